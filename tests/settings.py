@@ -1,0 +1,22 @@
+"""The product's settings over the suite's own servers; what differs below is for speed alone."""
+
+from __future__ import annotations
+
+import os
+
+from tests.servers import servers
+
+servers.ensure()
+os.environ.setdefault("SECRET_KEY", "of the suite")
+
+from dashboard.settings import *  # noqa: E402, F403 -- the servers must be known before the settings are read
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# A task that a test does not run itself goes nowhere; tests of the queue ask for the fixture `valkey_url`.
+CELERY_BROKER_URL = "memory://"
+# Files as they are, with no `collectstatic` before the suite.
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = True
