@@ -1,0 +1,155 @@
+"""What the demo's vendors bill, made from the same rows as the request log, in the shape that the sandbox takes.
+
+Claude: usage and cost by hour, model, service tier and key, at the list price of the moment; with it what our log does
+not know. RunPod: the pods, when each was rented, and a prepaid balance.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from dashboard.demo import company
+from dashboard.demo.company import BY_SLUG, GPU, GPU_HOURLY
+from dashboard.demo.story import Story, moment
+from dashboard.demo.traffic import Day, Row, five_classes
+
+CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+Rates = tuple[Decimal, Decimal, Decimal, Decimal, Decimal]
+# USD per million tokens, by model: from when on, and the five classes.
+RATES: dict[str, tuple[tuple[date, Rates], ...]] = {
+    "claude-sonnet-4-5": ((date.min, (Decimal(3), Decimal("0.30"), Decimal("3.75"), Decimal(6), Decimal(15))),),
+    "claude-sonnet-5-5": (
+        (date(2026, 10, 7), (Decimal(2), Decimal("0.10"), Decimal("2.50"), Decimal(4), Decimal(10))),
+        (date.min, (Decimal(2), Decimal("0.20"), Decimal("2.50"), Decimal(4), Decimal(10))),
+    ),
+    "claude-haiku-4-5": ((date.min, (Decimal(1), Decimal("0.10"), Decimal("1.25"), Decimal(2), Decimal(5))),),
+}
+BATCH_FACTOR = Decimal("0.5")
+MILLION = Decimal(1_000_000)
+# Topped up by hand at the start of each month, and lower every hour after.
+PREPAID = Decimal(320)
+
+Key = tuple[datetime, str, bool, str | None]  # hour, model, batch, the vendor's key
+
+
+@dataclass
+class ClaudeBill:
+    """Adds days up to hours as the vendor reports them."""
+
+    hours: dict[Key, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0] * 6))
+
+    def add(self, day: Day, until: datetime | None = None) -> None:
+        """Add a day's billed requests, those after `until` left out."""
+        limit = "" if until is None else iso_milliseconds(until)
+        for row in day.rows:
+            if (
+                row["provider"] == "anthropic"
+                and row["tokens"] is not None
+                and (not limit or row["started_at"] <= limit)
+            ):
+                self.add_row(row)
+        for seen in day.unseen:
+            hour = moment(day.day, 0) + timedelta(hours=seen.hour)
+            if until is None or hour < until - timedelta(hours=1):
+                self._count((hour, seen.model, seen.batch, seen.api_key), seen.tokens)
+
+    def add_row(self, row: Row) -> None:
+        tokens = five_classes(row["tokens"])
+        if not any(tokens):
+            return  # a failed request is not billed
+        hour = datetime.fromisoformat(row["started_at"][:13] + ":00+00:00")
+        self._count((hour, row["model"], row["batch"], BY_SLUG[row["application"]].vendor_key), tokens)
+
+    def _count(self, key: Key, tokens: Iterable[int]) -> None:
+        hour = self.hours[key]
+        hour[5] += 1
+        for index, count in enumerate(tokens):
+            hour[index] += count
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The rows of the sandbox's `usage`, oldest first; costs are exact decimal strings in USD."""
+        return [self._line(key, counts) for key, counts in sorted(self.hours.items(), key=_sort_key)]
+
+    def _line(self, key: Key, counts: list[int]) -> dict[str, Any]:
+        hour, model, batch, api_key = key
+        tokens = counts[:5]
+        costs = cost_by_class(model, hour, batch, tokens)
+        return {
+            "hour": f"{hour:%Y-%m-%dT%H:00:00Z}",
+            "model": model,
+            "service_tier": "batch" if batch else "standard",
+            "workspace": company.WORKSPACE,
+            "api_key": api_key,
+            "requests": counts[5],
+            "tokens": dict(zip(CLASSES, tokens, strict=True)),
+            "cost": {name: f"{cost:f}" for name, cost in zip(CLASSES, costs, strict=True)},
+            "web_searches": 0,
+        }
+
+    def total(self) -> Decimal:
+        """All of it in USD."""
+        return sum(
+            (
+                cost
+                for (hour, model, batch, _), counts in self.hours.items()
+                for cost in cost_by_class(model, hour, batch, counts[:5])
+            ),
+            Decimal(0),
+        )
+
+
+def cost_by_class(model: str, at: datetime, batch: bool, tokens: Iterable[int]) -> list[Decimal]:
+    """USD by token class; exact, since list prices are linear in tokens."""
+    rates = next(rates for starts, rates in RATES[model] if at.date() >= starts)
+    factor = BATCH_FACTOR if batch else Decimal(1)
+    return [count * rate * factor / MILLION for count, rate in zip(tokens, rates, strict=True)]
+
+
+def runpod_state(story: Story, now: datetime) -> dict[str, Any]:
+    """The sandbox's RunPod: the pods with the stretches in which they ran, and what is left of the prepaid money."""
+    pods: dict[str, dict[str, Any]] = {}
+    for pod, start, end in story.pods(now):
+        entry = pods.setdefault(pod, _pod(pod))
+        entry["status"] = "RUNNING" if end is None else "TERMINATED"
+        entry["spans"].append({"from": _iso(start), "to": end and _iso(end), "status": "RUNNING"})
+    return {"pods": list(pods.values()), "balance": f"{balance(now):f}"}
+
+
+def _pod(pod: str) -> dict[str, Any]:
+    return {
+        "id": pod,
+        "name": company.POD_NAME if pod == company.POD_ID else company.TRIAL_POD_NAME,
+        "gpu": GPU,
+        "gpu_count": 1,
+        "price_per_hour": f"{GPU_HOURLY:f}",
+        "cloud": "COMMUNITY",
+        "status": "RUNNING",
+        "spans": [],
+        "disk_per_hour": "0",
+    }
+
+
+def balance(now: datetime) -> Decimal:
+    """Prepaid USD left: filled up on the first of the month, then an hour's price lower every hour."""
+    hours = int((now - now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)).total_seconds() // 3600)
+    return PREPAID - GPU_HOURLY * hours
+
+
+def iso_milliseconds(at: datetime) -> str:
+    """A moment in the form of a row's `started_at`, so that both compare as text."""
+    at = at.astimezone(UTC)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
+
+
+def _iso(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _sort_key(item: tuple[Key, list[int]]) -> tuple[datetime, str, bool, str]:
+    hour, model, batch, api_key = item[0]
+    return hour, model, batch, api_key or ""
