@@ -1,0 +1,137 @@
+"""What it costs: the ledger and the plan it is held against."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from costs.querysets import ChargeQuerySet, PhaseQuerySet, StageQuerySet
+from providers.models import Account, Lease, usd
+
+
+class Provenance(models.TextChoices):
+    """Where a figure comes from."""
+
+    BILLED = "billed", _("billed")  # the vendor's own cost report or billing API
+    MEASURED = "measured", _("measured")  # our request log x price book
+    ESTIMATED = "estimated", _("estimated")  # observed lease hours x price
+    ENTERED = "entered", _("entered")  # by a person
+
+
+class Category(models.TextChoices):
+    """What a charge is for."""
+
+    TOKENS = "tokens", _("tokens")
+    WEB_SEARCH = "web_search", _("web search")
+    CODE_EXECUTION = "code_execution", _("code execution")
+    SESSION = "session", _("agent sessions")
+    GPU = "gpu", _("GPU hours")
+    CPU = "cpu", _("CPU")
+    VM = "vm", _("VM")
+    DISK = "disk", _("disk")
+    NETWORK = "network", _("network")
+    SUBSCRIPTION = "subscription", _("subscription")
+    UPKEEP = "upkeep", _("upkeep")
+    CREDIT = "credit", _("credit")
+    TAX = "tax", _("tax")
+    ADJUSTMENT = "adjustment", _("adjustment")
+    INVOICE = "invoice", _("invoice")
+
+
+class Charge(models.Model):
+    """One line of the ledger: a cost of a provider for a period inside one UTC day, with its provenance.
+
+    Billed and estimated lines are made from the vendors' rows and the leases' spans by `costs.ledger` and are made
+    again whenever those change; a person makes entered ones. Measured costs stand in the usage days, not here.
+    """
+
+    key = models.CharField(max_length=400, unique=True)  # natural: provenance, account, the vendor's own id, hour
+    provider = models.CharField(max_length=40)
+    account = models.ForeignKey(Account, null=True, blank=True, on_delete=models.PROTECT)
+    day = models.DateField()
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    category = models.CharField(max_length=20, choices=Category.choices)
+    provenance = models.CharField(max_length=10, choices=Provenance.choices)
+    amount = usd()
+    original_amount = models.DecimalField(max_digits=24, decimal_places=12)
+    currency = models.CharField(max_length=3, default="USD")
+    model = models.CharField(max_length=200, blank=True)
+    token_class = models.CharField(max_length=20, blank=True)
+    lease = models.ForeignKey(Lease, null=True, blank=True, on_delete=models.PROTECT)
+    description = models.TextField(blank=True)
+    invoice_month = models.CharField(max_length=7, blank=True)
+    entered_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ChargeQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["day", "provider", "provenance"])]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.day} {self.category} {self.amount}"
+
+
+class Phase(models.Model):
+    """A band of monthly volume with a shape and a budget per month; `ends_on` is the day after its last."""
+
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=100)
+    shape = models.TextField(blank=True)
+    budget_low = models.DecimalField(max_digits=12, decimal_places=2)
+    budget_high = models.DecimalField(max_digits=12, decimal_places=2)
+    volume_from = models.PositiveBigIntegerField()
+    volume_to = models.PositiveBigIntegerField(null=True, blank=True)  # NULL: no upper end
+    starts_on = models.DateField(null=True, blank=True)
+    ends_on = models.DateField(null=True, blank=True)
+
+    objects = PhaseQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["volume_from"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Stage(models.Model):
+    """A dated step of the plan with a total."""
+
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=100)
+    starts_on = models.DateField()
+    ends_on = models.DateField()
+    budget = models.DecimalField(max_digits=12, decimal_places=2)
+
+    objects = StageQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["starts_on"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PriceSheet(models.Model):
+    """A dated, cited sheet of reference prices and figures, editable; the first is the research's `2026-01`."""
+
+    slug = models.SlugField(unique=True)
+    title = models.CharField(max_length=200)
+    dated = models.DateField()
+    source = models.TextField()
+    figures = models.JSONField()
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class NoGo(models.Model):
+    """A person's tick, with a reason, that forbids self-hosting whatever the figures say."""
+
+    reason = models.TextField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+    withdrawn_at = models.DateTimeField(null=True)

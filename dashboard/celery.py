@@ -1,0 +1,30 @@
+"""The Celery application; beat's whole timetable stands here, so that one look tells what runs when."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+
+app = Celery("breakeven")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+def every(seconds: float, task: str) -> dict[str, object]:
+    """One line of the timetable; a task that waited a whole interval in the queue is dropped, not piled up."""
+    return {"task": task, "schedule": timedelta(seconds=seconds), "options": {"expires": seconds}}
+
+
+app.conf.beat_schedule = {
+    "poll": every(5, "providers.tasks.poll_due"),
+    "check": every(5, "providers.tasks.check_due"),
+    "ledger": every(60, "costs.tasks.post_ledger"),
+    "evaluate": every(15, "alerts.tasks.evaluate"),
+    "deliver": every(5, "alerts.tasks.deliver"),
+    "partitions": every(3600, "traffic.tasks.make_partitions"),
+    "retention": every(3600, "traffic.tasks.apply_retention"),
+}

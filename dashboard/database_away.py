@@ -1,0 +1,37 @@
+"""While Postgres is away the answer is 503 with Retry-After: exporters retry that, and give up at a 500."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import psycopg
+import psycopg_pool
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+RETRY_AFTER_S = 2
+AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg_pool.PoolTimeout)
+
+
+class DatabaseAwayMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return away(request) if isinstance(error, AWAY) else None
+
+
+def away(request: HttpRequest) -> HttpResponse:
+    """503 in the shape the caller reads: a page for browsers, the API's error shape for programs."""
+    if "text/html" in request.headers.get("Accept", ""):
+        response = render(request, "503.html", status=503)
+    else:
+        detail = _("The database is away; send the same again in a moment.")
+        response = JsonResponse({"detail": detail, "errors": []}, status=503)
+    response["Retry-After"] = str(RETRY_AFTER_S)
+    return response

@@ -1,0 +1,34 @@
+"""Ingest commits on connections of its own, so its tests clean up by truncating what it wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+
+WRITTEN = (
+    "traffic_request",
+    "traffic_request_body",
+    "traffic_usage_hour",
+    "traffic_usage_day",
+    "traffic_latency_hour",
+    "traffic_latency_day",
+)
+
+
+def conninfo() -> str:
+    """Where the test database is, for connections of a test's own."""
+    given = connection.get_connection_params()
+    names = ("host", "port", "user", "password", "dbname")
+    return psycopg.conninfo.make_conninfo(**{name: str(given[name]) for name in names if given.get(name)})
+
+
+@pytest.fixture
+def conn(transactional_db: Any) -> Iterator[psycopg.Connection]:
+    """A connection as ingest gets it: plain psycopg, outside a transaction."""
+    with psycopg.connect(conninfo(), autocommit=True) as own:
+        yield own
+        own.execute(f"TRUNCATE {', '.join(WRITTEN)}")

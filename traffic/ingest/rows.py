@@ -1,0 +1,47 @@
+"""One request on its way in: what every way in makes of what it was sent, and what the store takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(slots=True)
+class Tokens:
+    """The five disjoint token classes of one request; `reasoning` is a sub-count of `output`."""
+
+    uncached_input: int = 0
+    cache_read: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+
+@dataclass(slots=True)
+class RequestRow:
+    """A call to a model, normalised. Times are aware UTC, durations milliseconds; None is unknown, never zero."""
+
+    external_id: str  # identity within the application and the UTC day
+    started_at: datetime
+    provider: str
+    model: str
+    source: str  # the way in: native, otlp, litellm, gateway, import
+    application_id: int | None = None
+    deployment_id: int | None = None
+    task: str = "other"
+    outcome: str = "ok"
+    http_status: int | None = None
+    error_type: str | None = None
+    latency_ms: float | None = None
+    ttft_ms: float | None = None
+    streamed: bool = False
+    batch: bool = False
+    response_id: str | None = None
+    tokens: Tokens | None = None
+    user: str | None = None  # hashed by the store under the installation's salt
+    route: str | None = None  # slug of the rule that chose the deployment
+    raw: dict[str, Any] | None = None
+    prompt: str | None = None  # only where the application opted in
+    answer: str | None = None

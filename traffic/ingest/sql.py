@@ -1,0 +1,254 @@
+"""The statements of ingest, composed once at import from lists of columns."""
+
+from __future__ import annotations
+
+# The first process that needs it makes it; it stays for good, or the same call would get another id.
+MAKE_SALT = "INSERT INTO traffic_installation (id, salt) VALUES (1, %s) ON CONFLICT (id) DO NOTHING"
+
+LEASED_DEPLOYMENTS = "SELECT id FROM providers_deployment WHERE provider = 'self' OR lease_id IS NOT NULL"
+
+# The request table's columns in the order of COPY, with the types of the staging table.
+COLUMNS = {
+    "id": "uuid",
+    "response_hash": "uuid",
+    "user_hash": "uuid",
+    "started_at": "timestamptz",
+    "received_at": "timestamptz",
+    "application_id": "bigint",
+    "deployment_id": "bigint",
+    "price_id": "bigint",
+    "latency_ms": "double precision",
+    "ttft_ms": "double precision",
+    "uncached_input": "bigint",
+    "cache_read": "bigint",
+    "cache_write_5m": "bigint",
+    "cache_write_1h": "bigint",
+    "output": "bigint",
+    "reasoning": "bigint",
+    "day": "date",
+    "http_status": "smallint",
+    "streamed": "boolean",
+    "batch": "boolean",
+    "cost": "numeric(20, 12)",
+    "cost_reason": "text",
+    "provider": "text",
+    "model": "text",
+    "task": "text",
+    "outcome": "text",
+    "error_type": "text",
+    "response_id": "text",
+    "external_id": "text",
+    "source": "text",
+    "route": "text",
+    "raw": "jsonb",
+}
+
+MAKE_STAGE = (
+    "CREATE TEMP TABLE IF NOT EXISTS traffic_stage (number int, alt_day date, own_day date, own_id uuid, round int NOT NULL DEFAULT 0, "
+    + ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+    + ") ON COMMIT DELETE ROWS"
+)
+
+_copied = list(COLUMNS)
+_copied.insert(_copied.index("day") + 1, "alt_day")
+COPY = f"COPY traffic_stage (number, {', '.join(_copied)}) FROM STDIN"
+
+# Near midnight a twin may lie on the neighbour day; LATERAL with OFFSET 0 keeps it an index look-up row by row.
+TAKE_OVER = """
+UPDATE traffic_stage AS s SET day = f.day, id = f.id, own_day = mine.day, own_id = mine.id
+FROM traffic_stage AS mine, LATERAL (
+    SELECT r.day, r.id FROM traffic_request AS r
+    WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = mine.day AND r.response_hash = mine.response_hash
+    UNION ALL
+    SELECT r.day, r.id FROM traffic_request AS r
+    WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = mine.alt_day AND r.response_hash = mine.response_hash
+    OFFSET 0
+) AS f
+WHERE s.number = mine.number AND mine.response_hash IS NOT NULL AND (f.day, f.id) <> (mine.day, mine.id)
+"""
+
+NUMBER_ROUNDS = """
+WITH numbered AS (
+    UPDATE traffic_stage AS s SET round = n.round
+    FROM (
+        SELECT number, (row_number() OVER (PARTITION BY day, id ORDER BY number) - 1)::int AS round FROM traffic_stage
+    ) AS n
+    WHERE s.number = n.number
+    RETURNING s.round
+)
+SELECT max(round) + 1 FROM numbered
+"""
+
+TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
+FILLED = ("response_id", "response_hash", "user_hash", "http_status", "error_type", "latency_ms", "ttft_ms", "route", "raw")
+COSTED = ("cost", "cost_reason", "price_id")
+
+# A twin brings usage that was unknown.
+_USAGE_COMES = "r.uncached_input IS NULL AND excluded.uncached_input IS NOT NULL"
+# A twin says that the call went to our own lease: then the hours are paid, and the request costs nothing of its own.
+_LEASE_COMES = "r.deployment_id IS NULL AND excluded.cost_reason = 'leased'"
+
+
+def _fills() -> str:
+    parts = [f"{name} = coalesce(r.{name}, excluded.{name})" for name in FILLED]
+    parts += [f"{name} = coalesce(r.{name}, excluded.{name})" for name in ("application_id", "deployment_id")]
+    parts += [f"{name} = CASE WHEN {_USAGE_COMES} THEN excluded.{name} ELSE r.{name} END" for name in TOKENS]
+    parts += [f"{name} = CASE WHEN {_LEASE_COMES} THEN excluded.{name} ELSE r.{name} END" for name in ("provider", "model")]
+    takes = f"{_LEASE_COMES} OR ({_USAGE_COMES} AND r.cost_reason IS DISTINCT FROM 'leased')"
+    parts += [f"{name} = CASE WHEN {takes} THEN excluded.{name} ELSE r.{name} END" for name in COSTED]
+    parts.append("task = CASE WHEN r.task = 'other' THEN excluded.task ELSE r.task END")
+    parts.append("streamed = r.streamed OR excluded.streamed")
+    return ", ".join(parts)
+
+
+def _news() -> str:
+    """Whether a twin brings anything: an update that changes nothing would only bloat the table."""
+    filled = (*FILLED, "application_id", "deployment_id", "uncached_input")
+    parts = [f"(r.{name} IS NULL AND excluded.{name} IS NOT NULL)" for name in filled]
+    parts.append("(r.task = 'other' AND excluded.task <> 'other')")
+    parts.append("(NOT r.streamed AND excluded.streamed)")
+    return " OR ".join(parts)
+
+
+# What the rollups are made from.
+_READ = (
+    "started_at", "application_id", "deployment_id", "provider", "model", "task", "outcome", "latency_ms", "ttft_ms",
+    "batch", "uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning", "cost",
+    "cost_reason", "streamed",
+)  # fmt: skip
+
+KEY = ("application_id", "deployment_id", "provider", "model", "task")
+
+# Each sum as an expression over one request; whole microseconds, because sums of floats depend on their order.
+_GENERATING = "latency_ms - CASE WHEN streamed THEN coalesce(ttft_ms, 0) ELSE 0 END"
+_GENERATES = f"output > 0 AND outcome = 'ok' AND {_GENERATING} > 0"
+SUMS = {
+    "requests": "1",
+    "errors": "(outcome IN ('error', 'timeout'))::int",
+    "unpriced": "(cost IS NULL AND cost_reason IN ('unknown_model', 'unknown_rate'))::int",
+    "unknown_usage": "(uncached_input IS NULL)::int",
+    "leased": "(cost_reason IS NOT DISTINCT FROM 'leased')::int",
+    "batched": "batch::int",
+    **{name: f"coalesce({name}, 0)" for name in TOKENS},
+    "cost": "coalesce(cost, 0)",
+    "latency_us": "coalesce(round(latency_ms * 1000), 0)::bigint",
+    "timed": "(latency_ms IS NOT NULL)::int",
+    "generated": f"CASE WHEN {_GENERATES} THEN output ELSE 0 END",
+    "generating_us": f"CASE WHEN {_GENERATES} THEN round(({_GENERATING}) * 1000) ELSE 0 END::bigint",
+}
+
+PERIODS = {"hour": "date_trunc('hour', started_at, 'UTC')", "day": "(started_at AT TIME ZONE 'UTC')::date"}
+
+# Nearest-rank quantiles within 1 %: bucket b holds (1.02^(b-1), 1.02^b] milliseconds, the lowest all below 0.01 ms.
+BUCKET = "CASE WHEN ms < 0.01 THEN -32768 ELSE ceil(ln(ms) / ln(1.02::float8) - 1e-9)::int END::smallint"
+
+
+def usage_of(source: str, period: str, sign: str = "1") -> str:
+    """SELECT that adds up `source`, rows of requests, by the usage key of an hour or a day, in key order."""
+    zero = [f"coalesce({name}, 0) AS {name}" if name.endswith("_id") else name for name in KEY]
+    sums = [f"sum({sign} * {expression}) AS {name}" for name, expression in SUMS.items()]
+    places = ", ".join(str(place) for place in range(1, len(KEY) + 2))
+    columns = ", ".join([f"{PERIODS[period]} AS {period}", *zero, *sums])
+    return f"SELECT {columns} FROM {source} GROUP BY {places} ORDER BY {places}"
+
+
+def latency_of(source: str, period: str, sign: str = "1") -> str:
+    """SELECT that counts `source` into log buckets of latency (metric 1) and time to first token (metric 2)."""
+    zero = [f"coalesce({name}, 0) AS {name}" if name.endswith("_id") else name for name in KEY]
+    columns = ", ".join([f"{PERIODS[period]} AS {period}", *zero, "metric", f"{BUCKET} AS bucket", f"sum({sign}) AS n"])
+    places = ", ".join(str(place) for place in range(1, len(KEY) + 4))
+    unpivot = "CROSS JOIN LATERAL (VALUES (1::smallint, latency_ms), (2::smallint, ttft_ms)) AS m (metric, ms)"
+    return f"SELECT {columns} FROM {source} {unpivot} WHERE ms IS NOT NULL GROUP BY {places} ORDER BY {places}"
+
+
+def usage_columns(period: str) -> str:
+    return ", ".join((period, *KEY, *SUMS))
+
+
+def latency_columns(period: str) -> str:
+    return ", ".join((period, *KEY, "metric", "bucket", "n"))
+
+
+def _add_usage(period: str) -> str:
+    added = ", ".join(f"{name} = u.{name} + excluded.{name}" for name in SUMS)
+    key = ", ".join((period, *KEY))
+    return (
+        f"INSERT INTO traffic_usage_{period} AS u ({usage_columns(period)}) {usage_of('delta', period, 'sign')}"
+        f" ON CONFLICT ({key}) DO UPDATE SET {added}"
+    )
+
+
+def _add_latency(period: str) -> str:
+    key = ", ".join((period, *KEY, "metric", "bucket"))
+    return (
+        f"INSERT INTO traffic_latency_{period} AS u ({latency_columns(period)}) {latency_of('delta', period, 'sign')}"
+        f" ON CONFLICT ({key}) DO UPDATE SET n = u.n + excluded.n"
+    )
+
+
+def _rollups() -> str:
+    """The four upserts that add `delta`, as further parts of a WITH list."""
+    return f"""
+usage_hour AS ({_add_usage("hour")}),
+usage_day AS ({_add_usage("day")}),
+latency_hour AS ({_add_latency("hour")}),
+latency_day AS ({_add_latency("day")})"""
+
+
+UPSERT = f"""
+WITH written AS (
+    INSERT INTO traffic_request AS r ({", ".join(COLUMNS)})
+    SELECT {", ".join(COLUMNS)} FROM traffic_stage WHERE round = %(round)s ORDER BY day, id
+    ON CONFLICT (day, id) DO UPDATE SET {_fills()} WHERE {_news()}
+    RETURNING old.id AS old_id, {", ".join(f"old.{name} AS old_{name}, new.{name} AS new_{name}" for name in _READ)}
+),
+delta AS MATERIALIZED (
+    SELECT 1 AS sign, {", ".join(f"new_{name} AS {name}" for name in _READ)} FROM written
+    UNION ALL
+    SELECT -1, {", ".join(f"old_{name}" for name in _READ)} FROM written WHERE old_id IS NOT NULL
+),
+{_rollups()}
+SELECT count(*) FILTER (WHERE old_id IS NULL) FROM written
+"""
+
+# Two stored rows can turn out to be one: a row that came without a response id, and now a twin that carries both ids.
+# The one that was known by its own id alone is taken out, and what it knew comes back in as one more staged row.
+_KNOWN = [name for name in COLUMNS if name not in ("id", "day", "response_id", "response_hash")]
+
+ABSORB = f"""
+WITH gone AS (
+    DELETE FROM traffic_request AS r USING traffic_stage AS s
+    WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = s.own_day AND r.id = s.own_id
+    RETURNING r.*, s.day AS to_day, s.id AS to_id
+),
+delta AS MATERIALIZED (SELECT -1 AS sign, {", ".join(_READ)} FROM gone),
+{_rollups()},
+back AS (
+    INSERT INTO traffic_stage (number, day, id, {", ".join(_KNOWN)})
+    SELECT 1000000 + row_number() OVER (), to_day, to_id, {", ".join(_KNOWN)} FROM gone
+),
+bodies AS (
+    UPDATE traffic_request_body AS b SET day = gone.to_day, request_id = gone.to_id FROM gone
+    WHERE b.day >= %(low)s AND b.day <= %(high)s AND b.day = gone.day AND b.request_id = gone.id AND NOT EXISTS (
+        SELECT FROM traffic_request_body AS o
+        WHERE o.day >= %(low)s AND o.day <= %(high)s AND o.day = gone.to_day AND o.request_id = gone.to_id
+    )
+),
+ratings AS (
+    UPDATE traffic_rating AS t SET day = gone.to_day, request_id = gone.to_id FROM gone
+    WHERE t.request_id = gone.id AND NOT EXISTS (
+        SELECT FROM traffic_rating AS o WHERE o.request_id = gone.to_id AND o.by = t.by
+    )
+)
+SELECT count(*) FROM gone
+"""
+
+BODIES = """
+INSERT INTO traffic_request_body AS b (day, request_id, prompt, answer)
+SELECT DISTINCT ON (s.day, s.id) s.day, s.id, given.prompt, given.answer
+FROM unnest(%(numbers)s::int[], %(prompts)s::text[], %(answers)s::text[]) AS given (number, prompt, answer)
+JOIN traffic_stage AS s USING (number)
+ORDER BY s.day, s.id, s.number
+ON CONFLICT (day, request_id) DO UPDATE
+SET prompt = coalesce(b.prompt, excluded.prompt), answer = coalesce(b.answer, excluded.answer)
+"""

@@ -1,0 +1,302 @@
+"""The one transaction that every request passes through: rows and rollups land together, once, or not at all.
+
+Plain psycopg, so that the gateway runs it without Django. The steps: twins inside the batch are merged; the rest is
+copied into a staging table; response ids that are known already take over the id of the row they belong to; one
+statement inserts the rows, fills what was unknown in rows that were there, and adds new minus old to the rollups. All
+upserts go in key order, so that concurrent writers cannot deadlock.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import orjson
+import psycopg
+from psycopg import errors
+
+from providers.partitions import make_partitions
+from providers.pricing import LEASED, Book, Costed
+from traffic.ingest import sql
+from traffic.ingest.ids import neighbour_day, request_id, response_hash, user_hash
+from traffic.ingest.rows import RequestRow
+
+ATTEMPTS = 8  # a lost race for a response id repeats the batch
+TABLES = ("traffic_request", "traffic_request_body")
+
+
+@dataclass(slots=True)
+class Staged:
+    """A row with its identity and cost, ready to be copied."""
+
+    row: RequestRow
+    id: uuid.UUID
+    day: date
+    alt_day: date | None
+    response_hash: uuid.UUID | None
+    user_hash: uuid.UUID | None
+    costed: Costed
+
+
+@dataclass(slots=True)
+class IngestResult:
+    """What became of a batch; `ids` holds the id of each row sent, in order."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    ids: list[uuid.UUID] = field(default_factory=list)
+
+
+@dataclass
+class Installation:
+    """What rows are judged by: the salt of ids, the price book, deployments on our own leases and those known."""
+
+    salt: bytes
+    book: Book
+    leased: frozenset[int]
+
+    @classmethod
+    def load(cls, conn: psycopg.Connection) -> Installation:
+        conn.execute(sql.MAKE_SALT, [secrets.token_bytes(32)])
+        (salt,) = conn.execute("SELECT salt FROM traffic_installation WHERE id = 1").fetchone() or (b"",)
+        leased = conn.execute(sql.LEASED_DEPLOYMENTS).fetchall()
+        return cls(bytes(salt), Book.load(conn), frozenset(row[0] for row in leased))
+
+    def stage(self, row: RequestRow) -> Staged:
+        day = row.started_at.astimezone(UTC).date()
+        return Staged(
+            row=row,
+            id=request_id(self.salt, row.application_id, row.external_id, day),
+            day=day,
+            alt_day=neighbour_day(row.started_at),
+            response_hash=response_hash(self.salt, row.response_id),
+            user_hash=user_hash(self.salt, row.user),
+            costed=self.cost(row),
+        )
+
+    def cost(self, row: RequestRow) -> Costed:
+        if row.deployment_id in self.leased:
+            return LEASED
+        tokens = row.tokens
+        classes = tokens and (
+            tokens.uncached_input,
+            tokens.cache_read,
+            tokens.cache_write_5m,
+            tokens.cache_write_1h,
+            tokens.output,
+        )
+        return self.book.cost(
+            provider=row.provider, model=row.model, when=row.started_at, tokens=classes or None, batch=row.batch
+        )
+
+
+def ingest(conn: psycopg.Connection, rows: Sequence[RequestRow], installation: Installation) -> IngestResult:
+    """Write a batch; when this returns it is committed. `conn` must not be inside a transaction.
+
+    Raises psycopg.OperationalError when the database is away; then nothing of the batch was written.
+    """
+    staged = [installation.stage(row) for row in rows]
+    merged = merge_twins(staged)
+    make_days(conn, {item.day for item in merged})
+    for _ in range(ATTEMPTS - 1):
+        try:
+            accepted = write(conn, merged)
+            break
+        except (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure):
+            continue  # another writer was first with one of our response ids; now it can be seen
+    else:
+        accepted = write(conn, merged)
+    return IngestResult(accepted, len(rows) - accepted, [item.id for item in staged])
+
+
+def merge_twins(staged: Iterable[Staged]) -> list[Staged]:
+    """One item for each id and each response id; what the first left unknown is filled from its twins."""
+    by_id: dict[uuid.UUID, Staged] = {}
+    by_response: dict[uuid.UUID, Staged] = {}
+    kept: list[Staged] = []
+    for item in staged:
+        twin = by_id.get(item.id)
+        if twin is None and item.response_hash is not None:
+            twin = by_response.get(item.response_hash)
+        if twin is None:
+            kept.append(item)
+            twin = item
+        else:
+            fill(twin, item)
+        by_id[item.id] = twin
+        if item.response_hash is not None:
+            by_response[item.response_hash] = twin
+    kept.sort(key=lambda item: item.id.int)  # ids lead with the day, so this is (day, id)
+    return kept
+
+
+FILLED = ("http_status", "error_type", "latency_ms", "ttft_ms", "user", "route", "raw", "prompt", "answer")
+
+
+def fill(twin: Staged, item: Staged) -> None:
+    """Give `twin` what only `item` knows; the same rules as the statement that fills stored rows."""
+    row, other = twin.row, item.row
+    for name in FILLED:
+        if getattr(row, name) is None:
+            setattr(row, name, getattr(other, name))
+    twin.user_hash = twin.user_hash or item.user_hash
+    if twin.response_hash is None:
+        twin.response_hash, row.response_id = item.response_hash, other.response_id
+    if row.tokens is None and other.tokens is not None:
+        row.tokens = other.tokens
+        if twin.costed is not LEASED:
+            twin.costed = item.costed
+    if row.task == "other":
+        row.task = other.task
+    row.streamed = row.streamed or other.streamed
+    if row.application_id is None:
+        row.application_id = other.application_id
+    if row.deployment_id is None and other.deployment_id is not None:
+        row.deployment_id = other.deployment_id
+        if item.costed is LEASED:
+            row.provider, row.model, twin.costed = other.provider, other.model, LEASED
+
+
+# Days whose partitions this process has seen; a day is never made twice, and dropping one ends with a restart or below.
+_known_days: set[date] = set()
+
+
+def make_days(conn: psycopg.Connection, days: set[date]) -> None:
+    """Make the partitions of days inside retention that are not there yet."""
+    missing = days - _known_days
+    if missing:
+        for table in TABLES:
+            make_partitions(conn, table, missing)
+        _known_days.update(missing)
+
+
+def forget_days() -> None:
+    """Look again which partitions exist; retention may have dropped some."""
+    _known_days.clear()
+
+
+def write(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
+    """One transaction over the whole batch; returns how many rows are new."""
+    if not staged:
+        return 0
+    try:
+        with conn.transaction():
+            conn.execute("SET LOCAL synchronous_commit = on")
+            conn.execute(sql.MAKE_STAGE)
+            copy(conn, staged)
+            rounds = take_over(conn, staged) if any(item.response_hash for item in staged) else 1
+            accepted = sum(upsert(conn, number) for number in range(rounds))
+            write_bodies(conn, staged)
+    except errors.CheckViolation:
+        forget_days()  # "no partition of relation found": retention dropped the day under us
+        make_days(conn, {item.day for item in staged})
+        raise errors.SerializationFailure("a partition was missing; the batch is repeated") from None
+    return accepted
+
+
+def copy(conn: psycopg.Connection, staged: Sequence[Staged]) -> None:
+    received = datetime.now(UTC).isoformat()
+    lines = [line(number, item, received) for number, item in enumerate(staged)]
+    with conn.cursor() as cursor, cursor.copy(sql.COPY) as stream:
+        stream.write("".join(lines))
+
+
+def line(number: int, item: Staged, received: str) -> str:
+    """One row of COPY's text format; written by hand because this is the hottest line of ingest."""
+    row, tokens, costed = item.row, item.row.tokens, item.costed
+    values = (
+        number,
+        item.id,
+        item.response_hash,
+        item.user_hash,
+        row.started_at.isoformat(),
+        received,
+        row.application_id,
+        row.deployment_id,
+        costed.price_id,
+        row.latency_ms,
+        row.ttft_ms,
+        *(
+            (None, None, None, None, None, None)
+            if tokens is None
+            else (
+                tokens.uncached_input,
+                tokens.cache_read,
+                tokens.cache_write_5m,
+                tokens.cache_write_1h,
+                tokens.output,
+                tokens.reasoning,
+            )
+        ),
+        item.day,
+        item.alt_day,
+        row.http_status,
+        "t" if row.streamed else "f",
+        "t" if row.batch else "f",
+        None if costed.cost is None else f"{costed.cost:f}",
+        costed.reason,
+        text(row.provider),
+        text(row.model),
+        text(row.task),
+        text(row.outcome),
+        text(row.error_type),
+        text(row.response_id),
+        text(row.external_id),
+        row.source,
+        text(row.route),
+        None if row.raw is None else text(orjson.dumps(row.raw).decode()),
+    )
+    return "\t".join(["\\N" if value is None else str(value) for value in values]) + "\n"
+
+
+ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "�"})
+
+
+def text(value: str | None) -> str | None:
+    """COPY's escapes; most values have nothing to escape."""
+    return value if value is None or value.isidentifier() else value.translate(ESCAPES)
+
+
+def bounds(staged: Sequence[Staged]) -> dict[str, date]:
+    """Days that a twin may lie on: every query on a partitioned table names its days."""
+    days = [item.day for item in staged]
+    return {"low": min(days) - timedelta(days=1), "high": max(days) + timedelta(days=1)}
+
+
+def take_over(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
+    """Rows whose response id is stored already become that row, whatever their own id was.
+
+    Returns how many rounds the upsert needs: one, unless two rows of the batch have now become the same.
+    """
+    # A fresh partition has no statistics: without this the planner hashes it whole, 50 times slower.
+    conn.execute("SET LOCAL enable_seqscan = off")
+    if not conn.execute(sql.TAKE_OVER, bounds(staged)).rowcount:
+        return 1
+    conn.execute(sql.ABSORB, bounds(staged))
+    rounds = conn.execute(sql.NUMBER_ROUNDS).fetchone()
+    assert rounds is not None
+    return int(rounds[0])
+
+
+def upsert(conn: psycopg.Connection, number: int) -> int:
+    """Insert or fill one round of rows, and keep the rollups exact; returns how many rows are new."""
+    found = conn.execute(sql.UPSERT, {"round": number}).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def write_bodies(conn: psycopg.Connection, staged: Sequence[Staged]) -> None:
+    bodies: list[tuple[Any, ...]] = [
+        (number, item.row.prompt, item.row.answer)
+        for number, item in enumerate(staged)
+        if item.row.prompt is not None or item.row.answer is not None
+    ]
+    if bodies:
+        numbers, prompts, answers = zip(*bodies, strict=True)
+        conn.execute(sql.BODIES, {"numbers": list(numbers), "prompts": list(prompts), "answers": list(answers)})
+
+
