@@ -1,0 +1,18 @@
+"""The one error of the engines: which step of the ladder failed, and why, in a sentence."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Step = Literal["connect", "liveness", "models", "completion", "metrics"]
+State = Literal["up", "down", "starting"]
+
+
+class Fault(Exception):
+    """A step that failed. `cause` is shown to people as it stands."""
+
+    def __init__(self, step: Step, cause: str, *, state: State = "down") -> None:
+        super().__init__(cause)
+        self.step: Step = step
+        self.cause = cause
+        self.state: State = state

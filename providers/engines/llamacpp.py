@@ -1,0 +1,36 @@
+"""llama.cpp's server: 503 while it loads, metrics behind a flag, prompt tokens counted without the cache."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from providers.engines.base import Engine, Protocol, require_samples
+from providers.engines.client import Reply
+from providers.engines.metrics import EngineSample, plus
+
+
+class LlamaCpp(Engine):
+    kind = "llamacpp"
+    label = "llama.cpp"
+    protocols: ClassVar[frozenset[Protocol]] = frozenset({"openai", "anthropic"})
+    owned_by = "llamacpp"
+    has_metrics = True
+
+    def is_loading(self, reply: Reply) -> bool:
+        return reply.status == 503 and (b"unavailable_error" in reply.body or b"Loading model" in reply.body)
+
+    def models_of(self, body: Any) -> list[str]:
+        """It answers under its alias whatever model is asked for, so the list is the only proof."""
+        return [name for item in body["data"] for name in (str(item["id"]), *map(str, item.get("aliases") or []))]
+
+    def sample(self, text: str, model: str) -> EngineSample:
+        found = require_samples(text, ("llamacpp:",), self.label)
+        cached = found.total("llamacpp:prompt_tokens_cached_total")
+        return EngineSample(
+            running=found.total("llamacpp:requests_processing"),
+            waiting=found.total("llamacpp:requests_deferred"),
+            kv_cache=found.highest("llamacpp:kv_cache_usage_ratio"),
+            prompt_tokens_total=plus(found.total("llamacpp:prompt_tokens_total"), cached),
+            cached_tokens_total=cached,
+            output_tokens_total=found.total("llamacpp:tokens_predicted_total"),
+        )

@@ -1,0 +1,47 @@
+"""vLLM: both protocols, an empty /health, metrics always on."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from providers.engines.base import Engine, Protocol, require_samples
+from providers.engines.metrics import EngineSample, Samples
+
+# Servers before the V1 engine call some series by other names; both are tried, the newer first.
+KV_CACHE = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
+# `request_success_total` counts aborted and failed requests too, told apart by this label.
+FAILED_REASONS = ("abort", "error")
+
+
+class VLLM(Engine):
+    kind = "vllm"
+    label = "vLLM"
+    protocols: ClassVar[frozenset[Protocol]] = frozenset({"openai", "anthropic"})
+    owned_by = "vllm"
+    has_metrics = True
+
+    def sample(self, text: str, model: str) -> EngineSample:
+        found = require_samples(text, ("vllm:", "process_start_time_seconds"), self.label)
+        served = {"model_name": model}
+        finished = found.of("vllm:request_success_total", **served)
+        return EngineSample(
+            running=found.total("vllm:num_requests_running", **served),
+            waiting=found.total("vllm:num_requests_waiting", **served),
+            kv_cache=found.highest(*KV_CACHE, **served),
+            prompt_tokens_total=found.total("vllm:prompt_tokens_total", **served),
+            cached_tokens_total=self._cached(found, model),
+            output_tokens_total=found.total("vllm:generation_tokens_total", **served),
+            requests_total=sum(value for _, value in finished) if finished else None,
+            failed_total=self._failed_requests(found, model),
+            preemptions_total=found.total("vllm:num_preemptions_total", **served),
+            ttft_buckets=found.buckets("vllm:time_to_first_token_seconds", **served),
+            started_at=found.time("process_start_time_seconds"),
+        )
+
+    def _cached(self, found: Samples, model: str) -> float | None:
+        names = ("vllm:prompt_tokens_cached_total", "vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits_total")
+        return found.total(*names, model_name=model)
+
+    def _failed_requests(self, found: Samples, model: str) -> float | None:
+        rows = found.of("vllm:request_success_total", model_name=model)
+        return sum(value for labels, value in rows if labels.get("finished_reason") in FAILED_REASONS) if rows else None

@@ -1,0 +1,297 @@
+"""The health ladder against servers that answer as documented, and as they do when something is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from providers.engines import ENGINES, CheckResult, EngineClient, Target, engine_of
+from tests.providers import engine_stubs as stubs
+from tests.providers.engine_stubs import Answer, Stub, as_events, as_json, as_text, model_list, serving
+
+KEY = "sk-ant-of-the-suite"
+
+
+def check(kind: str, url: str, trust: ssl.SSLContext | None = None, **target: Any) -> CheckResult:
+    async def climb() -> CheckResult:
+        async with EngineClient(trust=trust) as client:
+            return await engine_of(kind).check(
+                client, Target(base_url=url, **{"local": True, "timeout_s": 5, **target})
+            )
+
+    return asyncio.run(climb())
+
+
+def checked(kind: str, stub: Stub, **target: Any) -> CheckResult:
+    with serving(stub):
+        return check(kind, stub.url, **target)
+
+
+HEALTHY: dict[str, tuple[Callable[[], Stub], str, str]] = {
+    "vllm": (lambda: stubs.vllm("qwen"), "qwen", ""),
+    "tgi": (lambda: stubs.tgi("org/falcon"), "org/falcon", ""),
+    "ollama": (lambda: stubs.ollama("smol:latest"), "smol", ""),
+    "anthropic": (lambda: stubs.claude("claude-sonnet-5-5-20260901"), "claude-sonnet-5-5", KEY),
+    "llamacpp": (
+        lambda: Stub(
+            {"GET /health": as_json({"status": "ok"}), "GET /v1/models": model_list("tiny", owner="llamacpp")}
+        ),
+        "tiny",
+        "",
+    ),
+    "openai_compatible": (lambda: Stub({"GET /v1/models": model_list("gpt-x", owner="system")}), "gpt-x", ""),
+}
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_a_healthy_engine_is_up_at_the_model_list(kind: str) -> None:
+    make, model, key = HEALTHY[kind]
+    result = checked(kind, make(), model=model, api_key=key)
+    assert (result.ok, result.state, result.step, result.cause) == (True, "up", "models", "")
+    assert result.latency_ms > 0
+    assert result.ttft_ms is None
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_another_model_than_expected_is_named(kind: str) -> None:
+    make, _, key = HEALTHY[kind]
+    result = checked(kind, make(), model="another", api_key=key)
+    assert (result.ok, result.step) == (False, "models")
+    assert "another is not served there; served: " in result.cause
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_every_engine_says_what_it_is(kind: str) -> None:
+    engine = engine_of(kind)
+    assert (engine.kind, bool(engine.label)) == (kind, True)
+    assert engine.protocols <= {"openai", "anthropic"}
+    assert engine.protocols
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_nothing_listening_is_told_as_such(kind: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    result = check(kind, f"http://127.0.0.1:{port}")
+    assert (result.ok, result.state, result.step) == (False, "down", "connect")
+    assert result.cause == f"127.0.0.1:{port} refuses the connection: nothing listens there."
+
+
+@pytest.mark.parametrize("kind", ["vllm", "anthropic"])
+def test_a_completion_gives_the_time_to_the_first_content(kind: str) -> None:
+    make, model, key = HEALTHY[kind]
+    result = checked(kind, make(), model=model, api_key=key, completion=True)
+    assert (result.ok, result.step) == (True, "completion")
+    assert result.ttft_ms is not None
+    assert result.ttft_ms > 0
+
+
+def test_ollama_is_never_asked_for_a_completion() -> None:
+    stub = stubs.ollama("smol:latest")
+    assert checked("ollama", stub, model="smol:latest", completion=True).step == "models"
+    assert not [seen for seen in stub.seen if seen[0] == "POST"]
+
+
+def test_llama_cpp_that_loads_is_starting_and_not_down() -> None:
+    loading = as_json({"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}, 503)
+    result = checked("llamacpp", Stub({"GET /health": loading}))
+    assert (result.ok, result.state, result.cause) == (False, "starting", "llama.cpp is still loading its model.")
+
+
+def test_any_other_503_is_down_with_the_servers_words() -> None:
+    unhealthy = as_json({"error": "unhealthy", "error_type": "healthcheck"}, 503)
+    result = checked("tgi", Stub({"GET /health": unhealthy}))
+    assert (result.state, result.cause) == ("down", "The server answers 503: unhealthy")
+
+
+def test_another_engine_is_recognised_by_its_model_list() -> None:
+    wrong = Stub({"GET /health": as_json({"status": "ok"}), "GET /v1/models": model_list("tiny", owner="llamacpp")})
+    assert checked("vllm", wrong).cause == "This is llama.cpp, not vLLM: change the engine of this deployment."
+
+
+def test_another_engine_without_our_liveness_route_is_recognised_too() -> None:
+    result = checked("vllm", stubs.ollama("smol:latest"))
+    assert result.cause == "This is Ollama, not vLLM: change the engine of this deployment."
+
+
+def test_a_wrong_path_is_told_from_a_wrong_engine() -> None:
+    assert checked("vllm", Stub({})).cause == "There is no /health there: wrong path, or not vLLM (404)."
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (as_json({"error": "Unauthorized"}, 401), "The server wants a key, or does not know ours (401)."),
+        (as_json({}, 403), "The server knows our key but does not let it in (403)."),
+        (as_json({"error": {"message": "boom"}}, 500), "The server answers 500: boom"),
+        (as_text("<html>Bad gateway", 502, "text/html"), "The server answers 502 on /v1/models."),
+        (as_text("<html>Welcome", 200, "text/html"), "The server answers with a web page instead of its model list"),
+        (as_text("{", 200), "The server's model list is not readable JSON."),
+        (as_json({"data": "no list"}), "The answer is not a model list of vLLM"),
+        (as_json([1]), "The answer is not a model list of vLLM"),
+        (as_json({"data": []}), "The server has no model loaded; qwen is expected."),
+        (Answer(302, headers={"Location": "https://login.test/x?token=1"}), "redirects to https://login.test;"),
+        (as_text("x" * 1_100_000), "The answer is longer than 1024 KiB"),
+    ],
+)
+def test_each_way_to_be_wrong_has_its_sentence(answer: Answer, sentence: str) -> None:
+    stub = stubs.vllm()
+    stub.routes["GET /v1/models"] = answer
+    result = checked("vllm", stub, model="qwen")
+    assert (result.ok, result.state) == (False, "down")
+    assert sentence in result.cause
+
+
+def test_a_server_that_limits_our_checks_is_up() -> None:
+    stub = stubs.vllm()
+    stub.routes["GET /v1/models"] = as_json({"error": "slow down"}, 429)
+    result = checked("vllm", stub, model="qwen", completion=True)
+    assert (result.ok, result.step) == (True, "models")
+    assert "limits our checks (429)" in result.cause
+
+
+def test_a_key_is_sent_and_never_shown() -> None:
+    stub = stubs.vllm()
+    stub.routes["GET /v1/models"] = as_json({"error": {"message": "bad key sk-secret-123456"}}, 400)
+    result = checked("vllm", stub, api_key="sk-secret-123456")
+    assert stub.seen[-1][2]["authorization"] == "Bearer sk-secret-123456"
+    assert "secret" not in result.cause
+    assert "secret" not in repr(Target("http://x", api_key="sk-secret-123456"))
+
+
+def test_a_slow_answer_ends_at_the_deployments_timeout() -> None:
+    stub = stubs.vllm()
+    stub.routes["GET /v1/models"] = as_json({}, delay_s=1.0)
+    result = checked("vllm", stub, timeout_s=0.2)
+    assert (result.ok, result.step, result.cause) == (False, "liveness", "No answer within 0.2 s.")
+
+
+def test_something_that_is_no_web_server_is_told_as_such() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        async def climb() -> CheckResult:
+            ssh = await asyncio.start_server(lambda _, writer: writer.write(b"SSH-2.0-x\r\n"), sock=server)
+            async with ssh, EngineClient() as client:
+                return await engine_of("vllm").check(client, Target(f"http://127.0.0.1:{port}", local=True))
+
+        assert asyncio.run(climb()).cause == f"127.0.0.1:{port} does not answer in HTTP."
+
+
+def test_a_refused_completion_says_why() -> None:
+    stub = stubs.vllm()
+    stub.routes["POST /v1/chat/completions"] = as_json({"error": {"message": "out of memory"}}, 500)
+    result = checked("vllm", stub, model="qwen", completion=True)
+    assert (result.step, result.cause) == ("completion", "The server refuses a completion (500): out of memory")
+
+
+@pytest.mark.parametrize(
+    ("events", "sentence"),
+    [
+        ([{"error": {"message": "worker died"}}], "The server broke off a completion: worker died"),
+        (["{nonsense"], "The server's stream is not readable."),
+        ([{"choices": []}, "[DONE]"], "The server answered a completion without any content."),
+    ],
+)
+def test_a_broken_stream_is_a_failure_though_it_began_with_200(events: list[Any], sentence: str) -> None:
+    stub = stubs.vllm()
+    stub.routes["POST /v1/chat/completions"] = as_events(*events)
+    result = checked("vllm", stub, model="qwen", completion=True)
+    assert (result.ok, result.cause) == (False, sentence)
+
+
+def test_a_base_address_may_end_in_v1() -> None:
+    with serving(stubs.vllm()) as stub:
+        assert check("vllm", stub.url + "/v1/", model="qwen").ok
+    with serving(Stub({"GET /v1beta/openai/models": model_list("g", owner="x")})) as stub:
+        assert check("openai_compatible", stub.url + "/v1beta/openai", model="g").ok
+
+
+# Addresses.
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://localhost:9", "http://[::1]:9"])
+def test_a_private_address_needs_the_word_local(url: str) -> None:
+    result = check("vllm", url, local=False)
+    assert (result.ok, result.step) == (False, "connect")
+    assert "only what is marked as local" in result.cause
+
+
+def test_the_cloud_metadata_address_is_refused_even_when_local() -> None:
+    assert "link-local" in check("vllm", "http://169.254.169.254/").cause
+
+
+@pytest.mark.parametrize(
+    "url", ["", "ftp://127.0.0.1/", "http://", "not a url", "http://127.0.0.1:99999/", "http://2130706433:9"]
+)
+def test_an_address_that_is_none_is_a_sentence(url: str) -> None:
+    result = check("vllm", url)
+    assert (result.ok, result.step) == (False, "connect")
+    assert result.cause == "The address of this deployment is not a valid URL."
+
+
+# TLS.
+
+
+def certificate(folder: Path, *, days: int) -> tuple[ssl.SSLContext, Path, dt.datetime]:
+    """A server's context for 127.0.0.1, the file to trust it by, and when it expires."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    expires = now + dt.timedelta(days=days)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=60))
+        .not_valid_after(expires)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, secret = folder / "cert.pem", folder / "key.pem"
+    pem.write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, secret)
+    return context, pem, expires
+
+
+def test_the_expiry_of_the_certificate_is_read(tmp_path: Path) -> None:
+    context, pem, expires = certificate(tmp_path, days=20)
+    with serving(stubs.vllm(), context) as stub:
+        result = check("vllm", stub.url, ssl.create_default_context(cafile=pem), model="qwen")
+    assert (result.ok, result.tls_expires_at) == (True, expires)
+
+
+def test_an_expired_certificate_is_told_as_such(tmp_path: Path) -> None:
+    context, pem, _ = certificate(tmp_path, days=-1)
+    with serving(stubs.vllm(), context) as stub:
+        assert "has expired" in check("vllm", stub.url, ssl.create_default_context(cafile=pem)).cause
+
+
+def test_an_untrusted_certificate_is_told_as_such(tmp_path: Path) -> None:
+    context, _, _ = certificate(tmp_path, days=20)
+    with serving(stubs.vllm(), context) as stub:
+        assert "not signed by an authority that we trust" in check("vllm", stub.url).cause
+
+
+def test_https_to_an_http_server_is_told_as_such() -> None:
+    with serving(stubs.vllm()) as stub:
+        assert "is it http instead of https?" in check("vllm", stub.url.replace("http:", "https:")).cause
