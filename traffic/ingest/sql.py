@@ -80,7 +80,17 @@ SELECT max(round) + 1 FROM numbered
 """
 
 TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
-FILLED = ("response_id", "response_hash", "user_hash", "http_status", "error_type", "latency_ms", "ttft_ms", "route", "raw")
+FILLED = (
+    "response_id",
+    "response_hash",
+    "user_hash",
+    "http_status",
+    "error_type",
+    "latency_ms",
+    "ttft_ms",
+    "route",
+    "raw",
+)
 COSTED = ("cost", "cost_reason", "price_id")
 
 # A twin brings usage that was unknown.
@@ -93,7 +103,9 @@ def _fills() -> str:
     parts = [f"{name} = coalesce(r.{name}, excluded.{name})" for name in FILLED]
     parts += [f"{name} = coalesce(r.{name}, excluded.{name})" for name in ("application_id", "deployment_id")]
     parts += [f"{name} = CASE WHEN {_USAGE_COMES} THEN excluded.{name} ELSE r.{name} END" for name in TOKENS]
-    parts += [f"{name} = CASE WHEN {_LEASE_COMES} THEN excluded.{name} ELSE r.{name} END" for name in ("provider", "model")]
+    parts += [
+        f"{name} = CASE WHEN {_LEASE_COMES} THEN excluded.{name} ELSE r.{name} END" for name in ("provider", "model")
+    ]
     takes = f"{_LEASE_COMES} OR ({_USAGE_COMES} AND r.cost_reason IS DISTINCT FROM 'leased')"
     parts += [f"{name} = CASE WHEN {takes} THEN excluded.{name} ELSE r.{name} END" for name in COSTED]
     parts.append("task = CASE WHEN r.task = 'other' THEN excluded.task ELSE r.task END")

@@ -298,5 +298,3 @@ def write_bodies(conn: psycopg.Connection, staged: Sequence[Staged]) -> None:
     if bodies:
         numbers, prompts, answers = zip(*bodies, strict=True)
         conn.execute(sql.BODIES, {"numbers": list(numbers), "prompts": list(prompts), "answers": list(answers)})
-
-

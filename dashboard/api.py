@@ -1,0 +1,51 @@
+"""The JSON API under /api/v1/: one router an app, one error shape, the schema open and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from dashboard.database_away import AWAY, away
+from traffic.api import router as traffic
+from traffic.errors import ApiError
+
+api = NinjaAPI(
+    title="Breakeven",
+    version="1",
+    description="Every figure that a page shows, from the same functions. Money is a decimal string in USD.",
+    docs_url=None,  # its page loads from other hosts
+    urls_namespace="api",
+)
+api.add_router("", traffic)
+
+
+@api.exception_handler(ApiError)
+def refused(request: HttpRequest, error: ApiError) -> HttpResponse:
+    return error.response()
+
+
+@api.exception_handler(ValidationError)
+def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    errors: list[dict[str, Any]] = [{"loc": list(one["loc"]), "msg": one["msg"]} for one in error.errors]
+    return ApiError(422, "Some parameters are not as the schema says.", errors).response()
+
+
+@api.exception_handler(HttpError)
+def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    return ApiError(error.status_code, str(error)).response()
+
+
+@api.exception_handler(Http404)
+def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
+    return ApiError(404, str(error) or "There is nothing here.").response()
+
+
+def database_away(request: HttpRequest, error: Exception) -> HttpResponse:
+    return away(request)
+
+
+for kind in AWAY:
+    api.add_exception_handler(kind, database_away)

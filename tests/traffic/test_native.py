@@ -1,0 +1,138 @@
+"""`POST /api/v1/requests` to the contract: good rows land, bad ones are named, nothing is half-written."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from traffic.keys import callers, create_key
+from traffic.models import Application
+from traffic.services import forget
+
+URL = "/api/v1/requests"
+
+
+@pytest.fixture
+def application(conn: psycopg.Connection) -> Application:
+    forget()
+    callers.clear()
+    return Application.objects.create(slug="shop", name="Shop")
+
+
+@pytest.fixture
+def key(application: Application) -> str:
+    return create_key(name="test", scopes=["ingest"], application=application)[1]
+
+
+def row(**given: Any) -> dict[str, Any]:
+    started = timezone.now() - timedelta(minutes=5)
+    return {"id": "a", "started_at": started.isoformat(), "provider": "anthropic", "model": "m", **given}
+
+
+def post(key: str, body: Any, **headers: str) -> Any:
+    data = body if isinstance(body, bytes) else json.dumps(body)
+    return Client().post(
+        URL, data, content_type="application/json", headers={"Authorization": f"Bearer {key}", **headers}
+    )
+
+
+def test_rows_are_answered_after_they_landed(key: str, conn: psycopg.Connection) -> None:
+    answer = post(key, {"requests": [row(), row(id="b"), row(id="b")]})
+    assert answer.status_code == 200
+    assert answer.json() == {"accepted": 2, "duplicates": 1, "rejected": []}
+    assert conn.execute("SELECT count(*) FROM traffic_request").fetchone() == (2,)
+
+
+def test_a_gzipped_body_is_read(key: str) -> None:
+    body = gzip.compress(json.dumps({"requests": [row()]}).encode())
+    assert post(key, body, **{"Content-Encoding": "gzip"}).json()["accepted"] == 1
+
+
+@pytest.mark.parametrize(
+    ("bad", "loc"),
+    [
+        ({"latency_ms": "fast"}, ["latency_ms"]),
+        ({"colour": "red"}, ["colour"]),
+        ({"tokens": {"output": -1}}, ["tokens", "output"]),
+        ({"tokens": {"inputs": 1}}, ["tokens", "inputs"]),
+        ({"started_at": "2019-01-01T00:00:00Z"}, ["started_at"]),
+        ({"started_at": (timezone.now() + timedelta(days=2)).isoformat()}, ["started_at"]),
+        ({"started_at": "2026-11-01T00:00:00"}, ["started_at"]),
+        ({"model": "a\0b"}, ["model"]),
+        ({"id": "x" * 201}, ["id"]),
+        ({"application": "other"}, ["application"]),
+        ({"deployment": "nowhere"}, ["deployment"]),
+        ({"task": "poetry"}, ["task"]),
+        ({"provider": None}, ["provider"]),
+        ({"prompt": [{"role": "user", "content": "a\0b"}]}, ["prompt", 0, "content"]),
+    ],
+)
+def test_a_bad_row_is_named_and_the_good_ones_land(key: str, bad: dict[str, Any], loc: list[Any]) -> None:
+    answer = post(key, {"requests": [row(id="good"), row(**bad)]})
+    assert answer.status_code == 200
+    body = answer.json()
+    assert (body["accepted"], [one["index"] for one in body["rejected"]]) == (1, [1])
+    assert body["rejected"][0]["errors"][0]["loc"] == loc
+    assert len(body["rejected"][0]["errors"][0]["msg"]) > 10
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"requests": 1}', b'{"requests": [', b"\xff", b"null"])
+def test_a_wrong_outer_shape_is_400(key: str, body: bytes) -> None:
+    answer = post(key, body)
+    assert answer.status_code == 400
+    assert set(answer.json()) == {"detail", "errors"}
+
+
+def test_too_many_rows_are_413(key: str) -> None:
+    assert post(key, {"requests": [1] * 5001}).status_code == 413
+
+
+def test_a_bomb_is_413_at_the_limit(key: str) -> None:
+    body = gzip.compress(b" " * (17 << 20))
+    assert post(key, body, **{"Content-Encoding": "gzip"}).status_code == 413
+
+
+def test_a_broken_compression_is_400(key: str) -> None:
+    assert post(key, b"not gzip", **{"Content-Encoding": "gzip"}).status_code == 400
+
+
+def test_a_row_that_is_no_object_is_rejected(key: str) -> None:
+    answer = post(key, {"requests": [1, "x", None, row()]}).json()
+    assert (answer["accepted"], len(answer["rejected"])) == (1, 3)
+
+
+def test_without_a_key_it_is_401_and_without_the_scope_403(application: Application) -> None:
+    assert Client().post(URL, "{}", content_type="application/json").status_code == 401
+    assert post("wrong", {}).status_code == 401
+    reader = create_key(name="reader", scopes=["read"], application=application)[1]
+    assert post(reader, {}).status_code == 403
+
+
+def test_a_revoked_key_is_refused(application: Application) -> None:
+    made, secret = create_key(name="old", scopes=["ingest"], application=application)
+    made.revoked_at = timezone.now()
+    made.save(update_fields=["revoked_at"])
+    assert post(secret, {"requests": []}).status_code == 401
+
+
+def test_a_collectors_key_may_name_any_application(application: Application, conn: psycopg.Connection) -> None:
+    secret = create_key(name="collector", scopes=["ingest"])[1]
+    answer = post(secret, {"requests": [row(application="shop"), row(application="nobody")]}).json()
+    assert (answer["accepted"], len(answer["rejected"])) == (1, 1)
+    assert conn.execute("SELECT application_id FROM traffic_request").fetchone() == (application.pk,)
+
+
+def test_bodies_are_kept_only_where_the_application_opted_in(key: str, application: Application, conn: Any) -> None:
+    post(key, {"requests": [row(prompt="secret", answer="yes")]})
+    assert conn.execute("SELECT count(*) FROM traffic_request_body").fetchone() == (0,)
+    Application.objects.update(capture_bodies=True)
+    callers.clear()
+    post(key, {"requests": [row(id="b", prompt=[{"role": "user", "content": "hi"}], answer="yes")]})
+    assert conn.execute("SELECT answer FROM traffic_request_body").fetchall() == [("yes",)]

@@ -1,0 +1,59 @@
+"""Reading what was posted, under our own limits: before and after decompression."""
+
+from __future__ import annotations
+
+import zlib
+
+from django.http import HttpRequest
+
+from traffic.errors import ApiError
+
+CHUNK = 1 << 16
+WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+
+
+def read_body(request: HttpRequest, limit: int) -> bytes:
+    """The decompressed body. Raises ApiError: 413 past `limit` bytes, 415 for another encoding, 400 for a broken one."""
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding in ("", "identity"):
+        return read_plain(request, limit)
+    if encoding not in WINDOWS:
+        raise ApiError(415, f"Content-Encoding {encoding!r} is not understood; send identity, gzip or deflate.")
+    return inflate(request, limit, WINDOWS[encoding])
+
+
+def read_plain(request: HttpRequest, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while chunk := request.read(CHUNK):
+        size += len(chunk)
+        if size > limit:
+            raise too_large(limit)
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def inflate(request: HttpRequest, limit: int, window: int) -> bytes:
+    """Decompress as it comes in, so that a bomb is noticed at the limit and not in memory."""
+    machine = zlib.decompressobj(window)
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while chunk := request.read(CHUNK):
+            while chunk:
+                part = machine.decompress(chunk, CHUNK)
+                size += len(part)
+                if size > limit:
+                    raise too_large(limit)
+                parts.append(part)
+                chunk = machine.unconsumed_tail
+        parts.append(machine.flush())
+    except zlib.error:
+        raise ApiError(400, "The body is not what its Content-Encoding says.") from None
+    if not machine.eof:
+        raise ApiError(400, "The compressed body ends too early.")
+    return b"".join(parts)
+
+
+def too_large(limit: int) -> ApiError:
+    return ApiError(413, f"The body is larger than {limit >> 20} MiB after decompression; send smaller batches.")

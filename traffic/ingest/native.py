@@ -1,0 +1,213 @@
+"""The native way in: `POST /api/v1/requests`. A bad row is named; the good ones land."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from traffic.errors import ApiError, at
+from traffic.ingest.rows import RequestRow, Tokens
+from traffic.keys import Caller
+
+MAX_ROWS = 5_000
+MAX_BYTES = 16 << 20
+
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Slug = Annotated[str, Meta(min_length=1, max_length=80)]
+Milliseconds = Annotated[float, Meta(ge=0, le=1e10)]
+Count = Annotated[int, Meta(ge=0, le=10**12)]
+
+
+class TokensIn(msgspec.Struct, forbid_unknown_fields=True):
+    uncached_input: Count = 0
+    cache_read: Count = 0
+    cache_write_5m: Count = 0
+    cache_write_1h: Count = 0
+    output: Count = 0
+    reasoning: Count = 0
+
+
+class RequestIn(msgspec.Struct, forbid_unknown_fields=True):
+    """One row of the contract; a field left out is unknown."""
+
+    started_at: Annotated[datetime, Meta(tz=True)]
+    provider: Slug
+    model: Name
+    id: Annotated[str, Meta(max_length=200)] | None = None
+    deployment: Slug | None = None
+    application: Slug | None = None
+    task: Literal["rag", "qa", "code", "reasoning", "chat", "batch", "vision", "other"] = "other"
+    outcome: Literal["ok", "error", "timeout", "cancelled", "refused"] = "ok"
+    http_status: Annotated[int, Meta(ge=100, le=599)] | None = None
+    error_type: Name | None = None
+    latency_ms: Milliseconds | None = None
+    ttft_ms: Milliseconds | None = None
+    streamed: bool = False
+    batch: bool = False
+    response_id: Name | None = None
+    tokens: TokensIn | None = None
+    user: Name | None = None
+    prompt: str | list[Any] | None = None
+    answer: str | None = None
+
+
+class Batch(msgspec.Struct):
+    requests: list[msgspec.Raw]
+
+
+@dataclass
+class Directory:
+    """Slugs that a row may name, and what is allowed there."""
+
+    applications: dict[str, tuple[int, bool]]  # slug -> id, whether bodies are captured
+    deployments: dict[str, int]
+    retention_days: int
+
+
+@dataclass
+class Parsed:
+    rows: list[RequestRow] = field(default_factory=list)
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+
+
+_outer = msgspec.json.Decoder(Batch)
+_inner = msgspec.json.Decoder(RequestIn)
+
+
+def parse(body: bytes, caller: Caller, directory: Directory, now: datetime) -> Parsed:
+    """Rows that can be stored, and those that cannot with the reason. Raises ApiError for a wrong outer shape."""
+    try:
+        batch = _outer.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ApiError(400, 'The body must be JSON: {"requests": [...]}.', [at([], str(error))]) from None
+    if len(batch.requests) > MAX_ROWS:
+        raise ApiError(413, f"A batch holds at most {MAX_ROWS:,} requests; this one has {len(batch.requests):,}.")
+    parsed = Parsed()
+    window = (now - timedelta(days=directory.retention_days), now + timedelta(days=1))
+    for index, raw in enumerate(batch.requests):
+        try:
+            parsed.rows.append(row_of(raw, caller, directory, window))
+        except Rejected as reason:
+            parsed.rejected.append({"index": index, "errors": [at(reason.loc, reason.message)]})
+    return parsed
+
+
+class Rejected(Exception):
+    """One row cannot be stored."""
+
+    def __init__(self, loc: list[str | int], message: str) -> None:
+        super().__init__(message)
+        self.loc = loc
+        self.message = message
+
+
+def row_of(raw: msgspec.Raw, caller: Caller, directory: Directory, window: tuple[datetime, datetime]) -> RequestRow:
+    given = decode(raw)
+    started_at = given.started_at.astimezone(UTC)
+    if started_at < window[0]:
+        raise Rejected(["started_at"], f"Older than the {directory.retention_days} days that requests are kept.")
+    if started_at > window[1]:
+        raise Rejected(["started_at"], "More than a day ahead of our clock.")
+    application_id, captures = application_of(given.application, caller, directory)
+    deployment_id = None
+    if given.deployment is not None:
+        deployment_id = directory.deployments.get(given.deployment)
+        if deployment_id is None:
+            raise Rejected(["deployment"], f"No deployment is called {given.deployment!r}.")
+    return RequestRow(
+        external_id=given.id or uuid.uuid4().hex,
+        started_at=started_at,
+        provider=given.provider,
+        model=given.model,
+        source="native",
+        application_id=application_id,
+        deployment_id=deployment_id,
+        task=given.task,
+        outcome=given.outcome,
+        http_status=given.http_status,
+        error_type=given.error_type,
+        latency_ms=given.latency_ms,
+        ttft_ms=given.ttft_ms,
+        streamed=given.streamed,
+        batch=given.batch,
+        response_id=given.response_id,
+        tokens=tokens_of(given.tokens),
+        user=given.user,
+        prompt=text_of(given.prompt) if captures else None,
+        answer=given.answer if captures else None,
+    )
+
+
+def decode(raw: msgspec.Raw) -> RequestIn:
+    """The typed row. Raises Rejected with the place and the sentence of the first thing that is wrong."""
+    try:
+        given = _inner.decode(raw)
+    except msgspec.ValidationError as error:
+        raise Rejected(*place(str(error))) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Rejected([], f"Not valid JSON: {error}") from None
+    if b"\\u0000" in memoryview(raw).tobytes():
+        refuse_nul(msgspec.to_builtins(given), [])
+    if given.tokens is not None and given.tokens.reasoning > given.tokens.output:
+        raise Rejected(["tokens", "reasoning"], "Reasoning tokens are part of the output and cannot exceed it.")
+    return given
+
+
+PLACE = re.compile(r"^(.*?)(?: - at `\$?(.*)`)?$", re.DOTALL)
+
+
+def place(message: str) -> tuple[list[str | int], str]:
+    """msgspec's "… - at `$.tokens.output`" as a location and a sentence."""
+    match = PLACE.match(message)
+    assert match is not None
+    path: list[str | int] = [part for part in (match[2] or "").split(".") if part]
+    unknown = re.search(r"unknown field `(\w+)`", message)
+    return (path + [unknown[1]] if unknown else path), match[1]
+
+
+def refuse_nul(value: Any, loc: list[str | int]) -> None:
+    """Postgres stores no NUL byte in text."""
+    if isinstance(value, str) and "\0" in value:
+        raise Rejected(loc, "Holds a NUL byte, which cannot be stored.")
+    items: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        if isinstance(key, str):
+            refuse_nul(key, loc) if "\0" in key else None
+        refuse_nul(item, [*loc, key])
+
+
+def application_of(slug: str | None, caller: Caller, directory: Directory) -> tuple[int | None, bool]:
+    """Whose request it is: an application's key writes for that one alone, a collector's key for any."""
+    if caller.application_id is not None:
+        if slug is not None and slug != caller.application:
+            raise Rejected(["application"], f"This key writes for the application {caller.application!r} only.")
+        return caller.application_id, caller.capture_bodies
+    if slug is None:
+        return None, False
+    if slug not in directory.applications:
+        raise Rejected(["application"], f"No application is called {slug!r}.")
+    return directory.applications[slug]
+
+
+def tokens_of(given: TokensIn | None) -> Tokens | None:
+    if given is None:
+        return None
+    return Tokens(
+        given.uncached_input,
+        given.cache_read,
+        given.cache_write_5m,
+        given.cache_write_1h,
+        given.output,
+        given.reasoning,
+    )
+
+
+def text_of(prompt: str | list[Any] | None) -> str | None:
+    """A prompt as text; a messages array stays the JSON it was."""
+    return msgspec.json.encode(prompt).decode() if isinstance(prompt, list) else prompt

@@ -1,0 +1,87 @@
+"""Writes of traffic that cross models: batches of requests, judged by what this installation knows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import psycopg
+from django.conf import settings
+from django.db import connection
+
+from providers.models import Deployment
+from traffic.ingest.native import Directory, parse
+from traffic.ingest.rows import RequestRow
+from traffic.ingest.store import IngestResult, Installation, ingest
+from traffic.keys import Caller
+from traffic.models import Application
+
+REFRESH_S = 2
+T = TypeVar("T")
+
+
+class Refreshed(Generic[T]):
+    """A value that is read again when it is older than two seconds; a thread that races reads it twice, no harm."""
+
+    def __init__(self, read: Callable[[], T]) -> None:
+        self._read = read
+        self._value: T | None = None
+        self._until = 0.0
+
+    def get(self) -> T:
+        if self._value is None or self._until < time.monotonic():
+            self._value = self._read()
+            self._until = time.monotonic() + REFRESH_S
+        return self._value
+
+    def clear(self) -> None:
+        self._value = None
+
+
+@contextmanager
+def raw_connection() -> Iterator[psycopg.Connection]:
+    """Django's own psycopg connection of this thread, outside any transaction of Django's."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        raw = connection.connection
+        assert raw is not None, "ensure_connection made it"
+        yield raw
+
+
+def _read_directory() -> Directory:
+    applications = {
+        slug: (pk, captures) for slug, pk, captures in Application.objects.values_list("slug", "pk", "capture_bodies")
+    }
+    deployments = dict(Deployment.objects.values_list("slug", "pk"))
+    return Directory(applications, deployments, settings.RETENTION_DAYS)
+
+
+def _read_installation() -> Installation:
+    with raw_connection() as conn:
+        return Installation.load(conn)
+
+
+directory = Refreshed(_read_directory)
+installation = Refreshed(_read_installation)
+
+
+def forget() -> None:
+    """Read applications, deployments and prices again at the next batch."""
+    directory.clear()
+    installation.clear()
+
+
+def store(rows: Sequence[RequestRow]) -> IngestResult:
+    """Write a batch; committed when this returns."""
+    with raw_connection() as conn:
+        return ingest(conn, rows, installation.get())
+
+
+def ingest_native(*, body: bytes, caller: Caller, now: datetime) -> dict[str, Any]:
+    """The answer of `POST /api/v1/requests` to a body. Raises ApiError for a wrong outer shape."""
+    parsed = parse(body, caller, directory.get(), now)
+    result = store(parsed.rows)
+    return {"accepted": result.accepted, "duplicates": result.duplicates, "rejected": parsed.rejected}
