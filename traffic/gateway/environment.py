@@ -1,0 +1,61 @@
+"""Where the gateway's settings come from: the environment, else a running `up` in the same data directory.
+
+The same names and files as the web's settings, read without Django.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_BODY = 32 * 1024 * 1024  # bytes; the Claude API's own limit
+
+
+class SettingMissing(Exception):
+    """A setting without which the gateway cannot work; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    database_url: str
+    data_dir: Path
+    idle_timeout_s: float  # longest silence of an engine, before and between the bytes of its answer
+    connect_timeout_s: float
+
+    @property
+    def spool_dir(self) -> Path:
+        return self.data_dir / "spool"
+
+    def credentials_key(self) -> str:
+        """The key that vendors' keys are encrypted with; empty while nobody has made one."""
+        value = _text("BREAKEVEN_KEY", self.data_dir)
+        path = self.data_dir / "credentials.key"
+        return value or (path.read_text().strip() if path.exists() else "")
+
+
+def read_settings() -> Settings:
+    """The settings of this process. Raises SettingMissing where no database is named."""
+    data_dir = Path(os.environ.get("BREAKEVEN_DATA") or "var").resolve()
+    database_url = _text("DATABASE_URL", data_dir)
+    if not database_url:
+        raise SettingMissing(f"DATABASE_URL is not set, and no `manage.py up` runs in {data_dir}.")
+    return Settings(
+        database_url=database_url,
+        data_dir=data_dir,
+        idle_timeout_s=float(_text("BREAKEVEN_GATEWAY_TIMEOUT", data_dir) or 600),
+        connect_timeout_s=float(_text("BREAKEVEN_GATEWAY_CONNECT_TIMEOUT", data_dir) or 5),
+    )
+
+
+def _text(name: str, data_dir: Path) -> str:
+    if name in os.environ:
+        return os.environ[name]
+    if path := os.environ.get(f"{name}_FILE"):
+        return Path(path).read_text().strip()
+    try:
+        running = json.loads((data_dir / "run.json").read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    return str(running.get(name, ""))

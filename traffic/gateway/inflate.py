@@ -1,0 +1,33 @@
+"""Reading a compressed answer beside its passing by; the caller gets the compressed bytes.
+
+Engines are asked not to compress, so this is for those that do it all the same.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+
+ANY_ZLIB = 47  # gzip's header or zlib's, whichever comes
+
+
+def inflater(encoding: str) -> Callable[[bytes], bytes]:
+    """A function that inflates a body piece by piece; of an unknown or broken encoding it makes nothing."""
+    if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        return lambda piece: b""
+    decompressor: zlib._Decompress | None = zlib.decompressobj(ANY_ZLIB)
+
+    def inflate(piece: bytes) -> bytes:
+        nonlocal decompressor
+        try:
+            return decompressor.decompress(piece) if decompressor else b""
+        except zlib.error:
+            decompressor = None
+            return b""
+
+    return inflate
+
+
+def inflated(encoding: str | None, body: bytes) -> bytes:
+    """A whole body as it was before its compression."""
+    return body if not encoding or encoding == "identity" else inflater(encoding)(body)

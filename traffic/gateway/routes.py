@@ -1,0 +1,234 @@
+"""Which deployment answers a call: ordered rules over plain data, no I/O.
+
+The first rule whose conditions hold and whose target speaks the caller's protocol names that target and its
+fall-backs. A rule has the columns of `traffic.models.Route`; the shipped ones pick targets by provider, so that they
+need no slug of any installation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from traffic.gateway.protocols import ANTHROPIC, OPENAI, Asked, Protocol
+
+SELF = "self"
+DEFAULT_ROUTES = Path(__file__).resolve().parent.parent / "data" / "default_routes.json"
+MOST_TARGETS = 4  # a call that fails everywhere must not go round all deployments
+
+# Which protocols an engine serves; a test holds this next to `providers.engines`, which needs Django.
+BOTH: frozenset[Protocol] = frozenset({ANTHROPIC, OPENAI})
+PROTOCOLS: dict[str, frozenset[Protocol]] = {
+    "anthropic": frozenset({ANTHROPIC}),
+    "vllm": BOTH,
+    "llamacpp": BOTH,
+    "ollama": BOTH,
+    "tgi": frozenset({OPENAI}),
+    "openai_compatible": frozenset({OPENAI}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A deployment as the gateway sees it. `down` is an open outage or a maintenance."""
+
+    id: int
+    slug: str
+    provider: str
+    engine: str
+    url: str
+    model: str
+    api_key: str = field(default="", repr=False)
+    context_tokens: int | None = None
+    down: bool = False
+
+    @property
+    def protocols(self) -> frozenset[Protocol]:
+        return PROTOCOLS.get(self.engine, frozenset({OPENAI}))
+
+    def serves(self, model: str) -> bool:
+        """Whether this is what a caller means who asks for `model`: the engine's own name or our slug."""
+        return model in (self.model, self.slug)
+
+    def holds(self, prompt_tokens: int) -> bool:
+        """Whether a prompt of that length fits; a context of unknown size is taken to be large enough."""
+        return self.context_tokens is None or prompt_tokens <= self.context_tokens
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One rule; a condition left empty holds for every call, all that are given must hold.
+
+    It sends to `deployment` (a slug) or to the best one of `to_provider`. `fallbacks` are slugs, tried in this order;
+    without any, the other targets that rules name for this application stand in, unless `falls_back` is off.
+    """
+
+    slug: str
+    name: str = ""
+    tasks: tuple[str, ...] = ()
+    applications: tuple[str, ...] = ()
+    requested_models: tuple[str, ...] = ()  # a `*` at the end matches any rest
+    over_tokens: int | None = None  # the prompt is estimated longer than this,
+    over_context: bool = False  # or longer than any self-hosted target takes
+    media: bool | None = None
+    private: bool | None = None
+    self_only_model: bool = False  # only our own deployments serve the model asked for
+    percent: int | None = None  # of conversations; one that is in stays in
+    budget_states: tuple[str, ...] = ()
+    to_provider: str = ""
+    deployment: str = ""
+    fallbacks: tuple[str, ...] = ()
+    falls_back: bool = True
+
+    def names(self, target: Target) -> bool:
+        """Whether this rule's own target, fall-backs aside, can be this deployment."""
+        return target.slug == self.deployment if self.deployment else target.provider == self.to_provider
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the rules look at. `forced` is a rule's or a deployment's slug that the caller insists on."""
+
+    asked: Asked
+    application: str
+    task: str
+    private: bool = False
+    forced: str = ""
+    budget_state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The rule that matched and the targets to try, best first; never empty."""
+
+    rule: str
+    targets: tuple[Target, ...]
+
+
+def decide(rules: Sequence[Rule], targets: Sequence[Target], call: Call) -> Decision | None:
+    """The first rule that matches and can answer in the caller's protocol, or None."""
+    able = [
+        target
+        for target in targets
+        if call.asked.protocol in target.protocols
+        # A private call stays on our own machines whatever a rule, a fall-back or the caller's own wish say.
+        and (target.provider == SELF or not call.private)
+    ]
+    if call.forced:
+        return _forced(rules, able, call)
+    for rule in rules:
+        if _holds(rule, targets, call):
+            chosen = _chosen(rule, rules, able, call)
+            if chosen:
+                return Decision(rule.slug, chosen)
+    return None
+
+
+def _forced(rules: Sequence[Rule], able: Sequence[Target], call: Call) -> Decision | None:
+    """The rule, else the deployment, that the caller insists on; a rule of other applications is not theirs."""
+    for rule in rules:
+        if rule.slug == call.forced and (not rule.applications or call.application in rule.applications):
+            chosen = _chosen(rule, rules, able, call)
+            return Decision(rule.slug, chosen) if chosen else None
+    for target in reachable(rules, able, call.application):
+        if target.slug == call.forced:
+            return Decision("forced", (target,))
+    return None
+
+
+def _chosen(rule: Rule, rules: Sequence[Rule], able: Sequence[Target], call: Call) -> tuple[Target, ...]:
+    """The rule's target, then its fall-backs; one in an outage goes behind those that are up."""
+    named = [target for target in able if rule.names(target)]
+    if not named:
+        return ()
+    first = named[0] if len(named) == 1 else min(named, key=lambda target: _rank(target, call))
+    if not rule.falls_back:
+        return (first,)
+    chosen = [first, *_fallbacks(rule, rules, first, able, call)][:MOST_TARGETS]
+    if first.down:
+        chosen.sort(key=lambda target: target.down)
+    return tuple(chosen)
+
+
+def _fallbacks(
+    rule: Rule, rules: Sequence[Rule], first: Target, able: Sequence[Target], call: Call
+) -> Iterable[Target]:
+    others = [target for target in able if target is not first]
+    if rule.fallbacks:
+        by_slug = {target.slug: target for target in others}
+        return [by_slug[slug] for slug in rule.fallbacks if slug in by_slug]
+    # Never to a deployment that no rule names: it may be there for a trial, at a vendor that must not see this data.
+    others = [
+        target
+        for target in reachable(rules, others, call.application)
+        if target.holds(call.asked.prompt_tokens) and (target.provider == first.provider or not call.asked.media)
+    ]
+    return sorted(others, key=lambda target: (target.provider != first.provider, *_rank(target, call)))
+
+
+def _rank(target: Target, call: Call) -> tuple[bool, bool, bool, str]:
+    """Best first: up, has the model asked for, holds the prompt."""
+    return (
+        target.down,
+        not target.serves(call.asked.model),
+        not target.holds(call.asked.prompt_tokens),
+        target.slug,
+    )
+
+
+def _holds(rule: Rule, targets: Sequence[Target], call: Call) -> bool:
+    """Whether every condition of the rule holds; the dear ones are looked at last."""
+    asked = call.asked
+    return (
+        (not rule.tasks or call.task in rule.tasks)
+        and (not rule.applications or call.application in rule.applications)
+        and (not rule.budget_states or call.budget_state in rule.budget_states)
+        and rule.private in (None, call.private)
+        and (not rule.requested_models or _is_one_of(asked.model, rule.requested_models))
+        and (not rule.self_only_model or _only_self_serves(targets, asked.model))
+        and _is_long_enough(rule, targets, asked)
+        and (rule.media is None or rule.media == asked.media)
+        and (rule.percent is None or share_of(rule.slug, asked.conversation) < rule.percent)
+    )
+
+
+def _is_one_of(model: str, patterns: Iterable[str]) -> bool:
+    return any(model.startswith(pattern[:-1]) if pattern.endswith("*") else model == pattern for pattern in patterns)
+
+
+def _only_self_serves(targets: Iterable[Target], model: str) -> bool:
+    return {target.provider for target in targets if target.serves(model)} == {SELF}
+
+
+def _is_long_enough(rule: Rule, targets: Iterable[Target], asked: Asked) -> bool:
+    if rule.over_tokens is None and not rule.over_context:
+        return True
+    if rule.over_tokens is not None and asked.prompt_tokens > rule.over_tokens:
+        return True
+    own = [target for target in targets if target.provider == SELF]
+    return rule.over_context and bool(own) and not any(target.holds(asked.prompt_tokens) for target in own)
+
+
+def share_of(rule: str, conversation: bytes) -> float:
+    """Where a conversation stands between 0 and 100 for a rule: always the same, another for each rule."""
+    digest = hashlib.blake2b(conversation, digest_size=4, key=rule.encode()[:64]).digest()
+    return int.from_bytes(digest, "big") * 100 / 2**32
+
+
+def reachable(rules: Iterable[Rule], targets: Iterable[Target], application: str) -> list[Target]:
+    """The targets that some rule names for this application, as its target or as a fall-back."""
+    mine = [rule for rule in rules if not rule.applications or application in rule.applications]
+    return [target for target in targets if any(rule.names(target) or target.slug in rule.fallbacks for rule in mine)]
+
+
+def read_rules(data: bytes) -> tuple[Rule, ...]:
+    """Rules from JSON. Raises msgspec.ValidationError naming the field that is wrong."""
+    return msgspec.json.decode(data, type=tuple[Rule, ...])
+
+
+def default_rules() -> tuple[Rule, ...]:
+    """The shipped rules."""
+    return read_rules(DEFAULT_ROUTES.read_bytes())

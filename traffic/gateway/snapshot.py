@@ -1,0 +1,195 @@
+"""What the gateway knows of the database: keys, applications, deployments and routes, read anew every two seconds.
+
+A call never waits for Postgres: it is judged by the latest snapshot, which also serves on while Postgres is away. A
+revoked key therefore stops within two seconds while the database answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import psycopg
+from cryptography.fernet import Fernet, InvalidToken
+from psycopg.rows import dict_row
+
+from traffic.gateway.routes import Rule, Target, default_rules, reachable
+
+log = logging.getLogger(__name__)
+
+READ_EVERY_S = 2.0
+NOTE_USE_EVERY_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """Who a call is for; `id` None: a key for all that named nobody."""
+
+    id: int | None
+    slug: str
+    capture_bodies: bool
+    budget_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A live key; `application` None: it may speak for any."""
+
+    id: int
+    application: Application | None
+    scopes: frozenset[str]
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One consistent view; never changed, only replaced."""
+
+    salt: bytes
+    keys: dict[bytes, Key]  # by the SHA-256 of the key
+    applications: dict[str, Application]
+    targets: tuple[Target, ...]
+    rules: tuple[Rule, ...]
+
+    def models(self, application: str) -> list[Target]:
+        """One target for each model that this application can reach now."""
+        found = reachable(self.rules, self.targets, application)
+        return list({target.model: target for target in found if not target.down}.values())
+
+
+KEYS = """
+SELECT id, hash, application_id, scopes, expires_at FROM traffic_key
+WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+"""
+APPLICATIONS = "SELECT id, slug, capture_bodies, budget_state FROM traffic_application"
+DEPLOYMENTS = """
+SELECT d.id, d.slug, d.provider, d.engine, d.url, d.model, d.api_key, d.context_tokens,
+       d.state IN ('down', 'maintenance')
+           OR EXISTS (SELECT FROM providers_outage o WHERE o.deployment_id = d.id AND o.ended_at IS NULL) AS down
+FROM providers_deployment d WHERE d.enabled ORDER BY d.slug
+"""
+ROUTES = """
+SELECT r.slug, r.name, r.enabled, r.tasks, r.requested_models, r.over_tokens, r.over_context, r.media, r.private,
+       r.self_only_model, r.percent, r.budget_states, r.to_provider, coalesce(d.slug, '') AS deployment, r.falls_back,
+       ARRAY(SELECT a.slug FROM traffic_route_applications ra JOIN traffic_application a ON a.id = ra.application_id
+             WHERE ra.route_id = r.id) AS applications,
+       ARRAY(SELECT fd.slug FROM traffic_fallback f JOIN providers_deployment fd ON fd.id = f.deployment_id
+             WHERE f.route_id = r.id ORDER BY f."order") AS fallbacks
+FROM traffic_route r LEFT JOIN providers_deployment d ON d.id = r.deployment_id ORDER BY r."order", r.id
+"""
+
+
+def read_snapshot(conn: psycopg.Connection, credentials_key: str) -> Snapshot:
+    """Read everything in one transaction. Raises psycopg.Error."""
+    with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        salt = cursor.execute("SELECT salt FROM traffic_installation").fetchone()
+        applications = [Application(**row) for row in cursor.execute(APPLICATIONS)]
+        by_id = {application.id: application for application in applications}
+        keys = {bytes(row["hash"]): _key(row, by_id) for row in cursor.execute(KEYS)}
+        targets = tuple(_target(row, credentials_key) for row in cursor.execute(DEPLOYMENTS))
+        rules = _rules(cursor.execute(ROUTES).fetchall())
+    return Snapshot(
+        salt=bytes(salt["salt"]) if salt else b"",
+        keys=keys,
+        applications={application.slug: application for application in applications},
+        targets=targets,
+        rules=rules,
+    )
+
+
+def _key(row: dict[str, Any], applications: dict[int | None, Application]) -> Key:
+    return Key(row["id"], applications.get(row["application_id"]), frozenset(row["scopes"]), row["expires_at"])
+
+
+def _target(row: dict[str, Any], credentials_key: str) -> Target:
+    target = Target(**row)
+    return replace(target, api_key=_decrypt(target.slug, target.api_key, credentials_key)) if target.api_key else target
+
+
+@lru_cache(maxsize=4096)  # a key is decrypted once, not at every read
+def _decrypt(slug: str, ciphertext: str, credentials_key: str) -> str:
+    try:
+        return Fernet(credentials_key).decrypt(ciphertext.encode()).decode()
+    except (InvalidToken, ValueError):
+        log.error("The key of deployment %s was stored under another BREAKEVEN_KEY; enter it again.", slug)
+        return ""
+
+
+def _rules(rows: list[dict[str, Any]]) -> tuple[Rule, ...]:
+    """The rules that are switched on; the shipped ones where nobody has made any."""
+    if not rows:
+        return default_rules()
+    return tuple(msgspec.convert(row, Rule) for row in rows if row.pop("enabled"))
+
+
+class Snapshots:
+    """A thread that reads snapshots, and the latest one it read."""
+
+    def __init__(self, database_url: str, credentials_key: Callable[[], str]) -> None:
+        self.latest: Snapshot | None = None
+        self._database_url = database_url
+        self._credentials_key = credentials_key
+        self._connection: psycopg.Connection | None = None
+        self._used: set[int] = set()
+        self._note_use_at = time.monotonic() + NOTE_USE_EVERY_S
+        self._failing = False
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="snapshots", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(2)
+
+    def used(self, key: Key) -> None:
+        """Remember that a key was used; people see when, to the half minute."""
+        self._used.add(key.id)
+
+    def _run(self) -> None:
+        while True:
+            self._try_to_read()
+            if self._stop.wait(READ_EVERY_S if self.latest else 0.25):
+                break
+        if self._connection is not None:
+            self._connection.close()
+
+    def _try_to_read(self) -> None:
+        try:
+            conn = self._connected()
+            self.latest = read_snapshot(conn, self._credentials_key())
+            self._note_use(conn)
+            self._failing = False
+        except Exception as error:  # this thread must outlive everything: without it a revoked key would go on
+            if not self._failing:
+                log.error("Keys and routes cannot be read, those known stay in force: %s", error)
+            self._failing = True
+            self._disconnect()
+
+    def _connected(self) -> psycopg.Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._database_url, connect_timeout=2, autocommit=True, application_name="gateway snapshot"
+            )
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _note_use(self, conn: psycopg.Connection) -> None:
+        if not self._used or time.monotonic() < self._note_use_at:
+            return
+        used, self._used = self._used, set()
+        self._note_use_at = time.monotonic() + NOTE_USE_EVERY_S
+        conn.execute("UPDATE traffic_key SET last_used_at = now() WHERE id = ANY(%s)", [sorted(used)])

@@ -1,0 +1,268 @@
+"""Finished calls on their way to Postgres: appended to a file at once, moved there every half second, then forgotten.
+
+A spool directory is shared by any number of gateways. Each writes a segment of its own and holds a lock on it for as
+long as it lives, so that a segment whose lock can be had belongs to a dead one and is adopted. Moving the same row
+twice does no harm (its identity is the same), which is why a segment is deleted only after the commit.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import psycopg
+
+from traffic.ingest.rows import RequestRow
+
+log = logging.getLogger(__name__)
+
+MOVE_EVERY_S = 0.5
+ADOPT_EVERY_S = 10.0
+BATCH = 1_000  # rows of one transaction
+SET_ASIDE = "set-aside.jsonl"  # lines that no attempt can move, each with the reason; for a person
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(RequestRow)
+
+# What the database says of a row itself; every other error of it is a reason to try again later.
+ROW_ERRORS = (psycopg.DataError, psycopg.IntegrityError)
+
+Store = Callable[[psycopg.Connection, Sequence[RequestRow]], None]
+"""Writes rows and returns once they are committed."""
+
+
+class Segment:
+    """One file of JSON lines that this process holds the lock of."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self.size = os.fstat(descriptor).st_size
+
+    @classmethod
+    def create(cls, directory: Path) -> Segment:
+        """A new segment. It gets its name only once it is locked, so that nobody can adopt it meanwhile."""
+        name = f"{time.time_ns():020d}-{os.getpid()}"
+        draft = directory / f"{name}.new"
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path = directory / f"{name}.jsonl"
+        draft.rename(path)
+        return cls(path, descriptor)
+
+    @classmethod
+    def adopt(cls, path: Path) -> Segment | None:
+        """A segment that a dead process left; None where another one holds it or has just moved it."""
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(descriptor).st_nlink:
+                return cls(path, descriptor)
+        except BlockingIOError:
+            pass  # its owner lives
+        os.close(descriptor)
+        return None
+
+    def append(self, line: bytes) -> None:
+        """Add a line. Raises OSError, and leaves no half line behind, where the disk does not take it."""
+        written = os.write(self._descriptor, line)
+        if written != len(line):
+            os.ftruncate(self._descriptor, self.size)
+            raise OSError("The disk took only a part of a line.")
+        self.size += written
+
+    def sync(self) -> None:
+        os.fsync(self._descriptor)
+
+    def lines(self) -> Iterator[bytes]:
+        with self.path.open("rb") as file:
+            yield from file
+
+    def forget(self) -> None:
+        """Delete the file; its rows are in Postgres."""
+        self.path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+    def leave(self) -> None:
+        """Keep the file for the next process that looks."""
+        os.close(self._descriptor)
+
+
+class Spool:
+    """Takes finished calls from the event loop. `append` is the only method that it calls, and does not wait."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.directory = directory
+        self._lock = threading.Lock()
+        self._open: Segment | None = None
+        self._in_memory: list[RequestRow] = []  # only while the disk takes nothing
+
+    def append(self, row: RequestRow) -> None:
+        """Keep a row. When the disk is full it is kept in memory, for a call must not fail for its record."""
+        line = _encoder.encode(row) + b"\n"
+        with self._lock:
+            try:
+                if self._open is None:
+                    self._open = Segment.create(self.directory)
+                self._open.append(line)
+            except OSError as error:
+                if not self._in_memory:
+                    log.error("The spool in %s takes no lines, calls are kept in memory: %s", self.directory, error)
+                self._in_memory.append(row)
+
+    def seal(self) -> Segment | None:
+        """End the current segment and hand it over; None when nothing has come since the last time."""
+        with self._lock:
+            segment, self._open = self._open, None
+        return segment
+
+    def take_memory(self) -> list[RequestRow]:
+        with self._lock:
+            rows, self._in_memory = self._in_memory, []
+        return rows
+
+    def give_back(self, rows: list[RequestRow]) -> None:
+        with self._lock:
+            self._in_memory[:0] = rows
+
+    def leftovers(self) -> list[Segment]:
+        """Segments of processes that are no more, oldest first."""
+        found = (Segment.adopt(path) for path in sorted(self.directory.glob("*.jsonl")) if path.name != SET_ASIDE)
+        return [segment for segment in found if segment is not None]
+
+    def set_aside(self, line: bytes, reason: str) -> None:
+        """Keep a line that cannot be moved where a person can look at it."""
+        log.error("A call could not be stored and is set aside in %s: %s", self.directory / SET_ASIDE, reason)
+        entry = msgspec.json.encode({"reason": reason, "line": line.decode("utf-8", "replace")}) + b"\n"
+        with open(self.directory / SET_ASIDE, "ab", opener=_private) as file:
+            file.write(entry)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+class Mover:
+    """The thread that moves segments to Postgres over a connection of its own."""
+
+    def __init__(self, spool: Spool, database_url: str, store: Store) -> None:
+        self.spool = spool
+        self._database_url = database_url
+        self._store = store
+        self._connection: psycopg.Connection | None = None
+        self._backlog: list[Segment] = []
+        self._moved_lines = 0  # of the first segment of the backlog
+        self._adopt_at = 0.0
+        self._away = False
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="spool-mover", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 3.0) -> None:
+        """Move what is there once more; what Postgres does not take now is left for the next start."""
+        self._stop.set()
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while not self._stop.wait(MOVE_EVERY_S):
+            self._try_to_move()
+        self._try_to_move()
+        for segment in self._backlog:
+            segment.leave()
+        if self._connection is not None:
+            self._connection.close()
+
+    def _try_to_move(self) -> None:
+        try:
+            self.move()
+            if self._away:
+                self._away = False
+                log.warning("Calls are moved to Postgres again.")
+        except Exception as error:  # this thread must outlive everything: without it no call is ever stored
+            if not self._away:
+                self._away = True
+                log.error("Calls stay in the spool %s for now: %s", self.spool.directory, error)
+            self._disconnect()
+
+    def move(self) -> None:
+        """Move all that is there. Raises what the database raises; nothing is lost then and nothing doubled."""
+        if time.monotonic() >= self._adopt_at:
+            self._backlog = [*self.spool.leftovers(), *self._backlog] if not self._moved_lines else self._backlog
+            self._adopt_at = time.monotonic() + ADOPT_EVERY_S
+        self._move_backlog()
+        # While Postgres is away the current segment just grows: this line is not reached.
+        segment = self.spool.seal()
+        if segment is not None:
+            segment.sync()
+            self._backlog.append(segment)
+            self._move_backlog()
+        self._move_memory()
+
+    def _move_backlog(self) -> None:
+        while self._backlog:
+            segment = self._backlog[0]
+            batch: list[tuple[bytes, RequestRow]] = []
+            for number, line in enumerate(segment.lines()):
+                if number < self._moved_lines:
+                    continue
+                self._read_into(batch, line)
+                if len(batch) >= BATCH:
+                    self._move_batch(batch)
+                    batch.clear()
+                    self._moved_lines = number + 1
+            self._move_batch(batch)
+            self._backlog.pop(0)
+            self._moved_lines = 0
+            segment.forget()
+
+    def _read_into(self, batch: list[tuple[bytes, RequestRow]], line: bytes) -> None:
+        try:
+            batch.append((line, _decoder.decode(line)))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            self.spool.set_aside(line, f"This is no row: {error}")
+
+    def _move_memory(self) -> None:
+        rows = self.spool.take_memory()
+        try:
+            self._move_batch([(_encoder.encode(row), row) for row in rows])
+        except Exception:
+            self.spool.give_back(rows)
+            raise
+
+    def _move_batch(self, batch: Sequence[tuple[bytes, RequestRow]]) -> None:
+        """Store a batch; a row that the database cannot take is found by halving and set aside."""
+        if not batch:
+            return
+        try:
+            self._store(self._connected(), [row for _, row in batch])
+        except (*ROW_ERRORS, ValueError, TypeError, OverflowError) as error:
+            if len(batch) == 1:
+                self.spool.set_aside(batch[0][0], str(error))
+                return
+            middle = len(batch) // 2
+            self._move_batch(batch[:middle])
+            self._move_batch(batch[middle:])
+
+    def _connected(self) -> psycopg.Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._database_url, connect_timeout=2, autocommit=True, application_name="gateway spool"
+            )
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
