@@ -165,6 +165,7 @@ APPLICATIONS = (
         (Work("batch", 1.0, own=900, shared=1050, output=210, batch=True, hit=0.95),),
         clock="night",
         weekend=1.0,
+        keeps_bodies=True,
     ),
 )
 BY_SLUG = {application.slug: application for application in APPLICATIONS}
