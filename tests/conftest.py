@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from dashboard.embedded.valkey import Valkey
+from providers.sandbox.engine import Engine, EngineOptions
 from tests.servers import home, servers
 
 
@@ -30,3 +32,19 @@ def valkey_url() -> Iterator[str]:
     valkey = Valkey(home() / f"valkey-{os.getpid()}")
     yield valkey.start()
     valkey.stop()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file that llama.cpp serves; see `tests.tiny_model` for what it answers."""
+    from tests.tiny_model import write_tiny_model  # numpy, which most runs need not load
+
+    return write_tiny_model(tmp_path_factory.mktemp("model") / "tiny.gguf")
+
+
+@pytest.fixture(scope="session")
+def engine_url(tiny_model: Path) -> Iterator[str]:
+    """A real llama.cpp on loopback that serves the model `tiny` in both protocols."""
+    engine = Engine(EngineOptions(tiny_model, name="tiny"))
+    yield engine.start()
+    engine.stop()

@@ -51,6 +51,13 @@ def home() -> Path:
     return Path(os.environ["BREAKEVEN_TESTS"])
 
 
+def free_environment(**variables: str) -> dict[str, str]:
+    """An environment for `manage.py` in a process of its own, as in a shell that knows nothing of the suite."""
+    ours = ("BREAKEVEN_TESTS", "BREAKEVEN_DATA", "DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "SECRET_KEY")
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    return {**environment, "BREAKEVEN_DATA": str(home() / "elsewhere"), **variables}
+
+
 def sweep() -> None:
     """Stops and removes what runs left behind that were killed before they could."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
