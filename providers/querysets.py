@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import models
+from django.db.models import F, Q
 
 if TYPE_CHECKING:
     from providers.models import (  # noqa: F401  # names in the generic bases below
@@ -40,6 +42,12 @@ class LeaseQuerySet(models.QuerySet["Lease"]):
 class DeploymentQuerySet(models.QuerySet["Deployment"]):
     def enabled(self) -> DeploymentQuerySet:
         return self.filter(enabled=True)
+
+    def due(self, now: datetime) -> DeploymentQuerySet:
+        """Deployments whose check is due and under way nowhere, the longest due first."""
+        unclaimed = Q(check_claimed_until=None) | Q(check_claimed_until__lte=now)
+        due = Q(check_due_at=None) | Q(check_due_at__lte=now)
+        return self.filter(due, unclaimed, enabled=True, checked=True).order_by(F("check_due_at").asc(nulls_first=True))
 
 
 class CheckHourQuerySet(models.QuerySet["CheckHour"]):

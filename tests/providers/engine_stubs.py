@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import ssl
 import threading
@@ -61,14 +62,16 @@ def _handler(stub: Stub) -> type[BaseHTTPRequestHandler]:
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             answer = stub.answer(self.command, self.path, dict(self.headers), body)
-            time.sleep(answer.delay_s)
+            if answer.delay_s:
+                time.sleep(answer.delay_s)
             self.send_response(answer.status)
             self.send_header("Content-Type", answer.content_type)
             self.send_header("Content-Length", str(len(answer.body)))
             for name, value in answer.headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(answer.body)
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # a client that would not wait
+                self.wfile.write(answer.body)
 
         do_GET = do_POST = _serve
 
@@ -78,10 +81,14 @@ def _handler(stub: Stub) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # the default of 5 makes a burst of checks wait a second for its SYN to be sent again
+
+
 @contextmanager
 def serving(stub: Stub, tls: ssl.SSLContext | None = None) -> Iterator[Stub]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(stub))
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), _handler(stub))
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
