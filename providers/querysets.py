@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from django.db import models
 from django.db.models import F, Q
 
+from providers import uptime_report
+from providers.uptime_report import DeploymentUptime
+
 if TYPE_CHECKING:
     from providers.models import (  # noqa: F401  # names in the generic bases below
         Account,
@@ -49,6 +52,10 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
         due = Q(check_due_at=None) | Q(check_due_at__lte=now)
         return self.filter(due, unclaimed, enabled=True, checked=True).order_by(F("check_due_at").asc(nulls_first=True))
 
+    def uptime_report(self, start: datetime, end: datetime) -> list[DeploymentUptime]:
+        """Uptime, outages and days of each deployment between two moments, end exclusive."""
+        return uptime_report.report(self, start, end)
+
 
 class CheckHourQuerySet(models.QuerySet["CheckHour"]):
     pass
@@ -57,6 +64,10 @@ class CheckHourQuerySet(models.QuerySet["CheckHour"]):
 class OutageQuerySet(models.QuerySet["Outage"]):
     def open(self) -> OutageQuerySet:
         return self.filter(ended_at=None)
+
+    def touching(self, start: datetime, end: datetime) -> OutageQuerySet:
+        """Outages of which any part lies between two moments; one that lasts is still there at the end."""
+        return self.filter(Q(ended_at=None) | Q(ended_at__gt=start), started_at__lt=end)
 
 
 class TokenPriceQuerySet(models.QuerySet["TokenPrice"]):
