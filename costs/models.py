@@ -135,3 +135,6 @@ class NoGo(models.Model):
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
     withdrawn_at = models.DateTimeField(null=True)
+
+    class Meta:
+        permissions = [("decide", "Can decide about self-hosting")]

@@ -50,14 +50,16 @@ class Book:
 
     prices: dict[tuple[str, str], list[Price]]
     aliases: dict[tuple[str, str], list[Price] | None] = field(default_factory=dict)
+    size: int = 0  # rows of the table it was read from
 
     @classmethod
     def load(cls, conn: psycopg.Connection) -> Book:
         """Read the whole book; some thousand rows."""
         prices: dict[tuple[str, str], list[Price]] = {}
-        for row in conn.execute(SELECT).fetchall():
+        rows = conn.execute(SELECT).fetchall()
+        for row in rows:
             prices.setdefault((row[0], row[1]), []).append(price_of_row(row[2:]))
-        return cls(prices)
+        return cls(prices, size=len(rows))
 
     def versions(self, provider: str, model: str) -> list[Price] | None:
         """All prices of a model, newest first, found by its name or by the name without date and vendor."""

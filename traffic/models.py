@@ -157,6 +157,7 @@ class Request(models.Model):
     class Meta:
         managed = False
         db_table = "traffic_request"
+        permissions = [("view_bodies", "Can read prompts and answers")]
 
 
 class RequestBody(models.Model):
@@ -287,7 +288,9 @@ class Route(models.Model):
     enabled = models.BooleanField(default=True)
     tasks = ArrayField(models.CharField(max_length=12, choices=Task.choices), default=list, blank=True)
     applications = models.ManyToManyField(Application, blank=True)
-    requested_models = ArrayField(models.CharField(max_length=200), default=list, blank=True)  # asked for, `*` at the end matches
+    requested_models = ArrayField(
+        models.CharField(max_length=200), default=list, blank=True
+    )  # asked for, `*` at the end matches
     over_tokens = models.PositiveIntegerField(null=True, blank=True)  # the prompt is estimated longer than this
     over_context = models.BooleanField(default=False)  # or longer than what self-hosted targets take
     media = models.BooleanField(null=True, blank=True)
@@ -342,6 +345,7 @@ class Rating(models.Model):
     objects = RatingQuerySet.as_manager()
 
     class Meta:
+        permissions = [("view_quality", "Can see ratings and the scoreboard")]
         constraints = [
             models.UniqueConstraint(
                 fields=["request_id", "by"], condition=models.Q(request_id__isnull=False), name="one_rating_of_a_person"

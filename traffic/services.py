@@ -26,14 +26,14 @@ T = TypeVar("T")
 class Refreshed(Generic[T]):
     """A value that is read again when it is older than two seconds; a thread that races reads it twice, no harm."""
 
-    def __init__(self, read: Callable[[], T]) -> None:
+    def __init__(self, read: Callable[[T | None], T]) -> None:
         self._read = read
         self._value: T | None = None
         self._until = 0.0
 
     def get(self) -> T:
         if self._value is None or self._until < time.monotonic():
-            self._value = self._read()
+            self._value = self._read(self._value)
             self._until = time.monotonic() + REFRESH_S
         return self._value
 
@@ -51,7 +51,7 @@ def raw_connection() -> Iterator[psycopg.Connection]:
         yield raw
 
 
-def _read_directory() -> Directory:
+def _read_directory(before: Directory | None) -> Directory:
     applications = {
         slug: (pk, captures) for slug, pk, captures in Application.objects.values_list("slug", "pk", "capture_bodies")
     }
@@ -59,9 +59,9 @@ def _read_directory() -> Directory:
     return Directory(applications, deployments, settings.RETENTION_DAYS)
 
 
-def _read_installation() -> Installation:
+def _read_installation(before: Installation | None) -> Installation:
     with raw_connection() as conn:
-        return Installation.load(conn)
+        return Installation.load(conn, before)
 
 
 directory = Refreshed(_read_directory)

@@ -60,11 +60,14 @@ class Installation:
     leased: frozenset[int]
 
     @classmethod
-    def load(cls, conn: psycopg.Connection) -> Installation:
+    def load(cls, conn: psycopg.Connection, before: Installation | None = None) -> Installation:
+        """Read it; prices only if the book has grown since `before`, for its rows are never edited."""
         conn.execute(sql.MAKE_SALT, [secrets.token_bytes(32)])
         (salt,) = conn.execute("SELECT salt FROM traffic_installation WHERE id = 1").fetchone() or (b"",)
         leased = conn.execute(sql.LEASED_DEPLOYMENTS).fetchall()
-        return cls(bytes(salt), Book.load(conn), frozenset(row[0] for row in leased))
+        (size,) = conn.execute("SELECT count(*) FROM providers_tokenprice").fetchone() or (0,)
+        book = before.book if before is not None and before.book.size == size else Book.load(conn)
+        return cls(bytes(salt), book, frozenset(row[0] for row in leased))
 
     def stage(self, row: RequestRow) -> Staged:
         day = row.started_at.astimezone(UTC).date()

@@ -1,0 +1,42 @@
+"""Roles as Django groups: what each may, by the apps' own permissions. Pages ask permissions, never roles."""
+
+from __future__ import annotations
+
+# staff rate and see Quality and their applications' requests; manager sees all figures, plans and decides, but no keys
+# and no bodies; ops sees what a manager sees and runs the machines; admin is Django's superuser.
+STAFF = ("traffic.view_quality", "traffic.add_rating")
+FIGURES = (
+    "costs.view_charge",
+    "costs.view_phase",
+    "costs.view_pricesheet",
+    "providers.view_account",
+    "providers.view_deployment",
+    "providers.view_offer",
+    "providers.view_lease",
+    "providers.view_outage",
+    "providers.view_tokenprice",
+    "traffic.view_request",
+    "traffic.view_quality",
+    "traffic.view_application",
+    "traffic.view_route",
+    "alerts.view_alert",
+)
+ROLES: dict[str, tuple[str, ...]] = {
+    "staff": STAFF,
+    "manager": (*FIGURES, "costs.add_charge", "costs.change_phase", "costs.decide", "traffic.add_rating"),
+    "ops": (
+        *FIGURES,
+        "providers.add_account",
+        "providers.change_account",
+        "providers.add_deployment",
+        "providers.change_deployment",
+        "providers.add_tokenprice",
+        "traffic.add_route",
+        "traffic.change_route",
+        "alerts.add_rule",
+        "alerts.change_rule",
+        "alerts.change_alert",
+        "alerts.add_silence",
+        "traffic.add_rating",
+    ),
+}

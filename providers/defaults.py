@@ -1,0 +1,49 @@
+"""What every installation starts with: the price book."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from providers.models import TokenPrice
+from providers.pricebook import ListPrice, list_prices
+
+
+def ensure_defaults() -> None:
+    """Bring the price book up to date; run at every start, and changes nothing when nothing is new."""
+    add_prices(list_prices(), timezone.now())
+
+
+def add_prices(prices: list[ListPrice], now: datetime) -> int:
+    """Add versions that are not there, and a new one from now on where a known price has changed; returns how many.
+
+    What stands is never edited: requests were costed with it.
+    """
+    stored: dict[tuple[str, str], TokenPrice] = {}
+    for row in TokenPrice.objects.order_by("starts_at"):
+        stored[row.provider, row.model] = row  # the newest stays
+    latest = {(price.provider, price.model): price for price in sorted(prices, key=lambda price: price.starts_at)}
+    rows = []
+    for price in prices:
+        known = stored.get((price.provider, price.model))
+        if known is None or price.starts_at > known.starts_at:
+            rows.append(row_of(price, price.starts_at, now))
+        elif price is latest[price.provider, price.model] and known.entered_by_id is None and differs(price, known):
+            rows.append(row_of(price, now, now))
+    return len(TokenPrice.objects.bulk_create(rows, ignore_conflicts=True))
+
+
+def differs(price: ListPrice, known: TokenPrice) -> bool:
+    return any(value != getattr(known, name) for name, value in price.columns().items())
+
+
+def row_of(price: ListPrice, starts_at: datetime, now: datetime) -> TokenPrice:
+    return TokenPrice(
+        provider=price.provider,
+        model=price.model,
+        starts_at=starts_at,
+        source=price.source,
+        seen_at=now,
+        **price.columns(),
+    )
