@@ -1,0 +1,62 @@
+"""One name per GPU, whatever a vendor calls it, and its memory where the vendor does not say."""
+
+from __future__ import annotations
+
+import re
+
+# Our name -> GB. Longest first where one name is the beginning of another.
+MEMORY_GB: dict[str, int] = {
+    "RTX PRO 6000": 96,
+    "RTX 6000 Ada": 48,
+    "RTX A6000": 48,
+    "RTX A5000": 24,
+    "RTX A4000": 16,
+    "RTX 5090": 32,
+    "RTX 5080": 16,
+    "RTX 4090": 24,
+    "RTX 4080": 16,
+    "RTX 3090": 24,
+    "A100 40GB": 40,
+    "A100 80GB": 80,
+    "GH200": 96,
+    "GB200": 186,
+    "H200": 141,
+    "H100": 80,
+    "B200": 180,
+    "B300": 288,
+    "MI300X": 192,
+    "L40S": 48,
+    "L40": 48,
+    "L4": 24,
+    "A40": 48,
+    "A10": 24,
+    "A30": 24,
+    "V100": 16,
+    "P100": 16,
+    "T4": 16,
+}
+
+_NOISE = re.compile(r"\b(nvidia|geforce|tesla|quadro|amd|instinct|generation)\b", re.IGNORECASE)
+
+
+def gpu_named(text: str, memory_gb: float | None = None) -> tuple[str, int | None]:
+    """Our name and the memory in GB of what a vendor calls `text`.
+
+    An A100 comes in two sizes: the text or `memory_gb` tells which. A GPU that is not in the table keeps the vendor's
+    name without the maker's.
+    """
+    words = " ".join(_NOISE.sub(" ", text.replace("_", " ").replace("-", " ")).split())
+    name = _known(words, memory_gb) or words
+    return name, MEMORY_GB.get(name, round(memory_gb) if memory_gb else None)
+
+
+def _known(words: str, memory_gb: float | None) -> str | None:
+    squeezed = words.upper().replace(" ", "")
+    if "A100" in squeezed:
+        return "A100 80GB" if "80GB" in squeezed or (memory_gb or 0) > 60 else "A100 40GB"
+    for name in MEMORY_GB:
+        plain = re.escape(name.upper().replace(" ", ""))
+        # "L4" must not be found in "L40S", nor "A10" in "A100"; "H100SXM" and "RTX4090" are what they begin with.
+        if re.search(rf"(?<![A-Z0-9]){plain}(?![0-9S])", squeezed) or squeezed.startswith(plain + "SXM"):
+            return name
+    return None

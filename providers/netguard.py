@@ -1,0 +1,129 @@
+"""Where a URL that somebody typed may lead.
+
+A base URL is resolved once; every address of its name is judged, and the connection then goes to the address that was
+judged, so that a name which answers differently a second later (DNS rebinding) leads nowhere else.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+from django.utils.translation import gettext as _
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class AddressRefused(Exception):
+    """The URL leads where we do not go; the message is a sentence for the person who entered it."""
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A host that was judged, and the addresses to reach it at."""
+
+    scheme: str
+    host: str
+    port: int
+    addresses: tuple[str, ...]
+
+
+def pin(url: str, *, local: bool) -> Pin:
+    """Judge a URL and say which addresses to connect to. Private and loopback ones need `local`.
+
+    Link-local addresses (a cloud's metadata service lives there), multicast and unspecified ones are refused even then.
+    Raises AddressRefused.
+    """
+    scheme, host, port = _parts(url)
+    addresses = _resolve(host, port)
+    for address in addresses:
+        judge(host, address, local=local)
+    return Pin(scheme, host, port, tuple(dict.fromkeys(map(str, addresses))))
+
+
+def _parts(url: str) -> tuple[str, str, int]:
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError:
+        raise AddressRefused(_("The base URL is not a URL.")) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise AddressRefused(_("The base URL must begin with https:// or http:// and name a host."))
+    if parts.username or parts.password:
+        raise AddressRefused(_("The base URL must not hold a user name or a password."))
+    return parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80)
+
+
+def _resolve(host: str, port: int) -> list[IPAddress]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise AddressRefused(_("The host %(host)s has no address (DNS).") % {"host": host}) from None
+    # A zone ("fe80::1%eth0") is no part of what is judged.
+    return [ipaddress.ip_address(str(entry[4][0]).split("%")[0]) for entry in found]
+
+
+def _inner(address: IPAddress) -> IPAddress:
+    """The IPv4 address that an IPv6 one stands for, if it does."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped or address.sixtofour:
+            return address.ipv4_mapped or address.sixtofour or address
+        if address in NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def _may_reach(address: IPAddress, *, local: bool) -> bool:
+    address = _inner(address)
+    if address.is_multicast or address.is_unspecified or address.is_link_local:
+        return False
+    return address.is_global or (local and (address.is_loopback or address.is_private))
+
+
+def judge(host: str, address: IPAddress, *, local: bool) -> None:
+    """Refuse one address that a host resolved to, for clients that resolve by themselves. Raises AddressRefused."""
+    if not _may_reach(address, local=local):
+        raise AddressRefused(_refusal(host, address))
+
+
+def _refusal(host: str, address: IPAddress) -> str:
+    if _inner(address).is_link_local:
+        return _("%(host)s leads to the link-local address %(address)s, which is never used.") % {
+            "host": host,
+            "address": address,
+        }
+    return _("%(host)s leads to the private address %(address)s; only what is marked as local may do that.") % {
+        "host": host,
+        "address": address,
+    }
+
+
+class PinnedTransport(httpx.HTTPTransport):
+    """Connects to a judged address whatever the name says by now; TLS still proves the name."""
+
+    def __init__(self, target: Pin) -> None:
+        super().__init__(limits=httpx.Limits(max_keepalive_connections=2))
+        self._target = target
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        target = self._target
+        if (url.scheme, url.host, url.port or target.port) != (target.scheme, target.host, target.port):
+            raise AddressRefused(_("A request to %(host)s left the base URL.") % {"host": url.host})
+        request.extensions = {**request.extensions, "sni_hostname": target.host}
+        *others, last = target.addresses
+        for address in others:  # "localhost" is often ::1 and 127.0.0.1, with a server on one of them
+            with suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                return self._at(request, url, address)
+        return self._at(request, url, last)
+
+    def _at(self, request: httpx.Request, url: httpx.URL, address: str) -> httpx.Response:
+        # httpx has put the name into the Host header already.
+        request.url = url.copy_with(host=address)
+        return super().handle_request(request)

@@ -1,0 +1,98 @@
+"""What the simulated vendors know: rows by vendor and table, in memory, written through to SQLite where wanted."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class State:
+    """`tables[vendor, table][key]` is a row. Without a path nothing outlives the process."""
+
+    def __init__(self, path: Path | None = None, clock: Clock = utc_now) -> None:
+        self.now = clock
+        self.tables: dict[tuple[str, str], dict[str, Row]] = defaultdict(dict)
+        self.changes: dict[tuple[str, str], int] = defaultdict(int)  # for whoever keeps something made from a table
+        self._db: sqlite3.Connection | None = None
+        if path is not None:
+            self._open(path)
+
+    def _open(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS rows"
+            " (vendor TEXT, kind TEXT, key TEXT, row TEXT, PRIMARY KEY (vendor, kind, key))"
+        )
+        for vendor, table, key, row in self._db.execute("SELECT vendor, kind, key, row FROM rows"):
+            self.tables[vendor, table][key] = json.loads(row)
+
+    def table(self, vendor: str, table: str) -> dict[str, Row]:
+        return self.tables[vendor, table]
+
+    def put(self, vendor: str, table: str, rows: Mapping[str, Row]) -> None:
+        self.tables[vendor, table].update(rows)
+        self.changes[vendor, table] += 1
+        if self._db is not None:
+            lines = [(vendor, table, key, json.dumps(row)) for key, row in rows.items()]
+            with self._db:
+                self._db.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)", lines)
+
+    def clear(self, vendor: str, table: str) -> None:
+        self.tables[vendor, table].clear()
+        self.changes[vendor, table] += 1
+        if self._db is not None:
+            with self._db:
+                self._db.execute("DELETE FROM rows WHERE vendor = ? AND kind = ?", (vendor, table))
+
+    def close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+
+def moment(text: str) -> datetime:
+    """RFC 3339 to UTC; what has no zone is taken for UTC, as it is our own generator that sends it."""
+    at = datetime.fromisoformat(text)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def stamp(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def hour_of(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+def hours(start: datetime, end: datetime) -> Iterable[datetime]:
+    at = hour_of(start)
+    while at < end:
+        yield at
+        at += timedelta(hours=1)
+
+
+def overlap_hours(spans: Iterable[Row], start: datetime, end: datetime, status: str | None = None) -> float:
+    """Hours of [start, end) that spans cover, of one status or of any; a span without end goes on."""
+    total = 0.0
+    for span in spans:
+        if status is not None and span["status"] != status:
+            continue
+        until = moment(span["to"]) if span.get("to") else end
+        seconds = (min(until, end) - max(moment(span["from"]), start)).total_seconds()
+        total += max(seconds, 0.0) / 3600
+    return total

@@ -1,0 +1,86 @@
+"""The sandbox in a thread on a free port, for tests of whatever talks to vendors."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from aiohttp import web
+
+from providers.connectors.base import AccountConfig
+from providers.sandbox.anthropic import ADMIN_KEY
+from providers.sandbox.runpod import KEY as RUNPOD_KEY
+from providers.sandbox.server import FAULTS, VENDORS, build_app
+from providers.sandbox.state import State, utc_now
+
+SECRETS = {"anthropic": ADMIN_KEY, "runpod": RUNPOD_KEY}
+
+
+class Sandbox:
+    """A running sandbox. `url` has no trailing slash."""
+
+    def __init__(self, url: str, app: web.Application, state: State) -> None:
+        self.url = url
+        self.state = state
+        self._app = app
+
+    def config(self, kind: str, **changes: Any) -> AccountConfig:
+        """An account that works here."""
+        known: dict[str, Any] = {
+            "base_url": f"{self.url}/{kind}",
+            "secret": SECRETS[kind],
+            "local": True,
+            "timeout": 5.0,
+        }
+        return AccountConfig(**(known | changes))
+
+    def load(self, vendor: str, data: dict[str, Any]) -> None:
+        answer = httpx.put(f"{self.url}/state/{vendor}", json=data, timeout=30)
+        answer.raise_for_status()
+
+    def fault(self, vendor: str, kind: str, *, for_s: float | None = None, count: int | None = None) -> None:
+        httpx.post(
+            f"{self.url}/faults", json={"vendor": vendor, "kind": kind, "for_s": for_s, "count": count}
+        ).raise_for_status()
+
+    def clear_faults(self) -> None:
+        httpx.delete(f"{self.url}/faults").raise_for_status()
+
+
+@contextmanager
+def running_sandbox(
+    *, now: datetime | None = None, path: Path | None = None, engine_url: str = "", pace: float = 0.0
+) -> Iterator[Sandbox]:
+    """Serve the sandbox on loopback until the block ends. With `now` its clock stands still there."""
+    state = State(path, clock=(lambda: now) if now else utc_now)
+    app = build_app(state, engine_url=engine_url, pace=pace)
+    loop = asyncio.new_event_loop()
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    thread = threading.Thread(target=loop.run_forever, name="sandbox", daemon=True)
+    thread.start()
+    try:
+        port = asyncio.run_coroutine_threadsafe(_start(runner), loop).result(10)
+        yield Sandbox(f"http://127.0.0.1:{port}", app, state)
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+        state.close()
+
+
+async def _start(runner: web.AppRunner) -> int:
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port: int = runner.addresses[0][1]
+    return port
+
+
+__all__ = ["FAULTS", "SECRETS", "VENDORS", "Sandbox", "running_sandbox"]
