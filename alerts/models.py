@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from alerts.querysets import AlertQuerySet, DeliveryQuerySet, RuleQuerySet
+from alerts.querysets import AlertQuerySet, DeliveryQuerySet, RuleQuerySet, SilenceQuerySet
+from alerts.states import Cause
 
 
 class Severity(models.TextChoices):
     INFO = "info", _("information")
     WARNING = "warning", _("warning")
     CRITICAL = "critical", _("critical")
+
+
+def cause_choices() -> list[tuple[str, str]]:
+    """A callable, so that a new cause needs no migration."""
+    return [(cause.value, cause.value) for cause in Cause]
 
 
 class Rule(models.Model):
@@ -24,8 +31,11 @@ class Rule(models.Model):
     severity = models.CharField(max_length=10, choices=Severity.choices, default=Severity.WARNING)
     thresholds = models.JSONField(default=dict, blank=True)
     for_s = models.PositiveIntegerField(default=0)  # how long a state must last before it opens
+    clear_for_s = models.PositiveIntegerField(default=0)  # and how long it must be over before it is resolved
+    escalate_s = models.PositiveIntegerField(null=True, blank=True)  # unacknowledged for so long: admins are told
+    remind_s = models.PositiveIntegerField(null=True, blank=True)  # said again while it is open; NULL: once is enough
     enabled = models.BooleanField(default=True)
-    recipients = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True)  # nobody named: the group `ops`
+    recipients = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True)  # nobody named: the groups of its kind
     evaluated_at = models.DateTimeField(null=True)
     last_error = models.TextField(blank=True)
 
@@ -52,19 +62,23 @@ class Alert(models.Model):
     kind = models.CharField(max_length=40)  # begins with the rule's kind
     subject = models.CharField(max_length=200)  # stable key: `phase:scale-up`, `deployment:mistral-7b`
     title = models.CharField(max_length=300)
-    detail = models.TextField(blank=True)  # sentences: how much, why, what to do
     severity = models.CharField(max_length=10, choices=Severity.choices)
     state = models.CharField(max_length=12, choices=AlertState.choices, default=AlertState.PENDING)
     level = models.IntegerField(default=0)  # of a budget: the threshold in per cent
     value = models.CharField(max_length=60, blank=True)  # decimal text, in the rule's unit
     threshold = models.CharField(max_length=60, blank=True)
-    facts = models.JSONField(default=dict, blank=True)  # label -> text, shown in pages and mails
+    words = models.JSONField(default=dict, blank=True)  # what pages and mails say now: `alerts.kinds.finding.Words`
     pending_since = models.DateTimeField()
     opened_at = models.DateTimeField(null=True)
     acknowledged_at = models.DateTimeField(null=True)
     acknowledged_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     clear_since = models.DateTimeField(null=True)  # the line is no longer crossed since
     resolved_at = models.DateTimeField(null=True)
+    announced = models.BooleanField(default=False)  # someone was told that it is open, so that its end is told as well
+    notified_at = models.DateTimeField(null=True)
+    escalated_at = models.DateTimeField(null=True)
+    awaits_clear = models.BooleanField(default=False)  # resolved by a person while it was so: quiet until it was not
+    covered_by = models.CharField(max_length=200, blank=True)  # the larger alert's subject that speaks for this one
 
     objects = AlertQuerySet.as_manager()
 
@@ -75,9 +89,16 @@ class Alert(models.Model):
                 fields=["rule", "subject"], condition=~models.Q(state="resolved"), name="one_live_alert_of_a_subject"
             )
         ]
+        indexes = [
+            models.Index(fields=["rule", "subject"], condition=models.Q(awaits_clear=True), name="alert_awaits_clear"),
+            models.Index(fields=["state", "-pending_since", "-id"], name="alert_listed"),
+        ]
 
     def __str__(self) -> str:
         return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("alerts:detail", args=[self.pk])
 
 
 class Transition(models.Model):
@@ -87,8 +108,11 @@ class Transition(models.Model):
     before = models.CharField(max_length=12, blank=True)
     after = models.CharField(max_length=12, choices=AlertState.choices)
     at = models.DateTimeField()
-    cause = models.TextField()
+    cause = models.CharField(max_length=20, choices=cause_choices)
+    note = models.TextField(blank=True)  # a person's reason
     value = models.CharField(max_length=60, blank=True)
+    title = models.CharField(max_length=300, blank=True)
+    words = models.JSONField(default=dict, blank=True)  # as of this moment, so that a late mail says what was so
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
 
     class Meta:
@@ -104,6 +128,14 @@ class Silence(models.Model):
     reason = models.CharField(max_length=200)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = SilenceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.kind or '*'} {self.subject or '*'}"
 
 
 class DeliveryState(models.TextChoices):
@@ -126,6 +158,7 @@ class Delivery(models.Model):
     due_at = models.DateTimeField()
     claimed_until = models.DateTimeField(null=True)
     answer = models.TextField(blank=True)  # what the server said last
+    message_id = models.CharField(max_length=200, blank=True)  # derived from the delivery, so that twins are one in a mailbox
     created_at = models.DateTimeField(auto_now_add=True)
     accepted_at = models.DateTimeField(null=True)
 
@@ -136,4 +169,38 @@ class Delivery(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["transition", "channel", "recipient"], name="one_message_of_a_transition")
         ]
-        indexes = [models.Index(fields=["due_at"], condition=~models.Q(state="accepted"), name="delivery_due")]
+        indexes = [
+            models.Index(
+                fields=["due_at"], condition=models.Q(state__in=["waiting", "sending", "failed"]), name="delivery_due"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} to {self.recipient}"
+
+
+class Address(models.Model):
+    """How an e-mail address fares; one that the servers refuse again and again gets nothing until someone says so."""
+
+    address = models.EmailField(unique=True, max_length=254)
+    refusals = models.PositiveIntegerField(default=0)  # in a row
+    refused_at = models.DateTimeField(null=True)
+    answer = models.TextField(blank=True)
+    disabled_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class OptOut(models.Model):
+    """Someone who unsubscribed from the mails of a rule."""
+
+    rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="opt_outs")
+    address = models.EmailField(max_length=254)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["rule", "address"], name="one_opt_out_of_a_rule")]
+
+    def __str__(self) -> str:
+        return f"{self.address} from {self.rule_id}"

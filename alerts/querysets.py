@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import models
+from django.db.models import Exists, OuterRef, Prefetch, Q
 
 if TYPE_CHECKING:
-    from alerts.models import Alert, Delivery, Rule  # noqa: F401
+    from alerts.models import Alert, Delivery, Rule, Silence  # noqa: F401
+
+UNSENT = ("waiting", "sending", "failed")
 
 
 class RuleQuerySet(models.QuerySet["Rule"]):
     def enabled(self) -> RuleQuerySet:
         return self.filter(enabled=True)
+
+    def listed(self) -> RuleQuerySet:
+        """With how often each opened and how many of its alerts need someone now."""
+        shown = Q(alerts__state__in=("open", "acknowledged"))
+        opened = Q(alerts__opened_at__isnull=False)
+        acknowledged = Q(alerts__acknowledged_at__isnull=False)
+        return self.annotate(
+            shown=models.Count("alerts", filter=shown, distinct=True),
+            fired=models.Count("alerts", filter=opened, distinct=True),
+            answered=models.Count("alerts", filter=opened & acknowledged, distinct=True),
+        )
 
 
 class AlertQuerySet(models.QuerySet["Alert"]):
@@ -24,6 +40,58 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         """What needs someone: open or acknowledged."""
         return self.filter(state__in=("open", "acknowledged"))
 
+    def history(self) -> AlertQuerySet:
+        """What was open once and is over."""
+        return self.filter(state="resolved", opened_at__isnull=False)
+
+    def minded(self) -> AlertQuerySet:
+        """What an evaluation must know: live ones, and those that a person resolved while they were so."""
+        return self.filter(~Q(state="resolved") | Q(awaits_clear=True))
+
+    def with_deliveries(self) -> AlertQuerySet:
+        """Rule and deliveries read along, for lists."""
+        from alerts.models import Delivery
+
+        newest = Delivery.objects.order_by("created_at", "id")
+        return self.select_related("rule").prefetch_related(Prefetch("deliveries", queryset=newest))
+
+    def by_urgency(self) -> AlertQuerySet:
+        """Worst first, then the oldest; what someone has taken on comes after what nobody has."""
+        rank = models.Case(
+            models.When(severity="critical", then=0), models.When(severity="warning", then=1), default=2
+        )
+        taken = models.Case(models.When(state="acknowledged", then=1), default=0)
+        return self.order_by(taken, rank, "opened_at", "id")
+
+    def of_subject_since(self, rule: Rule, subject: str, since: datetime) -> AlertQuerySet:
+        """Earlier alerts of a subject that opened after a moment; they tell whether it flaps."""
+        return self.filter(rule=rule, subject=subject, opened_at__gte=since)
+
+
+class SilenceQuerySet(models.QuerySet["Silence"]):
+    def in_force(self, at: datetime) -> SilenceQuerySet:
+        return self.filter(until__gt=at)
+
+    def covering(self, alert: Alert, at: datetime) -> SilenceQuerySet:
+        kinds, subjects = Q(kind="") | Q(kind=alert.kind), Q(subject="") | Q(subject=alert.subject)
+        return self.in_force(at).filter(kinds, subjects)
+
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
-    pass
+    def unsent(self) -> DeliveryQuerySet:
+        return self.filter(state__in=UNSENT)
+
+    def due(self, at: datetime) -> DeliveryQuerySet:
+        """To be sent now: not before an earlier message of the same alert to the same person has come to its end."""
+        from alerts.models import Delivery
+
+        earlier = Delivery.objects.unsent().filter(
+            alert=OuterRef("alert"), recipient=OuterRef("recipient"), channel=OuterRef("channel"), id__lt=OuterRef("id")
+        )
+        free = Q(state__in=("waiting", "failed"), due_at__lte=at) | Q(state="sending", claimed_until__lte=at)
+        return self.filter(free, ~Exists(earlier)).order_by("due_at", "id")
+
+    def told(self, alert_ids: Iterable[int]) -> set[tuple[int, str]]:
+        """(alert, address) of everyone who was told of these alerts, or is about to be."""
+        rows = self.filter(alert__in=list(alert_ids)).exclude(state="dead")
+        return set(rows.values_list("alert_id", "recipient"))

@@ -1,0 +1,243 @@
+"""The life of one alert: pure functions, so that time can be anything and a test can try every order of events.
+
+    nothing -> pending -> open -> acknowledged -> resolved
+
+An alert opens when its line has been crossed for `open_after`, and is resolved when it has been clear of it for
+`clear_after`. Between the line and the clear line (hysteresis) nothing changes, so a value that wobbles says nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+NOTHING = timedelta(0)
+# A subject that came and went this often lately is held open longer each time, up to the limit.
+CALM_FLAPS = 3
+LONGEST_DAMPING = timedelta(hours=1)
+
+
+class State(StrEnum):
+    PENDING = "pending"
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class Cause(StrEnum):
+    """Why a state changed, or why it is said again."""
+
+    BEGAN = "began"  # crossed, but not yet for long enough
+    CROSSED = "crossed"  # crossed for long enough
+    PASSED = "passed"  # over before it opened
+    CLEARED = "cleared"
+    GONE = "gone"  # the subject, or the rule, is no longer there
+    RAISED = "raised"  # a higher level takes over
+    LOWERED = "lowered"  # a lower level is what remains
+    UNSILENCED = "unsilenced"
+    ESCALATED = "escalated"  # nobody acknowledged it
+    REMINDED = "reminded"
+    ACKNOWLEDGED = "acknowledged"
+    CLOSED = "closed"  # resolved by a person
+    UNDONE = "undone"  # a person took back the last step
+
+
+class NotPossible(Exception):
+    """A person asked for a step that the alert's state does not allow; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How long a rule waits. None: never."""
+
+    open_after: timedelta = NOTHING
+    clear_after: timedelta = NOTHING
+    escalate_after: timedelta | None = None
+    remind_every: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one evaluation saw of a subject.
+
+    `level` is the highest line crossed, `held` the highest one whose clear line is not yet reached; both are 0 where a
+    kind has a single line. `since`: the present side of the line has lasted since then, where history tells it.
+    """
+
+    crossed: bool
+    clear: bool
+    level: int = 0
+    held: int = 0
+    since: datetime | None = None
+    gone: bool = False
+
+
+GONE = Sight(crossed=False, clear=True, gone=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where an alert stands. `announced`: someone was told that it is open, so that its end is told as well."""
+
+    state: State
+    pending_since: datetime
+    level: int = 0
+    opened_at: datetime | None = None
+    clear_since: datetime | None = None
+    resolved_at: datetime | None = None
+    announced: bool = False
+    notified_at: datetime | None = None
+    escalated_at: datetime | None = None
+    awaits_clear: bool = False  # resolved by a person while the line was crossed: quiet until it was clear once
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One row of the timeline; `notify` writes messages with it."""
+
+    after: State
+    cause: Cause
+    notify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What follows from a look: the status, the moves that led there, and the alert that takes this one's place."""
+
+    status: Status | None
+    moves: tuple[Move, ...] = ()
+    successor: Step | None = None
+
+
+def step(status: Status | None, sight: Sight, policy: Policy, at: datetime, *, quiet: bool = False) -> Step:
+    """One look at one subject; `quiet` while a silence or a larger alert covers it."""
+    if status is None:
+        return _begin(sight, policy, at, quiet)
+    if status.state is State.RESOLVED:
+        return _rest(status, sight, policy, at, quiet)
+    if status.state is State.PENDING:
+        return _wait(status, sight, policy, at, quiet)
+    if sight.level > status.level:
+        return _raise(status, sight, at, quiet)
+    if sight.clear or sight.held < status.level:
+        return _settle(status, sight, policy, at, quiet)
+    return _remind(replace(status, clear_since=None), policy, at, quiet)
+
+
+def _begin(sight: Sight, policy: Policy, at: datetime, quiet: bool) -> Step:
+    if not sight.crossed:
+        return Step(None)
+    status = Status(State.PENDING, _since(sight, at), sight.level)
+    if at - status.pending_since >= policy.open_after:
+        return _open(status, at, quiet)
+    return Step(status, (Move(State.PENDING, Cause.BEGAN),))
+
+
+def _since(sight: Sight, at: datetime) -> datetime:
+    return min(sight.since, at) if sight.since else at
+
+
+def _open(status: Status, at: datetime, quiet: bool) -> Step:
+    status = replace(status, state=State.OPEN, opened_at=at, announced=not quiet, notified_at=None if quiet else at)
+    return Step(status, (Move(State.OPEN, Cause.CROSSED, notify=not quiet),))
+
+
+def _rest(status: Status, sight: Sight, policy: Policy, at: datetime, quiet: bool) -> Step:
+    """A person resolved it: what they saw is known, a higher level or a new crossing is not."""
+    if status.awaits_clear and sight.level <= status.level:
+        return Step(replace(status, awaits_clear=not sight.clear))
+    begun = _begin(sight, policy, at, quiet)
+    return Step(replace(status, awaits_clear=False), successor=begun if begun.status else None)
+
+
+def _wait(status: Status, sight: Sight, policy: Policy, at: datetime, quiet: bool) -> Step:
+    if not sight.crossed:
+        return Step(_resolved(status, at), (Move(State.RESOLVED, Cause.GONE if sight.gone else Cause.PASSED),))
+    status = replace(status, level=sight.level, pending_since=min(status.pending_since, _since(sight, at)))
+    if at - status.pending_since >= policy.open_after:
+        return _open(status, at, quiet)
+    return Step(status)
+
+
+def _resolved(status: Status, at: datetime) -> Status:
+    return replace(status, state=State.RESOLVED, resolved_at=at, clear_since=status.clear_since or at)
+
+
+def _raise(status: Status, sight: Sight, at: datetime, quiet: bool) -> Step:
+    """A higher level opens anew and says so; the lower one goes without a word."""
+    opened = _open(Status(State.PENDING, _since(sight, at), sight.level), at, quiet)
+    return Step(_resolved(status, at), (Move(State.RESOLVED, Cause.RAISED),), opened)
+
+
+def _settle(status: Status, sight: Sight, policy: Policy, at: datetime, quiet: bool) -> Step:
+    since = status.clear_since or (_since(sight, at) if sight.clear else at)
+    if at - since < policy.clear_after and not sight.gone:
+        return Step(replace(status, clear_since=since))
+    tell = status.announced and not quiet
+    status = replace(status, clear_since=since)
+    if not sight.crossed:
+        cause = Cause.GONE if sight.gone else Cause.CLEARED
+        return Step(_resolved(status, at), (Move(State.RESOLVED, cause, notify=tell),))
+    # The lower level was told on the way up; it opens again without a word, in the state that people left it in.
+    lower = Status(status.state, at, sight.level, at, announced=status.announced, notified_at=at, escalated_at=at)
+    remains = Step(lower, (Move(status.state, Cause.LOWERED),))
+    return Step(_resolved(status, at), (Move(State.RESOLVED, Cause.LOWERED, notify=tell),), remains)
+
+
+def _remind(status: Status, policy: Policy, at: datetime, quiet: bool) -> Step:
+    """Whatever must be said about an alert that stays open; one message at a time."""
+    if quiet or status.state is not State.OPEN:
+        return Step(status)
+    told = replace(status, announced=True, notified_at=at)
+    if not status.announced:
+        return Step(told, (Move(State.OPEN, Cause.UNSILENCED, notify=True),))
+    if _due(policy.escalate_after, status.opened_at, at) and status.escalated_at is None:
+        return Step(replace(told, escalated_at=at), (Move(State.OPEN, Cause.ESCALATED, notify=True),))
+    if _due(policy.remind_every, status.notified_at, at):
+        return Step(told, (Move(State.OPEN, Cause.REMINDED, notify=True),))
+    return Step(status)
+
+
+def _due(after: timedelta | None, since: datetime | None, at: datetime) -> bool:
+    return after is not None and since is not None and at - since >= after
+
+
+def acknowledge(status: Status) -> Step:
+    """Someone has it. Raises NotPossible unless the alert is open."""
+    if status.state is not State.OPEN:
+        raise NotPossible(f"it is {status.state}")
+    return Step(replace(status, state=State.ACKNOWLEDGED), (Move(State.ACKNOWLEDGED, Cause.ACKNOWLEDGED),))
+
+
+def unacknowledge(status: Status) -> Step:
+    """The last step was a mistake. Raises NotPossible unless the alert is acknowledged."""
+    if status.state is not State.ACKNOWLEDGED:
+        raise NotPossible(f"it is {status.state}")
+    return Step(replace(status, state=State.OPEN), (Move(State.OPEN, Cause.UNDONE),))
+
+
+def close(status: Status, at: datetime, *, quiet: bool = False) -> Step:
+    """A person calls it over. Raises NotPossible unless it is open or acknowledged."""
+    if status.state not in (State.OPEN, State.ACKNOWLEDGED):
+        raise NotPossible(f"it is {status.state}")
+    tell = status.announced and not quiet
+    closed = replace(_resolved(status, at), awaits_clear=status.clear_since is None)
+    return Step(closed, (Move(State.RESOLVED, Cause.CLOSED, notify=tell),))
+
+
+def reopen(status: Status) -> Step:
+    """A person takes back `close`. Raises NotPossible where the alert was not resolved by a person."""
+    if status.state is not State.RESOLVED or status.opened_at is None:
+        raise NotPossible(f"it is {status.state}")
+    opened = replace(status, state=State.OPEN, resolved_at=None, clear_since=None, awaits_clear=False)
+    return Step(opened, (Move(State.OPEN, Cause.UNDONE),))
+
+
+def damped(policy: Policy, flaps: int) -> Policy:
+    """The policy for a subject that opened `flaps` times lately: each time it must be clear for twice as long."""
+    if flaps < CALM_FLAPS:
+        return policy
+    base = max(policy.clear_after, timedelta(minutes=1))
+    longer = min(base * 2 ** min(flaps - CALM_FLAPS, 16), LONGEST_DAMPING)
+    return replace(policy, clear_after=max(policy.clear_after, longer))
