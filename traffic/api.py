@@ -6,11 +6,15 @@ from typing import Any
 
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
-from ninja import Router, Schema
+from ninja import Query, Router, Schema
 
+from traffic import reports
 from traffic.access import caller_of, needs
 from traffic.ingest.body import read_body
 from traffic.ingest.native import MAX_BYTES
+from traffic.queries import FilterQuery, PeriodQuery
+from traffic.reports import GroupBy
+from traffic.schemas import READ_ERRORS, Error, LatencyOut, UsageOut
 from traffic.services import ingest_native
 
 router = Router(tags=["traffic"])
@@ -32,7 +36,7 @@ class IngestAnswer(Schema):
 @router.post(
     "/requests",
     auth=needs("ingest"),
-    response=IngestAnswer,
+    response={200: IngestAnswer, **{status: Error for status in (400, 401, 403, 413, 415, 503)}},
     summary="Store requests; answered after the commit",
     openapi_extra={
         "requestBody": {
@@ -52,3 +56,31 @@ class IngestAnswer(Schema):
 def post_requests(request: HttpRequest) -> JsonResponse:
     answer = ingest_native(body=read_body(request, MAX_BYTES), caller=caller_of(request), now=timezone.now())
     return JsonResponse(answer)
+
+
+@router.get("/usage", auth=needs("read"), response={200: UsageOut, **READ_ERRORS}, summary="Requests, tokens and cost")
+def get_usage(
+    request: HttpRequest, filters: Query[FilterQuery], period: Query[PeriodQuery], group_by: GroupBy = "provider"
+) -> Any:
+    groups = reports.usage(period.parsed(), group_by, filters.parsed())
+    return {"groups": [vars(group) for group in groups]}
+
+
+@router.get("/latency", auth=needs("read"), response={200: LatencyOut, **READ_ERRORS}, summary="Latency and TTFT")
+def get_latency(
+    request: HttpRequest, filters: Query[FilterQuery], period: Query[PeriodQuery], group_by: GroupBy = "provider"
+) -> Any:
+    groups = reports.latency(period.parsed(), group_by, filters.parsed())
+    return {
+        "groups": [
+            {
+                **vars(group.latency),
+                "key": group.key,
+                "errors": group.errors,
+                "mean_ms": group.mean_ms,
+                "output_tokens_per_second": group.output_tokens_per_second,
+                "ttft": vars(group.ttft),
+            }
+            for group in groups
+        ]
+    }

@@ -1,0 +1,76 @@
+"""The filters that every read takes: provider, model, application, task, deployment, each repeatable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from django.http import QueryDict
+
+from providers.models import Deployment
+from traffic.models import Application
+
+
+class Used(Protocol):
+    """Who used something, as far as it is known; 0 and empty are unknown."""
+
+    @property
+    def application_id(self) -> int: ...
+    @property
+    def deployment_id(self) -> int: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def task(self) -> str: ...
+
+
+@dataclass
+class Filters:
+    """Empty lists let everything through. A slug that nobody bears is the id -1, which nothing has."""
+
+    provider: list[str] = field(default_factory=list)
+    model: list[str] = field(default_factory=list)
+    application: list[int] = field(default_factory=list)
+    task: list[str] = field(default_factory=list)
+    deployment: list[int] = field(default_factory=list)
+
+    @classmethod
+    def of_query(cls, query: QueryDict) -> Filters:
+        return cls(
+            provider=query.getlist("provider"),
+            model=query.getlist("model"),
+            application=ids(Application, query.getlist("application")),
+            task=query.getlist("task"),
+            deployment=ids(Deployment, query.getlist("deployment")),
+        )
+
+    def divides(self) -> bool:
+        """Whether a filter asks for what a bill does not say."""
+        return bool(self.model or self.application or self.task or self.deployment)
+
+    def hold(self, provider: str, who: Used) -> bool:
+        """Whether a line passes."""
+        return (
+            (not self.provider or provider in self.provider)
+            and (not self.model or who.model in self.model)
+            and (not self.application or who.application_id in self.application)
+            and (not self.task or who.task in self.task)
+            and (not self.deployment or who.deployment_id in self.deployment)
+        )
+
+    def lookups(self) -> dict[str, Any]:
+        """The same as keyword arguments of `filter()` on a usage table."""
+        wanted = {
+            "provider__in": self.provider,
+            "model__in": self.model,
+            "application_id__in": self.application,
+            "task__in": self.task,
+            "deployment_id__in": self.deployment,
+        }
+        return {name: values for name, values in wanted.items() if values}
+
+
+def ids(model: type[Application] | type[Deployment], slugs: list[str]) -> list[int]:
+    if not slugs:
+        return []
+    return list(model.objects.filter(slug__in=slugs).values_list("pk", flat=True)) or [-1]

@@ -1,0 +1,72 @@
+"""Shapes of the JSON API that several operations share."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+from ninja import Schema
+from pydantic import PlainSerializer, WithJsonSchema
+
+# Money leaves as text without exponent, at the precision that is stored.
+Usd = Annotated[
+    Decimal,
+    PlainSerializer(lambda value: f"{value:f}", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}, mode="serialization"),
+]
+
+
+class ErrorItem(Schema):
+    loc: list[str | int]
+    msg: str
+
+
+class Error(Schema):
+    """What every 4xx and 503 answers."""
+
+    detail: str
+    errors: list[ErrorItem]
+
+
+READ_ERRORS: dict[int, Any] = {401: Error, 403: Error, 422: Error, 503: Error}
+
+
+class TokensOut(Schema):
+    uncached_input: int
+    cache_read: int
+    cache_write_5m: int
+    cache_write_1h: int
+    output: int
+
+
+class UsageGroupOut(Schema):
+    key: str | None
+    requests: int
+    errors: int
+    tokens: TokensOut
+    cost: Usd
+    unpriced_requests: int
+    unknown_usage_requests: int
+
+
+class UsageOut(Schema):
+    groups: list[UsageGroupOut]
+
+
+class TtftOut(Schema):
+    count: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class LatencyGroupOut(TtftOut):
+    key: str | None
+    errors: int
+    mean_ms: float | None
+    output_tokens_per_second: float | None
+    ttft: TtftOut
+
+
+class LatencyOut(Schema):
+    groups: list[LatencyGroupOut]
