@@ -1,0 +1,33 @@
+"""Break-even, pure: complete inputs in, costs of both ways and every crossing out. Nothing here reads a database."""
+
+from __future__ import annotations
+
+from costs.breakeven.body import InvalidInputs, inputs_from_body
+from costs.breakeven.crossings import Crossing, Side
+from costs.breakeven.decimals import plain
+from costs.breakeven.engine import Point, Result, as_json, compute, routed_requests
+from costs.breakeven.inputs import Billing, Inputs, PriceList, SelfHost, TokenPrices
+from costs.breakeven.sensitivity import Swing, sensitivity
+from costs.breakeven.statement import Row, explain
+
+__all__ = [
+    "Billing",
+    "Crossing",
+    "Inputs",
+    "InvalidInputs",
+    "Point",
+    "PriceList",
+    "Result",
+    "Row",
+    "SelfHost",
+    "Side",
+    "Swing",
+    "TokenPrices",
+    "as_json",
+    "compute",
+    "explain",
+    "inputs_from_body",
+    "plain",
+    "routed_requests",
+    "sensitivity",
+]

@@ -1,0 +1,202 @@
+"""The what-if body of the HTTP API, read strictly: a key left out is live, a key that is null is null."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from costs.breakeven.inputs import MOST_REQUESTS, Billing, Inputs, PriceList, SelfHost, TokenPrices
+
+Loc = tuple[str, ...]
+LONGEST = 40  # digits of a number that arrives as text
+
+
+class InvalidInputs(ValueError):
+    """What is wrong with a body: (location, sentence) for every bad key, all at once."""
+
+    def __init__(self, errors: list[tuple[Loc, str]]) -> None:
+        super().__init__("; ".join(f"{'.'.join(loc)}: {message}" for loc, message in errors))
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a number may be."""
+
+    least: Decimal
+    most: Decimal
+    above_least: bool = False  # the least itself is excluded
+    nullable: bool = False
+    whole: bool = False
+
+
+def _bounds(least: str, most: str, **options: bool) -> Bounds:
+    return Bounds(Decimal(least), Decimal(most), **options)
+
+
+NUMBERS: dict[str, Bounds] = {
+    "input_tokens": _bounds("0", "1e9"),
+    "output_tokens": _bounds("0", "1e9"),
+    "cache_read_share": _bounds("0", "1"),
+    "cache_write_tokens": _bounds("0", "1e15"),
+    "batch_share": _bounds("0", "1"),
+    "requests_per_month": _bounds("0", str(MOST_REQUESTS), whole=True),
+    "routable_share": _bounds("0", "1"),
+}
+SELFHOST_NUMBERS: dict[str, Bounds] = {
+    "gpu_hourly": _bounds("0", "1e6", nullable=True),
+    "hours_per_month": _bounds("0", "8784", above_least=True),
+    "price_per_second": _bounds("0", "1e6", nullable=True),
+    "cold_start_seconds": _bounds("0", "86400"),
+    "fixed_monthly": _bounds("0", "1e9"),
+    "storage_monthly": _bounds("0", "1e9"),
+    "gpu_tokens_per_second": _bounds("0", "1e9", above_least=True, nullable=True),
+    "peak_factor": _bounds("1", "1e6"),
+}
+
+
+def inputs_from_body(body: Mapping[str, Any], live: Inputs, sheets: Mapping[str, PriceList]) -> Inputs:
+    """Complete inputs of a what-if: the body over the live ones.
+
+    `sheets` are the price lists by name; `live.price_sheet` names the one behind the live prices and may be among them,
+    which is where another `api_model` is looked up when the body names no sheet. A `price_sheet` of null is no sheet:
+    the live list. Numbers may be JSON numbers or strings. Raises `InvalidInputs`.
+    """
+    reader = _Reader()
+    reader.only(body, ("price_sheet", "api_model", "selfhost", *NUMBERS), ())
+    values = reader.numbers(body, NUMBERS, ())
+    if "requests_per_month" in values:
+        values["requests_per_month"] = int(values["requests_per_month"])
+    priced = reader.prices(body, live, sheets)
+    selfhost = reader.selfhost(body, live.selfhost)
+    if reader.errors:
+        raise InvalidInputs(reader.errors)
+    return replace(live, **priced, **values, selfhost=selfhost)
+
+
+class _Reader:
+    """Collects every error instead of stopping at the first."""
+
+    def __init__(self) -> None:
+        self.errors: list[tuple[Loc, str]] = []
+
+    def only(self, body: Mapping[str, Any], known: tuple[str, ...], at: Loc) -> None:
+        """A misspelt key must not pass for one that was left out."""
+        for key in body:
+            if key not in known:
+                self.errors.append(((*at, str(key)), _("This key is not known.")))
+
+    def numbers(self, body: Mapping[str, Any], known: Mapping[str, Bounds], at: Loc) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key, bounds in known.items():
+            if key in body:
+                number, error = read_number(body[key], bounds)
+                values[key] = number
+                if error:
+                    self.errors.append(((*at, key), error))
+        return {key: value for key, value in values.items() if value is not None or known[key].nullable}
+
+    def prices(self, body: Mapping[str, Any], live: Inputs, sheets: Mapping[str, PriceList]) -> dict[str, Any]:
+        sheet = self._text(body, "price_sheet", live.price_sheet, nullable=True) or live.price_sheet
+        model = self._text(body, "api_model", live.api_model) or live.api_model
+        if (sheet, model) == (live.price_sheet, live.api_model):
+            return {}
+        prices = self._listed(sheet, model, sheets)
+        return {"price_sheet": sheet, "api_model": model, "prices": prices} if prices else {}
+
+    def _listed(self, sheet: str | None, model: str, sheets: Mapping[str, PriceList]) -> TokenPrices | None:
+        prices_of = sheets.get(sheet) if sheet is not None else None
+        if prices_of is None:
+            self.errors.append((("price_sheet",), _("There is no price sheet “%(name)s”.") % {"name": sheet or ""}))
+            return None
+        prices = prices_of.token_prices(model)
+        if prices is None:
+            sentence = _("The price sheet “%(sheet)s” has no price for “%(model)s”.")
+            self.errors.append((("api_model",), sentence % {"sheet": sheet, "model": model}))
+        return prices
+
+    def _text(self, body: Mapping[str, Any], key: str, live: str | None, *, nullable: bool = False) -> str | None:
+        value = body.get(key, live)
+        if isinstance(value, str) and 0 < len(value) <= 200:
+            return value
+        if value is not None or not nullable:
+            self.errors.append(((key,), _("This must be a name of 1 to 200 characters.")))
+        return live
+
+    def selfhost(self, body: Mapping[str, Any], live: SelfHost) -> SelfHost:
+        own = body.get("selfhost", {})
+        if not isinstance(own, Mapping):
+            self.errors.append((("selfhost",), _("This must be an object.")))
+            return live
+        at = ("selfhost",)
+        self.only(own, ("billing", *SELFHOST_NUMBERS), at)
+        before = len(self.errors)
+        values = self.numbers(own, SELFHOST_NUMBERS, at)
+        merged = replace(live, **values, billing=self._billing(own, live))
+        if len(self.errors) == before:
+            self._complete(merged)
+        return merged
+
+    def _billing(self, own: Mapping[str, Any], live: SelfHost) -> Billing:
+        if "billing" in own:
+            value = own["billing"]
+            if value == "hourly" or value == "per_second":
+                return "per_second" if value == "per_second" else "hourly"
+            self.errors.append((("selfhost", "billing"), _("This must be “hourly” or “per_second”.")))
+            return live.billing
+        if "price_per_second" in own:
+            return "hourly" if own["price_per_second"] is None else "per_second"
+        return live.billing
+
+    def _complete(self, own: SelfHost) -> None:
+        """What the chosen billing cannot do without."""
+        needed = {
+            "hourly": {"gpu_hourly": own.gpu_hourly},
+            "per_second": {
+                "price_per_second": own.price_per_second,
+                "gpu_tokens_per_second": own.gpu_tokens_per_second,
+            },
+        }[own.billing]
+        for key, value in needed.items():
+            if value is None:
+                sentence = _("Billing “%(billing)s” needs this.") % {"billing": own.billing}
+                self.errors.append((("selfhost", key), sentence))
+
+
+def read_number(value: object, bounds: Bounds) -> tuple[Decimal | None, str]:
+    """A JSON number or string as Decimal, or a sentence that says what is wrong; null is (None, "") where it may be."""
+    if value is None:
+        return None, "" if bounds.nullable else _("This may be left out, but not null.")
+    number = _decimal(value)
+    if number is None:
+        return None, _("This must be a number.")
+    low, high = f"{bounds.least:f}", f"{bounds.most:f}"
+    if number < bounds.least or (bounds.above_least and number == bounds.least):
+        sentence = _("This must be more than %(low)s.") if bounds.above_least else _("This must be at least %(low)s.")
+        return None, sentence % {"low": low}
+    if number > bounds.most:
+        return None, _("This must be at most %(high)s.") % {"high": high}
+    if bounds.whole and number != number.to_integral_value():
+        return None, _("This must be a whole number.")
+    return number, ""
+
+
+def _decimal(value: object) -> Decimal | None:
+    """None for what is no finite number of bearable length."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return None
+    if isinstance(value, int) and value.bit_length() > 4 * LONGEST:
+        return None
+    text = str(value)
+    try:
+        number = Decimal(text) if len(text) <= LONGEST else None
+    except InvalidOperation:
+        return None
+    if number is None or not number.is_finite():
+        return None
+    # An exponent of thousands is a short text but a huge integer once it is made exact.
+    return number if abs(number.adjusted()) <= LONGEST else Decimal(0) if number == 0 else None

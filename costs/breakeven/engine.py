@@ -1,0 +1,285 @@
+"""Break-even: what the API costs, what our own GPUs cost, and at which volumes one becomes cheaper than the other.
+
+Pure: `Inputs` in, `Result` out. Sums are exact fractions until they become Decimal USD, so a crossing is exact and no
+order of additions changes a cent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from math import lcm
+from typing import Any
+
+from costs.breakeven.crossings import Crossing, Difference, Side, find_crossings
+from costs.breakeven.curve import volumes
+from costs.breakeven.decimals import decimal, plain
+from costs.breakeven.inputs import Inputs, SelfHost
+
+MILLION = 1_000_000
+SECONDS_PER_HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Both curves as exact numbers per request and per month, in USD."""
+
+    api_request: Fraction  # one request, batch discount taken off
+    api_writes: Fraction  # cache writes of a month, due as soon as any request goes to the API
+    routed_share: Fraction
+    own_fixed: Fraction  # storage, VM, upkeep
+    own_request: Fraction  # one routed request, per second only
+    lease: Fraction  # one GPU for a month
+    load: Fraction  # GPUs that one request a month needs at the peak; 0 where the capacity is unknown
+    fewest: int | None  # GPUs as soon as there is a request; None where nothing is leased by the hour
+    idle: int | None  # GPUs without any request
+
+    def gpus(self, n: int) -> int | None:
+        """GPUs for n requests a month; None where nothing is leased by the hour."""
+        if n == 0 or self.fewest is None:
+            return self.idle
+        return max(self.fewest, -(-n * self.load.numerator // self.load.denominator))
+
+    def api(self, n: int) -> Fraction:
+        return self.api_request * n + self.api_writes if n else Fraction(0)
+
+    def own(self, n: int) -> Fraction:
+        """Our side without the requests that stay at the API."""
+        return self.lease * (self.gpus(n) or 0) + self.own_fixed + self.own_request * self.routed_share * n
+
+    def rest(self, n: int) -> Fraction:
+        """What stays at the API when the routable requests have left it."""
+        kept = (1 - self.routed_share) * n
+        return self.api_request * kept + self.api_writes if kept else Fraction(0)
+
+    def selfhost(self, n: int) -> Fraction:
+        return self.own(n) + self.rest(n)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Both curves at one volume."""
+
+    requests_per_month: int
+    api: Decimal
+    selfhost: Decimal
+    gpus: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer. Money is USD a month; what would divide by no traffic is None."""
+
+    api_cost: Decimal
+    selfhost_cost: Decimal  # with the API cost of what is not routable
+    own_cost: Decimal  # without it
+    gpus: int | None
+    cheaper: Side
+    crossings: tuple[Crossing, ...]
+    more_crossings: bool  # there are more than the list holds
+    api_cost_per_request: Decimal
+    utilisation: Decimal | None  # mean load / capacity
+    mtok_api: Decimal | None  # USD per million input plus output tokens, all requests
+    mtok_allocated: Decimal | None  # the whole of our side over the routed tokens: the one to compare
+    mtok_used: Decimal | None  # allocated x utilisation
+    routed_share: Decimal
+    curve: tuple[Point, ...]
+
+    @property
+    def saving(self) -> Decimal:
+        """USD a month that self-hosting saves; negative where it costs more."""
+        return self.api_cost - self.selfhost_cost
+
+
+def compute(inputs: Inputs, *, curve_to: int | None = None) -> Result:
+    """The whole answer; `curve_to` is the last volume of the curve (default: past the question and its crossings).
+
+    Raises ValueError where a price or capacity that the billing needs is None.
+    """
+    costs = costs_of(inputs)
+    found, more = find_crossings(_difference(costs))
+    n = inputs.requests_per_month
+    used = _utilisation(inputs, costs, n)
+    tokens = (_fraction(inputs.input_tokens) + _fraction(inputs.output_tokens)) * n / MILLION
+    allocated = _ratio(costs.own(n), tokens * costs.routed_share)
+    return Result(
+        api_cost=decimal(costs.api(n)),
+        selfhost_cost=decimal(costs.selfhost(n)),
+        own_cost=decimal(costs.own(n)),
+        gpus=costs.gpus(n),
+        cheaper=_cheaper(costs, n, found),
+        crossings=tuple(found),
+        more_crossings=more,
+        api_cost_per_request=decimal(costs.api_request),
+        utilisation=_decimal(used),
+        mtok_api=_decimal(_ratio(costs.api(n), tokens)),
+        mtok_allocated=_decimal(allocated),
+        mtok_used=None if allocated is None or used is None else decimal(allocated * used),
+        routed_share=inputs.routable_share,
+        curve=tuple(_point(costs, at) for at in volumes(n, found, costs.load, curve_to)),
+    )
+
+
+def costs_of(inputs: Inputs) -> Costs:
+    """Both curves of these inputs."""
+    own = inputs.selfhost
+    hourly = own.billing == "hourly"
+    return Costs(
+        api_request=_api_request(inputs),
+        api_writes=_fraction(inputs.cache_write_tokens) * _fraction(inputs.prices.cache_write_5m) / MILLION,
+        routed_share=_fraction(inputs.routable_share),
+        own_fixed=_fraction(own.fixed_monthly) + _fraction(own.storage_monthly),
+        own_request=Fraction(0) if hourly else _seconds(inputs) * _needed(own.price_per_second, "price_per_second"),
+        lease=_needed(own.gpu_hourly, "gpu_hourly") * _fraction(own.hours_per_month) if hourly else Fraction(0),
+        load=_load(inputs) if hourly else Fraction(0),
+        fewest=_fewest_gpus(inputs) if hourly else None,
+        # Of a GPU whose capacity nobody knows there is one at every volume, as the research counts it.
+        idle=None if not hourly else 1 if own.gpu_tokens_per_second is None else 0,
+    )
+
+
+def find_all_crossings(inputs: Inputs) -> tuple[Crossing, ...]:
+    """The crossings alone, without curve and statement."""
+    return tuple(find_crossings(_difference(costs_of(inputs)))[0])
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """The contract's answer: money as plain decimal strings, counts and ratios as numbers."""
+    return {
+        "api_cost": plain(result.api_cost),
+        "selfhost_cost": plain(result.selfhost_cost),
+        "own_cost": plain(result.own_cost),
+        "saving": plain(result.saving),
+        "gpus": result.gpus,
+        "cheaper": result.cheaper,
+        "crossings": [crossing_as_json(crossing, result.routed_share) for crossing in result.crossings],
+        "more_crossings": result.more_crossings,
+        "api_cost_per_request": plain(result.api_cost_per_request),
+        "utilisation": None if result.utilisation is None else float(result.utilisation),
+        "cost_per_mtok": {
+            "api": _plain(result.mtok_api),
+            "selfhost_allocated": _plain(result.mtok_allocated),
+            "selfhost_used": _plain(result.mtok_used),
+        },
+        "curve": [
+            {
+                "requests_per_month": point.requests_per_month,
+                "api": plain(point.api),
+                "selfhost": plain(point.selfhost),
+                "gpus": point.gpus,
+            }
+            for point in result.curve
+        ],
+    }
+
+
+def crossing_as_json(crossing: Crossing, routed_share: Decimal) -> dict[str, Any]:
+    return {
+        "requests_per_month": crossing.requests_per_month,
+        "from": crossing.side_from,
+        "to": crossing.side_to,
+        "routed_requests": routed_requests(crossing.requests_per_month, routed_share),
+    }
+
+
+def routed_requests(n: int, share: Decimal) -> int:
+    """Of n requests those that our GPUs may serve, rounded to whole ones for display."""
+    return round(_fraction(share) * n)
+
+
+def _api_request(inputs: Inputs) -> Fraction:
+    prices, read = inputs.prices, _fraction(inputs.cache_read_share)
+    input_price = read * _fraction(prices.cache_read) + (1 - read) * _fraction(prices.input)
+    tokens = _fraction(inputs.input_tokens) * input_price
+    tokens += _fraction(inputs.output_tokens) * _fraction(prices.output)
+    return tokens * (1 - _fraction(inputs.batch_share) * _fraction(prices.batch_discount)) / MILLION
+
+
+def _seconds(inputs: Inputs) -> Fraction:
+    """Billed seconds of one routed request, per second."""
+    own = inputs.selfhost
+    speed = _needed(own.gpu_tokens_per_second, "gpu_tokens_per_second")
+    return _fraction(inputs.output_tokens) / speed + _fraction(own.cold_start_seconds)
+
+
+def _load(inputs: Inputs) -> Fraction:
+    """GPUs that one request a month keeps busy at the peak; 0 where the capacity is not known or nothing is routed."""
+    own = inputs.selfhost
+    if own.gpu_tokens_per_second is None:
+        return Fraction(0)
+    routed_tokens = _fraction(inputs.routable_share) * _fraction(inputs.output_tokens)
+    capacity = _fraction(own.gpu_tokens_per_second) * _month_seconds(own)
+    return routed_tokens * _fraction(own.peak_factor) / capacity
+
+
+def _fewest_gpus(inputs: Inputs) -> int:
+    """GPUs as soon as there is a request: none where our side has a known capacity but is sent nothing."""
+    return 1 if inputs.selfhost.gpu_tokens_per_second is None or inputs.routable_share else 0
+
+
+def _month_seconds(own: SelfHost) -> Fraction:
+    return _fraction(own.hours_per_month) * SECONDS_PER_HOUR
+
+
+def _utilisation(inputs: Inputs, costs: Costs, n: int) -> Fraction | None:
+    own = inputs.selfhost
+    gpus = costs.gpus(n)
+    if own.gpu_tokens_per_second is None or not gpus:
+        return None
+    mean = costs.routed_share * n * _fraction(inputs.output_tokens) / _month_seconds(own)
+    return mean / (gpus * _fraction(own.gpu_tokens_per_second))
+
+
+def _difference(costs: Costs) -> Difference:
+    """Both curves on one denominator, subtracted."""
+    fall = costs.routed_share * (costs.api_request - costs.own_request)
+    stepped = costs.load > 0 and costs.lease > 0
+    base = costs.own_fixed - (costs.api_writes if costs.routed_share == 1 else 0)
+    if not stepped:
+        base += costs.lease * (costs.gpus(1) or 0)
+    at_zero = costs.selfhost(0) - costs.api(0)
+    scale = lcm(fall.denominator, base.denominator, at_zero.denominator, costs.lease.denominator)
+    return Difference(
+        step=int(costs.lease * scale) if stepped else 0,
+        load_num=costs.load.numerator if stepped else 0,
+        load_den=costs.load.denominator,
+        fall=int(fall * scale),
+        base=int(base * scale),
+        at_zero=int(at_zero * scale),
+    )
+
+
+def _cheaper(costs: Costs, n: int, found: list[Crossing]) -> Side:
+    """The cheaper side; at a tie the one that a crossing here turns to, else the API, which needs no move."""
+    api, selfhost = costs.api(n), costs.selfhost(n)
+    if api != selfhost:
+        return "api" if api < selfhost else "selfhost"
+    return next((crossing.side_to for crossing in found if crossing.requests_per_month == n), "api")
+
+
+def _point(costs: Costs, n: int) -> Point:
+    return Point(n, decimal(costs.api(n)), decimal(costs.selfhost(n)), costs.gpus(n))
+
+
+def _fraction(number: Decimal) -> Fraction:
+    return Fraction(number)
+
+
+def _needed(number: Decimal | None, name: str) -> Fraction:
+    if number is None:
+        raise ValueError(f"{name} is needed for this billing")
+    return Fraction(number)
+
+
+def _ratio(amount: Fraction, per: Fraction) -> Fraction | None:
+    """None instead of a division by no traffic."""
+    return amount / per if per else None
+
+
+def _decimal(number: Fraction | None) -> Decimal | None:
+    return None if number is None else decimal(number)
+
+
+def _plain(number: Decimal | None) -> str | None:
+    return None if number is None else plain(number)

@@ -1,0 +1,63 @@
+"""What the break-even engine is given: plain frozen data, complete, no default that could pass for a measurement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, Protocol
+
+Billing = Literal["hourly", "per_second"]
+
+# A crossing is looked for up to this many requests a month, whatever the chart draws.
+MOST_REQUESTS = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPrices:
+    """USD per million tokens of one model; several models arrive as their volume-weighted mean."""
+
+    input: Decimal
+    output: Decimal
+    cache_write_5m: Decimal
+    cache_read: Decimal
+    batch_discount: Decimal = Decimal("0.5")  # share taken off a request that is sent as a batch
+
+
+class PriceList(Protocol):
+    """Whatever can price a model: a reference sheet, or the price book of today."""
+
+    def token_prices(self, model: str) -> TokenPrices | None:
+        """Prices of a model by its slug, None where the list does not have it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SelfHost:
+    """What our own GPUs cost and can do."""
+
+    billing: Billing
+    gpu_hourly: Decimal | None  # USD for one GPU, an hour; needed when billed hourly
+    hours_per_month: Decimal
+    price_per_second: Decimal | None  # USD; needed when billed per second
+    cold_start_seconds: Decimal  # billed on top of every request, per second only
+    fixed_monthly: Decimal  # USD: VM, upkeep
+    storage_monthly: Decimal  # USD
+    gpu_tokens_per_second: Decimal | None  # one GPU's aggregate output; None: one GPU at every volume
+    peak_factor: Decimal  # peak hour / mean
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """One question: this traffic, these prices. Shares are 0 to 1, tokens are of one request."""
+
+    price_sheet: str | None
+    api_model: str
+    prices: TokenPrices
+    input_tokens: Decimal
+    output_tokens: Decimal
+    cache_read_share: Decimal  # of the input tokens
+    cache_write_tokens: Decimal  # a month, at the 5-minute price
+    batch_share: Decimal  # of the requests
+    requests_per_month: int
+    routable_share: Decimal  # of the requests
+    selfhost: SelfHost

@@ -1,0 +1,110 @@
+"""Which input moves the answer most: each moved by a fifth down and up, the others as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from costs.breakeven.engine import find_all_crossings
+from costs.breakeven.inputs import Inputs, SelfHost
+
+STEP = Decimal("0.2")
+
+# Shares end at 1 and a peak is never under the mean.
+ENDS: dict[str, tuple[Decimal | None, Decimal | None]] = {
+    "cache_read_share": (None, Decimal(1)),
+    "batch_share": (None, Decimal(1)),
+    "routable_share": (None, Decimal(1)),
+    "peak_factor": (Decimal(1), None),
+}
+TRAFFIC = ("input_tokens", "output_tokens", "cache_read_share", "cache_write_tokens", "batch_share", "routable_share")
+HOURLY = ("gpu_hourly", "fixed_monthly", "storage_monthly", "gpu_tokens_per_second", "peak_factor")
+PER_SECOND = ("price_per_second", "cold_start_seconds", "fixed_monthly", "storage_monthly", "gpu_tokens_per_second")
+
+
+@dataclass(frozen=True, slots=True)
+class Swing:
+    """One input lowered and raised: the first crossing then, None where the sides no longer cross."""
+
+    field: str
+    value: Decimal
+    low_value: Decimal
+    high_value: Decimal
+    low_crossing: int | None
+    high_crossing: int | None
+    crossing: int | None  # as it is
+
+    @property
+    def spread(self) -> int | None:
+        """Requests a month between the two ends; None where one of them never crosses."""
+        if self.low_crossing is None or self.high_crossing is None:
+            return None
+        return abs(self.high_crossing - self.low_crossing)
+
+
+def sensitivity(inputs: Inputs, step: Decimal = STEP) -> list[Swing]:
+    """Swings of every input that is set, the widest first; those that make the crossing vanish stand on top."""
+    here = _first(inputs)
+    fields = HOURLY if inputs.selfhost.billing == "hourly" else PER_SECOND
+    swings = [_swing(name, getattr(inputs, name), step, here, _of_traffic(inputs, name)) for name in TRAFFIC]
+    swings.append(_swing("api_prices", Decimal(1), step, here, lambda factor: _repriced(inputs, factor)))
+    own = inputs.selfhost
+    swings += [
+        _swing(name, value, step, here, _of_selfhost(inputs, own, name))
+        for name in fields
+        if (value := getattr(own, name)) is not None
+    ]
+    moved = [swing for swing in swings if swing.value and swing.spread != 0 and _moves(swing)]
+    return sorted(moved, key=lambda swing: (swing.spread is not None, -(swing.spread or 0)))
+
+
+def _moves(swing: Swing) -> bool:
+    return not swing.low_crossing == swing.high_crossing == swing.crossing
+
+
+def _swing(
+    name: str, value: Decimal, step: Decimal, here: int | None, with_value: Callable[[Decimal], Inputs]
+) -> Swing:
+    least, most = ENDS.get(name, (None, None))
+    low, high = value * (1 - step), value * (1 + step)
+    low = low if least is None else max(low, least)
+    high = high if most is None else min(high, most)
+    return Swing(name, value, low, high, _first(with_value(low)), _first(with_value(high)), here)
+
+
+def _of_traffic(inputs: Inputs, name: str) -> Callable[[Decimal], Inputs]:
+    def moved(value: Decimal) -> Inputs:
+        change: dict[str, Any] = {name: value}
+        return replace(inputs, **change)
+
+    return moved
+
+
+def _of_selfhost(inputs: Inputs, own: SelfHost, name: str) -> Callable[[Decimal], Inputs]:
+    def moved(value: Decimal) -> Inputs:
+        change: dict[str, Any] = {name: value}
+        return replace(inputs, selfhost=replace(own, **change))
+
+    return moved
+
+
+def _repriced(inputs: Inputs, factor: Decimal) -> Inputs:
+    """Every API price times a factor."""
+    prices = inputs.prices
+    return replace(
+        inputs,
+        prices=replace(
+            prices,
+            input=prices.input * factor,
+            output=prices.output * factor,
+            cache_write_5m=prices.cache_write_5m * factor,
+            cache_read=prices.cache_read * factor,
+        ),
+    )
+
+
+def _first(inputs: Inputs) -> int | None:
+    crossings = find_all_crossings(inputs)
+    return crossings[0].requests_per_month if crossings else None

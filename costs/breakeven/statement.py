@@ -1,0 +1,163 @@
+"""The sum written out as a statement: what, quantity x rate, amount."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+from django.utils.translation import gettext as _
+
+from costs.breakeven.decimals import decimal
+from costs.breakeven.engine import Costs, Result, costs_of
+from costs.breakeven.inputs import Inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line: level 0 is a total, level 1 a part of the total above it. An amount of None is a fact, not a sum."""
+
+    slug: str
+    label: str
+    arithmetic: str
+    amount: Decimal | None
+    level: int = 0
+
+
+def explain(inputs: Inputs, result: Result) -> list[Row]:
+    """The whole arithmetic of a result in order; the parts under a total add up to it to the twelfth place."""
+    costs = costs_of(inputs)
+    return [
+        *_traffic(inputs),
+        *_api(inputs, costs, result),
+        *_own(inputs, result),
+        Row("saving", *_saving(result)),
+        *_crossing(inputs, costs, result),
+    ]
+
+
+def _traffic(inputs: Inputs) -> Iterator[Row]:
+    n = inputs.requests_per_month
+    yield Row("requests", _("Requests a month"), number(n), None)
+    routed = f"{percent(inputs.routable_share)} × {number(n)} = {number(inputs.routable_share * n)}"
+    yield Row("routed", _("of these our GPUs may serve"), routed, None)
+    tokens = _("%(input)s in, %(output)s out")
+    values = {"input": number(inputs.input_tokens), "output": number(inputs.output_tokens)}
+    yield Row("tokens", _("Tokens of one request"), tokens % values, None)
+
+
+def _api(inputs: Inputs, costs: Costs, result: Result) -> Iterator[Row]:
+    n = inputs.requests_per_month
+    one = _("%(requests)s × %(price)s each, plus cache writes")
+    values = {"requests": number(n), "price": usd(result.api_cost_per_request)}
+    label = _("Claude API, %(model)s") if inputs.api_model.startswith("claude") else _("API, %(model)s")
+    yield Row("api", label % {"model": inputs.api_model}, one % values, result.api_cost)
+    prices, read = inputs.prices, inputs.cache_read_share
+    yield _tokens("output", _("output"), n * inputs.output_tokens, prices.output)
+    if read:
+        yield _tokens("cache_read", _("cache reads"), n * inputs.input_tokens * read, prices.cache_read)
+    if read != 1:
+        yield _tokens("uncached_input", _("uncached input"), n * inputs.input_tokens * (1 - read), prices.input)
+    if inputs.batch_share and prices.batch_discount:
+        live = _live_tokens_cost(inputs)
+        text = f"{usd(live)} × {percent(inputs.batch_share)} × −{percent(prices.batch_discount)}"
+        yield Row("batch", _("batch discount"), text, decimal(costs.api_request * n - Fraction(live)), 1)
+    if inputs.cache_write_tokens and n:
+        yield _tokens("cache_write", _("cache writes, 5 min"), inputs.cache_write_tokens, prices.cache_write_5m)
+
+
+def _live_tokens_cost(inputs: Inputs) -> Decimal:
+    """What the month's tokens would cost without the batch discount."""
+    prices, read = inputs.prices, inputs.cache_read_share
+    each = inputs.output_tokens * prices.output + inputs.input_tokens * (
+        read * prices.cache_read + (1 - read) * prices.input
+    )
+    return decimal(Fraction(inputs.requests_per_month * each) / 1_000_000)
+
+
+def _tokens(slug: str, label: str, tokens: Decimal, price: Decimal) -> Row:
+    text = _("%(tokens)s tokens × %(price)s per 1M") % {"tokens": number(tokens), "price": usd(price)}
+    return Row(slug, label, text, decimal(Fraction(tokens) * Fraction(price) / 1_000_000), 1)
+
+
+def _own(inputs: Inputs, result: Result) -> Iterator[Row]:
+    own = inputs.selfhost
+    yield Row("selfhost", _("Our own GPUs"), _("and the API for what they cannot serve"), result.selfhost_cost)
+    fixed = own.fixed_monthly + own.storage_monthly
+    if own.billing == "hourly":
+        yield Row("lease", _("lease"), _lease(inputs, result), result.own_cost - fixed, 1)
+    else:
+        yield Row("seconds", _("busy seconds"), _busy(inputs), result.own_cost - fixed, 1)
+    yield Row("fixed", _("VM and upkeep"), _("a month"), own.fixed_monthly, 1)
+    if own.storage_monthly:
+        yield Row("storage", _("storage"), _("a month"), own.storage_monthly, 1)
+    rest = result.selfhost_cost - result.own_cost
+    if rest:
+        kept = number(inputs.requests_per_month * (1 - inputs.routable_share))
+        text = _("%(requests)s requests × %(price)s, plus cache writes")
+        values = {"requests": kept, "price": usd(result.api_cost_per_request)}
+        yield Row("rest", _("API for what stays there"), text % values, rest, 1)
+
+
+def _lease(inputs: Inputs, result: Result) -> str:
+    own = inputs.selfhost
+    text = _("%(gpus)s × %(price)s an hour × %(hours)s h")
+    values = {"gpus": result.gpus, "price": usd(own.gpu_hourly or Decimal(0)), "hours": number(own.hours_per_month)}
+    return text % values
+
+
+def _busy(inputs: Inputs) -> str:
+    own, routed = inputs.selfhost, inputs.requests_per_month * inputs.routable_share
+    text = _("%(requests)s × (%(tokens)s tokens ÷ %(speed)s tokens/s + %(cold)s s) × %(price)s a second")
+    return text % {
+        "requests": number(routed),
+        "tokens": number(inputs.output_tokens),
+        "speed": number(own.gpu_tokens_per_second or Decimal(0)),
+        "cold": number(own.cold_start_seconds),
+        "price": usd(own.price_per_second or Decimal(0)),
+    }
+
+
+def _saving(result: Result) -> tuple[str, str, Decimal]:
+    text = f"{usd(result.api_cost)} − {usd(result.selfhost_cost)}"
+    if result.saving < 0:
+        return _("Our own GPUs cost more, a month"), text, result.saving
+    return _("Our own GPUs save, a month"), text, result.saving
+
+
+def _crossing(inputs: Inputs, costs: Costs, result: Result) -> Iterator[Row]:
+    """The first crossing as a division, which is how a person checks it by hand."""
+    if not result.crossings:
+        yield Row("crossing", _("Break-even"), _("none up to a thousand million requests a month"), None)
+        return
+    at = result.crossings[0].requests_per_month
+    gain = costs.routed_share * (costs.api_request - costs.own_request)
+    routed_all = costs.routed_share == 1
+    # What must be earned back: our side without the part that grows with every request.
+    fixed = costs.own(at) - costs.own_request * costs.routed_share * at
+    top = f"({usd(decimal(fixed))} − {usd(decimal(costs.api_writes))})" if routed_all else usd(decimal(fixed))
+    text = _("%(fixed)s ÷ %(gain)s a request = %(crossing)s requests a month")
+    # At a step edge no division gives the volume: the next GPU is what turns the answer.
+    if gain > 0 and result.crossings[0].side_to == "selfhost":
+        arithmetic = text % {"fixed": top, "gain": usd(decimal(gain)), "crossing": number(at)}
+    else:
+        arithmetic = _("from %(crossing)s requests a month") % {"crossing": number(at)}
+    yield Row("crossing", _("Break-even"), arithmetic, None)
+
+
+def number(value: Decimal | int) -> str:
+    """Thousands separated, at most two digits after the point, none that are zero."""
+    text = f"{value:,.2f}" if isinstance(value, Decimal) else f"{value:,}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def percent(share: Decimal) -> str:
+    return f"{number(share * 100)} %"
+
+
+def usd(amount: Decimal) -> str:
+    """All digits that matter up to six, at least two; a price per token needs them."""
+    text = f"{amount:,.6f}".rstrip("0")
+    whole, part = text.split(".")
+    return f"${whole}.{part.ljust(2, '0')}".replace("$-", "−$")
