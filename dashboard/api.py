@@ -9,6 +9,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from dashboard.database_away import AWAY, away
+from costs.api import router as costs
 from traffic.api import router as traffic
 from traffic.errors import ApiError
 
@@ -20,6 +21,7 @@ api = NinjaAPI(
     urls_namespace="api",
 )
 api.add_router("", traffic)
+api.add_router("", costs)
 
 
 @api.exception_handler(ApiError)

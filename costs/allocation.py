@@ -1,0 +1,29 @@
+"""Dividing an amount so that the parts add up to it exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_FLOOR, Decimal
+from typing import TypeVar
+
+STEP = Decimal("0.000000000001")  # the ledger's stored precision
+
+K = TypeVar("K")
+
+
+def divide(amount: Decimal, weights: Sequence[tuple[K, Decimal | int]]) -> list[tuple[K, Decimal]]:
+    """Shares of `amount` by weight, each a whole number of steps: largest remainder first, ties in the given order.
+
+    Weights of zero in all give an empty list: there is nobody to give it to.
+    """
+    total = sum((Decimal(weight) for _, weight in weights), Decimal(0))
+    if total <= 0:
+        return []
+    exact = [(key, amount * weight / total) for key, weight in weights]
+    shares = [(key, value.quantize(STEP, rounding=ROUND_FLOOR)) for key, value in exact]
+    missing = int((amount - sum((share for _, share in shares), Decimal(0))) / STEP)
+    by_remainder = sorted(range(len(exact)), key=lambda place: shares[place][1] - exact[place][1])
+    for place in by_remainder[:missing]:
+        key, share = shares[place]
+        shares[place] = (key, share + STEP)
+    return shares

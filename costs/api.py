@@ -1,0 +1,120 @@
+"""Costs' part of the JSON API: spend, plan, break-even, scenarios, scorecard, reconciliation."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja import Body, Query, Router
+from pydantic import Field
+
+from costs import scenarios, sheets
+from costs.breakeven import Inputs, InvalidInputs, as_json, compute, inputs_from_body
+from costs.live import live_inputs, price_lists
+from costs.schemas import BreakEvenOut, PhasesOut, ReconciliationOut, ScenarioOut, ScorecardOut, SpendOut
+from costs.spend import Spend, spend
+from traffic.access import needs
+from traffic.errors import ApiError, at
+from traffic.queries import FilterQuery, PeriodQuery
+from traffic.schemas import READ_ERRORS, Error
+
+router = Router(tags=["costs"])
+GroupBy = Literal["provider", "model", "application", "task", "day", "month", "provenance"]
+
+
+def spend_json(found: Spend) -> dict[str, Any]:
+    return {
+        "from": found.since.isoformat(),
+        "to": found.until.isoformat(),
+        "currency": "USD",
+        "total": found.total,
+        "unpriced_requests": found.unpriced_requests,
+        "provenance": found.provenance,
+        "groups": [
+            {
+                "key": group.key,
+                "amount": group.amount,
+                "requests": group.requests,
+                "provenance": {name: amount for name, amount in group.provenance.items() if amount},
+            }
+            for group in found.groups
+        ],
+    }
+
+
+@router.get(
+    "/spend",
+    auth=needs("read"),
+    response={200: SpendOut, **READ_ERRORS},
+    summary="Spend, adding up exactly",
+    by_alias=True,
+)
+def get_spend(
+    request: HttpRequest, filters: Query[FilterQuery], period: Query[PeriodQuery], group_by: GroupBy = "provider"
+) -> Any:
+    days = period.parsed()
+    return spend_json(spend(days.first_day, days.end_day, group_by, filters.parsed()))
+
+
+@router.get(
+    "/break-even",
+    auth=needs("read"),
+    response={200: BreakEvenOut, **READ_ERRORS},
+    summary="Live break-even",
+    by_alias=True,
+)
+def get_break_even(request: HttpRequest) -> Any:
+    return answered(live_inputs(timezone.now()))
+
+
+@router.post(
+    "/break-even",
+    auth=needs("read"),
+    response={200: BreakEvenOut, 400: Error, **READ_ERRORS},
+    summary="Break-even of a what-if; a key left out is live",
+    by_alias=True,
+)
+def post_break_even(request: HttpRequest, body: Annotated[dict[str, Any], Body()]) -> Any:
+    now = timezone.now()
+    try:
+        inputs = inputs_from_body(body, live_inputs(now), price_lists(now))
+    except InvalidInputs as error:
+        errors = [at(["body", *loc], message) for loc, message in error.errors]
+        raise ApiError(422, "Some inputs are not as the schema says.", errors) from None
+    return answered(inputs)
+
+
+def answered(inputs: Inputs) -> dict[str, Any]:
+    """The result with the inputs that it was computed from, so that every figure can be followed."""
+    return {**as_json(compute(inputs)), "inputs": inputs_json(inputs)}
+
+
+def inputs_json(inputs: Inputs) -> dict[str, Any]:
+    own = inputs.selfhost
+    return {
+        "price_sheet": inputs.price_sheet,
+        "api_model": inputs.api_model,
+        **{name: text(getattr(inputs, name)) for name in ("input_tokens", "output_tokens", "cache_read_share")},
+        **{name: text(getattr(inputs, name)) for name in ("cache_write_tokens", "batch_share", "routable_share")},
+        "requests_per_month": inputs.requests_per_month,
+        "selfhost": {name: text(getattr(own, name)) for name in own.__slots__},
+    }
+
+
+def text(value: Any) -> Any:
+    return f"{round(value, 12).normalize():f}" if isinstance(value, Decimal) else value
+
+
+@router.get(
+    "/scenarios/{scenario}",
+    auth=needs("read"),
+    response={200: ScenarioOut, 404: Error, **READ_ERRORS},
+    summary="A scenario of the research, computed from its price sheet",
+)
+def get_scenario(request: HttpRequest, scenario: Annotated[str, Field(max_length=20)]) -> Any:
+    try:
+        return scenarios.as_json(scenarios.compute(sheets.load(), scenario))
+    except LookupError:
+        raise ApiError(404, f"There is no scenario {scenario!r}; the research has A to E.") from None

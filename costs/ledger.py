@@ -1,0 +1,85 @@
+"""The ledger's made lines: billed ones from the vendors' rows, estimated ones from the leases' spans.
+
+Both are single statements that add, change or take away only what differs, so that they run every minute and after any
+revision, and `audit` can ask the same statements whether anything differs.
+"""
+
+from __future__ import annotations
+
+from django.db import connection, transaction
+
+COLUMNS = (
+    "key, provider, account_id, day, starts_at, ends_at, category, provenance, amount, original_amount, currency, model,"
+    " token_class, lease_id, description, invoice_month"
+)
+
+BILLED = """
+SELECT 'billed:' || c.account_id || ':' || c.external_id AS key, a.kind AS provider, c.account_id,
+       (c.starts_at AT TIME ZONE 'UTC')::date AS day, c.starts_at, c.ends_at, c.category, 'billed' AS provenance,
+       c.amount, c.original_amount, c.currency, c.model, c.token_class, l.id AS lease_id, c.description, c.invoice_month
+FROM providers_vendorcost AS c
+JOIN providers_account AS a ON a.id = c.account_id
+LEFT JOIN providers_lease AS l ON l.account_id = c.account_id AND l.external_id = c.resource
+"""
+
+# Spans of one lease may meet inside an hour: their parts are one line. An amount is rounded once, at the stored step.
+ESTIMATED = """
+SELECT 'estimated:' || l.id || ':' || to_char(h.hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24') AS key,
+       a.kind AS provider, l.account_id, (h.hour AT TIME ZONE 'UTC')::date AS day, h.hour AS starts_at,
+       h.hour + interval '1 hour' AS ends_at, 'gpu' AS category, 'estimated' AS provenance,
+       round(sum(e.seconds * s.price_per_hour) / 3600, 12) AS amount,
+       round(sum(e.seconds * s.price_per_hour) / 3600, 12) AS original_amount, 'USD' AS currency, '' AS model,
+       '' AS token_class, l.id AS lease_id, '' AS description, '' AS invoice_month
+FROM providers_leasespan AS s
+JOIN providers_lease AS l ON l.id = s.lease_id
+JOIN providers_account AS a ON a.id = l.account_id
+CROSS JOIN LATERAL generate_series(date_trunc('hour', s.starts_at, 'UTC'), s.ends_at, '1 hour') AS h (hour)
+CROSS JOIN LATERAL (
+    SELECT extract(epoch FROM least(s.ends_at, h.hour + interval '1 hour') - greatest(s.starts_at, h.hour)) AS seconds
+) AS e
+WHERE e.seconds > 0 AND s.price_per_hour > 0
+GROUP BY l.id, a.kind, l.account_id, h.hour
+"""
+
+_CHANGING = [name.strip() for name in COLUMNS.split(",") if name.strip() != "key"]
+_NEW = ", ".join(f"{name} = excluded.{name}" for name in _CHANGING)
+_DIFFERS = (
+    f"({', '.join(f'c.{name}' for name in _CHANGING)}) IS DISTINCT FROM"
+    f" ({', '.join(f'excluded.{name}' for name in _CHANGING)})"
+)
+
+
+def post() -> int:
+    """Bring the made lines up to date; returns how many were added, changed or taken away."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        changed = 0
+        for provenance, source in (("billed", BILLED), ("estimated", ESTIMATED)):
+            cursor.execute(
+                f"INSERT INTO costs_charge AS c ({COLUMNS}, created_at, updated_at)"
+                f" SELECT {COLUMNS}, now(), now() FROM ({source}) AS made"
+                f" ON CONFLICT (key) DO UPDATE SET {_NEW}, updated_at = now() WHERE {_DIFFERS}"
+            )
+            changed += cursor.rowcount
+            cursor.execute(
+                "DELETE FROM costs_charge AS c WHERE c.provenance = %s"
+                f" AND NOT EXISTS (SELECT FROM ({source}) AS made WHERE made.key = c.key)",
+                [provenance],
+            )
+            changed += cursor.rowcount
+    return changed
+
+
+def differences() -> list[tuple[str, str | None, str | None]]:
+    """Made lines that are not what their sources say: (key, stored amount, right amount)."""
+    found: list[tuple[str, str | None, str | None]] = []
+    with connection.cursor() as cursor:
+        for provenance, source in (("billed", BILLED), ("estimated", ESTIMATED)):
+            cursor.execute(
+                "SELECT coalesce(c.key, made.key), c.amount::text, made.amount::text"
+                f" FROM (SELECT key, amount, day FROM costs_charge WHERE provenance = %s) AS c"
+                f" FULL JOIN ({source}) AS made USING (key)"
+                " WHERE (c.amount, c.day) IS DISTINCT FROM (made.amount, made.day) ORDER BY 1",
+                [provenance],
+            )
+            found += cursor.fetchall()
+    return found

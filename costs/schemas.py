@@ -1,0 +1,158 @@
+"""Shapes of costs' answers in the JSON API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ninja import Schema
+from pydantic import ConfigDict, Field
+
+from traffic.schemas import Usd
+
+
+class SpendGroupOut(Schema):
+    key: str | None
+    amount: Usd
+    requests: int
+    provenance: dict[str, Usd]
+
+
+class SpendOut(Schema):
+    model_config = ConfigDict(populate_by_name=True)
+
+    since: str = Field(alias="from")
+    until: str = Field(alias="to")
+    currency: str
+    total: Usd
+    unpriced_requests: int
+    provenance: dict[str, Usd]
+    groups: list[SpendGroupOut]
+
+
+class CrossingOut(Schema):
+    model_config = ConfigDict(populate_by_name=True, extra="allow")
+
+    requests_per_month: int
+    before: str = Field(alias="from")
+    after: str = Field(alias="to")
+
+
+class PointOut(Schema):
+    requests_per_month: int
+    api: str
+    selfhost: str
+    gpus: int | None
+
+
+class CostPerMtokOut(Schema):
+    api: str | None
+    selfhost_allocated: str | None
+    selfhost_used: str | None
+
+
+class BreakEvenOut(Schema):
+    model_config = ConfigDict(extra="allow")
+
+    api_cost: str
+    selfhost_cost: str
+    gpus: int | None
+    cheaper: str
+    crossings: list[CrossingOut]
+    api_cost_per_request: str
+    utilisation: float | None
+    cost_per_mtok: CostPerMtokOut
+    curve: list[PointOut]
+    inputs: dict[str, Any]
+
+
+class VariantOut(Schema):
+    model_config = ConfigDict(extra="allow")
+
+    slug: str
+    lines: dict[str, str | None]
+    total: str | None
+
+
+class ScenarioOut(Schema):
+    id: str
+    title: str
+    price_sheet: str
+    variants: list[VariantOut]
+
+
+class ForecastOut(Schema):
+    low: Usd
+    median: Usd
+    high: Usd
+
+
+class PhaseOut(Schema):
+    slug: str
+    name: str
+    budget_period: str
+    budget_low: Usd
+    budget_high: Usd
+    volume_from: int
+    volume_to: int | None
+    starts_on: str | None
+    ends_on: str | None
+    spent: Usd
+    forecast: ForecastOut | None
+    requests: int
+    runs_out_on: str | None
+
+
+class StageOut(Schema):
+    slug: str
+    name: str
+    starts_on: str
+    ends_on: str
+    budget: Usd
+    spent: Usd
+
+
+class PhasesOut(Schema):
+    current: str | None
+    volume_phase: str | None
+    phases: list[PhaseOut]
+    stages: list[StageOut]
+
+
+class CriterionOut(Schema):
+    model_config = ConfigDict(extra="allow")
+
+    slug: str
+    holds: bool | None
+    value: Any
+    threshold: Any
+    interval: list[float] | None
+    sample: int
+    sentence: str
+
+
+class ScorecardOut(Schema):
+    model_config = ConfigDict(extra="allow")
+
+    verdict: str
+    criteria: list[CriterionOut]
+
+
+class CauseOut(Schema):
+    cause: str
+    amount: Usd
+
+
+class ReconciledOut(Schema):
+    provider: str
+    measured: Usd
+    estimated: Usd
+    billed: Usd
+    difference: Usd
+    causes: list[CauseOut]
+
+
+class ReconciliationOut(Schema):
+    month: str
+    state: str
+    rows: list[ReconciledOut]
+    unexplained: Usd

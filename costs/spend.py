@@ -1,0 +1,273 @@
+"""What was spent, from where it is known, by whatever one asks: every grouping adds up to the total exactly.
+
+Of the vendor's figures one counts for a provider and day: the bill once it is complete for that day, before it what we
+measured or estimated. Entered charges are added; an entered invoice replaces what is not billed of its provider and
+month. What a bill does not say (application, task) is divided: an API bill by the measured cost of the same provider,
+day and model, a lease by the tokens of the requests on its deployments in the same hour. The rest has no key.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+
+from costs.allocation import divide
+from costs.models import Category, Charge, Provenance
+from providers.models import Deployment, Feed
+from traffic.filters import Filters
+from traffic.models import Application, UsageDay, UsageHour
+
+GroupBy = Literal["provider", "model", "application", "task", "day", "month", "provenance", "deployment"]
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """What a bill does not say and a division adds; ids of 0 and empty text are unknown."""
+
+    application_id: int = 0
+    deployment_id: int = 0
+    model: str = ""
+    task: str = ""
+
+
+NOBODY = Who()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A part of the spend at its finest."""
+
+    day: date
+    provider: str
+    provenance: str
+    amount: Decimal
+    who: Who = NOBODY
+
+
+@dataclass
+class Group:
+    key: str | None
+    amount: Decimal = ZERO
+    requests: int = 0
+    provenance: dict[str, Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
+
+    def add(self, provenance: str, amount: Decimal) -> None:
+        self.amount += amount
+        self.provenance[provenance] += amount
+
+
+@dataclass
+class Spend:
+    """The answer: a total in USD, by provenance and by group, and what it does not hold."""
+
+    since: date
+    until: date
+    total: Decimal
+    provenance: dict[str, Decimal]
+    groups: list[Group]
+    requests: int
+    unpriced_requests: int
+    unknown_usage_requests: int
+
+    @property
+    def at_least(self) -> bool:
+        """Whether something in the period has no known cost, so that the total is a lower bound."""
+        return self.unpriced_requests > 0
+
+
+def spend(since: date, until: date, group_by: GroupBy = "provider", filters: Filters | None = None) -> Spend:
+    """Spend of the UTC days from `since` to the day before `until`."""
+    wanted = filters or Filters()
+    usage = usage_rows(since, until)
+    fine = group_by in ("application", "task", "model", "deployment") or wanted.divides()
+    lines = [line for line in spend_lines(since, until, usage, fine) if wanted.hold(line.provider, line.who)]
+    counted = [row for row in usage if wanted.hold(row["provider"], who_of(row))]
+    groups = grouped(lines, counted, group_by)
+    provenance = {name: ZERO for name in Provenance.values}
+    for line in lines:
+        provenance[line.provenance] += line.amount
+    return Spend(
+        since=since,
+        until=until,
+        total=sum(provenance.values(), ZERO),
+        provenance=provenance,
+        groups=groups,
+        requests=sum(row["requests"] for row in counted),
+        unpriced_requests=sum(row["unpriced"] for row in counted),
+        unknown_usage_requests=sum(row["unknown_usage"] for row in counted),
+    )
+
+
+def usage_rows(since: date, until: date) -> list[dict[str, Any]]:
+    """Usage days as plain rows; leased requests cost nothing of their own."""
+    names = ("day", "provider", "model", "application_id", "deployment_id", "task")
+    return list(
+        UsageDay.objects.filter(day__gte=since, day__lt=until).values(
+            *names, "requests", "unpriced", "unknown_usage", "cost"
+        )
+    )
+
+
+def who_of(row: dict[str, Any]) -> Who:
+    return Who(row["application_id"], row["deployment_id"], row["model"], row["task"])
+
+
+def spend_lines(since: date, until: date, usage: Sequence[dict[str, Any]], fine: bool = True) -> list[Line]:
+    """Every line that counts in the period; `fine` divides bills and leases by who used them."""
+    charges = list(Charge.objects.between(since, until).values(*CHARGE_COLUMNS))
+    complete = bill_days()
+    invoiced = {(c["provider"], c["invoice_month"]) for c in charges if c["category"] == Category.INVOICE}
+    invoiced |= invoices_reaching(since, until)
+    lines = [
+        Line(row["day"], row["provider"], Provenance.MEASURED, row["cost"], who_of(row))
+        for row in usage
+        if row["cost"] and provisional_counts(row["provider"], row["day"], complete, invoiced)
+    ]
+    counting = [charge for charge in charges if counts(charge, complete, invoiced)]
+    if not fine:
+        return lines + [line_of(charge, NOBODY, charge["amount"]) for charge in counting]
+    return lines + divided(counting, usage, since, until)
+
+
+CHARGE_COLUMNS = (
+    "day", "provider", "provenance", "category", "amount", "model", "lease_id", "starts_at", "invoice_month"
+)  # fmt: skip
+
+
+def bill_days() -> dict[str, date]:
+    """By provider, the first day whose bill is not complete yet; with several accounts, the slowest's."""
+    found: dict[str, date] = {}
+    feeds = Feed.objects.filter(kind="costs", account__enabled=True).values_list("account__kind", "complete_until")
+    for provider, until in feeds:
+        day = until.astimezone(UTC).date() if until else date.min
+        found[provider] = min(day, found.get(provider, date.max))
+    return found
+
+
+def invoices_reaching(since: date, until: date) -> set[tuple[str, str]]:
+    """Provider and month of entered invoices whose month overlaps the period, wherever the charge itself is dated."""
+    rows = Charge.objects.filter(
+        category=Category.INVOICE, invoice_month__gte=f"{since:%Y-%m}", invoice_month__lte=f"{until:%Y-%m}"
+    )
+    return set(rows.values_list("provider", "invoice_month"))
+
+
+def provisional_counts(provider: str, day: date, complete: dict[str, date], invoiced: set[tuple[str, str]]) -> bool:
+    """Whether what we measured or estimated stands for a provider and day."""
+    return day >= complete.get(provider, date.min) and (provider, f"{day:%Y-%m}") not in invoiced
+
+
+def counts(charge: dict[str, Any], complete: dict[str, date], invoiced: set[tuple[str, str]]) -> bool:
+    """Whether a charge of the ledger counts for its day."""
+    if charge["provenance"] == Provenance.ENTERED:
+        return True
+    if charge["provenance"] == Provenance.BILLED:
+        return bool(charge["day"] < complete.get(charge["provider"], date.min))
+    return provisional_counts(charge["provider"], charge["day"], complete, invoiced)
+
+
+def line_of(charge: dict[str, Any], who: Who, amount: Decimal) -> Line:
+    return Line(charge["day"], charge["provider"], charge["provenance"], amount, who)
+
+
+def divided(charges: Iterable[dict[str, Any]], usage: Sequence[dict[str, Any]], since: date, until: date) -> list[Line]:
+    """Charges divided by who used what they paid for."""
+    measured = measured_weights(usage)
+    leased = lease_weights(since, until, {charge["lease_id"] for charge in charges if charge["lease_id"]})
+    lines: list[Line] = []
+    for charge in charges:
+        weights: Sequence[tuple[Who, Decimal | int]] = ()
+        if charge["lease_id"]:
+            weights = leased.get((charge["lease_id"], charge["starts_at"]), ())
+        elif charge["provenance"] == Provenance.BILLED:
+            weights = measured.get((charge["provider"], charge["day"], charge["model"]), ())
+        shares = divide(charge["amount"], weights) or [(Who(model=charge["model"]), charge["amount"])]
+        lines += [line_of(charge, who, share) for who, share in shares]
+    return lines
+
+
+def measured_weights(usage: Iterable[dict[str, Any]]) -> dict[tuple[str, date, str], list[tuple[Who, Decimal]]]:
+    weights: dict[tuple[str, date, str], list[tuple[Who, Decimal]]] = defaultdict(list)
+    for row in usage:
+        if row["cost"] > 0:
+            weights[row["provider"], row["day"], row["model"]].append((who_of(row), row["cost"]))
+    return weights
+
+
+def lease_weights(
+    since: date, until: date, leases: set[int]
+) -> dict[tuple[int, datetime], list[tuple[Who, Decimal | int]]]:
+    """Tokens by who used a lease's deployments, hour by hour; an hour without requests is idle."""
+    of_deployment = dict(Deployment.objects.filter(lease__in=leases).values_list("pk", "lease_id"))
+    start = datetime.combine(since, datetime.min.time(), UTC)
+    rows = UsageHour.objects.filter(
+        hour__gte=start, hour__lt=start + (until - since), deployment_id__in=list(of_deployment)
+    ).values("hour", "application_id", "deployment_id", "model", "task", *TOKENS)
+    weights: dict[tuple[int, datetime], list[tuple[Who, Decimal | int]]] = defaultdict(list)
+    for row in rows:
+        tokens = sum(row[name] for name in TOKENS)
+        lease = of_deployment[row["deployment_id"]]
+        if tokens and lease is not None:
+            weights[lease, row["hour"]].append((who_of(row), tokens))
+    return weights
+
+
+TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+
+
+def grouped(lines: Iterable[Line], usage: Iterable[dict[str, Any]], group_by: GroupBy) -> list[Group]:
+    """Groups in descending order of amount (days and months in theirs); amounts without a key stand last."""
+    names = Names()
+    groups: dict[str | None, Group] = {}
+    for line in lines:
+        key = key_of(line.day, line.provider, line.provenance, line.who, group_by, names)
+        groups.setdefault(key, Group(key)).add(line.provenance, line.amount)
+    if group_by != "provenance":
+        for row in usage:
+            key = key_of(row["day"], row["provider"], "", who_of(row), group_by, names)
+            groups.setdefault(key, Group(key)).requests += row["requests"]
+    if group_by in ("day", "month"):
+        return sorted(groups.values(), key=lambda group: group.key or "")
+    return sorted(groups.values(), key=lambda group: (group.key is None, -group.amount, group.key or ""))
+
+
+class Names:
+    """Slugs of applications and deployments, read once."""
+
+    def __init__(self) -> None:
+        self.applications = dict(Application.objects.values_list("pk", "slug"))
+        self.deployments = dict(Deployment.objects.values_list("pk", "slug"))
+
+
+def key_of(day: date, provider: str, provenance: str, who: Who, group_by: GroupBy, names: Names) -> str | None:
+    match group_by:
+        case "provider":
+            return provider
+        case "provenance":
+            return provenance
+        case "day":
+            return day.isoformat()
+        case "month":
+            return f"{day:%Y-%m}"
+        case "model":
+            return who.model or None
+        case "task":
+            return who.task or None
+        case "application":
+            return names.applications.get(who.application_id)
+        case "deployment":
+            return names.deployments.get(who.deployment_id)
+
+
+def daily(since: date, until: date) -> dict[date, Decimal]:
+    """Spend of each day, days without any included."""
+    found = spend(since, until, "day").groups
+    amounts = {date.fromisoformat(group.key or ""): group.amount for group in found}
+    return {
+        since + timedelta(days=n): amounts.get(since + timedelta(days=n), ZERO) for n in range((until - since).days)
+    }

@@ -1,0 +1,12 @@
+"""What runs by the clock in costs."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from costs import ledger
+
+
+@shared_task(time_limit=300)  # the statements are bounded by the vendors' rows, some thousand a month
+def post_ledger() -> None:
+    ledger.post()
