@@ -1,0 +1,121 @@
+"""Stacked bars: money by day (or hour, or month) by provider, each part filled as it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from dashboard.charts.scales import Scale, tick_word, ticks, word
+from dashboard.charts.svg import Drawing, Key, drawing, pct, tag, text, titled
+from dashboard.templatetags import money
+
+Row = Mapping[str, Any]
+
+# The same colour for the same thing on every page: 1 is ours, 6 is the rest.
+SERIES = {"self": 1, "runpod": 1, "anthropic": 2, "vast": 3, "google": 4, "lambda": 5}
+
+
+def series_numbers(keys: Iterable[str]) -> dict[str, int]:
+    """A series number for each key: the fixed one where it has one and it is free, else the next free, at last 6."""
+    wanted = list(dict.fromkeys(keys))
+    numbers: dict[str, int] = {}
+    for key in sorted(wanted, key=lambda k: SERIES.get(k, 9)):
+        taken = set(numbers.values())
+        fixed = SERIES.get(key)
+        free = (n for n in (1, 2, 3, 4, 5, 6) if n not in taken)
+        numbers[key] = fixed if fixed and fixed not in taken else next(free, 6)
+    return {key: numbers[key] for key in wanted}
+
+
+def total_of(row: Row) -> Decimal:
+    return sum((money.to_decimal(part["amount"]) or Decimal(0) for part in row["parts"]), Decimal(0))
+
+
+def axis(scale: Scale, values: Sequence[float], unit: str) -> list[str]:
+    """Horizontal grid with its words at the left; the lowest line is the zero line."""
+    marks = []
+    for index, value in enumerate(values):
+        y = pct(1 - scale.at(value))
+        marks.append(tag("line", cls="grid" if index else "zero", x1=0, y1=y, x2="100%", y2=y))
+        marks.append(text(tick_word(value, unit), cls="t-axis end", x=0, y=y, dx=-6, dy=4))
+    return marks
+
+
+def axis_class(values: Sequence[float], unit: str) -> str:
+    """More room at the left when the words of the axis are long."""
+    return "plot plot-y5" if max((len(tick_word(v, unit)) for v in values), default=0) > 5 else "plot"
+
+
+def stacked_bars(rows: Sequence[Row], *, unit: str = "usd", height: int = 230, label: str = "") -> Drawing:
+    """`rows`: `{"label": "1 Jun", "parts": [{"key": "runpod", "name": "RunPod", "amount": D, "provenance": "billed"}],
+    "note": "14 h", "unknown": True}`; `note` stands above its bar, `unknown` puts a hatched cap on it (at least)."""
+    highest = max((float(total_of(row)) for row in rows), default=0.0)
+    values = ticks(0.0, highest or 1.0)
+    scale = Scale(0.0, values[-1])
+    numbers = series_numbers(str(part["key"]) for row in rows for part in row["parts"])
+    slot = 1 / max(1, len(rows))
+    marks = axis(scale, values, unit)
+    every = max(1, round(len(rows) / 16))
+    for index, row in enumerate(rows):
+        marks += one_bar(row, numbers, scale, index * slot, slot, unit)
+        if index % every == 0:
+            narrow = " wide" if len(rows) > 8 and (index // every) % 2 else ""
+            marks.append(text(row["label"], cls=f"t-axis mid{narrow}", x=pct((index + 0.5) * slot), y="100%", dy=16))
+    return drawing(
+        marks,
+        label=label or _("Amounts by period and provider"),
+        height=height,
+        cls=axis_class(values, unit),
+        legend=legend(rows, numbers),
+        columns=[_("Period"), *names(rows).values(), _("Total")],
+        rows=[table_row(row, list(names(rows)), unit) for row in rows],
+    )
+
+
+def one_bar(row: Row, numbers: Mapping[str, int], scale: Scale, x: float, slot: float, unit: str) -> list[str]:
+    base, marks, width = Decimal(0), [], slot * 0.7
+    left = x + (slot - width) / 2
+    for part in sorted(row["parts"], key=lambda p: numbers[str(p["key"])]):
+        amount = money.to_decimal(part["amount"])
+        if not amount:
+            continue
+        top = 1 - scale.inside(base + amount)
+        kind = str(part.get("provenance") or "billed")
+        rect = tag("rect", cls=f"f{numbers[str(part['key'])]} p-{kind}", x=pct(left), y=pct(top), width=pct(width),
+                   height=pct(1 - scale.inside(base) - top))  # fmt: skip
+        said = f"{row['label']}, {part['name']}: {word(amount, unit)}"
+        marks.append(titled(rect, f"{said}, {money.provenance_word(kind)}" if part.get("provenance") else said))
+        base += amount
+    y = 1 - scale.inside(base)
+    if row.get("unknown"):
+        cap = tag("rect", cls="unknown", x=pct(left), y=-9, width=pct(width), height=8)
+        marks.append(titled(tag("svg", cap, cls="in", y=pct(y)), _("at least")))
+    if row.get("note"):
+        marks.append(
+            text(row["note"], cls="mid halo", x=pct(left + width / 2), y=pct(y), dy=-14 if row.get("unknown") else -5)
+        )
+    return marks
+
+
+def names(rows: Sequence[Row]) -> dict[str, str]:
+    return {str(part["key"]): str(part["name"]) for row in rows for part in row["parts"]}
+
+
+def legend(rows: Sequence[Row], numbers: Mapping[str, int]) -> list[Key]:
+    """The series in their order, then the fills that occur beside plain billed."""
+    by_number = sorted(names(rows).items(), key=lambda item: numbers[item[0]])
+    keys = [Key("box", f"f{numbers[key]} p-billed", name) for key, name in by_number]
+    kinds = {str(part.get("provenance")) for row in rows for part in row["parts"]}
+    return keys + [Key("box", f"f1 p-{k}", money.provenance_word(k)) for k in money.PROVENANCES[1:] if k in kinds]
+
+
+def table_row(row: Row, keys: Sequence[str], unit: str) -> list[str]:
+    sums = {key: Decimal(0) for key in keys}
+    for part in row["parts"]:
+        sums[str(part["key"])] += money.to_decimal(part["amount"]) or Decimal(0)
+    total = total_of(row)
+    said = money.at_least(total, row.get("unknown")) if unit == "usd" else word(total, unit)
+    return [str(row["label"]), *(word(amount, unit) for amount in sums.values()), said]

@@ -1,0 +1,125 @@
+"""The break-even curve: the API's line against our own staircase, every crossing, and where we are now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from dashboard.charts.lines import line_chart
+from dashboard.charts.scales import number, short_count
+from dashboard.charts.svg import Drawing, Key
+from dashboard.templatetags import money
+
+Row = Mapping[str, Any]
+
+
+def staircase(curve: Sequence[Row]) -> list[tuple[Any, Any]]:
+    """Our own cost with its steps upright: where a GPU is added the old line runs on to the new volume, then rises."""
+    steps: list[tuple[Any, Any]] = []
+    for index, row in enumerate(curve):
+        x, y = row["requests_per_month"], row["selfhost"]
+        if index and y is not None and row.get("gpus") != curve[index - 1].get("gpus"):
+            steps.append((x, carried_on(curve, index)))
+        steps.append((x, y))
+    return steps
+
+
+def carried_on(curve: Sequence[Row], index: int) -> Any:
+    """The cost at `index` had no GPU been added: the slope before the step, carried on; flat when there is none."""
+    before, x = curve[index - 1], curve[index]["requests_per_month"]
+    if index < 2 or curve[index - 2].get("gpus") != before.get("gpus"):
+        return before["selfhost"]
+    older = curve[index - 2]
+    run = before["requests_per_month"] - older["requests_per_month"]
+    slope = (before["selfhost"] - older["selfhost"]) / run if run else 0
+    return before["selfhost"] + slope * (x - before["requests_per_month"])
+
+
+def cost_at(curve: Sequence[Row], x: float, key: str) -> float | None:
+    """The curve's value at a volume, straight between its points."""
+    for left, right in pairwise(curve):
+        a, b = number(left["requests_per_month"]), number(right["requests_per_month"])
+        if a <= x <= b and left[key] is not None and right[key] is not None:
+            share = (x - a) / (b - a) if b > a else 0.0
+            return number(left[key]) + share * (number(right[key]) - number(left[key]))
+    return None
+
+
+def cheaper_spans(crossings: Sequence[Row], starts_cheaper: bool) -> list[Row]:
+    """Spans of volume where our own GPUs cost less; the last one may have no end."""
+    spans: list[dict[str, Any]] = [{"from": 0, "to": None}] if starts_cheaper else []
+    for crossing in sorted(crossings, key=lambda c: number(c["requests_per_month"])):
+        at = crossing["requests_per_month"]
+        if crossing["to"] == "selfhost":
+            spans.append({"from": at, "to": None})
+        elif spans and spans[-1]["to"] is None:
+            spans[-1]["to"] = at
+    return list(spans)
+
+
+def breakeven_curve(
+    curve: Sequence[Row],
+    crossings: Sequence[Row] = (),
+    *,
+    here: Any = None,
+    api_name: str = "",
+    self_name: str = "",
+    height: int = 320,
+    small: bool = False,
+) -> Drawing:
+    """`curve` and `crossings` as `/api/v1/break-even` gives them; `here` is our volume a month; `small` drops words."""
+    rows = [row for row in curve if row.get("api") is not None]
+    to = number(rows[-1]["requests_per_month"]) if rows else 1.0
+    seen = [c for c in crossings if number(c["requests_per_month"]) <= to]
+    api_name, self_name = api_name or _("API"), self_name or _("our own GPUs")
+    starts = bool(rows) and rows[0]["selfhost"] is not None and rows[0]["selfhost"] < rows[0]["api"]
+    spans = cheaper_spans(seen, starts)
+    if spans and not small:
+        spans[0] = {**spans[0], "label": _("our own GPUs pay from here"), "name": _("our own GPUs cost less")}
+    series: list[Row] = [
+        {"name": api_name, "style": "api", "points": [(r["requests_per_month"], r["api"]) for r in rows],
+         "label": "" if small else api_name},
+        {"name": self_name, "style": "us", "points": staircase(rows), "label": "" if small else self_name},
+    ]  # fmt: skip
+    chart = line_chart(
+        series, shades=spans, marks=marks_of(rows, seen, here, to, small), x_from=0, x_to=to, height=height,
+        label=words_of(seen, here), x_name=_("requests a month"),
+    )  # fmt: skip
+    if small:
+        return Drawing(chart.svg, (), chart.columns, chart.rows, chart.note)
+    extra = [Key("ring", "ring", _("crossing"))] if seen else []
+    extra += [Key("dot", "dot", _("where we are"))] if here is not None else []
+    return Drawing(chart.svg, [*chart.legend, *extra], chart.columns, chart.rows, chart.note)
+
+
+def marks_of(rows: Sequence[Row], crossings: Sequence[Row], here: Any, to: float, small: bool) -> list[Row]:
+    marks: list[Row] = []
+    for crossing in crossings:
+        at, label = number(crossing["requests_per_month"]), money.count(crossing["requests_per_month"])
+        side = "left" if at / to > 0.12 else "right"
+        y = cost_at(rows, at, "api")
+        marks.append({"kind": "crossing", "x": at, "y": y, "label": "" if small else label, "side": side})
+    if here is None:
+        return marks
+    at = min(number(here), to)
+    if small:
+        return [*marks, {"kind": "today", "x": at}]
+    beyond = " →" if number(here) > to else ""
+    words = f"{_('you are here:')}\n{money.count(here)}{beyond}"
+    height = max(cost_at(rows, at, "api") or 0.0, cost_at(rows, at, "selfhost") or 0.0)
+    return [*marks, {"kind": "here", "x": at, "y": height, "label": words}]
+
+
+def words_of(crossings: Sequence[Row], here: Any) -> str:
+    """What the picture shows, for those who do not see it."""
+    places = ", ".join(short_count(number(c["requests_per_month"])) for c in crossings)
+    found = _("The lines do not cross")
+    if crossings:
+        found = ngettext("The lines cross once, at %(at)s", "The lines cross at %(at)s", len(crossings)) % {
+            "at": places
+        }
+    return f"{found}. {_('We are at %(n)s.') % {'n': money.count(here)}}" if here is not None else f"{found}."

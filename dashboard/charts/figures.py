@@ -1,0 +1,211 @@
+"""Figures for Plotly in the design's style. Pure: a spec of plain rows in, the JSON of a figure out.
+
+Colours are names of CSS variables (`"--series-1"`); `static/js/charts.js` puts the reader's theme in their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from dashboard.charts.bars import series_numbers
+from dashboard.charts.scales import word, x_word
+from dashboard.templatetags import money
+
+Row = Mapping[str, Any]
+Json = dict[str, Any]
+
+DASHES = {1: "solid", 2: "dash", 3: "dot", 4: "dashdot", 5: "longdash", 6: "longdashdot"}
+SYMBOLS = {1: "circle", 2: "square", 3: "triangle-up", 4: "diamond", 5: "x", 6: "cross"}
+NAMED = {"us": 1, "api": 2}
+TICKS: dict[str, Json] = {
+    "usd": {"tickprefix": "$", "tickformat": ",~f"},
+    "count": {"tickformat": "~s"},
+    "ms": {"ticksuffix": " ms", "tickformat": ",~f"},
+    "percent": {"tickformat": ",.0%"},
+}
+HOVER = {"usd": "$,.2f", "count": ",.0f", "ms": ",.0f", "percent": ".1%"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What `charts/plotly.html` needs: the figure, its words, and the same data as a table."""
+
+    json: Json
+    label: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def figure(spec: Row) -> Figure:
+    """`spec`: `{"kind": "lines|bars|scatter|heatmap", "label", "unit", "x_title", "series": [...], "limits", "marks"}`.
+
+    A series is `{"name", "x": [...], "y": [...], "key" or "style": 1-6|us|api, "text": [...]}`; a heatmap's one series
+    has `z` (rows of numbers) beside x and y. None is a gap. Decimals become floats for drawing, the table keeps them.
+    """
+    kind, unit = str(spec["kind"]), str(spec.get("unit") or "count")
+    numbers = series_numbers(str(s.get("key") or s["name"]) for s in spec["series"])
+    traces = [TRACES[kind](s, style_number(s, numbers), unit) for s in spec["series"]]
+    layout = base_layout(spec, unit)
+    if kind == "bars":
+        layout |= {"barmode": "stack", "bargap": 0.25}
+    if kind in ("scatter", "heatmap"):
+        layout["hovermode"] = "closest"
+    columns, rows = table(spec, unit)
+    return Figure({"data": traces, "layout": layout}, str(spec.get("label") or ""), columns, rows)
+
+
+def style_number(series: Row, numbers: Mapping[str, int]) -> int:
+    style = series.get("style")
+    if style in NAMED:
+        return NAMED[str(style)]
+    return int(style) if style else numbers[str(series.get("key") or series["name"])]
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it; money as a float, for the picture only."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, datetime):
+        return money.aware(value).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def listed(values: Sequence[Any]) -> list[Any]:
+    return [plain(value) for value in values]
+
+
+def hover(unit: str) -> str:
+    return f"%{{y:{HOVER.get(unit, ',.0f')}}}"
+
+
+def line_trace(series: Row, number: int, unit: str) -> Json:
+    many = len(series["x"]) > 40
+    return {
+        "type": "scatter",
+        "mode": "lines" if many else "lines+markers",
+        "name": series["name"],
+        "x": listed(series["x"]),
+        "y": listed(series["y"]),
+        "line": {"color": f"--series-{number}", "dash": DASHES[number], "width": 2,
+                 "shape": "hv" if series.get("step") else "linear"},
+        "marker": {"color": f"--series-{number}", "symbol": SYMBOLS[number], "size": 6},
+        "hovertemplate": hover(unit),
+        "connectgaps": False,
+    }  # fmt: skip
+
+
+def bar_trace(series: Row, number: int, unit: str) -> Json:
+    return {
+        "type": "bar",
+        "name": series["name"],
+        "x": listed(series["x"]),
+        "y": listed(series["y"]),
+        "marker": {"color": f"--series-{number}", "line": {"color": "--paper", "width": 1},
+                   "pattern": {"shape": ["", "/", ".", "\\", "x", "-"][number - 1], "fgcolor": "--paper", "size": 5,
+                               "solidity": 0.18}},
+        "hovertemplate": hover(unit),
+    }  # fmt: skip
+
+
+def scatter_trace(series: Row, number: int, unit: str) -> Json:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": series["name"],
+        "x": listed(series["x"]),
+        "y": listed(series["y"]),
+        "text": list(series.get("text") or ()),
+        "marker": {"color": f"--series-{number}", "symbol": SYMBOLS[number], "size": 9,
+                   "line": {"color": "--paper", "width": 1}},
+        "hovertemplate": f"%{{text}}<br>{hover(unit)}",
+    }  # fmt: skip
+
+
+def heatmap_trace(series: Row, number: int, unit: str) -> Json:
+    return {
+        "type": "heatmap",
+        "name": series["name"],
+        "x": listed(series["x"]),
+        "y": listed(series["y"]),
+        "z": [listed(row) for row in series["z"]],
+        "colorscale": [[0, "--sunken"], [1, f"--series-{number}"]],
+        "showscale": False,
+        "xgap": 1,
+        "ygap": 1,
+        "hoverongaps": False,
+        "hovertemplate": f"%{{x}}, %{{y}}: %{{z:{HOVER.get(unit, ',.0f')}}}<extra></extra>",
+    }
+
+
+TRACES: dict[str, Callable[[Row, int, str], Json]] = {
+    "lines": line_trace,
+    "bars": bar_trace,
+    "scatter": scatter_trace,
+    "heatmap": heatmap_trace,
+}
+
+
+def base_layout(spec: Row, unit: str) -> Json:
+    """Axis names, limits as lines, marks as dotted uprights; what is the same for all figures is in charts.js."""
+    limits, marks = spec.get("limits") or (), spec.get("marks") or ()
+    y: Json = {**TICKS.get(unit, {}), "rangemode": "tozero"}
+    if spec.get("log"):
+        y |= {"type": "log", "dtick": 1}
+    return {
+        "xaxis": {"title": {"text": str(spec.get("x_title") or "")}, **({"type": "log"} if spec.get("x_log") else {})},
+        "yaxis": y,
+        "shapes": [limit_shape(row) for row in limits] + [mark_shape(row) for row in marks],
+        "annotations": [limit_note(row) for row in limits if row.get("label")]
+        + [mark_note(row) for row in marks if row.get("label")],
+        "showlegend": len(spec["series"]) > 1,
+    }
+
+
+def limit_shape(row: Row) -> Json:
+    y = plain(row["y"])
+    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y,
+            "line": {"color": "--bad-mark", "width": 1.5}}  # fmt: skip
+
+
+def limit_note(row: Row) -> Json:
+    return {"xref": "paper", "x": 0, "y": plain(row["y"]), "text": row["label"], "xanchor": "left", "yanchor": "bottom",
+            "showarrow": False, "font": {"color": "--bad-ink"}}  # fmt: skip
+
+
+def mark_shape(row: Row) -> Json:
+    x = plain(row["x"])
+    return {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": x, "x1": x,
+            "line": {"color": "--ink", "width": 1, "dash": "dot"}}  # fmt: skip
+
+
+def mark_note(row: Row) -> Json:
+    return {"yref": "paper", "y": 1, "x": plain(row["x"]), "text": row["label"], "xanchor": "left", "yanchor": "top",
+            "showarrow": False, "font": {"color": "--ink"}}  # fmt: skip
+
+
+def table(spec: Row, unit: str) -> tuple[list[str], list[list[str]]]:
+    """One row for each x, one column for each series; a heatmap's rows are its y."""
+    if spec["kind"] == "heatmap":
+        grid = spec["series"][0]
+        head = ["", *(x_word(x) if not isinstance(x, str) else x for x in grid["x"])]
+        return head, [[str(y), *(word(v, unit) for v in zs)] for y, zs in zip(grid["y"], grid["z"], strict=True)]
+    if spec["kind"] == "scatter":
+        head = [_("What"), str(spec.get("x_title") or _("At")), str(spec.get("y_title") or _("Value"))]
+        rows = [
+            [str(t), money.count(x), word(y, unit)]
+            for s in spec["series"]
+            for t, x, y in zip(s.get("text") or [s["name"]] * len(s["x"]), s["x"], s["y"], strict=True)
+        ]
+        return head, rows
+    columns = [dict(zip(s["x"], s["y"], strict=True)) for s in spec["series"]]
+    xs = list(dict.fromkeys(x for s in spec["series"] for x in s["x"]))
+    rows = [
+        [x if isinstance(x, str) else x_word(x), *(word(c[x], unit) if x in c else "" for c in columns)] for x in xs
+    ]
+    return [str(spec.get("x_title") or _("When")), *(str(s["name"]) for s in spec["series"])], rows

@@ -1,0 +1,213 @@
+"""Small charts that stand beside a sentence or in a table cell: sparkline, uptime strip, plan bar, interval, split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from dashboard.charts.scales import Scale, Value, extent, number, word
+from dashboard.charts.svg import Drawing, drawing, pct, points, stretched, tag, text, titled
+from dashboard.templatetags import money
+
+Row = Mapping[str, Any]
+
+
+def runs(values: Sequence[Value | None]) -> list[list[tuple[int, float]]]:
+    """Stretches of known values: a gap in the data is a gap in the line."""
+    stretches: list[list[tuple[int, float]]] = [[]]
+    for index, value in enumerate(values):
+        if value is None:
+            stretches.append([])
+        else:
+            stretches[-1].append((index, number(value)))
+    return [stretch for stretch in stretches if stretch]
+
+
+def sparkline(values: Sequence[Value | None], *, unit: str = "count", label: str = "", cls: str = "l1") -> Drawing:
+    """A line of one number over time, the last known value dotted; from 0 so that heights compare."""
+    low, high = extent(values)
+    scale, last = Scale(min(0.0, low), high), max(1, len(values) - 1)
+    stretches = runs(values)
+    lines = [tag("polyline", cls=cls, points=points((i / last, scale.at(v)) for i, v in run)) for run in stretches]
+    marks = [stretched(*lines)] if lines else []
+    if stretches:
+        index, value = stretches[-1][-1]
+        marks.append(tag("circle", cls="dot", cx=pct(index / last), cy=pct(1 - scale.at(value)), r=3.5))
+    words = _("from %(low)s to %(high)s, last %(last)s") % {
+        "low": word(low, unit), "high": word(high, unit), "last": word(values[-1] if values else None, unit),
+    }  # fmt: skip
+    return drawing(marks, label=f"{label}: {words}" if label else words, height=24, cls="spark")
+
+
+CELL_STATES = ("up", "slow", "down", "unknown", "maintenance")
+
+
+def strip(cells: Sequence[Row], *, label: str = "", height: int = 33) -> Drawing:
+    """Uptime, one cell a period: `{"label": "9 Jun", "state": "down", "lost": 0.13, "cause": "190 min: host reboot"}`.
+
+    Full height is up; lowered by the share lost, with a square above it, is an outage; a triangle above is slow;
+    hatched is unknown, drawn as one run. Position and shape tell it, colour repeats it.
+    """
+    width, marks, top = 1 / max(1, len(cells)), [], round(height * 0.25)
+    for state, run in groupby(enumerate(cells), key=lambda item: str(item[1]["state"])):
+        stretch = list(run)
+        if state == "unknown":
+            marks.append(unknown_run([cell for _i, cell in stretch], stretch[0][0] * width, width, top, height))
+        else:
+            marks += [one_cell(cell, state, index * width, width * 0.78, top, height) for index, cell in stretch]
+    rows = [
+        [str(c["label"]), state_word(str(c["state"])), str(c.get("cause") or "")] for c in cells if c["state"] != "up"
+    ]
+    lost = ngettext("%(n)s period not fully up", "%(n)s periods not fully up", len(rows)) % {"n": len(rows)}
+    columns = [_("When"), _("State"), _("Cause")]
+    words = f"{label}. {lost}" if label else lost
+    return drawing(marks, label=words, height=height, columns=columns, rows=rows)
+
+
+def state_word(state: str) -> str:
+    words = {"up": _("up"), "slow": _("slow"), "down": _("down"), "maintenance": _("maintenance")}
+    return words.get(state, _("unknown"))
+
+
+def unknown_run(cells: Sequence[Row], x: float, width: float, top: int, height: int) -> str:
+    ends = f"{cells[0]['label']} – {cells[-1]['label']}" if len(cells) > 1 else str(cells[0]["label"])
+    title = f"{ends}: {cells[0].get('cause') or _('no data')}"
+    rect = tag("rect", cls="unknown", x=pct(x), y=top, width=pct(width * (len(cells) - 0.22)), height=height - top - 1)
+    return titled(rect, title)
+
+
+def one_cell(cell: Row, state: str, x: float, width: float, top: int, height: int) -> str:
+    full = height - top - 1
+    lost = min(1.0, max(0.0, float(cell.get("lost") or 0)))
+    # An outage of a minute still lowers its cell visibly; a whole day lost leaves a sliver that can be pointed at.
+    lowered = round(full * min(0.92, max(0.25, lost)), 1) if state == "down" else 0
+    body = tag("rect", cls="maintenance" if state == "maintenance" else "up", x=pct(x), y=top + lowered,
+               width=pct(width), height=round(full - lowered, 1))  # fmt: skip
+    if state == "down":
+        body += tag("rect", cls="cut", x=pct(x), y=0, width=pct(width), height=top - 1)
+    if state == "slow":
+        triangle = tag("path", cls="slow", d=f"M0 -{top - 2} L3.6 0 L-3.6 0Z")
+        body += tag("svg", triangle, cls="in", x=pct(x + width / 2), y=top - 1)
+    return titled(body, f"{cell['label']}: {cell.get('cause') or state_word(state)}")
+
+
+def meter(
+    spent: Decimal | None,
+    *,
+    limit: Decimal | None = None,
+    low: Decimal | None = None,
+    high: Decimal | None = None,
+    plan: Decimal | None = None,
+    forecast: Row | Decimal | None = None,
+    scale_to: Decimal | None = None,
+    at_least: bool = False,
+    labels: bool = True,
+) -> Drawing:
+    """The plan bar: spent, where the month should end (a dot with its range), the budget's band, the limit.
+
+    `forecast` is a number or `{"low", "median", "high"}`; `scale_to` puts several bars on one scale.
+    """
+    ahead: Row = forecast if isinstance(forecast, Mapping) else {"median": forecast}
+    known = [v for v in (spent, limit, high, plan, ahead.get("high"), ahead.get("median")) if v is not None]
+    end = number(scale_to) if scale_to is not None else max([number(v) for v in known], default=1.0) * 1.12
+    scale = Scale(0.0, end or 1.0)
+    marks = [tag("rect", cls="well", x=0, y=0, width="100%", height=18)]
+    if low is not None and high is not None:
+        marks.append(span(scale, low, high, "band", 0, 18))
+    marks += spent_marks(scale, spent, ahead)
+    if plan is not None:
+        marks.append(upright(scale, plan, "hair", 0, 18))
+    if limit is not None:
+        marks.append(upright(scale, limit, "limit", -2, 20))
+    if labels:
+        marks += meter_labels(scale, spent, plan, limit, at_least)
+    words = meter_words(spent, limit, plan, ahead, at_least)
+    return drawing(marks, label=words, height=36 if labels else 20)
+
+
+def spent_marks(scale: Scale, spent: Decimal | None, ahead: Row) -> list[str]:
+    if spent is None:
+        return [tag("rect", cls="unknown", x=0, y=5, width="100%", height=8)]
+    marks = [tag("rect", cls="f1 p-billed", x=0, y=5, width=pct(scale.inside(spent)), height=8)]
+    median = ahead.get("median")
+    if median is None:
+        return marks
+    if number(median) > number(spent):
+        marks.append(span(scale, spent, median, "fan", 7, 4))
+    if ahead.get("low") is not None and ahead.get("high") is not None:
+        low, high = pct(scale.inside(ahead["low"])), pct(scale.inside(ahead["high"]))
+        marks.append(tag("line", cls="fan-edge", x1=low, y1=9, x2=high, y2=9))
+    return [*marks, tag("circle", cls="dot", cx=pct(scale.inside(median)), cy=9, r=4.5)]
+
+
+def span(scale: Scale, low: Value, high: Value, cls: str, y: int, height: int) -> str:
+    left, right = scale.inside(low), scale.inside(high)
+    return tag("rect", cls=cls, x=pct(left), y=y, width=pct(max(0.0, right - left)), height=height)
+
+
+def upright(scale: Scale, value: Value, cls: str, y1: int, y2: int) -> str:
+    x = pct(scale.inside(value))
+    return tag("line", cls=cls, x1=x, y1=y1, x2=x, y2=y2)
+
+
+def meter_labels(
+    scale: Scale, spent: Decimal | None, plan: Decimal | None, limit: Decimal | None, least: bool
+) -> list[str]:
+    """Spent at the left, limit under its mark, plan only where it does not run into either."""
+    said = money.at_least(spent, least) if spent is not None else _("unknown")
+    marks = [text(_("spent %(sum)s") % {"sum": said}, x=0, y=33)]
+    if limit is not None:
+        at = scale.inside(limit)
+        limit_words = _("limit %(sum)s") % {"sum": money.dollars(limit, 0).lstrip("$")}
+        marks.append(text(limit_words, cls="end" if at > 0.6 else "mid", x="100%" if at > 0.85 else pct(at), y=33))
+    if plan is not None and (limit is None or scale.inside(limit) - scale.inside(plan) > 0.06):
+        words = _("plan %(sum)s") % {"sum": money.dollars(plan, 0).lstrip("$")}
+        marks.append(text(words, cls="mid", x=pct(min(0.66, scale.inside(plan) - 0.04)), y=33))
+    return marks
+
+
+def meter_words(spent: Decimal | None, limit: Decimal | None, plan: Decimal | None, ahead: Row, at_least: bool) -> str:
+    said = money.at_least(spent, at_least) if spent is not None else _("unknown")
+    words = [_("Spent %(sum)s") % {"sum": said}]
+    if ahead.get("median") is not None:
+        words.append(_("forecast %(sum)s") % {"sum": money.usd(ahead["median"])})
+    if plan is not None:
+        words.append(_("plan %(sum)s") % {"sum": money.usd(plan)})
+    if limit is not None:
+        words.append(_("limit %(sum)s") % {"sum": money.usd(limit)})
+    return ", ".join(words)
+
+
+def interval(row: Row, scale: Scale, mark: Value | None) -> str:
+    """One dot with its interval; a ring instead of a dot when `passes` is False, nothing but a hatch when unknown."""
+    marks = []
+    if mark is not None:
+        at = pct(scale.inside(mark))
+        marks.append(tag("line", cls="plan", x1=at, y1=0, x2=at, y2=18))
+    if row.get("value") is None:
+        return "".join([tag("rect", cls="unknown", x=0, y=4, width="100%", height=10), *marks])
+    if row.get("low") is not None and row.get("high") is not None:
+        low, high = pct(scale.inside(row["low"])), pct(scale.inside(row["high"]))
+        marks.append(tag("line", cls="fan-edge", x1=low, y1=9, x2=high, y2=9))
+    shape = "ring" if row.get("passes") is False else "dot"
+    return "".join([*marks, tag("circle", cls=shape, cx=pct(scale.inside(row["value"])), cy=9, r=4.5)])
+
+
+def split(amounts: Mapping[str, Any], *, label: str = "") -> Drawing:
+    """One bar cut by provenance: billed, measured, estimated, entered; each filled as its badge is edged."""
+    known = {k: money.to_decimal(amounts.get(k)) or Decimal(0) for k in money.PROVENANCES}
+    total = sum(known.values(), Decimal(0))
+    marks, x = [], 0.0
+    for kind, amount in known.items():
+        if amount > 0 and total > 0:
+            width = float(amount / total)
+            cls = f"f1 p-{kind}"
+            marks.append(tag("rect", cls=cls, x=pct(x), y=1, width=pct(max(0.004, width - 0.002)), height=14))
+            x += width
+    shares = [f"{money.provenance_word(k)} {money.percent(v / total)}" for k, v in known.items() if v > 0 and total > 0]
+    return drawing(marks, label=f"{label}: {', '.join(shares)}".lstrip(": "), height=16)

@@ -1,0 +1,105 @@
+"""SVG as text: a tag builder, and the frame that every chart shares. Pure and quick: a strip has hundreds of marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+
+# Rough width of one character of the smallest type, in px; only used to leave room, never to cut text.
+CHARACTER_PX = 6.4
+
+
+def tag(name: str, *children: str, **attributes: object) -> str:
+    """`tag("rect", cls="up", x="3%")`; `cls` is class, `_` becomes `-`, None is left out. Children are markup."""
+    written = "".join(
+        f' {"class" if key == "cls" else key.replace("_", "-")}="{escape(value)}"'
+        for key, value in attributes.items()
+        if value is not None and value != ""
+    )
+    return f"<{name}{written}>{''.join(children)}</{name}>" if children else f"<{name}{written}/>"
+
+
+def text(words: object, **attributes: object) -> str:
+    return tag("text", escape(words), **attributes)
+
+
+def titled(markup: str, title: str) -> str:
+    """A mark with a tooltip; the same words are in the chart's table, a tooltip never holds the only copy."""
+    return f"<g><title>{escape(title)}</title>{markup}</g>"
+
+
+def short(number: float) -> str:
+    return f"{number:.2f}".rstrip("0").rstrip(".") if number else "0"
+
+
+def pct(fraction: float) -> str:
+    """A place in the plot: 0.5 -> 50%."""
+    return f"{short(fraction * 100)}%"
+
+
+def stretched(*marks: str) -> str:
+    """Marks in a 1000 x 1000 box that fills the plot; strokes keep their width."""
+    return tag(
+        "svg", *marks, cls="in", width="100%", height="100%", viewBox="0 0 1000 1000", preserveAspectRatio="none"
+    )
+
+
+def points(places: Iterable[tuple[float, float]]) -> str:
+    """Fractions (x from the left, y from the bottom) as the `points` of a stretched shape."""
+    return " ".join(f"{short(x * 1000)},{short((1 - y) * 1000)}" for x, y in places)
+
+
+def tail_class(labels: Iterable[str]) -> str:
+    """The class that leaves room at the right for labels at line ends."""
+    longest = max((len(label) for label in labels), default=0)
+    return f" tail-{max(2, min(9, -int(-(longest * CHARACTER_PX + 8) // 16)))}" if longest else ""
+
+
+@dataclass(frozen=True)
+class Key:
+    """One entry of a legend: what is drawn (`line`, `area`, `box`, `ring`, `dot`), with which class, and its name."""
+
+    shape: str
+    cls: str
+    name: str
+
+    def svg(self) -> SafeString:
+        drawn = {
+            "line": lambda: tag("line", cls=self.cls, x1=0, y1=6, x2=25, y2=6),
+            "area": lambda: tag("rect", cls=self.cls, x=0, y=1, width=25, height=10),
+            "box": lambda: tag("rect", cls=self.cls, x=1, y=1, width=10, height=10),
+            "ring": lambda: tag("circle", cls=self.cls, cx=6, cy=6, r=5),
+            "dot": lambda: tag("circle", cls=self.cls, cx=6, cy=6, r=5),
+        }[self.shape]()
+        small = "" if self.shape in ("line", "area") else " key"
+        return mark_safe(tag("svg", drawn, cls=f"chart{small}", aria_hidden="true"))  # noqa: S308 - tag() escapes
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A chart ready for `charts/figure.html`: markup, legend, and the same data as a table."""
+
+    svg: SafeString
+    legend: Sequence[Key] = ()
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = field(default=())
+    note: str = ""
+
+
+def drawing(
+    marks: Iterable[str],
+    *,
+    label: str,
+    height: int,
+    cls: str = "",
+    legend: Sequence[Key] = (),
+    columns: Sequence[str] = (),
+    rows: Sequence[Sequence[str]] = (),
+    note: str = "",
+) -> Drawing:
+    """The outer `<svg>` around `marks`. `label` says in words what the picture shows; a screen reader reads it."""
+    frame = tag("svg", *marks, cls=f"chart {cls}".strip(), role="img", aria_label=label, height=height)
+    return Drawing(mark_safe(frame), legend, columns, rows, note)  # noqa: S308 - tag() and text() escape

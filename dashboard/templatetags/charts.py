@@ -1,0 +1,170 @@
+"""Chart tags for templates. Each takes plain rows, so that any app's view can pass them; `dashboard.charts` draws.
+
+Every chart but the smallest brings its data as a table in a `<details>`; `table=False` leaves it out where the page
+shows the same figures beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import template
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from dashboard.charts import bars, breakeven, figures, small, spend
+from dashboard.charts import lines as line_charts
+from dashboard.charts.scales import Scale, extent, word
+from dashboard.charts.svg import Drawing, Key, drawing
+
+register = template.Library()
+
+Row = Mapping[str, Any]
+
+
+def framed(chart: Drawing, *, table: bool = True, legend: bool = True, caption: str = "") -> SafeString:
+    """The drawing with its legend above and its table below."""
+    context = {"chart": chart, "table": table and chart.rows, "legend": legend and chart.legend, "caption": caption}
+    return render_to_string("charts/figure.html", context)
+
+
+@register.simple_tag
+def sparkline(values: Sequence[Any] | None, unit: str = "count", label: str = "", series: int = 1) -> SafeString:
+    """`{% sparkline day_costs unit="usd" label="Cost by day" %}`; None in the list is a gap."""
+    return small.sparkline(list(values or ()), unit=unit, label=label, cls=f"l{series}").svg
+
+
+@register.simple_tag
+def strip(cells: Sequence[Row], label: str = "", height: int = 33, table: bool = False) -> SafeString:
+    """`{% strip deployment.cells label=deployment.slug %}`; cells as in `charts.small.strip`."""
+    chart = small.strip(cells, label=label, height=height)
+    return framed(chart, legend=False) if table else chart.svg
+
+
+@register.simple_tag
+def meter(
+    spent: Any,
+    limit: Any = None,
+    low: Any = None,
+    high: Any = None,
+    plan: Any = None,
+    forecast: Any = None,
+    scale_to: Any = None,
+    at_least: bool = False,
+    labels: bool = True,
+) -> SafeString:
+    """`{% meter spent=a.spent limit=a.budget forecast=a.forecast scale_to=largest labels=False %}`."""
+    return small.meter(
+        spent, limit=limit, low=low, high=high, plan=plan, forecast=forecast, scale_to=scale_to,
+        at_least=bool(at_least), labels=bool(labels),
+    ).svg  # fmt: skip
+
+
+@register.simple_tag
+def intervals(
+    rows: Sequence[Row],
+    mark: Any = None,
+    low: Any = None,
+    high: Any = None,
+    unit: str = "percent",
+    mark_label: str = "",
+) -> SafeString:
+    """Rows of a dot with its interval on one scale: `{"label", "value", "low", "high", "text", "passes"}`."""
+    scale = interval_scale(rows, mark, low, high)
+    drawn = [
+        {
+            "label": row["label"],
+            "svg": drawing([small.interval(row, scale, mark)], label=interval_words(row, unit), height=18).svg,
+            "text": row.get("text") if row.get("text") is not None else word(row.get("value"), unit),
+        }
+        for row in rows
+    ]
+    context = {"rows": drawn, "mark_label": mark_label, "ends": (word(scale.low, unit), word(scale.high, unit))}
+    return render_to_string("charts/intervals.html", context)
+
+
+@register.simple_tag
+def interval(
+    value: Any, low: Any, high: Any, mark: Any = None, scale_low: Any = 0, scale_high: Any = 1, passes: bool = True
+) -> SafeString:
+    """One dot with its interval, for a table cell (`<td class="bar-cell">`); the table gives the figures."""
+    row = {"value": value, "low": low, "high": high, "passes": passes}
+    scale = Scale(float(scale_low), float(scale_high))
+    return drawing([small.interval(row, scale, mark)], label=interval_words(row, "percent"), height=18).svg
+
+
+def interval_scale(rows: Sequence[Row], mark: Any, low: Any, high: Any) -> Scale:
+    """The scale given, else one that just holds every interval and the mark."""
+    least, most = extent([row.get(k) for row in rows for k in ("low", "value", "high")] + [mark])
+    margin = (most - least) * 0.08 or 0.05
+    return Scale(float(low) if low is not None else least - margin, float(high) if high is not None else most + margin)
+
+
+def interval_words(row: Row, unit: str) -> str:
+    if row.get("value") is None:
+        return _("unknown")
+    said = word(row["value"], unit)
+    if row.get("low") is None or row.get("high") is None:
+        return said
+    return _("%(value)s, between %(low)s and %(high)s") % {
+        "value": said, "low": word(row["low"], unit), "high": word(row["high"], unit),
+    }  # fmt: skip
+
+
+@register.simple_tag
+def split_bar(amounts: Mapping[str, Any], label: str = "") -> SafeString:
+    """One bar cut by provenance: `{% split_bar spend.provenance label=_("June") %}`."""
+    return small.split(amounts, label=label).svg
+
+
+@register.simple_tag
+def stacked_bars(
+    rows: Sequence[Row], unit: str = "usd", height: int = 230, label: str = "", table: bool = True, caption: str = ""
+) -> SafeString:
+    """Money by period and provider; rows as in `charts.bars.stacked_bars`."""
+    return framed(bars.stacked_bars(rows, unit=unit, height=height, label=label), table=table, caption=caption)
+
+
+@register.simple_tag
+def lines(
+    series: Sequence[Row], table: bool = True, legend: bool = True, caption: str = "", **options: Any
+) -> SafeString:
+    """Any line chart: `{% lines series limits=limits unit="ms" log=True y_from=200 label="Latency" %}`.
+
+    Options are those of `charts.lines.line_chart`: bands, limits, shades, marks, unit, x_from, x_to, y_from, y_to, log,
+    height, label, x_name, tails.
+    """
+    return framed(line_charts.line_chart(series, **options), table=table, legend=legend, caption=caption)
+
+
+@register.simple_tag
+def pace(days: Sequence[Row], table: bool = True, legend: bool = True, **options: Any) -> SafeString:
+    """The month as it adds up: `{% pace days starts=s ends=e now=now low=300 high=400 limit=400 forecast=f %}`."""
+    return framed(spend.pace(days, **options), table=table, legend=legend)
+
+
+@register.simple_tag
+def breakeven_curve(
+    curve: Sequence[Row], crossings: Sequence[Row] = (), table: bool = True, caption: str = "", **options: Any
+) -> SafeString:
+    """The curve as the API gives it: `{% breakeven_curve b.curve b.crossings here=run_rate api_name="Claude" %}`."""
+    chart = breakeven.breakeven_curve(curve, crossings, **options)
+    return framed(chart, table=table, caption=caption)
+
+
+@register.simple_tag
+def chart_key(shape: str, cls: str, name: str) -> SafeString:
+    """One legend entry's drawing on its own, for the legend page: `{% chart_key "line" "l2" "" %}`."""
+    return Key(shape, cls, name).svg()
+
+
+@register.simple_tag
+def plotly(spec: Row, id: str, size: str = "") -> SafeString:
+    """A big chart drawn by Plotly: `{% plotly spec "spend-by-day" size="l" %}`; the page includes `_plotly.html` in
+    its `scripts` block. `spec` as in `charts.figures.figure`.
+    """
+    figure = figures.figure(spec)
+    context = {"id": id, "data_id": f"{id}-data", "figure": figure, "size": f" plotly-{size}" if size else ""}
+    return render_to_string("charts/plotly.html", context)

@@ -1,0 +1,297 @@
+"""Filters and small marks for figures. Pure: a value in, text or a `<span>` out; sums are rounded here alone.
+
+`None` is never shown as 0: it becomes the *unknown* mark, or an en dash where a figure does not apply (`|usd:"dash"`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal, InvalidOperation
+
+from django import template
+from django.utils import timezone
+from django.utils.dates import MONTHS, MONTHS_3
+from django.utils.formats import get_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, ngettext, pgettext
+from django.utils.translation import gettext as _
+
+register = template.Library()
+
+Number = Decimal | int | float
+MINUS = "\N{MINUS SIGN}"
+THIN = "\N{NARROW NO-BREAK SPACE}"
+DASH = mark_safe('<span class="none">\N{EN DASH}</span>')
+
+PROVENANCES = ("billed", "measured", "estimated", "entered")
+STATES = ("ok", "warn", "bad", "unknown", "info")
+
+
+def to_decimal(value: object) -> Decimal | None:
+    """`value` as Decimal; None when it is missing or is no number, so that garbage shows as unknown and never as 0."""
+    if value is None or value == "" or isinstance(value, bool):
+        return None
+    try:
+        number = value if isinstance(value, Decimal) else Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def grouped(value: Decimal, places: int, rounding: str = ROUND_HALF_EVEN) -> str:
+    """`value` with `places` decimals, grouped by thousands in the reader's language, with a real minus sign."""
+    text = f"{value.quantize(Decimal(1).scaleb(-places), rounding):,.{places}f}"
+    if text.startswith("-"):
+        text = MINUS + text[1:] if any(c in "123456789" for c in text) else text[1:]
+    if (get_language() or "en")[:2] != "en":
+        marks = {
+            ",": get_format("THOUSAND_SEPARATOR"),
+            ".": get_format("DECIMAL_SEPARATOR"),
+        }
+        text = "".join(marks.get(c, c) for c in text)
+    return text
+
+
+def missing(kind: str = "") -> SafeString:
+    """What stands where a figure is None: the unknown mark, or an en dash when `kind` is "dash"."""
+    return DASH if kind == "dash" else format_html('<span class="prov prov-unknown">{}</span>', _("unknown"))
+
+
+def money(value: object, places: int = 2) -> str | None:
+    """A sum without its currency: `1,234.56`. One that would round to zero says `<0.01`, a true zero is `0.00`."""
+    amount = to_decimal(value)
+    if amount is None:
+        return None
+    least = Decimal(1).scaleb(-places)
+    if amount and abs(amount) < least / 2:
+        return f"<{least}" if amount > 0 else f">{MINUS}{least}"
+    return grouped(amount, places)
+
+
+@register.filter
+def usd(value: object, kind: str = "") -> str:
+    """`{{ spent|usd }}` -> 1,234.56; None -> the unknown mark, or – with `|usd:"dash"`."""
+    return money(value) or missing(kind)
+
+
+@register.filter
+def dollars(value: object, places: int = 2) -> str:
+    """For sentences: `{{ spent|dollars }}` -> $1,234.56, `{{ plan|dollars:0 }}` -> $1,235."""
+    text = money(value, places)
+    if text is None:
+        return missing()
+    return f"{text[0]}${text[1:]}" if text[0] in f"{MINUS}<" else f"${text}"
+
+
+@register.filter
+def usd4(value: object, kind: str = "") -> str:
+    """The cost of one request: four decimals, or two significant digits when it is smaller than that (0.000034)."""
+    amount = to_decimal(value)
+    if amount is None:
+        return missing(kind)
+    places = 4 if not amount or abs(amount) >= Decimal("0.001") else min(12, 1 - amount.adjusted())
+    return money(amount, places) or missing(kind)
+
+
+@register.filter
+def signed_usd(value: object) -> str:
+    """A difference: `+26.63`, `−7.50`, `0.00`."""
+    amount, text = to_decimal(value), money(value)
+    if amount is None or text is None:
+        return missing()
+    return f"+{text}" if amount > 0 else text
+
+
+@register.filter
+def at_least(value: object, unknown: object = True) -> str:
+    """A total with an unknown in it: `{{ total|at_least:unpriced }}` -> ≥ 231.77, plain when it is 0."""
+    text = money(value)
+    if text is None:
+        return missing()
+    return f"≥{THIN}{text}" if unknown else text
+
+
+@register.filter
+def count(value: object, kind: str = "") -> str:
+    """A whole number: 152,400."""
+    number = to_decimal(value)
+    return missing(kind) if number is None else grouped(number, 0)
+
+
+@register.filter
+def percent(value: object, places: int | str = "") -> str:
+    """A share between 0 and 1: `0.94` -> 94 %, `0.0009` -> 0.1 %, `|percent:2` -> 99.95 %.
+
+    A share that is not the whole never reads 100 %, one that is not nothing never reads 0 %.
+    """
+    share = to_decimal(value)
+    if share is None:
+        return missing(str(places))
+    number = share * 100
+    digits = places if isinstance(places, int) else (1 if number and abs(number) < 1 else 0)
+    least = Decimal(1).scaleb(-digits)
+    if number and abs(number) < least / 2:
+        return f"<{least}{THIN}%" if number > 0 else f">{MINUS}{least}{THIN}%"
+    close_to_whole = abs(number) < 100 <= abs(number.quantize(least))
+    return f"{grouped(number, digits, ROUND_DOWN if close_to_whole else ROUND_HALF_EVEN)}{THIN}%"
+
+
+@register.filter
+def signed_percent(value: object) -> str:
+    """A relative change: `0.13` -> +13 %."""
+    share = to_decimal(value)
+    return missing() if share is None else f"+{percent(share)}" if share > 0 else percent(share)
+
+
+@register.filter
+def duration(value: object, kind: str = "") -> str:
+    """Milliseconds (or a timedelta) as a person says them: 84 ms, 1.24 s, 12.4 s, 3 min 10 s, 9 h 40 min, 12 d."""
+    number = to_decimal(value.total_seconds() * 1000 if isinstance(value, timedelta) else value)
+    if number is None:
+        return missing(kind)
+    sign, ms = (MINUS if number < 0 else ""), abs(number)
+    if ms < Decimal("999.5"):
+        return f"{sign}{grouped(ms, 0)} ms"
+    if ms < 60_000:
+        return f"{sign}{grouped(ms / 1000, 2 if ms < 10_000 else 1)} s"
+    return sign + span_of_time(int(ms / 1000))
+
+
+def span_of_time(seconds: int) -> str:
+    """A minute or more, in its two largest units; zero ones are left out."""
+    for size, unit, part, part_unit in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if seconds >= size:
+            whole, rest = divmod(seconds, size)
+            more = f" {rest // part} {part_unit}" if rest >= part and whole < 10 else ""
+            return f"{whole} {unit}{more}"
+    return f"{seconds} s"
+
+
+def day_text(value: date) -> str:
+    """`18 Jun`, with the year when it is not the present one."""
+    year = "" if value.year == timezone.now().year else f" {value.year}"
+    return f"{value.day} {str(MONTHS_3[value.month]).capitalize()}{year}"
+
+
+def aware(value: datetime) -> datetime:
+    return value.astimezone(UTC) if timezone.is_aware(value) else value.replace(tzinfo=UTC)
+
+
+@register.filter
+def when(value: date | datetime | None, kind: str = "") -> str:
+    """A moment: `18 Jun, 14:00` in a `<time>` (UTC; app.js rewrites it to the reader's zone). A date stays a date."""
+    if value is None:
+        return missing(kind)
+    if not isinstance(value, datetime):
+        return format_html('<time datetime="{}">{}</time>', value.isoformat(), day_text(value))
+    moment = aware(value)
+    text = f"{day_text(moment)}, {moment:%H:%M}"
+    return format_html(
+        '<time class="when" datetime="{}">{}</time>',
+        moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        text,
+    )
+
+
+@register.filter
+def month(value: date | None) -> str:
+    """`June`, or `June 2025` when it is not this year's."""
+    if value is None:
+        return missing()
+    name = str(MONTHS[value.month])
+    return name if value.year == timezone.now().year else f"{name} {value.year}"
+
+
+@register.filter
+def ago(value: datetime | None, kind: str = "") -> str:
+    """How long since, or until: `26 h ago`, `in 15 min`, `now`; the `<time>` carries the exact moment."""
+    if value is None:
+        return missing(kind)
+    moment = aware(value)
+    seconds = int((timezone.now() - moment).total_seconds())
+    span = rough_span(abs(seconds))
+    text = _("now") if not span else (_("%(span)s ago") if seconds > 0 else _("in %(span)s")) % {"span": span}
+    iso = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return format_html(
+        '<time datetime="{}" title="{}, {} UTC">{}</time>',
+        iso,
+        day_text(moment),
+        f"{moment:%H:%M}",
+        text,
+    )
+
+
+def rough_span(seconds: int) -> str:
+    """One unit is enough for an age; under five seconds is now (empty)."""
+    if seconds < 5:
+        return ""
+    for unit, size, until in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
+        if seconds < until:
+            return f"{seconds // size} {unit}"
+    return f"{seconds // 86400} d"
+
+
+@register.simple_tag
+def state(kind: str, word: str) -> SafeString:
+    """`{% state "warn" "Tight" %}`: a shape, a word, then a colour. Kinds: ok warn bad unknown info."""
+    if kind not in STATES:
+        raise ValueError(f"state must be one of {', '.join(STATES)}, not {kind!r}")
+    return format_html('<span class="state {}">{}</span>', kind, word)
+
+
+def provenance_word(kind: str) -> str:
+    words = {
+        "billed": pgettext("provenance", "billed"),
+        "measured": pgettext("provenance", "measured"),
+        "estimated": pgettext("provenance", "estimated"),
+        "entered": pgettext("provenance", "entered"),
+        "unknown": pgettext("provenance", "unknown"),
+    }
+    return words[kind]
+
+
+@register.simple_tag
+def provenance(kind: str, share: object = None, text: str = "") -> SafeString:
+    """How a figure is known: `{% provenance "billed" 0.94 %}` -> billed 94 %; `text` replaces the word."""
+    word = text or provenance_word(kind)
+    if share is not None:
+        word = f"{word} {percent(share)}"
+    return format_html('<span class="prov prov-{}">{}</span>', kind, word)
+
+
+@register.simple_tag
+def known_from(amounts: Mapping[str, object]) -> SafeString:
+    """Badges of a total's split by provenance, largest first: `{% known_from total.provenance %}`."""
+    known = {kind: to_decimal(amount) or Decimal(0) for kind, amount in amounts.items() if kind in PROVENANCES}
+    total = sum(known.values(), Decimal(0))
+    if total <= 0:
+        return missing("dash")
+    largest_first = sorted((item for item in known.items() if item[1] > 0), key=lambda item: -item[1])
+    return format_html_join(
+        " ",
+        "{}",
+        [(provenance(kind, amount / total),) for kind, amount in largest_first],
+    )
+
+
+@register.simple_tag
+def delta(now: object, before: object) -> SafeString:
+    """A change and its size: `{% delta 231.77 212.17 %}` -> +19.60 (+9 %). Unknown when either side is."""
+    new, old = to_decimal(now), to_decimal(before)
+    if new is None or old is None:
+        return missing("dash")
+    share = format_html(' <span class="delta">({})</span>', signed_percent((new - old) / old)) if old else ""
+    return format_html("{}{}", signed_usd(new - old), share)
+
+
+@register.simple_tag
+def requests(number: object) -> str:
+    """`1 request`, `41 requests`: the count with its noun."""
+    whole = int(to_decimal(number) or 0)
+    return ngettext("%(n)s request", "%(n)s requests", whole) % {"n": count(whole)}

@@ -1,0 +1,50 @@
+"""Small helpers of the shared partials: sortable headings, form errors, the undo of a toast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.forms import BaseForm
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+UNDO = "undo:"
+
+
+@register.filter
+def undo_url(extra_tags: str | None) -> str:
+    """The address in a message's `extra_tags`, written `undo:/path/`; empty without one, or when it leads elsewhere."""
+    for word in (extra_tags or "").split():
+        if word.startswith(f"{UNDO}/") and not word.startswith(f"{UNDO}//"):
+            return word.removeprefix(UNDO)
+    return ""
+
+
+@register.filter
+def error_count(form: BaseForm) -> int:
+    return sum(len(errors) for errors in form.errors.values())
+
+
+@register.simple_tag(takes_context=True)
+def th(context: dict[str, Any], key: str, label: str, numeric: bool = False, default: str = "") -> SafeString:
+    """A heading that sorts by `?sort=key`, then `?sort=-key`; `default` is the page's own order.
+
+    `{% th "cost" _("Cost") numeric=True default="-cost" %}`. Filters in the address stay, the cursor goes.
+    """
+    query = context["request"].GET.copy()
+    now = query.get("sort") or default
+    # Figures are read from the largest down, names from A.
+    first, second = (f"-{key}", key) if numeric else (key, f"-{key}")
+    query["sort"] = second if now == first else first
+    query.pop("cursor", None)
+    order = {key: "ascending", f"-{key}": "descending"}.get(now)
+    return format_html(
+        '<th scope="col"{}{}><a href="?{}">{}</a></th>',
+        SafeString(' class="n"') if numeric else "",
+        format_html(' aria-sort="{}"', order) if order else "",
+        query.urlencode(),
+        label,
+    )

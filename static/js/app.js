@@ -1,0 +1,101 @@
+// What every page needs besides htmx: polls that rest with the tab, dialogs, toasts, and the reader's own time zone.
+// Nothing here is needed to read a page or to send a form.
+"use strict";
+
+(() => {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const clock = new Intl.DateTimeFormat("en-GB", {
+    day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+  });
+
+  // "18 Jun, 14:00" as the server writes it, in the reader's zone; the UTC words stay as the tooltip.
+  function localise(root) {
+    for (const element of root.querySelectorAll("time.when[datetime]:not([data-utc])")) {
+      const moment = new Date(element.dateTime);
+      if (Number.isNaN(moment.valueOf()) || moment.getTimezoneOffset() === 0) continue;
+      const part = Object.fromEntries(clock.formatToParts(moment).map(({ type, value }) => [type, value]));
+      const year = moment.getFullYear() === new Date().getFullYear() ? "" : ` ${part.year}`;
+      element.dataset.utc = element.textContent;
+      element.title = `${element.textContent} UTC`;
+      element.textContent = `${part.day} ${part.month.slice(0, 3)}${year}, ${part.hour}:${part.minute}`;
+    }
+  }
+
+  function nameZone() {
+    const note = document.querySelector("[data-zone]");
+    if (!note || new Date().getTimezoneOffset() === 0) return;
+    note.title = note.textContent;
+    note.textContent = note.textContent.replace(/UTC/, zone);
+  }
+
+  // A poll (an element with data-poll) rests while the tab is hidden, while a field in it has the focus, and while text in it is
+  // selected; it catches up as soon as the tab is seen again.
+  const missed = new Set();
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const element = event.detail.elt;
+    if (!element.matches("[data-poll]") || event.detail.requestConfig.verb !== "get") return;
+    const busy = element.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
+    const selected = String(document.getSelection()) && element.contains(document.getSelection().anchorNode);
+    if (document.hidden || busy || selected) {
+      event.preventDefault();
+      if (document.hidden) missed.add(element);
+    }
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return;
+    for (const element of missed) {
+      if (element.isConnected) window.htmx.ajax("GET", element.getAttribute("hx-get"), element);
+    }
+    missed.clear();
+  });
+
+  // What the reader has opened stays open when its block is read anew.
+  let opened = [];
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const summaries = event.detail.target.querySelectorAll("details[open]");
+    opened = [...summaries].map((element) => element.id || element.closest("[id]")?.id).filter(Boolean);
+    // 422 carries the form with its errors: show it, although htmx would not.
+    if (event.detail.xhr.status === 422) {
+      event.detail.shouldSwap = true;
+      event.detail.isError = false;
+    }
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    for (const id of opened) {
+      const element = document.getElementById(id);
+      const details = element?.matches("details") ? element : element?.querySelector("details");
+      if (details) details.open = true;
+    }
+    opened = [];
+  });
+  document.addEventListener("htmx:load", (event) => localise(event.detail.elt));
+
+  document.addEventListener("click", (event) => {
+    const dismiss = event.target.closest("[data-dismiss]");
+    if (dismiss) dismiss.closest(".toast, .notice")?.remove();
+    const opener = event.target.closest("[data-opens]");
+    const dialog = opener && document.getElementById(opener.dataset.opens);
+    if (dialog) {
+      dialog.dispatchEvent(new CustomEvent("dialog:opening"));
+      dialog.showModal();
+    }
+    if (event.target.matches("dialog")) event.target.close();
+    const copier = event.target.closest("[data-copy]");
+    if (copier) copy(copier);
+  });
+
+  // <button data-copy="#id-of-text" data-done="Copied">: the text stands on the page, so a reader without this can select it.
+  async function copy(button) {
+    const source = document.querySelector(button.dataset.copy);
+    await navigator.clipboard.writeText(source.value ?? source.textContent.trim());
+    button.textContent = button.dataset.done || button.textContent;
+  }
+
+  // A select or a checkbox in a form marked so sends it at once; its button stays for those without a script.
+  document.addEventListener("change", (event) => {
+    event.target.closest("form[data-auto]")?.requestSubmit();
+  });
+
+  localise(document);
+  nameZone();
+})();
