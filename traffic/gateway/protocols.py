@@ -19,6 +19,7 @@ ANTHROPIC: Protocol = "anthropic"
 OPENAI: Protocol = "openai"
 
 BYTES_PER_TOKEN = 4  # the routes' estimate of a prompt's length
+MOST_TOKENS = 2**53  # past this a count is a mistake, and would not fit where sums of them are kept
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _raw_list = msgspec.json.Decoder(list[msgspec.Raw])
@@ -142,9 +143,9 @@ def count(usage: dict[str, Any], *path: str) -> int | None:
     value: Any = usage
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0 or value != int(value):
-        return None
-    return int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value < MOST_TOKENS else None
 
 
 def anthropic_tokens(usage: dict[str, Any]) -> Tokens:
@@ -244,9 +245,14 @@ def read_answer(protocol: Protocol, body: bytes, *, with_text: bool = False) -> 
 def _whole_text(protocol: Protocol, parsed: _Body) -> str:
     if protocol == ANTHROPIC:
         return text_of(_anything.decode(parsed.content))
-    choices = _anything.decode(parsed.choices)
-    message = choices[0].get("message") if isinstance(choices, list) and choices else None
+    message = _first(_anything.decode(parsed.choices)).get("message")
     return text_of(message.get("content")) if isinstance(message, dict) else ""
+
+
+def _first(choices: Any) -> dict[str, Any]:
+    """The first of OpenAI's choices; empty where there is none, as in a usage chunk."""
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first if isinstance(first, dict) else {}
 
 
 def _take(answer: Answer, parsed: _Body) -> None:
@@ -362,8 +368,7 @@ class StreamTap:
             self.answer.usage = event.usage
         if isinstance(event.timings, dict):
             self.answer.timings = event.timings
-        choice = event.choices[0] if isinstance(event.choices, list) and event.choices else None
-        delta = choice.get("delta") if isinstance(choice, dict) else None
+        delta = _first(event.choices).get("delta")
         if isinstance(delta, dict) and any(delta.get(name) for name in _OPENAI_CONTENT):
             self.content_seen = True
             if self.with_text and isinstance(delta.get("content"), str):

@@ -23,7 +23,7 @@ from traffic.ingest.rows import RequestRow
 log = logging.getLogger(__name__)
 
 MOVE_EVERY_S = 0.5
-ADOPT_EVERY_S = 10.0
+ADOPT_EVERY_S = 3.0
 BATCH = 1_000  # rows of one transaction
 SET_ASIDE = "set-aside.jsonl"  # lines that no attempt can move, each with the reason; for a person
 

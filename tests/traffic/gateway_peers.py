@@ -1,0 +1,268 @@
+"""What stands around a gateway in its tests: an engine that does what it is told, and a door to the database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, Self
+
+from aiohttp import web
+
+MESSAGE_ID = "msg_01ABCDEFGHIJKLMNOPQRSTUV"
+COMPLETION_ID = "chatcmpl-0123456789abcdefghij"
+
+
+class Loop:
+    """An event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
+
+    def run(self, work: Coroutine[Any, Any, Any], timeout_s: float = 20) -> Any:
+        future: Future[Any] = asyncio.run_coroutine_threadsafe(work, self.loop)
+        return future.result(timeout_s)
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(5)
+        self.loop.close()
+
+
+class FakeEngine:
+    """An engine that speaks both protocols. `behaviour` says how; `seen` holds what reached it."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self.behaviour = "ok"
+        self.seen: list[dict[str, Any]] = []
+        self.hung_up = threading.Event()  # a caller went away in the middle of an answer
+        self.written = 0  # bytes of the last flood
+        self.unique = 0
+        self.url = ""
+        self.runner: web.AppRunner | None = None
+
+    def start(self, port: int = 0) -> Self:
+        self.loop.run(self._start(port))
+        return self
+
+    async def _start(self, port: int) -> None:
+        app = web.Application(client_max_size=64 * 1024 * 1024)
+        app.router.add_route("*", "/{path:.*}", self.handle)
+        self.runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
+        await self.runner.setup()
+        site = web.TCPSite(self.runner, "127.0.0.1", port)
+        await site.start()
+        self.port = self.runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def stop(self) -> None:
+        if self.runner is not None:
+            self.loop.run(self.runner.cleanup())
+            self.runner = None
+
+    def reset(self) -> None:
+        self.behaviour = "ok"
+        self.seen.clear()
+        self.hung_up.clear()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        self.seen.append({"path": request.path_qs, "headers": dict(request.headers), "body": body})
+        try:
+            return await self.answer(request, json.loads(body))
+        except (asyncio.CancelledError, ConnectionResetError):
+            self.hung_up.set()
+            raise
+
+    async def answer(self, request: web.Request, asked: dict[str, Any]) -> web.StreamResponse:
+        anthropic = request.path.startswith("/v1/messages")
+        match self.behaviour:
+            case "429":
+                error = {"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}}
+                return web.json_response(error, status=429, headers={"retry-after": "7"})
+            case "500" | "503" | "529":
+                return web.json_response({"error": "broken"}, status=int(self.behaviour))
+            case "400":
+                error = {"error": {"message": "no", "type": "invalid_request_error", "code": 400}}
+                return web.json_response(error, status=400)
+            case "drop":
+                assert request.transport is not None
+                request.transport.abort()
+                return web.Response()
+            case "silent":
+                await asyncio.sleep(30)
+        if request.path.endswith("count_tokens"):
+            return web.json_response({"input_tokens": 12})
+        if asked.get("stream"):
+            events = self.anthropic_events() if anthropic else self.openai_events(asked)
+            return await self.stream(request, events)
+        text = json.dumps(self.message() if anthropic else self.completion(), indent=1)
+        return web.Response(text=text, content_type="application/json", headers={"request-id": "req_1"})
+
+    def next_id(self, prefix: str) -> str:
+        """A response id of its own for each answer: equal ones would be one request."""
+        self.unique += 1
+        return f"{prefix[:-6]}{id(self) % 1000:03d}{self.unique:03d}"
+
+    def message(self) -> dict[str, Any]:
+        return {
+            "id": self.next_id(MESSAGE_ID),
+            "type": "message",
+            "role": "assistant",
+            "model": "whatever",
+            "content": [{"type": "text", "text": "Hello."}],
+            "stop_reason": "end_turn",
+            "stop_sequence": None,
+            "usage": {
+                "input_tokens": 20,
+                "cache_read_input_tokens": 300,
+                "cache_creation_input_tokens": 50,
+                "cache_creation": {"ephemeral_5m_input_tokens": 40, "ephemeral_1h_input_tokens": 10},
+                "output_tokens": 7,
+            },
+        }
+
+    def completion(self) -> dict[str, Any]:
+        return {
+            "id": self.next_id(COMPLETION_ID),
+            "object": "chat.completion",
+            "created": 1,
+            "model": "whatever",
+            "choices": [
+                {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello."}},
+            ],
+            "usage": {
+                "prompt_tokens": 120,
+                "completion_tokens": 9,
+                "total_tokens": 129,
+                "prompt_tokens_details": {"cached_tokens": 100},
+                "completion_tokens_details": {"reasoning_tokens": 4},
+            },
+        }
+
+    def anthropic_events(self) -> list[bytes]:
+        start = {**self.message(), "content": []}
+        start["usage"] = {**start["usage"], "output_tokens": 1}
+        events: list[dict[str, Any]] = [
+            {"type": "message_start", "message": start},
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hel"}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "lo."}},
+            {"type": "content_block_stop", "index": 0},
+            {
+                "type": "message_delta",
+                "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+                "usage": {"output_tokens": 7},
+            },
+            {"type": "message_stop"},
+        ]
+        return [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
+
+    def openai_events(self, asked: dict[str, Any]) -> list[bytes]:
+        def chunk(**fields: Any) -> dict[str, Any]:
+            return {"id": identifier, "object": "chat.completion.chunk", "created": 1, "model": "whatever", **fields}
+
+        def choice(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
+            return chunk(choices=[{"index": 0, "delta": delta, "finish_reason": reason}])
+
+        identifier = self.next_id(COMPLETION_ID)
+        events = [
+            choice({"role": "assistant", "content": None}),
+            choice({"content": "Hel"}),
+            choice({"content": "lo."}),
+        ]
+        last = choice({}, "stop")
+        if self.behaviour == "timings":
+            last["timings"] = {"cache_n": 33, "prompt_n": 5, "predicted_n": 12}
+        events.append(last)
+        if (asked.get("stream_options") or {}).get("include_usage"):
+            usage = {"prompt_tokens": 38, "completion_tokens": 12, "total_tokens": 50}
+            events.append(chunk(choices=[], usage=usage))
+        return [*(f"data: {json.dumps(event)}\n\n".encode() for event in events), b"data: [DONE]\n\n"]
+
+    async def stream(self, request: web.Request, events: list[bytes]) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream; charset=utf-8"})
+        await response.prepare(request)
+        if self.behaviour == "flood":
+            return await self.flood(response)
+        for number, event in enumerate(events):
+            if self.behaviour == "endless" and number == 4:
+                for _ in range(3000):
+                    await response.write(b": ping\n\n")
+                    await asyncio.sleep(0.02)
+            if self.behaviour == "break" and number == 4:
+                assert request.transport is not None
+                request.transport.abort()
+                break
+            if self.behaviour == "stream-error" and number == 4:
+                error = {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}
+                await response.write(f"event: error\ndata: {json.dumps(error)}\n\n".encode())
+                break
+            # Cut in the middle, as networks do.
+            await response.write(event[: len(event) // 2])
+            await asyncio.sleep(0.005)
+            await response.write(event[len(event) // 2 :])
+        return response
+
+    async def flood(self, response: web.StreamResponse) -> web.StreamResponse:
+        self.written = 0
+        piece = b"data: " + b"x" * 65_000 + b"\n\n"
+        for _ in range(1_500):
+            await response.write(piece)
+            self.written += len(piece)
+        return response
+
+
+class Door:
+    """A TCP way to the database that can be shut."""
+
+    def __init__(self, loop: Loop, host: str, port: int) -> None:
+        self.loop = loop
+        self.target = (host, port)
+        self.open = True
+        self.writers: set[asyncio.StreamWriter] = set()
+        self.loop.run(self._start())
+
+    async def _start(self) -> None:
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self.open:
+            writer.transport.abort()
+            return
+        if self.target[0].startswith("/"):
+            path = f"{self.target[0]}/.s.PGSQL.{self.target[1]}"
+            there, back = await asyncio.open_unix_connection(path)
+        else:
+            there, back = await asyncio.open_connection(*self.target)
+        self.writers |= {writer, back}
+        await asyncio.gather(self._copy(reader, back), self._copy(there, writer), return_exceptions=True)
+        self.writers -= {writer, back}
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    def shut(self) -> None:
+        self.open = False
+        for writer in list(self.writers):
+            self.loop.loop.call_soon_threadsafe(writer.transport.abort)
+
+    def reopen(self) -> None:
+        self.open = True
+
+    def close(self) -> None:
+        self.shut()
+
+        async def end() -> None:
+            self.server.close()
+
+        self.loop.run(end())

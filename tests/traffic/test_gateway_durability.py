@@ -1,0 +1,155 @@
+"""What a gateway outlives: a database that goes away, its own crash, a second gateway beside it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from tests.traffic.gateway_stack import KEY, GatewayProcess, Stack, calm, stack, until
+
+__all__ = ["calm", "stack"]  # fixtures
+pytestmark = pytest.mark.django_db
+
+ASKED = {"model": "claude-test", "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}]}
+
+
+def ask(url: str, **headers: str) -> httpx.Response:
+    return httpx.post(f"{url}/v1/messages", json=ASKED, headers={"x-api-key": KEY, **headers}, timeout=20)
+
+
+def id_of(answer: httpx.Response) -> str:
+    assert answer.status_code == 200, answer.text
+    return answer.headers["x-breakeven-request-id"]
+
+
+def test_a_call_is_stored_within_two_seconds(calm: Stack) -> None:
+    answer = ask(calm.url)
+    row = calm.rows(id_of(answer), 2)
+    assert row["started_at"] <= datetime.now(UTC)
+    hours = calm.conn.execute("SELECT sum(requests) FROM traffic_usage_hour").fetchone()
+    assert hours is not None
+    assert hours[0] == calm.count()
+
+
+def test_calls_go_on_while_postgres_is_away_and_are_stored_within_two_seconds_of_its_return(calm: Stack) -> None:
+    calm.rows(id_of(ask(calm.url)))
+    calm.door.shut()
+    try:
+        ids = []
+        for _ in range(5):
+            ids.append(id_of(ask(calm.url)))
+            time.sleep(0.3)
+    finally:
+        calm.door.reopen()
+    for request_id in ids:
+        calm.rows(request_id, 2)
+
+
+def test_a_crash_loses_no_finished_call(calm: Stack) -> None:
+    calm.door.shut()
+    try:
+        second = GatewayProcess(calm.gateway.database_url, calm.gateway.data_dir, calm.gateway.environment)
+        calm.door.reopen()
+        second.start()
+        calm.door.shut()
+        ids = [id_of(ask(second.url)) for _ in range(3)]
+        second.kill()
+    finally:
+        calm.door.reopen()
+    for request_id in ids:
+        calm.rows(request_id, 8)  # the gateway that lives adopts what the dead one left
+    assert not list(calm.gateway.data_dir.glob("spool/*.new"))
+
+
+def test_two_gateways_in_one_data_directory_store_all_calls_once(calm: Stack) -> None:
+    second = GatewayProcess(calm.gateway.database_url, calm.gateway.data_dir, calm.gateway.environment).start()
+    try:
+        before = calm.count()
+        ids = [id_of(ask(url)) for _ in range(10) for url in (calm.url, second.url)]
+        for request_id in ids:
+            calm.rows(request_id)
+        assert len(set(ids)) == 20
+        assert calm.count() == before + 20
+    finally:
+        second.stop()
+
+
+def test_a_revoked_key_stops_within_five_seconds_and_its_use_is_noted(calm: Stack) -> None:
+    assert ask(calm.url).status_code == 200
+    used = "SELECT 1 FROM traffic_key WHERE name = %s AND last_used_at IS NOT NULL"
+    until(lambda: calm.conn.execute(used, [KEY]).fetchone())
+    with calm.changed(
+        "UPDATE traffic_key SET revoked_at = now() WHERE name = 'be_key_of_the_shop'",
+        "UPDATE traffic_key SET revoked_at = NULL WHERE name = 'be_key_of_the_shop'",
+    ):
+        assert ask(calm.url).status_code == 401
+    assert ask(calm.url).status_code == 200
+
+
+def test_an_open_outage_sends_calls_to_the_fallback_at_once(calm: Stack) -> None:
+    with calm.changed(
+        "INSERT INTO providers_outage (deployment_id, started_at, confirmed_at, cause)"
+        " SELECT id, now(), now(), 'test' FROM providers_deployment WHERE slug = 'own'",
+        "DELETE FROM providers_outage",
+    ):
+        answer = ask(calm.url, **{"x-breakeven-task": "rag"})
+        assert answer.headers["x-breakeven-deployment"] == "claude"
+        assert not calm.own.seen
+        models = httpx.get(f"{calm.url}/v1/models", headers={"x-api-key": KEY}).json()["data"]
+        assert [model["id"] for model in models] == ["claude-test"]
+
+
+def test_routes_of_the_database_replace_the_shipped_ones(calm: Stack) -> None:
+    with calm.changed(
+        """
+        WITH made AS (
+            INSERT INTO traffic_route ("order", slug, name, enabled, tasks, requested_models, over_context,
+                self_only_model, budget_states, to_provider, falls_back, deployment_id)
+            SELECT 1, 'all-own', 'All to own', true, '{}', '{}', false, false, '{}', '', true, id
+            FROM providers_deployment WHERE slug = 'own' RETURNING id
+        ), fallback AS (
+            INSERT INTO traffic_fallback (route_id, deployment_id, "order")
+            SELECT made.id, d.id, 1 FROM made, providers_deployment d WHERE d.slug = 'claude'
+        )
+        INSERT INTO traffic_route_applications (route_id, application_id)
+        SELECT made.id, a.id FROM made, traffic_application a WHERE a.slug = 'shop'
+        """,
+        "DELETE FROM traffic_fallback; DELETE FROM traffic_route_applications; DELETE FROM traffic_route",
+    ):
+        answer = ask(calm.url)
+        assert (answer.headers["x-breakeven-rule"], answer.headers["x-breakeven-deployment"]) == ("all-own", "own")
+        calm.own.behaviour = "503"
+        assert ask(calm.url).headers["x-breakeven-deployment"] == "claude"
+
+
+def test_no_database_at_the_start_means_wait_not_crash(calm: Stack) -> None:
+    calm.door.shut()
+    second = GatewayProcess(calm.gateway.database_url, calm.gateway.data_dir, calm.gateway.environment)
+    try:
+        second.spawn()
+        until(lambda: _status(second.url), 15)
+        answer = ask(second.url)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert answer.headers["x-breakeven-error"] == "not-ready"
+        calm.door.reopen()
+        until(lambda: ask(second.url).status_code == 200, 5)
+    finally:
+        calm.door.reopen()
+        second.stop()
+
+
+def _status(url: str) -> int:
+    try:
+        return httpx.get(f"{url}/healthz").status_code
+    except httpx.HTTPError:
+        return 0
+
+
+def test_the_gateway_imports_no_django() -> None:
+    code = "import sys, traffic.gateway.app; sys.exit('django' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

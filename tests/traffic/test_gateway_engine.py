@@ -1,0 +1,72 @@
+"""The gateway in front of a real llama.cpp, in both protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import httpx
+import openai
+import pytest
+
+from tests.traffic.gateway_stack import KEY, Stack, stack, until
+
+__all__ = ["stack"]  # a fixture
+pytestmark = pytest.mark.django_db
+
+MESSAGES: Any = [{"role": "user", "content": "hello world"}]
+
+
+@pytest.fixture(scope="module")
+def real(stack: Stack, engine_url: str) -> Iterator[Stack]:
+    stack.conn.execute(
+        "UPDATE providers_deployment SET url = %s, model = 'tiny', context_tokens = 2048 WHERE slug = 'own'",
+        [engine_url],
+    )
+    until(lambda: "tiny" in httpx.get(f"{stack.url}/v1/models", headers={"x-api-key": KEY}).text)
+    yield stack
+
+
+def check(row: dict[str, Any], *, output: int) -> None:
+    assert (row["provider"], row["model"], row["outcome"], row["route"]) == ("self", "tiny", "ok", "own-model")
+    assert row["output"] == output
+    assert row["uncached_input"] + row["cache_read"] > 0
+    assert len(row["response_id"]) >= 20
+
+
+def test_openai_plain_and_streamed(real: Stack) -> None:
+    client = openai.OpenAI(base_url=f"{real.url}/v1", api_key=KEY, max_retries=0)
+    plain = client.chat.completions.with_raw_response.create(model="tiny", max_tokens=8, messages=MESSAGES)
+    usage = plain.parse().usage
+    assert usage is not None
+    row = real.rows(plain.headers["x-breakeven-request-id"])
+    check(row, output=usage.completion_tokens)
+    assert row["uncached_input"] + row["cache_read"] == usage.prompt_tokens
+    stream = client.chat.completions.create(model="tiny", max_tokens=8, messages=MESSAGES, stream=True)
+    request_id = stream.response.headers["x-breakeven-request-id"]
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+    row = real.rows(request_id)
+    check(row, output=8)  # from the timings, for no usage was asked for
+    assert 0 < row["ttft_ms"] <= row["latency_ms"]
+
+
+def test_anthropic_plain_streamed_and_counted(real: Stack) -> None:
+    client = anthropic.Anthropic(base_url=real.url, api_key=KEY, max_retries=0)
+    plain = client.messages.with_raw_response.create(model="tiny", max_tokens=8, messages=MESSAGES)
+    check(real.rows(plain.headers["x-breakeven-request-id"]), output=plain.parse().usage.output_tokens)
+    with client.messages.stream(model="tiny", max_tokens=8, messages=MESSAGES) as stream:
+        assert "".join(stream.text_stream)
+        request_id = stream.response.headers["x-breakeven-request-id"]
+    row = real.rows(request_id)
+    check(row, output=8)
+    assert 0 < row["ttft_ms"] <= row["latency_ms"]
+    assert client.messages.count_tokens(model="tiny", messages=MESSAGES).input_tokens > 0
+
+
+def test_its_errors_pass_and_are_named(real: Stack) -> None:
+    client = openai.OpenAI(base_url=f"{real.url}/v1", api_key=KEY, max_retries=0)
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.chat.completions.create(model="tiny", messages=[{"role": "user", "content": "x " * 6_000}])
+    row = real.rows(refused.value.response.headers["x-breakeven-request-id"])
+    assert (row["outcome"], row["http_status"], row["error_type"]) == ("error", 400, "exceed_context_size_error")

@@ -1,0 +1,252 @@
+"""Reading both protocols: requests, usage in five classes, streams cut anywhere, errors in the caller's shape."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from traffic.gateway.inflate import inflated, inflater
+from traffic.gateway.protocols import (
+    ANTHROPIC,
+    OPENAI,
+    UNKNOWN,
+    BadRequest,
+    Protocol,
+    StreamTap,
+    Tokens,
+    anthropic_tokens,
+    error_body,
+    openai_tokens,
+    read_answer,
+    read_request,
+    timings_tokens,
+)
+
+
+def asked(messages: Any, protocol: Protocol = ANTHROPIC, **fields: Any) -> Any:
+    return read_request(protocol, json.dumps({"model": "m", "messages": messages, **fields}).encode())
+
+
+def test_a_body_that_asks_for_the_targets_own_model_leaves_as_it_came() -> None:
+    body = b'{ "model" : "m" , "messages" : [] }'
+    assert read_request(OPENAI, body).with_model("m") is body
+
+
+def test_every_value_but_the_model_keeps_its_bytes() -> None:
+    body = b'{"a":1.0,"model":"m","b":[1e400, {"c" : "\\u00e9"}],"big":123456789012345678901}'
+    assert read_request(OPENAI, body).with_model("n\n") == body.replace(b'"m"', b'"n\\n"')
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{", b'{"messages":[]}', b'{"model":1}', b'{"model":""}', b'{"model":"\xff"}']
+)
+def test_what_is_no_request_is_refused_with_a_sentence(body: bytes) -> None:
+    with pytest.raises(BadRequest, match=r"\.$"):
+        read_request(ANTHROPIC, body)
+
+
+@pytest.mark.parametrize("kind", ["image", "document", "image_url", "input_audio", "file"])
+def test_media_parts_are_seen(kind: str) -> None:
+    assert asked([{"role": "user", "content": [{"type": kind}]}]).media
+    spaced = b'{"model":"m","messages":[{"content":[{"type" :\n "' + kind.encode() + b'"}]}]}'
+    assert read_request(OPENAI, spaced).media
+
+
+def test_a_text_about_media_is_none() -> None:
+    text = json.dumps([{"type": "image"}])
+    assert not asked([{"role": "user", "content": text}]).media
+    assert not asked([{"role": "user", "content": "x"}], tools=[{"type": "image"}]).media
+
+
+def test_a_conversation_keeps_its_digest_while_it_grows() -> None:
+    first = {"role": "user", "content": "Hello"}
+    marked = {"role": "user", "content": [{"type": "text", "text": "Hello", "cache_control": {"type": "ephemeral"}}]}
+    short = asked([{"role": "system", "content": "Be kind"}, first])
+    longer = asked([{"role": "system", "content": "Now"}, marked, {"role": "assistant", "content": "Hi"}])
+    assert short.conversation == longer.conversation
+    assert short.conversation != asked([{"role": "user", "content": "Bye"}]).conversation
+    assert asked("no list").conversation == asked([3]).conversation
+
+
+def test_the_end_user_is_read_from_either_protocol() -> None:
+    assert asked([], metadata={"user_id": "u1"}).user == "u1"
+    assert asked([], OPENAI, user="u2").user == "u2"
+    assert asked([], OPENAI, safety_identifier="u3", user="u2").user == "u3"
+    assert asked([], metadata="odd").user is None
+
+
+def test_anthropic_input_excludes_the_cache() -> None:
+    usage = {
+        "input_tokens": 8,
+        "cache_read_input_tokens": 24,
+        "cache_creation_input_tokens": 30,
+        "cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 10},
+        "output_tokens": 5,
+        "output_tokens_details": {"thinking_tokens": 3},
+    }
+    assert anthropic_tokens(usage) == Tokens(8, 24, 20, 10, 5, 3)
+    assert anthropic_tokens({"input_tokens": 8, "output_tokens": 5}) == Tokens(8, 0, 0, 0, 5)
+    unsplit = {"input_tokens": 8, "output_tokens": 5, "cache_creation_input_tokens": 30}
+    assert anthropic_tokens(unsplit) == Tokens(8, 0, 30, 0, 5)
+
+
+def test_openai_input_includes_the_cache() -> None:
+    usage = {
+        "prompt_tokens": 120,
+        "completion_tokens": 9,
+        "prompt_tokens_details": {"cached_tokens": 90, "cache_write_tokens": 10},
+        "completion_tokens_details": {"reasoning_tokens": 4},
+    }
+    assert openai_tokens(usage) == Tokens(20, 90, 10, 0, 9, 4)
+    assert openai_tokens({"prompt_tokens": 3, "completion_tokens": 1, "prompt_tokens_details": None}) == Tokens(
+        3, 0, 0, 0, 1
+    )
+    exclusive = {"prompt_tokens": 3, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 50}}
+    assert openai_tokens(exclusive) == Tokens(3, 50, 0, 0, 1)
+
+
+@pytest.mark.parametrize("odd", [None, -1, True, "7", 1.5, {}, float("inf"), float("nan")])
+def test_an_odd_count_is_unknown_not_zero(odd: Any) -> None:
+    assert openai_tokens({"prompt_tokens": odd, "completion_tokens": 1}).uncached_input is None
+    assert anthropic_tokens({"input_tokens": 1, "output_tokens": odd}).output is None
+    assert timings_tokens({"prompt_n": odd, "predicted_n": 2}).uncached_input is None
+
+
+def test_a_whole_answer_is_read_without_its_text() -> None:
+    body = json.dumps(
+        {
+            "id": "chatcmpl-1",
+            "choices": [{"message": {"content": "Hi"}}],
+            "usage": {"prompt_tokens": 1, "completion_tokens": 2},
+        }
+    ).encode()
+    answer = read_answer(OPENAI, body)
+    assert (answer.response_id, answer.tokens(OPENAI), answer.text) == ("chatcmpl-1", Tokens(1, 0, 0, 0, 2), [])
+    assert read_answer(OPENAI, body, with_text=True).text == ["Hi"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ({"error": {"type": "BadRequestError", "code": 404}}, "BadRequestError"),
+        ({"error": "Unauthorized"}, "error"),
+        ({"error": {"code": "context_length"}}, "context_length"),
+        ({"type": "error", "error": {"type": "overloaded_error"}}, "overloaded_error"),
+        ({"detail": "Not Found"}, None),
+    ],
+)
+def test_errors_of_all_engines_are_named(error: Any, said: str | None) -> None:
+    assert read_answer(OPENAI, json.dumps(error).encode()).error_type == said
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"\xff", b'{"usage": 3, "id": 4, "timings": []}', b"null"])
+def test_an_answer_that_is_no_json_object_tells_nothing(body: bytes) -> None:
+    answer = read_answer(ANTHROPIC, body, with_text=True)
+    assert (answer.tokens(ANTHROPIC), answer.response_id, answer.error_type) == (UNKNOWN, None, None)
+
+
+ANTHROPIC_STREAM = (
+    b'event: message_start\r\ndata: {"type":"message_start","message":{"id":"msg_1","usage":{"input_tokens":8,'
+    b'"cache_read_input_tokens":24,"output_tokens":1}}}\r\n\r\n'
+    b'event: ping\ndata: {"type":"ping"}\n\n'
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta",'
+    b'"text":"a \\"usage\\" \xc3\xa9"}}\n\n'
+    b'data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":5,"input_tokens":null}}'
+    b'\n\ndata: {"type":"message_stop"}\n\n'
+)
+OPENAI_STREAM = (
+    b'data: {"id":"c1","choices":[{"delta":{"role":"assistant","content":null}}],"usage":null}\n\n: comment\n\n'
+    b'data: {"id":"c1","choices":[{"delta":{"content":"Hi"}}]}\n\n'
+    b'data: {"id":"c1","choices":[],"usage":{"prompt_tokens":4,"completion_tokens":2}}\n\ndata: [DONE]\n\n'
+)
+
+
+@given(st.data())
+def test_a_stream_may_be_cut_anywhere(data: st.DataObject) -> None:
+    for protocol, stream, tokens, text in (
+        (ANTHROPIC, ANTHROPIC_STREAM, Tokens(8, 24, 0, 0, 5), 'a "usage" é'),
+        (OPENAI, OPENAI_STREAM, Tokens(4, 0, 0, 0, 2), "Hi"),
+    ):
+        cuts = sorted(data.draw(st.sets(st.integers(1, len(stream) - 1), max_size=12)))
+        tap = StreamTap(protocol, with_text=True)
+        for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+            tap.feed(stream[start:end])
+        answer = tap.finish()
+        assert (answer.tokens(protocol), "".join(answer.text), tap.ended) == (tokens, text, True)
+
+
+def test_the_first_content_is_no_role_and_no_ping() -> None:
+    tap = StreamTap(OPENAI)
+    first, second = OPENAI_STREAM.split(b": comment")
+    tap.feed(first)
+    assert not tap.content_seen
+    tap.feed(second)
+    assert tap.content_seen
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "tool_calls", "refusal"])
+def test_thoughts_and_tool_calls_are_content(name: str) -> None:
+    tap = StreamTap(OPENAI)
+    tap.feed(json.dumps({"choices": [{"delta": {name: "x"}}]}).encode().join([b"data: ", b"\n\n"]))
+    assert tap.content_seen
+
+
+def test_a_stream_that_was_cut_off_knows_the_input_but_no_output() -> None:
+    tap = StreamTap(ANTHROPIC)
+    tap.feed(ANTHROPIC_STREAM[:400])
+    answer = tap.finish()
+    assert not tap.ended
+    assert answer.tokens(ANTHROPIC) == Tokens(8, 24, 0, 0, None)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_break_the_tap(noise: bytes) -> None:
+    for protocol in (ANTHROPIC, OPENAI):
+        tap = StreamTap(protocol, with_text=True)
+        tap.feed(b"data: " + noise + b"\n\n")
+        tap.finish()
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda x: (
+            st.lists(x)
+            | st.dictionaries(
+                st.sampled_from(["type", "message", "usage", "choices", "delta", "content", "error", "id", "timings"]),
+                x,
+            )
+        ),
+    )
+)
+def test_no_json_breaks_the_tap_or_the_reader(value: Any) -> None:
+    body = json.dumps(value).encode()
+    for protocol in (ANTHROPIC, OPENAI):
+        read_answer(protocol, body, with_text=True).tokens(protocol)
+        tap = StreamTap(protocol, with_text=True)
+        tap.feed(b"data: " + body.replace(b"\n", b"") + b"\n\n")
+        tap.finish().tokens(protocol)
+
+
+def test_errors_have_the_callers_shape() -> None:
+    assert json.loads(error_body(ANTHROPIC, 503, "not-ready", "Wait.")) == {
+        "type": "error",
+        "error": {"type": "overloaded_error", "message": "Wait."},
+    }
+    assert json.loads(error_body(OPENAI, 404, "no-target", "None.")) == {
+        "error": {"message": "None.", "type": "invalid_request_error", "param": None, "code": "no-target"}
+    }
+
+
+def test_a_compressed_answer_is_read_beside_its_passing() -> None:
+    packed = zlib.compress(b"data: x\n\n" * 50)
+    inflate = inflater("deflate")
+    assert b"".join(inflate(packed[i : i + 3]) for i in range(0, len(packed), 3)) == b"data: x\n\n" * 50
+    assert inflated("gzip", b"no gzip") == b""
+    assert inflated("zstd", b"...") == b""
+    assert inflated(None, b"plain") == b"plain"

@@ -1,0 +1,188 @@
+"""The rules: the first match names a target and its fall-backs; the shipped ones say what the design says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from providers.engines import ENGINES, engine_of
+from traffic.gateway.protocols import ANTHROPIC, OPENAI, Protocol, read_request
+from traffic.gateway.routes import (
+    PROTOCOLS,
+    Call,
+    Rule,
+    Target,
+    decide,
+    default_rules,
+    reachable,
+    read_rules,
+    share_of,
+)
+from traffic.models import Route, Task
+
+OWN = Target(1, "own", "self", "llamacpp", "http://own", "llama", context_tokens=8_000)
+OWN_2 = Target(2, "own-2", "self", "vllm", "http://own-2", "qwen", context_tokens=60_000)
+CLAUDE = Target(3, "claude", "anthropic", "anthropic", "https://claude", "claude-sonnet", context_tokens=1_000_000)
+TRIAL = Target(4, "trial", "openai", "openai_compatible", "https://trial", "gpt")
+ALL = (OWN, OWN_2, CLAUDE, TRIAL)
+RULES = default_rules()
+
+
+def call(protocol: Protocol = ANTHROPIC, *, text: str = "Hi", model: str = "any", **given: Any) -> Call:
+    media = given.pop("media", False)
+    content = [{"type": "image"}] if media else text
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": content}]}).encode()
+    return Call(read_request(protocol, body), **{"application": "shop", "task": "other", **given})
+
+
+def went(decision: Any) -> tuple[str, list[str]] | None:
+    return decision and (decision.rule, [target.slug for target in decision.targets])
+
+
+@pytest.mark.parametrize(
+    ("given", "rule", "first"),
+    [
+        ({"private": True}, "private", "own"),
+        ({"private": True, "task": "code"}, "private", "own"),
+        ({"model": "qwen"}, "own-model", "own-2"),
+        ({"model": "own"}, "own-model", "own"),
+        ({"text": "x" * 450_000}, "long-prompt", "claude"),
+        ({"text": "x" * 250_000, "task": "rag"}, "long-prompt", "claude"),
+        ({"media": True, "task": "rag"}, "media", "claude"),
+        ({"task": "code"}, "hard", "claude"),
+        ({"task": "reasoning"}, "hard", "claude"),
+        ({"task": "rag"}, "routine", "own"),
+        ({"task": "qa"}, "routine", "own"),
+        ({"task": "batch"}, "routine", "own"),
+        ({"task": "chat"}, "otherwise", "claude"),
+        ({}, "otherwise", "claude"),
+    ],
+)
+def test_the_shipped_rules_route_as_designed(given: dict[str, Any], rule: str, first: str) -> None:
+    decision = decide(RULES, ALL, call(**given))
+    assert decision is not None
+    assert (decision.rule, decision.targets[0].slug) == (rule, first)
+
+
+def test_a_private_call_has_no_fallback_and_no_way_out() -> None:
+    assert went(decide(RULES, ALL, call(private=True))) == ("private", ["own"])
+    assert decide(RULES, (CLAUDE,), call(private=True)) is None
+    assert decide(RULES, ALL, call(private=True, forced="otherwise")) is None
+    assert decide(RULES, ALL, call(private=True, forced="claude")) is None
+
+
+def test_a_target_that_does_not_speak_the_protocol_does_not_match() -> None:
+    assert decide(RULES, ALL, call(OPENAI, task="code")) is None
+    assert went(decide(RULES, ALL, call(OPENAI, task="rag"))) == ("routine", ["own", "own-2"])
+
+
+def test_fallbacks_are_the_others_that_rules_name_the_same_provider_first() -> None:
+    assert went(decide(RULES, ALL, call(task="rag"))) == ("routine", ["own", "own-2", "claude"])
+    assert went(decide(RULES, ALL, call())) == ("otherwise", ["claude", "own", "own-2"])
+
+
+def test_no_call_falls_back_to_where_it_does_not_fit() -> None:
+    assert went(decide(RULES, ALL, call(text="x" * 100_000))) == ("otherwise", ["claude", "own-2"])
+    assert went(decide(RULES, ALL, call(media=True))) == ("media", ["claude"])
+
+
+def test_an_outage_puts_a_target_behind_those_that_are_up() -> None:
+    down = (replace(OWN, down=True), replace(OWN_2, down=True), CLAUDE)
+    assert went(decide(RULES, down, call(task="rag"))) == ("routine", ["claude", "own", "own-2"])
+    assert went(decide(RULES, (replace(OWN, down=True), OWN_2), call(task="rag"))) == ("routine", ["own-2", "own"])
+    assert went(decide(RULES, down, call(private=True))) == ("private", ["own"])
+
+
+def test_named_fallbacks_are_tried_in_their_order_and_no_others() -> None:
+    rule = Rule("r", deployment="claude", fallbacks=("trial", "own-2", "gone"))
+    assert went(decide((rule,), ALL, call())) == ("r", ["claude", "own-2"])  # trial speaks OpenAI's alone
+    assert went(decide((rule,), ALL, call(OPENAI))) is None
+
+
+def test_the_best_of_a_providers_targets_has_the_model_asked_for_and_holds_the_prompt() -> None:
+    rule = Rule("r", to_provider="self", falls_back=False)
+    assert went(decide((rule,), ALL, call(model="qwen"))) == ("r", ["own-2"])
+    assert went(decide((rule,), ALL, call(text="x" * 100_000))) == ("r", ["own-2"])
+    assert went(decide((rule,), ALL, call())) == ("r", ["own"])
+
+
+def test_conditions_must_all_hold() -> None:
+    rule = Rule(
+        "r",
+        tasks=("rag",),
+        applications=("shop",),
+        requested_models=("claude-*", "x"),
+        budget_states=("over",),
+        to_provider="self",
+    )
+    good: dict[str, Any] = {"task": "rag", "model": "claude-9", "budget_state": "over"}
+    assert went(decide((rule,), (OWN,), call(**good))) == ("r", ["own"])
+    for other in ({"task": "qa"}, {"application": "lab"}, {"model": "claude"}, {"budget_state": "within"}):
+        assert decide((rule,), (OWN,), call(**{**good, **other})) is None
+
+
+def test_a_rule_for_media_can_also_mean_none() -> None:
+    rule = Rule("r", media=False, to_provider="self")
+    assert decide((rule,), ALL, call()) is not None
+    assert decide((rule,), ALL, call(media=True)) is None
+
+
+def test_a_prompt_over_every_own_context_is_long_only_where_there_is_one() -> None:
+    rule = Rule("r", over_context=True, to_provider="anthropic")
+    long = call(text="x" * 300_000)
+    assert decide((rule,), ALL, long) is not None
+    assert decide((rule,), (CLAUDE,), long) is None
+    assert decide((rule,), (replace(OWN, context_tokens=None), CLAUDE), long) is None
+
+
+def test_a_percentage_is_sticky_and_about_right() -> None:
+    rule = Rule("r", percent=30, to_provider="self")
+    calls = [call(text=f"question {number}") for number in range(2_000)]
+    inside = [decide((rule,), ALL, each) is not None for each in calls]
+    assert inside == [decide((rule,), ALL, each) is not None for each in calls]
+    assert 0.26 < sum(inside) / len(inside) < 0.34
+    assert share_of("a", b"1") != share_of("b", b"1")
+
+
+def test_a_caller_can_insist_on_what_its_application_may_reach() -> None:
+    rules = (Rule("labs", applications=("lab",), deployment="trial"), *RULES)
+    assert went(decide(rules, ALL, call(forced="hard"))) == ("hard", ["claude", "own", "own-2"])
+    assert went(decide(rules, ALL, call(forced="own-2"))) == ("forced", ["own-2"])
+    assert decide(rules, ALL, call(OPENAI, forced="trial")) is None
+    assert decide(rules, ALL, call(OPENAI, forced="labs")) is None
+    assert went(decide(rules, ALL, call(OPENAI, forced="trial", application="lab"))) == ("forced", ["trial"])
+
+
+def test_reachable_are_the_targets_that_rules_name() -> None:
+    assert [target.slug for target in reachable(RULES, ALL, "shop")] == ["own", "own-2", "claude"]
+
+
+def test_no_targets_means_no_decision() -> None:
+    assert decide(RULES, (), call()) is None
+    assert decide((), ALL, call()) is None
+
+
+def test_a_rule_with_an_unknown_field_is_refused() -> None:
+    with pytest.raises(msgspec.ValidationError, match="colour"):
+        read_rules(b'[{"slug": "r", "colour": "red"}]')
+
+
+def test_a_target_never_shows_its_key() -> None:
+    assert "sk-secret" not in repr(replace(OWN, api_key="sk-secret"))
+
+
+def test_rules_have_the_columns_of_a_route() -> None:
+    columns = {field.name for field in Route._meta.get_fields()} - {"id", "order", "enabled", "fallback"}
+    assert set(Rule.__struct_fields__) == columns
+
+
+def test_the_shipped_rules_name_tasks_that_exist() -> None:
+    assert {task for rule in RULES for task in rule.tasks} <= set(Task.values)
+
+
+def test_the_gateway_knows_what_every_engine_speaks() -> None:
+    assert {kind: engine_of(kind).protocols for kind in ENGINES} == PROTOCOLS

@@ -1,0 +1,214 @@
+"""The spool: nothing is lost and nothing is stored twice, whatever dies, and a bad line stops nobody."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+
+from traffic.gateway.spool import SET_ASIDE, Mover, Segment, Spool
+from traffic.ingest.rows import RequestRow, Tokens
+
+
+def row(number: int, **given: Any) -> RequestRow:
+    values: dict[str, Any] = {
+        "external_id": f"gw-{number}",
+        "started_at": datetime(2026, 11, 24, 10, tzinfo=UTC),
+        "provider": "anthropic",
+        "model": "m",
+        "source": "gateway",
+        "tokens": Tokens(1, 2, 3, 4, 5, 0),
+        "raw": {"usage": {"input_tokens": 1}},
+    }
+    return RequestRow(**{**values, **given})
+
+
+class FakeStore:
+    """Stands for Postgres: may be away, and takes no row whose model is `poison`."""
+
+    def __init__(self) -> None:
+        self.rows: list[RequestRow] = []
+        self.away = False
+        self.batches = 0
+
+    def __call__(self, conn: psycopg.Connection, rows: Sequence[RequestRow]) -> None:
+        if self.away:
+            raise psycopg.OperationalError("away")
+        self.batches += 1
+        if any(row.model == "poison" for row in rows):
+            raise psycopg.DataError("a NUL byte")
+        self.rows += rows
+
+    @property
+    def ids(self) -> list[str]:
+        return [row.external_id for row in self.rows]
+
+
+class Setup:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.store = FakeStore()
+        self.spool = Spool(directory)
+        self.mover = self.another()
+
+    def another(self, spool: Spool | None = None) -> Mover:
+        mover = Mover(spool or self.spool, "", self.store)
+        mover._connected = lambda: None  # type: ignore[method-assign,assignment,return-value]  # the store is a fake
+        return mover
+
+    def files(self) -> list[str]:
+        return sorted(path.name for path in self.directory.iterdir())
+
+
+@pytest.fixture
+def setup(tmp_path: Path) -> Setup:
+    return Setup(tmp_path / "spool")
+
+
+def test_rows_arrive_as_they_were_and_the_file_is_forgotten(setup: Setup) -> None:
+    rows = [row(number, prompt="p\n", answer="é") for number in range(3)]
+    for each in rows:
+        setup.spool.append(each)
+    assert len(setup.files()) == 1
+    setup.mover.move()
+    assert setup.store.rows == rows
+    assert setup.files() == []
+
+
+def test_nothing_to_move_makes_no_file_and_no_batch(setup: Setup) -> None:
+    setup.mover.move()
+    assert (setup.store.batches, setup.files()) == (0, [])
+
+
+def test_rows_wait_while_the_database_is_away_and_then_come_in_order(setup: Setup) -> None:
+    setup.store.away = True
+    for number in range(5):
+        setup.spool.append(row(number))
+        with pytest.raises(psycopg.OperationalError):
+            setup.mover.move()
+    assert len(setup.files()) == 2  # the sealed one and the one that grows meanwhile
+    setup.store.away = False
+    setup.mover.move()
+    assert setup.store.ids == [f"gw-{number}" for number in range(5)]
+    assert setup.files() == []
+
+
+def test_a_long_file_moves_in_batches_and_goes_on_where_it_stopped(setup: Setup) -> None:
+    for number in range(2_500):
+        setup.spool.append(row(number))
+    setup.mover.move()
+    assert setup.store.batches == 3
+    assert setup.store.ids == [f"gw-{number}" for number in range(2_500)]
+
+
+def test_a_poisoned_row_is_set_aside_and_its_neighbours_land(setup: Setup) -> None:
+    for number in range(9):
+        setup.spool.append(row(number, model="poison" if number == 4 else "m"))
+    setup.mover.move()
+    assert setup.store.ids == [f"gw-{number}" for number in range(9) if number != 4]
+    aside = [json.loads(line) for line in (setup.directory / SET_ASIDE).read_text().splitlines()]
+    assert len(aside) == 1
+    assert aside[0]["reason"] == "a NUL byte"
+    assert json.loads(aside[0]["line"])["external_id"] == "gw-4"
+    setup.mover.move()
+    assert len(setup.store.rows) == 8
+
+
+def test_half_a_line_of_a_crash_is_set_aside(setup: Setup) -> None:
+    setup.directory.mkdir(exist_ok=True)
+    whole = msgspec.json.encode(row(1)) + b"\n"
+    (setup.directory / "00000000000000000001-1.jsonl").write_bytes(whole + whole[:40])
+    setup.mover.move()
+    assert setup.store.ids == ["gw-1"]
+    assert setup.files() == [SET_ASIDE]
+
+
+def test_a_living_gateways_file_is_not_adopted(setup: Setup) -> None:
+    setup.spool.append(row(1))
+    other = Spool(setup.directory)
+    other.append(row(2))
+    setup.another(other).move()
+    assert setup.store.ids == ["gw-2"]
+    setup.mover.move()
+    assert setup.store.ids == ["gw-2", "gw-1"]
+
+
+DIE = """
+import os, sys
+from pathlib import Path
+from tests.traffic.test_gateway_spool import row
+from traffic.gateway.spool import Spool
+spool = Spool(Path(sys.argv[1]))
+for number in range(3):
+    spool.append(row(number))
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_gateway_left_is_adopted(setup: Setup) -> None:
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    killed = subprocess.run([sys.executable, "-c", DIE, setup.directory], env=environment, check=False)
+    assert killed.returncode == -9
+    assert len(setup.files()) == 1
+    setup.mover.move()
+    assert setup.store.ids == ["gw-0", "gw-1", "gw-2"]
+    assert setup.files() == []
+
+
+def test_a_full_disk_keeps_rows_in_memory_and_no_half_line(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    setup.spool.append(row(1))
+    write = os.write
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda descriptor, line: write(descriptor, line[:10]))
+        setup.spool.append(row(2))
+
+        def refuse(descriptor: int, line: bytes) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        full.setattr(os, "write", refuse)
+        setup.spool.append(row(3))
+    setup.spool.append(row(4))
+    setup.store.away = True
+    with pytest.raises(psycopg.OperationalError):
+        setup.mover.move()
+    setup.store.away = False
+    setup.mover.move()
+    assert setup.store.ids == ["gw-1", "gw-4", "gw-2", "gw-3"]
+    assert setup.files() == []
+
+
+def test_the_thread_moves_what_is_left_when_it_stops(setup: Setup) -> None:
+    setup.mover.start()
+    setup.spool.append(row(1))
+    setup.mover.stop()
+    assert setup.store.ids == ["gw-1"]
+
+
+def test_the_thread_leaves_what_cannot_be_moved_for_the_next_start(setup: Setup) -> None:
+    setup.store.away = True
+    setup.mover.start()
+    setup.spool.append(row(1))
+    setup.mover.stop()
+    assert setup.store.ids == []
+    setup.store.away = False
+    setup.another(Spool(setup.directory)).move()
+    assert setup.store.ids == ["gw-1"]
+
+
+def test_files_are_for_the_owner_alone(setup: Setup) -> None:
+    setup.spool.append(row(1))
+    (name,) = setup.files()
+    assert (setup.directory / name).stat().st_mode & 0o077 == 0
+    assert setup.directory.stat().st_mode & 0o077 == 0
+    segment = Segment.adopt(setup.directory / "gone.jsonl")
+    assert segment is None
