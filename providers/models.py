@@ -16,6 +16,7 @@ from providers.querysets import (
     DeploymentQuerySet,
     FeedQuerySet,
     LeaseQuerySet,
+    MaintenanceQuerySet,
     OfferQuerySet,
     OutageQuerySet,
     TokenPriceQuerySet,
@@ -321,6 +322,13 @@ class Deployment(models.Model):
     def __str__(self) -> str:
         return self.slug
 
+    @property
+    def engine_label(self) -> str:
+        """The engine's name for people; a kind that is no longer known stands for itself."""
+        from providers.engines import ENGINES, engine_of
+
+        return engine_of(self.engine).label if self.engine in ENGINES else self.engine
+
 
 class Check(models.Model):
     """One health probe. Partitioned by day; kept 30 days, its hours for good."""
@@ -383,6 +391,8 @@ class Maintenance(models.Model):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     reason = models.CharField(max_length=200)
+
+    objects = MaintenanceQuerySet.as_manager()
 
 
 class TokenPrice(models.Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from providers import uptime_report
+from providers.checks import Span
 from providers.uptime_report import DeploymentUptime
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
         Deployment,
         Feed,
         Lease,
+        Maintenance,
         Offer,
         Outage,
         TokenPrice,
@@ -58,7 +61,15 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
 
 
 class CheckHourQuerySet(models.QuerySet["CheckHour"]):
-    pass
+    def latency_by_hour(self, ids: Sequence[int], start: datetime, end: datetime) -> dict[int, list[float | None]]:
+        """Mean milliseconds of the checks that went well, by deployment and hour; None where there was none."""
+        first = uptime_report.hour_of(start)
+        hours = [first + n * uptime_report.HOUR for n in range((end - first) // uptime_report.HOUR + 1)]
+        known = {
+            (row.deployment_id, row.hour): row.latency_sum_ms / (row.checks - row.failed)
+            for row in self.filter(deployment__in=ids, hour__gte=first, hour__lt=end, checks__gt=F("failed"))
+        }
+        return {pk: [known.get((pk, hour)) for hour in hours] for pk in ids}
 
 
 class OutageQuerySet(models.QuerySet["Outage"]):
@@ -68,6 +79,15 @@ class OutageQuerySet(models.QuerySet["Outage"]):
     def touching(self, start: datetime, end: datetime) -> OutageQuerySet:
         """Outages of which any part lies between two moments; one that lasts is still there at the end."""
         return self.filter(Q(ended_at=None) | Q(ended_at__gt=start), started_at__lt=end)
+
+
+class MaintenanceQuerySet(models.QuerySet["Maintenance"]):
+    def spans(self, ids: Iterable[int], start: datetime, end: datetime) -> dict[int, list[Span]]:
+        """Windows that touch the time between two moments, by deployment."""
+        found: dict[int, list[Span]] = {}
+        for row in self.filter(deployment__in=list(ids), starts_at__lt=end, ends_at__gt=start):
+            found.setdefault(row.deployment_id, []).append(Span(row.starts_at, row.ends_at))
+        return found
 
 
 class TokenPriceQuerySet(models.QuerySet["TokenPrice"]):

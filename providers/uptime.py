@@ -95,11 +95,9 @@ def claim(*, now: datetime, limit: int = BATCH) -> Batch:
 def _windows(deployments: Sequence[Deployment], now: datetime) -> dict[int, list[Span]]:
     """Maintenance that touches the time since each deployment's last check."""
     longest = max((_policy(deployment).longest_gap for deployment in deployments), default=timedelta())
-    rows = Maintenance.objects.filter(deployment__in=deployments, starts_at__lte=now, ends_at__gt=now - longest)
-    found: dict[int, list[Span]] = {}
-    for row in rows:
-        found.setdefault(row.deployment_id, []).append(Span(row.starts_at, row.ends_at))
-    return found
+    return Maintenance.objects.spans(
+        (deployment.pk for deployment in deployments), now - longest, now + timedelta(microseconds=1)
+    )
 
 
 # Network.

@@ -102,8 +102,14 @@ class DeploymentUptime:
 
     def uptime_since(self, day: date) -> float | None:
         """Uptime of the days from this one on."""
-        some = [entry for entry in self.days if entry.day >= day]
-        return share(sum(entry.observed_s for entry in some), sum(entry.down_s for entry in some))
+        return share(sum(entry.observed_s for entry in self.days if entry.day >= day), self.down_since(day))
+
+    def down_since(self, day: date) -> float:
+        return sum(entry.down_s for entry in self.days if entry.day >= day)
+
+
+def hour_of(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def share(observed_s: float, down: float) -> float | None:
@@ -173,10 +179,8 @@ def _outage_time(outages: Mapping[int, Sequence[OutageSpan]], start: datetime, e
     """The time of each deployment's outages less its maintenance."""
     from providers.models import Maintenance
 
-    windows: defaultdict[int, list[Span]] = defaultdict(list)
-    for row in Maintenance.objects.filter(deployment__in=list(outages), starts_at__lt=end, ends_at__gt=start):
-        windows[row.deployment_id].append(Span(row.starts_at, row.ends_at))
-    return {pk: without((outage.span(end) for outage in some), windows[pk]) for pk, some in outages.items()}
+    windows = Maintenance.objects.spans(outages, start, end)
+    return {pk: without((outage.span(end) for outage in some), windows.get(pk, ())) for pk, some in outages.items()}
 
 
 # Figures over several outages. Pure.

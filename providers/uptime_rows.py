@@ -12,11 +12,10 @@ from django.db import connection
 from providers.checks import Span
 from providers.models import Check
 from providers.partitions import make_partitions, partition_name
+from providers.uptime_report import HOUR, hour_of
 
 if TYPE_CHECKING:
     from providers.uptime import Finding
-
-HOUR = timedelta(hours=1)
 
 # A row is ours as long as it carries the end of our claim: whoever claimed it since has written another one there.
 SAVE_DEPLOYMENTS = """
@@ -138,10 +137,6 @@ def _count(sums: list[float], finding: Finding) -> None:
     sums[1] += not finding.result.ok
     # The time that a refusal took says nothing about speed.
     sums[3] += finding.result.latency_ms if finding.result.ok else 0.0
-
-
-def hour_of(at: datetime) -> datetime:
-    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def by_hour(span: Span) -> list[tuple[datetime, float]]:

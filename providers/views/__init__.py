@@ -1,0 +1,1 @@
+"""Pages of the providers, one module a page."""
