@@ -153,6 +153,16 @@ async def check(client: EngineClient, deployment: Deployment) -> CheckResult:
     return await engine_of(deployment.engine).check(client, target)
 
 
+def check_now(*, deployment: Deployment) -> CheckResult:
+    """What a check says at this moment, for whoever sets a deployment up; nothing is written, it need not be saved."""
+
+    async def knock() -> CheckResult:
+        async with EngineClient() as client:
+            return await check(client, deployment)
+
+    return asyncio.run(knock())
+
+
 def target_of(deployment: Deployment) -> Target:
     """The address and expectations of a deployment; raises SecretUnreadable."""
     return Target(

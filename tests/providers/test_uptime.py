@@ -196,6 +196,12 @@ def test_past_the_deadline_the_rest_is_given_up_without_a_verdict(stub: Stub, mo
     assert (one.state, one.check_claimed_until) == ("unknown", None)
 
 
+def test_a_deployment_can_be_tried_before_it_is_saved(stub: Stub) -> None:
+    tried = Deployment(slug="new", engine="vllm", url=stub.url, model="another", local=True)
+    assert uptime.check_now(deployment=tried).cause == "The model another is not served there; served: qwen."
+    assert not Check.objects.filter(day=START.date()).exists()
+
+
 def test_a_stored_key_is_sent(stub: Stub) -> None:
     deployment("qwen", stub.url, api_key=encrypt("sk-of-the-suite"))
     uptime.check_due(now=at(0))
