@@ -6,9 +6,29 @@ from celery import shared_task
 from django.utils import timezone
 
 from providers import uptime
+from providers.models import Feed
+from providers.polling import due
+from providers.polling.services import poll
 
 
 @shared_task(ignore_result=True)
 def check_due() -> int:
     """Check the deployments that are due."""
     return uptime.check_due(now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def poll_due() -> int:
+    """Claim the feeds that are due and fan them out; one that waits longer than its claim is dropped, not piled up."""
+    feeds = due.claim(timezone.now())
+    for feed in feeds:
+        assert feed.claimed_until is not None, "claim() sets it"
+        poll_feed.apply_async((feed.pk, feed.claimed_until.isoformat()), expires=due.CLAIM_S)
+    return len(feeds)
+
+
+@shared_task(ignore_result=True)
+def poll_feed(pk: int, claimed_until: str) -> bool:
+    """Poll one feed, if the claim that it was queued with still holds."""
+    feed = Feed.objects.select_related("account").filter(pk=pk, claimed_until=claimed_until).first()
+    return feed is not None and poll(feed)

@@ -1,0 +1,1 @@
+"""Polling: which feeds are due, one poll with its bookkeeping, and storing what came back."""

@@ -1,0 +1,165 @@
+"""Storing what a vendor answered: upserts on the vendor's natural keys, so that the same answer twice changes nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from statistics import median
+from typing import Any, TypeVar
+
+from django.db import models
+
+from providers.connectors.base import Balance as BalanceRow
+from providers.connectors.base import CostRow, LeaseRow, OfferRow, UsageRow
+from providers.models import (
+    Account,
+    Balance,
+    Lease,
+    LeaseSpan,
+    LeaseState,
+    Offer,
+    OfferDay,
+    VendorCost,
+    VendorUsage,
+)
+
+R = TypeVar("R")
+M = TypeVar("M", bound=models.Model)
+
+
+def store_offers(account: Account, rows: Iterable[OfferRow], now: datetime) -> int:
+    """Offers seen now; those of the account's provider that were not seen are no longer available."""
+    offers = {
+        (row.external_id, row.kind, row.region): Offer(
+            provider=row.provider,
+            external_id=row.external_id,
+            kind=row.kind,
+            region=row.region,
+            gpu=row.gpu,
+            gpu_count=row.gpu_count,
+            memory_gb=row.memory_gb,
+            price_per_gpu_hour=row.price_per_gpu_hour,
+            reliability=row.reliability,
+            available=row.available,
+            seen_at=now,
+        )
+        for row in rows
+    }
+    upsert(Offer, offers.values(), ("provider", "external_id", "kind", "region"))
+    Offer.objects.filter(provider=account.provider, seen_at__lt=now, available=True).update(available=False)
+    store_offer_days(account.provider, offers.values(), now.date())
+    return len(offers)
+
+
+def store_offer_days(provider: str, offers: Iterable[Offer], day: date) -> None:
+    """The day's lowest, median and highest price by GPU and kind; a day only widens as polls go on."""
+    prices: dict[tuple[str, str], list[Decimal]] = defaultdict(list)
+    for offer in offers:
+        if offer.available:
+            prices[offer.gpu, offer.kind].append(offer.price_per_gpu_hour)
+    known = {(row.gpu, row.kind): row for row in OfferDay.objects.filter(provider=provider, day=day)}
+    rows = []
+    for (gpu, kind), seen in prices.items():
+        before = known.get((gpu, kind))
+        rows.append(
+            OfferDay(
+                provider=provider,
+                gpu=gpu,
+                kind=kind,
+                day=day,
+                low=min([*seen, before.low] if before else seen),
+                median=median(seen),
+                high=max([*seen, before.high] if before else seen),
+                offers=len(seen),
+            )
+        )
+    upsert(OfferDay, rows, ("provider", "gpu", "kind", "day"))
+
+
+def store_leases(account: Account, rows: Iterable[LeaseRow], now: datetime) -> int:
+    """Leases as they stand; one that is no longer listed has ended, at the last moment that we saw it."""
+    known = {lease.external_id: lease for lease in Lease.objects.filter(account=account)}
+    seen = 0
+    for row in rows:
+        seen += 1
+        lease = known.pop(row.external_id, None) or Lease(account=account, external_id=row.external_id)
+        store_lease(lease, row, now)
+    for lease in known.values():
+        if lease.ended_at is None:
+            end_lease(lease)
+    return seen
+
+
+def store_lease(lease: Lease, row: LeaseRow, now: datetime) -> None:
+    ended = row.state == LeaseState.ENDED
+    lease.name, lease.gpu, lease.gpu_count, lease.memory_gb = row.name, row.gpu, row.gpu_count, row.memory_gb  # type: ignore[assignment]  # whole GB are decimals too
+    lease.kind, lease.region, lease.utilisation = row.kind, row.region, row.utilisation
+    lease.state, lease.raw_state, lease.price_per_hour = row.state, row.raw_state, row.price_per_hour
+    lease.started_at = row.started_at or (lease.started_at if lease.pk else now)
+    lease.seen_at = now
+    lease.ended_at = (lease.ended_at or now) if ended else None
+    lease.save()
+    if not ended:
+        extend_span(lease, now)
+
+
+def extend_span(lease: Lease, now: datetime) -> None:
+    """The newest span grows to now; another state or price closes it and opens the next."""
+    span = lease.spans.order_by("-starts_at").first()
+    if span is not None and span.ends_at < now:
+        span.ends_at = now
+        span.save(update_fields=["ends_at"])
+    if span is None or (span.state, span.price_per_hour) != (lease.state, lease.price_per_hour):
+        starts_at = now if span is not None else min(lease.started_at, now)
+        LeaseSpan.objects.get_or_create(
+            lease=lease,
+            starts_at=starts_at,
+            defaults={"ends_at": now, "state": lease.state, "price_per_hour": lease.price_per_hour},
+        )
+
+
+def end_lease(lease: Lease) -> None:
+    lease.state, lease.ended_at = LeaseState.ENDED, lease.seen_at
+    lease.save(update_fields=["state", "ended_at"])
+
+
+def store_usage(account: Account, rows: Iterable[UsageRow], since: datetime, until: datetime) -> int:
+    key = ("account", "starts_at", "model", "workspace", "api_key", "service_tier")
+    return replace_window(account, VendorUsage, rows, key, since, until)
+
+
+def store_costs(account: Account, rows: Iterable[CostRow], since: datetime, until: datetime) -> int:
+    return replace_window(account, VendorCost, rows, ("account", "external_id"), since, until)
+
+
+def replace_window(
+    account: Account, model: type[M], rows: Iterable[Any], key: tuple[str, ...], since: datetime, until: datetime
+) -> int:
+    """What the vendor says of a period now: rows change, and those that it took back go."""
+    made: dict[tuple[Any, ...], M] = {}
+    for row in rows:
+        record = model(account=account, **vars(row))
+        made[tuple(getattr(record, name) for name in key)] = record
+    upsert(model, made.values(), key)
+    stored = model._default_manager.filter(account=account, starts_at__gte=since, starts_at__lt=until)
+    gone = [record.pk for record in stored if tuple(getattr(record, name) for name in key) not in made]
+    model._default_manager.filter(pk__in=gone).delete()
+    return len(made)
+
+
+def store_balance(account: Account, row: BalanceRow) -> int:
+    fields = {"amount": row.amount, "spend_per_hour": row.spend_per_hour, "at": row.at}
+    Balance.objects.update_or_create(account=account, defaults=fields)
+    return 1
+
+
+def upsert(model: type[M], records: Iterable[M], key: tuple[str, ...]) -> None:
+    """Insert or update on a natural key, in its order so that two polls cannot deadlock."""
+    fields = [field.name for field in model._meta.concrete_fields if not field.primary_key and field.name not in key]
+    sort: Callable[[M], Any] = lambda record: tuple(str(getattr(record, name)) for name in key)  # noqa: E731  # a key
+    ordered = sorted(records, key=sort)
+    model._default_manager.bulk_create(
+        ordered, batch_size=1000, update_conflicts=True, unique_fields=list(key), update_fields=fields
+    )

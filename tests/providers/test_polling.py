@@ -1,0 +1,184 @@
+"""Accounts are polled by a due-queue over real HTTP: once each, with back-off, and the answer stored without doubles."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
+
+from providers.encryption import encrypt
+from providers.models import Account, Balance, Feed, Lease, LeaseSpan, Offer, OfferDay, VendorCost, VendorUsage
+from providers.polling import due
+from providers.polling.services import poll, try_account
+from providers.sandbox.testing import SECRETS, Sandbox, running_sandbox
+
+NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+@pytest.fixture(scope="module")
+def vendors() -> Iterator[Sandbox]:
+    with running_sandbox() as sandbox:
+        day = (NOW - timedelta(days=2)).replace(hour=9)
+        tokens = {"uncached_input": 100, "cache_read": 50, "cache_write_5m": 0, "cache_write_1h": 0, "output": 20}
+        cost = {**dict.fromkeys(tokens, "0"), "uncached_input": "0.5", "output": "0.25"}
+        usage = {
+            "hour": day.isoformat(), "model": "claude-sonnet-5-5", "service_tier": "standard", "workspace": None,
+            "api_key": None, "requests": 3, "tokens": tokens, "cost": cost, "web_searches": 0,
+        }  # fmt: skip
+        sandbox.load("anthropic", {"usage": [usage]})
+        pod = {
+            "id": "pod1", "name": "mistral", "gpu": "NVIDIA GeForce RTX 4090", "gpu_count": 1, "price_per_hour": "0.34",
+            "cloud": "SECURE", "status": "RUNNING", "disk_per_hour": "0.01",
+            "spans": [{"from": day.isoformat(), "to": None, "status": "RUNNING"}],
+        }  # fmt: skip
+        sandbox.load("runpod", {"pods": [pod], "balance": "40"})
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(vendors: Sandbox) -> Iterator[Sandbox]:
+    yield vendors
+    vendors.clear_faults()
+
+
+def account(sandbox: Sandbox, kind: str, **given: Any) -> Account:
+    made = Account.objects.create(
+        slug=kind, name=kind, kind=kind, base_url=f"{sandbox.url}/{kind}", local=True, secret=encrypt(SECRETS[kind]), **given
+    )
+    made.refresh_from_db()
+    due.ensure_feeds(made, timezone.now())
+    return made
+
+
+def poll_all() -> list[bool]:
+    return [poll(feed) for feed in due.claim(timezone.now())]
+
+
+def test_a_claude_account_brings_usage_and_bill(db: Any, sandbox: Sandbox) -> None:
+    account(sandbox, "anthropic")
+    assert all(poll_all())
+    assert VendorUsage.objects.get().requests == 3
+    assert sum(VendorCost.objects.values_list("amount", flat=True)) == Decimal("0.75")
+    assert Feed.objects.get(kind="costs").complete_until is not None
+
+
+def test_the_same_answers_twice_change_nothing(db: Any, sandbox: Sandbox) -> None:
+    account(sandbox, "anthropic")
+    account(sandbox, "runpod")
+    poll_all()
+    before = [table.objects.count() for table in (VendorUsage, VendorCost, Offer, Lease, LeaseSpan, OfferDay)]
+    Feed.objects.update(due_at=timezone.now())
+    assert all(poll_all())
+    assert before == [table.objects.count() for table in (VendorUsage, VendorCost, Offer, Lease, LeaseSpan, OfferDay)]
+
+
+def test_a_runpod_account_brings_offers_leases_bill_and_balance(db: Any, sandbox: Sandbox) -> None:
+    account(sandbox, "runpod")
+    assert all(poll_all())
+    assert Offer.objects.filter(gpu="RTX 4090", available=True).exists()
+    lease = Lease.objects.get()
+    assert (lease.state, lease.price_per_hour, lease.spans.count()) == ("running", Decimal("0.34"), 1)
+    assert VendorCost.objects.filter(resource="pod1", category="gpu").exists()
+    assert Balance.objects.get().amount == pytest.approx(Decimal(40), abs=Decimal("0.1"))  # it runs down
+
+
+def test_a_lease_that_vanishes_has_ended(db: Any, sandbox: Sandbox) -> None:
+    made = account(sandbox, "runpod")
+    Lease.objects.create(
+        account=made, external_id="gone", gpu="H100", price_per_hour=2, started_at=NOW, seen_at=NOW, state="running"
+    )
+    poll_all()
+    gone = Lease.objects.get(external_id="gone")
+    assert (gone.state, gone.ended_at) == ("ended", NOW)
+
+
+@pytest.mark.parametrize("fault", ["429", "500", "garbage", "html", "auth"])
+def test_a_failing_vendor_is_explained_and_stops_no_other(db: Any, sandbox: Sandbox, fault: str) -> None:
+    account(sandbox, "anthropic")
+    account(sandbox, "runpod")
+    sandbox.fault("anthropic", fault, for_s=30)
+    poll_all()
+    for feed in Feed.objects.filter(account__slug="anthropic"):
+        assert len(feed.last_error) > 20
+        assert SECRETS["anthropic"] not in feed.last_error
+        assert (feed.failures, feed.claimed_until) == (1, None)
+        assert feed.due_at > timezone.now()
+    assert not Feed.objects.filter(account__slug="runpod").exclude(last_error="").exists()
+
+
+def test_the_last_good_data_stay_while_a_vendor_fails(db: Any, sandbox: Sandbox) -> None:
+    account(sandbox, "runpod")
+    poll_all()
+    before = Lease.objects.count()
+    Feed.objects.update(due_at=timezone.now())
+    sandbox.fault("runpod", "500", for_s=30)
+    poll_all()
+    assert Lease.objects.filter(ended_at=None).count() == before == 1
+
+
+def test_an_account_that_is_refused_for_good_is_switched_off(db: Any, sandbox: Sandbox) -> None:
+    made = account(sandbox, "runpod")
+    sandbox.fault("runpod", "auth", for_s=30)
+    for _ in range(due.STRIKES):
+        Feed.objects.update(due_at=timezone.now())
+        poll_all()
+    made.refresh_from_db()
+    assert not made.enabled
+    assert "RunPod" in made.disabled_reason
+    assert due.claim(timezone.now() + timedelta(days=1)) == []
+
+
+def test_a_vendors_wish_to_wait_is_kept() -> None:
+    assert due.backoff(1, 60, 500).total_seconds() == 500
+    assert 54 <= due.backoff(1, 60, None).total_seconds() <= 66
+    assert due.backoff(30, 60, None).total_seconds() <= 3600 * 1.1
+
+
+def test_workers_that_claim_at_once_never_poll_twice(transactional_db: Any, sandbox: Sandbox) -> None:
+    account(sandbox, "anthropic")
+    account(sandbox, "runpod")
+    claimed: list[int] = []
+
+    def work() -> None:
+        claimed.extend(feed.pk for feed in due.claim(timezone.now()))
+        connection.close()
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert sorted(claimed) == sorted(Feed.objects.values_list("pk", flat=True))
+
+
+def test_a_claim_that_ran_out_is_free_again(db: Any, sandbox: Sandbox) -> None:
+    account(sandbox, "anthropic")
+    now = timezone.now()
+    assert due.claim(now)
+    assert due.claim(now) == []
+    assert due.claim(now + timedelta(seconds=due.CLAIM_S + 1))
+
+
+def test_an_account_can_be_tried_before_it_is_saved(db: Any, sandbox: Sandbox) -> None:
+    made = account(sandbox, "anthropic")
+    assert try_account(made)[0]
+    made.secret = type(made.secret)(encrypt("sk-wrong"))
+    good, sentence = try_account(made)
+    assert not good
+    assert "sk-wrong" not in sentence
+
+
+def test_the_command_exits_1_when_an_account_does_not_answer(transactional_db: Any, sandbox: Sandbox) -> None:
+    account(sandbox, "runpod")
+    call_command("poll")
+    sandbox.fault("runpod", "500", for_s=30)
+    with pytest.raises(SystemExit) as exit_:
+        call_command("poll")
+    assert exit_.value.code == 1
