@@ -32,6 +32,7 @@ PEOPLE = (
     Person("noor", "Noor Vessingham", "staff"),
     Person("piero", "Piero Dunmarelli", "staff"),
 )
+BY_ROLE = {person.role: person for person in reversed(PEOPLE)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,8 @@ CLOCKS: dict[str, tuple[int, ...]] = {
 # The pod that mistral-7b runs on, and the one of the proof of concept before it.
 GPU = "NVIDIA GeForce RTX 4090"
 GPU_HOURLY = Decimal("0.34")
+# Output of all streams together at a concurrency of 16, as the proof of concept measured it.
+GPU_TOKENS_PER_SECOND = 900.0
 POD_ID = "lo0m4090prod01"
 POD_NAME = "mistral-7b"
 TRIAL_POD_ID = "lo0m4090trial1"

@@ -39,6 +39,16 @@ class Opinion:
     stars: int
     comment: str
 
+    def as_feedback(self) -> dict[str, object]:
+        """The body of `POST /api/v1/feedback`."""
+        return {
+            "request_id": self.response_id,
+            "score": self.score,
+            "stars": self.stars,
+            "comment": self.comment,
+            "by": self.by,
+        }
+
 
 @cache
 def texts() -> dict[str, list[dict[str, str]]]:

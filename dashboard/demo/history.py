@@ -1,0 +1,100 @@
+"""What was observed before the demo began: hours of checks, outages that are over, the pod of the proof of concept."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+
+from dashboard.demo import company
+from dashboard.demo.company import HAIKU_4_5, MISTRAL_7B, SONNET_4_5, SONNET_5_5
+from dashboard.demo.story import Story, moment
+from providers.models import Account, CheckHour, Deployment, Lease, LeaseSpan, LeaseState, Outage
+
+CHECKS_AN_HOUR = 120
+HOUR = timedelta(hours=1)
+# How long a check's liveness step takes, in milliseconds.
+CHECK_MS = {MISTRAL_7B.deployment: 42.0}
+CLAUDE_CHECK_MS = 118.0
+
+
+def watched(story: Story) -> dict[str, date]:
+    """Deployments and since when each is checked."""
+    return {
+        SONNET_4_5.deployment: story.first_day,
+        HAIKU_4_5.deployment: story.first_day,
+        SONNET_5_5.deployment: story.starts[3],
+        MISTRAL_7B.deployment: story.hybrid_from,
+    }
+
+
+def add_checks(story: Story, now: datetime) -> None:
+    """Hours of checks up to the present hour, and the outages in them; what is there already stays."""
+    ids = dict(Deployment.objects.values_list("slug", "pk"))
+    for slug, since in watched(story).items():
+        outages = list(_outages(story, slug, now))
+        hours = (_hour(ids[slug], slug, hour, outages) for hour in _hours(since, now))
+        CheckHour.objects.bulk_create(hours, batch_size=2_000, ignore_conflicts=True)
+        for start, end, cause in outages:
+            Outage.objects.get_or_create(
+                deployment_id=ids[slug],
+                started_at=start,
+                defaults={"confirmed_at": start + timedelta(seconds=60), "ended_at": end, "cause": cause},
+            )
+
+
+def _hours(since: date, now: datetime) -> Iterator[datetime]:
+    hour = moment(since, 0)
+    while hour + HOUR <= now:
+        yield hour
+        hour += HOUR
+
+
+def _outages(story: Story, slug: str, now: datetime) -> Iterator[tuple[datetime, datetime, str]]:
+    """The hard failures of a deployment that were over by now."""
+    for day, troubles in story.all_troubles.items():
+        for trouble in troubles:
+            if trouble.hard and trouble.deployment == slug and moment(day, trouble.end) <= now:
+                yield moment(day, trouble.start), moment(day, trouble.end), trouble.cause
+
+
+def _hour(pk: int, slug: str, hour: datetime, outages: list[tuple[datetime, datetime, str]]) -> CheckHour:
+    down = sum(max(timedelta(), min(end, hour + HOUR) - max(start, hour)).total_seconds() for start, end, _ in outages)
+    failed = round(down / HOUR.total_seconds() * CHECKS_AN_HOUR)
+    mean_ms = CHECK_MS.get(slug, CLAUDE_CHECK_MS) * random.Random(f"{slug}{hour}").uniform(0.85, 1.25)
+    return CheckHour(
+        deployment_id=pk,
+        hour=hour,
+        checks=CHECKS_AN_HOUR,
+        failed=failed,
+        observed_s=HOUR.total_seconds(),
+        latency_sum_ms=mean_ms * (CHECKS_AN_HOUR - failed),
+    )
+
+
+def add_trial_lease(story: Story, now: datetime) -> None:
+    """The pod of the proof of concept, which the vendor no longer lists: one lease with a span for each day."""
+    spans = [(start, end) for pod, start, end in story.pods(now) if pod == company.TRIAL_POD_ID and end is not None]
+    if not spans:
+        return
+    lease, _ = Lease.objects.get_or_create(
+        account=Account.objects.get(slug="runpod"),
+        external_id=company.TRIAL_POD_ID,
+        defaults={
+            "name": company.TRIAL_POD_NAME,
+            "gpu": "RTX 4090",
+            "memory_gb": 24,
+            "price_per_hour": company.GPU_HOURLY,
+            "state": LeaseState.ENDED,
+            "raw_state": "TERMINATED",
+            "started_at": spans[0][0],
+            "ended_at": spans[-1][1],
+            "seen_at": spans[-1][1],
+        },
+    )
+    for start, end in spans:
+        LeaseSpan.objects.get_or_create(
+            lease=lease,
+            starts_at=start,
+            defaults={"ends_at": end, "state": LeaseState.RUNNING, "price_per_hour": company.GPU_HOURLY},
+        )

@@ -1,0 +1,135 @@
+"""The process `demo`, from its first line to its last: set up, load this month and the last, tell that it is ready,
+then live, while the older months and the ratings come in behind.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+
+from dashboard.demo import bills, history, setup
+from dashboard.demo.client import Client, DemoError, Halted
+from dashboard.demo.files import READY, Credentials, LoadState, write_json
+from dashboard.demo.live import REAL_APPLICATION, Live, RealCalls
+from dashboard.demo.loader import Loader, Progress, days_back
+from dashboard.demo.opinions import opinions
+from dashboard.demo.story import Story
+from dashboard.demo.traffic import Traffic
+from providers.sandbox.engine import MODEL_NAME
+
+JUDGED_DAYS = 45  # how far back answers were rated
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the processes of this run answer; without a trailing slash."""
+
+    web: str
+    gateway: str
+    sandbox: str
+
+
+class Demo:
+    """One run of the demo company on one data directory. `say` prints a line, `stop` ends it."""
+
+    def __init__(
+        self, directory: Path, addresses: Addresses, say: Callable[[str], None], stop: threading.Event, now: datetime
+    ) -> None:
+        self.directory = directory
+        self.addresses = addresses
+        self.say = say
+        self.stop = stop
+        self.now = now
+        self.credentials = Credentials.kept_in(directory)
+        self.state = LoadState(directory, now.date())
+        self.story = Story(self.state.started_on)
+        self.traffic = Traffic(self.story)
+        self.client = Client(addresses.web, addresses.sandbox, stop)
+        self.progress = Progress(directory, self.story, self.state, now, say)
+        real = RealCalls(addresses.gateway, self.credentials.keys[f"gateway/{REAL_APPLICATION}"], MODEL_NAME)
+        self.live = Live(self.traffic, self.client, self.state, self.credentials, real, also=self.keep_up)
+
+    def run(self) -> None:
+        """Until `stop` is set; clean at any moment. Raises DemoError."""
+        filling = threading.Thread(target=self.fill_in, name="fill-in")
+        try:
+            self.get_ready()
+            filling.start()
+            self.live.run(self.stop)
+        except Halted:
+            pass
+        finally:
+            self.stop.set()
+            if filling.is_alive():
+                filling.join()
+            self.client.close()
+
+    def get_ready(self) -> None:
+        """What the ready file waits for: this month and the last, their bills, and the accounts that read these."""
+        self.client.wait_for(f"{self.addresses.sandbox}/healthz")
+        setup.set_up(self.story, self.credentials, self.addresses.sandbox, self.now)
+        self.client.wait_for(f"{self.addresses.web}/readyz")
+        self.client.put_state("runpod", bills.runpod_state(self.story, self.now))
+        self.live.step(self.now)
+        self.loader().load(days_back(self.last_whole_day, self.story.starts[-3]))
+        setup.accounts(self.addresses.sandbox)
+        history.add_trial_lease(self.story, self.now)
+        history.add_checks(self.story, self.now)
+        write_json(self.directory / READY, self.credentials.ready())
+        self.say("this month and the last are loaded")
+
+    def fill_in(self) -> None:
+        """The ratings of the last weeks, then the older months. A refusal is said, and the live part goes on."""
+        for part in (self.judge, self.load_older):
+            try:
+                part()
+            except DemoError as error:
+                self.say(f"a part of the history cannot be loaded: {error}")
+            except Halted:
+                return  # the next start goes on from here
+
+    def load_older(self) -> None:
+        """The four months before the last."""
+        self.loader().load(days_back(self.story.starts[-3] - timedelta(days=1), self.story.first_day))
+        self.progress.finish()
+
+    def judge(self) -> None:
+        """People's opinions of the answers of the last weeks, newest first, those of today left to the live part."""
+        if self.state.judged:
+            return
+        first = self.last_whole_day - timedelta(days=JUDGED_DAYS)
+        for day in days_back(self.last_whole_day, first):
+            for row in self.traffic.day(day).rows:
+                for opinion in opinions(row):
+                    key = self.credentials.keys[f"rate/{row['application']}"]
+                    self.client.send_rating(opinion.as_feedback(), key)
+        self.state.set_judged()
+
+    def loader(self) -> Loader:
+        key = self.credentials.keys["ingest/"]
+        return Loader(self.traffic, self.client, self.state, key, self.now, self.progress)
+
+    @property
+    def last_whole_day(self) -> date:
+        """The day before the first start; what comes after it is the live part's."""
+        return self.state.started_on - timedelta(days=1)
+
+    def keep_up(self, now: datetime) -> None:
+        """What the passing of time asks for besides requests; with the database away it waits for the next time."""
+        close_old_connections()
+        try:
+            setup.link_lease()
+            setup.enter_charges(self.story, now)
+        except (OperationalError, InterfaceError) as error:
+            self.say(f"the database does not answer: {str(error).splitlines()[0]}")
+        finally:
+            connection.close()
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)

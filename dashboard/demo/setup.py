@@ -1,0 +1,225 @@
+"""Who and what the demo company is, written into the database: the same at every start, and nothing twice.
+
+What a person may change in the UI (a phase's budget, an application's members) is made once and left alone; addresses
+of the sandbox, which differ from start to start, are always brought up to date.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+from django.utils import timezone
+
+from costs.models import Category, Charge, Phase, Provenance, Stage
+from dashboard.demo import company
+from dashboard.demo.company import APPLICATIONS, PEOPLE, PLAYGROUND
+from dashboard.demo.files import ADMIN, Credentials
+from dashboard.demo.story import Story, add_months, moment
+from providers.connectors import connector_class
+from providers.models import Account, Deployment, Feed, Lease
+from providers.sandbox import anthropic, runpod, vllm
+from providers.sandbox.engine import MODEL_NAME
+from traffic.keys import create_key, hash_of
+from traffic.models import Application, Key
+
+# The real engine's checks are quicker, so that a fault set on it is an alert within a minute and a half.
+REAL_DEPLOYMENT = "llama-cpp-smollm2"
+
+
+def set_up(story: Story, credentials: Credentials, sandbox_url: str, now: datetime) -> None:
+    """Everything that requests and bills refer to."""
+    with transaction.atomic():
+        people(credentials)
+        applications(credentials)
+        deployments(sandbox_url)
+        plan(story)
+        enter_charges(story, now)
+
+
+def people(credentials: Credentials) -> None:
+    """The admin of the ready file and the company's people, each in the group of their role."""
+    admin, made = User.objects.get_or_create(
+        username=ADMIN,
+        defaults={"email": f"{ADMIN}@{company.MAIL_DOMAIN}", "is_staff": True, "is_superuser": True},
+    )
+    if made or not admin.check_password(credentials.passwords[ADMIN]):
+        admin.set_password(credentials.passwords[ADMIN])
+        admin.save()
+    for person in PEOPLE:
+        first, last = person.name.split(" ", 1)
+        user, made = User.objects.get_or_create(
+            username=person.username, defaults={"first_name": first, "last_name": last, "email": person.email}
+        )
+        if made:
+            user.set_password(credentials.passwords[person.username])
+            user.save()
+            user.groups.add(Group.objects.get_or_create(name=person.role)[0])
+
+
+def applications(credentials: Credentials) -> None:
+    """The company's applications with the playground, and every key that the demo uses or gives away."""
+    users = {user.username: user for user in User.objects.all()}
+    for known in APPLICATIONS:
+        application, made = Application.objects.get_or_create(
+            slug=known.slug,
+            defaults={"name": known.name, "owner": users[known.owner], "capture_bodies": known.keeps_bodies},
+        )
+        if made:
+            application.members.set(users[name] for name in known.members)
+    Application.objects.get_or_create(
+        slug=PLAYGROUND, defaults={"name": "Playground", "owner": users[ADMIN], "capture_bodies": True}
+    )
+    by_slug = {application.slug: application for application in Application.objects.all()}
+    for name, secret in credentials.keys.items():
+        scope, _, slug = name.partition("/")
+        if not Key.objects.filter(hash=hash_of(secret)).exists():
+            create_key(
+                name=f"demo: {scope}",
+                scopes=[scope],
+                application=by_slug.get(slug),
+                created_by=users[ADMIN],
+                secret=secret,
+            )
+
+
+def deployments(sandbox_url: str) -> None:
+    """Claude as the sandbox plays it, mistral-7b on the simulated pod, and the real engine."""
+    for served in company.CLAUDE:
+        _deployment(
+            served.deployment,
+            name=served.model,
+            provider="anthropic",
+            engine="anthropic",
+            url=f"{sandbox_url}/anthropic",
+            model=served.model,
+            api_key=anthropic.API_KEY,
+            context_tokens=200_000,
+        )
+    _deployment(
+        company.MISTRAL_7B.deployment,
+        name="Mistral 7B on RunPod",
+        provider="self",
+        engine="vllm",
+        url=f"{sandbox_url}/vllm",
+        model=company.MISTRAL_7B.model,
+        context_tokens=vllm.CONTEXT,
+        tokens_per_second=company.GPU_TOKENS_PER_SECOND,
+    )
+    _deployment(
+        REAL_DEPLOYMENT,
+        name="SmolLM2 on llama.cpp",
+        provider="self",
+        engine="llamacpp",
+        url=f"{sandbox_url}/engine",
+        model=MODEL_NAME,
+        context_tokens=2_048,
+        check_every_s=10,
+    )
+
+
+def _deployment(slug: str, *, url: str, api_key: str = "", **facts: object) -> None:
+    known = {"url": url, "api_key": api_key, "local": True}
+    Deployment.objects.update_or_create(slug=slug, defaults=known, create_defaults=known | facts)
+
+
+def plan(story: Story) -> None:
+    """The three phases (the third has no date yet) and the three stages."""
+    starts = {"now": story.first_day, "scale-up": story.hybrid_from}
+    for phase in company.PHASES:
+        Phase.objects.get_or_create(
+            slug=phase.slug,
+            defaults={
+                "name": phase.name,
+                "shape": phase.shape,
+                "budget_low": phase.budget_low,
+                "budget_high": phase.budget_high,
+                "volume_from": phase.volume_from,
+                "volume_to": phase.volume_to,
+                "starts_on": starts.get(phase.slug),
+                "ends_on": story.hybrid_from if phase.slug == "now" else None,
+            },
+        )
+    for stage, starts_on, ends_on in stages(story):
+        Stage.objects.get_or_create(
+            slug=stage.slug,
+            defaults={"name": stage.name, "starts_on": starts_on, "ends_on": ends_on, "budget": stage.budget},
+        )
+
+
+def stages(story: Story) -> list[tuple[company.Stage, date, date]]:
+    """Each stage, its first day and the day after its last."""
+    return [
+        (company.EVALUATION, story.evaluation_from, story.trial_from),
+        (company.PROOF_OF_CONCEPT, story.trial_from, story.hybrid_from),
+        (company.PRODUCTION, story.hybrid_from, add_months(story.hybrid_from, 5)),
+    ]
+
+
+def enter_charges(story: Story, now: datetime) -> None:
+    """What a person enters: the pod's upkeep on the first of each month, and the evaluation's borrowed machine."""
+    month = story.hybrid_from
+    while month <= now.date():
+        _enter("runpod", month, Category.UPKEEP, company.UPKEEP_MONTHLY, "Backups and monitoring of the pod")
+        month = add_months(month, 1)
+    said = "14 hours of a spot RTX 4090 at 0.30, for the evaluation"
+    day = story.evaluation_from + timedelta(days=3)
+    _enter("vast", day, Category.GPU, company.EVALUATION_INVOICE, said)
+
+
+def _enter(provider: str, day: date, category: Category, amount: Decimal, description: str) -> None:
+    Charge.objects.get_or_create(
+        key=f"entered/demo/{provider}/{day}/{category}",
+        defaults={
+            "provider": provider,
+            "day": day,
+            "starts_at": moment(day, 0),
+            "ends_at": moment(day + timedelta(days=1), 0),
+            "category": category,
+            "provenance": Provenance.ENTERED,
+            "amount": amount,
+            "original_amount": amount,
+            "description": description,
+            "invoice_month": f"{day:%Y-%m}",
+            "entered_by": User.objects.get(username=company.BY_ROLE["manager"].username),
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """An account at a simulated vendor."""
+
+    slug: str
+    name: str
+    kind: str
+    path: str
+    secret: str
+
+
+VENDORS = (
+    Vendor("anthropic", "Anthropic Console", "anthropic", "anthropic", anthropic.ADMIN_KEY),
+    Vendor("runpod", "RunPod", "runpod", "runpod", runpod.KEY),
+)
+
+
+def accounts(sandbox_url: str) -> None:
+    """The accounts that are polled, due at once; called when the vendors know what they are to bill."""
+    for vendor in VENDORS:
+        known = {"base_url": f"{sandbox_url}/{vendor.path}", "secret": vendor.secret, "local": True}
+        named = {"name": vendor.name, "kind": vendor.kind}
+        account, _ = Account.objects.update_or_create(slug=vendor.slug, defaults=known, create_defaults=known | named)
+        for feed, every_s in connector_class(vendor.kind).feeds.items():
+            Feed.objects.get_or_create(
+                account=account, kind=feed, defaults={"every_s": every_s, "due_at": timezone.now()}
+            )
+
+
+def link_lease() -> None:
+    """Tie mistral-7b to its pod, once a poll has found that."""
+    lease = Lease.objects.filter(external_id=company.POD_ID).first()
+    if lease is not None:
+        Deployment.objects.filter(slug=company.MISTRAL_7B.deployment, lease=None).update(lease=lease)
