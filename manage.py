@@ -9,6 +9,11 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+    if sys.argv[1:2] == ["up"]:
+        # Before Django: it makes what the settings read, and stays in memory beside everything that it starts.
+        from dashboard.up import main as up
+
+        sys.exit(up(sys.argv[2:]))
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

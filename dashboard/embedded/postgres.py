@@ -61,6 +61,7 @@ class Postgres:
         self.log = self.home / "postgres.log"
         self.settings = {**SETTINGS, **(overrides or {})}
         self.port = 0
+        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -76,6 +77,7 @@ class Postgres:
         self._initialise()
         self.stop()
         for attempt in (1, 2, 3):
+            self.port = free_port()
             try:
                 self._run(seconds)
                 break
@@ -86,6 +88,11 @@ class Postgres:
                 self.stop()
         self._create_database()
         return self.url
+
+    def revive(self, seconds: float = 60) -> None:
+        """Starts a server that has died again, at the same address, so that pools and clients find it by themselves."""
+        self.stop()
+        self._run(seconds)
 
     def pid(self) -> int | None:
         """The running server's process; None when there is none."""
@@ -150,10 +157,10 @@ class Postgres:
             raise ServerError(f"PostgreSQL cannot be set up in {self.home}: {(result.stderr or result.stdout).strip()}")
 
     def _run(self, seconds: float) -> None:
-        self.port = free_port()
         options = [f"--{name}={value}" for name, value in {**self.settings, "port": str(self.port)}.items()]
-        process = launch([*_prefix(), str(binary("postgres")), "-D", str(self.cluster), *options], self.log, _env())
-        wait_until(self._answers, process, "PostgreSQL", self.log, seconds)
+        command = [*_prefix(), str(binary("postgres")), "-D", str(self.cluster), *options]
+        self.process = launch(command, self.log, _env())
+        wait_until(self._answers, self.process, "PostgreSQL", self.log, seconds)
 
     def _answers(self) -> bool:
         try:

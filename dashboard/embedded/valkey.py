@@ -39,6 +39,7 @@ class Valkey:
         self.log = self.home / "valkey.log"
         self.password = secrets.token_urlsafe(24)
         self.port = 0
+        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -50,6 +51,7 @@ class Valkey:
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.stop()
         for attempt in (1, 2, 3):
+            self.port = free_port()
             try:
                 self._run(seconds)
                 break
@@ -57,6 +59,11 @@ class Valkey:
                 if attempt == 3:
                     raise
         return self.url
+
+    def revive(self, seconds: float = 20) -> None:
+        """Starts a server that has died again, at the same address and with the same password."""
+        self.stop()
+        self._run(seconds)
 
     def stop(self, seconds: float = 5) -> None:
         """Stops whichever server the folder's record names, ours or an orphan."""
@@ -77,16 +84,15 @@ class Valkey:
         return process if ours else None
 
     def _run(self, seconds: float) -> None:
-        self.port = free_port()
         configuration = self.home / "valkey.conf"
         text = CONFIGURATION.format(port=self.port, password=self.password, home=self.home)
         write_private(configuration, text)
-        process = launch([str(binary()), str(configuration)], self.log)
+        self.process = launch([str(binary()), str(configuration)], self.log)
         try:
-            wait_until(self._answers, process, "Valkey", self.log, seconds)
+            wait_until(self._answers, self.process, "Valkey", self.log, seconds)
         except ServerError:
-            process.kill()
-            process.wait()
+            self.process.kill()
+            self.process.wait()
             raise
 
     def _answers(self) -> bool:

@@ -1,0 +1,284 @@
+"""The command itself: check, start, tell when ready, watch, stop."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shlex
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+import psycopg
+
+from dashboard.embedded.servers import ServerError, free_port
+from dashboard.up import static
+from dashboard.up.data import MARK, DataDirectory, replace_private, stop_marked
+from dashboard.up.processes import Processes, procfile
+from dashboard.up.ready import Probe, file_probe, http_probe, ready_text
+from dashboard.up.refusal import Crashed, Refused, Stopped
+from dashboard.up.servers import Servers
+from providers.sandbox.engine import MODEL_NAME
+
+BASE = Path(__file__).resolve().parent.parent.parent
+NAMES = ("web", "gateway", "worker", "beat")
+DEMO_NAMES = (*NAMES, "sandbox", "engine", "demo")
+# Seconds. Together with the servers' own they stay below the 15 after which nothing may be left.
+PATIENCE_AT_STOP = 7.0
+PATIENCE_AT_START, PATIENCE_AT_DEMO = 120.0, 900.0
+# What other commands need to join; the rest of the environment is the processes' own business.
+ANNOUNCED = (
+    "DATABASE_URL REDIS_URL EMAIL_URL SECRET_KEY BREAKEVEN_KEY BREAKEVEN_URL BREAKEVEN_DEMO "
+    "GATEWAY_URL SANDBOX_URL ENGINE_URL"
+).split()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `up`, for itself and for `manage.py help up`."""
+    parser.add_argument("--demo", action="store_true", help="the demo company, its sandbox vendors and a real engine")
+    parser.add_argument("--data", metavar="DIR", help="data directory (default: BREAKEVEN_DATA, else ./var)")
+    parser.add_argument("--port", type=int, default=8000, metavar="N", help="of the pages (default: 8000)")
+    parser.add_argument("--gateway-port", type=int, default=8001, metavar="N", help="of the gateway (default: 8001)")
+    parser.add_argument("--ready-file", type=Path, metavar="PATH", help="written once every process answers")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs until a signal, a crash or a refusal; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="manage.py up", description="Starts everything Breakeven needs.")
+    add_arguments(parser)
+    options = parser.parse_args(arguments)
+    return run(options)
+
+
+def run(options: argparse.Namespace) -> int:
+    """`main` with parsed options."""
+    # Everything made here holds secrets or figures: databases, logs, keys.
+    os.umask(0o077)
+    try:
+        with _signals_raise():
+            data = DataDirectory(Path(options.data or os.environ.get("BREAKEVEN_DATA") or "var"))
+            with data.held():
+                return Stack(options, data).run()
+    except Stopped:
+        return 0
+    except (Refused, ServerError) as error:
+        print(error, file=sys.stderr)
+        return getattr(error, "code", 1)
+    except OSError as error:
+        print(f"Breakeven cannot start: {error}", file=sys.stderr)
+        return 1
+
+
+class Stack:
+    """One run of all processes on one data directory, which the caller holds."""
+
+    def __init__(self, options: argparse.Namespace, data: DataDirectory) -> None:
+        self.options = options
+        self.data = data
+        self.names = DEMO_NAMES if options.demo else NAMES
+        self.servers = Servers(data, demo=options.demo)
+        self.processes: Processes | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the pages are on this machine; BREAKEVEN_URL may name another address for links."""
+        return f"http://127.0.0.1:{self.options.port}"
+
+    def run(self) -> int:
+        """Returns the exit code once nothing runs any more."""
+        self._check_options()
+        try:
+            processes = self._start()
+            self._wait(processes)
+            self._tell(processes)
+            self._watch(processes)
+        except Crashed as error:
+            self._say(f"{error}\nEverything is being stopped.")
+            return 1
+        finally:
+            self._stop()
+        return 0
+
+    def _check_options(self) -> None:
+        options = self.options
+        if options.port == options.gateway_port and options.port:
+            raise Refused("--port and --gateway-port must differ.", code=2)
+        options.port = _wanted_port(options.port, "--port", "the pages")
+        options.gateway_port = _wanted_port(options.gateway_port, "--gateway-port", "the gateway")
+        if options.ready_file:
+            try:
+                options.ready_file.unlink(missing_ok=True)  # an old one would say that we are ready
+                replace_private(options.ready_file, "")
+                options.ready_file.unlink()
+            except OSError as error:
+                raise Refused(f"--ready-file cannot be written: {error}", code=2) from error
+
+    def _start(self) -> Processes:
+        print(f"Breakeven starts in {self.data.root}", flush=True)
+        environment = self._environment(self.servers.start(os.environ))
+        processes = self.processes = Processes(self.data.logs, environment, BASE)
+        processes.say("database and queue answer")
+        if static.changed():
+            processes.say("collecting static files")
+            # Not secret, and another user's start in this clone serves them too.
+            processes.run("static", "umask 022; exec python -m dashboard.up.static")
+        processes.say("bringing the database up to date")
+        processes.run("prepare", "exec python manage.py prepare")
+        joinable = {name: environment[name] for name in ANNOUNCED if environment.get(name)}
+        self.data.announce(joinable)
+        for name, command in procfile(BASE / "Procfile", self.names).items():
+            processes.start(name, command)
+        return processes
+
+    def _environment(self, servers: dict[str, str]) -> dict[str, str]:
+        """The variables of every process; those that somebody has set are kept."""
+        options = self.options
+        made = {
+            "BREAKEVEN_URL": self.url,
+            "HOST": "127.0.0.1",
+            # Threads that each keep a 64 MB arena of their own are most of a Python process's memory.
+            "MALLOC_ARENA_MAX": "2",
+        }
+        ours = {
+            **servers,
+            MARK: self.data.token,
+            "BREAKEVEN_DATA": str(self.data.root),
+            "BREAKEVEN_DEMO": "1" if options.demo else "",
+            "DJANGO_SETTINGS_MODULE": "dashboard.settings",
+            "GATEWAY_PORT": str(options.gateway_port),
+            "GATEWAY_URL": f"http://127.0.0.1:{options.gateway_port}",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "PORT": str(options.port),
+            "PYTHONUNBUFFERED": "1",
+        }
+        if options.demo:
+            sandbox, engine, sink = free_port(), free_port(), free_port()
+            made["EMAIL_URL"] = f"smtp://127.0.0.1:{sink}"
+            ours |= {
+                "ENGINE_PORT": str(engine),
+                "ENGINE_URL": f"http://127.0.0.1:{engine}",
+                "SANDBOX_PORT": str(sandbox),
+                "SANDBOX_URL": f"http://127.0.0.1:{sandbox}",
+                "SMTP_SINK_PORT": str(sink),
+            }
+        return {**made, **{key: value for key, value in os.environ.items() if value or key not in made}, **ours}
+
+    def _probes(self, environment: dict[str, str]) -> list[Probe]:
+        ready = self.data.ready
+        probes = [
+            http_probe("web", self.options.port, "/readyz"),
+            http_probe("gateway", self.options.gateway_port, "/healthz"),
+            file_probe("worker", ready / "worker", "has not said that it is ready"),
+            file_probe("beat", ready / "beat", "has not said that it is ready"),
+        ]
+        if self.options.demo:
+            probes += [
+                http_probe("sandbox", int(environment["SANDBOX_PORT"]), "/healthz"),
+                http_probe("engine", int(environment["ENGINE_PORT"]), "/health"),
+                file_probe("demo", self.data.demo_file, "is still loading"),
+            ]
+        return probes
+
+    def _wait(self, processes: Processes) -> None:
+        began = told = time.monotonic()
+        patience = PATIENCE_AT_DEMO if self.options.demo else PATIENCE_AT_START
+        pending = [(probe, "") for probe in self._probes(processes.environment)]
+        while pending:
+            processes.check()
+            pending = [(probe, why) for probe, _ in pending if (why := probe.ask()) is not None]
+            now = time.monotonic()
+            if now - began > patience:
+                raise Crashed("\n".join(f"{probe.name} is not ready: {why}" for probe, why in pending))
+            if pending and now - told > 5:
+                told = now
+                processes.say(f"waiting for {', '.join(probe.name for probe, _ in pending)} ({now - began:.0f} s)")
+            time.sleep(0.1)
+        processes.say(f"every process answers after {time.monotonic() - began:.1f} s")
+
+    def _tell(self, processes: Processes) -> None:
+        """The ready file and the lines that a person looks for."""
+        environment = processes.environment
+        demo = json.loads(self.data.demo_file.read_text()) if self.options.demo else {}
+        if self.options.ready_file:
+            replace_private(self.options.ready_file, ready_text(self.url, environment, demo, MODEL_NAME))
+        lines = [f"Breakeven is ready:  {self.url}"]
+        if demo:
+            lines.append(f"Log in as:           {demo['admin']['username']}  password: {demo['admin']['password']}")
+        elif not has_admin(environment["DATABASE_URL"]):
+            lines.append(f"Nobody can log in yet. In another terminal:  {self._createsuperuser()}")
+        lines += [f"Gateway for models:  {environment['GATEWAY_URL']}", "Ctrl-C stops everything."]
+        rule = "─" * max(map(len, lines))
+        print("\n".join(["", rule, *lines, rule, ""]), flush=True)
+
+    def _createsuperuser(self) -> str:
+        """The command line that joins this run, whatever directory it runs in."""
+        own = "" if self.data.root == Path("var").absolute() else f"BREAKEVEN_DATA={shlex.quote(str(self.data.root))} "
+        return f"{own}{os.path.relpath(sys.executable)} manage.py createsuperuser"
+
+    def _watch(self, processes: Processes) -> None:
+        while True:
+            processes.check()
+            if news := self.servers.check():
+                processes.say(news)
+            time.sleep(0.2)
+
+    def _say(self, text: str) -> None:
+        if self.processes:
+            self.processes.say(text)
+        else:
+            print(text, file=sys.stderr)
+
+    def _stop(self) -> None:
+        """Ends the processes first, then what they write to. Signals that come meanwhile change nothing."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        self.data.forget()
+        if self.processes:
+            self.processes.say("stopping")
+            self.processes.stop(PATIENCE_AT_STOP)
+        stop_marked(self.data.token, patience=1)
+        self.servers.stop()
+        if self.processes:
+            self.processes.say("stopped")
+
+
+def has_admin(database_url: str) -> bool:
+    """Whether anybody may log in and give rights to others."""
+    with psycopg.connect(database_url) as connection:
+        query = "SELECT EXISTS (SELECT 1 FROM auth_user WHERE is_superuser AND is_active)"
+        return connection.execute(query).fetchone() == (True,)
+
+
+def _wanted_port(port: int, option: str, what: str) -> int:
+    """`port` if it can be had, 0 meaning any; raises Refused with the option to pass."""
+    if port == 0:
+        return free_port()
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+    except (OSError, OverflowError) as error:
+        raise Refused(
+            f"Port {port} for {what} cannot be had ({getattr(error, 'strerror', error)}): "
+            f"pass another one, for example {option} {free_port()}.",
+            code=2,
+        ) from error
+    return port
+
+
+@contextlib.contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Turns the first request to end into Stopped, wherever the main thread is."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Stopped
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    yield

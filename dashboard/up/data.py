@@ -1,0 +1,147 @@
+"""The data directory: whose it is, what is in it, and what an earlier start left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psutil
+
+from dashboard.embedded.servers import write_private
+from dashboard.up.refusal import Refused
+
+MARK = "BREAKEVEN_RUN"
+LEAST_FREE = 200 * 1024**2  # bytes: a new database, its log of changes and an hour of logs
+
+
+class DataDirectory:
+    """`root` with its lock, `run.json` for other commands to join by, and folders for servers and logs."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.postgres = self.root / "postgres"
+        self.valkey = self.root / "valkey"
+        self.logs = self.root / "logs"
+        self.ready = self.root / "ready"
+        self.run_file = self.root / "run.json"
+        self.demo_file = self.root / "demo-ready.json"
+        self.token = secrets.token_hex(16)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Holds the directory for this process alone; the kernel lets go of it however the process ends."""
+        self._prepare()
+        with (self.root / "up.lock").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Refused(self._who_holds(lock.name), code=2) from None
+            lock.seek(0)
+            earlier = _parse(lock.read()).get("run", "")
+            self.forget()
+            if earlier:
+                stop_marked(earlier)
+            lock.truncate(0)
+            lock.write(json.dumps({"pid": os.getpid(), "run": self.token}))
+            lock.flush()
+            try:
+                yield
+            finally:
+                lock.truncate(0)
+
+    def announce(self, environment: Mapping[str, str]) -> None:
+        """Lets other commands join: the same names as the environment's, readable by the owner alone."""
+        replace_private(self.run_file, json.dumps(environment, indent=1))
+
+    def forget(self) -> None:
+        """Nothing runs here any more."""
+        for path in (self.run_file, self.demo_file, *self.ready.iterdir()):
+            path.unlink(missing_ok=True)
+
+    def _prepare(self) -> None:
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self.postgres, self.valkey, self.logs, self.ready):
+                folder.mkdir(mode=0o700, exist_ok=True)
+            trial = self.root / f".trial-{self.token}"
+            trial.write_bytes(b"0" * 4096)
+            trial.unlink()
+        except OSError as error:
+            raise Refused(self._unusable(error)) from error
+        free = shutil.disk_usage(self.root).free
+        if free < LEAST_FREE:
+            raise Refused(
+                f"The disk of the data directory {self.root} has {free // 1024**2} MB free and Breakeven needs "
+                f"{LEAST_FREE // 1024**2} MB to start: make room, or pass another directory with --data."
+            )
+
+    def _unusable(self, error: OSError) -> str:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        why = "is on a full disk" if full else f"cannot be written ({error.strerror}: {error.filename})"
+        advice = "make room" if full else "mend its permissions"
+        return f"The data directory {self.root} {why}: {advice}, or pass another directory with --data."
+
+    def _who_holds(self, lock: str) -> str:
+        pid = _parse(Path(lock).read_text()).get("pid", "?")
+        url = read_run(self.run_file).get("BREAKEVEN_URL", "still starting")
+        return (
+            f"Breakeven already runs in {self.root} (process {pid}, {url}): "
+            "stop that one first, or pass another directory with --data."
+        )
+
+
+def replace_private(path: Path, text: str) -> None:
+    """Writes `path` whole or not at all, mode 0600: who waits for it never reads half of it."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    write_private(draft, text)
+    draft.replace(path)
+
+
+def read_run(path: Path) -> dict[str, str]:
+    """The variables of a running `up`, empty when none runs."""
+    try:
+        return _parse(path.read_text())
+    except OSError:
+        return {}
+
+
+def stop_marked(token: str, patience: float = 5) -> None:
+    """Stops every process that the run with this token started, grandchildren without a parent included.
+
+    They are known by a variable in their environment: unlike a process number nobody else can come to have it.
+    """
+    found = marked(token)
+    for process in found:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, stubborn = psutil.wait_procs(found, timeout=patience)
+    for process in {*stubborn, *marked(token)}:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(stubborn, timeout=patience)
+
+
+def marked(token: str) -> list[psutil.Process]:
+    """The living processes that carry the token."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == token and process.pid != os.getpid():
+                found.append(process)
+    return found
+
+
+def _parse(text: str) -> dict[str, str]:
+    """A flat JSON object; empty for what a crash left half-written."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return {}
+    return {str(key): str(value) for key, value in content.items()} if isinstance(content, dict) else {}

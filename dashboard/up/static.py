@@ -1,0 +1,58 @@
+"""Static files collected and compressed once, and again only when one of them has changed.
+
+`python -m dashboard.up.static` does it; compressing plotly.js takes seconds, so `make setup` and the image do it ahead.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+BASE = Path(__file__).resolve().parent.parent.parent
+SOURCE, TARGET = BASE / "static", BASE / "staticfiles"
+STAMP = TARGET / ".stamp"
+# Packages whose files are among the collected ones.
+PACKAGES = ("django", "django-htmx", "django-ninja", "plotly", "whitenoise")
+
+
+def stamp() -> str:
+    """Changes with any of the files: our own by content, a package's by its version."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in SOURCE.rglob("*") if path.is_file()):
+        digest.update(str(path.relative_to(SOURCE)).encode() + b"\0" + path.read_bytes() + b"\0")
+    for package in PACKAGES:
+        digest.update(f"{package} {_version(package)}".encode())
+    return digest.hexdigest()
+
+
+def changed() -> bool:
+    """Whether what is collected is not of the files as they are."""
+    return not STAMP.exists() or STAMP.read_text() != stamp()
+
+
+def collect() -> None:
+    """Collects unless another process has just done so; raises what Django raises for a broken reference."""
+    TARGET.mkdir(exist_ok=True)
+    with (TARGET / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not changed():
+            return
+        from django.core.management import execute_from_command_line
+
+        execute_from_command_line(["manage.py", "collectstatic", "--no-input", "--verbosity", "0"])
+        STAMP.write_text(stamp())
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(BASE))
+    collect()
