@@ -15,10 +15,10 @@ from costs.breakeven import Inputs, InvalidInputs, as_json, compute, inputs_from
 from costs.live import live_inputs, price_lists
 from costs.schemas import BreakEvenOut, PhasesOut, ReconciliationOut, ScenarioOut, ScorecardOut, SpendOut
 from costs.spend import Spend, spend
+from providers.rest.errors import ApiError, at
+from providers.rest.shapes import READ_ERRORS, Error
 from traffic.access import needs
-from traffic.errors import ApiError, at
 from traffic.queries import FilterQuery, PeriodQuery
-from traffic.schemas import READ_ERRORS, Error
 
 router = Router(tags=["costs"])
 GroupBy = Literal["provider", "model", "application", "task", "day", "month", "provenance"]

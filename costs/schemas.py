@@ -7,7 +7,7 @@ from typing import Any
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
-from traffic.schemas import Usd
+from providers.rest.shapes import Usd
 
 
 class SpendGroupOut(Schema):

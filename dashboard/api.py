@@ -8,10 +8,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from dashboard.database_away import AWAY, away
 from costs.api import router as costs
+from dashboard.database_away import AWAY, away
+from providers.rest.errors import ApiError
 from traffic.api import router as traffic
-from traffic.errors import ApiError
 
 api = NinjaAPI(
     title="Breakeven",

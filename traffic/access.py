@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja.security.base import AuthBase
 
-from traffic.errors import ApiError
+from providers.rest.errors import ApiError
 from traffic.keys import Caller, callers, secret_of
 
 

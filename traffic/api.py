@@ -8,13 +8,14 @@ from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from ninja import Query, Router, Schema
 
+from providers.rest.shapes import READ_ERRORS, Error
 from traffic import reports
 from traffic.access import caller_of, needs
 from traffic.ingest.body import read_body
 from traffic.ingest.native import MAX_BYTES
 from traffic.queries import FilterQuery, PeriodQuery
 from traffic.reports import GroupBy
-from traffic.schemas import READ_ERRORS, Error, LatencyOut, UsageOut
+from traffic.schemas import LatencyOut, UsageOut
 from traffic.services import ingest_native
 
 router = Router(tags=["traffic"])

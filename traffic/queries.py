@@ -9,9 +9,9 @@ from ninja import Schema
 from pydantic import Field
 
 from providers.models import Deployment
+from providers.rest.periods import MOMENT, Period, parse_period
 from traffic.filters import Filters, ids
 from traffic.models import Application
-from traffic.periods import MOMENT, Period, parse_period
 
 Text = Annotated[str, Field(max_length=200, pattern="^[^\\x00]*$")]
 Moment = Annotated[str | None, Field(pattern=MOMENT)]

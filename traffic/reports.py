@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from django.db import connection
 
+from providers.rest.periods import Period
 from traffic.filters import Filters
-from traffic.periods import Period
 
 GroupBy = Literal["provider", "model", "application", "task", "deployment", "hour", "day"]
 

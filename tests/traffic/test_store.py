@@ -134,7 +134,9 @@ def test_two_rows_that_turn_out_to_be_one_are_merged(conn: psycopg.Connection, p
 def test_two_staged_rows_that_become_the_same_row_fill_it_in_turn(conn: psycopg.Connection, price: TokenPrice) -> None:
     installation = Installation.load(conn)
     ingest(conn, [row(1, tokens=None, ttft_ms=None, response_id=RESPONSE)], installation)
-    result = ingest(conn, [row(1, ttft_ms=150.0, tokens=None), row(2, ttft_ms=None, response_id=RESPONSE)], installation)
+    result = ingest(
+        conn, [row(1, ttft_ms=150.0, tokens=None), row(2, ttft_ms=None, response_id=RESPONSE)], installation
+    )
     assert (result.accepted, result.duplicates) == (0, 2)
     assert conn.execute("SELECT ttft_ms, output FROM traffic_request").fetchone() == (150.0, 200)
     assert_rollups_exact(conn)

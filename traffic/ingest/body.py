@@ -6,7 +6,7 @@ import zlib
 
 from django.http import HttpRequest
 
-from traffic.errors import ApiError
+from providers.rest.errors import ApiError
 
 CHUNK = 1 << 16
 WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from traffic.errors import ApiError, at
+from providers.rest.errors import ApiError, at
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.keys import Caller
 
