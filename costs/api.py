@@ -13,7 +13,9 @@ from pydantic import Field
 from costs import scenarios, sheets
 from costs.breakeven import Inputs, InvalidInputs, as_json, compute, inputs_from_body
 from costs.live import live_inputs, price_lists
-from costs.schemas import BreakEvenOut, PhasesOut, ReconciliationOut, ScenarioOut, ScorecardOut, SpendOut
+from costs.models import Phase
+from costs.plan import PhaseState, plan
+from costs.schemas import BreakEvenOut, PhasesOut, ScenarioOut, SpendOut
 from costs.spend import Spend, spend
 from providers.rest.errors import ApiError, at
 from providers.rest.shapes import READ_ERRORS, Error
@@ -118,3 +120,48 @@ def get_scenario(request: HttpRequest, scenario: Annotated[str, Field(max_length
         return scenarios.as_json(scenarios.compute(sheets.load(), scenario))
     except LookupError:
         raise ApiError(404, f"There is no scenario {scenario!r}; the research has A to E.") from None
+
+
+@router.get("/phases", auth=needs("read"), response={200: PhasesOut, **READ_ERRORS}, summary="Phases and stages")
+def get_phases(request: HttpRequest) -> Any:
+    found = plan(timezone.now())
+    return {
+        "current": slug(found.current),
+        "volume_phase": slug(found.volume_phase),
+        "run_rate": found.run_rate,
+        "phases": [phase_json(state) for state in found.phases],
+        "stages": [
+            {
+                "slug": state.stage.slug,
+                "name": state.stage.name,
+                "starts_on": state.stage.starts_on.isoformat(),
+                "ends_on": state.stage.ends_on.isoformat(),
+                "budget": state.stage.budget,
+                "spent": state.spent,
+            }
+            for state in found.stages
+        ],
+    }
+
+
+def slug(phase: Phase | None) -> str | None:
+    return phase.slug if phase else None
+
+
+def phase_json(state: PhaseState) -> dict[str, Any]:
+    phase, ahead = state.phase, state.forecast
+    return {
+        "slug": phase.slug,
+        "name": phase.name,
+        "budget_period": "month",
+        "budget_low": phase.budget_low,
+        "budget_high": phase.budget_high,
+        "volume_from": phase.volume_from,
+        "volume_to": phase.volume_to,
+        "starts_on": phase.starts_on and phase.starts_on.isoformat(),
+        "ends_on": phase.ends_on and phase.ends_on.isoformat(),
+        "spent": state.spent,
+        "forecast": ahead and {"low": ahead.low, "median": ahead.median, "high": ahead.high},
+        "requests": state.requests,
+        "runs_out_on": state.runs_out_on and state.runs_out_on.isoformat(),
+    }

@@ -114,6 +114,7 @@ class StageOut(Schema):
 class PhasesOut(Schema):
     current: str | None
     volume_phase: str | None
+    run_rate: int
     phases: list[PhaseOut]
     stages: list[StageOut]
 

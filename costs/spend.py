@@ -15,6 +15,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
+from django.db.models import Sum
+
 from costs.allocation import divide
 from costs.models import Category, Charge, Provenance
 from providers.models import Deployment, Feed
@@ -47,6 +49,7 @@ class Line:
     provenance: str
     amount: Decimal
     who: Who = NOBODY
+    committed: bool = False  # known ahead: leases and entered charges, whatever the traffic
 
 
 @dataclass
@@ -83,8 +86,8 @@ class Spend:
 def spend(since: date, until: date, group_by: GroupBy = "provider", filters: Filters | None = None) -> Spend:
     """Spend of the UTC days from `since` to the day before `until`."""
     wanted = filters or Filters()
-    usage = usage_rows(since, until)
     fine = group_by in ("application", "task", "model", "deployment") or wanted.divides()
+    usage = usage_rows(since, until, fine)
     lines = [line for line in spend_lines(since, until, usage, fine) if wanted.hold(line.provider, line.who)]
     counted = [row for row in usage if wanted.hold(row["provider"], who_of(row))]
     groups = grouped(lines, counted, group_by)
@@ -103,23 +106,30 @@ def spend(since: date, until: date, group_by: GroupBy = "provider", filters: Fil
     )
 
 
-def usage_rows(since: date, until: date) -> list[dict[str, Any]]:
-    """Usage days as plain rows; leased requests cost nothing of their own."""
-    names = ("day", "provider", "model", "application_id", "deployment_id", "task")
-    return list(
-        UsageDay.objects.filter(day__gte=since, day__lt=until).values(
-            *names, "requests", "unpriced", "unknown_usage", "cost"
-        )
-    )
+SUMS = ("requests", "unpriced", "unknown_usage", "cost")
+
+
+def usage_rows(since: date, until: date, fine: bool = True) -> list[dict[str, Any]]:
+    """Usage by day and provider, or at its finest, as plain rows; leased requests cost nothing of their own."""
+    days = UsageDay.objects.filter(day__gte=since, day__lt=until)
+    if fine:
+        return list(days.values("day", "provider", "model", "application_id", "deployment_id", "task", *SUMS))
+    rows = days.values("day", "provider").annotate(**{f"{name}_sum": Sum(name) for name in SUMS})
+    return [
+        {"day": row["day"], "provider": row["provider"], **{name: row[f"{name}_sum"] for name in SUMS}} for row in rows
+    ]
 
 
 def who_of(row: dict[str, Any]) -> Who:
+    """Who a usage row belongs to; rows by day and provider belong to nobody in particular."""
+    if "task" not in row:
+        return NOBODY
     return Who(row["application_id"], row["deployment_id"], row["model"], row["task"])
 
 
 def spend_lines(since: date, until: date, usage: Sequence[dict[str, Any]], fine: bool = True) -> list[Line]:
     """Every line that counts in the period; `fine` divides bills and leases by who used them."""
-    charges = list(Charge.objects.between(since, until).values(*CHARGE_COLUMNS))
+    charges = charge_rows(since, until, fine)
     complete = bill_days()
     invoiced = {(c["provider"], c["invoice_month"]) for c in charges if c["category"] == Category.INVOICE}
     invoiced |= invoices_reaching(since, until)
@@ -134,9 +144,16 @@ def spend_lines(since: date, until: date, usage: Sequence[dict[str, Any]], fine:
     return lines + divided(counting, usage, since, until)
 
 
-CHARGE_COLUMNS = (
-    "day", "provider", "provenance", "category", "amount", "model", "lease_id", "starts_at", "invoice_month"
-)  # fmt: skip
+CHARGE_COLUMNS = ("day", "provider", "provenance", "category", "lease_id", "invoice_month")
+
+
+def charge_rows(since: date, until: date, fine: bool) -> list[dict[str, Any]]:
+    """Charges as plain rows; where nothing is divided, those alike are added up in the database."""
+    charges = Charge.objects.between(since, until)
+    if fine:
+        return list(charges.values(*CHARGE_COLUMNS, "amount", "model", "starts_at"))
+    rows = charges.values(*CHARGE_COLUMNS).annotate(total=Sum("amount"))
+    return [{**row, "amount": row["total"]} for row in rows]
 
 
 def bill_days() -> dict[str, date]:
@@ -172,7 +189,8 @@ def counts(charge: dict[str, Any], complete: dict[str, date], invoiced: set[tupl
 
 
 def line_of(charge: dict[str, Any], who: Who, amount: Decimal) -> Line:
-    return Line(charge["day"], charge["provider"], charge["provenance"], amount, who)
+    committed = charge["lease_id"] is not None or charge["provenance"] == Provenance.ENTERED
+    return Line(charge["day"], charge["provider"], charge["provenance"], amount, who, committed)
 
 
 def divided(charges: Iterable[dict[str, Any]], usage: Sequence[dict[str, Any]], since: date, until: date) -> list[Line]:
