@@ -10,6 +10,9 @@ from providers.connectors.base import AccountConfig, Connector
 CONNECTORS: dict[str, str] = {
     "anthropic": "providers.connectors.anthropic.Anthropic",
     "runpod": "providers.connectors.runpod.RunPod",
+    "vast": "providers.connectors.vast.Vast",
+    "lambda": "providers.connectors.lambda_cloud.LambdaCloud",
+    "google": "providers.connectors.google.Google",
 }
 
 

@@ -8,8 +8,9 @@ Units: money is Decimal USD, memory is GB of one GPU, times are aware and in UTC
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -49,6 +50,7 @@ class AccountConfig:
     settings: Mapping[str, Any] = field(default_factory=dict)
     local: bool = False
     timeout: float = 20.0  # seconds that the vendor may stay silent
+    pause: Callable[[float], None] = time.sleep  # how whoever polls waits between two calls that a vendor wants apart
 
 
 @dataclass(frozen=True)

@@ -46,17 +46,22 @@ def gpu_named(text: str, memory_gb: float | None = None) -> tuple[str, int | Non
     name without the maker's.
     """
     words = " ".join(_NOISE.sub(" ", text.replace("_", " ").replace("-", " ")).split())
-    name = _known(words, memory_gb) or words
-    return name, MEMORY_GB.get(name, round(memory_gb) if memory_gb else None)
+    name = _known(words.upper(), memory_gb) or words
+    return name, _memory(MEMORY_GB.get(name), memory_gb)
 
 
 def _known(words: str, memory_gb: float | None) -> str | None:
-    squeezed = words.upper().replace(" ", "")
-    if "A100" in squeezed:
-        return "A100 80GB" if "80GB" in squeezed or (memory_gb or 0) > 60 else "A100 40GB"
+    if "A100" in words:
+        return "A100 80GB" if "80GB" in words or (memory_gb or 0) > 60 else "A100 40GB"
     for name in MEMORY_GB:
-        plain = re.escape(name.upper().replace(" ", ""))
-        # "L4" must not be found in "L40S", nor "A10" in "A100"; "H100SXM" and "RTX4090" are what they begin with.
-        if re.search(rf"(?<![A-Z0-9]){plain}(?![0-9S])", squeezed) or squeezed.startswith(plain + "SXM"):
+        plain = name.upper().replace(" ", r"\s*")
+        if re.search(rf"(?<![A-Z0-9]){plain}(?![A-Z0-9])", words):
             return name
     return None
+
+
+def _memory(listed: int | None, said: float | None) -> int | None:
+    """Vendors say what a driver leaves free, a little below what is on the box; another size is another card."""
+    if said is None or (listed and abs(said - listed) / listed < 0.12):
+        return listed
+    return round(said)

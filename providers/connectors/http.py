@@ -52,7 +52,8 @@ Explain = Callable[[Answer], ConnectorError | None]
 class VendorHttp:
     """HTTP with one vendor.
 
-    `explain` sees every answer first and may turn it into the vendor's own kind of error. Use as a context manager:
+    `explain` sees every answer first and may turn it into the vendor's own kind of error; `spacing` is the least number
+    of seconds between two calls. Use as a context manager:
     connections do not outlive a poll.
     """
 
@@ -64,8 +65,10 @@ class VendorHttp:
         *,
         headers: Mapping[str, str] | None = None,
         explain: Explain | None = None,
+        spacing: float = 0.0,
     ) -> None:
         self.label = label
+        self._spacing, self._pause, self._last = spacing, config.pause, float("-inf")
         self.base_url = base_url
         self._secret = config.secret
         self._explain = explain
@@ -125,7 +128,14 @@ class VendorHttp:
             raise ConnectorError(self.clean(error.message), error.permanent, error.retry_after)
         return answer
 
+    def _keep_apart(self) -> None:
+        wait = self._last + self._spacing - time.monotonic()
+        if wait > 0:
+            self._pause(wait)
+        self._last = time.monotonic()
+
     def _exchange(self, method: str, url: str, **options: Any) -> Answer:
+        self._keep_apart()
         try:
             with self._client.stream(method, url, **options) as response:
                 return Answer(response.status_code, response.headers, self._body(response))
@@ -194,7 +204,9 @@ def bearer(connector: Connector, explain: Explain | None = None) -> VendorHttp:
     config = connector.config
     key = header_key(connector.label, config.secret)
     headers = {"authorization": f"Bearer {key}"}
-    return VendorHttp(connector.label, connector.base_url, config, headers=headers, explain=explain)
+    return VendorHttp(
+        connector.label, connector.base_url, config, headers=headers, explain=explain, spacing=connector.spacing
+    )
 
 
 def header_key(label: str, secret: str) -> str:

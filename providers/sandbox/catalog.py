@@ -147,3 +147,42 @@ LAMBDA_REGIONS = {
     "us-midwest-1": "Illinois, USA",
     "us-south-2": "North Texas, USA",
 }
+
+
+@dataclass(frozen=True)
+class GoogleSku:
+    """A line of Google's price list: USD per unit and hour by usage type, 0 where there is none."""
+
+    words: str
+    prices: dict[str, float]
+    group: str = "GPU"
+    unit: str = "h"
+
+
+def _by_usage(on_demand: float, spot: float, one_year: float, three_years: float) -> dict[str, float]:
+    return {"OnDemand": on_demand, "Preemptible": spot, "Commit1Yr": one_year, "Commit3Yr": three_years}
+
+
+# Region -> factor on the prices of us-central1.
+GOOGLE_REGIONS = {"us-central1": 1.0, "europe-west4": 1.1, "europe-west8": 1.18}
+GOOGLE: list[GoogleSku] = [
+    GoogleSku("Nvidia Tesla T4 GPU", _by_usage(0.35, 0.14, 0.22, 0.16)),
+    GoogleSku("Nvidia L4 GPU", _by_usage(0.62, 0.25, 0.39, 0.28)),
+    GoogleSku("Nvidia Tesla A100 GPU", _by_usage(1.15, 0.46, 0.72, 0.52)),
+    GoogleSku("Nvidia Tesla A100 80GB GPU", _by_usage(1.57, 0.63, 0.99, 0.71)),
+    GoogleSku("Nvidia H100 80GB GPU", _by_usage(3.10, 1.24, 2.15, 1.36)),
+    GoogleSku("N1 Predefined Instance Core", _by_usage(0.031611, 0.00698, 0.019915, 0.014225), "N1Standard"),
+    GoogleSku("N1 Predefined Instance Ram", _by_usage(0.004237, 0.00094, 0.002669, 0.001907), "N1Standard", "GiBy.h"),
+    GoogleSku("G2 Instance Core", _by_usage(0.024988, 0.00999, 0.015743, 0.011245), "CPU"),
+    GoogleSku("G2 Instance Ram", _by_usage(0.002927, 0.00117, 0.001844, 0.001317), "RAM", "GiBy.h"),
+    GoogleSku("A2 Instance Core", _by_usage(0.031611, 0.00948, 0.019915, 0.014225), "CPU"),
+    GoogleSku("A2 Instance Ram", _by_usage(0.004237, 0.00127, 0.002669, 0.001907), "RAM", "GiBy.h"),
+    GoogleSku("A3 Instance Core", _by_usage(0.029344, 0.01174, 0.020319, 0.012911), "CPU"),
+    GoogleSku("A3 Instance Ram", _by_usage(0.002552, 0.00102, 0.001767, 0.001123), "RAM", "GiBy.h"),
+    # Lines that a careless reader would take for one of ours.
+    GoogleSku("Nvidia Tesla T4 Virtual Workstation GPU", _by_usage(0.55, 0.34, 0, 0)),
+    GoogleSku("Reserved Nvidia L4 GPU", _by_usage(0.62, 0, 0, 0)),
+    GoogleSku("Sole Tenancy Premium for Nvidia Tesla A100 GPU", _by_usage(0.12, 0, 0, 0)),
+    GoogleSku("DWS Calendar Mode Nvidia H100 80GB GPU", _by_usage(2.20, 0, 0, 0)),
+    GoogleSku("SSD backed PD Capacity", _by_usage(0.17, 0, 0, 0), "SSD", "GiBy.mo"),
+]

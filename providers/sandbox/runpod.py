@@ -8,13 +8,14 @@ from typing import Any
 
 from aiohttp import web
 
+from providers.sandbox import rentals
 from providers.sandbox.catalog import RUNPOD, Gpu, drift
-from providers.sandbox.state import Row, State, hour_of, hours, moment, overlap_hours, stamp
+from providers.sandbox.state import Row, State, hour_of, moment, stamp
 from providers.sandbox.vendor import Limit, Refused, Vendor, bearer, json
 
 KEY = "rpa_sandbox"
 STILL = "NVIDIA GeForce RTX 4090"  # the price that the demo company rents at does not move
-STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
+STEPS = {"hour": rentals.HOUR, "day": rentals.DAY}
 
 
 class SandboxRunPod(Vendor):
@@ -38,7 +39,7 @@ class SandboxRunPod(Vendor):
 
     def load(self, data: dict[str, Any]) -> int:
         count = 0
-        for table, check in (("pods", _pod), ("endpoints", _endpoint), ("gpus", dict)):
+        for table, check in (("pods", _pod_row), ("endpoints", _endpoint), ("gpus", dict)):
             rows = {row["id"]: check(row) for row in data.get(table, [])}
             if data.get("replace") and table in data:
                 self.state.clear("runpod", table)
@@ -104,16 +105,16 @@ class SandboxRunPod(Vendor):
         return shown
 
     async def pods(self, request: web.Request) -> web.Response:
-        return json({"pods": [self._pod(row) for row in self.state.table("runpod", "pods").values() if _alive(row)]})
+        return json({"pods": [self._pod(row) for row in self._pods() if rentals.alive(row)]})
 
     def _pod(self, row: Row) -> dict[str, Any]:
-        running = _status(row) == "RUNNING"
+        running = rentals.status(row) == rentals.RUNNING
         first, last = row["spans"][0], row["spans"][-1]
         uptime = int((self.state.now() - moment(last["from"])).total_seconds())
         return {
             "id": row["id"],
             "name": row["name"],
-            "status": _status(row),
+            "status": rentals.status(row),
             "image": "vllm/vllm-openai:latest",
             "gpu": {"id": row["gpu"], "count": row["gpu_count"]},
             "cloud": row["cloud"],
@@ -169,16 +170,11 @@ class SandboxRunPod(Vendor):
         return start, end, step
 
     def _pod_records(self, start: datetime, end: datetime, step: timedelta) -> Iterator[dict[str, Any]]:
-        now = self.state.now()
-        for row in self.state.table("runpod", "pods").values():
-            born = hour_of(moment(row["spans"][0]["from"]))
-            died = moment(row["spans"][-1]["to"]) if row["spans"][-1]["to"] else now
-            for at in _buckets(max(start, born if step == STEPS["hour"] else start), min(end, died, now), step):
-                until = min(at + step, now)
-                gpu = overlap_hours(row["spans"], at, until, "RUNNING") * float(row["price_per_hour"])
-                disk = overlap_hours(row["spans"], at, until) * float(row["disk_per_hour"])
-                if gpu or disk:
-                    yield _record(at, step, "podId", row["id"], gpu, disk)
+        for bill in rentals.bills(self._pods(), start, end, step, self.state.now()):
+            yield _record(bill.starts_at, step, "podId", bill.row["id"], bill.gpu, bill.disk)
+
+    def _pods(self) -> list[Row]:
+        return list(self.state.table("runpod", "pods").values())
 
     def _endpoint_records(self, start: datetime, end: datetime, step: timedelta) -> Iterator[dict[str, Any]]:
         """Endpoints are billed by the busy seconds that the generator gives for each hour."""
@@ -198,7 +194,10 @@ class SandboxRunPod(Vendor):
         """Errors come with status 200, as in GraphQL."""
         query = str((await request.json()).get("query", ""))
         if "myself" in query:
-            me = {"id": "user_sandbox", "clientBalance": self._balance(), "currentSpendPerHr": self._spend()}
+            loaded = self.state.table("runpod", "account").get("balance")
+            left = rentals.balance_left(self._pods(), loaded, self.state.now())
+            rate = rentals.burn_rate(self._pods())
+            me = {"id": "user_sandbox", "clientBalance": round(left, 4), "currentSpendPerHr": round(rate, 4)}
             return json({"data": {"myself": me}})
         if "gpuTypes" in query:
             return json({"data": {"gpuTypes": [self._spot(gpu) for gpu in self._catalog()]}})
@@ -214,24 +213,6 @@ class SandboxRunPod(Vendor):
             "communitySpotPrice": price if gpu.community else None,
         }
 
-    def _spend(self) -> float:
-        pods = self.state.table("runpod", "pods").values()
-        running = sum(float(row["price_per_hour"]) for row in pods if _status(row) == "RUNNING")
-        return round(running + sum(float(row["disk_per_hour"]) for row in pods if _alive(row)), 4)
-
-    def _balance(self) -> float:
-        """What was loaded, less what the pods have burnt since."""
-        known = self.state.table("runpod", "account").get("balance")
-        if known is None:
-            return 100.0
-        spent = 0.0
-        now = self.state.now()
-        for row in self.state.table("runpod", "pods").values():
-            since = moment(known["at"])
-            spent += overlap_hours(row["spans"], since, now, "RUNNING") * float(row["price_per_hour"])
-            spent += overlap_hours(row["spans"], since, now) * float(row["disk_per_hour"])
-        return round(float(known["amount"]) - spent, 4)
-
     def _stamp(self) -> str:
         return stamp(self.state.now())
 
@@ -241,28 +222,8 @@ def problem(status: int, title: str, detail: str, **headers: str) -> web.Respons
     return json(body, status, content_type="application/problem+json", **headers)
 
 
-def _pod(row: Row) -> Row:
-    """A loaded pod in the shape that is kept. Raises KeyError, ValueError, TypeError."""
-    status = {"RUNNING", "EXITED"}
-    spans = [
-        {"from": stamp(moment(s["from"])), "to": s.get("to") and stamp(moment(s["to"])), "status": s["status"]}
-        for s in row["spans"]
-    ]
-    if not spans or not {span["status"] for span in spans} <= status:
-        raise ValueError("a pod needs spans, each RUNNING or EXITED")
-    return {
-        "id": str(row["id"]),
-        "name": str(row.get("name", row["id"])),
-        "gpu": str(row["gpu"]),
-        "gpu_count": int(row.get("gpu_count", 1)),
-        "price_per_hour": str(row["price_per_hour"]),
-        "disk_per_hour": str(row.get("disk_per_hour", 0)),
-        "cloud": str(row.get("cloud", "COMMUNITY")),
-        "status": row.get("status"),
-        "data_center": str(row.get("data_center", "EU-RO-1")),
-        "util": int(row.get("util", 62)),
-        "spans": sorted(spans, key=lambda span: str(span["from"])),
-    }
+def _pod_row(row: Row) -> Row:
+    return rentals.kept(row, cloud="COMMUNITY", data_center="EU-RO-1", util=62)
 
 
 def _endpoint(row: Row) -> Row:
@@ -271,26 +232,12 @@ def _endpoint(row: Row) -> Row:
     return dict(row)
 
 
-def _status(row: Row) -> str:
-    """The pod's own word when it was loaded with one, else what its last span says; TERMINATED once that has ended."""
-    last = row["spans"][-1]
-    return "TERMINATED" if last["to"] else str(row["status"] or last["status"])
-
-
-def _alive(row: Row) -> bool:
-    return _status(row) != "TERMINATED"
-
-
 def _shown(row: Row) -> dict[str, Any]:
     hidden = {"busy_seconds", "running", "price_per_second", "workers_max", "pools", "gpu_count"}
     gpu = {"pools": row.get("pools", ["ADA_24"]), "count": row.get("gpu_count", 1), "excludedTypes": []}
     workers = {"min": 0, "max": row.get("workers_max", 3), "idleTimeout": 5}
     base = {"type": "QUEUE", "gpu": gpu, "workers": workers, "createdAt": "2026-10-01T08:00:00Z"}
     return base | {name: value for name, value in row.items() if name not in hidden}
-
-
-def _buckets(start: datetime, end: datetime, step: timedelta) -> Iterator[datetime]:
-    return (at for at in hours(start, end) if step == STEPS["hour"] or at.hour == 0)
 
 
 def _record(at: datetime, step: timedelta, key: str, id_: str, gpu: float, disk: float) -> dict[str, Any]:

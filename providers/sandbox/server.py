@@ -11,8 +11,11 @@ from aiohttp import web
 from providers.sandbox import vllm
 from providers.sandbox.anthropic import SandboxAnthropic
 from providers.sandbox.faults import Faults
+from providers.sandbox.google import SandboxGoogle
+from providers.sandbox.lambda_cloud import SandboxLambda
 from providers.sandbox.runpod import SandboxRunPod
 from providers.sandbox.state import State
+from providers.sandbox.vast import SandboxVast
 from providers.sandbox.vendor import Vendor, hang_up, json
 
 STATE: web.AppKey[State] = web.AppKey("state", State)
@@ -24,10 +27,20 @@ HOP_BY_HOP = frozenset(
 )
 
 
-def build_app(state: State, *, engine_url: str = "", pace: float = 1.0) -> web.Application:
-    """The application; `pace` scales the delays of the simulated Claude (0: none)."""
+def build_app(state: State, *, engine_url: str = "", pace: float = 1.0, strict: bool = False) -> web.Application:
+    """The application.
+
+    `pace` scales the delays of the simulated Claude (0: none); `strict` keeps the vendors' own limits of one call a
+    second, which otherwise are wide enough for a person who clicks.
+    """
     app = web.Application(middlewares=[_faulty], client_max_size=64 * 1024 * 1024)
-    vendors: list[Vendor] = [SandboxAnthropic(state, pace), SandboxRunPod(state)]
+    vendors: list[Vendor] = [
+        SandboxAnthropic(state, pace),
+        SandboxRunPod(state),
+        SandboxVast(state, strict),
+        SandboxLambda(state, strict),
+        SandboxGoogle(state),
+    ]
     app[STATE] = state
     app[FAULTS] = Faults()
     app[VENDORS] = {vendor.name: vendor for vendor in vendors}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -77,22 +77,3 @@ def stamp(at: datetime) -> str:
 
 def hour_of(at: datetime) -> datetime:
     return at.replace(minute=0, second=0, microsecond=0)
-
-
-def hours(start: datetime, end: datetime) -> Iterable[datetime]:
-    at = hour_of(start)
-    while at < end:
-        yield at
-        at += timedelta(hours=1)
-
-
-def overlap_hours(spans: Iterable[Row], start: datetime, end: datetime, status: str | None = None) -> float:
-    """Hours of [start, end) that spans cover, of one status or of any; a span without end goes on."""
-    total = 0.0
-    for span in spans:
-        if status is not None and span["status"] != status:
-            continue
-        until = moment(span["to"]) if span.get("to") else end
-        seconds = (min(until, end) - max(moment(span["from"]), start)).total_seconds()
-        total += max(seconds, 0.0) / 3600
-    return total

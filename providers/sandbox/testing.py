@@ -15,30 +15,37 @@ from aiohttp import web
 
 from providers.connectors.base import AccountConfig
 from providers.sandbox.anthropic import ADMIN_KEY
+from providers.sandbox.google import TABLE
+from providers.sandbox.lambda_cloud import KEY as LAMBDA_KEY
 from providers.sandbox.runpod import KEY as RUNPOD_KEY
-from providers.sandbox.server import FAULTS, VENDORS, build_app
+from providers.sandbox.server import build_app
 from providers.sandbox.state import State, utc_now
+from providers.sandbox.vast import KEY as VAST_KEY
 
-SECRETS = {"anthropic": ADMIN_KEY, "runpod": RUNPOD_KEY}
+SECRETS = {"anthropic": ADMIN_KEY, "runpod": RUNPOD_KEY, "vast": VAST_KEY, "lambda": LAMBDA_KEY}
 
 
 class Sandbox:
     """A running sandbox. `url` has no trailing slash."""
 
-    def __init__(self, url: str, app: web.Application, state: State) -> None:
+    def __init__(self, url: str, state: State) -> None:
         self.url = url
         self.state = state
-        self._app = app
+        self._google: str | None = None
 
     def config(self, kind: str, **changes: Any) -> AccountConfig:
         """An account that works here."""
-        known: dict[str, Any] = {
-            "base_url": f"{self.url}/{kind}",
-            "secret": SECRETS[kind],
-            "local": True,
-            "timeout": 5.0,
-        }
+        known: dict[str, Any] = {"base_url": f"{self.url}/{kind}", "local": True, "timeout": 5.0, "pause": _no_pause}
+        known["secret"] = SECRETS.get(kind) or self._service_account()
+        if kind == "google":
+            known["settings"] = {"billing_table": TABLE}
         return AccountConfig(**(known | changes))
+
+    def _service_account(self) -> str:
+        """Google's key is a file, made once per sandbox."""
+        if self._google is None:
+            self._google = httpx.get(f"{self.url}/google/service-account.json").text
+        return self._google
 
     def load(self, vendor: str, data: dict[str, Any]) -> None:
         answer = httpx.put(f"{self.url}/state/{vendor}", json=data, timeout=30)
@@ -55,18 +62,23 @@ class Sandbox:
 
 @contextmanager
 def running_sandbox(
-    *, now: datetime | None = None, path: Path | None = None, engine_url: str = "", pace: float = 0.0
+    *,
+    now: datetime | None = None,
+    path: Path | None = None,
+    engine_url: str = "",
+    pace: float = 0.0,
+    strict: bool = False,
 ) -> Iterator[Sandbox]:
     """Serve the sandbox on loopback until the block ends. With `now` its clock stands still there."""
     state = State(path, clock=(lambda: now) if now else utc_now)
-    app = build_app(state, engine_url=engine_url, pace=pace)
+    app = build_app(state, engine_url=engine_url, pace=pace, strict=strict)
     loop = asyncio.new_event_loop()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     thread = threading.Thread(target=loop.run_forever, name="sandbox", daemon=True)
     thread.start()
     try:
         port = asyncio.run_coroutine_threadsafe(_start(runner), loop).result(10)
-        yield Sandbox(f"http://127.0.0.1:{port}", app, state)
+        yield Sandbox(f"http://127.0.0.1:{port}", state)
     finally:
         asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
@@ -75,12 +87,13 @@ def running_sandbox(
         state.close()
 
 
+def _no_pause(seconds: float) -> None:
+    """The sandbox is not strict about the seconds between two calls unless a test wants it so."""
+
+
 async def _start(runner: web.AppRunner) -> int:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port: int = runner.addresses[0][1]
     return port
-
-
-__all__ = ["FAULTS", "SECRETS", "VENDORS", "Sandbox", "running_sandbox"]

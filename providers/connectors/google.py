@@ -1,0 +1,119 @@
+"""Google Cloud: GPU prices by region, instances with GPUs, and the real cost from the BigQuery billing export.
+
+Settings of an account: `projects` (default: the service account's own) and `billing_table`, the export's full name;
+without it nothing is billed here and leases are estimated. Traps: TERMINATED means stopped; credits are negative and
+never joined; the export may be in another currency, brings its rate, and is revised for days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from providers.connectors.base import Connector, CostRow, Fetched, LeaseRow, OfferRow
+from providers.connectors.google_auth import authorised, service_account
+from providers.connectors.google_bigquery import billing_export
+from providers.connectors.google_skus import SKUS_PATH, PriceList, category_of
+from providers.connectors.gpus import gpu_named
+from providers.connectors.http import VendorHttp, walk
+from providers.connectors.parse import day_of, moment, money
+
+STATES = {"RUNNING": "running", "DEPROVISIONING": "ended"}
+STATES |= dict.fromkeys(("PROVISIONING", "STAGING", "PENDING", "REPAIRING"), "pending")
+STATES |= dict.fromkeys(("PENDING_STOP", "STOPPING", "STOPPED", "SUSPENDING", "SUSPENDED", "TERMINATED"), "stopped")
+
+
+class Google(Connector):
+    kind = "google"
+    label = "Google Cloud"
+    default_base_url = "https://{api}.googleapis.com"
+    key_help = "The JSON of a service account with compute.viewer, bigquery.jobUser and bigquery.dataViewer."
+    feeds = {"offers": 86_400, "leases": 120, "costs": 14_400}
+    reread = {"costs": timedelta(days=4)}
+
+    def test(self) -> str:
+        with self._http("compute") as http, self.parsing():
+            names = [str(http.get(f"/compute/v1/projects/{name}")["name"])[:100] for name in self._projects()]
+        return _("The key can see the projects %(names)s.") % {"names": ", ".join(names)}
+
+    def fetch_offers(self) -> Fetched[OfferRow]:
+        return Fetched(self._prices().offers())
+
+    def fetch_leases(self) -> Fetched[LeaseRow]:
+        with self._http("compute") as http, self.parsing():
+            found = [entry for project in self._projects() for entry in self._instances(http, project)]
+            prices = PriceList.remembered(self.base_url, self._prices) if found else PriceList([])
+            return Fetched([_lease(instance, prices) for instance in found])
+
+    def fetch_costs(self, since: datetime, until: datetime) -> Fetched[CostRow]:
+        table = str(self.config.settings.get("billing_table") or "")
+        if not table:
+            return Fetched([])
+        with self._http("bigquery") as http, self.parsing():
+            rows = list(billing_export(http, self._projects()[0], table, day_of(since), until))
+            exported = max((moment(Decimal(row["exported"])) for row in rows), default=None)
+            # Google promises no latency; a day older than the last export by a whole day has settled.
+            complete_until = exported and day_of(exported - timedelta(days=1))
+            return Fetched([line for row in rows for line in _bill_lines(row)], complete_until)
+
+    def _projects(self) -> list[str]:
+        return list(self.config.settings.get("projects") or [service_account(self)["project_id"]])
+
+    def _http(self, api: str) -> VendorHttp:
+        return authorised(self, self.base_url.replace("{api}", api))
+
+    def _prices(self) -> PriceList:
+        with self._http("cloudbilling") as http, self.parsing():
+
+            def page(token: str | None) -> tuple[list[dict[str, Any]], str | None]:
+                answer = http.get(SKUS_PATH, {"pageSize": 5000, "currencyCode": "USD", "pageToken": token or ""})
+                return answer["skus"], answer.get("nextPageToken")
+
+            return PriceList(walk(self.label, page))
+
+    def _instances(self, http: VendorHttp, project: str) -> Iterator[dict[str, Any]]:
+        def page(token: str | None) -> tuple[list[dict[str, Any]], str | None]:
+            params = {"maxResults": 500, "returnPartialSuccess": "true", "pageToken": token or ""}
+            answer = http.get(f"/compute/v1/projects/{project}/aggregated/instances", params)
+            zones = (answer.get("items") or {}).values()
+            return [entry for zone in zones for entry in zone.get("instances", [])], answer.get("nextPageToken")
+
+        return (entry for entry in walk(self.label, page) if entry.get("guestAccelerators"))
+
+
+def _lease(instance: dict[str, Any], prices: PriceList) -> LeaseRow:
+    zone, machine = (str(instance[name]).rsplit("/", 1)[-1] for name in ("zone", "machineType"))
+    card = instance["guestAccelerators"][0]
+    gpu, memory = gpu_named(str(card["acceleratorType"]).rsplit("/", 1)[-1])
+    count, raw_state = int(card["acceleratorCount"]), str(instance["status"])
+    kind = "spot" if (instance.get("scheduling") or {}).get("provisioningModel") == "SPOT" else "on_demand"
+    state, started = STATES.get(raw_state, "unknown"), instance.get("lastStartTimestamp")
+    # A stopped machine pays for its disks alone, and those stand in the bill.
+    price = prices.instance(machine, gpu, count, zone.rsplit("-", 1)[0], kind) if state == "running" else Decimal(0)
+    return LeaseRow(
+        *(str(instance["id"]), instance["name"], gpu, count, memory, kind, price, state, raw_state, zone),
+        started_at=moment(started or instance["creationTimestamp"]),
+    )
+
+
+def _bill_lines(row: dict[str, Any]) -> Iterator[CostRow]:
+    day, rate = moment(Decimal(row["day"])), money(row["rate"] or "1")
+    resource = str(row["resource"] or "").rsplit("/", 1)[-1]
+    key = "/".join(str(row[name] or "-") for name in ("project", "sku", "cost_type", "month", "resource"))
+    kind = category_of(row)
+    for category, value in ((kind, row["cost"]), ("credit", row["credits"])):
+        original = money(value or "0", signed=True)
+        if original or category != "credit":
+            yield CostRow(
+                *(f"{day:%Y-%m-%d}/{key}/{category}", day, day + timedelta(days=1), category),
+                amount=(original / rate).quantize(Decimal("1e-12")),
+                original_amount=original,
+                currency=str(row["currency"]),
+                resource=resource,
+                description=f"{row['service']}: {row['words']}"[:300],
+                invoice_month=f"{row['month'][:4]}-{row['month'][4:6]}",
+            )

@@ -1,0 +1,142 @@
+"""Google's price list: thousands of SKUs, of which a small explicit table is ours.
+
+A SKU names its GPU or machine family only in its description, so each thing that we price has one fragment of text.
+What a fragment would catch by mistake (sole tenancy, workstations, reservations) is excluded by word.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django.utils.translation import gettext as _
+
+from providers.connectors.base import ConnectorError, OfferRow
+from providers.connectors.gpus import MEMORY_GB
+from providers.connectors.parse import money, usd_only
+
+SKUS_PATH = "/v1/services/6F81-5844-456A/skus"
+REMEMBERED_S = 12 * 3600.0  # Google itself lets prices be twelve hours old
+
+# Longer fragments first: "A100" is in "A100 80GB".
+GPUS = {
+    "Nvidia Tesla T4 GPU": "T4",
+    "Nvidia L4 GPU": "L4",
+    "Nvidia Tesla A100 80GB GPU": "A100 80GB",
+    "Nvidia Tesla A100 GPU": "A100 40GB",
+    "Nvidia H100 80GB GPU": "H100",
+    "Nvidia H200 141GB GPU": "H200",
+    "Nvidia Tesla V100 GPU": "V100",
+    "Nvidia Tesla P100 GPU": "P100",
+}
+PARTS = {
+    f"{family} {words} {unit}": f"{short} {unit.lower()}"
+    for family, words, short in (
+        ("N1", "Predefined Instance", "n1"),
+        ("G2", "Instance", "g2"),
+        ("A2", "Instance", "a2"),
+        ("A3", "Instance", "a3"),
+    )
+    for unit in ("Core", "Ram")
+}
+WANTED = GPUS | PARTS
+KINDS = {"OnDemand": "on_demand", "Preemptible": "spot", "Commit1Yr": "committed_1y", "Commit3Yr": "committed_3y"}
+EXCLUDED = re.compile(r"Sole Tenancy|Reserved|Premium|Custom|Workstation|DWS|Calendar|suspended", re.IGNORECASE)
+
+# Machine type -> vCPU, GB of memory; N counts vCPUs in the first two and GPUs in the others.
+MACHINES: list[tuple[re.Pattern[str], str, Decimal, Decimal]] = [
+    (re.compile(r"n1-standard-(\d+)"), "n1", Decimal(1), Decimal("3.75")),
+    (re.compile(r"g2-standard-(\d+)"), "g2", Decimal(1), Decimal(4)),
+    (re.compile(r"a2-highgpu-(\d+)g"), "a2", Decimal(12), Decimal(85)),
+    (re.compile(r"a2-ultragpu-(\d+)g"), "a2", Decimal(12), Decimal(170)),
+    (re.compile(r"a3-highgpu-(\d+)g"), "a3", Decimal(26), Decimal(234)),
+]
+
+Key = tuple[str, str, str]  # what, region, kind
+
+
+class PriceList:
+    """USD per hour of a GPU, a vCPU or a GB of memory, by region and kind."""
+
+    _known: ClassVar[dict[str, tuple[float, PriceList]]] = {}
+
+    def __init__(self, skus: Iterable[dict[str, Any]]) -> None:
+        self.prices: dict[Key, Decimal] = {}
+        self._ids: dict[Key, str] = {}
+        for sku in skus:
+            self._take(sku)
+
+    @classmethod
+    def remembered(cls, base_url: str, fetch: Callable[[], PriceList]) -> PriceList:
+        """The list as this process last saw it: instances are polled far more often than prices change."""
+        at, known = cls._known.get(base_url, (float("-inf"), None))
+        if known is None or time.monotonic() - at > REMEMBERED_S:
+            known = fetch()
+            cls._known[base_url] = (time.monotonic(), known)
+        return known
+
+    def _take(self, sku: dict[str, Any]) -> None:
+        words, kind = str(sku["description"]), KINDS.get(sku["category"]["usageType"])
+        what = next((name for fragment, name in WANTED.items() if fragment in words), None)
+        if what is None or kind is None or EXCLUDED.search(words) or not sku.get("pricingInfo"):
+            return
+        expression = sku["pricingInfo"][-1]["pricingExpression"]
+        if expression["usageUnit"] not in ("h", "GiBy.h", "GBy.h") or not expression.get("tieredRates"):
+            return
+        for region in sku["serviceRegions"]:
+            self.prices[what, region, kind] = _unit_price(expression["tieredRates"][-1]["unitPrice"])
+            self._ids[what, region, kind] = str(sku["skuId"])
+
+    def offers(self) -> list[OfferRow]:
+        """One per GPU, region and kind; the machine around it is in `raw`, USD per vCPU and GB hour."""
+        return [
+            OfferRow(
+                *("google", self._ids[key], what, 1, MEMORY_GB[what], kind, price, region, True),
+                raw={name: str(self.prices[name, region, kind]) for name in PARTS.values() if self._has(name, key)},
+            )
+            for key, price in self.prices.items()
+            for what, region, kind in [key]
+            if what in MEMORY_GB and price
+        ]
+
+    def _has(self, name: str, key: Key) -> bool:
+        return (name, *key[1:]) in self.prices
+
+    def instance(self, machine: str, gpu: str, count: int, region: str, kind: str) -> Decimal:
+        """USD per hour of a machine with its GPUs; of a machine type that is not in our table, the GPUs alone.
+
+        Raises ConnectorError where the GPU itself has no price: that would be a machine for nothing.
+        """
+        if (gpu, region, kind) not in self.prices:
+            words = {"gpu": gpu, "region": region, "kind": kind}
+            raise ConnectorError(_("Google Cloud lists no price for a %(gpu)s, %(kind)s, in %(region)s.") % words)
+        total = self.prices[gpu, region, kind] * count
+        for pattern, family, cores, memory in MACHINES:
+            if found := pattern.fullmatch(machine):
+                size = int(found[1])
+                total += size * cores * self.prices.get((f"{family} core", region, kind), Decimal(0))
+                total += size * memory * self.prices.get((f"{family} ram", region, kind), Decimal(0))
+        return total
+
+
+def _unit_price(price: dict[str, Any]) -> Decimal:
+    usd_only(price["currencyCode"])
+    return money(str(price.get("units") or "0")) + Decimal(int(price.get("nanos", 0))) / 10**9
+
+
+def category_of(row: dict[str, Any]) -> str:
+    """The category of a line of the billing export, by its SKU's words."""
+    if row["cost_type"] in ("tax", "adjustment", "rounding_error"):
+        return "tax" if row["cost_type"] == "tax" else "adjustment"
+    words = str(row["words"])
+    for category, pattern in (
+        ("gpu", r"\bGPU\b"),
+        ("disk", r"PD Capacity|Storage|Snapshot|Local SSD"),
+        ("network", r"Network|Egress|Data Transfer|External IP"),
+    ):
+        if re.search(pattern, words):
+            return category
+    return "cpu"

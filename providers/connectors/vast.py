@@ -1,0 +1,150 @@
+"""Vast.ai: a market of single machines, with spot bids; instances, charges by day and the prepaid credit.
+
+Traps: a wrong key is a 404; query parameters that are objects travel as JSON text; memory is MB, prices are for the
+whole offer; charges come per contract over the window asked for, so they are asked day by day; a search quota is a 429
+that lasts until midnight. `extra_env` and `jupyter_token` of an instance are secrets and are not read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from providers.connectors.base import Balance, Connector, ConnectorError, CostRow, Fetched, LeaseRow, OfferRow
+from providers.connectors.gpus import gpu_named
+from providers.connectors.http import Answer, VendorHttp, bearer, said, walk
+from providers.connectors.parse import chunks, day_of, moment, money
+
+STATES = {"running": "running", "frozen": "running", "stopped": "stopped", "exited": "stopped", "offline": "stopped"}
+STATES |= dict.fromkeys(("created", "loading", "rebooting"), "pending")
+CATEGORY = {"gpu": "gpu", "disk": "disk", "bwd": "network", "bwu": "network"}
+WITHOUT_ITEMS = {"instance": "gpu", "serverless": "gpu", "volume": "disk"}
+SEARCH: dict[str, Any] = {
+    "verified": {"eq": True},
+    "rentable": {"eq": True},
+    "rented": {"eq": False},
+    "external": {"eq": False},
+}
+SEARCH |= {"type": "on-demand", "order": [["dph_total", "asc"]], "allocated_storage": 20}
+DAY = timedelta(days=1)
+
+
+class Vast(Connector):
+    kind = "vast"
+    label = "Vast.ai"
+    default_base_url = "https://console.vast.ai"
+    key_help = "An API key with read access to instances, billing and the user."
+    feeds = {"offers": 600, "leases": 60, "costs": 3600, "balance": 600}
+    reread = {"costs": timedelta(days=2)}
+    spacing = 1.0
+
+    def test(self) -> str:
+        with bearer(self, _explain) as http, self.parsing():
+            user = http.get("/api/v0/users/current/")
+            return _("The key belongs to the Vast.ai account %(id)s.") % {"id": str(user["id"])[:40]}
+
+    def fetch_offers(self) -> Fetched[OfferRow]:
+        limit = int(self.config.settings.get("offers", 1000))
+        with bearer(self, _explain) as http, self.parsing():
+            offers = http.post("/api/v0/bundles/", {**SEARCH, "limit": limit})["offers"]
+            rows: dict[tuple[str, str], OfferRow] = {}
+            for row in (row for offer in offers for row in _offers(offer)):
+                # A machine lists the same slice more than once; the cheapest counts.
+                known = rows.setdefault((row.external_id, row.kind), row)
+                if row.price_per_gpu_hour < known.price_per_gpu_hour:
+                    rows[row.external_id, row.kind] = row
+            return Fetched(list(rows.values()))
+
+    def fetch_leases(self) -> Fetched[LeaseRow]:
+        with bearer(self, _explain) as http, self.parsing():
+            found = self._walk(http, "/api/v1/instances/", "instances", {"limit": 25})
+            return Fetched([_lease(instance) for instance in found])
+
+    def fetch_costs(self, since: datetime, until: datetime) -> Fetched[CostRow]:
+        rows: list[CostRow] = []
+        with bearer(self, _explain) as http, self.parsing():
+            for day, end in chunks(day_of(since), until, DAY):
+                span = {"gte": int(day.timestamp()), "lte": int((day + DAY).timestamp()) - 1}
+                params = {"select_filters": json.dumps({"day": span}), "format": "table", "limit": 500}
+                charges = self._walk(http, "/api/v0/charges/", "results", params)
+                rows.extend(line for charge in charges for line in _bill_lines(charge, day, max(end, day + DAY)))
+        # A day's charges are settled in the first hours of the next one.
+        return Fetched(rows, complete_until=day_of(datetime.now(UTC) - timedelta(hours=2)))
+
+    def fetch_balance(self) -> Balance:
+        with bearer(self, _explain) as http, self.parsing():
+            user = http.get("/api/v0/users/current/")
+            amount = user["balance"] if user.get("credit") is None else user["credit"]
+            return Balance(money(amount, signed=True), None, datetime.now(UTC))
+
+    def _walk(self, http: VendorHttp, path: str, name: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        def page(token: str | None) -> tuple[list[dict[str, Any]], str | None]:
+            answer = http.get(path, params | ({"after_token": token} if token else {}))
+            return answer[name], answer.get("next_token")
+
+        return walk(self.label, page)
+
+
+def _explain(answer: Answer) -> ConnectorError | None:
+    data = answer.data()
+    data = data if isinstance(data, dict) else {}
+    code, words = str(data.get("error", "")), said(answer)
+    if answer.status in (401, 403) or (answer.status == 404 and (code == "auth_error" or "Invalid user key" in words)):
+        status = {"status": answer.status, "said": words}
+        return ConnectorError(_("Vast.ai refused the key (%(status)s). %(said)s") % status, permanent=True)
+    if code == "search_quota_exceeded":
+        reset = float(answer.headers.get("x-ratelimit-reset") or 0) - datetime.now(UTC).timestamp()
+        return ConnectorError(_("Vast.ai's daily quota of searches is used up."), retry_after=max(reset, 3600.0))
+    if answer.status == 200 and data.get("success") is False:
+        return ConnectorError(_("Vast.ai refused the request. %(said)s") % {"said": words})
+    return None
+
+
+def _offers(offer: dict[str, Any]) -> Iterator[OfferRow]:
+    count = int(offer["num_gpus"])
+    gpu, memory = gpu_named(offer["gpu_name"], float(offer["gpu_ram"]) / 1024)
+    reliability = offer.get("reliability2", offer.get("reliability"))
+    # Offers are listed anew with new ids; the machine and the size of the slice stay.
+    key, place = f"{offer['machine_id']}x{count}", offer.get("geolocation") or ""
+    free = bool(offer.get("rentable", True)) and not offer.get("rented")
+    raw = {"offer": offer["id"], "verification": offer.get("verification"), "inet_down": str(offer.get("inet_down"))}
+    for kind, price in (("on_demand", offer["dph_total"]), ("spot", offer.get("min_bid"))):
+        if price is not None and count:
+            each, known = money(price) / count, reliability and float(reliability)
+            yield OfferRow("vast", key, gpu, count, memory, kind, each, place, free, known, raw)
+
+
+def _lease(instance: dict[str, Any]) -> LeaseRow:
+    raw_state = instance.get("actual_status")
+    state = "pending" if raw_state is None else STATES.get(raw_state, "unknown")
+    running = state in ("running", "pending")
+    gpu, memory = gpu_named(instance["gpu_name"], float(instance.get("gpu_ram") or 0) / 1024 or None)
+    util, started = instance.get("gpu_util"), instance.get("start_date")
+    price = money(instance["dph_total"] if running else instance.get("storage_total_cost") or 0)
+    kind, title = "spot" if instance.get("is_bid") else "on_demand", instance.get("label") or ""
+    return LeaseRow(
+        *(str(instance["id"]), title, gpu, int(instance["num_gpus"]), memory, kind, price, state, raw_state or ""),
+        region=instance.get("geolocation") or "",
+        started_at=None if started is None else moment(started),
+        utilisation=None if util is None else float(util) / 100,
+    )
+
+
+def _bill_lines(charge: dict[str, Any], day: datetime, end: datetime) -> Iterator[CostRow]:
+    source = str(charge["source"])
+    resource = source.removeprefix("instance-")
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for item in charge.get("items") or []:
+        sums[CATEGORY.get(item["type"], "adjustment")] += money(item["amount"], signed=True)
+    rest = money(charge["amount"], signed=True) - sum(sums.values())
+    if abs(rest) >= Decimal("0.000001"):  # the total counts: what its items leave out is a line as well
+        sums["adjustment" if sums else WITHOUT_ITEMS.get(charge["type"], "adjustment")] += rest
+    for category, amount in sums.items():
+        key, words = f"{day:%Y-%m-%d}/{source}/{category}", str(charge.get("description") or "")[:200]
+        yield CostRow.usd(key, day, end, category, amount, resource=resource, description=words)
