@@ -26,8 +26,10 @@ def wilson(successes: int, total: int) -> Interval | None:
     middle = share + square / (2 * n)
     half = Z * ((share * (1 - share) + square / (4 * n)) / n).sqrt()
     scale = 1 + square / n
-    # At the ends the exact value is 0 or 1; rounding must not pass it.
-    return Interval(max((middle - half) / scale, Decimal(0)), min((middle + half) / scale, Decimal(1)))
+    # Without a success the low end is exactly 0, without a failure the high end is exactly 1, whatever rounding leaves.
+    low = (middle - half) / scale if successes else Decimal(0)
+    high = (middle + half) / scale if successes < total else Decimal(1)
+    return Interval(low, high)
 
 
 def mean_interval(values: Sequence[Decimal]) -> Interval | None:
@@ -51,4 +53,5 @@ def student(degrees: int) -> Decimal:
         return Decimal(FEW[degrees - 1])
     first = (Z**3 + Z) / 4
     second = (5 * Z**5 + 16 * Z**3 + 3 * Z) / 96
-    return Z + first / degrees + second / degrees**2
+    third = (3 * Z**7 + 19 * Z**5 + 17 * Z**3 - 15 * Z) / 384
+    return Z + first / degrees + second / degrees**2 + third / degrees**3

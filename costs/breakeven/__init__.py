@@ -5,7 +5,7 @@ from __future__ import annotations
 from costs.breakeven.body import InvalidInputs, inputs_from_body
 from costs.breakeven.crossings import Crossing, Side
 from costs.breakeven.decimals import plain
-from costs.breakeven.engine import Point, Result, as_json, compute, routed_requests
+from costs.breakeven.engine import Point, Result, as_json, compute, days_to_cross, routed_requests, volume_saving
 from costs.breakeven.inputs import Billing, Inputs, PriceList, SelfHost, TokenPrices
 from costs.breakeven.sensitivity import Swing, sensitivity
 from costs.breakeven.statement import Row, explain
@@ -25,9 +25,11 @@ __all__ = [
     "TokenPrices",
     "as_json",
     "compute",
+    "days_to_cross",
     "explain",
     "inputs_from_body",
     "plain",
     "routed_requests",
     "sensitivity",
+    "volume_saving",
 ]

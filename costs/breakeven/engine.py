@@ -7,18 +7,19 @@ order of additions changes a cent.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from fractions import Fraction
 from math import lcm
 from typing import Any
 
-from costs.breakeven.crossings import Crossing, Difference, Side, find_crossings
+from costs.breakeven.crossings import Crossing, Difference, Side, find_crossings, first_at_most
 from costs.breakeven.curve import volumes
 from costs.breakeven.decimals import decimal, plain
 from costs.breakeven.inputs import Inputs, SelfHost
 
 MILLION = 1_000_000
 SECONDS_PER_HOUR = 3600
+DAYS_PER_MONTH = Decimal(730) / 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,11 @@ class Costs:
         if n == 0 or self.fewest is None:
             return self.idle
         return max(self.fewest, -(-n * self.load.numerator // self.load.denominator))
+
+    @property
+    def is_stepped(self) -> bool:
+        """Whether one more GPU ever costs anything."""
+        return self.load > 0 and self.lease > 0
 
     def api(self, n: int) -> Fraction:
         return self.api_request * n + self.api_writes if n else Fraction(0)
@@ -144,6 +150,24 @@ def find_all_crossings(inputs: Inputs) -> tuple[Crossing, ...]:
     return tuple(find_crossings(_difference(costs_of(inputs)))[0])
 
 
+def volume_saving(inputs: Inputs, amount: Decimal) -> int | None:
+    """The smallest number of requests a month at which self-hosting saves at least this many USD; None up to 10^9."""
+    costs = costs_of(inputs)
+    scale = Fraction(amount).denominator
+    difference = _difference(costs, scale)
+    return first_at_most(difference, 0, -int(Fraction(amount) * _scale(costs, scale)))
+
+
+def days_to_cross(requests_per_month: int, crossing: int, growth_per_month: Decimal) -> int | None:
+    """Days until a run rate that grows by this share a month reaches a crossing: 0 past it, None if it never does."""
+    if requests_per_month >= crossing:
+        return 0
+    if requests_per_month <= 0 or growth_per_month <= 0:
+        return None
+    months = (Decimal(crossing) / requests_per_month).ln() / (1 + growth_per_month).ln()
+    return int((months * DAYS_PER_MONTH).to_integral_value(ROUND_CEILING))
+
+
 def as_json(result: Result) -> dict[str, Any]:
     """The contract's answer: money as plain decimal strings, counts and ratios as numbers."""
     return {
@@ -231,23 +255,35 @@ def _utilisation(inputs: Inputs, costs: Costs, n: int) -> Fraction | None:
     return mean / (gpus * _fraction(own.gpu_tokens_per_second))
 
 
-def _difference(costs: Costs) -> Difference:
-    """Both curves on one denominator, subtracted."""
-    fall = costs.routed_share * (costs.api_request - costs.own_request)
-    stepped = costs.load > 0 and costs.lease > 0
-    base = costs.own_fixed - (costs.api_writes if costs.routed_share == 1 else 0)
-    if not stepped:
-        base += costs.lease * (costs.gpus(1) or 0)
-    at_zero = costs.selfhost(0) - costs.api(0)
-    scale = lcm(fall.denominator, base.denominator, at_zero.denominator, costs.lease.denominator)
+def _difference(costs: Costs, also: int = 1) -> Difference:
+    """Both curves on one denominator, a multiple of `also`, subtracted."""
+    fall, base = _slope(costs), _base(costs)
+    scale = _scale(costs, also)
     return Difference(
-        step=int(costs.lease * scale) if stepped else 0,
-        load_num=costs.load.numerator if stepped else 0,
+        step=int(costs.lease * scale) if costs.is_stepped else 0,
+        load_num=costs.load.numerator if costs.is_stepped else 0,
         load_den=costs.load.denominator,
         fall=int(fall * scale),
         base=int(base * scale),
-        at_zero=int(at_zero * scale),
+        at_zero=int(costs.selfhost(0) * scale),
     )
+
+
+def _slope(costs: Costs) -> Fraction:
+    """What self-hosting saves with every request more, inside a step."""
+    return costs.routed_share * (costs.api_request - costs.own_request)
+
+
+def _base(costs: Costs) -> Fraction:
+    """What self-hosting costs more before the first request, without the GPUs that follow from the volume."""
+    base = costs.own_fixed - (costs.api_writes if costs.routed_share == 1 else 0)
+    return base if costs.is_stepped else base + costs.lease * (costs.gpus(1) or 0)
+
+
+def _scale(costs: Costs, also: int) -> int:
+    """A denominator that makes every amount whole."""
+    amounts = (_slope(costs), _base(costs), costs.selfhost(0), costs.lease)
+    return lcm(also, *(amount.denominator for amount in amounts))
 
 
 def _cheaper(costs: Costs, n: int, found: list[Crossing]) -> Side:

@@ -152,7 +152,8 @@ def test_what_is_not_routable_stays_at_the_api_with_its_cache_writes() -> None:
 
 def test_without_any_request_nothing_is_divided_by_zero() -> None:
     result = compute(with_selfhost(replace(NOTE, requests_per_month=0), gpu_tokens_per_second=Decimal(85)))
-    assert (result.api_cost, result.gpus, result.utilisation) == (0, 0, None)
+    assert (result.api_cost, result.gpus) == (Decimal(0), 0)
+    assert result.utilisation is None
     assert (result.mtok_api, result.mtok_allocated, result.mtok_used) == (None, None, None)
     assert result.cheaper == "api"
 

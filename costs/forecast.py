@@ -1,0 +1,328 @@
+"""What this month will cost: low, median and high, from the spend of each day. Pure.
+
+The variable part is a level, times a pattern of weekdays, times a growth that fades; the committed part (leases,
+contracts) is known and added exactly. The statistics run on ratios to the mean day, so that no amount ever becomes a
+float. The interval is meant to hold the month's end at least four times in five; its width comes from how far the same
+method was off, looking back, over as many days as are still to come, and while little can be looked back on, from the
+noise of single days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from math import exp, log, sqrt
+from statistics import fmean, median
+
+from django.utils.translation import ngettext
+
+FEWEST_DAYS = 7  # of complete spend, before which there is no forecast
+LATEST_GAP = 7  # days that the newest spend may be old
+WINDOW = 140  # days of history looked at: twenty weeks
+SHRINK = 1.0  # ratios at which a weekday's own pattern counts half
+QUANTILE = 1.2816  # of the normal distribution, 80 % between its two sides
+STEEPEST = 0.05  # growth a day, in logarithms, beyond which it is a step and not a trend
+FADE = 0.985  # of the growth, a day: few teams grow for ever
+WIDEST = log(10)  # beyond a factor of ten an interval says nothing more
+STEP = 2  # days between two looks back
+
+# Ways to read a history: the days that make the level, and how much of the growth is believed. None is best for every
+# team; each counts by how well it did on this history.
+WAYS = ((7, 0.0), (14, 0.0), (7, 0.4), (7, 1.0), (14, 1.0), (28, 1.0))
+CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """USD of the whole month, committed part included; low and high hold it four times in five."""
+
+    low: Decimal
+    median: Decimal
+    high: Decimal
+    spent: Decimal  # variable, of the days given
+    committed: Decimal
+    days_used: int
+    growth_per_month: Decimal  # share by which 30 days change the level, at the present pace
+    path: tuple[tuple[date, Decimal], ...]  # what each open day is expected to add
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """A forecast, or the sentence that says why there is none."""
+
+    forecast: Forecast | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A history in units of its mean day without its weekdays; growth, doubt and noise are of a day, in logarithms."""
+
+    flat: tuple[float, ...]
+    weekdays: tuple[float, ...]
+    growth: float
+    doubt: float  # standard error of the growth
+    noise: float
+
+    def ahead(self, way: tuple[int, float], weekdays: Sequence[tuple[int, int]]) -> list[float]:
+        """The days ahead, each given as (days after the history, weekday), read in one of `WAYS`."""
+        window, belief = way
+        growth = self.growth * belief
+        level = _level(self.flat[-window:], growth)
+        return [level * exp(growth * _faded(after)) * self.weekdays[weekday] for after, weekday in weekdays]
+
+
+def forecast(
+    spend: Mapping[date, Decimal], today: date, committed: Decimal = Decimal(0), so_far_today: Decimal = Decimal(0)
+) -> Outlook:
+    """The month of `today` from the variable spend of complete days before it; the day itself is still to come.
+
+    `spend` holds every known day, older months included; a day that is missing is unknown, not zero, and is estimated.
+    `committed` is the month's whole committed cost, spent and to come; `so_far_today` is a floor for today.
+    """
+    first, last = month_of(today)
+    history, end = _history(spend, today)
+    quiet = len(history) >= FEWEST_DAYS and not any(history)
+    while history and not history[0]:
+        history.pop(0)  # before the first spend nothing ran yet
+    if len(history) < FEWEST_DAYS and not quiet:
+        return Outlook(None, _too_little(len(history)))
+    known = {day: amount for day, amount in spend.items() if first <= day < today}
+    spent = sum(known.values(), Decimal(0))
+    open_days = [first + timedelta(i) for i in range((last - first).days + 1)]
+    open_days = [day for day in open_days if day not in known]
+    if quiet:
+        return Outlook(_flat(spent + so_far_today, committed))
+    scale = sum(history, Decimal(0)) / len(history)
+    ratios = [float(amount / scale) for amount in history]
+    # A missing day before the last known one is taken for the next one's like.
+    ahead = [(max(1, (day - end).days + 1), day.weekday()) for day in open_days]
+    expected, width = _project(ratios, (end - timedelta(len(ratios))).weekday(), ahead)
+    path = [(day, scale * Decimal(repr(ratio))) for day, ratio in zip(open_days, expected, strict=True)]
+    rest = sum((amount for _, amount in path), Decimal(0))
+    known_part = spent + committed
+    floor = known_part + so_far_today
+    low, middle, high = (
+        known_part + rest * Decimal(repr(exp(by * min(QUANTILE * width, WIDEST)))) for by in (-1, 0, 1)
+    )
+    return Outlook(
+        Forecast(
+            low=max(low, floor).quantize(CENT),
+            median=max(middle, floor).quantize(CENT),
+            high=max(high, floor).quantize(CENT),
+            spent=spent,
+            committed=committed,
+            days_used=len(history),
+            growth_per_month=_growth_per_month(ratios, end),
+            path=tuple(path),
+        )
+    )
+
+
+def naive(spend: Mapping[date, Decimal], today: date) -> Decimal | None:
+    """What a ruler says: the month's spend so far, stretched over its days. None on its first day."""
+    first, last = month_of(today)
+    known = [amount for day, amount in spend.items() if first <= day < today]
+    if not known:
+        return None
+    return sum(known, Decimal(0)) / len(known) * ((last - first).days + 1)
+
+
+def runs_out_on(outlook: Forecast, budget: Decimal) -> date | None:
+    """The first day on which the expected spend passes a budget, the committed cost counted in full from the start.
+
+    None where it lasts, and where it was passed before today: then the day is known and need not be forecast.
+    """
+    left = budget - outlook.committed - outlook.spent
+    if left < 0:
+        return None
+    for day, amount in outlook.path:
+        left -= amount
+        if left < 0:
+            return day
+    return None
+
+
+def as_json(outlook: Outlook) -> dict[str, str] | None:
+    """The contract's `forecast` of a phase; null where there is too little data."""
+    if outlook.forecast is None:
+        return None
+    said = outlook.forecast
+    return {"low": f"{said.low:f}", "median": f"{said.median:f}", "high": f"{said.high:f}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A past month: what was forecast on a day of it, what a ruler said, what it came to."""
+
+    month: date
+    actual: Decimal
+    forecast: Forecast
+    naive: Decimal
+
+    @property
+    def error(self) -> Decimal:
+        """Share by which the median was off."""
+        return abs(self.forecast.median / self.actual - 1)
+
+    @property
+    def naive_error(self) -> Decimal:
+        return abs(self.naive / self.actual - 1)
+
+    @property
+    def covered(self) -> bool:
+        return self.forecast.low <= self.actual <= self.forecast.high
+
+
+def look_back(spend: Mapping[date, Decimal], day_of_month: int = 10) -> list[Check]:
+    """Every complete month of the history as it was forecast on that day of it, oldest first."""
+    checks = []
+    for first in sorted({day.replace(day=1) for day in spend}):
+        last = month_of(first)[1]
+        amounts = [spend.get(first + timedelta(i)) for i in range((last - first).days + 1)]
+        whole = sum((amount for amount in amounts if amount is not None), Decimal(0))
+        today = first.replace(day=day_of_month)
+        said = forecast({day: amount for day, amount in spend.items() if day < today}, today).forecast
+        ruler = naive(spend, today)
+        if None not in amounts and said is not None and ruler is not None and whole:
+            checks.append(Check(first, whole, said, ruler))
+    return checks
+
+
+def month_of(day: date) -> tuple[date, date]:
+    """First and last day of the month of a day."""
+    first = day.replace(day=1)
+    return first, (first + timedelta(31)).replace(day=1) - timedelta(1)
+
+
+def _history(spend: Mapping[date, Decimal], today: date) -> tuple[list[Decimal], date]:
+    """The last unbroken run of days, at most `WINDOW`, and the day after it; a refund does not make a day negative.
+
+    A bill may be some days late, so the run need not reach yesterday, but last week's is too old to stand for it.
+    """
+    days: list[Decimal] = []
+    lately = (today - timedelta(back) for back in range(1, LATEST_GAP + 1))
+    last = next((day for day in lately if day in spend), None)
+    if last is None:
+        return days, today
+    day = last
+    while day in spend and len(days) < WINDOW:
+        days.append(max(spend[day], Decimal(0)))
+        day -= timedelta(1)
+    return days[::-1], last + timedelta(1)
+
+
+def _project(
+    ratios: Sequence[float], first_weekday: int, ahead: Sequence[tuple[int, int]]
+) -> tuple[list[float], float]:
+    """The days ahead and the standard deviation of their sum in logarithms, all ways weighed by their past errors."""
+    now = _read(ratios, first_weekday)
+    past = _past_errors(ratios, first_weekday, len(ahead))
+    # Looks back overlap; those that do not are the ones that count, and few of them say little.
+    apart = len(past) * STEP / len(ahead)
+    weights = _weights(past, apart)
+    each = [now.ahead(way, ahead) for way in WAYS]
+    said = [sum(weight * one[i] for weight, one in zip(weights, each, strict=True)) for i in range(len(ahead))]
+    days, used, trend = len(ahead), min(len(ratios), 14), len(ratios)
+    single = now.noise**2 / days + now.noise**2 / used + (now.doubt * (days + min(trend, 14)) / 2) ** 2
+    if not past:
+        return said, sqrt(single) * 1.25
+    mixed = [sum(weight * error for weight, error in zip(weights, errors, strict=True)) for errors in past]
+    seen = fmean([error * error for error in mixed]) * (1 + 1 / (apart + 1))
+    share = apart / (apart + 0.5)
+    # The fewer looks back, the heavier the tails.
+    return said, sqrt(share * seen + (1 - share) * single * 1.5) * (1 + 0.4 / (apart + 0.5))
+
+
+def _weights(past: Sequence[Sequence[float]], apart: float) -> list[float]:
+    """Weight of each way: by the inverse of its mean squared error, towards equal ones where little was seen."""
+    if not past:
+        return [1 / len(WAYS)] * len(WAYS)
+    squares = [fmean([errors[i] ** 2 for errors in past]) for i in range(len(WAYS))]
+    floor = fmean(squares) * 0.05 / max(apart, 0.5) + 1e-9
+    raw = [1 / (square + floor) ** 2 for square in squares]
+    return [one / sum(raw) for one in raw]
+
+
+def _past_errors(ratios: Sequence[float], first_weekday: int, days: int) -> list[list[float]]:
+    """How far each way was off, in logarithms, when it looked as many days ahead from earlier days."""
+    past = []
+    for at in range(2 * FEWEST_DAYS, len(ratios) - days + 1, STEP):
+        came = sum(ratios[at : at + days])
+        then = _read(ratios[:at], first_weekday)
+        ahead = [(i + 1, (first_weekday + at + i) % 7) for i in range(days)]
+        said = [sum(then.ahead(way, ahead)) for way in WAYS]
+        if came > 0 and min(said) > 0:
+            past.append([log(came / one) for one in said])
+    return past
+
+
+def _read(ratios: Sequence[float], first_weekday: int) -> Pattern:
+    weekdays = _weekdays(ratios, first_weekday)
+    flat = tuple(ratio / weekdays[(first_weekday + i) % 7] for i, ratio in enumerate(ratios))
+    growth, doubt, noise = _growth(flat)
+    return Pattern(flat, weekdays, growth, doubt, noise)
+
+
+def _weekdays(ratios: Sequence[float], first_weekday: int) -> tuple[float, ...]:
+    """Factor of each weekday, its mean 1; the fewer weeks, the nearer to 1."""
+    found: list[list[float]] = [[] for _ in range(7)]
+    for i in range(3, len(ratios) - 3):
+        around = sum(ratios[i - 3 : i + 4]) / 7
+        if around > 0:
+            found[(first_weekday + i) % 7].append(ratios[i] / around)
+    factors = [(SHRINK + len(own) * median(own)) / (SHRINK + len(own)) if own else 1.0 for own in found]
+    mean = fmean(factors)
+    return tuple(max(factor / mean, 0.02) for factor in factors)
+
+
+def _growth(flat: Sequence[float]) -> tuple[float, float, float]:
+    """Growth a day, its standard error and the noise of a day, in logarithms.
+
+    The growth is the median slope between weeks, pulled to 0 by its own doubt so that noise is not taken for a trend.
+    """
+    weeks = [median(flat[end - 7 : end]) for end in range(len(flat), 6, -7)][::-1]
+    logs = [(i * 7, log(week)) for i, week in enumerate(weeks) if week > 0]
+    slopes = [(b - a) / (j - i) for place, (i, a) in enumerate(logs) for j, b in logs[place + 1 :]]
+    slope = max(-STEEPEST, min(STEEPEST, median(slopes))) if slopes else 0.0
+    left = [log(ratio) - slope * i for i, ratio in enumerate(flat) if ratio > 0]
+    centre = median(left)
+    noise = max(1.4826 * median([abs(value - centre) for value in left]), 0.02)
+    count = len(left)
+    doubt = noise * sqrt(12 / (count * (count * count - 1))) if count > 2 else noise
+    trusted = slope * slope / (slope * slope + 2 * doubt * doubt) if slope else 0.0
+    return slope * trusted, doubt, noise
+
+
+def _level(recent: Sequence[float], growth: float) -> float:
+    """The last days brought to the last one's level; what is far above their middle counts only as three times it."""
+    brought = [ratio * exp(growth * (len(recent) - 1 - i)) for i, ratio in enumerate(recent)]
+    middle = median(brought)
+    return fmean([min(ratio, 3 * middle) for ratio in brought] if middle else brought)
+
+
+def _faded(days: int) -> float:
+    """Days of growth that `days` ahead still bring when it fades."""
+    return FADE * (1 - FADE**days) / (1 - FADE)
+
+
+def _growth_per_month(ratios: Sequence[float], end: date) -> Decimal:
+    growth = _read(ratios, (end - timedelta(len(ratios))).weekday()).growth
+    return Decimal(repr(round(exp(growth * 30) - 1, 4)))
+
+
+def _flat(spent: Decimal, committed: Decimal) -> Forecast:
+    """Nothing variable was ever spent: what is committed is the month."""
+    total = (spent + committed).quantize(CENT)
+    return Forecast(total, total, total, spent, committed, 0, Decimal(0), ())
+
+
+def _too_little(days: int) -> str:
+    text = ngettext(
+        "Too little data: %(days)s complete day of spend, a forecast needs %(needed)s.",
+        "Too little data: %(days)s complete days of spend, a forecast needs %(needed)s.",
+        days,
+    )
+    return text % {"days": days, "needed": FEWEST_DAYS}
