@@ -17,8 +17,8 @@ from types import FrameType
 
 import psycopg
 
+from dashboard import static_files
 from dashboard.embedded.servers import ServerError, free_port
-from dashboard.up import static
 from dashboard.up.data import MARK, DataDirectory, replace_private, stop_marked
 from dashboard.up.processes import Processes, procfile
 from dashboard.up.ready import Probe, file_probe, http_probe, ready_text
@@ -124,10 +124,10 @@ class Stack:
         environment = self._environment(self.servers.start(os.environ))
         processes = self.processes = Processes(self.data.logs, environment, BASE)
         processes.say("database and queue answer")
-        if static.changed():
+        if static_files.changed():
             processes.say("collecting static files")
             # Not secret, and another user's start in this clone serves them too.
-            processes.run("static", "umask 022; exec python -m dashboard.up.static")
+            processes.run("static", "umask 022; exec python -m dashboard.static_files")
         processes.say("bringing the database up to date")
         processes.run("prepare", "exec python manage.py prepare")
         joinable = {name: environment[name] for name in ANNOUNCED if environment.get(name)}

@@ -1,17 +1,18 @@
 """Static files collected and compressed once, and again only when one of them has changed.
 
-`python -m dashboard.up.static` does it; compressing plotly.js takes seconds, so `make setup` and the image do it ahead.
+`python -m dashboard.static_files` does it: `make setup` and the image ahead of time, `manage.py up` where they are old.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-BASE = Path(__file__).resolve().parent.parent.parent
+BASE = Path(__file__).resolve().parent.parent
 SOURCE, TARGET = BASE / "static", BASE / "staticfiles"
 STAMP = TARGET / ".stamp"
 # Packages whose files are among the collected ones.
@@ -40,6 +41,9 @@ def collect() -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not changed():
             return
+        # The settings would make them in the data directory, which may not be this stack's.
+        os.environ["SECRET_KEY"] = os.environ["BREAKEVEN_KEY"] = "not needed to copy files"  # noqa: S105 -- no secret
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
         from django.core.management import execute_from_command_line
 
         execute_from_command_line(["manage.py", "collectstatic", "--no-input", "--verbosity", "0"])

@@ -1,0 +1,48 @@
+# `make help` explains every target. A recipe that needs more than a line is a script beside what it is about.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench chromium lock clean
+
+BIN := .venv/bin
+APPS := providers traffic costs alerts dashboard
+# More options of `manage.py up`, for example: make demo UP="--port 9000 --data /srv/breakeven"
+UP ?=
+# Which tests and how, for example: make test TESTS="tests/costs -k staircase"
+TESTS ?=
+BENCH ?= all
+
+help: ## Explain every target
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Make .venv with the locked packages (hashes checked) and collect the static files
+	@requirements/install.sh demo
+
+demo: setup ## Start the demo company; prints its address and the login (more options: UP="--port 9000")
+	@$(BIN)/python manage.py up --demo $(UP)
+
+test: ## Run the tests (some of them: TESTS="tests/costs -k staircase")
+	@requirements/install.sh dev
+	$(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist loadgroup $(TESTS)
+
+lint: export BREAKEVEN_DATA := $(CURDIR)/.venv/lint
+lint: ## Check style, types, imports between apps, templates and missing migrations
+	@requirements/install.sh dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/djlint templates --check --lint --quiet
+	$(BIN)/mypy $(APPS) tests manage.py
+	$(BIN)/python -W ignore manage.py makemigrations --check --dry-run
+
+bench: ## Measure speed and print a table (one measurement: BENCH=ingest)
+	@requirements/install.sh dev
+	$(BIN)/python manage.py bench $(BENCH)
+
+chromium: ## Install Debian's Chromium, which the browser tests drive (needs root or sudo)
+	@requirements/chromium.sh
+
+lock: ## Choose the newest allowed versions anew and write them to requirements/*.txt
+	@requirements/lock.sh
+
+clean: ## Remove what the other targets made; the data in ./var stays
+	rm -rf .venv .venv-lock staticfiles .mypy_cache .ruff_cache .pytest_cache .import_linter_cache test-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
