@@ -28,10 +28,10 @@ class PlotlyFinder(BaseFinder):
         self.storage.prefix = "plotly"  # type: ignore[attr-defined]  # a convention of staticfiles, not in its types
 
     def find(self, path: str, find_all: bool = False, **kwargs: Any) -> Any:
-        found = self.storage.path(NAME) if path == f"plotly/{NAME}" else None
-        if find_all:
-            return [found] if found else []
-        return found
+        if path != f"plotly/{NAME}":
+            return []  # as Django's own finders say "not here"
+        found = self.storage.path(NAME)
+        return [found] if find_all else found
 
     def list(self, ignore_patterns: Iterable[str] | None) -> Iterable[tuple[str, Storage]]:
         yield NAME, self.storage

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from dashboard.charts.scales import Scale, tick_word, ticks, word
+from dashboard.charts.scales import Scale, axis_of, tick_word, word
 from dashboard.charts.svg import Drawing, Key, drawing, pct, tag, text, titled
 from dashboard.templatetags import money
 
@@ -53,8 +53,8 @@ def stacked_bars(rows: Sequence[Row], *, unit: str = "usd", height: int = 230, l
     """`rows`: `{"label": "1 Jun", "parts": [{"key": "runpod", "name": "RunPod", "amount": D, "provenance": "billed"}],
     "note": "14 h", "unknown": True}`; `note` stands above its bar, `unknown` puts a hatched cap on it (at least)."""
     highest = max((float(total_of(row)) for row in rows), default=0.0)
-    values = ticks(0.0, highest or 1.0)
-    scale = Scale(0.0, values[-1])
+    values, top = axis_of(0.0, highest or 1.0)
+    scale = Scale(0.0, top)
     numbers = series_numbers(str(part["key"]) for row in rows for part in row["parts"])
     slot = 1 / max(1, len(rows))
     marks = axis(scale, values, unit)

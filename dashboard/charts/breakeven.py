@@ -82,18 +82,31 @@ def breakeven_curve(
         spans[0] = {**spans[0], "label": _("our own GPUs pay from here"), "name": _("our own GPUs cost less")}
     series: list[Row] = [
         {"name": api_name, "style": "api", "points": [(r["requests_per_month"], r["api"]) for r in rows],
-         "label": "" if small else api_name},
-        {"name": self_name, "style": "us", "points": staircase(rows), "label": "" if small else self_name},
+         "label": ""},
+        {"name": self_name, "style": "us", "points": staircase(rows)},
     ]  # fmt: skip
+    marks = [*marks_of(rows, seen, here, to, small), *([] if small else names(rows, series))]
     chart = line_chart(
-        series, shades=spans, marks=marks_of(rows, seen, here, to, small), x_from=0, x_to=to, height=height,
-        label=words_of(seen, here), x_name=_("requests a month"),
+        series, shades=spans, marks=marks, x_from=0, x_to=to, height=height,
+        label=words_of(seen, here), x_name=_("requests a month"), tails=False, x_ticks=5 if small else 9,
     )  # fmt: skip
     if small:
         return Drawing(chart.svg, (), chart.columns, chart.rows, chart.note)
     extra = [Key("ring", "ring", _("crossing"))] if seen else []
     extra += [Key("dot", "dot", _("where we are"))] if here is not None else []
     return Drawing(chart.svg, [*chart.legend, *extra], chart.columns, chart.rows, chart.note)
+
+
+def names(rows: Sequence[Row], series: Sequence[Row]) -> list[Row]:
+    """Names beside the lines, inside the plot: the API's where it is steep and free, ours at its end."""
+    if len(rows) < 2:
+        return []
+    middle, last = rows[int((len(rows) - 1) * 0.72)], rows[-1]
+    at_api = {"kind": "name", "x": middle["requests_per_month"], "y": middle["api"], "label": series[0]["name"]}
+    gpus = last.get("gpus")
+    said = f"{series[1]['name']}: {gpus}, {money.dollars(last['selfhost'], 0)}" if gpus else series[1]["name"]
+    at_self = {"kind": "name", "x": last["requests_per_month"], "y": last["selfhost"], "label": said, "cls": "t-1"}
+    return [{**at_api, "side": "left"}, {**at_self, "side": "left"}] if last["selfhost"] is not None else [at_api]
 
 
 def marks_of(rows: Sequence[Row], crossings: Sequence[Row], here: Any, to: float, small: bool) -> list[Row]:

@@ -5,6 +5,7 @@ Colours are names of CSS variables (`"--series-1"`); `static/js/charts.js` puts 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -22,14 +23,15 @@ Json = dict[str, Any]
 
 DASHES = {1: "solid", 2: "dash", 3: "dot", 4: "dashdot", 5: "longdash", 6: "longdashdot"}
 SYMBOLS = {1: "circle", 2: "square", 3: "triangle-up", 4: "diamond", 5: "x", 6: "cross"}
+ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 NAMED = {"us": 1, "api": 2}
 TICKS: dict[str, Json] = {
     "usd": {"tickprefix": "$", "tickformat": ",~f"},
     "count": {"tickformat": "~s"},
-    "ms": {"ticksuffix": " ms", "tickformat": ",~f"},
+    "ms": {"ticksuffix": " s", "tickformat": ",~f"},
     "percent": {"tickformat": ",.0%"},
 }
-HOVER = {"usd": "$,.2f", "count": ",.0f", "ms": ",.0f", "percent": ".1%"}
+HOVER = {"usd": "$,.2f", "count": ",.0f", "ms": ",.2f", "percent": ".1%"}
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,14 @@ def listed(values: Sequence[Any]) -> list[Any]:
     return [plain(value) for value in values]
 
 
+def drawn(values: Sequence[Any], unit: str) -> list[Any]:
+    """Values as they are plotted: milliseconds as seconds, so that an axis reads 0.5 s and 10 s in one unit."""
+    plotted = listed(values)
+    return [v / 1000 if v is not None else None for v in plotted] if unit == "ms" else plotted
+
+
 def hover(unit: str) -> str:
-    return f"%{{y:{HOVER.get(unit, ',.0f')}}}"
+    return f"%{{y:{HOVER.get(unit, ',.0f')}}}{' s' if unit == 'ms' else ''}"
 
 
 def line_trace(series: Row, number: int, unit: str) -> Json:
@@ -91,7 +99,7 @@ def line_trace(series: Row, number: int, unit: str) -> Json:
         "mode": "lines" if many else "lines+markers",
         "name": series["name"],
         "x": listed(series["x"]),
-        "y": listed(series["y"]),
+        "y": drawn(series["y"], unit),
         "line": {"color": f"--series-{number}", "dash": DASHES[number], "width": 2,
                  "shape": "hv" if series.get("step") else "linear"},
         "marker": {"color": f"--series-{number}", "symbol": SYMBOLS[number], "size": 6},
@@ -105,10 +113,8 @@ def bar_trace(series: Row, number: int, unit: str) -> Json:
         "type": "bar",
         "name": series["name"],
         "x": listed(series["x"]),
-        "y": listed(series["y"]),
-        "marker": {"color": f"--series-{number}", "line": {"color": "--paper", "width": 1},
-                   "pattern": {"shape": ["", "/", ".", "\\", "x", "-"][number - 1], "fgcolor": "--paper", "size": 5,
-                               "solidity": 0.18}},
+        "y": drawn(series["y"], unit),
+        "marker": {"color": f"--series-{number}", "line": {"color": "--paper", "width": 1}},
         "hovertemplate": hover(unit),
     }  # fmt: skip
 
@@ -119,7 +125,7 @@ def scatter_trace(series: Row, number: int, unit: str) -> Json:
         "mode": "markers",
         "name": series["name"],
         "x": listed(series["x"]),
-        "y": listed(series["y"]),
+        "y": drawn(series["y"], unit),
         "text": list(series.get("text") or ()),
         "marker": {"color": f"--series-{number}", "symbol": SYMBOLS[number], "size": 9,
                    "line": {"color": "--paper", "width": 1}},
@@ -133,7 +139,7 @@ def heatmap_trace(series: Row, number: int, unit: str) -> Json:
         "name": series["name"],
         "x": listed(series["x"]),
         "y": listed(series["y"]),
-        "z": [listed(row) for row in series["z"]],
+        "z": [drawn(row, unit) for row in series["z"]],
         "colorscale": [[0, "--sunken"], [1, f"--series-{number}"]],
         "showscale": False,
         "xgap": 1,
@@ -158,23 +164,34 @@ def base_layout(spec: Row, unit: str) -> Json:
     if spec.get("log"):
         y |= {"type": "log", "dtick": 1}
     return {
-        "xaxis": {"title": {"text": str(spec.get("x_title") or "")}, **({"type": "log"} if spec.get("x_log") else {})},
+        "xaxis": {"title": {"text": str(spec.get("x_title") or "")}, **x_axis(spec)},
         "yaxis": y,
-        "shapes": [limit_shape(row) for row in limits] + [mark_shape(row) for row in marks],
-        "annotations": [limit_note(row) for row in limits if row.get("label")]
+        "shapes": [limit_shape(row, unit) for row in limits] + [mark_shape(row) for row in marks],
+        "annotations": [limit_note(row, unit) for row in limits if row.get("label")]
         + [mark_note(row) for row in marks if row.get("label")],
         "showlegend": len(spec["series"]) > 1,
     }
 
 
-def limit_shape(row: Row) -> Json:
-    y = plain(row["y"])
+def x_axis(spec: Row) -> Json:
+    """Days as 18 Jun, moments as 14:00 over 18 Jun, in UTC as the table below; everything else as Plotly does."""
+    first = next((x for series in spec["series"] for x in series["x"]), None)
+    if isinstance(first, datetime):
+        return {"tickformat": "%H:%M\n%-d %b", "hoverformat": "%-d %b, %H:%M"}
+    if isinstance(first, date) or ISO_DAY.fullmatch(str(first)):
+        return {"tickformat": "%-d %b", "hoverformat": "%a, %-d %b %Y"}
+    return {"type": "log"} if spec.get("x_log") else {}
+
+
+def limit_shape(row: Row, unit: str) -> Json:
+    y = drawn([row["y"]], unit)[0]
     return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y,
             "line": {"color": "--bad-mark", "width": 1.5}}  # fmt: skip
 
 
-def limit_note(row: Row) -> Json:
-    return {"xref": "paper", "x": 0, "y": plain(row["y"]), "text": row["label"], "xanchor": "left", "yanchor": "bottom",
+def limit_note(row: Row, unit: str) -> Json:
+    y = drawn([row["y"]], unit)[0]
+    return {"xref": "paper", "x": 0, "y": y, "text": row["label"], "xanchor": "left", "yanchor": "bottom",
             "showarrow": False, "font": {"color": "--bad-ink"}}  # fmt: skip
 
 

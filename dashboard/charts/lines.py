@@ -13,6 +13,7 @@ from dashboard.charts.bars import axis, axis_class
 from dashboard.charts.scales import (
     Scale,
     Value,
+    axis_of,
     extent,
     log_ticks,
     number,
@@ -66,6 +67,7 @@ def line_chart(
     label: str = "",
     x_name: str = "",
     tails: bool = True,
+    x_ticks: int = 9,
 ) -> Drawing:
     """A chart of `series`; see `docs/reference/design.md` for the rows. Reads any mapping, changes none."""
     plane, values = axes(series, bands, limits, marks, x_from, x_to, y_from, y_to, log, height)
@@ -75,7 +77,7 @@ def line_chart(
         *shade_areas(shades, plane),
         *[band_area(b, plane) for b in bands],
         *axis(plane.y, values, unit),
-        *x_axis(plane.x, by_time),
+        *x_axis(plane.x, by_time, x_ticks),
         *[limit_line(row, plane) for row in limits],
         stretched(*(line(s, plane, i) for i, s in enumerate(series))),
         *shade_words(shades, plane),
@@ -111,15 +113,17 @@ def axes(
         high = y_to or max(high, low * 10)
         return Plane(x, Scale(low, high, log=True), height - 40), log_ticks(low, high)
     low = low if y_from is None else min(y_from, low)
-    grid = ticks(low, y_to if y_to is not None else high if high > low else low + 1)
-    top = y_to if y_to is not None else grid[-1]
-    return Plane(x, Scale(grid[0], top), height - 40), [v for v in grid if v <= top * 1.0001]
+    if y_to is not None:
+        grid = [v for v in ticks(low, y_to) if v <= y_to * 1.0001]
+        return Plane(x, Scale(grid[0], y_to), height - 40), grid
+    grid, top = axis_of(low, high if high > low else low + 1)
+    return Plane(x, Scale(grid[0], top), height - 40), grid
 
 
-def x_axis(scale: Scale, by_time: bool) -> list[str]:
+def x_axis(scale: Scale, by_time: bool, about: int) -> list[str]:
     """Ticks below; every second one gives way on a phone."""
     chosen = time_ticks(scale.low, scale.high) if by_time else [
-        (v, short_count(v)) for v in ticks(scale.low, scale.high, 9) if v <= scale.high * 1.0001
+        (v, short_count(v)) for v in ticks(scale.low, scale.high, about) if v <= scale.high * 1.0001
     ]  # fmt: skip
     return [
         text(
@@ -208,7 +212,7 @@ def mark(row: Row, plane: Plane) -> list[str]:
     right = row.get("side") == "left" or (row.get("side") is None and x > 0.72)
     anchor = " end" if right else ""
     words = str(row.get("label") or "").split("\n")
-    bold = {"here": " t-us", "crossing": " t-ink", "dot": " t-us"}.get(kind, "")
+    bold = {"here": " t-us", "crossing": " t-ink", "dot": " t-us", "name": f" {row.get('cls') or ''}"}.get(kind, "")
     at, first = label_place(kind, y, len(words), row.get("lift"))
     return drawn + [
         text(part, cls=f"halo{bold}{anchor}", x=pct(x), y=pct(1 - at), dx=-8 if right else 8, dy=first + 15 * i)
@@ -242,6 +246,7 @@ MARKS: dict[str, Callable[[float, float], list[str]]] = {
     ],
     "dot": lambda x, y: [tag("circle", cls="dot", cx=pct(x), cy=pct(1 - y), r=5)],
     "end": lambda x, y: [],
+    "name": lambda x, y: [],
 }
 
 
@@ -267,5 +272,5 @@ def table_rows(series: Sequence[Row], bands: Sequence[Row], unit: str) -> tuple[
     xs = sorted({x for column in columns for x in column}, key=number)
     every = -(-len(xs) // MAX_TABLE_ROWS) or 1
     rows = [[x_word(x), *(word(c[x], unit) if x in c else "" for c in columns)] for x in xs[::every]]
-    note = _("Every %(n)s. point; the JSON of this page has them all.") % {"n": every} if every > 1 else ""
+    note = _("One point in %(n)s is listed; the JSON of this page has them all.") % {"n": every} if every > 1 else ""
     return rows, note

@@ -62,6 +62,13 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     return [round(n * step, 10) for n in range(first, max(last, first + 1) + 1)]
 
 
+def axis_of(low: float, high: float) -> tuple[list[float], float]:
+    """Grid values from at most `low`, and the top of an axis that leaves a little air above `high`."""
+    grid = ticks(low, high)
+    top = min(grid[-1], high + (high - grid[0]) * 0.07)
+    return [value for value in grid if value <= top * 1.0001], top
+
+
 def log_ticks(low: float, high: float) -> list[float]:
     """1, 2, 5 times powers of ten between the ends; every power only when there would be more than seven."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -96,7 +103,10 @@ def day_ticks(low: float, high: float) -> list[tuple[float, str]]:
     for offset in range(days + 1):
         day = start + timedelta(days=offset)
         if is_tick_day(day, offset, step):
-            chosen.append((number(day), f"{day.day} {month_word(day)}" if day.month != month else str(day.day)))
+            new = day.month != month
+            if new and chosen and number(day) - chosen[-1][0] < step * 0.6 * DAY_S:
+                chosen.pop()  # 30 would run into 1 Jul
+            chosen.append((number(day), f"{day.day} {month_word(day)}" if new else str(day.day)))
             month = day.month
     return chosen
 
@@ -193,7 +203,8 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
     moved = list(places)
     for before, after in pairwise(order):
         moved[after] = max(moved[after], moved[before] + gap)
-    overflow = max(0.0, moved[order[-1]] - 1.0) if order else 0.0
+    limit = 1.0
     for i in reversed(order):
-        moved[i], overflow = moved[i] - overflow, max(0.0, overflow - max(0.0, moved[i] - places[i]))
+        moved[i] = min(moved[i], limit)
+        limit = moved[i] - gap
     return moved

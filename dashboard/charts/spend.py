@@ -67,7 +67,8 @@ def pace(
     said = money.at_least(here[1], at_least) if at_least else money.dollars(here[1])
     marks: list[Row] = []
     if first <= now < last:
-        marks.append({"kind": "today", "x": now, "label": _("today, %(time)s") % {"time": f"{money.aware(now):%H:%M}"}})
+        marks.append({"kind": "today", "x": now, "label": _("today, %(time)s") % {"time": f"{money.aware(now):%H:%M}"},
+                      "side": "left" if now - first > (last - first) * 0.4 else "right"})  # fmt: skip
     if spent:
         so_far = _("%(sum)s so far") % {"sum": said}
         marks.append({"kind": "dot", "x": here[0], "y": here[1], "label": so_far, "side": "left"})

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from dashboard.charts import bars, breakeven, figures, small, spend
 from dashboard.charts import lines as line_charts
 from dashboard.charts.scales import Scale, extent, word
-from dashboard.charts.svg import Drawing, Key, drawing
+from dashboard.charts.svg import Drawing, Key, drawing, pct, text
 
 register = template.Library()
 
@@ -81,7 +81,9 @@ def intervals(
         }
         for row in rows
     ]
-    context = {"rows": drawn, "mark_label": mark_label, "ends": (word(scale.low, unit), word(scale.high, unit))}
+    at = pct(scale.inside(mark)) if mark is not None else "50%"
+    axis = drawing([text(mark_label, cls="mid", x=at, y=11)], label=mark_label, height=14).svg
+    context = {"rows": drawn, "axis": axis if mark_label else ""}
     return render_to_string("charts/intervals.html", context)
 
 

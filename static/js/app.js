@@ -24,8 +24,7 @@
   function nameZone() {
     const note = document.querySelector("[data-zone]");
     if (!note || new Date().getTimezoneOffset() === 0) return;
-    note.title = note.textContent;
-    note.textContent = note.textContent.replace(/UTC/, zone);
+    note.textContent = note.dataset.zone.replace("ZONE", zone);
   }
 
   // A poll (an element with data-poll) rests while the tab is hidden, while a field in it has the focus, and while text in it is

@@ -46,8 +46,8 @@
 
   async function draw(box) {
     const figure = coloured(JSON.parse(document.getElementById(box.dataset.plotly).textContent));
-    await window.Plotly.react(box, figure.data, layout(figure.layout), CONFIG);
     box.classList.add("drawn");
+    await window.Plotly.react(box, figure.data, layout(figure.layout), CONFIG);
     drawn.add(box);
   }
 

@@ -1,0 +1,303 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from decimal import Decimal
+from xml.etree import ElementTree
+
+import pytest
+from django.template import Context, Template
+
+from dashboard.charts import bars, breakeven, figures, lines, small, spend
+from dashboard.charts.scales import Scale, log_ticks, short_count, short_money, spread, ticks, time_ticks
+from dashboard.charts.svg import Drawing
+
+NOW = dt.datetime(2026, 6, 18, 14, 0, tzinfo=dt.UTC)
+JUNE, JULY = dt.date(2026, 6, 1), dt.date(2026, 7, 1)
+
+
+def marks(chart: Drawing, cls: str) -> list[ElementTree.Element]:
+    """Every mark of a class; parsing proves that the markup is well-formed."""
+    return [e for e in ElementTree.fromstring(chart.svg).iter() if cls in (e.get("class") or "").split()]  # noqa: S314 - ours
+
+
+def words(chart: Drawing) -> list[str]:
+    return [e.text or "" for e in ElementTree.fromstring(chart.svg).iter("text")]  # noqa: S314 - ours
+
+
+def per_cent(element: ElementTree.Element, name: str) -> float:
+    return float((element.get(name) or "").rstrip("%"))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0, 414, [0, 100, 200, 300, 400, 500]),
+        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (0, 0.0031, [0, 0.001, 0.002, 0.003, 0.004]),
+    ],
+)
+def test_ticks_are_round_and_hold_the_values(low: float, high: float, expected: list[float]) -> None:
+    assert ticks(low, high) == expected
+
+
+def test_ticks_of_nothing_still_make_an_axis() -> None:
+    assert len(ticks(0, 0)) >= 2
+
+
+def test_logarithmic_ticks_stand_on_one_two_five() -> None:
+    assert log_ticks(200, 10_000) == [200, 500, 1000, 2000, 5000, 10_000]
+
+
+def test_a_month_is_read_in_fives_and_ends_on_the_next_first() -> None:
+    seen = [
+        text
+        for _at, text in time_ticks(
+            dt.datetime(2026, 6, 1, tzinfo=dt.UTC).timestamp(), dt.datetime(2026, 7, 1, tzinfo=dt.UTC).timestamp()
+        )
+    ]
+    assert seen == ["1 Jun", "5", "10", "15", "20", "25", "1 Jul"]
+
+
+def test_a_day_is_read_in_hours_and_a_year_in_months() -> None:
+    start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC).timestamp()
+    assert [t for _a, t in time_ticks(start, start + 86_400)][:2] == ["00:00", "04:00"]
+    assert [t for _a, t in time_ticks(start, start + 364 * 86_400)][:2] == ["Jan 2026", "Mar"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "$0"), (1200, "$1,200"), (0.5, "$0.50"), (25_000, "$25K"), (-40, "−$40")]
+)
+def test_ticks_of_money_are_short(value: float, text: str) -> None:
+    assert short_money(value) == text
+
+
+def test_counts_are_short_on_an_axis() -> None:
+    assert [short_count(v) for v in (0, 950, 100_000, 2_500_000, 1e9)] == ["0", "950", "100K", "2.5M", "1G"]
+
+
+def test_a_logarithmic_scale_puts_the_geometric_mean_in_the_middle() -> None:
+    assert Scale(1, 100, log=True).at(10) == pytest.approx(0.5)
+
+
+def test_labels_that_would_overlap_move_apart_in_order() -> None:
+    moved = spread([0.5, 0.51, 0.99], 0.1)
+    assert moved[0] == pytest.approx(0.5) and moved[1] == pytest.approx(0.6) and moved[2] == pytest.approx(0.99)
+    crowded = spread([0.95, 0.97, 0.99], 0.1)
+    assert crowded[2] <= 1 and crowded[1] - crowded[0] >= 0.0999 and crowded[2] - crowded[1] >= 0.0999
+
+
+def test_a_gap_in_the_data_is_a_gap_in_the_line() -> None:
+    assert len(marks(small.sparkline([1, 2, None, 4, 5]), "l1")) == 2
+
+
+def test_a_sparkline_of_nothing_says_so() -> None:
+    assert "unknown" in small.sparkline([None, None], label="Cost").svg
+
+
+def test_an_outage_lowers_its_cell_and_has_a_square_and_a_cause() -> None:
+    cells: list[dict[str, object]] = [
+        {"label": "8 Jun", "state": "up"},
+        {"label": "9 Jun", "state": "down", "lost": 0.5, "cause": "host reboot"},
+    ]
+    chart = small.strip(cells)
+    up, down = marks(chart, "up")
+    assert float(down.get("height") or 0) == pytest.approx(float(up.get("height") or 0) / 2)
+    assert len(marks(chart, "cut")) == 1
+    assert "9 Jun: host reboot" in chart.svg
+    assert chart.rows == [["9 Jun", "down", "host reboot"]]
+
+
+def test_unknown_days_are_one_hatched_run_and_not_up() -> None:
+    chart = small.strip(
+        [{"label": f"{n} Jun", "state": "unknown"} for n in range(1, 6)] + [{"label": "6 Jun", "state": "up"}]
+    )
+    assert len(marks(chart, "unknown")) == 1 and len(marks(chart, "up")) == 1
+    assert "1 Jun – 5 Jun: no data" in chart.svg
+
+
+def test_the_plan_bar_is_hatched_while_spend_is_unknown() -> None:
+    chart = small.meter(None, limit=Decimal(400))
+    assert marks(chart, "unknown") and not marks(chart, "f1")
+    assert "Spent unknown" in chart.svg
+
+
+def test_the_plan_bar_reaches_as_far_as_the_money() -> None:
+    chart = small.meter(
+        Decimal(50), limit=Decimal(100), scale_to=Decimal(200), forecast={"low": 80, "median": 90, "high": 100}
+    )
+    assert per_cent(marks(chart, "f1")[0], "width") == 25
+    assert per_cent(marks(chart, "limit")[0], "x1") == 50
+    assert per_cent(marks(chart, "dot")[0], "cx") == 45
+
+
+def test_a_bar_of_nothing_at_all_is_drawn() -> None:
+    assert small.meter(Decimal(0)).svg
+
+
+def test_bars_stack_and_their_table_adds_up() -> None:
+    parts = [{"key": "runpod", "name": "RunPod", "amount": Decimal("8.16"), "provenance": "billed"},
+             {"key": "anthropic", "name": "Claude", "amount": Decimal("1.84"), "provenance": "measured"}]  # fmt: skip
+    chart = bars.stacked_bars([{"label": "1 Jun", "parts": parts}])
+    lower, upper = marks(chart, "f1")[0], marks(chart, "f2")[0]
+    assert per_cent(upper, "y") + per_cent(upper, "height") == pytest.approx(per_cent(lower, "y"), abs=0.02)
+    assert "p-measured" in (upper.get("class") or "")
+    assert chart.rows == [["1 Jun", "8.16", "1.84", "10.00"]]
+
+
+def test_a_day_with_an_unknown_has_a_hatched_cap_and_at_least_in_the_table() -> None:
+    part = {"key": "google", "name": "Google Cloud", "amount": Decimal("1.44"), "provenance": "billed"}
+    chart = bars.stacked_bars([{"label": "17 Jun", "parts": [part], "unknown": True}])
+    assert len(marks(chart, "unknown")) == 1
+    assert chart.rows[0][-1].startswith("≥")
+
+
+def test_a_provider_keeps_its_colour_whatever_stands_beside_it() -> None:
+    assert bars.series_numbers(["google", "anthropic"]) == {"google": 4, "anthropic": 2}
+    assert bars.series_numbers(["openai", "anthropic", "runpod"]) == {"openai": 3, "anthropic": 2, "runpod": 1}
+    many = bars.series_numbers(["anthropic", *(f"vendor-{n}" for n in range(9))])
+    assert max(many.values()) == 6 and many["anthropic"] == 2
+
+
+def test_a_line_chart_draws_each_stretch_and_lists_every_point() -> None:
+    series = [
+        {
+            "name": "p95",
+            "points": [(NOW + dt.timedelta(hours=h), 100 + h if h != 3 else None) for h in range(8)],
+            "label": "p95",
+        }
+    ]
+    chart = lines.line_chart(series, unit="ms", limits=[{"y": 105, "label": "limit"}])
+    assert len(marks(chart, "l1")) == 2
+    assert len(chart.rows) == 8 and "unknown" in chart.rows[3][1]
+    assert "limit" in words(chart)
+
+
+def test_a_long_table_is_thinned_and_says_so() -> None:
+    chart = lines.line_chart([{"name": "a", "points": [(n, n) for n in range(1000)]}], unit="count")
+    assert len(chart.rows) <= 120 and "One point in 9" in chart.note
+
+
+def test_an_empty_chart_is_an_empty_pair_of_axes() -> None:
+    assert marks(lines.line_chart([{"name": "a", "points": []}]), "zero")
+
+
+def test_the_months_money_adds_up_to_now_and_no_further() -> None:
+    days = [{"day": JUNE + dt.timedelta(days=n), "amount": Decimal("12.50")} for n in range(18)]
+    places = spend.cumulative(days, NOW)
+    assert places[0] == (dt.datetime(2026, 6, 1, tzinfo=dt.UTC), Decimal(0))
+    assert places[-1] == (NOW, Decimal("225.00"))
+
+
+def test_the_pace_says_what_is_spent_and_where_the_month_ends() -> None:
+    days = [{"day": JUNE + dt.timedelta(days=n), "amount": Decimal("12.50")} for n in range(18)]
+    forecast = {"low": Decimal(379), "median": Decimal(393), "high": Decimal(414)}
+    chart = spend.pace(
+        days,
+        starts=JUNE,
+        ends=JULY,
+        now=NOW,
+        low=Decimal(300),
+        high=Decimal(400),
+        limit=Decimal(400),
+        forecast=forecast,
+    )
+    assert {"$225.00 so far", "limit $400", "today, 14:00", "379 low, 414 high"} <= set(words(chart))
+
+
+def test_the_pace_of_a_month_that_is_over_has_no_today() -> None:
+    days = [{"day": JUNE, "amount": Decimal(5)}]
+    chart = spend.pace(days, starts=JUNE, ends=JULY, now=dt.datetime(2026, 7, 9, tzinfo=dt.UTC))
+    assert not marks(chart, "today")
+
+
+def curve() -> list[dict[str, object]]:
+    volumes = range(0, 400_001, 20_000)
+    return [{"requests_per_month": n, "api": n * Decimal("0.00315"), "selfhost": Decimal(298 if n < 300_000 else 546),
+             "gpus": 1 if n < 300_000 else 2} for n in volumes]  # fmt: skip
+
+
+def test_the_curve_shades_where_our_own_gpus_cost_less() -> None:
+    crossings = [{"requests_per_month": 94_666, "from": "api", "to": "selfhost"}]
+    chart = breakeven.breakeven_curve(curve(), crossings, here=106_700)
+    (shade,) = marks(chart, "pays")
+    assert per_cent(shade, "x") == pytest.approx(94_666 / 4000, abs=0.01)
+    assert per_cent(shade, "width") == pytest.approx(100 - 94_666 / 4000, abs=0.01)
+    assert {"94,666", "you are here:", "106,700"} <= set(words(chart))
+
+
+def test_a_step_rises_upright_where_a_gpu_is_added() -> None:
+    steps = breakeven.staircase(curve())
+    assert (300_000, Decimal(298)) in steps and (300_000, Decimal(546)) in steps
+
+
+def test_a_staircase_that_crosses_back_is_shaded_twice() -> None:
+    ways = [(90_000, "selfhost"), (180_000, "api"), (200_000, "selfhost")]
+    crossings = [{"requests_per_month": at, "to": to} for at, to in ways]
+    assert breakeven.cheaper_spans(crossings, starts_cheaper=False) == [
+        {"from": 90_000, "to": 180_000},
+        {"from": 200_000, "to": None},
+    ]
+
+
+def test_names_from_outside_are_escaped_in_every_chart() -> None:
+    evil = '"><script>alert(1)</script>'
+    part = {"key": evil, "name": evil, "amount": Decimal(1), "provenance": "billed"}
+    drawn = [
+        small.strip([{"label": evil, "state": "down", "cause": evil}], label=evil),
+        small.sparkline([1, 2], label=evil),
+        bars.stacked_bars([{"label": evil, "parts": [part], "note": evil}], label=evil),
+        lines.line_chart([{"name": evil, "points": [(0, 1), (1, 2)], "label": evil}], label=evil),
+    ]
+    assert all("<script>" not in chart.svg for chart in drawn)
+    rows = [{"label": evil, "parts": [part]}]
+    assert "<script>" not in Template("{% stacked_bars rows %}").render(Context({"rows": rows}))
+
+
+def plotly_spec(kind: str = "lines") -> dict[str, object]:
+    days = [dt.date(2026, 6, day) for day in (1, 2, 3)]
+    return {"kind": kind, "label": "Cost", "unit": "usd", "limits": [{"y": Decimal(15), "label": "limit"}], "series": [
+        {"name": "Claude", "key": "anthropic", "x": days, "y": [Decimal("1.5"), None, Decimal("2.25")]}]}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["lines", "bars"])
+def test_a_figure_takes_colours_by_name_and_keeps_gaps(kind: str) -> None:
+    figure = figures.figure(plotly_spec(kind))
+    (trace,) = figure.json["data"]
+    assert trace["y"] == [1.5, None, 2.25]
+    assert trace["marker"]["color"] == "--series-2"
+    assert figure.json["layout"]["shapes"][0]["y0"] == 15.0
+    assert figure.rows[0] == ["1 Jun", "1.50"] or figure.rows[0][0].startswith("1 Jun")
+    assert "unknown" in figure.rows[1][1]
+    json.dumps(figure.json)
+
+
+def test_milliseconds_are_plotted_as_seconds() -> None:
+    spec = {
+        "kind": "lines",
+        "unit": "ms",
+        "series": [{"name": "p95", "x": [1, 2], "y": [500, None]}],
+        "limits": [{"y": 250}],
+    }
+    figure = figures.figure(spec)
+    assert figure.json["data"][0]["y"] == [0.5, None]
+    assert figure.json["layout"]["shapes"][0]["y0"] == 0.25
+
+
+def test_a_heatmap_and_a_scatter_bring_their_tables() -> None:
+    heat = figures.figure(
+        {"kind": "heatmap", "series": [{"name": "n", "x": ["00", "01"], "y": ["Mon"], "z": [[3, None]]}]}
+    )
+    assert heat.rows[0][:2] == ["Mon", "3"]
+    points = {"name": "runpod", "key": "runpod", "x": [24], "y": [Decimal("0.34")], "text": ["RTX 4090"]}
+    scatter = figures.figure({"kind": "scatter", "unit": "usd", "series": [points]})
+    assert scatter.rows == [["RTX 4090", "24", "0.34"]]
+
+
+def test_the_data_of_a_big_chart_cannot_end_its_script() -> None:
+    spec = plotly_spec()
+    spec["series"][0]["name"] = "</script><script>alert(1)"  # type: ignore[index]  # the spec above is a plain dict
+    html = Template('{% plotly spec "x" %}').render(Context({"spec": spec}))
+    assert len(re.findall("</script>", html)) == 1
+    assert '<script id="x-data" type="application/json">' in html
