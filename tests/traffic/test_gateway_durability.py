@@ -153,3 +153,18 @@ def _status(url: str) -> int:
 def test_the_gateway_imports_no_django() -> None:
     code = "import sys, traffic.gateway.app; sys.exit('django' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_gateway_that_is_stopped_records_the_stream_that_it_cuts(calm: Stack) -> None:
+    calm.claude.behaviour = "endless"
+    second = GatewayProcess(calm.gateway.database_url, calm.gateway.data_dir, calm.gateway.environment).start()
+    with httpx.stream(
+        "POST", f"{second.url}/v1/messages", json={**ASKED, "stream": True}, headers={"x-api-key": KEY}
+    ) as answer:
+        request_id = answer.headers["x-breakeven-request-id"]
+        next(answer.iter_bytes())
+        began = time.monotonic()
+        second.stop()
+        assert time.monotonic() - began < 7  # before the server loses patience
+    row = calm.rows(request_id)
+    assert (row["outcome"], row["error_type"]) == ("cancelled", "gateway_stopped")

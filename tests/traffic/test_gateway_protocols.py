@@ -10,22 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from traffic.gateway.inflate import inflated, inflater
-from traffic.gateway.protocols import (
-    ANTHROPIC,
-    OPENAI,
+from traffic.gateway.answers import (
     UNKNOWN,
-    BadRequest,
-    Protocol,
     StreamTap,
     Tokens,
     anthropic_tokens,
-    error_body,
     openai_tokens,
     read_answer,
-    read_request,
     timings_tokens,
 )
+from traffic.gateway.inflate import inflated, inflater
+from traffic.gateway.protocols import ANTHROPIC, OPENAI, BadRequest, Protocol, error_body, read_request
 
 
 def asked(messages: Any, protocol: Protocol = ANTHROPIC, **fields: Any) -> Any:
@@ -78,6 +73,16 @@ def test_the_end_user_is_read_from_either_protocol() -> None:
     assert asked([], OPENAI, user="u2").user == "u2"
     assert asked([], OPENAI, safety_identifier="u3", user="u2").user == "u3"
     assert asked([], metadata="odd").user is None
+
+
+def test_a_kept_prompt_is_the_array_of_messages_led_by_the_system_prompt() -> None:
+    messages = [{"role": "user", "content": "Hi"}]
+    assert json.loads(asked(messages).prompt()) == messages
+    assert json.loads(asked(messages, system="Be kind").prompt()) == [
+        {"role": "system", "content": "Be kind"},
+        *messages,
+    ]
+    assert json.loads(asked("odd", system="Be kind").prompt()) == "odd"
 
 
 def test_anthropic_input_excludes_the_cache() -> None:

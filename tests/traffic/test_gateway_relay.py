@@ -13,7 +13,9 @@ import openai
 import pytest
 
 from tests.traffic.gateway_stack import INGEST_KEY, KEY, OTHER_KEY, VENDOR_KEY, Stack, calm, stack, until
+from traffic.gateway.app import TASKS
 from traffic.gateway.environment import MAX_BODY
+from traffic.models import Task
 
 __all__ = ["calm", "stack"]  # fixtures
 pytestmark = pytest.mark.django_db
@@ -281,7 +283,7 @@ def test_bodies_are_kept_where_the_application_opted_in_and_the_call_did_not_opt
     query = "SELECT request_id::text, prompt, answer FROM traffic_request_body WHERE request_id = ANY(%s)"
     bodies = calm.conn.execute(query, [[kept, withheld, others]]).fetchall()
     assert [body[0] for body in bodies] == [kept]
-    assert json.loads(bodies[0][1]) == {"messages": MESSAGES}
+    assert json.loads(bodies[0][1]) == MESSAGES
     assert bodies[0][2] == "Hello."
 
 
@@ -310,6 +312,14 @@ def test_a_call_is_refused_in_the_callers_shape(calm: Stack) -> None:
     assert post(calm, "/v1/messages", x_breakeven_task="poetry").status_code == 400
     assert httpx.get(f"{calm.url}/v1/messages").status_code == 405
     assert httpx.get(f"{calm.url}/nowhere").json()["error"]["code"] == "no-such-path"
+
+
+def test_either_header_may_carry_the_key(calm: Stack) -> None:
+    assert post(calm, "/v1/messages", key="sk-of-elsewhere", authorization=f"bearer {KEY}").status_code == 200
+
+
+def test_tasks_are_those_of_the_request_log() -> None:
+    assert set(Task.values) == TASKS
 
 
 def test_no_target_that_speaks_the_protocol_is_a_404_with_a_sentence(calm: Stack) -> None:

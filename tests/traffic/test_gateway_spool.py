@@ -133,6 +133,20 @@ def test_half_a_line_of_a_crash_is_set_aside(setup: Setup) -> None:
     assert setup.files() == [SET_ASIDE]
 
 
+def test_a_bad_line_is_set_aside_once_however_often_its_neighbours_are_tried(setup: Setup) -> None:
+    setup.directory.mkdir(exist_ok=True)
+    rows = [msgspec.json.encode(row(number, model="poison" if number == 2 else "m")) for number in range(4)]
+    (setup.directory / "00000000000000000001-1.jsonl").write_bytes(b"\n".join([*rows, b"no row", b""]))
+    setup.store.away = True
+    for _ in range(3):
+        with pytest.raises(psycopg.OperationalError):
+            setup.mover.move()
+    setup.store.away = False
+    setup.mover.move()
+    assert len((setup.directory / SET_ASIDE).read_text().splitlines()) == 2
+    assert setup.store.ids == ["gw-0", "gw-1", "gw-3"]
+
+
 def test_a_living_gateways_file_is_not_adopted(setup: Setup) -> None:
     setup.spool.append(row(1))
     other = Spool(setup.directory)

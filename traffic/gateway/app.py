@@ -19,7 +19,7 @@ import msgspec
 
 from traffic.gateway.environment import MAX_BODY, SettingMissing, Settings, read_settings
 from traffic.gateway.exchange import Exchange
-from traffic.gateway.protocols import ANTHROPIC, OPENAI, BadRequest, Protocol, read_request
+from traffic.gateway.protocols import ANTHROPIC, OPENAI, Asked, BadRequest, Protocol, read_request
 from traffic.gateway.relay import HangUp, Relay, Send, send_error
 from traffic.gateway.routes import Call, Target, decide
 from traffic.gateway.snapshot import Application, Key, Snapshot, Snapshots
@@ -38,6 +38,7 @@ RELAYED: dict[str, Protocol] = {
     "/v1/messages/count_tokens": ANTHROPIC,
     "/v1/chat/completions": OPENAI,
 }
+GRACE_S = 1.0  # for calls under way to tell their usage when the gateway is told to stop
 COUNTING = "/v1/messages/count_tokens"
 
 
@@ -67,6 +68,7 @@ class Gateway:
         # External ids: one of a kind for this process and, by the random part, among all of them.
         self._prefix = f"gw-{secrets.token_hex(8)}-"
         self._numbers = itertools.count(1)
+        self._calls: set[asyncio.Task[None]] = set()
 
     def start(self, settings: Settings) -> None:
         """Open what lives as long as the process. Raises OSError where the data directory cannot be written."""
@@ -80,6 +82,13 @@ class Gateway:
         self.mover.start()
 
     async def stop(self) -> None:
+        """End the calls under way, which the server would drop without a word, and move the last rows."""
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=GRACE_S)
+        for call in self._calls:
+            call.cancel()
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=GRACE_S)
         await self.relay.close()
         await asyncio.to_thread(self.snapshots.stop)
         await asyncio.to_thread(self.mover.stop)
@@ -152,14 +161,19 @@ class Gateway:
             external_id=external_id,
             started_at=started_at,
             arrived=arrived,
-            keep_bodies=application.capture_bodies and b"x-breakeven-no-store" not in headers,
+            keep_bodies=application.capture_bodies and not _is_on(headers, b"x-breakeven-no-store"),
             recorded=path != COUNTING,
         )
         hang_up = HangUp(receive)
+        self._calls.add(hang_up.call)
         try:
             await self.relay.run(exchange, send, hang_up)
+        except asyncio.CancelledError:
+            if not hang_up.happened:
+                raise
         finally:
             hang_up.stop()
+            self._calls.discard(hang_up.call)
 
     def _snapshot(self) -> Snapshot:
         snapshot = self.snapshots.latest
@@ -171,10 +185,12 @@ class Gateway:
 
     def _key(self, snapshot: Snapshot, headers: dict[bytes, bytes]) -> Key:
         """The caller's key. Raises Refusal where it is missing, unknown, revoked, expired, or not for the gateway."""
-        text = headers.get(b"x-api-key") or headers.get(b"authorization", b"").removeprefix(b"Bearer ").strip()
-        if not text:
+        texts = [text for text in (headers.get(b"x-api-key"), _bearer(headers)) if text]
+        if not texts:
             raise Refusal(401, "no-key", "A key is needed, in x-api-key or as a bearer token.")
-        key = snapshot.keys.get(hashlib.sha256(text).digest())
+        # A client may send both; one of the two can be a vendor's key that it has lying about.
+        known = (snapshot.keys.get(hashlib.sha256(text).digest()) for text in texts)
+        key = next((key for key in known if key is not None), None)
         if key is None or (key.expires_at is not None and key.expires_at <= datetime.now(UTC)):
             raise Refusal(401, "unknown-key", "This key is unknown, revoked or expired.")
         if "gateway" not in key.scopes:
@@ -203,6 +219,11 @@ class Gateway:
         raise Refusal(404, "no-such-model", f"No deployment that this key reaches serves {wanted}.")
 
 
+def _bearer(headers: dict[bytes, bytes]) -> bytes:
+    scheme, _, text = headers.get(b"authorization", b"").partition(b" ")
+    return text.strip() if scheme.lower() == b"bearer" else b""
+
+
 def _application(snapshot: Snapshot, key: Key, headers: dict[bytes, bytes]) -> Application:
     """Who the call is for. Raises Refusal where the key may not speak for the application named."""
     named = headers.get(b"x-breakeven-application", b"").decode("latin-1").strip()
@@ -221,7 +242,7 @@ def _application(snapshot: Snapshot, key: Key, headers: dict[bytes, bytes]) -> A
 NOBODY = Application(id=None, slug="", capture_bodies=False, budget_state="unknown")
 
 
-def _call(asked: Any, application: Application, headers: dict[bytes, bytes]) -> Call:
+def _call(asked: Asked, application: Application, headers: dict[bytes, bytes]) -> Call:
     task = headers.get(b"x-breakeven-task", b"other").decode("latin-1").strip().lower()
     if task not in TASKS:
         raise Refusal(400, "unknown-task", f"x-breakeven-task must be one of {', '.join(sorted(TASKS))}.")
@@ -229,10 +250,14 @@ def _call(asked: Any, application: Application, headers: dict[bytes, bytes]) -> 
         asked=asked,
         application=application.slug,
         task=task,
-        private=headers.get(b"x-breakeven-private", b"0").strip().lower() not in (b"0", b"", b"false", b"no"),
+        private=_is_on(headers, b"x-breakeven-private"),
         forced=headers.get(b"x-breakeven-route", b"").decode("latin-1").strip(),
         budget_state=application.budget_state,
     )
+
+
+def _is_on(headers: dict[bytes, bytes], name: bytes) -> bool:
+    return headers.get(name, b"0").strip().lower() not in (b"0", b"", b"false", b"no")
 
 
 def _nowhere(call: Call, snapshot: Snapshot) -> Refusal:

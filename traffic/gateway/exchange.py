@@ -9,7 +9,8 @@ from time import perf_counter
 from typing import Any
 from uuid import UUID
 
-from traffic.gateway.protocols import Answer, Asked
+from traffic.gateway.answers import Answer
+from traffic.gateway.protocols import Asked
 from traffic.gateway.routes import Decision, Target
 from traffic.gateway.snapshot import Application
 from traffic.ingest.rows import RequestRow, Tokens

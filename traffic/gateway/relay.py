@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
+from traffic.gateway.answers import Answer, StreamTap, read_answer
 from traffic.gateway.exchange import Exchange, Headers, row_of
 from traffic.gateway.inflate import inflated, inflater
-from traffic.gateway.protocols import ANTHROPIC, Answer, Protocol, StreamTap, error_body, read_answer
+from traffic.gateway.protocols import ANTHROPIC, Protocol, error_body
 from traffic.gateway.routes import Target
 from traffic.gateway.spool import Spool
 
@@ -55,7 +56,9 @@ class HangUp:
     def __init__(self, receive: Callable[[], Awaitable[dict[str, Any]]]) -> None:
         self.happened = False
         self._receive = receive
-        self._call = asyncio.current_task()
+        call = asyncio.current_task()
+        assert call is not None
+        self.call: asyncio.Task[None] = call
         self._watch: asyncio.Task[None] | None = None
         self._timer = asyncio.get_running_loop().call_later(self.LOOK_AFTER_S, self._start)
 
@@ -66,8 +69,7 @@ class HangUp:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self.happened = True
-        if self._call is not None:
-            self._call.cancel()
+        self.call.cancel()
 
     def stop(self) -> None:
         self._timer.cancel()
@@ -92,7 +94,7 @@ class Relay:
         await self._session.close()
 
     async def run(self, exchange: Exchange, send: Send, hang_up: HangUp) -> None:
-        """Pass one call on and its answer back; returns when the caller has it all, or has gone."""
+        """Pass one call on and its answer back. Raises CancelledError when `hang_up` or the server ends it."""
         try:
             upstream = await self._open(exchange)
         except Unanswered as failure:
@@ -101,17 +103,15 @@ class Relay:
             return
         except asyncio.CancelledError:
             self._record(exchange, Answer(error_type=_reason(hang_up)), "cancelled")
-            if not hang_up.happened:
-                raise
-            return
+            raise
         try:
             if upstream.content_type == "text/event-stream":
                 await self._pass_stream(exchange, upstream, send, hang_up)
             else:
                 await self._pass_whole(exchange, upstream, send, hang_up)
-        except BaseException:
-            upstream.close()
-            raise
+        finally:
+            if not upstream.closed:
+                upstream.close()
 
     async def _open(self, exchange: Exchange) -> aiohttp.ClientResponse:
         """The first target's answer that is none of 429 and 5xx, else the last one's, whatever it is."""
@@ -160,12 +160,8 @@ class Relay:
             body = await upstream.read()
         except asyncio.CancelledError:
             self._record(exchange, Answer(error_type=_reason(hang_up)), "cancelled")
-            if not hang_up.happened:
-                raise
-            upstream.close()
-            return
+            raise
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            upstream.close()
             failure = _broken(exchange, error)
             self._record(exchange, Answer(error_type=failure.code), failure.outcome)
             await self._refuse(exchange, failure, send)
@@ -193,13 +189,9 @@ class Relay:
                 # Waits while the caller reads slowly; aiohttp then stops reading from the engine as well.
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         except asyncio.CancelledError:
-            upstream.close()
             self._record_stream(exchange, tap, "cancelled", _reason(hang_up))
-            if not hang_up.happened:
-                raise
-            return
+            raise
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            upstream.close()
             failure = _broken(exchange, error)
             self._record_stream(exchange, tap, failure.outcome, failure.code)
             return  # without the last chunk, so that the caller sees that the answer broke off
@@ -209,7 +201,7 @@ class Relay:
     def _record_stream(self, exchange: Exchange, tap: StreamTap, outcome: str, error_type: str) -> None:
         """Record a stream that ended like this, unless it said itself that it was whole, or what went wrong."""
         answer = tap.finish()
-        if answer.error_type is not None:
+        if answer.error_type is not None or (exchange.status or 0) >= 400:
             outcome = "error"
         elif tap.ended:
             outcome = "ok"

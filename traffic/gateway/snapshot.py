@@ -20,6 +20,7 @@ import psycopg
 from cryptography.fernet import Fernet, InvalidToken
 from psycopg.rows import dict_row
 
+from traffic.gateway.database import connect
 from traffic.gateway.routes import Rule, Target, default_rules, reachable
 
 log = logging.getLogger(__name__)
@@ -177,9 +178,7 @@ class Snapshots:
 
     def _connected(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self._database_url, connect_timeout=2, autocommit=True, application_name="gateway snapshot"
-            )
+            self._connection = connect(self._database_url, "gateway snapshot")
         return self._connection
 
     def _disconnect(self) -> None:

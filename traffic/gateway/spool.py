@@ -14,10 +14,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import psycopg
 
+from traffic.gateway.database import connect
 from traffic.ingest.rows import RequestRow
 
 log = logging.getLogger(__name__)
@@ -152,6 +154,14 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
+class Line(NamedTuple):
+    """One line of a segment, read."""
+
+    number: int
+    text: bytes
+    row: RequestRow
+
+
 class Mover:
     """The thread that moves segments to Postgres over a connection of its own."""
 
@@ -162,6 +172,7 @@ class Mover:
         self._connection: psycopg.Connection | None = None
         self._backlog: list[Segment] = []
         self._moved_lines = 0  # of the first segment of the backlog
+        self._aside: set[int] = set()  # numbers of its lines that are set aside
         self._adopt_at = 0.0
         self._away = False
         self._stop = threading.Event()
@@ -213,11 +224,11 @@ class Mover:
     def _move_backlog(self) -> None:
         while self._backlog:
             segment = self._backlog[0]
-            batch: list[tuple[bytes, RequestRow]] = []
-            for number, line in enumerate(segment.lines()):
-                if number < self._moved_lines:
+            batch: list[Line] = []
+            for number, text in enumerate(segment.lines()):
+                if number < self._moved_lines or number in self._aside:
                     continue
-                self._read_into(batch, line)
+                self._read_into(batch, number, text)
                 if len(batch) >= BATCH:
                     self._move_batch(batch)
                     batch.clear()
@@ -225,31 +236,39 @@ class Mover:
             self._move_batch(batch)
             self._backlog.pop(0)
             self._moved_lines = 0
+            self._aside.clear()
             segment.forget()
 
-    def _read_into(self, batch: list[tuple[bytes, RequestRow]], line: bytes) -> None:
+    def _read_into(self, batch: list[Line], number: int, text: bytes) -> None:
         try:
-            batch.append((line, _decoder.decode(line)))
+            batch.append(Line(number, text, _decoder.decode(text)))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            self.spool.set_aside(line, f"This is no row: {error}")
+            self._set_aside(number, text, f"This is no row: {error}")
+
+    def _set_aside(self, number: int, text: bytes, reason: str) -> None:
+        """Out of the way, once: the lines around it may have to be tried again."""
+        self.spool.set_aside(text, reason)
+        self._aside.add(number)
 
     def _move_memory(self) -> None:
         rows = self.spool.take_memory()
         try:
-            self._move_batch([(_encoder.encode(row), row) for row in rows])
+            self._move_batch([Line(number, _encoder.encode(row), row) for number, row in enumerate(rows)])
+            self._aside.clear()
         except Exception:
-            self.spool.give_back(rows)
+            self.spool.give_back([row for number, row in enumerate(rows) if number not in self._aside])
+            self._aside.clear()
             raise
 
-    def _move_batch(self, batch: Sequence[tuple[bytes, RequestRow]]) -> None:
+    def _move_batch(self, batch: Sequence[Line]) -> None:
         """Store a batch; a row that the database cannot take is found by halving and set aside."""
         if not batch:
             return
         try:
-            self._store(self._connected(), [row for _, row in batch])
+            self._store(self._connected(), [line.row for line in batch])
         except (*ROW_ERRORS, ValueError, TypeError, OverflowError) as error:
             if len(batch) == 1:
-                self.spool.set_aside(batch[0][0], str(error))
+                self._set_aside(batch[0].number, batch[0].text, str(error))
                 return
             middle = len(batch) // 2
             self._move_batch(batch[:middle])
@@ -257,9 +276,7 @@ class Mover:
 
     def _connected(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self._database_url, connect_timeout=2, autocommit=True, application_name="gateway spool"
-            )
+            self._connection = connect(self._database_url, "gateway spool")
         return self._connection
 
     def _disconnect(self) -> None:

@@ -1,0 +1,272 @@
+"""What an answer says about itself, whole or streamed, in both protocols: usage, errors, its id, its text if wanted.
+
+Nothing here does I/O, and nothing that passes through here is changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from traffic.gateway.protocols import ANTHROPIC, Protocol, text_of
+
+MOST_TOKENS = 2**53  # past this a count is a mistake, and would not fit where sums of them are kept
+
+_anything = msgspec.json.Decoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens of one call in the five disjoint classes; `reasoning` is a part of `output`. None is unknown, not zero."""
+
+    uncached_input: int | None = None
+    cache_read: int | None = None
+    cache_write_5m: int | None = None
+    cache_write_1h: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+
+
+UNKNOWN = Tokens()
+
+
+def count(usage: dict[str, Any], *path: str) -> int | None:
+    """The count at a path of a vendor's usage object; anything but a whole number >= 0 is unknown."""
+    value: Any = usage
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value < MOST_TOKENS else None
+
+
+def anthropic_tokens(usage: dict[str, Any]) -> Tokens:
+    """Anthropic's usage: input excludes the cache; writes without a split are five-minute ones."""
+    uncached = count(usage, "input_tokens")
+    if uncached is None:
+        return Tokens(output=count(usage, "output_tokens"))
+    written_1h = count(usage, "cache_creation", "ephemeral_1h_input_tokens") or 0
+    written = count(usage, "cache_creation_input_tokens")
+    written_5m = count(usage, "cache_creation", "ephemeral_5m_input_tokens") or 0
+    return Tokens(
+        uncached_input=uncached,
+        cache_read=count(usage, "cache_read_input_tokens") or 0,
+        cache_write_5m=written_5m if written is None else max(written - written_1h, 0),
+        cache_write_1h=written_1h,
+        output=count(usage, "output_tokens"),
+        reasoning=count(usage, "output_tokens_details", "thinking_tokens"),
+    )
+
+
+def openai_tokens(usage: dict[str, Any]) -> Tokens:
+    """OpenAI's usage: cached and written tokens are parts of the prompt's."""
+    prompt = count(usage, "prompt_tokens")
+    if prompt is None:
+        return Tokens(output=count(usage, "completion_tokens"))
+    read = count(usage, "prompt_tokens_details", "cached_tokens") or 0
+    written = count(usage, "prompt_tokens_details", "cache_write_tokens") or 0
+    # A server that reports more cached than prompt tokens counts the prompt without its cache.
+    uncached = prompt - read - written if prompt >= read + written else prompt
+    return Tokens(
+        uncached_input=uncached,
+        cache_read=read,
+        cache_write_5m=written,
+        cache_write_1h=0,
+        output=count(usage, "completion_tokens"),
+        reasoning=count(usage, "completion_tokens_details", "reasoning_tokens"),
+    )
+
+
+def timings_tokens(timings: dict[str, Any]) -> Tokens:
+    """llama.cpp's timings, which its streams carry even where no usage was asked for."""
+    prompt = count(timings, "prompt_n")
+    return Tokens(
+        uncached_input=prompt,
+        cache_read=None if prompt is None else count(timings, "cache_n") or 0,
+        cache_write_5m=None if prompt is None else 0,
+        cache_write_1h=None if prompt is None else 0,
+        output=count(timings, "predicted_n"),
+    )
+
+
+@dataclass(slots=True)
+class Answer:
+    """What is known of an answer so far; filled by `read_answer` or by a StreamTap."""
+
+    response_id: str | None = None
+    usage: dict[str, Any] | None = None  # the vendor's own object, kept as raw
+    timings: dict[str, Any] | None = None
+    error_type: str | None = None
+    text: list[str] = field(default_factory=list)  # only where bodies are kept
+
+    def tokens(self, protocol: Protocol) -> Tokens:
+        if self.usage:
+            return anthropic_tokens(self.usage) if protocol == ANTHROPIC else openai_tokens(self.usage)
+        return timings_tokens(self.timings) if self.timings else UNKNOWN
+
+
+class _Body(msgspec.Struct):
+    """The outer fields of a whole answer that matter here; an answer's text is not even decoded."""
+
+    id: Any = None
+    usage: Any = None
+    timings: Any = None
+    error: Any = None
+    detail: Any = None
+    message: Any = None
+    content: msgspec.Raw = msgspec.Raw(b"null")
+    choices: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_body = msgspec.json.Decoder(_Body)
+
+
+def read_answer(protocol: Protocol, body: bytes, *, with_text: bool = False) -> Answer:
+    """Read a whole, unstreamed answer; one that is no JSON object tells nothing."""
+    answer = Answer()
+    try:
+        parsed = _body.decode(body)
+        _take(answer, parsed)
+        if with_text:
+            answer.text.append(_whole_text(protocol, parsed))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return answer
+    return answer
+
+
+def _whole_text(protocol: Protocol, parsed: _Body) -> str:
+    if protocol == ANTHROPIC:
+        return text_of(_anything.decode(parsed.content))
+    message = _first(_anything.decode(parsed.choices)).get("message")
+    return text_of(message.get("content")) if isinstance(message, dict) else ""
+
+
+def _first(choices: Any) -> dict[str, Any]:
+    """The first of OpenAI's choices; empty where there is none, as in a usage chunk."""
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first if isinstance(first, dict) else {}
+
+
+def _take(answer: Answer, parsed: _Body) -> None:
+    if isinstance(parsed.id, str) and parsed.id:
+        answer.response_id = parsed.id
+    if isinstance(parsed.usage, dict):
+        answer.usage = parsed.usage
+    if isinstance(parsed.timings, dict):
+        answer.timings = parsed.timings
+    if parsed.error is not None:
+        answer.error_type = error_type(parsed.error)
+
+
+def error_type(error: Any) -> str:
+    """The type of an engine's error, which is an object, or a bare string, depending on who speaks."""
+    if isinstance(error, dict):
+        for name in ("type", "error_type", "code"):
+            if isinstance(error.get(name), str) and error[name]:
+                return str(error[name])[:100]
+    return "error"
+
+
+class _Event(msgspec.Struct):
+    """One event of either protocol's stream."""
+
+    type: Any = None
+    id: Any = None
+    message: Any = None  # Anthropic's message_start
+    delta: Any = None  # Anthropic's deltas
+    usage: Any = None
+    timings: Any = None
+    error: Any = None
+    choices: Any = None  # OpenAI's
+
+
+_event = msgspec.json.Decoder(_Event)
+
+# An event without one of these cannot change what is known once the first content has been seen.
+_TELLING = (b'"usage"', b'"timings"', b'"error"', b'"message_start"', b'"message_delta"')
+
+
+class StreamTap:
+    """Listens to a server-sent event stream that passes by and fills an Answer; the bytes are not its business."""
+
+    def __init__(self, protocol: Protocol, *, with_text: bool = False) -> None:
+        self.protocol = protocol
+        self.with_text = with_text
+        self.answer = Answer()
+        self.content_seen = False
+        self.ended = False  # the stream said so itself, by `[DONE]` or `message_stop`
+        self._rest = b""
+        self._data: list[bytes] = []
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes, cut anywhere."""
+        lines = (self._rest + chunk).split(b"\n")
+        self._rest = lines.pop()
+        for line in lines:
+            line = line.rstrip(b"\r")
+            if line.startswith(b"data:"):
+                self._data.append(line[5:].lstrip(b" "))
+            elif not line and self._data:
+                self._dispatch(b"\n".join(self._data))
+                self._data.clear()
+
+    def finish(self) -> Answer:
+        """The stream is over: read a last event that lacks its empty line."""
+        self.feed(b"\n\n")
+        return self.answer
+
+    def _dispatch(self, data: bytes) -> None:
+        if data == b"[DONE]":
+            self.ended = True
+            return
+        if b'"message_stop"' in data:
+            self.ended = True
+        if self.content_seen and not self.with_text and not any(word in data for word in _TELLING):
+            return
+        try:
+            event = _event.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return  # not ours to judge: the caller gets the bytes as they are
+        if event.error is not None:
+            self.answer.error_type = error_type(event.error)
+        if self.protocol == ANTHROPIC:
+            self._anthropic(event)
+        else:
+            self._openai(event)
+
+    def _anthropic(self, event: _Event) -> None:
+        if event.type == "message_start" and isinstance(event.message, dict):
+            self._started(event.message)
+        elif event.type == "content_block_delta":
+            self.content_seen = True
+            if self.with_text and isinstance(event.delta, dict) and isinstance(event.delta.get("text"), str):
+                self.answer.text.append(event.delta["text"])
+        elif event.type == "message_delta" and isinstance(event.usage, dict):
+            # Cumulative, and newer servers repeat the input side here: what is said last is true.
+            said = {name: value for name, value in event.usage.items() if value is not None}
+            self.answer.usage = {**(self.answer.usage or {}), **said}
+
+    def _started(self, message: dict[str, Any]) -> None:
+        if isinstance(message.get("id"), str):
+            self.answer.response_id = message["id"]
+        if isinstance(message.get("usage"), dict):
+            # The output count at the start is a placeholder; until a message_delta comes it is unknown.
+            self.answer.usage = {name: value for name, value in message["usage"].items() if name != "output_tokens"}
+
+    def _openai(self, event: _Event) -> None:
+        if self.answer.response_id is None and isinstance(event.id, str) and event.id:
+            self.answer.response_id = event.id
+        if isinstance(event.usage, dict):
+            self.answer.usage = event.usage
+        if isinstance(event.timings, dict):
+            self.answer.timings = event.timings
+        delta = _first(event.choices).get("delta")
+        if isinstance(delta, dict) and any(delta.get(name) for name in _OPENAI_CONTENT):
+            self.content_seen = True
+            if self.with_text and isinstance(delta.get("content"), str):
+                self.answer.text.append(delta["content"])
+
+
+_OPENAI_CONTENT = ("content", "reasoning_content", "reasoning", "tool_calls", "function_call", "refusal", "audio")
