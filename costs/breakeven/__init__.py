@@ -7,6 +7,7 @@ from costs.breakeven.crossings import Crossing, Side
 from costs.breakeven.decimals import plain
 from costs.breakeven.engine import Point, Result, as_json, compute, days_to_cross, routed_requests, volume_saving
 from costs.breakeven.inputs import Billing, Inputs, PriceList, SelfHost, TokenPrices
+from costs.breakeven.mix import Mix, Usage, measured_mix
 from costs.breakeven.sensitivity import Swing, sensitivity
 from costs.breakeven.statement import Row, explain
 
@@ -15,6 +16,7 @@ __all__ = [
     "Crossing",
     "Inputs",
     "InvalidInputs",
+    "Mix",
     "Point",
     "PriceList",
     "Result",
@@ -23,11 +25,13 @@ __all__ = [
     "Side",
     "Swing",
     "TokenPrices",
+    "Usage",
     "as_json",
     "compute",
     "days_to_cross",
     "explain",
     "inputs_from_body",
+    "measured_mix",
     "plain",
     "routed_requests",
     "sensitivity",

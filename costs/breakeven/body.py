@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -13,6 +14,8 @@ from costs.breakeven.inputs import MOST_REQUESTS, Billing, Inputs, PriceList, Se
 
 Loc = tuple[str, ...]
 LONGEST = 40  # digits of a number that arrives as text
+SMALLEST = -24  # power of ten under which a number is 0
+PATTERN = r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?"  # of a number that arrives as text
 
 
 class InvalidInputs(ValueError):
@@ -29,7 +32,6 @@ class Bounds:
 
     least: Decimal
     most: Decimal
-    above_least: bool = False  # the least itself is excluded
     nullable: bool = False
     whole: bool = False
 
@@ -49,12 +51,12 @@ NUMBERS: dict[str, Bounds] = {
 }
 SELFHOST_NUMBERS: dict[str, Bounds] = {
     "gpu_hourly": _bounds("0", "1e6", nullable=True),
-    "hours_per_month": _bounds("0", "8784", above_least=True),
+    "hours_per_month": _bounds("1", "8784"),
     "price_per_second": _bounds("0", "1e6", nullable=True),
     "cold_start_seconds": _bounds("0", "86400"),
     "fixed_monthly": _bounds("0", "1e9"),
     "storage_monthly": _bounds("0", "1e9"),
-    "gpu_tokens_per_second": _bounds("0", "1e9", above_least=True, nullable=True),
+    "gpu_tokens_per_second": _bounds("0.001", "1e9", nullable=True),
     "peak_factor": _bounds("1", "1e6"),
 }
 
@@ -175,9 +177,8 @@ def read_number(value: object, bounds: Bounds) -> tuple[Decimal | None, str]:
     if number is None:
         return None, _("This must be a number.")
     low, high = f"{bounds.least:f}", f"{bounds.most:f}"
-    if number < bounds.least or (bounds.above_least and number == bounds.least):
-        sentence = _("This must be more than %(low)s.") if bounds.above_least else _("This must be at least %(low)s.")
-        return None, sentence % {"low": low}
+    if number < bounds.least:
+        return None, _("This must be at least %(low)s.") % {"low": low}
     if number > bounds.most:
         return None, _("This must be at most %(high)s.") % {"high": high}
     if bounds.whole and number != number.to_integral_value():
@@ -186,17 +187,16 @@ def read_number(value: object, bounds: Bounds) -> tuple[Decimal | None, str]:
 
 
 def _decimal(value: object) -> Decimal | None:
-    """None for what is no finite number of bearable length."""
+    """None for what is no finite number of bearable length; what is too small to matter is 0."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
-    if isinstance(value, int) and value.bit_length() > 4 * LONGEST:
-        return None
+    if isinstance(value, int):
+        return Decimal(value) if value.bit_length() <= 4 * LONGEST else None
     text = str(value)
-    try:
-        number = Decimal(text) if len(text) <= LONGEST else None
-    except InvalidOperation:
+    if len(text) > LONGEST or not re.fullmatch(PATTERN, text):
         return None
-    if number is None or not number.is_finite():
-        return None
+    number = Decimal(text)
     # An exponent of thousands is a short text but a huge integer once it is made exact.
-    return number if abs(number.adjusted()) <= LONGEST else Decimal(0) if number == 0 else None
+    if number.adjusted() < SMALLEST:
+        return Decimal(0)
+    return number if number.adjusted() <= LONGEST else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from decimal import Decimal
@@ -17,13 +18,18 @@ from costs.breakeven import (
     Inputs,
     InvalidInputs,
     TokenPrices,
+    Usage,
     as_json,
     compute,
+    days_to_cross,
     explain,
     inputs_from_body,
+    measured_mix,
     plain,
     sensitivity,
+    volume_saving,
 )
+from costs.breakeven.body import NUMBERS, SELFHOST_NUMBERS, Bounds
 from costs.breakeven.crossings import MOST_CROSSINGS, Difference, find_crossings, floor_sum
 from costs.breakeven.inputs import MOST_REQUESTS
 from costs.scenarios import workload_inputs
@@ -541,7 +547,11 @@ def test_billing_by_the_hour_without_a_price_is_refused() -> None:
         ({"input_tokens": [1]}, ("input_tokens",)),
         ({"output_tokens": "NaN"}, ("output_tokens",)),
         ({"output_tokens": float("inf")}, ("output_tokens",)),
-        ({"output_tokens": "1e-999999"}, ("output_tokens",)),
+        ({"output_tokens": "1e9999"}, ("output_tokens",)),
+        ({"output_tokens": "1e999999"}, ("output_tokens",)),
+        ({"output_tokens": "1_000"}, ("output_tokens",)),
+        ({"output_tokens": " 1"}, ("output_tokens",)),
+        ({"output_tokens": "١"}, ("output_tokens",)),
         ({"output_tokens": "1" * 5000}, ("output_tokens",)),
         ({"output_tokens": 10**5000}, ("output_tokens",)),
         ({"cache_read_share": 1.01}, ("cache_read_share",)),
@@ -570,6 +580,95 @@ def test_a_bad_key_is_named_with_a_sentence(body: dict[str, Any], loc: tuple[str
 def test_all_errors_of_a_body_come_at_once() -> None:
     errors = errors_of({"input_tokens": "x", "batch_share": 2, "selfhost": {"fixed_monthly": None}})
     assert set(errors) == {("input_tokens",), ("batch_share",), ("selfhost", "fixed_monthly")}
+
+
+def within(bounds: Bounds) -> st.SearchStrategy[Any]:
+    """Any value that a key may have, its ends included."""
+    if bounds.whole:
+        return st.integers(int(bounds.least), int(bounds.most))
+    ends = st.sampled_from([f"{bounds.least:f}", f"{bounds.most:f}"])
+    inside = st.decimals(bounds.least, bounds.most, places=6).map(str)
+    floats = st.floats(float(bounds.least), float(bounds.most))
+    return ends | inside | floats | (st.none() if bounds.nullable else st.nothing())
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.fixed_dictionaries({}, optional={key: within(bounds) for key, bounds in NUMBERS.items()}),
+    st.fixed_dictionaries({}, optional={key: within(bounds) for key, bounds in SELFHOST_NUMBERS.items()}),
+)
+def test_any_body_within_its_bounds_is_answered_in_full(body: dict[str, Any], own: dict[str, Any]) -> None:
+    try:
+        inputs = inputs_from_body({**body, "selfhost": own}, live_inputs(), SHEETS)
+    except InvalidInputs as error:
+        assert {loc[0] for loc, _ in error.errors} == {"selfhost"}
+        return
+    result = compute(inputs)
+    json.dumps(as_json(result))
+    assert explain(inputs, result)
+    sensitivity(inputs)
+    assert len(result.curve) <= 200
+
+
+# --- the measured mix ----------------------------------------------------------------------------------------------
+
+tokens = st.integers(0, 10**9)
+price = st.decimals(Decimal(0), Decimal(100), places=4)
+
+
+@st.composite
+def usages(draw: st.DrawFn) -> Usage:
+    prices = TokenPrices(draw(price), draw(price), draw(price), draw(price))
+    requests = draw(st.integers(1, 10**6))
+    fresh, read, short, hour, output = (draw(tokens) for _ in range(5))
+    return Usage(prices, draw(price), requests, fresh, read, short, hour, output, draw(st.booleans()))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(usages(), min_size=1, max_size=8))
+def test_the_mix_costs_what_its_rows_cost(rows: list[Usage]) -> None:
+    total = sum((cost_of(row) for row in rows), Decimal(0))
+    mix = measured_mix(rows, sum(row.requests for row in rows))
+    assert mix is not None
+    assert abs(compute(mix.over(NOTE)).api_cost - total) <= max(total, Decimal(1)) * Decimal("1e-15")
+
+
+def cost_of(row: Usage) -> Decimal:
+    prices = row.prices
+    read = row.uncached_input * prices.input + row.cache_read * prices.cache_read + row.output * prices.output
+    writes = row.cache_write_5m * prices.cache_write_5m + row.cache_write_1h * row.cache_write_1h_price
+    return (read * (1 - prices.batch_discount if row.batch else 1) + writes) / 1_000_000
+
+
+def test_without_a_request_there_is_no_mix() -> None:
+    assert measured_mix([], 0) is None
+
+
+def test_a_run_rate_scales_the_volume_and_the_cache_writes_alike() -> None:
+    sonnet = NOTE.prices
+    row = Usage(sonnet, Decimal(6), 1000, 0, 500_000, 100, 0, 200_000)
+    mix = measured_mix([row], 30_000)
+    assert mix is not None
+    assert (mix.input_tokens, mix.output_tokens, mix.cache_read_share) == (Decimal(500), Decimal(200), Decimal(1))
+    assert (mix.requests_per_month, mix.cache_write_tokens) == (30_000, Decimal(3000))
+
+
+# --- further out ---------------------------------------------------------------------------------------------------
+
+
+def test_the_volume_that_saves_a_hundred_a_month() -> None:
+    at = volume_saving(NOTE, Decimal(100))
+    assert at == 126_412
+    assert compute(replace(NOTE, requests_per_month=at)).saving >= 100
+    assert compute(replace(NOTE, requests_per_month=at - 1)).saving < 100
+    assert volume_saving(with_selfhost(NOTE, fixed_monthly=Decimal(10**9)), Decimal(100)) is None
+
+
+def test_the_days_until_a_growing_volume_crosses() -> None:
+    assert days_to_cross(94_666, 94_666, Decimal(0)) == 0
+    assert days_to_cross(47_333, 94_666, Decimal(1)) == 31
+    assert days_to_cross(50_000, 94_666, Decimal(0)) is None
+    assert days_to_cross(0, 94_666, Decimal(1)) is None
 
 
 json_values = st.recursive(
