@@ -50,7 +50,7 @@ def test_several_people_judge_both_models_and_nobody_twice(rows: list[Row]) -> N
 
 
 def test_the_own_model_is_acceptable_but_not_as_good_as_claude(rows: list[Row]) -> None:
-    scores = defaultdict(list)
+    scores: dict[str, list[bool]] = defaultdict(list)
     for row in rows:
         scores[row["provider"]] += [opinion.score >= 0 for opinion in opinions.opinions(row)]
     share = {provider: sum(good) / len(good) for provider, good in scores.items()}
