@@ -66,19 +66,39 @@ def post() -> int:
                 [provenance],
             )
             changed += cursor.rowcount
+        # The transaction's own time: whatever was written after its snapshot carries a later one.
+        cursor.execute(
+            "INSERT INTO costs_posting (id, at) VALUES (1, now()) ON CONFLICT (id) DO UPDATE SET at = excluded.at"
+        )
     return changed
 
 
+# What came in since the last posting, or in a transaction that was open then, is not due yet: changed bill lines, and the latest hours of leases that go on.
+_NOT_DUE = {
+    "billed": """
+        SELECT 'billed:' || c.account_id || ':' || c.external_id FROM providers_vendorcost AS c
+        WHERE c.updated_at >= (SELECT max(at) - interval '1 minute' FROM costs_posting)""",
+    "estimated": """
+        SELECT 'estimated:' || s.lease_id || ':' || to_char(h.hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24')
+        FROM providers_leasespan AS s
+        CROSS JOIN LATERAL generate_series(
+            date_trunc('hour', s.ends_at - interval '1 day', 'UTC'), s.ends_at, '1 hour'
+        ) AS h (hour)
+        WHERE s.updated_at >= (SELECT max(at) - interval '1 minute' FROM costs_posting)""",
+}
+
+
 def differences() -> list[tuple[str, str | None, str | None]]:
-    """Made lines that are not what their sources say: (key, stored amount, right amount)."""
+    """Made lines that are not what their sources said at the last posting: (key, stored amount, right amount)."""
     found: list[tuple[str, str | None, str | None]] = []
     with connection.cursor() as cursor:
         for provenance, source in (("billed", BILLED), ("estimated", ESTIMATED)):
             cursor.execute(
-                "SELECT coalesce(c.key, made.key), c.amount::text, made.amount::text"
+                "SELECT coalesce(c.key, made.key) AS key, c.amount::text, made.amount::text"
                 f" FROM (SELECT key, amount, day FROM costs_charge WHERE provenance = %s) AS c"
                 f" FULL JOIN ({source}) AS made USING (key)"
-                " WHERE (c.amount, c.day) IS DISTINCT FROM (made.amount, made.day) ORDER BY 1",
+                " WHERE (c.amount, c.day) IS DISTINCT FROM (made.amount, made.day)"
+                f" AND coalesce(c.key, made.key) NOT IN ({_NOT_DUE[provenance]}) ORDER BY 1",
                 [provenance],
             )
             found += cursor.fetchall()

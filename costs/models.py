@@ -75,6 +75,12 @@ class Charge(models.Model):
         return f"{self.provider} {self.day} {self.category} {self.amount}"
 
 
+class Posting(models.Model):
+    """One row: when the made lines of the ledger were last brought up to date."""
+
+    at = models.DateTimeField()
+
+
 class Phase(models.Model):
     """A band of monthly volume with a shape and a budget per month; `ends_on` is the day after its last."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.contrib.auth import views as auth
 from django.urls import include, path
 
 from dashboard import views
@@ -10,8 +11,21 @@ from dashboard.api import api
 
 urlpatterns = [
     path("", views.overview, name="overview"),
+    path("", include("providers.urls")),
+    path("", include("traffic.urls")),
+    path("", include("costs.urls")),
+    path("", include("alerts.urls")),
+    path("settings/", views.settings_index, name="settings"),
+    path("legend/", views.legend, name="legend"),
+    path("theme/", views.theme, name="theme"),
+    path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", auth.LogoutView.as_view(), name="logout"),
+    path("password/", auth.PasswordChangeView.as_view(success_url="/"), name="password_change"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
+    path("metrics", views.metrics, name="metrics"),
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),
 ]
+
+handler500 = "dashboard.views.server_error"

@@ -203,6 +203,7 @@ class LeaseSpan(models.Model):
     ends_at = models.DateTimeField()  # observed so far
     state = models.CharField(max_length=10, choices=LeaseState.choices)
     price_per_hour = usd()  # what the state costs: a stopped lease's disk, a running one's all
+    updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         ordering = ["starts_at"]

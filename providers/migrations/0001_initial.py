@@ -2,10 +2,11 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
-import providers.encryption
-import providers.models
 from django.conf import settings
 from django.db import migrations, models
+
+import providers.encryption
+import providers.models
 
 
 class Migration(migrations.Migration):

@@ -110,7 +110,7 @@ def extend_span(lease: Lease, now: datetime) -> None:
     span = lease.spans.order_by("-starts_at").first()
     if span is not None and span.ends_at < now:
         span.ends_at = now
-        span.save(update_fields=["ends_at"])
+        span.save(update_fields=["ends_at", "updated_at"])
     if span is None or (span.state, span.price_per_hour) != (lease.state, lease.price_per_hour):
         starts_at = now if span is not None else min(lease.started_at, now)
         LeaseSpan.objects.get_or_create(

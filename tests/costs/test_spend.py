@@ -156,11 +156,14 @@ def test_the_ledger_is_made_once_and_follows_revisions(apps: Any, claude: Accoun
     line = bill(claude, D1, "1")
     assert ledger.post() == 5  # one billed line and four hours
     assert ledger.post() == 0
-    line.amount = Decimal("1.5")
-    line.save()
+    VendorCost.objects.update(amount=Decimal("1.5"))
+    assert ledger.differences() == []  # it came in a moment ago: the next posting is still to come
+    VendorCost.objects.update(updated_at=at(D1))
     assert [one[0] for one in ledger.differences()] == [f"billed:{claude.pk}:{line.external_id}"]
     assert ledger.post() == 1
     assert not ledger.differences()
+    Charge.objects.filter(provenance="billed").update(amount=7)
+    assert [one[1:] for one in ledger.differences()] == [("7.000000000000", "1.500000000000")]
     line.delete()
     assert ledger.post() == 1
 

@@ -1,4 +1,4 @@
-"""Overview and what the machines ask: alive, ready."""
+"""What machines ask: alive, ready, metrics."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import redis
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from dashboard.database_away import AWAY
-
-
-def overview(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("…")
+from dashboard.metrics import exposition
+from providers.rest.errors import ApiError
+from traffic.access import authenticate
 
 
 def healthz(request: HttpRequest) -> JsonResponse:
@@ -44,3 +44,12 @@ def queue_reason() -> str:
     finally:
         client.close()
     return ""
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus text; a key with the scope `read`."""
+    try:
+        authenticate(request, "read")
+    except ApiError as error:
+        return error.response()
+    return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)

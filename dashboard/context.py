@@ -1,0 +1,54 @@
+"""What every page knows: the navigation of this person, alerts that need someone, whether vendors are simulated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext_lazy as _
+
+from alerts.models import Alert
+
+# Label, address, the permission that opens it (None: whoever is logged in) and the key after `g`.
+PAGES = (
+    (_("Overview"), "/", "costs.view_charge", "o"),
+    (_("Spend"), "/spend/", "costs.view_charge", "s"),
+    (_("Plan"), "/plan/", "costs.view_phase", "p"),
+    (_("Break-even"), "/break-even/", "costs.view_charge", "b"),
+    (_("Providers"), "/providers/", "providers.view_offer", "v"),
+    (_("Uptime"), "/uptime/", "providers.view_outage", "u"),
+    (_("Requests"), "/requests/", None, "r"),
+    (_("Quality"), "/quality/", "traffic.view_quality", "q"),
+    (_("Alerts"), "/alerts/", "alerts.view_alert", "a"),
+    (_("Decide"), "/decide/", "costs.view_charge", "d"),
+    (_("Settings"), "/settings/", None, "e"),
+)
+
+
+def page(request: HttpRequest) -> dict[str, Any]:
+    """Context of every template; what costs a query is read only where a template asks."""
+    return {
+        "nav": SimpleLazyObject(lambda: navigation(request)),
+        "demo": settings.DEMO,
+        "mail_url": "/mail/" if settings.DEMO and request.user.has_perm("alerts.view_alert") else "",
+    }
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Pages that this person may open."""
+    user = request.user
+    if not user.is_authenticated:
+        return []
+    return [
+        {
+            "label": label,
+            "url": address,
+            "key": key,
+            "current": request.path == address or (address != "/" and request.path.startswith(address)),
+            "count": Alert.objects.shown().count() if address == "/alerts/" else 0,
+        }
+        for label, address, permission, key in PAGES
+        if permission is None or user.has_perm(permission)
+    ]

@@ -1,0 +1,30 @@
+"""`manage.py audit`: recompute rollups and ledger from the raw rows, and name every difference."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import connection, transaction
+
+from costs.ledger import differences
+from traffic.audit import rollup_differences
+
+SHOWN = 50
+
+
+class Command(BaseCommand):
+    help = "Recompute usage, latency and ledger from the raw rows in one snapshot; exit 1 on any difference."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            found = [str(difference) for difference in rollup_differences()]
+            found += [f"ledger {key}: stored {stored}, its source says {right}" for key, stored, right in differences()]
+        for line in found[:SHOWN]:
+            self.stderr.write(line)
+        if found:
+            self.stderr.write(f"{len(found)} differences.")
+            sys.exit(1)
+        self.stdout.write("Rollups and ledger equal what their rows add up to.")

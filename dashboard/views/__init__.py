@@ -1,0 +1,9 @@
+"""Pages of the project itself: Overview, Settings, the legend, and what machines ask."""
+
+from __future__ import annotations
+
+from dashboard.views.machines import healthz, metrics, readyz
+from dashboard.views.overview import overview
+from dashboard.views.pages import legend, server_error, settings_index, theme
+
+__all__ = ["healthz", "legend", "metrics", "overview", "readyz", "server_error", "settings_index", "theme"]

@@ -1,0 +1,35 @@
+"""The audit is silent while rollups equal the rows, and names what differs."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from django.core.management import call_command
+
+from tests.traffic.test_store import row
+from traffic.audit import rollup_differences
+from traffic.ingest.store import Installation, ingest
+
+
+def test_the_audit_finds_nothing_where_all_is_right(conn: psycopg.Connection) -> None:
+    ingest(conn, [row(n) for n in range(5)], Installation.load(conn))
+    assert list(rollup_differences()) == []
+    call_command("audit")
+
+
+@pytest.mark.parametrize(
+    ("damage", "tables"),
+    [
+        ("UPDATE traffic_usage_day SET output = output + 1", {"traffic_usage_day"}),
+        ("DELETE FROM traffic_usage_hour", {"traffic_usage_hour"}),
+        ("UPDATE traffic_latency_hour SET n = n + 1 WHERE metric = 2", {"traffic_latency_hour"}),
+        ("DELETE FROM traffic_request", {"traffic_usage_hour", "traffic_usage_day", "traffic_latency_hour", "traffic_latency_day"}),
+    ],
+)  # fmt: skip
+def test_the_audit_names_what_differs(conn: psycopg.Connection, damage: str, tables: set[str]) -> None:
+    ingest(conn, [row(n) for n in range(5)], Installation.load(conn))
+    conn.execute(damage)
+    assert {difference.table for difference in rollup_differences()} == tables
+    with pytest.raises(SystemExit) as exit_:
+        call_command("audit")
+    assert exit_.value.code == 1

@@ -1,0 +1,55 @@
+"""Whether the rollups say what the rows say: both read in one snapshot while ingest goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db import connection
+
+from traffic.ingest import sql
+
+LIMIT = 20  # differences that are named by table; the count is of all
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A rollup row that is not what its requests add up to; `stored` or `right` is None where there is none."""
+
+    table: str
+    key: str
+    stored: str | None
+    right: str | None
+
+    def __str__(self) -> str:
+        return f"{self.table} {self.key}: stored {self.stored}, the rows say {self.right}"
+
+
+def rollup_differences() -> Iterator[Difference]:
+    """Every difference; run inside a repeatable-read transaction. Days whose rows are gone are compared by `sealed`."""
+    for period in ("hour", "day"):
+        for table, select, columns, mark in (
+            ("usage", sql.usage_of, sql.usage_columns(period), "requests"),
+            ("latency", sql.latency_of, sql.latency_columns(period), "n"),
+        ):
+            yield from compare(f"traffic_{table}_{period}", select("traffic_request", period), columns, mark, period)
+
+
+def compare(table: str, right: str, columns: str, mark: str, period: str) -> Iterator[Difference]:
+    names = columns.split(", ")
+    key = [name for name in names if name in (period, *sql.KEY, "metric", "bucket")]
+    sums = [name for name in names if name not in key]
+    as_text = ", ".join(f"{{0}}.{name}" for name in sums)
+    kept = "(hour AT TIME ZONE 'UTC')::date" if period == "hour" else "day"
+    statement = f"""
+        SELECT concat_ws(' ', {", ".join(f"coalesce(s.{name}, r.{name})" for name in key)}),
+               s.{mark}::text, r.{mark}::text, ROW({as_text.format("s")})::text, ROW({as_text.format("r")})::text
+        FROM (SELECT * FROM {table} WHERE {mark} <> 0
+              AND {kept} NOT IN (SELECT day FROM traffic_sealedday)) AS s
+        FULL JOIN ({right}) AS r ON ({", ".join(f"s.{name}" for name in key)}) = ({", ".join(f"r.{name}" for name in key)})
+        WHERE ROW({as_text.format("s")}) IS DISTINCT FROM ROW({as_text.format("r")})
+    """  # noqa: S608  # names of our own columns
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        for key_text, stored, right_mark, stored_row, right_row in cursor:
+            yield Difference(table, key_text, stored_row if stored else None, right_row if right_mark else None)
