@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from providers import uptime
+from providers import retention, uptime
 from providers.models import Feed
 from providers.polling import due
 from providers.polling.services import poll
@@ -32,3 +32,9 @@ def poll_feed(pk: int, claimed_until: str) -> bool:
     """Poll one feed, if the claim that it was queued with still holds."""
     feed = Feed.objects.select_related("account").filter(pk=pk, claimed_until=claimed_until).first()
     return feed is not None and poll(feed)
+
+
+@shared_task(ignore_result=True)
+def keep_checks() -> int:
+    """Partitions of checks: a week ahead, and 30 days back."""
+    return retention.keep_checks(timezone.now().date())

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from costs.ledger import differences
 from traffic.audit import rollup_differences
+from traffic.retention import sealed_differences as sealed
 
 SHOWN = 50
 
@@ -21,6 +22,7 @@ class Command(BaseCommand):
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             found = [str(difference) for difference in rollup_differences()]
+            found += [f"sealed {day} {name}: stored {stored}, sealed {right}" for day, name, stored, right in sealed()]
             found += [f"ledger {key}: stored {stored}, its source says {right}" for key, stored, right in differences()]
         for line in found[:SHOWN]:
             self.stderr.write(line)

@@ -1,0 +1,25 @@
+"""Checks are kept 30 days one by one, their hours for good."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import psycopg
+from django.db import connection
+
+from providers.partitions import drop_partition, existing_days, make_partitions
+
+TABLE = "providers_check"
+KEPT_DAYS = 30
+AHEAD = 7
+
+
+def keep_checks(today: date) -> int:
+    """Make the week ahead and drop days past their time; returns how many partitions went."""
+    connection.ensure_connection()
+    conn: psycopg.Connection = connection.connection
+    make_partitions(conn, TABLE, [today + timedelta(days=n) for n in range(AHEAD + 1)])
+    old = [day for day in existing_days(conn, TABLE) if day < today - timedelta(days=KEPT_DAYS)]
+    for day in old:
+        drop_partition(conn, TABLE, day)
+    return len(old)

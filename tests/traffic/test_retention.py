@@ -1,0 +1,62 @@
+"""Old days are dropped whole, after they were sealed; bodies go first; the audit still holds."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.core.management import call_command
+
+from providers.partitions import existing_days
+from tests.traffic.test_store import NOON, row
+from traffic import retention
+from traffic.ingest.store import Installation, ingest
+from traffic.models import SealedDay, UsageDay
+
+TODAY = NOON.date() + timedelta(days=1)
+
+
+@pytest.fixture
+def old_and_new(conn: psycopg.Connection) -> psycopg.Connection:
+    old = [row(n, started_at=NOON - timedelta(days=60), prompt="p") for n in range(3)]
+    ingest(conn, [*old, row(9, prompt="p")], Installation.load(conn))
+    return conn
+
+
+def test_a_day_is_sealed_and_dropped_and_its_usage_stays(old_and_new: psycopg.Connection, settings: Any) -> None:
+    settings.RETENTION_DAYS = 30
+    assert retention.apply_retention(TODAY) >= 2
+    assert old_and_new.execute("SELECT count(*) FROM traffic_request").fetchone() == (1,)
+    old = NOON.date() - timedelta(days=60)
+    assert SealedDay.objects.get(day=old).totals["requests"] == "3"
+    assert UsageDay.objects.get(day=old).requests == 3
+    call_command("audit")
+
+
+def test_the_audit_notices_a_sealed_day_that_changed(old_and_new: psycopg.Connection, settings: Any) -> None:
+    settings.RETENTION_DAYS = 30
+    retention.apply_retention(TODAY)
+    old_and_new.execute("UPDATE traffic_usage_day SET output = output + 1 WHERE day < %s", [TODAY - timedelta(days=30)])
+    with pytest.raises(SystemExit):
+        call_command("audit")
+
+
+def test_bodies_go_first(old_and_new: psycopg.Connection, settings: Any) -> None:
+    settings.BODY_RETENTION_DAYS = 30
+    retention.apply_retention(TODAY)
+    assert old_and_new.execute("SELECT count(*) FROM traffic_request").fetchone() == (4,)
+    assert old_and_new.execute("SELECT count(*) FROM traffic_request_body").fetchone() == (1,)
+
+
+def test_a_week_is_ready_ahead(conn: psycopg.Connection) -> None:
+    retention.make_days_ahead(TODAY)
+    assert retention.make_days_ahead(TODAY) == 0
+    assert {TODAY + timedelta(days=n) for n in range(8)} <= existing_days(conn, "traffic_request")
+
+
+def test_a_row_of_a_dropped_day_inside_retention_makes_the_day_again(old_and_new: Any, settings: Any) -> None:
+    old_and_new.execute(f"DROP TABLE traffic_request_{NOON:%Y%m%d}")
+    result = ingest(old_and_new, [row(77)], Installation.load(old_and_new))
+    assert result.accepted == 1

@@ -1,0 +1,18 @@
+"""What runs by the clock in traffic."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from traffic import retention
+
+
+@shared_task(ignore_result=True)
+def make_partitions() -> int:
+    return retention.make_days_ahead(timezone.now().date())
+
+
+@shared_task(ignore_result=True)
+def apply_retention() -> int:
+    return retention.apply_retention(timezone.now().date())
