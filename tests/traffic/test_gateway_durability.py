@@ -91,6 +91,15 @@ def test_a_revoked_key_stops_within_five_seconds_and_its_use_is_noted(calm: Stac
     assert ask(calm.url).status_code == 200
 
 
+def test_a_key_made_a_moment_ago_works_at_once(calm: Stack) -> None:
+    calm.conn.execute(
+        "INSERT INTO traffic_key (application_id, name, hint, hash, scopes, created_at)"
+        " SELECT id, 'new', 'new', sha256('be_new'), '{gateway}', now() FROM traffic_application WHERE slug = 'shop'"
+    )
+    headers = {"x-api-key": "be_new"}
+    assert httpx.post(f"{calm.url}/v1/messages", json=ASKED, headers=headers).status_code == 200
+
+
 def test_an_open_outage_sends_calls_to_the_fallback_at_once(calm: Stack) -> None:
     with calm.changed(
         "INSERT INTO providers_outage (deployment_id, started_at, confirmed_at, cause)"

@@ -6,7 +6,6 @@ Served by `granian --interface asgi traffic.gateway.app:application`. Importing 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
 import logging
 import secrets
@@ -103,6 +102,7 @@ class Gateway:
         await receive()
         try:
             self.start(read_settings())
+            await self.snapshots.after(None)  # with Postgres away we start all the same, and say 503 until it is back
         except (SettingMissing, OSError) as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
@@ -135,8 +135,7 @@ class Gateway:
         arrived = perf_counter()
         started_at = datetime.now(UTC)
         headers = dict(scope["headers"])
-        snapshot = self._snapshot()
-        key = self._key(snapshot, headers)
+        snapshot, key = await self._key(headers)
         application = _application(snapshot, key, headers)
         body = await _body(headers, receive)
         try:
@@ -183,27 +182,29 @@ class Gateway:
             )
         return snapshot
 
-    def _key(self, snapshot: Snapshot, headers: dict[bytes, bytes]) -> Key:
+    async def _key(self, headers: dict[bytes, bytes]) -> tuple[Snapshot, Key]:
         """The caller's key. Raises Refusal where it is missing, unknown, revoked, expired, or not for the gateway."""
+        snapshot = self._snapshot()
         texts = [text for text in (headers.get(b"x-api-key"), _bearer(headers)) if text]
         if not texts:
             raise Refusal(401, "no-key", "A key is needed, in x-api-key or as a bearer token.")
-        # A client may send both; one of the two can be a vendor's key that it has lying about.
-        known = (snapshot.keys.get(hashlib.sha256(text).digest()) for text in texts)
-        key = next((key for key in known if key is not None), None)
+        key = snapshot.key(texts)
+        if key is None:  # it may have been made a moment ago
+            snapshot = await self.snapshots.after(snapshot) or snapshot
+            key = snapshot.key(texts)
         if key is None or (key.expires_at is not None and key.expires_at <= datetime.now(UTC)):
             raise Refusal(401, "unknown-key", "This key is unknown, revoked or expired.")
         if "gateway" not in key.scopes:
             raise Refusal(403, "wrong-scope", "This key may not use the gateway: it lacks the scope `gateway`.")
         self.snapshots.used(key)
-        return key
+        return snapshot, key
 
     async def _models(self, scope: Scope, send: Send) -> None:
         if scope["method"] not in ("GET", "HEAD"):
             raise Refusal(405, "method-not-allowed", "/v1/models takes GET.", ((b"allow", b"GET"),))
         headers = dict(scope["headers"])
-        snapshot = self._snapshot()
-        application = _application(snapshot, self._key(snapshot, headers), headers)
+        snapshot, key = await self._key(headers)
+        application = _application(snapshot, key, headers)
         models = [_model(target) for target in snapshot.models(application.slug)]
         wanted = scope["path"].removeprefix("/v1/models").removeprefix("/")
         if not wanted:

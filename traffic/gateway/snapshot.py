@@ -6,10 +6,12 @@ revoked key therefore stops within seconds while the database answers.
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -26,6 +28,7 @@ from traffic.gateway.routes import Rule, Target, default_rules, reachable
 log = logging.getLogger(__name__)
 
 READ_EVERY_S = 1.0
+AT_LEAST_S = 0.2  # between two reads
 NOTE_USE_EVERY_S = 30.0
 
 
@@ -58,6 +61,11 @@ class Snapshot:
     applications: dict[str, Application]
     targets: tuple[Target, ...]
     rules: tuple[Rule, ...]
+
+    def key(self, texts: Iterable[bytes]) -> Key | None:
+        """The first that is known of the keys a caller sent; one of two can be a vendor's that lay about."""
+        known = (self.keys.get(hashlib.sha256(text).digest()) for text in texts)
+        return next((key for key in known if key is not None), None)
 
     def models(self, application: str) -> list[Target]:
         """One target for each model that this application can reach now."""
@@ -142,27 +150,38 @@ class Snapshots:
         self._used: set[int] = set()
         self._note_use_at = 0.0
         self._failing = False
-        self._stop = threading.Event()
+        self._stopping = False
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="snapshots", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        self._stop.set()
+        self._stopping = True
+        self._wake.set()
         self._thread.join(2)
+
+    async def after(self, snapshot: Snapshot | None) -> Snapshot | None:
+        """A newer snapshot, asked for at once and waited for a second; else the latest there is."""
+        self._wake.set()
+        for _ in range(20):
+            if self.latest is not snapshot:
+                break
+            await asyncio.sleep(0.05)
+        return self.latest
 
     def used(self, key: Key) -> None:
         """Remember that a key was used; people see when, to the half minute."""
         self._used.add(key.id)
 
     def _run(self) -> None:
-        while True:
+        while not self._stopping:
+            self._wake.clear()
             self._try_to_read()
-            if self._stop.wait(READ_EVERY_S if self.latest else 0.25):
-                break
-        if self._connection is not None:
-            self._connection.close()
+            time.sleep(AT_LEAST_S)  # calls with unknown keys must not make this a busy loop
+            self._wake.wait(READ_EVERY_S - AT_LEAST_S if self.latest else 0)
+        self._disconnect()
 
     def _try_to_read(self) -> None:
         try:
