@@ -11,8 +11,13 @@ TWELVE_PLACES = Decimal(1).scaleb(-PLACES)
 
 
 def decimal(number: Fraction) -> Decimal:
-    """A fraction to twelve places, rounded half to even; shorter where it ends earlier."""
-    return EXACT.divide(Decimal(number.numerator), Decimal(number.denominator)).quantize(TWELVE_PLACES, context=EXACT)
+    """A fraction to twelve places, rounded half to even."""
+    return divided(number.numerator, number.denominator)
+
+
+def divided(amount: int, by: int) -> Decimal:
+    """The same of an amount over a denominator that need not be reduced."""
+    return EXACT.divide(Decimal(amount), Decimal(by)).quantize(TWELVE_PLACES, context=EXACT)
 
 
 def plain(amount: Decimal) -> str:

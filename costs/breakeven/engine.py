@@ -14,7 +14,7 @@ from typing import Any
 
 from costs.breakeven.crossings import Crossing, Difference, Side, find_crossings, first_at_most
 from costs.breakeven.curve import volumes
-from costs.breakeven.decimals import decimal, plain
+from costs.breakeven.decimals import decimal, divided, plain
 from costs.breakeven.inputs import Inputs, SelfHost
 
 MILLION = 1_000_000
@@ -123,7 +123,7 @@ def compute(inputs: Inputs, *, curve_to: int | None = None) -> Result:
         mtok_allocated=_decimal(allocated),
         mtok_used=None if allocated is None or used is None else decimal(allocated * used),
         routed_share=inputs.routable_share,
-        curve=tuple(_point(costs, at) for at in volumes(n, found, costs.load, curve_to)),
+        curve=_curve(costs, volumes(n, found, costs.load, curve_to)),
     )
 
 
@@ -294,8 +294,21 @@ def _cheaper(costs: Costs, n: int, found: list[Crossing]) -> Side:
     return next((crossing.side_to for crossing in found if crossing.requests_per_month == n), "api")
 
 
-def _point(costs: Costs, n: int) -> Point:
-    return Point(n, decimal(costs.api(n)), decimal(costs.selfhost(n)), costs.gpus(n))
+def _curve(costs: Costs, at: list[int]) -> tuple[Point, ...]:
+    """Both curves at these volumes, summed as integers over one denominator for speed."""
+    kept, routed = 1 - costs.routed_share, costs.routed_share
+    slope = costs.own_request * routed + costs.api_request * kept
+    rest = costs.api_writes if kept else Fraction(0)
+    amounts = (costs.api_request, costs.api_writes, slope, costs.own_fixed, rest, costs.lease)
+    scale = lcm(*(amount.denominator for amount in amounts))
+    request, writes, own_slope, fixed, own_writes, lease = (int(amount * scale) for amount in amounts)
+    points = []
+    for n in at:
+        gpus = costs.gpus(n)
+        api = request * n + writes if n else 0
+        selfhost = lease * (gpus or 0) + fixed + own_slope * n + (own_writes if n else 0)
+        points.append(Point(n, divided(api, scale), divided(selfhost, scale), gpus))
+    return tuple(points)
 
 
 def _fraction(number: Decimal) -> Fraction:

@@ -432,6 +432,10 @@ def test_the_curve_is_ascending_short_and_shows_where_we_are(inputs: Inputs) -> 
     assert volumes == sorted(set(volumes))
     assert len(volumes) <= 200
     assert inputs.requests_per_month in volumes
+    for point in compute(inputs).curve[::7]:
+        api, selfhost = by_hand(replace(inputs, requests_per_month=point.requests_per_month))
+        assert abs(Fraction(point.api) - api) <= Fraction(1, 10**12)
+        assert abs(Fraction(point.selfhost) - selfhost) <= Fraction(1, 10**12)
 
 
 def test_the_curve_has_both_sides_of_every_step_and_every_crossing() -> None:
