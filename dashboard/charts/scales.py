@@ -65,7 +65,8 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 def axis_of(low: float, high: float) -> tuple[list[float], float]:
     """Grid values from at most `low`, and the top of an axis that leaves a little air above `high`."""
     grid = ticks(low, high)
-    top = min(grid[-1], high + (high - grid[0]) * 0.07)
+    near = grid[-1] - high <= (high - grid[0]) * 0.15
+    top = grid[-1] if near else high + (high - grid[0]) * 0.07
     return [value for value in grid if value <= top * 1.0001], top
 
 

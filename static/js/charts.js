@@ -46,7 +46,6 @@
 
   async function draw(box) {
     const figure = coloured(JSON.parse(document.getElementById(box.dataset.plotly).textContent));
-    box.classList.add("drawn");
     await window.Plotly.react(box, figure.data, layout(figure.layout), CONFIG);
     drawn.add(box);
   }
