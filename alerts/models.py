@@ -118,6 +118,9 @@ class Transition(models.Model):
     class Meta:
         ordering = ["at", "id"]
 
+    def __str__(self) -> str:
+        return f"{self.before or 'new'} → {self.after}"
+
 
 class Silence(models.Model):
     """Alerts that nobody wants mail about for a while."""
@@ -158,7 +161,9 @@ class Delivery(models.Model):
     due_at = models.DateTimeField()
     claimed_until = models.DateTimeField(null=True)
     answer = models.TextField(blank=True)  # what the server said last
-    message_id = models.CharField(max_length=200, blank=True)  # derived from the delivery, so that twins are one in a mailbox
+    message_id = models.CharField(
+        max_length=200, blank=True
+    )  # derived from the delivery, so that twins are one in a mailbox
     created_at = models.DateTimeField(auto_now_add=True)
     accepted_at = models.DateTimeField(null=True)
 
@@ -204,3 +209,13 @@ class OptOut(models.Model):
 
     def __str__(self) -> str:
         return f"{self.address} from {self.rule_id}"
+
+
+class UsedLink(models.Model):
+    """A link of a mail that acted once and must not act again; only the hash of its token."""
+
+    digest = models.BinaryField(max_length=32, unique=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"used {self.at:%Y-%m-%d %H:%M}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Prefetch, Q
@@ -12,12 +12,27 @@ from django.db.models import Exists, OuterRef, Prefetch, Q
 if TYPE_CHECKING:
     from alerts.models import Alert, Delivery, Rule, Silence  # noqa: F401
 
+
+class Names(Protocol):
+    """The filters of the JSON API, as names."""
+
+    provider: list[str]
+    model: list[str]
+    application: list[str]
+    task: list[str]
+    deployment: list[str]
+
+
 UNSENT = ("waiting", "sending", "failed")
 
 
 class RuleQuerySet(models.QuerySet["Rule"]):
     def enabled(self) -> RuleQuerySet:
         return self.filter(enabled=True)
+
+    def named(self, kind: str) -> str:
+        """What people call the first rule of a kind; the kind itself where there is none."""
+        return self.filter(kind=kind).values_list("name", flat=True).first() or kind
 
     def listed(self) -> RuleQuerySet:
         """With how often each opened and how many of its alerts need someone now."""
@@ -48,20 +63,39 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         """What an evaluation must know: live ones, and those that a person resolved while they were so."""
         return self.filter(~Q(state="resolved") | Q(awaits_clear=True))
 
+    def of_kind(self, kind: str) -> AlertQuerySet:
+        """Those of a kind's rules, with the rule."""
+        return self.filter(rule__kind=kind).select_related("rule")
+
     def with_deliveries(self) -> AlertQuerySet:
         """Rule and deliveries read along, for lists."""
         from alerts.models import Delivery
 
-        newest = Delivery.objects.order_by("created_at", "id")
+        newest = Delivery.objects.select_related("transition").order_by("created_at", "id")
         return self.select_related("rule").prefetch_related(Prefetch("deliveries", queryset=newest))
+
+    def about(self, wanted: Names) -> AlertQuerySet:
+        """Those whose subject is a provider, model or deployment asked for; all where nothing is asked for."""
+        if not any((wanted.provider, wanted.model, wanted.deployment, wanted.application, wanted.task)):
+            return self
+        names = Q(pk__in=[])
+        for provider in wanted.provider:
+            names |= Q(subject=f"provider:{provider}") | Q(subject__startswith=f"model:{provider}/")
+        for model in wanted.model:
+            names |= Q(subject__startswith="model:", subject__endswith=f"/{model}")
+        for deployment in wanted.deployment:
+            names |= Q(subject=f"deployment:{deployment}")
+        return self.filter(names)
 
     def by_urgency(self) -> AlertQuerySet:
         """Worst first, then the oldest; what someone has taken on comes after what nobody has."""
-        rank = models.Case(
-            models.When(severity="critical", then=0), models.When(severity="warning", then=1), default=2
-        )
+        rank = models.Case(models.When(severity="critical", then=0), models.When(severity="warning", then=1), default=2)
         taken = models.Case(models.When(state="acknowledged", then=1), default=0)
         return self.order_by(taken, rank, "opened_at", "id")
+
+    def earlier(self, alert: Alert) -> AlertQuerySet:
+        """Other alerts of the same rule and subject, newest first."""
+        return self.filter(rule=alert.rule, subject=alert.subject).exclude(pk=alert.pk).order_by("-id")
 
     def of_subject_since(self, rule: Rule, subject: str, since: datetime) -> AlertQuerySet:
         """Earlier alerts of a subject that opened after a moment; they tell whether it flaps."""
@@ -90,6 +124,10 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         )
         free = Q(state__in=("waiting", "failed"), due_at__lte=at) | Q(state="sending", claimed_until__lte=at)
         return self.filter(free, ~Exists(earlier)).order_by("due_at", "id")
+
+    def first_of(self, alert_id: int, recipient: str) -> Delivery | None:
+        """The first message about an alert to a person."""
+        return self.filter(alert=alert_id, recipient=recipient).order_by("id").first()
 
     def told(self, alert_ids: Iterable[int]) -> set[tuple[int, str]]:
         """(alert, address) of everyone who was told of these alerts, or is about to be."""

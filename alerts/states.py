@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from django.utils.translation import gettext as _
+
 NOTHING = timedelta(0)
 # A subject that came and went this often lately is held open longer each time, up to the limit.
 CALM_FLAPS = 3
@@ -179,9 +181,12 @@ def _settle(status: Status, sight: Sight, policy: Policy, at: datetime, quiet: b
     if not sight.crossed:
         cause = Cause.GONE if sight.gone else Cause.CLEARED
         return Step(_resolved(status, at), (Move(State.RESOLVED, cause, notify=tell),))
-    # The lower level was told on the way up; it opens again without a word, in the state that people left it in.
-    lower = Status(status.state, at, sight.level, at, announced=status.announced, notified_at=at, escalated_at=at)
-    remains = Step(lower, (Move(status.state, Cause.LOWERED),))
+    # The lower level was told on the way up, unless a silence lay over it all; it opens again as people left it.
+    news = status.state is State.OPEN and not status.announced and not quiet
+    lower = Status(
+        status.state, at, sight.level, at, announced=status.announced or news, notified_at=at, escalated_at=at
+    )
+    remains = Step(lower, (Move(status.state, Cause.LOWERED, notify=news),))
     return Step(_resolved(status, at), (Move(State.RESOLVED, Cause.LOWERED, notify=tell),), remains)
 
 
@@ -206,21 +211,21 @@ def _due(after: timedelta | None, since: datetime | None, at: datetime) -> bool:
 def acknowledge(status: Status) -> Step:
     """Someone has it. Raises NotPossible unless the alert is open."""
     if status.state is not State.OPEN:
-        raise NotPossible(f"it is {status.state}")
+        raise NotPossible(_("it is %(state)s") % {"state": status.state})
     return Step(replace(status, state=State.ACKNOWLEDGED), (Move(State.ACKNOWLEDGED, Cause.ACKNOWLEDGED),))
 
 
 def unacknowledge(status: Status) -> Step:
     """The last step was a mistake. Raises NotPossible unless the alert is acknowledged."""
     if status.state is not State.ACKNOWLEDGED:
-        raise NotPossible(f"it is {status.state}")
+        raise NotPossible(_("it is %(state)s") % {"state": status.state})
     return Step(replace(status, state=State.OPEN), (Move(State.OPEN, Cause.UNDONE),))
 
 
 def close(status: Status, at: datetime, *, quiet: bool = False) -> Step:
     """A person calls it over. Raises NotPossible unless it is open or acknowledged."""
     if status.state not in (State.OPEN, State.ACKNOWLEDGED):
-        raise NotPossible(f"it is {status.state}")
+        raise NotPossible(_("it is %(state)s") % {"state": status.state})
     tell = status.announced and not quiet
     closed = replace(_resolved(status, at), awaits_clear=status.clear_since is None)
     return Step(closed, (Move(State.RESOLVED, Cause.CLOSED, notify=tell),))
@@ -229,7 +234,7 @@ def close(status: Status, at: datetime, *, quiet: bool = False) -> Step:
 def reopen(status: Status) -> Step:
     """A person takes back `close`. Raises NotPossible where the alert was not resolved by a person."""
     if status.state is not State.RESOLVED or status.opened_at is None:
-        raise NotPossible(f"it is {status.state}")
+        raise NotPossible(_("it is %(state)s") % {"state": status.state})
     opened = replace(status, state=State.OPEN, resolved_at=None, clear_since=None, awaits_clear=False)
     return Step(opened, (Move(State.OPEN, Cause.UNDONE),))
 

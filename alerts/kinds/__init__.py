@@ -1,0 +1,100 @@
+"""Every kind of rule: what it looks at, its numbers, who is told. A new kind is one evaluator and one entry here."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django.utils.translation import gettext_noop as _
+
+from alerts.kinds import money, system, uptime, usage, vendors, volume
+from alerts.kinds.finding import Kind, Threshold
+
+PLANNERS = ("ops", "manager")
+
+# In the order of evaluation: whatever watches the others comes last.
+KINDS: dict[str, Kind] = {
+    "budget": Kind(
+        label=_("a phase's budget for the month is used up to"),
+        evaluate=money.budgets,
+        thresholds={
+            "levels": Threshold(_("Levels"), "%", [50, 75, 90, 100], Decimal(1), Decimal(1000), many=True),
+            "band": Threshold(_("Falls back below a level by"), "%", 2, most=Decimal(50)),
+        },
+        groups=PLANNERS,
+        escalate_s=24 * 3600,
+    ),
+    "budget-forecast": Kind(
+        label=_("the month is on course to end above this share of the phase's budget"),
+        evaluate=money.forecasts,
+        thresholds={
+            "percent": Threshold(_("Share of the budget"), "%", 100, Decimal(1), Decimal(1000)),
+            "band": Threshold(_("Back on course below it by"), "%", 3, most=Decimal(50)),
+        },
+        groups=PLANNERS,
+        for_s=30 * 60,
+        clear_for_s=3600,
+        every_s=60,
+    ),
+    "phase": Kind(
+        label=_("the volume has left the phase that is planned for today"),
+        evaluate=volume.phase_band,
+        thresholds={"days": Threshold(_("Stays there for"), "days", 3, Decimal(1), Decimal(60))},
+        groups=PLANNERS,
+        severity="info",
+        every_s=60,
+    ),
+    "break-even": Kind(
+        label=_("the run rate has crossed the volume at which our own GPUs pay"),
+        evaluate=volume.break_even,
+        thresholds={
+            "days": Threshold(_("Stays there for"), "days", 7, Decimal(1), Decimal(60)),
+            "band": Threshold(_("Past the crossing by"), "%", 5, most=Decimal(50)),
+        },
+        groups=PLANNERS,
+        severity="info",
+        every_s=60,
+    ),
+    "outage": Kind(
+        label=_("a deployment is down"),
+        evaluate=uptime.outages,
+        thresholds={"group": Threshold(_("One mail for a vendor from"), "deployments down", 3, Decimal(2))},
+        severity="critical",
+        escalate_s=3600,
+    ),
+    "unpriced": Kind(
+        label=_("requests of a model have no known cost"),
+        evaluate=usage.unpriced,
+        thresholds={"requests": Threshold(_("From"), "requests in 30 days", 1, Decimal(1))},
+    ),
+    "balance": Kind(
+        label=_("prepaid money at a vendor runs out"),
+        evaluate=vendors.balances,
+        thresholds={
+            "days": Threshold(_("Lasts less than"), "days", 3),
+            "band": Threshold(_("Enough again above it by"), "days", 1),
+        },
+        groups=PLANNERS,
+        escalate_s=6 * 3600,
+    ),
+    "lease": Kind(
+        label=_("a lease is billed while nobody uses it"),
+        evaluate=vendors.leases,
+        thresholds={"hours": Threshold(_("Idle or stopped for"), "hours", 6, Decimal("0.1"))},
+        every_s=60,
+    ),
+    "system": Kind(
+        label=_("mail to a person is refused for good"),
+        evaluate=system.addresses,
+        groups=("admin",),
+    ),
+    "late": Kind(
+        label=_("a poll fails or is overdue, or rules do not run"),
+        evaluate=system.late,
+        thresholds={
+            "failures": Threshold(_("Polls that fail in a row"), "polls", 3, Decimal(1)),
+            "intervals": Threshold(_("Overdue after"), "intervals", 4, Decimal(2)),
+            "evaluation_s": Threshold(_("Rules not run for"), "s", 180, Decimal(60)),
+        },
+        escalate_s=6 * 3600,
+    ),
+}

@@ -1,0 +1,40 @@
+"""What every installation starts with: one rule of each kind, on, so that nobody needs to configure to be safe."""
+
+from __future__ import annotations
+
+from alerts.kinds import KINDS
+from alerts.models import Rule
+
+NAMES = {
+    "budget": "Phase budget",
+    "budget-forecast": "Forecast over budget",
+    "phase": "Phase left",
+    "break-even": "Break-even passed",
+    "outage": "Deployment down",
+    "unpriced": "Model without a price",
+    "balance": "Prepaid balance low",
+    "lease": "Lease idle or stopped",
+    "system": "Mail refused",
+    "late": "Poll or evaluation late",
+}
+
+
+def ensure_defaults() -> None:
+    """Add the rules that are missing; one that a person changed or switched off stays as it is."""
+    there = set(Rule.objects.values_list("slug", flat=True))
+    missing = [rule_of(kind) for kind in KINDS if kind not in there]
+    Rule.objects.bulk_create(missing, ignore_conflicts=True)
+
+
+def rule_of(name: str) -> Rule:
+    kind = KINDS[name]
+    return Rule(
+        slug=name,
+        kind=name,
+        name=NAMES[name],
+        severity=kind.severity,
+        for_s=kind.for_s,
+        clear_for_s=kind.clear_for_s,
+        escalate_s=kind.escalate_s,
+        thresholds={key: threshold.default for key, threshold in kind.thresholds.items()},
+    )

@@ -1,0 +1,183 @@
+"""What the rules look at: figures of the other apps at one moment, each read at most once and only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+
+from django.db.models import Max, Min, Sum
+
+from alerts.models import Address, Rule
+from costs.breakeven import Inputs, Result, compute
+from costs.live import live_inputs
+from costs.models import Phase
+from costs.plan import Month, this_month
+from costs.spend import Spend, spend
+from providers.models import Balance, Deployment, Feed, Lease, LeaseSpan, Maintenance, Outage
+from traffic.models import UsageDay, UsageHour
+
+UNPRICED_WINDOW = timedelta(days=30)
+RUN_RATE_DAYS = 30
+TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+
+
+@dataclass(frozen=True, slots=True)
+class Unpriced:
+    """Requests of a model whose cost is not known, in the last 30 days."""
+
+    provider: str
+    model: str
+    requests: int
+    tokens: int
+    first: date
+    last: date
+
+
+class PhaseBudget:
+    """A phase's budget in one month, USD. What lies ahead is worked out only when asked for."""
+
+    def __init__(self, phase: Phase, month: date, spent: Spend, ahead: Callable[[], Month]) -> None:
+        self.slug, self.name, self.month = phase.slug, phase.name, month
+        self.low, self.high = phase.budget_low, phase.budget_high
+        self.spent, self.provenance, self.at_least = spent.total, spent.provenance, spent.at_least
+        self._ahead = ahead
+
+    @property
+    def forecast(self) -> tuple[Decimal, Decimal, Decimal] | None:
+        """Low, median and high of the whole month."""
+        found = self._ahead().forecast
+        return (found.low, found.median, found.high) if found else None
+
+    @property
+    def runs_out_on(self) -> date | None:
+        return self._ahead().runs_out_on(self.high)
+
+
+class Figures:
+    """The figures as of `now`. Days and months are UTC, money is Decimal USD."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.today = now.date()
+        self.month_start = self.today.replace(day=1)
+
+    @cached_property
+    def month(self) -> Spend:
+        """This month to date, by provider."""
+        return spend(self.month_start, self.today + timedelta(days=1))
+
+    @cached_property
+    def month_by_application(self) -> Spend:
+        """The same by application; bills and leases divided by who used them."""
+        return spend(self.month_start, self.today + timedelta(days=1), "application")
+
+    def spent_in(self, month: date) -> Decimal:
+        """What the month of its first day came to."""
+        return spend(month, (month + timedelta(days=31)).replace(day=1)).total
+
+    @cached_property
+    def phase_budgets(self) -> list[PhaseBudget]:
+        """The budget of the phase planned for today, this month."""
+        phase = self.current_phase
+        return [PhaseBudget(phase, self.month_start, self.month, lambda: self.month_ahead)] if phase else []
+
+    @cached_property
+    def month_ahead(self) -> Month:
+        """This month with its forecast."""
+        return this_month(self.now)
+
+    @cached_property
+    def phases(self) -> list[Phase]:
+        return list(Phase.objects.all())
+
+    @cached_property
+    def current_phase(self) -> Phase | None:
+        """The phase planned for today."""
+        return Phase.objects.planned_for(self.today)
+
+    @cached_property
+    def open_outages(self) -> list[Outage]:
+        return list(Outage.objects.open().select_related("deployment").order_by("started_at"))
+
+    @cached_property
+    def deployments(self) -> dict[str, Deployment]:
+        """Every deployment by its slug."""
+        return {deployment.slug: deployment for deployment in Deployment.objects.all()}
+
+    @cached_property
+    def in_maintenance(self) -> set[int]:
+        """Deployments whose failures do not count now."""
+        windows = Maintenance.objects.filter(starts_at__lte=self.now, ends_at__gt=self.now)
+        return set(windows.values_list("deployment_id", flat=True))
+
+    def last_outage(self, slug: str) -> Outage | None:
+        return Outage.objects.filter(deployment__slug=slug).order_by("-started_at").first()
+
+    @cached_property
+    def feeds(self) -> list[Feed]:
+        return list(Feed.objects.select_related("account").order_by("account__slug", "kind"))
+
+    @cached_property
+    def unpriced(self) -> list[Unpriced]:
+        """By model, most requests first."""
+        tokens = sum((Sum(name) for name in TOKENS[1:]), Sum(TOKENS[0]))
+        rows = UsageDay.objects.filter(day__gte=self.today - UNPRICED_WINDOW, unpriced__gt=0)
+        by_model = rows.values("provider", "model").annotate(
+            n=Sum("unpriced"), tokens=tokens, first=Min("day"), last=Max("day")
+        )
+        return [
+            Unpriced(row["provider"], row["model"], row["n"], row["tokens"] or 0, row["first"], row["last"])
+            for row in by_model.order_by("-n", "provider", "model")
+        ]
+
+    @cached_property
+    def requests_by_day(self) -> dict[date, int]:
+        """Requests of each day of the last 90; days without any are missing."""
+        rows = UsageDay.objects.filter(day__gte=self.today - timedelta(days=90)).values("day")
+        return {row["day"]: int(row["n"]) for row in rows.annotate(n=Sum("requests"))}
+
+    def run_rate(self, day: date) -> int:
+        """Requests of the 30 days before a day, as a month; over fewer days where there was nothing before them."""
+        first = min(self.requests_by_day, default=day)
+        days = min(max((day - first).days, 1), RUN_RATE_DAYS)
+        since = day - timedelta(days=RUN_RATE_DAYS)
+        total = sum(n for on, n in self.requests_by_day.items() if since <= on < day)
+        return total * RUN_RATE_DAYS // days
+
+    @cached_property
+    def break_even(self) -> tuple[Inputs, Result]:
+        """Live inputs and what comes of them."""
+        inputs = live_inputs(self.now)
+        return inputs, compute(inputs)
+
+    @cached_property
+    def balances(self) -> list[Balance]:
+        return list(Balance.objects.filter(account__enabled=True).select_related("account").order_by("account__slug"))
+
+    @cached_property
+    def leases(self) -> list[Lease]:
+        """Machines that we pay for now, with their account."""
+        return list(Lease.objects.active().select_related("account").order_by("pk"))
+
+    @cached_property
+    def last_span(self) -> dict[int, LeaseSpan]:
+        """The newest span of each running lease: since when it has had its state."""
+        spans = LeaseSpan.objects.filter(lease__in=self.leases).order_by("lease", "-starts_at").distinct("lease")
+        return {span.lease_id: span for span in spans}
+
+    @cached_property
+    def tokens_since(self) -> dict[int, datetime]:
+        """By deployment, the last hour of the last week in which it answered anything."""
+        rows = UsageHour.objects.filter(hour__gte=self.now - timedelta(days=7), requests__gt=0)
+        return {row["deployment_id"]: row["last"] for row in rows.values("deployment_id").annotate(last=Max("hour"))}
+
+    @cached_property
+    def rules(self) -> list[Rule]:
+        return list(Rule.objects.enabled())
+
+    @cached_property
+    def disabled_addresses(self) -> list[Address]:
+        return list(Address.objects.filter(disabled_at__isnull=False).order_by("address"))

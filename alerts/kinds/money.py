@@ -1,0 +1,168 @@
+"""Rules about the plan's money: budgets and what the month will come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from decimal import Decimal
+
+from django.utils.translation import gettext as _
+
+from alerts.figures import Figures, PhaseBudget
+from alerts.kinds.finding import Asked, Bar, Finding, Words
+from alerts.wording import dollars, exact, percent
+
+HUNDRED = Decimal(100)
+SEVERITY = {100: "critical", 90: "warning"}
+
+
+def budgets(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+    """One subject for each phase and month; its level is the highest of the thresholds that the month has reached."""
+    for budget in figures.phase_budgets:
+        yield budget_level(figures, budget, asked.many("levels"), asked.one("band"))
+    now = {subject_of(budget) for budget in figures.phase_budgets}
+    yield from filter(None, (ended(figures, subject) for subject in live - now))
+
+
+def ended(figures: Figures, subject: str) -> Finding | None:
+    """What a budget came to whose month is over; None where its phase is no longer planned."""
+    _what, slug, month = subject.split(":")
+    phase = next((phase for phase in figures.phases if phase.slug == slug), None)
+    first = date.fromisoformat(f"{month}-01")
+    if phase is None or first >= figures.month_start:
+        return None
+    spent = figures.spent_in(first)
+    values = {"month": f"{first:%B}", "name": phase.name, "spent": exact(spent), "plan": dollars(phase.budget_high)}
+    return Finding(
+        subject=subject,
+        title=_("%(month)s is over: %(name)s, %(spent)s of %(plan)s") % values,
+        crossed=False,
+        clear=True,
+        value=f"{spent:.2f}",
+        words=Words(todo=_("Nothing to do; a new month has begun with its own budget."), page="/plan/"),
+    )
+
+
+def subject_of(budget: PhaseBudget) -> str:
+    """With the month in it: a new month is a new budget, and the old one's alert ends with it."""
+    return f"phase:{budget.slug}:{budget.month:%Y-%m}"
+
+
+def budget_level(figures: Figures, budget: PhaseBudget, levels: list[Decimal], band: Decimal) -> Finding:
+    share = budget.spent * HUNDRED / budget.high if budget.high else HUNDRED
+    level = max((int(one) for one in levels if share >= one), default=0)
+    held = max((int(one) for one in levels if share >= one - band), default=0)
+    values = {"level": level, "name": budget.name, "spent": exact(budget.spent), "plan": dollars(budget.high)}
+    if level >= HUNDRED:
+        title = _("Over budget: %(name)s, %(spent)s of %(plan)s") % values
+    elif level:
+        title = _("%(level)s %% of budget: %(name)s, %(spent)s of %(plan)s") % values
+    else:
+        title = _("Within budget: %(name)s, %(spent)s of %(plan)s") % values
+    return Finding(
+        subject=subject_of(budget),
+        title=title,
+        crossed=level > 0,
+        clear=held == 0,
+        level=level,
+        held=held,
+        value=f"{budget.spent:.2f}",
+        threshold=f"{budget.high * (level or min(levels)) / HUNDRED:.2f}",
+        severity=next((name for least, name in SEVERITY.items() if level >= least), "info"),
+        words=budget_words(figures, budget, level),
+    )
+
+
+def budget_words(figures: Figures, budget: PhaseBudget, level: int) -> Words:
+    at_least = _("at least ") if budget.at_least else ""
+    left = budget.high - budget.spent
+    if level >= HUNDRED:
+        todo = _("Raise the phase's budget on the Plan page, or slow down what costs most.")
+    else:
+        todo = _("Look at what costs most, and whether the month still fits.")
+    facts = [
+        [_("Spent this month"), at_least + exact(budget.spent), known_from(budget)],
+        [_("Budget"), f"{dollars(budget.low)}–{dollars(budget.high)[1:]}", _("a month, plan")],
+        [_("Left") if left >= 0 else _("Over"), exact(abs(left)), percent(abs(left) / budget.high)],
+    ]
+    if budget.forecast:
+        low, median, high = budget.forecast
+        facts.append(
+            [
+                _("Forecast"),
+                exact(median),
+                _("%(low)s to %(high)s") % {"low": dollars(low, 0), "high": dollars(high, 0)},
+            ]
+        )
+    if budget.runs_out_on:
+        facts.append([_("Runs out on"), f"{budget.runs_out_on:%-d %B}", _("at this pace")])
+    return Words(
+        todo=todo,
+        detail=_("%(name)s has spent %(share)s of its budget for %(month)s.")
+        % {"name": budget.name, "share": percent(budget.spent / budget.high), "month": f"{budget.month:%B %Y}"},
+        facts=facts,
+        bars=bars_of(budget),
+        drivers=drivers(figures) if level else [],
+        page="/plan/",
+    )
+
+
+def known_from(budget: PhaseBudget) -> str:
+    """`billed 90 %, measured 8 %, estimated 2 %`: where the sum is known from, largest first."""
+    known = sorted(((amount, kind) for kind, amount in budget.provenance.items() if amount > 0), reverse=True)
+    return ", ".join(f"{kind} {percent(amount / budget.spent)}" for amount, kind in known) if budget.spent else ""
+
+
+def bars_of(budget: PhaseBudget) -> list[Bar]:
+    forecast = budget.forecast[1] if budget.forecast else None
+    rows = [(_("Spent"), budget.spent, "us"), (_("Budget"), budget.high, "limit")]
+    if forecast is not None:
+        rows.insert(1, (_("Forecast"), forecast, "them"))
+    most = max(amount for _label, amount, _tone in rows) or Decimal(1)
+    return [
+        Bar(label=label, text=dollars(amount, 0), share=float(amount / most), tone=tone) for label, amount, tone in rows
+    ]
+
+
+def drivers(figures: Figures, most: int = 3) -> list[list[str]]:
+    """The applications that cost most this month: name, amount, share of the month."""
+    month = figures.month_by_application
+    groups = [group for group in month.groups if group.amount > 0]
+    groups.sort(key=lambda group: -group.amount)
+    return [
+        [group.key or _("what no application is known for"), exact(group.amount), percent(group.amount / month.total)]
+        for group in groups[:most]
+    ]
+
+
+def forecasts(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+    """The month on course to end over its budget; said by the budget itself once it is over."""
+    over, band = asked.one("percent"), asked.one("band")
+    for budget in figures.phase_budgets:
+        if budget.forecast is None or not budget.high:
+            continue
+        low, median, high = budget.forecast
+        share = median * HUNDRED / budget.high
+        is_over = budget.spent >= budget.high
+        values = {"name": budget.name, "forecast": exact(median), "plan": dollars(budget.high)}
+        crossed = share >= over
+        title = (
+            _("Will go over: %(name)s, forecast %(forecast)s of %(plan)s")
+            if crossed
+            else _("On course: %(name)s, forecast %(forecast)s of %(plan)s")
+        )
+        yield Finding(
+            subject=subject_of(budget),
+            title=title % values,
+            crossed=crossed,
+            clear=share < over - band,
+            value=f"{median:.2f}",
+            threshold=f"{budget.high * over / HUNDRED:.2f}",
+            covered_by=subject_of(budget) if is_over else "",
+            words=budget_words(figures, budget, int(share))
+            | Words(
+                todo=_("Decide now whether the budget moves or the traffic does; the month still has time."),
+                detail=_("At the present pace the month ends between %(low)s and %(high)s, four times in five.")
+                % {"low": exact(low), "high": exact(high)},
+            ),
+        )

@@ -1,0 +1,92 @@
+"""Rules about Breakeven itself: whatever should have run and did not, and addresses that take no mail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+from django.utils.translation import gettext as _
+
+from alerts.figures import Figures
+from alerts.kinds.finding import Asked, Finding, Words
+from alerts.kinds.vendors import polls
+from alerts.models import Address
+from alerts.wording import listed, moment, span
+
+EVALUATION = "evaluation"
+
+
+def late(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+    """A poll that fails or is overdue, by account; and the evaluation of the rules itself."""
+    yield from polls(figures, asked)
+    yield from evaluation(figures, asked)
+
+
+def evaluation(figures: Figures, asked: Asked) -> Iterator[Finding]:
+    """Rules that have not run for too long. Whoever asks is not the evaluator that is late (see `alerts.watch`)."""
+    longest = timedelta(seconds=float(asked.one("evaluation_s")))
+    seen = [rule for rule in figures.rules if rule.evaluated_at]
+    old = [rule for rule in seen if rule.evaluated_at and figures.now - rule.evaluated_at > longest + slack(rule.kind)]
+    if not old:
+        words = Words(todo=_("Nothing to do; every rule runs again."), page="/alerts/rules/")
+        yield Finding(EVALUATION, _("Rules run again: 0 of them are late"), False, True, value="0", words=words)
+        return
+    oldest = min(rule.evaluated_at for rule in old if rule.evaluated_at)
+    values = {"n": len(old), "all": len(seen), "span": span(figures.now - oldest)}
+    yield Finding(
+        subject=EVALUATION,
+        title=_("Rules late: %(n)s of %(all)s not run for %(span)s") % values,
+        crossed=True,
+        clear=False,
+        value=str(int((figures.now - oldest).total_seconds())),
+        threshold=str(int(longest.total_seconds())),
+        severity="critical",
+        words=Words(
+            todo=_("See whether the worker and beat processes run, and what the rules' last errors say."),
+            detail=_("While rules do not run nothing else can alert you: budgets and outages go unseen."),
+            facts=[
+                [_("Late rules"), listed([rule.name for rule in old]), ""],
+                [_("Last run"), moment(oldest), _("of the one that is latest")],
+                *[[rule.name, rule.last_error, ""] for rule in old if rule.last_error],
+            ],
+            page="/alerts/rules/",
+        ),
+    )
+
+
+def slack(kind: str) -> timedelta:
+    """Some kinds run less often than others."""
+    from alerts.kinds import KINDS
+
+    return timedelta(seconds=KINDS[kind].every_s) if kind in KINDS else timedelta(0)
+
+
+def addresses(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+    """One subject for each address that gets no more mail because servers refused it."""
+    disabled = {f"address:{row.address}"[:200]: row for row in figures.disabled_addresses}
+    for subject, row in disabled.items():
+        yield disabled_address(subject, row)
+    for subject in live - disabled.keys():
+        title = _("Mail goes out again: %(address)s, 0 refusals") % {"address": subject.partition(":")[2]}
+        yield Finding(subject, title, crossed=False, clear=True, value="0")
+
+
+def disabled_address(subject: str, row: Address) -> Finding:
+    return Finding(
+        subject=subject,
+        title=_("Mail refused: %(address)s, %(n)s times in a row") % {"address": row.address, "n": row.refusals},
+        crossed=True,
+        clear=False,
+        value=str(row.refusals),
+        threshold="0",
+        words=Words(
+            todo=_("Correct the person's address, or switch it on again on the Alerts page."),
+            detail=_("The mail server refuses this address for good, so nothing more is sent there."),
+            facts=[
+                [_("Address"), row.address, ""],
+                [_("Refused"), moment(row.refused_at) if row.refused_at else "", _("last time")],
+                [_("Answer"), row.answer, _("the server's words")],
+            ],
+            page="/alerts/",
+        ),
+    )

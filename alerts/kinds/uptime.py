@@ -1,0 +1,138 @@
+"""Rules about what is up."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from alerts.figures import Figures
+from alerts.kinds.finding import Asked, Finding, Words
+from alerts.wording import listed, moment, span
+from providers.models import PROVIDER_NAMES, Deployment, Outage
+
+
+def outages(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+    """One subject for each deployment that is down; where all of a vendor's are, the vendor speaks for them."""
+    down = {outage.deployment.slug: outage for outage in figures.open_outages if outage.deployment.enabled}
+    vendors = down_vendors(figures, down, int(asked.one("group")))
+    for outage in down.values():
+        covered = f"provider:{outage.deployment.provider}" if outage.deployment.provider in vendors else ""
+        yield is_down(figures, outage, covered)
+    for provider, slugs in vendors.items():
+        yield vendor_down(figures, provider, [down[slug] for slug in slugs])
+    yield from back_up(figures, down, vendors, live)
+
+
+def down_vendors(figures: Figures, down: dict[str, Outage], fewest: int) -> dict[str, list[str]]:
+    """Vendors all of whose deployments are down, if there are at least so many."""
+    of_provider: dict[str, list[str]] = defaultdict(list)
+    for deployment in figures.deployments.values():
+        if deployment.enabled and deployment.checked:
+            of_provider[deployment.provider].append(deployment.slug)
+    return {
+        provider: slugs
+        for provider, slugs in of_provider.items()
+        if len(slugs) >= fewest and all(slug in down for slug in slugs)
+    }
+
+
+def is_down(figures: Figures, outage: Outage, covered_by: str) -> Finding:
+    deployment = outage.deployment
+    lasted = span(figures.now - outage.started_at)
+    counts = deployment.pk not in figures.in_maintenance
+    values = {"name": deployment.slug, "span": lasted}
+    return Finding(
+        subject=f"deployment:{deployment.slug}",
+        title=_("Down: %(name)s, for %(span)s so far") % values,
+        crossed=counts,
+        clear=not counts,
+        value=str(int((figures.now - outage.started_at).total_seconds())),
+        threshold="0",
+        since=outage.started_at,
+        covered_by=covered_by,
+        words=words_of(deployment, outage, lasted),
+    )
+
+
+def words_of(deployment: Deployment, outage: Outage, lasted: str) -> Words:
+    facts = [
+        [_("Down since"), moment(outage.started_at), _("first failed check")],
+        [_("Lasts"), lasted, _("measured")],
+        [_("Cause"), outage.cause, _("last check")],
+        [_("Model"), deployment.model, deployment.engine],
+        [_("Address"), deployment.url, ""],
+    ]
+    if deployment.lease_id:
+        facts.append([_("Lease"), str(deployment.lease), _("still billed by the hour")])
+    return Words(
+        todo=_("Look at the machine behind %(name)s; requests fall back by your routes until it answers.")
+        % {"name": deployment.name},
+        detail=_("%(n)s checks in a row failed: %(cause)s")
+        % {"n": deployment.failures_to_confirm, "cause": outage.cause},
+        facts=facts,
+        page=f"{reverse('providers:uptime')}?deployment={deployment.slug}",
+    )
+
+
+def vendor_down(figures: Figures, provider: str, outages: list[Outage]) -> Finding:
+    name = PROVIDER_NAMES.get(provider, provider)
+    slugs = [outage.deployment.slug for outage in outages]
+    since = min(outage.started_at for outage in outages)
+    facts = [[o.deployment.slug, _("down since %(at)s") % {"at": moment(o.started_at)}, o.cause] for o in outages]
+    title = _("Down: %(name)s, all %(n)s deployments, for %(span)s so far")
+    return Finding(
+        subject=f"provider:{provider}",
+        title=title % {"name": name, "n": len(outages), "span": span(figures.now - since)},
+        crossed=True,
+        clear=False,
+        value=str(len(outages)),
+        threshold=str(len(outages)),
+        since=since,
+        severity="critical",
+        words=Words(
+            todo=_("Nothing at %(name)s answers; look at the vendor's own status first.") % {"name": name},
+            detail=_("Down are %(names)s.") % {"names": listed(slugs, 12)},
+            facts=facts,
+            page=reverse("providers:uptime"),
+        ),
+    )
+
+
+def back_up(
+    figures: Figures, down: dict[str, Outage], vendors: dict[str, list[str]], live: frozenset[str]
+) -> Iterator[Finding]:
+    """What was down and is not."""
+    for subject in live:
+        what, _colon, name = subject.partition(":")
+        if what == "provider" and name not in vendors:
+            words = {"name": PROVIDER_NAMES.get(name, name)}
+            yield Finding(subject, _("Answers again: %(name)s, in part at least") % words, False, True, value="0")
+        elif what == "deployment" and name not in down and name in figures.deployments:
+            yield is_up(figures, figures.deployments[name])
+
+
+def is_up(figures: Figures, deployment: Deployment) -> Finding:
+    outage = figures.last_outage(deployment.slug)
+    title = _("Up again: %(name)s") % {"name": deployment.slug}
+    facts: list[list[str]] = []
+    if outage and outage.ended_at:
+        lasted = span(outage.ended_at - outage.started_at)
+        title = _("Up again: %(name)s, after %(span)s") % {"name": deployment.slug, "span": lasted}
+        facts = [
+            [_("Down from"), moment(outage.started_at), _("first failed check")],
+            [_("Up since"), moment(outage.ended_at), _("first good check")],
+            [_("Lasted"), lasted, _("measured")],
+            [_("Cause"), outage.cause, ""],
+        ]
+    page = f"{reverse('providers:uptime')}?deployment={deployment.slug}"
+    return Finding(
+        subject=f"deployment:{deployment.slug}",
+        title=title,
+        crossed=False,
+        clear=True,
+        value="0",
+        words=Words(todo=_("Nothing to do; it answers its checks again."), facts=facts, page=page),
+    )

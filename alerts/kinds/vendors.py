@@ -1,0 +1,199 @@
+"""Rules about our accounts at the vendors: polls, prepaid money, machines that nobody uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import groupby
+
+from django.utils.translation import gettext as _
+
+from alerts.figures import Figures
+from alerts.kinds.finding import Asked, Finding, Words
+from alerts.wording import exact, moment, number, percent, span
+from providers.models import Account, Balance, Feed, Lease, LeaseState
+
+# Whatever a feed's own interval: a poll that is a few minutes late is not yet news.
+LEAST_OVERDUE = timedelta(minutes=10)
+
+
+def polls(figures: Figures, asked: Asked) -> Iterator[Finding]:
+    """One subject for each account: a poll of it fails, is overdue, or was given up."""
+    for account, feeds in groupby(figures.feeds, key=lambda feed: feed.account):
+        yield account_polled(figures, asked, account, list(feeds))
+
+
+def account_polled(figures: Figures, asked: Asked, account: Account, feeds: list[Feed]) -> Finding:
+    subject = f"account:{account.slug}"
+    if not account.enabled and not account.disabled_reason:
+        return fine(subject, account, _("Switched off: %(name)s, 0 polls are due"))
+    bad = [feed for feed in feeds if failing(feed, asked) or overdue(feed, figures.now, asked)]
+    if not account.enabled:
+        return refused(figures, subject, account, feeds)
+    if not bad:
+        failures = sum(feed.failures for feed in feeds)
+        calm = fine(subject, account, _("Polls again: %(name)s, 0 feeds fail"))
+        return calm if not failures else Finding(subject, calm.title, crossed=False, clear=False, value=str(failures))
+    silent = [feed.last_success_at or account.created_at for feed in bad]
+    lasted = span(figures.now - min(silent))
+    return Finding(
+        subject=subject,
+        title=_("Poll failing: %(name)s, no answer for %(span)s") % {"name": account.name, "span": lasted},
+        crossed=True,
+        clear=False,
+        value=str(int((figures.now - min(silent)).total_seconds())),
+        threshold=number(asked.one("failures")),
+        words=Words(
+            todo=_("Look at the account's last error; if the vendor is down there is nothing to do, polls go on."),
+            detail=_("Until it answers, its figures stand still: spend and leases may be higher than shown."),
+            facts=[[feed.kind, feed.last_error or _("overdue"), answered(feed)] for feed in bad],
+            page="/settings/",
+        ),
+    )
+
+
+def failing(feed: Feed, asked: Asked) -> bool:
+    return feed.failures >= asked.one("failures")
+
+
+def overdue(feed: Feed, now: datetime, asked: Asked) -> bool:
+    """Not answered for several intervals, by whoever's fault."""
+    since = feed.last_success_at or feed.account.created_at
+    return now - since > max(timedelta(seconds=feed.every_s) * float(asked.one("intervals")), LEAST_OVERDUE)
+
+
+def answered(feed: Feed) -> str:
+    if feed.last_success_at is None:
+        return _("never answered")
+    return _("last answer %(at)s") % {"at": moment(feed.last_success_at)}
+
+
+def fine(subject: str, account: Account, title: str) -> Finding:
+    words = Words(todo=_("Nothing to do."), page="/settings/")
+    return Finding(subject, title % {"name": account.name}, crossed=False, clear=True, value="0", words=words)
+
+
+def refused(figures: Figures, subject: str, account: Account, feeds: list[Feed]) -> Finding:
+    """We stopped by ourselves: asking again would not help."""
+    last = [feed.last_success_at for feed in feeds if feed.last_success_at]
+    lasted = span(figures.now - (max(last) if last else account.created_at))
+    return Finding(
+        subject=subject,
+        title=_("Poll refused: %(name)s, no figures for %(span)s") % {"name": account.name, "span": lasted},
+        crossed=True,
+        clear=False,
+        value="1",
+        threshold="0",
+        severity="critical",
+        words=Words(
+            todo=_("Enter a new key for the account under Settings, then test it there."),
+            detail=account.disabled_reason,
+            facts=[[feed.kind, feed.last_error or "", answered(feed)] for feed in feeds],
+            page="/settings/",
+        ),
+    )
+
+
+def balances(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+    """One subject for each prepaid account: how long its money lasts at the present pace."""
+    for balance in figures.balances:
+        if balance.spend_per_hour:
+            yield balance_lasts(balance, balance.spend_per_hour, asked.one("days"), asked.one("band"))
+
+
+def balance_lasts(balance: Balance, hourly: Decimal, fewest: Decimal, band: Decimal) -> Finding:
+    days = balance.amount / hourly / 24
+    values = {"name": balance.account.name, "amount": exact(balance.amount), "days": f"{days:.1f}"}
+    crossed = days < fewest
+    title = (
+        _("Balance low: %(name)s, %(amount)s, %(days)s days")
+        if crossed
+        else _("Balance: %(name)s, %(amount)s, %(days)s days")
+    )
+    return Finding(
+        subject=f"balance:{balance.account.slug}",
+        title=title % values,
+        crossed=crossed,
+        clear=days >= fewest + band,
+        value=f"{days:.2f}",
+        threshold=f"{fewest}",
+        severity="critical" if days < 1 else "",
+        words=Words(
+            todo=_("Top the account up; at zero the vendor stops our machines."),
+            detail=_("At %(hourly)s an hour the balance lasts %(days)s days.")
+            % {"hourly": exact(hourly), "days": f"{days:.1f}"},
+            facts=[
+                [_("Balance"), exact(balance.amount), moment(balance.at)],
+                [_("Spend"), _("%(hourly)s an hour") % {"hourly": exact(hourly)}, _("said by the vendor")],
+                [_("Lasts"), _("%(days)s days") % {"days": f"{days:.1f}"}, _("at this pace")],
+            ],
+            page="/providers/",
+        ),
+    )
+
+
+def leases(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+    """One subject for each lease that is billed while nobody uses it: stopped, or without a request for hours."""
+    hours = timedelta(hours=float(asked.one("hours")))
+    for lease in figures.leases:
+        since = unused_since(figures, lease)
+        yield lease_used(figures, lease, since, hours)
+
+
+def unused_since(figures: Figures, lease: Lease) -> datetime | None:
+    """Since when the lease has done nothing for us; None while it does, or where that cannot be told."""
+    if lease.state == LeaseState.STOPPED:
+        span_ = figures.last_span.get(lease.pk)
+        return span_.starts_at if span_ else lease.seen_at
+    served = [d.pk for d in figures.deployments.values() if d.lease_id == lease.pk]
+    if lease.state != LeaseState.RUNNING or not served:
+        return None
+    last = [figures.tokens_since[pk] + timedelta(hours=1) for pk in served if pk in figures.tokens_since]
+    return max(last) if last else max(lease.started_at, figures.now - timedelta(days=7))
+
+
+def lease_used(figures: Figures, lease: Lease, since: datetime | None, longest: timedelta) -> Finding:
+    subject, name = f"lease:{lease.account.slug}/{lease.external_id}"[:200], str(lease)
+    idle = max(figures.now - since, timedelta(0)) if since else timedelta(0)
+    wasted = lease.price_per_hour * Decimal(int(idle.total_seconds())) / 3600
+    if idle <= longest:
+        words = Words(todo=_("Nothing to do."), page="/providers/")
+        return Finding(
+            subject,
+            _("In use: %(name)s, $0 wasted") % {"name": name},
+            False,
+            since is None or not idle,
+            value="0",
+            words=words,
+        )
+    values = {"name": name, "span": span(idle), "wasted": exact(wasted)}
+    stopped = lease.state == LeaseState.STOPPED
+    title = (
+        _("Stopped but billed: %(name)s, %(wasted)s in %(span)s")
+        if stopped
+        else _("Idle GPU: %(name)s, %(wasted)s in %(span)s")
+    )
+    used = _("unknown") if lease.utilisation is None else percent(lease.utilisation)
+    return Finding(
+        subject=subject,
+        title=title % values,
+        crossed=True,
+        clear=False,
+        value=f"{idle.total_seconds() / 3600:.1f}",
+        threshold=f"{longest.total_seconds() / 3600:.0f}",
+        words=Words(
+            todo=_("End the lease at %(account)s, or send it work: batch and rag requests may run there.")
+            % {"account": lease.account.name},
+            detail=_("It has served no request for %(span)s and went on costing %(hourly)s an hour.")
+            % {"span": span(idle), "hourly": exact(lease.price_per_hour)},
+            facts=[
+                [_("Lease"), name, lease.external_id],
+                [_("GPU"), f"{lease.gpu_count} × {lease.gpu}", lease.region],
+                [_("Price"), _("%(hourly)s an hour") % {"hourly": exact(lease.price_per_hour)}, lease.account.name],
+                [_("Spent idle"), exact(wasted), _("estimated")],
+                [_("Utilisation"), used, _("said by the vendor")],
+            ],
+            page="/providers/",
+        ),
+    )

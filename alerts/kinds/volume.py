@@ -1,0 +1,168 @@
+"""Rules about volume: which way of serving it is cheaper, and which phase it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, timedelta
+
+from django.utils.translation import gettext as _
+
+from alerts.figures import Figures
+from alerts.kinds.finding import Asked, Bar, Finding, Words
+from alerts.wording import day, dollars, exact, number, percent
+from costs.breakeven import Inputs, Result
+from costs.models import Phase
+
+BREAK_EVEN = "break-even"
+
+
+def lasting(figures: Figures, holds: Callable[[int], bool], most: int = 60) -> tuple[int, date | None]:
+    """For how many days, today included, the run rate has been as `holds` says, and since which day."""
+    days = 0
+    first = min(figures.requests_by_day, default=None)
+    while days < most and first is not None:
+        on = figures.today - timedelta(days=days)
+        if on <= first or not holds(figures.run_rate(on)):
+            break
+        days += 1
+    return days, figures.today - timedelta(days=days - 1) if days else None
+
+
+def break_even(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+    """Open while our own GPUs would be cheaper; both ways the run rate must have stayed there for the rule's days."""
+    inputs, result = figures.break_even
+    if not figures.requests_by_day:
+        return
+    band, wanted = asked.one("band") / 100, int(asked.one("days"))
+    into = [crossing.requests_per_month for crossing in result.crossings if crossing.side_to == "selfhost"]
+    n = inputs.requests_per_month
+    at = max((volume for volume in into if volume <= n), default=min(into, default=None))
+    pays = result.cheaper == "selfhost"
+    if at is None:  # one side is cheaper at every volume, so there is no line to be near
+        crossed, clear, since = pays, not pays, None
+    else:
+        upper, lower = int(at * (1 + band)), int(at * (1 - band))
+        above, since = lasting(figures, lambda rate: rate >= upper)
+        below, since_below = lasting(figures, lambda rate: rate < lower)
+        crossed, clear = pays and above >= wanted, not pays and below >= wanted
+        since = since if crossed else since_below
+    yield Finding(
+        subject=BREAK_EVEN,
+        title=break_even_title(inputs, result, at),
+        crossed=crossed,
+        clear=clear,
+        since=datetime.combine(since, datetime.min.time(), UTC) if since else None,
+        value=str(n),
+        threshold=str(at) if at is not None else "",
+        words=break_even_words(inputs, result, at, since, int((at or 0) * (1 - band))),
+    )
+
+
+def break_even_title(inputs: Inputs, result: Result, at: int | None) -> str:
+    values = {"saving": dollars(abs(result.saving), 0), "n": number(inputs.requests_per_month)}
+    if result.cheaper == "selfhost":
+        return _("Break-even passed: our GPU saves %(saving)s at %(n)s requests") % values
+    return _("Below break-even: the API saves %(saving)s at %(n)s requests") % values
+
+
+def break_even_words(inputs: Inputs, result: Result, at: int | None, since: date | None, armed: int) -> Words:
+    n, routable = inputs.requests_per_month, int(inputs.requests_per_month * inputs.routable_share)
+    own = inputs.selfhost
+    facts = [
+        [_("Requests a month, all"), number(n), _("measured, last 30 days")],
+        [
+            _("of these our GPU may serve"),
+            number(routable),
+            _("%(share)s routable") % {"share": percent(inputs.routable_share)},
+        ],
+        [_("Break-even, all requests"), number(at) if at is not None else _("none"), _("today's prices")],
+        [
+            _("API, all of it"),
+            exact(result.api_cost),
+            _("%(price)s per 1,000") % {"price": exact(result.api_cost_per_request * 1000)},
+        ],
+        [_("Our GPU and the rest"), exact(result.selfhost_cost), gpus_text(result, own.gpu_hourly)],
+        [_("Saved") if result.saving >= 0 else _("Lost"), exact(abs(result.saving)), _("a month")],
+    ]
+    most = max(result.api_cost, result.selfhost_cost) or 1
+    bars = [
+        Bar(label=_("API"), text=dollars(result.api_cost, 0), share=float(result.api_cost / most), tone="them"),
+        Bar(
+            label=_("Our GPU"),
+            text=dollars(result.selfhost_cost, 0),
+            share=float(result.selfhost_cost / most),
+            tone="us",
+        ),
+    ]
+    if result.cheaper == "selfhost":
+        todo = _("Go through the four criteria on the Decide page before anything is rented.")
+        detail = _(
+            "It is said once for each crossing, and again after the run rate was below %(n)s requests a month."
+        ) % {"n": number(armed)}
+    else:
+        todo, detail = _("Check whether the GPUs that are rented are still needed."), ""
+    if since:
+        detail = _("The run rate has been on this side since %(day)s.") % {"day": day(since)} + (
+            f" {detail}" if detail else ""
+        )
+    return Words(todo=todo, detail=detail, facts=facts, bars=bars, page="/break-even/")
+
+
+def gpus_text(result: Result, hourly: object) -> str:
+    if result.gpus is None or hourly is None:
+        return ""
+    return _("%(n)s GPU at $%(hourly)s an hour") % {"n": result.gpus, "hourly": f"{hourly:.3f}"}
+
+
+def phase_band(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+    """Open while the volume belongs to another phase than the one planned for today."""
+    planned = figures.current_phase
+    if planned is None or not figures.requests_by_day:
+        return
+    wanted = int(asked.one("days"))
+    rate = figures.run_rate(figures.today)
+    outside, since = lasting(figures, lambda n: not in_band(planned, n))
+    inside, _since = lasting(figures, lambda n: in_band(planned, n))
+    other = next((phase for phase in figures.phases if in_band(phase, rate)), None)
+    crossed = outside >= wanted
+    values = {"name": planned.name, "n": number(rate)}
+    title = (
+        _("Left the phase: %(name)s, %(n)s requests a month")
+        if outside
+        else _("Inside the phase: %(name)s, %(n)s requests a month")
+    )
+    yield Finding(
+        subject=f"phase:{planned.slug}",
+        title=title % values,
+        crossed=crossed,
+        clear=inside >= wanted,
+        since=datetime.combine(since, datetime.min.time(), UTC) if since and crossed else None,
+        value=str(rate),
+        threshold=str(planned.volume_to if planned.volume_to and rate >= planned.volume_to else planned.volume_from),
+        words=Words(
+            todo=_("Move the plan to the phase that fits, or find out where the volume comes from."),
+            detail=band_text(planned, other, since),
+            facts=[
+                [_("Run rate"), number(rate), _("requests a month, last 30 days")],
+                [planned.name, band(planned), _("planned for today")],
+                *([[other.name, band(other), _("holds this volume")]] if other and other != planned else []),
+            ],
+            page="/plan/",
+        ),
+    )
+
+
+def in_band(phase: Phase, rate: int) -> bool:
+    return rate >= phase.volume_from and (phase.volume_to is None or rate < phase.volume_to)
+
+
+def band(phase: Phase) -> str:
+    upper = number(phase.volume_to) if phase.volume_to is not None else _("any volume")
+    return _("%(low)s to %(high)s") % {"low": number(phase.volume_from), "high": upper}
+
+
+def band_text(planned: Phase, other: Phase | None, since: date | None) -> str:
+    if other is None or other == planned or since is None:
+        return ""
+    values = {"day": day(since), "other": other.name, "planned": planned.name}
+    return _("Since %(day)s the volume is that of %(other)s, while the plan says %(planned)s.") % values

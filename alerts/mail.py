@@ -1,0 +1,131 @@
+"""One delivery as an e-mail: a text part as good as the HTML, threads by Message-ID, nothing loaded from anywhere."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from email.headerregistry import Address as Mailbox
+from email.utils import format_datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import get_template
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from alerts import links
+from alerts.kinds import KINDS
+from alerts.models import Alert, Delivery, Transition
+from alerts.states import Cause, State
+from alerts.wording import moment, span
+
+# What the mail is about, in two words, and the colour of the line above it.
+VERDICTS = {
+    "info": gettext_lazy("Worth knowing"),
+    "warning": gettext_lazy("Needs a look"),
+    "critical": gettext_lazy("Needs someone now"),
+}
+TONES = {"info": "us", "warning": "warn", "critical": "bad"}
+
+
+def compose(delivery: Delivery) -> EmailMultiAlternatives:
+    """The message of a delivery; the same words for every attempt at it."""
+    delivery = Delivery.objects.select_related("alert__rule", "transition__by").get(pk=delivery.pk)
+    context = context_of(delivery)
+    message = EmailMultiAlternatives(
+        subject=context["subject"],
+        body=get_template("alerts/email/alert.txt").render(context),
+        from_email=settings.DEFAULT_FROM_EMAIL,
+        to=[delivery.recipient],
+        headers=headers_of(delivery),
+    )
+    message.attach_alternative(get_template("alerts/email/alert.html").render(context), "text/html")
+    return message
+
+
+def headers_of(delivery: Delivery) -> dict[str, str]:
+    """Identity and thread; the first mail about an alert is what the later ones answer."""
+    first = Delivery.objects.first_of(delivery.alert_id, delivery.recipient)
+    headers = {
+        "Message-ID": delivery.message_id,
+        "Date": format_datetime(delivery.created_at),
+        "Auto-Submitted": "auto-generated",
+        "X-Breakeven-Alert": str(delivery.alert_id),
+        "List-Unsubscribe": f"<{links.unsubscribe_url(delivery)}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        "List-Id": f"Breakeven {delivery.alert.kind} <{delivery.alert.rule.slug}.alerts.{host()}>",
+    }
+    if first and first.message_id != delivery.message_id:
+        headers["In-Reply-To"] = headers["References"] = first.message_id
+    return headers
+
+
+def host() -> str:
+    return Mailbox(addr_spec=address_of(settings.DEFAULT_FROM_EMAIL)).domain or "localhost"
+
+
+def address_of(sender: str) -> str:
+    return sender.rpartition("<")[2].rstrip(">").strip()
+
+
+def subject_of(alert: Alert, transition: Transition) -> str:
+    """Begins with the verdict; the title holds name and amount as of that moment."""
+    title = transition.title or alert.title
+    shapes = {
+        Cause.LOWERED: _("Lower: %s"),
+        Cause.GONE: _("Over: %s"),
+        Cause.CLOSED: _("Closed: %s"),
+        Cause.REMINDED: _("Still: %s"),
+        Cause.UNSILENCED: _("Still: %s"),
+        Cause.ESCALATED: _("Nobody has it: %s"),
+    }
+    shape = shapes.get(Cause(transition.cause))
+    return shape % title if shape else title
+
+
+def context_of(delivery: Delivery) -> dict[str, Any]:
+    """What both templates need; every address is absolute."""
+    alert, transition = delivery.alert, delivery.transition
+    over = transition.after == State.RESOLVED
+    words = transition.words or alert.words
+    page = words.get("page", "")
+    return {
+        "subject": subject_of(alert, transition),
+        "verdict": _("Over, nothing to do") if over else VERDICTS[alert.severity],
+        "tone": "ok" if over else TONES[alert.severity],
+        "over": over,
+        "at": moment(transition.at),
+        "todo": words.get("todo", ""),
+        "detail": words.get("detail", ""),
+        "facts": words.get("facts", []),
+        "bars": [bar | {"width": width(bar["share"])} for bar in words.get("bars", [])],
+        "drivers": words.get("drivers", []),
+        "history": history_of(alert, transition),
+        "alert_url": links.alert_url(alert),
+        "page_url": links.absolute(page) if page else "",
+        "acknowledge_url": links.action_url(delivery, "acknowledge"),
+        "silence_url": links.action_url(delivery, "silence"),
+        "unsubscribe_url": links.unsubscribe_url(delivery),
+        "rule_url": links.rule_url(alert.rule),
+        "rule": alert.rule.name,
+        "why": _(KINDS[alert.rule.kind].label) if alert.rule.kind in KINDS else "",
+        "demo": settings.DEMO,
+    }
+
+
+def width(share: float) -> int:
+    """Per cent of a bar's row; its figure stands in the rest, so a whole bar leaves room for it."""
+    return max(1, min(round(share * 80), 80))
+
+
+def history_of(alert: Alert, transition: Transition) -> str:
+    """Since when, and for how long; in one sentence."""
+    opened = alert.opened_at or alert.pending_since
+    at: datetime = transition.at
+    if transition.after == State.RESOLVED:
+        values = {"since": moment(opened), "span": span(at - opened)}
+        return _("It was open from %(since)s, for %(span)s.") % values
+    if transition.cause == Cause.CROSSED:
+        return _("Open since %(since)s.") % {"since": moment(opened)}
+    values = {"since": moment(opened), "span": span(at - opened)}
+    return _("Open since %(since)s, for %(span)s now.") % values

@@ -1,0 +1,87 @@
+"""The demo's mailbox: the Maildir that its SMTP sink writes to, read message by message."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from django.conf import settings
+
+NAME = re.compile(r"^[A-Za-z0-9.,:=_+-]{1,200}$")
+MOST = 200  # newest first; a demo that runs for months keeps more than anyone reads
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One message as the page shows it; `html` is empty where there is none."""
+
+    name: str
+    at: datetime
+    to: str
+    sender: str
+    subject: str
+    text: str
+    html: str
+    headers: list[tuple[str, str]]
+
+
+def folder() -> Path:
+    return Path(settings.DATA_DIR) / "mail"
+
+
+def newest(most: int = MOST) -> list[Mail]:
+    """The newest messages; one that cannot be read is left out."""
+    paths = [path for name in ("new", "cur") for path in (folder() / name).glob("*") if path.is_file()]
+    paths.sort(key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
+    return [mail for path in paths[:most] if (mail := read(path))]
+
+
+def find(name: str) -> Mail | None:
+    """A message by its file name; None for what is none, and for every name that could lead elsewhere."""
+    if not NAME.fullmatch(name) or name.startswith("."):
+        return None
+    for part in ("new", "cur"):
+        path = folder() / part / name
+        if path.is_file():
+            return read(path)
+    return None
+
+
+def read(path: Path) -> Mail | None:
+    try:
+        message = message_from_bytes(path.read_bytes(), policy=policy.default)
+    except OSError:  # moved or removed since it was listed
+        return None
+    assert isinstance(message, EmailMessage)
+    return Mail(
+        name=path.name,
+        at=moment(message, path),
+        to=str(message.get("To", "")),
+        sender=str(message.get("From", "")),
+        subject=str(message.get("Subject", "")),
+        text=part(message, "plain"),
+        html=part(message, "html"),
+        headers=[(key, str(value)) for key, value in message.items()],
+    )
+
+
+def part(message: EmailMessage, kind: str) -> str:
+    """The text of the first part of a kind; what cannot be decoded is empty."""
+    found = message.get_body(preferencelist=(kind,))
+    try:
+        return str(found.get_content()) if found is not None else ""
+    except (LookupError, ValueError):
+        return ""
+
+
+def moment(message: EmailMessage, path: Path) -> datetime:
+    try:
+        found = parsedate_to_datetime(str(message.get("Date", "")))
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)

@@ -1,0 +1,210 @@
+"""Evaluation of the rules, and what people do with alerts: each change of state and its messages in one transaction."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import connection, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from alerts import states
+from alerts.defaults import ensure_defaults
+from alerts.figures import Figures
+from alerts.kinds import KINDS
+from alerts.kinds.finding import BadThreshold, Kind
+from alerts.models import Address, Alert, Delivery, Rule, Silence
+from alerts.recipients import Directory
+from alerts.states import Cause, Policy, State, Step
+from alerts.writing import Writer, status_of
+
+logger = logging.getLogger(__name__)
+
+# Of the two numbers of an advisory lock, the one that says that it is about evaluating.
+EVALUATING = 0x616C7274
+FLAP_WINDOW = timedelta(hours=1)
+
+
+@dataclass
+class Evaluated:
+    """What one evaluation did: kinds looked at, transitions written, and what went wrong by kind."""
+
+    kinds: list[str] = field(default_factory=list)
+    moves: int = 0
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+def evaluate(
+    *, now: datetime | None = None, kinds: Iterable[str] | None = None, stamp: bool = True, wait: bool = False
+) -> Evaluated:
+    """Run the enabled rules once. Without `wait`, a kind that is being evaluated elsewhere right now is skipped, and so
+    are rules of a slow kind whose time has not come.
+
+    One kind that fails is recorded beside its rules and stops no other. `stamp=False` leaves no trace that the rules
+    ran, for whoever stands in while the evaluation is late.
+    """
+    ensure_defaults()
+    done = Evaluated()
+    for name in kinds or KINDS:
+        at = now or timezone.now()
+        try:
+            with transaction.atomic():
+                if not _lock(name, wait):
+                    continue
+                done.moves += _evaluate_kind(name, KINDS[name], at, stamp, everything=wait)
+            done.kinds.append(name)
+        except Exception as error:  # whatever fails in one kind, the others go on; it is shown beside its rules
+            logger.exception("rules of kind %s could not be evaluated", name)
+            done.errors[name] = f"{type(error).__name__}: {error}"
+            Rule.objects.filter(kind=name).update(last_error=done.errors[name][:2000])
+    return done
+
+
+def _lock(kind: str, wait: bool) -> bool:
+    """The lock of a kind until the transaction ends; it comes before any figure is read, so none can be stale."""
+    number = zlib.crc32(kind.encode()) - 2**31
+    with connection.cursor() as cursor:
+        if wait:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [EVALUATING, number])
+            return True
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [EVALUATING, number])
+        return bool(cursor.fetchone()[0])
+
+
+def _evaluate_kind(name: str, kind: Kind, at: datetime, stamp: bool, everything: bool) -> int:
+    writer = Writer(at=at, directory=Directory(), silences=list(Silence.objects.in_force(at)))
+    known: dict[int, dict[str, Alert]] = {}
+    for alert in Alert.objects.minded().of_kind(name):
+        if alert.rule.enabled:
+            known.setdefault(alert.rule_id, {})[alert.subject] = alert
+        else:
+            writer.follow(alert, states.step(status_of(alert), states.GONE, Policy(), at, quiet=True), None)
+    figures = Figures(at)
+    fine, failed = [], []
+    for rule in Rule.objects.enabled().filter(kind=name):
+        if not everything and rule.evaluated_at and at - rule.evaluated_at < timedelta(seconds=kind.every_s):
+            continue
+        try:
+            _look(writer, rule, kind, figures, known.get(rule.pk, {}))
+            fine.append(rule)
+        except BadThreshold as error:
+            rule.last_error = str(error)
+            failed.append(rule)
+    writer.finish()
+    if failed:
+        Rule.objects.bulk_update(failed, ["last_error"])
+    if stamp:
+        Rule.objects.filter(pk__in=[rule.pk for rule in fine]).update(evaluated_at=at, last_error="")
+    return writer.moves
+
+
+def _look(writer: Writer, rule: Rule, kind: Kind, figures: Figures, known: dict[str, Alert]) -> None:
+    """One rule: each finding against what is known of its subject; a subject no longer found is gone."""
+    findings = {f.subject: f for f in kind.evaluate(figures, kind.read(rule.thresholds), frozenset(known))}
+    for subject, finding in findings.items():
+        alert = known.pop(subject, None)
+        if alert is None and not finding.crossed:
+            continue
+        quiet = bool(finding.covered_by) or writer.silenced(rule.kind, subject)
+        status = status_of(alert) if alert else None
+        step = states.step(status, finding.sight, _policy(rule, alert, writer.at), writer.at, quiet=quiet)
+        writer.follow(alert, step, finding, rule)
+    for subject, alert in known.items():
+        quiet = writer.silenced(rule.kind, subject)
+        writer.follow(alert, states.step(status_of(alert), states.GONE, Policy(), writer.at, quiet=quiet), None)
+
+
+def _policy(rule: Rule, alert: Alert | None, at: datetime) -> Policy:
+    def span(seconds: int | None) -> timedelta | None:
+        return None if seconds is None else timedelta(seconds=seconds)
+
+    policy = Policy(
+        open_after=timedelta(seconds=rule.for_s),
+        clear_after=timedelta(seconds=rule.clear_for_s),
+        escalate_after=span(rule.escalate_s),
+        remind_every=span(rule.remind_s),
+    )
+    if alert is None or alert.state not in (State.OPEN, State.ACKNOWLEDGED):
+        return policy
+    # One look-up a look, for alerts that are open: there are few of them.
+    flaps = Alert.objects.of_subject_since(rule, alert.subject, at - FLAP_WINDOW).exclude(pk=alert.pk)
+    return states.damped(policy, flaps.filter(level=alert.level).count())
+
+
+def acknowledge(*, alert_id: int, by: AbstractBaseUser | None, note: str = "", now: datetime | None = None) -> Alert:
+    """Someone has it: no reminder, no escalation. Raises states.NotPossible unless it is open."""
+    return _by_hand(alert_id, lambda alert, at, quiet: states.acknowledge(status_of(alert)), by, note, now)
+
+
+def unacknowledge(*, alert_id: int, by: AbstractBaseUser | None, now: datetime | None = None) -> Alert:
+    """Take `acknowledge` back. Raises states.NotPossible unless it is acknowledged."""
+    return _by_hand(alert_id, lambda alert, at, quiet: states.unacknowledge(status_of(alert)), by, "", now)
+
+
+def resolve(*, alert_id: int, by: AbstractBaseUser | None, note: str = "", now: datetime | None = None) -> Alert:
+    """A person calls it over; while it is still so, it stays quiet until it was not. Raises states.NotPossible."""
+    return _by_hand(alert_id, lambda alert, at, quiet: states.close(status_of(alert), at, quiet=quiet), by, note, now)
+
+
+def reopen(*, alert_id: int, by: AbstractBaseUser | None, now: datetime | None = None) -> Alert:
+    """Take `resolve` back, with its messages as far as they have not left. Raises states.NotPossible."""
+    return _by_hand(alert_id, _take_back, by, "", now)
+
+
+# What a person asks for, given the alert, the moment, and whether a silence covers it.
+Action = Callable[[Alert, datetime, bool], Step]
+
+
+def _take_back(alert: Alert, at: datetime, quiet: bool) -> Step:
+    newest = alert.transitions.order_by("-at", "-id").first()
+    if newest is None or newest.cause != Cause.CLOSED:
+        raise states.NotPossible(_("nobody resolved it by hand"))
+    if Alert.objects.live().filter(rule=alert.rule, subject=alert.subject).exists():
+        raise states.NotPossible(_("it has opened anew since"))
+    Delivery.objects.filter(transition=newest, state="waiting").delete()
+    return states.reopen(status_of(alert))
+
+
+def _by_hand(alert_id: int, action: Action, by: AbstractBaseUser | None, note: str, now: datetime | None) -> Alert:
+    """One person's step, under the lock that evaluations of the same kind take."""
+    with transaction.atomic():
+        _lock(Rule.objects.get(alerts=alert_id).kind, wait=True)
+        at = now or timezone.now()
+        alert = Alert.objects.select_related("rule").get(pk=alert_id)
+        writer = Writer(at=at, directory=Directory(), silences=list(Silence.objects.in_force(at)), by=by, note=note)
+        quiet = writer.silenced(alert.rule.kind, alert.subject)
+        writer.follow(alert, action(alert, at, quiet), None)
+    return alert
+
+
+def silence(
+    *, kind: str, subject: str, until: datetime, reason: str, by: AbstractBaseUser | None, now: datetime | None = None
+) -> Silence:
+    """No mail about what matches until then; empty matches all. Raises ValueError when `until` is not ahead."""
+    if until <= (now or timezone.now()):
+        raise ValueError(_("A silence must end in the future."))
+    person = by if by and by.pk else None
+    return Silence.objects.create(kind=kind, subject=subject, until=until, reason=reason, by=person)  # type: ignore[misc]  # the user model is a setting
+
+
+def lift(*, silence_id: int, now: datetime | None = None) -> None:
+    """End a silence now; whatever is open and was not told is told at the next evaluation."""
+    at = now or timezone.now()
+    Silence.objects.filter(pk=silence_id, until__gt=at).update(until=at)
+
+
+def again(*, delivery_id: int, now: datetime | None = None) -> Delivery | None:
+    """Send a message that was given up once more, and give its address another chance; None where it was not."""
+    at = now or timezone.now()
+    rows = Delivery.objects.filter(pk=delivery_id, state="dead")
+    with transaction.atomic():
+        if not rows.update(state="waiting", due_at=at, created_at=at, attempts=0):
+            return None
+        delivery = Delivery.objects.get(pk=delivery_id)
+        Address.objects.filter(address=delivery.recipient).update(refusals=0, disabled_at=None)
+    return delivery

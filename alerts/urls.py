@@ -1,0 +1,28 @@
+"""Pages of the alerts."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from alerts import views
+
+app_name = "alerts"
+
+urlpatterns = [
+    path("alerts/", views.alerts, name="list"),
+    path("alerts/history/", views.history, name="history"),
+    path("alerts/rules/", views.rules, name="rules"),
+    path("alerts/rules/<slug:slug>/", views.rule, name="rule"),
+    path("alerts/silences/<int:pk>/lift/", views.lift, name="lift"),
+    path("alerts/deliveries/<int:pk>/again/", views.again, name="again"),
+    path("alerts/unsubscribe/<str:token>/", views.unsubscribe, name="unsubscribe"),
+    path("alerts/<int:pk>/", views.alert, name="detail"),
+    path("alerts/<int:pk>/acknowledge/", views.acknowledge, name="acknowledge"),
+    path("alerts/<int:pk>/unacknowledge/", views.unacknowledge, name="unacknowledge"),
+    path("alerts/<int:pk>/silence/", views.silence, name="silence"),
+    path("alerts/<int:pk>/resolve/", views.resolve, name="resolve"),
+    path("alerts/<int:pk>/reopen/", views.reopen, name="reopen"),
+    path("mail/", views.mailbox, name="mailbox"),
+    path("mail/<str:name>/", views.mail, name="mail"),
+    path("mail/<str:name>/html/", views.mail_html, name="mail-html"),
+]

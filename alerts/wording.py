@@ -1,0 +1,58 @@
+"""Figures as the mails say them: plain text, one way of writing each."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from django.utils.translation import gettext as _
+
+UNITS = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+
+
+def dollars(amount: Decimal, places: int = 2) -> str:
+    """`$1,234.50`; a whole sum of a plan stands without its cents: `$400`."""
+    if amount == amount.to_integral_value() and places == 2 and abs(amount) >= 1:
+        places = 0
+    text = f"{abs(amount):,.{places}f}"
+    return f"−${text}" if amount < 0 else f"${text}"
+
+
+def exact(amount: Decimal) -> str:
+    """`$412.30`, always with its cents."""
+    return f"${amount:,.2f}".replace("$-", "−$")
+
+
+def number(value: int | Decimal) -> str:
+    return f"{value:,.0f}"
+
+
+def percent(share: Decimal | float) -> str:
+    return f"{Decimal(share) * 100:.0f} %"
+
+
+def span(length: timedelta) -> str:
+    """Its two largest units: `3 min 10 s`, `9 h 40 min`, `12 d`."""
+    seconds = max(int(length.total_seconds()), 0)
+    for size, unit, part, part_unit in UNITS:
+        if seconds >= size:
+            whole, rest = divmod(seconds, size)
+            return f"{whole} {unit}" + (f" {rest // part} {part_unit}" if rest >= part and whole < 10 else "")
+    return f"{seconds} s"
+
+
+def moment(at: datetime) -> str:
+    """`18 Jun 2026, 14:00 UTC`."""
+    return f"{at.astimezone(UTC):%-d %b %Y, %H:%M} UTC"
+
+
+def day(on: date) -> str:
+    return f"{on:%-d %b}"
+
+
+def listed(names: list[str], most: int = 5) -> str:
+    """`a, b and c`; more than `most` are counted."""
+    shown = names if len(names) <= most else [*names[: most - 1], _("%(n)s more") % {"n": len(names) - most + 1}]
+    if len(shown) < 2:
+        return "".join(shown)
+    return _("%(some)s and %(last)s") % {"some": ", ".join(shown[:-1]), "last": shown[-1]}
