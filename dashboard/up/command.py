@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import shlex
@@ -11,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -29,6 +28,7 @@ from providers.sandbox.engine import MODEL_NAME
 BASE = Path(__file__).resolve().parent.parent.parent
 NAMES = ("web", "gateway", "worker", "beat")
 DEMO_NAMES = (*NAMES, "sandbox", "engine", "demo")
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Seconds. Together with the servers' own they stay below the 15 after which nothing may be left.
 PATIENCE_AT_STOP = 7.0
 PATIENCE_AT_START, PATIENCE_AT_DEMO = 120.0, 900.0
@@ -61,10 +61,10 @@ def run(options: argparse.Namespace) -> int:
     # Everything made here holds secrets or figures: databases, logs, keys.
     os.umask(0o077)
     try:
-        with _signals_raise():
-            data = DataDirectory(Path(options.data or os.environ.get("BREAKEVEN_DATA") or "var"))
-            with data.held():
-                return Stack(options, data).run()
+        _hold_signals()
+        data = DataDirectory(Path(options.data or os.environ.get("BREAKEVEN_DATA") or "var"))
+        with data.held():
+            return Stack(options, data).run()
     except Stopped:
         return 0
     except (Refused, ServerError) as error:
@@ -92,8 +92,10 @@ class Stack:
 
     def run(self) -> int:
         """Returns the exit code once nothing runs any more."""
-        self._check_options()
         try:
+            # Until here they waited: half a cleaning up after an earlier start would leave the other half running.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            self._check_options()
             processes = self._start()
             self._wait(processes)
             self._tell(processes)
@@ -236,8 +238,7 @@ class Stack:
 
     def _stop(self) -> None:
         """Ends the processes first, then what they write to. Signals that come meanwhile change nothing."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        _ignore_signals()
         self.data.forget()
         if self.processes:
             self.processes.say("stopping")
@@ -272,13 +273,18 @@ def _wanted_port(port: int, option: str, what: str) -> int:
     return port
 
 
-@contextlib.contextmanager
-def _signals_raise() -> Iterator[None]:
-    """Turns the first request to end into Stopped, wherever the main thread is."""
+def _hold_signals() -> None:
+    """Makes each request to end a Stopped, wherever the main thread is then, but not before they are let in."""
 
     def stop(number: int, frame: FrameType | None) -> None:
+        _ignore_signals()
         raise Stopped
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    for number in SIGNALS:
         signal.signal(number, stop)
-    yield
+
+
+def _ignore_signals() -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
