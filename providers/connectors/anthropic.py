@@ -1,5 +1,6 @@
 """The Claude API: usage by model and hour, cost by model, class and day, from the organisation's analytics reports.
 
+With the setting `reports: legacy` it reads the older reports instead (Console organisations, minutes fresh).
 Traps: amounts are cents as text; a query spans at most 31 days; the default page is 20 rows; rows behind the watermark
 `data_refreshed_at` are whole and are still revised for 30 days; a spend cap is a 429 without `retry-after`.
 """
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
+from providers.connectors import anthropic_legacy as legacy
+from providers.connectors.anthropic_legacy import CATEGORY, TOKEN_CLASS
 from providers.connectors.base import Connector, ConnectorError, CostRow, Fetched, UsageRow
 from providers.connectors.http import Answer, VendorHttp, header_key, walk
 from providers.connectors.parse import chunks, day_of, hour_of, moment, money, usd_only, whole
@@ -25,14 +28,6 @@ FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)  # the reports know nothing older
 LONGEST_QUERY = timedelta(days=31)
 USAGE_GROUPS = ["model", "workspace_id", "api_key_id", "service_tier"]
 COST_GROUPS = ["model", "workspace_id", "service_tier", "cost_type", "token_type"]
-TOKEN_CLASS = {
-    "uncached_input_tokens": "uncached_input",
-    "cache_read_input_tokens": "cache_read",
-    "cache_creation.ephemeral_5m_input_tokens": "cache_write_5m",
-    "cache_creation.ephemeral_1h_input_tokens": "cache_write_1h",
-    "output_tokens": "output",
-}
-CATEGORY = {name: name for name in ("tokens", "web_search", "code_execution")} | {"session_usage": "session"}
 
 
 class Anthropic(Connector):
@@ -49,11 +44,15 @@ class Anthropic(Connector):
             return _("The key belongs to the organisation %(name)s.") % {"name": name}
 
     def fetch_usage(self, since: datetime, until: datetime) -> Fetched[UsageRow]:
+        if self.config.settings.get("reports") == "legacy":
+            return legacy.fetch_usage(self, since, until)
         rows, complete_until = self._report("usage", hour_of(since), until, "1h", USAGE_GROUPS)
         with self.parsing():
             return Fetched([_usage_row(row) for row in rows], complete_until)
 
     def fetch_costs(self, since: datetime, until: datetime) -> Fetched[CostRow]:
+        if self.config.settings.get("reports") == "legacy":
+            return legacy.fetch_costs(self, since, until)
         rows, complete_until = self._report("cost", day_of(since), until, "1d", COST_GROUPS)
         with self.parsing():
             return Fetched([_cost_row(row) for row in rows], complete_until)
@@ -102,8 +101,7 @@ def _page(part: partial[Any], marks: list[datetime], cursor: str | None) -> tupl
 
 def _spend_cap(answer: Answer) -> ConnectorError | None:
     """The month's cap looks like a rate limit but holds until the month rolls over."""
-    data = answer.data() if answer.status == 429 else None
-    error = data.get("error") if isinstance(data, dict) else None
+    error = answer.fields.get("error") if answer.status == 429 else None
     details = error.get("details") if isinstance(error, dict) else None
     if not isinstance(details, dict) or details.get("error_code") != "enforced_spend_limit_reached":
         return None

@@ -38,6 +38,12 @@ class Answer:
     def text(self) -> str:
         return self.body[:2000].decode("utf-8", "replace")
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The parsed body where it is an object, else none."""
+        data = self.data()
+        return data if isinstance(data, dict) else {}
+
     def data(self) -> Any:
         """The parsed body, or None where it is no JSON; for reading a vendor's error codes."""
         try:

@@ -88,3 +88,14 @@ def chunks(since: datetime, until: datetime, size: timedelta) -> Iterator[tuple[
         end = min(since + size, until)
         yield since, end
         since = end
+
+
+def days(since: datetime, until: datetime, *, single: int = 45) -> Iterator[tuple[datetime, datetime]]:
+    """Whole days, one by one lately; what is older than `single` of them comes in parts of thirty.
+
+    For vendors that add a window up: a year of single days would be a call for each.
+    """
+    start = day_of(since)
+    recent = max(start, day_of(until - timedelta(days=single)))
+    yield from chunks(start, recent, timedelta(days=30))
+    yield from ((day, day + timedelta(days=1)) for day, _end in chunks(recent, until, timedelta(days=1)))

@@ -21,6 +21,7 @@ from providers.connectors.parse import hour_of, moment, money, rfc3339
 STATES = {"RUNNING": "running", "EXITED": "stopped", "ERROR": "stopped", "TERMINATED": "ended"}
 STATES |= {"PROVISIONING": "pending", "STARTING": "pending"}
 KINDS = {"secure": "on_demand", "community": "on_demand", "serverless": "serverless"}
+BILLS = {"pods": "podId", "serverless": "serverlessId", "networkvolumes": "networkVolumeId"}
 BALANCE_QUERY = "query { myself { id clientBalance currentSpendPerHr } }"
 SPOT_QUERY = "query { gpuTypes { id memoryInGb secureSpotPrice communitySpotPrice } }"
 
@@ -60,7 +61,7 @@ class RunPod(Connector):
         period = {"startTime": rfc3339(hour_of(since)), "endTime": rfc3339(until), "bucketSize": "hour"}
         rows: list[CostRow] = []
         with bearer(self) as http, self.parsing():
-            for what, key in (("pods", "podId"), ("serverless", "serverlessId")):
+            for what, key in BILLS.items():
                 for record in http.get(f"/v2/billing/{what}", period)["records"]:
                     rows.extend(_bill_lines(record, what, str(record[key])))
         # The hour under way is billed as it goes, so only what lies before it is whole.
@@ -140,11 +141,9 @@ def _endpoint(endpoint: dict[str, Any], workers: dict[str, Any], rates: Rates) -
 
 def _bill_lines(record: dict[str, Any], what: str, resource: str) -> Iterator[CostRow]:
     starts_at, ends_at = moment(record["startTime"]), moment(record["endTime"])
-    for category in ("gpu", "disk", "cpu", "fee"):
-        amount = money(record.get(f"{category}Amount", 0), signed=True)
-        # GPU and disk are stated even at 0, so that a line revised down to nothing is overwritten.
-        if amount or (category in ("gpu", "disk") and f"{category}Amount" in record):
-            key = f"{what}/{resource}/{rfc3339(starts_at)}/{category}"
-            kind = "adjustment" if category == "fee" else category
-            said = f"{what} {resource} {category}"
-            yield CostRow.usd(key, starts_at, ends_at, kind, amount, resource=resource, description=said)
+    parts = {part: f"{part}Amount" for part in ("gpu", "disk", "cpu", "fee")}
+    for part, field in ({"disk": "totalAmount"} if what == "networkvolumes" else parts).items():
+        if amount := money(record.get(field, 0), signed=True):
+            key, said = f"{what}/{resource}/{rfc3339(starts_at)}/{part}", f"{what} {resource} {part}"
+            category = "adjustment" if part == "fee" else part
+            yield CostRow.usd(key, starts_at, ends_at, category, amount, resource=resource, description=said)

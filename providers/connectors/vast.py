@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from providers.connectors.base import Balance, Connector, ConnectorError, CostRow, Fetched, LeaseRow, OfferRow
 from providers.connectors.gpus import gpu_named
 from providers.connectors.http import Answer, VendorHttp, bearer, said, walk
-from providers.connectors.parse import chunks, day_of, moment, money
+from providers.connectors.parse import day_of, days, moment, money
 
 STATES = {"running": "running", "frozen": "running", "stopped": "stopped", "exited": "stopped", "offline": "stopped"}
 STATES |= dict.fromkeys(("created", "loading", "rebooting"), "pending")
@@ -32,7 +32,6 @@ SEARCH: dict[str, Any] = {
     "external": {"eq": False},
 }
 SEARCH |= {"type": "on-demand", "order": [["dph_total", "asc"]], "allocated_storage": 20}
-DAY = timedelta(days=1)
 
 
 class Vast(Connector):
@@ -69,11 +68,11 @@ class Vast(Connector):
     def fetch_costs(self, since: datetime, until: datetime) -> Fetched[CostRow]:
         rows: list[CostRow] = []
         with bearer(self, _explain) as http, self.parsing():
-            for day, end in chunks(day_of(since), until, DAY):
-                span = {"gte": int(day.timestamp()), "lte": int((day + DAY).timestamp()) - 1}
+            for day, end in days(since, until):
+                span = {"gte": int(day.timestamp()), "lte": int(end.timestamp()) - 1}
                 params = {"select_filters": json.dumps({"day": span}), "format": "table", "limit": 500}
                 charges = self._walk(http, "/api/v0/charges/", "results", params)
-                rows.extend(line for charge in charges for line in _bill_lines(charge, day, max(end, day + DAY)))
+                rows.extend(line for charge in charges for line in _bill_lines(charge, day, end))
         # A day's charges are settled in the first hours of the next one.
         return Fetched(rows, complete_until=day_of(datetime.now(UTC) - timedelta(hours=2)))
 
@@ -92,16 +91,14 @@ class Vast(Connector):
 
 
 def _explain(answer: Answer) -> ConnectorError | None:
-    data = answer.data()
-    data = data if isinstance(data, dict) else {}
-    code, words = str(data.get("error", "")), said(answer)
+    code, words = str(answer.fields.get("error", "")), said(answer)
     if answer.status in (401, 403) or (answer.status == 404 and (code == "auth_error" or "Invalid user key" in words)):
         status = {"status": answer.status, "said": words}
         return ConnectorError(_("Vast.ai refused the key (%(status)s). %(said)s") % status, permanent=True)
     if code == "search_quota_exceeded":
         reset = float(answer.headers.get("x-ratelimit-reset") or 0) - datetime.now(UTC).timestamp()
         return ConnectorError(_("Vast.ai's daily quota of searches is used up."), retry_after=max(reset, 3600.0))
-    if answer.status == 200 and data.get("success") is False:
+    if answer.status == 200 and answer.fields.get("success") is False:
         return ConnectorError(_("Vast.ai refused the request. %(said)s") % {"said": words})
     return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,12 +34,13 @@ class SandboxRunPod(Vendor):
             web.get("/v2/serverless/{id}/workers", self.workers),
             web.get("/v2/billing/pods", self.billing_pods),
             web.get("/v2/billing/serverless", self.billing_serverless),
+            web.get("/v2/billing/networkvolumes", self.billing_volumes),
             web.post("/graphql", self.graphql),
         ]
 
     def load(self, data: dict[str, Any]) -> int:
         count = 0
-        for table, check in (("pods", _pod_row), ("endpoints", _endpoint), ("gpus", dict)):
+        for table, check in TABLES:
             rows = {row["id"]: check(row) for row in data.get(table, [])}
             if data.get("replace") and table in data:
                 self.state.clear("runpod", table)
@@ -145,11 +146,15 @@ class SandboxRunPod(Vendor):
     async def billing_serverless(self, request: web.Request) -> web.Response:
         return self._billing(request, "serverlessId", self._endpoint_records)
 
+    async def billing_volumes(self, request: web.Request) -> web.Response:
+        return self._billing(request, "networkVolumeId", self._volume_records)
+
     def _billing(self, request: web.Request, key: str, records: Any) -> web.Response:
         start, end, step = self._period(request)
         found = sorted(records(start, end, step), key=lambda record: (record["startTime"], record[key]))
         totals = {
-            name: round(sum(record[name] for record in found), 6) for name in ("totalAmount", "gpuAmount", "diskAmount")
+            name: round(sum(record.get(name, 0) for record in found), 6)
+            for name in ("totalAmount", "gpuAmount", "diskAmount")
         }
         query = {"startTime": stamp(start), "endTime": stamp(end), "bucketSize": request.query.get("bucketSize", "day")}
         meta = {"query": query, "recordCount": len(found), "uniquePodCount": len({r[key] for r in found})}
@@ -172,6 +177,14 @@ class SandboxRunPod(Vendor):
     def _pod_records(self, start: datetime, end: datetime, step: timedelta) -> Iterator[dict[str, Any]]:
         for bill in rentals.bills(self._pods(), start, end, step, self.state.now()):
             yield _record(bill.starts_at, step, "podId", bill.row["id"], bill.gpu, bill.disk)
+
+    def _volume_records(self, start: datetime, end: datetime, step: timedelta) -> Iterator[dict[str, Any]]:
+        volumes = self.state.table("runpod", "volumes").values()
+        for bill in rentals.bills(volumes, start, end, step, self.state.now()):
+            record = _record(bill.starts_at, step, "networkVolumeId", bill.row["id"], bill.gpu, bill.disk)
+            yield {
+                name: value for name, value in record.items() if name not in ("gpuAmount", "cpuAmount", "diskAmount")
+            }
 
     def _pods(self) -> list[Row]:
         return list(self.state.table("runpod", "pods").values())
@@ -226,6 +239,11 @@ def _pod_row(row: Row) -> Row:
     return rentals.kept(row, cloud="COMMUNITY", data_center="EU-RO-1", util=62)
 
 
+def _volume_row(row: Row) -> Row:
+    """Network storage: rented like a machine that only has a disk."""
+    return rentals.kept({"gpu": "", "price_per_hour": 0} | row)
+
+
 def _endpoint(row: Row) -> Row:
     if "price_per_second" not in row:
         raise KeyError("price_per_second")
@@ -250,3 +268,12 @@ def _record(at: datetime, step: timedelta, key: str, id_: str, gpu: float, disk:
         "cpuAmount": 0,
         "diskAmount": round(disk, 6),
     }
+
+
+# Table of the state -> how a loaded row is checked.
+TABLES: tuple[tuple[str, Callable[[Row], Row]], ...] = (
+    ("pods", _pod_row),
+    ("endpoints", _endpoint),
+    ("volumes", _volume_row),
+    ("gpus", dict),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -154,3 +155,27 @@ def test_a_re_read_gives_the_same_keys() -> None:
         after = connector.fetch_costs(DAY + timedelta(hours=5), NOW).rows
         assert [row.external_id for row in after] == [row.external_id for row in before]
         assert sum(row.amount for row in after) == 2 * sum(row.amount for row in before)
+
+
+def test_the_older_reports_tell_the_same_story() -> None:
+    with running_sandbox(now=NOW) as sandbox:
+        hours = [DAY + timedelta(hours=n) for n in range(0, 24, 5)]
+        sandbox.load("anthropic", {"usage": [hour_row(hour) for hour in hours]})
+        new = connect("anthropic", sandbox.config("anthropic"))
+        old = connect("anthropic", sandbox.config("anthropic", settings={"reports": "legacy"}))
+        before = DAY - timedelta(days=40)
+        usage, older = new.fetch_usage(DAY, NOW).rows, old.fetch_usage(before, NOW).rows
+        assert [replace(row, requests=None) for row in usage] == older
+        money, old_money = new.fetch_costs(DAY, NOW).rows, old.fetch_costs(before, NOW).rows
+        assert sum(row.amount for row in money) == sum(row.amount for row in old_money)
+        assert {row.token_class for row in old_money} == {"uncached_input", "cache_read", "output", ""}
+
+
+def test_the_older_reports_are_fresh_and_leave_out_the_cost_of_priority() -> None:
+    with running_sandbox(now=NOW) as sandbox:
+        recent = NOW.replace(minute=0) - timedelta(hours=1)
+        sandbox.load("anthropic", {"usage": [hour_row(recent, service_tier="priority")]})
+        old = connect("anthropic", sandbox.config("anthropic", settings={"reports": "legacy"}))
+        assert [row.service_tier for row in old.fetch_usage(DAY, NOW).rows] == ["priority"]
+        assert old.fetch_costs(DAY, NOW).rows == []
+        assert connect("anthropic", sandbox.config("anthropic")).fetch_usage(DAY, NOW).rows == []

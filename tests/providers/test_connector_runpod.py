@@ -54,12 +54,14 @@ def test_pods_become_leases_without_the_users_secrets(answers: Answers) -> None:
 def test_a_bill_has_gpu_and_disk_apart(answers: Answers) -> None:
     answers.say_recorded("/v2/billing/pods", "runpod_billing_pods")
     answers.say("/v2/billing/serverless", {"records": []})
+    volume = {"startTime": "2026-11-23T10:00:00Z", "endTime": "2026-11-23T11:00:00Z", "networkVolumeId": "v1"}
+    answers.say("/v2/billing/networkvolumes", {"records": [volume | {"totalAmount": 0.0096}]})
     rows = runpod(answers).fetch_costs(NOW - timedelta(days=1), NOW).rows
     assert [(row.resource, row.category, row.amount) for row in rows] == [
         ("abc123", "gpu", Decimal("0.68")),
         ("abc123", "disk", Decimal("0.007")),
-        ("def456", "gpu", Decimal(0)),
         ("def456", "disk", Decimal("0.01")),
+        ("v1", "disk", Decimal("0.0096")),
     ]
     assert rows[0].external_id == "pods/abc123/2026-11-23T10:00:00Z/gpu"
 
@@ -107,7 +109,7 @@ def test_the_sandbox_bills_a_pod_by_the_hours_that_it_ran() -> None:
         connector = connect("runpod", sandbox.config("runpod"))
         rows = connector.fetch_costs(HOUR, NOW).rows
         gpu = [row.amount for row in rows if row.category == "gpu"]
-        assert gpu == [Decimal("0.255"), Decimal("0.34"), 0, 0, 0]
+        assert gpu == [Decimal("0.255"), Decimal("0.34")]
         assert sum(row.amount for row in rows if row.category == "disk") == Decimal("0.0425")
         lease = connector.fetch_leases().rows[0]
         assert (lease.state, lease.price_per_hour) == ("stopped", Decimal(0))

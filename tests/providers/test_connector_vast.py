@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -78,6 +79,14 @@ def test_charges_are_asked_day_by_day_as_json_in_the_query(answers: Answers) -> 
     spans = [json.loads(dict(query)["select_filters"])["day"] for _m, _p, query, _h, _b in answers.asked]
     assert [span["lte"] - span["gte"] for span in spans] == [86_399, 86_399]
     assert spans[0]["gte"] == int(DAY.timestamp())
+
+
+def test_a_long_past_is_asked_by_the_month(answers: Answers) -> None:
+    answers.say("/api/v0/charges/", {"success": True, "results": [], "next_token": None})
+    vast(answers).fetch_costs(DAY - timedelta(days=364), DAY)
+    spans = [json.loads(dict(query)["select_filters"])["day"] for _m, _p, query, _h, _b in answers.asked]
+    assert len(spans) == 11 + 45
+    assert all(later["gte"] == earlier["lte"] + 1 for earlier, later in pairwise(spans))
 
 
 def test_the_prepaid_credit_is_the_balance(answers: Answers) -> None:
