@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -40,9 +41,10 @@ def theme(request: HttpRequest) -> HttpResponse:
     return response
 
 
+@login_required
 @require_safe
 def legend(request: HttpRequest) -> HttpResponse:
-    """How each thing is drawn. Shows no figure of anybody, so whoever has the address may read it."""
+    """How each thing is drawn, for everyone who is signed in."""
     forecast = {"low": 379, "median": 393, "high": 414}
     context = {"series": series_rows(), "cells": example_cells(), "bars": example_bars(), "forecast": forecast}
     return render(request, "dashboard/legend.html", context)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dashboard.look import legend, theme
 from dashboard.views.machines import healthz, metrics, readyz
 from dashboard.views.overview import overview
-from dashboard.views.pages import legend, server_error, settings_index, theme
+from dashboard.views.pages import server_error, settings_index
 
 __all__ = ["healthz", "legend", "metrics", "overview", "readyz", "server_error", "settings_index", "theme"]

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from django import forms
+from django.contrib.auth.models import User
 from django.contrib.staticfiles import finders
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 
 from dashboard import look
 
@@ -136,3 +137,19 @@ def test_every_message_of_the_shared_parts_is_translatable() -> None:
             if word.strip() != "Breakeven"
         ]
     assert bare == []
+
+
+@pytest.mark.django_db
+def test_the_legend_is_drawn_for_whoever_is_signed_in(client: Client) -> None:
+    assert client.get("/legend/").status_code == 302
+    client.force_login(User.objects.create_user("rita"))
+    html = client.get("/legend/").content.decode()
+    assert html.count("<h1>") == 1
+    assert 'class="l6"' in html and 'class="cut"' in html and "p-entered" in html
+
+
+@pytest.mark.django_db
+def test_the_sign_in_page_says_in_a_sentence_what_it_is_for(client: Client) -> None:
+    html = client.get("/login/").content.decode()
+    assert "Sign in to see what your models cost" in html
+    assert 'name="username"' in html and 'name="password"' in html
