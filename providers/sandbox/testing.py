@@ -17,6 +17,7 @@ from providers.connectors.base import AccountConfig
 from providers.sandbox.anthropic import ADMIN_KEY
 from providers.sandbox.google import TABLE
 from providers.sandbox.lambda_cloud import KEY as LAMBDA_KEY
+from providers.sandbox.mail import start_sink
 from providers.sandbox.runpod import KEY as RUNPOD_KEY
 from providers.sandbox.server import build_app
 from providers.sandbox.state import State, utc_now
@@ -31,6 +32,7 @@ class Sandbox:
     def __init__(self, url: str, state: State) -> None:
         self.url = url
         self.state = state
+        self.smtp_port = 0
         self._google: str | None = None
 
     def config(self, kind: str, **changes: Any) -> AccountConfig:
@@ -68,8 +70,12 @@ def running_sandbox(
     engine_url: str = "",
     pace: float = 0.0,
     strict: bool = False,
+    maildir: Path | None = None,
 ) -> Iterator[Sandbox]:
-    """Serve the sandbox on loopback until the block ends. With `now` its clock stands still there."""
+    """Serve the sandbox on loopback until the block ends, with the SMTP sink where there is a `maildir`.
+
+    With `now` its clock stands still there.
+    """
     state = State(path, clock=(lambda: now) if now else utc_now)
     app = build_app(state, engine_url=engine_url, pace=pace, strict=strict)
     loop = asyncio.new_event_loop()
@@ -78,7 +84,11 @@ def running_sandbox(
     thread.start()
     try:
         port = asyncio.run_coroutine_threadsafe(_start(runner), loop).result(10)
-        yield Sandbox(f"http://127.0.0.1:{port}", state)
+        sandbox = Sandbox(f"http://127.0.0.1:{port}", state)
+        if maildir is not None:
+            sink = asyncio.run_coroutine_threadsafe(start_sink(maildir, "127.0.0.1", 0), loop).result(10)
+            sandbox.smtp_port = sink.sockets[0].getsockname()[1]
+        yield sandbox
     finally:
         asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
