@@ -9,13 +9,13 @@ from django.utils import timezone
 from ninja import Query, Router, Schema
 
 from providers.rest.shapes import READ_ERRORS, Error
-from traffic import reports
+from traffic import quality, ratings, reports
 from traffic.access import caller_of, needs
 from traffic.ingest.body import read_body
 from traffic.ingest.native import MAX_BYTES
 from traffic.queries import FilterQuery, PeriodQuery
 from traffic.reports import GroupBy
-from traffic.schemas import LatencyOut, UsageOut
+from traffic.schemas import FeedbackIn, FeedbackOut, LatencyOut, QualityOut, UsageOut
 from traffic.services import ingest_native
 
 router = Router(tags=["traffic"])
@@ -85,3 +85,38 @@ def get_latency(
             for group in groups
         ]
     }
+
+
+@router.post(
+    "/feedback",
+    auth=needs("rate"),
+    response={200: FeedbackOut, **dict.fromkeys((400, 401, 403, 404, 422, 503), Error)},
+    summary="Judge one answer, by our id or the vendor's response id",
+)
+def post_feedback(request: HttpRequest, feedback: FeedbackIn) -> Any:
+    judgement = ratings.Judgement(feedback.by, feedback.score, feedback.stars, feedback.comment)
+    rating = ratings.receive(identifier=feedback.request_id, judgement=judgement, caller=caller_of(request))
+    return {"id": str(rating.pk), "request_id": None if rating.request_id is None else str(rating.request_id)}
+
+
+@router.get(
+    "/quality",
+    auth=needs("read"),
+    response={200: QualityOut, **READ_ERRORS},
+    summary="How good answers are, as people rate them",
+)
+def get_quality(
+    request: HttpRequest,
+    filters: Query[FilterQuery],
+    period: Query[PeriodQuery],
+    group_by: quality.GroupBy = "deployment",
+) -> Any:
+    groups = quality.quality(period.parsed(), group_by, filters.parsed())
+    return {
+        "groups": [
+            {name: getattr(group, name) for name in ("acceptable_share", "interval", *QUALITY)} for group in groups
+        ]
+    }
+
+
+QUALITY = ("key", "ratings", "raters", "mean_stars", "cost_per_accepted_answer")

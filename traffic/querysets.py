@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
+from datetime import date
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import models
+
+from traffic.ingest.ids import day_of
 
 if TYPE_CHECKING:
     from traffic.models import Application, Key, Rating, Request, Route, UsageDay, UsageHour  # noqa: F401
@@ -24,7 +28,18 @@ class KeyQuerySet(models.QuerySet["Key"]):
 
 
 class RequestQuerySet(models.QuerySet["Request"]):
-    pass
+    """The table is partitioned by day: every read starts with `in_days` or `by_id`."""
+
+    def in_days(self, first: date, end: date) -> RequestQuerySet:
+        """Requests of these UTC days, the last one exclusive."""
+        return self.filter(day__gte=first, day__lt=end)
+
+    def by_id(self, identifier: uuid.UUID) -> Request | None:
+        """The request of an id, found on the day that the id carries; None when there is none."""
+        return self.filter(day=day_of(identifier), id=identifier).first()
+
+    def newest_first(self) -> RequestQuerySet:
+        return self.order_by("-started_at", "-id")
 
 
 class UsageQuerySet(models.QuerySet["UsageHour | UsageDay"]):  # type: ignore[type-var]  # one class reads both tables
@@ -37,4 +52,10 @@ class RouteQuerySet(models.QuerySet["Route"]):
 
 
 class RatingQuerySet(models.QuerySet["Rating"]):
-    pass
+    def in_days(self, first: date, end: date) -> RatingQuerySet:
+        """Ratings of requests of these days, the last one exclusive; those that wait for theirs have no day."""
+        return self.filter(day__gte=first, day__lt=end)
+
+    def waiting(self) -> RatingQuerySet:
+        """Sent for a request that has not arrived."""
+        return self.filter(request_id=None)

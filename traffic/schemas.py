@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from ninja import Schema
+from pydantic import ConfigDict, Field, model_validator
 
 from providers.rest.shapes import Usd
 
@@ -46,3 +49,55 @@ class LatencyGroupOut(TtftOut):
 
 class LatencyOut(Schema):
     groups: list[LatencyGroupOut]
+
+
+class QualityGroupOut(Schema):
+    """`interval` is the 95 % interval of the share; a cost per accepted answer of null is not known."""
+
+    key: str | None
+    ratings: int
+    raters: int
+    acceptable_share: float
+    interval: tuple[float, float]
+    mean_stars: float | None
+    cost_per_accepted_answer: Usd | None
+
+
+class QualityOut(Schema):
+    groups: list[QualityGroupOut]
+
+
+NO_NUL = "^[^\\x00]*$"
+
+
+class FeedbackIn(Schema):
+    """A judgement of one answer: score, stars or both."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["score"], "properties": {"score": {"type": "integer"}}},
+                {"required": ["stars"], "properties": {"stars": {"type": "integer"}}},
+            ]
+        },
+    )
+
+    request_id: Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
+    score: Annotated[int, Field(ge=-1, le=1, strict=True)] | None = None
+    stars: Annotated[int, Field(ge=1, le=5, strict=True)] | None = None
+    comment: Annotated[str, Field(max_length=5_000, pattern=NO_NUL)] = ""
+    by: Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)] = "end-user"
+
+    @model_validator(mode="after")
+    def judges(self) -> FeedbackIn:
+        if self.score is None and self.stars is None:
+            raise ValueError("Send a score (1, 0 or -1) or stars (1 to 5).")
+        return self
+
+
+class FeedbackOut(Schema):
+    """`request_id` is null while the request has not arrived."""
+
+    id: str
+    request_id: str | None

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from providers.models import Deployment
+from traffic import ratings
 from traffic.ingest.native import Directory, parse
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.store import IngestResult, Installation, ingest
@@ -75,9 +76,18 @@ def forget() -> None:
 
 
 def store(rows: Sequence[RequestRow]) -> IngestResult:
-    """Write a batch; committed when this returns."""
+    """Write a batch; committed when this returns. Ratings that came before their request get it."""
     with raw_connection() as conn:
-        return ingest(conn, rows, installation.get())
+        result = ingest(conn, rows, installation.get())
+    if ratings.any_waits():
+        ratings.attach_waiting(arrived=names_of(rows, result))
+    return result
+
+
+def names_of(rows: Sequence[RequestRow], result: IngestResult) -> set[str]:
+    """Every id by which a rating may have named a request of the batch."""
+    names = {row.external_id for row in rows} | {str(identifier) for identifier in result.ids}
+    return names | {row.response_id for row in rows if row.response_id is not None}
 
 
 def ingest_native(*, body: bytes, caller: Caller, now: datetime) -> dict[str, Any]:

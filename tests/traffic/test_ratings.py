@@ -1,0 +1,226 @@
+"""Feedback to the contract: by either id, once a rater, also when it comes before its request."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from tests.traffic.people import application, arrive
+from tests.traffic.test_store import NOON, RESPONSE, row
+from traffic import ratings
+from traffic.ingest.store import Installation, ingest
+from traffic.keys import callers, create_key
+from traffic.models import Application, Rating, Request
+from traffic.ratings import Judgement
+from traffic.services import forget, store
+
+URL = "/api/v1/feedback"
+
+
+@pytest.fixture
+def shop(conn: psycopg.Connection) -> Application:
+    forget()
+    callers.clear()
+    return application("shop")
+
+
+@pytest.fixture
+def key(shop: Application) -> str:
+    return create_key(name="test", scopes=["rate"], application=shop)[1]
+
+
+def send(key: str, **body: Any) -> Any:
+    return Client().post(
+        URL, json.dumps(body), content_type="application/json", headers={"Authorization": f"Bearer {key}"}
+    )
+
+
+def arrived(conn: psycopg.Connection, shop: Application, **given: Any) -> Request:
+    return arrive(conn, {"application_id": shop.pk, "response_id": RESPONSE, **given})[0]
+
+
+def test_a_rating_by_our_id_is_stored_with_what_the_request_says(
+    key: str, shop: Application, conn: psycopg.Connection
+) -> None:
+    request = arrived(conn, shop)
+    answer = send(key, request_id=str(request.id), score=1, stars=5, comment="Right.", by="ann")
+    assert answer.status_code == 200
+    assert answer.json()["request_id"] == str(request.id)
+    rating = Rating.objects.get(pk=answer.json()["id"])
+    assert (rating.day, rating.application, rating.model, rating.task) == (request.day, shop, "claude-test", "rag")
+    assert (rating.score, rating.stars, rating.comment, rating.by) == (1, 5, "Right.", "ann")
+
+
+@pytest.mark.parametrize("days_ago", [0, 5, 40, 300])
+def test_a_response_id_is_found_however_old(
+    key: str, shop: Application, conn: psycopg.Connection, days_ago: int
+) -> None:
+    request = arrived(conn, shop, started_at=NOON - timedelta(days=days_ago))
+    assert send(key, request_id=RESPONSE, score=0).json()["request_id"] == str(request.id)
+
+
+def test_a_short_response_id_means_the_newest_answer_of_the_application(
+    key: str, shop: Application, conn: psycopg.Connection
+) -> None:
+    other = application("other")
+    _old, new, _theirs = arrive(
+        conn,
+        {"application_id": shop.pk, "response_id": "chatcmpl-7"},
+        {"application_id": shop.pk, "response_id": "chatcmpl-7", "started_at": NOON + timedelta(hours=1)},
+        {"application_id": other.pk, "response_id": "chatcmpl-7", "started_at": NOON + timedelta(hours=2)},
+    )
+    assert send(key, request_id="chatcmpl-7", score=1).json()["request_id"] == str(new.id)
+
+
+def test_the_id_that_the_application_gave_its_request_is_understood(
+    key: str, shop: Application, conn: psycopg.Connection
+) -> None:
+    request = arrived(conn, shop, external_id="order-4711")
+    assert send(key, request_id="order-4711", score=1).json()["request_id"] == str(request.id)
+
+
+def test_the_same_rater_again_replaces_and_another_adds(key: str, shop: Application, conn: psycopg.Connection) -> None:
+    request = arrived(conn, shop)
+    first = send(key, request_id=str(request.id), score=1, comment="Good.", by="ann").json()
+    second = send(key, request_id=RESPONSE, stars=2, by="ann").json()
+    send(key, request_id=RESPONSE, stars=4, by="bob")
+    assert first["id"] == second["id"]
+    mine = Rating.objects.get(by="ann")
+    assert (mine.score, mine.stars, mine.comment) == (None, 2, "")
+    assert Rating.objects.count() == 2
+
+
+def test_a_rating_waits_and_is_attached_when_its_request_arrives(
+    key: str, shop: Application, conn: psycopg.Connection
+) -> None:
+    answer = send(key, request_id=RESPONSE, stars=4, by="ann")
+    assert (answer.status_code, answer.json()["request_id"]) == (200, None)
+    store([row(1, application_id=shop.pk, response_id=RESPONSE)])
+    rating = Rating.objects.get(pk=answer.json()["id"])
+    assert (rating.day, rating.model, rating.stars) == (NOON.date(), "claude-test", 4)
+
+
+def test_a_rating_by_our_id_waits_too_for_the_gateway_writes_a_moment_later(
+    key: str, shop: Application, conn: psycopg.Connection
+) -> None:
+    installation = Installation.load(conn)
+    coming = row(1, application_id=shop.pk)
+    known = installation.stage(coming).id
+    assert send(key, request_id=str(known), score=1).json()["request_id"] is None
+    ingest(conn, [coming], installation)  # by a way in that does not look for ratings
+    assert ratings.attach_waiting() == 1
+    assert Rating.objects.get().request_id == known
+
+
+def test_a_waiting_rating_is_replaced_by_the_same_rater(key: str) -> None:
+    first = send(key, request_id=RESPONSE, score=1, by="ann").json()
+    assert send(key, request_id=RESPONSE, score=-1, by="ann").json()["id"] == first["id"]
+    send(key, request_id=RESPONSE, score=1, by="bob")
+    assert list(Rating.objects.waiting().order_by("by").values_list("by", "score")) == [("ann", -1), ("bob", 1)]
+
+
+def test_of_a_waiting_and_a_stored_rating_of_one_rater_the_later_counts(
+    shop: Application, conn: psycopg.Connection
+) -> None:
+    request = arrived(conn, shop, external_id="x")
+    for minutes, stars in ((-5, 5), (5, 3)):
+        ratings.rate(request=request, judgement=Judgement("ann", stars=1))
+        waiting = ratings.wait(identifier=RESPONSE, judgement=Judgement("ann", stars=stars), application_id=shop.pk)
+        Rating.objects.filter(pk=waiting.pk).update(created_at=timezone.now() + timedelta(minutes=minutes))
+        assert ratings.attach_waiting() == 1
+        assert Rating.objects.get().stars == (1 if minutes < 0 else stars)
+
+
+def test_a_rating_never_goes_to_another_applications_request(
+    key: str, shop: Application, conn: psycopg.Connection
+) -> None:
+    other = application("other")
+    request = arrived(conn, other)
+    for identifier in (str(request.id), RESPONSE):
+        answer = send(key, request_id=identifier, score=1)
+        assert answer.status_code == 404
+        assert set(answer.json()) == {"detail", "errors"}
+    late = RESPONSE + "LATER"
+    assert send(key, request_id=late, score=1).json()["request_id"] is None
+    store([row(2, application_id=other.pk, response_id=late)])
+    assert Rating.objects.get().request_id is None
+
+
+def test_a_key_for_all_rates_any_request(shop: Application, conn: psycopg.Connection) -> None:
+    request = arrived(conn, shop)
+    secret = create_key(name="all", scopes=["rate"])[1]
+    assert send(secret, request_id=RESPONSE, score=1).json()["request_id"] == str(request.id)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"request_id": RESPONSE},
+        {"request_id": RESPONSE, "score": 2},
+        {"request_id": RESPONSE, "score": True},
+        {"request_id": RESPONSE, "stars": 0},
+        {"request_id": RESPONSE, "stars": 6},
+        {"request_id": RESPONSE, "stars": "5"},
+        {"request_id": RESPONSE, "stars": 4.5},
+        {"request_id": "", "score": 1},
+        {"request_id": "x" * 201, "score": 1},
+        {"request_id": "a\0b", "score": 1},
+        {"request_id": "\ud800", "score": 1},
+        {"request_id": RESPONSE, "score": 1, "by": ""},
+        {"request_id": RESPONSE, "score": 1, "by": "a\0"},
+        {"request_id": RESPONSE, "score": 1, "comment": "\0"},
+        {"request_id": RESPONSE, "score": 1, "comment": 7},
+        {"request_id": RESPONSE, "score": 1, "star": 5},
+        {"score": 1},
+    ],
+)
+def test_a_wrong_field_is_422_and_stores_nothing(key: str, wrong: dict[str, Any]) -> None:
+    answer = send(key, **wrong)
+    assert answer.status_code == 422, answer.content
+    assert set(answer.json()) == {"detail", "errors"}
+    assert not Rating.objects.exists()
+
+
+def test_a_body_that_is_no_json_is_400(key: str) -> None:
+    answer = Client().post(URL, "{", content_type="application/json", headers={"Authorization": f"Bearer {key}"})
+    assert answer.status_code == 400
+
+
+def test_without_a_key_it_is_401_and_without_the_scope_403(shop: Application) -> None:
+    assert Client().post(URL, "{}", content_type="application/json").status_code == 401
+    reader = create_key(name="reader", scopes=["read"], application=shop)[1]
+    assert send(reader, request_id=RESPONSE, score=1).status_code == 403
+
+
+def test_what_a_twin_tells_later_is_copied_to_the_rating(shop: Application, conn: psycopg.Connection) -> None:
+    request = arrived(conn, shop, task="other", started_at=timezone.now() - timedelta(minutes=5))
+    ratings.rate(request=request, judgement=Judgement("ann", stars=5))
+    again = row(9, started_at=request.started_at, external_id="a0", application_id=shop.pk, task="qa")
+    store([again])
+    assert ratings.copy_again() == 1
+    assert Rating.objects.get().task == "qa"
+    assert ratings.copy_again() == 0
+
+
+def test_undo_brings_back_what_the_rater_thought_before(shop: Application, conn: psycopg.Connection) -> None:
+    request = arrived(conn, shop)
+    first = ratings.rate(request=request, judgement=Judgement("ann", stars=5, comment="Good."))
+    before = ratings.judged(first)
+    second = ratings.rate(request=request, judgement=Judgement("ann", stars=1))
+    ratings.undo(rating=second, before=before)
+    rating = Rating.objects.get()
+    assert (rating.stars, rating.comment) == (5, "Good.")
+    ratings.undo(rating=rating, before=None)
+    assert not Rating.objects.exists()
+
+
+def test_an_id_of_any_day_is_looked_up_without_a_fault(shop: Application) -> None:
+    for identifier in (UUID(int=0), UUID(int=2**128 - 1)):
+        assert ratings.find_request(str(identifier), shop.pk) is None

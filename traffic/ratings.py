@@ -1,0 +1,220 @@
+"""Ratings come in: from people in the UI and from applications, also before the request that they judge."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from providers.rest.errors import ApiError
+from traffic.ingest import ids
+from traffic.keys import Caller
+from traffic.models import Installation, Rating, Request
+from traffic.querysets import RatingQuerySet
+
+WAIT = timedelta(days=7)  # how long a rating waits for its request
+AT_ONCE = 1_000  # waiting ratings that one look takes
+COPIED = ("application_id", "deployment_id", "model", "task")
+JUDGED = ("score", "stars", "comment")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one rater thinks: a score of 1, 0 or -1, stars from 1 to 5, or both."""
+
+    by: str
+    score: int | None = None
+    stars: int | None = None
+    comment: str = ""
+
+
+def rate(*, request: Request, judgement: Judgement, rater: AbstractBaseUser | None = None) -> Rating:
+    """Store a judgement of an answer; an earlier one of the same rater is replaced."""
+    known: dict[str, Any] = asdict(judgement) | {name: getattr(request, name) for name in COPIED}
+    if rater is not None:
+        known["rater_id"] = rater.pk
+    known |= {"day": request.day, "created_at": timezone.now()}
+    rating, _made = Rating.objects.update_or_create(request_id=request.id, by=judgement.by, defaults=known)
+    return rating
+
+
+def undo(*, rating: Rating, before: dict[str, Any] | None) -> None:
+    """Take a rating back: what the rater thought before (`judged`) holds again, or nothing."""
+    if before is None:
+        rating.delete()
+        return
+    for name in JUDGED:
+        setattr(rating, name, before[name])
+    rating.save(update_fields=JUDGED)
+
+
+def judged(rating: Rating | None) -> dict[str, Any] | None:
+    """What `undo` needs to bring a rating back."""
+    return None if rating is None else {name: getattr(rating, name) for name in JUDGED}
+
+
+def receive(*, identifier: str, judgement: Judgement, caller: Caller) -> Rating:
+    """The rating that an application sent for a request; it waits when that has not arrived.
+
+    Raises ApiError (404) when the request is another application's than the key's.
+    """
+    request = find_request(identifier, caller.application_id)
+    if request is None:
+        rating = wait(identifier=identifier, judgement=judgement, application_id=caller.application_id)
+        # It may have arrived meanwhile, and looked for waiting ratings before ours was there.
+        return attach(rating) or rating
+    if caller.application_id not in (None, request.application_id):
+        raise ApiError(404, "No request of this key's application has this id.")
+    return rate(request=request, judgement=judgement)
+
+
+def wait(*, identifier: str, judgement: Judgement, application_id: int | None) -> Rating:
+    """Keep a rating until its request arrives; an earlier one of the same rater is replaced."""
+    same = Rating.objects.waiting().filter(response_id=identifier, by=judgement.by, application=application_id)
+    rating = same.order_by("-created_at").first() or Rating(response_id=identifier, application_id=application_id)
+    for name, value in asdict(judgement).items():
+        setattr(rating, name, value)
+    rating.created_at = timezone.now()
+    rating.save()
+    return rating
+
+
+def attach(rating: Rating) -> Rating | None:
+    """Give a waiting rating its request; None when that is not there or not of the rating's application.
+
+    Where the same rater has judged the request meanwhile, the later judgement counts.
+    """
+    request = find_request(rating.response_id, rating.application_id)
+    if request is None or rating.application_id not in (None, request.application_id):
+        return None
+    with transaction.atomic():
+        if not Rating.objects.waiting().select_for_update().filter(pk=rating.pk).exists():
+            return None  # someone else was first
+        rival = Rating.objects.select_for_update().filter(request_id=request.id, by=rating.by).first()
+        if rival is not None and rival.created_at > rating.created_at:
+            rating.delete()
+            return rival
+        if rival is not None:
+            rival.delete()
+        rating.day, rating.request_id = request.day, request.id
+        for name in COPIED:
+            setattr(rating, name, getattr(request, name))
+        rating.save()
+    return rating
+
+
+def any_waits() -> bool:
+    """Whether a rating waits: asked after every batch, so it reads a small partial index alone."""
+    return _patient().exists()
+
+
+def _patient() -> RatingQuerySet:
+    """Waiting ratings, the longest first; after a week their requests are not expected any more."""
+    return Rating.objects.waiting().filter(created_at__gte=timezone.now() - WAIT).order_by("created_at")
+
+
+def attach_waiting(*, arrived: Collection[str] | None = None) -> int:
+    """Attach ratings whose requests are there now; `arrived` names the ids that a batch brought, None tries all.
+
+    Returns how many were attached. A lost race with a person who rates the same answer is tried again by the next look.
+    """
+    attached = 0
+    for rating in _patient()[:AT_ONCE]:
+        if arrived is None or rating.response_id in arrived:
+            try:
+                attached += attach(rating) is not None
+            except IntegrityError:
+                continue
+    return attached
+
+
+COPY_AGAIN = """
+UPDATE traffic_rating AS t
+SET application_id = r.application_id, deployment_id = r.deployment_id, model = r.model, task = r.task
+FROM traffic_request AS r
+WHERE t.day >= %(first)s AND r.day >= %(first)s AND r.day = t.day AND r.id = t.request_id
+  AND (t.application_id, t.deployment_id, t.model, t.task)
+      IS DISTINCT FROM (r.application_id, r.deployment_id, r.model, r.task)
+"""
+
+
+def copy_again(*, days: int = 3) -> int:
+    """Bring the copies in ratings up to date where a twin told more about the request; returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(COPY_AGAIN, {"first": timezone.now().date() - timedelta(days=days)})
+        return int(cursor.rowcount)
+
+
+# Which request is meant.
+
+# Days to look back at, one stretch after the other: a rating mostly follows its request by minutes.
+STRETCHES = (2, 14, 90, 400)
+
+
+def find_request(identifier: str, application_id: int | None) -> Request | None:
+    """The request of an id: ours, the vendor's response id, or the one that the application gave it this week."""
+    return (
+        _by_our_id(identifier)
+        or _by_response_id(identifier, application_id)
+        or _by_its_own_id(identifier, application_id)
+    )
+
+
+def _by_our_id(identifier: str) -> Request | None:
+    try:
+        known = uuid.UUID(identifier)
+    except ValueError:
+        return None
+    return Request.objects.by_id(known)
+
+
+def _by_response_id(identifier: str, application_id: int | None) -> Request | None:
+    now = timezone.now()
+    digest = ids.response_hash(_salt(), identifier)
+    if digest is None:
+        return _by_short_response_id(identifier, application_id, now)
+    end = now.date() + timedelta(days=2)
+    for days in STRETCHES:
+        first = now.date() - timedelta(days=days)
+        found = Request.objects.in_days(first, end).filter(response_hash=digest).first()
+        if found is not None:
+            return found
+        end = first
+    return None
+
+
+SHORT = """
+SELECT id FROM (
+    SELECT id, started_at, response_id FROM traffic_request
+    WHERE day >= %(first)s AND (application_id = %(application)s OR %(application)s IS NULL)
+    ORDER BY started_at DESC LIMIT 10000
+) AS newest
+WHERE response_id = %(identifier)s ORDER BY started_at DESC LIMIT 1
+"""
+
+
+def _by_short_response_id(identifier: str, application_id: int | None, now: datetime) -> Request | None:
+    """A short response id comes again and again: the newest answer of the application that bears it is meant."""
+    first = (now - timedelta(days=2)).date()
+    with connection.cursor() as cursor:
+        cursor.execute(SHORT, {"first": first, "application": application_id, "identifier": identifier})
+        found = cursor.fetchone()
+    return Request.objects.by_id(found[0]) if found else None
+
+
+def _by_its_own_id(identifier: str, application_id: int | None) -> Request | None:
+    salt, today = _salt(), timezone.now().date()
+    days = [today - timedelta(days=number) for number in range(-1, WAIT.days)]
+    known = [ids.request_id(salt, application_id, identifier, day) for day in days]
+    return Request.objects.in_days(days[-1], days[0] + timedelta(days=1)).filter(id__in=known).newest_first().first()
+
+
+def _salt() -> bytes:
+    """Of the installation's hashes; before the first request there is none, and nothing to find."""
+    return bytes(Installation.objects.values_list("salt", flat=True).first() or b"")
