@@ -29,6 +29,7 @@ app.conf.beat_schedule = {
     "deliver": every(5, "alerts.tasks.deliver"),
     "partitions": every(3600, "traffic.tasks.make_partitions"),
     "retention": every(3600, "traffic.tasks.apply_retention"),
+    "checks": every(3600, "providers.tasks.keep_checks"),
 }
 
 

@@ -170,6 +170,7 @@ LOGGING = {
         # One line per request is the access log's work; Django repeats each 4xx as a warning.
         "django.request": {"level": "ERROR"},
         "httpx": {"level": "WARNING"},
+        "mail.log": {"level": "WARNING"},  # aiosmtpd tells every line of every session
         "celery.app.trace": {"level": "WARNING"},
     },
 }

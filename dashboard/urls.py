@@ -28,4 +28,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
+handler404 = "dashboard.views.not_found"
 handler500 = "dashboard.views.server_error"

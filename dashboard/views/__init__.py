@@ -7,4 +7,4 @@ from dashboard.views.machines import healthz, metrics, readyz
 from dashboard.views.overview import overview
 from dashboard.views.pages import server_error, settings_index
 
-__all__ = ["healthz", "legend", "metrics", "overview", "readyz", "server_error", "settings_index", "theme"]
+__all__ = ["healthz", "legend", "metrics", "not_found", "overview", "readyz", "server_error", "settings_index", "theme"]

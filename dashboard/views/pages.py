@@ -39,11 +39,18 @@ def settings_index(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/settings.html", {"places": places})
 
 
+MACHINES = ("/api/", "/v1/", "/ingest/")  # their errors have the API's shape, whatever made them
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """No such address, in the shape that the caller reads."""
+    if request.path.startswith(MACHINES):
+        return ApiError(404, "There is nothing at this address; see /api/v1/openapi.json.").response()
+    return render(request, "404.html", status=404)
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """A fault of ours, in the shape that the caller reads."""
-    if request.path.startswith(("/api/", "/v1/", "/ingest/")):
-        from providers.rest.errors import ApiError
-
+    if request.path.startswith(MACHINES):
         return ApiError(500, "The fault is ours, and it is in the log.").response()
-    # Without the request: whatever failed may be in the context of every page.
-    return HttpResponse(render_to_string("500.html"), status=500)
+    return render(request, "500.html", status=500)
