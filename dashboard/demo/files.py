@@ -89,6 +89,7 @@ class LoadState:
         self.done = {date.fromisoformat(day) for day in known.get("done", [])}
         self.rows = int(known.get("rows", 0))
         self.judged = bool(known.get("judged", False))
+        self.billed = bool(known.get("billed", False))
         self.save()
 
     def add_day(self, day: date, rows: int) -> None:
@@ -105,6 +106,12 @@ class LoadState:
             self.rows += rows
             self.save()
 
+    def set_billed(self) -> None:
+        """The vendors know what they have to bill for the history."""
+        with self._lock:
+            self.billed = True
+            self.save()
+
     def set_judged(self) -> None:
         """The history's ratings are in."""
         with self._lock:
@@ -118,5 +125,6 @@ class LoadState:
             "done": sorted(day.isoformat() for day in self.done),
             "rows": self.rows,
             "judged": self.judged,
+            "billed": self.billed,
         }
         write_json(self._path, content)

@@ -70,7 +70,7 @@ class Live:
             self._send(rows, now)
             self.state.advance(end, len(rows))
             if end < now:
-                send_bill(self.client, self.day(day))
+                send_bill(self.client, [self.day(day)])
             sent += len(rows)
         self._send_bills(now)
         return sent
@@ -99,7 +99,7 @@ class Live:
         if time.monotonic() < self._bills_at:
             return
         self._bills_at = time.monotonic() + BILLS_EVERY_S
-        send_bill(self.client, self.day(now.date()), until=now)
+        send_bill(self.client, [self.day(now.date())], until=now)
         self.client.put_state("runpod", bills.runpod_state(self.traffic.story, now))
         self._also(now)
 

@@ -50,15 +50,17 @@ class Loader:
         made = self.traffic.day(day)
         texts = (self.now.date() - day).days <= TEXT_DAYS
         self.client.send_requests([with_text(row) for row in made.rows] if texts else made.rows, self.key)
-        send_bill(self.client, made)
+        if not self.state.billed:
+            send_bill(self.client, [made])
         self.state.add_day(day, len(made.rows))
         self.progress.tell(day)
 
 
-def send_bill(client: Client, day: Day, until: datetime | None = None) -> None:
-    """The vendor's bill of a day, up to a moment of it."""
+def send_bill(client: Client, days: Iterable[Day], until: datetime | None = None) -> None:
+    """The vendor's bill of whole days, but for what comes after `until`."""
     bill = ClaudeBill()
-    bill.add(day, until)
+    for day in days:
+        bill.add(day, until)
     client.put_state("anthropic", {"usage": bill.lines()})
 
 

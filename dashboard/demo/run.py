@@ -16,9 +16,9 @@ from dashboard.demo import bills, history, setup
 from dashboard.demo.client import Client, DemoError, Halted
 from dashboard.demo.files import READY, Credentials, LoadState, write_json
 from dashboard.demo.live import REAL_APPLICATION, Live, RealCalls
-from dashboard.demo.loader import Loader, Progress, days_back
+from dashboard.demo.loader import Loader, Progress, days_back, send_bill
 from dashboard.demo.opinions import opinions
-from dashboard.demo.story import Story
+from dashboard.demo.story import Story, add_months
 from dashboard.demo.traffic import Traffic
 from providers.sandbox.engine import MODEL_NAME
 
@@ -77,11 +77,25 @@ class Demo:
         self.client.put_state("runpod", bills.runpod_state(self.story, self.now))
         self.live.step(self.now)
         self.loader().load(days_back(self.last_whole_day, self.story.starts[-3]))
-        setup.accounts(self.addresses.sandbox)
+        self.bill_older()
+        setup.accounts(self.addresses.sandbox, self.now)
         history.add_trial_lease(self.story, self.now)
         history.add_checks(self.story, self.now)
+        setup.poll_accounts()
+        setup.link_lease()
         write_json(self.directory / READY, self.credentials.ready())
         self.say("this month and the last are loaded")
+
+    def bill_older(self) -> None:
+        """The bills of the older months: a vendor's first poll reads all of its history, and only that one does."""
+        if self.state.billed:
+            return
+        for month in reversed(self.story.starts[:-3]):
+            if self.stop.is_set():
+                raise Halted
+            days = days_back(add_months(month, 1) - timedelta(days=1), month)
+            send_bill(self.client, map(self.traffic.day, days))
+        self.state.set_billed()
 
     def fill_in(self) -> None:
         """The ratings of the last weeks, then the older months. A refusal is said, and the live part goes on."""

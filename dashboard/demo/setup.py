@@ -14,13 +14,16 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.utils import timezone
 
+from costs import ledger
 from costs.models import Category, Charge, Phase, Provenance, Stage
 from dashboard.demo import company
 from dashboard.demo.company import APPLICATIONS, PEOPLE, PLAYGROUND
 from dashboard.demo.files import ADMIN, Credentials
 from dashboard.demo.story import Story, add_months, moment
-from providers.connectors import connector_class
-from providers.models import Account, Deployment, Feed, Lease
+from providers.encryption import encrypt
+from providers.models import Account, Deployment, Lease
+from providers.polling.due import claim, ensure_feeds
+from providers.polling.services import poll
 from providers.sandbox import anthropic, runpod, vllm
 from providers.sandbox.engine import MODEL_NAME
 from traffic.keys import create_key, hash_of
@@ -122,7 +125,7 @@ def deployments(sandbox_url: str) -> None:
 
 
 def _deployment(slug: str, *, url: str, api_key: str = "", **facts: object) -> None:
-    known = {"url": url, "api_key": api_key, "local": True}
+    known = {"url": url, "api_key": encrypt(api_key), "local": True}
     Deployment.objects.update_or_create(slug=slug, defaults=known, create_defaults=known | facts)
 
 
@@ -206,16 +209,21 @@ VENDORS = (
 )
 
 
-def accounts(sandbox_url: str) -> None:
-    """The accounts that are polled, due at once; called when the vendors know what they are to bill."""
+def accounts(sandbox_url: str, now: datetime) -> None:
+    """The accounts that are polled; called when the vendors know what they are to bill."""
     for vendor in VENDORS:
-        known = {"base_url": f"{sandbox_url}/{vendor.path}", "secret": vendor.secret, "local": True}
+        known = {"base_url": f"{sandbox_url}/{vendor.path}", "secret": encrypt(vendor.secret), "local": True}
         named = {"name": vendor.name, "kind": vendor.kind}
         account, _ = Account.objects.update_or_create(slug=vendor.slug, defaults=known, create_defaults=known | named)
-        for feed, every_s in connector_class(vendor.kind).feeds.items():
-            Feed.objects.get_or_create(
-                account=account, kind=feed, defaults={"every_s": every_s, "due_at": timezone.now()}
-            )
+        ensure_feeds(account, now)
+
+
+def poll_accounts() -> None:
+    """A first poll here and now, so that the first page shows bills and leases; beat goes on with the next."""
+    for account in Account.objects.enabled().filter(slug__in=[vendor.slug for vendor in VENDORS]):
+        for feed in claim(timezone.now(), account=account):
+            poll(feed)
+    ledger.post()
 
 
 def link_lease() -> None:

@@ -25,7 +25,7 @@ VOLUME = (
     (26_000, 42_000),
     (43_000, 66_000),
     (67_000, 97_000),
-    (124_000, 146_000),
+    (122_000, 145_000),
     (147_000, 153_000),
 )
 # The part of each application in it: how the younger ones came up, and the nightly job that grew with the own GPU.
@@ -38,7 +38,7 @@ SHARES: dict[str, tuple[float, ...]] = {
     "nightly-summaries": (0.04, 0.04, 0.04, 0.05, 0.16, 0.16),
 }
 # Prompts and answers grew as the teams learned what they could ask; longer ones came with the own GPU.
-SIZES = (0.66, 0.64, 0.60, 0.56, 1.0, 1.0)
+SIZES = (0.56, 0.53, 0.50, 0.46, 1.0, 1.0)
 # How much of the simple work had moved from Sonnet to Haiku.
 ON_HAIKU = (0.30, 0.55, 0.78, 0.93, 0.93, 0.93)
 CHAT_ON_HAIKU = (0.30, 0.55, 0.78, 0.92, 0.66, 0.66)
