@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 
 from aiosmtpd.handlers import Mailbox
@@ -11,6 +12,7 @@ from aiosmtpd.smtp import SMTP
 
 async def start_sink(maildir: Path, host: str, port: int) -> asyncio.Server:
     """Serve SMTP until the server is closed. The envelope stands in X-MailFrom and X-RcptTo."""
+    logging.getLogger("mail.log").setLevel(logging.WARNING)  # a line for every line of SMTP otherwise
     maildir.parent.mkdir(parents=True, exist_ok=True)
     handler = Mailbox(maildir)
     loop = asyncio.get_running_loop()

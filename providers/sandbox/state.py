@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 Row = dict[str, Any]
 Clock = Callable[[], datetime]
@@ -39,7 +40,7 @@ class State:
             " (vendor TEXT, kind TEXT, key TEXT, row TEXT, PRIMARY KEY (vendor, kind, key))"
         )
         for vendor, table, key, row in self._db.execute("SELECT vendor, kind, key, row FROM rows"):
-            self.tables[vendor, table][key] = json.loads(row)
+            self.tables[vendor, table][key] = orjson.loads(row)
 
     def table(self, vendor: str, table: str) -> dict[str, Row]:
         return self.tables[vendor, table]
@@ -48,7 +49,7 @@ class State:
         self.tables[vendor, table].update(rows)
         self.changes[vendor, table] += 1
         if self._db is not None:
-            lines = [(vendor, table, key, json.dumps(row)) for key, row in rows.items()]
+            lines = [(vendor, table, key, orjson.dumps(row).decode()) for key, row in rows.items()]
             with self._db:
                 self._db.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)", lines)
 

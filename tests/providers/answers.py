@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,13 +15,17 @@ RECORDED = Path(__file__).parent / "recorded"
 
 
 class Answers:
-    """`asked` holds (method, path, query, headers, body) of every call."""
+    """`asked` holds (method, path, query, headers, body) of every call. With a certificate it speaks TLS."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
         self.asked: list[tuple[str, str, list[tuple[str, str]], dict[str, str], bytes]] = []
         self._ready: dict[str, list[tuple[int, dict[str, str], bytes]]] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self._server.server_address[1]}"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     def say(
         self,

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from providers.netguard import AddressRefused, PinnedTransport, pin
 from tests.providers.answers import Answers
@@ -118,3 +124,38 @@ def test_a_request_to_anywhere_else_is_refused(monkeypatch: pytest.MonkeyPatch, 
         pytest.raises(AddressRefused, match="left the base URL"),
     ):
         client.get(url)
+
+
+def certificate_for(name: str, folder: Path) -> Path:
+    """A self-signed certificate and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder().subject_name(who).issuer_name(who).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    signed = made.sign(key, hashes.SHA256())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(signed.public_bytes(serialization.Encoding.PEM) + private)
+    return path
+
+
+@pytest.mark.parametrize(("name", "proven"), [("vendor.example", True), ("impostor.example", False)])
+def test_tls_proves_the_name_and_not_the_address(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, proven: bool
+) -> None:
+    certificate = certificate_for(name, tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    resolves_to(monkeypatch, "127.0.0.1")
+    with Answers(certificate) as answers:
+        answers.say("/x", {"ok": True})
+        url = f"https://vendor.example:{answers.url.rsplit(':', 1)[1]}"
+        with httpx.Client(transport=PinnedTransport(pin(url, local=True))) as client:
+            if proven:
+                assert client.get(f"{url}/x").json() == {"ok": True}
+            else:
+                with pytest.raises(httpx.ConnectError, match=r"vendor\.example"):
+                    client.get(f"{url}/x")
