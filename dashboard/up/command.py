@@ -62,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
     os.umask(0o077)
     try:
         _hold_signals()
+        _read_files()
         data = DataDirectory(Path(options.data or os.environ.get("BREAKEVEN_DATA") or "var"))
         with data.held():
             return Stack(options, data).run()
@@ -254,6 +255,13 @@ def has_admin(database_url: str) -> bool:
     with psycopg.connect(database_url) as connection:
         query = "SELECT EXISTS (SELECT 1 FROM auth_user WHERE is_superuser AND is_active)"
         return connection.execute(query).fetchone() == (True,)
+
+
+def _read_files() -> None:
+    """NAME_FILE names a file that holds NAME (Docker secrets): read here, so that who joins needs no such file."""
+    for name in ANNOUNCED:
+        if name not in os.environ and (path := os.environ.get(f"{name}_FILE")):
+            os.environ[name] = Path(path).read_text().strip()
 
 
 def _wanted_port(port: int, option: str, what: str) -> int:

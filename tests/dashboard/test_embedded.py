@@ -12,6 +12,8 @@ import psutil
 import psycopg
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from dashboard.embedded import postgres as postgres_module
 from dashboard.embedded.postgres import THROWAWAY, Postgres
@@ -144,7 +146,7 @@ def test_another_user_than_root_needs_no_namespace(monkeypatch: pytest.MonkeyPat
 def test_the_queue_answers_with_its_password_alone(valkey: Valkey) -> None:
     assert redis.Redis.from_url(valkey.url).ping()
     with pytest.raises(redis.AuthenticationError):
-        redis.Redis(host="127.0.0.1", port=valkey.port).ping()
+        redis.Redis(host="127.0.0.1", port=valkey.port, retry=Retry(NoBackoff(), 0)).ping()
 
 
 def test_an_orphaned_queue_is_stopped_before_a_new_one_starts(valkey: Valkey) -> None:
@@ -152,7 +154,7 @@ def test_an_orphaned_queue_is_stopped_before_a_new_one_starts(valkey: Valkey) ->
     second.start()
     assert redis.Redis.from_url(second.url).ping()
     with pytest.raises(redis.ConnectionError):
-        redis.Redis.from_url(valkey.url).ping()
+        redis.Redis.from_url(valkey.url, retry=Retry(NoBackoff(), 0)).ping()
 
 
 def test_the_queue_keeps_its_password_in_a_private_file(valkey: Valkey) -> None:

@@ -332,6 +332,11 @@ def test_the_stack_starts_answers_is_joined_and_stops_without_a_trace(tmp_path: 
             cwd=BASE, env=free_environment(BREAKEVEN_DATA=str(data)), capture_output=True, text=True, check=True,
         )  # fmt: skip
         assert joined.stdout.split() == [running.ready["url"], "0"]
+        doctor = subprocess.run(
+            [sys.executable, "manage.py", "doctor"],
+            cwd=BASE, env=free_environment(BREAKEVEN_DATA=str(data)), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert "FAIL" not in doctor.stdout and doctor.returncode == 0, doctor.stdout
         second = subprocess.run(
             [sys.executable, "manage.py", "up", "--data", str(data)],
             cwd=BASE, env=free_environment(), capture_output=True, text=True, check=False,

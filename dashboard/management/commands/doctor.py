@@ -1,0 +1,168 @@
+"""`manage.py doctor`: is everything there that Breakeven needs, and does it answer? Exits 1 when something is wrong."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.utils import Error as DatabaseError
+from django.utils.translation import gettext as _
+from kombu.exceptions import OperationalError
+
+from dashboard import static_files
+from dashboard.celery import app
+from dashboard.settings import env
+
+LEAST_POSTGRES = 180_000
+LEAST_FREE = 1024**3  # bytes
+
+
+class Ill(Exception):
+    """What is wrong and what to do about it."""
+
+
+class Command(BaseCommand):
+    help = "Checks the installation and, where it runs, every part of it."
+    # A broken installation is what it is for: Django's own checks would end it before its first line.
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # each attempt would be a warning of two lines
+        ill = 0
+        for name, check in CHECKS:
+            try:
+                self.stdout.write(f"{self.style.SUCCESS('ok  ')} {name}: {check()}")
+            except Ill as error:
+                ill += 1
+                self.stdout.write(f"{self.style.ERROR('FAIL')} {name}: {error}")
+        if ill and not env.joined:
+            self.stdout.write(
+                _("Nothing runs with %(path)s. Start everything: manage.py up") % {"path": settings.DATA_DIR}
+            )
+        if ill:
+            sys.exit(1)
+
+
+def python() -> str:
+    """The version that runs this."""
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        raise Ill(_("%(version)s; Breakeven needs 3.11 to 3.13") % {"version": platform.python_version()})
+    return platform.python_version()
+
+
+def data_directory() -> str:
+    """It holds keys and databases: nobody else may look into it."""
+    path = settings.DATA_DIR
+    if not path.exists():
+        raise Ill(_("%(path)s does not exist; `manage.py up` makes it") % {"path": path})
+    open_to = [file for file in secrets() if stat.S_IMODE(file.stat().st_mode) & 0o077]
+    if open_to:
+        raise Ill(_("%(file)s can be read by others; run: chmod 600 %(file)s") % {"file": open_to[0]})
+    free = shutil.disk_usage(path).free
+    if free < LEAST_FREE:
+        raise Ill(_("only %(free)d MB free on the disk of %(path)s") % {"free": free // 1024**2, "path": path})
+    return _("%(path)s, %(free)d GB free") % {"path": path, "free": free // 1024**3}
+
+
+def secrets() -> Iterator[Any]:
+    """The files whose content gives power."""
+    for name in ("secret.key", "credentials.key", "run.json"):
+        path = settings.DATA_DIR / name
+        if path.exists():
+            yield path
+
+
+def database() -> str:
+    """PostgreSQL answers and is new enough."""
+    try:
+        connection.ensure_connection()
+        version: int = connection.connection.info.server_version
+    except DatabaseError as error:
+        raise Ill(str(error).strip()) from error
+    if version < LEAST_POSTGRES:
+        raise Ill(_("PostgreSQL %(version)d; Breakeven needs 18 or newer") % {"version": version // 10_000})
+    return f"PostgreSQL {version // 10_000}.{version % 10_000}"
+
+
+def migrations() -> str:
+    """The tables are those that the code expects."""
+    try:
+        executor = MigrationExecutor(connection)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError as error:
+        raise Ill(_("cannot be told: %(error)s") % {"error": str(error).strip()}) from error
+    if plan:
+        raise Ill(_("%(count)d to apply; run: manage.py prepare") % {"count": len(plan)})
+    return _("all applied")
+
+
+def queue() -> str:
+    """Redis or Valkey answers."""
+    try:
+        with app.connection_for_write() as broker:
+            broker.ensure_connection(max_retries=1, interval_start=0, timeout=3)
+    except OperationalError as error:
+        raise Ill(str(error)) from error
+    return _("answers")
+
+
+def worker() -> str:
+    """Somebody takes tasks from the queue."""
+    try:
+        answers = app.control.ping(timeout=2)
+    except OperationalError as error:
+        raise Ill(str(error)) from error
+    if not answers:
+        raise Ill(_("no worker answers; start one with: celery -A dashboard worker, or everything with manage.py up"))
+    return _("%(count)d answering") % {"count": len(answers)}
+
+
+def web() -> str:
+    """The pages answer, with the database and the queue behind them."""
+    return answer(f"{settings.BASE_URL}/readyz")
+
+
+def gateway() -> str:
+    """The gateway answers."""
+    return answer(f"{settings.GATEWAY_URL}/healthz")
+
+
+def answer(url: str) -> str:
+    """`url` when it answers with 200; raises Ill with what it says otherwise."""
+    try:
+        response = httpx.get(url, timeout=5)
+    except httpx.HTTPError as error:
+        raise Ill(f"{url}: {error}") from error
+    if response.status_code != 200:
+        raise Ill(f"{url}: {response.status_code} {response.text[:200]}")
+    return url
+
+
+def static() -> str:
+    """The style sheets and scripts that pages ask for are those of this version."""
+    if static_files.changed():
+        raise Ill(_("older than the sources; run: python -m dashboard.static_files"))
+    return _("collected")
+
+
+CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
+    ("Python", python),
+    ("data directory", data_directory),
+    ("static files", static),
+    ("database", database),
+    ("migrations", migrations),
+    ("queue", queue),
+    ("worker", worker),
+    ("web", web),
+    ("gateway", gateway),
+)
