@@ -5,6 +5,6 @@ from __future__ import annotations
 from dashboard.look import legend, theme
 from dashboard.views.machines import healthz, metrics, readyz
 from dashboard.views.overview import overview
-from dashboard.views.pages import server_error, settings_index
+from dashboard.views.pages import not_found, server_error, settings_index
 
 __all__ = ["healthz", "legend", "metrics", "not_found", "overview", "readyz", "server_error", "settings_index", "theme"]

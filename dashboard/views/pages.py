@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
+
+from providers.rest.errors import ApiError
 
 # Title, what one does there, address, the permission that opens it (None: whoever is logged in).
 PLACES = (
