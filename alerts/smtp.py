@@ -86,6 +86,7 @@ class Courier:
             backend.timeout = max(1.0, min(STEP_S, deadline - time.monotonic()))
             self.used = False
             backend.open()
+            backend.connection.ehlo_or_helo_if_needed()
         connection: smtplib.SMTP = backend.connection
         return connection
 

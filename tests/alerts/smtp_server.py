@@ -43,12 +43,16 @@ class Mailbox:
         self.now = OK
         self.connections = 0
 
-    async def handle_EHLO(self, server: Any, session: Session, envelope: Envelope, hostname: str, responses: list[str]) -> list[str]:
+    async def handle_EHLO(
+        self, server: Any, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
         self.connections += 1
         session.host_name = hostname
         return responses
 
-    async def handle_MAIL(self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:
+    async def handle_MAIL(
+        self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
         self.now = self.decide() if self.decide else self.plan.pop(0) if self.plan else OK
         envelope.mail_from = address
         if self.now == BUSY:
@@ -56,7 +60,9 @@ class Mailbox:
             server.transport.close()
         return "250 go on"
 
-    async def handle_RCPT(self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:
+    async def handle_RCPT(
+        self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
         if self.now == GREYLIST:
             return "451 4.7.1 greylisted, try again"
         if self.now == REFUSE:
