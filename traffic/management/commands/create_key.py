@@ -1,0 +1,28 @@
+"""`manage.py create_key`: make a key for an application, or for all, and print it this once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from traffic.keys import create_key
+from traffic.models import Application, Scope
+
+
+class Command(BaseCommand):
+    help = "Make a key and print it; it cannot be shown again."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("scopes", nargs="+", choices=Scope.values)
+        parser.add_argument("--application", metavar="SLUG", help="made when it is not there; without: for all")
+        parser.add_argument("--name", default="made by manage.py create_key")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        application = None
+        if slug := options["application"]:
+            application, _ = Application.objects.get_or_create(slug=slug, defaults={"name": slug})
+        if application is None and Scope.GATEWAY in options["scopes"]:
+            raise CommandError("A key for the gateway belongs to an application: pass --application SLUG.")
+        secret = create_key(name=options["name"], scopes=options["scopes"], application=application)[1]
+        self.stdout.write(secret)
