@@ -9,8 +9,8 @@ from __future__ import annotations
 from django.db import connection, transaction
 
 COLUMNS = (
-    "key, provider, account_id, day, starts_at, ends_at, category, provenance, amount, original_amount, currency, model,"
-    " token_class, lease_id, description, invoice_month"
+    "key, provider, account_id, day, starts_at, ends_at, category, provenance, amount, original_amount, currency,"
+    " model, token_class, lease_id, description, invoice_month"
 )
 
 BILLED = """
@@ -73,7 +73,8 @@ def post() -> int:
     return changed
 
 
-# What came in since the last posting, or in a transaction that was open then, is not due yet: changed bill lines, and the latest hours of leases that go on.
+# What came in since the last posting, or in a transaction that was open then, is not due yet: changed bill lines, and
+# the latest hours of leases that go on.
 _NOT_DUE = {
     "billed": """
         SELECT 'billed:' || c.account_id || ':' || c.external_id FROM providers_vendorcost AS c

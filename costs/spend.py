@@ -91,7 +91,7 @@ def spend(since: date, until: date, group_by: GroupBy = "provider", filters: Fil
     lines = [line for line in spend_lines(since, until, usage, fine) if wanted.hold(line.provider, line.who)]
     counted = [row for row in usage if wanted.hold(row["provider"], who_of(row))]
     groups = grouped(lines, counted, group_by)
-    provenance = {name: ZERO for name in Provenance.values}
+    provenance = dict.fromkeys(Provenance.values, ZERO)
     for line in lines:
         provenance[line.provenance] += line.amount
     return Spend(

@@ -45,7 +45,7 @@ def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
     return ApiError(404, str(error) or "There is nothing here.").response()
 
 
-def database_away(request: HttpRequest, error: Exception) -> HttpResponse:
+def database_away(request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
     return away(request)
 
 

@@ -28,7 +28,8 @@ def running(directory: Path) -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except PermissionError as error:
-        raise ImproperlyConfigured(f"{error.filename} belongs to another user; run this as the user who started `up`.")
+        sentence = f"{error.filename} belongs to another user; run this as the user who started `up`."
+        raise ImproperlyConfigured(sentence) from None
     return {str(key): str(value) for key, value in json.loads(text).items()}
 
 

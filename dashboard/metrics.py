@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from django.db.models import Count, Sum
 from prometheus_client import CollectorRegistry, Metric, generate_latest
@@ -29,7 +30,8 @@ class Figures(Collector):
 def usage() -> Iterator[Metric]:
     slugs = dict(Deployment.objects.values_list("pk", "slug"))
     sums = ("requests", "errors", "unpriced", "unknown_usage", "cost", *TOKENS)
-    rows = UsageDay.objects.values("provider", "model", "deployment_id").annotate(**{f"all_{n}": Sum(n) for n in sums})
+    totals = {f"all_{name}": Sum(name) for name in sums}
+    rows: Iterable[Mapping[str, Any]] = UsageDay.objects.values("provider", "model", "deployment_id").annotate(**totals)
     families = {
         name: CounterMetricFamily(f"breakeven_{name}", text, labels=LABELS)
         for name, text in (
@@ -75,8 +77,8 @@ def watching() -> Iterator[Metric]:
         alerts.add_metric([row["kind"], row["state"]], row["n"])
     yield alerts
     deliveries = GaugeMetricFamily("breakeven_deliveries", "Deliveries by state", labels=["channel", "state"])
-    for row in Delivery.objects.values("channel", "state").annotate(n=Count("pk")):
-        deliveries.add_metric([row["channel"], row["state"]], row["n"])
+    for sent in Delivery.objects.values("channel", "state").annotate(n=Count("pk")):
+        deliveries.add_metric([sent["channel"], sent["state"]], sent["n"])
     yield deliveries
     evaluated = GaugeMetricFamily("breakeven_rule_evaluated_timestamp_seconds", "Last evaluation", labels=["rule"])
     for rule in Rule.objects.enabled().exclude(evaluated_at=None):

@@ -78,7 +78,7 @@ def price_of(provider: str, model: str, price: Any, source: str) -> ListPrice | 
     over: dict[str, Decimal | None] = {}
     starts: set[int] = set()
     for name, library_name in zip(FIELDS, LIBRARY_FIELDS, strict=True):
-        value = getattr(price, library_name, None)
+        value: Any = getattr(price, library_name, None)
         tiers = getattr(value, "tiers", None)
         rates[name] = stored(value.base if tiers else value)
         over[name] = stored(tiers[0].price if tiers else value)

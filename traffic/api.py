@@ -37,7 +37,7 @@ class IngestAnswer(Schema):
 @router.post(
     "/requests",
     auth=needs("ingest"),
-    response={200: IngestAnswer, **{status: Error for status in (400, 401, 403, 413, 415, 503)}},
+    response={200: IngestAnswer, **dict.fromkeys((400, 401, 403, 413, 415, 503), Error)},
     summary="Store requests; answered after the commit",
     openapi_extra={
         "requestBody": {

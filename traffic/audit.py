@@ -38,17 +38,18 @@ def rollup_differences() -> Iterator[Difference]:
 def compare(table: str, right: str, columns: str, mark: str, period: str) -> Iterator[Difference]:
     names = columns.split(", ")
     key = [name for name in names if name in (period, *sql.KEY, "metric", "bucket")]
-    sums = [name for name in names if name not in key]
-    as_text = ", ".join(f"{{0}}.{name}" for name in sums)
-    kept = "(hour AT TIME ZONE 'UTC')::date" if period == "hour" else "day"
+    stored_key, right_key = (", ".join(f"{side}.{name}" for name in key) for side in "sr")
+    stored_sums, right_sums = (", ".join(f"{side}.{name}" for name in names if name not in key) for side in "sr")
+    day = "(hour AT TIME ZONE 'UTC')::date" if period == "hour" else "day"
     statement = f"""
         SELECT concat_ws(' ', {", ".join(f"coalesce(s.{name}, r.{name})" for name in key)}),
-               s.{mark}::text, r.{mark}::text, ROW({as_text.format("s")})::text, ROW({as_text.format("r")})::text
-        FROM (SELECT * FROM {table} WHERE {mark} <> 0
-              AND {kept} NOT IN (SELECT day FROM traffic_sealedday)) AS s
-        FULL JOIN ({right}) AS r ON ({", ".join(f"s.{name}" for name in key)}) = ({", ".join(f"r.{name}" for name in key)})
-        WHERE ROW({as_text.format("s")}) IS DISTINCT FROM ROW({as_text.format("r")})
-    """  # noqa: S608  # names of our own columns
+               s.{mark}::text, r.{mark}::text, ROW({stored_sums})::text, ROW({right_sums})::text
+        FROM (
+            SELECT * FROM {table} WHERE {mark} <> 0 AND {day} NOT IN (SELECT day FROM traffic_sealedday)
+        ) AS s
+        FULL JOIN ({right}) AS r ON ({stored_key}) = ({right_key})
+        WHERE ROW({stored_sums}) IS DISTINCT FROM ROW({right_sums})
+    """
     with connection.cursor() as cursor:
         cursor.execute(statement)
         for key_text, stored, right_mark, stored_row, right_row in cursor:

@@ -173,7 +173,7 @@ def from_rollup(table: str, period: Period, group_by: str, filters: Filters | No
         name, column, bounds = f"traffic_{table}_day", "u.day", [period.first_day, period.end_day]
     else:
         name, column = f"traffic_{table}_hour", "u.hour"
-        bounds = [period.since.replace(minute=0, second=0, microsecond=0), period.until]  # type: ignore[list-item]
+        bounds = [period.since.replace(minute=0, second=0, microsecond=0), period.until]
     conditions = [f"{column} >= %s AND {column} < %s"]
     parameters: list[Any] = list(bounds)
     for lookup, values in (filters or Filters()).lookups().items():

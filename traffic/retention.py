@@ -58,12 +58,12 @@ def seal(day: date) -> None:
 
 def totals_of_rows(day: date) -> dict[str, Any]:
     columns = ", ".join(f"coalesce(sum({expression}), 0)::text AS {name}" for name, expression in SUMS.items())
-    return one_row(f"SELECT {columns} FROM traffic_request WHERE day = %s", day)  # noqa: S608  # our own columns
+    return one_row(f"SELECT {columns} FROM traffic_request WHERE day = %s", day)  # our own columns
 
 
 def totals_of_rollup(day: date) -> dict[str, Any]:
     columns = ", ".join(f"coalesce(sum({name}), 0)::text AS {name}" for name in SUMS)
-    return one_row(f"SELECT {columns} FROM traffic_usage_day WHERE day = %s", day)  # noqa: S608  # our own columns
+    return one_row(f"SELECT {columns} FROM traffic_usage_day WHERE day = %s", day)  # our own columns
 
 
 def one_row(statement: str, day: date) -> dict[str, Any]:

@@ -48,5 +48,5 @@ def backoff(failures: int, every_s: int, retry_after: float | None) -> timedelta
     """How long to wait after a failure: doubling from the interval, at most an hour, 20 % of chance, never less than
     the vendor asked for."""
     wait = min(min(every_s, 60) * 2 ** min(failures - 1, 12), LONGEST_BACKOFF_S)
-    wait *= random.uniform(0.9, 1.1)  # noqa: S311  # spreads load, guards nothing
+    wait *= random.uniform(0.9, 1.1)
     return timedelta(seconds=max(wait, retry_after or 0))

@@ -1,4 +1,4 @@
-"""Storing what a vendor answered: upserts on the vendor's natural keys, so that the same answer twice changes nothing."""
+"""Storing what a vendor answered: upserts on its natural keys, so that the same answer twice changes nothing."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def store_leases(account: Account, rows: Iterable[LeaseRow], now: datetime) -> i
 
 def store_lease(lease: Lease, row: LeaseRow, now: datetime) -> None:
     ended = row.state == LeaseState.ENDED
-    lease.name, lease.gpu, lease.gpu_count, lease.memory_gb = row.name, row.gpu, row.gpu_count, row.memory_gb  # type: ignore[assignment]  # whole GB are decimals too
+    lease.name, lease.gpu, lease.gpu_count, lease.memory_gb = row.name, row.gpu, row.gpu_count, row.memory_gb
     lease.kind, lease.region, lease.utilisation = row.kind, row.region, row.utilisation
     lease.state, lease.raw_state, lease.price_per_hour = row.state, row.raw_state, row.price_per_hour
     lease.started_at = row.started_at or (lease.started_at if lease.pk else now)
@@ -158,7 +158,7 @@ def store_balance(account: Account, row: BalanceRow) -> int:
 def upsert(model: type[M], records: Iterable[M], key: tuple[str, ...]) -> None:
     """Insert or update on a natural key, in its order so that two polls cannot deadlock."""
     fields = [field.name for field in model._meta.concrete_fields if not field.primary_key and field.name not in key]
-    sort: Callable[[M], Any] = lambda record: tuple(str(getattr(record, name)) for name in key)  # noqa: E731  # a key
+    sort: Callable[[M], Any] = lambda record: tuple(str(getattr(record, name)) for name in key)  # a key
     ordered = sorted(records, key=sort)
     model._default_manager.bulk_create(
         ordered, batch_size=1000, update_conflicts=True, unique_fields=list(key), update_fields=fields

@@ -1,4 +1,4 @@
-"""Accounts are polled by a due-queue over real HTTP: once each, with back-off, and the answer stored without doubles."""
+"""Accounts are polled by a due-queue over real HTTP: once each, with back-off, stored without doubles."""
 
 from __future__ import annotations
 
@@ -49,9 +49,8 @@ def sandbox(vendors: Sandbox) -> Iterator[Sandbox]:
 
 
 def account(sandbox: Sandbox, kind: str, **given: Any) -> Account:
-    made = Account.objects.create(
-        slug=kind, name=kind, kind=kind, base_url=f"{sandbox.url}/{kind}", local=True, secret=encrypt(SECRETS[kind]), **given
-    )
+    values = {"slug": kind, "name": kind, "kind": kind, "secret": encrypt(SECRETS[kind]), **given}
+    made = Account.objects.create(base_url=f"{sandbox.url}/{kind}", local=True, **values)
     made.refresh_from_db()
     due.ensure_feeds(made, timezone.now())
     return made

@@ -13,7 +13,7 @@ WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
 def read_body(request: HttpRequest, limit: int) -> bytes:
-    """The decompressed body. Raises ApiError: 413 past `limit` bytes, 415 for another encoding, 400 for a broken one."""
+    """The decompressed body. Raises ApiError: 413 past `limit` bytes, 415 for another encoding, 400 if broken."""
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in ("", "identity"):
         return read_plain(request, limit)

@@ -168,7 +168,7 @@ def place(message: str) -> tuple[list[str | int], str]:
     assert match is not None
     path: list[str | int] = [part for part in (match[2] or "").split(".") if part]
     unknown = re.search(r"unknown field `(\w+)`", message)
-    return (path + [unknown[1]] if unknown else path), match[1]
+    return ([*path, unknown[1]] if unknown else path), match[1]
 
 
 def refuse_nul(value: Any, loc: list[str | int]) -> None:

@@ -44,7 +44,8 @@ COLUMNS = {
 }
 
 MAKE_STAGE = (
-    "CREATE TEMP TABLE IF NOT EXISTS traffic_stage (number int, alt_day date, own_day date, own_id uuid, round int NOT NULL DEFAULT 0, "
+    "CREATE TEMP TABLE IF NOT EXISTS traffic_stage"
+    " (number int, alt_day date, own_day date, own_id uuid, round int NOT NULL DEFAULT 0, "
     + ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
     + ") ON COMMIT DELETE ROWS"
 )
