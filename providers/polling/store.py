@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from statistics import median
@@ -158,8 +158,8 @@ def store_balance(account: Account, row: BalanceRow) -> int:
 def upsert(model: type[M], records: Iterable[M], key: tuple[str, ...]) -> None:
     """Insert or update on a natural key, in its order so that two polls cannot deadlock."""
     fields = [field.name for field in model._meta.concrete_fields if not field.primary_key and field.name not in key]
-    sort: Callable[[M], Any] = lambda record: tuple(str(getattr(record, name)) for name in key)  # a key
-    ordered = sorted(records, key=sort)
+    # a key
+    ordered = sorted(records, key=lambda record: tuple(str(getattr(record, name)) for name in key))
     model._default_manager.bulk_create(
         ordered, batch_size=1000, update_conflicts=True, unique_fields=list(key), update_fields=fields
     )

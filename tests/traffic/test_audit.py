@@ -10,7 +10,6 @@ from tests.traffic.test_store import row
 from traffic.audit import rollup_differences
 from traffic.ingest.store import Installation, ingest
 
-
 ROLLUPS = ("traffic_usage_hour", "traffic_usage_day", "traffic_latency_hour", "traffic_latency_day")
 
 
