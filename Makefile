@@ -29,7 +29,7 @@ lint: ## Check style, types, imports between apps, templates and missing migrati
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/djlint templates --check --lint --quiet
+	$(BIN)/djlint templates --lint --quiet
 	$(BIN)/mypy $(APPS) tests manage.py
 	$(BIN)/python -W ignore manage.py makemigrations --check --dry-run
 
