@@ -2,40 +2,75 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import BooleanField, ExpressionWrapper, Q, Sum
 
 from costs import sheets
-from costs.breakeven import Inputs, PriceList, SelfHost, TokenPrices
+from costs.breakeven import Inputs, Mix, PriceList, SelfHost, TokenPrices, Usage, measured_mix
 from costs.models import Category, Charge, PriceSheet, Provenance
 from providers.models import Deployment, Lease, Offer, TokenPrice
+from providers.pricing import DATED
 from traffic.models import UsageHour
 
 WINDOW = timedelta(days=30)
 LIVE = "live"  # the name of today's price list beside the dated sheets
 ROUTABLE = Decimal("0.7")
 HOURS = Decimal(730)
-LONG_WRITE = Decimal("1.6")  # a 1-hour cache write costs 1.6 of a 5-minute one at every Claude model
+COUNTS = ("requests", "unknown_usage", "batched", "uncached_input", "cache_read", "cache_write_5m", "cache_write_1h")
+SUMS = {name: Sum(name) for name in (*COUNTS, "output")}
+INPUT = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h")
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """Requests of the window, added up; `api_*` are those that a vendor served."""
+    """Requests of the window, added up by provider, model and task; `ours` are those that our own GPUs served."""
 
-    requests: int
-    run_rate: int  # a month of 30 days at this pace
+    groups: list[dict[str, Any]]
     days: Decimal  # observed, at most 30
-    input_tokens: Decimal  # of one request, cache writes not counted
-    output_tokens: Decimal
-    cache_read_share: Decimal
-    cache_write_tokens: Decimal  # a month, as 5-minute writes
-    batch_share: Decimal
     peak_factor: Decimal
-    models: dict[str, int]  # requests by API model
+
+    @property
+    def requests(self) -> int:
+        return sum(row["requests"] for row in self.groups)
+
+    @property
+    def own_requests(self) -> int:
+        return sum(row["requests"] for row in self.groups if row["ours"])
+
+    @property
+    def run_rate(self) -> int:
+        """Requests of a month of 30 days at this pace."""
+        return int(self.requests * 30 / self.days)
+
+
+def measure(now: datetime) -> Traffic:
+    """Traffic of the 30 days up to now, from the usage hours."""
+    hours = UsageHour.objects.filter(hour__gte=now - WINDOW, hour__lte=now)
+    served = ExpressionWrapper(Q(leased__gt=0) | Q(provider="self"), BooleanField())
+    groups = hours.annotate(ours=served).values("provider", "model", "task", "ours").annotate(**SUMS)
+    loads = list(hours.values("hour").annotate(tokens=Sum("output")).order_by("hour").values_list("hour", "tokens"))
+    days = observed_days(loads[0][0], now) if loads else Decimal(30)
+    return Traffic(list(groups.order_by()), days, peak([int(tokens) for _, tokens in loads], days))
+
+
+def observed_days(first: datetime, now: datetime) -> Decimal:
+    """How much of the window there was anything to see; a day at least, so that one busy hour is no month."""
+    days = Decimal(int((now - first).total_seconds())) / 86_400
+    return min(max(days, Decimal(1)), Decimal(30))
+
+
+def peak(tokens: list[int], days: Decimal) -> Decimal:
+    """Busiest hour against the mean hour, quiet hours included; at least 1."""
+    total = sum(tokens)
+    if not total:
+        return Decimal(1)
+    mean = Decimal(total) / (days * 24)
+    return max(Decimal(1), round(Decimal(max(tokens)) / mean, 4))
 
 
 class BookPrices:
@@ -46,9 +81,30 @@ class BookPrices:
 
     def token_prices(self, model: str) -> TokenPrices | None:
         """Prices in force now; a vendor's own beats a reseller's of the same model."""
-        rows = TokenPrice.objects.filter(model=model, starts_at__lte=self.now).order_by("-starts_at")
-        found = sorted(rows, key=lambda row: row.provider not in ("anthropic", "openai"))
+        found = self.rows({model})
         return prices_of(found[0]) if found else None
+
+    def rows(self, models: Iterable[str]) -> list[TokenPrice]:
+        """The versions in force of these models, vendors' own first; a dated name is the model without its date."""
+        names = {*models, *(plain_name(model) for model in models)}
+        rows = TokenPrice.objects.filter(model__in=names, starts_at__lte=self.now).order_by(
+            "provider", "model", "-starts_at"
+        )
+        newest = rows.distinct("provider", "model")
+        return sorted(newest, key=lambda row: row.provider not in ("anthropic", "openai"))
+
+    def by_model(self, models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], TokenPrice]:
+        """The price of each (provider, model) that has one, in one query."""
+        wanted = set(models)
+        rows = self.rows({model for _, model in wanted})
+        known = {(row.provider, row.model): row for row in rows}
+        found = {key: known.get(key) or known.get((key[0], plain_name(key[1]))) for key in wanted}
+        return {key: row for key, row in found.items() if row is not None}
+
+
+def plain_name(model: str) -> str:
+    """A model's name without vendor and date."""
+    return DATED.sub("", model.rsplit("/", 1)[-1])
 
 
 def prices_of(row: TokenPrice) -> TokenPrices:
@@ -69,26 +125,93 @@ def price_lists(now: datetime) -> dict[str, PriceList]:
     return {**stored, LIVE: BookPrices(now)}
 
 
-def live_inputs(now: datetime) -> Inputs:
+def live_inputs(now: datetime, traffic: Traffic | None = None) -> Inputs:
     """Complete inputs; where nothing was measured yet, the reference sheet's example stands in."""
     reference = sheets.load()
+    traffic = traffic or measure(now)
+    book = BookPrices(now)
+    inputs = example(book, reference, live_selfhost(now, traffic, reference), traffic.run_rate)
+    known = book.by_model((row["provider"], row["model"]) for row in traffic.groups if not row["ours"])
+    mix = traffic_mix(traffic, known)
+    if mix is None:
+        return inputs
+    return replace(mix.over(inputs), api_model=main_model(traffic, known) or inputs.api_model)
+
+
+def example(book: BookPrices, reference: sheets.Sheet, selfhost: SelfHost, run_rate: int) -> Inputs:
+    """The reference sheet's workload at today's price of its model, or at the sheet's where the book has none."""
     work = reference.workload
-    traffic = measure(now)
-    prices = BookPrices(now)
-    model, mixed = api_prices(traffic, prices, reference)
-    empty = traffic.requests == 0
+    prices = book.token_prices(work.api_model) or reference.token_prices(work.api_model)
+    if prices is None:
+        raise LookupError(f"neither the price book nor the sheet {reference.name} has a price for {work.api_model}")
     return Inputs(
         price_sheet=LIVE,
-        api_model=model,
-        prices=mixed,
-        input_tokens=Decimal(work.input_tokens) if empty else traffic.input_tokens,
-        output_tokens=Decimal(work.output_tokens) if empty else traffic.output_tokens,
-        cache_read_share=Decimal(1) if empty else traffic.cache_read_share,
-        cache_write_tokens=Decimal(work.cache_write_tokens) if empty else traffic.cache_write_tokens,
-        batch_share=traffic.batch_share,
-        requests_per_month=traffic.run_rate,
+        api_model=work.api_model,
+        prices=prices,
+        input_tokens=Decimal(work.input_tokens),
+        output_tokens=Decimal(work.output_tokens),
+        cache_read_share=Decimal(1),
+        cache_write_tokens=Decimal(work.cache_write_tokens),
+        batch_share=Decimal(0),
+        requests_per_month=run_rate,
         routable_share=ROUTABLE,
-        selfhost=live_selfhost(now, traffic, reference),
+        selfhost=selfhost,
+    )
+
+
+def main_model(traffic: Traffic, known: Mapping[tuple[str, str], TokenPrice]) -> str | None:
+    """The model that most API requests went to."""
+    counts: dict[str, int] = {}
+    for row in traffic.groups:
+        if not row["ours"] and (row["provider"], row["model"]) in known:
+            counts[row["model"]] = counts.get(row["model"], 0) + row["requests"]
+    return max(counts, key=lambda model: counts[model], default=None)
+
+
+def traffic_mix(traffic: Traffic, known: Mapping[tuple[str, str], TokenPrice]) -> Mix | None:
+    """The average request at today's prices; None while no priced API request was seen.
+
+    What a vendor served counts at its model's price. What our own GPUs served, and models without a price, count with
+    their own tokens at the mean price and cache shares of the rest: what they would cost at the API is not measured.
+    """
+    priced = [row for row in traffic.groups if not row["ours"] and (row["provider"], row["model"]) in known]
+    rows = [part for row in priced for part in usage_of(row, known[row["provider"], row["model"]])]
+    mix = measured_mix(rows, traffic.run_rate)
+    others = [row for row in traffic.groups if row not in priced]
+    if mix is None or not others:
+        return mix
+    return measured_mix([*rows, *(at_mean(row, mix, rows) for row in others)], traffic.run_rate)
+
+
+def usage_of(row: Mapping[str, Any], price: TokenPrice) -> Iterable[Usage]:
+    """A group's tokens at its price, its batch part apart; requests whose tokens are unknown count as the others."""
+    prices = prices_of(price)
+    long_write = prices.cache_write_5m if price.cache_write_1h is None else price.cache_write_1h
+    known = row["requests"] - row["unknown_usage"]
+    batched = min(row["batched"], known)
+    in_batch: dict[str, Any] = {name: row[name] * batched // known if known else 0 for name in (*INPUT, "output")}
+    if known > batched:
+        at_once: dict[str, Any] = {name: row[name] - in_batch[name] for name in in_batch}
+        yield Usage(prices, long_write, known - batched, **at_once)
+    if batched:
+        # The engine's batch discount leaves cache writes alone, the vendors' does not.
+        factor = 1 - prices.batch_discount
+        discounted = replace(prices, cache_write_5m=prices.cache_write_5m * factor)
+        yield Usage(discounted, long_write * factor, batched, **in_batch, batch=True)
+
+
+def at_mean(row: Mapping[str, Any], mix: Mix, rows: Iterable[Usage]) -> Usage:
+    """A group as if the API had served it: its own lengths, the API's mean prices and cache shares."""
+    sums = [(name, sum(getattr(one, name) for one in rows)) for name in INPUT]
+    total = sum(count for _, count in sums)
+    tokens = sum(row[name] for name in INPUT)
+    divided: dict[str, Any] = {name: tokens * count // total if total else 0 for name, count in sums}
+    return Usage(
+        prices=mix.prices,
+        cache_write_1h_price=mix.prices.cache_write_5m,  # the mean of both kinds of write
+        requests=row["requests"] - row["unknown_usage"],
+        output=row["output"],
+        **divided,
     )
 
 
@@ -116,15 +239,16 @@ def gpu_hourly(leases: list[Lease], reference: sheets.Sheet) -> Decimal:
         Offer.objects.filter(gpu="RTX 4090", kind="on_demand", available=True).order_by("price_per_gpu_hour").first()
     )
     if offer:
-        return offer.price_per_gpu_hour
+        price: Decimal = offer.price_per_gpu_hour
+        return price
     work = reference.workload
     return reference.gpu_price(work.provider, work.gpu, "on_demand").hourly.low
 
 
 def capacity(leases: list[Lease]) -> Decimal | None:
     """One GPU's aggregate output tokens a second, where a trial or the catalogue says; None is unknown."""
-    known = Deployment.objects.filter(lease__in=leases, tokens_per_second__isnull=False)
-    rates = [deployment.tokens_per_second for deployment in known]
+    known = Deployment.objects.filter(lease__in=leases, tokens_per_second__gt=0)
+    rates = [deployment.tokens_per_second for deployment in known] if leases else []
     return Decimal(str(min(rate for rate in rates if rate))) if rates else None
 
 
@@ -135,75 +259,4 @@ def upkeep(now: datetime, reference: sheets.Sheet) -> Decimal:
         provenance=Provenance.ENTERED, category__in=(Category.UPKEEP, Category.VM)
     )
     total: Decimal | None = entered.aggregate(total=Sum("amount"))["total"]
-    return reference.workload.upkeep_monthly if total is None else total
-
-
-def api_prices(traffic: Traffic, book: BookPrices, reference: sheets.Sheet) -> tuple[str, TokenPrices]:
-    """The model that most API requests ask for, and the prices of all of them weighted by requests."""
-    priced = [(model, count, book.token_prices(model)) for model, count in traffic.models.items()]
-    known = [(model, count, prices) for model, count, prices in priced if prices is not None]
-    if not known:
-        model = reference.workload.api_model
-        found = book.token_prices(model) or reference.token_prices(model)
-        if found is None:
-            raise LookupError(f"neither the price book nor the sheet {reference.name} has a price for {model}")
-        return model, found
-    total = sum(count for _, count, _ in known)
-    means = {
-        name: sum((getattr(prices, name) * count for _, count, prices in known), Decimal(0)) / total
-        for name in ("input", "output", "cache_write_5m", "cache_read", "batch_discount")
-    }
-    return max(known, key=lambda one: one[1])[0], TokenPrices(**means)
-
-
-def measure(now: datetime) -> Traffic:
-    """Traffic of the 30 days up to now, from the usage hours."""
-    since = now - WINDOW
-    hours = UsageHour.objects.filter(hour__gte=since, hour__lte=now)
-    names = ("requests", "unknown_usage", "batched", "uncached_input", "cache_read", "output")
-    sums = {name: Sum(name) for name in (*names, "cache_write_5m", "cache_write_1h")}
-    of_all: dict[str, Any] = hours.aggregate(**sums)
-    of_api: dict[str, Any] = hours.filter(leased=0).aggregate(**sums)
-    all_ = {name: int(value or 0) for name, value in of_all.items()}
-    api = {name: int(value or 0) for name, value in of_api.items()}
-    loads = list(hours.values("hour").annotate(tokens=Sum("output")).order_by("hour").values_list("hour", "tokens"))
-    days = observed_days(loads[0][0], now) if loads else Decimal(30)
-    known = all_["requests"] - all_["unknown_usage"]
-    inputs = all_["uncached_input"] + all_["cache_read"]
-    writes = all_["cache_write_5m"] + LONG_WRITE * all_["cache_write_1h"]
-    models = hours.filter(leased=0, unpriced=0).exclude(provider="self").values("model").annotate(n=Sum("requests"))
-    return Traffic(
-        requests=all_["requests"],
-        run_rate=int(all_["requests"] * 30 / days),
-        days=days,
-        input_tokens=ratio(inputs, known),
-        output_tokens=ratio(all_["output"], known),
-        cache_read_share=cached_share(api) if api["requests"] else cached_share(all_),
-        cache_write_tokens=Decimal(writes) * 30 / days,
-        batch_share=ratio(all_["batched"], all_["requests"]),
-        peak_factor=peak([int(tokens) for _, tokens in loads], days),
-        models={row["model"]: row["n"] for row in models},
-    )
-
-
-def observed_days(first: datetime, now: datetime) -> Decimal:
-    """How much of the window there was anything to see; a day at least, so that one busy hour is no month."""
-    days = Decimal(int((now - first).total_seconds())) / 86_400
-    return min(max(days, Decimal(1)), Decimal(30))
-
-
-def ratio(part: int, whole: int) -> Decimal:
-    return Decimal(part) / whole if whole else Decimal(0)
-
-
-def cached_share(sums: dict[str, int]) -> Decimal:
-    return ratio(sums["cache_read"], sums["cache_read"] + sums["uncached_input"])
-
-
-def peak(tokens: list[int], days: Decimal) -> Decimal:
-    """Busiest hour against the mean hour, quiet hours included; at least 1."""
-    total = sum(tokens)
-    if not total:
-        return Decimal(1)
-    mean = Decimal(total) / (days * 24)
-    return max(Decimal(1), round(Decimal(max(tokens)) / mean, 4))
+    return total if total is not None else reference.workload.upkeep_monthly

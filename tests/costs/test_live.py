@@ -1,0 +1,97 @@
+"""The break-even's live inputs cost exactly what the traffic that they were measured on costs today."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from costs.breakeven import compute
+from costs.live import LIVE, live_inputs, measure
+from providers.models import TokenPrice
+from tests.costs.test_spend import usage
+from traffic.models import UsageHour
+
+NOW = datetime(2026, 9, 16, 12, tzinfo=UTC)
+FIRST = NOW - timedelta(days=30)
+
+
+def price(model: str, **given: Any) -> TokenPrice:
+    rates = {"uncached_input": 3, "cache_read": Decimal("0.3"), "cache_write_5m": Decimal("3.75"), "cache_write_1h": 6,
+             "output": 15, "batch_factor": Decimal("0.5")}  # fmt: skip
+    known = {"provider": "anthropic", "starts_at": FIRST - timedelta(days=300), "source": "test", "seen_at": NOW}
+    return TokenPrice.objects.create(model=model, **known | rates | given)
+
+
+def hour(n: int = 0, **given: Any) -> None:
+    usage(UsageHour, hour=FIRST + timedelta(hours=n), **given)
+
+
+@pytest.fixture
+def book(db: Any) -> None:
+    price("claude-sonnet-5-5", uncached_input=2, output=10)
+    price("claude-haiku-4-5", uncached_input=1, output=5, cache_read=Decimal("0.1"))
+
+
+def test_without_traffic_the_sheets_example_stands_in(book: None) -> None:
+    inputs = live_inputs(NOW)
+    assert (inputs.price_sheet, inputs.requests_per_month, inputs.input_tokens) == (LIVE, 0, 500)
+
+
+def test_two_models_batches_and_long_cache_writes_cost_what_they_cost(book: None) -> None:
+    hour(model="claude-sonnet-5-5", requests=300, uncached_input=90_000, cache_read=300_000, cache_write_5m=4_000,
+         cache_write_1h=7_000, output=60_000)  # fmt: skip
+    hour(1, model="claude-haiku-4-5-20251001", task="batch", requests=100, batched=100, uncached_input=50_000,
+         cache_write_5m=1_000, output=9_000)  # fmt: skip
+    at_once = 90_000 * 2 + 300_000 * Decimal("0.3") + 4_000 * Decimal("3.75") + 7_000 * 6 + 60_000 * 10
+    in_batch = (50_000 + 1_000 * Decimal("3.75") + 9_000 * 5) / 2
+    inputs = live_inputs(NOW)
+    assert inputs.requests_per_month == 400
+    assert inputs.api_model == "claude-sonnet-5-5"
+    assert abs(compute(inputs).api_cost - (at_once + in_batch) / 1_000_000) < Decimal("1e-9")
+
+
+def test_requests_whose_tokens_nobody_knows_count_as_the_others(book: None) -> None:
+    hour(model="claude-haiku-4-5", requests=20, unknown_usage=10, uncached_input=10_000, output=1_000)
+    inputs = live_inputs(NOW)
+    assert (inputs.requests_per_month, inputs.input_tokens, inputs.output_tokens) == (20, 1000, 100)
+
+
+def test_what_our_own_gpus_served_counts_with_its_own_lengths_at_the_apis_mean_price(book: None) -> None:
+    hour(model="claude-sonnet-5-5", requests=10, uncached_input=1_000, cache_read=3_000, output=1_000)
+    hour(
+        1, provider="self", model="mistral", requests=30, leased=30, uncached_input=8_000, cache_read=4_000, output=600
+    )
+    traffic = measure(NOW)
+    assert (traffic.requests, traffic.own_requests) == (40, 30)
+    inputs = live_inputs(NOW, traffic)
+    assert inputs.input_tokens == Decimal(16_000) / 40
+    assert inputs.output_tokens == Decimal(1_600) / 40
+    assert inputs.cache_read_share == Decimal("0.75")
+    assert (inputs.prices.input, inputs.prices.output) == (2, 10)
+
+
+def test_a_model_without_a_price_takes_nothing_off_the_volume(book: None) -> None:
+    hour(model="claude-haiku-4-5", requests=10, uncached_input=1_000, output=1_000)
+    hour(1, provider="aurora", model="aurora-2", requests=10, unpriced=10, uncached_input=1_000, output=1_000)
+    inputs = live_inputs(NOW)
+    assert (inputs.requests_per_month, inputs.output_tokens, inputs.prices.output) == (20, 100, 5)
+
+
+def test_the_peak_is_the_busiest_hour_against_the_mean(book: None) -> None:
+    for n in range(0, 720, 24):
+        hour(n, model="claude-haiku-4-5", requests=1, output=24)
+    assert measure(NOW).peak_factor == 24
+
+
+def test_live_inputs_take_as_many_statements_for_nine_models_as_for_one(
+    book: None, django_assert_num_queries: Any
+) -> None:
+    hour(model="claude-sonnet-5-5", requests=1, output=1)
+    for n in range(8):
+        price(f"claude-{n}")
+        hour(n, model=f"claude-{n}", requests=1, output=1)
+    with django_assert_num_queries(7):
+        live_inputs(NOW)
