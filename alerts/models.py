@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
@@ -20,6 +22,23 @@ class Severity(models.TextChoices):
 def cause_choices() -> list[tuple[str, str]]:
     """A callable, so that a new cause needs no migration."""
     return [(cause.value, cause.value) for cause in Cause]
+
+
+REASONS = {
+    Cause.BEGAN: _("the line is crossed; it must last"),
+    Cause.CROSSED: _("the line is crossed"),
+    Cause.PASSED: _("over before it opened"),
+    Cause.CLEARED: _("clear of the line again"),
+    Cause.GONE: _("no longer there"),
+    Cause.RAISED: _("a higher level takes over"),
+    Cause.LOWERED: _("back at a lower level"),
+    Cause.UNSILENCED: _("still open after the silence"),
+    Cause.ESCALATED: _("nobody acknowledged it"),
+    Cause.REMINDED: _("still open"),
+    Cause.ACKNOWLEDGED: _("somebody has it"),
+    Cause.CLOSED: _("resolved by hand"),
+    Cause.UNDONE: _("taken back"),
+}
 
 
 class Rule(models.Model):
@@ -100,6 +119,11 @@ class Alert(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("alerts:detail", args=[self.pk])
 
+    @property
+    def lasted(self) -> timedelta | None:
+        """How long it was open; None while it is, or where it never was."""
+        return self.resolved_at - self.opened_at if self.resolved_at and self.opened_at else None
+
 
 class Transition(models.Model):
     """One change of an alert's state, and why."""
@@ -120,6 +144,11 @@ class Transition(models.Model):
 
     def __str__(self) -> str:
         return f"{self.before or 'new'} → {self.after}"
+
+    @property
+    def reason(self) -> str:
+        """The cause as people say it."""
+        return str(REASONS.get(self.cause, self.cause))
 
 
 class Silence(models.Model):

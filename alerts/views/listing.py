@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.decorators import login_required, permission_required
@@ -39,6 +39,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
         "pace": reports.pace(now - timedelta(days=30)),
         "noisy": reports.noisy(now - timedelta(days=30)),
         "may_act": request.user.has_perm("alerts.change_alert"),
+        "may_silence": request.user.has_perm("alerts.add_silence"),
         "json_url": "/api/v1/alerts?state=open",
     }
     return render(request, "alerts/list.html", context)
@@ -85,14 +86,10 @@ def alert(request: HttpRequest, pk: int) -> HttpResponse:
         "kind": KINDS.get(found.rule.kind),
         "timeline": list(found.transitions.select_related("by")),
         "deliveries": list(deliveries),
-        "lasted": lasted(found, now),
+        "lasted": found.lasted,
         "silences": list(Silence.objects.covering(found, now).select_related("by")),
         "earlier": list(Alert.objects.earlier(found)[:10]),
         "may_act": request.user.has_perm("alerts.change_alert"),
         "live": found.state in (State.OPEN, State.ACKNOWLEDGED),
     }
     return render(request, "alerts/detail.html", context)
-
-
-def lasted(alert: Alert, now: datetime) -> timedelta | None:
-    return (alert.resolved_at or now) - alert.opened_at if alert.opened_at else None
