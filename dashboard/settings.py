@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import dj_database_url
+import django_stubs_ext
 
 from dashboard.environment import Environment, data_dir, email_settings
+
+# Django's generic classes can be subscripted at run time too, as the type checker wants them.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = data_dir()
@@ -170,6 +174,7 @@ LOGGING = {
         # One line per request is the access log's work; Django repeats each 4xx as a warning.
         "django.request": {"level": "ERROR"},
         "httpx": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},  # under the anthropic SDK
         "mail.log": {"level": "WARNING"},  # aiosmtpd tells every line of every session
         "celery.app.trace": {"level": "WARNING"},
     },

@@ -21,7 +21,7 @@ from dashboard.demo.company import APPLICATIONS, PEOPLE, PLAYGROUND
 from dashboard.demo.files import ADMIN, Credentials
 from dashboard.demo.story import Story, add_months, moment
 from providers.encryption import encrypt
-from providers.models import Account, Deployment, Lease
+from providers.models import Account, Deployment, Feed, Lease
 from providers.polling.due import claim, ensure_feeds
 from providers.polling.services import poll
 from providers.sandbox import anthropic, runpod, vllm
@@ -219,10 +219,16 @@ def accounts(sandbox_url: str, now: datetime) -> None:
 
 
 def poll_accounts() -> None:
-    """A first poll here and now, so that the first page shows bills and leases; beat goes on with the next."""
+    """A first poll here and now, so that the first page shows bills and leases; beat goes on with the next.
+
+    Usage by the hour is some twenty thousand rows that no first page needs: it is left to the worker.
+    """
     for account in Account.objects.enabled().filter(slug__in=[vendor.slug for vendor in VENDORS]):
         for feed in claim(timezone.now(), account=account):
-            poll(feed)
+            if feed.kind == "usage":
+                Feed.objects.filter(pk=feed.pk, claimed_until=feed.claimed_until).update(claimed_until=None)
+            else:
+                poll(feed)
     ledger.post()
 
 

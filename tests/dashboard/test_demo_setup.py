@@ -30,7 +30,6 @@ def set_up(credentials: Credentials, url: str = "http://127.0.0.1:1000") -> None
     setup.set_up(STORY, credentials, url, NOW)
     setup.accounts(url, NOW)
     history.add_trial_lease(STORY, NOW)
-    history.add_checks(STORY, NOW)
 
 
 def counts() -> list[int]:
@@ -40,8 +39,10 @@ def counts() -> list[int]:
 
 def test_a_second_start_adds_nothing_and_follows_the_sandbox_to_its_new_address(credentials: Credentials) -> None:
     set_up(credentials)
+    history.add_checks(STORY, NOW)
     before = counts()
     set_up(credentials, "http://127.0.0.1:2000")
+    history.add_checks(STORY, NOW)
     assert counts() == before
     assert all(":2000/" in url for url in Deployment.objects.values_list("url", flat=True))
     assert all(":2000/" in url for url in Account.objects.values_list("base_url", flat=True))
@@ -108,6 +109,7 @@ def test_upkeep_is_entered_once_a_month(credentials: Credentials) -> None:
 
 def test_outages_of_the_story_are_over_and_lie_in_watched_hours(credentials: Credentials) -> None:
     set_up(credentials)
+    history.add_checks(STORY, NOW)
     mistral = Outage.objects.filter(deployment__slug="mistral-7b")
     assert mistral.count() == 2 and all(outage.ended_at for outage in mistral)
     for outage in mistral:
