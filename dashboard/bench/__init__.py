@@ -1,0 +1,18 @@
+"""Measurements of speed, each against a reference taken in the same run, so that a slow machine slows both.
+
+`manage.py bench NAME` starts a stack of its own in a temporary folder, measures over loopback and stops it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dashboard.bench import gateway, ingest, memory, pages
+from dashboard.bench.figures import Figure
+
+BENCHES: dict[str, Callable[[], list[Figure]]] = {
+    "memory": memory.measure,
+    "ingest": ingest.measure,
+    "pages": pages.measure,
+    "gateway": gateway.measure,
+}

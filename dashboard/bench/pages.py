@@ -1,0 +1,55 @@
+"""Server time of pages over ten thousand and over a million requests: rollups make it the same."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime, timedelta
+
+import httpx
+
+from dashboard.bench.figures import Figure
+from dashboard.bench.ingest import post
+from dashboard.bench.rows import bodies
+from dashboard.bench.stack import Stack, running
+
+PAGES = ("/", "/spend/", "/requests/", "/uptime/")
+VISITS = 40
+FEW, MANY = 10, 1000  # batches of a thousand
+SPAN = timedelta(days=60)
+USER = "from django.contrib.auth.models import User; User.objects.create_superuser('bench', '', 'bench-of-its-own')"
+
+
+def measure() -> list[Figure]:
+    with running() as stack:
+        stack.python(USER)
+        key = stack.manage("create_key", "ingest", "--application", "bench")
+        load(stack, key, FEW, seed=2)
+        few = {page: p95(stack, page) for page in PAGES}
+        for part in range(10):
+            load(stack, key, (MANY - FEW) // 10, seed=10 + part)
+        many = {page: p95(stack, page) for page in PAGES}
+    return [
+        Figure(f"{page} p95 over 1M requests", many[page], "ms", few[page], "over 10,000", "<= 50 ms") for page in PAGES
+    ]
+
+
+def load(stack: Stack, key: str, count: int, *, seed: int) -> None:
+    sent = bodies(count, 1000, seed=seed, since=datetime.now(UTC) - SPAN, span=SPAN - timedelta(hours=1))
+    post(stack.ready["url"], key, sent)
+
+
+def p95(stack: Stack, page: str) -> float:
+    """Milliseconds from the request to the last byte on loopback, as a logged-in person."""
+    with httpx.Client(base_url=stack.ready["url"], follow_redirects=True, timeout=60) as client:
+        form = client.get("/login/").text
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)
+        assert token is not None, "the login page has a form"
+        fields = {"username": "bench", "password": "bench-of-its-own", "csrfmiddlewaretoken": token[1]}
+        client.post("/login/", data=fields).raise_for_status()
+        times = []
+        for _ in range(VISITS):
+            started = time.perf_counter()
+            client.get(page).raise_for_status()
+            times.append((time.perf_counter() - started) * 1000)
+    return sorted(times)[int(VISITS * 0.95) - 1]

@@ -1,0 +1,42 @@
+"""`manage.py bench NAME`: measure speed beside a reference of the same run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
+
+from dashboard.bench import BENCHES
+from dashboard.bench.figures import machine, table
+
+REPORT = Path(settings.BASE_DIR) / "docs" / "benchmarks.md"
+HEAD = """# Benchmarks
+
+Written by `make bench` on {date}: {machine}. Every measurement has a stack of its own, started as people start it, and
+a reference of the same run beside it; compare the ratios, not the machines.
+
+"""
+
+
+class Command(BaseCommand):
+    help = "Measure ingest, pages, gateway and memory; `all` also writes docs/benchmarks.md."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", choices=[*BENCHES, "all"])
+        parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        names = list(BENCHES) if options["name"] == "all" else [options["name"]]
+        figures = [figure for name in names for figure in BENCHES[name]()]
+        if options["json"]:
+            rows = [{**asdict(figure), "ratio": figure.ratio} for figure in figures]
+            self.stdout.write(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
+        else:
+            self.stdout.write(table(figures))
+        if options["name"] == "all":
+            REPORT.write_text(HEAD.format(date=timezone.now().date(), machine=machine()) + table(figures) + "\n")
