@@ -30,7 +30,7 @@ NAMES = ("web", "gateway", "worker", "beat")
 DEMO_NAMES = (*NAMES, "sandbox", "engine", "demo")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Seconds. Together with the servers' own they stay below the 15 after which nothing may be left.
-PATIENCE_AT_STOP = 7.0
+PATIENCE_AT_STOP = 6.0
 PATIENCE_AT_START, PATIENCE_AT_DEMO = 120.0, 900.0
 # What other commands need to join; the rest of the environment is the processes' own business.
 ANNOUNCED = (
@@ -198,7 +198,7 @@ class Stack:
             now = time.monotonic()
             if now - began > patience:
                 raise Crashed("\n".join(f"{probe.name} is not ready: {why}" for probe, why in pending))
-            if pending and now - told > 5:
+            if pending and now - told > 10:
                 told = now
                 processes.say(f"waiting for {', '.join(probe.name for probe, _ in pending)} ({now - began:.0f} s)")
             time.sleep(0.1)
