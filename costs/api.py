@@ -10,20 +10,22 @@ from django.utils import timezone
 from ninja import Body, Query, Router
 from pydantic import Field
 
-from costs import scenarios, sheets
+from costs import reconcile, scenarios, sheets
 from costs.breakeven import Inputs, InvalidInputs, as_json, compute, inputs_from_body
 from costs.live import live_inputs, price_lists
 from costs.models import Phase
 from costs.plan import PhaseState, plan
-from costs.schemas import BreakEvenOut, PhasesOut, ScenarioOut, SpendOut
+from costs.schemas import BreakEvenOut, PhasesOut, ReconciliationOut, ScenarioOut, SpendOut
 from costs.spend import Spend, spend
 from providers.rest.errors import ApiError, at
+from providers.rest.periods import month_days
 from providers.rest.shapes import READ_ERRORS, Error
 from traffic.access import needs
 from traffic.queries import FilterQuery, PeriodQuery
 
 router = Router(tags=["costs"])
 GroupBy = Literal["provider", "model", "application", "task", "day", "month", "provenance"]
+Month = Annotated[str | None, Field(pattern=r"^20\d{2}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
 
 
 def spend_json(found: Spend) -> dict[str, Any]:
@@ -120,6 +122,18 @@ def get_scenario(request: HttpRequest, scenario: Annotated[str, Field(max_length
         return scenarios.as_json(scenarios.compute(sheets.load(), scenario))
     except LookupError:
         raise ApiError(404, f"There is no scenario {scenario!r}; the research has A to E.") from None
+
+
+@router.get(
+    "/reconciliation",
+    auth=needs("read"),
+    response={200: ReconciliationOut, **READ_ERRORS},
+    summary="Bills against ours, with causes that add up to each difference; without `month` the current one",
+)
+def get_reconciliation(request: HttpRequest, month: Month = None) -> Any:
+    now = timezone.now()
+    first = month_days(month)[0] if month else now.date().replace(day=1)
+    return reconcile.as_json(reconcile.reconcile(first, now))
 
 
 @router.get("/phases", auth=needs("read"), response={200: PhasesOut, **READ_ERRORS}, summary="Phases and stages")

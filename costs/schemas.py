@@ -139,8 +139,12 @@ class ScorecardOut(Schema):
 
 
 class CauseOut(Schema):
+    """A part of a difference; of requests that our log has not also how many, where the vendor counts them."""
+
     cause: str
     amount: Usd
+    requests: int | None
+    models: list[str]
 
 
 class ReconciledOut(Schema):
@@ -148,7 +152,9 @@ class ReconciledOut(Schema):
     measured: Usd
     estimated: Usd
     billed: Usd
+    invoiced: Usd
     difference: Usd
+    complete_until: str | None
     causes: list[CauseOut]
 
 

@@ -1,0 +1,238 @@
+"""Why an API's bill for one day and model is not what we measured, class of tokens by class of tokens. Pure and exact.
+
+The bill is taken apart at its own rates: what it charges for a class, divided by the tokens that the vendor's usage
+report has of it. Each token that differs is then worth what the vendor took for it, and what is left of the difference
+is the price of the tokens that both sides know. All in fractions, so that the parts add up whatever the division.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+INPUT = CLASSES[:4]
+STANDARD, BATCH = False, True
+HALF_A_STEP = Fraction(5, 10**13)  # each measured request is rounded to twelve decimals
+
+COUNTS = ("requests", "batched", "unpriced", "unknown_usage")
+
+Tier = bool  # whether in a batch
+Number = Fraction | int  # whole as long as nothing was divided, which is faster
+Tokens = dict[tuple[str, Tier], Number]  # by class and tier
+Rates = Mapping[tuple[str, Tier], Fraction]  # USD a token
+Causes = dict[str, Fraction]  # USD by cause
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """Requests of our log that are alike: a row of the usage days."""
+
+    requests: int
+    batched: int
+    unpriced: int
+    unknown_usage: int
+    tokens: Mapping[str, int]
+    cost: Fraction
+
+    def tokens_by_tier(self) -> Tokens:
+        """Rows are all batch or none of it as a rule; one that is mixed is split by its requests."""
+        counted = [(name, tokens) for name, tokens in self.tokens.items() if tokens]
+        if self.batched in (0, self.requests):
+            return {(name, self.batched > 0): tokens for name, tokens in counted}
+        share = Fraction(self.batched, self.requests)
+        parts = ((STANDARD, 1 - share), (BATCH, share))
+        return {(name, tier): tokens * part for name, tokens in counted for tier, part in parts}
+
+    def plus(self, other: Ours) -> Ours:
+        tokens = {name: tokens + other.tokens[name] for name, tokens in self.tokens.items()}
+        counts = {name: getattr(self, name) + getattr(other, name) for name in COUNTS}
+        return Ours(**counts, tokens=tokens, cost=self.cost + other.cost)
+
+    @property
+    def kind(self) -> tuple[bool, bool]:
+        """Rows of one kind may be added up: all batch or none of it, and with or without what has no price."""
+        return self.batched > 0, self.unpriced > 0
+
+
+@dataclass
+class Cell:
+    """One day of one model: the bill, the vendor's usage report, and our log."""
+
+    billed: dict[str, Fraction] = field(default_factory=lambda: defaultdict(Fraction))  # by class; "" is not said
+    lines: int = 0
+    used: Tokens = field(default_factory=lambda: defaultdict(int))
+    used_requests: int = 0
+    keyless: Tokens = field(default_factory=lambda: defaultdict(int))  # of it, under none of the account's keys
+    keyless_requests: int = 0
+    ours: list[Ours] = field(default_factory=list)
+
+    def add_ours(self, row: Ours) -> None:
+        """Add a row to those of its kind; a mixed one stays alone, since only its own requests can split it."""
+        mixed = row.batched not in (0, row.requests)
+        same = (
+            None
+            if mixed
+            else next(
+                (
+                    place
+                    for place, other in enumerate(self.ours)
+                    if other.kind == row.kind and other.batched in (0, other.requests)
+                ),
+                None,
+            )
+        )
+        if same is None:
+            self.ours.append(row)
+        else:
+            self.ours[same] = self.ours[same].plus(row)
+
+    @property
+    def measured(self) -> Fraction:
+        return sum((row.cost for row in self.ours), Fraction(0))
+
+    @property
+    def difference(self) -> Fraction:
+        return sum(self.billed.values(), Fraction(0)) - self.measured
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What else the comparison needs to know: list rates in USD a token, the batch factor, the bill's smallest step."""
+
+    rates: Mapping[str, Fraction]
+    batch_factor: Fraction
+    step: Fraction
+
+    def tolerance(self, lines: int, requests: int) -> Fraction:
+        """What rounding alone may come to."""
+        return lines * self.step / 2 + requests * HALF_A_STEP
+
+
+def explain(cell: Cell, terms: Terms) -> Causes:
+    """Causes of a cell's difference; they add up to it."""
+    if not cell.billed:
+        return {"not_billed": -cell.measured} if cell.measured else {}
+    if not any(row.requests for row in cell.ours):
+        return {"unseen_requests": cell.difference}
+    rates, unplaced = billed_rates(cell, terms)
+    if not any(cell.used.values()) or (unplaced and not rates):
+        return without_usage(cell, terms)
+    causes = volume_causes(cell, rates)
+    add(causes, price_causes(cell, rates, terms))
+    causes["unexplained"] += unplaced
+    return causes
+
+
+def without_usage(cell: Cell, terms: Terms) -> Causes:
+    """The vendor's report has no tokens to compare with: only what needs none can be told."""
+    if not cell.measured and any(row.unpriced for row in cell.ours):
+        return {"unpriced": cell.difference}
+    requests = sum(row.requests for row in cell.ours)
+    small = abs(cell.difference) <= terms.tolerance(cell.lines, requests)
+    return {"rounding" if small else "unexplained": cell.difference}
+
+
+def billed_rates(cell: Cell, terms: Terms) -> tuple[dict[tuple[str, Tier], Fraction], Fraction]:
+    """USD a token by class and tier as the bill has it, and what of the bill no reported token stands for."""
+    weights = {
+        name: cell.used.get((name, STANDARD), 0) + cell.used.get((name, BATCH), 0) * terms.batch_factor
+        for name in CLASSES
+    }
+    standard = {name: terms.rates.get(name, Fraction(0)) for name in CLASSES}
+    unplaced = Fraction(0)
+    if lump := cell.billed.get("", Fraction(0)):
+        listed = sum(weights[name] * standard[name] for name in CLASSES)
+        if not listed:
+            return {}, lump
+        standard = {name: rate * lump / listed for name, rate in standard.items()}
+    for name in CLASSES:
+        if "" in cell.billed and name not in cell.billed:
+            continue
+        if weights[name]:
+            said = standard[name] if "" in cell.billed else Fraction(0)
+            standard[name] = said + cell.billed.get(name, Fraction(0)) / weights[name]
+        else:
+            unplaced += cell.billed.get(name, Fraction(0))
+    both = ((STANDARD, Fraction(1)), (BATCH, terms.batch_factor))
+    return {(name, tier): rate * factor for name, rate in standard.items() for tier, factor in both}, unplaced
+
+
+def volume_causes(cell: Cell, rates: Rates) -> Causes:
+    """What the tokens are worth that one side has and the other has not."""
+    causes: Causes = defaultdict(Fraction)
+    excess: Tokens = defaultdict(int, cell.used)
+    for row in cell.ours:
+        for key, tokens in row.tokens_by_tier().items():
+            excess[key] -= tokens
+    causes["unseen_requests"] += take_keyless(cell, excess, rates)
+    tiers = sorted({tier for _name, tier in excess})
+    for name in CLASSES if len(tiers) > 1 else ():
+        causes["batch"] += take_moved(excess, [(name, STANDARD), (name, BATCH)], rates)
+    for tier in tiers:
+        causes["cache_split"] += take_moved(excess, [(name, tier) for name in INPUT], rates)
+    more = worth({key: tokens for key, tokens in excess.items() if tokens > 0}, rates)
+    unheard = unheard_share(cell)
+    causes["unknown_usage"] += more * unheard
+    causes["unseen_requests"] += more * (1 - unheard)
+    causes["not_billed"] += worth({key: tokens for key, tokens in excess.items() if tokens < 0}, rates)
+    return causes
+
+
+def worth(tokens: Tokens, rates: Rates) -> Fraction:
+    return sum((count * rates[key] for key, count in tokens.items() if count), Fraction(0))
+
+
+def take_keyless(cell: Cell, excess: Tokens, rates: Rates) -> Fraction:
+    """Usage under no key is none of our applications', as far as there is more usage than ours at all."""
+    keyless, more = sum(cell.keyless.values()), sum(excess.values())
+    if not keyless or more <= 0:
+        return Fraction(0)
+    share: Number = 1 if more >= keyless else Fraction(more) / keyless
+    for key, tokens in cell.keyless.items():
+        excess[key] -= tokens * share
+    return share * worth(cell.keyless, rates)
+
+
+def take_moved(excess: Tokens, keys: list[tuple[str, Tier]], rates: Rates) -> Fraction:
+    """Tokens that both sides have under different keys: what the move is worth; they leave `excess`."""
+    over = {key: excess[key] for key in keys if excess[key] > 0}
+    under = {key: excess[key] for key in keys if excess[key] < 0}
+    if not over or not under:
+        return Fraction(0)
+    sizes = [Fraction(sum(over.values())), Fraction(-sum(under.values()))]
+    moved = min(sizes)
+    found = Fraction(0)
+    for side, size in zip((over, under), sizes, strict=True):
+        share = moved / size
+        for key, tokens in side.items():
+            excess[key] -= tokens * share
+            found += tokens * share * rates[key]
+    return found
+
+
+def unheard_share(cell: Cell) -> Fraction:
+    """How much of what the vendor has more belongs to requests of ours that never said what they used."""
+    unknown = sum(row.unknown_usage for row in cell.ours)
+    if not unknown:
+        return Fraction(0)
+    known = sum(row.requests for row in cell.ours) - unknown
+    more = cell.used_requests - cell.keyless_requests - known
+    return Fraction(1) if more <= unknown else Fraction(unknown, more)
+
+
+def price_causes(cell: Cell, rates: Rates, terms: Terms) -> Causes:
+    """Our own tokens at the bill's rates, less what we measured for them."""
+    causes: Causes = defaultdict(Fraction)
+    for row in cell.ours:
+        causes["unpriced" if row.unpriced else "price"] += worth(row.tokens_by_tier(), rates) - row.cost
+    if abs(causes["price"]) <= terms.tolerance(cell.lines, sum(row.requests for row in cell.ours)):
+        causes["rounding"] += causes.pop("price")
+    return causes
+
+
+def add(causes: Causes, more: Mapping[str, Fraction]) -> None:
+    for cause, amount in more.items():
+        causes[cause] = causes.get(cause, Fraction(0)) + amount
