@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.db import models
 
 if TYPE_CHECKING:
-    from costs.models import Charge, Phase, Stage  # noqa: F401
+    from costs.models import Charge, Justification, NoGo, Phase, Stage  # noqa: F401
 
 
 class ChargeQuerySet(models.QuerySet["Charge"]):
@@ -31,3 +31,15 @@ class PhaseQuerySet(models.QuerySet["Phase"]):
 
 class StageQuerySet(models.QuerySet["Stage"]):
     pass
+
+
+class NoGoQuerySet(models.QuerySet["NoGo"]):
+    def standing(self) -> NoGoQuerySet:
+        """Not withdrawn."""
+        return self.filter(withdrawn_at=None)
+
+
+class JustificationQuerySet(models.QuerySet["Justification"]):
+    def standing(self) -> JustificationQuerySet:
+        """Not withdrawn."""
+        return self.filter(withdrawn_at=None)
