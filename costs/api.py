@@ -10,12 +10,13 @@ from django.utils import timezone
 from ninja import Body, Query, Router
 from pydantic import Field
 
-from costs import reconcile, scenarios, sheets
+from costs import golive, reconcile, scenarios, sheets
 from costs.breakeven import Inputs, InvalidInputs, as_json, compute, inputs_from_body
+from costs.evidence import gather
 from costs.live import live_inputs, price_lists
 from costs.models import Phase
 from costs.plan import PhaseState, plan
-from costs.schemas import BreakEvenOut, PhasesOut, ReconciliationOut, ScenarioOut, SpendOut
+from costs.schemas import BreakEvenOut, PhasesOut, ReconciliationOut, ScenarioOut, ScorecardOut, SpendOut
 from costs.spend import Spend, spend
 from providers.rest.errors import ApiError, at
 from providers.rest.periods import month_days
@@ -134,6 +135,16 @@ def get_reconciliation(request: HttpRequest, month: Month = None) -> Any:
     now = timezone.now()
     first = month_days(month)[0] if month else now.date().replace(day=1)
     return reconcile.as_json(reconcile.reconcile(first, now))
+
+
+@router.get(
+    "/scorecard",
+    auth=needs("read"),
+    response={200: ScorecardOut, **READ_ERRORS},
+    summary="Go or no-go, by four criteria with their evidence",
+)
+def get_scorecard(request: HttpRequest) -> Any:
+    return golive.as_json(golive.judge(gather(timezone.now()).evidence))
 
 
 @router.get("/phases", auth=needs("read"), response={200: PhasesOut, **READ_ERRORS}, summary="Phases and stages")

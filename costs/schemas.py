@@ -30,11 +30,12 @@ class SpendOut(Schema):
 
 
 class CrossingOut(Schema):
-    model_config = ConfigDict(populate_by_name=True, extra="allow")
+    model_config = ConfigDict(populate_by_name=True)
 
     requests_per_month: int
     before: str = Field(alias="from")
     after: str = Field(alias="to")
+    routed_requests: int
 
 
 class PointOut(Schema):
@@ -51,13 +52,14 @@ class CostPerMtokOut(Schema):
 
 
 class BreakEvenOut(Schema):
-    model_config = ConfigDict(extra="allow")
-
     api_cost: str
     selfhost_cost: str
+    own_cost: str
+    saving: str
     gpus: int | None
     cheaper: str
     crossings: list[CrossingOut]
+    more_crossings: bool
     api_cost_per_request: str
     utilisation: float | None
     cost_per_mtok: CostPerMtokOut
@@ -66,9 +68,8 @@ class BreakEvenOut(Schema):
 
 
 class VariantOut(Schema):
-    model_config = ConfigDict(extra="allow")
-
     slug: str
+    title: str
     lines: dict[str, str | None]
     total: str | None
 
@@ -120,8 +121,6 @@ class PhasesOut(Schema):
 
 
 class CriterionOut(Schema):
-    model_config = ConfigDict(extra="allow")
-
     slug: str
     holds: bool | None
     value: Any
@@ -129,13 +128,21 @@ class CriterionOut(Schema):
     interval: list[float] | None
     sample: int
     sentence: str
+    set_aside: bool
+
+
+class ObjectionOut(Schema):
+    slug: str
+    sentence: str
 
 
 class ScorecardOut(Schema):
-    model_config = ConfigDict(extra="allow")
-
     verdict: str
+    sentence: str
     criteria: list[CriterionOut]
+    objections: list[ObjectionOut]
+    justified_by: list[str]
+    changes: list[str]
 
 
 class CauseOut(Schema):

@@ -1,0 +1,238 @@
+"""Break-even, scenarios and scorecard as outside programs read them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from costs.models import NoGo, PriceSheet
+from costs.sheets import load, raw
+from providers.models import Deployment
+from tests.costs.test_live import price
+from tests.costs.test_spend import usage
+from traffic.keys import callers, create_key
+from traffic.models import LatencyDay, Rating, UsageHour
+
+EXAMPLE: dict[str, Any] = {
+    "price_sheet": "2026-01", "api_model": "claude-sonnet-4-5", "input_tokens": 500, "output_tokens": 200,
+    "cache_read_share": 1.0, "cache_write_tokens": 1000, "batch_share": 0, "requests_per_month": 30000,
+    "routable_share": 1.0,
+    "selfhost": {"billing": "hourly", "gpu_hourly": "0.34", "hours_per_month": 730, "price_per_second": None,
+                 "cold_start_seconds": 0, "fixed_monthly": "50", "storage_monthly": "0", "gpu_tokens_per_second": None,
+                 "peak_factor": 1.0},
+}  # fmt: skip
+Post = Callable[..., Any]
+
+
+@pytest.fixture
+def reader(db: Any) -> dict[str, str]:
+    callers.clear()
+    secret = create_key(name="reader", scopes=["read"])[1]
+    return {"Authorization": f"Bearer {secret}"}
+
+
+@pytest.fixture
+def sheet(db: Any) -> PriceSheet:
+    known = load()
+    defaults = {"title": known.title, "dated": known.dated, "source": "note", "figures": raw()}
+    return PriceSheet.objects.get_or_create(slug="2026-01", defaults=defaults)[0]
+
+
+@pytest.fixture
+def post(reader: dict[str, str], sheet: PriceSheet) -> Post:
+    """Sends the contract's example with changes; those of `selfhost` by their own name."""
+
+    def send(body: Any = None, **changes: Any) -> Any:
+        sent = copy.deepcopy(EXAMPLE) if body is None else body
+        for name, value in changes.items():
+            (sent["selfhost"] if name in EXAMPLE["selfhost"] else sent)[name] = value
+        return Client().post("/api/v1/break-even", sent, content_type="application/json", headers=reader)
+
+    return send
+
+
+def get(path: str, reader: dict[str, str]) -> Any:
+    answer = Client().get(f"/api/v1/{path}", headers=reader)
+    assert answer.status_code == 200, answer.content
+    return answer.json()
+
+
+def test_the_contracts_example_answers_the_researchs_figures(post: Post) -> None:
+    answer = post().json()
+    assert (answer["api_cost"], answer["selfhost_cost"], answer["api_cost_per_request"]) == (
+        "94.50375", "298.20", "0.00315",
+    )  # fmt: skip
+    assert (answer["gpus"], answer["cheaper"], answer["utilisation"]) == (1, "api", None)
+    crossing = answer["crossings"][0]
+    assert (crossing["requests_per_month"], crossing["from"], crossing["to"]) == (94_666, "api", "selfhost")
+    assert len(answer["crossings"]) == 1
+    assert answer["cost_per_mtok"]["selfhost_used"] is None
+    assert answer["curve"][0].keys() == {"requests_per_month", "api", "selfhost", "gpus"}
+
+
+def test_with_seventy_per_cent_routable_the_crossing_counts_all_requests(post: Post) -> None:
+    crossing = post(routable_share=0.7).json()["crossings"][0]
+    assert (crossing["requests_per_month"], crossing["routed_requests"]) == (135_239, 94_667)
+
+
+def test_serverless_has_no_staircase_and_wins_from_the_first_request(post: Post) -> None:
+    answer = post(billing="per_second", price_per_second="0.0004", gpu_tokens_per_second=85, fixed_monthly="0").json()
+    assert answer["gpus"] is None
+    assert answer["cheaper"] == "selfhost"
+    assert [crossing["requests_per_month"] for crossing in answer["crossings"] if crossing["to"] == "api"] == []
+    assert Decimal(answer["selfhost_cost"]) == pytest.approx(Decimal("28.235294"), abs=Decimal("0.0001"))
+
+
+def test_a_known_capacity_makes_a_staircase(post: Post) -> None:
+    answer = post(requests_per_month=1_000_000, gpu_tokens_per_second=85, peak_factor=3.0).json()
+    assert answer["gpus"] == 3
+    assert Decimal(answer["selfhost_cost"]) == 3 * Decimal("248.2") + 50
+    assert answer["utilisation"] == pytest.approx(200e6 / 2_628_000 / 255)
+    used, allocated = answer["cost_per_mtok"]["selfhost_used"], answer["cost_per_mtok"]["selfhost_allocated"]
+    assert float(used) == pytest.approx(float(allocated) * answer["utilisation"])
+    steps = {point["gpus"] for point in answer["curve"]}
+    assert {1, 2, 3} <= steps
+
+
+@pytest.mark.parametrize(
+    ("changes", "loc"),
+    [
+        ({"requests_per_month": -1}, ["requests_per_month"]),
+        ({"requests_per_month": 1.5}, ["requests_per_month"]),
+        ({"routable_share": 1.2}, ["routable_share"]),
+        ({"cache_read_share": None}, ["cache_read_share"]),
+        ({"input_tokens": "many"}, ["input_tokens"]),
+        ({"price_sheet": "1999-01"}, ["price_sheet"]),
+        ({"api_model": "nobody"}, ["api_model"]),
+        ({"unknown_key": 1}, ["unknown_key"]),
+        ({"billing": "weekly"}, ["selfhost", "billing"]),
+        ({"gpu_hourly": "-0.1"}, ["selfhost", "gpu_hourly"]),
+        ({"peak_factor": 0.5}, ["selfhost", "peak_factor"]),
+        ({"billing": "per_second", "price_per_second": "0.0004"}, ["selfhost", "gpu_tokens_per_second"]),
+    ],
+)
+def test_what_is_wrong_is_named(post: Post, changes: dict[str, Any], loc: list[str]) -> None:
+    answer = post(**changes)
+    assert answer.status_code == 422
+    said = answer.json()
+    assert said["detail"]
+    assert [error["loc"] for error in said["errors"]] == [["body", *loc]]
+    assert all(error["msg"] for error in said["errors"])
+
+
+@pytest.mark.parametrize("body", [[], '"text"', "7"])
+def test_a_body_that_is_no_object_is_refused(post: Post, body: Any) -> None:
+    answer = post(body)
+    assert answer.status_code == 422
+    assert answer.json()["errors"]
+
+
+def test_a_key_left_out_is_live(post: Post, reader: dict[str, str]) -> None:
+    price("claude-sonnet-5-5", uncached_input=2, output=10)
+    hour = timezone.now() - timedelta(days=29)
+    usage(UsageHour, hour=hour, model="claude-sonnet-5-5", requests=300_000, uncached_input=3_000_000, output=600_000)
+    live = get("break-even", reader)
+    assert post({}).json() == live
+    assert live["inputs"]["requests_per_month"] > 300_000
+    assert live["inputs"]["routable_share"] == "0.7"
+    changed = post({"requests_per_month": 10, "selfhost": {"fixed_monthly": "7"}}).json()
+    assert changed["inputs"]["input_tokens"] == live["inputs"]["input_tokens"] == "10"
+    assert Decimal(changed["inputs"]["selfhost"]["fixed_monthly"]) == 7
+
+
+def test_a_price_per_second_alone_means_serverless(post: Post) -> None:
+    sent = {**EXAMPLE, "selfhost": {"price_per_second": "0.0004", "gpu_tokens_per_second": 85}}
+    assert post(sent).json()["gpus"] is None
+
+
+@pytest.mark.parametrize(
+    ("scenario", "totals"),
+    [
+        ("A", {"on_demand": 389, "cud_1y": 295, "cud_3y": 252, "spot_low": 210, "spot_high": 237}),
+        ("B", {"on_demand": 703, "cud_3y": 458}),
+        ("C", {"runpod": 248}),
+        ("D", {"runpod": 1473, "gcp": 1387}),
+        ("E", {"h120": 36, "h160": 48, "h240": 72, "h730": 219}),
+    ],
+)
+def test_the_scenarios_cost_what_the_research_says(
+    reader: dict[str, str], scenario: str, totals: dict[str, int]
+) -> None:
+    answer = get(f"scenarios/{scenario}", reader)
+    assert (answer["id"], answer["price_sheet"]) == (scenario, "2026-01")
+    found = {variant["slug"]: Decimal(variant["total"]) for variant in answer["variants"]}
+    assert found.keys() == totals.keys()
+    assert all(abs(found[slug] - total) <= 1 for slug, total in totals.items())
+    for variant in answer["variants"]:
+        assert sum(map(Decimal, variant["lines"].values())) == Decimal(variant["total"])
+
+
+def test_an_unknown_scenario_is_not_there(reader: dict[str, str]) -> None:
+    assert Client().get("/api/v1/scenarios/Z", headers=reader).status_code == 404
+
+
+def test_the_scorecard_says_what_is_missing(reader: dict[str, str]) -> None:
+    card = get("scorecard", reader)
+    assert card["verdict"] == "not_yet"
+    assert [row["slug"] for row in card["criteria"]] == ["quality", "latency", "saving", "reliability"]
+    for row in card["criteria"]:
+        assert row["holds"] is None
+        assert row.keys() >= {"slug", "holds", "value", "threshold", "interval", "sample", "sentence"}
+        assert len(row["sentence"]) > 20
+    assert len(card["changes"]) == 4
+
+
+def test_the_scorecard_reads_latency_and_ratings_of_our_own_deployments(reader: dict[str, str]) -> None:
+    today = datetime.now(UTC).date()
+    own = Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://x")
+    usage(UsageHour, hour=timezone.now() - timedelta(days=2), provider="self", deployment_id=own.pk, leased=10)
+    key = {"day": today, "application_id": 0, "deployment_id": own.pk, "model": "m", "task": "rag", "metric": 2}
+    LatencyDay.objects.create(provider="self", bucket=280, n=190, **key)  # 254 ms
+    LatencyDay.objects.create(provider="self", bucket=300, n=10, **key)
+    LatencyDay.objects.create(provider="anthropic", bucket=400, n=900, **{**key, "deployment_id": 0})
+    Rating.objects.bulk_create(
+        Rating(day=today, by=f"p{n}", response_id=str(n), score=1 if n else -1, deployment=own, model="m", task="rag")
+        for n in range(40)
+    )
+    criteria = {row["slug"]: row for row in get("scorecard", reader)["criteria"]}
+    assert criteria["latency"]["sample"] == 200
+    assert criteria["latency"]["value"] == pytest.approx(253.5, rel=0.01)
+    assert criteria["latency"]["interval"][1] > criteria["latency"]["value"]
+    assert criteria["latency"]["holds"] is True
+    assert (criteria["quality"]["value"], criteria["quality"]["holds"], criteria["quality"]["sample"]) == (1, True, 40)
+
+
+def test_a_persons_no_go_is_in_the_scorecard_until_it_is_withdrawn(reader: dict[str, str]) -> None:
+    tick = NoGo.objects.create(reason="nobody on call")
+    card = get("scorecard", reader)
+    assert card["verdict"] == "no_go"
+    assert any("nobody on call" in row["sentence"] for row in card["objections"])
+    tick.withdrawn_at = timezone.now()
+    tick.save()
+    assert get("scorecard", reader)["verdict"] == "not_yet"
+
+
+@pytest.mark.parametrize("path", ["break-even", "scorecard", "scenarios/A", "phases"])
+def test_without_a_key_nothing_is_told(db: Any, path: str) -> None:
+    assert Client().get(f"/api/v1/{path}").status_code == 401
+    callers.clear()
+    secret = create_key(name="writer", scopes=["ingest"])[1]
+    assert Client().get(f"/api/v1/{path}", headers={"Authorization": f"Bearer {secret}"}).status_code == 403
+
+
+def test_the_scorecard_takes_the_same_statements_whatever_there_is(
+    reader: dict[str, str], django_assert_max_num_queries: Any
+) -> None:
+    for n in range(5):
+        Deployment.objects.create(slug=f"own-{n}", name="Own", provider="self", engine="vllm", url="http://x")
+        usage(UsageHour, hour=timezone.now() - timedelta(hours=n + 1), model=f"m{n}")
+    get("scorecard", reader)
+    with django_assert_max_num_queries(18):
+        get("scorecard", reader)
