@@ -104,7 +104,8 @@ class LoadState:
         with self._lock:
             self.front = front
             self.rows += rows
-            self.save()
+            if rows:  # a stretch without any may be looked at again
+                self.save()
 
     def set_billed(self) -> None:
         """The vendors know what they have to bill for the history."""

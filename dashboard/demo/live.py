@@ -1,7 +1,7 @@
 """After the history: the company goes on at its own pace, each application with its own key, a part of it for real.
 
-Rows are those of the generator, sent when their moment has come. Now and then a question of the documentation search
-goes through the gateway to the real engine instead.
+Rows are those of the generator, sent when their moment has come. A part of what mistral-7b would answer goes through
+the gateway to the real engine instead.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 
 import httpx
@@ -28,7 +28,8 @@ logger = logging.getLogger(__name__)
 EVERY_S = 2.0
 BILLS_EVERY_S = 240.0
 REAL_EVERY_S = 20.0
-REAL_APPLICATION = "docs-qa"
+REAL_TASKS = frozenset({"rag", "qa"})
+ONE_REAL_IN = 3  # of the requests of these tasks that stay on our own machines
 REAL_TIMEOUT_S = 60.0
 ANSWER_TOKENS = 32
 
@@ -107,9 +108,11 @@ class Live:
 class RealCalls:
     """Short questions to the real engine through the gateway, one at a time and one in twenty seconds at most."""
 
-    def __init__(self, gateway_url: str, key: str, model: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, gateway_url: str, keys: Mapping[str, str], model: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._url = f"{gateway_url}/v1/chat/completions"
-        self._headers = {"authorization": f"Bearer {key}", "x-breakeven-task": "qa"}
+        self._keys = keys
         self._model = model
         self._clock = clock
         self._next = clock()
@@ -117,28 +120,29 @@ class RealCalls:
 
     def take(self, row: Row, now: datetime) -> bool:
         """Whether this row is asked for real instead of being sent: only one that is of this very moment."""
-        fit = row["application"] == REAL_APPLICATION and row["provider"] == "self" and row["task"] == "qa"
+        fit = row["provider"] == "self" and row["task"] in REAL_TASKS and luck(row, "real") % ONE_REAL_IN == 0
         fresh = row["started_at"] > bills.iso_milliseconds(now - timedelta(seconds=3 * EVERY_S))
         busy = self._thread is not None and self._thread.is_alive()
         if not fit or not fresh or busy or self._clock() < self._next:
             return False
         self._next = self._clock() + REAL_EVERY_S
-        pairs = texts()["qa"]
-        question = pairs[luck(row, "real") % len(pairs)]["prompt"]
-        self._thread = threading.Thread(target=self.ask, args=(question, row["streamed"]), daemon=True, name="real")
+        self._thread = threading.Thread(target=self.ask, args=(row,), daemon=True, name="real")
         self._thread.start()
         return True
 
-    def ask(self, question: str, streamed: bool) -> bool:
+    def ask(self, row: Row) -> bool:
         """One completion; whether it went well. What goes wrong is the gateway's to record, not ours to die of."""
+        pairs = texts()[row["task"]]
         body = {
             "model": self._model,
-            "messages": [{"role": "user", "content": question}],
+            "messages": [{"role": "user", "content": pairs[luck(row, "question") % len(pairs)]["prompt"]}],
             "max_tokens": ANSWER_TOKENS,
-            "stream": streamed,
+            "stream": row["streamed"],
         }
+        key = self._keys[f"gateway/{row['application']}"]
+        headers = {"authorization": f"Bearer {key}", "x-breakeven-task": row["task"]}
         try:
-            answer = httpx.post(self._url, json=body, headers=self._headers, timeout=REAL_TIMEOUT_S, trust_env=False)
+            answer = httpx.post(self._url, json=body, headers=headers, timeout=REAL_TIMEOUT_S, trust_env=False)
         except httpx.TransportError as error:
             logger.warning("the gateway could not be asked: %s", error)
             return False

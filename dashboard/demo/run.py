@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 from dashboard.demo import bills, history, setup
 from dashboard.demo.client import Client, DemoError, Halted
 from dashboard.demo.files import READY, Credentials, LoadState, write_json
-from dashboard.demo.live import REAL_APPLICATION, Live, RealCalls
+from dashboard.demo.live import Live, RealCalls
 from dashboard.demo.loader import Loader, Progress, days_back, send_bill
 from dashboard.demo.opinions import opinions
 from dashboard.demo.story import Story, add_months
@@ -51,7 +51,7 @@ class Demo:
         self.traffic = Traffic(self.story)
         self.client = Client(addresses.web, addresses.sandbox, stop)
         self.progress = Progress(directory, self.story, self.state, now, say)
-        real = RealCalls(addresses.gateway, self.credentials.keys[f"gateway/{REAL_APPLICATION}"], MODEL_NAME)
+        real = RealCalls(addresses.gateway, self.credentials.keys, MODEL_NAME)
         self.live = Live(self.traffic, self.client, self.state, self.credentials, real, also=self.keep_up)
 
     def run(self) -> None:

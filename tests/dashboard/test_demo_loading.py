@@ -4,6 +4,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ class NoRealCalls(RealCalls):
 
 
 def live(tmp_path: Path, traffic: Traffic, client: Client, state: LoadState) -> Live:
-    real = NoRealCalls("http://nowhere.example", "", "")
+    real = NoRealCalls("http://nowhere.example", {}, "")
     return Live(traffic, client, state, Credentials.kept_in(tmp_path), real, also=lambda now: None)
 
 
@@ -173,7 +174,7 @@ def test_what_came_due_while_the_demo_was_off_is_sent_at_the_next_start(
     tmp_path: Path, traffic: Traffic, client: Client, door: FrontDoor
 ) -> None:
     state = LoadState(tmp_path, TODAY)
-    state.advance(datetime(2026, 11, 24, 22, 30, tzinfo=UTC), 0)
+    state.advance(datetime(2026, 11, 24, 22, 30, tzinfo=UTC), rows=1)
     later = datetime(2026, 11, 25, 1, 15, tzinfo=UTC)
     live(tmp_path, traffic, client, LoadState(tmp_path, later.date())).step(later)
     rows = [row for day in (24, 25) for row in traffic.day(date(2026, 11, day)).rows]
@@ -210,27 +211,27 @@ def test_ratings_of_fresh_answers_go_in_as_feedback(
 
 def test_the_real_engine_is_asked_at_most_once_in_twenty_seconds(traffic: Traffic, door: FrontDoor) -> None:
     clock = [0.0]
-    real = RealCalls(door.url, "a gateway key", "a model", clock=lambda: clock[0])
-    rows = [
-        row
-        for row in traffic.day(TODAY).rows
-        if row["application"] == "docs-qa" and row["task"] == "qa" and row["provider"] == "self"
-    ]
-    taken = []
-    for row in rows[:40]:
-        clock[0] += REAL_EVERY_S / 4
-        taken.append(real.take(row, datetime.fromisoformat(row["started_at"])))
+    keys = {f"gateway/{slug}": f"key of {slug}" for slug in company.BY_SLUG}
+    real = RealCalls(door.url, keys, "a model", clock=lambda: clock[0])
+    asked_at = []
+    for row in traffic.day(TODAY).rows[:400]:
+        clock[0] += REAL_EVERY_S / 8
+        if real.take(row, datetime.fromisoformat(row["started_at"])):
+            asked_at.append(clock[0])
+            assert row["provider"] == "self" and row["task"] in ("rag", "qa")
         if real._thread is not None:
             real._thread.join()
-    assert sum(taken) == 10
-    calls = door.bodies("/v1/chat/completions")
-    assert len(calls) == 10 and all(call["model"] == "a model" and call["max_tokens"] <= 32 for call in calls)
+    assert asked_at and min(after - before for before, after in pairwise(asked_at)) >= REAL_EVERY_S
+    calls = [(key, body) for _, path, key, body in door.calls if path == "/v1/chat/completions"]
+    assert len(calls) == len(asked_at)
+    assert {key for key, _ in calls} <= {"key of support-rag", "key of docs-qa"}
+    assert all(body["model"] == "a model" and body["max_tokens"] <= 32 for _, body in calls)
 
 
 def test_a_request_of_the_past_is_not_asked_again_for_real(traffic: Traffic) -> None:
-    real = RealCalls("http://nowhere.example", "", "", clock=lambda: 0.0)
-    row = next(row for row in traffic.day(TODAY).rows if row["application"] == "docs-qa" and row["provider"] == "self")
-    assert not real.take(row, datetime.fromisoformat(row["started_at"]) + timedelta(hours=1))
+    real = RealCalls("http://nowhere.example", {}, "", clock=lambda: 0.0)
+    for row in traffic.day(TODAY).rows[:400]:
+        assert not real.take(row, datetime.fromisoformat(row["started_at"]) + timedelta(hours=1))
 
 
 def test_the_expected_rows_are_close_to_what_the_generator_makes(traffic: Traffic) -> None:
