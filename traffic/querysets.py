@@ -6,7 +6,7 @@ import uuid
 from datetime import date
 from typing import TYPE_CHECKING
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
 
 from traffic.ingest.ids import day_of
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 
 class ApplicationQuerySet(models.QuerySet["Application"]):
-    def of_person(self, user: AbstractBaseUser) -> ApplicationQuerySet:
+    def of_person(self, user: AbstractBaseUser | AnonymousUser) -> ApplicationQuerySet:
         """Applications whose requests this person may open: owned or a member of."""
+        if user.pk is None:
+            return self.none()
         return self.filter(models.Q(owner=user.pk) | models.Q(members=user.pk)).distinct()
 
 
@@ -42,7 +44,7 @@ class RequestQuerySet(models.QuerySet["Request"]):
         return self.order_by("-started_at", "-id")
 
 
-class UsageQuerySet(models.QuerySet["UsageHour | UsageDay"]):  # type: ignore[type-var]  # one class reads both tables
+class UsageQuerySet(models.QuerySet["UsageHour | UsageDay"]):  # one class reads both tables
     pass
 
 

@@ -39,7 +39,7 @@ def application(slug: str, *members: User, owner: User | None = None, captures: 
 
 def arrive(conn: psycopg.Connection, *given: dict[str, Any]) -> list[Request]:
     """Requests that came in by ingest, in the order given."""
-    rows = [row(0, **{"external_id": f"a{number}", **values}) for number, values in enumerate(given)]
+    rows = [row(number, **{"external_id": f"a{number}", **values}) for number, values in enumerate(given)]
     ids = ingest(conn, rows, Installation.load(conn)).ids
     found = [Request.objects.by_id(identifier) for identifier in ids]
     return [request for request in found if request is not None]

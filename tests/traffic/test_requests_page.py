@@ -1,0 +1,373 @@
+"""The request log and one request: who may see what, how lists walk back, and how a cost is written out."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from providers.models import Deployment, TokenPrice
+from tests.traffic.people import ANSWER, PROMPT, application, arrive, logged_in, person, text
+from tests.traffic.test_store import NOON, price  # noqa: F401  # a fixture
+from traffic import ratings, requests, requests_page
+from traffic.conversation import turns
+from traffic.costing import arithmetic
+from traffic.filters import Filters
+from traffic.ingest.rows import Tokens
+from traffic.models import Application, Rating, Request
+from traffic.ratings import Judgement
+from traffic.requests import Wanted, newest, stretches
+
+URL = "/requests/"
+DAY = timedelta(days=1)
+
+
+def ask(wanted: Wanted | None = None, limit: int = 50, cursor: str | None = None) -> requests.RequestPage:
+    return newest(wanted or Wanted(), retention_days=400, limit=limit, cursor=cursor)
+
+
+def names(page: requests.RequestPage) -> list[str]:
+    return [request.external_id for request in page.requests]
+
+
+# Walking back. The spans are pure.
+
+
+def test_the_first_span_holds_a_page_and_the_next_ones_are_twice_as_wide() -> None:
+    days = [(date(2026, 11, 30) - n * DAY, 10) for n in range(20)]
+    spans = list(stretches(days, 25))
+    assert spans[0] == (date(2026, 11, 28), date(2026, 12, 1))
+    assert [(end - first).days for first, end in spans] == [3, 6, 11]
+    assert spans[-1][0] == days[-1][0]
+
+
+def test_days_without_requests_are_stepped_over() -> None:
+    spans = list(stretches([(date(2026, 11, 30), 1), (date(2026, 1, 5), 9)], 5))
+    assert spans == [(date(2026, 1, 5), date(2026, 12, 1))]
+    assert list(stretches([], 5)) == []
+
+
+def test_a_list_walks_back_over_days_in_order_and_loses_none(conn: psycopg.Connection) -> None:
+    days = [0, 0, 0, 1, 1, 4, 30, 30, 200, 398]
+    arrive(conn, *({"started_at": NOON - DAY * back + timedelta(seconds=n)} for n, back in enumerate(days)))
+    seen: list[str] = []
+    cursor = None
+    for _ in range(5):
+        page = ask(limit=2, cursor=cursor)
+        seen += names(page)
+        cursor = page.next
+    assert cursor is None
+    assert seen == ["a2", "a1", "a0", "a4", "a3", "a5", "a7", "a6", "a8", "a9"]
+
+
+def test_requests_of_the_same_moment_are_told_apart_by_their_id(conn: psycopg.Connection) -> None:
+    arrive(conn, *({"started_at": NOON} for _ in range(5)))
+    first = ask(limit=3)
+    assert set(names(first)) | set(names(ask(limit=3, cursor=first.next))) == {f"a{n}" for n in range(5)}
+
+
+def test_a_page_reads_one_span_of_days_when_the_rollups_tell_which(conn: psycopg.Connection) -> None:
+    arrive(conn, *({"started_at": NOON - DAY * back} for back in range(40)))
+    with CaptureQueriesContext(connection) as queries:
+        assert len(ask(limit=10).requests) == 10
+    assert len(queries) == 2  # the rollup's days, then the requests
+
+
+@pytest.mark.usefixtures("price")
+def test_every_filter_lets_only_its_own_through(conn: psycopg.Connection) -> None:
+    shop = application("shop")
+    own = Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", model="m")
+    plain, unpriced, unknown, failed, cancelled, leased = arrive(
+        conn,
+        {"application_id": shop.pk},
+        {"model": "nobody-knows", "provider": "openai", "task": "code"},
+        {"tokens": None},
+        {"outcome": "error"},
+        {"outcome": "cancelled"},
+        {"deployment_id": own.pk},
+    )
+    ratings.rate(request=plain, judgement=Judgement("ann", stars=5))
+    cases: list[tuple[Wanted, list[Request]]] = [
+        (Wanted(unpriced=True), [unpriced]),
+        (Wanted(unknown_usage=True), [unknown]),
+        (Wanted(unpriced=True, unknown_usage=True), []),
+        (Wanted(outcomes=["error"]), [failed]),
+        (Wanted(outcomes=["error", "cancelled"]), [cancelled, failed]),
+        (Wanted(rated=True), [plain]),
+        (Wanted(Filters(provider=["openai"])), [unpriced]),
+        (Wanted(Filters(task=["code"])), [unpriced]),
+        (Wanted(Filters(deployment=[own.pk])), [leased]),
+        (Wanted(Filters(application=[shop.pk])), [plain]),
+        (Wanted(applications=[shop.pk]), [plain]),
+        (Wanted(Filters(application=[shop.pk]), applications=[shop.pk + 1]), []),
+        (Wanted(applications=[]), []),
+    ]
+    for wanted, expected in cases:
+        assert names(ask(wanted)) == [request.external_id for request in expected], wanted
+
+
+# Who may see what.
+
+
+@pytest.fixture
+def shop(conn: psycopg.Connection) -> Application:
+    return application("shop")
+
+
+@pytest.fixture
+def one(shop: Application, conn: psycopg.Connection) -> Request:
+    return arrive(conn, {"application_id": shop.pk, "prompt": PROMPT, "answer": ANSWER})[0]
+
+
+def test_strangers_are_sent_to_the_login(one: Request) -> None:
+    for url in (URL, f"{URL}{one.id}/"):
+        response = Client().get(url)
+        assert response.status_code == 302
+        assert response["Location"].startswith("/login/")
+    assert Client().post(f"{URL}{one.id}/rate/", {"stars": 5}).status_code == 302
+    assert not Rating.objects.exists()
+
+
+def test_the_permission_opens_every_request_but_no_body(one: Request) -> None:
+    page = text(logged_in(person("tilda", "traffic.view_request")), f"{URL}{one.id}/")
+    assert "claude-test" in page
+    assert ANSWER not in page and "May I return it?" not in page
+
+
+@pytest.mark.parametrize("role", ["owner", "member"])
+def test_an_applications_people_see_its_requests_with_bodies(shop: Application, one: Request, role: str) -> None:
+    noor = person("noor")
+    if role == "owner":
+        Application.objects.filter(pk=shop.pk).update(owner=noor)
+    else:
+        shop.members.add(noor)
+    page = text(logged_in(noor), f"{URL}{one.id}/")
+    assert ANSWER in page and "May I return it?" in page
+    assert str(one.id) in text(logged_in(noor), URL)
+
+
+def test_others_must_not_know_that_a_request_exists(one: Request, conn: psycopg.Connection) -> None:
+    piero = person("piero", "traffic.add_rating")
+    application("docs", piero)
+    nobodys = arrive(conn, {"external_id": "z"})[0]
+    client = logged_in(piero)
+    for identifier in (one.id, nobodys.id, uuid4()):
+        assert client.get(f"{URL}{identifier}/").status_code == 404
+        assert client.post(f"{URL}{identifier}/rate/", {"stars": 5}).status_code == 404
+    page = text(client, URL)
+    assert str(one.id) not in page and str(nobodys.id) not in page
+    assert "shop" not in page
+    assert str(one.id) not in text(client, URL, application="shop")
+
+
+def test_the_permission_for_bodies_opens_them(one: Request) -> None:
+    client = logged_in(person("root", "traffic.view_request", "traffic.view_bodies"))
+    assert ANSWER in text(client, f"{URL}{one.id}/")
+
+
+def test_a_member_of_nothing_is_told_what_to_do(one: Request) -> None:
+    page = text(logged_in(person("new")), URL)
+    assert "you are a member of none yet" in page
+    assert "An admin can add you" in page
+
+
+# The list.
+
+
+@pytest.fixture
+def viewer(db: None) -> Client:
+    return logged_in(person("jorun", "traffic.view_request", "traffic.add_rating"))
+
+
+def test_the_sentence_counts_the_last_day(viewer: Client, conn: psycopg.Connection) -> None:
+    now = timezone.now() - timedelta(minutes=5)
+    arrive(conn, {"started_at": now}, {"started_at": now, "outcome": "error"}, {"started_at": now, "tokens": None})
+    page = text(viewer, URL)
+    said = "<b>3 requests</b> in the last 24 hours, <b>1</b> of them failed; 3 have no price; 1 did not say its tokens."
+    assert said in page
+
+
+def test_an_empty_log_and_an_empty_filter_say_why(viewer: Client, conn: psycopg.Connection) -> None:
+    assert "No request has arrived yet" in text(viewer, URL)
+    arrive(conn, {})
+    page = text(viewer, URL, model="nothing")
+    assert "No request passes these filters" in page
+    assert "Show all requests" in page
+
+
+def test_the_tail_is_live_until_it_is_paused_and_only_at_the_top(viewer: Client, conn: psycopg.Connection) -> None:
+    arrive(conn, *({} for _ in range(60)))
+    first = text(viewer, URL, task="rag")
+    assert 'hx-get="/requests/?task=rag" hx-trigger="every 5s"' in first
+    assert 'href="/requests/?task=rag&amp;live=0"' in first
+    assert "hx-trigger" not in text(viewer, URL, live="0")
+    further = re.search(r'href="(/requests/\?[^"]*cursor=[^"]+)"', first)
+    assert further is not None
+    second = text(viewer, further[1].replace("&amp;", "&"))
+    assert "hx-trigger" not in second
+    assert second.count("<tr data-row") == 10
+
+
+def test_the_poll_gets_the_list_alone(viewer: Client, conn: psycopg.Connection) -> None:
+    arrive(conn, {})
+    response = viewer.get(URL, headers={"HX-Request": "true", "HX-Target": "live"})
+    content = response.content.decode()
+    assert content.lstrip().startswith('<div id="live"')
+    assert "<html" not in content
+
+
+def test_a_cursor_that_is_not_ours_is_404(viewer: Client) -> None:
+    for cursor in ("x", "WyJhIiwiYiJd", "WzFd"):
+        assert viewer.get(URL, {"cursor": cursor}).status_code == 404
+
+
+def test_a_page_takes_a_fixed_number_of_statements(viewer: Client, conn: psycopg.Connection) -> None:
+    shop = application("shop")
+    arrive(conn, {"application_id": shop.pk})
+    with CaptureQueriesContext(connection) as few:
+        text(viewer, URL)
+    found = arrive(conn, *({"application_id": shop.pk, "external_id": f"b{n}"} for n in range(70)))
+    for request in found[:20]:
+        ratings.rate(request=request, judgement=Judgement("ann", stars=5))
+    with CaptureQueriesContext(connection) as many:
+        text(viewer, URL)
+    assert len(many) == len(few) <= 14
+
+
+# One request.
+
+
+@pytest.mark.usefixtures("price")
+def test_the_cost_is_written_out_with_its_price_and_source(viewer: Client, conn: psycopg.Connection) -> None:
+    request = arrive(conn, {})[0]
+    assert request.cost == Decimal("0.00342")
+    page = text(viewer, f"{URL}{request.id}/")
+    assert "(100 × 3 + 400 × 0.3 + 200 × 15) ÷ 1,000,000 = <b>0.00342</b>" in page
+    assert "price of test, from" in page
+    assert "it cost <b>$0.0034</b>" in page
+    assert "The first token came after 200 ms" in page
+
+
+def test_batch_and_long_prompts_are_part_of_the_sum() -> None:
+    version = TokenPrice(
+        uncached_input=Decimal(3),
+        cache_read=Decimal("0.3"),
+        output=Decimal(15),
+        over_tokens=1000,
+        over_uncached_input=Decimal(6),
+        over_output=Decimal("22.5"),
+        batch_factor=Decimal("0.5"),
+    )
+    counts = {"cache_read": 0, "cache_write_5m": 0, "cache_write_1h": 0, "output": 100, "batch": True}
+    long = arithmetic(Request(uncached_input=2000, **counts), version)
+    assert (long.long, long.total) == (True, Decimal("0.007125"))
+    assert long.written == "(2,000 × 6 + 100 × 22.5) × 0.5 ÷ 1,000,000"
+    short = arithmetic(Request(uncached_input=1000, **counts), version)
+    assert (short.long, short.total) == (False, Decimal("0.00225"))
+    unknown = arithmetic(Request(uncached_input=1, **counts | {"cache_write_5m": 5}), version)
+    assert (unknown.total, unknown.written) == (None, "")
+    assert arithmetic(Request(uncached_input=None), None).total is None
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"model": "nobody-knows"}, "No price is known for this model"),
+        ({"tokens": None}, "No price is known for this model"),
+        ({"outcome": "error", "http_status": 529, "error_type": "overloaded_error"}, "failed with status 529"),
+        ({"outcome": "timeout"}, "did not answer in time"),
+        ({"latency_ms": None, "ttft_ms": None}, "Nobody told us its latency"),
+        ({"route": "routine"}, "routine"),
+        ({"raw": {"tries": [{"deployment": "own", "error": "connect_timeout"}]}}, "<b>own</b> (connect_timeout)"),
+        ({"raw": {"usage": {"input_tokens": 7}}}, "&quot;input_tokens&quot;: 7"),
+        ({"tokens": Tokens(1, 0, 0, 0, 9, 4)}, "4 of them for reasoning"),
+    ],
+)
+def test_what_is_known_and_what_is_not_is_said(
+    viewer: Client, conn: psycopg.Connection, given: dict[str, Any], said: str
+) -> None:
+    assert said in text(viewer, f"{URL}{arrive(conn, given)[0].id}/")
+
+
+def test_a_request_takes_a_fixed_number_of_statements(viewer: Client, one: Request) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        text(viewer, f"{URL}{one.id}/")
+    for n in range(5):
+        ratings.rate(request=one, judgement=Judgement(f"u{n}", stars=5))
+    with CaptureQueriesContext(connection) as again:
+        text(viewer, f"{URL}{one.id}/")
+    assert len(again) == len(queries) <= 12
+
+
+def test_a_rating_from_the_page_is_stored_and_can_be_taken_back(viewer: Client, one: Request) -> None:
+    where = f"{URL}{one.id}/"
+    response = viewer.post(f"{where}rate/", {"stars": "4", "comment": "Short and right."})
+    assert (response.status_code, response["Location"]) == (302, where)
+    rating = Rating.objects.get()
+    assert (rating.stars, rating.by, rating.comment) == (4, "jorun", "Short and right.")
+    page = text(viewer, where)
+    assert "Rated 4, Good." in page
+    assert f'action="/quality/ratings/{rating.pk}/undo/"' in page
+    assert viewer.post(f"/quality/ratings/{rating.pk}/undo/")["Location"] == where
+    assert not Rating.objects.exists()
+
+
+@pytest.mark.parametrize("stars", ["", "0", "6", "x"])
+def test_a_wrong_number_of_stars_is_refused_at_the_form(viewer: Client, one: Request, stars: str) -> None:
+    response = viewer.post(f"{URL}{one.id}/rate/", {"stars": stars, "comment": "kept"})
+    assert response.status_code == 422
+    assert "Choose 1 to 5." in response.content.decode()
+    assert 'value="kept"' in response.content.decode()
+
+
+def test_who_may_not_rate_sees_no_form(one: Request) -> None:
+    client = logged_in(person("tilda", "traffic.view_request"))
+    assert "/rate/" not in text(client, f"{URL}{one.id}/")
+    assert client.post(f"{URL}{one.id}/rate/", {"stars": 5}).status_code == 403
+
+
+# Texts and timelines. Pure.
+
+
+def timed(**given: Any) -> list[tuple[str, float]]:
+    request = Request(**{"latency_ms": 1000.0, "ttft_ms": 300.0, "streamed": True, **given})
+    return [(part.kind, part.ms) for part in requests_page.timeline(request)]
+
+
+def test_a_timeline_is_as_fine_as_what_is_known() -> None:
+    assert timed() == [("queue", 300), ("stream", 700)]
+    assert timed(raw={"timings": {"prompt_ms": 120}}) == [("queue", 180), ("read", 120), ("stream", 700)]
+    assert timed(raw={"timings": {"prompt_ms": "long"}}) == [("queue", 300), ("stream", 700)]
+    assert timed(streamed=False) == [("stream", 1000)]
+    assert timed(ttft_ms=None) == [("stream", 1000)]
+    assert timed(latency_ms=None) == []
+
+
+def test_a_messages_array_of_either_protocol_is_read_as_turns() -> None:
+    parts = '[{"role": "user", "content": [{"type": "text", "text": "Look:"}, {"type": "image"}]}]'
+    assert [(turn.role, turn.text) for turn in turns(PROMPT)] == [("system", "Be short."), ("user", "May I return it?")]
+    assert turns(parts)[0].text == "Look:\n[image]"
+    assert [turn.text for turn in turns("[not json")] == ["[not json"]
+    assert [turn.text for turn in turns("[1, 2]")] == ["[1, 2]"]
+    assert turns(None) == []
+
+
+def test_the_curl_line_repeats_the_call_and_survives_a_shell() -> None:
+    quoted = '[{"role": "system", "content": "It\'s $HOME"}, {"role": "user", "content": "hi"}]'
+    request = Request(provider="anthropic", model="claude-test", task="rag", streamed=True)
+    line = requests_page.curl(request, quoted, "http://gateway")
+    assert line.startswith("curl http://gateway/v1/messages \\\n")
+    assert "'\"'\"'s $HOME" in line
+    assert '"system"' in line and '"stream": true' in line
+    assert "/v1/chat/completions" in requests_page.curl(
+        Request(provider="self", model="m", task="qa"), None, "http://g"
+    )

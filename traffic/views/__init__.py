@@ -1,0 +1,1 @@
+"""Pages of traffic, by noun."""
