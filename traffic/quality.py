@@ -55,6 +55,11 @@ class QualityGroup:
         return self.enough and self.interval[0] >= PASS
 
 
+def acceptable(rating: Rating) -> bool:
+    """The same of one rating."""
+    return (rating.score is not None and rating.score >= 0) or (rating.stars or 0) >= 4
+
+
 def quality(period: Period, group_by: str = "", filters: Filters | None = None) -> list[QualityGroup]:
     """Ratings of the requests of a period by group, the most rated first; a day that the period cuts counts whole."""
     filters = filters or Filters()
@@ -69,7 +74,7 @@ def quality(period: Period, group_by: str = "", filters: Filters | None = None) 
         )
         .order_by("-ratings", "key")
     )
-    found: list[dict[str, Any]] = [dict(row) for row in rows]
+    found: list[dict[str, Any]] = [dict(row) for row in rows if row["ratings"]]  # all of nothing is one row
     used = {group.key: group for group in reports.usage(period, group_by, filters)} if found else {}
     return [QualityGroup(**row, cost_per_accepted_answer=cost_per_accepted(used.get(row["key"]), row)) for row in found]
 

@@ -8,15 +8,19 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from providers.models import Deployment
 from providers.rest.periods import Period
-from tests.traffic.people import application, arrive
+from tests.traffic.people import PROMPT, application, arrive, logged_in, person, text
 from tests.traffic.test_store import NOON, price  # noqa: F401  # a fixture
 from traffic import quality, ratings
 from traffic.keys import callers, create_key
-from traffic.models import Application, Request
+from traffic.models import Application, Rating, Request
 from traffic.quality import QualityGroup
 from traffic.ratings import Judgement
 
@@ -86,7 +90,7 @@ SHARES = [
 
 @pytest.mark.parametrize(("judgement", "accepted"), SHARES)
 def test_acceptable_is_a_score_from_0_or_stars_from_4(
-    shop: Application, conn: psycopg.Connection, judgement: dict[str, int], accepted: int
+    shop: Application, conn: psycopg.Connection, judgement: dict[str, Any], accepted: int
 ) -> None:
     judge(arrive(conn, {"application_id": shop.pk})[0], **judgement)
     assert [g.acceptable for g in quality.quality(PERIOD)] == [accepted]
@@ -150,3 +154,228 @@ def test_a_rating_that_waits_does_not_count(get: Any, shop: Application) -> None
 @pytest.mark.parametrize("query", ["group_by=hour", "from=x", "group_by="])
 def test_a_wrong_parameter_is_422(get: Any, query: str) -> None:
     assert get(f"/api/v1/quality?{query}").status_code == 422
+
+
+# The Quality page.
+
+
+@pytest.fixture
+def viewer(db: None) -> Client:
+    return logged_in(person("mirela", "traffic.view_quality", "traffic.add_rating"))
+
+
+def rated(conn: psycopg.Connection, shop: Application, good: int, bad: int, **given: Any) -> None:
+    """Answers of today with one rating each."""
+    start = timezone.now() - timedelta(hours=1)
+    values = [
+        {"application_id": shop.pk, "started_at": start, "external_id": f"{given}{n}", **given}
+        for n in range(good + bad)
+    ]
+    for number, request in enumerate(arrive(conn, *values)):
+        judge(request, f"r{number % 3}", stars=5 if number < good else 1)
+
+
+def test_the_page_says_that_nothing_is_known_and_what_to_do(viewer: Client, shop: Application) -> None:
+    page = text(viewer, "/quality/")
+    assert "No answer of the last 30 days has been rated" in page
+    assert 'href="/quality/rate/"' in page
+
+
+def test_a_small_sample_is_said_to_be_small(viewer: Client, shop: Application, conn: psycopg.Connection) -> None:
+    rated(conn, shop, good=4, bad=1)
+    page = text(viewer, "/quality/")
+    assert "Only <b>5 answers</b> of 30 days have been rated: too few to call any model good or bad." in page
+    assert "5 ratings: too few to call, 30 are needed" in page
+    assert "No task has enough ratings to be judged" in page
+
+
+def test_two_deployments_are_compared_and_chance_is_called_chance(
+    viewer: Client, shop: Application, conn: psycopg.Connection
+) -> None:
+    one = Deployment.objects.create(slug="one", name="One", provider="anthropic", engine="anthropic", model="x")
+    two = Deployment.objects.create(slug="two", name="Two", provider="anthropic", engine="anthropic", model="y")
+    rated(conn, shop, good=36, bad=4, deployment_id=one.pk)
+    rated(conn, shop, good=34, bad=6, deployment_id=two.pk)
+    page = text(viewer, "/quality/")
+    assert "of <b>80</b> ratings find the answer acceptable; One <b>90" in page
+    assert "no real difference." in page
+    rated(conn, shop, good=0, bad=40, deployment_id=two.pk, task="qa")
+    assert "a real difference." in text(viewer, "/quality/")
+
+
+def test_the_period_lives_in_the_url(viewer: Client, shop: Application, conn: psycopg.Connection) -> None:
+    judge(arrive(conn, {"application_id": shop.pk, "started_at": NOON - timedelta(days=20)})[0], stars=5)
+    assert "of the last 7 days has been rated" in text(viewer, "/quality/", days=7)
+    assert "Only <b>1 answer</b> of 90 days" in text(viewer, "/quality/", days=90)
+    assert "Only <b>1 answer</b> of 30 days" in text(viewer, "/quality/", days="x")
+
+
+def test_comments_are_shown_only_of_requests_that_one_may_open(
+    viewer: Client, shop: Application, conn: psycopg.Connection
+) -> None:
+    judge(arrive(conn, {"application_id": shop.pk})[0], stars=1, comment="It named a customer.")
+    assert "It named a customer." not in text(viewer, "/quality/")
+    shop.members.add(User.objects.get(username="mirela"))
+    assert "It named a customer." in text(viewer, "/quality/")
+    assert "It named a customer." in text(
+        logged_in(person("tilda", "traffic.view_quality", "traffic.view_request")), "/quality/"
+    )
+
+
+def test_the_page_takes_a_fixed_number_of_statements(
+    viewer: Client, shop: Application, conn: psycopg.Connection
+) -> None:
+    shop.members.add(User.objects.get(username="mirela"))
+    rated(conn, shop, good=1, bad=0)
+    with CaptureQueriesContext(connection) as few:
+        text(viewer, "/quality/")
+    for task in ("qa", "code", "chat"):
+        rated(conn, shop, good=3, bad=2, task=task, model=f"m-{task}")
+    with CaptureQueriesContext(connection) as many:
+        text(viewer, "/quality/")
+    assert len(many) == len(few) <= 18
+
+
+@pytest.mark.parametrize("url", ["/quality/", "/quality/rate/"])
+def test_who_may_see_the_pages(shop: Application, url: str) -> None:
+    assert Client().get(url)["Location"].startswith("/login/")
+    assert logged_in(person("nobody")).get(url).status_code == 403
+
+
+# The rating queue.
+
+
+def kept(shop: Application, conn: psycopg.Connection, count: int = 1, **given: Any) -> list[Request]:
+    """Answers that can be rated, the newest last."""
+    start = timezone.now() - timedelta(hours=2)
+    return arrive(
+        conn,
+        *(
+            {
+                "application_id": shop.pk, "started_at": start + timedelta(minutes=n), "external_id": f"k{n}{given}",
+                "prompt": PROMPT, "answer": f"Answer {n}.", **given,
+            }
+            for n in range(count)
+        ),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def member(viewer: Client, shop: Application) -> Client:
+    shop.members.add(User.objects.get(username="mirela"))
+    return viewer
+
+
+def test_the_newest_unrated_answer_is_shown_blind(member: Client, shop: Application, conn: psycopg.Connection) -> None:
+    kept(shop, conn, 3)
+    page = text(member, "/quality/rate/")
+    assert "<b>3 answers</b> wait for your judgement today." in page
+    assert "Answer 2." in page and "May I return it?" in page
+    for hidden in ("claude-test", "anthropic", "800 ms"):
+        assert hidden not in page
+
+
+def test_a_rating_leads_to_the_next_answer_and_tells_who_had_answered(
+    member: Client, shop: Application, conn: psycopg.Connection
+) -> None:
+    first, second = reversed(kept(shop, conn, 2))
+    form = {"request": str(first.id), "next": str(second.id), "stars": "2", "comment": "Made up."}
+    response = member.post("/quality/rate/", form)
+    assert (response.status_code, response["Location"]) == (302, f"/quality/rate/?at={second.id}")
+    rating = Rating.objects.get()
+    assert (rating.request_id, rating.stars, rating.comment, rating.by) == (first.id, 2, "Made up.", "mirela")
+    assert rating.rater == User.objects.get(username="mirela")
+    page = text(member, response["Location"])
+    assert "Rated 2, Poor. It was claude-test." in page
+    assert "<b>1 of 2</b> answers rated by you today;" in page
+    assert "Answer 0." in page
+
+
+def test_undo_takes_the_rating_back_and_shows_the_answer_again(
+    member: Client, shop: Application, conn: psycopg.Connection
+) -> None:
+    answer = kept(shop, conn)[0]
+    member.post("/quality/rate/", {"request": str(answer.id), "next": "", "stars": "1"})
+    assert "You have rated <b>1 answer</b> today, and no other one waits" in text(member, "/quality/rate/")
+    response = member.post(f"/quality/ratings/{Rating.objects.get().pk}/undo/")
+    assert response["Location"] == f"/quality/rate/?at={answer.id}"
+    assert not Rating.objects.exists()
+    assert "Answer 0." in text(member, response["Location"])
+    assert member.post("/quality/ratings/1/undo/").status_code == 404
+
+
+def test_undo_of_a_second_thought_brings_back_the_first(
+    member: Client, shop: Application, conn: psycopg.Connection
+) -> None:
+    answer = kept(shop, conn)[0]
+    for stars in ("5", "1"):
+        member.post("/quality/rate/", {"request": str(answer.id), "stars": stars})
+    member.post(f"/quality/ratings/{Rating.objects.get().pk}/undo/")
+    assert Rating.objects.get().stars == 5
+
+
+def test_nobody_undoes_the_rating_of_another(member: Client, shop: Application, conn: psycopg.Connection) -> None:
+    answer = kept(shop, conn)[0]
+    member.post("/quality/rate/", {"request": str(answer.id), "stars": "5"})
+    other = logged_in(person("noor", "traffic.add_rating"))
+    assert other.post(f"/quality/ratings/{Rating.objects.get().pk}/undo/").status_code == 404
+    assert Rating.objects.count() == 1
+
+
+def test_skipping_moves_on_without_a_rating_and_back(
+    member: Client, shop: Application, conn: psycopg.Connection
+) -> None:
+    last, middle, first = kept(shop, conn, 3)
+    page = text(member, "/quality/rate/")
+    assert f'href="/quality/rate/?at={middle.id}" data-key="s"' in page
+    assert 'data-key="k"' not in page
+    page = text(member, f"/quality/rate/?at={middle.id}")
+    assert f'href="/quality/rate/?at={last.id}" data-key="s"' in page
+    assert f'href="/quality/rate/?at={first.id}" data-key="k"' in page
+    assert 'data-key="s"' not in text(member, f"/quality/rate/?at={last.id}")
+    assert "<b>3 answers</b> wait" in text(member, "/quality/rate/?at=nonsense")
+
+
+def test_only_kept_answers_of_ones_own_applications_wait(
+    member: Client, shop: Application, conn: psycopg.Connection
+) -> None:
+    other, closed = application("other"), application("closed", captures=False)
+    closed.members.add(User.objects.get(username="mirela"))
+    theirs = kept(other, conn, external_id="theirs")[0]
+    kept(closed, conn, external_id="closed")
+    kept(shop, conn, external_id="failed", outcome="error")
+    kept(shop, conn, external_id="empty", answer="", prompt="x")
+    arrive(conn, {"application_id": shop.pk, "external_id": "no-body"})
+    page = text(member, "/quality/rate/")
+    assert "No answer of your applications waits to be rated now." in page
+    assert "Every kept answer of your applications is rated by you" in page
+    assert member.post("/quality/rate/", {"request": str(theirs.id), "stars": "5"}).status_code == 404
+    assert "Answer 0." not in text(member, f"/quality/rate/?at={theirs.id}")
+    assert not Rating.objects.exists()
+
+
+def test_a_member_of_nothing_is_told_what_to_do(viewer: Client, shop: Application) -> None:
+    assert "None of your applications keeps its answers" in text(viewer, "/quality/rate/")
+
+
+def test_a_rating_without_stars_is_refused_and_keeps_the_comment(
+    member: Client, shop: Application, conn: psycopg.Connection
+) -> None:
+    answer = kept(shop, conn)[0]
+    response = member.post("/quality/rate/", {"request": str(answer.id), "comment": "typed"})
+    assert response.status_code == 422
+    assert "Choose 1 to 5." in response.content.decode() and 'value="typed"' in response.content.decode()
+    assert member.post("/quality/rate/", {"request": "x", "stars": "5"}).status_code == 404
+
+
+def test_the_queue_takes_a_fixed_number_of_statements(
+    member: Client, shop: Application, conn: psycopg.Connection
+) -> None:
+    kept(shop, conn, 1)
+    with CaptureQueriesContext(connection) as few:
+        text(member, "/quality/rate/")
+    kept(shop, conn, 60, model="another")
+    with CaptureQueriesContext(connection) as many:
+        text(member, "/quality/rate/")
+    assert len(many) == len(few) <= 12
+    assert "<b>40 answers</b> wait" in text(member, "/quality/rate/")
