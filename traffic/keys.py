@@ -40,7 +40,13 @@ def hash_of(secret: str) -> bytes:
 
 
 def create_key(
-    *, name: str, scopes: list[str], application: Application | None = None, created_by: Any = None, secret: str = ""
+    *,
+    name: str,
+    scopes: list[str],
+    application: Application | None = None,
+    created_by: Any = None,
+    expires_at: datetime | None = None,
+    secret: str = "",
 ) -> tuple[Key, str]:
     """Make a key; the secret is returned this once and never stored."""
     secret = secret or PREFIX + secrets.token_urlsafe(24)
@@ -51,6 +57,7 @@ def create_key(
         hash=hash_of(secret),
         scopes=scopes,
         created_by=created_by,
+        expires_at=expires_at,
     )
     return key, secret
 

@@ -111,6 +111,11 @@ class Key(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.hint}…)"
 
+    @property
+    def scope_words(self) -> list[str]:
+        """What it may, for people."""
+        return [str(label) for value, label in Scope.choices if value in self.scopes]
+
 
 class Request(models.Model):
     """One call to a model. Partitioned by `day`, the UTC day of `started_at`; written by `traffic.ingest` alone.

@@ -1,0 +1,270 @@
+"""Settings of traffic: applications, keys and routes; who may open and change them, and what the audit log keeps."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tests.traffic.people import application, logged_in, person, text
+from traffic.defaults import ensure_defaults
+from traffic.keys import callers, create_key, hash_of
+from traffic.models import Application, Key, Route
+from traffic.routes_page import conditions
+
+APPLICATIONS, KEYS, ROUTES = "/settings/applications/", "/settings/keys/", "/settings/routes/"
+
+
+@pytest.fixture
+def admin(db: None) -> Client:
+    callers.clear()
+    return logged_in(person("root", is_superuser=True))
+
+
+@pytest.fixture
+def shop(db: None) -> Application:
+    return application("shop", captures=False)
+
+
+@pytest.fixture
+def routes(db: None) -> list[Route]:
+    Route.objects.all().delete()
+    ensure_defaults()
+    return list(Route.objects.all())
+
+
+def said(client: Client) -> list[str]:
+    return [
+        f"{entry.content_type}: {entry.object_repr} {entry.get_change_message()}" for entry in LogEntry.objects.all()
+    ]
+
+
+# Access.
+
+PAGES = {
+    APPLICATIONS: "view_application",
+    f"{APPLICATIONS}add/": "add_application",
+    f"{APPLICATIONS}shop/": "view_application",
+    KEYS: "view_key",
+    f"{KEYS}add/": "add_key",
+    ROUTES: "view_route",
+    f"{ROUTES}hard/": "change_route",
+}
+
+
+@pytest.mark.parametrize(("url", "permission"), PAGES.items())
+def test_each_page_asks_its_permission(shop: Application, routes: list[Route], url: str, permission: str) -> None:
+    assert Client().get(url)["Location"].startswith("/login/")
+    others = [f"traffic.{other}" for other in {*PAGES.values(), "view_request"} - {permission}]
+    assert logged_in(person("other", *others)).get(url).status_code == 403
+    assert logged_in(person("right", f"traffic.{permission}")).get(url).status_code == 200
+
+
+def test_writes_ask_their_permission(shop: Application, routes: list[Route]) -> None:
+    key, _secret = create_key(name="k", scopes=["read"], application=shop)
+    looker = logged_in(person("looker", *(f"traffic.view_{name}" for name in ("application", "key", "route"))))
+    for url, data in {
+        f"{APPLICATIONS}add/": {"slug": "x", "name": "X"},
+        f"{APPLICATIONS}shop/": {"name": "Other"},
+        f"{KEYS}add/": {"name": "x", "scopes": ["read"]},
+        f"{KEYS}{key.pk}/revoke/": {},
+        f"{ROUTES}hard/": {"name": "x", "to_provider": "self"},
+        f"{ROUTES}hard/switch/": {"enabled": "0"},
+        f"{ROUTES}hard/move/": {"way": "up"},
+    }.items():
+        assert Client().post(url, data)["Location"].startswith("/login/")
+        assert looker.post(url, data).status_code == 403, url
+    assert not LogEntry.objects.exists()
+    assert Key.objects.get().revoked_at is None
+
+
+@pytest.mark.parametrize("url", [f"{KEYS}1/revoke/", f"{ROUTES}hard/switch/", f"{ROUTES}hard/move/"])
+def test_a_link_changes_nothing(admin: Client, routes: list[Route], url: str) -> None:
+    assert admin.get(url).status_code == 405
+
+
+# Applications.
+
+
+def test_the_list_says_who_sends_and_what_is_kept(admin: Client) -> None:
+    assert "No application is set up yet" in text(admin, APPLICATIONS)
+    application("docs", owner=person("ann", first_name="Ann", last_name="Lee"))
+    application("shop", captures=False)
+    page = text(admin, APPLICATIONS)
+    assert "<b>0 of 2 applications</b> have sent <b>0 requests</b> in 30 days." in page
+    assert "Ann Lee" in page and "1 keeps prompts and answers" in page
+
+
+def test_an_application_is_added_and_changed_and_the_log_says_by_whom(admin: Client) -> None:
+    ann = person("ann")
+    response = admin.post(f"{APPLICATIONS}add/", {"slug": "docs", "name": "Docs", "members": [ann.pk]})
+    assert response["Location"] == f"{APPLICATIONS}docs/"
+    made = Application.objects.get(slug="docs")
+    assert list(made.members.all()) == [ann]
+    given = {"name": "Docs", "owner": ann.pk, "capture_bodies": "on", "slug": "other"}
+    assert admin.post(f"{APPLICATIONS}docs/", given).status_code == 302
+    made.refresh_from_db()
+    assert (made.slug, made.owner, made.capture_bodies, made.members.count()) == ("docs", ann, True, 0)
+    changed, added = LogEntry.objects.all()
+    assert (added.user.username, added.is_addition()) == ("root", True)
+    assert "Owner" in changed.get_change_message() and "Keep prompts" in changed.get_change_message()
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"slug": "shop", "name": "Again"}, "already exists"),
+        ({"slug": "a b", "name": "Spaces"}, "letters, numbers"),
+        ({"slug": "add", "name": "Add"}, "This word is taken"),
+        ({"slug": "x", "name": ""}, "required"),
+        ({"slug": "x", "name": "X", "owner": "999"}, "valid choice"),
+    ],
+)
+def test_a_wrong_application_is_refused_at_its_field(
+    admin: Client, shop: Application, given: dict[str, Any], problem: str
+) -> None:
+    response = admin.post(f"{APPLICATIONS}add/", given)
+    assert response.status_code == 422
+    assert problem in response.content.decode()
+    assert Application.objects.count() == 1
+
+
+def test_who_may_only_look_sees_no_form_and_no_keys(shop: Application) -> None:
+    create_key(name="secret thing", scopes=["read"], application=shop)
+    page = text(logged_in(person("tilda", "traffic.view_application")), f"{APPLICATIONS}shop/")
+    assert "Save" not in page and "secret thing" not in page
+    assert logged_in(person("x", "traffic.view_application")).get(f"{APPLICATIONS}nothing/").status_code == 404
+
+
+def test_the_lists_take_a_fixed_number_of_statements(admin: Client, shop: Application) -> None:
+    counts = []
+    for round_ in range(2):
+        create_key(name="k", scopes=["read"], application=shop, created_by=User.objects.get(username="root"))
+        with CaptureQueriesContext(connection) as queries:
+            text(admin, APPLICATIONS)
+            text(admin, KEYS)
+        counts.append(len(queries))
+        for n in range(5):
+            made = application(f"a{round_}{n}", owner=person(f"u{round_}{n}"))
+            create_key(name="k", scopes=["read"], application=made, created_by=made.owner)
+    assert counts[0] == counts[1] <= 14
+
+
+# Keys.
+
+
+def test_a_secret_is_shown_once_and_works(admin: Client, shop: Application) -> None:
+    assert f'<option value="{shop.pk}" selected>shop</option>' in text(admin, f"{KEYS}add/", application="shop")
+    response = admin.post(f"{KEYS}add/", {"name": "worker", "application": shop.pk, "scopes": ["ingest", "rate"]})
+    assert response.status_code == 200
+    assert "no-store" in response["Cache-Control"]
+    found = re.search(r'<pre id="secret">(bk_[\w-]+)</pre>', response.content.decode())
+    assert found is not None
+    key = Key.objects.get()
+    assert (bytes(key.hash), key.scopes, key.application) == (hash_of(found[1]), ["ingest", "rate"], shop)
+    caller = callers.find(found[1])
+    assert caller is not None and caller.application == "shop"
+    page = text(admin, KEYS)
+    assert found[1] not in page and key.hint in page
+    assert found[1] not in "".join(said(admin))
+    assert LogEntry.objects.get().object_repr.startswith("worker")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"name": "x"},
+        {"name": "", "scopes": ["read"]},
+        {"name": "x", "scopes": ["everything"]},
+        {"name": "x", "scopes": ["read"], "expires_on": "2020-01-01"},
+        {"name": "x", "scopes": ["read"], "application": "77"},
+    ],
+)
+def test_a_wrong_key_is_refused(admin: Client, given: dict[str, Any]) -> None:
+    assert admin.post(f"{KEYS}add/", given).status_code == 422
+    assert not Key.objects.exists()
+
+
+def test_a_key_ends_with_its_last_day(admin: Client) -> None:
+    admin.post(f"{KEYS}add/", {"name": "x", "scopes": ["read"], "expires_on": "2099-12-31"})
+    expires = Key.objects.get().expires_at
+    assert expires is not None and f"{expires:%Y-%m-%d %H:%M}" == "2099-12-31 23:59"
+
+
+def test_a_revoked_key_stops_and_stays_in_the_list(admin: Client, shop: Application) -> None:
+    key, secret = create_key(name="old", scopes=["read"], application=shop)
+    assert callers.find(secret) is not None
+    for _ in range(2):
+        assert admin.post(f"{KEYS}{key.pk}/revoke/").status_code == 302
+    assert callers.find(secret) is None
+    assert LogEntry.objects.count() == 1
+    page = text(admin, KEYS)
+    assert "No key is valid now" in page and "revoked" in page
+
+
+# Routes.
+
+
+def test_the_routes_stand_in_their_order_with_their_conditions(admin: Client, routes: list[Route]) -> None:
+    page = text(admin, ROUTES)
+    assert f"<b>{len(routes)}</b> of {len(routes)} rules are in use" in page
+    assert "longer than 100,000 tokens and longer than what our own machines take" in page
+    places = [page.index(f'id="{route.slug}"') for route in routes]
+    assert places == sorted(places)
+
+
+def test_conditions_are_said_in_words(db: None) -> None:
+    route = Route.objects.create(
+        order=1, slug="a", tasks=["code", "qa"], private=True, percent=30, requested_models=["claude-*"]
+    )
+    route.applications.add(application("shop"))
+    assert conditions(route) == [
+        "task is code or simple QA",
+        "sent by Shop",
+        "asks for claude-*",
+        "marked private",
+        "30 % of conversations",
+    ]
+    assert conditions(Route.objects.create(order=2, slug="b")) == []
+
+
+def test_a_rule_is_switched_by_saying_what_it_shall_be(admin: Client, routes: list[Route]) -> None:
+    for _ in range(2):
+        admin.post(f"{ROUTES}hard/switch/", {"enabled": "0"})
+    assert not Route.objects.get(slug="hard").enabled
+    assert LogEntry.objects.count() == 1
+    assert "<b>6</b> of 7 rules are in use" in text(admin, ROUTES)
+    admin.post(f"{ROUTES}hard/switch/", {"enabled": "1"})
+    assert Route.objects.get(slug="hard").enabled
+
+
+def test_a_rule_and_its_neighbour_change_places(admin: Client, routes: list[Route]) -> None:
+    slugs = [route.slug for route in routes]
+    admin.post(f"{ROUTES}{slugs[1]}/move/", {"way": "up"})
+    admin.post(f"{ROUTES}{slugs[1]}/move/", {"way": "up"})  # it is the first already
+    admin.post(f"{ROUTES}{slugs[-1]}/move/", {"way": "down"})  # and the last stays the last
+    now = list(Route.objects.values_list("slug", flat=True))
+    assert now == [slugs[1], slugs[0], *slugs[2:]]
+
+
+def test_a_rule_is_changed_and_what_the_form_does_not_show_stays(admin: Client, routes: list[Route]) -> None:
+    given = {"name": "Long ones", "enabled": "on", "over_tokens": "50000", "to_provider": "anthropic"}
+    assert admin.post(f"{ROUTES}long-prompt/", given).status_code == 302
+    route = Route.objects.get(slug="long-prompt")
+    assert (route.name, route.over_tokens, route.over_context, route.falls_back) == ("Long ones", 50_000, True, False)
+    assert LogEntry.objects.get().object_repr == "Long ones"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"to_provider": ""}, {"percent": "0"}, {"percent": "101"}, {"tasks": ["poetry"]}, {"over_tokens": "-1"}]
+)
+def test_a_rule_that_cannot_work_is_refused(admin: Client, routes: list[Route], wrong: dict[str, Any]) -> None:
+    given = {"name": "x", "enabled": "on", "to_provider": "anthropic", **wrong}
+    assert admin.post(f"{ROUTES}hard/", given).status_code == 422
+    assert Route.objects.get(slug="hard").name == "Code and reasoning"

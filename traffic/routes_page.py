@@ -1,0 +1,35 @@
+"""The conditions of a route in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.utils.translation import gettext as _
+
+from traffic.models import BudgetState, Route, Task
+
+
+def conditions(route: Route) -> list[str]:
+    """What must hold, one sentence part each; a rule without any holds for every request."""
+    labels = {value: str(label) for value, label in Task.choices}
+    states = {value: str(label) for value, label in BudgetState.choices}
+    applications = [application.name for application in route.applications.all()]
+    said = [
+        (route.tasks, _("task is %(x)s"), _or(labels.get(task, task) for task in route.tasks)),
+        (applications, _("sent by %(x)s"), _or(applications)),
+        (route.requested_models, _("asks for %(x)s"), _or(route.requested_models)),
+        (route.over_tokens, _("longer than %(x)s tokens"), f"{route.over_tokens or 0:,}"),
+        (route.over_context, _("longer than what our own machines take"), ""),
+        (route.media is True, _("carries images, documents, sound or video"), ""),
+        (route.media is False, _("text alone"), ""),
+        (route.private is True, _("marked private"), ""),
+        (route.private is False, _("not marked private"), ""),
+        (route.self_only_model, _("asks for a model that only we serve"), ""),
+        (route.percent is not None, _("%(x)s %% of conversations"), route.percent),
+        (route.budget_states, _("the application’s budget: %(x)s"), _or(states.get(s, s) for s in route.budget_states)),
+    ]
+    return [text % {"x": value} if "%" in text else text for holds, text, value in said if holds]
+
+
+def _or(words: Iterable[str]) -> str:
+    return str(_(" or ")).join(words)

@@ -1,0 +1,33 @@
+"""Pages of traffic."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from traffic.views.applications import application_add, application_edit, application_list
+from traffic.views.keys import key_add, key_list, key_revoke
+from traffic.views.quality import quality
+from traffic.views.rating import rate, undo
+from traffic.views.requests import request_detail, request_list, request_rate
+from traffic.views.routes import route_edit, route_list, route_move, route_switch
+
+app_name = "traffic"
+
+urlpatterns = [
+    path("requests/", request_list, name="requests"),
+    path("requests/<uuid:identifier>/", request_detail, name="request"),
+    path("requests/<uuid:identifier>/rate/", request_rate, name="request-rate"),
+    path("quality/", quality, name="quality"),
+    path("quality/rate/", rate, name="rate"),
+    path("quality/ratings/<int:pk>/undo/", undo, name="rating-undo"),
+    path("settings/applications/", application_list, name="applications"),
+    path("settings/applications/add/", application_add, name="application-add"),
+    path("settings/applications/<slug:slug>/", application_edit, name="application"),
+    path("settings/keys/", key_list, name="keys"),
+    path("settings/keys/add/", key_add, name="key-add"),
+    path("settings/keys/<int:pk>/revoke/", key_revoke, name="key-revoke"),
+    path("settings/routes/", route_list, name="routes"),
+    path("settings/routes/<slug:slug>/", route_edit, name="route"),
+    path("settings/routes/<slug:slug>/switch/", route_switch, name="route-switch"),
+    path("settings/routes/<slug:slug>/move/", route_move, name="route-move"),
+]

@@ -1,0 +1,83 @@
+"""Settings: which request goes where, in order; the first rule that matches decides."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from providers.models import PROVIDER_NAMES
+from traffic.audit_log import log, log_form
+from traffic.forms import RouteForm
+from traffic.models import Route
+from traffic.routes_page import conditions
+
+
+@login_required
+@permission_required("traffic.view_route", raise_exception=True)
+@require_safe
+def route_list(request: HttpRequest) -> HttpResponse:
+    routes = list(Route.objects.select_related("deployment").prefetch_related("applications", "fallbacks"))
+    rows = [
+        {
+            "it": route,
+            "conditions": conditions(route),
+            "target": PROVIDER_NAMES.get(route.to_provider, route.to_provider),
+        }
+        for route in routes
+    ]
+    enabled = [route for route in routes if route.enabled]
+    return render(request, "traffic/routes.html", {"rows": rows, "enabled": enabled})
+
+
+@login_required
+@permission_required("traffic.change_route", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def route_edit(request: HttpRequest, slug: str) -> HttpResponse:
+    route = get_object_or_404(Route, slug=slug)
+    form = RouteForm(request.POST if request.method == "POST" else None, instance=route)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        log_form(request, form)
+        messages.success(request, _("Saved. The gateway follows within a few seconds."))
+        return redirect("traffic:routes")
+    context = {"it": route, "form": form, "conditions": conditions(route)}
+    return render(request, "traffic/route.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@permission_required("traffic.change_route", raise_exception=True)
+@require_POST
+def route_switch(request: HttpRequest, slug: str) -> HttpResponse:
+    """Put a rule into use or out of it, as the form says; sending it twice changes nothing."""
+    route = get_object_or_404(Route, slug=slug)
+    on = request.POST.get("enabled") == "1"
+    if Route.objects.filter(pk=route.pk, enabled=not on).update(enabled=on):
+        log(request, route, _("Put into use.") if on else _("Taken out of use."))
+    said = _("%(name)s is in use.") if on else _("%(name)s is out of use.")
+    messages.success(request, said % {"name": route.name})
+    return redirect("traffic:routes")
+
+
+@login_required
+@permission_required("traffic.change_route", raise_exception=True)
+@require_POST
+def route_move(request: HttpRequest, slug: str) -> HttpResponse:
+    """Let a rule and its neighbour change places: `up` asks it earlier, anything else later."""
+    route = get_object_or_404(Route, slug=slug)
+    up = request.POST.get("way") == "up"
+    with transaction.atomic():
+        order = list(Route.objects.select_for_update().order_by("order", "pk"))
+        place = order.index(route)
+        other = place - 1 if up else place + 1
+        if 0 <= other < len(order):
+            order[place], order[other] = order[other], order[place]
+            for number, one in enumerate(order, 1):
+                one.order = number
+            Route.objects.bulk_update(order, ["order"])
+            log(request, route, _("Asked earlier.") if up else _("Asked later."))
+    return redirect("traffic:routes")
