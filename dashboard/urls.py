@@ -13,6 +13,7 @@ urlpatterns = [
     path("", views.overview, name="overview"),
     path("", include("providers.urls")),
     path("", include("traffic.urls")),
+    path("", include("traffic.ingest.urls")),
     path("", include("costs.urls")),
     path("", include("alerts.urls")),
     path("settings/", views.settings_index, name="settings"),

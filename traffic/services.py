@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 import psycopg
 from django.conf import settings
@@ -14,7 +16,7 @@ from django.db import connection
 
 from providers.models import Deployment
 from traffic import ratings
-from traffic.ingest.native import Directory, parse
+from traffic.ingest.native import Directory, KnownDeployment, parse
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.store import IngestResult, Installation, ingest
 from traffic.keys import Caller
@@ -53,11 +55,23 @@ def raw_connection() -> Iterator[psycopg.Connection]:
 
 
 def _read_directory(before: Directory | None) -> Directory:
-    applications = {
-        slug: (pk, captures) for slug, pk, captures in Application.objects.values_list("slug", "pk", "capture_bodies")
-    }
-    deployments = dict(Deployment.objects.values_list("slug", "pk"))
-    return Directory(applications, deployments, settings.RETENTION_DAYS)
+    applications = Application.objects.values_list("slug", "pk", "capture_bodies")
+    deployments = list(Deployment.objects.enabled())
+    known = {row.slug: KnownDeployment(row.pk, row.provider, row.model) for row in deployments}
+    places = Counter(place_of(row.url) for row in deployments)
+    return Directory(
+        applications={slug: (pk, captures) for slug, pk, captures in applications},
+        deployments=dict(Deployment.objects.values_list("slug", "pk")),
+        retention_days=settings.RETENTION_DAYS,
+        endpoints={place_of(row.url): known[row.slug] for row in deployments if places[place_of(row.url)] == 1},
+        services=known,
+    )
+
+
+def place_of(url: str) -> str:
+    """`host:port` of a deployment."""
+    parts = urlsplit(url)
+    return f"{(parts.hostname or '').lower()}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
 def _read_installation(before: Installation | None) -> Installation:

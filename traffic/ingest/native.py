@@ -61,13 +61,24 @@ class Batch(msgspec.Struct):
     requests: list[msgspec.Raw]
 
 
+@dataclass(frozen=True)
+class KnownDeployment:
+    """What telemetry that reached a deployment's address is taken for."""
+
+    id: int
+    provider: str
+    model: str
+
+
 @dataclass
 class Directory:
-    """Slugs that a row may name, and what is allowed there."""
+    """Slugs and addresses that a row may name, and what is allowed there."""
 
     applications: dict[str, tuple[int, bool]]  # slug -> id, whether bodies are captured
     deployments: dict[str, int]
     retention_days: int
+    endpoints: dict[str, KnownDeployment] = field(default_factory=dict)  # by host:port, where only one is there
+    services: dict[str, KnownDeployment] = field(default_factory=dict)  # by slug: an engine's own service.name
 
 
 @dataclass

@@ -8,6 +8,7 @@ upserts go in key order, so that concurrent writers cannot deadlock.
 
 from __future__ import annotations
 
+import re
 import secrets
 import uuid
 from collections.abc import Iterable, Sequence
@@ -251,10 +252,22 @@ def line(number: int, item: Staged, received: str) -> str:
         text(row.external_id),
         row.source,
         text(row.route),
-        None if row.raw is None else text(orjson.dumps(row.raw).decode()),
+        None if row.raw is None else text(json_text(row.raw)),
     )
     return "\t".join(["\\N" if value is None else str(value) for value in values]) + "\n"
 
+
+def json_text(value: Any) -> str:
+    """JSON that jsonb takes: without NUL and without half a surrogate pair; what JSON cannot say is said as text."""
+    try:
+        written = orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except (TypeError, ValueError, RecursionError):
+        written = orjson.dumps({"unreadable": repr(value)[:2000].encode("ascii", "replace").decode()}).decode()
+    return NUL.sub(r"\1", written) if "\\u0000" in written else written
+
+
+# An escaped NUL: an odd number of backslashes before it, of which the last is its own.
+NUL = re.compile(r"((?<!\\)(?:\\\\)*)\\u0000")
 
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "�"})
 

@@ -1,0 +1,256 @@
+"""Spans of any emitter become one row a call, with disjoint token classes; the receiver keeps to the protocol."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.test import Client
+from django.utils import timezone
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+
+from providers.models import Deployment
+from traffic.keys import callers, create_key
+from traffic.models import Application
+from traffic.services import forget
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+START = timezone.now().replace(microsecond=0) - timedelta(minutes=5)
+USAGE = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "anthropic",
+    "gen_ai.request.model": "claude-opus-5-5",
+    "gen_ai.usage.input_tokens": 1000,
+    "gen_ai.usage.cache_read.input_tokens": 600,
+    "gen_ai.usage.cache_write.input_tokens": 100,
+    "gen_ai.usage.output_tokens": 50,
+}
+
+
+@pytest.fixture
+def key(conn: psycopg.Connection) -> str:
+    forget()
+    callers.clear()
+    shop = Application.objects.create(slug="shop", name="Shop")
+    return create_key(name="otlp", scopes=["ingest"], application=shop)[1]
+
+
+def ns(seconds: float = 0) -> int:
+    return int((START.timestamp() + seconds) * 1e9)
+
+
+def value(item: Any) -> dict[str, Any]:
+    if isinstance(item, bool):
+        return {"boolValue": item}
+    if isinstance(item, int):
+        return {"intValue": str(item)}
+    if isinstance(item, float):
+        return {"doubleValue": item}
+    return {"stringValue": item}
+
+
+def span(number: int = 1, parent: int | None = None, **given: Any) -> dict[str, Any]:
+    attributes = given.pop("attributes", USAGE)
+    made = {
+        "traceId": TRACE, "spanId": f"{number:016x}", "name": "chat claude-opus-5-5", "kind": 3,
+        "startTimeUnixNano": str(ns()), "endTimeUnixNano": str(ns(1.2)), "status": {"code": 0},
+        "attributes": [{"key": name, "value": value(item)} for name, item in attributes.items()],
+    }  # fmt: skip
+    if parent is not None:
+        made["parentSpanId"] = f"{parent:016x}"
+    return {**made, **given}
+
+
+def body(*spans: dict[str, Any], service: str = "any") -> dict[str, Any]:
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
+    return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {"name": "t"}, "spans": list(spans)}]}]}
+
+
+def protobuf(content: dict[str, Any]) -> bytes:
+    """The same request in protobuf; ids there are bytes."""
+    request = ExportTraceServiceRequest()
+    for of_resource in content["resourceSpans"]:
+        target = request.resource_spans.add()
+        fill(target.resource.attributes, of_resource["resource"]["attributes"])
+        for given in of_resource["scopeSpans"][0]["spans"]:
+            made = target.scope_spans.add().spans.add()
+            made.trace_id, made.span_id = bytes.fromhex(given["traceId"]), bytes.fromhex(given["spanId"])
+            made.parent_span_id = bytes.fromhex(given.get("parentSpanId", ""))
+            made.name, made.kind = given["name"], given["kind"]
+            made.start_time_unix_nano = int(given["startTimeUnixNano"])
+            made.end_time_unix_nano = int(given["endTimeUnixNano"])
+            fill(made.attributes, given["attributes"])
+    return request.SerializeToString()
+
+
+def fill(target: Any, pairs: list[dict[str, Any]]) -> None:
+    for pair in pairs:
+        made = target.add()
+        made.key = pair["key"]
+        ((kind, item),) = pair["value"].items()
+        names = {"stringValue": "string_value", "intValue": "int_value", "doubleValue": "double_value"}
+        setattr(made.value, names[kind], int(item) if kind == "intValue" else item)
+
+
+def send(key: str, content: Any, kind: str = "application/json", **headers: str) -> Any:
+    data = content if isinstance(content, bytes) else json.dumps(content)
+    return Client().post("/v1/traces", data, content_type=kind, headers={"Authorization": f"Bearer {key}", **headers})
+
+
+def rows(conn: psycopg.Connection, columns: str) -> list[Any]:
+    return conn.execute(f"SELECT {columns} FROM traffic_request ORDER BY id").fetchall()
+
+
+CLASSES = "uncached_input, cache_read, cache_write_5m, cache_write_1h, output"
+
+
+def test_inclusive_input_becomes_disjoint_classes(key: str, conn: psycopg.Connection) -> None:
+    answer = send(key, body(span()))
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert rows(conn, CLASSES) == [(300, 600, 100, 0, 50)]
+    assert rows(conn, "provider, model, outcome, source, latency_ms, streamed") == [
+        ("anthropic", "claude-opus-5-5", "ok", "otlp", 1200.0, False)
+    ]
+
+
+def test_protobuf_and_json_of_the_same_span_are_one_row(key: str, conn: psycopg.Connection) -> None:
+    send(key, body(span()))
+    answer = send(key, protobuf(body(span())), "application/x-protobuf")
+    assert (answer.status_code, answer.content, answer["Content-Type"]) == (200, b"", "application/x-protobuf")
+    assert len(rows(conn, "id")) == 1
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_compressed_exports_are_read(key: str, conn: psycopg.Connection, encoding: str, pack: Any) -> None:
+    send(key, pack(protobuf(body(span()))), "application/x-protobuf", **{"Content-Encoding": encoding})
+    assert len(rows(conn, "id")) == 1
+
+
+def test_a_client_span_and_its_sdk_span_are_one_call(key: str, conn: psycopg.Connection) -> None:
+    outer = span(1, attributes={**USAGE, "gen_ai.usage.output_tokens": 50}, endTimeUnixNano=str(ns(1.5)))
+    inner = span(2, parent=1, attributes={**USAGE, "gen_ai.response.id": "msg_01ABCDEFGHIJKLMNOPQRSTUV"})
+    send(key, body(inner, outer))
+    assert rows(conn, "latency_ms, output, response_id") == [(1500.0, 50, "msg_01ABCDEFGHIJKLMNOPQRSTUV")]
+
+
+def test_twins_in_two_traces_meet_by_their_response_id(key: str, conn: psycopg.Connection) -> None:
+    twin = {**USAGE, "gen_ai.response.id": "msg_01ABCDEFGHIJKLMNOPQRSTUV"}
+    send(key, body(span(1, attributes=twin)))
+    send(key, body(span(2, attributes=twin, traceId=TRACE[::-1])))
+    assert len(rows(conn, "id")) == 1
+
+
+def test_agents_tools_and_other_spans_are_accepted_and_ignored(key: str, conn: psycopg.Connection) -> None:
+    others = [
+        span(1, attributes={**USAGE, "gen_ai.operation.name": "invoke_agent"}),
+        span(2, attributes={"gen_ai.operation.name": "execute_tool"}),
+        span(3, attributes={"http.method": "GET"}),
+    ]
+    assert send(key, body(*others)).json() == {}
+    assert rows(conn, "id") == []
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"openinference.span.kind": "LLM", "llm.model_name": "m", "llm.token_count.prompt": 10,
+          "llm.token_count.completion": 5, "llm.token_count.prompt_details.cache_read": 4}, (6, 4, 0, 0, 5)),
+        ({"llm.request.type": "chat", "gen_ai.system": "openai", "gen_ai.request.model": "m",
+          "gen_ai.usage.prompt_tokens": "10", "gen_ai.usage.completion_tokens": 5.0}, (10, 0, 0, 0, 5)),
+        ({**USAGE, "gen_ai.usage.input_tokens": 10}, (10, 600, 100, 0, 50)),
+        ({**USAGE, "anthropic.usage.cache_creation.ephemeral_1h_input_tokens": 80}, (300, 600, 20, 80, 50)),
+        ({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}, (None, None, None, None, None)),
+    ],
+)  # fmt: skip
+def test_every_dialect_is_understood(key: str, conn: psycopg.Connection, attributes: Any, expected: Any) -> None:
+    send(key, body(span(attributes=attributes)))
+    assert rows(conn, CLASSES) == [expected]
+
+
+def test_vllm_is_known_by_its_service_name(key: str, conn: psycopg.Connection) -> None:
+    own = Deployment.objects.create(
+        slug="mistral", name="M", provider="self", engine="vllm", url="http://gpu:8000", model="mistral-7b"
+    )
+    forget()
+    attributes = {
+        "gen_ai.usage.prompt_tokens": 20, "gen_ai.usage.completion_tokens": 5,
+        "gen_ai.latency.time_to_first_token": 0.2,
+    }  # fmt: skip
+    send(key, body(span(name="llm_request", attributes=attributes), service="mistral"))
+    assert rows(conn, "deployment_id, provider, model, ttft_ms, streamed, cost_reason") == [
+        (own.pk, "self", "mistral-7b", 200.0, True, "leased")
+    ]
+
+
+def test_a_collectors_key_names_the_application_by_the_service(conn: psycopg.Connection) -> None:
+    forget()
+    callers.clear()
+    docs = Application.objects.create(slug="docs", name="Docs")
+    secret = create_key(name="collector", scopes=["ingest"])[1]
+    send(secret, body(span(1), service="docs"))
+    send(secret, body(span(2), service="unheard-of"))
+    assert set(rows(conn, "application_id")) == {(docs.pk,), (None,)}
+
+
+def test_content_is_not_kept(key: str, conn: psycopg.Connection) -> None:
+    send(key, body(span(attributes={**USAGE, "gen_ai.input.messages": "secret", "input.value": "secret"})))
+    assert "secret" not in json.dumps(rows(conn, "raw"))
+
+
+def test_an_error_has_no_usage_and_its_type(key: str, conn: psycopg.Connection) -> None:
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "error.type": "APITimeoutError"}
+    send(key, body(span(attributes=attributes, status={"code": 2})))
+    assert rows(conn, "outcome, error_type") == [("timeout", "APITimeoutError")]
+
+
+def test_a_span_out_of_time_is_rejected_and_the_others_land(key: str, conn: psycopg.Connection) -> None:
+    old = span(1, startTimeUnixNano="1000000000")
+    answer = send(key, body(old, span(2)))
+    assert answer.json()["partialSuccess"]["rejectedSpans"] == "1"
+    answer = send(key, protobuf(body(old)), "application/x-protobuf")
+    parsed = ExportTraceServiceResponse.FromString(answer.content)
+    assert parsed.partial_success.rejected_spans == 1
+    assert len(rows(conn, "id")) == 1
+
+
+def test_a_span_without_an_end_or_with_a_negative_duration_has_no_latency(key: str, conn: psycopg.Connection) -> None:
+    send(key, body(span(1, endTimeUnixNano="0"), span(2, endTimeUnixNano=str(ns(-5)))))
+    assert rows(conn, "latency_ms") == [(None,), (None,)]
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b"[]", b'{"resourceSpans": 1}', b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "zz"}]}]}]}']
+)  # fmt: skip
+def test_a_body_that_is_no_export_is_400(key: str, content: bytes) -> None:
+    assert send(key, content).status_code == 400
+    assert send(key, b"\xff\xff\xff", "application/x-protobuf").status_code == 400
+
+
+def test_an_empty_export_is_a_success(key: str) -> None:
+    assert send(key, {}).status_code == 200
+    assert send(key, b"", "application/x-protobuf").status_code == 200
+
+
+def test_another_content_type_is_415_and_no_key_401(key: str) -> None:
+    assert send(key, b"x", "text/plain").status_code == 415
+    assert send("wrong", {}).status_code == 401
+
+
+def test_nul_bytes_and_odd_numbers_never_fail_the_batch(key: str, conn: psycopg.Connection) -> None:
+    odd = {**USAGE, "x": "a\0b", "gen_ai.usage.output_tokens": -5, "user.id": "a\0b", "y": "\\u0000"}
+    assert send(key, body(span(1, attributes=odd), span(2))).status_code == 200
+    assert len(rows(conn, "id")) == 2
+
+
+def test_metrics_and_logs_are_taken(key: str) -> None:
+    for path in ("/v1/metrics", "/v1/logs"):
+        answer = Client().post(path, "{}", content_type="application/json", headers={"Authorization": f"Bearer {key}"})
+        assert (answer.status_code, answer.json()) == (200, {})

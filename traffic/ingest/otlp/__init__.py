@@ -1,0 +1,1 @@
+"""OTLP/HTTP traces: spans of both encodings become rows, whoever emitted them."""

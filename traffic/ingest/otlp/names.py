@@ -1,0 +1,159 @@
+"""What emitters call the same thing: for each fact the attribute names, the first that is present wins."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+from urllib.parse import urlsplit
+
+from traffic.ingest.otlp.spans import Span
+
+OPERATION = ("gen_ai.operation.name", "llm.request.type", "openinference.span.kind")
+PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
+MODEL = (
+    "gen_ai.response.model", "llm.response.model_name", "litellm.provider.model", "gen_ai.request.model",
+    "llm.request.model_name", "llm.model_name", "embedding.model_name", "litellm.model_group", "model",
+)  # fmt: skip
+INPUT = (
+    "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.usage.prompt_tokens", "llm.token_count.prompt",
+    "llm.token.counts.prompt",
+)  # fmt: skip
+OUTPUT = (
+    "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.usage.completion_tokens",
+    "llm.token_count.completion", "llm.token.counts.completion",
+)  # fmt: skip
+CACHE_READ = (
+    "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens",
+    "gen_ai.usage.input_tokens.cached", "gen_ai.usage.cached_tokens", "llm.token_count.prompt_details.cache_read",
+    "llm.token_count.prompt_details.cache_input",
+)  # fmt: skip
+CACHE_WRITE = (
+    "gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens",
+    "gen_ai.usage.cache_creation_input_tokens", "gen_ai.usage.input_tokens.cache_write",
+    "llm.token_count.prompt_details.cache_write",
+)  # fmt: skip
+CACHE_WRITE_1H = ("anthropic.usage.cache_creation.ephemeral_1h_input_tokens",)
+REASONING = (
+    "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens", "llm.usage.reasoning_tokens",
+    "llm.token_count.completion_details.reasoning",
+)  # fmt: skip
+RESPONSE_ID = ("gen_ai.response.id", "gen_ai.response_id", "gen_ai.request.id", "litellm.call_id")
+TTFT_S = ("gen_ai.response.time_to_first_chunk", "gen_ai.latency.time_to_first_token")
+FIRST_TOKEN = ("gen_ai.content.completion.chunk", "First Token Stream Event", "llm.content.completion.chunk")
+STREAMED = ("gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming", "litellm.request.streaming")
+ENDPOINT = ("gen_ai.openai.api_base", "url.full", "server.address")
+USER = ("gen_ai.user", "llm.user", "user.id", "enduser.id", "litellm.end_user.id")
+
+OPERATIONS = {
+    "chat", "text_completion", "generate_content", "completion", "embeddings", "embedding", "llm", "response",
+}  # fmt: skip
+# Spans that are requests by their name, because they say nothing else.
+REQUEST_NAMES = {"llm_request", "claude_code.llm_request"}
+# Slugs of providers where conventions spell them otherwise, or spelt them otherwise before.
+PROVIDERS = {
+    "aws.bedrock": "bedrock", "aws_bedrock": "bedrock", "azure.ai.openai": "azure", "az.ai.openai": "azure",
+    "azure.ai.inference": "azure", "az.ai.inference": "azure", "gcp.gemini": "google", "gcp.vertex_ai": "google",
+    "gcp.gen_ai": "google", "vertex_ai": "google", "gemini": "google", "google_genai": "google", "x_ai": "xai",
+    "mistral_ai": "mistral", "hosted_vllm": "self", "vllm": "self",
+}  # fmt: skip
+# What a person wrote or read: never kept in the raw attributes.
+CONTENT = (
+    "gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions", "gen_ai.tool.definitions",
+    "gen_ai.prompt", "gen_ai.completion", "input.value", "output.value", "llm.input_messages", "llm.output_messages",
+    "llm.prompts", "traceloop.entity.input", "traceloop.entity.output",
+)  # fmt: skip
+
+
+def first(span: Span, names: tuple[str, ...]) -> Any:
+    for name in names:
+        value = span.attributes.get(name)
+        if value is not None:
+            return value
+    return None
+
+
+def text(span: Span, names: tuple[str, ...], limit: int = 200) -> str | None:
+    """The first that is present, as text without NUL bytes; None where empty."""
+    value = first(span, names)
+    return str(value).replace("\0", "")[:limit] or None if value is not None else None
+
+
+def count(span: Span, *names: str) -> int | None:
+    """A count that may have come as text or float; None for what is none: negative, absurd or not a number."""
+    value = first(span, names)
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return int(number) if math.isfinite(number) and 0 <= number <= 10**12 else None
+
+
+def flag(span: Span, names: tuple[str, ...]) -> bool | None:
+    value = first(span, names)
+    if value is None:
+        return None
+    return value.lower() == "true" if isinstance(value, str) else bool(value)
+
+
+def operation(span: Span) -> str:
+    found = text(span, OPERATION)
+    return found.lower() if found else ""
+
+
+def is_request(span: Span) -> bool:
+    """Whether a span is a call to a model; agents, tools, retrievals and servers' other spans are not."""
+    if span.name in REQUEST_NAMES:
+        return True
+    found = operation(span)
+    if found:
+        return found in OPERATIONS
+    # Spans that name a provider and a model but no operation are old or odd ways to say the same.
+    return text(span, PROVIDER) is not None and text(span, MODEL) is not None and count(span, *INPUT) is not None
+
+
+def provider_of(span: Span) -> str:
+    found = (text(span, PROVIDER, 40) or "").lower()
+    if not found and span.name.startswith("claude_code."):
+        return "anthropic"
+    return PROVIDERS.get(found, found) or "unknown"
+
+
+def endpoint_of(span: Span) -> str:
+    """`host:port` that the call went to; empty where the emitter does not say."""
+    value = text(span, ENDPOINT, 500)
+    if not value:
+        return ""
+    if "://" in value:
+        try:
+            parts = urlsplit(value)
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+            return f"{(parts.hostname or '').lower()}:{port}"
+        except ValueError:
+            return ""
+    return f"{value.lower()}:{count(span, 'server.port') or 443}"
+
+
+def response_id_of(span: Span) -> str | None:
+    """The vendor's id of the answer; OpenInference has it only inside the answer's JSON."""
+    found = text(span, RESPONSE_ID)
+    if found:
+        return found
+    answer = span.attributes.get("output.value")
+    if isinstance(answer, str) and answer.startswith("{"):
+        try:
+            inside = json.loads(answer).get("id")
+        except (ValueError, RecursionError, AttributeError):
+            return None
+        return inside[:200] if isinstance(inside, str) else None
+    return None
+
+
+def without_content(span: Span) -> dict[str, Any]:
+    """Attributes for later repricing, without what people wrote."""
+    kept = {
+        key: value for key, value in span.attributes.items() if not key.startswith(CONTENT) and len(str(value)) <= 2_000
+    }
+    return {"span": span.name, "scope": span.scope, "service": span.resource.get("service.name"), "attributes": kept}

@@ -1,0 +1,159 @@
+"""Spans of model calls as rows; several spans of one call become one row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from traffic.ingest.native import Directory
+from traffic.ingest.otlp import names
+from traffic.ingest.otlp.spans import Span
+from traffic.ingest.rows import RequestRow, Tokens
+from traffic.keys import Caller
+
+YEAR_1970 = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Read:
+    """What became of the spans of one export."""
+
+    rows: list[RequestRow] = field(default_factory=list)
+    ignored: int = 0  # spans that are no model request
+    rejected: int = 0
+    reason: str = ""  # of the first that was rejected
+
+
+def rows_of(spans: Iterable[Span], caller: Caller, directory: Directory, now: datetime) -> Read:
+    """Rows of the spans that are model requests. A span whose ancestor is the same request has the ancestor's id."""
+    read = Read()
+    requests: dict[tuple[str, str], Span] = {}
+    parents: dict[tuple[str, str], str] = {}
+    for span in spans:
+        parents[span.trace_id, span.span_id] = span.parent_id
+        if names.is_request(span):
+            requests[span.trace_id, span.span_id] = span
+        else:
+            read.ignored += 1
+    oldest = now - timedelta(days=directory.retention_days)
+    for span in requests.values():
+        started_at = moment(span.start_ns)
+        if started_at is None or not oldest <= started_at <= now + timedelta(days=1):
+            read.rejected += 1
+            read.reason = read.reason or "A span starts before what is kept, or more than a day ahead of our clock."
+            continue
+        root = ancestor(span, requests, parents)
+        read.rows.append(row_of(span, root, started_at, caller, directory))
+    # The innermost span knows the usage, the outermost the whole latency: the store keeps what comes first.
+    read.rows.sort(key=lambda row: (row.external_id, -(row.latency_ms or 0)))
+    return read
+
+
+def ancestor(span: Span, requests: dict[tuple[str, str], Span], parents: dict[tuple[str, str], str]) -> Span:
+    """The outermost request span of the same model above this one; the span itself where there is none."""
+    found, at = span, span.parent_id
+    model = names.text(span, names.MODEL)
+    for _ in range(64):  # a loop of parents ends
+        if not at:
+            break
+        above = requests.get((span.trace_id, at))
+        if above is not None and same_model(model, names.text(above, names.MODEL)):
+            found = above
+        at = parents.get((span.trace_id, at), "")
+    return found
+
+
+def same_model(one: str | None, other: str | None) -> bool:
+    """Whether two names can be of one call: an alias and its dated version begin alike, and silence fits all."""
+    return one is None or other is None or one.startswith(other) or other.startswith(one)
+
+
+def moment(ns: int) -> datetime | None:
+    try:
+        return YEAR_1970 + timedelta(microseconds=ns // 1000) if ns > 0 else None
+    except OverflowError:
+        return None
+
+
+def row_of(span: Span, root: Span, started_at: datetime, caller: Caller, directory: Directory) -> RequestRow:
+    latency = (span.end_ns - span.start_ns) / 1e6 if span.end_ns >= span.start_ns > 0 else None
+    ttft = ttft_ms(span)
+    deployment = directory.endpoints.get(names.endpoint_of(span)) or directory.services.get(service_of(span))
+    streamed = names.flag(span, names.STREAMED)
+    return RequestRow(
+        external_id=f"{root.trace_id}:{root.span_id}",
+        started_at=started_at,
+        provider=deployment.provider if deployment else names.provider_of(span),
+        model=names.text(span, names.MODEL) or (deployment.model if deployment else "unknown"),
+        source="otlp",
+        application_id=application_of(span, caller, directory),
+        deployment_id=deployment.id if deployment else None,
+        outcome=outcome_of(span),
+        http_status=names.count(span, "http.response.status_code"),
+        error_type=error_of(span),
+        latency_ms=latency,
+        ttft_ms=ttft if latency is None or ttft is None or ttft <= latency else None,
+        streamed=bool(streamed) or ttft is not None,
+        response_id=names.response_id_of(span),
+        tokens=tokens_of(span),
+        user=names.text(span, names.USER),
+        raw=names.without_content(span),
+    )
+
+
+def service_of(span: Span) -> str:
+    return str(span.resource.get("service.name") or "")
+
+
+def application_of(span: Span, caller: Caller, directory: Directory) -> int | None:
+    """The key's application; with a collector's key the one whose slug is the service's name."""
+    if caller.application_id is not None:
+        return caller.application_id
+    found = directory.applications.get(service_of(span))
+    return found[0] if found else None
+
+
+def ttft_ms(span: Span) -> float | None:
+    """To the first chunk of content; None when the emitter does not say, never the whole latency."""
+    for name, factor in (*((name, 1000.0) for name in names.TTFT_S), ("ttft_ms", 1.0)):
+        value = span.attributes.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value * factor < 1e9:
+            return float(value) * factor
+    for name, at, _attributes in span.events:
+        if name in names.FIRST_TOKEN and at >= span.start_ns > 0:
+            return (at - span.start_ns) / 1e6
+    return None
+
+
+def tokens_of(span: Span) -> Tokens | None:
+    """Five disjoint classes. Input includes what was cached unless it cannot: then it excludes it."""
+    flat = span.name.startswith("claude_code.")
+    given = names.count(span, *names.INPUT, *(("input_tokens",) if flat else ()))
+    output = names.count(span, *names.OUTPUT, *(("output_tokens",) if flat else ()))
+    if given is None and output is None:
+        return None
+    read = names.count(span, *names.CACHE_READ, *(("cache_read_tokens",) if flat else ())) or 0
+    written = names.count(span, *names.CACHE_WRITE, *(("cache_creation_tokens",) if flat else ())) or 0
+    given, output = given or 0, output or 0
+    uncached = given if flat or read + written > given else given - read - written
+    hour = min(names.count(span, *names.CACHE_WRITE_1H) or 0, written)
+    reasoning = min(names.count(span, *names.REASONING) or 0, output)
+    return Tokens(uncached, read, written - hour, hour, output, reasoning)
+
+
+def error_of(span: Span) -> str | None:
+    found = span.attributes.get("error.type")
+    for name, _at, attributes in span.events:
+        if name == "exception" and found is None:
+            found = attributes.get("exception.type")
+    return str(found).replace("\0", "")[:200] if found else None
+
+
+def outcome_of(span: Span) -> str:
+    error = (error_of(span) or "").lower()
+    if span.status != 2 and not error:
+        return "ok"
+    if "timeout" in error:
+        return "timeout"
+    return "cancelled" if "cancel" in error else "error"

@@ -1,0 +1,15 @@
+"""Where telemetry is sent to; keys of the JSON API open these too."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from traffic.ingest.litellm import webhook
+from traffic.ingest.otlp.views import dropped, traces
+
+urlpatterns = [
+    path("v1/traces", traces, name="otlp_traces"),
+    path("v1/metrics", dropped, name="otlp_metrics"),
+    path("v1/logs", dropped, name="otlp_logs"),
+    path("ingest/litellm", webhook, name="litellm"),
+]
