@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_FLOOR, Decimal
+from fractions import Fraction
+from math import floor
 from typing import TypeVar
 
 STEP = Decimal("0.000000000001")  # the ledger's stored precision
@@ -27,3 +29,13 @@ def divide(amount: Decimal, weights: Sequence[tuple[K, Decimal | int]]) -> list[
         key, share = shares[place]
         shares[place] = (key, share + STEP)
     return shares
+
+
+def in_steps(parts: Mapping[K, Fraction], total: Decimal) -> dict[K, Decimal]:
+    """Exact parts at the stored precision, largest remainder first, so that they still add up to `total`."""
+    exact = {key: part / Fraction(STEP) for key, part in parts.items() if part}
+    steps = {key: floor(part) for key, part in exact.items()}
+    missing = int(total / STEP) - sum(steps.values())
+    for key in sorted(steps, key=lambda key: steps[key] - exact[key])[:missing]:
+        steps[key] += 1
+    return {key: count * STEP for key, count in steps.items() if count}

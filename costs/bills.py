@@ -13,10 +13,10 @@ from typing import Any
 from django.db.models import Count, F, Func, IntegerField, Max, Q, Sum
 from django.db.models.functions import TruncDate
 
+from costs.list_prices import ListPrices, plain
 from costs.models import Category, Charge, Provenance
 from costs.token_gaps import CLASSES
-from providers.models import Feed, LeaseSpan, TokenPrice, VendorUsage
-from providers.pricing import DATED
+from providers.models import Feed, LeaseSpan, VendorUsage
 from providers.rest.periods import next_month
 from traffic.models import UsageDay
 
@@ -36,7 +36,7 @@ class Facts:
     charges: list[Row]
     usage: list[Row]
     vendor: list[Row]
-    prices: dict[tuple[str, str], list[TokenPrice]]  # newest first
+    prices: ListPrices
     steps: dict[str, Fraction]  # by provider, the smallest step of its bill
     watched: dict[tuple[int, date], Fraction]  # hours by lease and day
 
@@ -54,10 +54,6 @@ class Facts:
     def whole(self, provider: str, day: date) -> bool:
         return day < self.complete.get(provider, date.min)
 
-    def price_at(self, provider: str, model: str, day: date) -> TokenPrice | None:
-        versions = self.prices.get((provider, model), [])
-        return next((price for price in versions if price.starts_at.date() <= day), None)
-
 
 def read(month: date, now: datetime) -> Facts:
     """Everything of the month that begins on `month`."""
@@ -71,15 +67,10 @@ def read(month: date, now: datetime) -> Facts:
         charges=charge_rows(month, until),
         usage=usage,
         vendor=vendor,
-        prices=price_rows({(row["provider"], row["model"]) for row in vendor}),
+        prices=ListPrices.of({row["model"] for row in vendor}),
         steps=smallest_steps(month, until),
         watched=watched_hours(month, until),
     )
-
-
-def plain(model: str) -> str:
-    """A model's name without date and vendor, by which bill, report and log find together."""
-    return DATED.sub("", model.rsplit("/", 1)[-1])
 
 
 def entered(row: Mapping[str, Any]) -> bool:
@@ -132,15 +123,6 @@ def smallest_steps(since: date, until: date) -> dict[str, Fraction]:
     trimmed = Func(F("amount"), function="trim_scale")
     scales = lines.values("provider").annotate(scale=Max(Func(trimmed, function="scale", output_field=IntegerField())))
     return {row["provider"]: Fraction(1, 10 ** max(2, row["scale"])) for row in scales}
-
-
-def price_rows(models: set[tuple[str, str]]) -> dict[tuple[str, str], list[TokenPrice]]:
-    found: dict[tuple[str, str], list[TokenPrice]] = defaultdict(list)
-    if models:
-        names = {name for _provider, name in models}
-        for price in TokenPrice.objects.filter(model__in=names).order_by("-starts_at"):
-            found[price.provider, price.model].append(price)
-    return found
 
 
 def watched_hours(since: date, until: date) -> dict[tuple[int, date], Fraction]:

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -20,9 +20,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from costs import bills, lease_gaps, token_gaps
-from costs.allocation import STEP
+from costs.allocation import STEP, in_steps
 from costs.bills import Facts, Row, entered
 from costs.lease_gaps import LeaseDay
+from costs.list_prices import list_rates, plain
 from costs.models import Category, Provenance
 from costs.spend import ZERO
 from costs.token_gaps import BATCH, CLASSES, STANDARD, Causes, Cell, Ours, Terms, add
@@ -178,16 +179,6 @@ def settle_invoice(causes: Causes, invoiced: Fraction) -> None:
     add(causes, {"rounding" if abs(left) <= Fraction(5, 1000) else "unexplained": left})
 
 
-def in_steps(causes: Causes, difference: Decimal) -> dict[str, Decimal]:
-    """The same at the stored precision, largest remainder first, so that they still add up to the difference."""
-    floors = {name: Fraction(amount) / Fraction(STEP) for name, amount in causes.items() if amount}
-    steps = {name: int(amount.__floor__()) for name, amount in floors.items()}
-    missing = int((difference / STEP).to_integral_value(ROUND_FLOOR)) - sum(steps.values())
-    for name in sorted(steps, key=lambda name: (steps[name] - floors[name], ORDER[name]))[:missing]:
-        steps[name] += 1
-    return {name: count * STEP for name, count in steps.items() if count}
-
-
 class Month:
     """One provider's days that a bill holds whole, and what of the others is still to come."""
 
@@ -220,7 +211,7 @@ class Month:
         elif row["lease_id"] is not None:
             self.take_machine(self.leases[row["day"], row["lease_id"]], row, amount, billed)
         elif row["category"] == Category.TOKENS:
-            cell = self.cells[row["day"], bills.plain(row["model"])]
+            cell = self.cells[row["day"], plain(row["model"])]
             cell.billed[row["token_class"]] += amount
             cell.lines += row["lines"]
         else:
@@ -276,8 +267,8 @@ class Month:
             self.unseen_requests -= min(cell.used_requests, sum(row.requests for row in cell.ours))
 
     def terms(self, day: date, model: str) -> Terms:
-        price = self.facts.price_at(self.provider, model, day)
-        rates = {name: Fraction(getattr(price, name) or 0) / 1_000_000 for name in CLASSES} if price else {}
+        price = self.facts.prices.at(self.provider, model, day)
+        rates = list_rates(price)
         factor = Fraction(price.batch_factor) if price and price.batch_factor else Fraction(1)
         return Terms(rates, factor, self.step)
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Literal
 
 from django.db.models import Sum
@@ -87,43 +88,62 @@ def spend(since: date, until: date, group_by: GroupBy = "provider", filters: Fil
     """Spend of the UTC days from `since` to the day before `until`."""
     wanted = filters or Filters()
     fine = group_by in ("application", "task", "model", "deployment") or wanted.divides()
+    return read(since, until, fine).only(wanted).by(group_by)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a period, read once: every grouping of it adds up to the same total."""
+
+    since: date
+    until: date
+    lines: list[Line]
+    usage: list[dict[str, Any]]
+    names: Names
+
+    def only(self, filters: Filters) -> Known:
+        """What passes the filters."""
+        lines = [line for line in self.lines if filters.hold(line.provider, line.who)]
+        return replace(self, lines=lines, usage=[r for r in self.usage if filters.hold(r["provider"], who_of(r))])
+
+    def by(self, group_by: GroupBy) -> Spend:
+        provenance = dict.fromkeys(Provenance.values, ZERO)
+        for line in self.lines:
+            provenance[line.provenance] += line.amount
+        return Spend(
+            since=self.since,
+            until=self.until,
+            total=sum(provenance.values(), ZERO),
+            provenance=provenance,
+            groups=grouped(self.lines, self.usage, group_by, self.names),
+            requests=sum(row["requests"] for row in self.usage),
+            unpriced_requests=sum(row["unpriced"] for row in self.usage),
+            unknown_usage_requests=sum(row["unknown_usage"] for row in self.usage),
+        )
+
+
+def read(since: date, until: date, fine: bool = True) -> Known:
+    """Everything of the period; `fine` divides it by application, task, model and deployment."""
     usage = usage_rows(since, until, fine)
-    lines = [line for line in spend_lines(since, until, usage, fine) if wanted.hold(line.provider, line.who)]
-    counted = [row for row in usage if wanted.hold(row["provider"], who_of(row))]
-    groups = grouped(lines, counted, group_by)
-    provenance = dict.fromkeys(Provenance.values, ZERO)
-    for line in lines:
-        provenance[line.provenance] += line.amount
-    return Spend(
-        since=since,
-        until=until,
-        total=sum(provenance.values(), ZERO),
-        provenance=provenance,
-        groups=groups,
-        requests=sum(row["requests"] for row in counted),
-        unpriced_requests=sum(row["unpriced"] for row in counted),
-        unknown_usage_requests=sum(row["unknown_usage"] for row in counted),
-    )
+    return Known(since, until, spend_lines(since, until, usage, fine), usage, Names())
 
 
 SUMS = ("requests", "unpriced", "unknown_usage", "cost")
 
 
 def usage_rows(since: date, until: date, fine: bool = True) -> list[dict[str, Any]]:
-    """Usage by day and provider, or at its finest, as plain rows; leased requests cost nothing of their own."""
+    """Usage by day, provider and model, or at its finest, as plain rows; leased requests cost nothing of their own."""
     days = UsageDay.objects.filter(day__gte=since, day__lt=until)
     if fine:
-        return list(days.values("day", "provider", "model", "application_id", "deployment_id", "task", *SUMS))
-    rows = days.values("day", "provider").annotate(**{f"{name}_sum": Sum(name) for name in SUMS})
-    return [
-        {"day": row["day"], "provider": row["provider"], **{name: row[f"{name}_sum"] for name in SUMS}} for row in rows
-    ]
+        return list(days.values("day", "provider", "model", "application_id", "deployment_id", "task", *SUMS, *TOKENS))
+    rows = days.values("day", "provider", "model").annotate(**{f"{name}_sum": Sum(name) for name in (*SUMS, *TOKENS)})
+    return [{name.removesuffix("_sum"): value for name, value in row.items()} for row in rows]
 
 
 def who_of(row: dict[str, Any]) -> Who:
-    """Who a usage row belongs to; rows by day and provider belong to nobody in particular."""
+    """Who a usage row belongs to; one that is added up says its model alone."""
     if "task" not in row:
-        return NOBODY
+        return Who(model=row["model"])
     return Who(row["application_id"], row["deployment_id"], row["model"], row["task"])
 
 
@@ -140,18 +160,18 @@ def spend_lines(since: date, until: date, usage: Sequence[dict[str, Any]], fine:
     ]
     counting = [charge for charge in charges if counts(charge, complete, invoiced)]
     if not fine:
-        return lines + [line_of(charge, NOBODY, charge["amount"]) for charge in counting]
+        return lines + [line_of(charge, Who(model=charge["model"]), charge["amount"]) for charge in counting]
     return lines + divided(counting, usage, since, until)
 
 
-CHARGE_COLUMNS = ("day", "provider", "provenance", "category", "lease_id", "invoice_month")
+CHARGE_COLUMNS = ("day", "provider", "provenance", "category", "lease_id", "invoice_month", "model")
 
 
 def charge_rows(since: date, until: date, fine: bool) -> list[dict[str, Any]]:
     """Charges as plain rows; where nothing is divided, those alike are added up in the database."""
     charges = Charge.objects.between(since, until)
     if fine:
-        return list(charges.values(*CHARGE_COLUMNS, "amount", "model", "starts_at"))
+        return list(charges.values(*CHARGE_COLUMNS, "amount", "starts_at"))
     rows = charges.values(*CHARGE_COLUMNS).annotate(total=Sum("amount"))
     return [{**row, "amount": row["total"]} for row in rows]
 
@@ -238,9 +258,8 @@ def lease_weights(
 TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 
 
-def grouped(lines: Iterable[Line], usage: Iterable[dict[str, Any]], group_by: GroupBy) -> list[Group]:
+def grouped(lines: Iterable[Line], usage: Iterable[dict[str, Any]], group_by: GroupBy, names: Names) -> list[Group]:
     """Groups in descending order of amount (days and months in theirs); amounts without a key stand last."""
-    names = Names()
     groups: dict[str | None, Group] = {}
     for line in lines:
         key = key_of(line.day, line.provider, line.provenance, line.who, group_by, names)
@@ -255,11 +274,15 @@ def grouped(lines: Iterable[Line], usage: Iterable[dict[str, Any]], group_by: Gr
 
 
 class Names:
-    """Slugs of applications and deployments, read once."""
+    """Slugs of applications and deployments, each read once and only where asked for."""
 
-    def __init__(self) -> None:
-        self.applications = dict(Application.objects.values_list("pk", "slug"))
-        self.deployments = dict(Deployment.objects.values_list("pk", "slug"))
+    @cached_property
+    def applications(self) -> dict[int, str]:
+        return dict(Application.objects.values_list("pk", "slug"))
+
+    @cached_property
+    def deployments(self) -> dict[int, str]:
+        return dict(Deployment.objects.values_list("pk", "slug"))
 
 
 def key_of(day: date, provider: str, provenance: str, who: Who, group_by: GroupBy, names: Names) -> str | None:

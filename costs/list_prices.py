@@ -1,0 +1,46 @@
+"""List prices of some models, by day: what a class of tokens is worth beside the others."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+
+from costs.token_gaps import CLASSES
+from providers.models import TokenPrice
+from providers.pricing import DATED
+
+MILLION = 1_000_000
+
+
+def plain(model: str) -> str:
+    """A model's name without date and vendor, by which bill, report, price and log find together."""
+    return DATED.sub("", model.rsplit("/", 1)[-1])
+
+
+@dataclass(frozen=True)
+class ListPrices:
+    """Versions by provider and plain name, newest first."""
+
+    versions: dict[tuple[str, str], list[TokenPrice]]
+
+    @classmethod
+    def of(cls, models: Iterable[str]) -> ListPrices:
+        names = {name for model in models for name in (model, plain(model))}
+        found: dict[tuple[str, str], list[TokenPrice]] = defaultdict(list)
+        for price in TokenPrice.objects.filter(model__in=names).order_by("-starts_at") if names else ():
+            found[price.provider, price.model].append(price)
+        return cls(dict(found))
+
+    def at(self, provider: str, model: str, day: date) -> TokenPrice | None:
+        """The price in force at the end of a day."""
+        versions = self.versions.get((provider, model)) or self.versions.get((provider, plain(model))) or ()
+        return next((price for price in versions if price.starts_at.date() <= day), None)
+
+
+def list_rates(price: TokenPrice | None) -> dict[str, Fraction]:
+    """USD a token by class; a class without a rate is left out."""
+    rates = {name: getattr(price, name) for name in CLASSES} if price else {}
+    return {name: Fraction(rate) / MILLION for name, rate in rates.items() if rate is not None}
