@@ -50,7 +50,7 @@ def dropped(request: HttpRequest) -> HttpResponse:
 def encoding_of(request: HttpRequest) -> str:
     """Raises ApiError (415) for a content type that the protocol does not know."""
     kind = (request.content_type or "").lower()
-    if not kind and request.META.get("CONTENT_LENGTH") in ("", "0"):
+    if not kind and request.META.get("CONTENT_LENGTH", "0") in ("", "0"):
         return PROTOBUF  # nothing was sent, in whatever encoding
     if kind not in (PROTOBUF, JSON):
         raise ApiError(415, f"Content-Type {kind!r} is not OTLP; send {PROTOBUF} or {JSON}.")
