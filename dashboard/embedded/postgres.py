@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import pwd
 import secrets
 import signal
 import subprocess
@@ -192,17 +193,26 @@ def binary(name: str) -> Path:
 
 @cache
 def _prefix() -> tuple[str, ...]:
-    """How to start the binaries: root needs a user namespace, everybody else nothing."""
-    if os.geteuid() != 0:
+    """How to start the binaries: root and a user without a name need a user namespace, everybody else nothing."""
+    if os.geteuid() != 0 and _has_name(os.geteuid()):
         return ()
     try:
         subprocess.run([*NAMESPACE, "true"], capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise ServerError(
-            "PostgreSQL does not run as root and this system gives no user namespace: "
+            "PostgreSQL does not run as root or as a user without a name, and this system gives no user namespace: "
             "start Breakeven as another user, or set DATABASE_URL."
         ) from error
     return NAMESPACE
+
+
+def _has_name(user: int) -> bool:
+    """Containers are often started as a bare number, which PostgreSQL looks up in vain."""
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        return False
+    return True
 
 
 def _env() -> dict[str, str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import stat
 import subprocess
@@ -138,8 +139,14 @@ def test_where_namespaces_are_closed_root_gets_a_sentence(monkeypatch: pytest.Mo
         postgres_module._prefix.__wrapped__()
 
 
-def test_another_user_than_root_needs_no_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+def test_a_user_without_a_name_gets_the_namespace_of_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 2**31)
+    monkeypatch.setattr(postgres_module, "NAMESPACE", ("env",))
+    assert postgres_module._prefix.__wrapped__() == ("env",)
+
+
+def test_a_user_with_a_name_needs_no_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: pwd.getpwnam("nobody").pw_uid)
     assert postgres_module._prefix.__wrapped__() == ()
 
 
