@@ -43,9 +43,8 @@ def send(key: str, data: str) -> Any:
 @pytest.mark.parametrize("pack", [json.dumps, lambda events: "\n".join(json.dumps(one) for one in events)])
 def test_arrays_and_lines_are_read(key: str, conn: psycopg.Connection, pack: Any) -> None:
     assert send(key, pack([event(1), event(2)])).json() == {"accepted": 2, "duplicates": 0, "rejected": []}
-    found = conn.execute(
-        "SELECT uncached_input, cache_read, output, round(ttft_ms), round(latency_ms) FROM traffic_request"
-    )
+    columns = "uncached_input, cache_read, output, round(ttft_ms), round(latency_ms)"
+    found = conn.execute(f"SELECT {columns} FROM traffic_request")
     assert set(found.fetchall()) == {(176, 1024, 300, 420, 3800)}
 
 
