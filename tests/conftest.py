@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,3 +50,16 @@ def engine_url(tiny_model: Path) -> Iterator[str]:
     engine = Engine(EngineOptions(tiny_model, name="tiny"))
     yield engine.start()
     engine.stop()
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Playwright on the system's own Chromium; a machine without one skips, CI (which installs it) fails."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        (pytest.fail if "CI" in os.environ else pytest.skip)("There is no Chromium: make chromium")
+    # Playwright's loop runs in the test's thread, where Django would refuse to ask the database.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    # Chromium's sandbox does not start as root; the pages are our own.
+    flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return {**browser_type_launch_args, "executable_path": chromium, "args": flags}
