@@ -73,7 +73,7 @@ def _acting(
     except _Stop as stop:
         return stop.response
     alert = get_object_or_404(Alert.objects.select_related("rule"), pk=pk)
-    form = form_class(request.POST or None)
+    form = form_class(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             with transaction.atomic():

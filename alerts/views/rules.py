@@ -56,7 +56,7 @@ def rule(request: HttpRequest, slug: str) -> HttpResponse:
     may_edit = request.user.has_perm("alerts.change_rule")
     if request.method == "POST" and not may_edit:
         return render(request, "403.html", status=403)
-    form = RuleForm(request.POST or None, instance=found) if may_edit else None
+    form = RuleForm(request.POST if request.method == "POST" else None, instance=found) if may_edit else None
     if form and request.method == "POST" and form.is_valid():
         form.save()
         messages.success(request, _("Saved; it holds from the next evaluation on, within 15 seconds."))

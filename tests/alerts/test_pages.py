@@ -1,0 +1,242 @@
+"""The alerts' pages: who may, what they show, what a click does, and that names are only ever text."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from alerts import links, services
+from alerts.models import Address, Alert, Delivery, OptOut, Rule, Silence
+from dashboard.roles import ROLES
+from tests.alerts.conftest import Scene, person
+
+EVIL = '<script>alert("x")</script>'
+
+
+@pytest.fixture
+def roles(db: Any) -> None:
+    for name in ("staff", "manager", "ops"):
+        group, _made = Group.objects.get_or_create(name=name)
+        for label in ROLES[name]:
+            app, codename = label.split(".")
+            group.permissions.add(*Permission.objects.filter(content_type__app_label=app, codename=codename))
+
+
+def client_of(user: Any) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def staff(roles: None) -> Client:
+    return client_of(person("stan", "staff"))
+
+
+@pytest.fixture
+def manager(roles: None) -> Client:
+    return client_of(person("mara", "manager"))
+
+
+@pytest.fixture
+def ops_client(roles: None, ops: Any) -> Client:
+    return client_of(ops)
+
+
+@pytest.fixture
+def alert(scene: Scene, ops: Any) -> Alert:
+    scene.now = timezone.now() - timedelta(minutes=5)
+    scene.set("a", True, title=f"Down: {EVIL}, $12.50", words={"todo": EVIL, "facts": [[EVIL, EVIL, EVIL]]})
+    scene.look()
+    return scene.alert()
+
+
+def pages(alert: Alert) -> list[str]:
+    return [
+        reverse("alerts:list"),
+        reverse("alerts:history"),
+        reverse("alerts:rules"),
+        reverse("alerts:rule", args=["outage"]),
+        reverse("alerts:detail", args=[alert.pk]),
+    ]
+
+
+def test_whoever_sees_figures_sees_alerts_and_nobody_else(
+    alert: Alert, staff: Client, manager: Client, ops_client: Client
+) -> None:
+    for page in pages(alert):
+        assert manager.get(page).status_code == 200, page
+        assert ops_client.get(page).status_code == 200, page
+        assert staff.get(page).status_code == 403, page
+        assert Client().get(page).url.startswith("/login/"), page  # type: ignore[attr-defined]  # a redirect
+
+
+def test_every_page_is_one_sentence_first_and_names_are_only_text(alert: Alert, ops_client: Client) -> None:
+    more = [reverse(f"alerts:{action}", args=[alert.pk]) for action in ("acknowledge", "silence", "resolve")]
+    for page in [*pages(alert), *more]:
+        html = ops_client.get(page).content.decode()
+        [heading] = re.findall(r"<h1>(.*?)</h1>", html, re.DOTALL)
+        assert len(re.sub(r"<[^>]+>", " ", heading).split()) >= 3, page
+        assert EVIL not in html, page
+
+
+def test_the_page_says_what_needs_someone_now(alert: Alert, ops_client: Client) -> None:
+    html = ops_client.get(reverse("alerts:list")).content.decode()
+    assert "unknown" in html, "the rules have not run for five minutes"
+    Rule.objects.update(evaluated_at=timezone.now())
+    html = ops_client.get(reverse("alerts:list")).content.decode()
+    assert "One alert needs someone" in html
+    assert "Acknowledge" in html
+
+
+def test_the_list_reads_the_same_number_of_queries_whatever_it_holds(
+    scene: Scene, ops_client: Client, django_assert_max_num_queries: Any
+) -> None:
+    for n in range(30):
+        scene.set(f"d{n}", True)
+    scene.look()
+    with django_assert_max_num_queries(25):
+        ops_client.get(reverse("alerts:list"))
+
+
+def test_managers_look_and_do_not_touch(alert: Alert, manager: Client) -> None:
+    for action in ("acknowledge", "resolve", "unacknowledge", "reopen", "silence"):
+        assert (
+            manager.post(reverse(f"alerts:{action}", args=[alert.pk]), {"hours": 1, "reason": "x"}).status_code == 403
+        )
+    assert manager.post(reverse("alerts:rule", args=["outage"]), {}).status_code == 403
+    assert b"Only ops may change it" in manager.get(reverse("alerts:rule", args=["outage"])).content
+    alert.refresh_from_db()
+    assert alert.state == "open"
+    assert not Silence.objects.exists()
+
+
+def test_an_acknowledgement_can_be_undone_from_its_toast(alert: Alert, ops_client: Client) -> None:
+    page = ops_client.post(reverse("alerts:acknowledge", args=[alert.pk]), {"note": "mine"}, follow=True)
+    alert.refresh_from_db()
+    assert (alert.state, alert.acknowledged_by.username) == ("acknowledged", "olga")  # type: ignore[union-attr]  # just set
+    undo = reverse("alerts:unacknowledge", args=[alert.pk])
+    assert f'action="{undo}"' in page.content.decode()
+    ops_client.post(undo)
+    alert.refresh_from_db()
+    assert alert.state == "open"
+    again = ops_client.post(undo, follow=True)
+    assert "Nothing was changed" in again.content.decode()
+
+
+def test_a_get_changes_nothing(alert: Alert, ops_client: Client) -> None:
+    for action in ("acknowledge", "resolve", "silence"):
+        assert ops_client.get(reverse(f"alerts:{action}", args=[alert.pk])).status_code == 200
+    for action in ("unacknowledge", "reopen"):
+        assert ops_client.get(reverse(f"alerts:{action}", args=[alert.pk])).status_code == 405
+    alert.refresh_from_db()
+    assert alert.state == "open"
+
+
+def test_resolve_and_its_undo(alert: Alert, ops_client: Client) -> None:
+    ops_client.post(reverse("alerts:resolve", args=[alert.pk]))
+    alert.refresh_from_db()
+    assert alert.state == "resolved"
+    ops_client.post(reverse("alerts:reopen", args=[alert.pk]))
+    alert.refresh_from_db()
+    assert alert.state == "open"
+
+
+def test_a_silence_needs_a_reason_and_can_be_ended(alert: Alert, ops_client: Client) -> None:
+    address = reverse("alerts:silence", args=[alert.pk])
+    assert ops_client.post(address, {"hours": 24, "reason": ""}).status_code == 422
+    ops_client.post(address, {"hours": 24, "reason": "moving house"})
+    silence = Silence.objects.get()
+    assert (silence.kind, silence.subject) == ("outage", "a")
+    ops_client.post(reverse("alerts:lift", args=[silence.pk]))
+    silence.refresh_from_db()
+    assert silence.until <= timezone.now()
+
+
+def rule_form(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "Down", "enabled": "on", "severity": "warning", "threshold_group": "4", "for_s": "0",
+        "clear_for_s": "60", "escalate_s": "", "remind_s": "", **changes,
+    }  # fmt: skip
+
+
+def test_a_rule_is_edited_with_its_numbers_and_people(alert: Alert, ops_client: Client, ops: Any) -> None:
+    address = reverse("alerts:rule", args=["outage"])
+    assert ops_client.post(address, rule_form(recipients=[ops.pk])).status_code == 302
+    rule = Rule.objects.get(slug="outage")
+    assert (rule.thresholds, rule.clear_for_s, list(rule.recipients.all())) == ({"group": 4}, 60, [ops])
+    for bad in ({"threshold_group": "many"}, {"threshold_group": "-1"}, {"threshold_group": "NaN"}, {"remind_s": "1"}):
+        assert ops_client.post(address, rule_form(**bad)).status_code == 422, bad
+
+
+def test_a_mail_link_acts_without_a_login_once(alert: Alert, ops: Any, roles: None, settings: Any) -> None:
+    delivery = Delivery.objects.get()
+    address = links.action_url(delivery, "acknowledge").removeprefix(settings.BASE_URL)
+    assert Client().get(address).status_code == 200
+    alert.refresh_from_db()
+    assert alert.state == "open", "a mail scanner that follows links changes nothing"
+    assert b"Acknowledged" in Client().post(address).content
+    alert.refresh_from_db()
+    assert (alert.state, alert.acknowledged_by) == ("acknowledged", ops)
+    assert Client().post(address).status_code == 410
+
+
+def test_a_mail_link_acts_for_its_alert_and_action_and_person_only(alert: Alert, ops: Any, roles: None) -> None:
+    token = links.sign("acknowledge", alert.pk, ops.email)
+    for action, key in (("acknowledge", alert.pk + 1), ("resolve", alert.pk), ("silence", alert.pk)):
+        assert Client().post(f"/alerts/{key}/{action}/?by={token}").status_code == 410
+    assert Client().get(f"/alerts/{alert.pk}/acknowledge/?by=forged").status_code == 410
+    stranger = links.sign("acknowledge", alert.pk, person("stan", "staff").email)
+    assert Client().post(f"/alerts/{alert.pk}/acknowledge/?by={stranger}").status_code == 403
+    nobody = links.sign("acknowledge", alert.pk, "gone@example.com")
+    assert Client().post(f"/alerts/{alert.pk}/acknowledge/?by={nobody}").status_code == 302
+
+
+def test_one_click_unsubscribes_without_a_session(alert: Alert, settings: Any) -> None:
+    address = links.unsubscribe_url(Delivery.objects.get()).removeprefix(settings.BASE_URL)
+    strict = Client(enforce_csrf_checks=True)
+    assert strict.get(address).status_code == 200
+    assert not OptOut.objects.exists()
+    assert strict.post(address, {"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert OptOut.objects.get().address == "olga@example.com"
+    strict.post(address, {"again": "1"})
+    assert not OptOut.objects.exists()
+    assert strict.post("/alerts/unsubscribe/forged/").status_code == 410
+
+
+def test_a_dead_message_is_shown_and_sent_again(alert: Alert, ops_client: Client) -> None:
+    Delivery.objects.update(state="dead", answer=f"550 {EVIL}")
+    Address.objects.create(address="olga@example.com", refusals=3, disabled_at=timezone.now())
+    html = ops_client.get(reverse("alerts:list")).content.decode()
+    assert "550 &lt;script&gt;" in html
+    ops_client.post(reverse("alerts:again", args=[Delivery.objects.get().pk]))
+    assert Delivery.objects.get().state == "waiting"
+    assert Address.objects.get().disabled_at is None
+
+
+def test_history_pages_by_what_came_before(scene: Scene, ops_client: Client) -> None:
+    for n in range(60):
+        scene.set(f"d{n}", True)
+    scene.look()
+    for n in range(60):
+        scene.set(f"d{n}", False)
+    scene.look()
+    first = ops_client.get(reverse("alerts:history"), {"kind": "outage"}).content.decode()
+    [further] = re.findall(r'href="(\?[^"]+)" data-key="\]"', first)
+    assert first.count("<tr data-row>") == 50
+    second = ops_client.get(reverse("alerts:history") + further.replace("&amp;", "&")).content.decode()
+    assert second.count("<tr data-row>") == 10
+    assert ops_client.get(reverse("alerts:history"), {"before": "x", "kind": "nope"}).status_code == 200
+
+
+def test_what_is_not_there_is_not_found(ops_client: Client, scene: Scene) -> None:
+    for address in ("/alerts/99/", "/alerts/99/acknowledge/", "/alerts/rules/nope/", "/mail/", "/mail/x/"):
+        assert ops_client.get(address).status_code == 404, address
+    services.ensure_defaults()
