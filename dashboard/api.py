@@ -8,9 +8,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from alerts.api import router as alerts
 from costs.api import router as costs
 from dashboard.database_away import AWAY, away
+from providers.api import router as providers
 from providers.rest.errors import ApiError
+from traffic.access import needs
 from traffic.api import router as traffic
 
 api = NinjaAPI(
@@ -22,6 +25,8 @@ api = NinjaAPI(
 )
 api.add_router("", traffic)
 api.add_router("", costs)
+api.add_router("", providers, auth=needs("read"))
+api.add_router("", alerts)
 
 
 @api.exception_handler(ApiError)

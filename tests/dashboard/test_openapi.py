@@ -1,0 +1,53 @@
+"""What the schema says is what the server does: every operation is tried with what the schema allows and forbids."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.wsgi import get_wsgi_application
+from django.test import Client
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from traffic.keys import callers, create_key
+from traffic.models import Application, Scope
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", get_wsgi_application())
+
+
+@pytest.fixture
+def key(transactional_db: Any) -> str:
+    callers.clear()
+    application = Application.objects.create(slug="shop", name="Shop")
+    return create_key(name="all", scopes=list(Scope.values), application=application)[1]
+
+
+@schema.parametrize()
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+def test_the_server_answers_as_the_schema_says(case: Any, key: str) -> None:
+    response = case.call(headers={"Authorization": f"Bearer {key}", "Accept-Encoding": "identity"})
+    case.validate_response(response, checks=CHECKS)
+
+
+def test_the_schema_is_open_and_nothing_else_is(db: Any) -> None:
+    answer = Client().get("/api/v1/openapi.json")
+    assert answer.status_code == 200
+    for path, operations in json.loads(answer.content)["paths"].items():
+        for method in operations:
+            refused = Client().generic(method.upper(), path.replace("{scenario}", "A"))
+            assert refused.status_code == 401, (method, path)
+            assert set(refused.json()) == {"detail", "errors"}
+
+
+def test_an_unknown_address_answers_in_the_error_shape(db: Any) -> None:
+    answer = Client().get("/api/v1/nothing")
+    assert (answer.status_code, set(answer.json())) == (404, {"detail", "errors"})
