@@ -88,7 +88,7 @@ class LoadState:
         self.front = datetime.fromisoformat(known["front"]) if known.get("front") else None
         self.done = {date.fromisoformat(day) for day in known.get("done", [])}
         self.rows = int(known.get("rows", 0))
-        self.judged = bool(known.get("judged", False))
+        self.judged = date.fromisoformat(known["judged"]) if known.get("judged") else None
         self.billed = bool(known.get("billed", False))
         self.save()
 
@@ -113,10 +113,10 @@ class LoadState:
             self.billed = True
             self.save()
 
-    def set_judged(self) -> None:
-        """The history's ratings are in."""
+    def set_judged(self, day: date) -> None:
+        """The history's ratings are in, from its newest day back to this one."""
         with self._lock:
-            self.judged = True
+            self.judged = day
             self.save()
 
     def save(self) -> None:
@@ -125,7 +125,7 @@ class LoadState:
             "front": self.front and self.front.isoformat(),
             "done": sorted(day.isoformat() for day in self.done),
             "rows": self.rows,
-            "judged": self.judged,
+            "judged": self.judged and self.judged.isoformat(),
             "billed": self.billed,
         }
         write_json(self._path, content)

@@ -93,7 +93,7 @@ class Progress:
     def tell(self, day: date) -> None:
         """A day has arrived."""
         month = day.replace(day=1)
-        if month != self._told:
+        if self._told is None or month < self._told:  # two days at a time: one of the month before may come first
             self._told = month
             self._say(f"loading {calendar.month_name[month.month]} {month.year}: {self._state.rows:,} requests so far")
         self._write(max(self._total, self._state.rows), f"{day:%Y-%m}")

@@ -20,7 +20,7 @@ TEXTS = Path(__file__).with_name("texts.json")
 EVERY = 20  # one row of so many carries its text
 END_USER = "end-user"
 # Per cent of weak answers among those that have a weak variant, and of good answers that still disappoint.
-WEAK = {True: 34, False: 14}
+WEAK = {True: 26, False: 12}
 DISAPPOINTS = {True: 7, False: 4}
 COMMENTS = {
     1: ("", "", "", "Right and short.", "Exactly what the handbook says.", "Friendly, and it answers the question."),

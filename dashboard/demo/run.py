@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
@@ -22,7 +23,8 @@ from dashboard.demo.story import Story, add_months
 from dashboard.demo.traffic import Traffic
 from providers.sandbox.engine import MODEL_NAME
 
-JUDGED_DAYS = 45  # how far back answers were rated
+# How far back answers were rated; those of the last days come before the older months, which take longer.
+JUDGED_DAYS, JUDGED_FIRST = 45, 10
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,10 @@ class Demo:
         self.state.set_billed()
 
     def fill_in(self) -> None:
-        """The ratings of the last weeks, then the older months. A refusal is said, and the live part goes on."""
-        for part in (self.judge, self.load_older):
+        """Ratings and the older months. A refusal is said, and the live part goes on."""
+        first, rest = partial(self.judge, JUDGED_FIRST), partial(self.judge, JUDGED_DAYS)
+        parts: list[Callable[[], None]] = [first, self.load_older, rest]
+        for part in parts:
             try:
                 part()
             except DemoError as error:
@@ -112,17 +116,15 @@ class Demo:
         self.loader().load(days_back(self.story.starts[-3] - timedelta(days=1), self.story.first_day))
         self.progress.finish()
 
-    def judge(self) -> None:
-        """People's opinions of the answers of the last weeks, newest first, those of today left to the live part."""
-        if self.state.judged:
-            return
-        first = self.last_whole_day - timedelta(days=JUDGED_DAYS)
-        for day in days_back(self.last_whole_day, first):
+    def judge(self, days: int) -> None:
+        """People's opinions of the answers of so many days, newest first; those of today are the live part's."""
+        newest = self.last_whole_day if self.state.judged is None else self.state.judged - timedelta(days=1)
+        for day in days_back(newest, self.state.started_on - timedelta(days=days)):
             for row in self.traffic.day(day).rows:
                 for opinion in opinions(row):
                     key = self.credentials.keys[f"rate/{row['application']}"]
                     self.client.send_rating(opinion.as_feedback(), key)
-        self.state.set_judged()
+            self.state.set_judged(day)
 
     def loader(self) -> Loader:
         key = self.credentials.keys["ingest/"]
