@@ -27,6 +27,7 @@ app.conf.beat_schedule = {
     "ledger": every(60, "costs.tasks.post_ledger"),
     "evaluate": every(15, "alerts.tasks.evaluate"),
     "deliver": every(5, "alerts.tasks.deliver"),
+    "ratings": every(10, "traffic.tasks.attach_ratings"),
     "partitions": every(3600, "traffic.tasks.make_partitions"),
     "retention": every(3600, "traffic.tasks.apply_retention"),
     "checks": every(3600, "providers.tasks.keep_checks"),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from django.db.models import Avg, Count, Exists, F, OuterRef, Q, Value
 
+from providers.pricing import COST_STEP
 from providers.rest.periods import Period
 from traffic import reports
 from traffic.filters import Filters
@@ -98,7 +99,7 @@ def cost_per_accepted(used: UsageGroup | None, row: dict[str, Any]) -> Decimal |
     if used is None or not row["acceptable"] or used.leased_requests:
         return None
     priced = used.requests - used.unpriced_requests - used.unknown_usage_requests
-    return used.cost * row["ratings"] / (priced * row["acceptable"]) if priced > 0 else None
+    return (used.cost * row["ratings"] / (priced * row["acceptable"])).quantize(COST_STEP) if priced > 0 else None
 
 
 def wilson(successes: int, total: int) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from traffic import retention
+from traffic import ratings, retention
 
 
 @shared_task(ignore_result=True)
@@ -16,3 +16,10 @@ def make_partitions() -> int:
 @shared_task(ignore_result=True)
 def apply_retention() -> int:
     return retention.apply_retention(timezone.now().date())
+
+
+@shared_task(ignore_result=True)
+def attach_ratings() -> int:
+    """Ratings that wait get their requests, whatever way those came in; copies of what a twin told later follow."""
+    ratings.copy_again()
+    return ratings.attach_waiting()
