@@ -7,7 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from costs.querysets import ChargeQuerySet, JustificationQuerySet, NoGoQuerySet, PhaseQuerySet, StageQuerySet
-from providers.models import Account, Lease, usd
+from providers.models import PROVIDER_NAMES, Account, Lease, usd
 
 
 class Provenance(models.TextChoices):
@@ -73,6 +73,10 @@ class Charge(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider} {self.day} {self.category} {self.amount}"
+
+    @property
+    def provider_name(self) -> str:
+        return PROVIDER_NAMES.get(self.provider, self.provider)
 
 
 class Posting(models.Model):

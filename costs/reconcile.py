@@ -27,6 +27,7 @@ from costs.list_prices import list_rates, plain
 from costs.models import Category, Provenance
 from costs.spend import ZERO
 from costs.token_gaps import BATCH, CLASSES, STANDARD, Causes, Cell, Ours, Terms, add
+from providers.models import PROVIDER_NAMES
 
 # Every cause and its words, in the order in which they are told: what people can act on first.
 CAUSES: dict[str, str | Promise] = {
@@ -87,6 +88,10 @@ class Reconciled:
     invoiced: Decimal  # of `billed`, what a person entered from invoices
     complete_until: date | None  # the first day that the bill does not hold whole; None: no bill is read
     causes: list[Cause]
+
+    @property
+    def name(self) -> str:
+        return PROVIDER_NAMES.get(self.provider, self.provider)
 
     @property
     def ours(self) -> Decimal:

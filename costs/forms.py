@@ -1,0 +1,227 @@
+"""Forms of the costs' pages."""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from costs.allocation import STEP
+from costs.models import Category, Charge, Provenance
+from costs.spend import bill_days
+from providers.models import PROVIDER_NAMES
+from providers.rest.periods import next_month
+
+# What a person can know better than a vendor's report; tokens and searches come from logs and bills alone.
+ENTERABLE = (
+    Category.INVOICE, Category.UPKEEP, Category.VM, Category.SUBSCRIPTION, Category.GPU, Category.DISK,
+    Category.NETWORK, Category.CREDIT, Category.TAX, Category.ADJUSTMENT,
+)  # fmt: skip
+FIRST_DAY = date(2020, 1, 1)
+LARGEST = Decimal(10_000_000)
+SLUG = re.compile(r"^[a-z0-9][a-z0-9_.-]{0,39}$")
+MONTH = re.compile(r"^(\d{4})-(\d{2})$")
+
+
+class ChargeForm(forms.Form):
+    """A cost that no vendor reports, or a vendor's invoice: who, when, how much, and why."""
+
+    category = forms.ChoiceField(
+        label=gettext_lazy("For"),
+        choices=[(kind.value, kind.label) for kind in ENTERABLE],
+        help_text=gettext_lazy("An invoice stands for everything of its provider and month that no bill reports."),
+    )
+    provider = forms.CharField(
+        label=gettext_lazy("Provider"),
+        max_length=40,
+        help_text=gettext_lazy("As other pages call it, such as runpod; self for our own machines."),
+        error_messages={"required": gettext_lazy("Say who is paid.")},
+    )
+    day = forms.DateField(
+        label=gettext_lazy("Day"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text=gettext_lazy("When the cost arose. An invoice needs its month instead."),
+        error_messages={"invalid": gettext_lazy("Write the day as 2026-11-24.")},
+    )
+    month = forms.CharField(
+        label=gettext_lazy("Month of the invoice"),
+        required=False,
+        max_length=7,
+        widget=forms.TextInput(attrs={"type": "month", "placeholder": "2026-11"}),
+    )
+    amount = forms.DecimalField(
+        label=gettext_lazy("Amount"),
+        max_digits=18,
+        decimal_places=6,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "input-s", "autocomplete": "off"}),
+        error_messages={
+            "required": gettext_lazy("Say how much it was."),
+            "invalid": gettext_lazy("Write the amount as a number such as 1234.56."),
+            "max_decimal_places": gettext_lazy("Six decimals are the most."),
+        },
+    )
+    currency = forms.CharField(
+        label=gettext_lazy("Currency"),
+        initial="USD",
+        max_length=3,
+        widget=forms.TextInput(attrs={"class": "input-s", "autocomplete": "off"}),
+        help_text=gettext_lazy("Three letters, such as USD or EUR."),
+    )
+    rate = forms.DecimalField(
+        label=gettext_lazy("Rate"),
+        required=False,
+        max_digits=18,
+        decimal_places=9,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "input-s", "autocomplete": "off"}),
+        help_text=gettext_lazy("USD for one unit of the currency, on the day it was paid; not needed for USD."),
+        error_messages={"invalid": gettext_lazy("Write the rate as a number such as 1.0842.")},
+    )
+    description = forms.CharField(
+        label=gettext_lazy("Note"),
+        required=False,
+        max_length=500,
+        widget=forms.TextInput(),
+        help_text=gettext_lazy("What another person needs to find the receipt."),
+    )
+
+    def __init__(self, *args: Any, charge: Charge | None = None, **kwargs: Any) -> None:
+        self.charge = charge
+        if charge is not None:
+            kwargs.setdefault("initial", initial_of(charge))
+        super().__init__(*args, **kwargs)
+        self.fields["provider"].widget.attrs["list"] = "providers"
+
+    def clean_provider(self) -> str:
+        said = str(self.cleaned_data["provider"]).strip()
+        names = {name.lower(): slug for slug, name in PROVIDER_NAMES.items()}
+        slug = names.get(said.lower(), said.lower())
+        if not SLUG.match(slug):
+            raise forms.ValidationError(_("A provider is written with small letters, digits, dots and hyphens."))
+        return slug
+
+    def clean_currency(self) -> str:
+        said = str(self.cleaned_data["currency"]).strip().upper()
+        if not (len(said) == 3 and said.isascii() and said.isalpha()):
+            raise forms.ValidationError(_("A currency has three letters, such as EUR."))
+        return said
+
+    def clean_day(self) -> date | None:
+        day: date | None = self.cleaned_data["day"]
+        if day is not None and day > today():
+            raise forms.ValidationError(_("This day has not come yet; a charge is entered once it has arisen."))
+        if day is not None and day < FIRST_DAY:
+            raise forms.ValidationError(_("Nothing is kept from before 2020."))
+        return day
+
+    def clean_month(self) -> date | None:
+        said = str(self.cleaned_data["month"]).strip()
+        if not said:
+            return None
+        found = MONTH.match(said)
+        if not found or not 1 <= int(found[2]) <= 12 or int(found[1]) < FIRST_DAY.year:
+            raise forms.ValidationError(_("Write the month as 2026-11."))
+        month = date(int(found[1]), int(found[2]), 1)
+        if month > today():
+            raise forms.ValidationError(_("This month has not begun yet."))
+        return month
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.errors:
+            return data
+        self.check_when(data)
+        self.check_amount(data)
+        self.check_rate(data)
+        if data["category"] == Category.INVOICE and data["month"] is not None:
+            self.check_not_billed(data)
+        return data
+
+    def check_when(self, data: dict[str, Any]) -> None:
+        invoice = data["category"] == Category.INVOICE
+        if invoice and data["month"] is None:
+            self.add_error("month", _("Say which month the invoice is for."))
+        if not invoice and data["day"] is None:
+            self.add_error("day", _("Say on which day it arose."))
+        if not invoice and data["month"] is not None:
+            self.add_error("month", _("Only an invoice is for a month; clear this, or choose invoice."))
+
+    def check_amount(self, data: dict[str, Any]) -> None:
+        amount, category = data["amount"], data["category"]
+        if category == Category.CREDIT and amount >= 0:
+            self.add_error("amount", _("A credit lowers the spend: write it with a minus."))
+        elif amount < 0 and category not in (Category.CREDIT, Category.ADJUSTMENT):
+            self.add_error("amount", _("Only a credit or an adjustment can be below zero."))
+        elif amount == 0 and category != Category.INVOICE:
+            self.add_error("amount", _("A charge of nothing changes nothing."))
+
+    def check_rate(self, data: dict[str, Any]) -> None:
+        rate, currency = data["rate"], data["currency"]
+        if currency == "USD" and rate not in (None, Decimal(1)):
+            self.add_error("rate", _("USD needs no rate; clear it, or say another currency."))
+        elif currency != "USD" and rate is None:
+            self.add_error("rate", _("Say how many USD one %(currency)s was.") % {"currency": currency})
+        elif rate is not None and rate <= 0:
+            self.add_error("rate", _("A rate is above zero."))
+        elif abs(data["amount"] * (rate or 1)) > LARGEST:
+            self.add_error("amount", _("More than ten million USD is surely a slip."))
+
+    def check_not_billed(self, data: dict[str, Any]) -> None:
+        """Where the vendor's own bill holds the whole month, an invoice would be counted on top of it."""
+        until = bill_days().get(data["provider"], date.min)
+        if until >= next_month(data["month"]):
+            self.add_error(
+                "provider",
+                _("The bill of %(name)s is read by itself and holds this month already; it would be counted twice.")
+                % {"name": PROVIDER_NAMES.get(data["provider"], data["provider"])},
+            )
+
+    def save(self, user: Any) -> Charge:
+        """Write the charge; a new one belongs to `user`."""
+        data = self.cleaned_data
+        charge = self.charge or Charge(key=f"entered:{uuid4()}", provenance=Provenance.ENTERED, entered_by=user)
+        month: date | None = data["month"] if data["category"] == Category.INVOICE else None
+        day = min(today(), month.replace(day=monthrange(month.year, month.month)[1])) if month else data["day"]
+        charge.category, charge.provider, charge.day = data["category"], data["provider"], day
+        charge.starts_at = datetime.combine(day, time(), UTC)
+        charge.ends_at = charge.starts_at + timedelta(days=1)
+        charge.invoice_month = f"{month:%Y-%m}" if month else ""
+        charge.original_amount, charge.currency = data["amount"], data["currency"]
+        charge.amount = (data["amount"] * (data["rate"] or 1)).quantize(STEP)
+        charge.description = data["description"]
+        charge.save()
+        return charge
+
+
+def today() -> date:
+    return timezone.now().astimezone(UTC).date()
+
+
+def initial_of(charge: Charge) -> dict[str, Any]:
+    """The form's values of a stored charge; the rate is what makes its amount."""
+    other = charge.currency != "USD" and charge.original_amount
+    return {
+        "category": charge.category,
+        "provider": charge.provider,
+        "day": None if charge.invoice_month else charge.day,
+        "month": charge.invoice_month,
+        "amount": plain(charge.original_amount),
+        "currency": charge.currency,
+        "rate": plain((charge.amount / charge.original_amount).quantize(Decimal("1e-9"))) if other else None,
+        "description": charge.description,
+    }
+
+
+def plain(value: Decimal) -> str:
+    """Without trailing zeros, but with cents."""
+    text = f"{value.normalize():f}"
+    whole, _dot, decimals = text.partition(".")
+    return f"{whole}.{decimals:<02}" if len(decimals) < 2 else text

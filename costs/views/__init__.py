@@ -1,0 +1,1 @@
+"""Pages of the costs, one module a page."""

@@ -1,0 +1,188 @@
+"""Entered charges: what no vendor reports, by a person, with a way back."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
+from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from costs.forms import ChargeForm
+from costs.models import Charge, Provenance
+from costs.spend import ZERO
+from costs.spend_page import provider_name
+from providers.models import PROVIDER_NAMES
+
+PER_PAGE = 50
+UNDO_KEY, UNDO_KEPT = "deleted_charges", 5
+COLUMNS = (
+    "key", "provider", "day", "starts_at", "ends_at", "category", "provenance", "amount", "original_amount",
+    "currency", "description", "invoice_month", "entered_by_id", "created_at",
+)  # fmt: skip
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def charges(request: HttpRequest) -> HttpResponse:
+    month = _month(request.GET.get("month", ""))
+    entered = Charge.objects.filter(provenance=Provenance.ENTERED)
+    if month:
+        entered = entered.filter(day__year=month.year, day__month=month.month)
+    number = _number(request.GET.get("page", ""))
+    found = list(
+        entered.select_related("entered_by").order_by("-day", "-pk")[(number - 1) * PER_PAGE :][: PER_PAGE + 1]
+    )
+    context = {
+        "month": month,
+        "charges": found[:PER_PAGE],
+        "total": entered.count(),
+        "sum": entered.aggregate(sum=Sum("amount"))["sum"] or ZERO,
+        "by_provider": _by_provider(entered),
+        "next_url": _page(month, number + 1) if len(found) > PER_PAGE else None,
+        "first_url": _page(month, 1) if number > 1 else None,
+    }
+    return render(request, "costs/charges.html", context)
+
+
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def charge_add(request: HttpRequest) -> HttpResponse:
+    form = ChargeForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        charge = form.save(request.user)
+        _log(request, charge, ADDITION, _words(charge))
+        messages.success(request, _("Entered: %(what)s.") % {"what": _words(charge)})
+        return redirect("costs:charges")
+    return _form(request, form)
+
+
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def charge_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    charge = _entered(pk)
+    before = _words(charge)
+    form = ChargeForm(request.POST or None, charge=charge)
+    if request.method == "POST" and form.is_valid():
+        charge = form.save(request.user)
+        _log(request, charge, CHANGE, _("%(before)s; now %(after)s") % {"before": before, "after": _words(charge)})
+        messages.success(request, _("Saved: %(what)s.") % {"what": _words(charge)})
+        return redirect("costs:charges")
+    return _form(request, form)
+
+
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_POST
+def charge_delete(request: HttpRequest, pk: int) -> HttpResponse:
+    """Delete at once; the toast brings it back."""
+    charge = _entered(pk)
+    _log(request, charge, DELETION, _words(charge))
+    kept = dict(request.session.get(UNDO_KEY, {}))
+    kept[str(pk)] = {name: _text(getattr(charge, name)) for name in COLUMNS}
+    request.session[UNDO_KEY] = dict(list(kept.items())[-UNDO_KEPT:])
+    charge.delete()
+    undo = reverse("costs:charge-undo", args=[pk])
+    messages.success(request, _("Deleted: %(what)s.") % {"what": _words(charge)}, extra_tags=f"undo:{undo}")
+    return redirect("costs:charges")
+
+
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_POST
+def charge_undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Put back what this person deleted in this session; a second time changes nothing."""
+    kept = dict(request.session.get(UNDO_KEY, {}))
+    values = kept.pop(str(pk), None)
+    if values is None:
+        messages.warning(request, _("This charge can no longer be brought back from here; enter it again."))
+        return redirect("costs:charges")
+    request.session[UNDO_KEY] = kept
+    charge, made = Charge.objects.get_or_create(key=values["key"], defaults=_values(values))
+    if made:
+        _log(request, charge, ADDITION, _("brought back: %(what)s") % {"what": _words(charge)})
+        messages.success(request, _("Back again: %(what)s.") % {"what": _words(charge)})
+    return redirect("costs:charges")
+
+
+def _entered(pk: int) -> Charge:
+    """A charge of a person; those that are made from bills and leases cannot be touched."""
+    return get_object_or_404(Charge, pk=pk, provenance=Provenance.ENTERED)
+
+
+def _form(request: HttpRequest, form: ChargeForm) -> HttpResponse:
+    context = {"form": form, "charge": form.charge, "providers": sorted(PROVIDER_NAMES.items())}
+    return render(request, "costs/charge_form.html", context, status=422 if form.errors else 200)
+
+
+def _words(charge: Charge) -> str:
+    """`upkeep, Self-hosted, 2026-11-03, 50.00 USD`: enough for the log to tell charges apart."""
+    when = charge.invoice_month or charge.day.isoformat()
+    name = provider_name(charge.provider)
+    return f"{charge.get_category_display()}, {name}, {when}, {charge.original_amount:,.2f} {charge.currency}"
+
+
+def _log(request: HttpRequest, charge: Charge, flag: int, message: str) -> None:
+    assert request.user.pk is not None, "only people who are logged in enter charges"
+    LogEntry.objects.create(
+        user_id=request.user.pk,
+        content_type=ContentType.objects.get_for_model(Charge),
+        object_id=str(charge.pk),
+        object_repr=str(charge)[:200],
+        action_flag=flag,
+        change_message=message,
+    )
+
+
+def _text(value: Any) -> Any:
+    return (
+        value
+        if value is None or isinstance(value, int)
+        else value.isoformat()
+        if hasattr(value, "isoformat")
+        else str(value)
+    )
+
+
+def _values(kept: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a kept charge with their types again."""
+    values = {name: value for name, value in kept.items() if name in COLUMNS}
+    for name in ("starts_at", "ends_at", "created_at"):
+        values[name] = parse_datetime(values[name])
+    for name in ("amount", "original_amount"):
+        values[name] = Decimal(values[name])
+    return values | {"day": date.fromisoformat(values["day"])}
+
+
+def _by_provider(entered: Any) -> list[dict[str, Any]]:
+    rows = entered.values("provider").annotate(sum=Sum("amount")).order_by("-sum")
+    return [{"name": provider_name(row["provider"]), "sum": row["sum"]} for row in rows]
+
+
+def _month(text: str) -> date | None:
+    try:
+        return date.fromisoformat(f"{text}-01")
+    except ValueError:
+        return None
+
+
+def _number(text: str) -> int:
+    return max(1, int(text)) if text.isdecimal() and len(text) < 6 else 1
+
+
+def _page(month: date | None, number: int) -> str:
+    only = f"month={month:%Y-%m}&" if month else ""
+    return f"?{only}page={number}"

@@ -1,0 +1,104 @@
+"""Where did the money go, does it match the bills, and what changed since last month?"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from costs.models import Charge
+from costs.spend_page import DIMENSIONS, Asked, SpendPage, provider_name
+from traffic.filters import Filters
+
+FILTERS = ("provider", "model", "application", "task")
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def spend(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    query = _said(request.GET)
+    asked = Asked(_month(query.get("month", ""), now), Filters.of_query(query), _by(query.get("by", "")))
+    page = SpendPage(asked, now)
+    context = {
+        "page": page,
+        "now": now,
+        "fields": _fields(page, query),
+        "filtered": [value for name in FILTERS for value in query.getlist(name)],
+        "all_url": _address(query, **dict.fromkeys(FILTERS)),
+        "tabs": [
+            {"label": _label(name), "url": _address(query, by=name) + "#users-h", "current": name == asked.by}
+            for name in DIMENSIONS
+        ],
+        "user_rows": [(row, _address(query, **{asked.by: row.key})) for row in page.users],
+        "provider_rows": [(row, _address(query, provider=row.slug)) for row in page.providers],
+        "charges_month": f"{asked.month:%Y-%m}",
+        "entered": Charge.objects.between(page.days.since, page.days.until).filter(provenance="entered").count(),
+        "json_url": "/api/v1/spend?" + _api_query(page, query),
+    }
+    return render(request, "costs/spend.html", context)
+
+
+def _said(query: QueryDict) -> QueryDict:
+    """The address without what it leaves empty: a select's "all" is no filter."""
+    kept = QueryDict(mutable=True)
+    for name, values in query.lists():
+        kept.setlist(name, [value for value in values if value and "\x00" not in value][:20])
+    return kept
+
+
+def _month(text: str, now: datetime) -> date:
+    """The month asked for; one that is no month or lies ahead is the running one."""
+    running = now.date().replace(day=1)
+    try:
+        month = date.fromisoformat(f"{text}-01")
+    except ValueError:
+        return running
+    return month if date(2000, 1, 1) <= month <= running else running
+
+
+def _by(text: str) -> str:
+    return text if text in DIMENSIONS else DIMENSIONS[0]
+
+
+def _label(name: str) -> str:
+    return {
+        "provider": _("Provider"), "model": _("Model"), "application": _("Application"), "task": _("Task"),
+    }[name]  # fmt: skip
+
+
+def _address(query: QueryDict, **changes: str | None) -> str:
+    """This page with some of its parameters changed; None takes one away."""
+    kept = [(key, values) for key, values in query.lists() if key not in changes and values]
+    added = [(key, [value]) for key, value in changes.items() if value]
+    text = urlencode([*kept, *added], doseq=True)
+    return f"?{text}" if text else "?"
+
+
+def _fields(page: SpendPage, query: QueryDict) -> list[dict[str, Any]]:
+    """The selects: month first, then one for each filter. A value that the period does not have stays chosen."""
+    months = [(f"{month:%Y-%m}", month) for month in page.months]
+    fields: list[dict[str, Any]] = [
+        {"name": "month", "label": _("Month"), "months": months, "chosen": [f"{page.asked.month:%Y-%m}"]}
+    ]
+    for name in FILTERS:
+        chosen = query.getlist(name)
+        known = page.choices[name]
+        values = [value for value, _label_ in known]
+        more = [(value, provider_name(value)) for value in chosen if value not in values]
+        fields.append({"name": name, "label": _label(name), "options": [*known, *more], "chosen": chosen})
+    return fields
+
+
+def _api_query(page: SpendPage, query: QueryDict) -> str:
+    days = page.days
+    given = [("from", days.since.isoformat()), ("to", days.until.isoformat()), ("group_by", "provider")]
+    return urlencode([*given, *((name, value) for name in FILTERS for value in query.getlist(name))])
