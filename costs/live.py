@@ -135,7 +135,7 @@ def live_inputs(now: datetime, traffic: Traffic | None = None) -> Inputs:
     mix = traffic_mix(traffic, known)
     if mix is None:
         return inputs
-    return replace(mix.over(inputs), api_model=main_model(traffic, known) or inputs.api_model)
+    return replace(writes_as_input(mix).over(inputs), api_model=main_model(traffic, known) or inputs.api_model)
 
 
 def example(book: BookPrices, reference: sheets.Sheet, selfhost: SelfHost, run_rate: int) -> Inputs:
@@ -181,6 +181,28 @@ def traffic_mix(traffic: Traffic, known: Mapping[tuple[str, str], TokenPrice]) -
     if mix is None or not others:
         return mix
     return measured_mix([*rows, *(at_mean(row, mix, rows) for row in others)], traffic.run_rate)
+
+
+def writes_as_input(mix: Mix) -> Mix:
+    """Cache writes as dear uncached input, so that they grow with the requests and leave with those that are routed.
+
+    The engine's own cache writes are those of one prompt a month, which is the research's example; real prompts are
+    written again every few minutes.
+    """
+    if not mix.requests_per_month or not mix.cache_write_tokens:
+        return replace(mix, cache_write_tokens=Decimal(0))
+    read, written = mix.input_tokens * mix.cache_read_share, mix.cache_write_tokens / mix.requests_per_month
+    uncached, prices = mix.input_tokens - read, mix.prices
+    writes = written * prices.cache_write_5m
+    before = uncached * prices.input + read * prices.cache_read + mix.output_tokens * prices.output
+    return replace(
+        mix,
+        prices=replace(prices, input=(uncached * prices.input + writes) / (uncached + written)),
+        input_tokens=mix.input_tokens + written,
+        cache_read_share=read / (mix.input_tokens + written),
+        cache_write_tokens=Decimal(0),
+        batch_share=mix.batch_share * before / (before + writes),  # the writes' price has its discount in it
+    )
 
 
 def usage_of(row: Mapping[str, Any], price: TokenPrice) -> Iterable[Usage]:

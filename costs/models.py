@@ -106,6 +106,10 @@ class Phase(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def holds(self, requests_per_month: int) -> bool:
+        """Whether a run rate lies in this phase's band."""
+        return self.volume_from <= requests_per_month < (self.volume_to or requests_per_month + 1)
+
 
 class Stage(models.Model):
     """A dated step of the plan with a total."""

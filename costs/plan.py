@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from costs.forecast import Forecast, forecast, month_of
-from costs.live import measure
+from costs.live import Traffic, measure
 from costs.models import Phase, Stage
-from costs.spend import ZERO, Line, spend, spend_lines, usage_rows
+from costs.spend import ZERO, Line, spend_lines, usage_rows
 from providers.models import Lease
 
-HISTORY = timedelta(days=120)  # what the forecast learns from
+HISTORY = timedelta(days=200)  # what the forecast learns from, and six whole months to hold it against
 
 
 @dataclass(frozen=True)
@@ -30,23 +31,25 @@ class Month:
     reason: str
     days: dict[date, Decimal]  # spend of each day so far, today included
 
+    history: dict[date, Decimal]  # variable spend of every known day before today, earlier months included
+
+    def ahead(self) -> list[tuple[date, Decimal]]:
+        """What each day after today is expected to add, at the forecast's middle; leases run on evenly."""
+        if self.forecast is None:
+            return []
+        total = sum(self.days.values(), ZERO)
+        open_days = [self.first + timedelta(n) for n in range((self.last - self.first).days + 1)]
+        open_days = [day for day in open_days if day > max(self.days, default=self.first)]
+        path = dict(self.forecast.path)
+        expected = sum((path.get(day, ZERO) for day in open_days), ZERO)
+        steady = (self.forecast.median - total - expected) / len(open_days) if open_days else ZERO
+        return [(day, path.get(day, ZERO) + steady) for day in open_days]
+
     def runs_out_on(self, budget: Decimal) -> date | None:
         """The day on which the month's spend passes the budget, at the forecast's middle; None: not this month."""
         total = ZERO
-        for day, amount in sorted(self.days.items()):
+        for day, amount in [*sorted(self.days.items()), *self.ahead()]:
             total += amount
-            if total > budget:
-                return day
-        if self.forecast is None:
-            return None
-        ahead = dict(self.forecast.path)
-        open_days = [self.first + timedelta(n) for n in range((self.last - self.first).days + 1)]
-        open_days = [day for day in open_days if day > max(self.days, default=self.first)]
-        missing = self.forecast.median - total
-        expected = sum((ahead.get(day, ZERO) for day in open_days), ZERO)
-        steady = (missing - expected) / len(open_days) if open_days else ZERO
-        for day in open_days:
-            total += ahead.get(day, ZERO) + steady
             if total > budget:
                 return day
         return None
@@ -80,20 +83,43 @@ class Plan:
     stages: list[StageState]
 
 
-def plan(now: datetime) -> Plan:
+@dataclass(frozen=True)
+class Days:
+    """Usage and spend of the days from `since` to today, read once for everything that adds them up."""
+
+    since: date
+    usage: list[dict[str, Any]]
+    lines: list[Line]
+
+
+def read_days(since: date, today: date) -> Days:
+    until = today + timedelta(days=1)
+    usage = usage_rows(since, until, fine=False)
+    return Days(since, usage, spend_lines(since, until, usage, fine=False))
+
+
+def plan(now: datetime, traffic: Traffic | None = None) -> Plan:
     """Everything the Plan page and `GET /phases` show."""
     today = now.astimezone(UTC).date()
+    stages = list(Stage.objects.all())
+    phases = list(Phase.objects.all())
+    days = read_days(min([today - HISTORY, *(stage.starts_on for stage in stages)]), today)
     current = Phase.objects.planned_for(today)
-    run_rate = measure(now).run_rate
-    month = this_month(now)
+    run_rate = (traffic or measure(now)).run_rate
+    month = this_month(now, days)
     return Plan(
         current=current,
-        volume_phase=Phase.objects.holding(run_rate),
+        volume_phase=holding(phases, run_rate),
         run_rate=run_rate,
         month=month,
-        phases=[phase_state(phase, current, month) for phase in Phase.objects.all()],
-        stages=[stage_state(stage, today) for stage in Stage.objects.all()],
+        phases=[phase_state(phase, current, month) for phase in phases],
+        stages=[stage_state(stage, days) for stage in stages],
     )
+
+
+def holding(phases: Iterable[Phase], run_rate: int) -> Phase | None:
+    """The phase whose volume band holds a run rate."""
+    return next((phase for phase in phases if phase.holds(run_rate)), None)
 
 
 def phase_state(phase: Phase, current: Phase | None, month: Month) -> PhaseState:
@@ -102,37 +128,35 @@ def phase_state(phase: Phase, current: Phase | None, month: Month) -> PhaseState
     return PhaseState(phase, True, month.spent, month.requests, month.forecast, month.runs_out_on(phase.budget_high))
 
 
-def stage_state(stage: Stage, today: date) -> StageState:
-    until = min(stage.ends_on, today + timedelta(days=1))
-    spent = spend(stage.starts_on, until, "day").total if until > stage.starts_on else ZERO
-    return StageState(stage, spent)
+def stage_state(stage: Stage, days: Days) -> StageState:
+    inside = (line.amount for line in days.lines if stage.starts_on <= line.day < stage.ends_on)
+    return StageState(stage, sum(inside, ZERO))
 
 
-def this_month(now: datetime) -> Month:
+def this_month(now: datetime, days: Days | None = None) -> Month:
     """The month under way: what is spent, by day, and its forecast from the days before today."""
     today = now.astimezone(UTC).date()
     first, last = month_of(today)
-    since = min(first, today - HISTORY)
-    usage = usage_rows(since, today + timedelta(days=1), fine=False)
-    lines = spend_lines(since, today + timedelta(days=1), usage, fine=False)
-    variable = by_day(line for line in lines if not line.committed)
-    days = by_day(line for line in lines if line.day >= first)
+    days = days or read_days(min(first, today - HISTORY), today)
+    variable = by_day(line for line in days.lines if not line.committed)
+    spent = by_day(line for line in days.lines if line.day >= first)
     # A day before the first that anything is known of is unknown, not zero.
-    known_from = min([today, *(row["day"] for row in usage), *(line.day for line in lines)])
+    known_from = min([today, *(row["day"] for row in days.usage), *(line.day for line in days.lines)])
     history = {known_from + timedelta(n): ZERO for n in range((today - known_from).days)}
     history |= {day: amount for day, amount in variable.items() if day < today}
-    committed = sum((line.amount for line in lines if line.committed and line.day >= first), ZERO)
+    committed = sum((line.amount for line in days.lines if line.committed and line.day >= first), ZERO)
     outlook = forecast(history, today, committed + lease_hours_ahead(now, last), variable.get(today, ZERO))
-    month = [row for row in usage if row["day"] >= first]
+    month = [row for row in days.usage if row["day"] >= first]
     return Month(
         first=first,
         last=last,
-        spent=sum(days.values(), ZERO),
+        spent=sum(spent.values(), ZERO),
         requests=sum(row["requests"] for row in month),
         unpriced_requests=sum(row["unpriced"] for row in month),
         forecast=outlook.forecast,
         reason=outlook.reason,
-        days={first + timedelta(n): days.get(first + timedelta(n), ZERO) for n in range((today - first).days + 1)},
+        days={first + timedelta(n): spent.get(first + timedelta(n), ZERO) for n in range((today - first).days + 1)},
+        history=history,
     )
 
 

@@ -23,11 +23,6 @@ class PhaseQuerySet(models.QuerySet["Phase"]):
         held = self.filter(starts_on__lte=day).filter(models.Q(ends_on=None) | models.Q(ends_on__gt=day))
         return held.order_by("-starts_on").first()
 
-    def holding(self, requests_per_month: int) -> Phase | None:
-        """The phase whose volume band holds a run rate."""
-        held = self.filter(volume_from__lte=requests_per_month)
-        return held.filter(models.Q(volume_to=None) | models.Q(volume_to__gt=requests_per_month)).first()
-
 
 class StageQuerySet(models.QuerySet["Stage"]):
     pass

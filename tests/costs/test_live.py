@@ -37,7 +37,7 @@ def book(db: Any) -> None:
 
 def test_without_traffic_the_sheets_example_stands_in(book: None) -> None:
     inputs = live_inputs(NOW)
-    assert (inputs.price_sheet, inputs.requests_per_month, inputs.input_tokens) == (LIVE, 0, 500)
+    assert (inputs.price_sheet, inputs.requests_per_month, inputs.input_tokens) == (LIVE, 0, Decimal(500))
 
 
 def test_two_models_batches_and_long_cache_writes_cost_what_they_cost(book: None) -> None:
@@ -51,6 +51,16 @@ def test_two_models_batches_and_long_cache_writes_cost_what_they_cost(book: None
     assert inputs.requests_per_month == 400
     assert inputs.api_model == "claude-sonnet-5-5"
     assert abs(compute(inputs).api_cost - (at_once + in_batch) / 1_000_000) < Decimal("1e-9")
+
+
+def test_cache_writes_leave_the_api_with_the_requests_that_are_routed(book: None) -> None:
+    hour(model="claude-sonnet-5-5", requests=100, uncached_input=9_000, cache_write_5m=30_000, output=1_000)
+    inputs = live_inputs(NOW)
+    assert inputs.cache_write_tokens == 0
+    assert (inputs.input_tokens, inputs.cache_read_share) == (390, 0)
+    result = compute(inputs)
+    rest = result.selfhost_cost - result.own_cost
+    assert abs(rest - result.api_cost * (1 - inputs.routable_share)) < Decimal("1e-9")
 
 
 def test_requests_whose_tokens_nobody_knows_count_as_the_others(book: None) -> None:
@@ -70,7 +80,7 @@ def test_what_our_own_gpus_served_counts_with_its_own_lengths_at_the_apis_mean_p
     assert inputs.input_tokens == Decimal(16_000) / 40
     assert inputs.output_tokens == Decimal(1_600) / 40
     assert inputs.cache_read_share == Decimal("0.75")
-    assert (inputs.prices.input, inputs.prices.output) == (2, 10)
+    assert (inputs.prices.input, inputs.prices.output) == (Decimal(2), Decimal(10))
 
 
 def test_a_model_without_a_price_takes_nothing_off_the_volume(book: None) -> None:

@@ -1,0 +1,26 @@
+"""People of each role, as the pages of costs meet them."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from dashboard.roles import ROLES
+
+
+def client_of(role: str) -> Client:
+    """Someone of a role, signed in."""
+    user = User.objects.create_user(f"a-{role}")
+    for permission in ROLES[role]:
+        app, codename = permission.split(".")
+        user.user_permissions.add(Permission.objects.get(codename=codename, content_type__app_label=app))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def text(client: Client, url: str, status: int = 200) -> str:
+    """A page's HTML with its white space folded."""
+    response = client.get(url)
+    assert response.status_code == status, response
+    return " ".join(response.content.decode().split())
