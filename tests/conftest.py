@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from dashboard.embedded.valkey import Valkey
 from providers.sandbox.engine import Engine, EngineOptions
 from tests.servers import home, servers
+
+# How long an example takes is the machine's affair, and on a busy one no reason to fail.
+settings.register_profile("breakeven", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("breakeven")
 
 
 def pytest_configure() -> None:
