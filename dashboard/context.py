@@ -10,6 +10,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
 from alerts.models import Alert
+from dashboard.demo.files import loading
 
 # Label, address, the permission that opens it (None: whoever is logged in) and the key after `g`.
 PAGES = (
@@ -32,6 +33,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     return {
         "nav": SimpleLazyObject(lambda: navigation(request)),
         "demo": settings.DEMO,
+        "demo_loading": SimpleLazyObject(lambda: loading(settings.DATA_DIR)) if settings.DEMO else None,
         "mail_url": "/mail/" if settings.DEMO and request.user.has_perm("alerts.view_alert") else "",
     }
 

@@ -31,6 +31,17 @@ def read_json(path: Path) -> Any:
         return None
 
 
+def loading(directory: Path) -> dict[str, Any] | None:
+    """How much of the history has arrived (`percent`, and the `month` that is loading), None when all of it has."""
+    told = read_json(directory / PROGRESS)
+    if not told or told["month"] is None:
+        return None
+    return {
+        "percent": min(99, 100 * told["done_rows"] // max(1, told["total_rows"])),
+        "month": date.fromisoformat(f"{told['month']}-01"),
+    }
+
+
 @dataclass(frozen=True)
 class Credentials:
     """Random at the first start, the same at every later one. Keys are named `scope/application`."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from dashboard.demo import bills, history, setup
+from dashboard.demo import bills, company, history, setup
 from dashboard.demo.client import Client, DemoError, Halted
 from dashboard.demo.files import READY, Credentials, LoadState, write_json
 from dashboard.demo.live import Live, RealCalls
@@ -87,6 +87,10 @@ class Demo:
         setup.link_lease()
         write_json(self.directory / READY, self.credentials.ready())
         self.say("this month and the last are loaded")
+        for person in company.BY_ROLE.values():
+            self.say(
+                f"sign in as {person.role}: {person.username}  password: {self.credentials.passwords[person.username]}"
+            )
 
     def bill_older(self) -> None:
         """The bills of the older months: a vendor's first poll reads all of its history, and only that one does."""
