@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-<<<<<<< Updated upstream
 from django.urls import path
 
+from costs.views import plan
 from costs.views.charges import charge_add, charge_delete, charge_edit, charge_undo, charges
 from costs.views.spend import spend
 
@@ -17,14 +17,6 @@ urlpatterns = [
     path("spend/charges/<int:pk>/", charge_edit, name="charge"),
     path("spend/charges/<int:pk>/delete/", charge_delete, name="charge-delete"),
     path("spend/charges/<int:pk>/undo/", charge_undo, name="charge-undo"),
-=======
-from django.urls import URLPattern, path
-
-from costs.views import plan
-
-app_name = "costs"
-
-urlpatterns: list[URLPattern] = [
     path("plan/", plan.plan, name="plan"),
     path("plan/phases/add/", plan.edit_phase, name="add-phase"),
     path("plan/phases/<slug:slug>/", plan.edit_phase, name="phase"),
@@ -33,5 +25,4 @@ urlpatterns: list[URLPattern] = [
     path("plan/stages/add/", plan.edit_stage, name="add-stage"),
     path("plan/stages/<slug:slug>/", plan.edit_stage, name="stage"),
     path("plan/stages/<slug:slug>/remove/", plan.remove_stage, name="remove-stage"),
->>>>>>> Stashed changes
 ]
