@@ -15,21 +15,30 @@ def conditions(route: Route) -> list[str]:
     states = {value: str(label) for value, label in BudgetState.choices}
     applications = [application.name for application in route.applications.all()]
     said = [
-        (route.tasks, _("task is %(x)s"), _or(labels.get(task, task) for task in route.tasks)),
-        (applications, _("sent by %(x)s"), _or(applications)),
-        (route.requested_models, _("asks for %(x)s"), _or(route.requested_models)),
-        (route.over_tokens, _("longer than %(x)s tokens"), f"{route.over_tokens or 0:,}"),
-        (route.over_context, _("longer than what our own machines take"), ""),
-        (route.media is True, _("carries images, documents, sound or video"), ""),
-        (route.media is False, _("text alone"), ""),
-        (route.private is True, _("marked private"), ""),
-        (route.private is False, _("not marked private"), ""),
-        (route.self_only_model, _("asks for a model that only we serve"), ""),
-        (route.percent is not None, _("%(x)s %% of conversations"), route.percent),
-        (route.budget_states, _("the application’s budget: %(x)s"), _or(states.get(s, s) for s in route.budget_states)),
+        (route.tasks, _("its task is %(x)s"), _or(labels.get(task, task) for task in route.tasks)),
+        (applications, _("it is sent by %(x)s"), _or(applications)),
+        (route.requested_models, _("it asks for %(x)s"), _or(route.requested_models)),
+        (route.over_tokens or route.over_context, "%(x)s", _length(route)),
+        (route.media is True, _("it carries images, documents, sound or video"), ""),
+        (route.media is False, _("it is text alone"), ""),
+        (route.private is True, _("it is marked private"), ""),
+        (route.private is False, _("it is not marked private"), ""),
+        (route.self_only_model, _("it asks for a model that only we serve"), ""),
+        (route.percent is not None, _("it is of %(x)s %% of conversations"), route.percent),
+        (route.budget_states, _("its application’s budget: %(x)s"), _or(states.get(s, s) for s in route.budget_states)),
     ]
     return [text % {"x": value} if "%" in text else text for holds, text, value in said if holds]
 
 
 def _or(words: Iterable[str]) -> str:
     return str(_(" or ")).join(words)
+
+
+def _length(route: Route) -> str:
+    """Either limit of the prompt's length is enough."""
+    tokens = f"{route.over_tokens or 0:,}"
+    if not route.over_context:
+        return _("it is longer than %(n)s tokens") % {"n": tokens}
+    if not route.over_tokens:
+        return _("it is longer than what our own machines take")
+    return _("it is longer than %(n)s tokens or than what our own machines take") % {"n": tokens}

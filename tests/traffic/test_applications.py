@@ -214,7 +214,7 @@ def test_a_revoked_key_stops_and_stays_in_the_list(admin: Client, shop: Applicat
 def test_the_routes_stand_in_their_order_with_their_conditions(admin: Client, routes: list[Route]) -> None:
     page = text(admin, ROUTES)
     assert f"<b>{len(routes)}</b> of {len(routes)} rules are in use" in page
-    assert "longer than 100,000 tokens and longer than what our own machines take" in page
+    assert "it is longer than 100,000 tokens or than what our own machines take" in page
     places = [page.index(f'id="{route.slug}"') for route in routes]
     assert places == sorted(places)
 
@@ -225,11 +225,11 @@ def test_conditions_are_said_in_words(db: None) -> None:
     )
     route.applications.add(application("shop"))
     assert conditions(route) == [
-        "task is code or simple QA",
-        "sent by Shop",
-        "asks for claude-*",
-        "marked private",
-        "30 % of conversations",
+        "its task is code or simple QA",
+        "it is sent by Shop",
+        "it asks for claude-*",
+        "it is marked private",
+        "it is of 30 % of conversations",
     ]
     assert conditions(Route.objects.create(order=2, slug="b")) == []
 

@@ -202,6 +202,8 @@ def test_an_empty_log_and_an_empty_filter_say_why(viewer: Client, conn: psycopg.
     page = text(viewer, URL, model="nothing")
     assert "No request passes these filters" in page
     assert "Show all requests" in page
+    unfiltered = text(viewer, URL, model="", task="")
+    assert "The newest first" in unfiltered and "Show all" not in unfiltered
 
 
 def test_the_tail_is_live_until_it_is_paused_and_only_at_the_top(viewer: Client, conn: psycopg.Connection) -> None:

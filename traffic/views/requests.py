@@ -61,7 +61,7 @@ def request_list(request: HttpRequest) -> HttpResponse:
         "follow_url": _address(request, live=None),
         "mine_only": wanted.applications is not None,
         "no_applications": wanted.applications is not None and not wanted.applications,
-        "filtered": any(name not in ("cursor", "live") for name in request.GET),
+        "filtered": any(value for name, value in request.GET.items() if name not in ("cursor", "live")),
     }
     if request.htmx and request.htmx.target == "live":  # type: ignore[attr-defined]  # django-htmx's middleware
         return render(request, "traffic/_requests.html", context)
