@@ -148,7 +148,7 @@ class Transition(models.Model):
     @property
     def reason(self) -> str:
         """The cause as people say it."""
-        return str(REASONS.get(self.cause, self.cause))
+        return str(REASONS[Cause(self.cause)]) if self.cause in REASONS else self.cause
 
 
 class Silence(models.Model):

@@ -86,8 +86,8 @@ class Courier:
             backend.timeout = max(1.0, min(STEP_S, deadline - time.monotonic()))
             self.used = False
             backend.open()
-            backend.connection.ehlo_or_helo_if_needed()  # the backend leaves it to `sendmail`, which keeps the answer
         connection: smtplib.SMTP = backend.connection
+        connection.ehlo_or_helo_if_needed()  # once a connection; the backend leaves it to `sendmail`
         return connection
 
     def _reset(self) -> None:
