@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from celery import Celery
 from celery.signals import beat_init, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+
+# Celery fears pickled messages of strangers when root runs it; here messages are JSON, in a queue with a password.
+warnings.filterwarnings("ignore", message="You're running the worker with superuser")
 
 app = Celery("breakeven")
 app.config_from_object("django.conf:settings", namespace="CELERY")
