@@ -165,7 +165,7 @@ class Figures:
     @cached_property
     def last_span(self) -> dict[int, LeaseSpan]:
         """The newest span of each running lease: since when it has had its state."""
-        spans = LeaseSpan.objects.filter(lease__in=self.leases).order_by("lease", "-starts_at").distinct("lease")
+        spans = LeaseSpan.objects.filter(lease__in=self.leases).order_by("lease_id", "-starts_at").distinct("lease_id")
         return {span.lease_id: span for span in spans}
 
     @cached_property

@@ -1,0 +1,326 @@
+"""Each kind of rule over real rows: when it is crossed, when it is clear, and what it says."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from alerts import services
+from alerts.explain import explain
+from alerts.figures import Figures
+from alerts.kinds import KINDS
+from alerts.kinds.finding import BadThreshold, Finding
+from alerts.models import Address, Alert, Delivery, Rule
+from costs.models import Charge, Phase
+from providers.models import Account, Balance, Deployment, Feed, Lease, Maintenance, Outage
+from tests.alerts.conftest import person
+from traffic.models import UsageDay, UsageHour
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+TODAY = NOW.date()
+
+
+def findings(kind: str, now: datetime = NOW, live: frozenset[str] = frozenset(), **thresholds: Any) -> list[Finding]:
+    found = KINDS[kind]
+    return list(found.evaluate(Figures(now), found.read(thresholds), live))
+
+
+def only(kind: str, **options: Any) -> Finding:
+    [found] = findings(kind, **options)
+    return found
+
+
+@pytest.fixture
+def phase(db: Any) -> Phase:
+    return Phase.objects.create(
+        slug="scale-up", name="Scale-up", budget_low=300, budget_high=400, volume_from=100_000, volume_to=500_000,
+        starts_on=date(2026, 10, 1), ends_on=date(2027, 1, 1),
+    )  # fmt: skip
+
+
+def spend(amount: str, day: date = TODAY) -> None:
+    start = datetime.combine(day, datetime.min.time(), UTC)
+    Charge.objects.create(
+        key=f"entered {day} {amount} {Charge.objects.count()}", provider="anthropic", day=day, starts_at=start,
+        ends_at=start + timedelta(days=1), category="upkeep", provenance="entered", amount=Decimal(amount),
+        original_amount=Decimal(amount),
+    )  # fmt: skip
+
+
+def use(day: date, requests: int, **more: Any) -> None:
+    counts = dict.fromkeys(
+        ("errors", "unpriced", "unknown_usage", "leased", "batched", "uncached_input", "cache_read", "cache_write_5m",
+         "cache_write_1h", "output", "reasoning", "latency_us", "timed", "generated", "generating_us"), 0
+    )  # fmt: skip
+    row = {
+        "application_id": 0, "deployment_id": 0, "provider": "anthropic", "model": "claude-sonnet-5-5", "task": "rag",
+        **counts, "cost": Decimal(0), "requests": requests, **more,
+    }  # fmt: skip
+    UsageDay.objects.create(day=day, **row)
+    UsageHour.objects.create(hour=datetime.combine(day, datetime.min.time(), UTC), **row)
+
+
+@pytest.mark.parametrize(
+    ("spent", "level", "title"),
+    [
+        ("199.99", 0, "Within budget: Scale-up, $199.99 of $400"),
+        ("200", 50, "50 % of budget: Scale-up, $200.00 of $400"),
+        ("312.5", 75, "75 % of budget: Scale-up, $312.50 of $400"),
+        ("399.99", 90, "90 % of budget: Scale-up, $399.99 of $400"),
+        ("412.30", 100, "Over budget: Scale-up, $412.30 of $400"),
+    ],
+)
+def test_a_budgets_level_is_the_highest_that_the_month_has_reached(
+    phase: Phase, spent: str, level: int, title: str
+) -> None:
+    spend(spent)
+    found = only("budget")
+    assert (found.level, found.title, found.crossed) == (level, title, level > 0)
+    assert found.value == f"{Decimal(spent):.2f}"
+    assert len(found.title) <= 60
+
+
+def test_a_budget_is_clear_of_a_level_only_below_its_band(phase: Phase) -> None:
+    spend("397")
+    found = only("budget")
+    assert (found.level, found.held) == (90, 100)
+
+
+def test_last_months_budget_ends_with_what_it_came_to(phase: Phase) -> None:
+    spend("410", date(2026, 10, 31))
+    services.evaluate(now=datetime(2026, 10, 31, 23, tzinfo=UTC), kinds=["budget"])
+    assert Alert.objects.get().subject == "phase:scale-up:2026-10"
+    services.evaluate(now=datetime(2026, 11, 1, 0, 1, tzinfo=UTC), kinds=["budget"])
+    alert = Alert.objects.get()
+    assert alert.state == "resolved"
+    last = alert.transitions.get(after="resolved")
+    assert last.title == "October is over: Scale-up, $410.00 of $400"
+
+
+def test_the_way_up_through_a_budget_is_one_open_alert_and_a_mail_a_level(phase: Phase) -> None:
+    person("mara", "manager")
+    for amount in ("210", "100", "60", "40"):
+        spend(amount)
+        services.evaluate(now=NOW, kinds=["budget"], wait=True)
+    assert list(Alert.objects.order_by("id").values_list("level", "state")) == [
+        (50, "resolved"), (75, "resolved"), (90, "resolved"), (100, "open"),
+    ]  # fmt: skip
+    assert Delivery.objects.count() == 4
+    assert not Delivery.objects.filter(transition__after="resolved").exists()
+
+
+def test_without_a_phase_there_is_no_budget(db: Any) -> None:
+    spend("1000000")
+    assert findings("budget") == []
+
+
+def test_a_forecast_over_budget_is_said_before_it_is_spent(phase: Phase) -> None:
+    for n in range(1, 60):
+        spend("20", TODAY - timedelta(days=n))
+    found = only("budget-forecast")
+    assert found.crossed
+    assert found.title.startswith("Will go over: Scale-up, forecast $")
+    assert found.covered_by == "phase:scale-up:2026-11", "460 are spent already: the budget itself speaks"
+
+
+def test_a_model_without_a_price_is_named_until_it_is_priced(db: Any) -> None:
+    use(TODAY, 12, provider="aurora", model="aurora-2-preview", unpriced=12, uncached_input=3400)
+    found = only("unpriced")
+    assert found.title == "No price: aurora-2-preview, 12 requests of unknown cost"
+    assert found.crossed
+    UsageDay.objects.update(unpriced=0)
+    [calm] = findings("unpriced", live=frozenset({found.subject}))
+    assert (calm.clear, calm.title) == (True, "Priced: aurora-2-preview, 0 requests of unknown cost are left")
+
+
+def deployment(slug: str = "mistral-7b", provider: str = "self", **more: Any) -> Deployment:
+    return Deployment.objects.create(
+        slug=slug, name=slug, provider=provider, engine="vllm", url="http://127.0.0.1:9/", model=slug, **more
+    )
+
+
+def break_down(one: Deployment, minutes: int = 3) -> Outage:
+    at = NOW - timedelta(minutes=minutes)
+    return Outage.objects.create(deployment=one, started_at=at, confirmed_at=at, cause="connection refused")
+
+
+def test_an_outage_is_told_with_its_name_and_length_and_so_is_its_end(db: Any) -> None:
+    outage = break_down(deployment())
+    found = only("outage")
+    assert (found.title, found.crossed) == ("Down: mistral-7b, for 3 min so far", True)
+    outage.ended_at = NOW
+    outage.save()
+    [calm] = findings("outage", live=frozenset({"deployment:mistral-7b"}))
+    assert (calm.title, calm.clear) == ("Up again: mistral-7b, after 3 min", True)
+
+
+def test_an_outage_in_a_maintenance_window_is_nobodys_business(db: Any) -> None:
+    one = deployment()
+    break_down(one)
+    hour = timedelta(hours=1)
+    Maintenance.objects.create(deployment=one, starts_at=NOW - hour, ends_at=NOW + hour, reason="new disk")
+    assert not only("outage").crossed
+
+
+def test_where_all_of_a_vendor_is_down_the_vendor_speaks_for_its_deployments(db: Any) -> None:
+    ones = [deployment(f"d{n}", "runpod") for n in range(3)]
+    for one in ones[:2]:
+        break_down(one)
+    assert {found.covered_by for found in findings("outage")} == {""}
+    break_down(ones[2])
+    by_subject = {found.subject: found for found in findings("outage")}
+    assert by_subject["provider:runpod"].title.startswith("Down: RunPod, all 3 deployments")
+    assert {by_subject[f"deployment:d{n}"].covered_by for n in range(3)} == {"provider:runpod"}
+
+
+def account(**more: Any) -> Account:
+    made = Account.objects.create(slug="claude", name="Claude org", kind="anthropic", **more)
+    Account.objects.update(created_at=NOW - timedelta(days=30))
+    made.refresh_from_db()
+    return made
+
+
+def feed(one: Account, **more: Any) -> Feed:
+    values = {"every_s": 300, "due_at": NOW, "last_success_at": NOW - timedelta(minutes=4), **more}
+    return Feed.objects.create(account=one, kind="costs", **values)
+
+
+def polled() -> Finding:
+    return next(found for found in findings("late") if found.subject == "account:claude")
+
+
+def test_a_poll_that_fails_again_and_again_is_told_with_how_long_it_has_been_silent(db: Any) -> None:
+    one = feed(account(), failures=3, last_error="503 from the vendor")
+    found = polled()
+    assert (found.title, found.crossed) == ("Poll failing: Claude org, no answer for 4 min", True)
+    assert found.words["facts"][0][1] == "503 from the vendor"
+    Feed.objects.filter(pk=one.pk).update(failures=1)
+    assert (polled().crossed, polled().clear) == (False, False)
+    Feed.objects.filter(pk=one.pk).update(failures=0)
+    assert polled().clear
+
+
+def test_a_poll_that_is_overdue_without_an_error_is_told_as_well(db: Any) -> None:
+    feed(account(), last_success_at=NOW - timedelta(hours=2))
+    assert polled().crossed
+
+
+def test_an_account_that_we_stopped_polling_by_ourselves_is_critical(db: Any) -> None:
+    feed(account(enabled=False, disabled_reason="The vendor refuses our key."), failures=9)
+    assert (polled().crossed, polled().severity) == (True, "critical")
+    Account.objects.update(disabled_reason="")
+    assert polled().clear, "switched off by a person"
+
+
+def test_rules_that_do_not_run_are_an_alert(db: Any) -> None:
+    services.ensure_defaults()
+    Rule.objects.update(evaluated_at=NOW)
+    assert only("late").clear
+    Rule.objects.filter(kind="budget").update(evaluated_at=NOW - timedelta(minutes=10))
+    found = only("late")
+    assert (found.crossed, found.title) == (True, f"Rules late: 1 of {len(KINDS)} not run for 10 min")
+
+
+def test_a_prepaid_balance_is_told_in_days(db: Any) -> None:
+    Balance.objects.create(account=account(), amount=Decimal(24), spend_per_hour=Decimal("0.5"), at=NOW)
+    found = only("balance")
+    assert (found.crossed, found.title) == (True, "Balance low: Claude org, $24.00, 2.0 days")
+    assert only("balance", days=1).clear
+
+
+def test_a_lease_that_is_stopped_and_billed_is_told_with_what_it_wasted(db: Any) -> None:
+    lease = Lease.objects.create(
+        account=account(), external_id="pod1", name="gpu-1", gpu="RTX 4090", price_per_hour=Decimal("0.34"),
+        state="stopped", started_at=NOW - timedelta(days=2), seen_at=NOW - timedelta(hours=10),
+    )  # fmt: skip
+    found = only("lease")
+    assert (found.crossed, found.title) == (True, "Stopped but billed: gpu-1, $3.40 in 10 h")
+    Lease.objects.filter(pk=lease.pk).update(state="running")
+    assert not only("lease").crossed, "nobody says which deployment it serves, so nothing is known"
+
+
+def test_a_running_lease_that_serves_nothing_is_idle(db: Any) -> None:
+    lease = Lease.objects.create(
+        account=account(), external_id="pod1", name="gpu-1", gpu="RTX 4090", price_per_hour=Decimal("0.34"),
+        state="running", started_at=NOW - timedelta(hours=9), seen_at=NOW,
+    )  # fmt: skip
+    one = deployment(lease=lease)
+    assert only("lease").title == "Idle GPU: gpu-1, $3.06 in 9 h"
+    use(TODAY, 5, deployment_id=one.pk, provider="self")
+    assert only("lease").crossed, "served twelve hours ago"
+    UsageHour.objects.update(hour=NOW - timedelta(hours=1))
+    assert only("lease").clear
+
+
+def growing(*, days: int, before: int, after: int, since: int) -> None:
+    for n in range(days, 0, -1):
+        use(TODAY - timedelta(days=n), after if n <= since else before, uncached_input=500, output=200)
+
+
+def test_break_even_is_crossed_when_the_run_rate_has_stayed_past_it(db: Any) -> None:
+    growing(days=89, before=100, after=100, since=0)
+    below = only("break-even")
+    assert (below.crossed, below.clear) == (False, True)
+    UsageDay.objects.all().delete()
+    UsageHour.objects.all().delete()
+    growing(days=89, before=100, after=60_000, since=40)
+    passed = only("break-even")
+    assert passed.crossed, passed
+    assert passed.title.startswith("Break-even passed: our GPU saves $")
+    assert passed.since
+    assert passed.since < NOW - timedelta(days=7)
+
+
+def test_a_volume_in_another_phases_band_is_told_after_its_days(phase: Phase) -> None:
+    growing(days=60, before=10_000, after=10_000, since=0)  # 300,000 a month
+    assert only("phase").clear
+    Phase.objects.update(volume_to=200_000)
+    Phase.objects.create(
+        slug="fleet", name="Fleet", budget_low=1, budget_high=2, volume_from=200_000, starts_on=date(2027, 1, 1)
+    )
+    found = only("phase")
+    assert (found.crossed, found.title) == (True, "Left the phase: Scale-up, 300,000 requests a month")
+    assert "Fleet" in found.words["detail"]
+
+
+def test_an_address_that_is_disabled_is_told_to_admins(db: Any) -> None:
+    Address.objects.create(address="olga@example.com", refusals=3, disabled_at=NOW, refused_at=NOW, answer="550 no")
+    assert only("system").title == "Mail refused: olga@example.com, 3 times in a row"
+    assert KINDS["system"].groups == ("admin",)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_looks_at_an_empty_installation_without_a_word(kind: str, db: Any) -> None:
+    assert [found for found in findings(kind) if found.crossed] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_known_to_the_contract_and_explains_itself(kind: str, db: Any) -> None:
+    services.ensure_defaults()
+    lines = list(explain(Rule.objects.get(kind=kind)))
+    assert lines[0].startswith("When ")
+    assert kind in {
+        "budget", "budget-forecast", "burn-rate", "stage", "phase", "break-even", "outage", "latency", "error-rate",
+        "quality", "anomaly", "balance", "lease", "offer", "unpriced", "price", "retiring", "spend-cap", "bill-gap",
+        "late", "system",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("given", ["", "x", "-1", "NaN", "Infinity", "1e99", None, [], {"a": 1}])
+def test_a_threshold_that_is_none_is_refused_with_a_sentence(given: Any) -> None:
+    with pytest.raises(BadThreshold, match=r"\w"):
+        KINDS["budget"].read({"levels": given})
+
+
+def test_an_explanation_says_why_a_rule_fires_or_not(phase: Phase) -> None:
+    services.ensure_defaults()
+    spend("100")
+    rule = Rule.objects.get(kind="budget")
+    assert "  No alert: the line is not crossed." in list(explain(rule, NOW))
+    spend("200")
+    assert "  It opens at the next evaluation." in list(explain(rule, NOW))
+    services.evaluate(now=NOW, kinds=["budget"])
+    assert any(line.startswith(f"  Alert {Alert.objects.get().pk} is open") for line in explain(rule, NOW))
