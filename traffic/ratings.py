@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -18,6 +18,7 @@ from traffic.keys import Caller
 from traffic.models import Installation, Rating, Request
 from traffic.querysets import RatingQuerySet
 
+DAY = timedelta(days=1)
 WAIT = timedelta(days=7)  # how long a rating waits for its request
 AT_ONCE = 1_000  # waiting ratings that one look takes
 COPIED = ("application_id", "deployment_id", "model", "task")
@@ -90,7 +91,7 @@ def attach(rating: Rating) -> Rating | None:
 
     Where the same rater has judged the request meanwhile, the later judgement counts.
     """
-    request = find_request(rating.response_id, rating.application_id)
+    request = find_request(rating.response_id, rating.application_id, back=STRETCHES[:2])
     if request is None or rating.application_id not in (None, request.application_id):
         return None
     with transaction.atomic():
@@ -115,23 +116,44 @@ def any_waits() -> bool:
 
 
 def _patient() -> RatingQuerySet:
-    """Waiting ratings, the longest first; after a week their requests are not expected any more."""
-    return Rating.objects.waiting().filter(created_at__gte=timezone.now() - WAIT).order_by("created_at")
+    """Waiting ratings, the newest first; after a week their requests are not expected any more."""
+    return Rating.objects.waiting().filter(created_at__gte=timezone.now() - WAIT).order_by("-created_at")
 
 
 def attach_waiting(*, arrived: Collection[str] | None = None) -> int:
-    """Attach ratings whose requests are there now; `arrived` names the ids that a batch brought, None tries all.
+    """Attach ratings whose requests are there now; `arrived` names the ids that a batch brought, None looks for them.
 
     Returns how many were attached. A lost race with a person who rates the same answer is tried again by the next look.
     """
+    waiting = list(_patient()[:AT_ONCE])
+    present = _present(waiting) if arrived is None else arrived
     attached = 0
-    for rating in _patient()[:AT_ONCE]:
-        if arrived is None or rating.response_id in arrived:
+    for rating in waiting:
+        if rating.response_id in present:
             try:
                 attached += attach(rating) is not None
             except IntegrityError:
                 continue
     return attached
+
+
+def _present(waiting: Sequence[Rating]) -> set[str]:
+    """Of the ids that ratings wait for, those of requests that are there: two queries however many wait."""
+    salt, days = _salt(), _days(WAIT.days)
+    by_hash = {ids.response_hash(salt, rating.response_id): rating.response_id for rating in waiting}
+    by_id = {
+        ids.request_id(salt, rating.application_id, rating.response_id, day): rating.response_id
+        for rating in waiting
+        for day in days
+    } | {known: rating.response_id for rating in waiting if (known := _uuid(rating.response_id))}
+    recent = Request.objects.in_days(days[-1], days[0] + DAY)
+    hashes = recent.filter(response_hash__in=[digest for digest in by_hash if digest])
+    found = {by_hash[digest] for digest in hashes.values_list("response_hash", flat=True)}
+    found |= {by_id[identifier] for identifier in recent.filter(id__in=list(by_id)).values_list("id", flat=True)}
+    # Short response ids have no index; they are tried while they are fresh, each among the newest requests alone.
+    fresh = timezone.now() - timedelta(minutes=5)
+    short = {rating.response_id for rating in waiting if rating.created_at > fresh}
+    return found | {name for name in short if len(name) < ids.MIN_RESPONSE_ID}
 
 
 COPY_AGAIN = """
@@ -157,31 +179,39 @@ def copy_again(*, days: int = 3) -> int:
 STRETCHES = (2, 14, 90, 400)
 
 
-def find_request(identifier: str, application_id: int | None) -> Request | None:
-    """The request of an id: ours, the vendor's response id, or the one that the application gave it this week."""
+def find_request(identifier: str, application_id: int | None, *, back: Sequence[int] = STRETCHES) -> Request | None:
+    """The request of an id: ours, the vendor's response id, or the one that the application gave it this week.
+
+    `back` is how many days a response id is looked for, in stretches.
+    """
+    known = _uuid(identifier)
     return (
-        _by_our_id(identifier)
-        or _by_response_id(identifier, application_id)
+        (known and Request.objects.by_id(known))
+        or _by_response_id(identifier, application_id, back)
         or _by_its_own_id(identifier, application_id)
     )
 
 
-def _by_our_id(identifier: str) -> Request | None:
+def _uuid(identifier: str) -> uuid.UUID | None:
     try:
-        known = uuid.UUID(identifier)
+        return uuid.UUID(identifier)
     except ValueError:
         return None
-    return Request.objects.by_id(known)
 
 
-def _by_response_id(identifier: str, application_id: int | None) -> Request | None:
-    now = timezone.now()
+def _days(back: int) -> list[date]:
+    """From tomorrow (a clock may be ahead of ours) back over so many days."""
+    return [timezone.now().date() + DAY * number for number in range(1, -back - 1, -1)]
+
+
+def _by_response_id(identifier: str, application_id: int | None, back: Sequence[int]) -> Request | None:
     digest = ids.response_hash(_salt(), identifier)
     if digest is None:
-        return _by_short_response_id(identifier, application_id, now)
-    end = now.date() + timedelta(days=2)
-    for days in STRETCHES:
-        first = now.date() - timedelta(days=days)
+        return _by_short_response_id(identifier, application_id)
+    today = timezone.now().date()
+    end = today + 2 * DAY
+    for days in back:
+        first = today - DAY * days
         found = Request.objects.in_days(first, end).filter(response_hash=digest).first()
         if found is not None:
             return found
@@ -199,9 +229,9 @@ WHERE response_id = %(identifier)s ORDER BY started_at DESC LIMIT 1
 """
 
 
-def _by_short_response_id(identifier: str, application_id: int | None, now: datetime) -> Request | None:
+def _by_short_response_id(identifier: str, application_id: int | None) -> Request | None:
     """A short response id comes again and again: the newest answer of the application that bears it is meant."""
-    first = (now - timedelta(days=2)).date()
+    first = timezone.now().date() - 2 * DAY
     with connection.cursor() as cursor:
         cursor.execute(SHORT, {"first": first, "application": application_id, "identifier": identifier})
         found = cursor.fetchone()
@@ -209,10 +239,9 @@ def _by_short_response_id(identifier: str, application_id: int | None, now: date
 
 
 def _by_its_own_id(identifier: str, application_id: int | None) -> Request | None:
-    salt, today = _salt(), timezone.now().date()
-    days = [today - timedelta(days=number) for number in range(-1, WAIT.days)]
+    salt, days = _salt(), _days(WAIT.days)
     known = [ids.request_id(salt, application_id, identifier, day) for day in days]
-    return Request.objects.in_days(days[-1], days[0] + timedelta(days=1)).filter(id__in=known).newest_first().first()
+    return Request.objects.in_days(days[-1], days[0] + DAY).filter(id__in=known).newest_first().first()
 
 
 def _salt() -> bytes:

@@ -9,7 +9,9 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.traffic.people import application, arrive
@@ -224,3 +226,31 @@ def test_undo_brings_back_what_the_rater_thought_before(shop: Application, conn:
 def test_an_id_of_any_day_is_looked_up_without_a_fault(shop: Application) -> None:
     for identifier in (UUID(int=0), UUID(int=2**128 - 1)):
         assert ratings.find_request(str(identifier), shop.pk) is None
+
+
+def test_looking_for_waiting_ratings_takes_two_queries_however_many_wait(
+    shop: Application, conn: psycopg.Connection
+) -> None:
+    for number in range(30):
+        ratings.wait(identifier=f"{RESPONSE}{number}", judgement=Judgement("ann", score=1), application_id=shop.pk)
+    with CaptureQueriesContext(connection) as queries:
+        assert ratings.attach_waiting() == 0
+    assert len(queries) == 4  # the ratings, the salt, then the requests by their two kinds of id
+    ingest(conn, [row(1, application_id=shop.pk, external_id=f"{RESPONSE}7")], Installation.load(conn))
+    ingest(conn, [row(2, application_id=shop.pk, response_id=f"{RESPONSE}8")], Installation.load(conn))
+    assert ratings.attach_waiting() == 2
+    assert Rating.objects.waiting().count() == 28
+
+
+def test_a_short_response_id_that_came_too_early_is_attached_too(shop: Application, conn: psycopg.Connection) -> None:
+    ratings.wait(identifier="chatcmpl-9", judgement=Judgement("ann", score=1), application_id=shop.pk)
+    ingest(conn, [row(1, application_id=shop.pk, response_id="chatcmpl-9")], Installation.load(conn))
+    assert ratings.attach_waiting() == 1
+
+
+def test_a_rating_is_not_waited_for_longer_than_a_week(shop: Application, conn: psycopg.Connection) -> None:
+    ratings.wait(identifier=RESPONSE, judgement=Judgement("ann", score=1), application_id=shop.pk)
+    Rating.objects.update(created_at=timezone.now() - timedelta(days=8))
+    arrived(conn, shop)
+    assert not ratings.any_waits()
+    assert ratings.attach_waiting() == 0
