@@ -35,11 +35,20 @@ PROVIDER_NAMES = {
 }
 
 
+def provider_name(slug: str) -> str:
+    """A provider's name for people: ours, else its connector's, else the slug."""
+    from providers.connectors import CONNECTORS, connector_class
+
+    if slug in PROVIDER_NAMES or slug not in CONNECTORS:
+        return PROVIDER_NAMES.get(slug, slug)
+    return connector_class(slug).label
+
+
 def connector_choices() -> list[tuple[str, str]]:
     """Kinds of the registry; a callable so that a new vendor needs no migration."""
     from providers.connectors import CONNECTORS
 
-    return [(kind, PROVIDER_NAMES.get(kind, kind)) for kind in CONNECTORS]
+    return [(kind, provider_name(kind)) for kind in CONNECTORS]
 
 
 def engine_choices() -> list[tuple[str, str]]:
@@ -87,6 +96,10 @@ class Account(models.Model):
     @property
     def provider(self) -> str:
         return self.kind
+
+    @property
+    def provider_name(self) -> str:
+        return provider_name(self.kind)
 
 
 class Feed(models.Model):
@@ -136,10 +149,22 @@ class Offer(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["provider", "external_id", "kind", "region"], name="one_sight_of_an_offer")
         ]
-        indexes = [models.Index(fields=["gpu", "kind", "price_per_gpu_hour"])]
+        indexes = [
+            models.Index(fields=["gpu", "kind", "price_per_gpu_hour"]),
+            # The explorer's own order, and the cheapest of each GPU, among what is to be had.
+            models.Index(
+                fields=["price_per_gpu_hour", "id"],
+                name="offers_to_be_had_by_price",
+                condition=models.Q(available=True),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.provider} {self.gpu} {self.kind}"
+
+    @property
+    def provider_name(self) -> str:
+        return provider_name(self.provider)
 
 
 class OfferDay(models.Model):
@@ -156,6 +181,7 @@ class OfferDay(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "gpu", "kind", "day"], name="one_day_of_offers")]
+        indexes = [models.Index(fields=["gpu", "day"])]
 
 
 class LeaseState(models.TextChoices):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Count, F, Func, Q, Sum, Value
+from django.db.models.functions import Coalesce, Concat, Greatest
 
 from providers import uptime_report
 from providers.checks import Span
@@ -31,18 +33,59 @@ class AccountQuerySet(models.QuerySet["Account"]):
     def enabled(self) -> AccountQuerySet:
         return self.filter(enabled=True)
 
+    def with_feeds(self) -> AccountQuerySet:
+        """With how each of their polls goes; two statements in all."""
+        return self.prefetch_related("feeds")
+
 
 class FeedQuerySet(models.QuerySet["Feed"]):
-    pass
+    def due_now(self, now: datetime) -> int:
+        """Make feeds due that nobody polls right now; returns how many."""
+        return self.filter(Q(claimed_until=None) | Q(claimed_until__lt=now)).update(due_at=now)
 
 
 class OfferQuerySet(models.QuerySet["Offer"]):
-    pass
+    def available(self) -> OfferQuerySet:
+        return self.filter(available=True)
+
+    def cheapest(self) -> OfferQuerySet:
+        """Of each GPU and kind the one with the lowest price."""
+        return self.order_by("gpu", "kind", "price_per_gpu_hour", "pk").distinct("gpu", "kind")
+
+
+class Seconds(Func):
+    """Length of an interval in seconds, exact to the microsecond."""
+
+    template = "EXTRACT(EPOCH FROM %(expressions)s)"
+    output_field = models.DecimalField(max_digits=30, decimal_places=6)
 
 
 class LeaseQuerySet(models.QuerySet["Lease"]):
     def active(self) -> LeaseQuerySet:
         return self.filter(ended_at=None)
+
+    def with_spans(self, month_start: datetime) -> LeaseQuerySet:
+        """Annotated with what their spans add up to: `observed_s` (seconds), `spent` and `spent_this_month` (USD
+        seconds an hour: divide by 3600)."""
+        whole = Seconds(F("spans__ends_at") - F("spans__starts_at"))
+        inside = Seconds(F("spans__ends_at") - Greatest(F("spans__starts_at"), month_start))
+        return self.annotate(
+            observed_s=Coalesce(Sum(whole), Decimal(0)),
+            spent=_added(whole * F("spans__price_per_hour")),
+            spent_this_month=_added(Greatest(inside, Decimal(0)) * F("spans__price_per_hour")),
+        )
+
+    def newest_first(self) -> LeaseQuerySet:
+        return self.order_by("-started_at", "-pk")
+
+    def before(self, started_at: datetime, pk: int) -> LeaseQuerySet:
+        """What stands behind a lease in that order."""
+        return self.filter(Q(started_at__lt=started_at) | Q(started_at=started_at, pk__lt=pk))
+
+
+def _added(amounts: Any) -> Coalesce:
+    field: models.DecimalField[Any, Any] = models.DecimalField(max_digits=40, decimal_places=20)
+    return Coalesce(Sum(amounts, output_field=field), Decimal(0), output_field=field)
 
 
 class DeploymentQuerySet(models.QuerySet["Deployment"]):
@@ -91,4 +134,30 @@ class MaintenanceQuerySet(models.QuerySet["Maintenance"]):
 
 
 class TokenPriceQuerySet(models.QuerySet["TokenPrice"]):
-    pass
+    def in_force(self, now: datetime) -> TokenPriceQuerySet:
+        """Of each model the version that holds now, in the order of the book."""
+        newest = self.filter(starts_at__lte=now).order_by("provider", "model", "-starts_at")
+        return newest.distinct("provider", "model")
+
+    def matching(self, text: str) -> TokenPriceQuerySet:
+        """Whose provider and model hold every word of a text."""
+        found = self
+        for word in text.split():
+            found = found.filter(Q(model__icontains=word) | Q(provider__icontains=word))
+        return found
+
+    def behind(self, provider: str, model: str) -> TokenPriceQuerySet:
+        """What comes after a model in the order of the book."""
+        return self.filter(Q(provider__gt=provider) | Q(provider=provider, model__gt=model))
+
+    def of(self, provider: str, model: str) -> TokenPriceQuerySet:
+        """Every version of one model, the newest first."""
+        return self.filter(provider=provider, model=model).order_by("-starts_at")
+
+    def counts(self) -> dict[str, int]:
+        """Models, versions, and versions that a person entered."""
+        return self.order_by().aggregate(
+            models=Count(Concat("provider", Value("/"), "model"), distinct=True),
+            versions=Count("pk"),
+            entered=Count("pk", filter=Q(entered_by__isnull=False)),
+        )

@@ -1,0 +1,131 @@
+"""How fresh what we know of each account is: which feeds answer on time, late or not at all. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from providers.models import Account, Feed
+
+# As the alert about polls has it: several intervals without an answer, and never for less than some minutes.
+LATE_INTERVALS = 3
+LEAST_LATE = timedelta(minutes=10)
+
+# State -> how it is marked and called; the worst stands first.
+STATES: dict[str, tuple[str, str | Promise]] = {
+    "refused": ("bad", _("Refused")),
+    "failing": ("bad", _("Failing")),
+    "late": ("warn", _("Late")),
+    "retrying": ("warn", _("Failed once")),
+    "waiting": ("unknown", _("Not read yet")),
+    "off": ("unknown", _("Switched off")),
+    "ok": ("ok", _("On time")),
+}
+ORDER = {state: n for n, state in enumerate(STATES)}
+# What each feed gives, for people.
+FEED_WORDS: dict[str, str | Promise] = {
+    "offers": _("offers"),
+    "leases": _("leases"),
+    "usage": _("usage"),
+    "costs": _("costs"),
+    "balance": _("balance"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FeedNow:
+    """One feed at this moment. `old`: its figures are not of now any more and are shown so."""
+
+    feed: Feed
+    state: str
+    old: bool
+
+    @property
+    def mark(self) -> str:
+        return STATES[self.state][0]
+
+    @property
+    def word(self) -> str:
+        return str(STATES[self.state][1])
+
+    @property
+    def gives(self) -> str:
+        return str(FEED_WORDS.get(self.feed.kind, self.feed.kind))
+
+
+@dataclass(frozen=True, slots=True)
+class AccountNow:
+    """An account at this moment: as bad as the worst of its feeds."""
+
+    account: Account
+    feeds: Sequence[FeedNow]
+    state: str
+
+    @property
+    def mark(self) -> str:
+        return STATES[self.state][0]
+
+    @property
+    def word(self) -> str:
+        return str(STATES[self.state][1])
+
+    @property
+    def read_at(self) -> datetime | None:
+        """The newest answer of any feed."""
+        return max((one.feed.last_success_at for one in self.feeds if one.feed.last_success_at), default=None)
+
+    @property
+    def next_at(self) -> datetime | None:
+        return min((one.feed.due_at for one in self.feeds), default=None) if self.account.enabled else None
+
+    @property
+    def error(self) -> str:
+        """The sentence of what goes wrong now, newest first; empty where nothing does."""
+        if self.account.disabled_reason:
+            return self.account.disabled_reason
+        wrong = [one.feed for one in self.feeds if one.feed.failures and one.feed.last_error_at]
+        newest = max(wrong, key=lambda feed: feed.last_error_at or feed.due_at, default=None)
+        return newest.last_error if newest else ""
+
+    @property
+    def offers(self) -> FeedNow | None:
+        return self.feed("offers")
+
+    def feed(self, kind: str) -> FeedNow | None:
+        return next((one for one in self.feeds if one.feed.kind == kind), None)
+
+
+def patience(every_s: int) -> timedelta:
+    """How old an answer may be before it is called old."""
+    return max(timedelta(seconds=every_s) * LATE_INTERVALS, LEAST_LATE)
+
+
+def is_late(feed: Feed, now: datetime) -> bool:
+    return feed.last_success_at is None or now - feed.last_success_at > patience(feed.every_s)
+
+
+def feed_now(feed: Feed, account: Account, now: datetime) -> FeedNow:
+    late = is_late(feed, now)
+    if not account.enabled:
+        return FeedNow(feed, "refused" if account.disabled_reason else "off", late)
+    if feed.failures:
+        return FeedNow(feed, "failing" if late or feed.failures > 1 else "retrying", late)
+    if feed.last_success_at is None:
+        return FeedNow(feed, "waiting", True)
+    return FeedNow(feed, "late" if late else "ok", late)
+
+
+def account_now(account: Account, now: datetime) -> AccountNow:
+    """Reads `account.feeds`, which the caller fetched with it."""
+    feeds = [feed_now(feed, account, now) for feed in sorted(account.feeds.all(), key=lambda feed: feed.kind)]
+    idle = "refused" if account.disabled_reason else "off"
+    state = min((one.state for one in feeds), key=ORDER.__getitem__, default="waiting") if account.enabled else idle
+    return AccountNow(account, feeds, state)
+
+
+def worst_first(accounts: Iterable[AccountNow]) -> list[AccountNow]:
+    return sorted(accounts, key=lambda one: (ORDER[one.state], one.account.slug))
