@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal
@@ -19,10 +19,11 @@ from typing import Any, Literal
 from django.db.models import Sum
 
 from costs.allocation import divide
+from costs.lease_shares import lease_shares
 from costs.models import Category, Charge, Provenance
 from providers.models import Deployment, Feed
 from traffic.filters import Filters
-from traffic.models import Application, UsageDay, UsageHour
+from traffic.models import Application, UsageDay
 
 GroupBy = Literal["provider", "model", "application", "task", "day", "month", "provenance", "deployment"]
 ZERO = Decimal(0)
@@ -149,7 +150,7 @@ def who_of(row: dict[str, Any]) -> Who:
 
 def spend_lines(since: date, until: date, usage: Sequence[dict[str, Any]], fine: bool = True) -> list[Line]:
     """Every line that counts in the period; `fine` divides bills and leases by who used them."""
-    charges = charge_rows(since, until, fine)
+    charges = charge_rows(since, until)
     complete = bill_days()
     invoiced = {(c["provider"], c["invoice_month"]) for c in charges if c["category"] == Category.INVOICE}
     invoiced |= invoices_reaching(since, until)
@@ -161,18 +162,17 @@ def spend_lines(since: date, until: date, usage: Sequence[dict[str, Any]], fine:
     counting = [charge for charge in charges if counts(charge, complete, invoiced)]
     if not fine:
         return lines + [line_of(charge, Who(model=charge["model"]), charge["amount"]) for charge in counting]
-    return lines + divided(counting, usage, since, until)
+    leases = {(c["day"], c["provider"], c["provenance"]) for c in counting if c["lease_id"] is not None}
+    lines += [share_of(row) for row in lease_shares(leases)]
+    return lines + divided((charge for charge in counting if charge["lease_id"] is None), usage)
 
 
 CHARGE_COLUMNS = ("day", "provider", "provenance", "category", "lease_id", "invoice_month", "model")
 
 
-def charge_rows(since: date, until: date, fine: bool) -> list[dict[str, Any]]:
-    """Charges as plain rows; where nothing is divided, those alike are added up in the database."""
-    charges = Charge.objects.between(since, until)
-    if fine:
-        return list(charges.values(*CHARGE_COLUMNS, "amount", "starts_at"))
-    rows = charges.values(*CHARGE_COLUMNS).annotate(total=Sum("amount"))
+def charge_rows(since: date, until: date) -> list[dict[str, Any]]:
+    """Charges as plain rows, those alike added up in the database."""
+    rows = Charge.objects.between(since, until).values(*CHARGE_COLUMNS).annotate(total=Sum("amount"))
     return [{**row, "amount": row["total"]} for row in rows]
 
 
@@ -213,16 +213,19 @@ def line_of(charge: dict[str, Any], who: Who, amount: Decimal) -> Line:
     return Line(charge["day"], charge["provider"], charge["provenance"], amount, who, committed)
 
 
-def divided(charges: Iterable[dict[str, Any]], usage: Sequence[dict[str, Any]], since: date, until: date) -> list[Line]:
-    """Charges divided by who used what they paid for."""
+def share_of(row: dict[str, Any]) -> Line:
+    """A part of a lease as a line."""
+    who = Who(row["application_id"], row["deployment_id"], row["model"], row["task"])
+    return Line(row["day"], row["provider"], row["provenance"], row["amount"], who, committed=True)
+
+
+def divided(charges: Iterable[dict[str, Any]], usage: Sequence[dict[str, Any]]) -> list[Line]:
+    """Charges of no lease divided by who used what they paid for."""
     measured = measured_weights(usage)
-    leased = lease_weights(since, until, {charge["lease_id"] for charge in charges if charge["lease_id"]})
     lines: list[Line] = []
     for charge in charges:
         weights: Sequence[tuple[Who, Decimal | int]] = ()
-        if charge["lease_id"]:
-            weights = leased.get((charge["lease_id"], charge["starts_at"]), ())
-        elif charge["provenance"] == Provenance.BILLED:
+        if charge["provenance"] == Provenance.BILLED:
             weights = measured.get((charge["provider"], charge["day"], charge["model"]), ())
         shares = divide(charge["amount"], weights) or [(Who(model=charge["model"]), charge["amount"])]
         lines += [line_of(charge, who, share) for who, share in shares]
@@ -234,24 +237,6 @@ def measured_weights(usage: Iterable[dict[str, Any]]) -> dict[tuple[str, date, s
     for row in usage:
         if row["cost"] > 0:
             weights[row["provider"], row["day"], row["model"]].append((who_of(row), row["cost"]))
-    return weights
-
-
-def lease_weights(
-    since: date, until: date, leases: set[int]
-) -> dict[tuple[int, datetime], list[tuple[Who, Decimal | int]]]:
-    """Tokens by who used a lease's deployments, hour by hour; an hour without requests is idle."""
-    of_deployment = dict(Deployment.objects.filter(lease__in=leases).values_list("pk", "lease_id"))
-    start = datetime.combine(since, datetime.min.time(), UTC)
-    rows = UsageHour.objects.filter(
-        hour__gte=start, hour__lt=start + (until - since), deployment_id__in=list(of_deployment)
-    ).values("hour", "application_id", "deployment_id", "model", "task", *TOKENS)
-    weights: dict[tuple[int, datetime], list[tuple[Who, Decimal | int]]] = defaultdict(list)
-    for row in rows:
-        tokens = sum(row[name] for name in TOKENS)
-        lease = of_deployment[row["deployment_id"]]
-        if tokens and lease is not None:
-            weights[lease, row["hour"]].append((who_of(row), tokens))
     return weights
 
 

@@ -132,6 +132,30 @@ def test_a_lease_is_divided_by_tokens_hour_by_hour_and_idle_has_no_key(apps: Any
     assert assert_adds_up() == Decimal("1.19")
 
 
+def test_a_lease_that_is_billed_by_the_day_is_divided_by_the_hours_of_the_day(apps: Any, pod: Lease) -> None:
+    own = Deployment.objects.get(slug="own")
+    for application, hour, tokens in ((apps[0], 1, 300), (apps[1], 1, 100), (apps[1], 2, 7), (apps[2], 2, 0)):
+        given = {"application_id": application.pk, "deployment_id": own.pk, "provider": "self", "model": "mistral"}
+        usage(UsageHour, hour=at(D1, hour), output=tokens, **given)
+    bill(pod.account, D1, "24", category="gpu", model="", resource="p1")
+    complete(pod.account, at(D2))
+    ledger.post()
+    groups = {group.key: group.amount for group in spend(D1, TODAY.date(), "application").groups}
+    assert groups == {"shop": Decimal("0.75"), "docs": Decimal("1.25"), None: Decimal(22)}
+    assert_adds_up()
+
+
+def test_a_lease_in_thirds_adds_up_to_the_last_step(apps: Any, pod: Lease) -> None:
+    own = Deployment.objects.get(slug="own")
+    for application in apps:
+        given = {"application_id": application.pk, "deployment_id": own.pk, "provider": "self", "model": "mistral"}
+        usage(UsageHour, hour=at(D1, 1), output=1, **given)
+    ledger.post()
+    groups = {group.key: group.amount for group in spend(D1, TODAY.date(), "application").groups}
+    assert sorted(groups.values())[:3] == [Decimal("0.113333333333")] * 2 + [Decimal("0.113333333334")]
+    assert sum(groups.values()) == Decimal("1.19")
+
+
 def test_a_bill_takes_the_place_of_the_estimate(apps: Any, pod: Lease) -> None:
     bill(pod.account, D1, "1.25", category="gpu", model="", resource="p1")
     ledger.post()
