@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from providers.connectors import anthropic_legacy as legacy
 from providers.connectors.anthropic_legacy import CATEGORY, TOKEN_CLASS
-from providers.connectors.base import Connector, ConnectorError, CostRow, Fetched, UsageRow
+from providers.connectors.base import Connector, ConnectorError, CostRow, Fetched, Option, UsageRow
 from providers.connectors.http import Answer, VendorHttp, header_key, walk
 from providers.connectors.parse import chunks, day_of, hour_of, moment, money, usd_only, whole
 
@@ -37,6 +37,7 @@ class Anthropic(Connector):
     key_help = "An Admin key (sk-ant-admin01-…) or a key with the scope read:analytics."
     feeds = {"usage": 900, "costs": 900}
     reread = {"usage": timedelta(days=30), "costs": timedelta(days=30)}
+    options = {"reports": Option("Reports", "`legacy` reads the older organisation reports; empty: the analytics API.")}
 
     def test(self) -> str:
         with self._client() as client, self.parsing():

@@ -42,6 +42,18 @@ class ConnectorError(Exception):
 
 
 @dataclass(frozen=True)
+class Option:
+    """A setting that one vendor needs besides address and key; the account's form asks for it.
+
+    `type` is str, int, bool, or list for words with commas between them; left empty it is not stored.
+    """
+
+    label: str
+    help: str = ""
+    type: type = str
+
+
+@dataclass(frozen=True)
 class AccountConfig:
     """What a connector needs to know of an account. An empty base URL is the vendor's own."""
 
@@ -151,6 +163,7 @@ class Connector(ABC):
     feeds: ClassVar[Mapping[str, int]]  # feed -> seconds between two polls
     reread: ClassVar[Mapping[str, timedelta]] = {}  # feed -> how far back the vendor still revises
     spacing: ClassVar[float] = 0.0  # seconds that the vendor wants between two calls of one account
+    options: ClassVar[Mapping[str, Option]] = {}  # name in the account's settings -> what to ask for
 
     def __init__(self, config: AccountConfig) -> None:
         self.config = config

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from providers.connectors.base import Connector, CostRow, Fetched, LeaseRow, OfferRow
+from providers.connectors.base import Connector, CostRow, Fetched, LeaseRow, OfferRow, Option
 from providers.connectors.google_auth import authorised, service_account
 from providers.connectors.google_bigquery import billing_export
 from providers.connectors.google_skus import SKUS_PATH, PriceList, category_of
@@ -34,6 +34,12 @@ class Google(Connector):
     key_help = "The JSON of a service account with compute.viewer, bigquery.jobUser and bigquery.dataViewer."
     feeds = {"offers": 86_400, "leases": 120, "costs": 14_400}
     reread = {"costs": timedelta(days=4)}
+    options = {
+        "projects": Option("Projects", "With commas between them; empty: the service account's own.", list),
+        "billing_table": Option(
+            "Billing export", "The BigQuery table, project.dataset.table; empty: costs are estimated."
+        ),
+    }
 
     def test(self) -> str:
         with self._http("compute") as http, self.parsing():

@@ -1,0 +1,44 @@
+"""What several forms share: keys, slugs, bounds."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from django import forms
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from providers.models import Account, Deployment
+
+Person = AbstractBaseUser | AnonymousUser
+N = TypeVar("N", int, float)
+KEY_AGAIN = gettext_lazy("Enter the key again: the address that it is sent to has changed.")
+
+
+class SecretField(forms.CharField):
+    """A key: written, never shown, not even to whoever has just typed it."""
+
+    widget = forms.PasswordInput(render_value=False, attrs={"autocomplete": "off", "spellcheck": "false"})
+
+    def __init__(self, *, label: Any) -> None:
+        super().__init__(label=label, required=False, max_length=20_000)
+
+
+def free_slug(name: str, fallback: str, model: type[Account] | type[Deployment]) -> str:
+    """A slug of a name that nothing else has; `add` is an address of ours."""
+    base = slugify(name)[:40] or fallback
+    taken = {"add", *model._default_manager.filter(slug__startswith=base).values_list("slug", flat=True)}
+    return next(slug for slug in (base, *(f"{base}-{n}" for n in range(2, 10_000))) if slug not in taken)
+
+
+def bounded(value: N, least: float, most: float) -> N:
+    """A number between two bounds, or a sentence."""
+    if not least <= value <= most:
+        raise forms.ValidationError(_("From %(least)g to %(most)g.") % {"least": least, "most": most})
+    return value
+
+
+def is_admin(person: Person) -> bool:
+    return bool(getattr(person, "is_superuser", False))
