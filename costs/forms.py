@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -49,14 +48,15 @@ class ChargeForm(forms.Form):
         label=gettext_lazy("Day"),
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        help_text=gettext_lazy("When the cost arose. An invoice needs its month instead."),
+        help_text=gettext_lazy("When the cost arose; or say its month below."),
         error_messages={"invalid": gettext_lazy("Write the day as 2026-11-24.")},
     )
     month = forms.CharField(
-        label=gettext_lazy("Month of the invoice"),
+        label=gettext_lazy("Month"),
         required=False,
         max_length=7,
         widget=forms.TextInput(attrs={"type": "month", "placeholder": "2026-11"}),
+        help_text=gettext_lazy("Of an invoice, or of what is paid by the month; it counts on the month’s first day."),
     )
     amount = forms.DecimalField(
         label=gettext_lazy("Amount"),
@@ -135,24 +135,24 @@ class ChargeForm(forms.Form):
         return month
 
     def clean(self) -> dict[str, Any]:
-        data: dict[str, Any] = super().clean() or self.cleaned_data
-        if self.errors:
-            return data
-        self.check_when(data)
-        self.check_amount(data)
-        self.check_rate(data)
-        if data["category"] == Category.INVOICE and data["month"] is not None:
-            self.check_not_billed(data)
-        return data
+        super().clean()
+        if not self.errors:
+            data = dict(self.cleaned_data)  # an error takes its field away
+            self.check_when(data)
+            self.check_amount(data)
+            self.check_rate(data)
+            if data["category"] == Category.INVOICE and data["month"] is not None:
+                self.check_not_billed(data)
+        return self.cleaned_data
 
     def check_when(self, data: dict[str, Any]) -> None:
         invoice = data["category"] == Category.INVOICE
         if invoice and data["month"] is None:
             self.add_error("month", _("Say which month the invoice is for."))
-        if not invoice and data["day"] is None:
-            self.add_error("day", _("Say on which day it arose."))
-        if not invoice and data["month"] is not None:
-            self.add_error("month", _("Only an invoice is for a month; clear this, or choose invoice."))
+        elif data["day"] is None and data["month"] is None:
+            self.add_error("day", _("Say on which day or in which month it arose."))
+        elif data["day"] is not None and data["month"] is not None:
+            self.add_error("month", _("Say the day or the month, not both."))
 
     def check_amount(self, data: dict[str, Any]) -> None:
         amount, category = data["amount"], data["category"]
@@ -188,8 +188,8 @@ class ChargeForm(forms.Form):
         """Write the charge; a new one belongs to `user`."""
         data = self.cleaned_data
         charge = self.charge or Charge(key=f"entered:{uuid4()}", provenance=Provenance.ENTERED, entered_by=user)
-        month: date | None = data["month"] if data["category"] == Category.INVOICE else None
-        day = min(today(), month.replace(day=monthrange(month.year, month.month)[1])) if month else data["day"]
+        month: date | None = data["month"]
+        day = month or data["day"]
         charge.category, charge.provider, charge.day = data["category"], data["provider"], day
         charge.starts_at = datetime.combine(day, time(), UTC)
         charge.ends_at = charge.starts_at + timedelta(days=1)
@@ -211,8 +211,8 @@ def initial_of(charge: Charge) -> dict[str, Any]:
     return {
         "category": charge.category,
         "provider": charge.provider,
-        "day": None if charge.invoice_month else charge.day,
-        "month": charge.invoice_month,
+        "day": None if charge.of_a_month else charge.day,
+        "month": charge.invoice_month if charge.of_a_month else "",
         "amount": plain(charge.original_amount),
         "currency": charge.currency,
         "rate": plain((charge.amount / charge.original_amount).quantize(Decimal("1e-9"))) if other else None,

@@ -78,6 +78,11 @@ class Charge(models.Model):
     def provider_name(self) -> str:
         return PROVIDER_NAMES.get(self.provider, self.provider)
 
+    @property
+    def of_a_month(self) -> bool:
+        """Whether a person entered it for a month as a whole."""
+        return bool(self.invoice_month) and (self.category == Category.INVOICE or self.day.day == 1)
+
 
 class Posting(models.Model):
     """One row: when the made lines of the ledger were last brought up to date."""

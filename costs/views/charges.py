@@ -130,7 +130,7 @@ def _form(request: HttpRequest, form: ChargeForm) -> HttpResponse:
 
 def _words(charge: Charge) -> str:
     """`upkeep, Self-hosted, 2026-11-03, 50.00 USD`: enough for the log to tell charges apart."""
-    when = charge.invoice_month or charge.day.isoformat()
+    when = charge.invoice_month if charge.of_a_month else charge.day.isoformat()
     name = provider_name(charge.provider)
     return f"{charge.get_category_display()}, {name}, {when}, {charge.original_amount:,.2f} {charge.currency}"
 
