@@ -1,0 +1,335 @@
+"""The Spend page: who may see it, that it adds up to what the API says, and what it costs to make."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from costs import ledger
+from costs.bridge import bridge
+from costs.list_prices import ListPrices
+from costs.models import Charge
+from costs.spend import Known, Line, Names, Who, read, spend
+from costs.spend_page import Asked, SpendPage, day_bars, days_of, months_since
+from costs.token_costs import token_costs
+from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, TokenPrice, VendorCost, VendorUsage
+from tests.costs.test_spend import at, usage
+from tests.traffic.people import logged_in, person, text
+from traffic.filters import Filters
+from traffic.keys import callers, create_key
+from traffic.models import Application, UsageHour
+
+URL = "/spend/"
+NOW = datetime(2026, 6, 18, 14, tzinfo=UTC)
+JUNE, MAY = date(2026, 6, 1), date(2026, 5, 1)
+
+
+# Days, months, bars. Pure.
+
+
+def test_a_running_month_is_held_against_the_same_days_of_the_one_before() -> None:
+    days = days_of(JUNE, NOW.date())
+    assert (days.until, days.before, days.before_until) == (date(2026, 6, 19), MAY, date(2026, 5, 19))
+    assert days.running
+
+
+def test_a_month_that_is_over_is_held_against_the_whole_one_before() -> None:
+    days = days_of(MAY, NOW.date())
+    assert (days.until, days.before, days.before_until) == (JUNE, date(2026, 4, 1), MAY)
+    assert not days.running
+
+
+def test_the_last_days_of_march_have_no_like_in_february() -> None:
+    days = days_of(date(2026, 3, 1), date(2026, 3, 30))
+    assert (days.before_until, days.running) == (date(2026, 3, 1), True)
+
+
+def test_months_are_offered_from_the_newest_to_the_first_known() -> None:
+    assert months_since(date(2026, 4, 30), NOW.date()) == [JUNE, MAY, date(2026, 4, 1)]
+
+
+def known(*lines: Line, rows: list[dict[str, Any]] | None = None) -> Known:
+    return Known(JUNE, date(2026, 7, 1), list(lines), rows or [], Names())
+
+
+def line(day: date, amount: str, provider: str = "anthropic", provenance: str = "billed", model: str = "m") -> Line:
+    committed = provider == "runpod" or provenance == "entered"
+    return Line(day, provider, provenance, Decimal(amount), Who(model=model), committed)
+
+
+def used(day: date, requests: int, model: str = "m", **tokens: int) -> dict[str, Any]:
+    zero = dict.fromkeys(("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output"), 0)
+    base = {"day": day, "provider": "anthropic", "model": model, "requests": requests, "unpriced": 0}
+    return {**base, "unknown_usage": 0, "cost": Decimal(0), **zero, **tokens}
+
+
+def test_the_running_day_says_its_hours_and_an_unknown_day_wears_a_cap() -> None:
+    rows = [used(JUNE, 3) | {"unpriced": 1}]
+    first, last = day_bars([JUNE, NOW.date()], known(line(JUNE, "2"), rows=rows), NOW)
+    assert (first["unknown"], first["note"], first["parts"][0]["amount"]) == (True, "", 2)
+    assert (last["unknown"], last["note"], last["parts"]) == (False, "14 h", [])
+
+
+# What changed. Pure, but for prices.
+
+PRICES = ListPrices({})
+
+
+def steps(before: Known, after: Known, prices: ListPrices = PRICES) -> dict[str, Decimal]:
+    found = bridge(before, after, prices)
+    assert found.before + sum((step.amount for step in found.steps), Decimal(0)) == found.after
+    return {step.slug: step.amount for step in found.steps}
+
+
+def test_twice_the_requests_at_the_same_cost_is_volume() -> None:
+    before = known(line(MAY, "10"), rows=[used(MAY, 100)])
+    after = known(line(JUNE, "20"), rows=[used(JUNE, 200)])
+    assert steps(before, after) == {"volume": 10}
+
+
+def test_the_same_requests_at_another_model_is_mix() -> None:
+    before = known(line(MAY, "10"), line(MAY, "1", model="small"), rows=[used(MAY, 100), used(MAY, 100, model="small")])
+    after = known(line(JUNE, "2", model="small"), rows=[used(JUNE, 200, model="small")])
+    assert steps(before, after) == {"mix": -9}
+
+
+def test_dearer_requests_of_the_same_model_are_length_or_cache() -> None:
+    before = known(line(MAY, "10"), rows=[used(MAY, 100)])
+    after = known(line(JUNE, "12"), rows=[used(JUNE, 100)])
+    assert steps(before, after) == {"length": 2}
+
+
+def test_another_list_price_is_told_from_longer_requests() -> None:
+    def version(pk: int, start: datetime, output: int) -> TokenPrice:
+        zero = dict.fromkeys(("cache_read", "cache_write_5m", "cache_write_1h"))
+        return TokenPrice(pk=pk, starts_at=start, uncached_input=0, output=output, **zero)
+
+    versions = [version(2, datetime(2026, 6, 1, tzinfo=UTC), 12), version(1, datetime(2026, 1, 1, tzinfo=UTC), 10)]
+    prices = ListPrices({("anthropic", "m"): versions})
+    before = Known(MAY, date(2026, 5, 31), [line(MAY, "10")], [used(MAY, 100, output=1_000_000)], Names())
+    after = known(line(JUNE, "13"), rows=[used(JUNE, 100, output=1_000_000)])
+    assert steps(before, after, prices) == {"price": 2, "length": 1}
+
+
+def test_machines_taxes_and_entered_charges_are_steps_of_their_own() -> None:
+    before = known(line(MAY, "8", "runpod", "estimated"), line(MAY, "3", provenance="entered", model=""))
+    after = known(line(JUNE, "9", "runpod"), line(JUNE, "1", model=""), line(JUNE, "5", provenance="entered", model=""))
+    assert steps(before, after) == {"leases": 1, "other": 1, "entered": 2}
+
+
+def test_thirds_of_a_cent_still_add_up() -> None:
+    before = known(line(MAY, "0.1"), rows=[used(MAY, 3)])
+    after = known(line(JUNE, "0.2"), rows=[used(JUNE, 7)])
+    assert set(steps(before, after)) == {"volume", "length"}
+
+
+# The page.
+
+
+@pytest.fixture
+def viewer(db: None) -> Client:
+    return logged_in(person("ann", "costs.view_charge"))
+
+
+@pytest.fixture
+def world(db: None) -> Account:
+    """Two months: a billed API, a pod that serves `shop`, a charge by hand, and a model without a price."""
+    month = datetime.now(UTC).date().replace(day=1)
+    before = (month - timedelta(days=1)).replace(day=1)
+    claude = Account.objects.create(slug="claude", name="Claude", kind="anthropic")
+    watermark(claude, at(month), "costs", "usage")
+    runpod = Account.objects.create(slug="runpod", name="RunPod", kind="runpod")
+    watermark(runpod, at(before), "costs")
+    pod = Lease.objects.create(
+        account=runpod, external_id="p1", gpu="RTX 4090", price_per_hour=Decimal("0.34"), started_at=at(before),
+        seen_at=at(month),
+    )  # fmt: skip
+    LeaseSpan.objects.create(
+        lease=pod, starts_at=at(before), ends_at=at(before, 10), state="running", price_per_hour=Decimal("0.34")
+    )
+    own = Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://x", lease=pod)
+    shop = Application.objects.create(slug="shop", name="Web shop")
+    served = {"application_id": shop.pk, "deployment_id": own.pk, "provider": "self", "model": "mistral"}
+    usage(UsageHour, hour=at(before, 1), output=7, **served)
+    usage(day=before, output=7, leased=10, **served)
+    for day in (before, month):
+        usage(day=day, application_id=shop.pk, model="claude-sonnet-5-5", output=100, cost=Decimal("0.001"))
+    usage(day=before, application_id=shop.pk, provider="aurora", model="preview", output=9, unpriced=10, task="other")
+    bill(claude, before)
+    TokenPrice.objects.create(
+        provider="anthropic", model="claude-sonnet-5-5", starts_at=at(date(2020, 1, 1)), uncached_input=2, output=10,
+        seen_at=at(month), source="test",
+    )  # fmt: skip
+    Charge.objects.create(
+        key="entered:1", provider="runpod", day=before, starts_at=at(before), ends_at=at(before), category="upkeep",
+        provenance="entered", amount=6, original_amount=6,
+    )  # fmt: skip
+    ledger.post()
+    return claude
+
+
+def watermark(account: Account, until: datetime, *kinds: str) -> None:
+    for kind in kinds:
+        Feed.objects.create(
+            account=account, kind=kind, every_s=60, due_at=until, complete_until=until, last_success_at=until
+        )
+
+
+def bill(account: Account, day: date) -> None:
+    """100 output tokens of ours and 30 of a console at 10 USD a million."""
+    for key, tokens in (("k1", 100), ("", 30)):
+        VendorUsage.objects.create(
+            account=account, starts_at=at(day), ends_at=at(day, 1), model="claude-sonnet-5-5", api_key=key,
+            service_tier="standard", requests=tokens // 10, output=tokens,
+        )  # fmt: skip
+    VendorCost.objects.create(
+        account=account, external_id="1", starts_at=at(day), ends_at=at(day, 23), category="tokens",
+        amount=Decimal("0.0013"), original_amount=Decimal("0.13"), model="claude-sonnet-5-5", token_class="output",
+    )  # fmt: skip
+
+
+def last_month() -> str:
+    return f"{datetime.now(UTC).date().replace(day=1) - timedelta(days=1):%Y-%m}"
+
+
+def test_a_stranger_is_sent_to_the_login(db: None) -> None:
+    assert Client().get(URL)["Location"].startswith("/login/")
+
+
+@pytest.mark.parametrize(("role", "status"), [("manager", 200), ("ops", 200), ("staff", 403)])
+def test_the_roles_that_may_see_figures_see_it(db: None, role: str, status: int) -> None:
+    from dashboard.roles import ROLES
+
+    client = logged_in(person(role, *ROLES[role]))
+    assert client.get(URL).status_code == status
+
+
+def test_with_nothing_known_the_page_says_so(viewer: Client) -> None:
+    page = text(viewer, URL)
+    assert "Nothing is known to have been spent in" in page
+    assert 'href="/spend/charges/"' in page
+
+
+def test_the_page_says_what_the_api_says(viewer: Client, world: Account) -> None:
+    callers.clear()
+    response = viewer.get(URL, {"month": last_month()})
+    headers = {"Authorization": f"Bearer {create_key(name='reader', scopes=['read'])[1]}"}
+    answer = Client().get(response.context["json_url"], headers=headers).json()
+    page = response.context["page"]
+    assert f"{page.total.total:f}" == answer["total"]
+    assert Decimal(answer["total"]) == Decimal("0.0013") + Decimal("3.4") + 6
+    assert {row.slug: row.amount for row in page.providers} == {
+        group["key"]: Decimal(group["amount"]) for group in answer["groups"]
+    }
+    assert "at least <b>$9.40</b>" in " ".join(response.content.decode().split())
+
+
+@pytest.mark.parametrize("by", ["application", "model", "task"])
+def test_every_table_adds_up_to_the_same_total(world: Account, by: str) -> None:
+    month = date.fromisoformat(f"{last_month()}-01")
+    page = SpendPage(Asked(month, Filters(), by), datetime.now(UTC))
+    total = page.total.total
+    assert sum(row.amount for row in page.users) == total
+    assert sum(row.requests for row in page.users) == page.total.requests
+    assert sum(row.amount for row in page.providers) == total
+    assert sum(part["amount"] for bar in page.bars for part in bar["parts"]) == total
+    assert page.change.before + sum(step.amount for step in page.change.steps) == total
+    assert page.tokens.cost == Decimal("0.0013")
+
+
+def test_idle_hours_and_charges_by_hand_belong_to_nobody(viewer: Client, world: Account) -> None:
+    page = viewer.get(URL, {"month": last_month()}).context["page"]
+    rows = [(row.name or row.why, row.amount) for row in page.users]
+    assert rows == [
+        ("Web shop", Decimal("0.3413")),
+        ("Entered charges", Decimal(6)),
+        ("Hours of our machines without a request", Decimal("3.06")),
+    ]
+
+
+def test_usage_of_a_console_is_named_where_the_bill_differs(viewer: Client, world: Account) -> None:
+    page = text(viewer, URL, month=last_month())
+    assert "requests that our log has not: 3 requests, claude-sonnet-5-5" in page
+    assert "and every cent between them has a cause" in page
+
+
+def test_a_model_without_a_price_is_counted_and_linked(viewer: Client, world: Account) -> None:
+    page = text(viewer, URL, month=last_month())
+    assert "1 model without a price answered 10 requests" in page
+    assert 'href="/requests/?model=preview"' in page
+
+
+def test_filters_live_in_the_address_and_empty_ones_are_none(viewer: Client, world: Account) -> None:
+    response = viewer.get(URL, {"month": last_month(), "provider": "anthropic", "model": "", "task": ""})
+    assert response.context["page"].total.total == Decimal("0.0013")
+    assert "provider=anthropic" in response.context["json_url"]
+    assert "model" not in response.context["json_url"]
+    whole = viewer.get(URL, {"month": last_month(), "application": "shop"})
+    assert whole.context["page"].total.total == Decimal("0.3413")
+    assert "Bills know no model, application or task" in whole.content.decode()
+
+
+@pytest.mark.parametrize("query", ["month=x", "month=2199-01", "month=0001-01", "by=x&application=nobody", "task=%00"])
+def test_nonsense_in_the_address_is_the_default(viewer: Client, world: Account, query: str) -> None:
+    response = viewer.get(f"{URL}?{query}")
+    assert response.status_code == 200
+    assert response.context["page"].asked.month == datetime.now(UTC).date().replace(day=1)
+
+
+def test_links_keep_what_was_chosen(viewer: Client, world: Account) -> None:
+    page = text(viewer, URL, month=last_month(), by="task")
+    assert f'href="?month={last_month()}&amp;by=model#users-h"' in page
+    assert re.search(rf'href="\?month={last_month()}&amp;by=task&amp;provider=runpod"', page)
+    assert re.search(rf'href="\?month={last_month()}&amp;by=task&amp;task=rag"', page)
+
+
+def test_the_page_takes_as_many_statements_for_much_as_for_little(viewer: Client, world: Account) -> None:
+    viewer.get(URL, {"month": last_month()})
+    with CaptureQueriesContext(connection) as little:
+        viewer.get(URL, {"month": last_month()})
+    first = date.fromisoformat(f"{last_month()}-01")
+    for number in range(12):
+        application = Application.objects.create(slug=f"a{number}", name=f"A{number}")
+        day = first + timedelta(days=number)
+        usage(day=day, application_id=application.pk, model=f"m{number}", provider=f"p{number}", cost=Decimal(number))
+        VendorCost.objects.create(
+            account=world, external_id=f"x{number}", starts_at=at(day), ends_at=at(day, 1), category="tokens",
+            amount=1, original_amount=1, model=f"m{number}",
+        )  # fmt: skip
+    ledger.post()
+    with CaptureQueriesContext(connection) as much:
+        viewer.get(URL, {"month": last_month()})
+    assert len(much) == len(little)
+    assert len(little) <= 32
+
+
+# Token classes.
+
+
+def test_token_classes_share_the_money_by_list_price(db: None, world: Account) -> None:
+    month = date.fromisoformat(f"{last_month()}-01")
+    prices = ListPrices.of(["claude-sonnet-5-5"])
+    price = prices.at("anthropic", "claude-sonnet-5-5", month)
+    assert price is not None
+    usage(day=month, model="claude-sonnet-5-5", task="chat", uncached_input=50, cost=Decimal("0.0001"))
+    period = read(month, month + timedelta(days=1), fine=False)
+    found = token_costs(period, prices)
+    costs = {row.slug: row.cost for row in found.classes}
+    assert sum(costs.values()) + found.undivided == Decimal("0.0013")
+    weights = {"uncached_input": 50 * price.uncached_input, "output": 100 * price.output}
+    share = weights["output"] / (weights["uncached_input"] + weights["output"])
+    assert costs["output"] == pytest.approx(Decimal("0.0013") * share, abs=Decimal("1e-12"))
+
+
+def test_a_period_read_once_says_what_spend_says(world: Account) -> None:
+    month = date.fromisoformat(f"{last_month()}-01")
+    until = datetime.now(UTC).date().replace(day=1)
+    for fine in (False, True):
+        assert read(month, until, fine).by("day").total == spend(month, until, "provider").total
