@@ -8,6 +8,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import get_template
 from django.utils.translation import gettext as _
@@ -25,6 +26,7 @@ VERDICTS = {
     "warning": gettext_lazy("Needs a look"),
     "critical": gettext_lazy("Needs someone now"),
 }
+SHORT = 28  # characters of a figure that stay on one line
 TONES = {"info": "us", "warning": "warn", "critical": "bad"}
 
 
@@ -97,20 +99,26 @@ def context_of(delivery: Delivery) -> dict[str, Any]:
         "at": moment(transition.at),
         "todo": words.get("todo", ""),
         "detail": words.get("detail", ""),
-        "facts": words.get("facts", []),
+        "facts": [[*fact, len(fact[1]) <= SHORT] for fact in words.get("facts", [])],
         "bars": [bar | {"width": width(bar["share"])} for bar in words.get("bars", [])],
         "drivers": words.get("drivers", []),
         "history": history_of(alert, transition),
         "alert_url": links.alert_url(alert),
         "page_url": links.absolute(page) if page else "",
-        "acknowledge_url": links.action_url(delivery, "acknowledge"),
-        "silence_url": links.action_url(delivery, "silence"),
+        "acknowledge_url": action_of(delivery, "acknowledge", "alerts.change_alert") if not over else "",
+        "silence_url": action_of(delivery, "silence", "alerts.add_silence") if not over else "",
         "unsubscribe_url": links.unsubscribe_url(delivery),
         "rule_url": links.rule_url(alert.rule),
         "rule": alert.rule.name,
         "why": _(KINDS[alert.rule.kind].label) if alert.rule.kind in KINDS else "",
         "demo": settings.DEMO,
     }
+
+
+def action_of(delivery: Delivery, action: str, permission: str) -> str:
+    """A link that acts, for a person who may; empty for everyone else, whom it would only send to a refusal."""
+    person = get_user_model().objects.filter(email__iexact=delivery.recipient, is_active=True).order_by("pk").first()
+    return links.action_url(delivery, action) if person and person.has_perm(permission) else ""
 
 
 def width(share: float) -> int:

@@ -28,7 +28,7 @@ def number(value: int | Decimal) -> str:
 
 
 def percent(share: Decimal | float) -> str:
-    return f"{Decimal(share) * 100:.0f} %"
+    return f"{Decimal(share) * 100:.0f}\N{NO-BREAK SPACE}%"
 
 
 def span(length: timedelta) -> str:

@@ -74,7 +74,7 @@ def budget_level(figures: Figures, budget: PhaseBudget, levels: list[Decimal], b
 
 
 def budget_words(figures: Figures, budget: PhaseBudget, level: int) -> Words:
-    at_least = _("at least ") if budget.at_least else ""
+    at_least = _("at least") + "\N{NO-BREAK SPACE}" if budget.at_least else ""
     left = budget.high - budget.spent
     if level >= HUNDRED:
         todo = _("Raise the phase's budget on the Plan page, or slow down what costs most.")
@@ -94,7 +94,7 @@ def budget_words(figures: Figures, budget: PhaseBudget, level: int) -> Words:
                 _("%(low)s to %(high)s") % {"low": dollars(low, 0), "high": dollars(high, 0)},
             ]
         )
-    if budget.runs_out_on:
+    if budget.runs_out_on and left >= 0:
         facts.append([_("Runs out on"), f"{budget.runs_out_on:%-d %B}", _("at this pace")])
     return Words(
         todo=todo,
@@ -110,7 +110,8 @@ def budget_words(figures: Figures, budget: PhaseBudget, level: int) -> Words:
 def known_from(budget: PhaseBudget) -> str:
     """`billed 90 %, measured 8 %, estimated 2 %`: where the sum is known from, largest first."""
     known = sorted(((amount, kind) for kind, amount in budget.provenance.items() if amount > 0), reverse=True)
-    return ", ".join(f"{kind} {percent(amount / budget.spent)}" for amount, kind in known) if budget.spent else ""
+    # The two largest say it; the rest stands on the page.
+    return ", ".join(f"{kind} {percent(amount / budget.spent)}" for amount, kind in known[:2]) if budget.spent else ""
 
 
 def bars_of(budget: PhaseBudget) -> list[Bar]:

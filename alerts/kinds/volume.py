@@ -54,7 +54,13 @@ def break_even(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable
         since=datetime.combine(since, datetime.min.time(), UTC) if since else None,
         value=str(n),
         threshold=str(at) if at is not None else "",
-        words=break_even_words(inputs, result, at, since, int((at or 0) * (1 - band))),
+        words=Words(
+            todo=break_even_advice(figures, result),
+            detail=break_even_detail(result, since, int((at or 0) * (1 - band))),
+            facts=break_even_facts(inputs, result, at),
+            bars=break_even_bars(result),
+            page="/break-even/",
+        ),
     )
 
 
@@ -65,47 +71,46 @@ def break_even_title(inputs: Inputs, result: Result, at: int | None) -> str:
     return _("Below break-even: the API saves %(saving)s at %(n)s requests") % values
 
 
-def break_even_words(inputs: Inputs, result: Result, at: int | None, since: date | None, armed: int) -> Words:
-    n, routable = inputs.requests_per_month, int(inputs.requests_per_month * inputs.routable_share)
-    own = inputs.selfhost
-    facts = [
+def break_even_facts(inputs: Inputs, result: Result, at: int | None) -> list[list[str]]:
+    n = inputs.requests_per_month
+    routable = _("%(share)s routable") % {"share": percent(inputs.routable_share)}
+    each = _("%(price)s per 1,000") % {"price": exact(result.api_cost_per_request * 1000)}
+    saved = _("Saved") if result.saving >= 0 else _("Lost")
+    return [
         [_("Requests a month, all"), number(n), _("measured, last 30 days")],
-        [
-            _("of these our GPU may serve"),
-            number(routable),
-            _("%(share)s routable") % {"share": percent(inputs.routable_share)},
-        ],
-        [_("Break-even, all requests"), number(at) if at is not None else _("none"), _("today's prices")],
-        [
-            _("API, all of it"),
-            exact(result.api_cost),
-            _("%(price)s per 1,000") % {"price": exact(result.api_cost_per_request * 1000)},
-        ],
-        [_("Our GPU and the rest"), exact(result.selfhost_cost), gpus_text(result, own.gpu_hourly)],
-        [_("Saved") if result.saving >= 0 else _("Lost"), exact(abs(result.saving)), _("a month")],
+        [_("of these our GPU may serve"), number(n * inputs.routable_share), routable],
+        [_("Break-even, all requests"), _("none") if at is None else number(at), _("today's prices")],
+        [_("API, all of it"), exact(result.api_cost), each],
+        [_("Our GPU and the rest"), exact(result.selfhost_cost), gpus_text(result, inputs.selfhost.gpu_hourly)],
+        [saved, exact(abs(result.saving)), _("a month")],
     ]
+
+
+def break_even_bars(result: Result) -> list[Bar]:
     most = max(result.api_cost, result.selfhost_cost) or 1
-    bars = [
-        Bar(label=_("API"), text=dollars(result.api_cost, 0), share=float(result.api_cost / most), tone="them"),
-        Bar(
-            label=_("Our GPU"),
-            text=dollars(result.selfhost_cost, 0),
-            share=float(result.selfhost_cost / most),
-            tone="us",
-        ),
+    costs = ((_("API"), result.api_cost, "them"), (_("Our GPU"), result.selfhost_cost, "us"))
+    return [
+        Bar(label=label, text=dollars(amount, 0), share=float(amount / most), tone=tone)
+        for label, amount, tone in costs
     ]
-    if result.cheaper == "selfhost":
-        todo = _("Go through the four criteria on the Decide page before anything is rented.")
-        detail = _(
-            "It is said once for each crossing, and again after the run rate was below %(n)s requests a month."
-        ) % {"n": number(armed)}
-    else:
-        todo, detail = _("Check whether the GPUs that are rented are still needed."), ""
+
+
+def break_even_advice(figures: Figures, result: Result) -> str:
+    if result.cheaper == "api":
+        return _("Check whether the GPUs that are rented are still needed.")
+    if figures.leases:
+        return _("The GPU that is rented pays for itself; see on the Decide page what else speaks for it.")
+    return _("Go through the four criteria on the Decide page before anything is rented.")
+
+
+def break_even_detail(result: Result, since: date | None, armed: int) -> str:
+    said = []
     if since:
-        detail = _("The run rate has been on this side since %(day)s.") % {"day": day(since)} + (
-            f" {detail}" if detail else ""
-        )
-    return Words(todo=todo, detail=detail, facts=facts, bars=bars, page="/break-even/")
+        said.append(_("The run rate has been on this side since %(day)s.") % {"day": day(since)})
+    if result.cheaper == "selfhost" and armed:
+        text = _("It is said once for each crossing, and again after the run rate was below %(n)s requests a month.")
+        said.append(text % {"n": number(armed)})
+    return " ".join(said)
 
 
 def gpus_text(result: Result, hourly: object) -> str:

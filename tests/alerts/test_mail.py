@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 
 from alerts import links, services
 from alerts.kinds.finding import Bar, Words
@@ -134,7 +135,8 @@ def test_a_late_mail_says_what_was_so_when_it_was_written(scene: Scene, ops: Any
     assert parsed(Delivery.objects.get())["Subject"] == "Down: a, for 1 min so far"
 
 
-def test_the_end_has_no_button_to_acknowledge_it(scene: Scene, opened: Delivery) -> None:
+def test_the_end_has_no_button_to_acknowledge_it(scene: Scene, opened: Delivery, ops: Any) -> None:
+    ops.user_permissions.add(*Permission.objects.filter(codename="change_alert"))
     scene.set("a", False, title="Within budget: x, $90.00 of $400")
     scene.look()
     end = Delivery.objects.get(transition__after="resolved")
@@ -153,6 +155,14 @@ def test_the_subject_says_why_it_comes(opened: Delivery, cause: str, begins: str
     opened.transition.cause = cause
     opened.transition.save()
     assert parsed(opened)["Subject"].startswith(begins)
+
+
+def test_links_that_act_are_for_those_who_may(opened: Delivery, ops: Any) -> None:
+    assert "/acknowledge/" not in part(parsed(opened), "html"), "it would only lead to a refusal"
+    ops.user_permissions.add(*Permission.objects.filter(codename__in=("change_alert", "add_silence")))
+    for kind in ("plain", "html"):
+        assert f"/alerts/{opened.alert_id}/acknowledge/?by=" in part(parsed(opened), kind)
+        assert f"/alerts/{opened.alert_id}/silence/?by=" in part(parsed(opened), kind)
 
 
 def test_a_recipient_cannot_smuggle_headers_in(scene: Scene, db: Any) -> None:
