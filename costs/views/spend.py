@@ -28,11 +28,12 @@ def spend(request: HttpRequest) -> HttpResponse:
     query = _said(request.GET)
     asked = Asked(_month(query.get("month", ""), now), Filters.of_query(query), _by(query.get("by", "")))
     page = SpendPage(asked, now)
+    fields = _fields(page, query)
     context = {
         "page": page,
         "now": now,
-        "fields": _fields(page, query),
-        "filtered": [value for name in FILTERS for value in query.getlist(name)],
+        "fields": fields,
+        "filtered": [name for field in fields[1:] for value, name in field["options"] if value in field["chosen"]],
         "all_url": _address(query, **dict.fromkeys(FILTERS)),
         "tabs": [
             {"label": _label(name), "url": _address(query, by=name) + "#users-h", "current": name == asked.by}
