@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import psycopg
 import pytest
 from django.db import connection
+
+from providers.models import TokenPrice
 
 WRITTEN = (
     "traffic_request",
@@ -32,3 +36,19 @@ def conn(transactional_db: Any) -> Iterator[psycopg.Connection]:
     with psycopg.connect(conninfo(), autocommit=True) as own:
         yield own
         own.execute(f"TRUNCATE {', '.join(WRITTEN)}")
+
+
+@pytest.fixture
+def price(transactional_db: Any) -> TokenPrice:
+    return TokenPrice.objects.create(
+        provider="anthropic",
+        model="claude-test",
+        starts_at=datetime(2026, 1, 1, tzinfo=UTC),
+        uncached_input=3,
+        cache_read=Decimal("0.3"),
+        cache_write_5m=Decimal("3.75"),
+        cache_write_1h=6,
+        output=15,
+        source="test",
+        seen_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )

@@ -132,7 +132,7 @@ class Stack:
         """The newest row with these values, once there is one."""
         clause = " AND ".join(f"{name} = %({name})s" for name in where)
         # The names are a test's own keywords.
-        query = f"SELECT * FROM traffic_request WHERE {clause} ORDER BY started_at DESC LIMIT 1"  # noqa: S608
+        query = f"SELECT * FROM traffic_request WHERE {clause} ORDER BY started_at DESC LIMIT 1"
 
         def found() -> dict[str, Any] | None:
             with self.conn.cursor(row_factory=psycopg.rows.dict_row) as cursor:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from providers.models import Deployment
 from providers.rest.periods import Period
 from tests.traffic.people import PROMPT, application, arrive, logged_in, person, text
-from tests.traffic.test_store import NOON, price  # noqa: F401  # a fixture
+from tests.traffic.test_store import NOON
 from traffic import quality, ratings
 from traffic.keys import callers, create_key
 from traffic.models import Application, Rating, Request

@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Any
 
 import psycopg
-import pytest
 
 from providers.models import Deployment, TokenPrice
 from tests.traffic.conftest import conninfo
@@ -37,23 +36,7 @@ def row(number: int = 1, **given: Any) -> RequestRow:
     return RequestRow(**{**values, **given})
 
 
-@pytest.fixture
-def price(transactional_db: Any) -> TokenPrice:
-    return TokenPrice.objects.create(
-        provider="anthropic",
-        model="claude-test",
-        starts_at=datetime(2026, 1, 1, tzinfo=UTC),
-        uncached_input=3,
-        cache_read=Decimal("0.3"),
-        cache_write_5m=Decimal("3.75"),
-        cache_write_1h=6,
-        output=15,
-        source="test",
-        seen_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-
-
-def sums(conn: psycopg.Connection, period: str = "hour") -> list[Any]:
+def sums(conn: psycopg.Connection, period: str = "hour") -> Any:
     return conn.execute(
         f"SELECT sum(requests), sum(unknown_usage), sum(output), sum(cost) FROM traffic_usage_{period}"
     ).fetchone()

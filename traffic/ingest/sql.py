@@ -65,19 +65,19 @@ FROM traffic_stage AS mine, LATERAL (
     WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = mine.alt_day AND r.response_hash = mine.response_hash
     OFFSET 0
 ) AS f
-WHERE s.number = mine.number AND mine.response_hash IS NOT NULL AND (f.day, f.id) <> (mine.day, mine.id)
+WHERE s.number = mine.number AND mine.round = 0 AND mine.response_hash IS NOT NULL
+  AND (f.day, f.id) <> (mine.day, mine.id)
 """
 
-NUMBER_ROUNDS = """
-WITH numbered AS (
-    UPDATE traffic_stage AS s SET round = n.round
-    FROM (
-        SELECT number, (row_number() OVER (PARTITION BY day, id ORDER BY number) - 1)::int AS round FROM traffic_stage
-    ) AS n
-    WHERE s.number = n.number
-    RETURNING s.round
-)
-SELECT max(round) + 1 FROM numbered
+# Of the waiting rows that are one call, by id or by response id, the first one.
+PICK = """
+UPDATE traffic_stage AS s SET round = %(round)s
+FROM (
+    SELECT number, row_number() OVER (PARTITION BY day, id ORDER BY number) AS of_id,
+           row_number() OVER (PARTITION BY coalesce(response_hash, id) ORDER BY number) AS of_response
+    FROM traffic_stage WHERE round = 0
+) AS waiting
+WHERE s.number = waiting.number AND of_id = 1 AND of_response = 1
 """
 
 TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
@@ -232,13 +232,14 @@ ABSORB = f"""
 WITH gone AS (
     DELETE FROM traffic_request AS r USING traffic_stage AS s
     WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = s.own_day AND r.id = s.own_id
+      AND r.response_hash IS NULL -- one with a response id of its own is another call, whatever a twin says
     RETURNING r.*, s.day AS to_day, s.id AS to_id
 ),
 delta AS MATERIALIZED (SELECT -1 AS sign, {", ".join(_READ)} FROM gone),
 {_rollups()},
 back AS (
     INSERT INTO traffic_stage (number, day, id, {", ".join(_KNOWN)})
-    SELECT 1000000 + row_number() OVER (), to_day, to_id, {", ".join(_KNOWN)} FROM gone
+    SELECT (SELECT max(number) FROM traffic_stage) + row_number() OVER (), to_day, to_id, {", ".join(_KNOWN)} FROM gone
 ),
 bodies AS (
     UPDATE traffic_request_body AS b SET day = gone.to_day, request_id = gone.to_id FROM gone

@@ -118,24 +118,14 @@ def ingest(conn: psycopg.Connection, rows: Sequence[RequestRow], installation: I
 
 
 def merge_twins(staged: Iterable[Staged]) -> list[Staged]:
-    """One item for each id and each response id; what the first left unknown is filled from its twins."""
+    """One item for each id, what the first left unknown filled from its twins; in the order that all writers lock."""
     by_id: dict[uuid.UUID, Staged] = {}
-    by_response: dict[uuid.UUID, Staged] = {}
-    kept: list[Staged] = []
     for item in staged:
-        twin = by_id.get(item.id)
-        if twin is None and item.response_hash is not None:
-            twin = by_response.get(item.response_hash)
-        if twin is None:
-            kept.append(item)
-            twin = item
-        else:
+        twin = by_id.setdefault(item.id, item)
+        if twin is not item:
             fill(twin, item)
-        by_id[item.id] = twin
-        if item.response_hash is not None:
-            by_response[item.response_hash] = twin
-    kept.sort(key=lambda item: item.id.int)  # ids lead with the day, so this is (day, id)
-    return kept
+    # Ids lead with the day, so this is (day, id).
+    return sorted(by_id.values(), key=lambda item: item.id.int)
 
 
 FILLED = ("http_status", "error_type", "latency_ms", "ttft_ms", "user", "route", "raw", "prompt", "answer")
@@ -192,8 +182,7 @@ def write(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
             conn.execute("SET LOCAL synchronous_commit = on")
             conn.execute(sql.MAKE_STAGE)
             copy(conn, staged)
-            rounds = take_over(conn, staged) if any(item.response_hash for item in staged) else 1
-            accepted = sum(upsert(conn, number) for number in range(rounds))
+            accepted = write_rows(conn, staged)
             write_bodies(conn, staged)
     except errors.CheckViolation:
         forget_days()  # "no partition of relation found": retention dropped the day under us
@@ -283,23 +272,37 @@ def bounds(staged: Sequence[Staged]) -> dict[str, date]:
     return {"low": min(days) - timedelta(days=1), "high": max(days) + timedelta(days=1)}
 
 
-def take_over(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
-    """Rows whose response id is stored already become that row, whatever their own id was.
+def write_rows(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
+    """Insert or fill the staged rows and keep the rollups exact; returns how many rows are new.
 
-    Returns how many rounds the upsert needs: one, unless two rows of the batch have now become the same.
+    One pass, unless rows share a response id or were found to be rows that are stored: then those that are one call
+    come in one after the other, each seeing what the one before it left.
     """
+    hashes = [item.response_hash for item in staged if item.response_hash is not None]
+    taken = take_over(conn, staged) if hashes else 0
+    if not taken and len(set(hashes)) == len(hashes):
+        return upsert(conn, 0)
+    accepted = 0
+    for number in range(1, 2 * len(staged) + 2):
+        if not conn.execute(sql.PICK, {"round": number}).rowcount:
+            return accepted
+        accepted += upsert(conn, number)
+        take_over(conn, staged)
+    raise AssertionError("each pass takes at least one row")
+
+
+def take_over(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
+    """Waiting rows whose response id is stored become that row, whatever their own id was; returns how many did."""
     # A fresh partition has no statistics: without this the planner hashes it whole, 50 times slower.
     conn.execute("SET LOCAL enable_seqscan = off")
-    if not conn.execute(sql.TAKE_OVER, bounds(staged)).rowcount:
-        return 1
-    conn.execute(sql.ABSORB, bounds(staged))
-    rounds = conn.execute(sql.NUMBER_ROUNDS).fetchone()
-    assert rounds is not None
-    return int(rounds[0])
+    taken = conn.execute(sql.TAKE_OVER, bounds(staged)).rowcount
+    if taken:
+        conn.execute(sql.ABSORB, bounds(staged))
+    return taken
 
 
 def upsert(conn: psycopg.Connection, number: int) -> int:
-    """Insert or fill one round of rows, and keep the rollups exact; returns how many rows are new."""
+    """Insert or fill one pass of rows; returns how many rows are new."""
     found = conn.execute(sql.UPSERT, {"round": number}).fetchone()
     assert found is not None
     return int(found[0])
