@@ -23,7 +23,24 @@ class KeyAuth(AuthBase):
         super().__init__()
 
     def __call__(self, request: HttpRequest) -> Any:
-        return authenticate(request, self.scope)
+        return (
+            sees_figures(request) if self.scope == "read" and in_browser(request) else authenticate(request, self.scope)
+        )
+
+
+FIGURES = "costs.view_charge"
+
+
+def in_browser(request: HttpRequest) -> bool:
+    """A logged-in person who follows a page's link to its JSON; only to look, so that no other site can act by it."""
+    return request.method == "GET" and not secret_of(request) and request.user.is_authenticated
+
+
+def sees_figures(request: HttpRequest) -> Any:
+    """The person. Raises ApiError (403) for one who may not see figures."""
+    if not request.user.has_perm(FIGURES):  # type: ignore[union-attr]  # in_browser has seen that somebody is logged in
+        raise ApiError(403, "You may not see figures.")
+    return request.user
 
 
 def authenticate(request: HttpRequest, scope: str) -> Caller:
