@@ -38,7 +38,7 @@ def in_browser(request: HttpRequest) -> bool:
 
 def sees_figures(request: HttpRequest) -> Any:
     """The person. Raises ApiError (403) for one who may not see figures."""
-    if not request.user.has_perm(FIGURES):  # type: ignore[union-attr]  # in_browser has seen that somebody is logged in
+    if not request.user.has_perm(FIGURES):
         raise ApiError(403, "You may not see figures.")
     return request.user
 

@@ -88,7 +88,7 @@ def protobuf(content: dict[str, Any]) -> bytes:
             made.start_time_unix_nano = int(given["startTimeUnixNano"])
             made.end_time_unix_nano = int(given["endTimeUnixNano"])
             fill(made.attributes, given["attributes"])
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 def fill(target: Any, pairs: list[dict[str, Any]]) -> None:

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from providers.models import Deployment, TokenPrice
 from tests.traffic.people import ANSWER, PROMPT, application, arrive, logged_in, person, text
-from tests.traffic.test_store import NOON, price  # noqa: F401  # a fixture
+from tests.traffic.test_store import NOON
 from traffic import ratings, requests, requests_page
 from traffic.conversation import turns
 from traffic.costing import arithmetic
