@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.contrib.auth import get_user_model
+from django.db.models import Q
 
 from alerts.models import Address, OptOut, Rule
 
 ADMINS = "admin"
+OPS = "ops"  # who is told where a rule would reach nobody
 
 
 @dataclass
@@ -22,22 +24,16 @@ class Directory:
     def of_rule(self, rule: Rule, groups: Iterable[str]) -> list[str]:
         """E-mail addresses for a rule's alerts, each once, in a stable order."""
         own = list(rule.recipients.filter(is_active=True).exclude(email="").values_list("email", flat=True))
-        found = own or [address for group in groups for address in self.of_group(group)]
+        found = own or [address for group in groups for address in self.of_group(group)] or self.of_group(OPS)
         return self.without(rule, found)
 
     def of_group(self, name: str) -> list[str]:
+        """Addresses of a role; admins are superusers as well."""
         if name not in self.groups:
-            people = get_user_model().objects.filter(is_active=True, groups__name=name).exclude(email="")
+            of_role = Q(groups__name=name) | Q(is_superuser=True) if name == ADMINS else Q(groups__name=name)
+            people = get_user_model().objects.filter(of_role, is_active=True).exclude(email="").distinct()
             self.groups[name] = list(people.order_by("pk").values_list("email", flat=True))
         return self.groups[name]
-
-    def admins(self, rule: Rule) -> list[str]:
-        """The group `admin`, else superusers."""
-        found = self.of_group(ADMINS)
-        if not found:
-            people = get_user_model().objects.filter(is_active=True, is_superuser=True).exclude(email="")
-            found = list(people.order_by("pk").values_list("email", flat=True))
-        return self.without(rule, found)
 
     def without(self, rule: Rule, addresses: Iterable[str]) -> list[str]:
         """Each mailbox once, case ignored, without opt-outs and disabled addresses."""

@@ -14,7 +14,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from alerts.kinds import KINDS
 from alerts.kinds.finding import Finding
 from alerts.models import Alert, Delivery, Rule, Silence, Transition
-from alerts.recipients import Directory
+from alerts.recipients import ADMINS, Directory
 from alerts.states import Cause, Move, State, Status, Step
 
 STATUS_FIELDS = tuple(field.name for field in fields(Status))
@@ -114,7 +114,7 @@ class Writer:
             return self.directory.without(rule, told)
         people = self.directory.of_rule(rule, KINDS[rule.kind].groups if rule.kind in KINDS else ("ops",))
         if transition.cause == Cause.ESCALATED:
-            people = self.directory.without(rule, [*people, *self.directory.admins(rule)])
+            people = self.directory.without(rule, [*people, *self.directory.of_group(ADMINS)])
         return people
 
 

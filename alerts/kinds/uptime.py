@@ -68,13 +68,18 @@ def words_of(deployment: Deployment, outage: Outage, lasted: str) -> Words:
     if deployment.lease_id:
         facts.append([_("Lease"), str(deployment.lease), _("still billed by the hour")])
     return Words(
-        todo=_("Look at the machine behind %(name)s; requests fall back by your routes until it answers.")
-        % {"name": deployment.name},
+        todo=advice(deployment) % {"name": deployment.name},
         detail=_("%(n)s checks in a row failed: %(cause)s")
         % {"n": deployment.failures_to_confirm, "cause": outage.cause},
         facts=facts,
         page=f"{reverse('providers:uptime')}?deployment={deployment.slug}",
     )
+
+
+def advice(deployment: Deployment) -> str:
+    if deployment.provider == "self" or deployment.lease_id:
+        return _("Look at the machine behind %(name)s; requests fall back by your routes until it answers.")
+    return _("Look at the vendor's own status page; until %(name)s answers, requests fall back by your routes.")
 
 
 def vendor_down(figures: Figures, provider: str, outages: list[Outage]) -> Finding:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import connection
 
 from alerts import services
@@ -64,6 +65,18 @@ def test_managers_are_told_of_budgets_and_not_of_outages(db: Any, monkeypatch: p
         scene.set(f"x:{kind}", True)
         scene.look()
         assert Delivery.objects.filter(alert__kind=kind).count() == told
+
+
+def test_a_rule_whose_people_nobody_reaches_tells_ops(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    person("olga", "ops")
+    scene = Scene(monkeypatch, "system")
+    scene.set("a", True)
+    scene.look()
+    assert [d.recipient for d in Delivery.objects.all()] == ["olga@example.com"]
+    get_user_model().objects.create_superuser("root", "root@example.com", "secret")
+    scene.set("b", True)
+    scene.look()
+    assert [d.recipient for d in Delivery.objects.filter(alert__subject="b")] == ["root@example.com"]
 
 
 def test_opt_outs_and_disabled_addresses_get_nothing(scene: Scene, ops: Any) -> None:
