@@ -13,11 +13,6 @@ class SecretUnreadable(Exception):
     """A stored secret was encrypted with another key than BREAKEVEN_KEY."""
 
 
-def encrypt(text: str) -> str:
-    """Ciphertext of a secret; the empty secret stays empty."""
-    return Fernet(settings.CREDENTIALS_KEY).encrypt(text.encode()).decode() if text else ""
-
-
 def decrypt(ciphertext: str) -> str:
     """The secret again. Raises SecretUnreadable where the installation's key is another one now."""
     if not ciphertext:
@@ -38,6 +33,11 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return "Secret(…)"
+
+
+def encrypt(text: str) -> Secret:
+    """Ciphertext of a secret; the empty secret stays empty."""
+    return Secret(Fernet(settings.CREDENTIALS_KEY).encrypt(text.encode()).decode() if text else "")
 
 
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # django-stubs: TextField is generic only there

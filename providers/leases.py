@@ -117,7 +117,7 @@ def stopped_since(leases: Iterable[Lease]) -> dict[int, datetime]:
     ids = [lease.pk for lease in leases]
     if not ids:
         return {}
-    newest = LeaseSpan.objects.filter(lease__in=ids).order_by("lease", "-starts_at").distinct("lease")
+    newest = LeaseSpan.objects.filter(lease__in=ids).order_by("lease_id", "-starts_at").distinct("lease_id")
     return dict(newest.values_list("lease_id", "starts_at"))
 
 

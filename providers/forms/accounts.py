@@ -49,6 +49,13 @@ class OptionField(forms.CharField):
 class AccountForm(AccountModelForm):
     """An account at one vendor. Its kind stays; "local" is an admin's to give."""
 
+    base_url = forms.URLField(
+        label=gettext_lazy("Base URL"),
+        required=False,
+        max_length=200,
+        assume_scheme="https",
+        help_text=gettext_lazy("For a proxy or a sandbox; empty: the vendor's own. Begins with https."),
+    )
     secret = SecretField(label=gettext_lazy("Key"))
 
     class Meta:
@@ -56,11 +63,9 @@ class AccountForm(AccountModelForm):
         fields = ["name", "base_url", "local"]
         labels = {
             "name": gettext_lazy("Name"),
-            "base_url": gettext_lazy("Base URL"),
             "local": gettext_lazy("local: may be on a private or loopback address"),
         }
         help_texts = {
-            "base_url": gettext_lazy("For a proxy or a sandbox; empty: the vendor's own. Begins with https."),
             "local": gettext_lazy("For sandboxes and proxies in your own network. Given by admins only."),
         }
 
@@ -75,6 +80,7 @@ class AccountForm(AccountModelForm):
         self._guard_local()
         self._add_options()
         self._add_intervals()
+        self.order_fields(["name", "base_url", "local", "secret"])
 
     def _key_help(self) -> str:
         words = [_(self.vendor.key_help), _("Stored encrypted and never shown again.")]

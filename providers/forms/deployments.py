@@ -30,13 +30,19 @@ LEAST_CHECK_S, MOST_CHECK_S = 5, 86_400
 class DeploymentForm(DeploymentModelForm):
     """A deployment and how it is checked; its slug is what reports call it, and stays."""
 
+    url = forms.URLField(
+        label=gettext_lazy("URL"),
+        max_length=200,
+        assume_scheme="https",
+        help_text=gettext_lazy("Where the engine listens, with or without /v1."),
+    )
     api_key = SecretField(label=gettext_lazy("Key"))
     provider = forms.CharField(
         label=gettext_lazy("Provider"),
         max_length=40,
         validators=[RegexValidator(r"^[a-z0-9][a-z0-9_.-]*$", gettext_lazy("Small letters, digits and hyphens."))],
         widget=forms.TextInput(attrs={"list": "providers"}),
-        help_text=gettext_lazy("Whose bill its requests are on: `self` where it runs on your own lease or machine."),
+        help_text=gettext_lazy("Whose bill its requests are on: self where it runs on your own lease or machine."),
     )
 
     class Meta:
@@ -63,7 +69,6 @@ class DeploymentForm(DeploymentModelForm):
             "name": gettext_lazy("Name"),
             "slug": gettext_lazy("Short name"),
             "engine": gettext_lazy("Engine"),
-            "url": gettext_lazy("URL"),
             "local": gettext_lazy("local: may be on a private or loopback address"),
             "model": gettext_lazy("Model"),
             "lease": gettext_lazy("Runs on"),
@@ -78,7 +83,6 @@ class DeploymentForm(DeploymentModelForm):
         }
         help_texts = {
             "slug": gettext_lazy("Programs and reports call it so; it cannot be changed later. Empty: from the name."),
-            "url": gettext_lazy("Where the engine listens, with or without /v1."),
             "local": gettext_lazy("For engines in your own network or on this machine. Given by admins only."),
             "model": gettext_lazy("As the engine calls it; a check is no success when another one is served."),
             "lease": gettext_lazy("The rented machine that pays for its requests."),

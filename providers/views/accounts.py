@@ -21,6 +21,7 @@ from providers.forms import AccountForm
 from providers.freshness import FEED_WORDS, account_now, worst_first
 from providers.models import Account, provider_name
 from providers.polling.services import try_account
+from providers.views.addresses import sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def add(request: HttpRequest, kind: str) -> HttpResponse:
     if kind not in CONNECTORS:
         raise Http404(_("There is no connector for this vendor."))
     account = Account(kind=kind, name=provider_name(kind))
-    return edited(request, account, AccountForm(request.POST or None, instance=account, person=request.user))
+    return edited(request, account, AccountForm(sent(request), instance=account, person=request.user))
 
 
 @sensitive_post_parameters()
@@ -87,7 +88,7 @@ def account(request: HttpRequest, slug: str) -> HttpResponse:
         return render(request, "403.html", status=403)
     if not may_edit or found.kind not in CONNECTORS:
         return shown(request, found, None)
-    return edited(request, found, AccountForm(request.POST or None, instance=found, person=request.user))
+    return edited(request, found, AccountForm(sent(request), instance=found, person=request.user))
 
 
 def edited(request: HttpRequest, account: Account, form: AccountForm) -> HttpResponse:

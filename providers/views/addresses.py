@@ -1,10 +1,10 @@
-"""Addresses of the page at hand with some of its parameters changed."""
+"""What views read from a request: the page's own address with some parameters changed, and a sent form."""
 
 from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 
 
 def address(request: HttpRequest, **changes: object) -> str:
@@ -13,3 +13,8 @@ def address(request: HttpRequest, **changes: object) -> str:
     added = [(key, [value]) for key, value in changes.items() if value is not None]
     query = urlencode([*kept, *added], doseq=True)
     return f"{request.path}?{query}" if query else request.path
+
+
+def sent(request: HttpRequest) -> QueryDict | None:
+    """The fields of a form that was sent, however few; None when the page is only looked at."""
+    return request.POST if request.method == "POST" else None

@@ -24,6 +24,7 @@ from providers.engines import ENGINES, CheckResult, engine_of
 from providers.forms import DeploymentForm, MaintenanceForm
 from providers.models import PROVIDER_NAMES, Deployment, Maintenance
 from providers.uptime import check_now
+from providers.views.addresses import sent
 
 LONGEST_TRY_S = 20.0  # a person waits for the answer
 LADDER: tuple[tuple[str, str | Promise], ...] = (
@@ -66,7 +67,7 @@ def deployments(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def add(request: HttpRequest) -> HttpResponse:
     deployment = Deployment()
-    return edited(request, deployment, DeploymentForm(request.POST or None, instance=deployment, person=request.user))
+    return edited(request, deployment, DeploymentForm(sent(request), instance=deployment, person=request.user))
 
 
 @sensitive_post_parameters()
@@ -81,7 +82,7 @@ def deployment(request: HttpRequest, slug: str) -> HttpResponse:
         return render(request, "403.html", status=403)
     if not may_edit:
         return shown(request, found, None)
-    return edited(request, found, DeploymentForm(request.POST or None, instance=found, person=request.user))
+    return edited(request, found, DeploymentForm(sent(request), instance=found, person=request.user))
 
 
 def edited(request: HttpRequest, deployment: Deployment, form: DeploymentForm) -> HttpResponse:

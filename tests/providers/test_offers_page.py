@@ -1,0 +1,154 @@
+"""The offers explorer: filters in the address, order, pages, history, and what is cheaper than ours."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from providers.models import Offer, OfferDay
+from providers.offers import fits
+from tests.providers.people import account, assert_access, in_role, lease, offer, read, text
+
+pytestmark = pytest.mark.django_db
+URL = "/providers/offers/"
+
+
+@pytest.fixture
+def ops() -> Client:
+    return in_role("ops")
+
+
+def shown(client: Client, **query: Any) -> list[str]:
+    """GPUs of the list's rows, in its order."""
+    page = text(client, URL, **query)
+    return re.findall(r'<th scope="row">([^<]+)</th>', page)
+
+
+def test_offers_are_for_whoever_may_see_them() -> None:
+    assert_access(URL, {"nobody": 403, "staff": 403, "manager": 200, "ops": 200, "admin": 200})
+
+
+def test_someone_who_may_not_see_leases_is_told_of_no_saving() -> None:
+    from django.contrib.auth.models import Permission, User
+
+    lease(account())
+    offer(price_per_gpu_hour=Decimal("0.10"))
+    user = User.objects.create_user("guest")
+    user.user_permissions.add(Permission.objects.get(codename="view_offer", content_type__app_label="providers"))
+    client = Client()
+    client.force_login(user)
+    page = text(client, URL)
+    assert "$0.10 an hour" in page
+    assert "saves" not in page and "Against ours" not in page
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "meant"),
+    [
+        ("rtx4090", "RTX 4090", True),
+        ("a100", "A100 80GB", True),
+        ("a100 80gb", "A100 80GB", True),
+        ("l4", "L40", False),
+        ("4090", "RTX 4090", False),
+    ],
+)
+def test_a_gpu_is_found_by_how_people_write_it(written: str, name: str, meant: bool) -> None:
+    assert fits("".join(written.split()), name) is meant
+
+
+def test_filters_live_in_the_address(ops: Client) -> None:
+    account()
+    offer(1, region="EU-RO-1")
+    offer(2, gpu="H100", memory_gb=Decimal(80), price_per_gpu_hour=Decimal(2), kind="spot")
+    offer(3, gpu="L4", available=False, price_per_gpu_hour=Decimal("0.2"))
+    offer(4, gpu="A100 80GB", provider="vast", reliability=0.98, price_per_gpu_hour=Decimal(1), memory_gb=Decimal(80))
+    assert shown(ops) == ["RTX 4090", "A100 80GB", "H100"]
+    assert shown(ops, gpu="H100") == shown(ops, kind="spot") == ["H100"]
+    assert shown(ops, gpu=["H100", "RTX 4090"]) == ["RTX 4090", "H100"]
+    assert shown(ops, provider="vast") == shown(ops, reliability=95) == ["A100 80GB"]
+    assert shown(ops, memory=48, max_price=1) == ["A100 80GB"]
+    assert shown(ops, region="ro-1") == ["RTX 4090"]
+    assert shown(ops, sold_out="on")[0] == "L4"
+    assert "take a condition away" in text(ops, URL, max_price="0.01")
+
+
+def test_a_condition_that_is_none_filters_nothing_and_is_said_so(ops: Client) -> None:
+    offer()
+    page = text(ops, URL, memory="much", sort="beauty", cursor="x")
+    assert "Enter a number." in page
+    assert page.count('<th scope="row">RTX 4090</th>') == 1
+
+
+def test_a_gpu_that_only_we_rent_can_be_asked_for(ops: Client) -> None:
+    lease(account(), gpu="GH200")
+    assert "None of the offers is like that" not in text(ops, URL, gpu="GH200") or not Offer.objects.exists()
+    assert "Select a valid choice" not in text(ops, URL, gpu="GH200")
+
+
+def test_what_is_cheaper_than_ours_is_marked_with_the_saving(ops: Client) -> None:
+    lease(account())  # an RTX 4090 for 0.40
+    offer(1, price_per_gpu_hour=Decimal("0.30"))
+    offer(2, price_per_gpu_hour=Decimal("0.20"), kind="spot")
+    offer(3, price_per_gpu_hour=Decimal("0.10"), gpu_count=8)  # eight at once are no replacement for one
+    offer(4, price_per_gpu_hour=Decimal("0.10"), gpu="RTX 3090")
+    offer(5, price_per_gpu_hour=Decimal("0.05"), available=False)
+    page = text(ops, URL)
+    assert "2 are cheaper than what we rent now; the best saves <b>$73 a month</b> at RunPod." in page
+    assert "saves $73 a month" in page and "saves $146 a month" in page
+    assert "may be taken away at any time" in page
+    assert shown(ops, cheaper="on") == ["RTX 4090", "RTX 4090"]
+
+
+def test_a_list_that_is_long_is_turned_page_by_page(ops: Client) -> None:
+    for n in range(120):
+        offer(n, gpu=f"GPU {n:03}", price_per_gpu_hour=Decimal(n + 1))
+    seen, url = [], URL
+    while url:
+        page = text(ops, url)
+        seen += re.findall(r'<th scope="row">(GPU \d+)</th>', page)
+        found = re.search(r'href="(/providers/offers/\?[^"]*cursor=[^"]+)"[^>]*rel="next"', page)
+        url = found[1].replace("&amp;", "&") if found else ""
+    assert seen == [f"GPU {n:03}" for n in range(120)]
+
+
+def test_the_history_of_a_price_is_drawn_and_its_change_said(ops: Client) -> None:
+    offer(price_per_gpu_hour=Decimal("0.30"))
+    today = timezone.now().astimezone(UTC).date()
+    for ago, low in ((30, "0.40"), (1, "0.32"), (0, "0.30")):
+        day = {"day": today - timedelta(days=ago), "offers": 1}
+        prices = {name: Decimal(low) for name in ("low", "median", "high")}
+        OfferDay.objects.create(provider="runpod", gpu="RTX 4090", kind="on_demand", **day, **prices)
+    page = text(ops, URL)
+    assert "Lowest price by day" in page
+    assert "−25" in page and "3 days" in page
+
+
+def test_offers_of_a_vendor_that_fell_silent_are_old(ops: Client) -> None:
+    where = account()
+    offer()
+    assert 'class="old"' not in text(ops, URL)
+    read(where, timedelta(hours=9))
+    assert 'class="old"' in text(ops, URL)
+
+
+def test_the_page_takes_as_many_statements_for_many_offers_as_for_few(ops: Client) -> None:
+    lease(account())
+    for n in range(3):
+        offer(n)
+    text(ops, URL)
+    with CaptureQueriesContext(connection) as few:
+        text(ops, URL)
+    for n in range(3, 200):
+        offer(n, gpu=f"GPU {n % 40}", provider=("runpod", "vast")[n % 2], price_per_gpu_hour=Decimal(n))
+    with CaptureQueriesContext(connection) as many:
+        text(ops, URL)
+    assert len(many) == len(few)
+    assert len(many) <= 15
