@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from costs.forms import ChargeForm
 from costs.models import Charge, Provenance
 from costs.spend import ZERO
-from costs.spend_page import provider_name
+from costs.spend_rows import provider_name
 from providers.models import PROVIDER_NAMES
 
 PER_PAGE = 50

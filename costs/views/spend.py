@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from costs.models import Charge
-from costs.spend_page import DIMENSIONS, Asked, SpendPage, provider_name
+from costs.spend_page import DIMENSIONS, Asked, SpendPage
+from costs.spend_rows import provider_name
 from traffic.filters import Filters
 
 FILTERS = ("provider", "model", "application", "task")

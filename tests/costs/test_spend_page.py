@@ -17,7 +17,8 @@ from costs.bridge import bridge
 from costs.list_prices import ListPrices
 from costs.models import Charge
 from costs.spend import Known, Line, Names, Who, read, spend
-from costs.spend_page import Asked, SpendPage, day_bars, days_of, months_since
+from costs.spend_page import Asked, SpendPage
+from costs.spend_rows import day_bars, days_of, months_since
 from costs.token_costs import token_costs
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, TokenPrice, VendorCost, VendorUsage
 from tests.costs.test_spend import at, usage
