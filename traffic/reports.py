@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -22,11 +24,13 @@ KEYS = {
     "deployment": "d.slug",
     "hour": """to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:00:00"Z"')""",
     "day": "to_char({day}, 'YYYY-MM-DD')",
+    "deployment_hour": """d.slug || ' ' || to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:00:00"Z"')""",
     "": "''",
 }
 JOINS = {
     "application": "LEFT JOIN traffic_application AS a ON a.id = u.application_id",
     "deployment": "LEFT JOIN providers_deployment AS d ON d.id = u.deployment_id",
+    "deployment_hour": "JOIN providers_deployment AS d ON d.id = u.deployment_id",
 }
 TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 QUANTILES = {"p50_ms": 0.50, "p95_ms": 0.95, "p99_ms": 0.99}
@@ -70,6 +74,15 @@ class LatencyGroup:
     output_tokens_per_second: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class HourLatency:
+    """One hour of one deployment."""
+
+    hour: datetime
+    latency: Quantiles
+    ttft: Quantiles
+
+
 def usage(period: Period, group_by: str = "", filters: Filters | None = None) -> list[UsageGroup]:
     """Usage by group, largest first; times in their order. Without `group_by` one group of all."""
     names = ("requests", "errors", *TOKENS, "reasoning", "cost", "unpriced", "unknown_usage", "leased")
@@ -107,6 +120,19 @@ def latency(period: Period, group_by: str = "", filters: Filters | None = None) 
         )
         for row in rows
     ]
+
+
+def latency_by_hour(period: Period) -> dict[str, list[HourLatency]]:
+    """Latency and time to first token of each deployment's slug, hour by hour; an hour without requests is missing."""
+    found: dict[str, dict[int, Quantiles]] = defaultdict(dict)
+    for row in bucket_rows(period, "deployment_hour", None):
+        found[row["key"]][row["metric"]] = quantiles_of(row)
+    hours: dict[str, list[HourLatency]] = defaultdict(list)
+    for key in sorted(found):
+        slug, hour = key.rsplit(" ", 1)
+        metrics = found[key]
+        hours[slug].append(HourLatency(datetime.fromisoformat(hour), metrics.get(1, NOTHING), metrics.get(2, NOTHING)))
+    return dict(hours)
 
 
 TIMES = ("latency_us", "timed", "generated", "generating_us")
@@ -159,7 +185,7 @@ def select(
 
 def by_day(period: Period, group_by: str) -> bool:
     """Whether the day tables answer: they hold 24 times fewer rows."""
-    return period.whole_days and group_by != "hour"
+    return period.whole_days and group_by not in ("hour", "deployment_hour")
 
 
 def key_of(table: str, period: Period, group_by: str) -> str:

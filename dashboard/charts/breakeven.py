@@ -101,7 +101,8 @@ def names(rows: Sequence[Row], series: Sequence[Row]) -> list[Row]:
     """Names beside the lines, inside the plot: the API's where it is steep and free, ours at its end."""
     if len(rows) < 2:
         return []
-    middle, last = rows[int((len(rows) - 1) * 0.72)], rows[-1]
+    # The API's name stands where the line is steep and free; the words of where we are hang over the middle.
+    middle, last = rows[int((len(rows) - 1) * 0.9)], rows[-1]
     at_api = {"kind": "name", "x": middle["requests_per_month"], "y": middle["api"], "label": series[0]["name"]}
     gpus = last.get("gpus")
     said = f"{series[1]['name']}: {gpus}, {money.dollars(last['selfhost'], 0)}" if gpus else series[1]["name"]

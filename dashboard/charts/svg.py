@@ -23,7 +23,7 @@ def tag(name: str, *children: str, **attributes: object) -> str:
 
 
 def text(words: object, **attributes: object) -> str:
-    return tag("text", escape(words), **attributes)
+    return tag("text", escape(str(words)), **attributes)  # words may be a lazy translation
 
 
 def titled(markup: str, title: str) -> str:

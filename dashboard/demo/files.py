@@ -32,11 +32,16 @@ def read_json(path: Path) -> Any:
 
 
 def loading(directory: Path) -> dict[str, Any] | None:
-    """How much of the history has arrived (`percent`, and the `month` that is loading), None when all of it has."""
+    """How much of the history has arrived (`done` and `total` requests, `percent`, the `month` that is loading).
+
+    None when all of it has.
+    """
     told = read_json(directory / PROGRESS)
     if not told or told["month"] is None:
         return None
     return {
+        "done": told["done_rows"],
+        "total": told["total_rows"],
         "percent": min(99, 100 * told["done_rows"] // max(1, told["total_rows"])),
         "month": date.fromisoformat(f"{told['month']}-01"),
     }

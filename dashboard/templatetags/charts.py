@@ -18,6 +18,7 @@ from dashboard.charts import bars, breakeven, figures, small, spend
 from dashboard.charts import lines as line_charts
 from dashboard.charts.scales import Scale, extent, word
 from dashboard.charts.svg import Drawing, Key, drawing, pct, text
+from dashboard.charts.volume import volume_bar as draw_volume
 
 register = template.Library()
 
@@ -60,6 +61,12 @@ def meter(
         spent, limit=limit, low=low, high=high, plan=plan, forecast=forecast, scale_to=scale_to,
         at_least=bool(at_least), labels=bool(labels),
     ).svg  # fmt: skip
+
+
+@register.simple_tag
+def volume_bar(volume: int, crossing: int | None = None, goal: int | None = None, goal_label: Any = None) -> SafeString:
+    """`{% volume_bar 147065 crossing=108894 goal=152000 goal_label=100 %}`: requests a month, and where they pay."""
+    return draw_volume(volume, crossing=crossing, goal=goal, goal_label=goal_label).svg
 
 
 @register.simple_tag

@@ -1,0 +1,133 @@
+"""Are we on plan? The month against the budget of the phase planned for today. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from costs.forecast import Forecast
+from costs.models import Phase
+from costs.plan import Days, Month, by_day
+from costs.spend import ZERO, Line
+from dashboard.overview.reads import Facts, midnight
+
+# How the verdict is shown: kind of mark. `early`: too few days for a forecast; `none`: nothing planned for today.
+MARKS = {"over": "bad", "will_pass": "warn", "tight": "warn", "inside": "ok", "early": "unknown", "none": "unknown"}
+
+
+@dataclass(frozen=True)
+class Money:
+    """The month so far, USD. `pace` is what a budget used evenly would have spent by now."""
+
+    month: Month
+    phase: Phase | None
+    phase_month: int | None  # how many months of the phase have begun
+    phase_months: int | None  # how many it has; None: no end
+    provenance: Mapping[str, Decimal]
+    before: Decimal | None  # the same days of the month before; None: nothing is known of them
+    before_ends: date
+    pace: Decimal | None
+    runs_out_on: date | None
+    now: datetime
+
+    @property
+    def verdict(self) -> str:
+        if self.phase is None:
+            return "none"
+        if self.month.spent > self.phase.budget_high:
+            return "over"
+        if self.month.forecast is None:
+            return "early"
+        if self.month.forecast.median > self.phase.budget_high:
+            return "will_pass"
+        return "tight" if self.month.forecast.high > self.phase.budget_high else "inside"
+
+    @property
+    def mark(self) -> str:
+        return MARKS[self.verdict]
+
+    @property
+    def forecast(self) -> Forecast | None:
+        return self.month.forecast
+
+    @property
+    def at_least(self) -> bool:
+        return self.month.unpriced_requests > 0
+
+    @property
+    def ahead(self) -> Decimal | None:
+        """How much more is spent than an even pace to the budget's high end would have."""
+        return None if self.pace is None else self.month.spent - self.pace
+
+    @property
+    def share(self) -> Decimal | None:
+        """Of the budget's high end."""
+        return self.month.spent / self.phase.budget_high if self.phase and self.phase.budget_high else None
+
+    @property
+    def to_spare(self) -> Decimal | None:
+        """What the forecast leaves of the budget's high end; negative where it passes it."""
+        if self.phase is None or self.month.forecast is None:
+            return None
+        return self.phase.budget_high - self.month.forecast.median
+
+    @property
+    def known(self) -> tuple[str, Decimal] | None:
+        """The provenance of the largest part, and its share."""
+        kind, amount = max(self.provenance.items(), key=lambda item: item[1], default=("", ZERO))
+        total = sum(self.provenance.values(), ZERO)
+        return (kind, amount / total) if total > 0 else None
+
+    @property
+    def meter(self) -> Mapping[str, Decimal] | None:
+        """The forecast as the plan bar takes it."""
+        said = self.month.forecast
+        return {"low": said.low, "median": said.median, "high": said.high} if said else None
+
+
+def money(facts: Facts) -> Money:
+    month, phase = facts.month, facts.phase
+    before, ends = same_days_before(facts.days, month.first, facts.today)
+    return Money(
+        month=month,
+        phase=phase,
+        phase_month=months_between(phase.starts_on, facts.today) + 1 if phase and phase.starts_on else None,
+        phase_months=months_between(phase.starts_on, phase.ends_on - timedelta(days=1)) + 1
+        if phase and phase.starts_on and phase.ends_on
+        else None,
+        provenance=by_provenance(line for line in facts.days.lines if line.day >= month.first),
+        before=before,
+        before_ends=ends,
+        pace=phase.budget_high * elapsed(month, facts.now) if phase else None,
+        runs_out_on=month.runs_out_on(phase.budget_high) if phase else None,
+        now=facts.now,
+    )
+
+
+def by_provenance(lines: Iterable[Line]) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = {}
+    for line in lines:
+        found[line.provenance] = found.get(line.provenance, ZERO) + line.amount
+    return found
+
+
+def same_days_before(days: Days, first: date, today: date) -> tuple[Decimal | None, date]:
+    """Spend of the month before up to the same day of the month, and that day; None where nothing was known then."""
+    last = first - timedelta(days=1)
+    start = last.replace(day=1)
+    ends = min(last, start + (today - first))
+    amounts = by_day(line for line in days.lines if start <= line.day <= ends)
+    return (sum(amounts.values(), ZERO) if amounts else None), ends
+
+
+def elapsed(month: Month, now: datetime) -> Decimal:
+    """The share of the month that is over."""
+    whole = midnight(month.last) + timedelta(days=1) - midnight(month.first)
+    return Decimal(int((now.astimezone(UTC) - midnight(month.first)).total_seconds())) / int(whole.total_seconds())
+
+
+def months_between(first: date, last: date) -> int:
+    """Calendar months from one day's to another's."""
+    return (last.year - first.year) * 12 + last.month - first.month

@@ -1,0 +1,105 @@
+"""What the Overview reads: rollups, the ledger and small tables, in a fixed number of statements whatever is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from alerts.models import Alert
+from alerts.reports import evaluated_at
+from costs.breakeven import Inputs, Result, compute
+from costs.evidence import Rated, ratings_by_task
+from costs.live import Traffic, live_inputs, measure
+from costs.models import Phase
+from costs.plan import HISTORY, Days, Month, read_days, this_month
+from providers.checks import Span
+from providers.models import Deployment, Feed, Maintenance
+from providers.rest.periods import Period
+from providers.uptime_report import DeploymentUptime
+from traffic import reports
+from traffic.reports import HourLatency, UsageGroup
+
+UPTIME_DAYS = 90
+HOURS = 24
+ALERTS = 6  # rows on this page; the others are on theirs
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything as of `now`, as the apps report it."""
+
+    now: datetime
+    days: Days
+    month: Month
+    phases: Sequence[Phase]
+    traffic: Traffic
+    inputs: Inputs
+    result: Result
+    rated: Sequence[Rated]
+    deployments: Sequence[Deployment]
+    uptimes: Sequence[DeploymentUptime]
+    windows: Mapping[int, Sequence[Span]]  # maintenance by deployment
+    usage: Sequence[UsageGroup]  # of the last 24 hours, by deployment
+    latency: Mapping[str, Sequence[HourLatency]]  # by deployment and hour
+    alerts: Sequence[Alert]
+    evaluated_at: datetime | None
+    polls: Sequence[Feed]  # of bills and prices, the next due first
+
+    @property
+    def today(self) -> date:
+        return self.now.astimezone(UTC).date()
+
+    @property
+    def uptime_start(self) -> datetime:
+        return midnight(self.today) - timedelta(days=UPTIME_DAYS - 1)
+
+    @property
+    def phase(self) -> Phase | None:
+        """The phase planned for today."""
+        held = [
+            phase
+            for phase in self.phases
+            if phase.starts_on and phase.starts_on <= self.today and (not phase.ends_on or phase.ends_on > self.today)
+        ]
+        return max(held, key=lambda phase: phase.starts_on or date.min, default=None)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was ever sent, spent or checked here."""
+        return not (self.traffic.requests or self.days.lines or any(entry.checks for entry in self.uptimes))
+
+
+def read(now: datetime) -> Facts:
+    """Read it all."""
+    today = now.astimezone(UTC).date()
+    days = read_days(min(today.replace(day=1), today - HISTORY), today)
+    traffic = measure(now)
+    inputs = live_inputs(now, traffic)
+    serving = Deployment.objects.enabled().select_related("lease__account")
+    deployments = list(serving)
+    start = midnight(today) - timedelta(days=UPTIME_DAYS - 1)
+    lately = Period(now - timedelta(hours=HOURS), now)
+    shown = Alert.objects.shown().with_deliveries().select_related("acknowledged_by").by_urgency()
+    return Facts(
+        now=now,
+        days=days,
+        month=this_month(now, days),
+        phases=list(Phase.objects.all()),
+        traffic=traffic,
+        inputs=inputs,
+        result=compute(inputs),
+        rated=ratings_by_task(now, traffic),
+        deployments=deployments,
+        uptimes=serving.uptime_report(start, now),
+        windows=Maintenance.objects.spans([row.pk for row in deployments], start, now),
+        usage=reports.usage(lately, "deployment"),
+        latency=reports.latency_by_hour(lately),
+        alerts=list(shown),
+        evaluated_at=evaluated_at(),
+        polls=list(Feed.objects.filter(account__enabled=True).select_related("account").order_by("due_at")[:2]),
+    )
+
+
+def midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
