@@ -27,8 +27,8 @@ def filled(**more: Any) -> dict[str, Any]:
     return {"name": "RunPod", "base_url": "", "secret": KEY, "action": "untested", **EVERY, **more}
 
 
-def post(client: Client, url: str, **data: Any) -> tuple[int, str]:
-    response = client.post(url, data)
+def post(client: Client, to: str, **data: Any) -> tuple[int, str]:
+    response = client.post(to, data)
     return response.status_code, " ".join(response.content.decode().split())
 
 

@@ -1,0 +1,170 @@
+"""The price book: search, versions with their source, a price by hand, and none ever edited."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+
+from providers.models import TokenPrice
+from providers.nearest import nearest
+from tests.providers.people import assert_access, in_role, text
+
+pytestmark = pytest.mark.django_db
+BOOK, ADD = "/settings/prices/", "/settings/prices/add/"
+THEN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def price(model: str = "claude-sonnet-5-5", provider: str = "anthropic", **more: Any) -> TokenPrice:
+    given: dict[str, Any] = {"uncached_input": Decimal(2), "cache_read": Decimal("0.1"), "output": Decimal(10)}
+    given |= {"starts_at": THEN, "seen_at": THEN, "source": "the vendor's page"}
+    return TokenPrice.objects.create(provider=provider, model=model, **given | more)
+
+
+def filled(**more: Any) -> dict[str, Any]:
+    return {
+        "provider": "anthropic",
+        "model": "claude-new",
+        "starts_at": "2026-11-01T00:00",
+        "uncached_input": "1.5",
+        "output": "7.5",
+        "source": "https://example.com/prices",
+        **more,
+    }
+
+
+def post(client: Client, **data: Any) -> tuple[int, str]:
+    response = client.post(ADD, data)
+    return response.status_code, " ".join(response.content.decode().split())
+
+
+def test_the_book_is_for_whoever_may_see_prices() -> None:
+    assert_access(BOOK, {"nobody": 403, "staff": 403, "manager": 200, "ops": 200, "admin": 200})
+
+
+def test_adding_a_price_is_for_ops() -> None:
+    assert_access(ADD, {"nobody": 403, "staff": 403, "manager": 403, "ops": 200, "admin": 200})
+
+
+def test_only_ops_send_a_price() -> None:
+    expected = {"nobody": 403, "staff": 403, "manager": 403, "ops": 302, "admin": 422}
+    assert_access(ADD, expected, "post", **filled())  # the admin sends the same moment again
+    assert TokenPrice.objects.count() == 1
+
+
+def test_a_manager_sees_versions_but_no_form() -> None:
+    price()
+    page = text(in_role("manager"), BOOK, provider="anthropic", model="claude-sonnet-5-5")
+    assert "cost <b>$2.00</b> as input and <b>$10.00</b> as output" in page
+    assert "<form class" not in page
+
+
+def test_the_book_shows_what_holds_now_and_is_searched_by_words() -> None:
+    price(uncached_input=Decimal(99), starts_at=datetime(2025, 1, 1, tzinfo=UTC))
+    price()
+    price(uncached_input=Decimal(77), starts_at=datetime(2100, 1, 1, tzinfo=UTC))
+    price("gpt-7", "openai")
+    ops = in_role("ops")
+    page = text(ops, BOOK)
+    assert "<b>4 prices</b> of <b>2 models</b>" in page
+    assert "99.0000" not in page and "77.0000" not in page
+    found = text(ops, BOOK, q="anthropic SONNET")
+    assert "claude-sonnet-5-5" in found and "gpt-7" not in found
+    assert "No model of the book is called so" in text(ops, BOOK, q="nothing-like-it")
+
+
+def test_the_book_is_turned_page_by_page() -> None:
+    for n in range(60):
+        price(f"model-{n:02}")
+    ops = in_role("ops")
+    first = text(ops, BOOK)
+    assert "model-49" in first and "model-50" not in first
+    after = first.split('href="/settings/prices/?cursor=')[1].split('"')[0]
+    second = text(ops, BOOK, cursor=after)
+    assert "model-50" in second and "model-49" not in second
+    assert "model-00" in text(ops, BOOK, cursor="nonsense")
+
+
+def test_every_version_stays_with_its_source() -> None:
+    price(source="genai-prices 0.1", starts_at=datetime(2025, 1, 1, tzinfo=UTC))
+    price(over_tokens=200_000, over_uncached_input=Decimal(4), over_output=Decimal(15))
+    page = text(in_role("ops"), BOOK, provider="anthropic", model="claude-sonnet-5-5")
+    assert "2 prices, the newest first" in page
+    assert "genai-prices 0.1" in page and "holds now" in page and "prompts over 200,000 tokens" in page
+
+
+def test_an_unpriced_model_begins_with_its_nearest_relative() -> None:
+    price(uncached_input=Decimal("2.5"))
+    price("gpt-7", "openai")
+    page = text(in_role("ops"), BOOK, provider="anthropic", model="claude-sonnet-6")
+    assert "No price of <b>claude-sonnet-6</b> at anthropic is known" in page
+    assert "Filled in from claude-sonnet-5-5 of anthropic, the nearest name in the book" in page
+    assert 'name="uncached_input" value="2.5"' in page
+    assert 'name="source" value' not in page  # a relative's source is no source
+
+
+def test_a_price_by_hand_is_a_new_version_with_who_and_where() -> None:
+    known = price("claude-new")
+    ops = in_role("ops")
+    assert post(ops, **filled())[0] == 302
+    made = TokenPrice.objects.of("anthropic", "claude-new").first()
+    assert made is not None
+    assert (made.uncached_input, made.cache_read, made.output) == (Decimal("1.5"), None, Decimal("7.5"))
+    assert (made.starts_at, str(made.entered_by)) == (datetime(2026, 11, 1, tzinfo=UTC), "ops")
+    known.refresh_from_db()
+    assert known.uncached_input == Decimal(2)
+    assert LogEntry.objects.get().object_id == str(made.pk)
+    assert "entered by ops" in text(ops, BOOK, provider="anthropic", model="claude-new")
+
+
+def test_a_price_that_stands_is_never_edited() -> None:
+    price("claude-new", starts_at=datetime(2026, 11, 1, tzinfo=UTC))
+    status, page = post(in_role("ops"), **filled())
+    assert status == 422
+    assert "prices are never edited" in page
+    assert TokenPrice.objects.get().uncached_input == Decimal(2)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("uncached_input", "-1"),
+        ("uncached_input", "NaN"),
+        ("uncached_input", "1e30"),
+        ("output", ""),
+        ("source", ""),
+        ("starts_at", "yesterday"),
+        ("provider", "self"),
+        ("over_output", "3"),
+    ],
+)
+def test_what_is_no_price_is_refused_with_a_sentence(field: str, value: str) -> None:
+    status, page = post(in_role("ops"), **filled(**{field: value}))
+    assert status == 422
+    assert "thing to put right" in page
+    assert not TokenPrice.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "expected"),
+    [
+        ("anthropic", "claude-sonnet-5-5-20261007", ("anthropic", "claude-sonnet-5-5")),
+        ("bedrock", "us.anthropic.claude-haiku-4-5", ("anthropic", "claude-haiku-4-5")),
+        ("anthropic", "claude-haiku-6", ("anthropic", "claude-haiku-4-5")),
+        ("openai", "gpt-5-mini-2026-08-01", ("openai", "gpt-5-mini")),
+        ("mistral", "zzzzzz", None),
+    ],
+)
+def test_the_nearest_name_is_found(provider: str, model: str, expected: tuple[str, str] | None) -> None:
+    known = [
+        ("anthropic", "claude-sonnet-5-5"),
+        ("anthropic", "claude-sonnet-4-5"),
+        ("anthropic", "claude-haiku-4-5"),
+        ("openai", "gpt-5"),
+        ("openai", "gpt-5-mini"),
+    ]
+    assert nearest(provider, model, known) == expected
