@@ -80,12 +80,11 @@ def entered(row: Mapping[str, Any]) -> bool:
 def complete_days() -> dict[str, date]:
     """By provider, the first day for which bill or usage report is not whole; with several accounts the slowest's."""
     found: dict[str, date] = {}
-    feeds = Feed.objects.filter(kind__in=("costs", "usage"), account__enabled=True)
-    for provider, kind, until in feeds.values_list("account__kind", "kind", "complete_until"):
-        day = until.astimezone(UTC).date() if until else date.min
-        if kind == "usage" and until is None:
-            continue  # a report without a watermark is whole as far as its bill is
-        found[provider] = min(day, found.get(provider, date.max))
+    feeds = Feed.objects.telling().filter(kind__in=("costs", "usage"))
+    # A usage report without a watermark is whole as far as its bill is.
+    for provider, until in feeds.values_list("account__kind", "complete_until"):
+        assert until is not None, "telling() leaves out feeds without a watermark"
+        found[provider] = min(until.astimezone(UTC).date(), found.get(provider, date.max))
     return found
 
 

@@ -179,10 +179,10 @@ def charge_rows(since: date, until: date) -> list[dict[str, Any]]:
 def bill_days() -> dict[str, date]:
     """By provider, the first day whose bill is not complete yet; with several accounts, the slowest's."""
     found: dict[str, date] = {}
-    feeds = Feed.objects.filter(kind="costs", account__enabled=True).values_list("account__kind", "complete_until")
+    feeds = Feed.objects.telling().filter(kind="costs").values_list("account__kind", "complete_until")
     for provider, until in feeds:
-        day = until.astimezone(UTC).date() if until else date.min
-        found[provider] = min(day, found.get(provider, date.max))
+        assert until is not None, "telling() leaves out feeds without a watermark"
+        found[provider] = min(until.astimezone(UTC).date(), found.get(provider, date.max))
     return found
 
 

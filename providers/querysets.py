@@ -43,6 +43,14 @@ class FeedQuerySet(models.QuerySet["Feed"]):
         """Make feeds due that nobody polls right now; returns how many."""
         return self.filter(Q(claimed_until=None) | Q(claimed_until__lt=now)).update(due_at=now)
 
+    def telling(self) -> FeedQuerySet:
+        """Feeds whose watermark says what is whole at a provider: of accounts that are polled, and of those that were
+        switched off where no other has one. What a vendor billed before stays billed."""
+        polled = self.model.account.field.related_model.objects.filter(
+            enabled=True, kind=models.OuterRef("account__kind")
+        )
+        return self.filter(models.Q(account__enabled=True) | ~models.Exists(polled))
+
 
 class OfferQuerySet(models.QuerySet["Offer"]):
     def available(self) -> OfferQuerySet:

@@ -99,6 +99,21 @@ def test_a_bill_counts_once_it_is_complete_and_what_we_measured_before(apps: Any
     assert_adds_up()
 
 
+def test_what_was_billed_stays_billed_when_the_account_is_switched_off(apps: Any, claude: Account) -> None:
+    usage(day=D1, cost=Decimal("1.00"))
+    bill(claude, D1, "1.10")
+    ledger.post()
+    complete(claude, at(D2))
+    Account.objects.update(enabled=False)
+    assert spend(D1, D2).provenance["billed"] == Decimal("1.1")
+    other = Account.objects.create(slug="claude-2", name="Claude 2", kind="anthropic")
+    complete(other, None)
+    assert spend(D1, D2).provenance["billed"] == Decimal("1.1")
+    # Another account of the vendor has taken over: its own bill says what is whole.
+    complete(other, at(D1))
+    assert spend(D1, D2).provenance["billed"] == 0
+
+
 def test_a_bill_is_divided_by_what_each_application_was_measured_at(apps: Any, claude: Account) -> None:
     for application, cost in zip(apps, ("1", "1", "1"), strict=True):
         usage(day=D1, application_id=application.pk, cost=Decimal(cost))
