@@ -46,10 +46,10 @@ class FeedQuerySet(models.QuerySet["Feed"]):
     def telling(self) -> FeedQuerySet:
         """Feeds whose watermark says what is whole at a provider: of accounts that are polled, and of those that were
         switched off where no other has one. What a vendor billed before stays billed."""
-        polled = self.model.account.field.related_model.objects.filter(
-            enabled=True, kind=models.OuterRef("account__kind")
-        )
-        return self.filter(models.Q(account__enabled=True) | ~models.Exists(polled))
+        polled = self.model._default_manager.filter(
+            account__enabled=True, account__kind=models.OuterRef("account__kind"), kind=models.OuterRef("kind")
+        ).exclude(complete_until=None)
+        return self.filter(Q(account__enabled=True) | ~models.Exists(polled)).exclude(complete_until=None)
 
 
 class OfferQuerySet(models.QuerySet["Offer"]):
