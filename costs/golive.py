@@ -192,7 +192,8 @@ def _quality(evidence: Evidence, asked: Thresholds) -> Criterion:
         )
         return Criterion("quality", None, share, asked.quality_share, interval, sample, text % values)
     text = _(
-        "%(share)s of the requests are of tasks with good enough answers, %(needed)s are asked; %(ratings)s ratings."
+        "Of the requests whose tasks are rated, %(share)s are of tasks with good enough answers; %(needed)s are asked."
+        " %(ratings)s ratings; tasks with %(unrated)s of all requests are not rated enough."
     )
     holds = share >= asked.quality_share
     return Criterion("quality", holds, share, asked.quality_share, interval, sample, text % values)

@@ -248,7 +248,7 @@ class Reach:
     """Up to which volume the hybrid stays within a phase's budget, in the note's prices and in today's."""
 
     phase: Phase
-    note_breaks: int | None  # of the note's second phase alone
+    note_breaks: Decimal | None  # of the note's second phase alone
     note_at_end: Decimal | None
     live_breaks: int | None  # None: not within the band
     live_at_end: Decimal
@@ -274,7 +274,7 @@ def reach(phase: Phase, inputs: Inputs, run_rate: int, sheet: Sheet) -> Reach:
     chart = {"series": series, "bands": [band], "marks": [here], "limits": limits(phase), "x_from": 0, "x_to": ends}
     return Reach(
         phase=phase,
-        note_breaks=int(OURS["slip-phase-2-breaks"](sheet)) if noted else None,
+        note_breaks=OURS["slip-phase-2-breaks"](sheet) if noted else None,
         note_at_end=OURS["slip-phase-2-500k"](sheet) if noted else None,
         live_breaks=breaks_at(inputs, phase.budget_high, ends),
         live_at_end=curve[-1][1],

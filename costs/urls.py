@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from costs.views import plan
+from costs.views import breakeven, decide, plan, scenarios
 from costs.views.charges import charge_add, charge_delete, charge_edit, charge_undo, charges
 from costs.views.spend import spend
 
@@ -25,4 +25,13 @@ urlpatterns = [
     path("plan/stages/add/", plan.edit_stage, name="add-stage"),
     path("plan/stages/<slug:slug>/", plan.edit_stage, name="stage"),
     path("plan/stages/<slug:slug>/remove/", plan.remove_stage, name="remove-stage"),
+    path("break-even/", breakeven.break_even, name="break-even"),
+    path("break-even/break-even.json", breakeven.break_even_json, name="break-even-json"),
+    path("break-even/scenarios/", scenarios.scenario_list, name="scenarios"),
+    path("decide/", decide.decide, name="decide"),
+    path("decide/no-go/", decide.forbid, name="forbid"),
+    path("decide/no-go/withdraw/", decide.withdraw, name="withdraw-no-go"),
+    path("decide/switches/", decide.justify, name="justify"),
+    path("decide/switches/<slug:kind>/withdraw/", decide.withdraw_switch, name="withdraw-switch"),
+    path("decide/sizing/", decide.size, name="sizing"),
 ]

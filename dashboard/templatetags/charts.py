@@ -96,12 +96,13 @@ def intervals(
 
 @register.simple_tag
 def interval(
-    value: Any, low: Any, high: Any, mark: Any = None, scale_low: Any = 0, scale_high: Any = 1, passes: bool = True
-) -> SafeString:
+    value: Any, low: Any, high: Any, mark: Any = None, scale_low: Any = 0, scale_high: Any = 1, passes: bool = True,
+    unit: str = "percent",
+) -> SafeString:  # fmt: skip
     """One dot with its interval, for a table cell (`<td class="bar-cell">`); the table gives the figures."""
     row = {"value": value, "low": low, "high": high, "passes": passes}
     scale = Scale(float(scale_low), float(scale_high))
-    return drawing([small.interval(row, scale, mark)], label=interval_words(row, "percent"), height=18).svg
+    return drawing([small.interval(row, scale, mark)], label=interval_words(row, unit), height=18).svg
 
 
 def interval_scale(rows: Sequence[Row], mark: Any, low: Any, high: Any) -> Scale:

@@ -1,0 +1,144 @@
+"""At what volume do our own GPUs pay, and how far are we? With a what-if whose address holds the changes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.decorators import login_required, permission_required
+from django.db.models import Sum
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from costs import breakeven_page, golive, sheets
+from costs.api import answered
+from costs.breakeven import Inputs, compute, explain, sensitivity
+from costs.evidence import Report, gather
+from costs.forms_whatif import WIDE, WhatIfForm, model_choices
+from costs.live import live_inputs, price_lists
+from providers.models import Lease, Model, Offer, TokenPrice
+from traffic.models import UsageDay
+
+HISTORY = timedelta(days=91)
+SHOWN = 4  # other GPUs that get a drawing
+LEAST_MEMORY_GB = 16  # a 7B model in 16 bits
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def break_even(request: HttpRequest) -> HttpResponse:
+    clean = _clean_query(request)
+    if clean is not None and not request.htmx:  # type: ignore[attr-defined]  # set by its middleware
+        return HttpResponseRedirect(clean)
+    now = timezone.now()
+    report = gather(now)
+    form = _form(request, now, report.inputs)
+    status = 422 if request.GET and not form.is_valid() else 200
+    response = render(request, "costs/breakeven.html", _context(form, report, now, request), status=status)
+    if clean is not None:
+        response["HX-Push-Url"] = clean
+    return response
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def break_even_json(request: HttpRequest) -> JsonResponse:
+    """The page's figures as JSON, for a browser that has no key; 422 where the what-if cannot be read."""
+    now = timezone.now()
+    form = _form(request, now, live_inputs(now))
+    if request.GET and not form.is_valid():
+        return JsonResponse({"detail": "Some inputs cannot be read.", "errors": form.errors}, status=422)
+    return JsonResponse(answered(form.inputs))
+
+
+def _clean_query(request: HttpRequest) -> str | None:
+    """The same address without fields that were left empty; None where there are none."""
+    if not any(value == "" for value in request.GET.values()):
+        return None
+    kept = request.GET.copy()
+    for name in [name for name, value in request.GET.items() if value == ""]:
+        del kept[name]
+    return f"{request.path}?{kept.urlencode()}" if kept else request.path
+
+
+def _form(request: HttpRequest, now: datetime, live: Inputs) -> WhatIfForm:
+    leased = Lease.objects.active().filter(deployments__isnull=False).first()
+    return WhatIfForm(
+        request.GET,
+        live=live,
+        sheets=price_lists(now),
+        offers=cheapest_offers(),
+        own_gpu=leased.gpu if leased else "RTX 4090",
+        models=model_choices(_current_models(now), [sheets.load()]),
+    )
+
+
+def cheapest_offers() -> list[Offer]:
+    """The cheapest offer of each provider, GPU and kind that holds a small model."""
+    rows = Offer.objects.filter(available=True, memory_gb__gte=LEAST_MEMORY_GB)
+    return list(rows.order_by("gpu", "provider", "kind", "price_per_gpu_hour").distinct("gpu", "provider", "kind"))
+
+
+def _current_models(now: datetime) -> list[TokenPrice]:
+    """Claude models with a price in force that are not retired, those of traffic included."""
+    retired = Model.objects.filter(provider="anthropic", retires_on__lte=now.date()).values("name")
+    rows = TokenPrice.objects.filter(provider="anthropic", starts_at__lte=now).exclude(model__in=retired)
+    return list(rows.order_by("model", "-starts_at").distinct("model"))
+
+
+def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpRequest) -> dict[str, Any]:
+    inputs = form.inputs
+    changed = form.is_valid() and bool(form.changes)
+    result = compute(inputs) if changed else report.result
+    today = now.astimezone(UTC).date()
+    rates = breakeven_page.run_rates(_requests_by_day(now), today)
+    growth = breakeven_page.growth(rates)
+    refused = golive.quality_refuses(report.evidence.quality_gap)
+    answer = breakeven_page.answer(inputs, result, growth, refused)
+    found = breakeven_page.others(inputs, _on_demand(form), form.own_gpu, result.curve[-1].requests_per_month)
+    json_url = reverse("costs:break-even-json")
+    return {
+        "answer": answer,
+        "inputs": inputs,
+        "result": result,
+        "drawn": breakeven_page.drawn(inputs, result),
+        "crossings": breakeven_page.crossing_rows(inputs, result),
+        "statement": explain(inputs, result),
+        "volumes": breakeven_page.volume_rows(inputs, result),
+        "tornado": breakeven_page.tornado(sensitivity(inputs), inputs.requests_per_month),
+        "others": found,
+        "others_drawn": found[:SHOWN],
+        "rates": breakeven_page.rate_chart(rates, answer.crossing) if len(rates) > 1 else None,
+        "past_since": breakeven_page.past_since(rates, answer.crossing),
+        "growth": growth,
+        "card": golive.judge(report.evidence),
+        "refused": refused,
+        "gap": report.evidence.quality_gap,
+        "report": report,
+        "form": form,
+        "wide": WIDE,
+        "changed": changed,
+        "json_url": f"{json_url}?{request.GET.urlencode()}" if changed else json_url,
+    }
+
+
+def _on_demand(form: WhatIfForm) -> list[Offer]:
+    """The cheapest offer on demand of each GPU."""
+    found: dict[str, Offer] = {}
+    for offer in form.offers.values():
+        if offer.kind == "on_demand":
+            known = found.get(offer.gpu)
+            if known is None or offer.price_per_gpu_hour < known.price_per_gpu_hour:
+                found[offer.gpu] = offer
+    return list(found.values())
+
+
+def _requests_by_day(now: datetime) -> dict[Any, int]:
+    today = now.astimezone(UTC).date()
+    rows = UsageDay.objects.filter(day__gte=today - HISTORY, day__lte=today).values("day").order_by()
+    return {row["day"]: int(row["n"]) for row in rows.annotate(n=Sum("requests"))}

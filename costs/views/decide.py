@@ -1,0 +1,243 @@
+"""Go or no-go: the four criteria with their evidence, what people decided, sizing and recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from costs import breakeven_page, decisions, golive, recipes, sheets, sizing
+from costs.evidence import Report, gather
+from costs.forms_decide import PRECISIONS, ReasonForm, SizingForm, SwitchForm
+from costs.intervals import Interval, wilson
+from costs.models import Justification, NoGo
+from costs.sheets import Sheet
+from costs.views.scenarios import Kinds, offered
+from providers import uptime_page
+from providers.models import PROVIDER_NAMES, OfferKind
+from traffic.models import Task
+
+STRIP_DAYS = 30
+SHOWN = 8  # past decisions
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A task's ratings of our own answers against what is asked."""
+
+    label: str
+    requests: int
+    ratings: int
+    share: Decimal | None
+    interval: Interval | None
+    enough: bool
+
+    @property
+    def passes(self) -> bool:
+        return self.enough and self.interval is not None and self.interval.low >= golive.ACCEPTED
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def decide(request: HttpRequest) -> HttpResponse:
+    return _page(request, ReasonForm(), SwitchForm())
+
+
+def _page(request: HttpRequest, no_go: ReasonForm, switch: SwitchForm, status: int = 200) -> HttpResponse:
+    now = timezone.now()
+    report = gather(now)
+    card = golive.judge(report.evidence)
+    tasks = task_rows(report)
+    context = {
+        "card": card,
+        "by_slug": {row.slug: row for row in card.criteria},
+        "report": report,
+        "evidence": report.evidence,
+        "tasks": tasks,
+        "rated": [_as_interval(row) for row in tasks if row.ratings],
+        "pass_label": _("70 % to pass"),
+        "passed": sum(row.passes for row in tasks),
+        "rated_enough": sum(row.enough for row in tasks),
+        "drawn": breakeven_page.drawn(report.inputs, report.result),
+        "strips": _strips(report, now),
+        "standing": report.no_go,
+        "switches": [_switch(kind, label, report) for kind, label in Justification.Kind.choices],
+        "past": past_decisions(),
+        "no_go_form": no_go,
+        "switch_form": switch,
+        "may_decide": request.user.has_perm("costs.decide"),
+        "thresholds": golive.Thresholds(),
+    }
+    return render(request, "costs/decide.html", context, status=status)
+
+
+def task_rows(report: Report) -> list[TaskRow]:
+    labels = dict(Task.choices)
+    return [
+        TaskRow(
+            label=str(labels.get(row.task, row.task)),
+            requests=row.requests,
+            ratings=row.recent[0],
+            share=Decimal(row.recent[1]) / row.recent[0] if row.recent[0] else None,
+            interval=wilson(row.recent[1], row.recent[0]),
+            enough=row.recent[0] >= golive.Thresholds().ratings_per_task,
+        )
+        for row in report.rated
+    ]
+
+
+def _as_interval(row: TaskRow) -> dict[str, Any]:
+    """A row of the interval chart."""
+    assert row.interval is not None, "a task with ratings has one"
+    return {"label": row.label, "value": row.share, "low": row.interval.low, "high": row.interval.high,
+            "text": _("%(n)s rated") % {"n": row.ratings}, "passes": row.passes}  # fmt: skip
+
+
+def _strips(report: Report, now: datetime) -> list[dict[str, Any]]:
+    """Our own deployments' days, one cell each."""
+    days: Sequence[date] = uptime_page.days_of(now.astimezone(UTC) - timedelta(days=STRIP_DAYS - 1), now)
+    return [
+        {"name": row.name, "cells": uptime_page.cells(row, days, (), now), "uptime": row.uptime}
+        for row in report.uptimes
+    ]
+
+
+def _switch(kind: str, label: Any, report: Report) -> dict[str, Any]:
+    return {"kind": kind, "label": label, "on": report.switches.get(kind)}
+
+
+def past_decisions() -> list[dict[str, Any]]:
+    """What people decided, the newest first, withdrawn or not."""
+    rows: list[Any] = list(NoGo.objects.select_related("by").order_by("-created_at")[:SHOWN])
+    rows += Justification.objects.select_related("by").order_by("-created_at")[:SHOWN]
+    rows.sort(key=lambda row: row.created_at, reverse=True)
+    return [
+        {"what": row.get_kind_display() if isinstance(row, Justification) else _("no-go"), "row": row}
+        for row in rows[:SHOWN]
+    ]
+
+
+@login_required
+@permission_required("costs.decide", raise_exception=True)
+@require_POST
+def forbid(request: HttpRequest) -> HttpResponse:
+    """A person's tick: operations are too complex, whatever the figures say."""
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        return _page(request, form, SwitchForm(), status=422)
+    decisions.forbid(reason=form.cleaned_data["reason"], by=_person(request))
+    messages.success(request, _("The no-go stands until it is withdrawn."))
+    return redirect("costs:decide")
+
+
+@login_required
+@permission_required("costs.decide", raise_exception=True)
+@require_POST
+def withdraw(request: HttpRequest) -> HttpResponseRedirect:
+    if decisions.withdraw_no_go():
+        messages.success(request, _("The no-go is withdrawn; the figures decide again."))
+    return redirect("costs:decide")
+
+
+@login_required
+@permission_required("costs.decide", raise_exception=True)
+@require_POST
+def justify(request: HttpRequest) -> HttpResponse:
+    """A switch that sets the money aside."""
+    form = SwitchForm(request.POST)
+    if not form.is_valid():
+        return _page(request, ReasonForm(), form, status=422)
+    decisions.justify(**form.cleaned_data, by=_person(request))
+    messages.success(request, _("The saving and the volume are set aside until this is withdrawn."))
+    return redirect("costs:decide")
+
+
+@login_required
+@permission_required("costs.decide", raise_exception=True)
+@require_POST
+def withdraw_switch(request: HttpRequest, kind: str) -> HttpResponseRedirect:
+    if decisions.withdraw_justification(kind=kind):
+        messages.success(request, _("Withdrawn; the money counts again."))
+    return redirect("costs:decide")
+
+
+def _person(request: HttpRequest) -> AbstractBaseUser:
+    assert isinstance(request.user, AbstractBaseUser), "who is signed in is a person"
+    return request.user
+
+
+# --- sizing and recipes --------------------------------------------------------------------------------------------
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def size(request: HttpRequest) -> HttpResponse:
+    """How much memory a model needs, which GPUs hold it, and the commands that start it."""
+    sheet = sheets.load()
+    today, seen_at = offered()
+    form = SizingForm(request.GET, sheet)
+    asked = form.asked
+    model = sheet.model(asked["model"])
+    fits = sizing.fits(
+        sheet, model, asked["precision"], context_tokens=asked["context"], concurrent=asked["concurrent"]
+    )
+    need = sizing.memory(model, asked["precision"], context_tokens=asked["context"], concurrency=asked["concurrent"])
+    gpus = min((fit.count for fit in fits), default=1)
+    wanted = recipes.Asked(model.slug, asked["precision"], asked["context"], asked["concurrent"], gpus)
+    context = {
+        "form": form,
+        "asked": asked,
+        "model": model,
+        "precision": dict(PRECISIONS)[asked["precision"]],
+        "need": need,
+        "fits": [_fit(fit, today) for fit in fits],
+        "cheapest": fits[0] if fits else None,
+        "matrix": matrix(sheet),
+        "quantisations": sheet.quantisations,
+        "purposes": sheet.engine_purposes,
+        "provider_purposes": [_purpose(row, sheet) for row in sheet.provider_purposes],
+        "recipes": recipes.recipes(wanted),
+        "checked": recipes.CHECKED,
+        "sheet": sheet,
+        "seen_at": seen_at,
+    }
+    return render(request, "costs/sizing.html", context, status=200 if form.is_valid() else 422)
+
+
+def _fit(fit: sizing.Fit, today: Kinds) -> dict[str, Any]:
+    """A GPU that holds the model, with today's price beside the sheet's."""
+    price = today.get((fit.price.provider, fit.gpu.name, fit.price.kind))
+    return {
+        "fit": fit,
+        "provider": PROVIDER_NAMES.get(fit.price.provider, fit.price.provider),
+        "kind": OfferKind(fit.price.kind).label,
+        "today": None if price is None else price * fit.count * fit.price.hours_per_month,
+    }
+
+
+def matrix(sheet: Sheet) -> list[dict[str, Any]]:
+    """Memory of every model at the plain precisions: ours, and the note's."""
+    rows = []
+    for model in sheet.models:
+        noted = {"fp16": model.memory_gb.fp16, "int8": model.memory_gb.int8, "int4": model.memory_gb.int4, "int3": None}
+        cells = [{"ours": sizing.memory(model, name).total, "note": note} for name, note in noted.items()]
+        rows.append({"model": model, "cells": cells})
+    return rows
+
+
+def _purpose(row: sheets.Purpose, sheet: Sheet) -> dict[str, Any]:
+    provider, gpu = row.choices
+    return {"row": row, "provider": PROVIDER_NAMES.get(provider, provider), "gpu": sheet.gpu(gpu).name}

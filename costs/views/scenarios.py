@@ -1,0 +1,98 @@
+"""The research's scenarios A to E: what they cost in January, what they cost today, and where the note slipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+
+from django.contrib.auth.decorators import login_required, permission_required
+from django.db.models import Max, Min
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from costs import scenarios, sheets
+from costs.figures import Figure, figures
+from costs.scenarios import VariantCost
+from costs.sheets import GpuLine, Sheet
+from providers.models import Offer
+
+Kinds = dict[tuple[str, str, str], Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One variant: January's lines and total, the note's own total, and today's, None where nobody offers it."""
+
+    cost: VariantCost
+    note_total: Decimal
+    today: Decimal | None
+
+    @property
+    def slips(self) -> bool:
+        """Whether the note's total is not what its own prices make, to the dollar."""
+        return abs((self.cost.total or Decimal(0)) - self.note_total) >= Decimal("0.5")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    id: str
+    title: str
+    rows: list[Row]
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def scenario_list(request: HttpRequest) -> HttpResponse:
+    sheet = sheets.load()
+    prices, seen_at = offered()
+    shown = [_shown(sheet, scenario, hourly(sheet, prices)) for scenario in scenarios.IDS]
+    every = [row for scenario in shown for row in scenario.rows]
+    totals = [row.cost.total for row in every if row.cost.total is not None]
+    context = {
+        "scenarios": shown,
+        "lowest": min(totals),
+        "highest": max(totals),
+        "priced": sum(row.today is not None for row in every),
+        "variants": len(every),
+        "seen_at": seen_at,
+        "slips": slips(),
+        "computed": sum(1 for figure in _figures() if figure.kind == "computed"),
+        "sheet": sheet,
+    }
+    return render(request, "costs/scenarios.html", context)
+
+
+def offered() -> tuple[Kinds, datetime | None]:
+    """The lowest price of an hour by provider, GPU and kind among what can be rented, and when it was last read."""
+    offers = Offer.objects.filter(available=True).values("provider", "gpu", "kind").order_by()
+    rows = offers.annotate(price=Min("price_per_gpu_hour"), seen=Max("seen_at"))
+    prices = {(row["provider"], row["gpu"], row["kind"]): row["price"] for row in rows}
+    return prices, max((row["seen"] for row in rows), default=None)
+
+
+def hourly(sheet: Sheet, prices: Kinds) -> Callable[[GpuLine], Decimal | None]:
+    """Today's price of a scenario's GPU."""
+    return lambda line: prices.get((line.provider, sheet.gpu(line.gpu).name, line.kind))
+
+
+def _shown(sheet: Sheet, scenario: str, today: Callable[[GpuLine], Decimal | None]) -> Shown:
+    then, now = scenarios.compute(sheet, scenario), scenarios.compute(sheet, scenario, today)
+    noted = {variant.slug: variant.note_total for variant in scenarios.find(sheet, scenario).variants}
+    rows = [Row(cost, noted[cost.slug], now.variant(cost.slug).total) for cost in then.variants]
+    return Shown(then.id, then.title, rows)
+
+
+@cache
+def _figures() -> list[Figure]:
+    """The sheet that comes with the product does not change while a process runs."""
+    return figures()
+
+
+def slips() -> list[Figure]:
+    """What does not follow from the note's own inputs."""
+    return [figure for figure in _figures() if figure.kind == "slip"]

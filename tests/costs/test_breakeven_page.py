@@ -1,0 +1,310 @@
+"""The Break-even page, its what-if and the research's scenarios: who may see them, and what they say."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from costs import breakeven_page, sheets
+from costs.breakeven import compute, inputs_from_body, sensitivity
+from costs.defaults import ensure_defaults
+from costs.scenarios import workload_inputs
+from providers.models import Account, Deployment, Lease, Offer
+from tests.costs.people import client_of, text
+from tests.costs.test_live import price
+from tests.costs.test_spend import usage
+from traffic.models import Rating, UsageHour
+
+D = Decimal
+PAGES = ("/break-even/", "/break-even/break-even.json", "/break-even/scenarios/", "/decide/", "/decide/sizing/")
+NOTE = workload_inputs(sheets.load())
+
+
+@pytest.fixture
+def traffic(db: Any) -> None:
+    """A month of 300,000 requests on Sonnet at 3 and 15, 500 tokens in and 200 out, all read from the cache."""
+    ensure_defaults()
+    price("claude-sonnet-4-5")
+    for days in (29, 1):
+        usage(
+            UsageHour, hour=timezone.now() - timedelta(days=days, hours=23), model="claude-sonnet-4-5",
+            requests=150_000, cache_read=75_000_000, output=30_000_000,
+        )  # fmt: skip
+
+
+def offer(gpu: str, price: str, provider: str = "runpod", kind: str = "on_demand", memory: int = 24) -> Offer:
+    return Offer.objects.create(
+        provider=provider, external_id=f"{gpu}-{price}", kind=kind, gpu=gpu, price_per_gpu_hour=D(price),
+        memory_gb=memory, seen_at=timezone.now(),
+    )  # fmt: skip
+
+
+# Who may.
+
+
+@pytest.mark.parametrize("url", PAGES)
+def test_a_stranger_is_sent_to_the_login(db: Any, url: str) -> None:
+    answer = Client().get(url)
+    assert (answer.status_code, answer["Location"]) == (302, f"/login/?next={url}")
+
+
+@pytest.mark.parametrize(("role", "status"), [("staff", 403), ("ops", 200), ("manager", 200)])
+def test_managers_and_ops_see_the_pages_and_staff_do_not(db: Any, role: str, status: int) -> None:
+    ensure_defaults()
+    client = client_of(role)
+    assert [client.get(url).status_code for url in PAGES] == [status] * len(PAGES)
+
+
+# What the page says.
+
+
+def test_without_traffic_the_page_says_so_and_shows_the_research(db: Any) -> None:
+    page = text(client_of("manager"), "/break-even/")
+    assert "No request has come in yet" in page
+    assert "135,239" in page
+
+
+def test_past_the_crossing_the_saving_is_told(traffic: None) -> None:
+    page = text(client_of("manager"), "/break-even/")
+    assert "Our own GPUs pay from <b>135,2" in page
+    assert "times that, and save <b>$" in page
+    assert "where we are" in page
+
+
+def test_short_of_the_crossing_the_api_is_cheaper(traffic: None) -> None:
+    page = text(client_of("manager"), "/break-even/?requests=30,000")
+    assert "With your changes: Our own GPUs would pay from <b>135,2" in page
+    assert "We send <b>30,000</b>, 78 % short of that" in page
+
+
+def test_cheaper_is_refused_where_answers_are_rated_significantly_worse(traffic: None) -> None:
+    today = timezone.now().astimezone(UTC).date()
+    own = Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://x")
+    for deployment, bad in ((own, 60), (None, 5)):
+        Rating.objects.bulk_create(
+            Rating(day=today, by=f"p{n}", response_id=f"{deployment}{n}", score=-1 if n < bad else 1, task="rag",
+                   deployment=deployment, model="claude-sonnet-4-5")
+            for n in range(100)
+        )  # fmt: skip
+    page = text(client_of("manager"), "/break-even/")
+    assert "their answers are rated significantly worse, so they are not called cheaper" in page
+    assert "“Cheaper” may not be said" in page
+    assert "our GPU, rated worse" in page
+    assert '<span class="state ok">our GPU</span>' not in page
+
+
+def test_the_sum_is_written_out_and_both_cost_bases_stand_there(traffic: None) -> None:
+    page = text(client_of("manager"), "/break-even/?speed=85&peak=1")
+    assert "1 × $0.34 an hour × 730 h" in page
+    assert "ours, whole lease" in page
+    assert "ours, busy time only" in page
+    assert "Utilisation, mean load of the capacity</dt><dd>19 %" in page
+
+
+def test_every_crossing_counts_all_requests_with_the_routable_beside(traffic: None) -> None:
+    page = text(client_of("manager"), "/break-even/?cached=100&requests=30000")
+    row = page.split("our own GPUs pay from</th>")[1].split("</tr>")[0]
+    assert '<td class="n strong">135,239</td>' in row
+    assert '<td class="n">94,667</td>' in row
+
+
+def test_other_gpus_are_the_cheapest_offer_of_each(traffic: None) -> None:
+    offer("RTX 4090", "0.30")
+    offer("RTX 4090", "0.60")
+    offer("L4", "0.20", provider="vast")
+    offer("T4", "0.05", memory=8)
+    page = text(client_of("manager"), "/break-even/")
+    assert "Of the GPUs on offer Vast.ai L4 would pay soonest" in page
+    assert "T4" not in page
+    assert page.count("<td>on demand</td>") == 2
+    assert 'href="?gpu=runpod/RTX+4090/on_demand#what-if"' in page
+
+
+# The what-if.
+
+
+def test_the_what_if_lives_in_the_address_and_the_same_is_there_as_json(traffic: None) -> None:
+    client = client_of("manager")
+    query = "requests=30000&routable=100&tokens_in=500&tokens_out=200&cached=100&model=2026-01/claude-sonnet-4-5"
+    page = text(client, f"/break-even/?{query}&upkeep=50&price=0.34")
+    assert 'value="30000"' in page
+    assert "<b>94,667 requests</b>" in page
+    json_url = page.split('href="/break-even/break-even.json?')[1].split('"')[0].replace("&amp;", "&")
+    answer = client.get(f"/break-even/break-even.json?{json_url}").json()
+    assert answer["crossings"][0]["requests_per_month"] == 94_667
+    assert (answer["api_cost"], answer["selfhost_cost"]) == ("94.50", "298.20")
+
+
+def test_empty_fields_leave_the_address(traffic: None) -> None:
+    client = client_of("manager")
+    answer = client.get("/break-even/?requests=5&gpu=&model=&peak=")
+    assert (answer.status_code, answer["Location"]) == (302, "/break-even/?requests=5")
+    swapped = client.get("/break-even/?requests=5&gpu=", headers={"HX-Request": "true"})
+    assert (swapped.status_code, swapped["HX-Push-Url"]) == (200, "/break-even/?requests=5")
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("requests=-5", "requests"),
+        ("requests=many", "requests"),
+        ("routable=120", "routable"),
+        ("routable=half", "routable"),
+        ("second=0.0004", "speed"),
+        ("peak=0.5", "peak"),
+        ("gpu=nobody/none/none", "gpu"),
+        ("model=2026-01/gpt", "model"),
+    ],
+)
+def test_what_cannot_be_worked_out_is_said_at_its_field(traffic: None, query: str, field: str) -> None:
+    client = client_of("manager")
+    answer = client.get(f"/break-even/?{query}")
+    assert answer.status_code == 422
+    assert list(answer.context["form"].errors) == [field]
+    assert "shown below is the live answer" in answer.content.decode()
+    assert client.get(f"/break-even/break-even.json?{query}").status_code == 422
+
+
+def test_a_serverless_offer_is_billed_by_the_second(traffic: None) -> None:
+    offer("RTX 4090", "1.44", kind="serverless")
+    answer = client_of("manager").get("/break-even/break-even.json?gpu=runpod/RTX 4090/serverless&speed=85").json()
+    assert answer["gpus"] is None
+    assert answer["inputs"]["selfhost"]["price_per_second"] == "0.0004"
+
+
+def test_the_leases_own_capacity_holds_for_its_own_gpu_alone(traffic: None) -> None:
+    account = Account.objects.create(slug="r", name="R", kind="runpod")
+    lease = Lease.objects.create(
+        account=account, external_id="p", gpu="RTX 4090", price_per_hour=D("0.34"), started_at=timezone.now(),
+        seen_at=timezone.now(),
+    )  # fmt: skip
+    Deployment.objects.create(
+        slug="own", name="Own", provider="self", engine="vllm", url="http://x", lease=lease, tokens_per_second=900
+    )
+    offer("RTX 4090", "0.30")
+    offer("H100", "2", memory=80)
+    client = client_of("manager")
+    speeds = [
+        client.get(f"/break-even/break-even.json?gpu=runpod/{gpu}/on_demand").json()["inputs"]["selfhost"]
+        for gpu in ("RTX 4090", "H100")
+    ]
+    assert [own["gpu_tokens_per_second"] for own in speeds] == ["900", None]
+
+
+def test_the_page_takes_as_many_statements_for_many_offers_and_models(
+    traffic: None, django_assert_max_num_queries: Any
+) -> None:
+    client = client_of("manager")
+    for n in range(12):
+        offer(f"GPU {n}", f"0.{n + 10}")
+        price(f"claude-{n}")
+        usage(UsageHour, hour=timezone.now() - timedelta(hours=n + 1), model=f"claude-{n}", requests=1, output=1)
+    client.get("/break-even/")
+    with django_assert_max_num_queries(28):
+        client.get("/break-even/")
+
+
+# The scenarios.
+
+
+def test_scenarios_show_january_beside_today_and_tell_the_slips(db: Any) -> None:
+    offer("RTX 4090", "0.40")
+    offer("RTX 4090", "0.25", kind="spot")
+    page = text(client_of("manager"), "/break-even/scenarios/")
+    assert "cost <b>$36 to $1,473 a month</b> in January 2026" in page
+    assert "1 of them has a price today" in page
+    assert '<td class="n">292.00</td>' in page  # 0.40 x 730 h
+    assert "no offer" in page
+    assert "In 23 places the note does not follow from its own figures" in page
+    assert "30 % stays on the API: the budget breaks at about 160,000 requests" in page
+    assert page.count("state warn") == 1  # B, committed for three years
+
+
+def test_the_scenarios_take_one_statement_of_their_own(db: Any, django_assert_max_num_queries: Any) -> None:
+    client = client_of("manager")
+    with django_assert_max_num_queries(8):
+        client.get("/break-even/scenarios/")
+
+
+# Pure.
+
+
+def with_body(**body: Any) -> Any:
+    return inputs_from_body(body, NOTE, {"2026-01": sheets.load()})
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "crossing"),
+    [
+        ({"requests_per_month": 0}, "no_traffic", 94_666),
+        ({"requests_per_month": 30_000}, "ahead", 94_666),
+        ({"requests_per_month": 100_000}, "pays", 94_666),
+        ({"selfhost": {"gpu_hourly": 0, "fixed_monthly": 0}}, "always", None),
+        ({"selfhost": {"gpu_hourly": 50, "gpu_tokens_per_second": 1}}, "never", None),
+    ],
+)
+def test_the_sentence_is_the_one_that_fits(body: dict[str, Any], kind: str, crossing: int | None) -> None:
+    inputs = with_body(**body)
+    found = breakeven_page.answer(inputs, compute(inputs), None, refused=False)
+    assert (found.kind, found.crossing) == (kind, crossing)
+
+
+def test_a_step_that_crosses_back_is_told() -> None:
+    inputs = with_body(requests_per_month=130_000, selfhost={"gpu_tokens_per_second": 9})
+    found = breakeven_page.answer(inputs, compute(inputs), D("0.1"), refused=False)
+    assert found.kind == "again"
+    assert found.crossing is not None
+    assert found.crossing > 130_000
+    assert found.days is not None
+
+
+def test_time_to_cross_follows_the_growth_of_the_run_rate() -> None:
+    today = date(2026, 9, 30)
+    requests = {today - timedelta(days=n): 1000 if n > 30 else 2000 for n in range(1, 91)}
+    rates = breakeven_page.run_rates(requests, today)
+    assert rates[-1] == (today, 60_000)
+    assert breakeven_page.growth(rates) == 1
+    inputs = with_body(requests_per_month=60_000)
+    found = breakeven_page.answer(inputs, compute(inputs), D(1), refused=False)
+    assert found.days == 21  # log2(94,666 / 60,000) months
+
+
+def test_a_run_rate_needs_thirty_days_behind_it() -> None:
+    today = date(2026, 9, 30)
+    assert breakeven_page.run_rates({}, today) == []
+    assert breakeven_page.run_rates({today - timedelta(days=5): 10}, today) == []
+    assert breakeven_page.growth([(today, 10)]) is None
+
+
+def test_past_since_is_the_day_after_the_last_one_below() -> None:
+    rates = [(date(2026, 9, n), rate) for n, rate in ((1, 90), (2, 110), (3, 95), (4, 120), (5, 130))]
+    assert breakeven_page.past_since(rates, 100) == date(2026, 9, 4)
+    assert breakeven_page.past_since(rates, 200) is None
+    assert breakeven_page.past_since(rates, 10) is None
+
+
+def test_the_curve_begins_with_the_first_gpu() -> None:
+    inputs = with_body(requests_per_month=30_000, selfhost={"gpu_tokens_per_second": 85})
+    curve = breakeven_page.drawn(inputs, compute(inputs))["curve"]
+    assert [(row["requests_per_month"], row["gpus"]) for row in curve[:2]] == [(0, 0), (1, 1)]
+    assert curve[1]["selfhost"] == D("298.2")
+
+
+def test_the_volumes_hold_the_researchs_table_and_where_we_are() -> None:
+    inputs = with_body(requests_per_month=106_700)
+    rows = breakeven_page.volume_rows(inputs, compute(inputs))
+    assert [row.n for row in rows] == [30_000, 94_666, 100_000, 106_700, 126_412, 300_000, 1_000_000]
+    assert [row.here for row in rows].count(True) == 1
+    assert [round(row.result.api_cost) for row in rows if not row.note] == [95, 315, 945, 3150]
+
+
+def test_the_widest_swing_stands_first_and_the_scale_holds_all() -> None:
+    found = breakeven_page.tornado(sensitivity(with_body(routable_share=0.7)), 100_000)
+    widths = [row.most - row.least for row in found.rows if row.most is not None and row.least is not None]
+    assert widths == sorted(widths, reverse=True)
+    assert all(found.low <= (row.least or 0) and (row.most or 0) <= found.high for row in found.rows)

@@ -1,0 +1,284 @@
+"""The Decide page: the verdict with its evidence, what people decide, sizing and recipes."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from costs import decisions, evidence, recipes, sizing
+from costs.evidence import Rated, quality_gap, quantile_interval, timing
+from costs.models import Justification, NoGo
+from costs.sheets import load
+from costs.views.decide import matrix
+from providers.models import CheckHour, Deployment
+from tests.costs.people import client_of, text
+from tests.costs.test_breakeven_page import offer
+from tests.costs.test_live import price
+from tests.costs.test_spend import usage
+from traffic.models import LatencyDay, Rating, UsageHour
+
+D = Decimal
+
+
+@pytest.fixture
+def ready(db: Any) -> Deployment:
+    """Our own deployment that is good, fast, up and cheaper."""
+    now = timezone.now()
+    today = now.astimezone(UTC).date()
+    price("claude-sonnet-4-5")
+    own = Deployment.objects.create(slug="own", name="Mistral", provider="self", engine="vllm", url="http://x")
+    usage(UsageHour, hour=now - timedelta(days=29, hours=23), requests=200_000, model="claude-sonnet-4-5",
+          uncached_input=100_000_000, output=40_000_000)  # fmt: skip
+    usage(UsageHour, hour=now - timedelta(hours=3), requests=200_000, model="mistral", provider="self",
+          deployment_id=own.pk, leased=200_000, uncached_input=100_000_000, output=40_000_000)  # fmt: skip
+    LatencyDay.objects.create(
+        day=today, application_id=0, deployment_id=own.pk, provider="self", model="mistral", task="rag", metric=2,
+        bucket=280, n=500,
+    )  # fmt: skip
+    rated(own, 60, 57)
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    CheckHour.objects.bulk_create(
+        CheckHour(deployment=own, hour=hour - timedelta(hours=n), checks=120, observed_s=3600) for n in range(1, 49)
+    )
+    return own
+
+
+def rated(deployment: Deployment | None, ratings: int, acceptable: int, days_ago: int = 0, **given: Any) -> None:
+    day = timezone.now().astimezone(UTC).date() - timedelta(days=days_ago)
+    Rating.objects.bulk_create(
+        Rating(day=day, by=f"p{n}", response_id=f"{deployment}{days_ago}{n}", score=1 if n < acceptable else -1,
+               deployment=deployment, **{"model": "mistral", "task": "rag", **given})
+        for n in range(ratings)
+    )  # fmt: skip
+
+
+def verdict(client: Any) -> str:
+    return str(client.get("/decide/").context["card"].verdict)
+
+
+# The page.
+
+
+def test_nothing_measured_is_not_yet(db: Any) -> None:
+    page = text(client_of("manager"), "/decide/")
+    assert "NOT YET: 0 of 4 criteria hold" in page
+    assert page.count('<span class="state unknown">Not known</span>') == 4
+
+
+def test_all_four_holding_is_a_go_with_the_evidence_beside(ready: Deployment) -> None:
+    page = text(client_of("ops"), "/decide/")
+    assert "GO: all 4 criteria hold." in page
+    assert page.count('<span class="state ok">Yes</span>') == 4
+    assert "60 ratings" in page
+    assert "500 streams" in page
+    assert "Nothing forbids it" in page
+
+
+def test_what_would_change_the_verdict_is_said(ready: Deployment) -> None:
+    LatencyDay.objects.update(bucket=330)  # 683 ms
+    page = text(client_of("manager"), "/decide/")
+    assert "NO-GO: 3 of 4 criteria hold. The first token would have to come within 500 ms." in page
+
+
+def test_a_task_with_too_few_ratings_is_told_from_one_that_fails(ready: Deployment) -> None:
+    rated(ready, 40, 10, task="qa")
+    rated(ready, 5, 5, task="batch")
+    page = text(client_of("manager"), "/decide/")
+    assert [page.count(word) for word in ("passes</span>", "fails</span>", "too few ratings</span>")] == [1, 1, 1]
+
+
+# What people decide.
+
+
+def test_a_managers_no_go_holds_until_it_is_withdrawn(ready: Deployment) -> None:
+    client = client_of("manager")
+    assert verdict(client) == "go"
+    assert client.post("/decide/no-go/", {"reason": "Two of us on call."}).status_code == 302
+    page = text(client, "/decide/")
+    assert "NO-GO: 4 of 4 criteria hold. Running it was judged too complex: Two of us on call." in page
+    assert "No-go by a-manager" in page
+    assert client.post("/decide/no-go/withdraw/").status_code == 302
+    assert verdict(client) == "go"
+    assert "withdrawn" in text(client, "/decide/")
+    assert NoGo.objects.get().withdrawn_at is not None
+
+
+def test_a_no_go_without_a_reason_is_refused(ready: Deployment) -> None:
+    client = client_of("manager")
+    answer = client.post("/decide/no-go/", {"reason": "  "})
+    assert answer.status_code == 422
+    assert "Say why, so that others can judge it too." in answer.content.decode()
+    assert not NoGo.objects.exists()
+
+
+def test_a_second_no_go_takes_the_place_of_the_first(ready: Deployment) -> None:
+    client = client_of("manager")
+    for reason in ("first", "second"):
+        client.post("/decide/no-go/", {"reason": reason})
+    assert [row.reason for row in NoGo.objects.standing()] == ["second"]
+
+
+def test_a_switch_sets_the_money_aside_and_is_shown(ready: Deployment) -> None:
+    client = client_of("manager")
+    UsageHour.objects.update(requests=100, uncached_input=1, output=1)
+    assert verdict(client) == "no_go"
+    assert client.post("/decide/switches/", {"kind": "private", "reason": "patient files"}).status_code == 302
+    page = text(client, "/decide/")
+    assert "GO: all 3 criteria hold. The saving is set aside" in page
+    assert "patient files" in page
+    assert client.post("/decide/switches/private/withdraw/").status_code == 302
+    assert verdict(client) == "no_go"
+
+
+def test_a_switch_that_is_none_is_refused(ready: Deployment) -> None:
+    assert client_of("manager").post("/decide/switches/", {"kind": "fun", "reason": "x"}).status_code == 422
+
+
+@pytest.mark.parametrize("url", ["no-go/", "no-go/withdraw/", "switches/", "switches/private/withdraw/"])
+def test_only_who_may_decide_decides(db: Any, url: str) -> None:
+    for role in ("ops", "staff"):
+        assert client_of(role).post(f"/decide/{url}", {"reason": "x"}).status_code == 403
+    assert client_of("manager").get(f"/decide/{url}").status_code == 405
+    assert not NoGo.objects.exists()
+
+
+def test_ops_see_the_verdict_without_the_forms(ready: Deployment) -> None:
+    page = text(client_of("ops"), "/decide/")
+    assert "A manager can forbid it with a reason" in page
+    assert 'action="/decide/no-go/"' not in page
+
+
+def test_a_reason_is_text_and_never_markup(ready: Deployment) -> None:
+    client = client_of("manager")
+    client.post("/decide/no-go/", {"reason": "<script>alert(1)</script>"})
+    assert "<script>alert" not in client.get("/decide/").content.decode()
+
+
+def test_one_switch_of_a_kind_stands(ready: Deployment) -> None:
+    by = client_of("manager").session["_auth_user_id"]
+
+    user = User.objects.get(pk=by)
+    for reason in ("a", "b"):
+        decisions.justify(kind="private", reason=reason, by=user)
+    assert [row.reason for row in Justification.objects.standing()] == ["b"]
+
+
+def test_the_page_takes_the_same_statements_whatever_there_is(
+    ready: Deployment, django_assert_max_num_queries: Any
+) -> None:
+    client = client_of("manager")
+    for n in range(6):
+        own = Deployment.objects.create(slug=f"own-{n}", name="Own", provider="self", engine="vllm", url="http://x")
+        rated(own, 5, 5, task="qa")
+        NoGo.objects.create(reason=str(n), withdrawn_at=timezone.now())
+    client.get("/decide/")
+    with django_assert_max_num_queries(26):
+        client.get("/decide/")
+
+
+# The evidence. Pure but for the first.
+
+
+def test_ratings_of_answers_without_a_deployment_go_by_the_model(ready: Deployment) -> None:
+    rated(None, 12, 6)  # mistral is ours alone
+    rated(None, 20, 20, days_ago=1, model="claude-sonnet-4-5")
+    found = {row.task: row for row in evidence.gather(timezone.now()).rated}["rag"]
+    assert (found.recent, found.ours, found.theirs) == ((72, 63), (72, 63), (20, 20))
+
+
+def test_ratings_older_than_a_month_count_for_the_comparison_alone(ready: Deployment) -> None:
+    rated(ready, 10, 10, days_ago=60)
+    rated(ready, 10, 10, days_ago=100)
+    found = {row.task: row for row in evidence.gather(timezone.now()).rated}["rag"]
+    assert (found.recent[0], found.ours[0]) == (60, 70)
+
+
+def test_the_gap_compares_task_by_task() -> None:
+    """Ours serve the hard task alone and look worse over all, while on the shared task both are alike."""
+    shared = Rated("rag", 100, (0, 0), ours=(400, 360), theirs=(400, 360))
+    hard = Rated("reasoning", 900, (0, 0), ours=(400, 100), theirs=(0, 0))
+    gap = quality_gap([shared, hard])
+    assert gap is not None
+    assert (gap.low < 0 < gap.high, round(gap.low + gap.high, 9)) == (True, 0)
+    assert quality_gap([hard]) is None
+    worse = quality_gap([Rated("rag", 100, (0, 0), ours=(400, 280), theirs=(400, 360))])
+    assert worse is not None
+    assert worse.high < D("-0.05")
+
+
+def test_a_percentile_comes_with_the_interval_of_its_rank() -> None:
+    buckets = [(n, 10) for n in range(100, 200)]
+    found = timing(buckets)
+    assert found.count == 1000
+    assert found.p50 == D(str(evidence.bucket_value(149)))
+    assert found.p95 == D(str(evidence.bucket_value(194)))
+    interval = found.p95_interval
+    assert interval is not None
+    assert interval.low == D(str(evidence.bucket_value(193)))
+    assert interval.high == D(str(evidence.bucket_value(196)))
+    assert quantile_interval([(100, 5)], D("0.95")) is None
+    assert timing([]).p95 is None
+
+
+# Sizing and recipes.
+
+
+def test_sizing_tells_the_memory_and_the_gpus_that_hold_it(db: Any) -> None:
+    offer("RTX 4090", "0.40")
+    page = text(client_of("ops"), "/decide/sizing/?model=mistral-7b&precision=fp16&context=4096&concurrent=8")
+    assert "Mistral 7B in 16-bit needs <b>19.7 GB</b> for 8 requests of 4,096 tokens at once" in page
+    assert "RunPod RTX 4090" in page
+    assert '<td class="n">292.00</td>' in page  # today's offer for 730 h
+    assert "one stream: at least that" in page
+
+
+def test_what_no_gpu_holds_is_said(db: Any) -> None:
+    page = text(client_of("ops"), "/decide/sizing/?model=llama-70b&precision=fp16&context=1000000&concurrent=512")
+    assert "no GPU of the sheet holds that" in page
+
+
+@pytest.mark.parametrize("query", ["model=gpt", "precision=int2", "context=1", "concurrent=0", "concurrent=many"])
+def test_what_cannot_be_sized_is_said_and_the_defaults_shown(db: Any, query: str) -> None:
+    client = client_of("ops")
+    if query == "concurrent=0":
+        assert client.get(f"/decide/sizing/?{query}").status_code == 422
+        return
+    answer = client.get(f"/decide/sizing/?{query}")
+    assert answer.status_code == 422
+    assert "Mistral 7B in 16-bit needs" in answer.content.decode()
+
+
+def test_our_memories_are_within_two_gb_of_the_notes() -> None:
+    for row in matrix(load()):
+        for cell in row["cells"]:
+            if cell["note"]:
+                assert cell["note"].low - 2 <= cell["ours"] <= cell["note"].high + 2
+
+
+@pytest.mark.parametrize("precision", sizing.BITS)
+@pytest.mark.parametrize("model", [model.slug for model in load().models])
+def test_every_model_and_precision_has_its_recipes_without_what_is_stale(model: str, precision: str) -> None:
+    found = recipes.recipes(recipes.Asked(model, precision, 4096, 8, gpus=2))
+    assert [recipe.slug for recipe in found] == [
+        "container-toolkit", "vllm", "vllm-compose", "tgi", "llama-cpp", "ollama", "runpod-vllm", "gcloud",
+    ]  # fmt: skip
+    commands = "\n".join(recipe.command for recipe in found)
+    for stale in ("apt-key add", "nvidia-docker", "make ", "./main", "--quantization awq", "nvidia-driver-535"):
+        assert not re.search(rf"(?<!c){re.escape(stale)}", commands.replace("cmake", "c")), stale
+    assert "--maintenance-policy=TERMINATE" in commands
+    assert "--tensor-parallel-size 2" in commands
+    assert all(recipe.traps for recipe in found)
+
+
+def test_an_awq_precision_takes_an_awq_checkpoint() -> None:
+    command = {r.slug: r.command for r in recipes.recipes(recipes.Asked("mistral-7b", "awq", 4096, 8))}
+    assert "Mistral-7B-Instruct-v0.3-AWQ" in command["vllm"]
+    assert "--quantize awq" in command["tgi"]
+    assert "-c 32768 --parallel 8" in command["llama-cpp"]
+    assert "tensor-parallel" not in command["vllm"]
