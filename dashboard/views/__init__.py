@@ -6,5 +6,21 @@ from dashboard.look import legend, theme
 from dashboard.views.machines import healthz, metrics, readyz
 from dashboard.views.overview import overview
 from dashboard.views.pages import not_found, server_error, settings_index
+from dashboard.views.people import audit, people, person, person_add, person_switch
 
-__all__ = ["healthz", "legend", "metrics", "not_found", "overview", "readyz", "server_error", "settings_index", "theme"]
+__all__ = [
+    "audit",
+    "healthz",
+    "legend",
+    "metrics",
+    "not_found",
+    "overview",
+    "people",
+    "person",
+    "person_add",
+    "person_switch",
+    "readyz",
+    "server_error",
+    "settings_index",
+    "theme",
+]

@@ -1,0 +1,127 @@
+"""Settings: people and their roles, and the log of who changed what."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
+from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from dashboard.people import ROLE_LABELS, PersonForm, role_of
+from providers.audit_log import log, log_form
+
+PAGE = 50
+MARKS = {ADDITION: "ok", CHANGE: "info", DELETION: "bad"}
+
+
+@login_required
+@permission_required("auth.view_user", raise_exception=True)
+@require_safe
+def people(request: HttpRequest) -> HttpResponse:
+    everyone = list(User.objects.prefetch_related("groups").order_by("-is_active", "username"))
+    rows = [{"it": person, "role": role_of(person)} for person in everyone]
+    active = [row for row in rows if row["it"].is_active]  # type: ignore[attr-defined]  # a row's `it` is a User
+    context = {
+        "rows": rows,
+        "active": len(active),
+        "roles": [
+            {"name": role, "about": about, "people": sum(row["role"] == role for row in active)}
+            for role, about in ROLE_LABELS.items()
+        ],
+        "without": sum(not row["role"] for row in active),
+        "without_mail": sum(not row["it"].email for row in active),  # type: ignore[attr-defined]  # as above
+    }
+    return render(request, "dashboard/people.html", context)
+
+
+@login_required
+@permission_required("auth.add_user", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def person_add(request: HttpRequest) -> HttpResponse:
+    form = PersonForm(request.POST if request.method == "POST" else None, by=me(request))
+    if request.method == "POST" and form.is_valid():
+        person = form.save()
+        log_form(request, person, form, added=True)
+        messages.success(request, _("%(name)s can sign in now.") % {"name": person.get_username()})
+        return redirect("people")
+    return render(request, "dashboard/person.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@login_required
+@permission_required("auth.change_user", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def person(request: HttpRequest, pk: int) -> HttpResponse:
+    """One person: name, e-mail, role, password."""
+    found = get_object_or_404(User.objects.prefetch_related("groups"), pk=pk)
+    form = PersonForm(request.POST if request.method == "POST" else None, instance=found, by=me(request))
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        log_form(request, found, form)
+        messages.success(request, _("Saved: %(name)s.") % {"name": found.get_username()})
+        return redirect("people")
+    context = {"it": found, "form": form, "self": found.pk == request.user.pk}
+    return render(request, "dashboard/person.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@permission_required("auth.change_user", raise_exception=True)
+@require_POST
+def person_switch(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let someone in or out, as the form says; sending it twice changes nothing. Nobody locks themselves out."""
+    found = get_object_or_404(User, pk=pk)
+    active = request.POST.get("active") == "1"
+    if found.pk == request.user.pk and not active:
+        messages.warning(request, _("Nothing was changed: you cannot lock yourself out."))
+        return redirect("people")
+    if User.objects.filter(pk=pk, is_active=not active).update(is_active=active):
+        log(request, found, _("Let in again.") if active else _("Locked out."))
+    said = _("%(name)s can sign in again.") if active else _("%(name)s is locked out, open sessions too.")
+    messages.success(request, said % {"name": found.get_username()})
+    return redirect("people")
+
+
+def me(request: HttpRequest) -> User:
+    """Who is logged in; the views above let nobody else in."""
+    return cast(User, request.user)
+
+
+@login_required
+@permission_required("admin.view_logentry", raise_exception=True)
+@require_safe
+def audit(request: HttpRequest) -> HttpResponse:
+    """Who changed what, newest first, by person and page."""
+    by, before = number(request.GET.get("by", "")), number(request.GET.get("before", ""))
+    entries = LogEntry.objects.select_related("user", "content_type").order_by("-pk")
+    if by:
+        entries = entries.filter(user_id=by)
+    found = list((entries.filter(pk__lt=before) if before else entries)[: PAGE + 1])
+    shown = found[:PAGE]
+    changers = User.objects.filter(pk__in=LogEntry.objects.values("user_id")).order_by("username")
+    context = {
+        "rows": [{"it": entry, "mark": MARKS.get(entry.action_flag, "unknown")} for entry in shown],
+        "total": entries.count(),
+        "newest": shown[0] if shown and not before else None,
+        "people": [(person.pk, person.get_username(), person.pk == by) for person in changers],
+        "by": next((entry.user for entry in shown if by), None),
+        "first_url": audit_url(by=by) if before else None,
+        "next_url": audit_url(by=by, before=shown[-1].pk) if len(found) > PAGE else None,
+    }
+    return render(request, "dashboard/audit.html", context)
+
+
+def number(text: str) -> int:
+    """A number of the address; what is none counts as left out."""
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
+
+
+def audit_url(**asked: Any) -> str:
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return f"{reverse('audit')}?{query}" if query else reverse("audit")
