@@ -13,6 +13,7 @@ CONNECTORS: dict[str, str] = {
     "vast": "providers.connectors.vast.Vast",
     "lambda": "providers.connectors.lambda_cloud.LambdaCloud",
     "google": "providers.connectors.google.Google",
+    "digitalocean": "providers.connectors.digitalocean.DigitalOcean",
 }
 
 

@@ -8,6 +8,7 @@ import re
 MEMORY_GB: dict[str, int] = {
     "RTX PRO 6000": 96,
     "RTX 6000 Ada": 48,
+    "RTX 4000 Ada": 20,
     "RTX A6000": 48,
     "RTX A5000": 24,
     "RTX A4000": 16,
@@ -25,6 +26,7 @@ MEMORY_GB: dict[str, int] = {
     "B200": 180,
     "B300": 288,
     "MI300X": 192,
+    "MI325X": 256,
     "L40S": 48,
     "L40": 48,
     "L4": 24,

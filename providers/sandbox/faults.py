@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 VENDORS = ("anthropic", "google", "vast", "runpod", "lambda", "engine")
@@ -25,14 +25,15 @@ class Fault:
 class Faults:
     """One fault per vendor at a time; the newest counts."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, more: Iterable[str] = ()) -> None:
+        self.vendors = tuple(dict.fromkeys((*VENDORS, *more)))
         self._clock = clock
         self._faults: dict[str, Fault] = {}
 
     def set(self, vendor: str, kind: str, *, for_s: float | None = None, count: int | None = None) -> None:
         """Raises ValueError for an unknown vendor or kind. Without a length it lasts until it is cleared."""
-        if vendor not in VENDORS:
-            raise ValueError(f"vendor must be one of {', '.join(VENDORS)}")
+        if vendor not in self.vendors:
+            raise ValueError(f"vendor must be one of {', '.join(self.vendors)}")
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}")
         self._faults[vendor] = Fault(kind, None if for_s is None else self._clock() + for_s, count)

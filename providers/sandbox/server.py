@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import aiohttp
@@ -27,8 +27,10 @@ HOP_BY_HOP = frozenset(
 )
 
 
-def build_app(state: State, *, engine_url: str = "", pace: float = 1.0, strict: bool = False) -> web.Application:
-    """The application.
+def build_app(
+    state: State, *, engine_url: str = "", pace: float = 1.0, strict: bool = False, more: Iterable[Vendor] = ()
+) -> web.Application:
+    """The application, with `more` vendors than those that are simulated.
 
     `pace` scales the delays of the simulated Claude (0: none); `strict` keeps the vendors' own limits of one call a
     second, which otherwise are wide enough for a person who clicks.
@@ -40,9 +42,10 @@ def build_app(state: State, *, engine_url: str = "", pace: float = 1.0, strict: 
         SandboxVast(state, strict),
         SandboxLambda(state, strict),
         SandboxGoogle(state),
+        *more,
     ]
     app[STATE] = state
-    app[FAULTS] = Faults()
+    app[FAULTS] = Faults(more=[vendor.name for vendor in vendors])
     app[VENDORS] = {vendor.name: vendor for vendor in vendors}
     for vendor in vendors:
         app.router.add_routes(vendor.mounted())

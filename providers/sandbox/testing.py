@@ -13,17 +13,21 @@ from typing import Any
 import httpx
 from aiohttp import web
 
+from providers.connectors import CONNECTORS
 from providers.connectors.base import AccountConfig
 from providers.sandbox.anthropic import ADMIN_KEY
 from providers.sandbox.google import TABLE
 from providers.sandbox.lambda_cloud import KEY as LAMBDA_KEY
 from providers.sandbox.mail import start_sink
+from providers.sandbox.recorded import KEY as RECORDED_KEY
+from providers.sandbox.recorded import Recorded
 from providers.sandbox.runpod import KEY as RUNPOD_KEY
 from providers.sandbox.server import build_app
 from providers.sandbox.state import State, utc_now
 from providers.sandbox.vast import KEY as VAST_KEY
 
 SECRETS = {"anthropic": ADMIN_KEY, "runpod": RUNPOD_KEY, "vast": VAST_KEY, "lambda": LAMBDA_KEY}
+SIMULATED = {*SECRETS, "google"}
 
 
 class Sandbox:
@@ -38,9 +42,9 @@ class Sandbox:
     def config(self, kind: str, **changes: Any) -> AccountConfig:
         """An account that works here."""
         known: dict[str, Any] = {"base_url": f"{self.url}/{kind}", "local": True, "timeout": 5.0, "pause": _no_pause}
-        known["secret"] = SECRETS.get(kind) or self._service_account()
+        known["secret"] = SECRETS.get(kind, RECORDED_KEY)
         if kind == "google":
-            known["settings"] = {"billing_table": TABLE}
+            known |= {"secret": self._service_account(), "settings": {"billing_table": TABLE}}
         return AccountConfig(**(known | changes))
 
     def _service_account(self) -> str:
@@ -71,13 +75,15 @@ def running_sandbox(
     pace: float = 0.0,
     strict: bool = False,
     maildir: Path | None = None,
+    recorded: Path | None = None,
 ) -> Iterator[Sandbox]:
     """Serve the sandbox on loopback until the block ends, with the SMTP sink where there is a `maildir`.
 
-    With `now` its clock stands still there.
+    With `now` its clock stands still there; vendors that nobody simulates answer what is `recorded` of them.
     """
     state = State(path, clock=(lambda: now) if now else utc_now)
-    app = build_app(state, engine_url=engine_url, pace=pace, strict=strict)
+    played = [Recorded(state, kind, recorded) for kind in CONNECTORS if kind not in SIMULATED] if recorded else []
+    app = build_app(state, engine_url=engine_url, pace=pace, strict=strict, more=played)
     loop = asyncio.new_event_loop()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     thread = threading.Thread(target=loop.run_forever, name="sandbox", daemon=True)

@@ -32,7 +32,8 @@ CALLS: dict[str, Callable[[Connector], Any]] = {
 
 @pytest.fixture(scope="module")
 def everyone() -> Iterator[Sandbox]:
-    with running_sandbox() as running:
+    """Every vendor of the registry: simulated, or as it was recorded."""
+    with running_sandbox(recorded=RECORDED) as running:
         yield running
 
 
