@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 
-from django.db.models import Max, Min, Sum
+from django.db.models import Count, Max, Min, Sum
 
 from alerts.models import Address, Rule
 from costs.breakeven import Inputs, Result, compute
@@ -34,6 +34,15 @@ class Unpriced:
     tokens: int
     first: date
     last: date
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """When the rules of a kind ran."""
+
+    kind: str
+    rules: int
+    oldest: datetime
 
 
 class PhaseBudget:
@@ -175,8 +184,14 @@ class Figures:
         return {row["deployment_id"]: row["last"] for row in rows.values("deployment_id").annotate(last=Max("hour"))}
 
     @cached_property
-    def rules(self) -> list[Rule]:
-        return list(Rule.objects.enabled())
+    def runs(self) -> list[Runs]:
+        """By kind, how many rules have run and when the one that is latest did."""
+        ran = Rule.objects.enabled().filter(evaluated_at__isnull=False).values("kind")
+        return [Runs(**row) for row in ran.annotate(rules=Count("id"), oldest=Min("evaluated_at")).order_by("kind")]
+
+    def late_rules(self, kind: str, before: datetime) -> list[Rule]:
+        """Rules of a kind that have not run since."""
+        return list(Rule.objects.enabled().filter(kind=kind, evaluated_at__lt=before))
 
     @cached_property
     def disabled_addresses(self) -> list[Address]:

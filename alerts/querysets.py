@@ -97,9 +97,11 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         """Other alerts of the same rule and subject, newest first."""
         return self.filter(rule=alert.rule, subject=alert.subject).exclude(pk=alert.pk).order_by("-id")
 
-    def of_subject_since(self, rule: Rule, subject: str, since: datetime) -> AlertQuerySet:
-        """Earlier alerts of a subject that opened after a moment; they tell whether it flaps."""
-        return self.filter(rule=rule, subject=subject, opened_at__gte=since)
+    def openings(self, kind: str, since: datetime) -> dict[tuple[int, str, int], int]:
+        """How often each subject opened at each level since a moment, by rule; it tells what flaps."""
+        rows = self.filter(rule__kind=kind, opened_at__gte=since).values("rule_id", "subject", "level")
+        counts = rows.annotate(n=models.Count("id")).order_by()
+        return {(row["rule_id"], row["subject"], row["level"]): row["n"] for row in counts}
 
 
 class SilenceQuerySet(models.QuerySet["Silence"]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 # Of the two numbers of an advisory lock, the one that says that it is about evaluating.
 EVALUATING = 0x616C7274
+# Rule, subject and level, of which something came and went how often.
+Flapped = tuple[int, str, int]
 FLAP_WINDOW = timedelta(hours=1)
 
 
@@ -84,13 +86,13 @@ def _evaluate_kind(name: str, kind: Kind, at: datetime, stamp: bool, everything:
             known.setdefault(alert.rule_id, {})[alert.subject] = alert
         else:
             writer.follow(alert, states.step(status_of(alert), states.GONE, Policy(), at, quiet=True), None)
-    figures = Figures(at)
+    figures, flaps = Figures(at), Alert.objects.openings(name, at - FLAP_WINDOW)
     fine, failed = [], []
     for rule in Rule.objects.enabled().filter(kind=name):
         if not everything and rule.evaluated_at and at - rule.evaluated_at < timedelta(seconds=kind.every_s):
             continue
         try:
-            _look(writer, rule, kind, figures, known.get(rule.pk, {}))
+            _look(writer, rule, kind, figures, known.get(rule.pk, {}), flaps)
             fine.append(rule)
         except BadThreshold as error:
             rule.last_error = str(error)
@@ -103,7 +105,9 @@ def _evaluate_kind(name: str, kind: Kind, at: datetime, stamp: bool, everything:
     return writer.moves
 
 
-def _look(writer: Writer, rule: Rule, kind: Kind, figures: Figures, known: dict[str, Alert]) -> None:
+def _look(
+    writer: Writer, rule: Rule, kind: Kind, figures: Figures, known: dict[str, Alert], flaps: Mapping[Flapped, int]
+) -> None:
     """One rule: each finding against what is known of its subject; a subject no longer found is gone."""
     findings = {f.subject: f for f in kind.evaluate(figures, kind.read(rule.thresholds), frozenset(known))}
     for subject, finding in findings.items():
@@ -112,14 +116,14 @@ def _look(writer: Writer, rule: Rule, kind: Kind, figures: Figures, known: dict[
             continue
         quiet = bool(finding.covered_by) or writer.silenced(rule.kind, subject)
         status = status_of(alert) if alert else None
-        step = states.step(status, finding.sight, _policy(rule, alert, writer.at), writer.at, quiet=quiet)
+        step = states.step(status, finding.sight, _policy(rule, alert, flaps), writer.at, quiet=quiet)
         writer.follow(alert, step, finding, rule)
     for subject, alert in known.items():
         quiet = writer.silenced(rule.kind, subject)
         writer.follow(alert, states.step(status_of(alert), states.GONE, Policy(), writer.at, quiet=quiet), None)
 
 
-def _policy(rule: Rule, alert: Alert | None, at: datetime) -> Policy:
+def _policy(rule: Rule, alert: Alert | None, flaps: Mapping[Flapped, int]) -> Policy:
     def span(seconds: int | None) -> timedelta | None:
         return None if seconds is None else timedelta(seconds=seconds)
 
@@ -131,9 +135,8 @@ def _policy(rule: Rule, alert: Alert | None, at: datetime) -> Policy:
     )
     if alert is None or alert.state not in (State.OPEN, State.ACKNOWLEDGED):
         return policy
-    # One look-up a look, for alerts that are open: there are few of them.
-    flaps = Alert.objects.of_subject_since(rule, alert.subject, at - FLAP_WINDOW).exclude(pk=alert.pk)
-    return states.damped(policy, flaps.filter(level=alert.level).count())
+    opened = flaps.get((rule.pk, alert.subject, alert.level), 0)
+    return states.damped(policy, opened - 1)  # the present opening is no flap yet
 
 
 def acknowledge(*, alert_id: int, by: AbstractBaseUser | None, note: str = "", now: datetime | None = None) -> Alert:

@@ -39,6 +39,7 @@ class Writer:
     note: str = ""
     moves: int = 0
     touched: list[Alert] = field(default_factory=list)
+    changed: set[str] = field(default_factory=set)  # columns of those
 
     def silenced(self, kind: str, subject: str) -> bool:
         return any(s.kind in ("", kind) and s.subject in ("", subject) for s in self.silences)
@@ -56,8 +57,9 @@ class Writer:
             describe(alert, finding)
         if step.moves or alert.pk is None:
             alert.save()
-        elif snapshot(alert) != stored:
+        elif changed := {name for name, value in snapshot(alert).items() if value != stored[name]}:
             self.touched.append(alert)
+            self.changed |= changed
         for move in step.moves:
             self._record(alert, before, move, finding)
             before = move.after
@@ -67,7 +69,7 @@ class Writer:
     def finish(self) -> None:
         """Write what changed without a transition: figures and clocks."""
         if self.touched:
-            Alert.objects.bulk_update(self.touched, [*SAVED_FIELDS])
+            Alert.objects.bulk_update(self.touched, sorted(self.changed), batch_size=200)
 
     def _put(self, alert: Alert, status: Status) -> None:
         if status.state is State.ACKNOWLEDGED and alert.state != State.ACKNOWLEDGED:

@@ -25,14 +25,15 @@ def late(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Findi
 def evaluation(figures: Figures, asked: Asked) -> Iterator[Finding]:
     """Rules that have not run for too long. Whoever asks is not the evaluator that is late (see `alerts.watch`)."""
     longest = timedelta(seconds=float(asked.one("evaluation_s")))
-    seen = [rule for rule in figures.rules if rule.evaluated_at]
-    old = [rule for rule in seen if rule.evaluated_at and figures.now - rule.evaluated_at > longest + slack(rule.kind)]
-    if not old:
+    late_kinds = [(runs, longest + slack(runs.kind)) for runs in figures.runs]
+    late_kinds = [(runs, limit) for runs, limit in late_kinds if figures.now - runs.oldest > limit]
+    if not late_kinds:
         words = Words(todo=_("Nothing to do; every rule runs again."), page="/alerts/rules/")
         yield Finding(EVALUATION, _("Rules run again: 0 of them are late"), False, True, value="0", words=words)
         return
-    oldest = min(rule.evaluated_at for rule in old if rule.evaluated_at)
-    values = {"n": len(old), "all": len(seen), "span": span(figures.now - oldest)}
+    old = [rule for runs, limit in late_kinds for rule in figures.late_rules(runs.kind, figures.now - limit)]
+    oldest = min(runs.oldest for runs, _limit in late_kinds)
+    values = {"n": len(old), "all": sum(runs.rules for runs in figures.runs), "span": span(figures.now - oldest)}
     yield Finding(
         subject=EVALUATION,
         title=_("Rules late: %(n)s of %(all)s not run for %(span)s") % values,
@@ -47,7 +48,7 @@ def evaluation(figures: Figures, asked: Asked) -> Iterator[Finding]:
             facts=[
                 [_("Late rules"), listed([rule.name for rule in old]), ""],
                 [_("Last run"), moment(oldest), _("of the one that is latest")],
-                *[[rule.name, rule.last_error, ""] for rule in old if rule.last_error],
+                *[[rule.name, rule.last_error, ""] for rule in old[:10] if rule.last_error],
             ],
             page="/alerts/rules/",
         ),
