@@ -81,8 +81,10 @@ def subject_of(alert: Alert, transition: Transition) -> str:
         Cause.UNSILENCED: _("Still: %s"),
         Cause.ESCALATED: _("Nobody has it: %s"),
     }
-    shape = shapes.get(Cause(transition.cause))
-    return shape % title if shape else title
+    cause = Cause(transition.cause)
+    if cause is Cause.LOWERED and transition.after != State.RESOLVED:
+        return title  # the first that anybody hears of it
+    return shapes[cause] % title if cause in shapes else title
 
 
 def context_of(delivery: Delivery) -> dict[str, Any]:

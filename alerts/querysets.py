@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -131,7 +130,13 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         """The first message about an alert to a person."""
         return self.filter(alert=alert_id, recipient=recipient).order_by("id").first()
 
-    def told(self, alert_ids: Iterable[int]) -> set[tuple[int, str]]:
-        """(alert, address) of everyone who was told of these alerts, or is about to be."""
-        rows = self.filter(alert__in=list(alert_ids)).exclude(state="dead")
-        return set(rows.values_list("alert_id", "recipient"))
+    def told(self, alert: Alert) -> list[str]:
+        """Who was told that an alert began, or is about to be; of one that took another's place without a word, who
+        was told of that other."""
+        from alerts.models import Alert
+
+        found = self.filter(alert=alert).exclude(state="dead").values_list("recipient", flat=True)
+        if found:
+            return sorted(set(found))
+        before = Alert.objects.earlier(alert).filter(resolved_at=alert.opened_at, level__gt=alert.level).first()
+        return self.told(before) if before else []

@@ -112,8 +112,7 @@ class Writer:
     def _recipients(self, alert: Alert, transition: Transition) -> list[str]:
         rule = alert.rule
         if transition.after == State.RESOLVED:  # those who know that it began, and nobody else
-            told = sorted(address for _, address in Delivery.objects.told([alert.pk]))
-            return self.directory.without(rule, told)
+            return self.directory.without(rule, Delivery.objects.told(alert))
         people = self.directory.of_rule(rule, KINDS[rule.kind].groups if rule.kind in KINDS else ("ops",))
         if transition.cause == Cause.ESCALATED:
             people = self.directory.without(rule, [*people, *self.directory.of_group(ADMINS)])

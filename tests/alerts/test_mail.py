@@ -152,7 +152,7 @@ def test_the_end_has_no_button_to_acknowledge_it(scene: Scene, opened: Delivery,
     [("lowered", "Lower: "), ("gone", "Over: "), ("closed", "Closed: "), ("escalated", "Nobody has it: ")],
 )
 def test_the_subject_says_why_it_comes(opened: Delivery, cause: str, begins: str) -> None:
-    opened.transition.cause = cause
+    opened.transition.cause, opened.transition.after = cause, "open" if cause == "escalated" else "resolved"
     opened.transition.save()
     assert parsed(opened)["Subject"].startswith(begins)
 

@@ -124,6 +124,10 @@ def test_of_a_budgets_levels_only_the_highest_is_open(scene: Scene, ops: Any) ->
         (75, "open"),
     ]
     assert Delivery.objects.filter(transition__after="resolved").count() == 1
+    scene.set("b", False)
+    scene.look()
+    ends = Delivery.objects.filter(transition__after="resolved").order_by("id")
+    assert [(end.alert.level, end.recipient) for end in ends] == [(100, "olga@example.com"), (75, "olga@example.com")]
 
 
 def test_a_silence_keeps_the_mail_back_until_it_ends(scene: Scene, ops: Any) -> None:

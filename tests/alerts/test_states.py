@@ -95,7 +95,7 @@ def test_every_open_message_has_one_end_and_no_end_is_told_that_had_no_beginning
     # In the end everything is clear and nothing is silenced.
     calm = [(4000.0, 0.0, False), (4000.0, 0.0, False)]
     for _at, _value, status, move in run([*schedule, *calm], policy):
-        if move.notify and move.cause in (Cause.CROSSED, Cause.UNSILENCED):
+        if move.notify and move.after is State.OPEN:
             told += 1
         if move.notify and move.after is State.RESOLVED:
             assert status.announced
