@@ -15,6 +15,7 @@ __all__ = ["ENGINES", "CheckResult", "Engine", "EngineClient", "EngineSample", "
 
 ENGINES = {
     "vllm": "providers.engines.vllm.VLLM",
+    "sglang": "providers.engines.sglang.SGLang",
     "tgi": "providers.engines.tgi.TGI",
     "llamacpp": "providers.engines.llamacpp.LlamaCpp",
     "ollama": "providers.engines.ollama.Ollama",

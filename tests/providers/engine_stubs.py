@@ -148,6 +148,29 @@ process_start_time_seconds 1.7955e+09
 python_gc_objects_collected_total{generation="0"} 900.0
 """
 
+SGLANG_METRICS = """\
+# TYPE sglang:num_running_reqs gauge
+sglang:num_running_reqs{engine_type="unified",model_name="qwen",tp_rank="0"} 6.0
+sglang:num_queue_reqs{engine_type="unified",model_name="qwen",tp_rank="0"} 2.0
+# TYPE sglang:token_usage gauge
+sglang:token_usage{engine_type="unified",model_name="qwen",tp_rank="0"} 0.28
+sglang:gen_throughput{engine_type="unified",model_name="qwen",tp_rank="0"} 86.5
+# TYPE sglang:prompt_tokens_total counter
+sglang:prompt_tokens_total{model_name="qwen"} 8128.0
+sglang:generation_tokens_total{model_name="qwen"} 7557.0
+sglang:cached_tokens_total{cache_source="device",model_name="qwen"} 400.0
+sglang:cached_tokens_total{cache_source="host",model_name="qwen"} 100.0
+sglang:num_requests_total{model_name="qwen"} 40.0
+sglang:num_aborted_requests_total{model_name="qwen"} 3.0
+# TYPE sglang:time_to_first_token_seconds histogram
+sglang:time_to_first_token_seconds_bucket{le="0.1",model_name="qwen"} 10.0
+sglang:time_to_first_token_seconds_bucket{le="1.0",model_name="qwen"} 30.0
+sglang:time_to_first_token_seconds_bucket{le="+Inf",model_name="qwen"} 40.0
+sglang:time_to_first_token_seconds_sum{model_name="qwen"} 12.0
+sglang:time_to_first_token_seconds_count{model_name="qwen"} 40.0
+process_start_time_seconds 1.7955e+09
+"""
+
 TGI_METRICS = """\
 # TYPE tgi_request_count counter
 tgi_request_count 12
@@ -173,6 +196,17 @@ def vllm(model: str = "qwen") -> Stub:
             "GET /health": Answer(content_type="text/plain"),
             "GET /v1/models": model_list(model),
             "GET /metrics": as_text(VLLM_METRICS, content_type="text/plain; version=1.0.0; charset=utf-8"),
+            "POST /v1/chat/completions": chat_stream(),
+        }
+    )
+
+
+def sglang(model: str = "qwen") -> Stub:
+    return Stub(
+        {
+            "GET /health": Answer(content_type="text/plain"),
+            "GET /v1/models": model_list(model, owner="sglang"),
+            "GET /metrics": as_text(SGLANG_METRICS, content_type="text/plain; version=1.0.0; charset=utf-8"),
             "POST /v1/chat/completions": chat_stream(),
         }
     )

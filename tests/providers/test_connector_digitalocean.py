@@ -1,4 +1,4 @@
-"""DigitalOcean: recorded answers become rows; prices and memory are of a whole Droplet."""
+"""DigitalOcean: answers as its reference has them become rows; prices and memory are of a whole Droplet."""
 
 from __future__ import annotations
 

@@ -49,6 +49,21 @@ def test_the_names_of_older_vllm_servers_are_known() -> None:
     assert engine_of("vllm").sample(old, "qwen").kv_cache == 0.5
 
 
+def test_sglang_is_read_over_all_its_caches() -> None:
+    assert scrape("sglang", stubs.sglang(), "qwen") == EngineSample(
+        running=6.0,
+        waiting=2.0,
+        kv_cache=0.28,
+        prompt_tokens_total=8128.0,
+        cached_tokens_total=500.0,
+        output_tokens_total=7557.0,
+        requests_total=40.0,
+        failed_total=3.0,
+        ttft_buckets=((0.1, 10.0), (1.0, 30.0), (inf, 40.0)),
+        started_at=datetime.fromtimestamp(1.7955e9, UTC),
+    )
+
+
 def test_tgi_counters_lack_their_suffix_and_labels() -> None:
     sample = scrape("tgi", stubs.tgi())
     assert sample == EngineSample(

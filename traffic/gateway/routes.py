@@ -27,6 +27,7 @@ PROTOCOLS: dict[str, frozenset[Protocol]] = {
     "vllm": BOTH,
     "llamacpp": BOTH,
     "ollama": BOTH,
+    "sglang": frozenset({OPENAI}),
     "tgi": frozenset({OPENAI}),
     "openai_compatible": frozenset({OPENAI}),
 }
