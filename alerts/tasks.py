@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.utils import timezone
 
-from alerts import outbox, services
+from alerts import outbox, services, watch
 
 
 @shared_task(ignore_result=True)
 def evaluate() -> None:
     """Run the rules; whoever is evaluating a kind right now is left alone."""
-    services.evaluate()
+    if not services.evaluate().errors:
+        watch.heartbeat(timezone.now())
 
 
 @shared_task(ignore_result=True)

@@ -20,6 +20,7 @@ DEBUG = False
 DEMO = env.flag("BREAKEVEN_DEMO")
 SECRET_KEY = env.secret("SECRET_KEY", "secret.key")
 CREDENTIALS_KEY = env.secret("BREAKEVEN_KEY", "credentials.key")  # encrypts vendors' keys at rest (Fernet)
+HEARTBEAT_URL = env.text("HEARTBEAT_URL")  # asked once a minute while alert rules run
 BASE_URL = env.text("BREAKEVEN_URL", "http://127.0.0.1:8000").rstrip("/")
 GATEWAY_URL = env.text("GATEWAY_URL", "http://127.0.0.1:8001").rstrip("/")
 SANDBOX_URL = env.text("SANDBOX_URL").rstrip("/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 from django.utils.translation import gettext as _
@@ -18,8 +19,11 @@ EVALUATION = "evaluation"
 
 def late(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
     """A poll that fails or is overdue, by account; and the evaluation of the rules itself."""
-    yield from polls(figures, asked)
-    yield from evaluation(figures, asked)
+    ran = list(evaluation(figures, asked))
+    # Where rules do not run, nobody polls either: one cause, one mail.
+    covered = EVALUATION if any(found.crossed for found in ran) else ""
+    yield from (replace(found, covered_by=covered) for found in polls(figures, asked))
+    yield from ran
 
 
 def evaluation(figures: Figures, asked: Asked) -> Iterator[Finding]:
