@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -23,7 +24,7 @@ from costs.breakeven import (
     volume_saving,
 )
 from costs.breakeven.decimals import decimal
-from costs.breakeven.engine import costs_of
+from costs.breakeven.engine import Costs, costs_of
 from costs.breakeven.statement import number, percent, usd
 from providers.models import PROVIDER_NAMES, Offer
 
@@ -134,16 +135,25 @@ def crossing_rows(inputs: Inputs, result: Result) -> list[CrossingRow]:
 
 @dataclass(frozen=True, slots=True)
 class VolumeRow:
+    """Both ways at one volume, USD a month."""
+
     n: int
     routed: int
-    result: Result
+    api: Decimal
+    selfhost: Decimal
+    gpus: int | None
+    utilisation: Decimal | None
     note: str
     here: bool
 
     @property
     def saving(self) -> Decimal:
         """To the cent: a crossing saves next to nothing."""
-        return self.result.saving.quantize(Decimal("0.01"))
+        return (self.api - self.selfhost).quantize(Decimal("0.01"))
+
+    @property
+    def own_pays(self) -> bool:
+        return self.selfhost <= self.api
 
 
 def volume_rows(inputs: Inputs, result: Result) -> list[VolumeRow]:
@@ -162,12 +172,22 @@ def volume_rows(inputs: Inputs, result: Result) -> list[VolumeRow]:
         notes[crossing.requests_per_month] = _("break-even") if into else _("the API is cheaper again")
     if n:
         notes[n] = _("our run rate") if not notes.get(n) else f"{_('our run rate')}; {notes[n]}"
-    return [_volume_row(inputs, at, notes[at], n) for at in sorted(notes)[:MOST_ROWS]]
+    costs = costs_of(inputs)
+    return [_volume_row(inputs, costs, at, notes[at], n) for at in sorted(notes)[:MOST_ROWS]]
 
 
-def _volume_row(inputs: Inputs, at: int, note: str, here: int) -> VolumeRow:
-    result = compute(replace(inputs, requests_per_month=at), curve_to=0)
-    return VolumeRow(at, routed_requests(at, inputs.routable_share), result, note, at == here)
+def _volume_row(inputs: Inputs, costs: Costs, at: int, note: str, here: int) -> VolumeRow:
+    gpus, peak = costs.gpus(at), Fraction(inputs.selfhost.peak_factor)
+    return VolumeRow(
+        n=at,
+        routed=routed_requests(at, inputs.routable_share),
+        api=decimal(costs.api(at)),
+        selfhost=decimal(costs.selfhost(at)),
+        gpus=gpus,
+        utilisation=decimal(at * costs.load / peak / gpus) if gpus and costs.load else None,
+        note=note,
+        here=at == here,
+    )
 
 
 def step_ends(inputs: Inputs, most: int = 2) -> list[tuple[int, int]]:
@@ -263,10 +283,12 @@ class Other:
     pays_from: int | None
     measured: bool  # whether this GPU's capacity is known
     query: str  # of the what-if with this GPU
+    curve_to: int
 
     @property
     def chart(self) -> dict[str, Any]:
-        return drawn(self.inputs, self.result)
+        """Drawn on the scale of our own curve; only a few of the GPUs are."""
+        return drawn(self.inputs, compute(self.inputs, curve_to=self.curve_to))
 
 
 def others(inputs: Inputs, offers: Iterable[Offer], own_gpu: str, curve_to: int) -> list[Other]:
@@ -281,7 +303,7 @@ def others(inputs: Inputs, offers: Iterable[Offer], own_gpu: str, curve_to: int)
 def _other(inputs: Inputs, offer: Offer, own_gpu: str, curve_to: int) -> Other:
     own = replace(inputs.selfhost, **offered(offer, inputs, own_gpu))
     changed = replace(inputs, selfhost=own)
-    result = compute(changed, curve_to=curve_to)
+    result = compute(changed, curve_to=0)
     return Other(
         name=f"{PROVIDER_NAMES.get(offer.provider, offer.provider)} {offer.gpu}",
         kind=offer.get_kind_display(),
@@ -291,6 +313,7 @@ def _other(inputs: Inputs, offer: Offer, own_gpu: str, curve_to: int) -> Other:
         pays_from=next((c.requests_per_month for c in result.crossings if c.side_to == "selfhost"), None),
         measured=own.gpu_tokens_per_second is not None,
         query=f"gpu={offer_key(offer)}".replace(" ", "+"),
+        curve_to=curve_to,
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from math import exp, log, sqrt
 from statistics import fmean, median
 
@@ -99,7 +100,7 @@ def forecast(
     ratios = [float(amount / scale) for amount in history]
     # A missing day before the last known one is taken for the next one's like.
     ahead = [(max(1, (day - end).days + 1), day.weekday()) for day in open_days]
-    expected, width = _project(ratios, (end - timedelta(len(ratios))).weekday(), ahead)
+    expected, width = _project(tuple(ratios), (end - timedelta(len(ratios))).weekday(), tuple(ahead))
     path = [(day, scale * Decimal(repr(ratio))) for day, ratio in zip(open_days, expected, strict=True)]
     rest = sum((amount for _, amount in path), Decimal(0))
     known_part = spent + committed
@@ -214,17 +215,21 @@ def _history(spend: Mapping[date, Decimal], today: date) -> tuple[list[Decimal],
     return days[::-1], last + timedelta(1)
 
 
+@lru_cache(maxsize=64)
 def _project(
-    ratios: Sequence[float], first_weekday: int, ahead: Sequence[tuple[int, int]]
-) -> tuple[list[float], float]:
-    """The days ahead and the standard deviation of their sum in logarithms, all ways weighed by their past errors."""
+    ratios: tuple[float, ...], first_weekday: int, ahead: tuple[tuple[int, int], ...]
+) -> tuple[tuple[float, ...], float]:
+    """The days ahead and the standard deviation of their sum in logarithms, all ways weighed by their past errors.
+
+    Kept, because it looks at whole days alone, and so says the same from one midnight to the next.
+    """
     now = _read(ratios, first_weekday)
     past = _past_errors(ratios, first_weekday, len(ahead))
     # Looks back overlap; those that do not are the ones that count, and few of them say little.
     apart = len(past) * STEP / len(ahead)
     weights = _weights(past, apart)
     each = [now.ahead(way, ahead) for way in WAYS]
-    said = [sum(weight * one[i] for weight, one in zip(weights, each, strict=True)) for i in range(len(ahead))]
+    said = tuple(sum(weight * one[i] for weight, one in zip(weights, each, strict=True)) for i in range(len(ahead)))
     days, used, trend = len(ahead), min(len(ratios), 14), len(ratios)
     single = now.noise**2 / days + now.noise**2 / used + (now.doubt * (days + min(trend, 14)) / 2) ** 2
     if not past:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import BooleanField, ExpressionWrapper, Q, Sum
+from django.db.models import BooleanField, ExpressionWrapper, Max, Min, Q, Sum
 
 from costs import sheets
 from costs.breakeven import Inputs, Mix, PriceList, SelfHost, TokenPrices, Usage, measured_mix
@@ -53,9 +53,10 @@ def measure(now: datetime) -> Traffic:
     hours = UsageHour.objects.filter(hour__gte=now - WINDOW, hour__lte=now)
     served = ExpressionWrapper(Q(leased__gt=0) | Q(provider="self"), BooleanField())
     groups = hours.annotate(ours=served).values("provider", "model", "task", "ours").annotate(**SUMS)
-    loads = list(hours.values("hour").annotate(tokens=Sum("output")).order_by("hour").values_list("hour", "tokens"))
-    days = observed_days(loads[0][0], now) if loads else Decimal(30)
-    return Traffic(list(groups.order_by()), days, peak([int(tokens) for _, tokens in loads], days))
+    loads = hours.values("hour").annotate(tokens=Sum("output")).order_by()
+    load = loads.aggregate(first=Min("hour"), busiest=Max("tokens"), total=Sum("tokens"))
+    days = observed_days(load["first"], now) if load["first"] else Decimal(30)
+    return Traffic(list(groups.order_by()), days, peak(load["busiest"], load["total"], days))
 
 
 def observed_days(first: datetime, now: datetime) -> Decimal:
@@ -64,13 +65,11 @@ def observed_days(first: datetime, now: datetime) -> Decimal:
     return min(max(days, Decimal(1)), Decimal(30))
 
 
-def peak(tokens: list[int], days: Decimal) -> Decimal:
-    """Busiest hour against the mean hour, quiet hours included; at least 1."""
-    total = sum(tokens)
-    if not total:
+def peak(busiest: Decimal | None, total: Decimal | None, days: Decimal) -> Decimal:
+    """Output tokens of the busiest hour against the mean hour, quiet hours included; at least 1."""
+    if not busiest or not total:
         return Decimal(1)
-    mean = Decimal(total) / (days * 24)
-    return max(Decimal(1), round(Decimal(max(tokens)) / mean, 4))
+    return max(Decimal(1), round(Decimal(busiest) / (Decimal(total) / (days * 24)), 4))
 
 
 class BookPrices:

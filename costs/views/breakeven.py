@@ -71,7 +71,7 @@ def _form(request: HttpRequest, now: datetime, live: Inputs) -> WhatIfForm:
     return WhatIfForm(
         request.GET,
         live=live,
-        sheets=price_lists(now),
+        sheets=price_lists(now) if request.GET else {},
         offers=cheapest_offers(),
         own_gpu=leased.gpu if leased else "RTX 4090",
         models=model_choices(_current_models(now), [sheets.load()]),

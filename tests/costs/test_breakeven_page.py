@@ -300,7 +300,15 @@ def test_the_volumes_hold_the_researchs_table_and_where_we_are() -> None:
     rows = breakeven_page.volume_rows(inputs, compute(inputs))
     assert [row.n for row in rows] == [30_000, 94_666, 100_000, 106_700, 126_412, 300_000, 1_000_000]
     assert [row.here for row in rows].count(True) == 1
-    assert [round(row.result.api_cost) for row in rows if not row.note] == [95, 315, 945, 3150]
+    assert [round(row.api) for row in rows if not row.note] == [95, 315, 945, 3150]
+
+
+def test_a_volumes_row_is_what_the_engine_says() -> None:
+    inputs = with_body(requests_per_month=1_000_000, selfhost={"gpu_tokens_per_second": 85, "peak_factor": 3})
+    row = breakeven_page.volume_rows(inputs, compute(inputs))[-1]
+    result = compute(inputs)
+    assert (row.n, row.api, row.selfhost, row.gpus) == (1_000_000, result.api_cost, result.selfhost_cost, 3)
+    assert row.utilisation == result.utilisation
 
 
 def test_the_widest_swing_stands_first_and_the_scale_holds_all() -> None:
