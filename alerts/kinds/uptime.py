@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -15,15 +15,26 @@ from providers.models import PROVIDER_NAMES, Deployment, Outage
 
 
 def outages(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
-    """One subject for each deployment that is down; where all of a vendor's are, the vendor speaks for them."""
+    """One subject for each deployment that is down; where all of a vendor's are, the vendor speaks for them.
+
+    It does so until the last of them is up again: one that lags behind its fellows is no news.
+    """
     down = {outage.deployment.slug: outage for outage in figures.open_outages if outage.deployment.enabled}
     vendors = down_vendors(figures, down, int(asked.one("group")))
+    lagging = {outage.deployment.provider for outage in down.values()} & live_vendors(live)
     for outage in down.values():
-        covered = f"provider:{outage.deployment.provider}" if outage.deployment.provider in vendors else ""
-        yield is_down(figures, outage, covered)
+        provider = outage.deployment.provider
+        yield is_down(figures, outage, f"provider:{provider}" if provider in lagging | vendors.keys() else "")
     for provider, slugs in vendors.items():
         yield vendor_down(figures, provider, [down[slug] for slug in slugs])
-    yield from back_up(figures, down, vendors, live)
+    for provider in lagging - vendors.keys():
+        title = _("Answers in part: %(name)s") % {"name": PROVIDER_NAMES.get(provider, provider)}
+        yield Finding(f"provider:{provider}", title, crossed=False, clear=False)
+    yield from back_up(figures, down, vendors.keys() | lagging, live)
+
+
+def live_vendors(live: frozenset[str]) -> set[str]:
+    return {subject.partition(":")[2] for subject in live if subject.startswith("provider:")}
 
 
 def down_vendors(figures: Figures, down: dict[str, Outage], fewest: int) -> dict[str, list[str]]:
@@ -106,16 +117,15 @@ def vendor_down(figures: Figures, provider: str, outages: list[Outage]) -> Findi
     )
 
 
-def back_up(
-    figures: Figures, down: dict[str, Outage], vendors: dict[str, list[str]], live: frozenset[str]
-) -> Iterator[Finding]:
+def back_up(figures: Figures, down: dict[str, Outage], vendors: Set[str], live: frozenset[str]) -> Iterator[Finding]:
     """What was down and is not."""
+    for provider in live_vendors(live) - vendors:
+        title = _("Answers again: %(name)s, 0 deployments are down") % {"name": PROVIDER_NAMES.get(provider, provider)}
+        words = Words(todo=_("Nothing to do; all its deployments answer again."), page=reverse("providers:uptime"))
+        yield Finding(f"provider:{provider}", title, crossed=False, clear=True, value="0", words=words)
     for subject in live:
         what, _colon, name = subject.partition(":")
-        if what == "provider" and name not in vendors:
-            words = {"name": PROVIDER_NAMES.get(name, name)}
-            yield Finding(subject, _("Answers again: %(name)s, in part at least") % words, False, True, value="0")
-        elif what == "deployment" and name not in down and name in figures.deployments:
+        if what == "deployment" and name not in down and name in figures.deployments:
             yield is_up(figures, figures.deployments[name])
 
 

@@ -176,6 +176,20 @@ def test_where_all_of_a_vendor_is_down_the_vendor_speaks_for_its_deployments(db:
     assert {by_subject[f"deployment:d{n}"].covered_by for n in range(3)} == {"provider:runpod"}
 
 
+def test_a_vendor_that_comes_back_bit_by_bit_is_told_once_each_way(db: Any) -> None:
+    person("olga", "ops")
+    lost = [break_down(deployment(f"d{n}", "runpod")) for n in range(3)]
+    for ended in (0, 2, 3):
+        for outage in lost[:ended]:
+            outage.ended_at = NOW
+            outage.save()
+        services.evaluate(now=NOW, kinds=["outage"])
+        services.evaluate(now=NOW, kinds=["outage"])
+    told = Delivery.objects.order_by("id").values_list("alert__subject", "transition__after")
+    assert list(told) == [("provider:runpod", "open"), ("provider:runpod", "resolved")]
+    assert not Alert.objects.live().exists()
+
+
 def account(**more: Any) -> Account:
     made = Account.objects.create(slug="claude", name="Claude org", kind="anthropic", **more)
     Account.objects.update(created_at=NOW - timedelta(days=30))
