@@ -1,16 +1,16 @@
-"""Costs' part of the JSON API: spend, plan, break-even, scenarios, scorecard, reconciliation."""
+"""Costs' part of the JSON API: spend, plan, break-even, scenarios, scorecard, reconciliation, FOCUS export."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Body, Query, Router
 from pydantic import Field
 
-from costs import golive, reconcile, scenarios, sheets
+from costs import focus, golive, reconcile, scenarios, sheets
 from costs.breakeven import Inputs, InvalidInputs, as_json, compute, inputs_from_body
 from costs.evidence import gather
 from costs.live import live_inputs, price_lists
@@ -135,6 +135,27 @@ def get_reconciliation(request: HttpRequest, month: Month = None) -> Any:
     now = timezone.now()
     first = month_days(month)[0] if month else now.date().replace(day=1)
     return reconcile.as_json(reconcile.reconcile(first, now))
+
+
+Dataset = Literal["cost-and-usage", "invoice-detail", "billing-period"]
+CSV = {"responses": {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}}
+
+
+@router.get(
+    "/export/focus",
+    auth=needs("read"),
+    response={200: None, **READ_ERRORS},
+    openapi_extra=CSV,
+    summary="A month in FOCUS 1.4, as CSV with a header; without `month` the current one",
+)
+def get_focus(
+    request: HttpRequest, month: Month = None, version: Literal["1.4"] = "1.4", dataset: Dataset = "cost-and-usage"
+) -> Any:
+    now = timezone.now()
+    first = month_days(month)[0] if month else now.date().replace(day=1)
+    answer = HttpResponse(focus.export(dataset, first, now), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="{focus.file_name(dataset, first)}"'
+    return answer
 
 
 @router.get(

@@ -1,0 +1,124 @@
+"""Cost and usage: every line that counts in the month. EffectiveCost adds up to its spend, by source to its provenance.
+
+The billing period is the month asked for, as in the ledger; where the vendor counts a line to another month (Google's
+begins eight hours late), x_InvoiceMonth says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from costs.focus.categories import service
+from costs.focus.cells import Row, midnight, moment, number, text
+from costs.focus.ledger import Item, Month, issuer
+from providers.models import OfferKind, provider_name
+
+COLUMNS = (
+    "BilledCost", "BillingAccountId", "BillingAccountName", "BillingCurrency", "BillingPeriodEnd", "BillingPeriodStart",
+    "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargeFrequency", "ChargePeriodEnd", "ChargePeriodStart",
+    "ConsumedQuantity", "ConsumedUnit", "ContractedCost", "EffectiveCost", "HostProviderName", "InvoiceDetailId",
+    "InvoiceId", "InvoiceIssuerName", "ListCost", "PricingCategory", "PricingQuantity", "PricingUnit", "RegionId",
+    "RegionName", "ResourceId", "ResourceName", "ResourceType", "ServiceCategory", "ServiceName", "ServiceProviderName",
+    "ServiceSubcategory", "x_Application", "x_BudgetPhase", "x_Category", "x_CostSource", "x_Deployment", "x_GpuType",
+    "x_InvoiceMonth", "x_Model", "x_Task", "x_TokenClass",
+)  # fmt: skip
+PRICED_AS: dict[str, str] = {
+    OfferKind.SPOT: "Dynamic", OfferKind.COMMITTED_1Y: "Committed", OfferKind.COMMITTED_3Y: "Committed",
+}  # fmt: skip
+UNLEASED = {"Usage": "Standard", "Purchase": "Other"}  # taxes, credits and adjustments have no price
+
+
+def rows(month: Month) -> Iterator[Row]:
+    for item in month.items:
+        yield {
+            **period(month),
+            **costs(item),
+            **who_bills(month, item),
+            **what(item),
+            **machine(month, item),
+            **ours(month, item),
+        }
+
+
+def period(month: Month) -> Row:
+    return {
+        "BillingCurrency": "USD",
+        "BillingPeriodStart": moment(midnight(month.first)),
+        "BillingPeriodEnd": moment(midnight(month.until)),
+    }
+
+
+def costs(item: Item) -> Row:
+    """A bill is what was agreed, so that contracted and effective cost are one."""
+    return {
+        "BilledCost": number(item.billed),
+        "EffectiveCost": number(item.amount),
+        "ContractedCost": number(item.amount),
+        "ListCost": number(item.list_amount),
+    }
+
+
+def who_bills(month: Month, item: Item) -> Row:
+    account = month.account(item)
+    return {
+        "BillingAccountId": month.billing_account(item),
+        "BillingAccountName": text(account.name) if account else "",
+        "InvoiceIssuerName": text(issuer(item)),
+        "ServiceProviderName": text(provider_name(item.provider)),
+        "HostProviderName": text(provider_name(item.provider)),
+        "InvoiceId": month.invoice_id(item),
+        "InvoiceDetailId": month.detail_id(item),
+    }
+
+
+def what(item: Item) -> Row:
+    kind = service(item.category)
+    counted = kind.charge == "Usage" and item.tokens is not None
+    return {
+        "ChargeCategory": kind.charge,
+        "ChargeFrequency": kind.frequency,
+        "ChargeDescription": text(item.description or described(item)),
+        "ChargePeriodStart": moment(item.starts_at),
+        "ChargePeriodEnd": moment(item.ends_at),
+        "ConsumedQuantity": number(item.tokens) if counted else "",
+        "ConsumedUnit": "Tokens" if counted else "",
+        "ServiceCategory": kind.category,
+        "ServiceSubcategory": kind.subcategory,
+        "ServiceName": text(f"{provider_name(item.provider)} {kind.name}"),
+    }
+
+
+def described(item: Item) -> str:
+    """What stands where nobody wrote anything."""
+    words = [item.model, item.token_class.replace("_", " "), service(item.category).name]
+    return " ".join(word for word in words if word)
+
+
+def machine(month: Month, item: Item) -> Row:
+    lease = month.leases.get(item.lease_id) if item.lease_id is not None else None
+    if lease is None:
+        return {"PricingCategory": UNLEASED.get(service(item.category).charge, "")}
+    return {
+        "PricingCategory": PRICED_AS.get(lease.kind, "Standard"),
+        "RegionId": text(lease.region),
+        "RegionName": text(lease.region),
+        "ResourceId": text(lease.external_id),
+        "ResourceName": text(lease.name),
+        "ResourceType": "GPU machine",
+        "x_GpuType": text(lease.gpu),
+    }
+
+
+def ours(month: Month, item: Item) -> Row:
+    """What FOCUS has no column for; these stand last."""
+    return {
+        "x_Application": month.names.applications.get(item.application_id, ""),
+        "x_BudgetPhase": month.phase(item),
+        "x_Category": item.category,
+        "x_CostSource": item.provenance,
+        "x_Deployment": month.names.deployments.get(item.deployment_id, ""),
+        "x_InvoiceMonth": item.invoice_month,
+        "x_Model": text(item.model),
+        "x_Task": item.task,
+        "x_TokenClass": item.token_class,
+    }

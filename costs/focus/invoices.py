@@ -1,0 +1,86 @@
+"""Invoice detail, whose lines add up to BilledCost of cost and usage, and the billing periods of all who bill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+
+from costs.focus.categories import service
+from costs.focus.cells import Row, midnight, moment, number, pairs, text
+from costs.focus.cost_and_usage import period
+from costs.focus.ledger import Item, Month, issuer
+from costs.models import Category
+
+DETAIL_COLUMNS = (
+    "BilledCost", "BillingAccountId", "BillingCurrency", "BillingPeriodEnd", "BillingPeriodStart", "ChargeCategory",
+    "InvoiceDetailCreated", "InvoiceDetailDescription", "InvoiceDetailGrain", "InvoiceDetailId",
+    "InvoiceDetailLastUpdated", "InvoiceId", "InvoiceIssueDate", "InvoiceIssueStatus", "InvoiceIssuerName",
+    "PaymentDueDate", "PaymentTerms", "ReferenceInvoiceId", "x_Category", "x_CostSource",
+)  # fmt: skip
+PERIOD_COLUMNS = (
+    "BillingPeriodCreated", "BillingPeriodEnd", "BillingPeriodLastUpdated", "BillingPeriodStart", "BillingPeriodStatus",
+    "InvoiceIssuerName",
+)  # fmt: skip
+PREPAID, NOT_SAID = "Prepaid", "Not stated by the vendor"
+
+
+def detail_rows(month: Month) -> Iterator[Row]:
+    """A line for each invoice and category, without what is not on any bill."""
+    lines: dict[str, list[Item]] = {}
+    for item in month.items:
+        if item.on_a_bill:
+            lines.setdefault(month.detail_id(item), []).append(item)
+    for detail_id, items in lines.items():
+        yield detail(month, detail_id, items)
+
+
+def detail(month: Month, detail_id: str, items: list[Item]) -> Row:
+    one = items[0]
+    invoice_id, kind = month.invoice_id(one), service(one.category)
+    issued = one.category == Category.INVOICE or month.is_closed(one.provider)
+    return {
+        **period(month),
+        "BilledCost": number(sum((item.billed for item in items), Decimal(0))),
+        "BillingAccountId": month.billing_account(one),
+        "ChargeCategory": kind.charge,
+        "InvoiceDetailCreated": moment(min(item.created_at for item in items)),
+        "InvoiceDetailLastUpdated": moment(max(item.updated_at for item in items)),
+        "InvoiceDetailDescription": text(f"{issuer(one)} {kind.name}"),
+        "InvoiceDetailGrain": pairs({"x_Category": one.category}),
+        "InvoiceDetailId": detail_id,
+        "InvoiceId": invoice_id,
+        "InvoiceIssueStatus": "Issued" if issued else "Open",
+        "InvoiceIssuerName": text(issuer(one)),
+        "PaymentTerms": terms(month, one),
+        "ReferenceInvoiceId": invoice_id,  # no line of the ledger corrects another: a revised bill is read anew
+        "x_Category": one.category,
+        "x_CostSource": one.provenance,
+    }
+
+
+def terms(month: Month, item: Item) -> str:
+    account = month.account(item)
+    return PREPAID if account is not None and account.pk in month.prepaid else NOT_SAID
+
+
+def period_rows(month: Month) -> Iterator[Row]:
+    """One row for each who bills; providers that go by one name are one."""
+    issuers: dict[str, list[Item]] = {}
+    for item in month.items:
+        issuers.setdefault(issuer(item), []).append(item)
+    first = midnight(month.first)
+    for name, items in sorted(issuers.items()):
+        closed = all(month.is_closed(provider) for provider in {item.provider for item in items})
+        yield {
+            "BillingPeriodStart": moment(first),
+            "BillingPeriodEnd": moment(midnight(month.until)),
+            "BillingPeriodCreated": moment(first),
+            "BillingPeriodLastUpdated": moment(latest(first, items)),
+            "BillingPeriodStatus": "Closed" if closed else "Open",
+            "InvoiceIssuerName": text(name),
+        }
+
+
+def latest(first: datetime, items: list[Item]) -> datetime:
+    return max(first, *(item.updated_at for item in items))

@@ -1,0 +1,244 @@
+"""What FOCUS' tables are made from: everything that counts in a month by the rules of `costs.spend`, with whatever else
+the ledger says of it. Ten statements, whatever the volume; bills and leases are added up by day in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from django.db.models import F, Max, Min, Sum
+from django.db.models.functions import TruncDate
+
+from costs.focus.cells import midnight
+from costs.models import Category, Charge, Phase, Provenance
+from costs.spend import TOKENS, Names, bill_days, counts, invoices_reaching, provisional_counts, usage_rows
+from providers.models import Account, Balance, Lease, VendorCost, provider_name
+from providers.rest.periods import next_month
+
+DAY = timedelta(days=1)
+ON_A_BILL = (Provenance.BILLED, Provenance.ENTERED)
+ALIKE = (
+    "day", "provider", "account_id", "provenance", "category", "lease_id", "invoice_month", "model", "token_class",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line: USD of a provider and category for a span of time, from where it is known, and whose."""
+
+    starts_at: datetime
+    ends_at: datetime
+    provider: str
+    provenance: str
+    category: str
+    amount: Decimal
+    list_amount: Decimal
+    created_at: datetime
+    updated_at: datetime
+    account_id: int | None = None
+    lease_id: int | None = None
+    charge_id: int | None = None  # of what a person entered; the rest is added up
+    model: str = ""
+    token_class: str = ""
+    invoice_month: str = ""
+    description: str = ""
+    application_id: int = 0
+    deployment_id: int = 0
+    task: str = ""
+    tokens: int | None = None
+
+    @property
+    def on_a_bill(self) -> bool:
+        return self.provenance in ON_A_BILL
+
+    @property
+    def billed(self) -> Decimal:
+        """What somebody asks us to pay; of what we only measured or estimated nothing yet."""
+        return self.amount if self.on_a_bill else Decimal(0)
+
+
+@dataclass(frozen=True)
+class Month:
+    """A month's items in order of time, and what is known of those who bill them."""
+
+    first: date
+    now: datetime
+    items: list[Item]
+    complete: dict[str, date]  # by provider whose bill is read, the first day that it does not hold whole
+
+    @property
+    def until(self) -> date:
+        return next_month(self.first)
+
+    def is_closed(self, provider: str) -> bool:
+        """Whether the month is over and the bill, where one is read, holds all its days; vendors may still revise."""
+        whole = self.complete.get(provider, self.until) >= self.until
+        return whole and self.now >= midnight(self.until)
+
+    @cached_property
+    def names(self) -> Names:
+        return Names()
+
+    @cached_property
+    def accounts(self) -> dict[int, Account]:
+        return {account.pk: account for account in Account.objects.defer("secret")}
+
+    @cached_property
+    def prepaid(self) -> set[int]:
+        """Accounts whose vendor takes the money first."""
+        return set(Balance.objects.values_list("account_id", flat=True))
+
+    @cached_property
+    def leases(self) -> dict[int, Lease]:
+        wanted = {item.lease_id for item in self.items if item.lease_id is not None}
+        return {lease.pk: lease for lease in Lease.objects.filter(pk__in=wanted)}
+
+    @cached_property
+    def phases(self) -> list[Phase]:
+        return list(Phase.objects.exclude(starts_on=None).order_by("-starts_on"))
+
+    def account(self, item: Item) -> Account | None:
+        """Whose bill it is on: said, or the only account there is at the provider."""
+        if item.account_id is not None:
+            return self.accounts[item.account_id]
+        there = [account for account in self.accounts.values() if account.kind == item.provider]
+        return there[0] if len(there) == 1 else None
+
+    def billing_account(self, item: Item) -> str:
+        account = self.account(item)
+        return account.slug if account else item.provider
+
+    def phase(self, item: Item) -> str:
+        """The phase planned for the day that it begins on."""
+        day = item.starts_at.astimezone(UTC).date()
+        for phase in self.phases:
+            if phase.starts_on and phase.starts_on <= day and (phase.ends_on is None or day < phase.ends_on):
+                return phase.slug
+        return ""
+
+    def invoice_id(self, item: Item) -> str:
+        """Ours: no vendor's report says its own number. What a person entered is on papers of its own."""
+        if not item.on_a_bill:
+            return ""
+        parts = [item.provider, self.billing_account(item), f"{self.first:%Y-%m}"]
+        if item.provenance == Provenance.ENTERED:
+            parts.append("entered")
+        if item.category == Category.INVOICE:
+            parts.append(str(item.charge_id))
+        return "/".join(parts)
+
+    def detail_id(self, item: Item) -> str:
+        """The line of the invoice: one for each category."""
+        return f"{self.invoice_id(item)}/{item.category}" if item.on_a_bill else ""
+
+
+def issuer(item: Item) -> str:
+    return provider_name(item.provider)
+
+
+def read(first: date, now: datetime) -> Month:
+    """Everything that counts in the month that begins on `first`."""
+    until = next_month(first)
+    complete, invoiced = bill_days(), invoices_reaching(first, until)
+    made, entered = made_rows(first, until), entered_rows(first, until)
+    invoiced |= {(row["provider"], row["invoice_month"]) for row in entered if row["category"] == Category.INVOICE}
+    lists = list_extras(first, until)
+    items = [made_item(row, lists) for row in made if counts(row, complete, invoiced)]
+    items += [entered_item(row) for row in entered]
+    items += [
+        measured_item(row, now)
+        for row in usage_rows(first, until)
+        if row["cost"] and provisional_counts(row["provider"], row["day"], complete, invoiced)
+    ]
+    items.sort(key=lambda item: (item.starts_at, item.provider, item.provenance, item.category, item.model))
+    return Month(first, now, items, complete)
+
+
+def made_rows(since: date, until: date) -> list[dict[str, Any]]:
+    """Billed and estimated charges, those of a day that are alike added up."""
+    charges = Charge.objects.between(since, until).exclude(provenance=Provenance.ENTERED).values(*ALIKE)
+    return list(charges.annotate(total=Sum("amount"), created=Min("created_at"), updated=Max("updated_at")))
+
+
+def entered_rows(since: date, until: date) -> list[dict[str, Any]]:
+    """What people entered, each by itself."""
+    columns = ("id", "amount", "created_at", "updated_at", "description", *ALIKE)
+    return list(Charge.objects.between(since, until).filter(provenance=Provenance.ENTERED).values(*columns))
+
+
+def list_extras(since: date, until: date) -> dict[tuple[Any, ...], Decimal]:
+    """How much more a day's lines would have cost at list price, where a vendor says both."""
+    costs = VendorCost.objects.filter(starts_at__gte=midnight(since), starts_at__lt=midnight(until))
+    rows: Any = (
+        costs.exclude(list_amount=None)
+        .annotate(day=TruncDate("starts_at", tzinfo=UTC))
+        .values_list("day", "account_id", "category", "resource", "invoice_month", "model", "token_class")
+        .annotate(extra=Sum(F("list_amount") - F("amount")))
+    )
+    lease_ids = dict(lease_keys()) if rows else {}
+    found: dict[tuple[Any, ...], Decimal] = {}
+    for day, account, category, resource, month, model, token_class, extra in rows:
+        key = (day, account, category, lease_ids.get((account, resource)), month, model, token_class)
+        found[key] = found.get(key, Decimal(0)) + extra
+    return found
+
+
+def lease_keys() -> Iterator[tuple[tuple[int, str], int]]:
+    for pk, account, external in Lease.objects.values_list("pk", "account_id", "external_id"):
+        yield (account, external), pk
+
+
+def made_item(row: dict[str, Any], lists: dict[tuple[Any, ...], Decimal]) -> Item:
+    extra = Decimal(0)
+    if row["provenance"] == Provenance.BILLED:
+        names = ("day", "account_id", "category", "lease_id", "invoice_month", "model", "token_class")
+        extra = lists.get(tuple(row[name] for name in names), Decimal(0))
+    return Item(
+        starts_at=midnight(row["day"]),
+        ends_at=midnight(row["day"] + DAY),
+        amount=row["total"],
+        list_amount=row["total"] + extra,
+        created_at=row["created"],
+        updated_at=row["updated"],
+        **{name: row[name] for name in ALIKE if name != "day"},
+    )
+
+
+def entered_item(row: dict[str, Any]) -> Item:
+    """What stands for a month as a whole has that month as its time, whatever day it counts on."""
+    starts_at, ends_at = midnight(row["day"]), midnight(row["day"] + DAY)
+    if row["invoice_month"] and (row["category"] == Category.INVOICE or row["day"].day == 1):
+        first = date.fromisoformat(f"{row['invoice_month']}-01")
+        starts_at, ends_at = midnight(first), midnight(next_month(first))
+    return Item(
+        starts_at=starts_at,
+        ends_at=ends_at,
+        charge_id=row["id"],
+        list_amount=row["amount"],
+        **{name: row[name] for name in ("amount", "created_at", "updated_at", "description")},
+        **{name: row[name] for name in ALIKE if name != "day"},
+    )
+
+
+def measured_item(row: dict[str, Any], now: datetime) -> Item:
+    starts_at, ends_at = midnight(row["day"]), midnight(row["day"] + DAY)
+    return Item(
+        starts_at=starts_at,
+        ends_at=ends_at,
+        provider=row["provider"],
+        provenance=Provenance.MEASURED,
+        category=Category.TOKENS,
+        amount=row["cost"],
+        list_amount=row["cost"],
+        created_at=starts_at,
+        updated_at=max(starts_at, min(now, ends_at)),
+        model=row["model"],
+        application_id=row["application_id"],
+        deployment_id=row["deployment_id"],
+        task=row["task"],
+        tokens=sum(row[name] for name in TOKENS),
+    )

@@ -1,0 +1,310 @@
+"""The FOCUS export says what the ledger says, to the last decimal, in a form that the public linter takes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from focus_data_toolkit.cli import main as focus_toolkit
+from focus_data_toolkit.validate import validate_dataset_bundle
+
+from costs import focus, ledger
+from costs.models import Charge, Phase
+from costs.spend import spend
+from providers.models import Account, Balance, Deployment, Feed, Lease, LeaseSpan, VendorCost
+from tests.costs.people import client_of, text
+from tests.costs.test_spend import at, usage
+from traffic.keys import callers, create_key
+from traffic.models import Application
+
+MAY, JUNE = date(2026, 5, 1), date(2026, 6, 1)
+NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)
+NAMES = {
+    "cost-and-usage": "Cost and Usage", "invoice-detail": "Invoice Detail", "billing-period": "Billing Period",
+}  # fmt: skip
+PROVENANCE = ("billed", "measured", "estimated", "entered")
+
+
+def table(dataset: str, month: date = MAY, now: datetime = NOW) -> list[dict[str, str]]:
+    return parsed(focus.export(dataset, month, now))
+
+
+def parsed(written: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(written, newline="")))
+
+
+def total(rows: Iterable[dict[str, str]], column: str = "EffectiveCost") -> Decimal:
+    return sum((Decimal(row[column]) for row in rows), Decimal(0))
+
+
+def only(rows: Iterable[dict[str, str]], **wanted: str) -> dict[str, str]:
+    (row,) = [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+    return row
+
+
+def account(kind: str, complete: datetime | None = None, **given: Any) -> Account:
+    made = Account.objects.create(**{"slug": f"our-{kind}", "name": f"Our {kind}", "kind": kind, **given})
+    Feed.objects.create(account=made, kind="costs", every_s=60, due_at=NOW, complete_until=complete)
+    return made
+
+
+def vendor_cost(of: Account, day: date, amount: str, **given: Any) -> None:
+    values = {"category": "tokens", "model": "", "original_amount": Decimal(amount), **given}
+    VendorCost.objects.create(
+        account=of, external_id=str(VendorCost.objects.count()), starts_at=at(day), ends_at=at(day + timedelta(days=1)),
+        amount=Decimal(amount), **values,
+    )  # fmt: skip
+
+
+def entered(provider: str, category: str, amount: str, day: date = MAY, **given: Any) -> Charge:
+    values = {"key": f"entered:{Charge.objects.count()}", "starts_at": at(day), "ends_at": at(day), **given}
+    return Charge.objects.create(
+        provider=provider, category=category, amount=Decimal(amount), original_amount=Decimal(amount), day=day,
+        provenance="entered", **values,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def may(db: None) -> None:
+    """A month with every provenance: a bill that is whole for its first half, a pod by the hour, papers by hand."""
+    shop = Application.objects.create(slug="shop", name="Shop")
+    claude = account("anthropic", at(date(2026, 5, 20)))
+    for day in (date(2026, 5, 12), date(2026, 5, 25)):
+        for token_class, amount in (("output", "1.000000000003"), ("cache_read", "0.0000001")):
+            vendor_cost(claude, day, amount, model="claude", token_class=token_class)
+        usage(day=day, application_id=shop.pk, cost=Decimal("0.000000000007"), output=5, cache_read=2)
+    vendor_cost(claude, date(2026, 5, 12), "0.22", category="tax")
+    vendor_cost(claude, date(2026, 5, 13), "-0.5", category="credit")
+    google = account("google", at(JUNE))
+    vendor_cost(google, date(2026, 5, 1), "3", category="vm", list_amount=Decimal(4), invoice_month="2026-04")
+    runpod = account("runpod")
+    Balance.objects.create(account=runpod, amount=20, at=NOW)
+    pod = Lease.objects.create(
+        account=runpod, external_id="p1", name="Pod", gpu="RTX 4090", kind="spot", price_per_hour=Decimal("0.34"),
+        started_at=at(MAY), seen_at=NOW, region="EU-RO-1",
+    )  # fmt: skip
+    LeaseSpan.objects.create(
+        lease=pod, starts_at=at(date(2026, 4, 30), 20), ends_at=at(MAY, 9) + timedelta(minutes=7), state="running",
+        price_per_hour=Decimal("0.34"),
+    )  # fmt: skip
+    Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://x", lease=pod)
+    usage(day=MAY, provider="=aurora", model="-1+cmd", cost=Decimal("0.25"), output=1000)
+    entered("runpod", "upkeep", "6", description='Backups,\n"and" more', invoice_month="2026-05")
+    entered("lambda", "invoice", "70.5", date(2026, 5, 9), invoice_month="2026-05")
+    usage(day=date(2026, 5, 3), provider="lambda", cost=Decimal(60))
+    Phase.objects.all().delete()
+    Phase.objects.create(
+        slug="pilot", name="Pilot", starts_on=MAY, ends_on=date(2026, 5, 20), budget_low=1, budget_high=2, volume_from=0
+    )
+    ledger.post()
+
+
+def test_effective_cost_is_the_spend_of_the_month_by_provenance(may: None) -> None:
+    rows, found = table("cost-and-usage"), spend(MAY, JUNE)
+    assert total(rows) == found.total > 0
+    by_source = {source: total(row for row in rows if row["x_CostSource"] == source) for source in PROVENANCE}
+    assert by_source == found.provenance
+    assert all(by_source.values())
+
+
+def test_by_provider_it_is_what_the_ledger_says_of_each(may: None) -> None:
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for row in table("cost-and-usage"):
+        sums[row["InvoiceIssuerName"]] += Decimal(row["EffectiveCost"])
+    spent = {group.key: group.amount for group in spend(MAY, JUNE).groups if group.amount}
+    assert sorted(sums.values()) == sorted(spent.values())
+
+
+def test_billed_cost_is_on_bills_alone_and_adds_up_to_the_invoices(may: None) -> None:
+    rows, lines = table("cost-and-usage"), table("invoice-detail")
+    for row in rows:
+        on_a_bill = row["x_CostSource"] in ("billed", "entered")
+        assert row["BilledCost"] == (row["EffectiveCost"] if on_a_bill else "0")
+        assert bool(row["InvoiceId"]) == bool(row["InvoiceDetailId"]) == on_a_bill
+    assert total(rows, "BilledCost") == total(lines, "BilledCost") > 0
+
+
+@pytest.mark.parametrize("dataset", NAMES)
+def test_the_public_linter_takes_every_table(may: None, dataset: str, tmp_path: Path) -> None:
+    path = tmp_path / "focus.csv"
+    path.write_text(focus.export(dataset, MAY, NOW), newline="")
+    more = ["--supports", "SupportsMultiplePricingCategories"] if dataset == "cost-and-usage" else []
+    assert focus_toolkit(["validate", str(path), "--dataset", dataset]) == 0
+    assert focus_toolkit(["validate", str(path), "--dataset", dataset, *more]) == 0
+
+
+def test_the_three_tables_fit_together(may: None) -> None:
+    tables = {name: table(dataset) for dataset, name in NAMES.items()}
+    report = validate_dataset_bundle(tables, invoice_detail_authoritative=True, rounding_tolerance=Decimal(0))
+    assert (report.errors, report.warnings) == ([], [])
+    assert {"reconcile_invoice_detail", "billing_period_coverage"} <= set(report.checks_run)
+
+
+@pytest.mark.parametrize("dataset", NAMES)
+def test_columns_of_ours_stand_last(may: None, dataset: str) -> None:
+    header = focus.export(dataset, MAY, NOW).splitlines()[0].split(",")
+    ours = [name.startswith("x_") for name in header]
+    assert ours == sorted(ours)
+    assert len(set(header)) == len(header)
+
+
+def test_no_number_has_an_exponent_and_periods_begin_on_the_first(may: None) -> None:
+    for dataset in NAMES:
+        for row in table(dataset):
+            for name in row:
+                if name.endswith("Cost"):
+                    assert re.fullmatch(r"-?\d+(\.\d+)?", row[name]), (name, row[name])
+            assert row["BillingPeriodStart"] == "2026-05-01T00:00:00Z"
+            assert row["BillingPeriodEnd"] == "2026-06-01T00:00:00Z"
+
+
+def test_everyone_who_bills_has_a_period_that_closes_with_its_bill(may: None) -> None:
+    issuers = {row["InvoiceIssuerName"] for name in ("cost-and-usage", "invoice-detail") for row in table(name)}
+    periods = {row["InvoiceIssuerName"]: row["BillingPeriodStatus"] for row in table("billing-period")}
+    assert set(periods) == issuers
+    assert (periods["Anthropic"], periods["Google Cloud"]) == ("Open", "Closed")
+    running = table("billing-period", now=datetime(2026, 5, 30, tzinfo=UTC))
+    assert {row["BillingPeriodStatus"] for row in running} == {"Open"}
+
+
+def test_an_invoice_corrects_only_itself_and_says_how_it_is_paid(may: None) -> None:
+    lines = table("invoice-detail")
+    assert all(row["ReferenceInvoiceId"] == row["InvoiceId"] and row["PaymentTerms"] for row in lines)
+    assert only(lines, x_Category="upkeep")["PaymentTerms"] == "Prepaid"
+    assert only(lines, x_Category="tax")["PaymentTerms"] == "Not stated by the vendor"
+    # The paper is there; the bill of Anthropic still lacks days.
+    assert only(lines, x_Category="invoice")["InvoiceIssueStatus"] == "Issued"
+    assert only(lines, x_Category="tax")["InvoiceIssueStatus"] == "Open"
+
+
+def test_a_line_says_what_it_is_for(may: None) -> None:
+    rows = table("cost-and-usage")
+    output = only(rows, x_TokenClass="output")
+    assert (output["ServiceName"], output["ChargeDescription"]) == ("Anthropic model API", "claude output model API")
+    assert (output["BillingAccountId"], output["x_BudgetPhase"], output["x_Model"]) == (
+        "our-anthropic", "pilot", "claude",
+    )  # fmt: skip
+    gpu = only(rows, x_Category="gpu")
+    assert (gpu["ResourceId"], gpu["PricingCategory"], gpu["x_GpuType"]) == ("p1", "Dynamic", "RTX 4090")
+    assert (only(rows, x_Category="tax")["ChargeCategory"], only(rows, x_Category="credit")["ChargeCategory"]) == (
+        "Tax", "Credit",
+    )  # fmt: skip
+    measured = only(rows, x_Application="shop")
+    assert (measured["ConsumedQuantity"], measured["ConsumedUnit"], measured["x_BudgetPhase"]) == ("7", "Tokens", "")
+
+
+def test_a_list_price_that_the_vendor_says_is_told(may: None) -> None:
+    vm = only(table("cost-and-usage"), x_Category="vm")
+    assert (vm["EffectiveCost"], vm["ListCost"], vm["x_InvoiceMonth"]) == ("3", "4", "2026-04")
+
+
+def test_an_entered_invoice_stands_for_its_month(may: None) -> None:
+    paper = only(table("cost-and-usage"), x_Category="invoice")
+    assert (paper["ChargePeriodStart"], paper["ChargePeriodEnd"]) == ("2026-05-01T00:00:00Z", "2026-06-01T00:00:00Z")
+    # What we measured of that provider is replaced.
+    assert only(table("cost-and-usage"), InvoiceIssuerName="Lambda") == paper
+
+
+def test_what_people_wrote_stays_one_cell_and_no_formula(may: None) -> None:
+    rows = table("cost-and-usage")
+    assert only(rows, x_Category="upkeep")["ChargeDescription"] == 'Backups, "and" more'
+    aurora = only(rows, x_Model="'-1+cmd")
+    assert aurora["InvoiceIssuerName"] == "'=aurora"
+
+
+def test_a_month_without_anything_is_a_header(db: None) -> None:
+    for dataset in NAMES:
+        assert len(focus.export(dataset, MAY, NOW).splitlines()) == 1
+
+
+def test_it_asks_the_database_the_same_few_times_whatever_the_volume(may: None) -> None:
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            focus.export("cost-and-usage", MAY, NOW)
+        return len(queries)
+
+    before = asked()
+    for number in range(40):
+        usage(day=date(2026, 5, 26), provider=f"p{number}", cost=Decimal(1))
+    assert asked() == before <= 15
+
+
+# The address.
+
+
+@pytest.fixture
+def key(db: None) -> str:
+    callers.clear()
+    return create_key(name="reader", scopes=["read"])[1]
+
+
+def get(key: str, **query: str) -> Any:
+    return Client().get("/api/v1/export/focus", query, headers={"Authorization": f"Bearer {key}"})
+
+
+def test_the_api_answers_the_file(may: None, key: str) -> None:
+    answer = get(key, month="2026-05", version="1.4", dataset="invoice-detail")
+    assert answer.status_code == 200
+    assert answer["Content-Type"].startswith("text/csv")
+    assert 'filename="breakeven-focus-1.4-invoice-detail-2026-05.csv"' in answer["Content-Disposition"]
+    assert total(parsed(answer.content.decode()), "BilledCost") == total(table("invoice-detail"), "BilledCost")
+
+
+@pytest.mark.parametrize("wrong", [{"month": "2026-13"}, {"version": "1.2"}, {"dataset": "invoices"}])
+def test_what_is_not_there_is_refused_with_a_sentence(key: str, wrong: dict[str, str]) -> None:
+    answer = get(key, **wrong)
+    assert (answer.status_code, set(answer.json())) == (422, {"detail", "errors"})
+
+
+def test_it_is_for_those_who_may_read_figures(db: None) -> None:
+    callers.clear()
+    sender = create_key(name="sender", scopes=["ingest"])[1]
+    assert (get(sender).status_code, Client().get("/api/v1/export/focus").status_code) == (403, 401)
+    assert client_of("staff").get("/api/v1/export/focus").status_code == 403
+
+
+def test_the_spend_page_links_to_the_month_that_it_shows(may: None) -> None:
+    client = client_of("manager")
+    page = text(client, "/spend/?month=2026-05")
+    links = re.findall(r'<a href="(/api/v1/export/focus[^"]+)" download>', page)
+    assert len(links) == 3
+    for link in links:
+        answer = client.get(link.replace("&amp;", "&"))
+        assert (answer.status_code, "2026-05" in answer["Content-Disposition"]) == (200, True)
+
+
+# The command.
+
+
+def test_the_command_writes_all_three_files(may: None, tmp_path: Path) -> None:
+    call_command("export_focus", "--month", "2026-05", "--folder", str(tmp_path / "to"), stdout=io.StringIO())
+    names = sorted(path.name for path in (tmp_path / "to").iterdir())
+    assert names == [f"breakeven-focus-1.4-{dataset}-2026-05.csv" for dataset in sorted(NAMES)]
+    written = (tmp_path / "to" / names[1]).read_bytes().decode()
+    assert total(parsed(written)) == spend(MAY, JUNE).total
+
+
+def test_the_command_prints_one_of_them(may: None) -> None:
+    out = io.StringIO()
+    call_command("export_focus", "--month", "2026-05", "--dataset", "billing-period", stdout=out)
+    assert len(parsed(out.getvalue())) == len(table("billing-period"))
+
+
+def test_the_command_says_what_is_wrong(db: None, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="YYYY-MM"):
+        call_command("export_focus", "--month", "May")
+    (tmp_path / "file").touch()
+    with pytest.raises(CommandError, match="cannot be written to"):
+        call_command("export_focus", "--folder", str(tmp_path / "file"))
