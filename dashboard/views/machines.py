@@ -6,6 +6,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from dashboard.database_away import AWAY
@@ -14,11 +15,13 @@ from providers.rest.errors import ApiError
 from traffic.access import authenticate
 
 
+@require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
     """The process answers; nothing else is asked."""
     return JsonResponse({"status": "ok"})
 
 
+@require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """Database and queue are reachable, else 503 with what is not."""
     reasons = [reason for reason in (database_reason(), queue_reason()) if reason]
@@ -46,6 +49,7 @@ def queue_reason() -> str:
     return ""
 
 
+@require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text; a key with the scope `read`."""
     try:

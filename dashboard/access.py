@@ -1,0 +1,185 @@
+"""Who may open which address: declared here once for each name of the URL conf, and held against every view by a test.
+
+Views ask permissions (`dashboard.roles` gives them to the roles); this says what must come of it. Staff, manager, ops
+and admin are the roles, a scope is what a key of the API must hold. An address that is not declared fails the tests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["staff", "manager", "ops", "admin"]
+Scope = Literal["ingest", "read", "gateway", "rate"]
+
+ALL: tuple[Role, ...] = ("staff", "manager", "ops", "admin")
+FIGURES: tuple[Role, ...] = ("manager", "ops", "admin")
+PLANNERS: tuple[Role, ...] = ("manager", "admin")
+OPS: tuple[Role, ...] = ("ops", "admin")
+ADMIN: tuple[Role, ...] = ("admin",)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """`reads` may GET, `writes` may POST; None where the method does not exist.
+
+    `open`: to strangers too. `scope`: what a key must hold; people's sessions then open it only to those named.
+    `theirs` of those who may get 404 for what belongs to others.
+    """
+
+    reads: tuple[Role, ...] | None = None
+    writes: tuple[Role, ...] | None = None
+    open: bool = False
+    scope: Scope | None = None
+    theirs: tuple[Role, ...] = ()
+
+
+def page(who: tuple[Role, ...]) -> Access:
+    """Read only."""
+    return Access(reads=who)
+
+
+def form(who: tuple[Role, ...], readers: tuple[Role, ...] | None = None) -> Access:
+    """A page with a form; `readers` may look at it without changing anything."""
+    return Access(reads=readers or who, writes=who)
+
+
+def action(who: tuple[Role, ...], theirs: tuple[Role, ...] = ()) -> Access:
+    """A POST that acts."""
+    return Access(writes=who, theirs=theirs)
+
+
+ANYONE = Access(reads=ALL, open=True)
+ANYONE_SENDS = Access(writes=ALL, open=True)
+# Reads of the API: a key with the scope, or a person who follows a page's link to its JSON.
+JSON = Access(scope="read", reads=FIGURES)
+
+
+def posts(scope: Scope) -> Access:
+    """What programs send: a key and nothing else."""
+    return Access(scope=scope, writes=())
+
+
+ACCESS: dict[str, Access] = {
+    # the project itself; staff are led from the Overview to Quality
+    "overview": page(ALL),
+    "settings": page(ALL),
+    "legend": page(ALL),
+    "theme": ANYONE_SENDS,
+    "login": Access(reads=ALL, writes=ALL, open=True),
+    "logout": ANYONE_SENDS,
+    "password_change": form(ALL),
+    "people": page(ADMIN),
+    "person-add": form(ADMIN),
+    "person": form(ADMIN),
+    "person-switch": action(ADMIN),
+    "audit": page(ADMIN),
+    "healthz": ANYONE,
+    "readyz": ANYONE,
+    "metrics": Access(scope="read", reads=()),
+    # providers
+    "providers:providers": page(FIGURES),
+    "providers:offers": page(FIGURES),
+    "providers:uptime": page(FIGURES),
+    "providers:accounts": page(FIGURES),
+    "providers:account-add": page(OPS),
+    "providers:account-add-kind": form(OPS),
+    "providers:account": form(OPS, readers=FIGURES),
+    "providers:account-poll": action(OPS),
+    "providers:account-disable": action(OPS),
+    "providers:account-enable": action(OPS),
+    "providers:deployments": page(FIGURES),
+    "providers:deployment-add": form(OPS),
+    "providers:deployment": form(OPS, readers=FIGURES),
+    "providers:deployment-disable": action(OPS),
+    "providers:deployment-enable": action(OPS),
+    "providers:maintenance": action(OPS),
+    "providers:maintenance-end": action(OPS),
+    "providers:prices": page(FIGURES),
+    "providers:price-add": form(OPS),
+    # traffic: a request is seen by whoever sees all figures and by the people of its application
+    "traffic:requests": page(ALL),
+    "traffic:request": Access(reads=ALL, theirs=("staff",)),
+    "traffic:request-rate": action(ALL, theirs=("staff",)),
+    "traffic:quality": page(ALL),
+    "traffic:rate": form(ALL),
+    "traffic:rating-undo": action(ALL, theirs=ALL),
+    "traffic:applications": page(FIGURES),
+    "traffic:application-add": form(ADMIN),
+    "traffic:application": form(ADMIN, readers=FIGURES),
+    "traffic:keys": page(ADMIN),
+    "traffic:key-add": form(ADMIN),
+    "traffic:key-revoke": action(ADMIN),
+    "traffic:routes": page(FIGURES),
+    "traffic:route": form(OPS),
+    "traffic:route-switch": action(OPS),
+    "traffic:route-move": action(OPS),
+    "otlp_traces": posts("ingest"),
+    "otlp_metrics": posts("ingest"),
+    "otlp_logs": posts("ingest"),
+    "litellm": posts("ingest"),
+    # costs
+    "costs:spend": page(FIGURES),
+    "costs:charges": page(FIGURES),
+    "costs:charge-add": form(PLANNERS),
+    "costs:charge": form(PLANNERS),
+    "costs:charge-delete": action(PLANNERS),
+    "costs:charge-undo": action(PLANNERS),
+    "costs:plan": page(FIGURES),
+    "costs:add-phase": form(PLANNERS),
+    "costs:phase": form(PLANNERS),
+    "costs:start-phase": action(PLANNERS),
+    "costs:remove-phase": action(PLANNERS),
+    "costs:add-stage": form(PLANNERS),
+    "costs:stage": form(PLANNERS),
+    "costs:remove-stage": action(PLANNERS),
+    "costs:break-even": page(FIGURES),
+    "costs:break-even-json": page(FIGURES),
+    "costs:scenarios": page(FIGURES),
+    "costs:decide": page(FIGURES),
+    "costs:forbid": action(PLANNERS),
+    "costs:withdraw-no-go": action(PLANNERS),
+    "costs:justify": action(PLANNERS),
+    "costs:withdraw-switch": action(PLANNERS),
+    "costs:sizing": page(FIGURES),
+    # alerts: a mail's links act without a login, by a signed token
+    "alerts:list": page(FIGURES),
+    "alerts:history": page(FIGURES),
+    "alerts:rules": page(FIGURES),
+    "alerts:rule": form(OPS, readers=FIGURES),
+    "alerts:detail": page(FIGURES),
+    "alerts:acknowledge": form(OPS),
+    "alerts:unacknowledge": action(OPS),
+    "alerts:silence": form(OPS),
+    "alerts:resolve": form(OPS),
+    "alerts:reopen": action(OPS),
+    "alerts:lift": action(OPS),
+    "alerts:again": action(OPS),
+    "alerts:unsubscribe": Access(reads=ALL, writes=ALL, open=True),
+    "alerts:mailbox": page(FIGURES),
+    "alerts:mail": page(FIGURES),
+    "alerts:mail-html": page(FIGURES),
+    # the JSON API
+    "api:openapi-json": ANYONE,
+    "api:api-root": Access(),
+    "api:post_requests": posts("ingest"),
+    "api:post_feedback": posts("rate"),
+    "api:get_usage": JSON,
+    "api:get_latency": JSON,
+    "api:get_quality": JSON,
+    "api:get_spend": JSON,
+    "api:get_break_even": JSON,
+    "api:post_break_even": posts("read"),
+    "api:get_scenario": JSON,
+    "api:get_reconciliation": JSON,
+    "api:get_focus": JSON,
+    "api:get_scorecard": JSON,
+    "api:get_phases": JSON,
+    "api:get_offers": JSON,
+    "api:get_leases": JSON,
+    "api:get_uptime": JSON,
+    "api:get_alerts": JSON,
+}
+
+# Django's own admin pages, all of them: superusers alone.
+ADMIN_SITE = "admin:"

@@ -1,0 +1,138 @@
+"""One of everything that an address may name, so that every view can be tried."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.urls import reverse
+
+from alerts import links
+from alerts.defaults import ensure_defaults as alert_rules
+from alerts.models import Alert, Delivery, Rule, Silence, Transition
+from costs.models import Charge, Phase, Stage
+from providers.models import Account, Deployment, Maintenance
+from tests.traffic.people import arrive
+from traffic.models import Application, Key, Rating, Route
+
+
+@dataclass
+class Samples:
+    """`arguments` of `reverse` and what a POST has `sent`, by the name of the address, where there are any.
+
+    `request` belongs to an application that none of the roles is in; one of everybody's waits to be rated.
+    """
+
+    application: Application
+    request: uuid.UUID
+    arguments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sent: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def url(self, name: str) -> str:
+        return reverse(name, kwargs=self.arguments.get(name))
+
+
+def samples(mail_folder: Path) -> Samples:
+    """Made directly, without the views under test."""
+    owner = User.objects.create_user("somebody", "somebody@example.com")
+    application = Application.objects.create(slug="theirs", name="Theirs", owner=owner, capture_bodies=True)
+    request = a_request(application)
+    made = Samples(application, request.id)
+    everybodys = Application.objects.create(slug="everybodys", name="Everybody’s", capture_bodies=True)
+    everybodys.members.set(User.objects.exclude(pk=owner.pk))
+    made.sent["traffic:rate"] = {"request": str(a_request(everybodys).id)}
+    made.arguments = {**of_providers(), **of_traffic(made, owner, request), **of_costs(), **of_alerts(mail_folder)}
+    made.arguments |= {name: {"pk": owner.pk} for name in ("person", "person-switch")}
+    made.arguments["api:get_scenario"] = {"scenario": "A"}
+    return made
+
+
+def a_request(application: Application) -> Any:
+    from django.db import connection
+
+    connection.ensure_connection()
+    raw = connection.connection
+    return arrive(raw, {"application_id": application.pk, "answer": "Yes."})[0]
+
+
+def of_providers() -> dict[str, dict[str, Any]]:
+    now = datetime.now(UTC)
+    account = Account.objects.create(slug="ours", name="Ours", kind="anthropic", secret="sk-ant-admin")
+    deployment = Deployment.objects.create(
+        slug="mistral-7b", name="Mistral", provider="self", engine="vllm", url="http://127.0.0.1:9/v1", model="mistral"
+    )
+    window = Maintenance.objects.create(
+        deployment=deployment, starts_at=now, ends_at=now + timedelta(hours=1), reason="driver"
+    )
+    found: dict[str, dict[str, Any]] = {"providers:account-add-kind": {"kind": "anthropic"}}
+    for name in ("account", "account-poll", "account-disable", "account-enable"):
+        found[f"providers:{name}"] = {"slug": account.slug}
+    for name in ("deployment", "deployment-disable", "deployment-enable", "maintenance"):
+        found[f"providers:{name}"] = {"slug": deployment.slug}
+    found["providers:maintenance-end"] = {"slug": deployment.slug, "pk": window.pk}
+    return found
+
+
+def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, Any]]:
+    key = Key.objects.create(application=made.application, name="theirs", hint="bk_theirs", hash=b"x" * 32, scopes=[])
+    route = Route.objects.create(order=900, slug="ours-first", name="Ours first", to_provider="self")
+    rating = Rating.objects.create(
+        day=request.day, request_id=request.id, rater=owner, by=owner.username, stars=4, application=made.application
+    )
+    found: dict[str, dict[str, Any]] = {"traffic:application": {"slug": made.application.slug}}
+    found |= {f"traffic:{name}": {"identifier": request.id} for name in ("request", "request-rate")}
+    found |= {f"traffic:{name}": {"slug": route.slug} for name in ("route", "route-switch", "route-move")}
+    return found | {"traffic:key-revoke": {"pk": key.pk}, "traffic:rating-undo": {"pk": rating.pk}}
+
+
+def of_costs() -> dict[str, dict[str, Any]]:
+    today = datetime.now(UTC)
+    charge = Charge.objects.create(
+        key="entered/sample", provider="self", day=today.date(), starts_at=today, ends_at=today, category="upkeep",
+        provenance="entered", amount=50, original_amount=50,
+    )  # fmt: skip
+    phase = Phase.objects.create(slug="sample", name="Sample", budget_low=1, budget_high=2, volume_from=10**9)
+    stage = Stage.objects.create(
+        slug="sample", name="Sample", starts_on=date(2026, 1, 1), ends_on=date(2026, 2, 1), budget=100
+    )
+    found: dict[str, dict[str, Any]] = {"costs:withdraw-switch": {"kind": "private"}}
+    found |= {f"costs:{name}": {"pk": charge.pk} for name in ("charge", "charge-delete", "charge-undo")}
+    found |= {f"costs:{name}": {"slug": phase.slug} for name in ("phase", "start-phase", "remove-phase")}
+    return found | {f"costs:{name}": {"slug": stage.slug} for name in ("stage", "remove-stage")}
+
+
+def of_alerts(mail_folder: Path) -> dict[str, dict[str, Any]]:
+    now = datetime.now(UTC)
+    alert_rules()
+    rule = Rule.objects.get(slug=Rule.objects.values_list("slug", flat=True)[0])
+    alert = Alert.objects.create(
+        rule=rule, kind=rule.kind, subject="phase:sample", title="75 % of budget", severity="warning", state="open",
+        pending_since=now, opened_at=now,
+    )  # fmt: skip
+    moved = Transition.objects.create(alert=alert, before="pending", after="open", at=now, cause="crossed")
+    sent = Delivery.objects.create(
+        alert=alert, transition=moved, recipient="a@example.com", due_at=now, state="dead", attempts=9
+    )
+    silence = Silence.objects.create(kind=rule.kind, until=now + timedelta(hours=1), reason="known")
+    names = ("detail", "acknowledge", "unacknowledge", "silence", "resolve", "reopen")
+    found: dict[str, dict[str, Any]] = {f"alerts:{name}": {"pk": alert.pk} for name in names}
+    found |= {"alerts:lift": {"pk": silence.pk}, "alerts:again": {"pk": sent.pk}, "alerts:rule": {"slug": rule.slug}}
+    found["alerts:unsubscribe"] = {"token": links.sign("unsubscribe", rule.pk, "a@example.com")}
+    return found | {f"alerts:{name}": {"name": a_mail(mail_folder)} for name in ("mail", "mail-html")}
+
+
+def a_mail(data: Path) -> str:
+    """One message in the demo's mailbox; its file's name."""
+    message = EmailMessage()
+    message["Subject"], message["From"], message["To"] = "75 % of budget", "b@example.com", "a@example.com"
+    message.set_content("75 % of budget")
+    message.add_alternative("<p>75 % of budget</p>", subtype="html")
+    new = data / "mail" / "new"
+    new.mkdir(parents=True, exist_ok=True)
+    (new / "1700000000.sample").write_bytes(message.as_bytes())
+    return "1700000000.sample"
