@@ -26,6 +26,7 @@ from costs.sheets import Sheet
 from costs.views.scenarios import Kinds, offered
 from providers import uptime_page
 from providers.models import PROVIDER_NAMES, OfferKind
+from traffic.audit_log import log
 from traffic.models import Task
 
 STRIP_DAYS = 30
@@ -137,7 +138,8 @@ def forbid(request: HttpRequest) -> HttpResponse:
     form = ReasonForm(request.POST)
     if not form.is_valid():
         return _page(request, form, SwitchForm(), status=422)
-    decisions.forbid(reason=form.cleaned_data["reason"], by=_person(request))
+    no_go = decisions.forbid(reason=form.cleaned_data["reason"], by=_person(request))
+    log(request, no_go, no_go.reason, added=True)
     messages.success(request, _("The no-go stands until it is withdrawn."))
     return redirect("costs:decide")
 
@@ -146,7 +148,9 @@ def forbid(request: HttpRequest) -> HttpResponse:
 @permission_required("costs.decide", raise_exception=True)
 @require_POST
 def withdraw(request: HttpRequest) -> HttpResponseRedirect:
-    if decisions.withdraw_no_go():
+    standing = NoGo.objects.standing().first()
+    if standing and decisions.withdraw_no_go():
+        log(request, standing, "Withdrawn.")
         messages.success(request, _("The no-go is withdrawn; the figures decide again."))
     return redirect("costs:decide")
 
@@ -159,7 +163,8 @@ def justify(request: HttpRequest) -> HttpResponse:
     form = SwitchForm(request.POST)
     if not form.is_valid():
         return _page(request, ReasonForm(), form, status=422)
-    decisions.justify(**form.cleaned_data, by=_person(request))
+    switch = decisions.justify(**form.cleaned_data, by=_person(request))
+    log(request, switch, switch.reason, added=True)
     messages.success(request, _("The saving and the volume are set aside until this is withdrawn."))
     return redirect("costs:decide")
 
@@ -168,7 +173,9 @@ def justify(request: HttpRequest) -> HttpResponse:
 @permission_required("costs.decide", raise_exception=True)
 @require_POST
 def withdraw_switch(request: HttpRequest, kind: str) -> HttpResponseRedirect:
-    if decisions.withdraw_justification(kind=kind):
+    standing = Justification.objects.standing().filter(kind=kind).first()
+    if standing and decisions.withdraw_justification(kind=kind):
+        log(request, standing, "Withdrawn.")
         messages.success(request, _("Withdrawn; the money counts again."))
     return redirect("costs:decide")
 

@@ -21,6 +21,7 @@ from costs.live import Traffic, live_inputs, measure
 from costs.models import Phase, Stage
 from costs.plan import Plan
 from costs.plan import plan as plan_of
+from traffic.audit_log import log, log_form
 from traffic.models import UsageDay
 
 SPLIT_DAYS = timedelta(days=60)
@@ -105,7 +106,9 @@ def edit_stage(request: HttpRequest, slug: str | None = None) -> HttpResponse:
 def _edited(request: HttpRequest, form: PhaseForm | StageForm, title: str, remove_url: str) -> HttpResponse:
     """The form, or back to the plan once it is saved; 422 with what is wrong."""
     if request.method == "POST" and form.is_valid():
+        added = form.instance.pk is None
         form.save()
+        log_form(request, form, added=added)
         messages.success(request, _("Saved: %(name)s.") % {"name": form.instance.name})
         return redirect("costs:plan")
     context = {"form": form, "title": title, "remove_url": remove_url}
@@ -119,6 +122,7 @@ def start_phase(request: HttpRequest, slug: str) -> HttpResponseRedirect:
     """Plan a phase from today on."""
     phase = get_object_or_404(Phase, slug=slug)
     planning.start_phase(phase=phase, day=timezone.now().astimezone(UTC).date())
+    log(request, phase, "Planned from today on.")
     messages.success(request, _("The plan is now in %(name)s, from today on.") % {"name": phase.name})
     return redirect("costs:plan")
 
@@ -138,6 +142,7 @@ def remove_stage(request: HttpRequest, slug: str) -> HttpResponseRedirect:
 
 
 def _removed(request: HttpRequest, step: Phase | Stage) -> HttpResponseRedirect:
+    log(request, step, "Removed from the plan.")
     step.delete()
     messages.success(request, _("Removed from the plan: %(name)s.") % {"name": step.name})
     return redirect("costs:plan")

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.utils import timezone
 
@@ -108,6 +109,7 @@ def test_a_managers_no_go_holds_until_it_is_withdrawn(ready: Deployment) -> None
     assert verdict(client) == "go"
     assert "withdrawn" in text(client, "/decide/")
     assert NoGo.objects.get().withdrawn_at is not None
+    assert [entry.change_message for entry in LogEntry.objects.order_by("pk")] == ["Two of us on call.", "Withdrawn."]
 
 
 def test_a_no_go_without_a_reason_is_refused(ready: Deployment) -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
@@ -174,6 +175,18 @@ def test_a_phase_is_changed_and_added(plan: None) -> None:
     changed.save()
     assert client.post("/plan/phases/add/", {**PHASE, "name": "4 More", "volume_from": 900_000}).status_code == 302
     assert Phase.objects.get(slug="4-more").volume_from == 900_000
+
+
+def test_who_changed_the_plan_is_kept(plan: None) -> None:
+    phase(budget_high=1200)
+    client = Client()
+    client.force_login(_manager())
+    client.post("/plan/stages/poc/remove/")
+    entries = LogEntry.objects.order_by("pk")
+    assert [(entry.user.username, entry.object_repr) for entry in entries] == [
+        ("a-manager", "3 More"), ("a-manager", "POC"),
+    ]  # fmt: skip
+    assert "Budget a month, high, USD" in entries[0].get_change_message()
 
 
 def _manager() -> User:
