@@ -224,6 +224,27 @@ delta AS MATERIALIZED (
 SELECT count(*) FILTER (WHERE old_id IS NULL) FROM written
 """
 
+# Stored rows that get another cost; the caller has locked them. Latencies do not change, so their buckets stay alone.
+REPRICE = f"""
+WITH given AS (
+    SELECT * FROM unnest(%(ids)s::uuid[], %(costs)s::numeric[], %(reasons)s::text[], %(prices)s::bigint[])
+        AS given (id, cost, cost_reason, price_id)
+),
+written AS (
+    UPDATE traffic_request AS r SET {", ".join(f"{name} = given.{name}" for name in COSTED)}
+    FROM given WHERE r.day = %(day)s AND r.id = given.id AND r.cost_reason IS DISTINCT FROM 'leased'
+    RETURNING {", ".join(f"old.{name} AS old_{name}, new.{name} AS new_{name}" for name in _READ)}
+),
+delta AS MATERIALIZED (
+    SELECT 1 AS sign, {", ".join(f"new_{name} AS {name}" for name in _READ)} FROM written
+    UNION ALL
+    SELECT -1, {", ".join(f"old_{name}" for name in _READ)} FROM written
+),
+usage_hour AS ({_add_usage("hour")}),
+usage_day AS ({_add_usage("day")})
+SELECT count(*) FROM written
+"""
+
 # Two stored rows can turn out to be one: a row that came without a response id, and now a twin that carries both ids.
 # The one that was known by its own id alone is taken out, and what it knew comes back in as one more staged row.
 _KNOWN = [name for name in COLUMNS if name not in ("id", "day", "response_id", "response_hash")]
