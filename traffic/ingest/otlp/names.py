@@ -114,6 +114,10 @@ def is_request(span: Span) -> bool:
     return text(span, PROVIDER) is not None and text(span, MODEL) is not None and count(span, *INPUT) is not None
 
 
+def model_of(span: Span) -> str | None:
+    return text(span, MODEL)
+
+
 def provider_of(span: Span) -> str:
     found = (text(span, PROVIDER, 40) or "").lower()
     if not found and span.name.startswith("claude_code."):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from traffic.ingest.native import Directory
 from traffic.ingest.otlp import names
 from traffic.ingest.otlp.spans import Span
+from traffic.ingest.otlp.twins import groups, merged
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.keys import Caller
 
@@ -26,7 +27,7 @@ class Read:
 
 
 def rows_of(spans: Iterable[Span], caller: Caller, directory: Directory, now: datetime) -> Read:
-    """Rows of the spans that are model requests. A span whose ancestor is the same request has the ancestor's id."""
+    """One row for each call to a model, however many spans it has, under the id of the outermost."""
     read = Read()
     requests: dict[tuple[str, str], Span] = {}
     parents: dict[tuple[str, str], str] = {}
@@ -37,36 +38,18 @@ def rows_of(spans: Iterable[Span], caller: Caller, directory: Directory, now: da
         else:
             read.ignored += 1
     oldest = now - timedelta(days=directory.retention_days)
-    for span in requests.values():
-        started_at = moment(span.start_ns)
-        if started_at is None or not oldest <= started_at <= now + timedelta(days=1):
+    for root, of_call in groups(requests, parents):
+        rows = []
+        for span in of_call:
+            started_at = moment(span.start_ns)
+            if started_at is not None and oldest <= started_at <= now + timedelta(days=1):
+                rows.append((span, row_of(span, root, started_at, caller, directory)))
+                continue
             read.rejected += 1
             read.reason = read.reason or "A span starts before what is kept, or more than a day ahead of our clock."
-            continue
-        root = ancestor(span, requests, parents)
-        read.rows.append(row_of(span, root, started_at, caller, directory))
-    # The innermost span knows the usage, the outermost the whole latency: the store keeps what comes first.
-    read.rows.sort(key=lambda row: (row.external_id, -(row.latency_ms or 0)))
+        if rows:
+            read.rows.append(rows[0][1] if len(rows) == 1 else merged(rows))
     return read
-
-
-def ancestor(span: Span, requests: dict[tuple[str, str], Span], parents: dict[tuple[str, str], str]) -> Span:
-    """The outermost request span of the same model above this one; the span itself where there is none."""
-    found, at = span, span.parent_id
-    model = names.text(span, names.MODEL)
-    for _ in range(64):  # a loop of parents ends
-        if not at:
-            break
-        above = requests.get((span.trace_id, at))
-        if above is not None and same_model(model, names.text(above, names.MODEL)):
-            found = above
-        at = parents.get((span.trace_id, at), "")
-    return found
-
-
-def same_model(one: str | None, other: str | None) -> bool:
-    """Whether two names can be of one call: an alias and its dated version begin alike, and silence fits all."""
-    return one is None or other is None or one.startswith(other) or other.startswith(one)
 
 
 def moment(ns: int) -> datetime | None:
@@ -85,7 +68,7 @@ def row_of(span: Span, root: Span, started_at: datetime, caller: Caller, directo
         external_id=f"{root.trace_id}:{root.span_id}",
         started_at=started_at,
         provider=deployment.provider if deployment else names.provider_of(span),
-        model=names.text(span, names.MODEL) or (deployment.model if deployment else "unknown"),
+        model=names.model_of(span) or (deployment.model if deployment else "unknown"),
         source="otlp",
         application_id=application_of(span, caller, directory),
         deployment_id=deployment.id if deployment else None,

@@ -1,0 +1,103 @@
+"""Which spans of one export are the same call: an SDK's own span and the span of an instrumentation around it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from traffic.ingest.otlp import names
+from traffic.ingest.otlp.spans import Span
+from traffic.ingest.rows import RequestRow
+
+Key = tuple[str, str]  # trace, span
+# Spans that a vendor's own code makes; what they say of usage is what was billed.
+SDK = "com.anthropic."
+NEAR = 64  # spans that began before, which are looked at for one that holds the other
+SLACK_NS = 2_000_000  # an instrumentation of streams may begin after its SDK did, and end before
+
+
+def groups(requests: Mapping[Key, Span], parents: Mapping[Key, str]) -> list[tuple[Span, list[Span]]]:
+    """The spans of each call, with the one whose id the call has; spans of one trace first, then across traces."""
+    found: dict[Key, list[Span]] = {}
+    for span in requests.values():
+        root = ancestor(span, requests, parents)
+        found.setdefault((root.trace_id, root.span_id), []).append(span)
+    if len(found) > 1 and any(span.scope.startswith(SDK) for span in requests.values()):
+        join_traces(found, requests)
+    return [(requests[key], spans) for key, spans in found.items()]
+
+
+def ancestor(span: Span, requests: Mapping[Key, Span], parents: Mapping[Key, str]) -> Span:
+    """The outermost request span of the same model above this one; the span itself where there is none."""
+    found, at = span, span.parent_id
+    model = names.model_of(span)
+    for _ in range(64):  # a loop of parents ends
+        if not at:
+            break
+        above = requests.get((span.trace_id, at))
+        if above is not None and same_model(model, names.model_of(above)):
+            found = above
+        at = parents.get((span.trace_id, at), "")
+    return found
+
+
+def same_model(one: str | None, other: str | None) -> bool:
+    """Whether two names can be of one call: an alias and its dated version begin alike, and silence fits all."""
+    return one is None or other is None or one.startswith(other) or other.startswith(one)
+
+
+def join_traces(found: dict[Key, list[Span]], requests: Mapping[Key, Span]) -> None:
+    """Put an SDK's span that is alone in its trace to the one instrumentation that was around it at that time.
+
+    Some instrumentations do not make their span the current one. A response id tells their spans' twins, but a call
+    that failed has none; then it is the time. One goes to one: of calls at the same time each keeps its own row.
+    """
+    lonely = [key for key, spans in found.items() if all(span.scope.startswith(SDK) for span in spans)]
+    around = sorted(
+        (key for key, spans in found.items() if not any(span.scope.startswith(SDK) for span in spans)),
+        key=lambda key: requests[key].start_ns,
+    )
+    starts = [requests[key].start_ns for key in around]
+    taken: set[Key] = set()
+    for key in sorted(lonely, key=lambda key: requests[key].start_ns):
+        end = bisect_right(starts, requests[key].start_ns + SLACK_NS)
+        near = [other for other in reversed(around[max(0, end - NEAR) : end]) if other not in taken]
+        twin = next((other for other in near if holds(requests[other], requests[key])), None)
+        if twin is not None:
+            taken.add(twin)
+            found[twin] += found.pop(key)
+
+
+def holds(outer: Span, inner: Span) -> bool:
+    """Whether `inner` can be what happened inside `outer`; a response id, where both have one, decides."""
+    one, other = names.response_id_of(outer), names.response_id_of(inner)
+    if one and other:
+        return one == other
+    return (
+        outer.resource == inner.resource
+        and (outer.status == 2) == (inner.status == 2)
+        and outer.start_ns - SLACK_NS <= inner.start_ns
+        and inner.end_ns <= outer.end_ns + SLACK_NS
+        and same_model(names.model_of(outer), names.model_of(inner))
+    )
+
+
+FILLED = ("tokens", "response_id", "http_status", "error_type", "ttft_ms", "user", "deployment_id", "raw")
+
+
+def merged(pairs: Iterable[tuple[Span, RequestRow]]) -> RequestRow:
+    """One row of a call's spans: the outermost knows the whole latency, the SDK and the innermost the usage."""
+    by_length = sorted(pairs, key=lambda pair: pair[1].latency_ms or 0)
+    by_trust = [row for _span, row in sorted(by_length, key=lambda pair: not pair[0].scope.startswith(SDK))]
+    outer = by_length[-1][1]
+    known: dict[str, Any] = {
+        name: next((value for row in by_trust if (value := getattr(row, name)) is not None), None) for name in FILLED
+    }
+    if outer.deployment_id is None and known["deployment_id"] is not None:
+        ours = next(row for row in by_trust if row.deployment_id is not None)
+        known |= {"provider": ours.provider, "model": ours.model}
+    if outer.outcome == "ok":
+        known["error_type"] = None  # of a try that was repeated
+    return replace(outer, streamed=any(row.streamed for row in by_trust), **known)
