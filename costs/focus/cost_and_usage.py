@@ -61,7 +61,7 @@ def costs(item: Item) -> Row:
 def who_bills(month: Month, item: Item) -> Row:
     account = month.account(item)
     return {
-        "BillingAccountId": month.billing_account(item),
+        "BillingAccountId": text(month.billing_account(item)),
         "BillingAccountName": text(account.name) if account else "",
         "InvoiceIssuerName": text(issuer(item)),
         "ServiceProviderName": text(provider_name(item.provider)),
@@ -112,13 +112,13 @@ def machine(month: Month, item: Item) -> Row:
 def ours(month: Month, item: Item) -> Row:
     """What FOCUS has no column for; these stand last."""
     return {
-        "x_Application": month.names.applications.get(item.application_id, ""),
+        "x_Application": text(month.names.applications.get(item.application_id, "")),
         "x_BudgetPhase": month.phase(item),
         "x_Category": item.category,
         "x_CostSource": item.provenance,
-        "x_Deployment": month.names.deployments.get(item.deployment_id, ""),
+        "x_Deployment": text(month.names.deployments.get(item.deployment_id, "")),
         "x_InvoiceMonth": item.invoice_month,
         "x_Model": text(item.model),
-        "x_Task": item.task,
+        "x_Task": text(item.task),
         "x_TokenClass": item.token_class,
     }

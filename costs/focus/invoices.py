@@ -42,7 +42,7 @@ def detail(month: Month, detail_id: str, items: list[Item]) -> Row:
     return {
         **period(month),
         "BilledCost": number(sum((item.billed for item in items), Decimal(0))),
-        "BillingAccountId": month.billing_account(one),
+        "BillingAccountId": text(month.billing_account(one)),
         "ChargeCategory": kind.charge,
         "InvoiceDetailCreated": moment(min(item.created_at for item in items)),
         "InvoiceDetailLastUpdated": moment(max(item.updated_at for item in items)),

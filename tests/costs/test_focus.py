@@ -21,6 +21,7 @@ from focus_data_toolkit.cli import main as focus_toolkit
 from focus_data_toolkit.validate import validate_dataset_bundle
 
 from costs import focus, ledger
+from costs.focus.cells import FORMULA
 from costs.models import Charge, Phase
 from costs.spend import spend
 from providers.models import Account, Balance, Deployment, Feed, Lease, LeaseSpan, VendorCost
@@ -222,6 +223,9 @@ def test_what_people_wrote_stays_one_cell_and_no_formula(may: None) -> None:
     assert only(rows, x_Category="upkeep")["ChargeDescription"] == 'Backups, "and" more'
     aurora = only(rows, x_Model="'-1+cmd")
     assert aurora["InvoiceIssuerName"] == "'=aurora"
+    for row in rows:
+        for name, cell in row.items():
+            assert name.endswith("Cost") or not cell.startswith(FORMULA), (name, cell)
 
 
 def test_a_month_without_anything_is_a_header(db: None) -> None:
