@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -27,6 +28,7 @@ class Server(SMTP):
     async def smtp_DATA(self, arg: str | None) -> None:
         if self.event_handler.now == DROP:
             await self.push("354 go on")
+            assert self.transport is not None
             self.transport.close()
             return
         await super().smtp_DATA(arg)
@@ -94,7 +96,7 @@ class Smtp(Controller):
 
     def _trigger_server(self) -> None:
         self.port = port_of(self)  # asked for any free one, it must say which before it is tried
-        super()._trigger_server()
+        super()._trigger_server()  # type: ignore[no-untyped-call]  # aiosmtpd is typed in part
 
 
 def started(mailbox: Mailbox, port: int = 0) -> Smtp:
@@ -105,5 +107,5 @@ def started(mailbox: Mailbox, port: int = 0) -> Smtp:
 
 
 def port_of(server: Smtp) -> int:
-    assert server.server is not None
+    assert isinstance(server.server, asyncio.Server)
     return int(server.server.sockets[0].getsockname()[1])

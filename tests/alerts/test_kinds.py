@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from alerts import services
+from alerts.defaults import ensure_defaults
 from alerts.explain import explain
 from alerts.figures import Figures
 from alerts.kinds import KINDS
@@ -230,7 +231,7 @@ def test_an_account_that_we_stopped_polling_by_ourselves_is_critical(db: Any) ->
 
 
 def test_rules_that_do_not_run_are_an_alert(db: Any) -> None:
-    services.ensure_defaults()
+    ensure_defaults()
     Rule.objects.update(evaluated_at=NOW)
     assert only("late").clear
     Rule.objects.filter(kind="budget").update(evaluated_at=NOW - timedelta(minutes=10))
@@ -313,7 +314,7 @@ def test_every_kind_looks_at_an_empty_installation_without_a_word(kind: str, db:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_known_to_the_contract_and_explains_itself(kind: str, db: Any) -> None:
-    services.ensure_defaults()
+    ensure_defaults()
     lines = list(explain(Rule.objects.get(kind=kind)))
     assert lines[0].startswith("When ")
     assert kind in {
@@ -330,7 +331,7 @@ def test_a_threshold_that_is_none_is_refused_with_a_sentence(given: Any) -> None
 
 
 def test_an_explanation_says_why_a_rule_fires_or_not(phase: Phase) -> None:
-    services.ensure_defaults()
+    ensure_defaults()
     spend("100")
     rule = Rule.objects.get(kind="budget")
     assert "  No alert: the line is not crossed." in list(explain(rule, NOW))

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 
-from alerts import links, services
+from alerts import links
+from alerts.defaults import ensure_defaults
 from alerts.kinds.finding import Bar, Words
 from alerts.mail import compose
 from alerts.models import Alert, Delivery, Rule
@@ -192,6 +193,6 @@ def test_tokens_are_signed_for_one_thing(opened: Delivery) -> None:
 
 
 def test_a_rule_that_is_renamed_to_markup_stays_text(opened: Delivery) -> None:
-    services.ensure_defaults()
+    ensure_defaults()
     Rule.objects.update(name=EVIL)
     assert "<script>" not in part(parsed(opened), "html")

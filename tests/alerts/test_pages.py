@@ -12,7 +12,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from alerts import links, services
+from alerts import links
+from alerts.defaults import ensure_defaults
 from alerts.models import Address, Alert, Delivery, OptOut, Rule, Silence
 from dashboard.roles import ROLES
 from tests.alerts.conftest import Scene, person
@@ -239,4 +240,4 @@ def test_history_pages_by_what_came_before(scene: Scene, ops_client: Client) -> 
 def test_what_is_not_there_is_not_found(ops_client: Client, scene: Scene) -> None:
     for address in ("/alerts/99/", "/alerts/99/acknowledge/", "/alerts/rules/nope/", "/mail/", "/mail/x/"):
         assert ops_client.get(address).status_code == 404, address
-    services.ensure_defaults()
+    ensure_defaults()

@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 
 from alerts import services
+from alerts.defaults import ensure_defaults
 from alerts.kinds import KINDS
 from alerts.models import Address, Alert, Delivery, OptOut, Rule, Transition
 from alerts.states import NotPossible
@@ -18,10 +19,10 @@ from tests.alerts.conftest import Scene, person
 
 
 def test_every_kind_has_a_rule_that_is_on_from_the_start(db: Any) -> None:
-    services.ensure_defaults()
+    ensure_defaults()
     assert {rule.kind for rule in Rule.objects.enabled()} == set(KINDS)
     Rule.objects.filter(kind="outage").update(enabled=False)
-    services.ensure_defaults()
+    ensure_defaults()
     assert not Rule.objects.get(kind="outage").enabled
 
 
@@ -49,7 +50,7 @@ def test_the_end_is_told_to_those_who_were_told_of_the_beginning(scene: Scene, o
 
 
 def test_named_people_are_told_instead_of_the_group_and_each_mailbox_once(scene: Scene, ops: Any) -> None:
-    services.ensure_defaults()
+    ensure_defaults()
     rule = Rule.objects.get(kind="outage")
     rule.recipients.add(person("mia", None), person("mia2", None, "MIA@example.com"), person("mute", None, " "))
     scene.set("a", True)
@@ -81,7 +82,7 @@ def test_a_rule_whose_people_nobody_reaches_tells_ops(db: Any, monkeypatch: pyte
 
 def test_opt_outs_and_disabled_addresses_get_nothing(scene: Scene, ops: Any) -> None:
     person("otto", "ops")
-    services.ensure_defaults()
+    ensure_defaults()
     OptOut.objects.create(rule=Rule.objects.get(kind="outage"), address="OLGA@example.com")
     Address.objects.create(address="otto@example.com", refusals=3, disabled_at=scene.now)
     scene.set("a", True)
@@ -91,7 +92,7 @@ def test_opt_outs_and_disabled_addresses_get_nothing(scene: Scene, ops: Any) -> 
 
 
 def test_what_does_not_last_opens_nothing_and_tells_nobody(scene: Scene, ops: Any) -> None:
-    services.ensure_defaults()
+    ensure_defaults()
     Rule.objects.filter(kind="outage").update(for_s=60)
     scene.set("a", True)
     scene.look()
@@ -223,7 +224,7 @@ def test_what_a_person_resolved_opens_anew_after_it_was_over_once(scene: Scene, 
 
 def test_nobody_acknowledges_and_admins_are_told(scene: Scene, ops: Any) -> None:
     person("ada", "admin")
-    services.ensure_defaults()
+    ensure_defaults()
     Rule.objects.filter(kind="outage").update(escalate_s=600)
     scene.set("a", True)
     scene.look()
@@ -234,7 +235,7 @@ def test_nobody_acknowledges_and_admins_are_told(scene: Scene, ops: Any) -> None
 
 
 def test_a_rule_that_cannot_be_read_says_so_and_stops_no_other(scene: Scene, ops: Any) -> None:
-    services.ensure_defaults()
+    ensure_defaults()
     other = Rule.objects.create(slug="second", kind="outage", name="Second", thresholds={"group": "many"})
     scene.set("a", True)
     scene.look()
@@ -263,7 +264,7 @@ def test_a_kind_that_fails_is_recorded_and_stops_no_other(db: Any, monkeypatch: 
 @pytest.mark.django_db(transaction=True)
 def test_evaluators_at_the_same_time_open_one_alert(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(monkeypatch)
-    services.ensure_defaults()
+    ensure_defaults()
     person("olga", "ops")
     scene.set("a", True)
     barrier = threading.Barrier(6)
