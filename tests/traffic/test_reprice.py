@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -190,6 +191,26 @@ def test_usage_that_a_twin_brings_meanwhile_is_costed(
     assert list(Request.objects.order_by("external_id").values_list("cost", flat=True)) == [
         Decimal("0.00684"), Decimal("0.00342"),
     ]  # fmt: skip
+    assert_rollups_exact(conn)
+
+
+def test_ingest_goes_on_while_requests_are_repriced(conn: psycopg.Connection, price: TokenPrice) -> None:
+    installation = Installation.load(conn)
+    ingest(conn, [row(n) for n in range(200)], installation)
+    dearer(price)
+
+    def send(first: int) -> None:
+        with psycopg.connect(conninfo(), autocommit=True) as own:
+            for at in range(first, first + 200, 20):
+                ingest(own, [row(n) for n in range(at, at + 20)], installation)
+
+    with ThreadPoolExecutor(2) as pool:
+        sending = [pool.submit(send, first) for first in (100, 1000)]
+        reprice(since=DAY, until=NEXT, batch=7)
+        for future in sending:
+            future.result()
+    reprice(since=DAY, until=NEXT)  # what came in at the old price meanwhile
+    assert Request.objects.filter(day=DAY, cost=Decimal("0.00684")).count() == 500
     assert_rollups_exact(conn)
 
 
