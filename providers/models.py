@@ -181,7 +181,7 @@ class OfferDay(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "gpu", "kind", "day"], name="one_day_of_offers")]
-        indexes = [models.Index(fields=["gpu", "day"])]
+        indexes = [models.Index(fields=["gpu", "kind", "day"])]
 
 
 class LeaseState(models.TextChoices):

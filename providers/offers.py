@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db.models import Count, F, Min, Q, Value
@@ -23,6 +25,7 @@ HISTORY_DAYS = 90
 NONE_LAST = Decimal(999_999)  # where a figure is missing in an ascending order; past every real one
 
 PER_GB = Round(F("price_per_gpu_hour") / NullIf("memory_gb", Value(Decimal(0))), precision=9)
+KIND_LABELS = dict(OfferKind.choices)
 # What a list may be sorted by: the value that rows are compared by, never NULL, and its type.
 SORTS: Mapping[str, tuple[Any, type]] = {
     "price": (F("price_per_gpu_hour"), Decimal),
@@ -47,6 +50,17 @@ class OfferFilter:
     min_reliability: float | None = None
     available: bool | None = None
 
+    @property
+    def of_facets(self) -> bool:
+        """Whether facets alone can tell what fits."""
+        finer = (self.region, self.min_memory_gb, self.max_price, self.min_reliability)
+        return self.available is True and all(one in ("", None) for one in finer)
+
+    def holds(self, facet: Facet) -> bool:
+        """Whether what is to be had of a facet fits, where facets can tell."""
+        pairs = ((self.gpus, facet.gpu), (self.kinds, facet.kind), (self.providers, facet.provider))
+        return facet.available > 0 and all(not wanted or value in wanted for wanted, value in pairs)
+
     def conditions(self) -> Q:
         found = Q()
         for column, value in (
@@ -66,6 +80,11 @@ class OfferFilter:
             if limit is not None:
                 found &= Q(**{column: limit})
         return found
+
+
+def kind_label(kind: str) -> str:
+    """For people. `get_kind_display` translates every kind to find one, which a list of fifty feels."""
+    return str(KIND_LABELS.get(kind, kind))
 
 
 # Order and pages.
@@ -122,24 +141,23 @@ def page_of(offers: OfferQuerySet, sort: str, cursor: str | None, limit: int) ->
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """How many offers there are of a provider, GPU and kind, and when the newest was seen."""
+    """How many offers there are of a provider, GPU and kind, and the lowest price of those to be had."""
 
     provider: str
     gpu: str
     kind: str
     offers: int
     available: int
+    low: Decimal | None
 
 
 def facets() -> list[Facet]:
     """The whole market in some hundred rows. One statement."""
-    rows = Offer.objects.values("provider", "gpu", "kind").annotate(
-        offers=Count("pk"), available_now=Count("pk", filter=Q(available=True))
+    had = Q(available=True)
+    rows = Offer.objects.values_list("provider", "gpu", "kind").annotate(
+        offers=Count("pk"), had=Count("pk", filter=had), low=Min("price_per_gpu_hour", filter=had)
     )
-    return [
-        Facet(row["provider"], row["gpu"], row["kind"], row["offers"], row["available_now"])
-        for row in rows.order_by("gpu", "kind", "provider")
-    ]
+    return [Facet(*row) for row in rows.order_by("gpu", "kind", "provider")]
 
 
 def gpus_called(text: str, known: Iterable[str]) -> list[str]:
@@ -164,14 +182,27 @@ class Market:
 
     @property
     def kind_label(self) -> str:
-        return str(OfferKind(self.kind).label) if self.kind in OfferKind.values else self.kind
+        return kind_label(self.kind)
 
 
 def market(offers: OfferQuerySet) -> list[Market]:
     """Lowest price and number of offers by GPU and kind, the cheapest first. One statement."""
     rows = offers.order_by().values("gpu", "kind").annotate(n=Count("pk"), low=Min("price_per_gpu_hour"))
-    found = [Market(row["gpu"], row["kind"], row["n"], row["low"]) for row in rows]
-    return sorted(found, key=lambda one: (one.low, one.gpu, one.kind))
+    return in_order(Market(row["gpu"], row["kind"], row["n"], row["low"]) for row in rows)
+
+
+def market_of(found: Iterable[Facet], wanted: OfferFilter) -> list[Market]:
+    """The same from facets that were read already, for a filter that they can tell."""
+    known: dict[tuple[str, str], tuple[int, Decimal]] = {}
+    for facet in found:
+        if facet.low is not None and wanted.holds(facet):
+            count, low = known.get((facet.gpu, facet.kind), (0, facet.low))
+            known[facet.gpu, facet.kind] = count + facet.available, min(low, facet.low)
+    return in_order(Market(gpu, kind, count, low) for (gpu, kind), (count, low) in known.items())
+
+
+def in_order(markets: Iterable[Market]) -> list[Market]:
+    return sorted(markets, key=lambda one: (one.low, one.gpu, one.kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +226,13 @@ class History:
         return (known[-1] - known[0]) / known[0] if len(known) > 1 and known[0] else None
 
 
-def histories(gpus: Iterable[str], today: date, providers: Sequence[str] = ()) -> dict[tuple[str, str], History]:
-    """Price history by GPU and kind over the last days. One statement."""
+def histories(
+    pairs: Iterable[tuple[str, str]], today: date, providers: Sequence[str] = ()
+) -> dict[tuple[str, str], History]:
+    """Price history of GPUs as one kind each over the last days, today included. One statement."""
+    wanted = reduce(or_, (Q(gpu=gpu, kind=kind) for gpu, kind in pairs), Q(pk__in=[]))
     first = today - timedelta(days=HISTORY_DAYS - 1)
-    rows = OfferDay.objects.filter(gpu__in=list(gpus), day__gte=first, day__lte=today)
+    rows = OfferDay.objects.filter(wanted, day__gte=first, day__lte=today)
     if providers:
         rows = rows.filter(provider__in=providers)
     lows: dict[tuple[str, str], dict[date, Decimal]] = defaultdict(dict)

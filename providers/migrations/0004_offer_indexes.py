@@ -19,6 +19,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="offerday",
-            index=models.Index(fields=["gpu", "day"], name="providers_o_gpu_886dc9_idx"),
+            index=models.Index(fields=["gpu", "kind", "day"], name="providers_o_gpu_2edb7a_idx"),
         ),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -21,7 +21,7 @@ from providers.offers import Facet, Ours
 from providers.rest.errors import ApiError
 from providers.views.addresses import address
 
-SHOWN = 50
+SHOWN = 40
 MARKETS_SHOWN = 12  # GPUs and kinds with their history above the list
 
 
@@ -34,21 +34,23 @@ def explorer(request: HttpRequest) -> HttpResponse:
     rented = (
         offers.ours(lease_figures(Lease.objects.active(), now)) if request.user.has_perm("providers.view_lease") else []
     )
-    form = OfferForm(request.GET, gpus=gpu_choices(found, rented), providers=provider_choices(found))
-    chosen = Offer.objects.filter(form.wanted.conditions())
-    if form.cleaned_data.get("cheaper"):
+    names = provider_names(found)
+    form = OfferForm(request.GET, gpus=gpu_choices(found, rented), providers=list(names.items()))
+    wanted = form.wanted
+    chosen, only_cheaper = Offer.objects.filter(wanted.conditions()), bool(form.cleaned_data.get("cheaper"))
+    if only_cheaper:
         chosen = chosen.filter(offers.cheaper_than(rented))
     try:
         rows, after = offers.page_of(chosen, form.sort, request.GET.get("cursor"), SHOWN)
     except ApiError:  # a cursor of another order or none of ours: from the top
         rows, after = offers.page_of(chosen, form.sort, None, SHOWN)
-    market = offers.market(chosen)
+    market = offers.market_of(found, wanted) if wanted.of_facets and not only_cheaper else offers.market(chosen)
     accounts = sources()
     context = {
         "form": form,
         "filtered": any(form.cleaned_data.get(name) for name in form.fields),
-        "rows": [offer_row(offer, rented, accounts) for offer in rows],
-        "market": market_rows(request, market, form.wanted.providers),
+        "rows": [offer_row(offer, rented, accounts, names) for offer in rows],
+        "market": market_rows(request, market, wanted.providers),
         "markets_left": max(len(market) - MARKETS_SHOWN, 0),
         "total": sum(one.offers for one in market),
         "lowest": market[0] if market else None,
@@ -70,9 +72,8 @@ def gpu_choices(found: Sequence[Facet], rented: Sequence[Ours]) -> list[tuple[st
     return [(name, name) for name in sorted(names, key=str.lower)]
 
 
-def provider_choices(found: Sequence[Facet]) -> list[tuple[str, str]]:
-    slugs = sorted({facet.provider for facet in found})
-    return [(slug, provider_name(slug)) for slug in slugs]
+def provider_names(found: Sequence[Facet]) -> dict[str, str]:
+    return {slug: provider_name(slug) for slug in sorted({facet.provider for facet in found})}
 
 
 def sources() -> dict[str, AccountNow]:
@@ -87,11 +88,15 @@ def sources() -> dict[str, AccountNow]:
     return known
 
 
-def offer_row(offer: Offer, rented: Sequence[Ours], accounts: dict[str, AccountNow]) -> dict[str, Any]:
+def offer_row(
+    offer: Offer, rented: Sequence[Ours], accounts: dict[str, AccountNow], names: Mapping[str, str]
+) -> dict[str, Any]:
     price, source = offer.price_per_gpu_hour, accounts.get(offer.provider)
     feed = source.feed("offers") if source else None
     return {
         "offer": offer,
+        "kind": offers.kind_label(offer.kind),
+        "where": names.get(offer.provider, offer.provider),
         "monthly": price * MONTH_HOURS,
         "per_gb": price / offer.memory_gb if offer.memory_gb else None,
         "old": feed is None or feed.old,
@@ -105,7 +110,7 @@ def market_rows(
 ) -> list[dict[str, Any]]:
     """The cheapest GPUs and kinds with how their lowest price went."""
     shown = market[:MARKETS_SHOWN]
-    known = offers.histories({one.gpu for one in shown}, timezone.now().astimezone(UTC).date(), providers)
+    known = offers.histories([(one.gpu, one.kind) for one in shown], timezone.now().astimezone(UTC).date(), providers)
     return [
         {
             "market": one,

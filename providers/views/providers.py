@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,7 +32,7 @@ def providers(request: HttpRequest) -> HttpResponse:
     accounts = worst_first(account_now(account, now) for account in Account.objects.with_feeds())
     rent = rented(accounts, now) if request.user.has_perm("providers.view_lease") else {}
     ours = offers.ours(rent.get("active", []))
-    cheapest = list(Offer.objects.available().cheapest())
+    cheapest = list(Offer.objects.cheapest())
     context = {
         "now": now,
         "accounts": accounts,
@@ -82,7 +82,8 @@ def gpu_rows(
         by_gpu, key=lambda gpu: (gpu not in mine, min(o.price_per_gpu_hour for o in by_gpu[gpu].values()), gpu)
     )
     shown = order[:GPUS_SHOWN]
-    known = offers.histories(shown, now.astimezone(UTC).date())
+    wanted = [(gpu, history_kind(by_gpu[gpu])) for gpu in shown]
+    known = offers.histories(wanted, now.astimezone(UTC).date())
     return [
         {
             "gpu": gpu,
@@ -91,10 +92,15 @@ def gpu_rows(
                 gpu_cell(by_gpu[gpu].get(kind), fresh) for kind in KINDS if any(o.kind == kind for o in cheapest)
             ],
             "ours": mine.get(gpu),
-            "history": known.get((gpu, OfferKind.ON_DEMAND)) or known.get((gpu, OfferKind.SPOT)),
+            "history": known.get((gpu, kind)),
         }
-        for gpu in shown
+        for gpu, kind in wanted
     ]
+
+
+def history_kind(found: Mapping[str, Offer]) -> str:
+    """Of which kind the price's history is drawn: the first of ours that the GPU is offered as."""
+    return next((kind.value for kind in KINDS if kind in found), OfferKind.ON_DEMAND.value)
 
 
 def gpu_cell(offer: Offer | None, fresh: set[str]) -> dict[str, Any]:

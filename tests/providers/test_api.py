@@ -185,7 +185,7 @@ def test_uptime_is_what_was_observed_and_null_where_nothing_was(key: str) -> Non
     Outage.objects.create(
         deployment=watched, started_at=hour, confirmed_at=hour, ended_at=hour + half, cause="It was away."
     )
-    query = {"from": "2026-11-10", "to": "2026-11-11"}
+    query: dict[str, Any] = {"from": "2026-11-10", "to": "2026-11-11"}
     first, second = sorted(
         get(key, "uptime", **query)["deployments"], key=lambda entry: str(entry["slug"]), reverse=True
     )
@@ -200,5 +200,6 @@ def test_uptime_is_what_was_observed_and_null_where_nothing_was(key: str) -> Non
 
 def test_a_period_ahead_of_us_has_no_uptime(key: str) -> None:
     deployment("one")
-    (entry,) = get(key, "uptime", **{"from": "2100-01-01", "to": "2100-02-01"})["deployments"]
+    ahead: dict[str, Any] = {"from": "2100-01-01", "to": "2100-02-01"}
+    (entry,) = get(key, "uptime", **ahead)["deployments"]
     assert (entry["uptime"], entry["checks"], entry["outages"]) == (None, 0, [])

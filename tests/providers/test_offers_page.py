@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from providers.models import Offer, OfferDay
-from providers.offers import fits
+from providers.offers import OfferFilter, facets, fits, market, market_of
 from tests.providers.people import account, assert_access, in_role, lease, offer, read, text
 
 pytestmark = pytest.mark.django_db
@@ -105,6 +105,20 @@ def test_what_is_cheaper_than_ours_is_marked_with_the_saving(ops: Client) -> Non
     assert "saves $73 a month" in page and "saves $146 a month" in page
     assert "may be taken away at any time" in page
     assert shown(ops, cheaper="on") == ["RTX 4090", "RTX 4090"]
+
+
+def test_the_market_is_the_same_by_facets_and_by_statement() -> None:
+    for n in range(60):
+        more = {"available": n % 5 != 0, "gpu": f"GPU {n % 7}", "provider": ("runpod", "vast")[n % 2]}
+        offer(n, kind=("spot", "on_demand")[n % 3 == 0], price_per_gpu_hour=Decimal(n % 11 + 1), **more)
+    for wanted in (
+        OfferFilter(available=True),
+        OfferFilter(available=True, gpus=["GPU 1", "GPU 2"], kinds=["spot"]),
+        OfferFilter(available=True, providers=["vast"]),
+    ):
+        assert wanted.of_facets
+        assert market_of(facets(), wanted) == market(Offer.objects.filter(wanted.conditions()))
+    assert not OfferFilter().of_facets and not OfferFilter(available=True, region="x").of_facets
 
 
 def test_a_list_that_is_long_is_turned_page_by_page(ops: Client) -> None:
