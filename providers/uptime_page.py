@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from statistics import median
 from typing import Any
 
 from django.utils.formats import date_format
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from providers.checks import SLACK, UNWATCHED_INTERVALS, Span
 from providers.models import Deployment, DeploymentState
@@ -109,7 +110,17 @@ def cells(
     """One cell a day, as the strip tag wants them."""
     known = {day.day: day for day in entry.days}
     usual = usual_ms(entry.days)
-    return [_cell(day, known.get(day), entry.outages, windows, usual, now) for day in days]
+    labels = _labels(tuple(days), get_language())
+    return [
+        _cell(day, label, known.get(day), entry.outages, windows, usual, now)
+        for day, label in zip(days, labels, strict=True)
+    ]
+
+
+@lru_cache(maxsize=32)
+def _labels(days: tuple[date, ...], language: str | None) -> list[str]:
+    """`9 Jun` of each day; kept, because a page has the same days for every deployment."""
+    return [date_format(day, "j M") for day in days]
 
 
 def usual_ms(days: Iterable[UptimeDay]) -> float | None:
@@ -119,20 +130,20 @@ def usual_ms(days: Iterable[UptimeDay]) -> float | None:
 
 def _cell(
     day: date,
+    label: str,
     figures: UptimeDay | None,
     outages: Sequence[OutageSpan],
     windows: Sequence[Span],
     usual: float | None,
     now: datetime,
 ) -> dict[str, Any]:
-    label = date_format(day, "j M")
-    whole = Span(datetime.combine(day, time(), UTC), datetime.combine(day + DAY, time(), UTC))
     if figures is None or figures.observed_s <= 0:
-        planned = any(window.within(whole).seconds > 0 for window in windows)
+        planned = any(window.within(_whole(day)).seconds > 0 for window in windows)
         if planned:
             return {"label": label, "state": "maintenance", "cause": _("maintenance")}
         return {"label": label, "state": "unknown", "cause": _("not checked")}
     if figures.down_s > 0:
+        whole = _whole(day)
         causes = dict.fromkeys(o.cause for o in outages if o.span(now).within(whole).seconds > 0)
         said = f"{minutes(figures.down_s)}: {' / '.join(causes)}"
         return {"label": label, "state": "down", "lost": figures.down_s / figures.observed_s, "cause": said}
@@ -140,6 +151,10 @@ def _cell(
         took = _("checks took %(ms)d ms, usually %(usual)d ms") % {"ms": figures.latency_ms, "usual": usual}
         return {"label": label, "state": "slow", "cause": took}
     return {"label": label, "state": "up"}
+
+
+def _whole(day: date) -> Span:
+    return Span(datetime.combine(day, time(), UTC), datetime.combine(day + DAY, time(), UTC))
 
 
 def minutes(seconds: float) -> str:

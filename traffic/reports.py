@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -24,13 +24,13 @@ KEYS = {
     "deployment": "d.slug",
     "hour": """to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:00:00"Z"')""",
     "day": "to_char({day}, 'YYYY-MM-DD')",
-    "deployment_hour": """d.slug || ' ' || to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:00:00"Z"')""",
+    # One number for both, which groups several times faster than a text.
+    "deployment_hour": "u.deployment_id * 1000000 + (extract(epoch FROM {time}) / 3600)::bigint",
     "": "''",
 }
 JOINS = {
     "application": "LEFT JOIN traffic_application AS a ON a.id = u.application_id",
     "deployment": "LEFT JOIN providers_deployment AS d ON d.id = u.deployment_id",
-    "deployment_hour": "JOIN providers_deployment AS d ON d.id = u.deployment_id",
 }
 TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 QUANTILES = {"p50_ms": 0.50, "p95_ms": 0.95, "p99_ms": 0.99}
@@ -122,16 +122,16 @@ def latency(period: Period, group_by: str = "", filters: Filters | None = None) 
     ]
 
 
-def latency_by_hour(period: Period) -> dict[str, list[HourLatency]]:
-    """Latency and time to first token of each deployment's slug, hour by hour; an hour without requests is missing."""
-    found: dict[str, dict[int, Quantiles]] = defaultdict(dict)
+def latency_by_hour(period: Period) -> dict[int, list[HourLatency]]:
+    """Latency and time to first token by deployment's id and hour, in order; an hour without requests is missing."""
+    found: dict[int, dict[int, Quantiles]] = defaultdict(dict)
     for row in bucket_rows(period, "deployment_hour", None):
         found[row["key"]][row["metric"]] = quantiles_of(row)
-    hours: dict[str, list[HourLatency]] = defaultdict(list)
-    for key in sorted(found):
-        slug, hour = key.rsplit(" ", 1)
-        metrics = found[key]
-        hours[slug].append(HourLatency(datetime.fromisoformat(hour), metrics.get(1, NOTHING), metrics.get(2, NOTHING)))
+    hours: dict[int, list[HourLatency]] = defaultdict(list)
+    for key, metrics in sorted(found.items()):
+        deployment, hour = divmod(key, 1_000_000)
+        at = datetime.fromtimestamp(hour * 3600, UTC)
+        hours[deployment].append(HourLatency(at, metrics.get(1, NOTHING), metrics.get(2, NOTHING)))
     return dict(hours)
 
 

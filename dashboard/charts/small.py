@@ -7,8 +7,9 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
+from django.utils.html import escape
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_noop, ngettext
 
 from dashboard.charts.scales import Scale, Value, extent, number, word
 from dashboard.charts.svg import Drawing, drawing, pct, points, stretched, tag, text, titled
@@ -45,6 +46,13 @@ def sparkline(values: Sequence[Value | None], *, unit: str = "count", label: str
 
 
 CELL_STATES = ("up", "slow", "down", "unknown", "maintenance")
+STATE_WORDS = {
+    "up": gettext_noop("up"),
+    "slow": gettext_noop("slow"),
+    "down": gettext_noop("down"),
+    "maintenance": gettext_noop("maintenance"),
+    "unknown": gettext_noop("unknown"),
+}
 
 
 def strip(cells: Sequence[Row], *, label: str = "", height: int = 33) -> Drawing:
@@ -54,14 +62,19 @@ def strip(cells: Sequence[Row], *, label: str = "", height: int = 33) -> Drawing
     hatched is unknown, drawn as one run. Position and shape tell it, colour repeats it.
     """
     width, marks, top = 1 / max(1, len(cells)), [], round(height * 0.25)
+    names = {state: state_word(state) for state in CELL_STATES}  # once: a page of strips has thousands of cells
     for state, run in groupby(enumerate(cells), key=lambda item: str(item[1]["state"])):
         stretch = list(run)
         if state == "unknown":
             marks.append(unknown_run([cell for _i, cell in stretch], stretch[0][0] * width, width, top, height))
+        elif state == "up":
+            marks += up_cells(stretch, names["up"], width, top, height)
         else:
-            marks += [one_cell(cell, state, index * width, width * 0.78, top, height) for index, cell in stretch]
+            marks += [one_cell(cell, names, index * width, width * 0.78, top, height) for index, cell in stretch]
     rows = [
-        [str(c["label"]), state_word(str(c["state"])), str(c.get("cause") or "")] for c in cells if c["state"] != "up"
+        [str(c["label"]), names.get(str(c["state"]), names["unknown"]), str(c.get("cause") or "")]
+        for c in cells
+        if c["state"] != "up"
     ]
     lost = ngettext("%(n)s period not fully up", "%(n)s periods not fully up", len(rows)) % {"n": len(rows)}
     columns = [_("When"), _("State"), _("Cause")]
@@ -70,8 +83,7 @@ def strip(cells: Sequence[Row], *, label: str = "", height: int = 33) -> Drawing
 
 
 def state_word(state: str) -> str:
-    words = {"up": _("up"), "slow": _("slow"), "down": _("down"), "maintenance": _("maintenance")}
-    return words.get(state, _("unknown"))
+    return _(STATE_WORDS.get(state, "unknown"))
 
 
 def unknown_run(cells: Sequence[Row], x: float, width: float, top: int, height: int) -> str:
@@ -81,7 +93,18 @@ def unknown_run(cells: Sequence[Row], x: float, width: float, top: int, height: 
     return titled(rect, title)
 
 
-def one_cell(cell: Row, state: str, x: float, width: float, top: int, height: int) -> str:
+def up_cells(stretch: Sequence[tuple[int, Row]], word: str, width: float, top: int, height: int) -> list[str]:
+    """Most cells are up and look alike; these are written straight."""
+    shape = f'y="{top}" width="{pct(width * 0.78)}" height="{height - top - 1}"/></g>'
+    return [
+        f"<g><title>{escape(cell['label'])}: {escape(cell.get('cause') or word)}</title>"
+        f'<rect class="up" x="{pct(index * width)}" {shape}'
+        for index, cell in stretch
+    ]
+
+
+def one_cell(cell: Row, names: Mapping[str, str], x: float, width: float, top: int, height: int) -> str:
+    state = str(cell["state"])
     full = height - top - 1
     lost = min(1.0, max(0.0, float(cell.get("lost") or 0)))
     # An outage of a minute still lowers its cell visibly; a whole day lost leaves a sliver that can be pointed at.
@@ -93,7 +116,7 @@ def one_cell(cell: Row, state: str, x: float, width: float, top: int, height: in
     if state == "slow":
         triangle = tag("path", cls="slow", d=f"M0 -{top - 2} L3.6 0 L-3.6 0Z")
         body += tag("svg", triangle, cls="in", x=pct(x + width / 2), y=top - 1)
-    return titled(body, f"{cell['label']}: {cell.get('cause') or state_word(state)}")
+    return titled(body, f"{cell['label']}: {cell.get('cause') or names.get(state, names['unknown'])}")
 
 
 def meter(

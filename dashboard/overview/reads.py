@@ -41,7 +41,7 @@ class Facts:
     uptimes: Sequence[DeploymentUptime]
     windows: Mapping[int, Sequence[Span]]  # maintenance by deployment
     usage: Sequence[UsageGroup]  # of the last 24 hours, by deployment
-    latency: Mapping[str, Sequence[HourLatency]]  # by deployment and hour
+    latency: Mapping[int, Sequence[HourLatency]]  # by deployment and hour
     alerts: Sequence[Alert]
     evaluated_at: datetime | None
     polls: Sequence[Feed]  # of bills and prices, the next due first

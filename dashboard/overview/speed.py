@@ -81,7 +81,7 @@ class Speeds:
 def speeds(facts: Facts) -> Speeds:
     asked = {group.key: group.requests for group in facts.usage}
     rows = [
-        _speed(row, asked.get(row.slug, 0), facts.latency.get(row.slug, ()))
+        _speed(row, asked.get(row.slug, 0), facts.latency.get(row.pk, ()))
         for row in sorted(facts.deployments, key=lambda row: -asked.get(row.slug, 0))
     ]
     values = [value for row in rows for line in row.series for _hour, value in line["points"] if value]

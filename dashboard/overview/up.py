@@ -130,11 +130,11 @@ def place(deployment: Deployment) -> str:
     return f"{PROVIDER_NAMES.get(provider, provider)}{machine} · {deployment.engine_label}"
 
 
-def slow(deployments: Sequence[Deployment], latency: Mapping[str, Sequence[HourLatency]]) -> Slow | None:
+def slow(deployments: Sequence[Deployment], latency: Mapping[int, Sequence[HourLatency]]) -> Slow | None:
     """The slowest of our own that is past the limit; a vendor's own first token is not ours to judge."""
     found = []
     for deployment in deployments:
-        lately = [hour for hour in latency.get(deployment.slug, ()) if hour.ttft.count >= FEWEST]
+        lately = [hour for hour in latency.get(deployment.pk, ()) if hour.ttft.count >= FEWEST]
         if deployment.provider != "self" or not lately:
             continue
         p95 = lately[-1].ttft.p95_ms or 0.0
