@@ -76,6 +76,8 @@ class AccountForm(AccountModelForm):
         self.was = (self.instance.base_url, self.instance.local)
         self.stored_key = bool(self.instance.pk and self.instance.secret)
         self.fields["base_url"].widget.attrs["placeholder"] = self.vendor.default_base_url
+        self.fields["secret"].required = not self.stored_key
+        self.fields["secret"].error_messages["required"] = _("The vendor asks for a key.")
         self.fields["secret"].help_text = self._key_help()
         self._guard_local()
         self._add_options()
@@ -125,12 +127,9 @@ class AccountForm(AccountModelForm):
         local = cleaned.get("local", self.was[1])
         if "base_url" not in self.errors and base_url:
             self._judge_address(base_url, local=local)
-        if not cleaned.get("secret") and "secret" not in self.errors:
-            if not self.stored_key:
-                self.add_error("secret", _("The vendor asks for a key."))
-            elif base_url != self.was[0]:
-                # Else a new address would be sent the old key.
-                self.add_error("secret", KEY_AGAIN)
+        if self.stored_key and not cleaned.get("secret") and base_url != self.was[0]:
+            # Else a new address would be sent the old key.
+            self.add_error("secret", KEY_AGAIN)
         return cleaned
 
     def _judge_address(self, base_url: str, *, local: bool) -> None:
