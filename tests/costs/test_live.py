@@ -57,7 +57,7 @@ def test_cache_writes_leave_the_api_with_the_requests_that_are_routed(book: None
     hour(model="claude-sonnet-5-5", requests=100, uncached_input=9_000, cache_write_5m=30_000, output=1_000)
     inputs = live_inputs(NOW)
     assert inputs.cache_write_tokens == 0
-    assert (inputs.input_tokens, inputs.cache_read_share) == (390, 0)
+    assert (inputs.input_tokens, inputs.cache_read_share) == (Decimal(390), Decimal(0))
     result = compute(inputs)
     rest = result.selfhost_cost - result.own_cost
     assert abs(rest - result.api_cost * (1 - inputs.routable_share)) < Decimal("1e-9")
@@ -66,7 +66,7 @@ def test_cache_writes_leave_the_api_with_the_requests_that_are_routed(book: None
 def test_requests_whose_tokens_nobody_knows_count_as_the_others(book: None) -> None:
     hour(model="claude-haiku-4-5", requests=20, unknown_usage=10, uncached_input=10_000, output=1_000)
     inputs = live_inputs(NOW)
-    assert (inputs.requests_per_month, inputs.input_tokens, inputs.output_tokens) == (20, 1000, 100)
+    assert (inputs.requests_per_month, inputs.input_tokens, inputs.output_tokens) == (20, Decimal(1000), Decimal(100))
 
 
 def test_what_our_own_gpus_served_counts_with_its_own_lengths_at_the_apis_mean_price(book: None) -> None:
@@ -87,7 +87,7 @@ def test_a_model_without_a_price_takes_nothing_off_the_volume(book: None) -> Non
     hour(model="claude-haiku-4-5", requests=10, uncached_input=1_000, output=1_000)
     hour(1, provider="aurora", model="aurora-2", requests=10, unpriced=10, uncached_input=1_000, output=1_000)
     inputs = live_inputs(NOW)
-    assert (inputs.requests_per_month, inputs.output_tokens, inputs.prices.output) == (20, 100, 5)
+    assert (inputs.requests_per_month, inputs.output_tokens, inputs.prices.output) == (20, Decimal(100), Decimal(5))
 
 
 def test_the_peak_is_the_busiest_hour_against_the_mean(book: None) -> None:
