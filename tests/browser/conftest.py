@@ -1,0 +1,93 @@
+"""One stack and one login for all browser tests, and a page that complains of whatever a browser complains of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
+
+from tests.browser.stack import Site, site
+
+TELL_VIOLATIONS = """
+document.addEventListener("securitypolicyviolation", (event) =>
+  console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
+"""
+
+
+@dataclass
+class Complaints:
+    """What a visitor's browser found wrong, with the address where it did."""
+
+    host: str
+    found: list[str] = field(default_factory=list)
+
+    def watch(self, page: Page) -> None:
+        page.on("console", lambda message: self.console(page, message))
+        page.on("pageerror", lambda error: self.found.append(f"{page.url} script: {error}"))
+        page.on("request", self.request)
+        page.on("response", self.response)
+
+    def console(self, page: Page, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.found.append(f"{page.url} {message.type}: {message.text}")
+
+    def request(self, request: Request) -> None:
+        if request.url.startswith("http") and urlsplit(request.url).netloc != self.host:
+            self.found.append(f"{request.frame.url} asks another host: {request.url}")
+
+    def response(self, response: Response) -> None:
+        if response.status >= 400:
+            self.found.append(f"{response.url} answers {response.status}")
+
+
+@pytest.fixture(scope="session")
+def the_site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Asks for the browser first: without one there is no need to start anything."""
+    with site(tmp_path_factory.mktemp("site")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def signed_in(browser: Browser, the_site: Site) -> Any:
+    """Cookies of the admin, who signed in by the form."""
+    context = browser.new_context(base_url=the_site.url)
+    page = context.new_page()
+    page.goto("/spend/")
+    page.get_by_label("User name").or_(page.get_by_label("Username")).fill(the_site.username)
+    page.get_by_label("Password").fill(the_site.password)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{the_site.url}/spend/")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def complaints(the_site: Site) -> Iterator[Complaints]:
+    """Empty at the end of each test, or the test fails with what was found."""
+    kept = Complaints(urlsplit(the_site.url).netloc)
+    yield kept
+    assert kept.found == []
+
+
+@pytest.fixture
+def visit(browser: Browser, the_site: Site, signed_in: Any, complaints: Complaints) -> Iterator[Callable[..., Page]]:
+    """`visit("/spend/")`: a page as the admin sees it; options are those of a browser context."""
+    contexts: list[BrowserContext] = []
+
+    def open_page(path: str, **options: Any) -> Page:
+        context = browser.new_context(base_url=the_site.url, storage_state=signed_in, **options)
+        contexts.append(context)
+        context.add_init_script(TELL_VIOLATIONS)
+        page = context.new_page()
+        complaints.watch(page)
+        page.goto(path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()

@@ -1,0 +1,107 @@
+"""What the browser's stack starts from: the demo company's people, models and vendors, without its months of traffic.
+
+`begin` runs inside the stack, as any command that joins it; `send_requests` goes in by the front door.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+DAYS = 45
+A_DAY = 300  # with long prompts, so that our own GPUs pay from half of it
+KEPT_DAYS = 2  # whose prompts and answers are kept to be rated
+BATCH = 2_000
+TASKS = ("rag", "qa", "chat", "code")
+
+
+def begin(directory: str, sandbox_url: str) -> None:
+    """Print what the ready file of the demo would hold."""
+    from django.utils import timezone
+
+    from costs.models import Phase
+    from dashboard.demo import setup
+    from dashboard.demo.files import Credentials
+    from dashboard.demo.story import Story
+    from providers.models import Account
+    from providers.polling.due import ensure_feeds
+
+    now = timezone.now()
+    credentials = Credentials.kept_in(Path(directory))
+    setup.set_up(Story(now.date()), credentials, sandbox_url, now)
+    Phase.objects.filter(slug="scale-up").update(budget_high=5_000)
+    vendor = next(vendor for vendor in setup.VENDORS if vendor.slug == "runpod")
+    account = Account.objects.create(
+        slug=vendor.slug, name=vendor.name, kind=vendor.kind, base_url=f"{sandbox_url}/{vendor.path}",
+        secret=vendor.secret, local=True,
+    )  # fmt: skip
+    ensure_feeds(account, now)
+    keys = {"ingest_key": credentials.keys["ingest/"], "rate_key": credentials.keys["rate/support-rag"]}
+    sys.stdout.write(json.dumps({**credentials.ready(), **keys}))
+
+
+def send_requests(url: str, key: str) -> int:
+    """Weeks of traffic through the API; the number of rows that landed."""
+    rows = list(requests(datetime.now(UTC)))
+    landed = 0
+    for start in range(0, len(rows), BATCH):
+        answer = httpx.post(
+            f"{url}/api/v1/requests",
+            json={"requests": rows[start : start + BATCH]},
+            headers={"authorization": f"Bearer {key}"},
+            timeout=60,
+        )
+        answer.raise_for_status()
+        assert answer.json()["rejected"] == [], answer.text[:500]
+        landed += answer.json()["accepted"]
+    return landed
+
+
+def requests(now: datetime) -> Iterator[dict[str, Any]]:
+    """The same at every run but for the time: long prompts to Claude, some of them to our own model."""
+    draw = random.Random(4)
+    for n in range(DAYS * A_DAY):
+        at = now - timedelta(minutes=n * 24 * 60 / A_DAY + 1)
+        ours = n % 3 == 0
+        row: dict[str, Any] = {
+            "id": f"seed-{n}",
+            "started_at": at.isoformat(),
+            "provider": "self" if ours else "anthropic",
+            "model": "mistral-7b" if ours else "claude-sonnet-4-5",
+            "deployment": "mistral-7b" if ours else "claude-sonnet-4-5",
+            "application": "support-rag" if n % 2 else "docs-qa",
+            "task": TASKS[n % len(TASKS)],
+            "outcome": "error" if n % 97 == 0 else "ok",
+            "latency_ms": draw.lognormvariate(7.6, 0.4),
+            "ttft_ms": draw.lognormvariate(5.8, 0.3),
+            "streamed": True,
+            "response_id": response_id(n),
+            "tokens": {
+                "uncached_input": draw.randint(15_000, 25_000),
+                "cache_read": draw.randint(0, 4_000),
+                "output": draw.randint(1_500, 2_500),
+            },
+        }
+        if n < KEPT_DAYS * A_DAY and n % 2:
+            row |= {"prompt": f"May order {n} still be returned?", "answer": f"Yes, order {n} can, for 14 days."}
+        yield row
+
+
+def send_ratings(url: str, key: str, most: int = 80) -> None:
+    """Opinions of the users of one application, as it sends them."""
+    headers = {"authorization": f"Bearer {key}"}
+    with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
+        for n in range(1, 2 * most, 2):
+            judged = {"request_id": response_id(n), "stars": 2 if n % 9 == 0 else 5, "by": f"customer-{n}"}
+            client.post("/api/v1/feedback", json=judged).raise_for_status()
+
+
+def response_id(n: int) -> str:
+    return f"msg_01seed{n:016d}"

@@ -1,0 +1,142 @@
+"""The main job as a person does it, in a real browser against the whole stack."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.stack import Site
+
+pytestmark = pytest.mark.xdist_group("browser")  # one stack for all of them
+Visit = Callable[..., Page]
+
+PAGES = (
+    "/", "/spend/", "/plan/", "/break-even/", "/providers/", "/uptime/", "/requests/", "/quality/", "/alerts/",
+    "/decide/", "/settings/",
+)  # fmt: skip
+BEHIND = (
+    "/spend/charges/", "/break-even/scenarios/", "/providers/offers/", "/quality/rate/", "/alerts/history/",
+    "/alerts/rules/", "/mail/", "/settings/accounts/", "/settings/deployments/", "/settings/applications/",
+    "/settings/keys/", "/settings/routes/", "/settings/prices/", "/settings/people/", "/settings/audit/", "/legend/",
+)  # fmt: skip
+PHONE = {"viewport": {"width": 390, "height": 844}}
+
+
+def text(page: Page) -> str:
+    return " ".join(page.locator("#main").inner_text().split())
+
+
+def test_the_months_total_on_the_page_is_the_apis(visit: Visit, the_site: Site) -> None:
+    before = Decimal(the_site.api("spend")["total"])
+    spend, overview = visit("/spend/"), visit("/")
+    shown = [amount(spend, "h1"), amount(overview, ".ans .say")]
+    after = Decimal(the_site.api("spend")["total"])
+    # In a demo that lives a request may have come in between.
+    assert before > 0
+    for total in shown:
+        assert round(before, 2) <= total <= round(after, 2)
+    if the_site.seeded:
+        assert before == after
+
+
+def amount(page: Page, where: str) -> Decimal:
+    found = re.search(r"\$([\d,]+\.\d\d)", page.locator(where).first.inner_text())
+    assert found, page.locator(where).first.inner_text()
+    return Decimal(found[1].replace(",", ""))
+
+
+def test_the_bar_leads_to_every_page_of_the_product(visit: Visit) -> None:
+    links = visit("/").locator("nav.pages a")
+    assert [link.get_attribute("href") for link in links.all()] == list(PAGES)
+
+
+@pytest.mark.parametrize("path", [*PAGES, *BEHIND])
+def test_a_page_opens_without_a_complaint_of_the_browser(path: str, visit: Visit) -> None:
+    page = visit(path)
+    expect(page.locator("h1")).not_to_be_empty()
+    page.wait_for_load_state("networkidle")
+    for chart in page.locator("[data-plotly]").all():
+        expect(chart.locator(".main-svg").first).to_be_attached()
+    page.set_viewport_size({"width": 390, "height": 844})
+    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wider <= 0, f"{path} is {wider} px wider than a phone"
+
+
+def test_an_answer_is_rated_by_the_keyboard_and_the_rating_taken_back(visit: Visit) -> None:
+    page = visit("/quality/rate/")
+    first = page.locator("input[name=request]").input_value()
+    page.keyboard.press("4")
+    expect(page.locator(".toast")).to_contain_text("Rated 4")
+    expect(page.locator("input[name=request]")).not_to_have_value(first)
+    expect(page.locator("h1")).to_contain_text("rated by you today")
+    page.keyboard.press("u")
+    expect(page.locator("input[name=request]")).to_have_value(first)
+    expect(page.locator("h1")).not_to_contain_text("rated by you today")
+
+
+def test_pages_are_reached_by_two_keys(visit: Visit, the_site: Site) -> None:
+    page = visit("/")
+    page.keyboard.press("g")
+    page.keyboard.press("u")
+    page.wait_for_url(f"{the_site.url}/uptime/")
+
+
+def test_the_overview_reads_itself_anew_in_place(visit: Visit) -> None:
+    page = visit("/")
+    page.evaluate("document.getElementById('overview').dataset.old = '1'")
+    page.evaluate(
+        "htmx.trigger('#overview', 'htmx:abort'); htmx.ajax('GET', '/', {target: '#overview', swap: 'outerHTML'})"
+    )
+    expect(page.locator("#overview:not([data-old])")).to_be_visible()
+    expect(page.locator("#overview")).to_have_count(1)
+    expect(page.locator("h1")).to_have_count(1)
+
+
+def test_the_break_even_mail_arrives_over_smtp_and_leads_to_its_alert(visit: Visit) -> None:
+    page = visit("/mail/")
+    mails = page.get_by_role("link", name=re.compile("Break-even passed"))
+    deadline = time.monotonic() + 60  # rules are evaluated every 15 seconds
+    while not mails.count() and time.monotonic() < deadline:
+        page.wait_for_timeout(500)
+        page.reload()
+    mails.first.click()
+    expect(page.locator("h1")).to_contain_text("Break-even passed")
+    body = page.locator("pre.mail-text").inner_text()
+    assert "requests" in body and "$" in body
+    expect(page.frame_locator("iframe.mail-frame").locator("body")).to_contain_text("Break-even")
+    path = re.search(r"https?://[^/\s]+(/alerts/\d+/)\s", body + " ")
+    assert path, body
+    page.goto(path[1])
+    expect(page.locator("h1")).to_contain_text("Break-even passed")
+    expect(page.locator("#main")).to_contain_text("accepted")
+
+
+def test_an_alert_is_acknowledged_on_the_overview(visit: Visit) -> None:
+    page = visit("/")
+    button = page.get_by_role("button", name=re.compile("Acknowledge: Break-even passed"))
+    button.click()
+    expect(page.locator(".toast")).to_contain_text("Acknowledged")
+    page.keyboard.press("u")
+    expect(page.locator(".toast")).to_contain_text("Taken back")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_theme_is_kept_from_page_to_page(theme: str, visit: Visit) -> None:
+    page = visit("/settings/", color_scheme="dark" if theme == "light" else "light")
+    page.get_by_role("button", name=theme.title(), exact=True).click()
+    expect(page.locator("html")).to_have_attribute("data-theme", theme)
+    page.goto("/plan/")
+    expect(page.locator("html")).to_have_attribute("data-theme", theme)
+
+
+def test_a_phone_folds_the_pages_behind_one_button(visit: Visit, the_site: Site) -> None:
+    page = visit("/", **PHONE)
+    expect(page.locator("nav.pages a").first).to_be_hidden()
+    page.get_by_role("button", name=re.compile("Pages")).click()
+    page.locator("nav.pages a", has_text="Spend").click()
+    page.wait_for_url(f"{the_site.url}/spend/")
