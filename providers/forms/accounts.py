@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from providers.connectors import connector_class
 from providers.connectors.base import Option
 from providers.encryption import encrypt
-from providers.forms.fields import KEY_AGAIN, Person, SecretField, free_slug, is_admin
+from providers.forms.fields import KEY_AGAIN, AddressField, Person, SecretField, free_slug, is_admin
 from providers.freshness import FEED_WORDS
 from providers.models import Account
 from providers.netguard import AddressRefused, pin
@@ -49,11 +49,10 @@ class OptionField(forms.CharField):
 class AccountForm(AccountModelForm):
     """An account at one vendor. Its kind stays; "local" is an admin's to give."""
 
-    base_url = forms.URLField(
+    base_url = AddressField(
         label=gettext_lazy("Base URL"),
         required=False,
         max_length=200,
-        assume_scheme="https",
         help_text=gettext_lazy("For a proxy or a sandbox; empty: the vendor's own. Begins with https."),
     )
     secret = SecretField(label=gettext_lazy("Key"))

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from providers.encryption import encrypt
 from providers.engines import ENGINES
-from providers.forms.fields import KEY_AGAIN, Person, SecretField, bounded, free_slug, is_admin
+from providers.forms.fields import KEY_AGAIN, AddressField, Person, SecretField, bounded, free_slug, is_admin
 from providers.models import Deployment, Lease, Maintenance
 from providers.netguard import AddressRefused, pin
 from providers.uptime import LONGEST_TIMEOUT_S
@@ -30,10 +30,9 @@ LEAST_CHECK_S, MOST_CHECK_S = 5, 86_400
 class DeploymentForm(DeploymentModelForm):
     """A deployment and how it is checked; its slug is what reports call it, and stays."""
 
-    url = forms.URLField(
+    url = AddressField(
         label=gettext_lazy("URL"),
         max_length=200,
-        assume_scheme="https",
         help_text=gettext_lazy("Where the engine listens, with or without /v1."),
     )
     api_key = SecretField(label=gettext_lazy("Key"))

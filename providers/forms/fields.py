@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from providers.models import Account, Deployment
+from providers.validators import web_address
 
 Person = AbstractBaseUser | AnonymousUser
 N = TypeVar("N", int, float)
@@ -24,6 +25,17 @@ class SecretField(forms.CharField):
 
     def __init__(self, *, label: Any) -> None:
         super().__init__(label=label, required=False, max_length=20_000)
+
+
+class AddressField(forms.CharField):
+    """A web address; one that is typed without http:// or https:// is meant to be https."""
+
+    widget = forms.URLInput
+    default_validators = [web_address]
+
+    def to_python(self, value: Any) -> str:
+        text = super().to_python(value) or ""
+        return text if not text or "://" in text else f"https://{text}"
 
 
 def free_slug(name: str, fallback: str, model: type[Account] | type[Deployment]) -> str:

@@ -1,0 +1,47 @@
+"""Who can serve us, at what list price, and are they up: one file for each noun."""
+
+from __future__ import annotations
+
+from providers.models.accounts import Account, Balance, Feed, connector_choices
+from providers.models.bills import VendorCost, VendorUsage
+from providers.models.deployments import (
+    Check,
+    CheckHour,
+    Deployment,
+    DeploymentState,
+    Maintenance,
+    Outage,
+    engine_choices,
+)
+from providers.models.fields import OfferKind, usd
+from providers.models.leases import Lease, LeaseSpan, LeaseState
+from providers.models.names import PROVIDER_NAMES, provider_name
+from providers.models.offers import Offer, OfferDay
+from providers.models.prices import Model, TokenPrice
+
+__all__ = [
+    "PROVIDER_NAMES",
+    "Account",
+    "Balance",
+    "Check",
+    "CheckHour",
+    "Deployment",
+    "DeploymentState",
+    "Feed",
+    "Lease",
+    "LeaseSpan",
+    "LeaseState",
+    "Maintenance",
+    "Model",
+    "Offer",
+    "OfferDay",
+    "OfferKind",
+    "Outage",
+    "TokenPrice",
+    "VendorCost",
+    "VendorUsage",
+    "connector_choices",
+    "engine_choices",
+    "provider_name",
+    "usd",
+]

@@ -1,0 +1,84 @@
+"""Our credentials at vendors, and what is polled there."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from providers.encryption import EncryptedTextField
+from providers.models.fields import usd
+from providers.models.names import provider_name
+from providers.querysets import AccountQuerySet, FeedQuerySet
+from providers.validators import web_address
+
+
+def connector_choices() -> list[tuple[str, str]]:
+    """Kinds of the registry; a callable so that a new vendor needs no migration."""
+    from providers.connectors import CONNECTORS
+
+    return [(kind, provider_name(kind)) for kind in CONNECTORS]
+
+
+class Account(models.Model):
+    """Our credentials at a provider; what is polled there, and how it goes, stands in its feeds."""
+
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=100)
+    kind = models.CharField(max_length=30, choices=connector_choices)  # the connector, and the provider's slug
+    base_url = models.CharField(max_length=200, blank=True, validators=[web_address])  # empty: the vendor's own
+    local = models.BooleanField(default=False)  # may be on a private or loopback address
+    secret = EncryptedTextField(blank=True)  # write-only in the UI
+    settings = models.JSONField(default=dict, blank=True)
+    enabled = models.BooleanField(default=True)
+    disabled_reason = models.TextField(blank=True)  # why we stopped by ourselves, in a sentence
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def provider(self) -> str:
+        return self.kind
+
+    @property
+    def provider_name(self) -> str:
+        return provider_name(self.kind)
+
+
+class Feed(models.Model):
+    """One thing that is polled at an account (offers, leases, usage, costs, balance) and how it goes."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="feeds")
+    kind = models.CharField(max_length=20)
+    every_s = models.PositiveIntegerField()
+    due_at = models.DateTimeField()
+    claimed_until = models.DateTimeField(null=True)  # a poll under way; past this it is taken for dead
+    last_started_at = models.DateTimeField(null=True)
+    last_success_at = models.DateTimeField(null=True)
+    last_error = models.TextField(blank=True)
+    last_error_at = models.DateTimeField(null=True)
+    failures = models.PositiveIntegerField(default=0)  # since the last success
+    rows = models.PositiveIntegerField(default=0)  # of the last success
+    complete_until = models.DateTimeField(null=True)  # the vendor's watermark: before it the figures are whole
+
+    objects = FeedQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "kind"], name="one_feed_of_a_kind")]
+        indexes = [models.Index(fields=["due_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}/{self.kind}"
+
+
+class Balance(models.Model):
+    """Prepaid money at a vendor that stops machines at zero."""
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE)
+    amount = usd()
+    spend_per_hour = usd(null=True)
+    at = models.DateTimeField()

@@ -1,0 +1,143 @@
+"""Models that can be reached, and how their checks go."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from providers.encryption import EncryptedTextField
+from providers.models.leases import Lease
+from providers.querysets import CheckHourQuerySet, DeploymentQuerySet, MaintenanceQuerySet, OutageQuerySet
+from providers.validators import web_address
+
+
+def engine_choices() -> list[tuple[str, str]]:
+    """Kinds of the engines' registry; a callable so that a new engine needs no migration."""
+    from providers.engines import ENGINES
+
+    return [(kind, kind) for kind in ENGINES]
+
+
+class DeploymentState(models.TextChoices):
+    UNKNOWN = "unknown", _("unknown")
+    UP = "up", _("up")
+    DOWN = "down", _("down")
+    STARTING = "starting", _("starting")
+    MAINTENANCE = "maintenance", _("maintenance")
+
+
+class Deployment(models.Model):
+    """One model reachable at one URL through one engine, and how its checks go."""
+
+    slug = models.SlugField(unique=True, max_length=80)
+    name = models.CharField(max_length=100)
+    provider = models.CharField(max_length=40)  # `self` where the engine runs on our own lease or machine
+    engine = models.CharField(max_length=30, choices=engine_choices)
+    url = models.CharField(max_length=200, validators=[web_address])
+    local = models.BooleanField(default=False)  # may be on a private or loopback address
+    model = models.CharField(max_length=200)  # as the engine calls it
+    api_key = EncryptedTextField(blank=True)
+    context_tokens = models.PositiveIntegerField(null=True)
+    lease = models.ForeignKey(Lease, null=True, blank=True, on_delete=models.SET_NULL, related_name="deployments")
+    tokens_per_second = models.FloatField(null=True, blank=True)  # one GPU's aggregate output, from trial or catalogue
+    enabled = models.BooleanField(default=True)
+
+    checked = models.BooleanField(default=True)
+    check_every_s = models.PositiveIntegerField(default=30)
+    timeout_s = models.FloatField(default=10)
+    failures_to_confirm = models.PositiveSmallIntegerField(default=3)
+    successes_to_recover = models.PositiveSmallIntegerField(default=2)
+    probe_completion = models.BooleanField(default=False)
+
+    state = models.CharField(max_length=12, choices=DeploymentState.choices, default=DeploymentState.UNKNOWN)
+    state_since = models.DateTimeField(null=True)
+    streak_ok = models.BooleanField(default=True)  # whether the latest checks in a row went well
+    streak = models.PositiveIntegerField(default=0)  # how many of them
+    streak_since = models.DateTimeField(null=True)  # the first of them
+    check_due_at = models.DateTimeField(null=True)
+    check_claimed_until = models.DateTimeField(null=True)
+    last_check_at = models.DateTimeField(null=True)
+    last_latency_ms = models.FloatField(null=True)
+    last_cause = models.TextField(blank=True)
+    tls_expires_at = models.DateTimeField(null=True)
+
+    objects = DeploymentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["slug"]
+        indexes = [models.Index(fields=["check_due_at"])]
+
+    def __str__(self) -> str:
+        return self.slug
+
+    @property
+    def engine_label(self) -> str:
+        """The engine's name for people; a kind that is no longer known stands for itself."""
+        from providers.engines import ENGINES, engine_of
+
+        return engine_of(self.engine).label if self.engine in ENGINES else self.engine
+
+
+class Check(models.Model):
+    """One health probe. Partitioned by day; kept 30 days, its hours for good."""
+
+    pk = models.CompositePrimaryKey("day", "deployment", "at")
+    day = models.DateField()
+    deployment = models.ForeignKey(Deployment, on_delete=models.DO_NOTHING, db_constraint=False, related_name="checks")
+    at = models.DateTimeField()
+    ok = models.BooleanField()
+    step = models.CharField(max_length=20)  # where the ladder ended: connect, liveness, models, completion
+    latency_ms = models.FloatField(null=True)
+    ttft_ms = models.FloatField(null=True)
+    cause = models.TextField(blank=True)
+
+    class Meta:
+        managed = False
+        db_table = "providers_check"
+
+
+class CheckHour(models.Model):
+    """Checks of one deployment in one hour, added up."""
+
+    deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE)
+    hour = models.DateTimeField()
+    checks = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    observed_s = models.FloatField(default=0)  # how much of the hour was under watch, maintenance excluded
+    latency_sum_ms = models.FloatField(default=0)
+
+    objects = CheckHourQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["deployment", "hour"], name="one_hour_of_checks")]
+
+
+class Outage(models.Model):
+    """A confirmed span of failure, from its first failed check to the first good one after it."""
+
+    deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="outages")
+    started_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    cause = models.TextField()
+
+    objects = OutageQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-started_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["deployment"], condition=models.Q(ended_at=None), name="one_open_outage_of_a_deployment"
+            )
+        ]
+
+
+class Maintenance(models.Model):
+    """A planned window in which failures of a deployment do not count."""
+
+    deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="maintenance")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    reason = models.CharField(max_length=200)
+
+    objects = MaintenanceQuerySet.as_manager()

@@ -1,0 +1,62 @@
+"""What we rent and rented."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from providers.models.accounts import Account
+from providers.models.fields import OfferKind, usd
+from providers.querysets import LeaseQuerySet
+
+
+class LeaseState(models.TextChoices):
+    PENDING = "pending", _("starting")
+    RUNNING = "running", _("running")
+    STOPPED = "stopped", _("stopped, still billed")
+    ENDED = "ended", _("ended")
+    UNKNOWN = "unknown", _("unknown")
+
+
+class Lease(models.Model):
+    """A GPU machine or serverless endpoint that we rent now or rented before."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="leases")
+    external_id = models.CharField(max_length=200)
+    name = models.CharField(max_length=200, blank=True)
+    gpu = models.CharField(max_length=100)
+    gpu_count = models.PositiveIntegerField(default=1)
+    memory_gb = models.DecimalField(max_digits=8, decimal_places=2, null=True)
+    kind = models.CharField(max_length=20, choices=OfferKind.choices, default=OfferKind.ON_DEMAND)
+    region = models.CharField(max_length=100, blank=True)
+    price_per_hour = usd()  # of the whole lease, all its GPUs
+    state = models.CharField(max_length=10, choices=LeaseState.choices, default=LeaseState.UNKNOWN)
+    raw_state = models.CharField(max_length=40, blank=True)  # the vendor's own word
+    utilisation = models.FloatField(null=True)  # 0..1 where the vendor or the engine says
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField()
+
+    objects = LeaseQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-started_at"]
+        constraints = [models.UniqueConstraint(fields=["account", "external_id"], name="one_lease_of_an_account")]
+
+    def __str__(self) -> str:
+        return self.name or self.external_id
+
+
+class LeaseSpan(models.Model):
+    """A stretch of time in which a lease had one state and one price; a poll makes the newest one longer."""
+
+    lease = models.ForeignKey(Lease, on_delete=models.CASCADE, related_name="spans")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()  # observed so far
+    state = models.CharField(max_length=10, choices=LeaseState.choices)
+    price_per_hour = usd()  # what the state costs: a stopped lease's disk, a running one's all
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["starts_at"]
+        constraints = [models.UniqueConstraint(fields=["lease", "starts_at"], name="one_span_at_a_time")]

@@ -1,0 +1,64 @@
+"""The price book, and what we know of models besides."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from providers.models.fields import usd
+from providers.querysets import TokenPriceQuerySet
+
+
+class TokenPrice(models.Model):
+    """One version of a model's list price: USD per million tokens of each class, from a moment on.
+
+    `over_tokens` is the length of the whole prompt (input of all classes) past which the `over_*` rates hold for the
+    request. A rate of NULL is unknown, which is not zero.
+    """
+
+    provider = models.CharField(max_length=40)
+    model = models.CharField(max_length=200)
+    starts_at = models.DateTimeField()
+    uncached_input = usd()
+    cache_read = usd(null=True)
+    cache_write_5m = usd(null=True)
+    cache_write_1h = usd(null=True)
+    output = usd()
+    over_tokens = models.PositiveIntegerField(null=True, blank=True)
+    over_uncached_input = usd(null=True, blank=True)
+    over_cache_read = usd(null=True, blank=True)
+    over_cache_write_5m = usd(null=True, blank=True)
+    over_cache_write_1h = usd(null=True, blank=True)
+    over_output = usd(null=True, blank=True)
+    batch_factor = models.DecimalField(max_digits=6, decimal_places=4, null=True, blank=True)  # of every rate
+    source = models.CharField(max_length=200)
+    seen_at = models.DateTimeField()
+    entered_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+
+    objects = TokenPriceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["provider", "model", "-starts_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "model", "starts_at"], name="one_price_from_a_moment_on")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} from {self.starts_at:%Y-%m-%d}"
+
+
+class Model(models.Model):
+    """What we know of a vendor's model besides its price: context, retirement, other names."""
+
+    provider = models.CharField(max_length=40)
+    name = models.CharField(max_length=200)
+    context_tokens = models.PositiveIntegerField(null=True)
+    retires_on = models.DateField(null=True)
+    aliases = ArrayField(models.CharField(max_length=200), default=list, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["provider", "name"], name="one_model_of_a_name")]
+
+    def __str__(self) -> str:
+        return self.name
