@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from costs.allocation import STEP
+from costs.ledger import bill_days
 from costs.models import Category, Charge, Provenance
-from costs.spend import bill_days
 from providers.models import PROVIDER_NAMES
 from providers.rest.periods import next_month
 

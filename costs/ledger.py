@@ -6,7 +6,13 @@ revision, and `audit` can ask the same statements whether anything differs.
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, date
+
 from django.db import connection, transaction
+
+from costs.models import Posting
+from providers.models import Feed
 
 COLUMNS = (
     "key, provider, account_id, day, starts_at, ends_at, category, provenance, amount, original_amount, currency,"
@@ -53,6 +59,8 @@ def post() -> int:
     """Bring the made lines up to date; returns how many were added, changed or taken away."""
     with transaction.atomic(), connection.cursor() as cursor:
         changed = 0
+        # Before the lines: a watermark that moves while we work is taken up by the next posting, with its lines.
+        complete = {provider: day.isoformat() for provider, day in watermarks().items()}
         for provenance, source in (("billed", BILLED), ("estimated", ESTIMATED)):
             cursor.execute(
                 f"INSERT INTO costs_charge AS c ({COLUMNS}, created_at, updated_at)"
@@ -68,9 +76,26 @@ def post() -> int:
             changed += cursor.rowcount
         # The transaction's own time: whatever was written after its snapshot carries a later one.
         cursor.execute(
-            "INSERT INTO costs_posting (id, at) VALUES (1, now()) ON CONFLICT (id) DO UPDATE SET at = excluded.at"
+            "INSERT INTO costs_posting (id, at, complete) VALUES (1, now(), %s)"
+            " ON CONFLICT (id) DO UPDATE SET at = excluded.at, complete = excluded.complete",
+            [json.dumps(complete)],
         )
     return changed
+
+
+def watermarks() -> dict[str, date]:
+    """By provider, the first day whose bill its vendor does not call whole; with several accounts, the slowest's."""
+    found: dict[str, date] = {}
+    for provider, until in Feed.objects.telling().filter(kind="costs").values_list("account__kind", "complete_until"):
+        assert until is not None, "telling() leaves out feeds without a watermark"
+        found[provider] = min(until.astimezone(UTC).date(), found.get(provider, date.max))
+    return found
+
+
+def bill_days() -> dict[str, date]:
+    """The same at the last posting: a bill takes the place of estimates once its lines are in the ledger."""
+    posting = Posting.objects.first()
+    return {provider: date.fromisoformat(day) for provider, day in posting.complete.items()} if posting else {}
 
 
 # What came in since the last posting, or in a transaction that was open then, is not due yet: changed bill lines, and

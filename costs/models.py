@@ -85,9 +85,10 @@ class Charge(models.Model):
 
 
 class Posting(models.Model):
-    """One row: when the made lines of the ledger were last brought up to date."""
+    """One row: when the made lines of the ledger were last brought up to date, and how far each bill reached then."""
 
     at = models.DateTimeField()
+    complete = models.JSONField(default=dict)  # provider -> first day (YYYY-MM-DD) whose bill was not whole
 
 
 class Phase(models.Model):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal
@@ -20,8 +20,9 @@ from django.db.models import Sum
 
 from costs.allocation import divide
 from costs.lease_shares import lease_shares
+from costs.ledger import bill_days
 from costs.models import Category, Charge, Provenance
-from providers.models import Deployment, Feed
+from providers.models import Deployment
 from traffic.filters import Filters
 from traffic.models import Application, UsageDay
 
@@ -174,16 +175,6 @@ def charge_rows(since: date, until: date) -> list[dict[str, Any]]:
     """Charges as plain rows, those alike added up in the database."""
     rows = Charge.objects.between(since, until).values(*CHARGE_COLUMNS).annotate(total=Sum("amount"))
     return [{**row, "amount": row["total"]} for row in rows]
-
-
-def bill_days() -> dict[str, date]:
-    """By provider, the first day whose bill is not complete yet; with several accounts, the slowest's."""
-    found: dict[str, date] = {}
-    feeds = Feed.objects.telling().filter(kind="costs").values_list("account__kind", "complete_until")
-    for provider, until in feeds:
-        assert until is not None, "telling() leaves out feeds without a watermark"
-        found[provider] = min(until.astimezone(UTC).date(), found.get(provider, date.max))
-    return found
 
 
 def invoices_reaching(since: date, until: date) -> set[tuple[str, str]]:

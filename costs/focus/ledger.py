@@ -14,8 +14,9 @@ from django.db.models import F, Max, Min, Sum
 from django.db.models.functions import TruncDate
 
 from costs.focus.cells import midnight
+from costs.ledger import bill_days
 from costs.models import Category, Charge, Phase, Provenance
-from costs.spend import TOKENS, Names, bill_days, counts, invoices_reaching, provisional_counts, usage_rows
+from costs.spend import TOKENS, Names, counts, invoices_reaching, provisional_counts, usage_rows
 from providers.models import Account, Balance, Lease, VendorCost, provider_name
 from providers.rest.periods import next_month
 

@@ -11,6 +11,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 
+from costs import ledger
 from costs.models import Charge
 from costs.spend import spend
 from providers.models import Account, Feed
@@ -164,6 +165,7 @@ def test_an_invoice_of_a_month_that_is_billed_already_is_refused(client: Client)
         account=account, kind="costs", every_s=60, due_at=datetime.now(UTC),
         complete_until=datetime(2026, 4, 1, tzinfo=UTC),
     )  # fmt: skip
+    ledger.post()
     invoice = {"category": "invoice", "provider": "runpod", "day": ""}
     answer = enter(client, **invoice, month="2026-03")
     assert "it would be counted twice" in str(answer.context["form"].errors["provider"])

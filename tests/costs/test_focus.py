@@ -58,6 +58,7 @@ def only(rows: Iterable[dict[str, str]], **wanted: str) -> dict[str, str]:
 def account(kind: str, complete: datetime | None = None, **given: Any) -> Account:
     made = Account.objects.create(**{"slug": f"our-{kind}", "name": f"Our {kind}", "kind": kind, **given})
     Feed.objects.create(account=made, kind="costs", every_s=60, due_at=NOW, complete_until=complete)
+    ledger.post()
     return made
 
 

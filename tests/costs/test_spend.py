@@ -71,6 +71,7 @@ def complete(account: Account, until: datetime | None) -> None:
     Feed.objects.update_or_create(
         account=account, kind="costs", defaults={"every_s": 60, "due_at": timezone.now(), "complete_until": until}
     )
+    ledger.post()
 
 
 def assert_adds_up(filters: Filters | None = None) -> Decimal:
@@ -105,6 +106,7 @@ def test_what_was_billed_stays_billed_when_the_account_is_switched_off(apps: Any
     ledger.post()
     complete(claude, at(D2))
     Account.objects.update(enabled=False)
+    ledger.post()
     assert spend(D1, D2).provenance["billed"] == Decimal("1.1")
     other = Account.objects.create(slug="claude-2", name="Claude 2", kind="anthropic")
     complete(other, None)
@@ -179,6 +181,16 @@ def test_a_bill_takes_the_place_of_the_estimate(apps: Any, pod: Lease) -> None:
     found = spend(D1, TODAY.date())
     assert (found.provenance["estimated"], found.provenance["billed"]) == (Decimal(0), Decimal("1.25"))
     assert Charge.objects.get(provenance="billed").lease == pod
+
+
+def test_a_bill_counts_when_its_lines_are_in_the_ledger_and_not_when_its_watermark_moves(claude: Account) -> None:
+    usage(day=D1, cost=Decimal("1.00"))
+    complete(claude, at(D1))
+    bill(claude, D1, "1.10")
+    Feed.objects.update(complete_until=at(D2))  # a poll came in; the next posting is still to come
+    assert spend(D1, D2).provenance["measured"] == 1
+    ledger.post()
+    assert spend(D1, D2).provenance["billed"] == Decimal("1.1")
 
 
 def test_an_entered_invoice_replaces_what_is_not_billed(apps: Any, pod: Lease) -> None:
