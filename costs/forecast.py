@@ -103,23 +103,29 @@ def forecast(
     expected, width = _project(tuple(ratios), (end - timedelta(len(ratios))).weekday(), tuple(ahead))
     path = [(day, scale * Decimal(repr(ratio))) for day, ratio in zip(open_days, expected, strict=True)]
     rest = sum((amount for _, amount in path), Decimal(0))
-    known_part = spent + committed
-    floor = known_part + so_far_today
+    of_today = sum((amount for day, amount in path if day == today), Decimal(0))
+    # What today has cost already is a floor for today alone; the other days are as open as before.
     low, middle, high = (
-        known_part + rest * Decimal(repr(exp(by * min(QUANTILE * width, WIDEST)))) for by in (-1, 0, 1)
+        spent + committed + max(of_today * by, so_far_today) + (rest - of_today) * by for by in _either_side(width)
     )
     return Outlook(
         Forecast(
-            low=max(low, floor).quantize(CENT),
-            median=max(middle, floor).quantize(CENT),
-            high=max(high, floor).quantize(CENT),
+            low=low.quantize(CENT),
+            median=middle.quantize(CENT),
+            high=high.quantize(CENT),
             spent=spent,
             committed=committed,
             days_used=len(history),
             growth_per_month=_growth_per_month(ratios, end),
-            path=tuple(path),
+            path=tuple((day, max(amount, so_far_today) if day == today else amount) for day, amount in path),
         )
     )
+
+
+def _either_side(width: float) -> tuple[Decimal, Decimal, Decimal]:
+    """Factors of the low, the expected and the high sum of open days."""
+    reach = min(QUANTILE * width, WIDEST)
+    return Decimal(repr(exp(-reach))), Decimal(1), Decimal(repr(exp(reach)))
 
 
 def naive(spend: Mapping[date, Decimal], today: date) -> Decimal | None:

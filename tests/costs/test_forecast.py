@@ -181,3 +181,18 @@ def test_any_history_gives_an_ordered_interval_above_what_is_known(
     result = outlook.forecast
     assert result.low <= result.median <= result.high
     assert result.low >= (result.spent + committed).quantize(Decimal("0.01"))
+
+
+def test_a_dear_today_is_a_floor_of_today_and_leaves_the_other_days_open() -> None:
+    spend = series(noise=0.2)
+    usual, dear = said(spend), said(spend, so_far_today=Decimal(5000))
+    assert dear.low < dear.median < dear.high
+    today = dict(usual.path)[TODAY]
+    assert abs(dear.median - usual.median - (5000 - today)) < Decimal("0.02")
+    assert dict(dear.path)[TODAY] == 5000
+    assert runs_out_on(dear, dear.spent + 4000) == TODAY
+
+
+def test_a_cheap_morning_changes_nothing() -> None:
+    spend = series(noise=0.2)
+    assert said(spend, so_far_today=Decimal("0.01")) == said(spend)
