@@ -110,6 +110,56 @@ def test_the_best_of_a_providers_targets_has_the_model_asked_for_and_holds_the_p
     assert went(decide((rule,), ALL, call())) == ("r", ["own"])
 
 
+def claude(*models: str) -> tuple[Target, ...]:
+    """Deployments of a vendor, with slugs that say nothing."""
+    return tuple(
+        Target(number, f"d{number}", "anthropic", "anthropic", "https://claude", model)
+        for number, model in enumerate(models)
+    )
+
+
+OPUS, SONNET, HAIKU = "claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5"
+
+
+@pytest.mark.parametrize(
+    ("asked", "there", "chosen"),
+    [
+        (SONNET, (HAIKU, OPUS, SONNET), SONNET),
+        (f"{SONNET}-20250929", (HAIKU, OPUS, SONNET), SONNET),
+        (f"{SONNET}@20250929", (HAIKU, OPUS, SONNET), SONNET),
+        (SONNET, (HAIKU, OPUS, f"{SONNET}-20250929"), f"{SONNET}-20250929"),
+        (f"{SONNET}-20250929", (SONNET, f"{SONNET}-20250929"), f"{SONNET}-20250929"),
+        ("claude-3-5-haiku-latest", (OPUS, "claude-3-5-haiku-20241022"), "claude-3-5-haiku-20241022"),
+        ("claude-opus-4-1", (HAIKU, SONNET, OPUS), OPUS),
+        ("claude-opus-4-1", (HAIKU, SONNET), SONNET),
+        ("claude-opus-4-1", (HAIKU,), HAIKU),
+        ("claude-sonnet-4-0", (HAIKU, OPUS), OPUS),
+        ("claude-haiku-9", (OPUS, SONNET), SONNET),
+        ("claude-opus-4-1", ("claude-instant", HAIKU), HAIKU),
+        ("claude-sonnet-4-5", ("claude-sonnet-4", "claude-sonnet-5", "claude-sonnet-4-6"), "claude-sonnet-4-6"),
+        ("claude-sonnet-4-5", ("claude-3-7-sonnet-20250219", "claude-sonnet-4-20250514"), "claude-sonnet-4-20250514"),
+        ("gpt-4o", (HAIKU, OPUS), HAIKU),  # nothing near: the first slug, as for every model
+        ("gpt-4o-2024-08-06", (HAIKU, "gpt-4o"), "gpt-4o"),
+        ("claude-opus-" + "9" * 9_000, (HAIKU, OPUS), OPUS),
+    ],
+)
+def test_a_provider_answers_with_the_nearest_model_and_never_a_smaller_one_unasked(
+    asked: str, there: tuple[str, ...], chosen: str
+) -> None:
+    decision = decide((Rule("r", to_provider="anthropic"),), claude(*there), call(model=asked))
+    assert decision is not None
+    assert decision.targets[0].model == chosen
+
+
+def test_the_nearest_model_is_one_that_is_up_and_holds_the_prompt() -> None:
+    haiku, sonnet, opus = claude(HAIKU, SONNET, OPUS)
+    rule = Rule("r", to_provider="anthropic")
+    asked = call(model="claude-opus-4-1", text="x" * 100_000)
+    assert went(decide((rule,), (haiku, sonnet, replace(opus, down=True)), asked)) == ("r", ["d1", "d0", "d2"])
+    small = replace(opus, context_tokens=1_000)
+    assert went(decide((rule,), (haiku, sonnet, small), asked)) == ("r", ["d1", "d0"])
+
+
 def test_conditions_must_all_hold() -> None:
     rule = Rule(
         "r",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from traffic.gateway.likeness import Distance, distance, otherness
 from traffic.gateway.protocols import ANTHROPIC, OPENAI, Asked, Protocol
 
 SELF = "self"
@@ -170,12 +171,14 @@ def _fallbacks(
     return sorted(others, key=lambda target: (target.provider != first.provider, *_rank(target, call)))
 
 
-def _rank(target: Target, call: Call) -> tuple[bool, bool, bool, str]:
-    """Best first: up, has the model asked for, holds the prompt."""
+def _rank(target: Target, call: Call) -> tuple[bool, int, bool, Distance, str]:
+    """Best first: up, has the model asked for, holds the prompt, has the model nearest to it."""
+    asked = call.asked.model
     return (
         target.down,
-        not target.serves(call.asked.model),
+        0 if target.serves(asked) else otherness(target.model, asked),
         not target.holds(call.asked.prompt_tokens),
+        distance(target.model, asked),
         target.slug,
     )
 

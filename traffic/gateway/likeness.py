@@ -1,0 +1,58 @@
+"""How near a deployment's model is to the one a caller asked for, by their names alone. Pure.
+
+Whoever asks for a large model must not get a small one unawares while a larger one could answer.
+"""
+
+from __future__ import annotations
+
+import re
+
+SIZES = {"haiku": 1, "sonnet": 2, "opus": 3}
+# claude-sonnet-4-5-20250929, claude-sonnet-4-5@20250929, gpt-4o-2024-08-06, claude-3-5-haiku-latest
+DATE = re.compile(r"[-@](?:20\d{6}|20\d\d-\d\d-\d\d|latest)$")
+NUMBER = re.compile(r"(?<![\w.])\d{1,2}(?![\w])")  # of a version; a longer one is a date or a size
+MOST_LETTERS = 200  # of a name that is looked at
+
+Shortfall = tuple[bool, int]
+Distance = tuple[bool, Shortfall, Shortfall]
+
+
+def undated(model: str) -> str:
+    """A model's name without the day that pins it."""
+    return DATE.sub("", model[-MOST_LETTERS:])
+
+
+def otherness(model: str, asked: str) -> int:
+    """0 for the model asked for, 1 for a dated or undated name of it, 2 for another model."""
+    if model == asked:
+        return 0
+    return 1 if undated(model) == undated(asked) else 2
+
+
+def distance(model: str, asked: str) -> Distance:
+    """Nearest first: of the family asked for, then larger ones, then smaller ones, then those of no known size.
+
+    Inside a family the same holds for the version. All are alike where what is asked for has no known size.
+    """
+    wanted = size(asked)
+    if wanted is None:
+        return False, (False, 0), (False, 0)
+    has = size(model)
+    if has is None:
+        return True, (False, 0), (False, 0)
+    return False, shortfall(has, wanted), shortfall(version(model), version(asked))
+
+
+def size(model: str) -> int | None:
+    return next((rank for family, rank in SIZES.items() if family in model[:MOST_LETTERS].lower()), None)
+
+
+def version(model: str) -> int:
+    """4-5 as 405 and 4 as 400; 0 where the name has none."""
+    major, minor = (*(int(digits) for digits in NUMBER.findall(undated(model))), 0, 0)[:2]
+    return major * 100 + minor
+
+
+def shortfall(has: int, wanted: int) -> Shortfall:
+    """Sorts what is enough before what is too little, and the near before the far."""
+    return has < wanted, abs(has - wanted)
