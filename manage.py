@@ -15,8 +15,16 @@ def main() -> None:
 
         sys.exit(up(sys.argv[2:]))
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except OperationalError as error:
+        reason = str(error).strip().splitlines()[0]
+        sys.exit(
+            f"The database does not answer ({reason}).\n"
+            "Start Breakeven by `manage.py up`, or name its data directory in BREAKEVEN_DATA or a DATABASE_URL."
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The content-security-policy header. Django 6 has a middleware for the same setting; this one stands in on 5.2."""
+"""The content-security-policy header, and what no view should have to refuse by itself."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from providers.rest.errors import ApiError
 
 
 def policy() -> str:
@@ -13,6 +16,8 @@ def policy() -> str:
 
 
 class ContentSecurityPolicyMiddleware:
+    """Django 6 has a middleware for the same setting; this one stands in on 5.2."""
+
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
         self.policy = policy()
@@ -20,4 +25,22 @@ class ContentSecurityPolicyMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", self.policy)
+        return response
+
+
+class RefusalMiddleware:
+    """A NUL in an address, which Postgres stores nowhere, is a 400; a wrong method at the API has the API's shape."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        api = request.path.startswith("/api/")
+        if not api and ("%00" in request.META.get("QUERY_STRING", "") or "\0" in request.path):
+            return render(request, "404.html", status=400)
+        response = self.get_response(request)
+        if api and response.status_code == 405:
+            refused = ApiError(405, f"{request.method} is not understood here; see /api/v1/openapi.json.").response()
+            refused["Allow"] = response.get("Allow", "")
+            return refused
         return response

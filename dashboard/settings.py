@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.database_away.DatabaseAwayMiddleware",
+    "dashboard.middleware.RefusalMiddleware",
 ]
 
 ROOT_URLCONF = "dashboard.urls"

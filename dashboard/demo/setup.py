@@ -6,6 +6,7 @@ of the sandbox, which differ from start to start, are always brought up to date.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -218,18 +219,32 @@ def accounts(sandbox_url: str, now: datetime) -> None:
         ensure_feeds(account, now)
 
 
+FIRST_POLLS_S = 60
+
+
 def poll_accounts() -> None:
     """A first poll here and now, so that the first page shows bills and leases; beat goes on with the next.
 
-    Usage by the hour is some twenty thousand rows that no first page needs: it is left to the worker.
+    Usage by the hour is some twenty thousand rows that no first page needs: it is left to the worker. A feed that the
+    worker polls in this moment is waited for.
     """
-    for account in Account.objects.enabled().filter(slug__in=[vendor.slug for vendor in VENDORS]):
-        for feed in claim(timezone.now(), account=account):
-            if feed.kind == "usage":
-                Feed.objects.filter(pk=feed.pk, claimed_until=feed.claimed_until).update(claimed_until=None)
-            else:
-                poll(feed)
+    end = time.monotonic() + FIRST_POLLS_S
+    while True:
+        for account in Account.objects.enabled().filter(slug__in=[vendor.slug for vendor in VENDORS]):
+            poll_or_leave(claim(timezone.now(), account=account))
+        waiting = Feed.objects.filter(account__slug__in=[vendor.slug for vendor in VENDORS], last_success_at=None)
+        if not waiting.exclude(kind="usage").exists() or time.monotonic() > end:
+            break
+        time.sleep(0.5)
     ledger.post()
+
+
+def poll_or_leave(feeds: list[Feed]) -> None:
+    for feed in feeds:
+        if feed.kind == "usage" or feed.last_success_at is not None:
+            Feed.objects.filter(pk=feed.pk, claimed_until=feed.claimed_until).update(claimed_until=None)
+        else:
+            poll(feed)
 
 
 def link_lease() -> None:

@@ -32,7 +32,7 @@ def key(transactional_db: Any) -> str:
 
 
 @schema.parametrize()
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_server_answers_as_the_schema_says(case: Any, key: str) -> None:
     response = case.call(headers={"Authorization": f"Bearer {key}", "Accept-Encoding": "identity"})
     case.validate_response(response, checks=CHECKS)
@@ -51,3 +51,12 @@ def test_the_schema_is_open_and_nothing_else_is(db: Any) -> None:
 def test_an_unknown_address_answers_in_the_error_shape(db: Any) -> None:
     answer = Client().get("/api/v1/nothing")
     assert (answer.status_code, set(answer.json())) == (404, {"detail", "errors"})
+
+
+def test_a_method_that_is_not_there_answers_in_the_error_shape(db: Any) -> None:
+    answer = Client().put("/api/v1/spend")
+    assert (answer.status_code, set(answer.json()), answer["Allow"]) == (405, {"detail", "errors"}, "GET")
+
+
+def test_a_nul_in_a_pages_address_is_refused(db: Any) -> None:
+    assert Client().get("/requests/?provider=%00").status_code == 400

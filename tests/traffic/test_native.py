@@ -66,6 +66,7 @@ def test_a_gzipped_body_is_read(key: str) -> None:
         ({"started_at": (timezone.now() + timedelta(days=2)).isoformat()}, ["started_at"]),
         ({"started_at": "2026-11-01T00:00:00"}, ["started_at"]),
         ({"model": "a\0b"}, ["model"]),
+        ({"model": "  "}, ["model"]),
         ({"id": "x" * 201}, ["id"]),
         ({"application": "other"}, ["application"]),
         ({"deployment": "nowhere"}, ["deployment"]),
@@ -113,6 +114,12 @@ def test_without_a_key_it_is_401_and_without_the_scope_403(application: Applicat
     assert post("wrong", {}).status_code == 401
     reader = create_key(name="reader", scopes=["read"], application=application)[1]
     assert post(reader, {}).status_code == 403
+
+
+def test_half_an_emoji_costs_its_own_row_alone(key: str) -> None:
+    body = json.dumps({"requests": [row(id="a"), row(id="b", prompt="cut \ud83d"), row(id="c")]}).encode()
+    answer = post(key, body).json()
+    assert (answer["accepted"], [one["index"] for one in answer["rejected"]]) == (2, [1])
 
 
 def test_a_revoked_key_is_refused(application: Application) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from dataclasses import dataclass, field
@@ -93,20 +94,37 @@ _inner = msgspec.json.Decoder(RequestIn)
 
 def parse(body: bytes, caller: Caller, directory: Directory, now: datetime) -> Parsed:
     """Rows that can be stored, and those that cannot with the reason. Raises ApiError for a wrong outer shape."""
-    try:
-        batch = _outer.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ApiError(400, 'The body must be JSON: {"requests": [...]}.', [at([], str(error))]) from None
-    if len(batch.requests) > MAX_ROWS:
-        raise ApiError(413, f"A batch holds at most {MAX_ROWS:,} requests; this one has {len(batch.requests):,}.")
+    raws = outer(body)
+    if len(raws) > MAX_ROWS:
+        raise ApiError(413, f"A batch holds at most {MAX_ROWS:,} requests; this one has {len(raws):,}.")
     parsed = Parsed()
     window = (now - timedelta(days=directory.retention_days), now + timedelta(days=1))
-    for index, raw in enumerate(batch.requests):
+    for index, raw in enumerate(raws):
         try:
             parsed.rows.append(row_of(raw, caller, directory, window))
         except Rejected as reason:
             parsed.rejected.append({"index": index, "errors": [at(reason.loc, reason.message)]})
     return parsed
+
+
+def outer(body: bytes) -> list[msgspec.Raw]:
+    """The rows, unread. Raises ApiError (400) for a wrong outer shape."""
+    try:
+        return _outer.decode(body).requests
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # Half a surrogate pair (an emoji that was cut) is refused wherever it stands; it must cost its own row alone.
+        if b"\\u" in body and (rows := lenient(body)) is not None:
+            return rows
+        raise ApiError(400, 'The body must be JSON: {"requests": [...]}.', [at([], str(error))]) from None
+
+
+def lenient(body: bytes) -> list[msgspec.Raw] | None:
+    """The rows by the standard library, which lets half a surrogate pair pass; each is judged when it is read."""
+    try:
+        found = json.loads(body)["requests"]
+        return [msgspec.Raw(json.dumps(row).encode()) for row in found] if isinstance(found, list) else None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 class Rejected(Exception):
@@ -131,11 +149,14 @@ def row_of(raw: msgspec.Raw, caller: Caller, directory: Directory, window: tuple
         deployment_id = directory.deployments.get(given.deployment)
         if deployment_id is None:
             raise Rejected(["deployment"], f"No deployment is called {given.deployment!r}.")
+    provider, model = given.provider.strip(), given.model.strip()
+    if not provider or not model:
+        raise Rejected(["model" if provider else "provider"], "Must not be blank.")
     return RequestRow(
         external_id=given.id or uuid.uuid4().hex,
         started_at=started_at,
-        provider=given.provider,
-        model=given.model,
+        provider=provider,
+        model=model,
         source="native",
         application_id=application_id,
         deployment_id=deployment_id,
