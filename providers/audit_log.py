@@ -1,4 +1,4 @@
-"""Who changed what in the providers' settings, written where Django's own admin writes it."""
+"""Who changed what in the settings, written where Django's own admin writes it."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ from costs.models import Justification, NoGo
 from costs.sheets import Sheet
 from costs.views.scenarios import Kinds, offered
 from providers import uptime_page
+from providers.audit_log import log
 from providers.models import PROVIDER_NAMES, OfferKind
-from traffic.audit_log import log
 from traffic.models import Task
 
 STRIP_DAYS = 30

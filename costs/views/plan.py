@@ -21,7 +21,7 @@ from costs.live import Traffic, live_inputs, measure
 from costs.models import Phase, Stage
 from costs.plan import Plan
 from costs.plan import plan as plan_of
-from traffic.audit_log import log, log_form
+from providers.audit_log import log, log_form
 from traffic.models import UsageDay
 
 SPLIT_DAYS = timedelta(days=60)
@@ -108,7 +108,7 @@ def _edited(request: HttpRequest, form: PhaseForm | StageForm, title: str, remov
     if request.method == "POST" and form.is_valid():
         added = form.instance.pk is None
         form.save()
-        log_form(request, form, added=added)
+        log_form(request, form.instance, form, added=added)
         messages.success(request, _("Saved: %(name)s.") % {"name": form.instance.name})
         return redirect("costs:plan")
     context = {"form": form, "title": title, "remove_url": remove_url}

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from traffic.audit_log import log_form
+from providers.audit_log import log_form
 from traffic.forms import ApplicationForm
 from traffic.keys import callers
 from traffic.models import Application, UsageDay
@@ -55,7 +55,7 @@ def application_add(request: HttpRequest) -> HttpResponse:
     form = ApplicationForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         application = form.save()
-        log_form(request, form, added=True)
+        log_form(request, form.instance, form, added=True)
         forget()
         messages.success(request, _("%(name)s is there; it needs a key to send requests.") % {"name": application.name})
         return redirect("traffic:application", application.slug)
@@ -74,7 +74,7 @@ def application_edit(request: HttpRequest, slug: str) -> HttpResponse:
     form = ApplicationForm(request.POST if request.method == "POST" else None, instance=application)
     if request.method == "POST" and form.is_valid():
         form.save()
-        log_form(request, form)
+        log_form(request, form.instance, form)
         forget()
         callers.clear()
         messages.success(request, _("Saved."))

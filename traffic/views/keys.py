@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from traffic.audit_log import log
+from providers.audit_log import log
 from traffic.forms import KeyForm
 from traffic.keys import callers, create_key
 from traffic.models import Application, Key

@@ -10,8 +10,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from providers.audit_log import log, log_form
 from providers.models import PROVIDER_NAMES
-from traffic.audit_log import log, log_form
 from traffic.forms import RouteForm
 from traffic.models import Route
 from traffic.routes_page import conditions
@@ -42,7 +42,7 @@ def route_edit(request: HttpRequest, slug: str) -> HttpResponse:
     form = RouteForm(request.POST if request.method == "POST" else None, instance=route)
     if request.method == "POST" and form.is_valid():
         form.save()
-        log_form(request, form)
+        log_form(request, form.instance, form)
         messages.success(request, _("Saved. The gateway follows within a few seconds."))
         return redirect("traffic:routes")
     context = {"it": route, "form": form, "conditions": conditions(route)}
