@@ -30,6 +30,7 @@ def begin(directory: str, sandbox_url: str) -> None:
     from dashboard.demo import setup
     from dashboard.demo.files import Credentials
     from dashboard.demo.story import Story
+    from providers.encryption import encrypt
     from providers.models import Account
     from providers.polling.due import ensure_feeds
 
@@ -40,7 +41,7 @@ def begin(directory: str, sandbox_url: str) -> None:
     vendor = next(vendor for vendor in setup.VENDORS if vendor.slug == "runpod")
     account = Account.objects.create(
         slug=vendor.slug, name=vendor.name, kind=vendor.kind, base_url=f"{sandbox_url}/{vendor.path}",
-        secret=vendor.secret, local=True,
+        secret=encrypt(vendor.secret), local=True,
     )  # fmt: skip
     ensure_feeds(account, now)
     keys = {"ingest_key": credentials.keys["ingest/"], "rate_key": credentials.keys["rate/support-rag"]}
