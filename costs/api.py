@@ -104,8 +104,12 @@ def inputs_json(inputs: Inputs) -> dict[str, Any]:
         **{name: text(getattr(inputs, name)) for name in ("input_tokens", "output_tokens", "cache_read_share")},
         **{name: text(getattr(inputs, name)) for name in ("cache_write_tokens", "batch_share", "routable_share")},
         "requests_per_month": inputs.requests_per_month,
+        "prices": {name: text(getattr(inputs.prices, name)) for name in RATES},
         "selfhost": {name: text(getattr(own, name)) for name in own.__slots__},
     }
+
+
+RATES = ("input", "output", "cache_write_5m", "cache_read", "batch_discount")
 
 
 def text(value: Any) -> Any:

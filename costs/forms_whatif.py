@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -89,9 +88,7 @@ class WhatIfForm(forms.Form):
         data = super().clean() or {}
         if not self.errors:
             try:
-                # A model that is chosen counts at its own list price, also where it is the one most of the mix goes to.
-                live = replace(self.live, api_model="") if data.get("model") else self.live
-                self.inputs = inputs_from_body(self._body(data), live, self.sheets)
+                self.inputs = inputs_from_body(self._body(data), self.live, self.sheets)
             except InvalidInputs as error:
                 for loc, sentence in error.errors:
                     self.add_error(

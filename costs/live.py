@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import BooleanField, ExpressionWrapper, Max, Min, Q, Sum
 
 from costs import sheets
-from costs.breakeven import Inputs, Mix, PriceList, SelfHost, TokenPrices, Usage, measured_mix
+from costs.breakeven import Inputs, Mix, PriceList, Prompts, SelfHost, TokenPrices, Usage, measured_mix
 from costs.models import Category, Charge, PriceSheet, Provenance
 from providers.models import Deployment, Lease, Offer, TokenPrice
 from providers.pricing import DATED
@@ -108,12 +108,23 @@ def plain_name(model: str) -> str:
 
 def prices_of(row: TokenPrice) -> TokenPrices:
     """A rate that the vendor does not list costs what an uncached token does."""
-    plain = row.uncached_input
+    return replace(
+        tier_of(row, ""), over_tokens=row.over_tokens, over=tier_of(row, "over_") if is_tiered(row) else None
+    )
+
+
+def is_tiered(row: TokenPrice) -> bool:
+    return row.over_tokens is not None and row.over_uncached_input is not None and row.over_output is not None
+
+
+def tier_of(row: TokenPrice, prefix: str) -> TokenPrices:
+    plain: Decimal = getattr(row, f"{prefix}uncached_input")
+    write, read = getattr(row, f"{prefix}cache_write_5m"), getattr(row, f"{prefix}cache_read")
     return TokenPrices(
         input=plain,
-        output=row.output,
-        cache_write_5m=plain if row.cache_write_5m is None else row.cache_write_5m,
-        cache_read=plain if row.cache_read is None else row.cache_read,
+        output=getattr(row, f"{prefix}output"),
+        cache_write_5m=plain if write is None else write,
+        cache_read=plain if read is None else read,
         batch_discount=Decimal(1) - row.batch_factor if row.batch_factor is not None else Decimal(0),
     )
 
@@ -134,13 +145,20 @@ def live_inputs(now: datetime, traffic: Traffic | None = None) -> Inputs:
     mix = traffic_mix(traffic, known)
     if mix is None:
         return inputs
-    return replace(writes_as_input(mix).over(inputs), api_model=main_model(traffic, known) or inputs.api_model)
+    live = replace(writes_as_input(mix).over(inputs), api_model=main_model(traffic, known) or inputs.api_model)
+    return replace(live, apart=apart(mix))
+
+
+def apart(mix: Mix) -> Prompts:
+    """The measured prompts for a model that is named: its list prices know cache writes by their own rate."""
+    return Prompts(mix.input_tokens, mix.cache_read_share, mix.cache_writes_as_5m, mix.batch_share)
 
 
 def example(book: BookPrices, reference: sheets.Sheet, selfhost: SelfHost, run_rate: int) -> Inputs:
     """The reference sheet's workload at today's price of its model, or at the sheet's where the book has none."""
     work = reference.workload
     prices = book.token_prices(work.api_model) or reference.token_prices(work.api_model)
+    prices = prices and prices.of_prompt(Decimal(work.input_tokens))
     if prices is None:
         raise LookupError(f"neither the price book nor the sheet {reference.name} has a price for {work.api_model}")
     return Inputs(
@@ -206,9 +224,12 @@ def writes_as_input(mix: Mix) -> Mix:
 
 def usage_of(row: Mapping[str, Any], price: TokenPrice) -> Iterable[Usage]:
     """A group's tokens at its price, its batch part apart; requests whose tokens are unknown count as the others."""
-    prices = prices_of(price)
-    long_write = prices.cache_write_5m if price.cache_write_1h is None else price.cache_write_1h
     known = row["requests"] - row["unknown_usage"]
+    listed = prices_of(price)
+    # Hours do not keep the length of each prompt; the mean one says the tier.
+    prices = listed.of_prompt(Decimal(sum(row[name] for name in INPUT)) / known if known else Decimal(0))
+    hour_long = price.over_cache_write_1h if prices is listed.over else price.cache_write_1h
+    long_write = prices.cache_write_5m if hour_long is None else hour_long
     batched = min(row["batched"], known)
     in_batch: dict[str, Any] = {name: row[name] * batched // known if known else 0 for name in (*INPUT, "output")}
     if known > batched:

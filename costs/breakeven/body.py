@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -64,9 +64,11 @@ SELFHOST_NUMBERS: dict[str, Bounds] = {
 def inputs_from_body(body: Mapping[str, Any], live: Inputs, sheets: Mapping[str, PriceList]) -> Inputs:
     """Complete inputs of a what-if: the body over the live ones.
 
-    `sheets` are the price lists by name; `live.price_sheet` names the one behind the live prices and may be among them,
-    which is where another `api_model` is looked up when the body names no sheet. A `price_sheet` of null is no sheet:
-    the live list. Numbers may be JSON numbers or strings. Raises `InvalidInputs`.
+    `sheets` are the price lists by name; `live.price_sheet` names the one behind the live prices and is among them,
+    which is where an `api_model` is looked up when the body names no sheet. A `price_sheet` of null is no sheet: the
+    live list. A model or sheet that is named counts at its list prices, of the tier that the prompt reaches, with the
+    live cache writes on top; the live blend of prices stands only where neither is named. Numbers may be JSON numbers
+    or strings. Raises `InvalidInputs`.
     """
     reader = _Reader()
     reader.only(body, ("price_sheet", "api_model", "selfhost", *NUMBERS), ())
@@ -77,7 +79,12 @@ def inputs_from_body(body: Mapping[str, Any], live: Inputs, sheets: Mapping[str,
     selfhost = reader.selfhost(body, live.selfhost)
     if reader.errors:
         raise InvalidInputs(reader.errors)
-    return replace(live, **priced, **values, selfhost=selfhost)
+    if priced is None:
+        return replace(live, **values, selfhost=selfhost)
+    apart = {**asdict(live.apart), "apart": None} if live.apart else {}
+    # A prompt is as long as what it reads, sends and writes; the live length holds all three.
+    prices = priced["prices"].of_prompt(values.get("input_tokens", live.input_tokens))
+    return replace(live, **{**apart, **priced, **values, "prices": prices, "selfhost": selfhost})
 
 
 class _Reader:
@@ -102,13 +109,16 @@ class _Reader:
                     self.errors.append(((*at, key), error))
         return {key: value for key, value in values.items() if value is not None or known[key].nullable}
 
-    def prices(self, body: Mapping[str, Any], live: Inputs, sheets: Mapping[str, PriceList]) -> dict[str, Any]:
+    def prices(self, body: Mapping[str, Any], live: Inputs, sheets: Mapping[str, PriceList]) -> dict[str, Any] | None:
+        """Sheet, model and its list prices; None where the body names neither, or wrongly."""
+        before = len(self.errors)
         sheet = self._text(body, "price_sheet", live.price_sheet, nullable=True) or live.price_sheet
         model = self._text(body, "api_model", live.api_model) or live.api_model
-        if (sheet, model) == (live.price_sheet, live.api_model):
-            return {}
+        named = "api_model" in body or body.get("price_sheet") is not None
+        if not named or len(self.errors) > before:
+            return None
         prices = self._listed(sheet, model, sheets)
-        return {"price_sheet": sheet, "api_model": model, "prices": prices} if prices else {}
+        return {"price_sheet": sheet, "api_model": model, "prices": prices} if prices else None
 
     def _listed(self, sheet: str | None, model: str, sheets: Mapping[str, PriceList]) -> TokenPrices | None:
         prices_of = sheets.get(sheet) if sheet is not None else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal, Protocol
 
@@ -21,6 +21,14 @@ class TokenPrices:
     cache_write_5m: Decimal
     cache_read: Decimal
     batch_discount: Decimal = Decimal("0.5")  # share taken off a request that is sent as a batch
+    over_tokens: int | None = None  # a prompt longer than this costs what `over` says, all of it
+    over: TokenPrices | None = None
+
+    def of_prompt(self, tokens: Decimal) -> TokenPrices:
+        """The tier that a prompt of this length reaches, as prices without tiers."""
+        if self.over is not None and self.over_tokens is not None and tokens > self.over_tokens:
+            return self.over
+        return replace(self, over_tokens=None, over=None)
 
 
 class PriceList(Protocol):
@@ -47,6 +55,16 @@ class SelfHost:
 
 
 @dataclass(frozen=True, slots=True)
+class Prompts:
+    """Measured traffic with its cache writes apart, as a model's own list prices need it."""
+
+    input_tokens: Decimal  # of one request, without what it writes to the cache
+    cache_read_share: Decimal  # of these
+    cache_write_tokens: Decimal  # a month, one-hour writes as the 5-minute writes that cost the same
+    batch_share: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """One question: this traffic, these prices. Shares are 0 to 1, tokens are of one request."""
 
@@ -61,3 +79,4 @@ class Inputs:
     requests_per_month: int
     routable_share: Decimal  # of the requests
     selfhost: SelfHost
+    apart: Prompts | None = None  # the same traffic, where cache writes are folded into the prices above

@@ -35,6 +35,7 @@ class Mix:
     cache_write_tokens: Decimal  # a month
     batch_share: Decimal
     requests_per_month: int
+    cache_writes_as_5m: Decimal  # a month: one-hour writes count as the 5-minute writes that cost the same
 
     def over(self, inputs: Inputs) -> Inputs:
         """These inputs with the measured part in place."""
@@ -86,7 +87,14 @@ def measured_mix(rows: Iterable[Usage], requests_per_month: int) -> Mix | None:
         cache_write_tokens=Decimal(writes) * requests_per_month / requests,
         batch_share=batch / list_cost if list_cost else Decimal(0),
         requests_per_month=requests_per_month,
+        cache_writes_as_5m=sum(map(_as_5m, used), Decimal(0)) * requests_per_month / requests,
     )
+
+
+def _as_5m(row: Usage) -> Decimal:
+    """Cache writes of a row in 5-minute writes; where those cost nothing, as they are."""
+    price = row.prices.cache_write_5m
+    return row.cache_write_5m + row.cache_write_1h * (row.cache_write_1h_price / price if price else Decimal(1))
 
 
 def _total(rows: list[Usage], name: str) -> int:

@@ -236,3 +236,60 @@ def test_the_scorecard_takes_the_same_statements_whatever_there_is(
     get("scorecard", reader)
     with django_assert_max_num_queries(18):
         get("scorecard", reader)
+
+
+def two_models() -> None:
+    """Traffic of two models, the dearer one the main one, with cache writes of both kinds."""
+    price("claude-sonnet-5-5", uncached_input=2, output=10)
+    price("claude-haiku-4-5", uncached_input=1, output=5)
+    hour = timezone.now() - timedelta(days=29, hours=23, minutes=59)
+    usage(UsageHour, hour=hour, model="claude-sonnet-5-5", requests=600, uncached_input=60_000, cache_write_5m=3_000,
+          cache_write_1h=1_000, output=6_000)  # fmt: skip
+    usage(UsageHour, hour=hour, model="claude-haiku-4-5", requests=400, uncached_input=40_000, output=4_000)
+
+
+def test_a_named_model_costs_its_own_list_price_also_where_it_is_the_main_one(post: Post) -> None:
+    two_models()
+    live = post({}).json()
+    main = live["inputs"]["api_model"]
+    assert main == "claude-sonnet-5-5"
+    assert Decimal(live["inputs"]["prices"]["output"]) == 8
+    named = post({"api_model": main}).json()
+    rates = {"input": "2", "output": "10", "cache_write_5m": "3.75", "cache_read": "0.3", "batch_discount": "0.5"}
+    assert named["inputs"]["prices"] == rates
+    assert Decimal(named["api_cost_per_request"]) == (100 * Decimal(2) + 10 * Decimal(10)) / 1_000_000
+    assert post({"price_sheet": None, "requests_per_month": 10}).json()["inputs"]["prices"] == live["inputs"]["prices"]
+
+
+def test_a_named_model_has_the_live_cache_writes_on_top(post: Post) -> None:
+    two_models()
+    answer = post({"api_model": "claude-haiku-4-5"}).json()
+    said = answer["inputs"]
+    # A write of an hour costs 6, as 1.6 writes of five minutes do at 3.75.
+    writes, n = Decimal(said["cache_write_tokens"]), said["requests_per_month"]
+    assert writes == (3_000 + 1_600) * Decimal(n) / 1_000
+    assert (said["input_tokens"], said["prices"]["cache_write_5m"]) == ("100", "3.75")
+    per_request = Decimal(answer["api_cost_per_request"])
+    assert abs(Decimal(answer["api_cost"]) - per_request * n - writes * Decimal("3.75") / 1_000_000) < Decimal("1e-9")
+    without = post({"api_model": "claude-haiku-4-5", "cache_write_tokens": 0}).json()
+    assert Decimal(without["api_cost"]) == per_request * n
+
+
+def test_a_long_prompt_costs_what_its_tier_costs(post: Post) -> None:
+    price("claude-haiku-5-5", uncached_input=Decimal("0.1"), output=Decimal("0.5"), over_tokens=100_000,
+          over_uncached_input=Decimal("0.5"), over_output=Decimal("2.5"))  # fmt: skip
+    sent = {"price_sheet": "live", "api_model": "claude-haiku-5-5", "requests_per_month": 1, "output_tokens": 0,
+            "cache_read_share": 0, "cache_write_tokens": 0}  # fmt: skip
+    costs = {tokens: post(sent, input_tokens=tokens).json()["api_cost"] for tokens in (100_000, 100_001, 200_000)}
+    assert costs == {100_000: "0.01", 100_001: "0.0500005", 200_000: "0.10"}
+
+
+@pytest.mark.parametrize("changes", [{}, {"gpu_tokens_per_second": 85}, {"routable_share": 0}, {"cache_read_share": 0}])
+def test_the_curve_without_requests_is_the_answer_without_requests(post: Post, changes: dict[str, Any]) -> None:
+    drawn = post(**changes).json()["curve"][0]
+    asked = post(requests_per_month=0, **changes).json()
+    assert drawn == asked["curve"][0]
+    assert (drawn["requests_per_month"], drawn["api"], drawn["selfhost"], drawn["gpus"]) == (
+        0, asked["api_cost"], asked["selfhost_cost"], asked["gpus"],
+    )  # fmt: skip
+    assert drawn["selfhost"] == ("50.00" if "gpu_tokens_per_second" in changes else "298.20")
