@@ -1,6 +1,7 @@
 """What people do with alerts: each a page that asks once and a POST that acts, with an undo where one makes sense.
 
-A mail's link carries a signed token instead of a login; it acts for the person that the mail went to, once.
+A mail's link carries a signed token instead of a login; it acts for the person that the mail went to, once, whoever
+is logged in where it is opened.
 """
 
 from __future__ import annotations
@@ -41,14 +42,14 @@ class _Stop(Exception):
 
 
 def _person(request: HttpRequest, action: str, pk: int, permission: str) -> tuple[Person, str]:
-    """Who acts, and the token that says so when nobody is logged in. Raises _Stop or PermissionDenied."""
+    """Who acts, and the token of a mail, which decides alone where there is one. Raises _Stop or PermissionDenied."""
     user, token = request.user, request.GET.get("by", "")
     if not user.is_authenticated and not token:
         raise _Stop(redirect_to_login(request.get_full_path()))
-    person: Person = user if user.is_authenticated else _owner(request, token, action, pk)
+    person: Person = _owner(request, token, action, pk) if token else user  # type: ignore[assignment]  # logged in
     if not person.has_perm(permission):
         raise PermissionDenied
-    return person, "" if user.is_authenticated else token
+    return person, token
 
 
 def _owner(request: HttpRequest, token: str, action: str, pk: int) -> Person:
@@ -96,7 +97,7 @@ DONE = {
 
 
 def _done(request: HttpRequest, alert: Alert, action: str, token: str, undo: str) -> HttpResponse:
-    if token:  # nobody is logged in, so there is no page to go back to
+    if token:  # whoever holds the mail need not be logged in, so there is no page to go back to
         return render(request, "alerts/done.html", {"alert": alert, "text": DONE[action]() if undo else ""})
     if undo:
         messages.success(request, DONE[action](), extra_tags=f"undo:{undo}")

@@ -189,6 +189,19 @@ def test_a_mail_link_acts_without_a_login_once(alert: Alert, ops: Any, roles: No
     assert Client().post(address).status_code == 410
 
 
+def test_a_mail_link_acts_for_whom_it_was_sent_to_whoever_is_logged_in(
+    alert: Alert, ops: Any, manager: Client, settings: Any
+) -> None:
+    for action, sent in (("acknowledge", {}), ("silence", {"hours": "8", "reason": "known"})):
+        address = links.action_url(Delivery.objects.get(), action).removeprefix(settings.BASE_URL)
+        assert manager.get(address).status_code == Client().get(address).status_code == 200, action
+        assert manager.post(address, sent).status_code == 200
+        assert manager.post(address, sent).status_code == 410, "once"
+        assert manager.get(address.partition("?")[0]).status_code == 403, "without the token their own role decides"
+    alert.refresh_from_db()
+    assert (alert.acknowledged_by, Silence.objects.get().by) == (ops, ops)
+
+
 def test_a_mail_link_acts_for_its_alert_and_action_and_person_only(alert: Alert, ops: Any, roles: None) -> None:
     token = links.sign("acknowledge", alert.pk, ops.email)
     for action, key in (("acknowledge", alert.pk + 1), ("resolve", alert.pk), ("silence", alert.pk)):
