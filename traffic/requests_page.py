@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import uuid
 from collections.abc import Mapping, Sequence
@@ -124,6 +125,16 @@ def tries(raw: Any) -> list[dict[str, Any]]:
         for one in (found if isinstance(found, list) else [])
         if isinstance(one, dict)
     ]
+
+
+MONEY = re.compile(r"cost|price|spend|usd", re.IGNORECASE)
+
+
+def without_money(raw: Any) -> Any:
+    """A vendor's object without what it says about money: some send an answer's cost next to its tokens."""
+    if isinstance(raw, dict):
+        return {name: without_money(value) for name, value in raw.items() if not MONEY.search(name)}
+    return [without_money(one) for one in raw] if isinstance(raw, list) else raw
 
 
 def curl(request: Request, prompt: str | None, gateway: str) -> str:

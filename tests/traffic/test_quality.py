@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -220,6 +221,22 @@ def test_comments_are_shown_only_of_requests_that_one_may_open(
     assert "It named a customer." in text(
         logged_in(person("tilda", "traffic.view_quality", "traffic.view_request")), "/quality/"
     )
+
+
+@pytest.mark.usefixtures("price")
+def test_only_who_may_see_figures_sees_what_an_accepted_answer_costs(
+    viewer: Client, shop: Application, conn: psycopg.Connection
+) -> None:
+    rated(conn, shop, good=36, bad=4)
+    manager = logged_in(person("mara", "traffic.view_quality", "costs.view_charge"))
+    page, figures = text(viewer, "/quality/"), text(manager, "/quality/")
+    for money in ("USD per accepted answer", "0.0038", "has no cost of its own", "This page as JSON"):
+        assert money in figures
+        assert money not in page
+    assert "of <b>40</b> ratings find the answer acceptable" in page
+    (link,) = re.findall(r'href="(/api/v1/quality[^"]+)"', figures)
+    assert manager.get(link.replace("&amp;", "&")).status_code == 200
+    assert viewer.get(link.replace("&amp;", "&")).status_code == 403
 
 
 def test_the_page_takes_a_fixed_number_of_statements(

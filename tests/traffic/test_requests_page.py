@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -185,7 +186,7 @@ def test_a_member_of_nothing_is_told_what_to_do(one: Request) -> None:
 
 @pytest.fixture
 def viewer(db: None) -> Client:
-    return logged_in(person("jorun", "traffic.view_request", "traffic.add_rating"))
+    return logged_in(person("jorun", "traffic.view_request", "traffic.add_rating", "costs.view_charge"))
 
 
 def test_the_sentence_counts_the_last_day(viewer: Client, conn: psycopg.Connection) -> None:
@@ -243,6 +244,45 @@ def test_a_page_takes_a_fixed_number_of_statements(viewer: Client, conn: psycopg
     with CaptureQueriesContext(connection) as many:
         text(viewer, URL)
     assert len(many) == len(few) <= 14
+
+
+# Money is for who may see figures.
+
+
+MONEYS = ("USD", "$", "cost", "price", "lease")
+
+
+def words(page: str) -> str:
+    """What a page's main part says, without its tags, and without the name of the variable in the curl line."""
+    return re.sub(r"<[^>]*>|\$BREAKEVEN_KEY", " ", page[page.index("<main") : page.index("</main>")])
+
+
+@pytest.mark.usefixtures("price")
+def test_who_may_not_see_figures_sees_tokens_and_times_and_no_money(
+    shop: Application, conn: psycopg.Connection
+) -> None:
+    noor = person("noor", "traffic.view_quality", "traffic.add_rating")
+    shop.members.add(noor)
+    now = {"application_id": shop.pk, "started_at": timezone.now() - timedelta(minutes=5)}
+    usage = {"usage": {"input_tokens": 7, "cost": 0.25, "cost_details": {"upstream": 1}}}
+    own = Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", model="m")
+    priced, unpriced, own_one = arrive(
+        conn, {**now, "raw": usage}, {**now, "model": "nobody-knows"}, {**now, "deployment_id": own.pk}
+    )
+    client = logged_in(noor)
+    pages = [text(client, URL, unpriced="1"), *(text(client, f"{URL}{one.id}/") for one in (priced, unpriced, own_one))]
+    for page in pages:
+        assert not [word for word in MONEYS if word in words(page)], words(page)
+    listed, first = pages[:2]
+    assert listed.count("<tr data-row") == 3 and "The newest first" in listed  # the filter by price is not there
+    assert 'name="unpriced"' not in listed and 'name="unknown_usage"' in listed
+    assert "Its tokens" in first and "500 ms" not in first and ">400<" in first
+    assert "&quot;input_tokens&quot;: 7" in first and "0.25" not in first
+    noor.user_permissions.add(Permission.objects.get(codename="view_charge"))
+    listed, first = text(client, URL), text(client, f"{URL}{priced.id}/")
+    assert "Cost, USD" in listed and "in 24 hours" in listed and 'name="unpriced"' in listed
+    assert "it cost <b>$0.0034</b>" in first and "0.25" in first
+    assert text(client, URL, unpriced="1").count("<tr data-row") == 1
 
 
 # One request.

@@ -19,6 +19,7 @@ from providers.models import Deployment
 from providers.rest.periods import Period
 from traffic import quality as scoreboard
 from traffic import quality_page, requests
+from traffic.access import FIGURES
 from traffic.filters import Filters
 from traffic.models import Task
 from traffic.quality import ENOUGH, PASS
@@ -35,11 +36,13 @@ def quality(request: HttpRequest) -> HttpResponse:
     days = next((choice for choice in PERIODS if request.GET.get("days") == str(choice)), PERIODS[1])
     period = period_of(days)
     filters = Filters.of_query(request.GET)
-    tables = [table(kind, period, filters) for kind in ("deployment", "model", "task")]
+    money = request.user.has_perm(FIGURES)
+    tables = [table(kind, period, filters, money=money) for kind in ("deployment", "model", "task")]
     rated = scoreboard.quality(period, "", filters)
     context = {
         "answer": quality_page.answer(rated, tables[0]["groups"]),
         "tables": tables,
+        "money": money,
         "comments": comments(request, period, filters) if rated else [],
         "days": days,
         "periods": [
@@ -59,8 +62,8 @@ def period_of(days: int) -> Period:
     return Period(end - timedelta(days=days), end)
 
 
-def table(kind: str, period: Period, filters: Filters) -> dict[str, Any]:
-    """One grouping with the words that people read for its keys."""
+def table(kind: str, period: Period, filters: Filters, *, money: bool) -> dict[str, Any]:
+    """One grouping with the words that people read for its keys, and what an answer costs for who may see `money`."""
     groups = scoreboard.quality(period, kind, filters)
     names = names_of(kind)
     named = [Named(names.get(group.key or "") or group.key or _("not known"), group) for group in groups]
@@ -70,7 +73,7 @@ def table(kind: str, period: Period, filters: Filters) -> dict[str, Any]:
         "judged": quality_page.judgeable(named),
         "passing": quality_page.passing(named),
         "low": quality_page.lowest(named),
-        "costs": any(one.group.cost_per_accepted_answer is not None for one in named),
+        "costs": money and any(one.group.cost_per_accepted_answer is not None for one in named),
     }
 
 

@@ -22,6 +22,7 @@ from providers.models import PROVIDER_NAMES, Deployment, TokenPrice
 from providers.rest.errors import ApiError
 from providers.rest.periods import Period
 from traffic import requests, requests_page
+from traffic.access import FIGURES
 from traffic.conversation import turns
 from traffic.costing import arithmetic
 from traffic.filters import Filters
@@ -48,7 +49,10 @@ def request_list(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     day = usage(Period(now - timedelta(days=1), now + timedelta(hours=1)), "", wanted.visible_filters())
     first_page = "cursor" not in request.GET
+    money = request.user.has_perm(FIGURES)
+    no_filters = ("cursor", "live") if money else ("cursor", "live", "unpriced")
     context = {
+        "money": money,
         "rows": requests_page.rows(page.requests, requests.ratings_of(page.requests)),
         "next_url": _address(request, cursor=page.next) if page.next else None,
         "first_url": None if first_page else _address(request, cursor=None),
@@ -61,7 +65,7 @@ def request_list(request: HttpRequest) -> HttpResponse:
         "follow_url": _address(request, live=None),
         "mine_only": wanted.applications is not None,
         "no_applications": wanted.applications is not None and not wanted.applications,
-        "filtered": any(value for name, value in request.GET.items() if name not in ("cursor", "live")),
+        "filtered": any(value for name, value in request.GET.items() if name not in no_filters),
     }
     if request.htmx and request.htmx.target == "live":  # type: ignore[attr-defined]  # django-htmx's middleware
         return render(request, "traffic/_requests.html", context)
@@ -74,7 +78,7 @@ def _wanted(request: HttpRequest) -> Wanted:
     return Wanted(
         filters=_without_empty(query),
         outcomes=known,
-        unpriced="unpriced" in query,
+        unpriced="unpriced" in query and request.user.has_perm(FIGURES),
         unknown_usage="unknown_usage" in query,
         rated="rated" in query,
         applications=requests.applications_of(request.user),
@@ -115,7 +119,8 @@ def _fields(request: HttpRequest, wanted: Wanted) -> dict[str, Any]:
         "provider": _("Provider"), "model": _("Model"), "deployment": _("Deployment"), "application": _("Application"),
         "task": _("Task"), "outcome": _("Outcome"),
     }  # fmt: skip
-    flags = {"unpriced": _("no price"), "unknown_usage": _("usage unknown"), "rated": _("rated")}
+    flags = {"unpriced": _("no price")} if request.user.has_perm(FIGURES) else {}
+    flags |= {"unknown_usage": _("usage unknown"), "rated": _("rated")}
     return {
         "selects": [
             {
@@ -163,19 +168,22 @@ def _open(request: HttpRequest, identifier: uuid.UUID) -> Request:
 
 
 def _detail(request: HttpRequest, found: Request, form: RatingForm | None = None) -> dict[str, Any]:
-    price = TokenPrice.objects.filter(pk=found.price_id).first() if found.price_id else None
+    money = request.user.has_perm(FIGURES)
+    price = TokenPrice.objects.filter(pk=found.price_id).first() if found.price_id and money else None
+    raw = found.raw if money else requests_page.without_money(found.raw)
     readable = requests.may_read_body(request.user, found)
     body = requests.body_of(found) if readable else None
     given = list(Rating.objects.filter(request_id=found.id).select_related("rater").order_by("created_at"))
     name = request.user.get_username()
     return {
         "it": found,
+        "money": money,
         "row": requests_page.row(found, given),
         "price": price,
         "sum": arithmetic(found, price),
         "timeline": requests_page.timeline(found),
         "tries": requests_page.tries(found.raw),
-        "raw": json.dumps(found.raw, indent=2, ensure_ascii=False) if found.raw else "",
+        "raw": json.dumps(raw, indent=2, ensure_ascii=False) if raw else "",
         "readable": readable,
         "body": body,
         "turns": turns(body.prompt) if body else [],
