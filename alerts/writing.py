@@ -55,6 +55,8 @@ class Writer:
         self._put(alert, step.status)
         if finding:
             describe(alert, finding)
+        if alert.state == State.RESOLVED and before != State.RESOLVED:
+            alert.title = past(alert, finding)
         if step.moves or alert.pk is None:
             alert.save()
         elif changed := {name for name, value in snapshot(alert).items() if value != stored[name]}:
@@ -135,6 +137,12 @@ def describe(alert: Alert, finding: Finding) -> None:
         alert.severity = finding.severity or alert.rule.severity
         alert.threshold = finding.threshold[:VALUE_LENGTH]
         alert.words = finding.words
+
+
+def past(alert: Alert, finding: Finding | None) -> str:
+    """An alert's title once it is over; a finding knows best how long it was, else it is as of the last look."""
+    over = (finding.words.get("over") if finding else "") or alert.words.get("over")
+    return short(over) if over else alert.title
 
 
 def short(title: str) -> str:

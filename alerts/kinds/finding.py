@@ -34,6 +34,9 @@ class Words(TypedDict, total=False):
     bars: list[Bar]
     drivers: list[list[str]]  # what moves the figure most: label, amount, share
     page: str  # path of the page with the evidence
+    over: str  # the alert's title once it is over, where "so far" no longer holds
+    fixes: list[list[str]]  # where to mend it, for the page alone: label, path
+    providers: list[str]  # whom it is about besides its subject
 
 
 @dataclass(frozen=True, slots=True)

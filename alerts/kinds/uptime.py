@@ -55,9 +55,10 @@ def is_down(figures: Figures, outage: Outage, covered_by: str) -> Finding:
     lasted = span(figures.now - outage.started_at)
     counts = deployment.pk not in figures.in_maintenance
     values = {"name": deployment.slug, "span": lasted}
+    title = _("Down: %(name)s, for %(span)s so far") if counts else _("In maintenance: %(name)s, down for %(span)s")
     return Finding(
         subject=f"deployment:{deployment.slug}",
-        title=_("Down: %(name)s, for %(span)s so far") % values,
+        title=title % values,
         crossed=counts,
         clear=not counts,
         value=str(int((figures.now - outage.started_at).total_seconds())),
@@ -84,7 +85,12 @@ def words_of(deployment: Deployment, outage: Outage, lasted: str) -> Words:
         % {"n": deployment.failures_to_confirm, "cause": outage.cause},
         facts=facts,
         page=f"{reverse('providers:uptime')}?deployment={deployment.slug}",
+        over=was_down(deployment, lasted),
     )
+
+
+def was_down(deployment: Deployment, lasted: str) -> str:
+    return _("Was down: %(name)s, for %(span)s") % {"name": deployment.slug, "span": lasted}
 
 
 def advice(deployment: Deployment) -> str:
@@ -98,10 +104,10 @@ def vendor_down(figures: Figures, provider: str, outages: list[Outage]) -> Findi
     slugs = [outage.deployment.slug for outage in outages]
     since = min(outage.started_at for outage in outages)
     facts = [[o.deployment.slug, _("down since %(at)s") % {"at": moment(o.started_at)}, o.cause] for o in outages]
-    title = _("Down: %(name)s, all %(n)s deployments, for %(span)s so far")
+    values = {"name": name, "n": len(outages), "span": span(figures.now - since)}
     return Finding(
         subject=f"provider:{provider}",
-        title=title % {"name": name, "n": len(outages), "span": span(figures.now - since)},
+        title=_("Down: %(name)s, all %(n)s deployments, for %(span)s so far") % values,
         crossed=True,
         clear=False,
         value=str(len(outages)),
@@ -113,6 +119,7 @@ def vendor_down(figures: Figures, provider: str, outages: list[Outage]) -> Findi
             detail=_("Down are %(names)s.") % {"names": listed(slugs, 12)},
             facts=facts,
             page=reverse("providers:uptime"),
+            over=_("Was down: %(name)s, all %(n)s deployments, for %(span)s") % values,
         ),
     )
 
@@ -133,9 +140,11 @@ def is_up(figures: Figures, deployment: Deployment) -> Finding:
     outage = figures.last_outage(deployment.slug)
     title = _("Up again: %(name)s") % {"name": deployment.slug}
     facts: list[list[str]] = []
+    over = ""
     if outage and outage.ended_at:
         lasted = span(outage.ended_at - outage.started_at)
         title = _("Up again: %(name)s, after %(span)s") % {"name": deployment.slug, "span": lasted}
+        over = was_down(deployment, lasted)
         facts = [
             [_("Down from"), moment(outage.started_at), _("first failed check")],
             [_("Up since"), moment(outage.ended_at), _("first good check")],
@@ -149,5 +158,5 @@ def is_up(figures: Figures, deployment: Deployment) -> Finding:
         crossed=False,
         clear=True,
         value="0",
-        words=Words(todo=_("Nothing to do; it answers its checks again."), facts=facts, page=page),
+        words=Words(todo=_("Nothing to do; it answers its checks again."), facts=facts, page=page, over=over),
     )
