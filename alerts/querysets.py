@@ -79,9 +79,9 @@ class AlertQuerySet(models.QuerySet["Alert"]):
             return self
         names = Q(pk__in=[])
         for provider in wanted.provider:
-            names |= Q(subject=f"provider:{provider}") | Q(subject__startswith=f"model:{provider}/")
+            names |= Q(subject=f"provider:{provider}") | Q(words__providers__contains=[provider])
         for model in wanted.model:
-            names |= Q(subject__startswith="model:", subject__endswith=f"/{model}")
+            names |= Q(subject=f"model:{' '.join(model.split())}"[:200])
         for deployment in wanted.deployment:
             names |= Q(subject=f"deployment:{deployment}")
         return self.filter(names)

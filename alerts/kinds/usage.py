@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from alerts.figures import Figures, Unpriced
 from alerts.kinds.finding import Asked, Finding, Words
-from alerts.wording import day, number
+from alerts.wording import day, listed, number
+
+FIXES = 5  # links to price forms, of a model that more providers serve
 
 
 def unpriced(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
-    """One subject for each model that no price is known for; over when it is repriced, or was not used for 30 days."""
+    """One subject for each model name that no price is known for, whoever serves it; over when it is repriced, or was
+    not used for 30 days."""
     fewest = int(asked.one("requests"))
-    found = {subject_of(row): row for row in figures.unpriced}
-    for subject, row in found.items():
-        yield without_price(subject, row, fewest)
+    found: dict[str, list[Unpriced]] = {}
+    for row in figures.unpriced:
+        found.setdefault(subject_of(row), []).append(row)
+    for subject, rows in found.items():
+        yield without_price(subject, rows, fewest)
     for subject in live - found.keys():
-        model = subject.removeprefix("model:").partition("/")[2]
         yield Finding(
             subject=subject,
-            title=_("Priced: %(model)s, 0 requests of unknown cost are left") % {"model": model},
+            title=_("Priced: %(model)s, 0 requests of unknown cost are left") % {"model": subject.partition(":")[2]},
             crossed=False,
             clear=True,
             value="0",
@@ -30,30 +36,57 @@ def unpriced(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[F
         )
 
 
+def name_of(row: Unpriced) -> str:
+    """The model as its caller named it, without the white space that would make two of one name."""
+    return " ".join(row.model.split()) or _("(no name)")
+
+
 def subject_of(row: Unpriced) -> str:
-    return f"model:{row.provider}/{row.model}"[:200]
+    return f"model:{name_of(row)}"[:200]
 
 
-def without_price(subject: str, row: Unpriced, fewest: int) -> Finding:
-    requests = ngettext("%(n)s request", "%(n)s requests", row.requests) % {"n": number(row.requests)}
+def without_price(subject: str, rows: list[Unpriced], fewest: int) -> Finding:
+    model, n = name_of(rows[0]), sum(row.requests for row in rows)
+    providers = sorted({row.provider for row in rows})
+    requests = ngettext("%(n)s request", "%(n)s requests", n) % {"n": number(n)}
     return Finding(
         subject=subject,
-        title=_("No price: %(model)s, %(requests)s of unknown cost") % {"model": row.model, "requests": requests},
-        crossed=row.requests >= fewest,
-        clear=row.requests < fewest,
-        value=str(row.requests),
+        title=_("No price: %(model)s, %(requests)s of unknown cost") % {"model": model, "requests": requests},
+        crossed=n >= fewest,
+        clear=n < fewest,
+        value=str(n),
         threshold=str(fewest),
         words=Words(
             todo=_("Enter a price for %(model)s under Settings, Prices, or map it to a known model; then reprice.")
-            % {"model": row.model},
+            % {"model": model},
             detail=_("Until then its requests count as unknown, not as free: spend and budgets say “at least”."),
-            facts=[
-                [_("Model"), row.model, _("as the caller named it")],
-                [_("Provider"), row.provider, ""],
-                [_("Requests without a cost"), number(row.requests), _("last 30 days")],
-                [_("Tokens in them"), number(row.tokens), _("measured")],
-                [_("Seen"), _("%(first)s to %(last)s") % {"first": day(row.first), "last": day(row.last)}, _("UTC")],
-            ],
+            facts=facts_of(model, rows, providers, n),
             page="/spend/",
+            fixes=fixes_of(rows),
+            providers=providers,
         ),
     )
+
+
+def facts_of(model: str, rows: list[Unpriced], providers: list[str], n: int) -> list[list[str]]:
+    first, last = min(row.first for row in rows), max(row.last for row in rows)
+    return [
+        [_("Model"), model, _("as the caller named it")],
+        [_("Provider"), listed(providers), ""],
+        [_("Requests without a cost"), number(n), _("last 30 days")],
+        [_("Tokens in them"), number(sum(row.tokens for row in rows)), _("measured")],
+        [_("Seen"), _("%(first)s to %(last)s") % {"first": day(first), "last": day(last)}, _("UTC")],
+    ]
+
+
+def fixes_of(rows: list[Unpriced]) -> list[list[str]]:
+    """The price form of each provider, most requests first."""
+    address = reverse("providers:prices")
+    wanted = list(dict.fromkeys((row.provider, row.model.strip()) for row in rows if row.model.strip()))
+    return [
+        [
+            _("Enter its price at %(provider)s") % {"provider": provider},
+            f"{address}?{urlencode({'provider': provider, 'model': model})}",
+        ]
+        for provider, model in wanted[:FIXES]
+    ]

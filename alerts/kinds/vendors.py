@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from alerts.figures import Figures
@@ -48,9 +49,13 @@ def account_polled(figures: Figures, asked: Asked, account: Account, feeds: list
             todo=_("Look at the account's last error; if the vendor is down there is nothing to do, polls go on."),
             detail=_("Until it answers, its figures stand still: spend and leases may be higher than shown."),
             facts=[[feed.kind, feed.last_error or _("overdue"), answered(feed)] for feed in bad],
-            page="/settings/",
+            page=page_of(account),
         ),
     )
+
+
+def page_of(account: Account) -> str:
+    return reverse("providers:account", args=[account.slug])
 
 
 def failing(feed: Feed, asked: Asked) -> bool:
@@ -70,7 +75,7 @@ def answered(feed: Feed) -> str:
 
 
 def fine(subject: str, account: Account, title: str) -> Finding:
-    words = Words(todo=_("Nothing to do."), page="/settings/")
+    words = Words(todo=_("Nothing to do."), page=page_of(account))
     return Finding(subject, title % {"name": account.name}, crossed=False, clear=True, value="0", words=words)
 
 
@@ -90,7 +95,7 @@ def refused(figures: Figures, subject: str, account: Account, feeds: list[Feed])
             todo=_("Enter a new key for the account under Settings, then test it there."),
             detail=account.disabled_reason,
             facts=[[feed.kind, feed.last_error or "", answered(feed)] for feed in feeds],
-            page="/settings/",
+            page=page_of(account),
         ),
     )
 

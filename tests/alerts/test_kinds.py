@@ -137,6 +137,19 @@ def test_a_model_without_a_price_is_named_until_it_is_priced(db: Any) -> None:
     assert (calm.clear, calm.title) == (True, "Priced: aurora-2-preview, 0 requests of unknown cost are left")
 
 
+def test_a_model_without_a_price_is_one_alert_whoever_serves_it(db: Any) -> None:
+    use(TODAY, 12, provider="aurora", model="aurora/2 preview", unpriced=12, uncached_input=3000)
+    use(TODAY, 3, provider="openai", model=" aurora/2  preview ", unpriced=3, uncached_input=400)
+    found = only("unpriced")
+    assert (found.subject, found.value) == ("model:aurora/2 preview", "15")
+    assert found.title == "No price: aurora/2 preview, 15 requests of unknown cost"
+    assert [fact[1] for fact in found.words["facts"][:4]] == ["aurora/2 preview", "aurora and openai", "15", "3,400"]
+    assert found.words["fixes"][0] == [
+        "Enter its price at aurora", "/settings/prices/?provider=aurora&model=aurora%2F2+preview",
+    ]  # fmt: skip
+    assert found.words["providers"] == ["aurora", "openai"]
+
+
 def deployment(slug: str = "mistral-7b", provider: str = "self", **more: Any) -> Deployment:
     return Deployment.objects.create(
         slug=slug, name=slug, provider=provider, engine="vllm", url="http://127.0.0.1:9/", model=slug, **more
@@ -156,6 +169,36 @@ def test_an_outage_is_told_with_its_name_and_length_and_so_is_its_end(db: Any) -
     outage.save()
     [calm] = findings("outage", live=frozenset({"deployment:mistral-7b"}))
     assert (calm.title, calm.clear) == ("Up again: mistral-7b, after 3 min", True)
+
+
+def test_an_outages_alert_says_in_the_end_how_long_it_was(db: Any) -> None:
+    outage = break_down(deployment())
+    services.evaluate(now=NOW, kinds=["outage"])
+    alert = Alert.objects.get()
+    assert alert.title == "Down: mistral-7b, for 3 min so far"
+    services.evaluate(now=NOW + timedelta(minutes=1), kinds=["outage"])
+    outage.ended_at = NOW + timedelta(seconds=70)
+    outage.save()
+    services.evaluate(now=NOW + timedelta(seconds=75), kinds=["outage"])
+    alert.refresh_from_db()
+    assert (alert.state, alert.title) == ("resolved", "Was down: mistral-7b, for 4 min 10 s")
+
+
+@pytest.mark.parametrize("end", ["closed by a person", "gone", "maintenance"])
+def test_no_outage_that_is_over_says_so_far(end: str, db: Any) -> None:
+    one = deployment()
+    break_down(one)
+    services.evaluate(now=NOW, kinds=["outage"])
+    if end == "closed by a person":
+        services.resolve(alert_id=Alert.objects.get().pk, by=person("olga", "ops"), now=NOW)
+    elif end == "gone":
+        one.delete()
+    else:
+        Maintenance.objects.create(deployment=one, starts_at=NOW, ends_at=NOW + timedelta(hours=1), reason="new disk")
+    services.evaluate(now=NOW, kinds=["outage"])
+    alert = Alert.objects.get()
+    assert (alert.state, alert.title) == ("resolved", "Was down: mistral-7b, for 3 min")
+    assert not any("so far" in move.title for move in alert.transitions.filter(after="resolved"))
 
 
 def test_an_outage_in_a_maintenance_window_is_nobodys_business(db: Any) -> None:
@@ -212,6 +255,7 @@ def test_a_poll_that_fails_again_and_again_is_told_with_how_long_it_has_been_sil
     found = polled()
     assert (found.title, found.crossed) == ("Poll failing: Claude org, no answer for 4 min", True)
     assert found.words["facts"][0][1] == "503 from the vendor"
+    assert found.words["page"] == "/settings/accounts/claude/"
     Feed.objects.filter(pk=one.pk).update(failures=1)
     assert (polled().crossed, polled().clear) == (False, False)
     Feed.objects.filter(pk=one.pk).update(failures=0)

@@ -10,7 +10,9 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.test import Client
 
 from alerts import links
 from alerts.defaults import ensure_defaults
@@ -196,3 +198,18 @@ def test_a_rule_that_is_renamed_to_markup_stays_text(opened: Delivery) -> None:
     ensure_defaults()
     Rule.objects.update(name=EVIL)
     assert "<script>" not in part(parsed(opened), "html")
+
+
+def test_what_mends_it_is_linked_on_the_page_and_not_in_the_mail(scene: Scene, ops: Any) -> None:
+    price = "/settings/prices/?provider=aurora&model=a%2Bb"
+    scene.set("a", True, words={"todo": "Enter a price.", "page": "/spend/", "fixes": [["Enter its price", price]]})
+    scene.look()
+    alert, mail = scene.alert(), parsed(Delivery.objects.get())
+    for kind in ("plain", "html"):
+        text = part(mail, kind)
+        assert "/settings/prices/" not in text
+        assert set(re.findall(r"/alerts/(\d+)/", text)) == {str(alert.pk)}
+    admin = get_user_model().objects.create_superuser("ada", "ada@example.com", "secret")
+    browser = Client()
+    browser.force_login(admin)
+    assert f'href="{price.replace("&", "&amp;")}"' in browser.get(alert.get_absolute_url()).content.decode()
