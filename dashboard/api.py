@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -36,8 +37,18 @@ def refused(request: HttpRequest, error: ApiError) -> HttpResponse:
 
 @api.exception_handler(ValidationError)
 def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    errors: list[dict[str, Any]] = [{"loc": list(one["loc"]), "msg": one["msg"]} for one in error.errors]
+    errors: list[dict[str, Any]] = [{"loc": place(one["loc"]), "msg": one["msg"]} for one in error.errors]
     return ApiError(422, "Some parameters are not as the schema says.", errors).response()
+
+
+def place(loc: Sequence[str | int]) -> list[str | int]:
+    """Where an error stands for its caller, who knows nothing of our functions' parameters.
+
+    A body is always one parameter. A group of query parameters is one, too; its fields have names, while what stands
+    behind a plain parameter is a number, a place in its list.
+    """
+    grouped = loc[:1] == ("body",) or (loc[:1] == ("query",) and len(loc) > 2 and isinstance(loc[2], str))
+    return [*loc[:1], *loc[2:]] if grouped else list(loc)
 
 
 @api.exception_handler(HttpError)

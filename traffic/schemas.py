@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from ninja import Schema
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from providers.rest.shapes import Usd
 
@@ -67,6 +67,12 @@ class QualityOut(Schema):
     groups: list[QualityGroupOut]
 
 
+def whole(value: Any) -> Any:
+    """1.0 is an integer in JSON, and some languages write it so."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(whole), Field(strict=True)]
 NO_NUL = "^[^\\x00]*$"
 
 
@@ -84,8 +90,8 @@ class FeedbackIn(Schema):
     )
 
     request_id: Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
-    score: Annotated[int, Field(ge=-1, le=1, strict=True)] | None = None
-    stars: Annotated[int, Field(ge=1, le=5, strict=True)] | None = None
+    score: Annotated[Whole, Field(ge=-1, le=1, description="1 good, 0 acceptable, -1 bad")] | None = None
+    stars: Annotated[Whole, Field(ge=1, le=5)] | None = None
     comment: Annotated[str, Field(max_length=5_000, pattern=NO_NUL)] = ""
     by: Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)] = "end-user"
 

@@ -1,0 +1,69 @@
+"""Where an error stands is said in the caller's own words, not by the names of our functions' parameters."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from traffic.keys import callers, create_key
+from traffic.models import Application, Scope
+
+
+@pytest.fixture
+def headers(db: Any) -> dict[str, str]:
+    callers.clear()
+    application = Application.objects.create(slug="shop", name="Shop")
+    secret = create_key(name="all", scopes=list(Scope.values), application=application)[1]
+    return {"Authorization": f"Bearer {secret}"}
+
+
+LONG = "x" * 201
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        (f"usage?provider={LONG}", ["query", "provider", 0]),
+        (f"usage?model=a&model={LONG}", ["query", "model", 1]),
+        ("usage?group_by=colour", ["query", "group_by"]),
+        ("usage?from=x", ["query", "from"]),
+        (f"offers?gpu={LONG}", ["query", "gpu", 0]),
+        ("offers?max_price=-1", ["query", "max_price"]),
+    ],
+)
+def test_a_wrong_parameter_is_named(headers: dict[str, str], address: str, place: list[str | int]) -> None:
+    answer = Client().get(f"/api/v1/{address}", headers=headers)
+    assert answer.status_code == 422
+    assert [error["loc"] for error in answer.json()["errors"]] == [place]
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "place"),
+    [
+        ("feedback", {"request_id": "a", "score": 2}, ["body", "score"]),
+        ("feedback", {"request_id": "a", "score": 0.5}, ["body", "score"]),
+        ("feedback", {"request_id": "a", "score": True}, ["body", "score"]),
+        ("feedback", {"request_id": "a", "score": "1"}, ["body", "score"]),
+        ("feedback", {"request_id": "a", "stars": 0}, ["body", "stars"]),
+        ("feedback", {"score": 1}, ["body", "request_id"]),
+        ("feedback", {"request_id": "a", "score": 1, "colour": "red"}, ["body", "colour"]),
+        ("feedback", {"request_id": "a"}, ["body"]),
+        ("feedback", [], ["body"]),
+        ("break-even", [], ["body"]),
+        ("break-even", {"requests_per_month": -1}, ["body", "requests_per_month"]),
+    ],
+)
+def test_a_wrong_field_is_named(headers: dict[str, str], operation: str, body: Any, place: list[str | int]) -> None:
+    answer = Client().post(f"/api/v1/{operation}", json.dumps(body), "application/json", headers=headers)
+    assert answer.status_code == 422, answer.content
+    assert [error["loc"] for error in answer.json()["errors"]] == [place]
+
+
+def test_a_whole_number_is_one_however_it_is_written(headers: dict[str, str]) -> None:
+    for score in ("1", "1.0", "-1.0", "0"):
+        body = f'{{"request_id": "a", "score": {score}, "stars": 4.0}}'
+        answer = Client().post("/api/v1/feedback", body, "application/json", headers=headers)
+        assert answer.status_code in (200, 404), answer.content
