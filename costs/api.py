@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -11,9 +12,9 @@ from ninja import Body, Query, Router
 from pydantic import Field
 
 from costs import focus, golive, reconcile, scenarios, sheets
-from costs.breakeven import Inputs, InvalidInputs, as_json, compute, inputs_from_body
+from costs.breakeven import Inputs, InvalidInputs, as_json, body_schema, compute, inputs_from_body
 from costs.evidence import gather
-from costs.live import live_inputs, price_lists
+from costs.live import live_inputs, measure, price_lists
 from costs.models import Phase
 from costs.plan import PhaseState, plan
 from costs.schemas import BreakEvenOut, PhasesOut, ReconciliationOut, ScenarioOut, ScorecardOut, SpendOut
@@ -22,6 +23,7 @@ from providers.rest.errors import ApiError, at
 from providers.rest.periods import month_days
 from providers.rest.shapes import READ_ERRORS, Error
 from traffic.access import needs
+from traffic.filters import Filters
 from traffic.queries import FilterQuery, PeriodQuery
 
 router = Router(tags=["costs"])
@@ -70,8 +72,13 @@ def get_spend(
     summary="Live break-even",
     by_alias=True,
 )
-def get_break_even(request: HttpRequest) -> Any:
-    return answered(live_inputs(timezone.now()))
+def get_break_even(request: HttpRequest, filters: Query[FilterQuery]) -> Any:
+    return answered(live_over(timezone.now(), filters.parsed()))
+
+
+def live_over(now: datetime, filters: Filters) -> Inputs:
+    """Live inputs of the traffic that passes the filters."""
+    return live_inputs(now, measure(now, filters))
 
 
 @router.post(
@@ -80,11 +87,12 @@ def get_break_even(request: HttpRequest) -> Any:
     response={200: BreakEvenOut, 400: Error, **READ_ERRORS},
     summary="Break-even of a what-if; a key left out is live",
     by_alias=True,
+    openapi_extra={"requestBody": {"content": {"application/json": {"schema": body_schema()}}}},
 )
-def post_break_even(request: HttpRequest, body: Annotated[dict[str, Any], Body()]) -> Any:
+def post_break_even(request: HttpRequest, filters: Query[FilterQuery], body: Annotated[dict[str, Any], Body()]) -> Any:
     now = timezone.now()
     try:
-        inputs = inputs_from_body(body, live_inputs(now), price_lists(now))
+        inputs = inputs_from_body(body, live_over(now, filters.parsed()), price_lists(now))
     except InvalidInputs as error:
         errors = [at(["body", *loc], message) for loc, message in error.errors]
         raise ApiError(422, "Some inputs are not as the schema says.", errors) from None
@@ -135,10 +143,10 @@ def get_scenario(request: HttpRequest, scenario: Annotated[str, Field(max_length
     response={200: ReconciliationOut, **READ_ERRORS},
     summary="Bills against ours, with causes that add up to each difference; without `month` the current one",
 )
-def get_reconciliation(request: HttpRequest, month: Month = None) -> Any:
+def get_reconciliation(request: HttpRequest, filters: Query[FilterQuery], month: Month = None) -> Any:
     now = timezone.now()
     first = month_days(month)[0] if month else now.date().replace(day=1)
-    return reconcile.as_json(reconcile.reconcile(first, now))
+    return reconcile.as_json(reconcile.reconcile(first, now, filters.parsed()))
 
 
 Dataset = Literal["cost-and-usage", "invoice-detail", "billing-period"]
@@ -168,13 +176,13 @@ def get_focus(
     response={200: ScorecardOut, **READ_ERRORS},
     summary="Go or no-go, by four criteria with their evidence",
 )
-def get_scorecard(request: HttpRequest) -> Any:
-    return golive.as_json(golive.judge(gather(timezone.now()).evidence))
+def get_scorecard(request: HttpRequest, filters: Query[FilterQuery]) -> Any:
+    return golive.as_json(golive.judge(gather(timezone.now(), filters.parsed()).evidence))
 
 
 @router.get("/phases", auth=needs("read"), response={200: PhasesOut, **READ_ERRORS}, summary="Phases and stages")
-def get_phases(request: HttpRequest) -> Any:
-    found = plan(timezone.now())
+def get_phases(request: HttpRequest, filters: Query[FilterQuery]) -> Any:
+    found = plan(timezone.now(), filters=filters.parsed())
     return {
         "current": slug(found.current),
         "volume_phase": slug(found.volume_phase),

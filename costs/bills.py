@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -18,6 +18,7 @@ from costs.models import Category, Charge, Provenance
 from costs.token_gaps import CLASSES
 from providers.models import Feed, LeaseSpan, VendorUsage
 from providers.rest.periods import next_month
+from traffic.filters import Filters
 from traffic.models import UsageDay
 
 Row = dict[str, Any]
@@ -53,6 +54,16 @@ class Facts:
 
     def whole(self, provider: str, day: date) -> bool:
         return day < self.complete.get(provider, date.min)
+
+    def only(self, filters: Filters) -> Facts:
+        """What is of these providers and models; who asked and for what, a bill does not say."""
+        models = {plain(model) for model in filters.model}
+
+        def kept(rows: list[Row]) -> list[Row]:
+            ours = (row for row in rows if not filters.provider or row["provider"] in filters.provider)
+            return [row for row in ours if not models or plain(row["model"]) in models]
+
+        return replace(self, charges=kept(self.charges), usage=kept(self.usage), vendor=kept(self.vendor))
 
 
 def read(month: date, now: datetime) -> Facts:

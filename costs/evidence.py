@@ -21,6 +21,7 @@ from costs.live import WINDOW, Traffic, live_inputs, measure
 from costs.models import Justification, NoGo
 from providers.models import Deployment
 from providers.uptime_report import DeploymentUptime
+from traffic.filters import Filters
 from traffic.models import LatencyDay, Metric, Rating
 from traffic.quality import ACCEPTABLE
 from traffic.reports import bucket_value
@@ -73,9 +74,9 @@ class Report:
     switches: dict[str, Justification]
 
 
-def gather(now: datetime) -> Report:
-    """Everything the scorecard needs, in some fifteen statements whatever the traffic."""
-    traffic = measure(now)
+def gather(now: datetime, filters: Filters | None = None) -> Report:
+    """Everything the scorecard needs, in some fifteen statements whatever the traffic, which alone is filtered."""
+    traffic = measure(now, filters)
     inputs = live_inputs(now, traffic)
     result = compute(inputs)
     rated = ratings_by_task(now, traffic)

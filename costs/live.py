@@ -15,6 +15,7 @@ from costs.breakeven import Inputs, Mix, PriceList, Prompts, SelfHost, TokenPric
 from costs.models import Category, Charge, PriceSheet, Provenance
 from providers.models import Deployment, Lease, Offer, TokenPrice
 from providers.pricing import DATED
+from traffic.filters import Filters
 from traffic.models import UsageHour
 
 WINDOW = timedelta(days=30)
@@ -48,9 +49,9 @@ class Traffic:
         return int(self.requests * 30 / self.days)
 
 
-def measure(now: datetime) -> Traffic:
-    """Traffic of the 30 days up to now, from the usage hours."""
-    hours = UsageHour.objects.filter(hour__gte=now - WINDOW, hour__lte=now)
+def measure(now: datetime, filters: Filters | None = None) -> Traffic:
+    """Traffic of the 30 days up to now that passes the filters, from the usage hours."""
+    hours = UsageHour.objects.filter(hour__gte=now - WINDOW, hour__lte=now, **(filters or Filters()).lookups())
     served = ExpressionWrapper(Q(leased__gt=0) | Q(provider="self"), BooleanField())
     groups = hours.annotate(ours=served).values("provider", "model", "task", "ours").annotate(**SUMS)
     loads = hours.values("hour").annotate(tokens=Sum("output")).order_by()

@@ -11,9 +11,10 @@ from typing import Any
 
 from costs.forecast import Forecast, forecast, month_of
 from costs.live import Traffic, measure
-from costs.models import Phase, Stage
-from costs.spend import ZERO, Line, spend_lines, usage_rows
+from costs.models import Phase, Provenance, Stage
+from costs.spend import ZERO, Line, spend_lines, usage_rows, who_of
 from providers.models import Lease
+from traffic.filters import Filters
 
 HISTORY = timedelta(days=200)  # what the forecast learns from, and six whole months to hold it against
 
@@ -90,22 +91,39 @@ class Days:
     since: date
     usage: list[dict[str, Any]]
     lines: list[Line]
+    lease_share: Decimal = Decimal(1)  # of the leases' cost, what passed the filters
 
 
-def read_days(since: date, today: date) -> Days:
-    until = today + timedelta(days=1)
-    usage = usage_rows(since, until, fine=False)
-    return Days(since, usage, spend_lines(since, until, usage, fine=False))
+def read_days(since: date, today: date, filters: Filters | None = None) -> Days:
+    wanted, until = filters or Filters(), today + timedelta(days=1)
+    fine = wanted.divides()
+    usage = usage_rows(since, until, fine)
+    lines = spend_lines(since, until, usage, fine)
+    kept = [line for line in lines if wanted.hold(line.provider, line.who)]
+    usage = [row for row in usage if wanted.hold(row["provider"], who_of(row))]
+    return Days(since, usage, kept, lease_share(lines, kept, today.replace(day=1)))
 
 
-def plan(now: datetime, traffic: Traffic | None = None) -> Plan:
-    """Everything the Plan page and `GET /phases` show."""
+def lease_share(lines: Iterable[Line], kept: Iterable[Line], first: date) -> Decimal:
+    """Which share of this month's leases was kept: the hours to come are divided as those that were."""
+    whole, part = (
+        sum((line.amount for line in some if line.day >= first and is_lease(line)), ZERO) for some in (lines, kept)
+    )
+    return part / whole if whole else Decimal(1)
+
+
+def is_lease(line: Line) -> bool:
+    return line.committed and line.provenance != Provenance.ENTERED
+
+
+def plan(now: datetime, traffic: Traffic | None = None, filters: Filters | None = None) -> Plan:
+    """Everything the Plan page and `GET /phases` show; the filters hold for what was spent and sent."""
     today = now.astimezone(UTC).date()
     stages = list(Stage.objects.all())
     phases = list(Phase.objects.all())
-    days = read_days(min([today - HISTORY, *(stage.starts_on for stage in stages)]), today)
+    days = read_days(min([today - HISTORY, *(stage.starts_on for stage in stages)]), today, filters)
     current = Phase.objects.planned_for(today)
-    run_rate = (traffic or measure(now)).run_rate
+    run_rate = (traffic or measure(now, filters)).run_rate
     month = this_month(now, days)
     return Plan(
         current=current,
@@ -145,7 +163,8 @@ def this_month(now: datetime, days: Days | None = None) -> Month:
     history = {known_from + timedelta(n): ZERO for n in range((today - known_from).days)}
     history |= {day: amount for day, amount in variable.items() if day < today}
     committed = sum((line.amount for line in days.lines if line.committed and line.day >= first), ZERO)
-    outlook = forecast(history, today, committed + lease_hours_ahead(now, last), variable.get(today, ZERO))
+    committed += lease_hours_ahead(now, last) * days.lease_share
+    outlook = forecast(history, today, committed, variable.get(today, ZERO))
     month = [row for row in days.usage if row["day"] >= first]
     return Month(
         first=first,

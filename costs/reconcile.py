@@ -28,6 +28,7 @@ from costs.models import Category, Provenance
 from costs.spend import ZERO
 from costs.token_gaps import BATCH, CLASSES, STANDARD, Causes, Cell, Ours, Terms, add
 from providers.models import PROVIDER_NAMES
+from traffic.filters import Filters
 
 # Every cause and its words, in the order in which they are told: what people can act on first.
 CAUSES: dict[str, str | Promise] = {
@@ -127,9 +128,9 @@ class Reconciliation:
         return sum((row.unexplained for row in self.rows), ZERO) or Decimal("0.00")
 
 
-def reconcile(month: date, now: datetime) -> Reconciliation:
-    """Compare the bills of the month that begins on `month` with our own figures."""
-    facts = bills.read(month, now)
+def reconcile(month: date, now: datetime, filters: Filters | None = None) -> Reconciliation:
+    """Compare the bills of the month that begins on `month` with our own figures, by provider and model if asked."""
+    facts = bills.read(month, now).only(filters or Filters())
     rows = [reconciled(facts, provider) for provider in sorted(facts.providers())]
     return Reconciliation(month, state_of(facts, rows), rows)
 

@@ -9,6 +9,7 @@ from costs.breakeven.engine import Point, Result, as_json, compute, days_to_cros
 from costs.breakeven.inputs import Billing, Inputs, PriceList, Prompts, SelfHost, TokenPrices
 from costs.breakeven.mix import Mix, Usage, measured_mix
 from costs.breakeven.sensitivity import Swing, sensitivity
+from costs.breakeven.shape import body_schema
 from costs.breakeven.statement import Row, explain
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "TokenPrices",
     "Usage",
     "as_json",
+    "body_schema",
     "compute",
     "days_to_cross",
     "explain",

@@ -293,3 +293,46 @@ def test_the_curve_without_requests_is_the_answer_without_requests(post: Post, c
         0, asked["api_cost"], asked["selfhost_cost"], asked["gpus"],
     )  # fmt: skip
     assert drawn["selfhost"] == ("50.00" if "gpu_tokens_per_second" in changes else "298.20")
+
+
+def test_live_inputs_are_those_of_the_filtered_traffic(post: Post, reader: dict[str, str]) -> None:
+    two_models()
+    everything = get("break-even", reader)["inputs"]["requests_per_month"]
+    haiku = get("break-even?provider=anthropic&model=claude-haiku-4-5", reader)["inputs"]
+    assert (haiku["api_model"], haiku["prices"]["output"]) == ("claude-haiku-4-5", "5")
+    assert haiku["requests_per_month"] == pytest.approx(everything * 0.4, abs=1)
+    for nothing in ("application=nobody", "task=poetry", "deployment=none", "provider=openai"):
+        assert get(f"break-even?{nothing}", reader)["inputs"]["requests_per_month"] == 0
+
+
+def test_the_scorecard_judges_the_filtered_traffic(reader: dict[str, str]) -> None:
+    two_models()
+    held = {path: get(path, reader)["criteria"][2]["holds"] for path in ("scorecard", "scorecard?task=poetry")}
+    assert held == {"scorecard": False, "scorecard?task=poetry": None}
+
+
+@pytest.mark.parametrize("path", ["break-even", "phases", "scorecard", "reconciliation", "spend"])
+def test_every_read_declares_the_filters(path: str) -> None:
+    schema = Client().get("/api/v1/openapi.json").json()["paths"][f"/api/v1/{path}"]["get"]
+    named = {parameter["name"] for parameter in schema["parameters"] if parameter["in"] == "query"}
+    assert named >= {"provider", "model", "application", "task", "deployment"}
+
+
+def test_the_schema_of_a_what_if_is_what_the_server_takes(post: Post) -> None:
+    operation = Client().get("/api/v1/openapi.json").json()["paths"]["/api/v1/break-even"]["post"]
+    body = operation["requestBody"]["content"]["application/json"]["schema"]
+    assert body["additionalProperties"] is body["properties"]["selfhost"]["additionalProperties"] is False
+    assert body["properties"].keys() == EXAMPLE.keys()
+    assert body["properties"]["selfhost"]["properties"].keys() == EXAMPLE["selfhost"].keys()
+    whole = body["properties"]["requests_per_month"]["anyOf"][0]
+    assert whole == {"type": "integer", "minimum": 0, "maximum": 10**9}
+    for keys in (body["properties"], body["properties"]["selfhost"]["properties"]):
+        for name, said in keys.items():
+            if not (ways := said.get("anyOf")) or "minimum" not in ways[0]:
+                continue
+            assert post(**{name: ways[0]["minimum"]}).status_code == 200, name
+            assert post(**{name: ways[0]["maximum"]}).status_code == 200, name
+            assert post(**{name: ways[0]["minimum"] - 1}).status_code == 422, name
+            assert post(**{name: ways[0]["maximum"] * 2}).status_code == 422, name
+            if {"type": "null"} not in ways:
+                assert post(**{name: None}).status_code == 422, name

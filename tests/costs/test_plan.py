@@ -12,6 +12,7 @@ from costs.models import Charge, Phase, Stage
 from costs.plan import plan
 from providers.models import Account, Lease
 from tests.costs.test_spend import at, usage
+from traffic.filters import Filters
 from traffic.models import UsageHour
 
 NOW = datetime(2026, 9, 16, 12, tzinfo=UTC)
@@ -83,3 +84,13 @@ def test_no_data_is_said_and_not_guessed(phases: None) -> None:
     found = plan(NOW)
     assert found.month.forecast is None
     assert len(found.month.reason) > 20
+
+
+def test_the_filters_hold_for_what_was_spent_and_sent(phases: None) -> None:
+    history("8")
+    usage(day=NOW.date() - timedelta(days=1), model="claude-opus-5-5", task="poetry", cost=Decimal(3), requests=7)
+    for filters in (Filters(task=["poetry"]), Filters(model=["claude-opus-5-5"])):
+        current = next(state for state in plan(NOW, filters=filters).phases if state.current)
+        assert (current.spent, current.requests) == (3, 7)
+    current = next(state for state in plan(NOW, filters=Filters(provider=["openai"])).phases if state.current)
+    assert (current.spent, current.requests) == (0, 0)

@@ -14,6 +14,7 @@ from costs.models import Charge
 from costs.reconcile import CAUSES, Reconciled, Reconciliation, reconcile
 from providers.models import Account, Feed, Lease, LeaseSpan, TokenPrice, VendorCost, VendorUsage
 from tests.costs.test_spend import usage
+from traffic.filters import Filters
 from traffic.keys import callers, create_key
 
 MONTH, NEXT = date(2026, 5, 1), datetime(2026, 6, 1, tzinfo=UTC)
@@ -327,3 +328,20 @@ def test_the_api_answers_the_same_with_decimal_strings(claude: Account) -> None:
     assert Client().get("/api/v1/reconciliation?month=2026-13", headers=headers).status_code == 422
     assert Client().get("/api/v1/reconciliation", headers=headers).json()["state"] == "open"
     assert Client().get("/api/v1/reconciliation").status_code == 401
+
+
+def test_a_month_is_compared_for_one_provider_or_model(claude: Account) -> None:
+    report(claude, uncached_input=1000, output=500)
+    bill(claude, uncached_input=1000, output=500)
+    logged(uncached_input=1000, output=500)
+    logged(cost=Decimal(3), provider="openai", model="gpt")
+    ledger.post()
+    for filters, providers in (
+        (Filters(), ["anthropic", "openai"]),
+        (Filters(provider=["anthropic"]), ["anthropic"]),
+        (Filters(model=["gpt"]), ["openai"]),
+        (Filters(provider=["anthropic"], model=["gpt"]), []),
+    ):
+        rows = reconcile(MONTH, NOW, filters).rows
+        assert [row.provider for row in rows] == providers
+        assert all(sum((cause.amount for cause in row.causes), Decimal(0)) == row.difference for row in rows)

@@ -1,0 +1,44 @@
+"""The what-if body as JSON schema, from the same bounds that the reader holds it to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from costs.breakeven.body import LONGEST, NUMBERS, PATTERN, SELFHOST_NUMBERS, Bounds
+
+NAME = {"type": "string", "minLength": 1, "maxLength": 200}
+
+
+def body_schema() -> dict[str, Any]:
+    """Every key is optional: one that is left out is live."""
+    selfhost = {"billing": {"type": "string", "enum": ["hourly", "per_second"]}, **_numbers(SELFHOST_NUMBERS)}
+    return {
+        "title": "WhatIf",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "price_sheet": {"anyOf": [NAME, {"type": "null"}]},
+            "api_model": NAME,
+            **_numbers(NUMBERS),
+            "selfhost": {"type": "object", "additionalProperties": False, "properties": selfhost},
+        },
+    }
+
+
+def _numbers(known: Mapping[str, Bounds]) -> dict[str, Any]:
+    return {key: _number(bounds) for key, bounds in known.items()}
+
+
+def _number(bounds: Bounds) -> dict[str, Any]:
+    """A JSON number, or the same as text, whose bounds a schema cannot say and so the description does."""
+    kind = "integer" if bounds.whole else "number"
+    least, most = (int(end) if end == int(end) else float(end) for end in (bounds.least, bounds.most))
+    ways: list[dict[str, Any]] = [
+        {"type": kind, "minimum": least, "maximum": most},
+        {"type": "string", "pattern": f"^{PATTERN}$", "maxLength": LONGEST},
+    ]
+    if bounds.nullable:
+        ways.append({"type": "null"})
+    text = f"From {bounds.least:f} to {bounds.most:f}, as text too"
+    return {"anyOf": ways, "description": f"{text}; a whole number." if bounds.whole else f"{text}."}
