@@ -295,6 +295,7 @@ def test_models_are_listed_in_a_shape_that_both_clients_read(calm: Stack) -> Non
     assert listed.keys() == {"object", "data", "has_more", "first_id", "last_id"}
     fields = {"id", "object", "created", "owned_by", "type", "display_name", "created_at"}
     assert listed["data"][0].keys() == fields
+    assert {(one["created"], one["created_at"]) for one in listed["data"]} == {(1704067200, "2024-01-01T00:00:00Z")}
 
 
 def test_a_call_is_refused_in_the_callers_shape(calm: Stack) -> None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from providers.engines import ENGINES, engine_of
+from traffic.gateway.likeness import made_at
 from traffic.gateway.protocols import ANTHROPIC, OPENAI, Protocol, read_request
 from traffic.gateway.routes import (
     PROTOCOLS,
@@ -158,6 +159,20 @@ def test_the_nearest_model_is_one_that_is_up_and_holds_the_prompt() -> None:
     assert went(decide((rule,), (haiku, sonnet, replace(opus, down=True)), asked)) == ("r", ["d1", "d0", "d2"])
     small = replace(opus, context_tokens=1_000)
     assert went(decide((rule,), (haiku, sonnet, small), asked)) == ("r", ["d1", "d0"])
+
+
+@pytest.mark.parametrize(
+    ("model", "made"),
+    [
+        ("claude-sonnet-4-5-20250929", "2025-09-29"),
+        ("gpt-4o-2024-08-06", "2024-08-06"),
+        ("claude-3-5-haiku-latest", "2024-01-01"),
+        ("qwen", "2024-01-01"),
+        ("claude-20259999", "2024-01-01"),
+    ],
+)
+def test_a_model_was_made_when_its_name_says(model: str, made: str) -> None:
+    assert f"{made_at(model):%Y-%m-%d}" == made
 
 
 def test_conditions_must_all_hold() -> None:

@@ -18,6 +18,7 @@ import msgspec
 
 from traffic.gateway.environment import MAX_BODY, SettingMissing, Settings, read_settings
 from traffic.gateway.exchange import Exchange
+from traffic.gateway.likeness import made_at
 from traffic.gateway.protocols import ANTHROPIC, OPENAI, Asked, BadRequest, Protocol, read_request
 from traffic.gateway.relay import HangUp, Relay, Send, send_error
 from traffic.gateway.routes import Call, Target, decide
@@ -302,15 +303,16 @@ def _too_large() -> Refusal:
 
 
 def _model(target: Target) -> dict[str, Any]:
-    """A model in a shape that both vendors' clients read; when it was made is not known."""
+    """A model in a shape that both vendors' clients read."""
+    made = made_at(target.model)
     return {
         "id": target.model,
         "object": "model",
-        "created": 0,
+        "created": int(made.timestamp()),
         "owned_by": target.provider,
         "type": "model",
         "display_name": target.model,
-        "created_at": "1970-01-01T00:00:00Z",
+        "created_at": f"{made:%Y-%m-%dT%H:%M:%SZ}",
     }
 
 

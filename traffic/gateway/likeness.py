@@ -6,12 +6,15 @@ Whoever asks for a large model must not get a small one unawares while a larger 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 SIZES = {"haiku": 1, "sonnet": 2, "opus": 3}
 # claude-sonnet-4-5-20250929, claude-sonnet-4-5@20250929, gpt-4o-2024-08-06, claude-3-5-haiku-latest
-DATE = re.compile(r"[-@](?:20\d{6}|20\d\d-\d\d-\d\d|latest)$")
+DATE = re.compile(r"[-@](?:(20\d{6}|20\d\d-\d\d-\d\d)|latest)$")
 NUMBER = re.compile(r"(?<![\w.])\d{1,2}(?![\w])")  # of a version; a longer one is a date or a size
 MOST_LETTERS = 200  # of a name that is looked at
+# Said of a model whose name has no day: nobody tells us its age, and some clients take 0 for a fault.
+MADE_UNKNOWN = datetime(2024, 1, 1, tzinfo=UTC)
 
 Shortfall = tuple[bool, int]
 Distance = tuple[bool, Shortfall, Shortfall]
@@ -20,6 +23,15 @@ Distance = tuple[bool, Shortfall, Shortfall]
 def undated(model: str) -> str:
     """A model's name without the day that pins it."""
     return DATE.sub("", model[-MOST_LETTERS:])
+
+
+def made_at(model: str) -> datetime:
+    """When a model was made, as far as its name says: always the same answer, MADE_UNKNOWN where it says nothing."""
+    found = DATE.search(model[-MOST_LETTERS:])
+    try:
+        return datetime.fromisoformat(found[1]).replace(tzinfo=UTC) if found and found[1] else MADE_UNKNOWN
+    except ValueError:  # 20259999 is no day
+        return MADE_UNKNOWN
 
 
 def otherness(model: str, asked: str) -> int:
