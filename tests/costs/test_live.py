@@ -105,3 +105,12 @@ def test_live_inputs_take_as_many_statements_for_nine_models_as_for_one(
         hour(n, model=f"claude-{n}", requests=1, output=1)
     with django_assert_num_queries(7):
         live_inputs(NOW)
+
+
+def test_long_prompts_cost_what_their_tier_costs(db: Any) -> None:
+    price("claude-haiku-5-5", uncached_input=1, output=5, over_tokens=100_000, over_uncached_input=5, over_output=25,
+          over_cache_read=1, over_cache_write_5m=6, over_cache_write_1h=10)  # fmt: skip
+    hour(model="claude-haiku-5-5", requests=2, uncached_input=200_000, cache_read=40_000, cache_write_1h=10_000,
+         output=1_000)  # fmt: skip
+    cost = (200_000 * 5 + 40_000 + 10_000 * 10 + 1_000 * 25) / Decimal(1_000_000)
+    assert abs(compute(live_inputs(NOW)).api_cost - cost) < Decimal("1e-9")

@@ -91,6 +91,6 @@ def test_the_filters_hold_for_what_was_spent_and_sent(phases: None) -> None:
     usage(day=NOW.date() - timedelta(days=1), model="claude-opus-5-5", task="poetry", cost=Decimal(3), requests=7)
     for filters in (Filters(task=["poetry"]), Filters(model=["claude-opus-5-5"])):
         current = next(state for state in plan(NOW, filters=filters).phases if state.current)
-        assert (current.spent, current.requests) == (3, 7)
+        assert (current.spent, current.requests) == (Decimal(3), 7)
     current = next(state for state in plan(NOW, filters=Filters(provider=["openai"])).phases if state.current)
-    assert (current.spent, current.requests) == (0, 0)
+    assert (current.spent, current.requests) == (Decimal(0), 0)
