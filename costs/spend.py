@@ -138,8 +138,11 @@ def usage_rows(since: date, until: date, fine: bool = True) -> list[dict[str, An
     days = UsageDay.objects.filter(day__gte=since, day__lt=until)
     if fine:
         return list(days.values("day", "provider", "model", "application_id", "deployment_id", "task", *SUMS, *TOKENS))
-    rows = days.values("day", "provider", "model").annotate(**{f"{name}_sum": Sum(name) for name in (*SUMS, *TOKENS)})
-    return [{name.removesuffix("_sum"): value for name, value in row.items()} for row in rows]
+    keys = ("day", "provider", "model")
+    # Tuples first: the sums may not be called what the columns are, and months of days are many rows.
+    rows = days.values_list(*keys).annotate(**{f"{name}_sum": Sum(name) for name in (*SUMS, *TOKENS)})
+    names = (*keys, *SUMS, *TOKENS)
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def who_of(row: dict[str, Any]) -> Who:

@@ -13,10 +13,13 @@ from django.utils.translation import gettext as _
 from dashboard.overview.reads import HOURS, Facts
 from dashboard.overview.up import SLOW_FIRST_TOKEN_MS, place
 from providers.models import Deployment
-from traffic.reports import HourLatency, Quantiles
+from traffic.reports import HourLatency
 
 SHOWN = 6
-SERIES = (("p50", "latency", "p50_ms", 1), ("p95", "latency", "p95_ms", 2), ("p99", "latency", "p99_ms", 4))
+Value = tuple[datetime, float | None]
+SERIES = (("p50", "p50_ms", 1), ("p95", "p95_ms", 2), ("p99", "p99_ms", 4))
+QUARTER = timedelta(minutes=15)
+GAP = timedelta(hours=3)  # without requests, over which no line is drawn
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,6 @@ class Speed:
     @property
     def where(self) -> str:
         return place(self.deployment)
-
-    @property
-    def drawn(self) -> bool:
-        """Whether there are two hours to draw a line between."""
-        return any(len(line["points"]) > 1 for line in self.series)
 
     @property
     def tripled(self) -> bool:
@@ -99,19 +97,18 @@ def _speed(deployment: Deployment, requests: int, hours: Sequence[HourLatency]) 
     first = [hour.ttft.p95_ms for hour in hours if hour.ttft.p95_ms is not None]
     whole = [hour.latency.p95_ms for hour in hours if hour.latency.p95_ms is not None]
     lines = [
-        {"name": name, "label": name, "style": style, "points": points(hours, column)}
-        for name, _metric, column, style in SERIES
+        line(name, name, style, [(middle(hour), getattr(hour.latency, column)) for hour in hours])
+        for name, column, style in SERIES
     ]
-    token = [(middle(hour), hour.ttft.p95_ms) for hour in hours if hour.ttft.p95_ms is not None]
-    if token:
-        lines.append({"name": _("first token, p95"), "label": _("first"), "style": 3, "points": token})
+    tokens = [(middle(hour), hour.ttft.p95_ms) for hour in hours]
+    lines.append(line(_("first token, p95"), _("first"), 3, tokens))
     return Speed(
         deployment=deployment,
         requests=requests,
         first_token=first[-1] if first else None,
         usual=median(first[:-1]) if len(first) > 3 else None,
         whole=whole[-1] if whole else None,
-        series=[line for line in lines if line["points"]],
+        series=[row for row in lines if row["points"]],
     )
 
 
@@ -121,13 +118,21 @@ def floor(value: float) -> float:
     return next((step for step in steps if step < value), 0.1)
 
 
-def points(hours: Sequence[HourLatency], column: str) -> list[tuple[datetime, float | None]]:
-    return [(middle(hour), value_of(hour.latency, column)) for hour in hours]
+def line(name: str, label: str, style: int, values: Sequence[Value]) -> dict[str, Any]:
+    """One series for the chart tag."""
+    return {"name": name, "label": label, "style": style, "points": joined([pair for pair in values if pair[1]])}
 
 
-def value_of(quantiles: Quantiles, column: str) -> float | None:
-    value: float | None = getattr(quantiles, column)
-    return value
+def joined(known: Sequence[Value]) -> list[Value]:
+    """The values in order; hours far apart are not joined, and one that stands alone is a dash."""
+    found: list[Value] = []
+    for number, (at, ms) in enumerate(known):
+        before = number > 0 and at - known[number - 1][0] <= GAP
+        after = number + 1 < len(known) and known[number + 1][0] - at <= GAP
+        if number and not before:
+            found.append((at - GAP / 2, None))
+        found += [(at, ms)] if before or after else [(at - QUARTER, ms), (at + QUARTER, ms)]
+    return found
 
 
 def middle(hour: HourLatency) -> datetime:

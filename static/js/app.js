@@ -27,13 +27,13 @@
     note.textContent = note.dataset.zone.replace("ZONE", zone);
   }
 
-  // A poll (an element with data-poll) rests while the tab is hidden, while a field in it has the focus, and while text in it is
-  // selected; it catches up as soon as the tab is seen again.
+  // A poll (an element with data-poll) rests while the tab is hidden, while a field in it, or by the keyboard any control, has the
+  // focus, and while text in it is selected; it catches up as soon as the tab is seen again.
   const missed = new Set();
   document.addEventListener("htmx:beforeRequest", (event) => {
     const element = event.detail.elt;
     if (!element.matches("[data-poll]") || event.detail.requestConfig.verb !== "get") return;
-    const busy = element.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
+    const busy = element.contains(document.activeElement) && document.activeElement.matches("input, select, textarea, :focus-visible");
     const selected = String(document.getSelection()) && element.contains(document.getSelection().anchorNode);
     if (document.hidden || busy || selected) {
       event.preventDefault();

@@ -30,7 +30,7 @@ from dashboard.demo.files import PROGRESS, write_json
 from dashboard.overview.money import Money, months_between
 from dashboard.overview.reads import read
 from dashboard.overview.selfhost import SelfHosting, selfhosting
-from dashboard.overview.speed import floor
+from dashboard.overview.speed import floor, joined
 from dashboard.overview.start import example
 from dashboard.overview.up import serving
 from dashboard.overview.worth import Worth, worth
@@ -338,6 +338,16 @@ def test_old_checks_make_uptime_unknown_whatever_was_last_written() -> None:
 @pytest.mark.parametrize(("value", "scale"), [(0.3, 0.2), (95.0, 50.0), (210.0, 200.0), (9_000.0, 5_000.0), (0.0, 0.1)])
 def test_the_scale_of_latency_begins_with_a_round_number(value: float, scale: float) -> None:
     assert floor(value) == pytest.approx(scale)
+
+
+def test_hours_far_apart_are_not_joined_and_a_lonely_one_is_a_dash() -> None:
+    def at(hour: float) -> datetime:
+        return datetime(2026, 11, 24, tzinfo=UTC) + timedelta(hours=hour)
+
+    assert joined([(at(1), 5.0), (at(2), 6.0)]) == [(at(1), 5.0), (at(2), 6.0)]
+    apart = joined([(at(1), 5.0), (at(2), 6.0), (at(9), 7.0)])
+    assert apart == [(at(1), 5.0), (at(2), 6.0), (at(7.5), None), (at(8.75), 7.0), (at(9.25), 7.0)]
+    assert joined([]) == []
 
 
 def test_the_json_behind_the_page_is_open_to_who_sees_it(client: Client) -> None:
