@@ -277,7 +277,7 @@ def test_filters_live_in_the_address_and_empty_ones_are_none(viewer: Client, wor
     assert "Bills know no model, application or task" in whole.content.decode()
 
 
-@pytest.mark.parametrize("query", ["month=x", "month=2199-01", "month=0001-01", "by=x&application=nobody", "task=%00"])
+@pytest.mark.parametrize("query", ["month=x", "month=2199-01", "month=0001-01", "by=x&application=nobody"])
 def test_nonsense_in_the_address_is_the_default(viewer: Client, world: Account, query: str) -> None:
     response = viewer.get(f"{URL}?{query}")
     assert response.status_code == 200
