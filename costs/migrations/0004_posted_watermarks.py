@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('costs', '0003_justification'),
+        ("costs", "0003_justification"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='posting',
-            name='complete',
+            model_name="posting",
+            name="complete",
             field=models.JSONField(default=dict),
         ),
     ]

@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('providers', '0002_partitions'),
+        ("providers", "0002_partitions"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='leasespan',
-            name='updated_at',
+            model_name="leasespan",
+            name="updated_at",
             field=models.DateTimeField(auto_now=True),
         ),
     ]
