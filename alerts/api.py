@@ -23,7 +23,7 @@ class DeliveryOut(Schema):
 
     channel: str
     recipient: str
-    state: Literal["waiting", "sending", "accepted", "failed", "dead"]
+    state: Literal["waiting", "sending", "accepted", "failed", "dead", "folded"]
     accepted_at: datetime | None
     transition: State
     attempts: int

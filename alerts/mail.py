@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import get_template
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -26,6 +27,7 @@ VERDICTS = {
     "warning": gettext_lazy("Needs a look"),
     "critical": gettext_lazy("Needs someone now"),
 }
+NAMED = 20  # titles of the alerts that one mail speaks for besides its own
 SHORT = 28  # characters of a figure that stay on one line
 TONES = {"info": "us", "warning": "warn", "critical": "bad"}
 
@@ -93,8 +95,13 @@ def context_of(delivery: Delivery) -> dict[str, Any]:
     over = transition.after == State.RESOLVED
     words = transition.words or alert.words
     page = words.get("page", "")
+    more = list(delivery.folded.order_by("id").values_list("transition__title", flat=True))
+    subject = subject_of(alert, transition)
     return {
-        "subject": subject_of(alert, transition),
+        "subject": _("%(title)s, and %(n)s more") % {"title": subject, "n": len(more)} if more else subject,
+        "more": more[:NAMED],
+        "unnamed": len(more[NAMED:]),
+        "list_url": links.absolute(reverse("alerts:list")),
         "verdict": _("Over, nothing to do") if over else VERDICTS[alert.severity],
         "tone": "ok" if over else TONES[alert.severity],
         "over": over,

@@ -176,6 +176,7 @@ class DeliveryState(models.TextChoices):
     ACCEPTED = "accepted", _("accepted")
     FAILED = "failed", _("failed, tried again")
     DEAD = "dead", _("given up")
+    FOLDED = "folded", _("said in another mail")
 
 
 class Delivery(models.Model):
@@ -193,6 +194,7 @@ class Delivery(models.Model):
     message_id = models.CharField(
         max_length=200, blank=True
     )  # derived from the delivery, so that twins are one in a mailbox
+    folded_into = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="folded")
     created_at = models.DateTimeField(auto_now_add=True)
     accepted_at = models.DateTimeField(null=True)
 

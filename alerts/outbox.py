@@ -20,6 +20,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from alerts.flood import held
 from alerts.mail import compose
 from alerts.models import Address, Delivery
 from alerts.smtp import Courier, NotSent
@@ -70,7 +71,9 @@ def deliver(*, seconds: float = 50.0, clock: Callable[[], datetime] = timezone.n
 def claim(now: datetime) -> Delivery | None:
     """Take one due message, that nobody else will touch before the claim ends; committed when this returns."""
     with transaction.atomic():
-        row = Delivery.objects.due(now).select_for_update(skip_locked=True, of=("self",)).first()
+        due = Delivery.objects.due(now).select_for_update(skip_locked=True, of=("self",))
+        while (row := due.all().first()) and held(row, now):
+            pass  # it is due later now
         if row is None:
             return None
         row.state, row.claimed_until, row.attempts = "sending", now + CLAIM, row.attempts + 1

@@ -126,6 +126,20 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         free = Q(state__in=("waiting", "failed"), due_at__lte=at) | Q(state="sending", claimed_until__lte=at)
         return self.filter(free, ~Exists(earlier)).order_by("due_at", "id")
 
+    def like(self, row: Delivery) -> DeliveryQuerySet:
+        """Other messages to the same person that something of the same kind is open."""
+        kind = row.alert.rule.kind
+        same = self.filter(recipient=row.recipient, channel=row.channel, alert__rule__kind=kind)
+        return same.filter(transition__after="open").exclude(pk=row.pk)
+
+    def going(self, since: datetime) -> DeliveryQuerySet:
+        """Sent since a moment, or being tried."""
+        return self.filter(Q(accepted_at__gt=since) | Q(state__in=("sending", "failed")))
+
+    def alone(self) -> DeliveryQuerySet:
+        """Not tried yet, and speaking for no other."""
+        return self.filter(state="waiting", attempts=0, folded__isnull=True)
+
     def first_of(self, alert_id: int, recipient: str) -> Delivery | None:
         """The first message about an alert to a person."""
         return self.filter(alert=alert_id, recipient=recipient).order_by("id").first()
@@ -135,7 +149,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         was told of that other."""
         from alerts.models import Alert
 
-        found = self.filter(alert=alert).exclude(state="dead").values_list("recipient", flat=True)
+        found = self.filter(alert=alert).exclude(state__in=("dead", "folded")).values_list("recipient", flat=True)
         if found:
             return sorted(set(found))
         before = Alert.objects.earlier(alert).filter(resolved_at=alert.opened_at, level__gt=alert.level).first()

@@ -1,0 +1,81 @@
+"""A flood of alerts is ten mails and one that counts the others; none is lost, and none is said twice."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from alerts import flood, outbox
+from alerts.mail import compose
+from alerts.models import Alert, Delivery
+from tests.alerts.conftest import Scene
+from tests.alerts.smtp_server import GREYLIST, Mailbox, Smtp
+
+
+def break_out(scene: Scene, first: int, last: int) -> None:
+    for n in range(first, last):
+        scene.set(f"m{n:03}", True, title=f"No price: m{n:03}, 1 request")
+    scene.look()
+
+
+def deliver(scene: Scene, seconds: float = 0) -> int:
+    scene.now += timedelta(seconds=seconds)
+    return outbox.deliver(clock=lambda: scene.now).accepted
+
+
+def states() -> dict[str, int]:
+    found = list(Delivery.objects.values_list("state", flat=True))
+    return {state: found.count(state) for state in sorted(set(found))}
+
+
+def test_past_ten_mails_the_next_speaks_for_all_that_wait(scene: Scene, ops: Any, smtp: Smtp, mailbox: Mailbox) -> None:
+    break_out(scene, 0, 40)
+    assert deliver(scene) == flood.MOST + 1
+    assert states() == {"accepted": 11, "folded": 29}
+    spokesman = Delivery.objects.get(alert__subject="m010")
+    assert set(Delivery.objects.filter(state="folded").values_list("folded_into", flat=True)) == {spokesman.pk}
+    message = compose(spokesman)
+    assert message.subject == "No price: m010, 1 request, and 29 more"
+    body = str(message.body)
+    assert "No price: m030, 1 request" in body and "and 9 more" in body
+    assert f"/alerts/{spokesman.alert_id}/" in body
+    others = Alert.objects.exclude(pk=spokesman.alert_id).values_list("pk", flat=True)
+    assert not any(f"/alerts/{pk}/" in body for pk in others)
+    assert Delivery.objects.filter(state="folded")[0].answer.endswith(f"alert {spokesman.alert_id}")
+
+
+def test_what_comes_after_waits_together_until_the_ten_minutes_are_over(
+    scene: Scene, ops: Any, smtp: Smtp, mailbox: Mailbox
+) -> None:
+    break_out(scene, 0, 12)
+    assert deliver(scene) == 11
+    break_out(scene, 12, 15)
+    assert deliver(scene) == 0
+    assert states() == {"accepted": 11, "folded": 1, "waiting": 3}
+    assert deliver(scene, 570) == 0
+    assert deliver(scene, 30) == 3, "the window is empty again, so each goes alone"
+
+
+def test_other_people_kinds_and_ends_are_not_held(scene: Scene, ops: Any, smtp: Smtp, mailbox: Mailbox) -> None:
+    break_out(scene, 0, 12)
+    deliver(scene)
+    scene.set("m000", False)
+    scene.set("m011", False)
+    scene.look()
+    assert deliver(scene) == 1, "that m000 is over; nobody was told that m011 began"
+    Delivery.objects.filter(state="accepted").update(recipient="other@example.com")
+    break_out(scene, 12, 13)
+    assert deliver(scene) == 1
+
+
+def test_a_mail_for_several_says_the_same_at_every_attempt(
+    scene: Scene, ops: Any, smtp: Smtp, mailbox: Mailbox
+) -> None:
+    break_out(scene, 0, 11)
+    break_out(scene, 11, 14)
+    mailbox.plan = [GREYLIST] * 11
+    assert deliver(scene) == 0
+    assert states() == {"failed": 11, "folded": 3}
+    break_out(scene, 14, 15)
+    assert deliver(scene, 60) == 11
+    assert compose(Delivery.objects.get(alert__subject="m010")).subject.endswith("and 3 more")
