@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
+from itertools import accumulate
+from math import ceil
 from typing import Any, Literal
 
 from django.db import connection
@@ -24,8 +28,6 @@ KEYS = {
     "deployment": "d.slug",
     "hour": """to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:00:00"Z"')""",
     "day": "to_char({day}, 'YYYY-MM-DD')",
-    # One number for both, which groups several times faster than a text.
-    "deployment_hour": "u.deployment_id * 1000000 + (extract(epoch FROM {time}) / 3600)::bigint",
     "": "''",
 }
 JOINS = {
@@ -122,17 +124,36 @@ def latency(period: Period, group_by: str = "", filters: Filters | None = None) 
     ]
 
 
+# Many small groups: adding them up here and counting up to the ranks in Python is twice as quick as a window.
+HOUR_BUCKETS = """
+SELECT deployment_id, hour, metric, array_agg(bucket), array_agg(n) FROM (
+    SELECT deployment_id, hour, metric, bucket, sum(n)::bigint AS n FROM traffic_latency_hour
+    WHERE hour >= %s AND hour < %s AND deployment_id > 0 GROUP BY 1, 2, 3, 4
+) AS counted WHERE n > 0 GROUP BY 1, 2, 3 ORDER BY 1, 2
+"""
+
+
 def latency_by_hour(period: Period) -> dict[int, list[HourLatency]]:
     """Latency and time to first token by deployment's id and hour, in order; an hour without requests is missing."""
-    found: dict[int, dict[int, Quantiles]] = defaultdict(dict)
-    for row in bucket_rows(period, "deployment_hour", None):
-        found[row["key"]][row["metric"]] = quantiles_of(row)
+    since = period.since.replace(minute=0, second=0, microsecond=0)
+    found: dict[tuple[int, datetime], dict[int, Quantiles]] = defaultdict(dict)
+    with connection.cursor() as cursor:
+        cursor.execute(HOUR_BUCKETS, [since, period.until])
+        for deployment, hour, metric, buckets, counts in cursor.fetchall():
+            found[deployment, hour][metric] = ranked(dict(zip(buckets, counts, strict=True)))
     hours: dict[int, list[HourLatency]] = defaultdict(list)
-    for key, metrics in sorted(found.items()):
-        deployment, hour = divmod(key, 1_000_000)
-        at = datetime.fromtimestamp(hour * 3600, UTC)
-        hours[deployment].append(HourLatency(at, metrics.get(1, NOTHING), metrics.get(2, NOTHING)))
+    for (deployment, hour), metrics in found.items():
+        hours[deployment].append(HourLatency(hour, metrics.get(1, NOTHING), metrics.get(2, NOTHING)))
     return dict(hours)
+
+
+def ranked(counts: Mapping[int, int]) -> Quantiles:
+    """Nearest ranks of counted buckets."""
+    buckets = sorted(counts)
+    reached = list(accumulate(counts[bucket] for bucket in buckets))
+    total = reached[-1]
+    places = (bisect_left(reached, ceil(rank * total)) for rank in QUANTILES.values())
+    return Quantiles(total, *(bucket_value(buckets[place]) for place in places))
 
 
 TIMES = ("latency_us", "timed", "generated", "generating_us")
@@ -185,7 +206,7 @@ def select(
 
 def by_day(period: Period, group_by: str) -> bool:
     """Whether the day tables answer: they hold 24 times fewer rows."""
-    return period.whole_days and group_by not in ("hour", "deployment_hour")
+    return period.whole_days and group_by != "hour"
 
 
 def key_of(table: str, period: Period, group_by: str) -> str:

@@ -68,11 +68,16 @@ def line_chart(
     x_name: str = "",
     tails: bool = True,
     x_ticks: int = 9,
+    table: bool = True,
 ) -> Drawing:
-    """A chart of `series`; see `docs/reference/design.md` for the rows. Reads any mapping, changes none."""
+    """A chart of `series`; see `docs/reference/design.md` for the rows. Reads any mapping, changes none.
+
+    Without `table` its rows are not made: of a page of small charts they are half the work.
+    """
     plane, values = axes(series, bands, limits, marks, x_from, x_to, y_from, y_to, log, height)
     tail_words = [str(s["label"]) for s in series if s.get("label")] if tails else []
     by_time = any(isinstance(p[0], date) for s in series for p in s["points"])
+    rows, note = table_rows(series, bands, unit) if table else ([], "")
     drawn = [
         *shade_areas(shades, plane),
         *[band_area(b, plane) for b in bands],
@@ -92,8 +97,8 @@ def line_chart(
         cls=axis_class(values, unit) + tail_class(tail_words),
         legend=legend(series, bands, limits, shades),
         columns=[x_name or (_("When") if by_time else _("At")), *table_columns(series, bands)],
-        rows=(table := table_rows(series, bands, unit))[0],
-        note=table[1],
+        rows=rows,
+        note=note,
     )
 
 

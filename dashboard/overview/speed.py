@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.overview.reads import HOURS, Facts
 from dashboard.overview.up import SLOW_FIRST_TOKEN_MS, place
+from dashboard.templatetags.money import duration
 from providers.models import Deployment
 from traffic.reports import HourLatency
 
@@ -40,6 +41,14 @@ class Speed:
     @property
     def where(self) -> str:
         return place(self.deployment)
+
+    @property
+    def words(self) -> str:
+        """The chart for those who do not see it."""
+        known = [(_("first token"), self.first_token), (_("whole answer"), self.whole)]
+        said = ", ".join(f"{name} {duration(ms)}" for name, ms in known if ms is not None)
+        text = _("Latency of %(name)s, last 24 hours by hour. Now at the 95th percentile: %(said)s.")
+        return text % {"name": self.name, "said": said or _("unknown")}
 
     @property
     def tripled(self) -> bool:

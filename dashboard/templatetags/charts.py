@@ -160,7 +160,8 @@ def lines(
     Options are those of `charts.lines.line_chart`: bands, limits, shades, marks, unit, x_from, x_to, y_from, y_to, log,
     height, label, x_name, tails.
     """
-    return framed(line_charts.line_chart(series, **options), table=table, legend=legend, caption=caption)
+    chart = line_charts.line_chart(series, table=table, **options)
+    return framed(chart, table=table, legend=legend, caption=caption)
 
 
 @register.simple_tag
