@@ -31,6 +31,7 @@ class Command(BaseCommand):
             model = options["model"] or packaged_model()
             engine = Engine(EngineOptions(model, options["name"], options["port"], options["threads"]))
             self.stdout.write(f"llama.cpp serves {options['name']} at {engine.start()}")
+            self.stdout.flush()  # whoever reads it through a pipe waits for this line
         except EngineError as error:
             raise CommandError(str(error)) from error
         ended.wait()
