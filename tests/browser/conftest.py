@@ -8,7 +8,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    sync_playwright,
+)
 
 from tests.browser.stack import Site, site
 
@@ -44,14 +52,24 @@ class Complaints:
             self.found.append(f"{response.url} answers {response.status}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def browser(browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
+    """Closed with its module: the plugin's own keeps an event loop running in this process until the session ends, and
+    tests that run one of their own would find it."""
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(**browser_type_launch_args)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
 def the_site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Asks for the browser first: without one there is no need to start anything."""
     with site(tmp_path_factory.mktemp("site")) as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def signed_in(browser: Browser, the_site: Site) -> Any:
     """Cookies of the admin, who signed in by the form."""
     context = browser.new_context(base_url=the_site.url)
