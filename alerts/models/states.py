@@ -1,4 +1,4 @@
-"""Who must know: rules, the states that someone must know, and the messages sent about them."""
+"""A state that someone must know, and each of its changes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,9 @@ from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from alerts.querysets import AlertQuerySet, DeliveryQuerySet, RuleQuerySet, SilenceQuerySet
+from alerts.models.rules import Rule, Severity
+from alerts.querysets import AlertQuerySet, SilenceQuerySet
 from alerts.states import Cause
-
-
-class Severity(models.TextChoices):
-    INFO = "info", _("information")
-    WARNING = "warning", _("warning")
-    CRITICAL = "critical", _("critical")
 
 
 def cause_choices() -> list[tuple[str, str]]:
@@ -39,32 +34,6 @@ REASONS = {
     Cause.CLOSED: _("resolved by hand"),
     Cause.UNDONE: _("taken back"),
 }
-
-
-class Rule(models.Model):
-    """What to watch. `kind` names an evaluator of `alerts.kinds`; `thresholds` hold its numbers."""
-
-    slug = models.SlugField(unique=True, max_length=80)
-    kind = models.CharField(max_length=30)
-    name = models.CharField(max_length=200)
-    severity = models.CharField(max_length=10, choices=Severity.choices, default=Severity.WARNING)
-    thresholds = models.JSONField(default=dict, blank=True)
-    for_s = models.PositiveIntegerField(default=0)  # how long a state must last before it opens
-    clear_for_s = models.PositiveIntegerField(default=0)  # and how long it must be over before it is resolved
-    escalate_s = models.PositiveIntegerField(null=True, blank=True)  # unacknowledged for so long: admins are told
-    remind_s = models.PositiveIntegerField(null=True, blank=True)  # said again while it is open; NULL: once is enough
-    enabled = models.BooleanField(default=True)
-    recipients = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True)  # nobody named: the groups of its kind
-    evaluated_at = models.DateTimeField(null=True)
-    last_error = models.TextField(blank=True)
-
-    objects = RuleQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["slug"]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class AlertState(models.TextChoices):
@@ -168,85 +137,3 @@ class Silence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind or '*'} {self.subject or '*'}"
-
-
-class DeliveryState(models.TextChoices):
-    WAITING = "waiting", _("waiting")
-    SENDING = "sending", _("sending")
-    ACCEPTED = "accepted", _("accepted")
-    FAILED = "failed", _("failed, tried again")
-    DEAD = "dead", _("given up")
-    FOLDED = "folded", _("said in another mail")
-
-
-class Delivery(models.Model):
-    """One message about one transition to one recipient: the outbox, written with the transition itself."""
-
-    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="deliveries")
-    transition = models.ForeignKey(Transition, on_delete=models.CASCADE, related_name="deliveries")
-    channel = models.CharField(max_length=20, default="email")
-    recipient = models.CharField(max_length=254)
-    state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING)
-    attempts = models.PositiveIntegerField(default=0)
-    due_at = models.DateTimeField()
-    claimed_until = models.DateTimeField(null=True)
-    answer = models.TextField(blank=True)  # what the server said last
-    message_id = models.CharField(
-        max_length=200, blank=True
-    )  # derived from the delivery, so that twins are one in a mailbox
-    folded_into = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="folded")
-    created_at = models.DateTimeField(auto_now_add=True)
-    accepted_at = models.DateTimeField(null=True)
-
-    objects = DeliveryQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["created_at"]
-        constraints = [
-            models.UniqueConstraint(fields=["transition", "channel", "recipient"], name="one_message_of_a_transition")
-        ]
-        indexes = [
-            models.Index(
-                fields=["due_at"], condition=models.Q(state__in=["waiting", "sending", "failed"]), name="delivery_due"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.channel} to {self.recipient}"
-
-
-class Address(models.Model):
-    """How an e-mail address fares; one that the servers refuse again and again gets nothing until someone says so."""
-
-    address = models.EmailField(unique=True, max_length=254)
-    refusals = models.PositiveIntegerField(default=0)  # in a row
-    refused_at = models.DateTimeField(null=True)
-    answer = models.TextField(blank=True)
-    disabled_at = models.DateTimeField(null=True)
-
-    def __str__(self) -> str:
-        return self.address
-
-
-class OptOut(models.Model):
-    """Someone who unsubscribed from the mails of a rule."""
-
-    rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="opt_outs")
-    address = models.EmailField(max_length=254)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["rule", "address"], name="one_opt_out_of_a_rule")]
-
-    def __str__(self) -> str:
-        return f"{self.address} from {self.rule_id}"
-
-
-class UsedLink(models.Model):
-    """A link of a mail that acted once and must not act again; only the hash of its token."""
-
-    digest = models.BinaryField(max_length=32, unique=True)
-    at = models.DateTimeField(auto_now_add=True)
-
-    def __str__(self) -> str:
-        return f"used {self.at:%Y-%m-%d %H:%M}"

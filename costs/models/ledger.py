@@ -1,4 +1,4 @@
-"""What it costs: the ledger and the plan it is held against."""
+"""The ledger: one line for each cost of a provider in one UTC day."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from costs.querysets import ChargeQuerySet, JustificationQuerySet, NoGoQuerySet, PhaseQuerySet, StageQuerySet
+from costs.querysets import ChargeQuerySet
 from providers.models import PROVIDER_NAMES, Account, Lease, usd
 
 
@@ -89,103 +89,3 @@ class Posting(models.Model):
 
     at = models.DateTimeField()
     complete = models.JSONField(default=dict)  # provider -> first day (YYYY-MM-DD) whose bill was not whole
-
-
-class Phase(models.Model):
-    """A band of monthly volume with a shape and a budget per month; `ends_on` is the day after its last."""
-
-    slug = models.SlugField(unique=True)
-    name = models.CharField(max_length=100)
-    shape = models.TextField(blank=True)
-    budget_low = models.DecimalField(max_digits=12, decimal_places=2)
-    budget_high = models.DecimalField(max_digits=12, decimal_places=2)
-    volume_from = models.PositiveBigIntegerField()
-    volume_to = models.PositiveBigIntegerField(null=True, blank=True)  # NULL: no upper end
-    starts_on = models.DateField(null=True, blank=True)
-    ends_on = models.DateField(null=True, blank=True)
-
-    objects = PhaseQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["volume_from"]
-
-    def __str__(self) -> str:
-        return self.name
-
-    def holds(self, requests_per_month: int) -> bool:
-        """Whether a run rate lies in this phase's band."""
-        return self.volume_from <= requests_per_month < (self.volume_to or requests_per_month + 1)
-
-
-class Stage(models.Model):
-    """A dated step of the plan with a total."""
-
-    slug = models.SlugField(unique=True)
-    name = models.CharField(max_length=100)
-    starts_on = models.DateField()
-    ends_on = models.DateField()
-    budget = models.DecimalField(max_digits=12, decimal_places=2)
-
-    objects = StageQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["starts_on"]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class PriceSheet(models.Model):
-    """A dated, cited sheet of reference prices and figures, editable; the first is the research's `2026-01`."""
-
-    slug = models.SlugField(unique=True)
-    title = models.CharField(max_length=200)
-    dated = models.DateField()
-    source = models.TextField()
-    figures = models.JSONField()
-
-    def __str__(self) -> str:
-        return self.slug
-
-
-class NoGo(models.Model):
-    """A person's tick, with a reason, that forbids self-hosting whatever the figures say."""
-
-    reason = models.TextField()
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
-    created_at = models.DateTimeField(auto_now_add=True)
-    withdrawn_at = models.DateTimeField(null=True)
-
-    objects = NoGoQuerySet.as_manager()
-
-    class Meta:
-        permissions = [("decide", "Can decide about self-hosting")]
-
-    def __str__(self) -> str:
-        return self.reason
-
-
-class Justification(models.Model):
-    """A person's switch that justifies self-hosting against the money; a withdrawn one is kept."""
-
-    class Kind(models.TextChoices):
-        PRIVATE = "private", _("privacy or compliance")
-        FINE_TUNED = "fine_tuned", _("a fine-tuned model")
-
-    kind = models.CharField(max_length=10, choices=Kind.choices)
-    reason = models.TextField()
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
-    created_at = models.DateTimeField(auto_now_add=True)
-    withdrawn_at = models.DateTimeField(null=True)
-
-    objects = JustificationQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["kind"], condition=models.Q(withdrawn_at=None), name="one_standing_justification_of_a_kind"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.reason}"

@@ -1,0 +1,23 @@
+"""Who must know: rules, the states that someone must know, and the messages sent about them; one file for each noun."""
+
+from __future__ import annotations
+
+from alerts.models.deliveries import Address, Delivery, DeliveryState, OptOut, UsedLink
+from alerts.models.rules import Rule, Severity
+from alerts.models.states import REASONS, Alert, AlertState, Silence, Transition, cause_choices
+
+__all__ = [
+    "REASONS",
+    "Address",
+    "Alert",
+    "AlertState",
+    "Delivery",
+    "DeliveryState",
+    "OptOut",
+    "Rule",
+    "Severity",
+    "Silence",
+    "Transition",
+    "UsedLink",
+    "cause_choices",
+]

@@ -1,0 +1,92 @@
+"""Messages sent, and how their addresses fare."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from alerts.models.rules import Rule
+from alerts.models.states import Alert, Transition
+from alerts.querysets import DeliveryQuerySet
+
+
+class DeliveryState(models.TextChoices):
+    WAITING = "waiting", _("waiting")
+    SENDING = "sending", _("sending")
+    ACCEPTED = "accepted", _("accepted")
+    FAILED = "failed", _("failed, tried again")
+    DEAD = "dead", _("given up")
+    FOLDED = "folded", _("said in another mail")
+
+
+class Delivery(models.Model):
+    """One message about one transition to one recipient: the outbox, written with the transition itself."""
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="deliveries")
+    transition = models.ForeignKey(Transition, on_delete=models.CASCADE, related_name="deliveries")
+    channel = models.CharField(max_length=20, default="email")
+    recipient = models.CharField(max_length=254)
+    state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING)
+    attempts = models.PositiveIntegerField(default=0)
+    due_at = models.DateTimeField()
+    claimed_until = models.DateTimeField(null=True)
+    answer = models.TextField(blank=True)  # what the server said last
+    message_id = models.CharField(
+        max_length=200, blank=True
+    )  # derived from the delivery, so that twins are one in a mailbox
+    folded_into = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="folded")
+    created_at = models.DateTimeField(auto_now_add=True)
+    accepted_at = models.DateTimeField(null=True)
+
+    objects = DeliveryQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["transition", "channel", "recipient"], name="one_message_of_a_transition")
+        ]
+        indexes = [
+            models.Index(
+                fields=["due_at"], condition=models.Q(state__in=["waiting", "sending", "failed"]), name="delivery_due"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} to {self.recipient}"
+
+
+class Address(models.Model):
+    """How an e-mail address fares; one that the servers refuse again and again gets nothing until someone says so."""
+
+    address = models.EmailField(unique=True, max_length=254)
+    refusals = models.PositiveIntegerField(default=0)  # in a row
+    refused_at = models.DateTimeField(null=True)
+    answer = models.TextField(blank=True)
+    disabled_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class OptOut(models.Model):
+    """Someone who unsubscribed from the mails of a rule."""
+
+    rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="opt_outs")
+    address = models.EmailField(max_length=254)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["rule", "address"], name="one_opt_out_of_a_rule")]
+
+    def __str__(self) -> str:
+        return f"{self.address} from {self.rule_id}"
+
+
+class UsedLink(models.Model):
+    """A link of a mail that acted once and must not act again; only the hash of its token."""
+
+    digest = models.BinaryField(max_length=32, unique=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"used {self.at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,41 @@
+"""What to watch."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from alerts.querysets import RuleQuerySet
+
+
+class Severity(models.TextChoices):
+    INFO = "info", _("information")
+    WARNING = "warning", _("warning")
+    CRITICAL = "critical", _("critical")
+
+
+class Rule(models.Model):
+    """What to watch. `kind` names an evaluator of `alerts.kinds`; `thresholds` hold its numbers."""
+
+    slug = models.SlugField(unique=True, max_length=80)
+    kind = models.CharField(max_length=30)
+    name = models.CharField(max_length=200)
+    severity = models.CharField(max_length=10, choices=Severity.choices, default=Severity.WARNING)
+    thresholds = models.JSONField(default=dict, blank=True)
+    for_s = models.PositiveIntegerField(default=0)  # how long a state must last before it opens
+    clear_for_s = models.PositiveIntegerField(default=0)  # and how long it must be over before it is resolved
+    escalate_s = models.PositiveIntegerField(null=True, blank=True)  # unacknowledged for so long: admins are told
+    remind_s = models.PositiveIntegerField(null=True, blank=True)  # said again while it is open; NULL: once is enough
+    enabled = models.BooleanField(default=True)
+    recipients = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True)  # nobody named: the groups of its kind
+    evaluated_at = models.DateTimeField(null=True)
+    last_error = models.TextField(blank=True)
+
+    objects = RuleQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.name

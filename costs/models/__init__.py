@@ -1,0 +1,20 @@
+"""What it costs: the ledger and the plan it is held against; one file for each noun."""
+
+from __future__ import annotations
+
+from costs.models.decisions import Justification, NoGo
+from costs.models.ledger import Category, Charge, Posting, Provenance
+from costs.models.plan import Phase, Stage
+from costs.models.sheets import PriceSheet
+
+__all__ = [
+    "Category",
+    "Charge",
+    "Justification",
+    "NoGo",
+    "Phase",
+    "Posting",
+    "PriceSheet",
+    "Provenance",
+    "Stage",
+]

@@ -1,0 +1,34 @@
+"""Every request that flows, who sent it, where it went, and how people judged the answer: one file for each noun."""
+
+from __future__ import annotations
+
+from traffic.models.applications import Application, Installation, Key
+from traffic.models.ratings import Rating
+from traffic.models.requests import Request, RequestBody
+from traffic.models.routes import Fallback, Route
+from traffic.models.usage import LatencyDay, LatencyHour, SealedDay, Usage, UsageDay, UsageHour, UsageKey
+from traffic.models.words import BudgetState, CostReason, Metric, Outcome, Scope, Task
+
+__all__ = [
+    "Application",
+    "BudgetState",
+    "CostReason",
+    "Fallback",
+    "Installation",
+    "Key",
+    "LatencyDay",
+    "LatencyHour",
+    "Metric",
+    "Outcome",
+    "Rating",
+    "Request",
+    "RequestBody",
+    "Route",
+    "Scope",
+    "SealedDay",
+    "Task",
+    "Usage",
+    "UsageDay",
+    "UsageHour",
+    "UsageKey",
+]

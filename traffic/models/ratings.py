@@ -1,0 +1,48 @@
+"""People's judgements of answers."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from providers.models import Deployment
+from traffic.models.applications import Application
+from traffic.querysets import (
+    RatingQuerySet,
+)
+
+
+class Rating(models.Model):
+    """One person's judgement of one answer; of a person or end user only the latest counts."""
+
+    day = models.DateField(null=True)  # of the request; NULL while the request has not arrived
+    request_id = models.UUIDField(null=True)
+    response_id = models.CharField(max_length=200, blank=True)  # what a waiting rating was sent for
+    rater = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    by = models.CharField(max_length=200)  # the rater's user name, or what the application said
+    score = models.SmallIntegerField(null=True)  # 1, 0, -1
+    stars = models.PositiveSmallIntegerField(null=True)  # 1..5
+    comment = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    # Copied from the request, so that the scoreboard reads this table alone.
+    application = models.ForeignKey(Application, null=True, on_delete=models.DO_NOTHING, db_constraint=False)
+    deployment = models.ForeignKey(Deployment, null=True, on_delete=models.DO_NOTHING, db_constraint=False)
+    model = models.TextField(blank=True)
+    task = models.TextField(blank=True)
+
+    objects = RatingQuerySet.as_manager()
+
+    class Meta:
+        permissions = [("view_quality", "Can see ratings and the scoreboard")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["request_id", "by"], condition=models.Q(request_id__isnull=False), name="one_rating_of_a_person"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(score__isnull=False) | models.Q(stars__isnull=False), name="a_rating_judges"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["day", "deployment"]),
+            models.Index(fields=["response_id"], condition=models.Q(request_id=None), name="rating_waiting"),
+        ]

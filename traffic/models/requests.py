@@ -1,0 +1,74 @@
+"""The request log and the bodies that applications opted to keep."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from providers.models import Deployment, usd
+from traffic.models.applications import Application
+from traffic.models.words import CostReason, Outcome, Task
+from traffic.querysets import (
+    RequestQuerySet,
+)
+
+
+class Request(models.Model):
+    """One call to a model. Partitioned by `day`, the UTC day of `started_at`; written by `traffic.ingest` alone.
+
+    Token classes are disjoint; NULL is unknown. `cost` is USD at `price`, NULL with `cost_reason`.
+    """
+
+    pk = models.CompositePrimaryKey("day", "id")
+    day = models.DateField()
+    id = models.UUIDField()  # UUIDv8: the day, then a keyed hash of (application, external id)
+    started_at = models.DateTimeField()
+    received_at = models.DateTimeField()
+    application = models.ForeignKey(Application, null=True, on_delete=models.DO_NOTHING, db_constraint=False)
+    deployment = models.ForeignKey(Deployment, null=True, on_delete=models.DO_NOTHING, db_constraint=False)
+    provider = models.TextField()
+    model = models.TextField()
+    task = models.TextField(choices=Task.choices)
+    outcome = models.TextField(choices=Outcome.choices)
+    http_status = models.SmallIntegerField(null=True)
+    error_type = models.TextField(null=True)
+    latency_ms = models.FloatField(null=True)
+    ttft_ms = models.FloatField(null=True)
+    streamed = models.BooleanField()
+    batch = models.BooleanField()
+    uncached_input = models.BigIntegerField(null=True)
+    cache_read = models.BigIntegerField(null=True)
+    cache_write_5m = models.BigIntegerField(null=True)
+    cache_write_1h = models.BigIntegerField(null=True)
+    output = models.BigIntegerField(null=True)
+    reasoning = models.BigIntegerField(null=True)
+    cost = usd(null=True)
+    cost_reason = models.TextField(null=True, choices=CostReason.choices)
+    price_id = models.BigIntegerField(null=True)  # the TokenPrice that it was costed with
+    response_id = models.TextField(null=True)
+    response_hash = models.UUIDField(null=True)  # 16 bytes of hash, of a response id long enough to be one of a kind
+    external_id = models.TextField()
+    user_hash = models.UUIDField(null=True)  # 16 bytes of hash under the installation's salt
+    source = models.TextField()
+    route = models.TextField(null=True)
+    raw = models.JSONField(null=True)
+
+    objects = RequestQuerySet.as_manager()
+
+    class Meta:
+        managed = False
+        db_table = "traffic_request"
+        permissions = [("view_bodies", "Can read prompts and answers")]
+
+
+class RequestBody(models.Model):
+    """Prompt and answer of a request whose application opted in. Partitioned by day; goes first."""
+
+    pk = models.CompositePrimaryKey("day", "request_id")
+    day = models.DateField()
+    request_id = models.UUIDField()
+    prompt = models.TextField(null=True)
+    answer = models.TextField(null=True)
+
+    class Meta:
+        managed = False
+        db_table = "traffic_request_body"

@@ -1,0 +1,110 @@
+"""Requests added up by hour and by day, kept exact by ingest."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from providers.models import Deployment
+from traffic.models.applications import Application
+from traffic.models.words import Metric
+from traffic.querysets import (
+    UsageQuerySet,
+)
+
+
+class UsageKey(models.Model):
+    """What usage is added up by. 0 stands for no application and no deployment, so that the key has no NULL."""
+
+    application = models.ForeignKey(Application, on_delete=models.DO_NOTHING, db_constraint=False)
+    deployment = models.ForeignKey(Deployment, on_delete=models.DO_NOTHING, db_constraint=False)
+    provider = models.TextField()
+    model = models.TextField()
+    task = models.TextField()
+
+    class Meta:
+        abstract = True
+
+
+class Usage(UsageKey):
+    """Sums over requests; kept exact by ingest in the transaction that writes the rows."""
+
+    requests = models.BigIntegerField()
+    errors = models.BigIntegerField()
+    unpriced = models.BigIntegerField()  # their model has no price, or one of their token classes has none
+    unknown_usage = models.BigIntegerField()
+    leased = models.BigIntegerField()
+    batched = models.BigIntegerField()
+    uncached_input = models.BigIntegerField()
+    cache_read = models.BigIntegerField()
+    cache_write_5m = models.BigIntegerField()
+    cache_write_1h = models.BigIntegerField()
+    output = models.BigIntegerField()
+    reasoning = models.BigIntegerField()
+    cost = models.DecimalField(max_digits=26, decimal_places=12)
+    latency_us = models.BigIntegerField()  # whole microseconds, so that sums are exact; over requests with a latency
+    timed = models.BigIntegerField()  # how many those are
+    generated = models.BigIntegerField()  # output tokens of requests whose generation time is known
+    generating_us = models.BigIntegerField()  # and that time
+
+    class Meta:
+        abstract = True
+
+
+class UsageHour(Usage):
+    pk = models.CompositePrimaryKey("hour", "application", "deployment", "provider", "model", "task")
+    hour = models.DateTimeField()
+
+    objects = UsageQuerySet.as_manager()
+
+    class Meta:
+        managed = False
+        db_table = "traffic_usage_hour"
+
+
+class UsageDay(Usage):
+    pk = models.CompositePrimaryKey("day", "application", "deployment", "provider", "model", "task")
+    day = models.DateField()
+
+    objects = UsageQuerySet.as_manager()
+
+    class Meta:
+        managed = False
+        db_table = "traffic_usage_day"
+
+
+class LatencyHour(UsageKey):
+    """Requests of one hour whose latency or TTFT fell into one log bucket (gamma 1.02)."""
+
+    pk = models.CompositePrimaryKey(
+        "hour", "application", "deployment", "provider", "model", "task", "metric", "bucket"
+    )
+    hour = models.DateTimeField()
+    metric = models.SmallIntegerField(choices=Metric.choices)
+    bucket = models.SmallIntegerField()
+    n = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = "traffic_latency_hour"
+
+
+class LatencyDay(UsageKey):
+    """The same by day, for long windows."""
+
+    pk = models.CompositePrimaryKey("day", "application", "deployment", "provider", "model", "task", "metric", "bucket")
+    day = models.DateField()
+    metric = models.SmallIntegerField(choices=Metric.choices)
+    bucket = models.SmallIntegerField()
+    n = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = "traffic_latency_day"
+
+
+class SealedDay(models.Model):
+    """Totals of a day whose requests were dropped by retention; the audit compares with these."""
+
+    day = models.DateField(primary_key=True)
+    sealed_at = models.DateTimeField(auto_now_add=True)
+    totals = models.JSONField()

@@ -1,0 +1,56 @@
+"""The words of a request: what it is for, how it ended, why it has no cost."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Task(models.TextChoices):
+    RAG = "rag", _("RAG")
+    QA = "qa", _("simple QA")
+    CODE = "code", _("code")
+    REASONING = "reasoning", _("reasoning")
+    CHAT = "chat", _("chat")
+    BATCH = "batch", _("batch")
+    VISION = "vision", _("vision")
+    OTHER = "other", _("other")
+
+
+class Outcome(models.TextChoices):
+    OK = "ok", _("answered")
+    ERROR = "error", _("error")
+    TIMEOUT = "timeout", _("timeout")
+    CANCELLED = "cancelled", _("cancelled by the caller")
+    REFUSED = "refused", _("refused")
+
+
+class CostReason(models.TextChoices):
+    """Why a request has no cost of its own."""
+
+    UNKNOWN_MODEL = "unknown_model", _("no price is known for this model")
+    UNKNOWN_USAGE = "unknown_usage", _("the answer did not say how many tokens it used")
+    UNKNOWN_RATE = "unknown_rate", _("the price of one of its token classes is not known")
+    LEASED = "leased", _("served by our own lease, whose hours are paid")
+
+
+class Scope(models.TextChoices):
+    INGEST = "ingest", _("send requests")
+    READ = "read", _("read figures")
+    GATEWAY = "gateway", _("use the gateway")
+    RATE = "rate", _("send ratings")
+
+
+class BudgetState(models.TextChoices):
+    """Set by `costs` for the routes to read."""
+
+    UNKNOWN = "unknown", _("no budget")
+    WITHIN = "within", _("within budget")
+    OVER = "over", _("over budget")
+
+
+class Metric(models.IntegerChoices):
+    """What a latency bucket counts."""
+
+    LATENCY = 1, _("latency")
+    TTFT = 2, _("time to first token")
