@@ -7,14 +7,4 @@ from costs.models.ledger import Category, Charge, Posting, Provenance
 from costs.models.plan import Phase, Stage
 from costs.models.sheets import PriceSheet
 
-__all__ = [
-    "Category",
-    "Charge",
-    "Justification",
-    "NoGo",
-    "Phase",
-    "Posting",
-    "PriceSheet",
-    "Provenance",
-    "Stage",
-]
+__all__ = ["Category", "Charge", "Justification", "NoGo", "Phase", "Posting", "PriceSheet", "Provenance", "Stage"]

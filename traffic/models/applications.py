@@ -7,10 +7,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from traffic.models.words import BudgetState, Scope
-from traffic.querysets import (
-    ApplicationQuerySet,
-    KeyQuerySet,
-)
+from traffic.querysets import ApplicationQuerySet, KeyQuerySet
 
 
 class Installation(models.Model):

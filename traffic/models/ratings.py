@@ -7,9 +7,7 @@ from django.db import models
 
 from providers.models import Deployment
 from traffic.models.applications import Application
-from traffic.querysets import (
-    RatingQuerySet,
-)
+from traffic.querysets import RatingQuerySet
 
 
 class Rating(models.Model):

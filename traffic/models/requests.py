@@ -7,9 +7,7 @@ from django.db import models
 from providers.models import Deployment, usd
 from traffic.models.applications import Application
 from traffic.models.words import CostReason, Outcome, Task
-from traffic.querysets import (
-    RequestQuerySet,
-)
+from traffic.querysets import RequestQuerySet
 
 
 class Request(models.Model):

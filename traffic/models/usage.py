@@ -7,9 +7,7 @@ from django.db import models
 from providers.models import Deployment
 from traffic.models.applications import Application
 from traffic.models.words import Metric
-from traffic.querysets import (
-    UsageQuerySet,
-)
+from traffic.querysets import UsageQuerySet
 
 
 class UsageKey(models.Model):
