@@ -27,7 +27,7 @@ from traffic.filters import Filters
 from traffic.queries import FilterQuery, PeriodQuery
 
 router = Router(tags=["costs"])
-GroupBy = Literal["provider", "model", "application", "task", "day", "month", "provenance"]
+GroupBy = Literal["provider", "model", "application", "owner", "task", "category", "day", "month", "provenance"]
 Month = Annotated[str | None, Field(pattern=r"^20\d{2}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
 
 

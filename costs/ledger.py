@@ -16,13 +16,14 @@ from providers.models import Feed
 
 COLUMNS = (
     "key, provider, account_id, day, starts_at, ends_at, category, provenance, amount, original_amount, currency,"
-    " model, token_class, lease_id, description, invoice_month"
+    " model, token_class, lease_id, resource, task, rate_source, description, invoice_month"
 )
 
 BILLED = """
 SELECT 'billed:' || c.account_id || ':' || c.external_id AS key, a.kind AS provider, c.account_id,
        (c.starts_at AT TIME ZONE 'UTC')::date AS day, c.starts_at, c.ends_at, c.category, 'billed' AS provenance,
-       c.amount, c.original_amount, c.currency, c.model, c.token_class, l.id AS lease_id, c.description, c.invoice_month
+       c.amount, c.original_amount, c.currency, c.model, c.token_class, l.id AS lease_id, c.resource,
+       '' AS task, '' AS rate_source, c.description, c.invoice_month
 FROM providers_vendorcost AS c
 JOIN providers_account AS a ON a.id = c.account_id
 LEFT JOIN providers_lease AS l ON l.account_id = c.account_id AND l.external_id = c.resource
@@ -35,7 +36,8 @@ SELECT 'estimated:' || l.id || ':' || to_char(h.hour AT TIME ZONE 'UTC', 'YYYY-M
        h.hour + interval '1 hour' AS ends_at, 'gpu' AS category, 'estimated' AS provenance,
        round(sum(e.seconds * s.price_per_hour) / 3600, 12) AS amount,
        round(sum(e.seconds * s.price_per_hour) / 3600, 12) AS original_amount, 'USD' AS currency, '' AS model,
-       '' AS token_class, l.id AS lease_id, '' AS description, '' AS invoice_month
+       '' AS token_class, l.id AS lease_id, l.external_id AS resource, '' AS task, '' AS rate_source,
+       '' AS description, '' AS invoice_month
 FROM providers_leasespan AS s
 JOIN providers_lease AS l ON l.id = s.lease_id
 JOIN providers_account AS a ON a.id = l.account_id

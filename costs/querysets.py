@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import models
 
 if TYPE_CHECKING:
-    from costs.models import Charge, Justification, NoGo, Phase, Stage  # noqa: F401
+    from costs.models import (  # noqa: F401
+        Charge,
+        ExchangeRate,
+        Justification,
+        NoGo,
+        Phase,
+        Recurrence,
+        Sharing,
+        Stage,
+    )
 
 
 class ChargeQuerySet(models.QuerySet["Charge"]):
     def between(self, since: date, until: date) -> ChargeQuerySet:
         """Charges of the days from `since` to the day before `until`."""
         return self.filter(day__gte=since, day__lt=until)
+
+
+class ExchangeRateQuerySet(models.QuerySet["ExchangeRate"]):
+    def at(self, currency: str, day: date) -> ExchangeRate | None:
+        """The rate of the day: the newest that is not younger and at most `LONGEST` old (banks have holidays)."""
+        held = self.filter(currency=currency, day__lte=day, day__gt=day - self.LONGEST)
+        return held.order_by("-day").first()
+
+    LONGEST = timedelta(days=31)
+
+
+class RecurrenceQuerySet(models.QuerySet["Recurrence"]):
+    def going_on(self, day: date) -> RecurrenceQuerySet:
+        """Not stopped and not over."""
+        return self.filter(stopped_at=None).exclude(until__lt=day)
+
+
+class SharingQuerySet(models.QuerySet["Sharing"]):
+    def spans(self) -> list[tuple[date, str]]:
+        """From which day on each choice holds, newest first."""
+        return list(self.order_by("-starts_on").values_list("starts_on", "by"))
 
 
 class PhaseQuerySet(models.QuerySet["Phase"]):

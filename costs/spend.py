@@ -26,8 +26,12 @@ from providers.models import Deployment
 from traffic.filters import Filters
 from traffic.models import Application, UsageDay
 
-GroupBy = Literal["provider", "model", "application", "task", "day", "month", "provenance", "deployment"]
+GroupBy = Literal[
+    "provider", "model", "application", "owner", "task", "category", "day", "month", "provenance", "deployment"
+]
 ZERO = Decimal(0)
+IDLE = "idle_gpu"  # the category of GPU hours that no request used; made by division, stored nowhere
+FINE = ("application", "owner", "task", "model", "deployment", "category")  # what only the finest lines say
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,13 @@ class Line:
     amount: Decimal
     who: Who = NOBODY
     committed: bool = False  # known ahead: leases and entered charges, whatever the traffic
+    category: str = ""
+    lease_id: int = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is a machine's cost that no request used."""
+        return bool(self.lease_id) and self.who == NOBODY
 
 
 @dataclass
@@ -89,7 +100,7 @@ class Spend:
 def spend(since: date, until: date, group_by: GroupBy = "provider", filters: Filters | None = None) -> Spend:
     """Spend of the UTC days from `since` to the day before `until`."""
     wanted = filters or Filters()
-    fine = group_by in ("application", "task", "model", "deployment") or wanted.divides()
+    fine = group_by in FINE or wanted.divides()
     return read(since, until, fine).only(wanted).by(group_by)
 
 
@@ -159,7 +170,7 @@ def spend_lines(since: date, until: date, usage: Sequence[dict[str, Any]], fine:
     invoiced = {(c["provider"], c["invoice_month"]) for c in charges if c["category"] == Category.INVOICE}
     invoiced |= invoices_reaching(since, until)
     lines = [
-        Line(row["day"], row["provider"], Provenance.MEASURED, row["cost"], who_of(row))
+        Line(row["day"], row["provider"], Provenance.MEASURED, row["cost"], who_of(row), category=Category.TOKENS)
         for row in usage
         if row["cost"] and provisional_counts(row["provider"], row["day"], complete, invoiced)
     ]
@@ -171,7 +182,9 @@ def spend_lines(since: date, until: date, usage: Sequence[dict[str, Any]], fine:
     return lines + divided((charge for charge in counting if charge["lease_id"] is None), usage)
 
 
-CHARGE_COLUMNS = ("day", "provider", "provenance", "category", "lease_id", "invoice_month", "model")
+CHARGE_COLUMNS = (
+    "day", "provider", "provenance", "category", "lease_id", "invoice_month", "model", "application_id", "task",
+)  # fmt: skip
 
 
 def charge_rows(since: date, until: date) -> list[dict[str, Any]]:
@@ -204,13 +217,17 @@ def counts(charge: dict[str, Any], complete: dict[str, date], invoiced: set[tupl
 
 def line_of(charge: dict[str, Any], who: Who, amount: Decimal) -> Line:
     committed = charge["lease_id"] is not None or charge["provenance"] == Provenance.ENTERED
-    return Line(charge["day"], charge["provider"], charge["provenance"], amount, who, committed)
+    return Line(
+        charge["day"], charge["provider"], charge["provenance"], amount, who, committed, charge["category"],
+        charge["lease_id"] or 0,
+    )  # fmt: skip
 
 
 def share_of(row: dict[str, Any]) -> Line:
     """A part of a lease as a line."""
     who = Who(row["application_id"], row["deployment_id"], row["model"], row["task"])
-    return Line(row["day"], row["provider"], row["provenance"], row["amount"], who, committed=True)
+    category = IDLE if who == NOBODY and row["category"] == Category.GPU else row["category"]
+    return Line(row["day"], row["provider"], row["provenance"], row["amount"], who, True, category, row["lease_id"])
 
 
 def divided(charges: Iterable[dict[str, Any]], usage: Sequence[dict[str, Any]]) -> list[Line]:
@@ -221,9 +238,14 @@ def divided(charges: Iterable[dict[str, Any]], usage: Sequence[dict[str, Any]]) 
         weights: Sequence[tuple[Who, Decimal | int]] = ()
         if charge["provenance"] == Provenance.BILLED:
             weights = measured.get((charge["provider"], charge["day"], charge["model"]), ())
-        shares = divide(charge["amount"], weights) or [(Who(model=charge["model"]), charge["amount"])]
+        shares = divide(charge["amount"], weights) or [(said_of(charge), charge["amount"])]
         lines += [line_of(charge, who, share) for who, share in shares]
     return lines
+
+
+def said_of(charge: dict[str, Any]) -> Who:
+    """Whose a charge itself says it is."""
+    return Who(charge["application_id"] or 0, 0, charge["model"], charge["task"])
 
 
 def measured_weights(usage: Iterable[dict[str, Any]]) -> dict[tuple[str, date, str], list[tuple[Who, Decimal]]]:
@@ -241,9 +263,9 @@ def grouped(lines: Iterable[Line], usage: Iterable[dict[str, Any]], group_by: Gr
     """Groups in descending order of amount (days and months in theirs); amounts without a key stand last."""
     groups: dict[str | None, Group] = {}
     for line in lines:
-        key = key_of(line.day, line.provider, line.provenance, line.who, group_by, names)
+        key = key_of(line.day, line.provider, line.provenance, line.who, group_by, names, line.category)
         groups.setdefault(key, Group(key)).add(line.provenance, line.amount)
-    if group_by != "provenance":
+    if group_by not in ("provenance", "category"):
         for row in usage:
             key = key_of(row["day"], row["provider"], "", who_of(row), group_by, names)
             groups.setdefault(key, Group(key)).requests += row["requests"]
@@ -260,11 +282,19 @@ class Names:
         return dict(Application.objects.values_list("pk", "slug"))
 
     @cached_property
+    def owners(self) -> dict[int, str]:
+        """User names of those who own an application, by its id."""
+        owned = Application.objects.exclude(owner=None)
+        return dict(owned.values_list("pk", "owner__username"))
+
+    @cached_property
     def deployments(self) -> dict[int, str]:
         return dict(Deployment.objects.values_list("pk", "slug"))
 
 
-def key_of(day: date, provider: str, provenance: str, who: Who, group_by: GroupBy, names: Names) -> str | None:
+def key_of(
+    day: date, provider: str, provenance: str, who: Who, group_by: GroupBy, names: Names, category: str = ""
+) -> str | None:
     match group_by:
         case "provider":
             return provider
@@ -278,8 +308,12 @@ def key_of(day: date, provider: str, provenance: str, who: Who, group_by: GroupB
             return who.model or None
         case "task":
             return who.task or None
+        case "category":
+            return category or None
         case "application":
             return names.applications.get(who.application_id)
+        case "owner":
+            return names.owners.get(who.application_id)
         case "deployment":
             return names.deployments.get(who.deployment_id)
 

@@ -12,10 +12,10 @@ from typing import Any
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from costs import finality
 from costs.models import Provenance
 from costs.reconcile import Reconciled
 from costs.spend import ZERO, Known, Line, who_of
-from providers.connectors import CONNECTORS, connector_class
 from providers.models import PROVIDER_NAMES
 from providers.rest.periods import next_month
 
@@ -254,11 +254,8 @@ def unknown_rows(usage: Iterable[Mapping[str, Any]]) -> list[Unknown]:
 
 
 def final_on(provider: str, days: Days) -> date | None:
-    """The day from which the vendor no longer revises what is shown."""
-    if provider not in CONNECTORS:
-        return None
-    revised = connector_class(provider).reread.get("costs")
-    return days.until + revised if revised is not None else None
+    """The day from which the vendor no longer revises what is shown; None where no connector reads its bill."""
+    return finality.final_on(provider, days.until) if finality.revision_window(provider) is not None else None
 
 
 def months_since(first: date, today: date) -> list[date]:

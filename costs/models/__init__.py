@@ -5,6 +5,24 @@ from __future__ import annotations
 from costs.models.decisions import Justification, NoGo
 from costs.models.ledger import Category, Charge, Posting, Provenance
 from costs.models.plan import Phase, Stage
+from costs.models.rates import ExchangeRate
+from costs.models.receipts import Receipt
+from costs.models.recurrences import Recurrence
+from costs.models.sharing import Sharing
 from costs.models.sheets import PriceSheet
 
-__all__ = ["Category", "Charge", "Justification", "NoGo", "Phase", "Posting", "PriceSheet", "Provenance", "Stage"]
+__all__ = [
+    "Category",
+    "Charge",
+    "ExchangeRate",
+    "Justification",
+    "NoGo",
+    "Phase",
+    "Posting",
+    "PriceSheet",
+    "Provenance",
+    "Receipt",
+    "Recurrence",
+    "Sharing",
+    "Stage",
+]

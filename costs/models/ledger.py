@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from costs.finality import month_final_on
+from costs.models.receipts import Receipt
+from costs.models.recurrences import Recurrence
 from costs.querysets import ChargeQuerySet
 from providers.models import PROVIDER_NAMES, Account, Lease, usd
+from traffic.models import Application
 
 
 class Provenance(models.TextChoices):
@@ -30,7 +36,7 @@ class Category(models.TextChoices):
     CPU = "cpu", _("CPU")
     VM = "vm", _("VM")
     DISK = "disk", _("disk")
-    NETWORK = "network", _("network")
+    NETWORK = "network", _("egress and network")
     SUBSCRIPTION = "subscription", _("subscription")
     UPKEEP = "upkeep", _("upkeep")
     CREDIT = "credit", _("credit")
@@ -57,12 +63,22 @@ class Charge(models.Model):
     amount = usd()
     original_amount = models.DecimalField(max_digits=24, decimal_places=12)
     currency = models.CharField(max_length=3, default="USD")
+    rate = models.DecimalField(max_digits=20, decimal_places=10, null=True)  # USD for one unit; NULL for USD
+    rate_source = models.CharField(max_length=200, blank=True)  # empty where the vendor's bill or the form said it
     model = models.CharField(max_length=200, blank=True)
     token_class = models.CharField(max_length=20, blank=True)
     lease = models.ForeignKey(Lease, null=True, blank=True, on_delete=models.PROTECT)
+    resource = models.CharField(max_length=200, blank=True)  # as its vendor calls what was paid for: a machine, a disk
+    # Whose an entered charge is; bills and leases are divided by use instead.
+    application = models.ForeignKey(Application, null=True, blank=True, on_delete=models.SET_NULL)
+    task = models.CharField(max_length=20, blank=True)
     description = models.TextField(blank=True)
     invoice_month = models.CharField(max_length=7, blank=True)
     entered_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    recurrence = models.ForeignKey(Recurrence, null=True, blank=True, on_delete=models.SET_NULL, related_name="charges")
+    receipt = models.ForeignKey(Receipt, null=True, blank=True, on_delete=models.SET_NULL, related_name="charges")
+    # A month that is final is put right by a line of its own.
+    corrects = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="corrections")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -82,6 +98,14 @@ class Charge(models.Model):
     def of_a_month(self) -> bool:
         """Whether a person entered it for a month as a whole."""
         return bool(self.invoice_month) and (self.category == Category.INVOICE or self.day.day == 1)
+
+    @property
+    def final_on(self) -> date:
+        """When its month is final at its provider; from then on a correction is a line of its own."""
+        return month_final_on(self.provider, self.day)
+
+    def is_final(self, today: date) -> bool:
+        return today >= self.final_on
 
 
 class Posting(models.Model):
