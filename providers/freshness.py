@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from providers.models import Account, Feed
@@ -19,6 +20,7 @@ LEAST_LATE = timedelta(minutes=10)
 STATES: dict[str, tuple[str, str | Promise]] = {
     "refused": ("bad", _("Refused")),
     "failing": ("bad", _("Failing")),
+    "partly": ("warn", _("Partly refused")),
     "late": ("warn", _("Late")),
     "retrying": ("warn", _("Failed once")),
     "waiting": ("unknown", _("Not read yet")),
@@ -80,16 +82,24 @@ class AccountNow:
 
     @property
     def next_at(self) -> datetime | None:
-        return min((one.feed.due_at for one in self.feeds), default=None) if self.account.enabled else None
+        due = (one.feed.due_at for one in self.feeds if not one.feed.disabled_reason)
+        return min(due, default=None) if self.account.enabled else None
 
     @property
     def error(self) -> str:
         """The sentence of what goes wrong now, newest first; empty where nothing does."""
         if self.account.disabled_reason:
             return self.account.disabled_reason
+        if self.account.enabled and self.given_up:
+            return given_up_sentence(self)
         wrong = [one.feed for one in self.feeds if one.feed.failures and one.feed.last_error_at]
         newest = max(wrong, key=lambda feed: feed.last_error_at or feed.due_at, default=None)
         return newest.last_error if newest else ""
+
+    @property
+    def given_up(self) -> Sequence[FeedNow]:
+        """What the vendor refuses this key, so that we ask for it no more."""
+        return [one for one in self.feeds if one.feed.disabled_reason]
 
     @property
     def offers(self) -> FeedNow | None:
@@ -97,6 +107,17 @@ class AccountNow:
 
     def feed(self, kind: str) -> FeedNow | None:
         return next((one for one in self.feeds if one.feed.kind == kind), None)
+
+
+def given_up_sentence(one: AccountNow) -> str:
+    """The vendor's refusal, and what we do about it."""
+    refused, reason = one.given_up, one.given_up[0].feed.disabled_reason
+    what = ", ".join(feed.gives for feed in refused)
+    if len(refused) == len(one.feeds):
+        return gettext("%(reason)s We no longer ask for its %(what)s.") % {"reason": reason, "what": what}
+    kept = ", ".join(feed.gives for feed in one.feeds if feed not in refused)
+    said = gettext("%(reason)s We no longer ask for its %(what)s; its %(kept)s are read on.")
+    return said % {"reason": reason, "what": what, "kept": kept}
 
 
 def patience(every_s: int) -> timedelta:
@@ -112,6 +133,8 @@ def feed_now(feed: Feed, account: Account, now: datetime) -> FeedNow:
     late = is_late(feed, now)
     if not account.enabled:
         return FeedNow(feed, "refused" if account.disabled_reason else "off", late)
+    if feed.disabled_reason:
+        return FeedNow(feed, "refused", late)
     if feed.failures:
         return FeedNow(feed, "failing" if late or feed.failures > 1 else "retrying", late)
     if feed.last_success_at is None:
@@ -123,8 +146,15 @@ def account_now(account: Account, now: datetime) -> AccountNow:
     """Reads `account.feeds`, which the caller fetched with it."""
     feeds = [feed_now(feed, account, now) for feed in sorted(account.feeds.all(), key=lambda feed: feed.kind)]
     idle = "refused" if account.disabled_reason else "off"
-    state = min((one.state for one in feeds), key=ORDER.__getitem__, default="waiting") if account.enabled else idle
-    return AccountNow(account, feeds, state)
+    return AccountNow(account, feeds, worst(feeds) if account.enabled else idle)
+
+
+def worst(feeds: Sequence[FeedNow]) -> str:
+    """The state of an account that is polled: a refusal of some of its feeds is not one of all."""
+    states = {one.state for one in feeds}
+    if "refused" in states and len(states) > 1:
+        states = states - {"refused"} | {"partly"}
+    return min(states, key=ORDER.__getitem__, default="waiting")
 
 
 def worst_first(accounts: Iterable[AccountNow]) -> list[AccountNow]:

@@ -18,12 +18,17 @@ def save_account(*, account: Account, intervals: Mapping[str, int], now: datetim
     with transaction.atomic():
         account.save()
         ensure_feeds(account, now)
+        # A new key may see what the old one did not.
+        refused = account.feeds.exclude(disabled_reason="")
+        refused.update(disabled_reason="", failures=0, due_at=now)
         for kind, every_s in intervals.items():
             account.feeds.filter(kind=kind).exclude(every_s=every_s).update(every_s=every_s, due_at=now)
 
 
 def poll_soon(*, account: Account, now: datetime) -> int:
-    """Make every feed due that nobody polls right now; beat sees to the rest within seconds. Returns how many."""
+    """Make every feed due that nobody polls right now, one that was refused as well; beat sees to the rest within
+    seconds. Returns how many."""
+    Feed.objects.filter(account=account).exclude(disabled_reason="").update(disabled_reason="", failures=0)
     return Feed.objects.filter(account=account).due_now(now)
 
 

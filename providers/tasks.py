@@ -8,7 +8,7 @@ from django.utils import timezone
 from providers import retention, uptime
 from providers.models import Feed
 from providers.polling import due
-from providers.polling.services import poll
+from providers.polling.services import poll_apart
 
 
 @shared_task(ignore_result=True)
@@ -29,9 +29,13 @@ def poll_due() -> int:
 
 @shared_task(ignore_result=True)
 def poll_feed(pk: int, claimed_until: str) -> bool:
-    """Poll one feed, if the claim that it was queued with still holds."""
+    """Begin to poll one feed, if the claim that it was queued with still holds. The poll has a thread of its own: a
+    vendor that hangs holds no place of the worker's pool, which every other poll, check and alert needs."""
     feed = Feed.objects.select_related("account").filter(pk=pk, claimed_until=claimed_until).first()
-    return feed is not None and poll(feed)
+    if feed is None:
+        return False
+    poll_apart(feed)
+    return True
 
 
 @shared_task(ignore_result=True)

@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 
 from alerts.figures import Figures
 from alerts.kinds.finding import Asked, Finding, Words
-from alerts.wording import exact, moment, number, percent, span
+from alerts.wording import exact, listed, moment, number, percent, span
+from providers.freshness import FEED_WORDS
 from providers.models import Account, Balance, Feed, Lease, LeaseState
 
 # Whatever a feed's own interval: a poll that is a few minutes late is not yet news.
@@ -29,26 +30,40 @@ def account_polled(figures: Figures, asked: Asked, account: Account, feeds: list
     subject = f"account:{account.slug}"
     if not account.enabled and not account.disabled_reason:
         return fine(subject, account, _("Switched off: %(name)s, 0 polls are due"))
-    bad = [feed for feed in feeds if failing(feed, asked) or overdue(feed, figures.now, asked)]
     if not account.enabled:
         return refused(figures, subject, account, feeds)
+    given_up = [feed for feed in feeds if feed.disabled_reason]
+    asked_for = [feed for feed in feeds if not feed.disabled_reason]
+    bad = [feed for feed in asked_for if failing(feed, asked) or overdue(feed, figures.now, asked)]
+    if given_up and not bad:
+        return partly_refused(figures, subject, account, given_up)
     if not bad:
         failures = sum(feed.failures for feed in feeds)
         calm = fine(subject, account, _("Polls again: %(name)s, 0 feeds fail"))
         return calm if not failures else Finding(subject, calm.title, crossed=False, clear=False, value=str(failures))
     silent = [feed.last_success_at or account.created_at for feed in bad]
     lasted = span(figures.now - min(silent))
+    # Nobody was asked, or somebody was and failed: the one is ours to mend.
+    unasked = not any(feed.failures for feed in bad)
+    title = (
+        _("Poll overdue: %(name)s, not asked for %(span)s")
+        if unasked
+        else _("Poll failing: %(name)s, no answer for %(span)s")
+    )
     return Finding(
         subject=subject,
-        title=_("Poll failing: %(name)s, no answer for %(span)s") % {"name": account.name, "span": lasted},
+        title=title % {"name": account.name, "span": lasted},
         crossed=True,
         clear=False,
         value=str(int((figures.now - min(silent)).total_seconds())),
         threshold=number(asked.one("failures")),
         words=Words(
-            todo=_("Look at the account's last error; if the vendor is down there is nothing to do, polls go on."),
+            todo=_("See whether the worker and beat processes run: the vendor was not asked.")
+            if unasked
+            else _("Look at the account's last error; if the vendor is down there is nothing to do, polls go on."),
             detail=_("Until it answers, its figures stand still: spend and leases may be higher than shown."),
             facts=[[feed.kind, feed.last_error or _("overdue"), answered(feed)] for feed in bad],
+            fixes=[[_("The account %(name)s") % {"name": account.name}, page_of(account)]],
             page=page_of(account),
         ),
     )
@@ -95,6 +110,27 @@ def refused(figures: Figures, subject: str, account: Account, feeds: list[Feed])
             todo=_("Enter a new key for the account under Settings, then test it there."),
             detail=account.disabled_reason,
             facts=[[feed.kind, feed.last_error or "", answered(feed)] for feed in feeds],
+            page=page_of(account),
+        ),
+    )
+
+
+def partly_refused(figures: Figures, subject: str, account: Account, feeds: list[Feed]) -> Finding:
+    """The key lacks a permission for some feeds: they are asked for no more, the others are read on."""
+    what = listed([str(FEED_WORDS.get(feed.kind, feed.kind)) for feed in feeds])
+    return Finding(
+        subject=subject,
+        title=_("Poll refused: %(name)s, no %(what)s, %(n)s feeds given up")
+        % {"name": account.name, "what": what, "n": len(feeds)},
+        crossed=True,
+        clear=False,
+        value=str(len(feeds)),
+        threshold="0",
+        words=Words(
+            todo=_("Give the key the permission that it lacks, then poll the account by hand."),
+            detail=feeds[0].disabled_reason,
+            facts=[[feed.kind, feed.last_error, answered(feed)] for feed in feeds],
+            fixes=[[_("The account %(name)s") % {"name": account.name}, page_of(account)]],
             page=page_of(account),
         ),
     )

@@ -15,11 +15,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from django.utils.translation import gettext as _
 
 from providers.connectors.parse import redact
+
+if TYPE_CHECKING:
+    from providers.connectors.http import VendorHttp
+    from providers.connectors.stopping import Stop
 
 T = TypeVar("T")
 
@@ -31,14 +35,17 @@ class ConnectorError(Exception):
     """A poll failed. The message is a sentence for the account's page and never holds a key.
 
     `permanent` means that trying again cannot help until a person changes something; `retry_after` is the vendor's own
-    wish in seconds.
+    wish in seconds; `partial` that only what was asked for is refused, and the key may be good for the rest.
     """
 
-    def __init__(self, message: str, permanent: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, permanent: bool = False, retry_after: float | None = None, *, partial: bool = False
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.permanent = permanent
         self.retry_after = retry_after
+        self.partial = partial
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,9 @@ class LeaseRow:
     region: str = ""
     started_at: datetime | None = None
     utilisation: float | None = None  # 0..1
+    disk_per_hour: Decimal | None = None  # of the price the disk; None: the vendor does not say
+    worker_per_hour: Decimal | None = None  # serverless: one worker while it is busy
+    handle: str = ""  # how the vendor addresses it in a call, where the id is not enough
 
 
 @dataclass(frozen=True)
@@ -164,6 +174,7 @@ class Connector(ABC):
     reread: ClassVar[Mapping[str, timedelta]] = {}  # feed -> how far back the vendor still revises
     spacing: ClassVar[float] = 0.0  # seconds that the vendor wants between two calls of one account
     options: ClassVar[Mapping[str, Option]] = {}  # name in the account's settings -> what to ask for
+    stop: ClassVar[Stop | None] = None  # how a lease is stopped by API; None: this vendor cannot
 
     def __init__(self, config: AccountConfig) -> None:
         self.config = config
@@ -190,6 +201,12 @@ class Connector(ABC):
 
     def fetch_balance(self) -> Balance:
         raise self._cannot("balance")
+
+    def writing(self) -> VendorHttp:
+        """HTTP whose key may change things; only whoever has a `stop` is asked for it."""
+        from providers.connectors.http import bearer
+
+        return bearer(self)
 
     def _cannot(self, feed: str) -> ConnectorError:
         return ConnectorError(_("%(vendor)s has no %(feed)s.") % {"vendor": self.label, "feed": feed}, permanent=True)

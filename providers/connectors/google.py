@@ -13,14 +13,16 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from providers.connectors.base import Connector, CostRow, Fetched, LeaseRow, OfferRow, Option
-from providers.connectors.google_auth import authorised, service_account
+from providers.connectors.google_auth import COMPUTE, authorised, service_account
 from providers.connectors.google_bigquery import billing_export
 from providers.connectors.google_skus import SKUS_PATH, PriceList, category_of
 from providers.connectors.gpus import gpu_named
 from providers.connectors.http import VendorHttp, walk
 from providers.connectors.parse import day_of, moment, money
+from providers.connectors.stopping import Stop
 
 STATES = {"RUNNING": "running", "DEPROVISIONING": "ended"}
 STATES |= dict.fromkeys(("PROVISIONING", "STAGING", "PENDING", "REPAIRING"), "pending")
@@ -34,6 +36,12 @@ class Google(Connector):
     key_help = "The JSON of a service account with compute.viewer, bigquery.jobUser and bigquery.dataViewer."
     feeds = {"offers": 86_400, "leases": 120, "costs": 14_400}
     reread = {"costs": timedelta(days=4)}
+    stop = Stop(
+        *("POST", "/compute/v1/{handle}/stop"),
+        loses=gettext_lazy("Disks and addresses stay and are billed on; local SSDs lose what is on them."),
+        console="https://console.cloud.google.com/compute/instances",
+        command="gcloud compute instances stop {instances} --zone={zones} --project={projects}",
+    )
     options = {
         "projects": Option("Projects", "With commas between them; empty: the service account's own.", list),
         "billing_table": Option(
@@ -65,6 +73,9 @@ class Google(Connector):
             # Google promises no latency; a day older than the last export by a whole day has settled.
             complete_until = exported and day_of(exported - timedelta(days=1))
             return Fetched([line for row in rows for line in _bill_lines(row)], complete_until)
+
+    def writing(self) -> VendorHttp:
+        return authorised(self, self.base_url.replace("{api}", "compute"), [COMPUTE])
 
     def _projects(self) -> list[str]:
         return list(self.config.settings.get("projects") or [service_account(self)["project_id"]])
@@ -103,6 +114,7 @@ def _lease(instance: dict[str, Any], prices: PriceList) -> LeaseRow:
     return LeaseRow(
         *(str(instance["id"]), instance["name"], gpu, count, memory, kind, price, state, raw_state, zone),
         started_at=moment(started or instance["creationTimestamp"]),
+        handle=f"projects/{instance['zone'].split('/projects/')[-1]}/instances/{instance['name']}",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -16,6 +16,9 @@ SCOPES = [
     "https://www.googleapis.com/auth/compute.readonly",
     "https://www.googleapis.com/auth/bigquery.readonly",
 ]
+
+# More than reading: asked for only where a machine is to be stopped.
+COMPUTE = "https://www.googleapis.com/auth/compute"
 
 
 def service_account(connector: Connector) -> dict[str, Any]:
@@ -31,18 +34,18 @@ def service_account(connector: Connector) -> dict[str, Any]:
     return dict(info)
 
 
-def authorised(connector: Connector, base_url: str) -> VendorHttp:
+def authorised(connector: Connector, base_url: str, scopes: Sequence[str] = SCOPES) -> VendorHttp:
     """HTTP with a fresh access token."""
-    headers = {"authorization": f"Bearer {_token(connector)}"}
+    headers = {"authorization": f"Bearer {_token(connector, scopes)}"}
     return VendorHttp(connector.label, base_url, connector.config, headers=headers)
 
 
-def _token(connector: Connector) -> str:
+def _token(connector: Connector, scopes: Sequence[str]) -> str:
     from google.oauth2 import service_account as google  # 11 MB, only where this vendor is polled
 
     info = service_account(connector)
     try:
-        credentials = google.Credentials.from_service_account_info(info, scopes=SCOPES)  # type: ignore[no-untyped-call]  # google-auth is half typed
+        credentials = google.Credentials.from_service_account_info(info, scopes=scopes)  # type: ignore[no-untyped-call]  # google-auth is half typed
     except ValueError:
         raise ConnectorError(_("The private key of the service account cannot be read."), permanent=True) from None
     with VendorHttp(connector.label, info["token_uri"], connector.config, explain=_bad_grant) as http:

@@ -131,7 +131,7 @@ class VendorHttp:
         answer = self._exchange(method, url, **options)
         error = (self._explain and self._explain(answer)) or self._judge(answer)
         if error is not None:
-            raise ConnectorError(self.clean(error.message), error.permanent, error.retry_after)
+            raise ConnectorError(self.clean(error.message), error.permanent, error.retry_after, partial=error.partial)
         return answer
 
     def _keep_apart(self) -> None:
@@ -183,6 +183,7 @@ class VendorHttp:
             return self._error(
                 _("%(vendor)s refused the key (403): it lacks a permission. %(said)s"),
                 permanent=True,
+                partial=True,
                 said=said(answer),
             )
         if status == 429:
@@ -196,9 +197,15 @@ class VendorHttp:
         )
 
     def _error(
-        self, sentence: str, *, permanent: bool = False, wait: float | None = None, **values: object
+        self,
+        sentence: str,
+        *,
+        permanent: bool = False,
+        wait: float | None = None,
+        partial: bool = False,
+        **values: object,
     ) -> ConnectorError:
-        return ConnectorError((sentence % {"vendor": self.label, **values}).strip(), permanent, wait)
+        return ConnectorError((sentence % {"vendor": self.label, **values}).strip(), permanent, wait, partial=partial)
 
     def clean(self, text: str) -> str:
         """A text of the vendor's without our key in it."""

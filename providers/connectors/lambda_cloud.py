@@ -12,11 +12,13 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from providers.connectors.base import Connector, Fetched, LeaseRow, OfferRow
 from providers.connectors.gpus import gpu_named
 from providers.connectors.http import bearer
 from providers.connectors.parse import money
+from providers.connectors.stopping import Stop
 
 STATES = {"booting": "pending", "active": "running", "unhealthy": "running", "terminating": "ended"}
 STATES |= {"terminated": "ended", "preempted": "ended"}
@@ -30,6 +32,12 @@ class LambdaCloud(Connector):
     key_help = "A Cloud API key."
     feeds = {"offers": 300, "leases": 60}
     spacing = 1.0
+    stop = Stop(
+        *("POST", "/instance-operations/terminate", {"instance_ids": ["{id}"]}),
+        loses=gettext_lazy("The machine and everything on its own disk are destroyed for good; file systems stay."),
+        console="https://cloud.lambda.ai/instances",
+        destroys=True,
+    )
 
     def test(self) -> str:
         with bearer(self) as http, self.parsing():

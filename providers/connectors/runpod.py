@@ -12,16 +12,18 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from providers.connectors.base import Balance, Connector, ConnectorError, CostRow, Fetched, LeaseRow, OfferRow
 from providers.connectors.gpus import gpu_named
 from providers.connectors.http import VendorHttp, bearer
 from providers.connectors.parse import hour_of, moment, money, rfc3339
+from providers.connectors.runpod_bills import BILLS, bill_lines
+from providers.connectors.stopping import Stop
 
 STATES = {"RUNNING": "running", "EXITED": "stopped", "ERROR": "stopped", "TERMINATED": "ended"}
 STATES |= {"PROVISIONING": "pending", "STARTING": "pending"}
 KINDS = {"secure": "on_demand", "community": "on_demand", "serverless": "serverless"}
-BILLS = {"pods": "podId", "serverless": "serverlessId", "networkvolumes": "networkVolumeId"}
 BALANCE_QUERY = "query { myself { id clientBalance currentSpendPerHr } }"
 SPOT_QUERY = "query { gpuTypes { id memoryInGb secureSpotPrice communitySpotPrice } }"
 
@@ -35,6 +37,11 @@ class RunPod(Connector):
     key_help = "An API key with read access to pods, serverless and billing."
     feeds = {"offers": 600, "leases": 60, "costs": 3600, "balance": 600}
     reread = {"costs": timedelta(days=2)}
+    stop = Stop(
+        *("POST", "/v2/pods/{id}/stop"),
+        loses=gettext_lazy("The container disk is cleared; the volume stays, and is billed until the pod is deleted."),
+        console="https://console.runpod.io/pods",
+    )
 
     def test(self) -> str:
         with bearer(self) as http, self.parsing():
@@ -63,7 +70,7 @@ class RunPod(Connector):
         with bearer(self) as http, self.parsing():
             for what, key in BILLS.items():
                 for record in http.get(f"/v2/billing/{what}", period)["records"]:
-                    rows.extend(_bill_lines(record, what, str(record[key])))
+                    rows.extend(bill_lines(record, what, str(record[key])))
         # The hour under way is billed as it goes, so only what lies before it is whole.
         return Fetched(rows, complete_until=hour_of(datetime.now(UTC)))
 
@@ -135,15 +142,7 @@ def _endpoint(endpoint: dict[str, Any], workers: dict[str, Any], rates: Rates) -
     name, memory, rate = next((rates[pool] for pool in gpu.get("pools") or [] if pool in rates), ("", None, Decimal(0)))
     running, count = int(workers.get("running", 0)), int(gpu.get("count") or 1)
     said, title = f"{running} of {workers.get('total', 0)} workers running", endpoint.get("name") or ""
-    price = rate * count * running
-    return LeaseRow(endpoint["id"], title, name, count, memory, "serverless", price, "running", said)
-
-
-def _bill_lines(record: dict[str, Any], what: str, resource: str) -> Iterator[CostRow]:
-    starts_at, ends_at = moment(record["startTime"]), moment(record["endTime"])
-    parts = {part: f"{part}Amount" for part in ("gpu", "disk", "cpu", "fee")}
-    for part, field in ({"disk": "totalAmount"} if what == "networkvolumes" else parts).items():
-        if amount := money(record.get(field, 0), signed=True):
-            key, said = f"{what}/{resource}/{rfc3339(starts_at)}/{part}", f"{what} {resource} {part}"
-            category = "adjustment" if part == "fee" else part
-            yield CostRow.usd(key, starts_at, ends_at, category, amount, resource=resource, description=said)
+    return LeaseRow(
+        *(endpoint["id"], title, name, count, memory, "serverless", rate * count * running, "running", said),
+        worker_per_hour=rate * count or None,
+    )

@@ -8,23 +8,22 @@ that lasts until midnight. `extra_env` and `jupyter_token` of an instance are se
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from providers.connectors.base import Balance, Connector, ConnectorError, CostRow, Fetched, LeaseRow, OfferRow
 from providers.connectors.gpus import gpu_named
 from providers.connectors.http import Answer, VendorHttp, bearer, said, walk
 from providers.connectors.parse import day_of, days, moment, money
+from providers.connectors.stopping import Stop
+from providers.connectors.vast_bills import bill_lines
 
 STATES = {"running": "running", "frozen": "running", "stopped": "stopped", "exited": "stopped", "offline": "stopped"}
 STATES |= dict.fromkeys(("created", "loading", "rebooting"), "pending")
-CATEGORY = {"gpu": "gpu", "disk": "disk", "bwd": "network", "bwu": "network"}
-WITHOUT_ITEMS = {"instance": "gpu", "serverless": "gpu", "volume": "disk"}
 SEARCH: dict[str, Any] = {
     "verified": {"eq": True},
     "rentable": {"eq": True},
@@ -42,6 +41,11 @@ class Vast(Connector):
     feeds = {"offers": 600, "leases": 60, "costs": 3600, "balance": 600}
     reread = {"costs": timedelta(days=2)}
     spacing = 1.0
+    stop = Stop(
+        *("PUT", "/api/v0/instances/{id}/", {"state": "stopped"}),
+        loses=gettext_lazy("The disk stays and is billed on; the GPU may be gone when the instance is started again."),
+        console="https://cloud.vast.ai/instances/",
+    )
 
     def test(self) -> str:
         with bearer(self, _explain) as http, self.parsing():
@@ -72,7 +76,7 @@ class Vast(Connector):
                 span = {"gte": int(day.timestamp()), "lte": int(end.timestamp()) - 1}
                 params = {"select_filters": json.dumps({"day": span}), "format": "table", "limit": 500}
                 charges = self._walk(http, "/api/v0/charges/", "results", params)
-                rows.extend(line for charge in charges for line in _bill_lines(charge, day, end))
+                rows.extend(line for charge in charges for line in bill_lines(charge, day, end))
         # A day's charges are settled in the first hours of the next one.
         return Fetched(rows, complete_until=day_of(datetime.now(UTC) - timedelta(hours=2)))
 
@@ -81,6 +85,9 @@ class Vast(Connector):
             user = http.get("/api/v0/users/current/")
             amount = user["balance"] if user.get("credit") is None else user["credit"]
             return Balance(money(amount, signed=True), None, datetime.now(UTC))
+
+    def writing(self) -> VendorHttp:
+        return bearer(self, _explain)
 
     def _walk(self, http: VendorHttp, path: str, name: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
         def page(token: str | None) -> tuple[list[dict[str, Any]], str | None]:
@@ -94,7 +101,8 @@ def _explain(answer: Answer) -> ConnectorError | None:
     code, words = str(answer.fields.get("error", "")), said(answer)
     if answer.status in (401, 403) or (answer.status == 404 and (code == "auth_error" or "Invalid user key" in words)):
         status = {"status": answer.status, "said": words}
-        return ConnectorError(_("Vast.ai refused the key (%(status)s). %(said)s") % status, permanent=True)
+        partial = answer.status == 403 and code != "auth_error"  # a key may be limited to some of the API
+        return ConnectorError(_("Vast.ai refused the key (%(status)s). %(said)s") % status, True, partial=partial)
     if code == "search_quota_exceeded":
         reset = float(answer.headers.get("x-ratelimit-reset") or 0) - datetime.now(UTC).timestamp()
         return ConnectorError(_("Vast.ai's daily quota of searches is used up."), retry_after=max(reset, 3600.0))
@@ -125,23 +133,11 @@ def _lease(instance: dict[str, Any]) -> LeaseRow:
     util, started = instance.get("gpu_util"), instance.get("start_date")
     price = money(instance["dph_total"] if running else instance.get("storage_total_cost") or 0)
     kind, title = "spot" if instance.get("is_bid") else "on_demand", instance.get("label") or ""
+    disk = instance.get("storage_total_cost")
     return LeaseRow(
         *(str(instance["id"]), title, gpu, int(instance["num_gpus"]), memory, kind, price, state, raw_state or ""),
         region=instance.get("geolocation") or "",
         started_at=None if started is None else moment(started),
         utilisation=None if util is None else float(util) / 100,
+        disk_per_hour=None if disk is None else money(disk),
     )
-
-
-def _bill_lines(charge: dict[str, Any], day: datetime, end: datetime) -> Iterator[CostRow]:
-    source = str(charge["source"])
-    resource = source.removeprefix("instance-")
-    sums: dict[str, Decimal] = defaultdict(Decimal)
-    for item in charge.get("items") or []:
-        sums[CATEGORY.get(item["type"], "adjustment")] += money(item["amount"], signed=True)
-    rest = money(charge["amount"], signed=True) - sum(sums.values())
-    if abs(rest) >= Decimal("0.000001"):  # the total counts: what its items leave out is a line as well
-        sums["adjustment" if sums else WITHOUT_ITEMS.get(charge["type"], "adjustment")] += rest
-    for category, amount in sums.items():
-        key, words = f"{day:%Y-%m-%d}/{source}/{category}", str(charge.get("description") or "")[:200]
-        yield CostRow.usd(key, day, end, category, amount, resource=resource, description=words)

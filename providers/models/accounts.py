@@ -30,6 +30,7 @@ class Account(models.Model):
     settings = models.JSONField(default=dict, blank=True)
     enabled = models.BooleanField(default=True)
     disabled_reason = models.TextField(blank=True)  # why we stopped by ourselves, in a sentence
+    may_stop = models.BooleanField(default=False)  # whether people may stop its leases from here
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = AccountQuerySet.as_manager()
@@ -62,6 +63,7 @@ class Feed(models.Model):
     last_error = models.TextField(blank=True)
     last_error_at = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0)  # since the last success
+    disabled_reason = models.TextField(blank=True)  # why we ask for this no more; the other feeds go on
     rows = models.PositiveIntegerField(default=0)  # of the last success
     complete_until = models.DateTimeField(null=True)  # the vendor's watermark: before it the figures are whole
 

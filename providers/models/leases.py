@@ -29,9 +29,13 @@ class Lease(models.Model):
     memory_gb = models.DecimalField(max_digits=8, decimal_places=2, null=True)
     kind = models.CharField(max_length=20, choices=OfferKind.choices, default=OfferKind.ON_DEMAND)
     region = models.CharField(max_length=100, blank=True)
-    price_per_hour = usd()  # of the whole lease, all its GPUs
+    price_per_hour = usd()  # of the whole lease, all its GPUs, in the state that it is in
+    disk_per_hour = usd(null=True)  # of that the disk, which a stopped lease goes on paying; None: not known
+    worker_per_hour = usd(null=True)  # of a serverless endpoint: one worker while it is busy
     state = models.CharField(max_length=10, choices=LeaseState.choices, default=LeaseState.UNKNOWN)
     raw_state = models.CharField(max_length=40, blank=True)  # the vendor's own word
+    handle = models.CharField(max_length=300, blank=True)  # how the vendor addresses it, where the id is not enough
+    idle_minutes = models.PositiveIntegerField(null=True, blank=True)  # unused before it is told; None: the rule's
     utilisation = models.FloatField(null=True)  # 0..1 where the vendor or the engine says
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)

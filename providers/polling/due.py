@@ -30,11 +30,12 @@ def ensure_feeds(account: Account, now: datetime) -> None:
 def claim(now: datetime, limit: int = 100, account: Account | None = None) -> list[Feed]:
     """Feeds that are due, now ours until the claim runs out; rows that another worker looks at are passed over.
 
-    With an account: all its feeds, due or not, but for those that somebody polls right now.
+    A feed that the vendor refuses for good is left out. With an account: all its feeds, due or not, refused or not, but
+    for those that somebody polls right now.
     """
     free = Q(claimed_until=None) | Q(claimed_until__lt=now)
     wanted = Feed.objects.filter(free, account__enabled=True, account__kind__in=CONNECTORS)
-    wanted = wanted.filter(account=account) if account else wanted.filter(due_at__lte=now)
+    wanted = wanted.filter(account=account) if account else wanted.filter(due_at__lte=now, disabled_reason="")
     with transaction.atomic():
         feeds = list(wanted.order_by("due_at").select_for_update(skip_locked=True, of=("self",))[:limit])
         until = now + timedelta(seconds=CLAIM_S)

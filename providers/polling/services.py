@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 HISTORY = timedelta(days=365)  # what a first poll asks for
 OVERLAP = timedelta(hours=3)
+# However many vendors answer at once, as many of a process store at once: connections are few.
+STORING = threading.BoundedSemaphore(4)
 
 
 def config_of(account: Account) -> AccountConfig:
@@ -58,12 +60,26 @@ def poll(feed: Feed) -> bool:
     return True
 
 
+def poll_apart(feed: Feed) -> threading.Thread:
+    """Poll a claimed feed in a thread of its own, which ends with the poll's deadline at the latest."""
+
+    def run() -> None:
+        try:
+            poll(feed)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run, name=f"poll-{feed}", daemon=True)
+    thread.start()
+    return thread
+
+
 def fetch_and_store(feed: Feed, now: datetime) -> tuple[int, datetime | None]:
     account = feed.account
     connector = connect(account.kind, config_of(account))
     since = window_start(feed, connector, now)
     fetched = within(lambda: fetch(connector, feed.kind, since, now), due.DEADLINE_S)
-    with transaction.atomic():
+    with STORING, transaction.atomic():
         match feed.kind:
             case "offers":
                 rows = store.store_offers(account, fetched.rows, now)
@@ -125,6 +141,7 @@ def record_success(feed: Feed, rows: int, complete_until: datetime | None, now: 
         due_at=now + timedelta(seconds=feed.every_s),
         last_success_at=now,
         last_error="",
+        disabled_reason="",
         failures=0,
         rows=rows,
         complete_until=complete_until or F("complete_until"),
@@ -140,8 +157,17 @@ def record_failure(feed: Feed, error: ConnectorError, now: datetime) -> None:
         last_error_at=now,
         failures=failures,
     )
-    if changed and error.permanent and failures >= due.STRIKES:
+    if not (changed and error.permanent and failures >= due.STRIKES):
+        return
+    if error.partial:
+        give_up(feed, error.message)
+    else:
         switch_off(feed.account, error.message)
+
+
+def give_up(feed: Feed, reason: str) -> None:
+    """Stop asking for what this key may not see; whatever else it may see is read on."""
+    Feed.objects.filter(pk=feed.pk).update(disabled_reason=reason)
 
 
 def switch_off(account: Account, reason: str) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from statistics import median
 from typing import Any, TypeVar
 
 from django.db import models
+from django.db.models import F, Max, Value
 
 from providers.connectors.base import Balance as BalanceRow
 from providers.connectors.base import CostRow, LeaseRow, OfferRow, UsageRow
@@ -24,7 +26,10 @@ from providers.models import (
     VendorCost,
     VendorUsage,
 )
+from providers.querysets import Seconds
 
+RATE: models.DecimalField[Any, Any] = models.DecimalField(max_digits=40, decimal_places=20)
+STEP = Decimal("0.000000000001")
 R = TypeVar("R")
 M = TypeVar("M", bound=models.Model)
 
@@ -81,9 +86,11 @@ def store_offer_days(provider: str, offers: Iterable[Offer], day: date) -> None:
 def store_leases(account: Account, rows: Iterable[LeaseRow], now: datetime) -> int:
     """Leases as they stand; one that is no longer listed has ended, at the last moment that we saw it."""
     known = {lease.external_id: lease for lease in Lease.objects.filter(account=account)}
+    disks = billed_disks(account, now)
     seen = 0
     for row in rows:
         seen += 1
+        row = with_disk(row, disks.get(row.external_id))
         lease = known.pop(row.external_id, None) or Lease(account=account, external_id=row.external_id)
         store_lease(lease, row, now)
     for lease in known.values():
@@ -92,11 +99,33 @@ def store_leases(account: Account, rows: Iterable[LeaseRow], now: datetime) -> i
     return seen
 
 
+BILL_LOOK_BACK = timedelta(days=3)
+
+
+def billed_disks(account: Account, now: datetime) -> dict[str, Decimal]:
+    """By a lease's id at the vendor, what its disk costs an hour by the newest bills. A period that is still under way
+    is billed in part, so the dearest of them is the whole."""
+    hours = Seconds(F("ends_at") - F("starts_at")) / Value(Decimal(3600))
+    lines = VendorCost.objects.filter(account=account, category="disk", starts_at__gte=now - BILL_LOOK_BACK)
+    lines = lines.exclude(resource="").filter(ends_at__gt=F("starts_at"))
+    rows = lines.values_list("resource").annotate(rate=Max(F("amount") / hours, output_field=RATE)).order_by()
+    return {resource: rate.quantize(STEP) for resource, rate in rows if rate > 0}
+
+
+def with_disk(row: LeaseRow, disk: Decimal | None) -> LeaseRow:
+    """A lease whose vendor tells no price of a stopped machine, although its disk is billed on."""
+    if row.disk_per_hour is not None or disk is None:
+        return row
+    unpriced = row.state == LeaseState.STOPPED and not row.price_per_hour
+    return replace(row, disk_per_hour=disk, price_per_hour=disk if unpriced else row.price_per_hour)
+
+
 def store_lease(lease: Lease, row: LeaseRow, now: datetime) -> None:
     ended = row.state == LeaseState.ENDED
     lease.name, lease.gpu, lease.gpu_count, lease.memory_gb = row.name, row.gpu, row.gpu_count, row.memory_gb
     lease.kind, lease.region, lease.utilisation = row.kind, row.region, row.utilisation
     lease.state, lease.raw_state, lease.price_per_hour = row.state, row.raw_state, row.price_per_hour
+    lease.disk_per_hour, lease.worker_per_hour, lease.handle = row.disk_per_hour, row.worker_per_hour, row.handle
     lease.started_at = row.started_at or (lease.started_at if lease.pk else now)
     lease.seen_at = now
     lease.ended_at = (lease.ended_at or now) if ended else None
@@ -110,7 +139,9 @@ def extend_span(lease: Lease, now: datetime) -> None:
     span = lease.spans.order_by("-starts_at").first()
     if span is not None and span.ends_at < now:
         span.ends_at = now
-        span.save(update_fields=["ends_at", "updated_at"])
+        if span.state == lease.state == LeaseState.STOPPED and not span.price_per_hour:
+            span.price_per_hour = lease.price_per_hour  # it was unknown, not free, until the first bill of it
+        span.save(update_fields=["ends_at", "price_per_hour", "updated_at"])
     if span is None or (span.state, span.price_per_hour) != (lease.state, lease.price_per_hour):
         starts_at = now if span is not None else min(lease.started_at, now)
         LeaseSpan.objects.get_or_create(

@@ -36,6 +36,7 @@ class SandboxGoogle(Vendor):
     def __init__(self, state: State) -> None:
         super().__init__(state)
         self._tokens: dict[str, float] = {}
+        self._writing: set[str] = set()  # tokens that may change machines
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -44,6 +45,7 @@ class SandboxGoogle(Vendor):
             web.get("/v1/services/{service}/skus", self.skus),
             web.get("/compute/v1/projects/{project}", self.project),
             web.get("/compute/v1/projects/{project}/aggregated/instances", self.instances),
+            web.post("/compute/v1/projects/{project}/zones/{zone}/instances/{name}/stop", self.stop),
             web.post("/bigquery/v2/projects/{project}/queries", self.query),
         ]
 
@@ -111,6 +113,8 @@ class SandboxGoogle(Vendor):
             body = {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
             return json(body, 400)
         token = "ya29." + secrets.token_urlsafe(24)
+        if "https://www.googleapis.com/auth/compute" in str(claims.get("scope", "")).split():
+            self._writing.add(token)
         self._tokens[token] = self.state.now().timestamp() + 3600
         return json({"access_token": token, "expires_in": 3599, "token_type": "Bearer"})
 
@@ -134,6 +138,16 @@ class SandboxGoogle(Vendor):
         items: dict[str, Any] = {f"zones/{zone}": {"instances": rows} for zone, rows in zones.items()}
         items["zones/asia-east1-a"] = {"warning": {"code": "NO_RESULTS_ON_PAGE", "message": "No results."}}
         return json({"kind": "compute#instanceAggregatedList", "items": items})
+
+    async def stop(self, request: web.Request) -> web.Response:
+        if bearer(request) not in self._writing:
+            raise Refused(refusal(403, "PERMISSION_DENIED", "Request had insufficient authentication scopes."))
+        asked = (request.match_info["zone"], request.match_info["name"])
+        row = next((r for r in self._rows() if rentals.alive(r) and (r["zone"], r["name"]) == asked), None)
+        if row is None or request.match_info["project"] != PROJECT:
+            raise Refused(refusal(404, "NOT_FOUND", "The resource was not found."))
+        self.state.put("google", "instances", {row["id"]: rentals.stopped(row, self.state.now())})
+        return json({"kind": "compute#operation", "operationType": "stop", "status": "RUNNING"})
 
     def _rows(self) -> list[Row]:
         return list(self.state.table("google", "instances").values())

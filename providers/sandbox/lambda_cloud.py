@@ -25,7 +25,11 @@ class SandboxLambda(Vendor):
         self.limit = Limit(1, 1.0) if strict else Limit(20, 10.0)
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get("/instance-types", self.instance_types), web.get("/instances", self.instances)]
+        return [
+            web.get("/instance-types", self.instance_types),
+            web.get("/instances", self.instances),
+            web.post("/instance-operations/terminate", self.terminate),
+        ]
 
     def load(self, data: dict[str, Any]) -> int:
         known = {kind.name for kind in LAMBDA}
@@ -65,6 +69,15 @@ class SandboxLambda(Vendor):
     async def instances(self, request: web.Request) -> web.Response:
         rows = self.state.table("lambda", "instances").values()
         return json({"data": [_instance(row) for row in rows if rentals.alive(row)]})
+
+    async def terminate(self, request: web.Request) -> web.Response:
+        rows = self.state.table("lambda", "instances")
+        found = [rows.get(id_) for id_ in (await request.json())["instance_ids"]]
+        known = [row for row in found if row and rentals.alive(row)]
+        if len(known) < len(found):
+            raise Refused(refusal(404, "global/object-does-not-exist", "Specified instance does not exist."))
+        self.state.put("lambda", "instances", {r["id"]: rentals.given_back(r, self.state.now()) for r in known})
+        return json({"data": {"terminated_instances": [_instance(row) | {"status": "terminating"} for row in known]}})
 
 
 def refusal(status: int, code: str, message: str) -> web.Response:

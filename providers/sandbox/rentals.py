@@ -40,6 +40,22 @@ def status(row: Row) -> str:
     return "TERMINATED" if last["to"] else str(row.get("status") or last["status"])
 
 
+def stopped(row: Row, now: datetime) -> Row:
+    """The machine as it is once it has been stopped at a moment: rented on, for its disk alone."""
+    spans = [dict(span) for span in row["spans"]]
+    if status(row) == RUNNING:
+        spans[-1]["to"] = stamp(now)
+        spans.append({"from": stamp(now), "to": None, "status": EXITED})
+    return {name: value for name, value in row.items() if name != "status"} | {"spans": spans}
+
+
+def given_back(row: Row, now: datetime) -> Row:
+    """The machine once it has been given back: it costs nothing any more."""
+    spans = [dict(span) for span in row["spans"]]
+    spans[-1]["to"] = spans[-1]["to"] or stamp(now)
+    return {name: value for name, value in row.items() if name != "status"} | {"spans": spans}
+
+
 def alive(row: Row) -> bool:
     return status(row) != "TERMINATED"
 

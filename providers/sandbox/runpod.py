@@ -30,6 +30,7 @@ class SandboxRunPod(Vendor):
         return [
             web.get("/v2/catalog/gpus", self.gpus),
             web.get("/v2/pods", self.pods),
+            web.post("/v2/pods/{id}/stop", self.stop),
             web.get("/v2/serverless", self.endpoints),
             web.get("/v2/serverless/{id}/workers", self.workers),
             web.get("/v2/billing/pods", self.billing_pods),
@@ -128,6 +129,13 @@ class SandboxRunPod(Vendor):
             if running
             else None,
         }
+
+    async def stop(self, request: web.Request) -> web.Response:
+        row = self.state.table("runpod", "pods").get(request.match_info["id"])
+        if row is None or not rentals.alive(row):
+            raise Refused(problem(404, "Not Found", "There is no such pod."))
+        self.state.put("runpod", "pods", {row["id"]: rentals.stopped(row, self.state.now())})
+        return json(self._pod(self.state.table("runpod", "pods")[row["id"]]))
 
     async def endpoints(self, request: web.Request) -> web.Response:
         return json({"endpoints": [_shown(row) for row in self.state.table("runpod", "endpoints").values()]})

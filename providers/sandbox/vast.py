@@ -35,6 +35,7 @@ class SandboxVast(Vendor):
         return [
             web.post("/api/v0/bundles/", self.bundles),
             web.get("/api/v1/instances/", self.instances),
+            web.put("/api/v0/instances/{id}/", self.change),
             web.get("/api/v0/charges/", self.charges),
             web.get("/api/v0/users/current/", self.user),
         ]
@@ -124,6 +125,16 @@ class SandboxVast(Vendor):
                 "instances": [self._instance(row) for row in rows[start : start + limit]],
             }
         )
+
+    async def change(self, request: web.Request) -> web.Response:
+        """Only stopping, of what an instance can be told."""
+        row = self.state.table("vast", "instances").get(request.match_info["id"])
+        if row is None or not rentals.alive(row):
+            raise Refused(refusal(404, "no_such_instance", "Instance not found"))
+        if (await request.json()).get("state") != "stopped":
+            raise Refused(refusal(400, "invalid_args", "state must be stopped here"))
+        self.state.put("vast", "instances", {row["id"]: rentals.stopped(row, self.state.now())})
+        return json({"success": True})
 
     def _rows(self) -> list[Row]:
         return list(self.state.table("vast", "instances").values())

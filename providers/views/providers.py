@@ -38,7 +38,7 @@ def providers(request: HttpRequest) -> HttpResponse:
         "accounts": accounts,
         "freshness": [{"account": one, "feeds": [one.feed(kind) for kind in FEED_WORDS]} for one in accounts],
         "feed_words": FEED_WORDS,
-        "late": [one for one in accounts if one.state in ("refused", "failing", "late")],
+        "late": [one for one in accounts if one.state in ("refused", "failing", "partly", "late")],
         "on_time": sum(one.state == "ok" for one in accounts),
         **rent,
         "gpus": gpu_rows(cheapest, ours, accounts, now),

@@ -39,6 +39,10 @@ class Answers:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         self._ready.setdefault(path, []).append((status, {"content-type": kind, **(headers or {})}, raw))
 
+    def forget(self) -> None:
+        """What was queued."""
+        self._ready.clear()
+
     def say_recorded(self, path: str, name: str) -> None:
         self.say(path, (RECORDED / f"{name}.json").read_bytes())
 

@@ -15,6 +15,7 @@ import pytest
 from providers.connectors import CONNECTORS, connect, connector_class
 from providers.connectors.base import FEEDS, AccountConfig, Connector, ConnectorError
 from providers.connectors.parse import redact
+from providers.connectors.stopping import command, stop_call, stop_lease
 from providers.sandbox.faults import KINDS
 from providers.sandbox.testing import Sandbox, running_sandbox
 from tests.providers.answers import RECORDED
@@ -27,6 +28,7 @@ CALLS: dict[str, Callable[[Connector], Any]] = {
     "usage": lambda connector: connector.fetch_usage(FAR - timedelta(days=2), FAR),
     "costs": lambda connector: connector.fetch_costs(FAR - timedelta(days=2), FAR),
     "balance": lambda connector: connector.fetch_balance(),
+    "stop": lambda connector: stop_lease(connector, "one", "projects/p/zones/z/instances/one"),
 }
 
 
@@ -41,6 +43,10 @@ def calls_of(kind: str) -> list[str]:
     return ["test", *connector_class(kind).feeds]
 
 
+def writes_of(kind: str) -> list[str]:
+    return ["stop"] if connector_class(kind).stop else []
+
+
 @pytest.mark.parametrize("fault", KINDS)
 @pytest.mark.parametrize("kind", CONNECTORS)
 def test_every_fault_ends_in_a_sentence_without_the_key(
@@ -50,7 +56,7 @@ def test_every_fault_ends_in_a_sentence_without_the_key(
     logging.disable(logging.NOTSET)
     connector = connect(kind, everyone.config(kind, timeout=0.2 if fault == "timeout" else 5.0))
     everyone.fault(kind, fault)
-    for name in calls_of(kind):
+    for name in calls_of(kind) + writes_of(kind):
         with pytest.raises(ConnectorError) as caught:
             CALLS[name](connector)
         assert caught.value.message[-1] in ".!?…"
@@ -111,6 +117,20 @@ def test_what_it_can_do_is_said_truly(kind: str) -> None:
     for feed in FEEDS:
         overridden = getattr(vendor, f"fetch_{feed}") is not getattr(Connector, f"fetch_{feed}")
         assert overridden == (feed in vendor.feeds), feed
+
+
+@pytest.mark.parametrize("kind", CONNECTORS)
+def test_stopping_is_said_in_full_before_it_is_done(kind: str) -> None:
+    stop = connector_class(kind).stop
+    if stop is None:
+        with pytest.raises(ConnectorError, match="stops nothing by API"):
+            CALLS["stop"](connect(kind, AccountConfig(secret="x" * 20)))
+        return
+    call = stop_call(stop, connector_class(kind).default_base_url, "a b", "projects/p/zones/z/instances/one")
+    assert call.method in ("POST", "PUT") and "{" not in call.url and " " not in call.url
+    assert str(stop.loses).endswith(".") and stop.console.startswith("https://")
+    typed = command(stop, call, kind, "a b", "projects/p/zones/z/instances/one")
+    assert "{i" not in typed and ("$" in typed) == (not stop.command)
 
 
 @pytest.mark.parametrize("kind", CONNECTORS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,11 +14,18 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
+from providers import tasks
+from providers.connectors import connect
+from providers.connectors.base import AccountConfig, ConnectorError, LeaseRow
 from providers.encryption import encrypt
+from providers.freshness import account_now
 from providers.models import Account, Balance, Feed, Lease, LeaseSpan, Offer, OfferDay, VendorCost, VendorUsage
 from providers.polling import due
-from providers.polling.services import poll, try_account
+from providers.polling.services import poll, record_failure, try_account
+from providers.polling.store import store_leases
 from providers.sandbox.testing import SECRETS, Sandbox, running_sandbox
+from providers.services import poll_soon
+from tests.providers.answers import Answers
 
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 
@@ -132,6 +140,83 @@ def test_an_account_that_is_refused_for_good_is_switched_off(db: Any, sandbox: S
     assert not made.enabled
     assert "RunPod" in made.disabled_reason
     assert due.claim(timezone.now() + timedelta(days=1)) == []
+
+
+def refusing(feed: Feed) -> None:
+    """A vendor that says 403 to one feed, three times."""
+    for _ in range(due.STRIKES):
+        feed.refresh_from_db()
+        record_failure(feed, ConnectorError("RunPod refused the key (403).", True, partial=True), timezone.now())
+
+
+def test_a_permission_that_lacks_switches_off_one_feed_and_the_others_go_on(db: Any, sandbox: Sandbox) -> None:
+    made = account(sandbox, "runpod")
+    refusing(made.feeds.get(kind="costs"))
+    made.refresh_from_db()
+    assert made.enabled
+    claimed = due.claim(timezone.now() + timedelta(days=1))
+    assert {feed.kind for feed in claimed} == {"offers", "leases", "balance"}
+    assert all(poll(feed) for feed in claimed)
+    now = account_now(Account.objects.with_feeds().get(), timezone.now())
+    assert now.state == "partly"
+    assert now.error == (
+        "RunPod refused the key (403). We no longer ask for its costs; its balance, leases, offers are read on."
+    )
+    poll_soon(account=made, now=timezone.now())
+    assert {feed.kind for feed in due.claim(timezone.now())} == {"offers", "leases", "balance", "costs"}
+
+
+def test_a_403_is_about_what_was_asked_and_a_401_about_the_key(answers: Answers) -> None:
+    for status, partial in ((403, True), (401, False)):
+        answers.say("/v2/pods", {"title": "no"}, status)
+        config = AccountConfig(answers.url, "rpa_test_key", local=True)
+        with pytest.raises(ConnectorError) as caught:
+            connect("runpod", config).test()
+        assert (caught.value.permanent, caught.value.partial) == (True, partial)
+        answers.forget()
+
+
+def test_a_vendor_that_hangs_delays_no_other(transactional_db: Any, sandbox: Sandbox) -> None:
+    """Whoever polls the silent one is free at once, and the other's answer is in while that poll still waits."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hung = account(sandbox, "vast", slug="hung")
+        Account.objects.filter(pk=hung.pk).update(base_url=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        account(sandbox, "runpod")
+        feeds = sorted(due.claim(timezone.now()), key=lambda feed: feed.account.slug)
+        for feed in feeds:  # the silent one's first
+            assert feed.claimed_until is not None
+            assert tasks.poll_feed(feed.pk, feed.claimed_until.isoformat())
+        threads = [one for one in threading.enumerate() if one.name.startswith("poll-")]
+        waiting = [one for one in threads if one.name.startswith(f"poll-{hung.pk}/")]
+        for one in set(threads) - set(waiting):
+            one.join(20)
+        assert not Feed.objects.filter(account__slug="runpod", last_success_at=None).exists()
+        assert not Feed.objects.filter(account=hung, claimed_until=None).exists(), "it still waits"
+    for one in waiting:
+        one.join(30)
+    assert waiting and not Feed.objects.filter(account=hung, last_error="").exists()
+
+
+def test_waits_after_failures_differ_so_that_accounts_do_not_come_back_together() -> None:
+    assert len({due.backoff(5, 60, None) for _ in range(20)}) > 10
+
+
+def test_a_stopped_pod_costs_what_the_bill_says_of_its_disk(db: Any, sandbox: Sandbox) -> None:
+    made = account(sandbox, "runpod")
+    stopped = LeaseRow("pod1", "mistral", "L4", 1, 24, "on_demand", Decimal(0), "stopped", "EXITED")
+    now = timezone.now()
+    store_leases(made, [stopped], now)
+    assert Lease.objects.get().disk_per_hour is None, "not known is not free"
+    for hours, amount in ((3, "0.02"), (1, "0.004")):  # the newest is billed in part so far
+        start = now - timedelta(hours=hours)
+        VendorCost.objects.create(
+            account=made, external_id=f"{hours}", starts_at=start, ends_at=start + timedelta(hours=1),
+            category="disk", amount=Decimal(amount), original_amount=Decimal(amount), resource="pod1",
+        )  # fmt: skip
+    store_leases(made, [stopped], now + timedelta(minutes=30))
+    lease = Lease.objects.get()
+    assert (lease.price_per_hour, lease.disk_per_hour) == (Decimal("0.02"), Decimal("0.02"))
+    assert lease.spans.get().price_per_hour == Decimal("0.02"), "what was unknown is priced, from its first moment"
 
 
 def test_a_vendors_wish_to_wait_is_kept() -> None:
