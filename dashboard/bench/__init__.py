@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dashboard.bench import gateway, ingest, memory, pages
+from dashboard.bench import gateway, ingest, memory, otlp, pages
 from dashboard.bench.figures import Figure
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "memory": memory.measure,
     "ingest": ingest.measure,
+    "otlp": otlp.measure,
     "pages": pages.measure,
     "gateway": gateway.measure,
 }

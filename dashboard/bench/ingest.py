@@ -55,16 +55,16 @@ def post(url: str, key: str, parts: Sequence[bytes]) -> None:
     connection.close()
 
 
-def bare_copy(database_url: str) -> float:
+def bare_copy(database_url: str, size: int = SIZE) -> float:
     """Rows a second of COPY in batches of the same size into a table without indexes or rollups."""
     with psycopg.connect(database_url, autocommit=True) as conn:
         with conn.cursor().copy("COPY (SELECT * FROM traffic_request) TO STDOUT") as stream:
             lines = b"".join(bytes(part) for part in stream).splitlines(keepends=True)
         conn.execute("CREATE TABLE bench_copy (LIKE traffic_request INCLUDING DEFAULTS)")
         started = time.perf_counter()
-        for start in range(0, len(lines), SIZE):
+        for start in range(0, len(lines), size):
             with conn.cursor().copy("COPY bench_copy FROM STDIN") as into:
-                into.write(b"".join(lines[start : start + SIZE]))
+                into.write(b"".join(lines[start : start + size]))
         seconds = time.perf_counter() - started
         conn.execute("DROP TABLE bench_copy")
     return len(lines) / seconds

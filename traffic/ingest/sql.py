@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 # The first process that needs it makes it; it stays for good, or the same call would get another id.
 MAKE_SALT = "INSERT INTO traffic_installation (id, salt) VALUES (1, %s) ON CONFLICT (id) DO NOTHING"
 
@@ -182,30 +184,45 @@ def latency_columns(period: str) -> str:
     return ", ".join((period, *KEY, "metric", "bucket", "n"))
 
 
-def _add_usage(period: str) -> str:
+def _add_usage(period: str, source: str) -> str:
+    """Upsert of sums; `source` is a SELECT of them in key order."""
     added = ", ".join(f"{name} = u.{name} + excluded.{name}" for name in SUMS)
     key = ", ".join((period, *KEY))
     return (
-        f"INSERT INTO traffic_usage_{period} AS u ({usage_columns(period)}) {usage_of('delta', period, 'sign')}"
+        f"INSERT INTO traffic_usage_{period} AS u ({usage_columns(period)}) {source}"
         f" ON CONFLICT ({key}) DO UPDATE SET {added}"
     )
 
 
-def _add_latency(period: str) -> str:
+def _add_latency(period: str, source: str) -> str:
     key = ", ".join((period, *KEY, "metric", "bucket"))
     return (
-        f"INSERT INTO traffic_latency_{period} AS u ({latency_columns(period)}) {latency_of('delta', period, 'sign')}"
+        f"INSERT INTO traffic_latency_{period} AS u ({latency_columns(period)}) {source}"
         f" ON CONFLICT ({key}) DO UPDATE SET n = u.n + excluded.n"
     )
 
 
-def _rollups() -> str:
-    """The four upserts that add `delta`, as further parts of a WITH list."""
+def _days_of(hours: str, key: tuple[str, ...], sums: Iterable[str]) -> str:
+    """SELECT that adds up hours to UTC days: far fewer rows than the requests that the hours were made from."""
+    places = ", ".join(str(place) for place in range(1, len(key) + 2))
+    columns = ", ".join(("(hour AT TIME ZONE 'UTC')::date AS day", *key, *(f"sum({name}) AS {name}" for name in sums)))
+    return f"SELECT {columns} FROM {hours} GROUP BY {places} ORDER BY {places}"
+
+
+def _usage_rollups() -> str:
+    """The upserts that add the sums of `delta` to hours and days, as further parts of a WITH list."""
     return f"""
-usage_hour AS ({_add_usage("hour")}),
-usage_day AS ({_add_usage("day")}),
-latency_hour AS ({_add_latency("hour")}),
-latency_day AS ({_add_latency("day")})"""
+hours AS MATERIALIZED ({usage_of("delta", "hour", "sign")}),
+usage_hour AS ({_add_usage("hour", "SELECT * FROM hours WHERE true")}),
+usage_day AS ({_add_usage("day", _days_of("hours", KEY, SUMS))})"""
+
+
+def _rollups() -> str:
+    """The same, and the latencies."""
+    return f"""{_usage_rollups()},
+buckets AS MATERIALIZED ({latency_of("delta", "hour", "sign")}),
+latency_hour AS ({_add_latency("hour", "SELECT * FROM buckets WHERE true")}),
+latency_day AS ({_add_latency("day", _days_of("buckets", (*KEY, "metric", "bucket"), ("n",)))})"""
 
 
 UPSERT = f"""
@@ -240,8 +257,7 @@ delta AS MATERIALIZED (
     UNION ALL
     SELECT -1, {", ".join(f"old_{name}" for name in _READ)} FROM written
 ),
-usage_hour AS ({_add_usage("hour")}),
-usage_day AS ({_add_usage("day")})
+{_usage_rollups()}
 SELECT count(*) FROM written
 """
 

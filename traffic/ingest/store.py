@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -203,9 +204,9 @@ def line(number: int, item: Staged, received: str) -> str:
     row, tokens, costed = item.row, item.row.tokens, item.costed
     values = (
         number,
-        item.id,
-        item.response_hash,
-        item.user_hash,
+        item.id.hex,
+        item.response_hash and item.response_hash.hex,
+        item.user_hash and item.user_hash.hex,
         row.started_at.isoformat(),
         received,
         row.application_id,
@@ -232,16 +233,16 @@ def line(number: int, item: Staged, received: str) -> str:
         "t" if row.batch else "f",
         None if costed.cost is None else f"{costed.cost:f}",
         costed.reason,
-        text(row.provider),
-        text(row.model),
-        text(row.task),
-        text(row.outcome),
-        text(row.error_type),
+        word(row.provider),
+        word(row.model),
+        word(row.task),
+        word(row.outcome),
+        word(row.error_type),
         text(row.response_id),
         text(row.external_id),
         row.source,
-        text(row.route),
-        None if row.raw is None else text(json_text(row.raw)),
+        word(row.route),
+        None if row.raw is None else json_text(row.raw).replace("\\", "\\\\"),  # JSON has nothing else to escape
     )
     return "\t".join(["\\N" if value is None else str(value) for value in values]) + "\n"
 
@@ -264,6 +265,10 @@ ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\
 def text(value: str | None) -> str | None:
     """COPY's escapes; most values have nothing to escape."""
     return value if value is None or value.isidentifier() else value.translate(ESCAPES)
+
+
+# Names of models, tasks and the like come again and again.
+word = lru_cache(4096)(text)
 
 
 def bounds(staged: Sequence[Staged]) -> dict[str, date]:
@@ -303,7 +308,9 @@ def take_over(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
 
 def upsert(conn: psycopg.Connection, number: int) -> int:
     """Insert or fill one pass of rows; returns how many rows are new."""
-    found = conn.execute(sql.UPSERT, {"round": number}).fetchone()
+    # Prepared on the server whatever kind of cursor the connection makes: planning it takes longer than 50 rows do.
+    with psycopg.Cursor(conn) as cursor:
+        found = cursor.execute(sql.UPSERT, {"round": number}, prepare=True).fetchone()
     assert found is not None
     return int(found[0])
 

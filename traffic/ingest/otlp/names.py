@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,6 +44,11 @@ TTFT_S = ("gen_ai.response.time_to_first_chunk", "gen_ai.latency.time_to_first_t
 FIRST_TOKEN = ("gen_ai.content.completion.chunk", "First Token Stream Event", "llm.content.completion.chunk")
 STREAMED = ("gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming", "litellm.request.streaming")
 ENDPOINT = ("gen_ai.openai.api_base", "url.full", "server.address")
+STATUS = ("http.response.status_code",)
+PORT = ("server.port",)
+# Claude Code's spans say the same without a prefix, and their input excludes what was cached.
+FLAT_INPUT, FLAT_OUTPUT = (*INPUT, "input_tokens"), (*OUTPUT, "output_tokens")
+FLAT_CACHE_READ, FLAT_CACHE_WRITE = (*CACHE_READ, "cache_read_tokens"), (*CACHE_WRITE, "cache_creation_tokens")
 USER = ("gen_ai.user", "llm.user", "user.id", "enduser.id", "litellm.end_user.id")
 
 OPERATIONS = {
@@ -64,10 +70,14 @@ CONTENT = (
     "llm.prompts", "traceloop.entity.input", "traceloop.entity.output",
 )  # fmt: skip
 
+MOST = 10**12  # tokens of one request; more is no count
+LONGEST = 2_000  # characters of one attribute that is kept raw
+
 
 def first(span: Span, names: tuple[str, ...]) -> Any:
+    get = span.attributes.get
     for name in names:
-        value = span.attributes.get(name)
+        value = get(name)
         if value is not None:
             return value
     return None
@@ -76,19 +86,27 @@ def first(span: Span, names: tuple[str, ...]) -> Any:
 def text(span: Span, names: tuple[str, ...], limit: int = 200) -> str | None:
     """The first that is present, as text without NUL bytes; None where empty."""
     value = first(span, names)
-    return str(value).replace("\0", "")[:limit] or None if value is not None else None
+    return written(value, limit) or None if value is not None else None
 
 
-def count(span: Span, *names: str) -> int | None:
+def written(value: Any, limit: int = 200) -> str:
+    """A value as text that can be stored."""
+    given = str(value)
+    return (given.replace("\0", "") if "\0" in given else given)[:limit]
+
+
+def count(span: Span, names: tuple[str, ...]) -> int | None:
     """A count that may have come as text or float; None for what is none: negative, absurd or not a number."""
     value = first(span, names)
+    if type(value) is int:
+        return value if 0 <= value <= MOST else None
     if value is None or isinstance(value, bool):
         return None
     try:
         number = float(value)
     except (TypeError, ValueError):
         return None
-    return int(number) if math.isfinite(number) and 0 <= number <= 10**12 else None
+    return int(number) if math.isfinite(number) and 0 <= number <= MOST else None
 
 
 def flag(span: Span, names: tuple[str, ...]) -> bool | None:
@@ -111,7 +129,7 @@ def is_request(span: Span) -> bool:
     if found:
         return found in OPERATIONS
     # Spans that name a provider and a model but no operation are old or odd ways to say the same.
-    return text(span, PROVIDER) is not None and text(span, MODEL) is not None and count(span, *INPUT) is not None
+    return text(span, PROVIDER) is not None and text(span, MODEL) is not None and count(span, INPUT) is not None
 
 
 def model_of(span: Span) -> str | None:
@@ -137,7 +155,7 @@ def endpoint_of(span: Span) -> str:
             return f"{(parts.hostname or '').lower()}:{port}"
         except ValueError:
             return ""
-    return f"{value.lower()}:{count(span, 'server.port') or 443}"
+    return f"{value.lower()}:{count(span, PORT) or 443}"
 
 
 def response_id_of(span: Span) -> str | None:
@@ -156,8 +174,18 @@ def response_id_of(span: Span) -> str | None:
 
 
 def without_content(span: Span) -> dict[str, Any]:
-    """Attributes for later repricing, without what people wrote."""
-    kept = {
-        key: value for key, value in span.attributes.items() if not key.startswith(CONTENT) and len(str(value)) <= 2_000
-    }
+    """Attributes for later repricing, without what people wrote and without what is too long to be a fact."""
+    kept = {name: value for name, value in span.attributes.items() if not is_content(name) and is_short(value)}
     return {"span": span.name, "scope": span.scope, "service": span.resource.get("service.name"), "attributes": kept}
+
+
+@lru_cache(4096)  # a program has few names of attributes, and uses them in every span
+def is_content(name: str) -> bool:
+    return name.startswith(CONTENT)
+
+
+def is_short(value: Any) -> bool:
+    return type(value) in NUMBERS or len(value if type(value) is str else str(value)) <= LONGEST
+
+
+NUMBERS = frozenset((int, float, bool, type(None)))

@@ -73,7 +73,7 @@ def row_of(span: Span, root: Span, started_at: datetime, caller: Caller, directo
         application_id=application_of(span, caller, directory),
         deployment_id=deployment.id if deployment else None,
         outcome=outcome_of(span),
-        http_status=names.count(span, "http.response.status_code"),
+        http_status=names.count(span, names.STATUS),
         error_type=error_of(span),
         latency_ms=latency,
         ttft_ms=ttft if latency is None or ttft is None or ttft <= latency else None,
@@ -112,16 +112,16 @@ def ttft_ms(span: Span) -> float | None:
 def tokens_of(span: Span) -> Tokens | None:
     """Five disjoint classes. Input includes what was cached unless it cannot: then it excludes it."""
     flat = span.name.startswith("claude_code.")
-    given = names.count(span, *names.INPUT, *(("input_tokens",) if flat else ()))
-    output = names.count(span, *names.OUTPUT, *(("output_tokens",) if flat else ()))
+    given = names.count(span, names.FLAT_INPUT if flat else names.INPUT)
+    output = names.count(span, names.FLAT_OUTPUT if flat else names.OUTPUT)
     if given is None and output is None:
         return None
-    read = names.count(span, *names.CACHE_READ, *(("cache_read_tokens",) if flat else ())) or 0
-    written = names.count(span, *names.CACHE_WRITE, *(("cache_creation_tokens",) if flat else ())) or 0
+    read = names.count(span, names.FLAT_CACHE_READ if flat else names.CACHE_READ) or 0
+    written = names.count(span, names.FLAT_CACHE_WRITE if flat else names.CACHE_WRITE) or 0
     given, output = given or 0, output or 0
     uncached = given if flat or read + written > given else given - read - written
-    hour = min(names.count(span, *names.CACHE_WRITE_1H) or 0, written)
-    reasoning = min(names.count(span, *names.REASONING) or 0, output)
+    hour = min(names.count(span, names.CACHE_WRITE_1H) or 0, written) if written else 0
+    reasoning = min(names.count(span, names.REASONING) or 0, output)
     return Tokens(uncached, read, written - hour, hour, output, reasoning)
 
 
