@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -11,11 +11,13 @@ from functools import cached_property
 from django.db.models import Count, Max, Min, Sum
 
 from alerts.models import Address, Rule
+from costs.allowance import Allowance, Held, allowance
 from costs.breakeven import Inputs, Result, compute
+from costs.budgets import Standing, standings
 from costs.live import live_inputs
 from costs.models import Phase
-from costs.plan import Month, this_month
-from costs.spend import Spend, spend
+from costs.plan import Month, terms_of, this_month
+from costs.spend import Spend, daily, spend
 from providers.models import Balance, Deployment, Feed, Lease, LeaseSpan, Maintenance, Outage
 from traffic.models import UsageDay, UsageHour
 
@@ -45,14 +47,25 @@ class Runs:
     oldest: datetime
 
 
-class PhaseBudget:
-    """A phase's budget in one month, USD. What lies ahead is worked out only when asked for."""
+class MonthBudget:
+    """A phase's or another budget in one month, USD. What lies ahead is worked out only when asked for.
 
-    def __init__(self, phase: Phase, month: date, spent: Spend, ahead: Callable[[], Month]) -> None:
-        self.slug, self.name, self.month = phase.slug, phase.name, month
-        self.low, self.high = phase.budget_low, phase.budget_high
-        self.spent, self.provenance, self.at_least = spent.total, spent.provenance, spent.at_least
+    `kind` is phase or budget; with the slug and the month it is the alert's subject.
+    """
+
+    def __init__(
+        self, kind: str, slug: str, name: str, given: Allowance, spent: Decimal, provenance: Mapping[str, Decimal],
+        at_least: bool, ahead: Callable[[], Held],
+    ) -> None:  # fmt: skip
+        self.kind, self.slug, self.name, self.month = kind, slug, name, given.first.replace(day=1)
+        self.low, self.high = given.low, given.high
+        self.spent, self.provenance, self.at_least = spent, provenance, at_least
         self._ahead = ahead
+
+    @property
+    def subject(self) -> str:
+        """With the month in it: a new month is a new budget, and the old one's alert ends with it."""
+        return f"{self.kind}:{self.slug}:{self.month:%Y-%m}"
 
     @property
     def forecast(self) -> tuple[Decimal, Decimal, Decimal] | None:
@@ -62,7 +75,14 @@ class PhaseBudget:
 
     @property
     def runs_out_on(self) -> date | None:
-        return self._ahead().runs_out_on(self.high)
+        return self._ahead().runs_out_on
+
+
+def other_budget(one: Standing) -> MonthBudget:
+    budget, held = one.budget, one.held
+    at_least = one.month.unpriced_requests > 0
+    given, spent = held.allowance, held.spent
+    return MonthBudget("budget", budget.slug, budget.name, given, spent, one.provenance, at_least, lambda: held)
 
 
 class Figures:
@@ -88,10 +108,33 @@ class Figures:
         return spend(month, (month + timedelta(days=31)).replace(day=1)).total
 
     @cached_property
-    def phase_budgets(self) -> list[PhaseBudget]:
-        """The budget of the phase planned for today, this month."""
+    def budgets(self) -> list[MonthBudget]:
+        """The month's budget of the phase planned for today, then every other budget that runs."""
+        return [*self._phase_budget(), *self._other_budgets()]
+
+    def _phase_budget(self) -> list[MonthBudget]:
         phase = self.current_phase
-        return [PhaseBudget(phase, self.month_start, self.month, lambda: self.month_ahead)] if phase else []
+        given = allowance(terms_of(self.phases), self.month_start, self.last_month) if phase else None
+        if phase is None or given is None:
+            return []
+        # The same spend as `month`, unless the plan began inside it.
+        month = self.month if given.first == self.month_start else spend(given.first, self.today + timedelta(days=1))
+        return [
+            MonthBudget(
+                "phase", phase.slug, phase.name, given, month.total, month.provenance, month.at_least,
+                lambda: Held(given, self.month_ahead),
+            )
+        ]  # fmt: skip
+
+    @cached_property
+    def last_month(self) -> dict[date, Decimal] | None:
+        """Spend of each day of the month before, read only where a phase carries something over."""
+        if not any(phase.carries for phase in self.phases):
+            return None
+        return daily((self.month_start - timedelta(days=1)).replace(day=1), self.month_start)
+
+    def _other_budgets(self) -> list[MonthBudget]:
+        return [other_budget(one) for one in standings(self.now)]
 
     @cached_property
     def month_ahead(self) -> Month:

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db.models import Sum
 
+from costs.allowance import Held, Term, allowance
 from costs.forecast import Forecast, forecast, month_of
 from costs.live import Traffic, measure
 from costs.models import Phase, Provenance, Stage
@@ -36,27 +37,20 @@ class Month:
     days: dict[date, Decimal]  # spend of each day so far, today included
 
     history: dict[date, Decimal]  # variable spend of every known day before today, earlier months included
+    committed: Decimal = ZERO  # of what is spent: leases and entered charges
 
     def ahead(self) -> list[tuple[date, Decimal]]:
-        """What each day after today is expected to add, at the forecast's middle; leases run on evenly."""
+        """What the rest of today and each day after it should add, at the forecast's middle; leases run on evenly."""
         if self.forecast is None:
             return []
         total = sum(self.days.values(), ZERO)
-        open_days = [self.first + timedelta(n) for n in range((self.last - self.first).days + 1)]
-        open_days = [day for day in open_days if day > max(self.days, default=self.first)]
+        today = max(self.days, default=self.first)
+        later = [today + timedelta(n) for n in range(1, (self.last - today).days + 1)]
         path = dict(self.forecast.path)
-        expected = sum((path.get(day, ZERO) for day in open_days), ZERO)
-        steady = (self.forecast.median - total - expected) / len(open_days) if open_days else ZERO
-        return [(day, path.get(day, ZERO) + steady) for day in open_days]
-
-    def runs_out_on(self, budget: Decimal) -> date | None:
-        """The day on which the month's spend passes the budget, at the forecast's middle; None: not this month."""
-        total = ZERO
-        for day, amount in [*sorted(self.days.items()), *self.ahead()]:
-            total += amount
-            if total > budget:
-                return day
-        return None
+        rest = max(path.get(today, ZERO) - self.days.get(today, ZERO), ZERO)
+        expected = rest + sum((path.get(day, ZERO) for day in later), ZERO)
+        steady = (self.forecast.median - total - expected) / len(later) if later else ZERO
+        return [*([(today, rest)] if rest else []), *((day, path.get(day, ZERO) + steady) for day in later)]
 
 
 @dataclass(frozen=True)
@@ -83,6 +77,7 @@ class Plan:
     volume_phase: Phase | None  # whose band holds the run rate
     run_rate: int  # requests a month
     month: Month
+    held: Held | None  # the month against what the phases give it; None: no phase is planned for today
     phases: list[PhaseState]
     stages: list[StageState]
 
@@ -116,10 +111,14 @@ def usage_by_provider(since: date, until: date) -> list[dict[str, Any]]:
 def filtered_days(since: date, until: date, today: date, wanted: Filters) -> Days:
     fine = wanted.divides()
     usage = usage_rows(since, until, fine)
-    lines = spend_lines(since, until, usage, fine)
-    kept = [line for line in lines if wanted.hold(line.provider, line.who)]
-    usage = [row for row in usage if wanted.hold(row["provider"], who_of(row))]
-    return Days(since, usage, kept, lease_share(lines, kept, today.replace(day=1)))
+    return only(Days(since, usage, spend_lines(since, until, usage, fine)), today, wanted)
+
+
+def only(days: Days, today: date, wanted: Filters) -> Days:
+    """What passes the filters; days that were not read at their finest know nothing but the provider and the model."""
+    kept = [line for line in days.lines if wanted.hold(line.provider, line.who)]
+    usage = [row for row in days.usage if wanted.hold(row["provider"], who_of(row))]
+    return Days(days.since, usage, kept, lease_share(days.lines, kept, today.replace(day=1)))
 
 
 def lease_share(lines: Iterable[Line], kept: Iterable[Line], first: date) -> Decimal:
@@ -143,25 +142,46 @@ def plan(now: datetime, traffic: Traffic | None = None, filters: Filters | None 
     current = Phase.objects.planned_for(today)
     run_rate = (traffic or measure(now, filters)).run_rate
     month = this_month(now, days)
+    held = hold(phases, month, days) if current else None
     return Plan(
         current=current,
-        volume_phase=holding(phases, run_rate),
+        volume_phase=holding(phases, run_rate, current),
         run_rate=run_rate,
         month=month,
-        phases=[phase_state(phase, current, month) for phase in phases],
+        held=held,
+        phases=[phase_state(phase, current, month, held) for phase in phases],
         stages=[stage_state(stage, days) for stage in stages],
     )
 
 
-def holding(phases: Iterable[Phase], run_rate: int) -> Phase | None:
-    """The phase whose volume band holds a run rate."""
-    return next((phase for phase in phases if phase.holds(run_rate)), None)
+def holding(phases: Iterable[Phase], run_rate: int, current: Phase | None = None) -> Phase | None:
+    """The phase whose volume band holds a run rate: the planned one where several do, else the one that begins last."""
+    found = [phase for phase in phases if phase.holds(run_rate)]
+    if current is not None and current in found:
+        return current
+    return max(found, key=lambda phase: (phase.starts_on or date.max, phase.pk), default=None)
 
 
-def phase_state(phase: Phase, current: Phase | None, month: Month) -> PhaseState:
+def hold(phases: Iterable[Phase], month: Month, days: Days) -> Held | None:
+    """The month against the phases that have days in it, each by its share."""
+    return held_against(terms_of(phases), month, days)
+
+
+def terms_of(phases: Iterable[Phase]) -> list[Term]:
+    return [phase.term for phase in phases if phase.term]
+
+
+def held_against(terms: Iterable[Term], month: Month, days: Days) -> Held | None:
+    """A month against budgets; `days` must reach back to the first day of the month before."""
+    found = allowance(terms, month.first, by_day(days.lines))
+    return Held(found, month) if found else None
+
+
+def phase_state(phase: Phase, current: Phase | None, month: Month, held: Held | None) -> PhaseState:
     if current is None or phase.pk != current.pk:
         return PhaseState(phase, False, ZERO, 0, None, None)
-    return PhaseState(phase, True, month.spent, month.requests, month.forecast, month.runs_out_on(phase.budget_high))
+    runs_out = held.runs_out_on if held else None
+    return PhaseState(phase, True, month.spent, month.requests, month.forecast, runs_out)
 
 
 def stage_state(stage: Stage, days: Days) -> StageState:
@@ -181,8 +201,8 @@ def this_month(now: datetime, days: Days | None = None) -> Month:
     history = {known_from + timedelta(n): ZERO for n in range((today - known_from).days)}
     history |= {day: amount for day, amount in variable.items() if day < today}
     committed = sum((line.amount for line in days.lines if line.committed and line.day >= first), ZERO)
-    committed += lease_hours_ahead(now, last) * days.lease_share
-    outlook = forecast(history, today, committed, variable.get(today, ZERO))
+    ahead = lease_hours_ahead(now, last) * days.lease_share
+    outlook = forecast(history, today, committed + ahead, variable.get(today, ZERO))
     month = [row for row in days.usage if row["day"] >= first]
     return Month(
         first=first,
@@ -194,6 +214,7 @@ def this_month(now: datetime, days: Days | None = None) -> Month:
         reason=outlook.reason,
         days={first + timedelta(n): spent.get(first + timedelta(n), ZERO) for n in range((today - first).days + 1)},
         history=history,
+        committed=committed,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from costs.allowance import Held
 from costs.breakeven import Inputs, compute
 from costs.breakeven.decimals import decimal
 from costs.breakeven.engine import costs_of
@@ -34,25 +35,37 @@ class Answer:
     kind: str  # no_phase, over, runs_out, lasts, unknown
     phase: Phase | None
     month: Month
-    runs_out_on: date | None
+    held: Held | None
+
+    @property
+    def limit(self) -> Decimal:
+        """What this month may cost: the phases' shares of it, and what was carried."""
+        return self.held.allowance.high if self.held else ZERO
+
+    @property
+    def spent(self) -> Decimal:
+        return self.held.spent if self.held else self.month.spent
 
     @property
     def left(self) -> Decimal:
-        return self.phase.budget_high - self.month.spent if self.phase else ZERO
+        return self.held.left if self.held else ZERO
+
+    @property
+    def runs_out_on(self) -> date | None:
+        return self.held.runs_out_on if self.held else None
 
 
 def answer(found: Plan) -> Answer:
-    phase, month = found.current, found.month
-    if phase is None:
+    held, month = found.held, found.month
+    if held is None:
         return Answer("no_phase", None, month, None)
-    runs_out = month.runs_out_on(phase.budget_high)
-    if month.spent > phase.budget_high:
+    if held.spent > held.allowance.high:
         kind = "over"
-    elif runs_out is not None:
+    elif held.runs_out_on is not None:
         kind = "runs_out"
     else:
         kind = "lasts" if month.forecast else "unknown"
-    return Answer(kind, phase, month, runs_out)
+    return Answer(kind, found.current, month, held)
 
 
 def left_a_day(found: Answer, today: date) -> Decimal | None:
@@ -67,7 +80,7 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def pace(month: Month, phase: Phase | None, now: datetime) -> dict[str, Any]:
+def pace(month: Month, held: Held | None, now: datetime) -> dict[str, Any]:
     """The month's lines for the chart tag: spent so far, the forecast's path with its fan, the budget, today."""
     spent = [(midnight(month.first), ZERO)]
     for day, amount in sorted(month.days.items()):
@@ -76,13 +89,10 @@ def pace(month: Month, phase: Phase | None, now: datetime) -> dict[str, Any]:
     series: list[dict[str, Any]] = [{"name": _("spent"), "style": "us", "points": spent}]
     bands: list[dict[str, Any]] = []
     marks: list[dict[str, Any]] = [today_mark(month, now)]
-    if phase is not None:
-        ends = midnight(month.last + DAY)
-        named = _("budget’s pace, %(low)s–%(high)s") % {
-            "low": f"${phase.budget_low:,.0f}",
-            "high": f"{phase.budget_high:,.0f}",
-        }
-        points = [(midnight(month.first), ZERO, ZERO), (ends, phase.budget_low, phase.budget_high)]
+    if held is not None:
+        given = held.allowance
+        named = _("budget’s pace, %(low)s–%(high)s") % {"low": f"${given.low:,.0f}", "high": f"{given.high:,.0f}"}
+        points = [(midnight(given.first), ZERO, ZERO), (midnight(given.end), given.low, given.high)]
         bands.append({"name": named, "points": points})
     if month.forecast is not None:
         path = expected_path(month, here)
@@ -92,7 +102,7 @@ def pace(month: Month, phase: Phase | None, now: datetime) -> dict[str, Any]:
         marks.append({**below, "label": end_words(month)})
     marks.append({"kind": "dot", "x": here[0], "y": here[1], "side": "left",
                   "label": _("%(sum)s so far") % {"sum": f"${here[1]:,.2f}"}})  # fmt: skip
-    return {"series": series, "bands": bands, "marks": marks, "limits": limits(phase),
+    return {"series": series, "bands": bands, "marks": marks, "limits": limits(held.allowance.high if held else None),
             "x_from": midnight(month.first), "x_to": midnight(month.last + DAY)}  # fmt: skip
 
 
@@ -101,10 +111,8 @@ def today_mark(month: Month, now: datetime) -> dict[str, Any]:
     return {"kind": "today", "x": now, "label": _("today"), "side": "left" if late else "right"}
 
 
-def limits(phase: Phase | None) -> list[dict[str, Any]]:
-    if phase is None:
-        return []
-    return [{"y": phase.budget_high, "label": _("limit %(sum)s") % {"sum": f"${phase.budget_high:,.0f}"}}]
+def limits(high: Decimal | None) -> list[dict[str, Any]]:
+    return [{"y": high, "label": _("limit %(sum)s") % {"sum": f"${high:,.0f}"}}] if high is not None else []
 
 
 def expected_path(month: Month, here: tuple[datetime, Decimal]) -> list[tuple[datetime, Decimal]]:
@@ -271,7 +279,14 @@ def reach(phase: Phase, inputs: Inputs, run_rate: int, sheet: Sheet) -> Reach:
     band = {"name": _("budget"), "points": [(n, phase.budget_low, phase.budget_high) for n in (0, ends)]}
     here = {"kind": "here", "x": min(run_rate, ends), "y": cost_at(curve, run_rate), "lift": 0.3,
             "label": _("you are here:\n%(n)s") % {"n": f"{run_rate:,}"}}  # fmt: skip
-    chart = {"series": series, "bands": [band], "marks": [here], "limits": limits(phase), "x_from": 0, "x_to": ends}
+    chart = {
+        "series": series,
+        "bands": [band],
+        "marks": [here],
+        "limits": limits(phase.budget_high),
+        "x_from": 0,
+        "x_to": ends,
+    }
     return Reach(
         phase=phase,
         note_breaks=OURS["slip-phase-2-breaks"](sheet) if noted else None,

@@ -9,6 +9,7 @@ from django.db import models
 
 if TYPE_CHECKING:
     from costs.models import (  # noqa: F401
+        Budget,
         Charge,
         ExchangeRate,
         Justification,
@@ -52,6 +53,12 @@ class PhaseQuerySet(models.QuerySet["Phase"]):
         """The phase whose dates hold this day."""
         held = self.filter(starts_on__lte=day).filter(models.Q(ends_on=None) | models.Q(ends_on__gt=day))
         return held.order_by("-starts_on").first()
+
+
+class BudgetQuerySet(models.QuerySet["Budget"]):
+    def reaching(self, since: date, until: date) -> BudgetQuerySet:
+        """Those with a day from `since` to the day before `until`."""
+        return self.filter(models.Q(ends_on=None) | models.Q(ends_on__gt=since), starts_on__lt=until)
 
 
 class StageQuerySet(models.QuerySet["Stage"]):

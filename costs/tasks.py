@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.utils import timezone
 
-from costs import ledger
+from costs import budgets, ledger
 
 
 @shared_task(time_limit=300)  # the statements are bounded by the vendors' rows, some thousand a month
 def post_ledger() -> None:
     ledger.post()
+
+
+@shared_task(time_limit=60)
+def keep_budget_states() -> None:
+    budgets.keep_budget_states(timezone.now())

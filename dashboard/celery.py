@@ -29,6 +29,7 @@ app.conf.beat_schedule = {
     "poll": every(5, "providers.tasks.poll_due"),
     "check": every(5, "providers.tasks.check_due"),
     "ledger": every(60, "costs.tasks.post_ledger"),
+    "budgets": every(60, "costs.tasks.keep_budget_states"),
     "evaluate": every(15, "alerts.tasks.evaluate"),
     "deliver": every(5, "alerts.tasks.deliver"),
     "ratings": every(10, "traffic.tasks.attach_ratings"),

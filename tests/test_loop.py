@@ -74,7 +74,12 @@ class Team:
         callers.clear()  # nothing of the test before is remembered
         forget()
         Phase.objects.create(
-            slug="now", name="Now", budget_low=5, budget_high=BUDGET, volume_from=0, starts_on=self.now.date()
+            slug="now",
+            name="Now",
+            budget_low=5,
+            budget_high=BUDGET,
+            volume_from=0,
+            starts_on=self.now.date().replace(day=1),
         )
         self.claude = Deployment.objects.create(
             slug=MODEL, name="Claude", provider="anthropic", engine="anthropic", url=f"{vendors.url}/anthropic",

@@ -14,7 +14,7 @@ PLANNERS = ("ops", "manager")
 # In the order of evaluation: whatever watches the others comes last.
 KINDS: dict[str, Kind] = {
     "budget": Kind(
-        label=_("a phase's budget for the month is used up to"),
+        label=_("a budget for the month is used up to"),
         evaluate=money.budgets,
         thresholds={
             "levels": Threshold(_("Levels"), "%", [50, 75, 90, 100], Decimal(1), Decimal(1000), many=True),
@@ -24,7 +24,7 @@ KINDS: dict[str, Kind] = {
         escalate_s=24 * 3600,
     ),
     "budget-forecast": Kind(
-        label=_("the month is on course to end above this share of the phase's budget"),
+        label=_("the month is on course to end above this share of a budget"),
         evaluate=money.forecasts,
         thresholds={
             "percent": Threshold(_("Share of the budget"), "%", 100, Decimal(1), Decimal(1000)),

@@ -8,31 +8,35 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
-from alerts.figures import Figures, PhaseBudget
+from alerts.figures import Figures, MonthBudget
 from alerts.kinds.finding import Asked, Bar, Finding, Words
 from alerts.wording import dollars, exact, percent
+from costs.budgets import spent_in
+from costs.models import Budget
 
 HUNDRED = Decimal(100)
 SEVERITY = {100: "critical", 90: "warning"}
 
 
 def budgets(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
-    """One subject for each phase and month; its level is the highest of the thresholds that the month has reached."""
-    for budget in figures.phase_budgets:
+    """One subject for each budget and month; its level is the highest of the thresholds that the month has reached."""
+    for budget in figures.budgets:
         yield budget_level(figures, budget, asked.many("levels"), asked.one("band"))
-    now = {subject_of(budget) for budget in figures.phase_budgets}
+    now = {budget.subject for budget in figures.budgets}
     yield from filter(None, (ended(figures, subject) for subject in live - now))
 
 
 def ended(figures: Figures, subject: str) -> Finding | None:
-    """What a budget came to whose month is over; None where its phase is no longer planned."""
-    _what, slug, month = subject.split(":")
-    phase = next((phase for phase in figures.phases if phase.slug == slug), None)
+    """What a budget came to whose month is over; None where it is no longer planned."""
+    kind, slug, month = subject.split(":")
     first = date.fromisoformat(f"{month}-01")
-    if phase is None or first >= figures.month_start:
+    if first >= figures.month_start:
         return None
-    spent = figures.spent_in(first)
-    values = {"month": f"{first:%B}", "name": phase.name, "spent": exact(spent), "plan": dollars(phase.budget_high)}
+    came = came_to(figures, kind, slug, first)
+    if came is None:
+        return None
+    name, spent, high = came
+    values = {"month": f"{first:%B}", "name": name, "spent": exact(spent), "plan": dollars(high)}
     return Finding(
         subject=subject,
         title=_("%(month)s is over: %(name)s, %(spent)s of %(plan)s") % values,
@@ -43,12 +47,16 @@ def ended(figures: Figures, subject: str) -> Finding | None:
     )
 
 
-def subject_of(budget: PhaseBudget) -> str:
-    """With the month in it: a new month is a new budget, and the old one's alert ends with it."""
-    return f"phase:{budget.slug}:{budget.month:%Y-%m}"
+def came_to(figures: Figures, kind: str, slug: str, first: date) -> tuple[str, Decimal, Decimal] | None:
+    """Name, spend and budget of a month that is over; None where the budget is gone."""
+    if kind == "phase":
+        phase = next((phase for phase in figures.phases if phase.slug == slug), None)
+        return (phase.name, figures.spent_in(first), phase.budget_high) if phase else None
+    budget = Budget.objects.filter(slug=slug).first()
+    return (budget.name, spent_in(budget, first), budget.high) if budget else None
 
 
-def budget_level(figures: Figures, budget: PhaseBudget, levels: list[Decimal], band: Decimal) -> Finding:
+def budget_level(figures: Figures, budget: MonthBudget, levels: list[Decimal], band: Decimal) -> Finding:
     share = budget.spent * HUNDRED / budget.high if budget.high else HUNDRED
     level = max((int(one) for one in levels if share >= one), default=0)
     held = max((int(one) for one in levels if share >= one - band), default=0)
@@ -60,7 +68,7 @@ def budget_level(figures: Figures, budget: PhaseBudget, levels: list[Decimal], b
     else:
         title = _("Within budget: %(name)s, %(spent)s of %(plan)s") % values
     return Finding(
-        subject=subject_of(budget),
+        subject=budget.subject,
         title=title,
         crossed=level > 0,
         clear=held == 0,
@@ -73,11 +81,11 @@ def budget_level(figures: Figures, budget: PhaseBudget, levels: list[Decimal], b
     )
 
 
-def budget_words(figures: Figures, budget: PhaseBudget, level: int) -> Words:
+def budget_words(figures: Figures, budget: MonthBudget, level: int) -> Words:
     at_least = _("at least") + "\N{NO-BREAK SPACE}" if budget.at_least else ""
     left = budget.high - budget.spent
     if level >= HUNDRED:
-        todo = _("Raise the phase's budget on the Plan page, or slow down what costs most.")
+        todo = _("Raise the budget on the Plan page, or slow down what costs most.")
     else:
         todo = _("Look at what costs most, and whether the month still fits.")
     facts = [
@@ -102,19 +110,19 @@ def budget_words(figures: Figures, budget: PhaseBudget, level: int) -> Words:
         % {"name": budget.name, "share": percent(budget.spent / budget.high), "month": f"{budget.month:%B %Y}"},
         facts=facts,
         bars=bars_of(budget),
-        drivers=drivers(figures) if level else [],
+        drivers=drivers(figures) if level and budget.kind == "phase" else [],
         page="/plan/",
     )
 
 
-def known_from(budget: PhaseBudget) -> str:
+def known_from(budget: MonthBudget) -> str:
     """`billed 90 %, measured 8 %, estimated 2 %`: where the sum is known from, largest first."""
     known = sorted(((amount, kind) for kind, amount in budget.provenance.items() if amount > 0), reverse=True)
     # The two largest say it; the rest stands on the page.
     return ", ".join(f"{kind} {percent(amount / budget.spent)}" for amount, kind in known[:2]) if budget.spent else ""
 
 
-def bars_of(budget: PhaseBudget) -> list[Bar]:
+def bars_of(budget: MonthBudget) -> list[Bar]:
     forecast = budget.forecast[1] if budget.forecast else None
     rows = [(_("Spent"), budget.spent, "us"), (_("Budget"), budget.high, "limit")]
     if forecast is not None:
@@ -139,7 +147,7 @@ def drivers(figures: Figures, most: int = 3) -> list[list[str]]:
 def forecasts(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
     """The month on course to end over its budget; said by the budget itself once it is over."""
     over, band = asked.one("percent"), asked.one("band")
-    for budget in figures.phase_budgets:
+    for budget in figures.budgets:
         if budget.forecast is None or not budget.high:
             continue
         low, median, high = budget.forecast
@@ -153,13 +161,13 @@ def forecasts(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[
             else _("On course: %(name)s, forecast %(forecast)s of %(plan)s")
         )
         yield Finding(
-            subject=subject_of(budget),
+            subject=budget.subject,
             title=title % values,
             crossed=crossed,
             clear=share < over - band,
             value=f"{median:.2f}",
             threshold=f"{budget.high * over / HUNDRED:.2f}",
-            covered_by=subject_of(budget) if is_over else "",
+            covered_by=budget.subject if is_over else "",
             words=budget_words(figures, budget, int(share))
             | Words(
                 todo=_("Decide now whether the budget moves or the traffic does; the month still has time."),

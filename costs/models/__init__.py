@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from costs.models.budgets import Budget, BudgetScope
 from costs.models.decisions import Justification, NoGo
 from costs.models.ledger import Category, Charge, Posting, Provenance
 from costs.models.plan import Phase, Stage
@@ -12,6 +13,8 @@ from costs.models.sharing import Sharing
 from costs.models.sheets import PriceSheet
 
 __all__ = [
+    "Budget",
+    "BudgetScope",
     "Category",
     "Charge",
     "ExchangeRate",

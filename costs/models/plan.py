@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from costs.allowance import Term
 from costs.querysets import PhaseQuerySet, StageQuerySet
 
 
@@ -19,6 +20,7 @@ class Phase(models.Model):
     volume_to = models.PositiveBigIntegerField(null=True, blank=True)  # NULL: no upper end
     starts_on = models.DateField(null=True, blank=True)
     ends_on = models.DateField(null=True, blank=True)
+    carries = models.BooleanField(default=False)  # what last month's budget left is added to this month's
 
     objects = PhaseQuerySet.as_manager()
 
@@ -27,6 +29,13 @@ class Phase(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def term(self) -> Term | None:
+        """Its budget as a stretch of time; None while it has no date."""
+        if self.starts_on is None:
+            return None
+        return Term(self.name, self.budget_low, self.budget_high, self.starts_on, self.ends_on, self.carries)
 
     def holds(self, requests_per_month: int) -> bool:
         """Whether a run rate lies in this phase's band."""

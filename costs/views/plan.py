@@ -15,13 +15,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from costs import plan_page, planning, sheets
-from costs.forms_plan import PhaseForm, StageForm
+from costs import budgets, budgets_page, plan_changes, plan_page, planning, sheets
+from costs.forms_plan import BudgetForm, Named, PhaseForm, StageForm
 from costs.live import Traffic, live_inputs, measure
-from costs.models import Phase, Stage
+from costs.models import Budget, Phase, Stage
 from costs.plan import Plan
 from costs.plan import plan as plan_of
-from providers.audit_log import log, log_form
 from traffic.models import UsageDay
 
 SPLIT_DAYS = timedelta(days=60)
@@ -43,12 +42,14 @@ def plan(request: HttpRequest) -> HttpResponse:
         "month": found.month,
         "left_a_day": plan_page.left_a_day(answer, today),
         "days_left": (found.month.last - today).days + 1,
-        "pace": plan_page.pace(found.month, found.current, now),
+        "pace": plan_page.pace(found.month, found.held, now),
         "phases": plan_page.phase_rows(found, today),
         "stages": plan_page.stages(found.stages, today),
         "research": plan_page.research(sheets.load()),
         "record": plan_page.record(found.month.history),
         "moved": found.current and found.volume_phase and found.current.pk != found.volume_phase.pk,
+        "budgets": budgets_page.rows(budgets.standings(now)),
+        "history": plan_changes.history(),
         "may_change": request.user.has_perm("costs.change_phase"),
         **_split(now, traffic),
         **_reach(now, found, traffic),
@@ -103,14 +104,23 @@ def edit_stage(request: HttpRequest, slug: str | None = None) -> HttpResponse:
     return _edited(request, form, title, reverse("costs:remove-stage", args=[slug]) if slug else "")
 
 
-def _edited(request: HttpRequest, form: PhaseForm | StageForm, title: str, remove_url: str) -> HttpResponse:
+@login_required
+@permission_required("costs.change_phase", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit_budget(request: HttpRequest, slug: str | None = None) -> HttpResponse:
+    """Change a budget, or add one."""
+    budget = get_object_or_404(Budget, slug=slug) if slug else None
+    form = BudgetForm(request.POST or None, instance=budget, initial={} if budget else {"key": request.GET.get("for")})
+    title = _("Change the budget “%(name)s”") % {"name": budget.name} if budget else _("Add a budget to the plan")
+    return _edited(request, form, title, reverse("costs:remove-budget", args=[slug]) if slug else "")
+
+
+def _edited(request: HttpRequest, form: Named, title: str, remove_url: str) -> HttpResponse:
     """The form, or back to the plan once it is saved; 422 with what is wrong."""
     if request.method == "POST" and form.is_valid():
-        added = form.instance.pk is None
-        form.save()
-        log_form(request, form.instance, form, added=added)
-        messages.success(request, _("Saved: %(name)s.") % {"name": form.instance.name})
-        return redirect("costs:plan")
+        with plan_changes.step(request):
+            form.save()
+        return _done(request, _("Saved: %(name)s.") % {"name": form.instance.name})
     context = {"form": form, "title": title, "remove_url": remove_url}
     return render(request, "costs/plan_form.html", context, status=422 if form.is_bound else 200)
 
@@ -121,10 +131,9 @@ def _edited(request: HttpRequest, form: PhaseForm | StageForm, title: str, remov
 def start_phase(request: HttpRequest, slug: str) -> HttpResponseRedirect:
     """Plan a phase from today on."""
     phase = get_object_or_404(Phase, slug=slug)
-    planning.start_phase(phase=phase, day=timezone.now().astimezone(UTC).date())
-    log(request, phase, "Planned from today on.")
-    messages.success(request, _("The plan is now in %(name)s, from today on.") % {"name": phase.name})
-    return redirect("costs:plan")
+    with plan_changes.step(request):
+        planning.start_phase(phase=phase, day=timezone.now().astimezone(UTC).date())
+    return _done(request, _("The plan is now in %(name)s, from today on.") % {"name": phase.name})
 
 
 @login_required
@@ -141,8 +150,34 @@ def remove_stage(request: HttpRequest, slug: str) -> HttpResponseRedirect:
     return _removed(request, get_object_or_404(Stage, slug=slug))
 
 
-def _removed(request: HttpRequest, step: Phase | Stage) -> HttpResponseRedirect:
-    log(request, step, "Removed from the plan.")
-    step.delete()
-    messages.success(request, _("Removed from the plan: %(name)s.") % {"name": step.name})
+@login_required
+@permission_required("costs.change_phase", raise_exception=True)
+@require_POST
+def remove_budget(request: HttpRequest, slug: str) -> HttpResponseRedirect:
+    return _removed(request, get_object_or_404(Budget, slug=slug))
+
+
+def _removed(request: HttpRequest, step: Phase | Stage | Budget) -> HttpResponseRedirect:
+    with plan_changes.step(request):
+        step.delete()
+    return _done(request, _("Removed from the plan: %(name)s.") % {"name": step.name})
+
+
+@login_required
+@permission_required("costs.change_phase", raise_exception=True)
+@require_POST
+def undo_change(request: HttpRequest) -> HttpResponseRedirect:
+    """Take back this person's last change of the plan, unless someone has changed it since."""
+    if plan_changes.undo(request):
+        budgets.keep_budget_states(timezone.now())
+        messages.success(request, _("The plan is as it was before."))
+    else:
+        messages.warning(request, _("The plan was changed since, so this step can no longer be taken back from here."))
+    return redirect("costs:plan")
+
+
+def _done(request: HttpRequest, said: str) -> HttpResponseRedirect:
+    """Back to the plan, which says what was done and offers the way back."""
+    budgets.keep_budget_states(timezone.now())
+    messages.success(request, said, extra_tags=f"undo:{reverse('costs:undo-plan')}")
     return redirect("costs:plan")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from costs.allowance import Allowance, Held
 from costs.forecast import Forecast
 from costs.models import Phase
-from costs.plan import Days, Month, by_day
+from costs.plan import Days, Month, by_day, hold
 from costs.spend import ZERO, Line
 from dashboard.overview.reads import Facts, midnight
 
@@ -31,18 +32,29 @@ class Money:
     pace: Decimal | None
     runs_out_on: date | None
     now: datetime
+    held: Held | None  # the month against the phases' shares of it
+
+    @property
+    def limit(self) -> Decimal | None:
+        """What this month may cost; None: nothing is planned for today."""
+        return self.held.allowance.high if self.held else None
+
+    @property
+    def low(self) -> Decimal | None:
+        return self.held.allowance.low if self.held else None
 
     @property
     def verdict(self) -> str:
-        if self.phase is None:
+        if self.held is None or self.limit is None:
             return "none"
-        if self.month.spent > self.phase.budget_high:
+        if self.held.spent > self.limit:
             return "over"
-        if self.month.forecast is None:
+        said = self.held.forecast
+        if said is None:
             return "early"
-        if self.month.forecast.median > self.phase.budget_high:
+        if said.median > self.limit:
             return "will_pass"
-        return "tight" if self.month.forecast.high > self.phase.budget_high else "inside"
+        return "tight" if said.high > self.limit else "inside"
 
     @property
     def mark(self) -> str:
@@ -59,19 +71,18 @@ class Money:
     @property
     def ahead(self) -> Decimal | None:
         """How much more is spent than an even pace to the budget's high end would have."""
-        return None if self.pace is None else self.month.spent - self.pace
+        return None if self.pace is None or self.held is None else self.held.spent - self.pace
 
     @property
     def share(self) -> Decimal | None:
         """Of the budget's high end."""
-        return self.month.spent / self.phase.budget_high if self.phase and self.phase.budget_high else None
+        return self.held.share if self.held else None
 
     @property
     def to_spare(self) -> Decimal | None:
         """What the forecast leaves of the budget's high end; negative where it passes it."""
-        if self.phase is None or self.month.forecast is None:
-            return None
-        return self.phase.budget_high - self.month.forecast.median
+        said = self.held.forecast if self.held else None
+        return self.limit - said.median if self.limit is not None and said else None
 
     @property
     def known(self) -> tuple[str, Decimal] | None:
@@ -89,6 +100,7 @@ class Money:
 
 def money(facts: Facts) -> Money:
     month, phase = facts.month, facts.phase
+    held = hold(facts.phases, month, facts.days) if phase else None
     before, ends = same_days_before(facts.days, month.first, facts.today)
     return Money(
         month=month,
@@ -100,9 +112,10 @@ def money(facts: Facts) -> Money:
         provenance=by_provenance(line for line in facts.days.lines if line.day >= month.first),
         before=before,
         before_ends=ends,
-        pace=phase.budget_high * elapsed(month, facts.now) if phase else None,
-        runs_out_on=month.runs_out_on(phase.budget_high) if phase else None,
+        pace=held.allowance.high * elapsed(held.allowance, facts.now) if held else None,
+        runs_out_on=held.runs_out_on if held else None,
         now=facts.now,
+        held=held,
     )
 
 
@@ -122,10 +135,11 @@ def same_days_before(days: Days, first: date, today: date) -> tuple[Decimal | No
     return (sum(amounts.values(), ZERO) if amounts else None), ends
 
 
-def elapsed(month: Month, now: datetime) -> Decimal:
-    """The share of the month that is over."""
-    whole = midnight(month.last) + timedelta(days=1) - midnight(month.first)
-    return Decimal(int((now.astimezone(UTC) - midnight(month.first)).total_seconds())) / int(whole.total_seconds())
+def elapsed(given: Allowance, now: datetime) -> Decimal:
+    """The share of a budget's days in this month that is over."""
+    whole = midnight(given.end) - midnight(given.first)
+    gone = min(max(now.astimezone(UTC) - midnight(given.first), timedelta()), whole)
+    return Decimal(int(gone.total_seconds())) / int(whole.total_seconds())
 
 
 def months_between(first: date, last: date) -> int:

@@ -15,7 +15,7 @@ from django.urls import reverse
 from alerts import links
 from alerts.defaults import ensure_defaults as alert_rules
 from alerts.models import Alert, Delivery, Rule, Silence, Transition
-from costs.models import Charge, Phase, Stage
+from costs.models import Budget, Charge, Phase, Stage
 from providers.models import Account, Deployment, Maintenance
 from tests.traffic.people import arrive
 from traffic.models import Application, Key, Rating, Route
@@ -100,9 +100,13 @@ def of_costs() -> dict[str, dict[str, Any]]:
     stage = Stage.objects.create(
         slug="sample", name="Sample", starts_on=date(2026, 1, 1), ends_on=date(2026, 2, 1), budget=100
     )
+    budget = Budget.objects.create(
+        slug="sample", name="Sample", scope="task", subject="rag", low=1, high=2, starts_on=date(2026, 1, 1)
+    )
     found: dict[str, dict[str, Any]] = {"costs:withdraw-switch": {"kind": "private"}}
     found |= {f"costs:{name}": {"pk": charge.pk} for name in ("charge", "charge-delete", "charge-undo")}
     found |= {f"costs:{name}": {"slug": phase.slug} for name in ("phase", "start-phase", "remove-phase")}
+    found |= {f"costs:{name}": {"slug": budget.slug} for name in ("budget", "remove-budget")}
     return found | {f"costs:{name}": {"slug": stage.slug} for name in ("stage", "remove-stage")}
 
 

@@ -24,7 +24,7 @@ from alerts.models import Alert, Rule
 from costs.evidence import Rated
 from costs.forecast import Forecast
 from costs.models import Phase
-from costs.plan import Month
+from costs.plan import Days, Month, hold
 from costs.spend import spend
 from dashboard.demo.files import PROGRESS, write_json
 from dashboard.overview.money import Money, months_between
@@ -240,8 +240,11 @@ def money(spent: int, forecast: tuple[int, int, int] | None, high: int | None = 
         low, median, top = (Decimal(value) for value in forecast)
         said = Forecast(low, median, top, Decimal(spent), Decimal(0), 14, Decimal(0), ())
     month = Month(FIRST, date(2026, 11, 30), Decimal(spent), 1000, 0, said, "", {FIRST: Decimal(spent)}, {})
-    planned = Phase(name="P", budget_low=300, budget_high=Decimal(high), volume_from=0) if high else None
-    return Money(month, planned, 1, None, {"billed": Decimal(spent)}, None, FIRST, Decimal(200), None, NOON)
+    held, planned = None, None
+    if high:
+        planned = Phase(name="P", budget_low=300, budget_high=Decimal(high), volume_from=0, starts_on=FIRST)
+        held = hold([planned], month, Days(FIRST, [], []))
+    return Money(month, planned, 1, None, {"billed": Decimal(spent)}, None, FIRST, Decimal(200), None, NOON, held)
 
 
 @pytest.mark.parametrize(

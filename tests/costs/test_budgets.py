@@ -1,0 +1,258 @@
+"""Budgets: the arithmetic of a month, where each stands, what the page and the forms say, what routes are told."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alerts.figures import Figures
+from costs.allowance import Allowance, Term, allowance
+from costs.budgets import keep_budget_states, standings
+from costs.models import Budget, Phase
+from costs.plan import plan
+from tests.alerts.test_kinds import findings
+from tests.costs.people import client_of, text
+from tests.costs.test_spend import usage
+from traffic.models import Application
+
+D = Decimal
+NOW = datetime(2026, 9, 16, 12, tzinfo=UTC)
+SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
+
+
+def term(starts_on: date, ends_on: date | None = None, high: int = 300, carries: bool = False) -> Term:
+    return Term("t", D(high) / 2, D(high), starts_on, ends_on, carries)
+
+
+def may_cost(*terms: Term, days: dict[date, Decimal] | None = None) -> Allowance:
+    found = allowance(terms, SEPTEMBER, days)
+    assert found is not None
+    return found
+
+
+# The arithmetic.
+
+
+def test_a_budget_that_starts_inside_a_month_has_its_share_of_the_days() -> None:
+    found = may_cost(term(date(2026, 9, 16)))
+    assert (found.low, found.high, found.first, found.end) == (D(75), D(150), date(2026, 9, 16), OCTOBER)
+    assert allowance([term(OCTOBER)], SEPTEMBER) is None
+    assert allowance([term(date(2026, 8, 1), SEPTEMBER)], SEPTEMBER) is None
+
+
+def test_two_phases_that_meet_inside_a_month_give_it_their_shares_together() -> None:
+    found = may_cost(term(date(2026, 6, 1), high=150), term(date(2026, 9, 11), high=450))
+    assert found.high == 50 + 300
+    assert not found.plain
+
+
+@pytest.mark.parametrize(("spent", "carried"), [(250, 50), (300, 0), (340, 0)])
+def test_what_last_months_own_budget_left_is_added_and_overspending_is_not(spent: int, carried: int) -> None:
+    days = {date(2026, 8, 3): D(spent), SEPTEMBER: D(999)}
+    assert may_cost(term(date(2026, 1, 1), carries=True), days=days).carried == carried
+    assert may_cost(term(date(2026, 1, 1)), days=days).carried == 0
+    assert may_cost(term(SEPTEMBER, carries=True), days=days).carried == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.dates(date(2026, 7, 1), date(2026, 11, 1)), min_size=1, max_size=5, unique=True))
+def test_phases_in_a_row_never_give_a_month_more_than_its_days(starts: list[date]) -> None:
+    found = allowance([term(day) for day in starts], SEPTEMBER)
+    days = sum(part.days for part in found.parts) if found else 0
+    assert days == max(0, (OCTOBER - max(SEPTEMBER, min(starts))).days)
+
+
+# Where they stand.
+
+
+def budget(scope: str = "everything", subject: str = "", high: str = "300", **more: Any) -> Budget:
+    values: dict[str, Any] = {"low": 0, "starts_on": date(2026, 1, 1), "name": f"{scope} {subject}", **more}
+    slug = f"{scope}-{subject}-{Budget.objects.count()}"
+    return Budget.objects.create(slug=slug, scope=scope, subject=subject, high=D(high), **values)
+
+
+@pytest.fixture
+def shop(db: Any) -> Application:
+    owner = User.objects.create_user("mara")
+    shop = Application.objects.create(slug="shop", name="Shop", owner=owner)
+    lab = Application.objects.create(slug="lab", name="Lab")
+    for n in range(1, 50):
+        day = NOW.date() - timedelta(days=n)
+        usage(day=day, cost=D(4), application_id=shop.pk, task="rag")
+        usage(day=day, cost=D(2), application_id=lab.pk, task="code")
+        usage(day=day, cost=D(1), application_id=lab.pk, task="code", provider="openai", model="gpt")
+    return shop
+
+
+def test_each_scope_is_held_against_its_own_spend(shop: Application) -> None:
+    wanted = {
+        ("everything", ""): 7, ("provider", "openai"): 1, ("application", "shop"): 4, ("owner", "mara"): 4,
+        ("task", "code"): 3, ("application", "gone"): 0,
+    }  # fmt: skip
+    for scope, subject in wanted:
+        budget(scope, subject)
+    found = {(one.budget.scope, one.budget.subject): one.held for one in standings(NOW)}
+    assert {key: held.spent for key, held in found.items()} == {key: 15 * n for key, n in wanted.items()}
+    forecasts = {key: held.forecast for key, held in found.items() if held.forecast}
+    assert abs(forecasts["application", "shop"].median - 120) < 1
+    assert abs(forecasts["everything", ""].median - 210) < 1
+
+
+def test_the_day_that_a_budget_runs_out_and_what_is_left_count_its_own_days_alone(shop: Application) -> None:
+    budget("application", "shop", "40", starts_on=date(2026, 9, 11))
+    [one] = standings(NOW)
+    assert one.held.allowance.high == D("26.67")
+    assert (one.held.spent, one.held.left) == (D(20), D("6.67"))
+    assert one.held.forecast is not None
+    assert abs(one.held.forecast.median - 80) < 1
+    assert one.held.runs_out_on == date(2026, 9, 17)
+    assert one.state == "will_pass"
+
+
+def test_a_budget_with_too_few_days_has_no_forecast(db: Any) -> None:
+    usage(day=NOW.date() - timedelta(days=2), cost=D(4), task="rag")
+    budget("task", "rag")
+    [one] = standings(NOW)
+    assert (one.state, one.held.forecast, one.held.spent) == ("early", None, D(4))
+    assert one.month.reason.startswith("Too little data")
+
+
+def test_statements_do_not_grow_with_budgets(shop: Application, django_assert_max_num_queries: Any) -> None:
+    for n in range(9):
+        budget("task", f"t{n}")
+        budget("application", f"a{n}")
+    with django_assert_max_num_queries(26):  # one for the leases ahead of each
+        standings(NOW)
+
+
+def budget_states() -> dict[str, str]:
+    return dict(Application.objects.values_list("slug", "budget_state"))
+
+
+def test_an_application_learns_whether_it_is_within_its_budget(shop: Application) -> None:
+    mine = budget("application", "shop", "59.99")
+    keep_budget_states(NOW)
+    assert budget_states() == {"shop": "over", "lab": "unknown"}
+    Budget.objects.filter(pk=mine.pk).update(high=D(60))
+    keep_budget_states(NOW)
+    assert budget_states()["shop"] == "within"
+    mine.delete()
+    keep_budget_states(NOW)
+    assert budget_states()["shop"] == "unknown"
+
+
+def test_a_phase_that_began_inside_the_month_has_its_share(shop: Application) -> None:
+    Phase.objects.create(
+        slug="p", name="P", budget_low=0, budget_high=300, volume_from=0, starts_on=date(2026, 9, 11)
+    )  # fmt: skip
+    held = plan(NOW).held
+    assert held is not None
+    assert (held.allowance.high, held.spent) == (D(200), D(35))
+
+
+# Alerts.
+
+
+def test_every_budget_is_an_alert_of_its_own_and_ends_with_its_month(shop: Application) -> None:
+    budget("application", "shop", "61", name="Shop")
+    budget("task", "code", "300", name="Code")
+    found = {one.subject: one for one in findings("budget", NOW)}
+    assert {subject: one.level for subject, one in found.items()} == {
+        "budget:application-shop-0:2026-09": 90, "budget:task-code-1:2026-09": 0,
+    }  # fmt: skip
+    assert found["budget:application-shop-0:2026-09"].title == "90 % of budget: Shop, $60.00 of $61"
+    ended = findings("budget", NOW, live=frozenset({"budget:application-shop-0:2026-08", "budget:gone:2026-08"}))
+    assert [one.title for one in ended if one.clear and "is over" in one.title] == [
+        "August is over: Shop, $124.00 of $61"
+    ]
+
+
+def test_a_carried_rest_raises_what_the_phases_alert_is_held_against(shop: Application) -> None:
+    Phase.objects.create(
+        slug="p", name="P", budget_low=0, budget_high=300, volume_from=0, starts_on=date(2026, 8, 1), carries=True
+    )
+    [one] = Figures(NOW).budgets
+    assert one.high == 300 + (300 - 31 * 7)
+
+
+# The page and its forms.
+
+
+@pytest.fixture
+def manager(db: Any) -> Client:
+    Phase.objects.create(slug="now", name="Now", budget_low=50, budget_high=150, volume_from=0)
+    return client_of("manager")
+
+
+GIVEN = {"key": "task:rag", "name": "", "low": 0, "high": 10, "starts_on": "2026-01-01", "ends_on": ""}
+
+
+def test_a_budget_is_added_shown_removed_and_brought_back(manager: Client) -> None:
+    assert "No budget is held beside" in text(manager, "/plan/")
+    for n in range(1, 20):
+        usage(day=timezone.now().date() - timedelta(days=n), cost=D(1), task="rag")
+    assert manager.post("/plan/budgets/add/", GIVEN).status_code == 302
+    made = Budget.objects.get()
+    assert (made.slug, made.name, made.scope, made.subject) == ("rag", "RAG", "task", "rag")
+    page = text(manager, "/plan/")
+    assert "RAG" in page and "/plan/budgets/rag/" in page
+    assert "phase" not in page.split('id="history-h"')[1].split("</section>")[0]
+    manager.post("/plan/budgets/rag/remove/")
+    assert not Budget.objects.exists()
+    assert "removed" in text(manager, "/plan/")
+    manager.post("/plan/undo/")
+    assert Budget.objects.get() == made
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "sentence"),
+    [
+        ({"high": 0}, "high", "would be spent by the first request"),
+        ({"low": -1}, "low", "cannot be negative"),
+        ({"low": 11}, "high", "must not be below the low end"),
+        ({"ends_on": "2025-01-01"}, "ends_on", "must end after its first day"),
+        ({"key": "task:none"}, "key", "Select a valid choice"),
+        ({"starts_on": ""}, "starts_on", "required"),
+    ],
+)
+def test_a_budget_that_cannot_be_is_refused_at_its_field(
+    manager: Client, changes: dict[str, Any], field: str, sentence: str
+) -> None:
+    answer = manager.post("/plan/budgets/add/", {**GIVEN, **changes})
+    assert answer.status_code == 422
+    assert list(answer.context["form"].errors) == [field]
+    assert sentence in answer.context["form"].errors[field][0]
+    assert not Budget.objects.exists()
+
+
+def test_two_budgets_for_the_same_must_not_overlap(manager: Client) -> None:
+    for starts_on, ends_on, status in (("2026-03-01", "2026-06-01", 302), ("2026-01-01", "", 422),
+                                       ("2026-05-31", "", 422), ("2026-06-01", "", 302)):  # fmt: skip
+        answer = manager.post("/plan/budgets/add/", {**GIVEN, "starts_on": starts_on, "ends_on": ends_on})
+        assert answer.status_code == status, (starts_on, ends_on)
+    assert "which is for the same" in manager.post("/plan/budgets/add/", GIVEN).content.decode()
+
+
+def test_the_history_says_who_changed_what_from_what(manager: Client) -> None:
+    given = {"name": "Now", "volume_from": 0, "budget_low": 50, "budget_high": "175.50"}
+    manager.post("/plan/phases/now/", given)
+    page = text(manager, "/plan/")
+    assert "a-manager changed the plan last" in page
+    assert "Budget a month, high, USD</span>150.00" in page
+    assert "Budget a month, high, USD</span>175.50" in page
+
+
+def test_a_step_cannot_be_taken_back_once_the_plan_has_changed_since(manager: Client) -> None:
+    manager.post("/plan/phases/now/remove/")
+    Phase.objects.create(slug="other", name="Other", budget_low=1, budget_high=2, volume_from=0)
+    manager.post("/plan/undo/")
+    assert list(Phase.objects.values_list("slug", flat=True)) == ["other"]
+    assert "can no longer be taken back" in text(manager, "/plan/")
