@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from costs.views import breakeven, decide, plan, scenarios
+from costs.views import breakeven, decide, plan, plan_drafts, scenarios
 from costs.views.charges import charge_add, charge_delete, charge_edit, charge_undo, charges
 from costs.views.spend import spend
 
@@ -28,6 +28,8 @@ urlpatterns = [
     path("plan/budgets/add/", plan.edit_budget, name="add-budget"),
     path("plan/budgets/<slug:slug>/", plan.edit_budget, name="budget"),
     path("plan/budgets/<slug:slug>/remove/", plan.remove_budget, name="remove-budget"),
+    path("plan/copy/", plan_drafts.copy_plan, name="copy-plan"),
+    path("plan/research/", plan_drafts.research_plan, name="research-plan"),
     path("plan/undo/", plan.undo_change, name="undo-plan"),
     path("break-even/", breakeven.break_even, name="break-even"),
     path("break-even/break-even.json", breakeven.break_even_json, name="break-even-json"),

@@ -136,6 +136,8 @@ ACCESS: dict[str, Access] = {
     "costs:add-budget": form(PLANNERS),
     "costs:budget": form(PLANNERS),
     "costs:remove-budget": action(PLANNERS),
+    "costs:copy-plan": form(PLANNERS),
+    "costs:research-plan": form(PLANNERS),
     "costs:undo-plan": action(PLANNERS),
     "costs:break-even": page(FIGURES),
     "costs:break-even-json": page(FIGURES),

@@ -120,7 +120,7 @@ def _edited(request: HttpRequest, form: Named, title: str, remove_url: str) -> H
     if request.method == "POST" and form.is_valid():
         with plan_changes.step(request):
             form.save()
-        return _done(request, _("Saved: %(name)s.") % {"name": form.instance.name})
+        return done(request, _("Saved: %(name)s.") % {"name": form.instance.name})
     context = {"form": form, "title": title, "remove_url": remove_url}
     return render(request, "costs/plan_form.html", context, status=422 if form.is_bound else 200)
 
@@ -133,7 +133,7 @@ def start_phase(request: HttpRequest, slug: str) -> HttpResponseRedirect:
     phase = get_object_or_404(Phase, slug=slug)
     with plan_changes.step(request):
         planning.start_phase(phase=phase, day=timezone.now().astimezone(UTC).date())
-    return _done(request, _("The plan is now in %(name)s, from today on.") % {"name": phase.name})
+    return done(request, _("The plan is now in %(name)s, from today on.") % {"name": phase.name})
 
 
 @login_required
@@ -160,7 +160,7 @@ def remove_budget(request: HttpRequest, slug: str) -> HttpResponseRedirect:
 def _removed(request: HttpRequest, step: Phase | Stage | Budget) -> HttpResponseRedirect:
     with plan_changes.step(request):
         step.delete()
-    return _done(request, _("Removed from the plan: %(name)s.") % {"name": step.name})
+    return done(request, _("Removed from the plan: %(name)s.") % {"name": step.name})
 
 
 @login_required
@@ -176,7 +176,7 @@ def undo_change(request: HttpRequest) -> HttpResponseRedirect:
     return redirect("costs:plan")
 
 
-def _done(request: HttpRequest, said: str) -> HttpResponseRedirect:
+def done(request: HttpRequest, said: str) -> HttpResponseRedirect:
     """Back to the plan, which says what was done and offers the way back."""
     budgets.keep_budget_states(timezone.now())
     messages.success(request, said, extra_tags=f"undo:{reverse('costs:undo-plan')}")

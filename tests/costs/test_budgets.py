@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from alerts.figures import Figures
 from costs.allowance import Allowance, Term, allowance
 from costs.budgets import keep_budget_states, standings
-from costs.models import Budget, Phase
+from costs.models import Budget, Phase, Stage
 from costs.plan import plan
 from tests.alerts.test_kinds import findings
 from tests.costs.people import client_of, text
@@ -256,3 +256,60 @@ def test_a_step_cannot_be_taken_back_once_the_plan_has_changed_since(manager: Cl
     manager.post("/plan/undo/")
     assert list(Phase.objects.values_list("slug", flat=True)) == ["other"]
     assert "can no longer be taken back" in text(manager, "/plan/")
+
+
+# Copies and the research's plan.
+
+
+def test_a_month_is_copied_to_the_next_after_a_look_at_it_and_taken_back(manager: Client) -> None:
+    Phase.objects.update(starts_on=date(2026, 9, 10), ends_on=date(2026, 11, 1))
+    budget("task", "rag", ends_on=OCTOBER)
+    budget("task", "qa")
+    asked = {"source": "2026-09", "target": "2026-12"}
+    page = manager.get("/plan/copy/", asked)
+    assert [(draft.name, bool(draft.problem)) for draft in page.context["drafts"]] == [
+        ("Now (December 2026)", False), ("task qa", True), ("task rag", False),
+    ]  # fmt: skip
+    assert "goes on by itself" in page.content.decode()
+    assert Phase.objects.count() == 1
+    assert manager.post("/plan/copy/", asked).status_code == 302
+    copied = Phase.objects.get(name="Now (December 2026)")
+    assert (copied.starts_on, copied.ends_on, copied.budget_high) == (date(2026, 12, 10), date(2027, 1, 1), 150)
+    assert Budget.objects.get(subject="rag", starts_on__gt=OCTOBER).ends_on == date(2027, 1, 1)
+    again = manager.post("/plan/copy/", asked)
+    assert again.status_code == 422
+    assert "overlap with those of" in again.content.decode()
+    manager.post("/plan/undo/")
+    assert (Phase.objects.count(), Budget.objects.count()) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "sentence"),
+    [
+        ("2026-13", "2027-01", "Write a year like 2026 or a month like 2026-09"),
+        ("2026", "2027-01", "Copy a year to a year"),
+        ("2026", "2026", "choose another one"),
+        ("", "2026", "required"),
+    ],
+)
+def test_a_copy_that_cannot_be_is_refused_at_its_field(
+    manager: Client, source: str, target: str, sentence: str
+) -> None:
+    answer = manager.post("/plan/copy/", {"source": source, "target": target})
+    assert answer.status_code == 422
+    assert sentence in answer.content.decode()
+
+
+def test_the_researchs_six_months_come_as_a_template_with_their_contradiction_told(manager: Client) -> None:
+    Phase.objects.all().delete()
+    page = text(manager, "/plan/research/?starts_on=2027-01-04")
+    assert "The note plans $1,920 against $3,000, and the $3,000 do not follow from its own prices" in page
+    assert "so the saving is $915 (32" in page
+    manager.post("/plan/research/", {"starts_on": "2027-01-04"})
+    stages = [(stage.starts_on, stage.ends_on, int(stage.budget)) for stage in Stage.objects.all()]
+    assert stages == [
+        (date(2027, 1, 4), date(2027, 1, 18), 50), (date(2027, 1, 18), date(2027, 2, 1), 120),
+        (date(2027, 2, 1), date(2027, 7, 1), 1750),
+    ]  # fmt: skip
+    assert [phase.starts_on for phase in Phase.objects.all()] == [date(2027, 1, 4), date(2027, 2, 1), None]
+    assert "Nothing can be added" in text(manager, "/plan/research/?starts_on=2027-01-04")
