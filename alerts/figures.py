@@ -11,6 +11,7 @@ from functools import cached_property
 from django.db.models import Count, Max, Min, Sum
 
 from alerts.models import Address, Rule
+from alerts.named.present import Present
 from costs.allowance import Allowance, Held, allowance
 from costs.breakeven import Inputs, Result, compute
 from costs.budgets import Standing, standings
@@ -92,6 +93,11 @@ class Figures:
         self.now = now
         self.today = now.date()
         self.month_start = self.today.replace(day=1)
+
+    @cached_property
+    def present(self) -> Present:
+        """The named figures that people's rules watch."""
+        return Present(self)
 
     @cached_property
     def month(self) -> Spend:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from django.utils.translation import gettext as _
-
 from alerts.states import Sight
+from alerts.thresholds import Asked as Asked  # said again for the kinds, which need little else
+from alerts.thresholds import BadThreshold as BadThreshold
+from alerts.thresholds import Threshold as Threshold
 
 if TYPE_CHECKING:
     from alerts.figures import Figures
@@ -61,60 +61,6 @@ class Finding:
         return Sight(self.crossed, self.clear, self.level, self.held, self.since)
 
 
-class BadThreshold(Exception):
-    """A rule's number is missing, no number or out of bounds; the text says which."""
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """A number that a kind of rule needs; `many` takes a list of them in rising order."""
-
-    label: str
-    unit: str
-    default: Any
-    least: Decimal = Decimal(0)
-    most: Decimal = Decimal(10**9)
-    many: bool = False
-
-    def read(self, given: Any) -> Decimal | list[Decimal]:
-        """The number or numbers meant by `given`. Raises BadThreshold."""
-        if not self.many:
-            return self.number(given)
-        values = given if isinstance(given, list | tuple) else str(given).replace(",", " ").split()
-        if not values:
-            raise BadThreshold(_("%(label)s: give at least one number.") % {"label": self.label})
-        return sorted({self.number(value) for value in values})
-
-    def number(self, given: Any) -> Decimal:
-        try:
-            number = Decimal(str(given).strip())
-        except InvalidOperation:
-            raise BadThreshold(
-                _("%(label)s: %(given)s is no number.") % {"label": self.label, "given": given}
-            ) from None
-        if not number.is_finite() or not self.least <= number <= self.most:
-            bounds = {"label": self.label, "least": self.least, "most": self.most, "unit": self.unit}
-            raise BadThreshold(_("%(label)s must be between %(least)s and %(most)s %(unit)s.") % bounds)
-        return number
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A rule's thresholds, read; what the rule leaves out has the kind's default."""
-
-    values: Mapping[str, Decimal | list[Decimal]]
-
-    def one(self, name: str) -> Decimal:
-        value = self.values[name]
-        assert isinstance(value, Decimal)
-        return value
-
-    def many(self, name: str) -> list[Decimal]:
-        value = self.values[name]
-        assert isinstance(value, list)
-        return value
-
-
 Evaluate = Callable[["Figures", Asked, frozenset[str]], Iterable[Finding]]
 
 
@@ -130,8 +76,10 @@ class Kind:
     for_s: int = 0
     clear_for_s: int = 0
     escalate_s: int | None = None
+    shipped: bool = True  # every installation starts with one of it; else people make theirs
+    say: Callable[[Mapping[str, Any]], str] | None = None  # what a rule looks for, where its numbers do not say it
     every_s: int = 0  # least time between two evaluations, for figures that are dear and move slowly
 
     def read(self, given: Mapping[str, Any]) -> Asked:
         """A rule's thresholds over the defaults. Raises BadThreshold."""
-        return Asked({name: kind.read(given.get(name, kind.default)) for name, kind in self.thresholds.items()})
+        return Asked({name: kind.read(given.get(name, kind.default)) for name, kind in self.thresholds.items()}, given)

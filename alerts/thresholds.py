@@ -1,0 +1,65 @@
+"""The numbers of a rule: what a kind asks for, and what a person gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+
+class BadThreshold(Exception):
+    """A rule's number is missing, no number or out of bounds; the text says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A number that a kind of rule needs; `many` takes a list of them in rising order."""
+
+    label: str
+    unit: str
+    default: Any
+    least: Decimal = Decimal(0)
+    most: Decimal = Decimal(10**9)
+    many: bool = False
+
+    def read(self, given: Any) -> Decimal | list[Decimal]:
+        """The number or numbers meant by `given`. Raises BadThreshold."""
+        if not self.many:
+            return self.number(given)
+        values = given if isinstance(given, list | tuple) else str(given).replace(",", " ").split()
+        if not values:
+            raise BadThreshold(_("%(label)s: give at least one number.") % {"label": self.label})
+        return sorted({self.number(value) for value in values})
+
+    def number(self, given: Any) -> Decimal:
+        try:
+            number = Decimal(str(given).strip())
+        except InvalidOperation:
+            raise BadThreshold(
+                _("%(label)s: %(given)s is no number.") % {"label": self.label, "given": given}
+            ) from None
+        if not number.is_finite() or not self.least <= number <= self.most:
+            bounds = {"label": self.label, "least": self.least, "most": self.most, "unit": self.unit}
+            raise BadThreshold(_("%(label)s must be between %(least)s and %(most)s %(unit)s.") % bounds)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A rule's thresholds, read; what the rule leaves out has the kind's default."""
+
+    values: Mapping[str, Decimal | list[Decimal]]
+    given: Mapping[str, Any] = field(default_factory=dict)  # as the rule keeps it, for kinds that ask for more
+
+    def one(self, name: str) -> Decimal:
+        value = self.values[name]
+        assert isinstance(value, Decimal)
+        return value
+
+    def many(self, name: str) -> list[Decimal]:
+        value = self.values[name]
+        assert isinstance(value, list)
+        return value
