@@ -22,7 +22,7 @@ NAMES = {
 def ensure_defaults() -> None:
     """Add the rules that are missing; one that a person changed or switched off stays as it is."""
     there = set(Rule.objects.values_list("slug", flat=True))
-    missing = [rule_of(kind) for kind in KINDS if kind not in there]
+    missing = [rule_of(name) for name, kind in KINDS.items() if kind.shipped and name not in there]
     Rule.objects.bulk_create(missing, ignore_conflicts=True)
 
 

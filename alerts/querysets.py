@@ -26,8 +26,12 @@ UNSENT = ("waiting", "sending", "failed")
 
 
 class RuleQuerySet(models.QuerySet["Rule"]):
+    def kept(self) -> RuleQuerySet:
+        """Those that nobody deleted."""
+        return self.filter(deleted_at=None)
+
     def enabled(self) -> RuleQuerySet:
-        return self.filter(enabled=True)
+        return self.kept().filter(enabled=True)
 
     def named(self, kind: str) -> str:
         """What people call the first rule of a kind; the kind itself where there is none."""
@@ -38,7 +42,7 @@ class RuleQuerySet(models.QuerySet["Rule"]):
         shown = Q(alerts__state__in=("open", "acknowledged"))
         opened = Q(alerts__opened_at__isnull=False)
         acknowledged = Q(alerts__acknowledged_at__isnull=False)
-        return self.annotate(
+        return self.kept().annotate(
             shown=models.Count("alerts", filter=shown, distinct=True),
             fired=models.Count("alerts", filter=opened, distinct=True),
             answered=models.Count("alerts", filter=opened & acknowledged, distinct=True),

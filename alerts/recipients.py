@@ -1,7 +1,8 @@
-"""Who is told: a rule's own people, else the groups of its kind; minus who opted out and whom the servers refuse."""
+"""Who is told: a rule's people and groups, else those of its kind; minus who opted out and whom servers refuse."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -20,10 +21,13 @@ class Directory:
 
     groups: dict[str, list[str]] = field(default_factory=dict)
     excluded: set[str] | None = None
+    opted_out: dict[int, set[str]] | None = None
 
     def of_rule(self, rule: Rule, groups: Iterable[str]) -> list[str]:
         """E-mail addresses for a rule's alerts, each once, in a stable order."""
-        own = list(rule.recipients.filter(is_active=True).exclude(email="").values_list("email", flat=True))
+        people = rule.recipients.all() if rule.pk else []  # read along by lists
+        own = [person.email for person in people if person.is_active and person.email]
+        own += [address for group in rule.groups for address in self.of_group(group)]
         found = own or [address for group in groups for address in self.of_group(group)] or self.of_group(OPS)
         return self.without(rule, found)
 
@@ -40,6 +44,10 @@ class Directory:
         if self.excluded is None:
             disabled = Address.objects.filter(disabled_at__isnull=False)
             self.excluded = {address.lower() for address in disabled.values_list("address", flat=True)}
-        out = {address.lower() for address in OptOut.objects.filter(rule=rule).values_list("address", flat=True)}
+        if self.opted_out is None:
+            self.opted_out = defaultdict(set)
+            for rule_id, address in OptOut.objects.values_list("rule_id", "address"):
+                self.opted_out[rule_id].add(address.lower())
+        out = self.opted_out.get(rule.pk, set())
         unique = {address.lower(): address for address in reversed(list(addresses))}
         return [address for low, address in reversed(unique.items()) if low not in out | self.excluded]

@@ -8,8 +8,8 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 
 from alerts.kinds import KINDS
-from alerts.kinds.finding import BadThreshold
-from alerts.models import Rule
+from alerts.kinds.finding import BadThreshold, Kind
+from alerts.models import Channel, Rule
 from alerts.wording import listed, span
 
 
@@ -17,18 +17,27 @@ def sentence(rule: Rule) -> str:
     """`When a deployment is down (one mail for a vendor from: 3 deployments down), tell ops.`"""
     kind = KINDS[rule.kind]
     try:
-        read = kind.read(rule.thresholds).values
+        what = kind.say(rule.thresholds) if kind.say else with_numbers(kind, rule)
     except BadThreshold as error:
         return str(error)
-    numbers = [
-        f"{_(kind.thresholds[name].label)}: {amount(value)} {_(kind.thresholds[name].unit)}"
-        for name, value in read.items()
-    ]
-    what = _(kind.label) + (f" ({'; '.join(numbers)})" if numbers else "")
     lasting = _(" for %(span)s") % {"span": span(timedelta(seconds=rule.for_s))} if rule.for_s else ""
     named = [person.get_username() for person in rule.recipients.all()] if rule.pk else []
-    whom = listed(named or list(kind.groups))
-    return _("When %(what)s%(lasting)s, tell %(whom)s.") % {"what": what, "lasting": lasting, "whom": whom}
+    values = {"what": what, "lasting": lasting, "whom": listed([*rule.groups, *named] or list(kind.groups))}
+    if rule.channel == Channel.EMAIL and kind.shipped:
+        return _("When %(what)s%(lasting)s, tell %(whom)s.") % values
+    return _("When %(what)s%(lasting)s, tell %(whom)s by %(channel)s.") % {
+        **values,
+        "channel": rule.get_channel_display(),
+    }
+
+
+def with_numbers(kind: Kind, rule: Rule) -> str:
+    """The kind's label and its numbers. Raises BadThreshold."""
+    numbers = [
+        f"{_(kind.thresholds[name].label)}: {amount(value)} {_(kind.thresholds[name].unit)}"
+        for name, value in kind.read(rule.thresholds).values.items()
+    ]
+    return _(kind.label) + (f" ({'; '.join(numbers)})" if numbers else "")
 
 
 def amount(value: Decimal | list[Decimal]) -> str:

@@ -104,6 +104,7 @@ class Writer:
             Delivery(
                 alert=alert,
                 transition=transition,
+                channel=alert.rule.channel,
                 recipient=address,
                 due_at=self.at,
                 message_id=message_id(alert, transition, address),

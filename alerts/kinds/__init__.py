@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.utils.translation import gettext_noop as _
 
-from alerts.kinds import money, system, uptime, usage, vendors, volume
+from alerts.kinds import figure, money, system, uptime, usage, vendors, volume
 from alerts.kinds.finding import Kind, Threshold
 
 PLANNERS = ("ops", "manager")
@@ -80,6 +80,13 @@ KINDS: dict[str, Kind] = {
         label=_("a lease is billed while nobody uses it"),
         evaluate=vendors.leases,
         thresholds={"hours": Threshold(_("Idle or stopped for"), "hours", 6, Decimal("0.1"))},
+        every_s=60,
+    ),
+    "figure": Kind(
+        label=_("a figure has crossed a line that somebody drew"),
+        evaluate=figure.watched,
+        say=figure.sentence,
+        shipped=False,
         every_s=60,
     ),
     "system": Kind(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alerts.models.deliveries import Address, Delivery, DeliveryState, OptOut, UsedLink
-from alerts.models.rules import Rule, Severity
+from alerts.models.rules import Channel, Rule, Severity
 from alerts.models.states import REASONS, Alert, AlertState, Silence, Transition, cause_choices
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Address",
     "Alert",
     "AlertState",
+    "Channel",
     "Delivery",
     "DeliveryState",
     "OptOut",

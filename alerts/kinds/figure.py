@@ -1,0 +1,76 @@
+"""Rules that people make: any named figure of anything, over or under a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from alerts.figures import Figures
+from alerts.kinds.finding import Asked, Bar, Finding, Words
+from alerts.kinds.money import drivers
+from alerts.named.figure import Reading
+from alerts.named.watch import Watch, capital
+
+
+def watched(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+    """One subject for each rule: what its figure is of. Raises BadThreshold, and Missing where that is gone."""
+    watch = Watch.of(asked.given)
+    place = figures.present.names.place(watch.scope)
+    reading = watch.figure.now(figures.present, watch.window, place)
+    return (finding_of(figures, watch, reading),)
+
+
+def finding_of(figures: Figures, watch: Watch, reading: Reading) -> Finding:
+    """An unknown value holds no line crossed: what cannot be seen cannot be claimed to go on."""
+    crossed = watch.crossed(reading)
+    value = said(watch, reading)
+    title = _("%(what)s: %(value)s, %(against)s") if crossed else _("%(what)s: %(value)s, no longer %(against)s")
+    return Finding(
+        subject=watch.scope.subject[:200],
+        title=title % {"what": capital(watch.what), "value": value, "against": watch.against},
+        crossed=crossed,
+        clear=not crossed,
+        value="" if reading.value is None else f"{reading.value.quantize(Decimal('0.0001')).normalize():f}",
+        threshold=f"{watch.line:f}",
+        words=words_of(figures, watch, reading) if crossed else Words(page=watch.figure.path(watch.scope)),
+    )
+
+
+def said(watch: Watch, reading: Reading) -> str:
+    if reading.value is None:
+        return _("unknown")
+    value = watch.figure.unit.say(reading.value)
+    return _("at least %(value)s") % {"value": value} if reading.at_least else value
+
+
+def words_of(figures: Figures, watch: Watch, reading: Reading) -> Words:
+    value, line = said(watch, reading), watch.figure.unit.say(watch.line)
+    money = watch.key in ("spend", "budget-share") and not watch.scope.names
+    return Words(
+        todo=_("Look at what moved it, then act there; or move the rule’s line if this is as it should be."),
+        detail=_("%(what)s is %(value)s, and the rule’s line is %(line)s.")
+        % {"what": capital(watch.what), "value": value, "line": line},
+        facts=[[_("Now"), value, watch.window.words], [_("Line"), line, _("this rule")]],
+        bars=bars_of(watch, reading),
+        drivers=drivers(figures) if money else [],
+        page=watch.figure.path(watch.scope),
+    )
+
+
+def bars_of(watch: Watch, reading: Reading) -> list[Bar]:
+    value, line = reading.value or Decimal(0), watch.line
+    most = max(value, line) or Decimal(1)
+    rows = [(_("Now"), value, "us"), (_("Line"), line, "limit")]
+    return [
+        Bar(label=label, text=watch.figure.unit.say(amount), share=float(amount / most), tone=tone)
+        for label, amount, tone in rows
+    ]
+
+
+def sentence(given: Mapping[str, Any]) -> str:
+    """`spend of application support-bot this month is over $500`. Raises BadThreshold."""
+    watch = Watch.of(given)
+    return _("%(what)s is %(against)s") % {"what": watch.what, "against": watch.against}
