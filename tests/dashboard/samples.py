@@ -126,6 +126,10 @@ def of_alerts(mail_folder: Path) -> dict[str, dict[str, Any]]:
     names = ("detail", "acknowledge", "unacknowledge", "silence", "resolve", "reopen")
     found: dict[str, dict[str, Any]] = {f"alerts:{name}": {"pk": alert.pk} for name in names}
     found |= {"alerts:lift": {"pk": silence.pk}, "alerts:again": {"pk": sent.pk}, "alerts:rule": {"slug": rule.slug}}
+    made = Rule.objects.create(
+        slug="sample", kind="figure", name="Sample", thresholds={"figure": "spend", "window": "month", "line": "400"}
+    )
+    found |= {f"alerts:rule-{name}": {"slug": made.slug} for name in ("switch", "delete", "restore")}
     found["alerts:unsubscribe"] = {"token": links.sign("unsubscribe", rule.pk, "a@example.com")}
     return found | {f"alerts:{name}": {"name": a_mail(mail_folder)} for name in ("mail", "mail-html")}
 
