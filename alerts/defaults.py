@@ -11,6 +11,7 @@ NAMES = {
     "phase": "Phase left",
     "break-even": "Break-even passed",
     "outage": "Deployment down",
+    "heartbeat": "Batch job missed",
     "unpriced": "Model without a price",
     "balance": "Prepaid balance low",
     "lease": "Lease idle or stopped",

@@ -19,7 +19,7 @@ from costs.live import live_inputs
 from costs.models import Phase
 from costs.plan import Month, terms_of, this_month
 from costs.spend import Spend, daily, spend
-from providers.models import Balance, Deployment, Feed, Lease, LeaseSpan, Maintenance, Outage
+from providers.models import Balance, Deployment, Feed, Heartbeat, Lease, LeaseSpan, Maintenance, Outage
 from traffic.models import UsageDay, UsageHour
 
 UNPRICED_WINDOW = timedelta(days=30)
@@ -173,6 +173,10 @@ class Figures:
 
     def last_outage(self, slug: str) -> Outage | None:
         return Outage.objects.filter(deployment__slug=slug).order_by("-started_at").first()
+
+    @cached_property
+    def heartbeats(self) -> list[Heartbeat]:
+        return list(Heartbeat.objects.kept())
 
     @cached_property
     def feeds(self) -> list[Feed]:

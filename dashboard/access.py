@@ -50,6 +50,7 @@ def action(who: tuple[Role, ...], theirs: tuple[Role, ...] = ()) -> Access:
 
 
 ANYONE = Access(reads=ALL, open=True)
+ANYONE_PINGS = Access(reads=ALL, writes=ALL, open=True)
 ANYONE_SENDS = Access(writes=ALL, open=True)
 # Reads of the API: a key with the scope, or a person who follows a page's link to its JSON.
 JSON = Access(scope="read", reads=FIGURES)
@@ -81,6 +82,26 @@ ACCESS: dict[str, Access] = {
     "providers:providers": page(FIGURES),
     "providers:offers": page(FIGURES),
     "providers:uptime": page(FIGURES),
+    "providers:outage": form(OPS, readers=FIGURES),
+    "providers:heartbeats": page(FIGURES),
+    "providers:heartbeat-add": form(OPS),
+    "providers:heartbeat-undo": action(OPS),
+    "providers:heartbeat": form(OPS, readers=FIGURES),
+    "providers:heartbeat-pause": action(OPS),
+    "providers:heartbeat-resume": action(OPS),
+    "providers:heartbeat-delete": action(OPS),
+    "providers:status-pages": page(FIGURES),
+    "providers:status-page-add": form(OPS),
+    "providers:status-page-undo": action(OPS),
+    "providers:status-page": form(OPS),
+    "providers:status-preview": page(FIGURES),
+    "providers:status-page-delete": action(OPS),
+    # what a status page shows strangers, and where batch jobs ping: the address is the secret
+    "providers:status": ANYONE,
+    "providers:status-badge": ANYONE,
+    "providers:status-json": ANYONE,
+    "providers:ping": ANYONE_PINGS,
+    "providers:ping-signal": ANYONE_PINGS,
     "providers:accounts": page(FIGURES),
     "providers:account-add": page(OPS),
     "providers:account-add-kind": form(OPS),

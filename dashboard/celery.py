@@ -28,6 +28,8 @@ def every(seconds: float, task: str) -> dict[str, object]:
 app.conf.beat_schedule = {
     "poll": every(5, "providers.tasks.poll_due"),
     "check": every(5, "providers.tasks.check_due"),
+    "heartbeats": every(10, "providers.tasks.judge_heartbeats"),
+    "outages": every(60, "traffic.tasks.count_outages"),
     "ledger": every(60, "costs.tasks.post_ledger"),
     "budgets": every(60, "costs.tasks.keep_budget_states"),
     "evaluate": every(15, "alerts.tasks.evaluate"),
@@ -36,6 +38,7 @@ app.conf.beat_schedule = {
     "partitions": every(3600, "traffic.tasks.make_partitions"),
     "retention": every(3600, "traffic.tasks.apply_retention"),
     "checks": every(3600, "providers.tasks.keep_checks"),
+    "deleted": every(3600, "providers.tasks.forget_deleted"),
 }
 
 

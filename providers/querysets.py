@@ -21,12 +21,17 @@ if TYPE_CHECKING:
         CheckHour,
         Deployment,
         Feed,
+        Heartbeat,
         Lease,
         Maintenance,
         Offer,
         Outage,
+        StatusPage,
         TokenPrice,
     )
+
+
+PLANNED_SHOWN = 10
 
 
 class AccountQuerySet(models.QuerySet["Account"]):
@@ -153,6 +158,32 @@ class MaintenanceQuerySet(models.QuerySet["Maintenance"]):
         for row in self.filter(deployment__in=list(ids), starts_at__lt=end, ends_at__gt=start):
             found.setdefault(row.deployment_id, []).append(Span(row.starts_at, row.ends_at))
         return found
+
+    def planned(self, ids: Iterable[int], now: datetime) -> list[Maintenance]:
+        """The next windows, those under way first, with their deployments."""
+        ahead = self.filter(deployment__in=list(ids), ends_at__gt=now).select_related("deployment")
+        return list(ahead.order_by("starts_at")[:PLANNED_SHOWN])
+
+
+class HeartbeatQuerySet(models.QuerySet["Heartbeat"]):
+    def kept(self) -> HeartbeatQuerySet:
+        """Those that nobody deleted."""
+        return self.filter(deleted_at=None)
+
+    def overdue(self, now: datetime) -> HeartbeatQuerySet:
+        """Those whose time, grace included, has passed and that are not yet known to be down."""
+        return self.kept().filter(paused=False, due_at__lte=now).exclude(state="down")
+
+
+class StatusPageQuerySet(models.QuerySet["StatusPage"]):
+    def kept(self) -> StatusPageQuerySet:
+        """Those that nobody deleted."""
+        return self.filter(deleted_at=None)
+
+    def at(self, address: str) -> StatusPage | None:
+        """The page that strangers find at an address: the name of a public one, the token of an unlisted one."""
+        public = Q(access="public", slug=address)
+        return self.kept().filter(public | Q(access="unlisted", token=address)).first()
 
 
 class TokenPriceQuerySet(models.QuerySet["TokenPrice"]):

@@ -1,17 +1,19 @@
-"""Checks are kept 30 days one by one, their hours for good."""
+"""Checks are kept 30 days one by one, their hours for good; what a person deleted can be brought back for a day."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import psycopg
 from django.db import connection
 
+from providers.models import Heartbeat, StatusPage
 from providers.partitions import drop_partition, existing_days, make_partitions
 
 TABLE = "providers_check"
 KEPT_DAYS = 30
 AHEAD = 7
+UNDO_FOR = timedelta(days=1)
 
 
 def keep_checks(today: date) -> int:
@@ -23,3 +25,11 @@ def keep_checks(today: date) -> int:
     for day in old:
         drop_partition(conn, TABLE, day)
     return len(old)
+
+
+def forget_deleted(now: datetime) -> int:
+    """Remove for good what was deleted longer ago than it can be brought back; returns how many things."""
+    old = now - UNDO_FOR
+    pages, _by_model = StatusPage.objects.filter(deleted_at__lt=old).delete()
+    beats, _by_model = Heartbeat.objects.filter(deleted_at__lt=old).delete()
+    return pages + beats

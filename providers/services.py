@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from providers import uptime
-from providers.models import Account, Deployment, Feed, Maintenance, TokenPrice
+from providers.heartbeats import due_after
+from providers.models import Account, Deployment, Feed, Heartbeat, Maintenance, StatusPage, TokenPrice
 from providers.polling.due import ensure_feeds
 
 
@@ -99,3 +100,22 @@ def add_price(*, price: TokenPrice, person: AbstractBaseUser, now: datetime) -> 
     price.entered_by_id, price.seen_at = person.pk, now
     price.save(force_insert=True)
     return price
+
+
+def delete_for_now(*, thing: Heartbeat | StatusPage, now: datetime) -> None:
+    """Delete it for everybody; for a day it can be brought back (`providers.retention` removes it then)."""
+    thing.deleted_at = now
+    thing.save(update_fields=["deleted_at"])
+
+
+def bring_back(*, thing: Heartbeat | StatusPage, now: datetime) -> bool:
+    """Undo the deletion; False where its name has been given away since."""
+    thing.deleted_at = None
+    if isinstance(thing, Heartbeat) and thing.due_at is not None:
+        thing.due_at = due_after(thing, now)  # its pings found nobody
+    try:
+        with transaction.atomic():
+            thing.save()
+    except IntegrityError:
+        return False
+    return True

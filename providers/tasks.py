@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from providers import retention, uptime
+from providers import heartbeats, retention, uptime
 from providers.models import Feed
 from providers.polling import due
 from providers.polling.services import poll_apart
@@ -42,3 +42,15 @@ def poll_feed(pk: int, claimed_until: str) -> bool:
 def keep_checks() -> int:
     """Partitions of checks: a week ahead, and 30 days back."""
     return retention.keep_checks(timezone.now().date())
+
+
+@shared_task(ignore_result=True)
+def judge_heartbeats() -> int:
+    """Jobs that should have pinged and did not."""
+    return heartbeats.judge(now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def forget_deleted() -> int:
+    """Heartbeats and status pages that were deleted and not brought back in time."""
+    return retention.forget_deleted(timezone.now())

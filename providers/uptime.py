@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from providers import uptime_rows
-from providers.checks import Closed, Event, Health, Opened, Policy, Probe, Span, State, advance, watched_since
+from providers.checks import Closed, Event, Health, Opened, Policy, Probe, Span, State, advance, watched_since, without
 from providers.encryption import SecretUnreadable
 from providers.engines import ENGINES, CheckResult, EngineClient, Target, engine_of
 from providers.models import Deployment, DeploymentState, Maintenance, Outage
@@ -42,6 +42,7 @@ class Finding:
     health: Health
     event: Event | None
     watched: Sequence[Span]
+    planned: Sequence[Span] = ()  # what else of the time since the last check lies in maintenance
 
     @property
     def in_maintenance(self) -> bool:
@@ -216,8 +217,9 @@ def judge(batch: Batch, deployment: Deployment, result: CheckResult) -> Finding:
         policy,
         in_maintenance=any(span.start <= batch.at < span.end for span in windows),
     )
-    watched = watched_since(deployment.last_check_at, batch.at, policy, windows)
-    return Finding(deployment, batch.at, result, health, event, watched)
+    since = watched_since(deployment.last_check_at, batch.at, policy, ())
+    watched = without(since, windows)
+    return Finding(deployment, batch.at, result, health, event, watched, without(since, watched))
 
 
 def _policy(deployment: Deployment) -> Policy:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from statistics import median
+from types import MappingProxyType
 from typing import Any
 
 from django.utils.formats import date_format
@@ -15,9 +16,11 @@ from django.utils.translation import gettext as _
 
 from providers.checks import SLACK, UNWATCHED_INTERVALS, Span
 from providers.models import Deployment, DeploymentState
+from providers.outage_cost import OutageCost
 from providers.uptime_report import DeploymentUptime, OutageSpan, UptimeDay, longest, mean_time_to_repair, share
 
 DAY = timedelta(days=1)
+NO_COST = OutageCost()
 # A day is slow when its checks took this many times the deployment's usual time, and long enough to be felt.
 SLOW_TIMES, SLOW_MS = 3.0, 300.0
 # How each state is shown: kind of mark, and where it stands in the list.
@@ -179,6 +182,7 @@ class Broke:
     name: str
     outage: OutageSpan
     lasted: timedelta
+    cost: OutageCost = NO_COST
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +195,18 @@ class Record:
     repair: timedelta | None
     between: timedelta | None
     uptime: float | None
+    cost: OutageCost = NO_COST
 
 
-def record(entries: Sequence[DeploymentUptime], start: datetime, now: datetime) -> Record:
-    """Over the days from `start` on; entries may reach further back."""
+def record(
+    entries: Sequence[DeploymentUptime],
+    start: datetime,
+    now: datetime,
+    costs: Mapping[int, OutageCost] = MappingProxyType({}),
+) -> Record:
+    """Over the days from `start` on; entries may reach further back. `costs` by the stored outage's id."""
     broke = [
-        Broke(entry.slug, entry.name, outage, outage.lasted(now))
+        Broke(entry.slug, entry.name, outage, outage.lasted(now), _cost(outage, costs))
         for entry in entries
         for outage in entry.outages
         if outage.ended_at is None or outage.ended_at > start
@@ -212,4 +222,9 @@ def record(entries: Sequence[DeploymentUptime], start: datetime, now: datetime) 
         repair=mean_time_to_repair(one.outage for one in broke),
         between=timedelta(seconds=(observed - down) / len(broke)) if broke and observed else None,
         uptime=share(observed, down),
+        cost=sum((one.cost for one in broke), NO_COST),
     )
+
+
+def _cost(outage: OutageSpan, costs: Mapping[int, OutageCost]) -> OutageCost:
+    return costs.get(outage.row.pk, NO_COST) if outage.row else NO_COST

@@ -16,7 +16,7 @@ from django.db import connection
 from providers.checks import Span, Watched, down_s, without
 
 if TYPE_CHECKING:
-    from providers.models import Deployment
+    from providers.models import Deployment, Outage
     from providers.querysets import DeploymentQuerySet
 
 HOUR = timedelta(hours=1)
@@ -24,7 +24,8 @@ HOUR = timedelta(hours=1)
 # An hour at the edge of the period counts with the part that lies inside.
 DAYS = """
 SELECT deployment_id, (hour AT TIME ZONE 'UTC')::date, sum(checks), sum(failed), sum(latency_sum_ms),
-       sum(LEAST(observed_s, EXTRACT(EPOCH FROM LEAST(hour + interval '1 hour', %(end)s) - GREATEST(hour, %(start)s))))
+       sum(LEAST(observed_s, EXTRACT(EPOCH FROM LEAST(hour + interval '1 hour', %(end)s) - GREATEST(hour, %(start)s)))),
+       sum(maintenance_s), sum(maintenance_down_s)
 FROM providers_checkhour
 WHERE deployment_id = ANY(%(ids)s) AND hour > %(start)s - interval '1 hour' AND hour < %(end)s
 GROUP BY 1, 2
@@ -43,11 +44,12 @@ WHERE o.deployment_id = ANY(%(ids)s) AND o.started_at < %(end)s AND (o.ended_at 
 
 @dataclass(frozen=True, slots=True)
 class OutageSpan:
-    """One outage; `ended_at` is None while it lasts."""
+    """One outage; `ended_at` is None while it lasts, `row` is what is stored of it."""
 
     started_at: datetime
     ended_at: datetime | None
     cause: str
+    row: Outage | None = field(default=None, compare=False, repr=False)
 
     def span(self, end: datetime) -> Span:
         return Span(self.started_at, end if self.ended_at is None else self.ended_at)
@@ -66,6 +68,8 @@ class UptimeDay:
     latency_sum_ms: float = 0.0
     observed_s: float = 0.0
     down_s: float = 0.0
+    maintenance_s: float = 0.0  # watched in planned windows; in none of the figures above
+    maintenance_down_s: float = 0.0
 
     @property
     def uptime(self) -> float | None:
@@ -104,6 +108,16 @@ class DeploymentUptime:
         """Uptime of the days from this one on."""
         return share(sum(entry.observed_s for entry in self.days if entry.day >= day), self.down_since(day))
 
+    def uptime_with_maintenance(self, day: date) -> float | None:
+        """The same with planned windows counted: what failed in them was down, what answered was up."""
+        days = [entry for entry in self.days if entry.day >= day]
+        observed = sum(entry.observed_s + entry.maintenance_s for entry in days)
+        return share(observed, sum(entry.down_s + entry.maintenance_down_s for entry in days))
+
+    def planned_since(self, day: date) -> float:
+        """Seconds watched in planned windows."""
+        return sum(entry.maintenance_s for entry in self.days if entry.day >= day)
+
     def down_since(self, day: date) -> float:
         return sum(entry.down_s for entry in self.days if entry.day >= day)
 
@@ -120,7 +134,7 @@ def report(deployments: DeploymentQuerySet, start: datetime, end: datetime) -> l
     """One entry per deployment, in the query's order; five statements however many there are."""
     rows = list(deployments)
     ids = [row.pk for row in rows]
-    outages = _outages(ids, start, end)
+    outages = _outages({row.pk: row for row in rows}, start, end)
     days = _days(ids, start, end)
     for (pk, day), seconds in _down(ids, outages, start, end).items():
         days[pk][day].down_s = seconds
@@ -145,18 +159,23 @@ def _days(ids: Sequence[int], start: datetime, end: datetime) -> defaultdict[int
     days: defaultdict[int, dict[date, UptimeDay]] = defaultdict(dict)
     with connection.cursor() as cursor:
         cursor.execute(DAYS, {"ids": list(ids), "start": start, "end": end})
-        for pk, day, checks, failed, latency, observed in cursor.fetchall():
-            days[pk][day] = UptimeDay(day, checks, failed, latency, float(observed))
+        for pk, day, checks, failed, latency, observed, planned, planned_down in cursor.fetchall():
+            known = UptimeDay(day, checks, failed, latency, float(observed))
+            known.maintenance_s, known.maintenance_down_s = planned, planned_down
+            days[pk][day] = known
     return days
 
 
-def _outages(ids: Sequence[int], start: datetime, end: datetime) -> defaultdict[int, list[OutageSpan]]:
+def _outages(
+    deployments: Mapping[int, Deployment], start: datetime, end: datetime
+) -> defaultdict[int, list[OutageSpan]]:
     """Outages that touch the period, newest first."""
     from providers.models import Outage
 
     found: defaultdict[int, list[OutageSpan]] = defaultdict(list)
-    for outage in Outage.objects.filter(deployment__in=ids).touching(start, end).order_by("-started_at"):
-        found[outage.deployment_id].append(OutageSpan(outage.started_at, outage.ended_at, outage.cause))
+    for outage in Outage.objects.filter(deployment__in=list(deployments)).touching(start, end).order_by("-started_at"):
+        outage.deployment = deployments[outage.deployment_id]
+        found[outage.deployment_id].append(OutageSpan(outage.started_at, outage.ended_at, outage.cause, outage))
     return found
 
 

@@ -40,11 +40,17 @@ UPDATE providers_deployment SET check_claimed_until = NULL WHERE id = ANY(%s) AN
 """
 
 ADD_HOURS = """
-INSERT INTO providers_checkhour AS h (deployment_id, hour, checks, failed, observed_s, latency_sum_ms)
-SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::int[], %s::int[], %s::float8[], %s::float8[])
+INSERT INTO providers_checkhour AS h (
+    deployment_id, hour, checks, failed, observed_s, latency_sum_ms, maintenance_s, maintenance_down_s
+)
+SELECT * FROM unnest(
+    %s::bigint[], %s::timestamptz[], %s::int[], %s::int[], %s::float8[], %s::float8[], %s::float8[], %s::float8[]
+)
 ON CONFLICT (deployment_id, hour) DO UPDATE SET
     checks = h.checks + EXCLUDED.checks, failed = h.failed + EXCLUDED.failed,
-    observed_s = h.observed_s + EXCLUDED.observed_s, latency_sum_ms = h.latency_sum_ms + EXCLUDED.latency_sum_ms
+    observed_s = h.observed_s + EXCLUDED.observed_s, latency_sum_ms = h.latency_sum_ms + EXCLUDED.latency_sum_ms,
+    maintenance_s = h.maintenance_s + EXCLUDED.maintenance_s,
+    maintenance_down_s = h.maintenance_down_s + EXCLUDED.maintenance_down_s
 """
 
 
@@ -119,14 +125,19 @@ def save_checks(findings: Iterable[Finding]) -> None:
 
 def add_hours(findings: Iterable[Finding]) -> None:
     """Add the findings to their hours; sorted, so that two workers never wait for each other in a circle."""
-    added: dict[tuple[int, datetime], list[float]] = defaultdict(lambda: [0, 0, 0.0, 0.0])
+    added: dict[tuple[int, datetime], list[float]] = defaultdict(lambda: [0, 0, 0.0, 0.0, 0.0, 0.0])
     for finding in findings:
         for span in finding.watched:
             for hour, seconds in by_hour(span):
                 added[finding.deployment.pk, hour][2] += seconds
+        for span in finding.planned:
+            for hour, seconds in by_hour(span):
+                # The time belongs to the check that ended it: in a window nothing is confirmed.
+                added[finding.deployment.pk, hour][4] += seconds
+                added[finding.deployment.pk, hour][5] += 0.0 if finding.result.ok else seconds
         if not finding.in_maintenance:
             _count(added[finding.deployment.pk, hour_of(finding.at)], finding)
-    rows = [(*key, int(sums[0]), int(sums[1]), sums[2], sums[3]) for key, sums in sorted(added.items())]
+    rows = [(*key, int(sums[0]), int(sums[1]), *sums[2:]) for key, sums in sorted(added.items())]
     if rows:
         with connection.cursor() as cursor:
             cursor.execute(ADD_HOURS, _columns(rows))

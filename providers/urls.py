@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from django.urls import path
 
-from providers.views import accounts, deployments, prices
+from providers.views import accounts, deployments, heartbeats, prices, status, status_pages
 from providers.views.offers import explorer
+from providers.views.outages import outage
+from providers.views.pings import ping
 from providers.views.providers import providers
 from providers.views.uptime import uptime
 
@@ -15,6 +17,25 @@ urlpatterns = [
     path("providers/", providers, name="providers"),
     path("providers/offers/", explorer, name="offers"),
     path("uptime/", uptime, name="uptime"),
+    path("uptime/outages/<int:pk>/", outage, name="outage"),
+    path("uptime/heartbeats/", heartbeats.heartbeats, name="heartbeats"),
+    path("uptime/heartbeats/add/", heartbeats.add, name="heartbeat-add"),
+    path("uptime/heartbeats/<int:pk>/undo/", heartbeats.undo, name="heartbeat-undo"),
+    path("uptime/heartbeats/<slug:slug>/", heartbeats.heartbeat, name="heartbeat"),
+    path("uptime/heartbeats/<slug:slug>/pause/", heartbeats.pause, name="heartbeat-pause"),
+    path("uptime/heartbeats/<slug:slug>/resume/", heartbeats.resume, name="heartbeat-resume"),
+    path("uptime/heartbeats/<slug:slug>/delete/", heartbeats.delete, name="heartbeat-delete"),
+    path("uptime/status-pages/", status_pages.status_pages, name="status-pages"),
+    path("uptime/status-pages/add/", status_pages.add, name="status-page-add"),
+    path("uptime/status-pages/<int:pk>/undo/", status_pages.undo, name="status-page-undo"),
+    path("uptime/status-pages/<slug:slug>/", status_pages.status_page, name="status-page"),
+    path("uptime/status-pages/<slug:slug>/preview/", status.status_preview, name="status-preview"),
+    path("uptime/status-pages/<slug:slug>/delete/", status_pages.delete, name="status-page-delete"),
+    path("status/<str:address>/", status.status, name="status"),
+    path("status/<str:address>/badge.svg", status.status_badge, name="status-badge"),
+    path("status/<str:address>/status.json", status.status_json, name="status-json"),
+    path("ping/<uuid:ping_id>", ping, name="ping"),
+    path("ping/<uuid:ping_id>/<slug:what>", ping, name="ping-signal"),
     path("settings/accounts/", accounts.accounts, name="accounts"),
     path("settings/accounts/add/", accounts.choose, name="account-add"),
     path("settings/accounts/add/<slug:kind>/", accounts.add, name="account-add-kind"),

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.utils.translation import gettext_noop as _
 
-from alerts.kinds import figure, money, system, uptime, usage, vendors, volume
+from alerts.kinds import figure, heartbeats, money, system, uptime, usage, vendors, volume
 from alerts.kinds.finding import Kind, Threshold
 
 PLANNERS = ("ops", "manager")
@@ -58,6 +58,12 @@ KINDS: dict[str, Kind] = {
         label=_("a deployment is down"),
         evaluate=uptime.outages,
         thresholds={"group": Threshold(_("One mail for a vendor from"), "deployments down", 3, Decimal(2))},
+        severity="critical",
+        escalate_s=3600,
+    ),
+    "heartbeat": Kind(
+        label=_("a batch job has not pinged in time, or says that it failed"),
+        evaluate=heartbeats.missed,
         severity="critical",
         escalate_s=3600,
     ),

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from providers.forms.accounts import AccountForm
 from providers.forms.deployments import DeploymentForm, MaintenanceForm
+from providers.forms.heartbeats import HeartbeatForm
 from providers.forms.offers import OfferForm
+from providers.forms.outages import OutageForm
 from providers.forms.prices import PriceForm
+from providers.forms.status_pages import StatusPageForm
 
-__all__ = ["AccountForm", "DeploymentForm", "MaintenanceForm", "OfferForm", "PriceForm"]
+__all__ = [
+    "AccountForm",
+    "DeploymentForm",
+    "HeartbeatForm",
+    "MaintenanceForm",
+    "OfferForm",
+    "OutageForm",
+    "PriceForm",
+    "StatusPageForm",
+]

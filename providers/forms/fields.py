@@ -10,7 +10,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from providers.models import Account, Deployment
+from providers.models import Account, Deployment, Heartbeat, StatusPage
 from providers.validators import web_address
 
 Person = AbstractBaseUser | AnonymousUser
@@ -38,7 +38,7 @@ class AddressField(forms.CharField):
         return text if not text or "://" in text else f"https://{text}"
 
 
-def free_slug(name: str, fallback: str, model: type[Account] | type[Deployment]) -> str:
+def free_slug(name: str, fallback: str, model: type[Account | Deployment | Heartbeat | StatusPage]) -> str:
     """A slug of a name that nothing else has; `add` is an address of ours."""
     base = slugify(name)[:40] or fallback
     taken = {"add", *model._default_manager.filter(slug__startswith=base).values_list("slug", flat=True)}

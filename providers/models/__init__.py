@@ -14,10 +14,12 @@ from providers.models.deployments import (
     engine_choices,
 )
 from providers.models.fields import OfferKind, usd
+from providers.models.heartbeats import Heartbeat, HeartbeatPing, HeartbeatSpan, HeartbeatState, Signal
 from providers.models.leases import Lease, LeaseSpan, LeaseState
 from providers.models.names import PROVIDER_NAMES, provider_name
 from providers.models.offers import Offer, OfferDay
 from providers.models.prices import Model, TokenPrice
+from providers.models.status_pages import StatusPage
 
 __all__ = [
     "PROVIDER_NAMES",
@@ -28,6 +30,10 @@ __all__ = [
     "Deployment",
     "DeploymentState",
     "Feed",
+    "Heartbeat",
+    "HeartbeatPing",
+    "HeartbeatSpan",
+    "HeartbeatState",
     "Lease",
     "LeaseSpan",
     "LeaseState",
@@ -37,6 +43,8 @@ __all__ = [
     "OfferDay",
     "OfferKind",
     "Outage",
+    "Signal",
+    "StatusPage",
     "TokenPrice",
     "VendorCost",
     "VendorUsage",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -105,6 +107,8 @@ class CheckHour(models.Model):
     failed = models.PositiveIntegerField(default=0)
     observed_s = models.FloatField(default=0)  # how much of the hour was under watch, maintenance excluded
     latency_sum_ms = models.FloatField(default=0)
+    maintenance_s = models.FloatField(default=0, db_default=0)  # watched inside planned windows
+    maintenance_down_s = models.FloatField(default=0, db_default=0)  # and how much of that went to failed checks
 
     objects = CheckHourQuerySet.as_manager()
 
@@ -120,6 +124,13 @@ class Outage(models.Model):
     confirmed_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     cause = models.TextField()
+    # What it cost in requests, written by `traffic`; NULL where nobody has counted yet.
+    requests_failed = models.PositiveIntegerField(null=True)
+    requests_rerouted = models.PositiveIntegerField(null=True)
+    counted_at = models.DateTimeField(null=True)
+    note = models.TextField(blank=True, db_default="")  # for us
+    public_note = models.CharField(max_length=500, blank=True, db_default="")  # for status pages
+    post_mortem = models.TextField(blank=True, db_default="")
 
     objects = OutageQuerySet.as_manager()
 
@@ -130,6 +141,12 @@ class Outage(models.Model):
                 fields=["deployment"], condition=models.Q(ended_at=None), name="one_open_outage_of_a_deployment"
             )
         ]
+
+    def __str__(self) -> str:
+        return f"{self.deployment_id} {self.started_at:%Y-%m-%d %H:%M}"
+
+    def lasted(self, now: datetime) -> timedelta:
+        return (self.ended_at or now) - self.started_at
 
 
 class Maintenance(models.Model):

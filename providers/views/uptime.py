@@ -18,6 +18,7 @@ from django.views.decorators.http import require_safe
 from providers import uptime_page
 from providers.checks import Span
 from providers.models import CheckHour, Deployment, Maintenance
+from providers.outage_cost import cost_of
 from providers.uptime_page import Now
 from providers.uptime_report import DeploymentUptime
 
@@ -79,6 +80,7 @@ def _evidence(request: HttpRequest, shown: Sequence[Now], now: datetime, days: i
     known = [(entry, report[entry.deployment.slug]) for entry in shown if entry.deployment.slug in report]
     speeds = CheckHour.objects.latency_by_hour(ids, now - timedelta(hours=24), now)
     windows = Maintenance.objects.spans(ids, start, now)
+    broke = [outage.row for _entry, figures in known for outage in figures.outages if outage.row]
     period = uptime_page.days_of(start, now)
     return {
         "rows": [_row(request, entry, figures, speeds[entry.deployment.pk], now) for entry, figures in known],
@@ -86,7 +88,8 @@ def _evidence(request: HttpRequest, shown: Sequence[Now], now: datetime, days: i
             _strip(entry, figures, period, windows.get(entry.deployment.pk, ()), now) for entry, figures in known
         ],
         "axis": uptime_page.axis(period),
-        "record": uptime_page.record([figures for _entry, figures in known], start, now),
+        "record": uptime_page.record([figures for _entry, figures in known], start, now, cost_of(broke, now)),
+        "planned": Maintenance.objects.planned(ids, now),
     }
 
 
@@ -97,9 +100,18 @@ def _row(
     return {
         "now": entry,
         "only_url": _address(request, deployment=entry.deployment.slug, page=None),
-        "uptimes": [figures.uptime_since(today - timedelta(days=n - 1)) for n in (1, *PERIODS)],
+        "uptimes": [_uptimes(figures, today - timedelta(days=n - 1)) for n in (1, *PERIODS)],
         "speeds": speeds,
         "expires_soon": expires is not None and expires - now < EXPIRES_SOON,
+    }
+
+
+def _uptimes(figures: DeploymentUptime, since: date) -> dict[str, Any]:
+    """Uptime since a day; with planned windows counted only where there were any."""
+    planned = figures.planned_since(since) > 0
+    return {
+        "share": figures.uptime_since(since),
+        "counted": figures.uptime_with_maintenance(since) if planned else None,
     }
 
 

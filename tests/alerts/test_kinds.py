@@ -365,7 +365,7 @@ def test_every_kind_is_known_to_the_contract_and_explains_itself(kind: str, db: 
     assert kind in {
         "budget", "budget-forecast", "burn-rate", "stage", "phase", "break-even", "outage", "latency", "error-rate",
         "quality", "anomaly", "balance", "lease", "offer", "unpriced", "price", "retiring", "spend-cap", "bill-gap",
-        "late", "system",
+        "late", "system", "heartbeat",
     }  # fmt: skip
 
 

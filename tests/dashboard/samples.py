@@ -16,7 +16,7 @@ from alerts import links
 from alerts.defaults import ensure_defaults as alert_rules
 from alerts.models import Alert, Delivery, Rule, Silence, Transition
 from costs.models import Budget, Charge, Phase, Stage
-from providers.models import Account, Deployment, Maintenance
+from providers.models import Account, Deployment, Heartbeat, Maintenance, Outage, StatusPage
 from tests.traffic.people import arrive
 from traffic.models import Application, Key, Rating, Route
 
@@ -74,6 +74,18 @@ def of_providers() -> dict[str, dict[str, Any]]:
         found[f"providers:{name}"] = {"slug": account.slug}
     for name in ("deployment", "deployment-disable", "deployment-enable", "maintenance"):
         found[f"providers:{name}"] = {"slug": deployment.slug}
+    heartbeat = Heartbeat.objects.create(slug="nightly", name="Nightly", watched_since=now)
+    page = StatusPage.objects.create(slug="ours", title="Ours", access="public")
+    outage = Outage.objects.create(deployment=deployment, started_at=now, confirmed_at=now, cause="refused")
+    for name in ("heartbeat", "heartbeat-pause", "heartbeat-resume", "heartbeat-delete"):
+        found[f"providers:{name}"] = {"slug": heartbeat.slug}
+    for name in ("status-page", "status-page-delete", "status-preview"):
+        found[f"providers:{name}"] = {"slug": page.slug}
+    for name in ("status", "status-badge", "status-json"):
+        found[f"providers:{name}"] = {"address": page.slug}
+    found["providers:heartbeat-undo"], found["providers:status-page-undo"] = {"pk": heartbeat.pk}, {"pk": page.pk}
+    found["providers:outage"], found["providers:ping"] = {"pk": outage.pk}, {"ping_id": heartbeat.ping_id}
+    found["providers:ping-signal"] = {"ping_id": heartbeat.ping_id, "what": "start"}
     found["providers:maintenance-end"] = {"slug": deployment.slug, "pk": window.pk}
     return found
 

@@ -1,0 +1,61 @@
+"""Batch jobs that should have pinged and did not, or said that they failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from alerts.figures import Figures
+from alerts.kinds.finding import Asked, Finding, Words
+from alerts.wording import moment, span
+from providers.heartbeats import silence
+from providers.models import Heartbeat, HeartbeatState, Signal
+
+
+def missed(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+    """One subject for each heartbeat that is down; one that was paused or deleted is no news."""
+    for heartbeat in figures.heartbeats:
+        subject = f"heartbeat:{heartbeat.slug}"
+        if heartbeat.state == HeartbeatState.DOWN and not heartbeat.paused:
+            yield is_missed(figures, heartbeat, subject)
+        elif subject in live:
+            yield is_back(figures, heartbeat, subject)
+
+
+def is_missed(figures: Figures, heartbeat: Heartbeat, subject: str) -> Finding:
+    since = heartbeat.state_since or figures.now
+    failed = heartbeat.last_signal == Signal.FAIL
+    values = {"name": heartbeat.slug, "span": span(figures.now - since)}
+    title = _("Failed: %(name)s, %(span)s ago") if failed else _("Missed: %(name)s, late for %(span)s so far")
+    last = moment(heartbeat.last_ping_at) if heartbeat.last_ping_at else _("never")
+    return Finding(
+        subject=subject,
+        title=title % values,
+        crossed=True,
+        clear=False,
+        value=str(int((figures.now - since).total_seconds())),
+        threshold="0",
+        since=since,
+        words=Words(
+            todo=_("See on its machine whether %(name)s runs, and what it last wrote.") % {"name": heartbeat.name},
+            detail=_("The job said that it failed.") if failed else silence(heartbeat),
+            facts=[[_("Last ping"), last, _("measured")], [_("Down since"), moment(since), _("grace included")]],
+            page=page(heartbeat),
+            over=_("Was missed: %(name)s, for %(span)s") % values,
+        ),
+    )
+
+
+def is_back(figures: Figures, heartbeat: Heartbeat, subject: str) -> Finding:
+    if heartbeat.paused:
+        title, todo = _("Paused: %(name)s"), _("Nothing to do; nobody waits for its pings.")
+    else:
+        title, todo = _("Pings again: %(name)s"), _("Nothing to do; it pinged.")
+    words = Words(todo=todo, page=page(heartbeat))
+    return Finding(subject, title % {"name": heartbeat.slug}, crossed=False, clear=True, value="0", words=words)
+
+
+def page(heartbeat: Heartbeat) -> str:
+    return reverse("providers:heartbeat", args=[heartbeat.slug])
