@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from traffic import ratings, retention
+from traffic import outage_requests, ratings, retention
 
 
 @shared_task(ignore_result=True)
@@ -23,3 +23,9 @@ def attach_ratings() -> int:
     """Ratings that wait get their requests, whatever way those came in; copies of what a twin told later follow."""
     ratings.copy_again()
     return ratings.attach_waiting()
+
+
+@shared_task(ignore_result=True)
+def count_outages() -> int:
+    """What outages cost in requests, for the Uptime page to read."""
+    return outage_requests.count_requests(now=timezone.now())

@@ -103,6 +103,8 @@ def _raw(exchange: Exchange, answer: Answer) -> dict[str, Any]:
         raw["timings"] = answer.timings
     if exchange.tries:
         raw["tries"] = exchange.tries
+    if exchange.decision.instead_of:
+        raw["instead_of"] = exchange.decision.instead_of
     if exchange.target is not None and exchange.asked.model != exchange.target.model:
         raw["asked_model"] = exchange.asked.model
     return raw

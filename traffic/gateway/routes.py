@@ -104,10 +104,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The rule that matched and the targets to try, best first; never empty."""
+    """The rule that matched and the targets to try, best first; never empty.
+
+    `instead_of` is the slug of the rule's own choice where that is down and another goes before it.
+    """
 
     rule: str
     targets: tuple[Target, ...]
+    instead_of: str = ""
 
 
 def decide(rules: Sequence[Rule], targets: Sequence[Target], call: Call) -> Decision | None:
@@ -122,10 +126,8 @@ def decide(rules: Sequence[Rule], targets: Sequence[Target], call: Call) -> Deci
     if call.forced:
         return _forced(rules, able, call)
     for rule in rules:
-        if _holds(rule, targets, call):
-            chosen = _chosen(rule, rules, able, call)
-            if chosen:
-                return Decision(rule.slug, chosen)
+        if _holds(rule, targets, call) and (decision := _decision(rule, rules, able, call)):
+            return decision
     return None
 
 
@@ -133,26 +135,25 @@ def _forced(rules: Sequence[Rule], able: Sequence[Target], call: Call) -> Decisi
     """The rule, else the deployment, that the caller insists on; a rule of other applications is not theirs."""
     for rule in rules:
         if rule.slug == call.forced and (not rule.applications or call.application in rule.applications):
-            chosen = _chosen(rule, rules, able, call)
-            return Decision(rule.slug, chosen) if chosen else None
+            return _decision(rule, rules, able, call)
     for target in reachable(rules, able, call.application):
         if target.slug == call.forced:
             return Decision("forced", (target,))
     return None
 
 
-def _chosen(rule: Rule, rules: Sequence[Rule], able: Sequence[Target], call: Call) -> tuple[Target, ...]:
+def _decision(rule: Rule, rules: Sequence[Rule], able: Sequence[Target], call: Call) -> Decision | None:
     """The rule's target, then its fall-backs; one in an outage goes behind those that are up."""
     named = [target for target in able if rule.names(target)]
     if not named:
-        return ()
+        return None
     first = named[0] if len(named) == 1 else min(named, key=lambda target: _rank(target, call))
     if not rule.falls_back:
-        return (first,)
+        return Decision(rule.slug, (first,))
     chosen = [first, *_fallbacks(rule, rules, first, able, call)][:MOST_TARGETS]
     if first.down:
         chosen.sort(key=lambda target: target.down)
-    return tuple(chosen)
+    return Decision(rule.slug, tuple(chosen), instead_of=first.slug if chosen[0] is not first else "")
 
 
 def _fallbacks(
