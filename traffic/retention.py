@@ -17,6 +17,7 @@ from traffic.models import SealedDay
 from traffic.services import raw_connection
 
 AHEAD = 7  # days
+LINK_DAYS = 3  # exports of one call are minutes apart; what is older finds its twin by response id alone
 
 
 def make_days_ahead(today: date) -> int:
@@ -35,6 +36,8 @@ def apply_retention(today: date) -> int:
     for day in days_before("traffic_request", today - timedelta(days=requests)):
         seal(day)
         dropped += drop("traffic_request", day)
+    for day in days_before("traffic_span_link", today - timedelta(days=min(LINK_DAYS, requests))):
+        dropped += drop("traffic_span_link", day)
     forget_days()
     return dropped
 

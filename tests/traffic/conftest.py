@@ -16,6 +16,7 @@ from providers.models import TokenPrice
 WRITTEN = (
     "traffic_request",
     "traffic_request_body",
+    "traffic_span_link",
     "traffic_usage_hour",
     "traffic_usage_day",
     "traffic_latency_hour",

@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from providers.models import Deployment
+from tests.traffic.test_store import assert_rollups_exact
 from traffic.keys import callers, create_key
 from traffic.models import Application
 from traffic.services import forget
@@ -146,6 +147,36 @@ def test_twins_in_two_traces_meet_by_their_response_id(key: str, conn: psycopg.C
     send(key, body(span(1, attributes=twin)))
     send(key, body(span(2, attributes=twin, traceId=TRACE[::-1])))
     assert len(rows(conn, "id")) == 1
+
+
+INNER = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "claude-opus-5-5-20260801", "error.type": "Timeout"}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (0, 2, 1), (1, 2, 0)])
+def test_spans_of_one_call_in_exports_of_their_own_are_one_row(
+    key: str, conn: psycopg.Connection, order: tuple[int, ...]
+) -> None:
+    """A failed try and the one that worked below the span of an instrumentation, itself below a proxy's."""
+    proxy = span(1, parent=9, endTimeUnixNano=str(ns(2)), attributes={**INNER, "error.type": ""})
+    tries = [span(3, parent=2, attributes=INNER, status={"code": 2}), span(4, parent=2)]
+    exports = [[proxy], [span(2, parent=1, endTimeUnixNano=str(ns(1.5)), attributes={"gen_ai.operation.name": "chat"})]]
+    exports.append(tries)
+    for number in (*order, *order):
+        assert send(key, body(*exports[number])).status_code == 200
+    assert rows(conn, f"external_id, latency_ms, outcome, error_type, {CLASSES}") == [
+        (f"{TRACE}:{1:016x}", 2000.0, "ok", None, 300, 600, 100, 0, 50)
+    ]
+    assert_rollups_exact(conn)
+
+
+def test_a_parent_that_is_another_model_or_no_call_joins_nothing(key: str, conn: psycopg.Connection) -> None:
+    """Two calls of one agent stay two, and so does a call below one of another model."""
+    other = {**USAGE, "gen_ai.request.model": "gpt-6"}
+    for one in (span(2, parent=1), span(3, parent=1), span(4, parent=3, attributes=other)):
+        send(key, body(one))
+    send(key, body(span(1, attributes={**USAGE, "gen_ai.operation.name": "invoke_agent"})))
+    assert len(rows(conn, "id")) == 3
+    assert_rollups_exact(conn)
 
 
 def test_agents_tools_and_other_spans_are_accepted_and_ignored(key: str, conn: psycopg.Connection) -> None:

@@ -45,3 +45,5 @@ class RequestRow:
     raw: dict[str, Any] | None = None
     prompt: str | None = None  # only where the application opted in
     answer: str | None = None
+    # (child, parent) by external id: spans whose parent, if it turns out to be a call of the same model, is this call.
+    links: tuple[tuple[str, str], ...] = ()

@@ -261,22 +261,20 @@ delta AS MATERIALIZED (
 SELECT count(*) FROM written
 """
 
-# Two stored rows can turn out to be one: a row that came without a response id, and now a twin that carries both ids.
-# The one that was known by its own id alone is taken out, and what it knew comes back in as one more staged row.
-_KNOWN = [name for name in COLUMNS if name not in ("id", "day", "response_id", "response_hash")]
 
-ABSORB = f"""
-WITH gone AS (
-    DELETE FROM traffic_request AS r USING traffic_stage AS s
-    WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = s.own_day AND r.id = s.own_id
-      AND r.response_hash IS NULL -- one with a response id of its own is another call, whatever a twin says
-    RETURNING r.*, s.day AS to_day, s.id AS to_id
-),
+# Two stored rows can turn out to be one. One of them is taken out, and what it knew comes back in as a staged row that
+# fills the other. `gone` says which: the rows deleted, with the day and the id that they become part of.
+def _absorb(gone: str, known: Iterable[str], error_type: str = "error_type") -> str:
+    columns = [name for name in COLUMNS if name in known and name not in ("id", "day")]
+    given = [error_type if name == "error_type" else name for name in columns]
+    return f"""
+WITH RECURSIVE {gone},
 delta AS MATERIALIZED (SELECT -1 AS sign, {", ".join(_READ)} FROM gone),
 {_rollups()},
 back AS (
-    INSERT INTO traffic_stage (number, day, id, {", ".join(_KNOWN)})
-    SELECT (SELECT max(number) FROM traffic_stage) + row_number() OVER (), to_day, to_id, {", ".join(_KNOWN)} FROM gone
+    INSERT INTO traffic_stage (number, day, id, {", ".join(columns)})
+    SELECT (SELECT coalesce(max(number), -1) FROM traffic_stage) + row_number() OVER (), to_day, to_id,
+        {", ".join(given)} FROM gone
 ),
 bodies AS (
     UPDATE traffic_request_body AS b SET day = gone.to_day, request_id = gone.to_id FROM gone
@@ -293,6 +291,65 @@ ratings AS (
 )
 SELECT count(*) FROM gone
 """
+
+
+# A row that came without a response id, and now a twin that carries both ids.
+ABSORB = _absorb(
+    """
+gone AS (
+    DELETE FROM traffic_request AS r USING traffic_stage AS s
+    WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = s.own_day AND r.id = s.own_id
+      AND r.response_hash IS NULL -- one with a response id of its own is another call, whatever a twin says
+    RETURNING r.*, s.day AS to_day, s.id AS to_id
+)""",
+    set(COLUMNS) - {"response_id", "response_hash"},
+)
+
+LINK = """
+INSERT INTO traffic_span_link (day, child, parent)
+SELECT * FROM unnest(%(days)s::date[], %(children)s::uuid[], %(parents)s::uuid[]) AS given (day, child, parent)
+ORDER BY 1, 2 ON CONFLICT (day, child) DO NOTHING
+"""
+
+# Whether a batch has to do with any link at all.
+LINKED = """
+SELECT 1 FROM traffic_span_link WHERE day >= %(low)s AND day <= %(high)s AND child = ANY(%(ids)s)
+UNION ALL
+SELECT 1 FROM traffic_span_link WHERE day >= %(low)s AND day <= %(high)s AND parent = ANY(%(ids)s)
+LIMIT 1
+"""
+
+# Calls that the spans of a batch link: each stored call below another of the same model becomes part of the outermost.
+_up = "SELECT day, child, parent, 1 AS depth FROM traffic_span_link WHERE day >= %(low)s AND day <= %(high)s"
+JOIN = _absorb(
+    f"""
+up AS (
+    SELECT * FROM ({_up} AND child = ANY(%(ids)s) UNION {_up} AND parent = ANY(%(ids)s)) AS known
+    UNION
+    SELECT up.day, up.child, l.parent, up.depth + 1 FROM up JOIN traffic_span_link AS l
+    ON l.day = up.day AND l.child = up.parent WHERE l.day >= %(low)s AND l.day <= %(high)s AND up.depth < 8
+),
+pair AS MATERIALIZED (
+    SELECT DISTINCT ON (c.id) c.day, c.id, p.day AS to_day, p.id AS to_id, p.outcome AS to_outcome
+    FROM up, LATERAL (
+        SELECT r.day, r.id, r.model FROM traffic_request AS r
+        WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = up.day AND r.id = up.child OFFSET 0
+    ) AS c, LATERAL (
+        SELECT r.day, r.id, r.model, r.outcome FROM traffic_request AS r
+        WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = up.day AND r.id = up.parent OFFSET 0
+    ) AS p
+    WHERE c.id <> p.id
+      AND (starts_with(c.model, p.model) OR starts_with(p.model, c.model) OR 'unknown' IN (c.model, p.model))
+    ORDER BY c.id, up.depth DESC
+),
+gone AS (
+    DELETE FROM traffic_request AS r USING pair
+    WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = pair.day AND r.id = pair.id
+    RETURNING r.*, pair.to_day, pair.to_id, pair.to_outcome
+)""",
+    COLUMNS,
+    "CASE WHEN to_outcome = 'ok' THEN NULL ELSE error_type END",  # a try that was repeated
+)
 
 BODIES = """
 INSERT INTO traffic_request_body AS b (day, request_id, prompt, answer)

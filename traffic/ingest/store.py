@@ -28,7 +28,8 @@ from traffic.ingest.ids import neighbour_day, request_id, response_hash, user_ha
 from traffic.ingest.rows import RequestRow
 
 ATTEMPTS = 8  # a lost race for a response id repeats the batch
-TABLES = ("traffic_request", "traffic_request_body")
+LINKS = "traffic_span_link"
+TABLES = ("traffic_request", "traffic_request_body", LINKS)
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class Staged:
     response_hash: uuid.UUID | None
     user_hash: uuid.UUID | None
     costed: Costed
+    links: list[tuple[date, uuid.UUID, uuid.UUID]] = field(default_factory=list)  # day, child, parent
 
 
 @dataclass(slots=True)
@@ -75,13 +77,18 @@ class Installation:
         day = row.started_at.astimezone(UTC).date()
         return Staged(
             row=row,
-            id=request_id(self.salt, row.application_id, row.external_id, day),
+            id=self.id_of(row, row.external_id, day),
             day=day,
             alt_day=neighbour_day(row.started_at),
             response_hash=response_hash(self.salt, row.response_id),
             user_hash=user_hash(self.salt, row.user),
             costed=self.cost(row),
+            links=[(day, self.id_of(row, child, day), self.id_of(row, parent, day)) for child, parent in row.links],
         )
+
+    def id_of(self, row: RequestRow, external_id: str, day: date) -> uuid.UUID:
+        """The id that a call of the same application has on that day."""
+        return request_id(self.salt, row.application_id, external_id, day)
 
     def cost(self, row: RequestRow) -> Costed:
         if row.deployment_id in self.leased:
@@ -106,7 +113,7 @@ def ingest(conn: psycopg.Connection, rows: Sequence[RequestRow], installation: I
     """
     staged = [installation.stage(row) for row in rows]
     merged = merge_twins(staged)
-    make_days(conn, {item.day for item in merged})
+    make_days_of(conn, merged)
     for _ in range(ATTEMPTS - 1):
         try:
             accepted = write(conn, merged)
@@ -115,6 +122,7 @@ def ingest(conn: psycopg.Connection, rows: Sequence[RequestRow], installation: I
             continue  # another writer was first with one of our response ids; now it can be seen
     else:
         accepted = write(conn, merged)
+    accepted -= join(conn, merged)
     return IngestResult(accepted, len(rows) - accepted, [item.id for item in staged])
 
 
@@ -139,6 +147,7 @@ def fill(twin: Staged, item: Staged) -> None:
         if getattr(row, name) is None:
             setattr(row, name, getattr(other, name))
     twin.user_hash = twin.user_hash or item.user_hash
+    twin.links += item.links
     if twin.response_hash is None:
         twin.response_hash, row.response_id = item.response_hash, other.response_id
     if row.tokens is None and other.tokens is not None:
@@ -156,17 +165,23 @@ def fill(twin: Staged, item: Staged) -> None:
             row.provider, row.model, twin.costed = other.provider, other.model, LEASED
 
 
-# Days whose partitions this process has seen; a day is never made twice, and dropping one ends with a restart or below.
-_known_days: set[date] = set()
+# Partitions that this process has seen; none is made twice, and dropping one ends with a restart or below.
+_known_days: set[tuple[str, date]] = set()
 
 
-def make_days(conn: psycopg.Connection, days: set[date]) -> None:
-    """Make the partitions of days inside retention that are not there yet."""
-    missing = days - _known_days
+def make_days_of(conn: psycopg.Connection, staged: Sequence[Staged]) -> None:
+    """Make the partitions that a batch needs and that are not there yet."""
+    days = {item.day for item in staged}
+    for table in ("traffic_request", "traffic_request_body"):
+        make_days(conn, table, days)
+    make_days(conn, LINKS, {day for item in staged for day, _child, _parent in item.links})
+
+
+def make_days(conn: psycopg.Connection, table: str, days: set[date]) -> None:
+    missing = {day for day in days if (table, day) not in _known_days}
     if missing:
-        for table in TABLES:
-            make_partitions(conn, table, missing)
-        _known_days.update(missing)
+        make_partitions(conn, table, missing)
+        _known_days.update((table, day) for day in missing)
 
 
 def forget_days() -> None:
@@ -185,9 +200,10 @@ def write(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
             copy(conn, staged)
             accepted = write_rows(conn, staged)
             write_bodies(conn, staged)
+            write_links(conn, staged)
     except errors.CheckViolation:
         forget_days()  # "no partition of relation found": retention dropped the day under us
-        make_days(conn, {item.day for item in staged})
+        make_days_of(conn, staged)
         raise errors.SerializationFailure("a partition was missing; the batch is repeated") from None
     return accepted
 
@@ -324,3 +340,42 @@ def write_bodies(conn: psycopg.Connection, staged: Sequence[Staged]) -> None:
     if bodies:
         numbers, prompts, answers = zip(*bodies, strict=True)
         conn.execute(sql.BODIES, {"numbers": list(numbers), "prompts": list(prompts), "answers": list(answers)})
+
+
+def write_links(conn: psycopg.Connection, staged: Sequence[Staged]) -> None:
+    links = [link for item in staged for link in item.links]
+    if links:
+        days, children, parents = zip(*links, strict=True)
+        conn.execute(sql.LINK, {"days": list(days), "children": list(children), "parents": list(parents)})
+
+
+def join(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
+    """Make one row of calls that are one by their spans, whichever came first; returns how many rows went.
+
+    After the commit: of two writers that hold a half each, the one that comes later sees both.
+    """
+    ids = [item.id for item in staged if item.row.source == "otlp"]
+    if not ids:
+        return 0
+    ids += [child for item in staged for _day, child, _parent in item.links if child != item.id]
+    given = {**bounds(staged), "ids": ids}
+    if not conn.execute(sql.LINKED, given).fetchone():
+        return 0
+    for _ in range(ATTEMPTS):
+        try:
+            return absorb_linked(conn, given)
+        except (errors.DeadlockDetected, errors.SerializationFailure):
+            continue
+    return absorb_linked(conn, given)
+
+
+def absorb_linked(conn: psycopg.Connection, given: dict[str, Any]) -> int:
+    with conn.transaction():
+        conn.execute("SET LOCAL synchronous_commit = on")
+        conn.execute(sql.MAKE_STAGE)
+        conn.execute("SET LOCAL enable_seqscan = off")  # as in `take_over`
+        (gone,) = conn.execute(sql.JOIN, given).fetchone() or (0,)
+        for number in range(1, gone + 1):
+            if conn.execute(sql.PICK, {"round": number}).rowcount:
+                upsert(conn, number)
+    return int(gone)

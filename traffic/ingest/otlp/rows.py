@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -48,8 +48,26 @@ def rows_of(spans: Iterable[Span], caller: Caller, directory: Directory, now: da
             read.rejected += 1
             read.reason = read.reason or "A span starts before what is kept, or more than a day ahead of our clock."
         if rows:
-            read.rows.append(rows[0][1] if len(rows) == 1 else merged(rows))
+            row = rows[0][1] if len(rows) == 1 else merged(rows)
+            row.links = links_of(root, of_call, parents)
+            read.rows.append(row)
     return read
+
+
+def links_of(root: Span, of_call: list[Span], parents: Mapping[tuple[str, str], str]) -> tuple[tuple[str, str], ...]:
+    """How spans of other exports find this call: by the spans that are in it, and by the parent that is not here."""
+    above = root.parent_id
+    for _ in range(64):  # a loop of parents ends
+        if (root.trace_id, above) not in parents:
+            break
+        above = parents[root.trace_id, above]
+    name = external_id(root.trace_id, root.span_id)
+    links = [(external_id(span.trace_id, span.span_id), name) for span in of_call if span is not root]
+    return (*links, (name, external_id(root.trace_id, above))) if above else tuple(links)
+
+
+def external_id(trace_id: str, span_id: str) -> str:
+    return f"{trace_id}:{span_id}"
 
 
 def moment(ns: int) -> datetime | None:
@@ -65,7 +83,7 @@ def row_of(span: Span, root: Span, started_at: datetime, caller: Caller, directo
     deployment = directory.endpoints.get(names.endpoint_of(span)) or directory.services.get(service_of(span))
     streamed = names.flag(span, names.STREAMED)
     return RequestRow(
-        external_id=f"{root.trace_id}:{root.span_id}",
+        external_id=external_id(root.trace_id, root.span_id),
         started_at=started_at,
         provider=deployment.provider if deployment else names.provider_of(span),
         model=names.model_of(span) or (deployment.model if deployment else "unknown"),
