@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from alerts.models import Address, Alert, Delivery, OptOut, Rule, Silence
+from alerts.models import Address, Alert, Channel, Delivery, OptOut, Preference, Rule, Silence
 
 
 @admin.register(Rule)
@@ -50,3 +50,17 @@ class AddressAdmin(admin.ModelAdmin[Address]):
 @admin.register(OptOut)
 class OptOutAdmin(admin.ModelAdmin[OptOut]):
     list_display = ("address", "rule", "created_at")
+
+
+@admin.register(Channel)
+class ChannelAdmin(admin.ModelAdmin[Channel]):
+    list_display = ("slug", "kind", "shown", "enabled", "failures", "answer")
+    exclude = ("address", "secret")  # written through the page alone
+
+    def has_add_permission(self, request: object) -> bool:
+        return False
+
+
+@admin.register(Preference)
+class PreferenceAdmin(admin.ModelAdmin[Preference]):
+    list_display = ("person", "least", "quiet_from", "quiet_until", "digest", "timezone")

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from django.db.models import Count, Max, Min, Sum
 
-from alerts.models import Address, Rule
+from alerts.models import Address, Channel, Rule
 from alerts.named.present import Present
 from costs.allowance import Allowance, Held, allowance
 from costs.breakeven import Inputs, Result, compute
@@ -249,3 +249,8 @@ class Figures:
     @cached_property
     def disabled_addresses(self) -> list[Address]:
         return list(Address.objects.filter(disabled_at__isnull=False).order_by("address"))
+
+    @cached_property
+    def dead_channels(self) -> list[Channel]:
+        """Channels that fail for long, or that we gave up."""
+        return list(Channel.objects.dead(self.now))

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Threshold
-from alerts.models import Rule, Severity
+from alerts.models import Channel, Rule, Severity
 
 HOURS = [
     (1, gettext_lazy("1 hour")),
@@ -77,7 +77,17 @@ class RuleForm(RuleModelForm):
 
     class Meta:
         model = Rule
-        fields = ["name", "enabled", "severity", "for_s", "clear_for_s", "escalate_s", "remind_s", "recipients"]
+        fields = [
+            "name",
+            "enabled",
+            "severity",
+            "for_s",
+            "clear_for_s",
+            "escalate_s",
+            "remind_s",
+            "recipients",
+            "channels",
+        ]
         labels = {
             "name": gettext_lazy("Name"),
             "enabled": gettext_lazy("Switched on"),
@@ -87,6 +97,7 @@ class RuleForm(RuleModelForm):
             "escalate_s": gettext_lazy("Told to admins after"),
             "remind_s": gettext_lazy("Said again every"),
             "recipients": gettext_lazy("Tell"),
+            "channels": gettext_lazy("And these channels"),
         }
         help_texts = {
             "for_s": gettext_lazy("seconds that the line must be crossed without a break"),
@@ -95,13 +106,14 @@ class RuleForm(RuleModelForm):
             "remind_s": gettext_lazy("seconds while it is open; empty: once is enough"),
             "recipients": gettext_lazy("people with an e-mail address; nobody chosen: the groups of this kind"),
         }
-        widgets = {"recipients": forms.CheckboxSelectMultiple}
+        widgets = {"recipients": forms.CheckboxSelectMultiple, "channels": forms.CheckboxSelectMultiple}
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.fields["severity"].choices = Severity.choices  # type: ignore[attr-defined]  # a choice field
         people = get_user_model().objects.filter(is_active=True).exclude(email="")
         self.fields["recipients"].queryset = people  # type: ignore[attr-defined]  # a model choice field
+        self.fields["channels"].queryset = Channel.objects.there()  # type: ignore[attr-defined]  # as above
         kind = KINDS[self.instance.kind]
         self.numbers = list(kind.thresholds)
         for name, threshold in kind.thresholds.items():

@@ -6,20 +6,22 @@ from datetime import datetime
 from email.headerregistry import Address as Mailbox
 from email.utils import format_datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import get_template
 from django.urls import reverse
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from alerts import links
+from alerts import held, links
 from alerts.kinds import KINDS
-from alerts.models import Alert, Delivery, Transition
+from alerts.models import Alert, Delivery, Preference, Transition
 from alerts.states import Cause, State
-from alerts.wording import moment, span
+from alerts.wording import here, moment, span
 
 # What the mail is about, in two words, and the colour of the line above it.
 VERDICTS = {
@@ -33,18 +35,31 @@ TONES = {"info": "us", "warning": "warn", "critical": "bad"}
 
 
 def compose(delivery: Delivery) -> EmailMultiAlternatives:
-    """The message of a delivery; the same words for every attempt at it."""
+    """The message of a delivery, in its reader's language and zone; the same words for every attempt at it."""
     delivery = Delivery.objects.select_related("alert__rule", "transition__by").get(pk=delivery.pk)
-    context = context_of(delivery)
+    wishes = Preference.objects.of_address(delivery.recipient) or Preference()
+    with translation.override(wishes.language), timezone.override(ZoneInfo(wishes.timezone)):
+        return _written(delivery)
+
+
+def _written(delivery: Delivery) -> EmailMultiAlternatives:
+    subject, text, html = held.bodies(delivery) if delivery.held and delivery.folded.exists() else bodies(delivery)
     message = EmailMultiAlternatives(
-        subject=context["subject"],
-        body=get_template("alerts/email/alert.txt").render(context),
+        subject=subject,
+        body=text,
         from_email=settings.DEFAULT_FROM_EMAIL,
         to=[delivery.recipient],
         headers=headers_of(delivery),
     )
-    message.attach_alternative(get_template("alerts/email/alert.html").render(context), "text/html")
+    message.attach_alternative(html, "text/html")
     return message
+
+
+def bodies(delivery: Delivery) -> tuple[str, str, str]:
+    """Subject, text and HTML of the mail about one alert."""
+    context = context_of(delivery)
+    text, html = (get_template(f"alerts/email/alert.{kind}").render(context) for kind in ("txt", "html"))
+    return context["subject"], text, html
 
 
 def headers_of(delivery: Delivery) -> dict[str, str]:
@@ -93,7 +108,7 @@ def context_of(delivery: Delivery) -> dict[str, Any]:
     """What both templates need; every address is absolute."""
     alert, transition = delivery.alert, delivery.transition
     over = transition.after == State.RESOLVED
-    words = transition.words or alert.words
+    words = here(transition.words or alert.words)
     page = words.get("page", "")
     more = list(delivery.folded.order_by("id").values_list("transition__title", flat=True))
     subject = subject_of(alert, transition)

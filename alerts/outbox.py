@@ -10,7 +10,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,9 +20,11 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from alerts.channels import DELETED_FOR, deliver_to
 from alerts.flood import held
+from alerts.held import gather
 from alerts.mail import compose
-from alerts.models import Address, Delivery
+from alerts.models import Address, Channel, Delivery
 from alerts.smtp import Courier, NotSent
 
 logger = logging.getLogger(__name__)
@@ -50,7 +52,8 @@ class Delivered:
 
 
 def deliver(*, seconds: float = 50.0, clock: Callable[[], datetime] = timezone.now) -> Delivered:
-    """Send what is due, until nothing is, the time is over or the server does not answer at all.
+    """Send what is due, until nothing is or the time is over. A mail server or channel that does not answer at all is
+    left alone until the next run; it keeps nothing from the others.
 
     In one process one run at a time: a server that hangs must not take the worker's other threads with it.
     """
@@ -59,23 +62,26 @@ def deliver(*, seconds: float = 50.0, clock: Callable[[], datetime] = timezone.n
         return done
     try:
         until = time.monotonic() + seconds
+        Channel.objects.forget(clock() - DELETED_FOR)
+        silent: set[str] = set()  # who does not answer at all: the next would only wait as long
         with Courier() as courier:
-            while time.monotonic() < until and (delivery := claim(clock())):
+            while time.monotonic() < until and (delivery := claim(clock(), silent)):
                 if not _send(delivery, courier, done, clock):
-                    break
+                    silent.add(delivery.route)
     finally:
         _running.release()
     return done
 
 
-def claim(now: datetime) -> Delivery | None:
+def claim(now: datetime, silent: Collection[str] = ()) -> Delivery | None:
     """Take one due message, that nobody else will touch before the claim ends; committed when this returns."""
     with transaction.atomic():
-        due = Delivery.objects.due(now).select_for_update(skip_locked=True, of=("self",))
+        due = Delivery.objects.due(now).not_by(silent).select_for_update(skip_locked=True, of=("self",))
         while (row := due.all().first()) and held(row, now):
             pass  # it is due later now
         if row is None:
             return None
+        gather(row, now)
         row.state, row.claimed_until, row.attempts = "sending", now + CLAIM, row.attempts + 1
         row.save(update_fields=["state", "claimed_until", "attempts"])
     return row
@@ -83,21 +89,29 @@ def claim(now: datetime) -> Delivery | None:
 
 def _send(delivery: Delivery, courier: Courier, done: Delivered, clock: Callable[[], datetime]) -> bool:
     """One message; False where the server could not be talked to, so that the next would only wait as long."""
+    hand_over = _by_mail if delivery.channel == "email" else _to_channel
     try:
-        message = compose(delivery)
-    except Exception as error:  # one mail that cannot be written must not hold up the others
+        answer = hand_over(delivery, courier, clock)
+    except NotSent as error:
+        return _not_sent(delivery, error, done, clock())
+    except Exception as error:  # one message that cannot be written must not hold up the others
         logger.exception("delivery %s could not be written", delivery.pk)
         done.failed += 1
         _mark(delivery, **postponed(delivery, f"could not be written: {error}", clock()))
         return True
-    try:
-        answer = courier.send(message)
-    except NotSent as error:
-        return _not_sent(delivery, error, done, clock())
     done.accepted += 1
     _mark(delivery, state="accepted", accepted_at=clock(), answer=answer, claimed_until=None)
-    Address.objects.filter(address=delivery.recipient, refusals__gt=0).update(refusals=0)
+    if delivery.channel == "email":
+        Address.objects.filter(address=delivery.recipient, refusals__gt=0).update(refusals=0)
     return True
+
+
+def _by_mail(delivery: Delivery, courier: Courier, clock: Callable[[], datetime]) -> str:
+    return courier.send(compose(delivery))
+
+
+def _to_channel(delivery: Delivery, courier: Courier, clock: Callable[[], datetime]) -> str:
+    return deliver_to(delivery, clock())
 
 
 def _not_sent(delivery: Delivery, error: NotSent, done: Delivered, now: datetime) -> bool:
@@ -110,7 +124,7 @@ def _not_sent(delivery: Delivery, error: NotSent, done: Delivered, now: datetime
         _mark(delivery, **postponed(delivery, answer, now))
     if error.refused:
         refused(delivery.recipient, answer, now)
-    return answer[:3].isdigit() and not answer.startswith("421")
+    return error.permanent or (answer[:3].isdigit() and not answer.startswith("421"))
 
 
 def postponed(delivery: Delivery, answer: str, now: datetime) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Prefetch, Q
 
 if TYPE_CHECKING:
-    from alerts.models import Alert, Delivery, Rule, Silence  # noqa: F401
+    from alerts.models import Alert, Channel, Delivery, Preference, Rule, Silence  # noqa: F401
 
 
 class Names(Protocol):
@@ -38,15 +39,55 @@ class RuleQuerySet(models.QuerySet["Rule"]):
         return self.filter(kind=kind).values_list("name", flat=True).first() or kind
 
     def listed(self) -> RuleQuerySet:
-        """With how often each opened and how many of its alerts need someone now."""
+        """With how often each opened, how many of its alerts need someone now, and the channels that it tells."""
+        from alerts.models import Channel
+
         shown = Q(alerts__state__in=("open", "acknowledged"))
         opened = Q(alerts__opened_at__isnull=False)
         acknowledged = Q(alerts__acknowledged_at__isnull=False)
-        return self.kept().annotate(
-            shown=models.Count("alerts", filter=shown, distinct=True),
-            fired=models.Count("alerts", filter=opened, distinct=True),
-            answered=models.Count("alerts", filter=opened & acknowledged, distinct=True),
+        return (
+            self.kept()
+            .annotate(
+                shown=models.Count("alerts", filter=shown, distinct=True),
+                fired=models.Count("alerts", filter=opened, distinct=True),
+                answered=models.Count("alerts", filter=opened & acknowledged, distinct=True),
+            )
+            .prefetch_related(Prefetch("channels", queryset=Channel.objects.there()))
         )
+
+
+class ChannelQuerySet(models.QuerySet["Channel"]):
+    # A channel that failed this often in a row, for this long, is dead until it answers: admins are told.
+    DEAD_FAILURES = 5
+    DEAD_AFTER = timedelta(minutes=10)
+
+    def there(self) -> ChannelQuerySet:
+        """Those that nobody deleted."""
+        return self.filter(deleted_at=None)
+
+    def usable(self) -> ChannelQuerySet:
+        """Those that are told."""
+        return self.there().filter(enabled=True)
+
+    def dead(self, now: datetime) -> ChannelQuerySet:
+        """Those that a person must look at: failing for long, or given up by ourselves."""
+        failing = Q(enabled=True, failures__gte=self.DEAD_FAILURES, failing_since__lte=now - self.DEAD_AFTER)
+        return self.there().filter(failing | Q(enabled=False) & ~Q(disabled_reason=""))
+
+    def with_rules(self) -> ChannelQuerySet:
+        """With the rules that tell them."""
+        return self.prefetch_related("rules")
+
+    def forget(self, before: datetime) -> int:
+        """Wipe the secrets of those deleted before a moment; their name stays for the log."""
+        rows = self.filter(deleted_at__lt=before).exclude(address="")
+        return rows.update(address="", secret="", enabled=False)
+
+
+class PreferenceQuerySet(models.QuerySet["Preference"]):
+    def of_address(self, address: str) -> Preference | None:
+        """The wishes of a mailbox's person; of several, whoever was there first."""
+        return self.filter(person__email__iexact=address, person__is_active=True).order_by("person").first()
 
 
 class AlertQuerySet(models.QuerySet["Alert"]):
@@ -130,31 +171,60 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         free = Q(state__in=("waiting", "failed"), due_at__lte=at) | Q(state="sending", claimed_until__lte=at)
         return self.filter(free, ~Exists(earlier)).order_by("due_at", "id")
 
+    def not_by(self, routes: Collection[str]) -> DeliveryQuerySet:
+        """Those that go over none of these (see `Delivery.route`)."""
+        email = Q(channel="email")
+        rows = self.exclude(email) if "email" in routes else self
+        return rows.exclude(~email, recipient__in=list(routes)) if routes else rows
+
     def like(self, row: Delivery) -> DeliveryQuerySet:
         """Other messages to the same person that something of the same kind is open."""
         kind = row.alert.rule.kind
         same = self.filter(recipient=row.recipient, channel=row.channel, alert__rule__kind=kind)
         return same.filter(transition__after="open").exclude(pk=row.pk)
 
+    def to_channel(self, slug: str) -> DeliveryQuerySet:
+        return self.filter(recipient=slug).exclude(channel="email")
+
+    def newest_to(self, slug: str) -> list[Delivery]:
+        """The latest to a channel, with what they were about."""
+        return list(self.to_channel(slug).select_related("alert", "transition").order_by("-id")[:10])
+
+    def by_state(self) -> dict[str, int]:
+        counts = self.order_by().values("state").annotate(n=models.Count("id"))
+        return {row["state"]: row["n"] for row in counts}
+
+    def held_for(self, address: str) -> DeliveryQuerySet:
+        """Held back for a person, and not tried yet."""
+        return self.filter(channel="email", recipient__iexact=address, state="waiting", attempts=0).exclude(held="")
+
+    def waiting_with(self, row: Delivery, now: datetime) -> DeliveryQuerySet:
+        """Others held back for the same person that are due."""
+        return self.held_for(row.recipient).filter(due_at__lte=now).exclude(pk=row.pk)
+
     def going(self, since: datetime) -> DeliveryQuerySet:
         """Sent since a moment, or being tried."""
         return self.filter(Q(accepted_at__gt=since) | Q(state__in=("sending", "failed")))
 
     def alone(self) -> DeliveryQuerySet:
-        """Not tried yet, and speaking for no other."""
-        return self.filter(state="waiting", attempts=0, folded__isnull=True)
+        """Not tried yet, speaking for no other, and held back by nobody's wish."""
+        return self.filter(state="waiting", attempts=0, folded__isnull=True, held="")
 
     def first_of(self, alert_id: int, recipient: str) -> Delivery | None:
         """The first message about an alert to a person."""
         return self.filter(alert=alert_id, recipient=recipient).order_by("id").first()
 
-    def told(self, alert: Alert) -> list[str]:
+    def told(self, alert: Alert, channel: bool = False) -> list[str]:
         """Who was told that an alert began, or is about to be; of one that took another's place without a word, who
-        was told of that other."""
+        was told of that other. People's addresses, or the slugs of channels."""
         from alerts.models import Alert
 
-        found = self.filter(alert=alert).exclude(state__in=("dead", "folded")).values_list("recipient", flat=True)
+        email = Q(channel="email")
+        # What waits with others for a person's morning is said there, whichever mail it goes in.
+        silent = Q(state="dead") | Q(state="folded", held="")
+        rows = self.filter(~email if channel else email, alert=alert).exclude(silent)
+        found = rows.values_list("recipient", flat=True)
         if found:
             return sorted(set(found))
         before = Alert.objects.earlier(alert).filter(resolved_at=alert.opened_at, level__gt=alert.level).first()
-        return self.told(before) if before else []
+        return self.told(before, channel) if before else []

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 
-from alerts.models import Address, OptOut, Rule
+from alerts.models import Address, Channel, OptOut, Preference, Rule
 
 ADMINS = "admin"
 OPS = "ops"  # who is told where a rule would reach nobody
@@ -22,6 +22,7 @@ class Directory:
     groups: dict[str, list[str]] = field(default_factory=dict)
     excluded: set[str] | None = None
     opted_out: dict[int, set[str]] | None = None
+    _wishes: dict[str, Preference] | None = None
 
     def of_rule(self, rule: Rule, groups: Iterable[str]) -> list[str]:
         """E-mail addresses for a rule's alerts, each once, in a stable order."""
@@ -51,3 +52,14 @@ class Directory:
         out = self.opted_out.get(rule.pk, set())
         unique = {address.lower(): address for address in reversed(list(addresses))}
         return [address for low, address in reversed(unique.items()) if low not in out | self.excluded]
+
+    def wishes(self, address: str) -> Preference | None:
+        """How the person of a mailbox wants to be told; of several, whoever was there first."""
+        if self._wishes is None:
+            rows = Preference.objects.filter(person__is_active=True).exclude(person__email="").select_related("person")
+            self._wishes = {row.person.email.lower(): row for row in rows.order_by("-person")}
+        return self._wishes.get(address.lower())
+
+    def channels(self, rule: Rule) -> list[Channel]:
+        """The channels that a rule tells, as far as they are switched on."""
+        return list(rule.channels.filter(pk__in=Channel.objects.usable()))

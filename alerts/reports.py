@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Avg, Count, F, Max
+from django.db.models import Avg, Count, F, Max, Q
 
 from alerts.models import Alert, Delivery, Rule
 
@@ -49,6 +49,13 @@ def undelivered() -> list[Delivery]:
     """Messages that were given up or are being tried again, newest first."""
     rows = Delivery.objects.filter(state__in=("failed", "dead")).select_related("alert", "transition")
     return list(rows.order_by("-id")[:20])
+
+
+def troubles(now: datetime) -> dict[int, Delivery]:
+    """By rule, the newest of its messages that is tried again or was given up this week, with the answer to it."""
+    lately = Q(state="failed") | Q(state="dead", created_at__gte=now - timedelta(days=7))
+    rows = Delivery.objects.filter(lately).select_related("alert").order_by("alert__rule_id", "-id")
+    return {row.alert.rule_id: row for row in rows.distinct("alert__rule_id")}
 
 
 def pace(since: datetime) -> Pace:

@@ -67,13 +67,18 @@ class RuleSentence(forms.Form):
     owner = forms.ChoiceField(label=gettext_lazy("of owner"), required=False)
     phase = forms.ChoiceField(label=gettext_lazy("of phase"), required=False)
     severity = forms.ChoiceField(label=gettext_lazy("as"), choices=Severity.choices, initial=Severity.WARNING)
-    channel = forms.ChoiceField(label=gettext_lazy("by"), choices=Channel.choices, initial=Channel.EMAIL)
     groups = forms.MultipleChoiceField(
         label=gettext_lazy("tell the groups"), required=False, widget=forms.CheckboxSelectMultiple
     )
     recipients = forms.ModelMultipleChoiceField(
         label=gettext_lazy("and the people"),
         queryset=get_user_model()._default_manager.filter(is_active=True).exclude(email=""),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    channels = forms.ModelMultipleChoiceField(
+        label=gettext_lazy("by e-mail, and these channels"),
+        queryset=Channel.objects.there(),
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
@@ -175,11 +180,11 @@ class RuleSentence(forms.Form):
 
     @property
     def telling_fields(self) -> list[Any]:
-        return [self[name] for name in ("groups", "recipients")]
+        return [self[name] for name in ("groups", "recipients", "channels")]
 
     @property
     def manner_fields(self) -> list[Any]:
-        return [self[name] for name in ("channel", "severity")]
+        return [self[name] for name in ("severity",)]
 
     @property
     def more_fields(self) -> list[Any]:
@@ -194,23 +199,25 @@ class RuleSentence(forms.Form):
         rule.slug = rule.slug or free_slug(rule.name)
         rule.thresholds = self.watch.json
         rule.clear_for_s = min(given["for_s"], LONGEST_CLEAR_S)
-        for name in ("for_s", "severity", "channel", "groups", "escalate_s", "remind_s"):
+        for name in ("for_s", "severity", "groups", "escalate_s", "remind_s"):
             setattr(rule, name, given[name])
         rule.evaluated_at, rule.last_error = None, ""  # so that the next evaluation takes it up at once
         rule.save()
         rule.recipients.set(given["recipients"])
+        rule.channels.set(given["channels"])
         return rule
 
 
 def initial_of(rule: Rule, *, copy: bool) -> dict[str, Any]:
     """The form's fields as a rule has them; a copy gets a name of its own."""
     found: dict[str, Any] = {
-        name: getattr(rule, name) for name in ("for_s", "severity", "channel", "groups", "escalate_s", "remind_s")
+        name: getattr(rule, name) for name in ("for_s", "severity", "groups", "escalate_s", "remind_s")
     }
     found |= {name: rule.thresholds.get(name) for name in ("figure", "window", "side")}
     found |= dict(Scope.of(rule.thresholds.get("scope")).names)
     found["name"] = "" if copy else rule.name
     found["recipients"] = [person.pk for person in rule.recipients.all()]
+    found["channels"] = [channel.pk for channel in rule.channels.all()]
     try:
         watch = Watch.of(rule.thresholds)
     except BadThreshold:

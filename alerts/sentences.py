@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Kind
-from alerts.models import Channel, Rule
+from alerts.models import Rule
 from alerts.wording import listed, span
 
 
@@ -23,11 +23,12 @@ def sentence(rule: Rule) -> str:
     lasting = _(" for %(span)s") % {"span": span(timedelta(seconds=rule.for_s))} if rule.for_s else ""
     named = [person.get_username() for person in rule.recipients.all()] if rule.pk else []
     values = {"what": what, "lasting": lasting, "whom": listed([*rule.groups, *named] or list(kind.groups))}
-    if rule.channel == Channel.EMAIL and kind.shipped:
+    channels = [channel.name for channel in rule.channels.all()] if rule.pk else []
+    if not channels and kind.shipped:
         return _("When %(what)s%(lasting)s, tell %(whom)s.") % values
     return _("When %(what)s%(lasting)s, tell %(whom)s by %(channel)s.") % {
         **values,
-        "channel": rule.get_channel_display(),
+        "channel": listed([_("e-mail"), *channels]),
     }
 
 

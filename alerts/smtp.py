@@ -55,6 +55,8 @@ class Courier:
         except NotSent:
             self._reset()
             raise
+        except ValueError as error:  # a line break in an address or a header: it will never leave
+            raise NotSent(f"not a mail: {error}"[:1000], permanent=True) from error
         except (OSError, smtplib.SMTPException) as error:
             self.close()
             raise NotSent(wording(error)) from error

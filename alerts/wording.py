@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
+# As `moment` writes it.
+MOMENT = re.compile(r"\b\d{1,2} [A-Z][a-z]{2} \d{4}, \d{2}:\d{2} UTC\b")
+MOMENT_SHAPE = "%d %b %Y, %H:%M UTC"
 UNITS = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 
 
@@ -42,8 +48,19 @@ def span(length: timedelta) -> str:
 
 
 def moment(at: datetime) -> str:
-    """`18 Jun 2026, 14:00 UTC`."""
-    return f"{at.astimezone(UTC):%-d %b %Y, %H:%M} UTC"
+    """`18 Jun 2026, 14:00 UTC`, in the zone of whoever reads it where that is known, else UTC."""
+    local = timezone.localtime(at)
+    name = local.tzname() or "UTC"
+    return f"{local:%-d %b %Y, %H:%M} {f'UTC{name}' if name[0] in '+-' else name}"
+
+
+def here(said: Any) -> Any:
+    """The moments in texts that were written earlier, in UTC, as `moment` says them now; lists and all."""
+    if isinstance(said, str):
+        return MOMENT.sub(lambda found: moment(datetime.strptime(found[0], MOMENT_SHAPE).replace(tzinfo=UTC)), said)
+    if isinstance(said, list):
+        return [here(one) for one in said]
+    return {key: here(one) for key, one in said.items()} if isinstance(said, dict) else said
 
 
 def day(on: date) -> str:

@@ -11,9 +11,11 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 
+from alerts.held import free
 from alerts.kinds import KINDS
 from alerts.kinds.finding import Finding
-from alerts.models import Alert, Delivery, Rule, Silence, Transition
+from alerts.models import Alert, Channel, Delivery, Rule, Silence, Transition
+from alerts.quiet import wanted, when
 from alerts.recipients import ADMINS, Directory
 from alerts.states import Cause, Move, State, Status, Step
 
@@ -100,17 +102,31 @@ class Writer:
             Delivery.objects.bulk_create(self._messages(alert, transition))
 
     def _messages(self, alert: Alert, transition: Transition) -> list[Delivery]:
-        return [
-            Delivery(
-                alert=alert,
-                transition=transition,
-                channel=alert.rule.channel,
-                recipient=address,
-                due_at=self.at,
-                message_id=message_id(alert, transition, address),
-            )
-            for address in self._recipients(alert, transition)
-        ]
+        """What people and channels are told, each when it may reach them."""
+        found = []
+        for address in self._recipients(alert, transition):
+            chosen = when(self.directory.wishes(address), alert.severity, self.at)
+            found.append(self._message(alert, transition, address, due_at=chosen.due, held=chosen.held))
+        free(alert, [one.recipient for one in found if not one.held], self.at)
+        channels = self._channels(alert, transition)
+        return [*found, *(self._message(alert, transition, one.slug, one.kind) for one in channels)]
+
+    def _message(
+        self, alert: Alert, transition: Transition, recipient: str, channel: str = "email", **more: Any
+    ) -> Delivery:
+        return Delivery(
+            alert=alert,
+            transition=transition,
+            channel=channel,
+            recipient=recipient,
+            message_id=message_id(alert, transition, recipient, channel),
+            **{"due_at": self.at, **more},
+        )
+
+    def _channels(self, alert: Alert, transition: Transition) -> list[Channel]:
+        if transition.after == State.RESOLVED:
+            return list(Channel.objects.usable().filter(slug__in=Delivery.objects.told(alert, channel=True)))
+        return self.directory.channels(alert.rule)
 
     def _recipients(self, alert: Alert, transition: Transition) -> list[str]:
         rule = alert.rule
@@ -119,7 +135,7 @@ class Writer:
         people = self.directory.of_rule(rule, KINDS[rule.kind].groups if rule.kind in KINDS else ("ops",))
         if transition.cause == Cause.ESCALATED:
             people = self.directory.without(rule, [*people, *self.directory.of_group(ADMINS)])
-        return people
+        return [one for one in people if wanted(self.directory.wishes(one), alert.severity)]
 
 
 def snapshot(alert: Alert) -> dict[str, Any]:

@@ -44,6 +44,9 @@ ROLES: dict[str, tuple[str, ...]] = {
         "alerts.change_rule",
         "alerts.change_alert",
         "alerts.add_silence",
+        "alerts.add_channel",
+        "alerts.change_channel",
+        "alerts.delete_channel",
         "traffic.add_rating",
     ),
 }

@@ -96,7 +96,7 @@ KINDS: dict[str, Kind] = {
         every_s=60,
     ),
     "system": Kind(
-        label=_("mail to a person is refused for good"),
+        label=_("mail to a person is refused for good, or a channel is dead"),
         evaluate=system.addresses,
         groups=("admin",),
     ),

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from alerts.figures import Figures
 from alerts.kinds.finding import Asked, Finding, Words
 from alerts.kinds.vendors import polls
-from alerts.models import Address
+from alerts.models import Address, Channel
 from alerts.wording import listed, moment, span
 
 EVALUATION = "evaluation"
@@ -67,11 +67,18 @@ def slack(kind: str) -> timedelta:
 
 
 def addresses(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
-    """One subject for each address that gets no more mail because servers refused it."""
+    """One subject for each address that gets no more mail because servers refused it, and for each dead channel."""
     disabled = {f"address:{row.address}"[:200]: row for row in figures.disabled_addresses}
     for subject, row in disabled.items():
         yield disabled_address(subject, row)
-    for subject in live - disabled.keys():
+    dead = {f"channel:{channel.slug}": channel for channel in figures.dead_channels}
+    for subject, channel in dead.items():
+        yield dead_channel(subject, channel)
+    for subject in live - disabled.keys() - dead.keys():
+        if subject.startswith("channel:"):
+            title = _("Channel answers again: %(name)s, 0 failures") % {"name": subject.partition(":")[2]}
+            yield Finding(subject, title, crossed=False, clear=True, value="0")
+            continue
         title = _("Mail goes out again: %(address)s, 0 refusals") % {"address": subject.partition(":")[2]}
         yield Finding(subject, title, crossed=False, clear=True, value="0")
 
@@ -93,5 +100,27 @@ def disabled_address(subject: str, row: Address) -> Finding:
                 [_("Answer"), row.answer, _("the server's words")],
             ],
             page="/alerts/",
+        ),
+    )
+
+
+def dead_channel(subject: str, channel: Channel) -> Finding:
+    since = channel.failing_since or channel.answered_at
+    return Finding(
+        subject=subject,
+        title=_("Channel dead: %(name)s, %(n)s failures in a row") % {"name": channel.name, "n": channel.failures},
+        crossed=True,
+        clear=False,
+        value=str(channel.failures),
+        threshold="0",
+        words=Words(
+            todo=_("Send it a test, and correct its address or mend what receives it."),
+            detail=channel.disabled_reason or _("What is sent there is kept and tried again, later and later."),
+            facts=[
+                [_("Channel"), channel.name, channel.shown],
+                [_("Failing since"), moment(since) if since else "", _("first of the failures in a row")],
+                [_("Answer"), channel.answer, _("its last words")],
+            ],
+            page=channel.get_absolute_url(),
         ),
     )

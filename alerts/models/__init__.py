@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from alerts.models.deliveries import Address, Delivery, DeliveryState, OptOut, UsedLink
-from alerts.models.rules import Channel, Rule, Severity
+from alerts.models.channels import Channel, ChannelKind
+from alerts.models.deliveries import Address, Delivery, DeliveryState, Held, OptOut, UsedLink
+from alerts.models.preferences import Digest, Preference
+from alerts.models.rules import Rule, Severity
 from alerts.models.states import REASONS, Alert, AlertState, Silence, Transition, cause_choices
 
 __all__ = [
@@ -12,9 +14,13 @@ __all__ = [
     "Alert",
     "AlertState",
     "Channel",
+    "ChannelKind",
     "Delivery",
     "DeliveryState",
+    "Digest",
+    "Held",
     "OptOut",
+    "Preference",
     "Rule",
     "Severity",
     "Silence",

@@ -19,8 +19,16 @@ class DeliveryState(models.TextChoices):
     FOLDED = "folded", _("said in another mail")
 
 
+class Held(models.TextChoices):
+    QUIET = "quiet", _("quiet hours")
+    DIGEST = "digest", _("the day's digest")
+
+
 class Delivery(models.Model):
-    """One message about one transition to one recipient: the outbox, written with the transition itself."""
+    """One message about one transition to one recipient: the outbox, written with the transition itself.
+
+    `channel` is `email`, with an address as the recipient, or the kind of a channel, with its slug.
+    """
 
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="deliveries")
     transition = models.ForeignKey(Transition, on_delete=models.CASCADE, related_name="deliveries")
@@ -29,6 +37,7 @@ class Delivery(models.Model):
     state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING)
     attempts = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField()
+    held = models.CharField(max_length=10, choices=Held.choices, blank=True)  # then it leaves with others like it
     claimed_until = models.DateTimeField(null=True)
     answer = models.TextField(blank=True)  # what the server said last
     message_id = models.CharField(
@@ -53,6 +62,11 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel} to {self.recipient}"
+
+    @property
+    def route(self) -> str:
+        """What it goes over: all mail goes over one server, each channel is on its own."""
+        return "email" if self.channel == "email" else self.recipient
 
 
 class Address(models.Model):

@@ -7,6 +7,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from alerts.models.channels import Channel
 from alerts.querysets import RuleQuerySet
 
 
@@ -14,12 +15,6 @@ class Severity(models.TextChoices):
     INFO = "info", _("information")
     WARNING = "warning", _("warning")
     CRITICAL = "critical", _("critical")
-
-
-class Channel(models.TextChoices):
-    """How a rule's people are told."""
-
-    EMAIL = "email", _("e-mail")
 
 
 class Rule(models.Model):
@@ -37,7 +32,7 @@ class Rule(models.Model):
     enabled = models.BooleanField(default=True)
     recipients = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True)  # nobody named: the groups of its kind
     groups = ArrayField(models.CharField(max_length=150), default=list, blank=True)  # told besides its people
-    channel = models.CharField(max_length=20, choices=Channel.choices, default=Channel.EMAIL)
+    channels = models.ManyToManyField(Channel, blank=True, related_name="rules")  # told besides the people
     deleted_at = models.DateTimeField(null=True)  # kept, so that its alerts keep their rule and it can come back
     evaluated_at = models.DateTimeField(null=True)
     took_us = models.PositiveIntegerField(null=True)  # microseconds of its last evaluation, as its share of its kind's

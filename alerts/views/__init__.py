@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from alerts.views.acting import acknowledge, again, lift, reopen, resolve, silence, unacknowledge, unsubscribe
+from alerts.views.channels import (
+    channel,
+    channel_add,
+    channel_delete,
+    channel_switch,
+    channel_undo,
+    channels,
+)
+from alerts.views.deliveries import deliveries
 from alerts.views.listing import alert, alerts, history
 from alerts.views.mailbox import mail, mail_html, mailbox
+from alerts.views.preferences import preferences
 from alerts.views.rules import rule, rule_delete, rule_new, rule_restore, rule_switch, rules
 
 __all__ = [
@@ -12,11 +22,19 @@ __all__ = [
     "again",
     "alert",
     "alerts",
+    "channel",
+    "channel_add",
+    "channel_delete",
+    "channel_switch",
+    "channel_undo",
+    "channels",
+    "deliveries",
     "history",
     "lift",
     "mail",
     "mail_html",
     "mailbox",
+    "preferences",
     "reopen",
     "resolve",
     "rule",

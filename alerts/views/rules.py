@@ -16,11 +16,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from alerts import rule_changes
+from alerts import reports, rule_changes
 from alerts.forms import RuleForm
 from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold
-from alerts.models import Rule
+from alerts.models import Channel, Delivery, Rule
 from alerts.named.watch import Watch
 from alerts.preview import Preview, preview
 from alerts.recipients import Directory
@@ -39,6 +39,7 @@ class Row:
     rule: Rule
     sentence: str
     told: list[str]
+    trouble: Delivery | None = None
 
 
 @login_required
@@ -46,12 +47,12 @@ class Row:
 @require_safe
 def rules(request: HttpRequest) -> HttpResponse:
     """Every shipped rule, and a page of those that people made."""
-    directory = Directory()
+    directory, troubles = Directory(), reports.troubles(timezone.now())
     known = Rule.objects.listed().filter(kind__in=KINDS).prefetch_related("recipients")
     asked = request.GET.get("q", "").strip()
     page = made_page(known.filter(kind="figure"), asked, request.GET.get("page", ""))
-    rows = [row_of(rule, directory) for rule in known.exclude(kind="figure")]
-    made = [row_of(rule, directory) for rule in page]
+    rows = [row_of(rule, directory, troubles.get(rule.pk)) for rule in known.exclude(kind="figure")]
+    made = [row_of(rule, directory, troubles.get(rule.pk)) for rule in page]
     counted = Rule.objects.kept().filter(kind__in=KINDS)
     context = {
         "rows": rows,
@@ -61,7 +62,7 @@ def rules(request: HttpRequest) -> HttpResponse:
         "all": counted.count(),
         "on": counted.filter(enabled=True).count(),
         "broken": counted.filter(enabled=True).exclude(last_error="").count(),
-        "untold": [row for row in [*made, *rows] if row.rule.enabled and not row.told],
+        "untold": [row for row in [*made, *rows] if row.rule.enabled and not row.told and not row.rule.channels.all()],
         "may_edit": request.user.has_perm("alerts.change_rule"),
     }
     return render(request, "alerts/rules.html", context)
@@ -74,8 +75,8 @@ def made_page(made: Any, asked: str, number: str) -> Page[Rule]:
     return Paginator(made.order_by("-id"), A_PAGE).get_page(number)
 
 
-def row_of(rule: Rule, directory: Directory) -> Row:
-    return Row(rule, sentence(rule), directory.of_rule(rule, KINDS[rule.kind].groups))
+def row_of(rule: Rule, directory: Directory, trouble: Delivery | None) -> Row:
+    return Row(rule, sentence(rule), directory.of_rule(rule, KINDS[rule.kind].groups), trouble)
 
 
 @login_required
@@ -116,6 +117,8 @@ def _of_rule(found: Rule) -> dict[str, Any]:
         "rule": found,
         "sentence": sentence(found),
         "told": Directory().of_rule(found, KINDS[found.kind].groups),
+        "channels": list(Channel.objects.there().filter(rules=found)),
+        "trouble": reports.troubles(timezone.now()).get(found.pk),
         "alerts": list(found.alerts.order_by("-id")[:20]),
     }
 

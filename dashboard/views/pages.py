@@ -23,6 +23,8 @@ PLACES = (
     (_("Routes"), _("which request goes where"), "/settings/routes/", "traffic.view_route"),
     (_("Prices"), _("list prices with their source"), "/settings/prices/", "providers.view_tokenprice"),
     (_("Alert rules"), _("what to watch and whom to tell"), "/alerts/rules/", "alerts.view_alert"),
+    (_("Channels"), _("programs, chats and pagers that are told"), "/alerts/channels/", "alerts.view_alert"),
+    (_("Alerts to you"), _("quiet hours, digest, your time zone"), "/alerts/preferences/", None),
     (_("People"), _("who may do what"), "/settings/people/", "auth.view_user"),
     (_("Audit log"), _("who changed what"), "/settings/audit/", "admin.view_logentry"),
     (_("Password"), _("your own"), "/password/", None),

@@ -48,8 +48,8 @@ class Trouble:
             raise Crash
         self.real_mark(delivery, **columns)
 
-    def claim(self, now: Any) -> Delivery | None:
-        claimed = self.real_claim(now)
+    def claim(self, now: Any, *silent: Any) -> Delivery | None:
+        claimed = self.real_claim(now, *silent)
         if claimed and self.dies():
             raise Crash
         return claimed

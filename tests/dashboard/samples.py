@@ -14,8 +14,9 @@ from django.urls import reverse
 
 from alerts import links
 from alerts.defaults import ensure_defaults as alert_rules
-from alerts.models import Alert, Delivery, Rule, Silence, Transition
+from alerts.models import Alert, Channel, Delivery, Rule, Silence, Transition
 from costs.models import Budget, Charge, Phase, Stage
+from providers.encryption import encrypt
 from providers.models import Account, Deployment, Heartbeat, Maintenance, Outage, StatusPage
 from tests.traffic.people import arrive
 from traffic.models import Application, Key, Rating, Route
@@ -142,6 +143,11 @@ def of_alerts(mail_folder: Path) -> dict[str, dict[str, Any]]:
         slug="sample", kind="figure", name="Sample", thresholds={"figure": "spend", "window": "month", "line": "400"}
     )
     found |= {f"alerts:rule-{name}": {"slug": made.slug} for name in ("switch", "delete", "restore")}
+    channel = Channel.objects.create(
+        slug="hook", name="Hook", kind="webhook", address=encrypt("https://127.0.0.1:9/x"), secret=encrypt("whsec_eA==")
+    )
+    found["alerts:channel-add"] = {"kind": "webhook"}
+    found |= {f"alerts:channel{do}": {"slug": channel.slug} for do in ("", "-switch", "-delete", "-undo")}
     found["alerts:unsubscribe"] = {"token": links.sign("unsubscribe", rule.pk, "a@example.com")}
     return found | {f"alerts:{name}": {"name": a_mail(mail_folder)} for name in ("mail", "mail-html")}
 

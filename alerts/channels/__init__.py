@@ -1,0 +1,59 @@
+"""Alerts for programs, chat rooms and pagers: what is said there, how it gets there, and what came of it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
+
+from alerts.channels.note import Note, note_of, trial_note
+from alerts.models import Channel, Delivery
+from alerts.smtp import NotSent
+from providers.encryption import SecretUnreadable
+
+__all__ = ["DELETED_FOR", "Gone", "Note", "deliver_to", "hand_over", "note_of", "trial_note"]
+
+DELETED_FOR = timedelta(days=1)  # so long a deletion can be taken back
+
+
+class Gone(NotSent):
+    """The receiver says that it will never be there again (410), so we stop by ourselves."""
+
+    def __init__(self, answer: str) -> None:
+        super().__init__(answer, permanent=True)
+
+
+def hand_over(channel: Channel, note: Note, now: datetime) -> str:
+    """Say something on a channel and give back its answer. Raises NotSent. Never longer than a claim lasts."""
+    try:
+        if channel.kind == "webhook":
+            from alerts.channels import webhook
+
+            return webhook.post(channel, note, now)
+        from alerts.channels import chat  # apprise is large, and most processes never need it
+
+        return chat.say(channel, note)
+    except SecretUnreadable as error:
+        raise NotSent(str(error)) from None
+
+
+def deliver_to(delivery: Delivery, now: datetime) -> str:
+    """Hand a delivery to its channel and remember how that went. Gives back the answer; raises NotSent."""
+    channel = Channel.objects.filter(slug=delivery.recipient).first()
+    if channel is None or channel.deleted_at:
+        raise NotSent(_("The channel was deleted."), permanent=True)
+    if not channel.enabled:
+        raise NotSent(_("The channel is switched off; this waits until somebody switches it on."))
+    rows = Channel.objects.filter(pk=channel.pk)
+    try:
+        answer = hand_over(channel, note_of(delivery), now)
+    except NotSent as error:
+        failed = {"answer": str(error), "answered_at": now, "failures": F("failures") + 1}
+        rows.update(failing_since=Coalesce("failing_since", Value(now)), **failed)
+        if isinstance(error, Gone):
+            rows.update(enabled=False, disabled_reason=_("It answered that it is gone for good: %s") % error)
+        raise
+    rows.update(answer=answer, answered_at=now, failures=0, failing_since=None)
+    return answer

@@ -1,0 +1,117 @@
+"""A channel's form: addresses and secrets are only ever written, and lead where an admin allows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from alerts.channels import webhook
+from alerts.models import Channel, ChannelKind
+from providers.encryption import encrypt
+from providers.forms.fields import Person, SecretField, is_admin
+from providers.netguard import AddressRefused, pin
+from providers.validators import web_address
+
+if TYPE_CHECKING:
+    ChannelModelForm = forms.ModelForm[Channel]
+else:  # takes no parameter at run time
+    ChannelModelForm = forms.ModelForm
+
+ADDRESS_HELP = {
+    ChannelKind.WEBHOOK: gettext_lazy("Where a program of yours takes JSON. Begins with https."),
+    ChannelKind.APPRISE: gettext_lazy(
+        "As apprise writes it: slack://token-a/token-b/token-c/#ops, tgram://bot-token/chat, ntfys://ntfy.sh/topic, "
+        "workflows://… for Teams, pagerduty://integration-key@api-key, matrixs://user:password@host/#room."
+    ),
+}
+
+
+class ChannelForm(ChannelModelForm):
+    """A channel of one kind, which stays; "local" is an admin's to give."""
+
+    address = SecretField(label=gettext_lazy("Address"))
+    secret = forms.CharField(
+        label=gettext_lazy("Signing secret"),
+        required=False,
+        max_length=500,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    class Meta:
+        model = Channel
+        fields = ["name", "local"]
+        labels = {
+            "name": gettext_lazy("Name"),
+            "local": gettext_lazy("local: may be on a private or loopback address"),
+        }
+        help_texts = {"local": gettext_lazy("For receivers in your own network. Given by admins only.")}
+
+    def __init__(self, *args: Any, person: Person, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.stored, self.was_local = bool(self.instance.address), self.instance.local
+        address, secret = self.fields["address"], self.fields["secret"]
+        address.required = not self.stored
+        words = [ADDRESS_HELP[ChannelKind(self.instance.kind)], _("Stored encrypted and never shown again.")]
+        address.help_text = " ".join(map(str, [*words, _("Empty: the stored one stays.")] if self.stored else words))
+        if self.instance.kind != ChannelKind.WEBHOOK:
+            del self.fields["secret"]
+        elif self.stored:
+            secret.help_text = _("Empty: the stored one stays. What is written here is never shown again.")
+        else:
+            secret.initial = webhook.new_secret()
+            secret.required = True
+            secret.help_text = _("Copy it to the receiver now: it proves that a call is ours, and is not shown again.")
+        if not is_admin(person):  # whoever is none would reach our network by it
+            del self.fields["local"]
+            if self.instance.local:
+                address.disabled = True
+                address.help_text = _("The channel is local: only an admin changes its address.")
+        self.order_fields(["name", "address", "secret", "local"])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        address, local = cleaned.get("address", ""), cleaned.get("local", self.was_local)
+        if "address" not in self.errors and "local" not in self.errors and (address or self.stored):
+            address = address or self.instance.address.reveal()
+            try:
+                self.shown = self._judged(address.strip(), local=local)
+            except AddressRefused as refused:
+                self.add_error("address", str(refused))
+        return cleaned
+
+    def _judged(self, address: str, *, local: bool) -> str:
+        """What everybody may know of an address that we go to: its host or its service. Raises AddressRefused."""
+        if self.instance.kind == ChannelKind.APPRISE:
+            from alerts.channels import chat  # apprise is large
+
+            return chat.service(address, local=local)
+        try:
+            web_address(address)
+        except forms.ValidationError as error:
+            raise AddressRefused(error.messages[0]) from None
+        if not local and not address.startswith("https:"):
+            raise AddressRefused(_("A webhook's address begins with https: over http anybody on the way could read."))
+        return pin(address, local=local).host
+
+    def filled(self) -> Channel:
+        """The channel as the form says, not saved."""
+        channel = self.instance
+        channel.shown = self.shown[:200]
+        if self.cleaned_data.get("address"):
+            channel.address = encrypt(self.cleaned_data["address"].strip())
+        if self.cleaned_data.get("secret"):
+            channel.secret = encrypt(self.cleaned_data["secret"].strip())
+        if not channel.slug:
+            channel.slug = free_slug(channel.name, channel.kind)
+        return channel
+
+
+def free_slug(name: str, fallback: str) -> str:
+    """A slug of a name that no channel has or had; `add` is an address of ours."""
+    base = slugify(name)[:40] or fallback
+    taken = {"add", *Channel.objects.filter(slug__startswith=base).values_list("slug", flat=True)}
+    return next(slug for slug in (base, *(f"{base}-{n}" for n in range(2, 10_000))) if slug not in taken)

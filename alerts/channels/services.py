@@ -1,0 +1,38 @@
+"""What people do with channels, besides filling in their form."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from alerts.channels import DELETED_FOR
+from alerts.models import Channel, Delivery
+
+
+def switch(*, channel: Channel, enabled: bool, now: datetime) -> bool:
+    """Tell it or not; on again it starts afresh, and what waited leaves. False where nothing changed."""
+    with transaction.atomic():
+        rows = Channel.objects.there().filter(pk=channel.pk, enabled=not enabled)
+        if not rows.update(enabled=enabled, disabled_reason="", failures=0, failing_since=None):
+            return False
+        if enabled:
+            Delivery.objects.to_channel(channel.slug).filter(state__in=("waiting", "failed")).update(due_at=now)
+    return True
+
+
+def delete(*, channel: Channel, now: datetime) -> None:
+    """No more of it, and no secret of it after a day; its deliveries stay in the log."""
+    Channel.objects.there().filter(pk=channel.pk).update(deleted_at=now)
+
+
+def undelete(*, channel: Channel, now: datetime) -> bool:
+    """Take a deletion back as long as its address is kept."""
+    rows = Channel.objects.filter(pk=channel.pk, deleted_at__gt=now - DELETED_FOR)
+    return bool(rows.update(deleted_at=None))
+
+
+def tried(*, channel_id: int, good: bool, answer: str, now: datetime) -> None:
+    """A test of the stored channel says as much about it as a delivery; one that is good ends its failures."""
+    ended = {"failures": 0, "failing_since": None} if good else {}
+    Channel.objects.filter(pk=channel_id).update(answer=answer, answered_at=now, **ended)

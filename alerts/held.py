@@ -1,0 +1,87 @@
+"""What was held back leaves together: once it is due, one mail lists everything that waited for that person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.template.loader import get_template
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from alerts import links
+from alerts.models import Alert, Delivery, Preference
+from alerts.quiet import when
+from alerts.states import State
+from alerts.wording import moment
+
+NAMED = 50
+
+
+def gather(row: Delivery, now: datetime) -> None:
+    """Let a locked message speak for all others that were held back for this person and are due."""
+    if not row.held or row.attempts:
+        return
+    fellows = Delivery.objects.waiting_with(row, now)
+    answer = _("listed in the mail about what was held back")
+    fellows.update(state="folded", folded_into=row, answer=answer)
+
+
+def free(alert: Alert, addresses: Iterable[str], at: datetime) -> None:
+    """Something about this alert leaves at once: what was held back about it goes before, for order's sake."""
+    waiting = Delivery.objects.filter(alert=alert, recipient__in=list(addresses), state="waiting").exclude(held="")
+    waiting.update(held="", due_at=at)
+
+
+def reschedule(address: str, wishes: Preference, now: datetime) -> None:
+    """New wishes hold for what waits already."""
+    waiting = list(Delivery.objects.held_for(address).select_related("alert"))
+    for row in waiting:
+        chosen = when(wishes, row.alert.severity, now)
+        row.due_at, row.held = chosen.due, chosen.held
+    Delivery.objects.bulk_update(waiting, ["due_at", "held"])
+
+
+def context_of(row: Delivery) -> dict[str, Any]:
+    """What the mail about several needs: each message in its order, and how its alert stands now."""
+    rows = [row, *row.folded.select_related("alert__rule", "transition").order_by("id")]
+    open_ = {one.alert_id for one in rows if one.alert.state in (State.OPEN, State.ACKNOWLEDGED)}
+    items = [
+        {
+            "at": moment(one.transition.at),
+            "title": one.transition.title or one.alert.title,
+            "over": one.transition.after == State.RESOLVED,
+            "severity": one.alert.get_severity_display(),
+            "rule": one.alert.rule.name,
+            "url": links.alert_url(one.alert),
+        }
+        for one in rows
+    ]
+    return {
+        "subject": subject_of(len(rows), len(open_), row.held),
+        "items": items[:NAMED],
+        "unnamed": len(items[NAMED:]),
+        "open": len(open_),
+        "digest": row.held == "digest",
+        "list_url": links.absolute(reverse("alerts:list")),
+        "preferences_url": links.absolute(reverse("alerts:preferences")),
+    }
+
+
+def subject_of(messages: int, open_: int, held: str) -> str:
+    shape = (
+        ngettext("Your digest: %(n)s alert, %(open)s open", "Your digest: %(n)s alerts, %(open)s open", messages)
+        if held == "digest"
+        else ngettext("While you were quiet: %(n)s alert, %(open)s open",
+                      "While you were quiet: %(n)s alerts, %(open)s open", messages)
+    )  # fmt: skip
+    return shape % {"n": messages, "open": open_}
+
+
+def bodies(row: Delivery) -> tuple[str, str, str]:
+    """Subject, text and HTML."""
+    context = context_of(row)
+    text, html = (get_template(f"alerts/email/held.{kind}").render(context) for kind in ("txt", "html"))
+    return str(context["subject"]), text, html

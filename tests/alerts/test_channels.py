@@ -1,0 +1,306 @@
+"""Programs, chats and pagers hear of alerts: signed, at least once, one id each, and never where we do not go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from alerts import outbox
+from alerts.channels import chat, hand_over, trial_note, webhook
+from alerts.defaults import ensure_defaults
+from alerts.figures import Figures
+from alerts.kinds import KINDS
+from alerts.kinds.system import addresses
+from alerts.models import Channel, Delivery, Rule
+from alerts.smtp import NotSent
+from providers.encryption import encrypt
+from tests.alerts.conftest import START, Scene
+from tests.alerts.receiver import Receiver, receiving
+from tests.alerts.smtp_server import Mailbox, Smtp
+from tests.alerts.test_outbox import closed_port
+from tests.dashboard.people import logged_in, with_role
+
+SECRET = "whsec_" + "c2VjcmV0IG9mIHRlc3Rz"
+GUIDE = Path(__file__).resolve().parents[2] / "docs/how-to/receive-webhooks.md"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as made:
+        yield made
+
+
+def channel(address: str, kind: str = "webhook", slug: str = "hook", **more: Any) -> Channel:
+    made = {"name": slug, "shown": "there", "local": True, **more}
+    return Channel.objects.create(slug=slug, kind=kind, address=encrypt(address), secret=encrypt(SECRET), **made)
+
+
+@pytest.fixture
+def hooked(scene: Scene, ops: Any, receiver: Receiver) -> Scene:
+    """The rule tells ops by mail and a webhook; something is down."""
+    ensure_defaults()
+    Rule.objects.get(slug="outage").channels.add(channel(f"{receiver.url}/hook"))
+    scene.set("a", True, words={"todo": "Restart it.", "facts": [["Since", "24 Nov 2026, 08:58 UTC", "checks"]]})
+    scene.look()
+    return scene
+
+
+def deliver(scene: Scene, seconds: float = 0) -> outbox.Delivered:
+    scene.now += timedelta(seconds=seconds)
+    return outbox.deliver(clock=lambda: scene.now)
+
+
+def verify() -> Any:
+    """The function that the guide gives to whoever writes a receiver."""
+    found: dict[str, Any] = {}
+    code = re.search(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    assert code
+    exec(code[1], found)  # noqa: S102  # the guide is ours
+    return found["verify"]
+
+
+def test_the_guides_own_code_takes_a_delivery_once_and_refuses_forgeries_and_replays(
+    hooked: Scene, receiver: Receiver, smtp: Smtp
+) -> None:
+    assert deliver(hooked).accepted == 2, "the mail and the webhook"
+    call, check, seen = receiver.calls[0], verify(), set[str]()
+    at = hooked.now.timestamp()
+    assert check(SECRET, call.headers, call.body, seen, at) is True
+    assert check(SECRET, call.headers, call.body, seen, at) is False
+    for headers, body, now in (
+        (call.headers, call.body + b" ", at),
+        (call.headers | {"webhook-id": "other"}, call.body, at),
+        (call.headers, call.body, at + 301),
+        (call.headers | {"webhook-timestamp": str(int(at) + 1)}, call.body, at),
+    ):
+        with pytest.raises(ValueError):
+            check(SECRET, headers, body, set(), now)
+    with pytest.raises(ValueError):
+        check("another secret", call.headers, call.body, set(), at)
+
+
+def test_a_webhook_tells_what_happened_and_its_end_to_the_same_alert(
+    hooked: Scene, receiver: Receiver, smtp: Smtp
+) -> None:
+    deliver(hooked)
+    hooked.set("a", False)
+    hooked.look()
+    deliver(hooked)
+    opened, ended = (call.data for call in receiver.calls)
+    assert (opened["event"], opened["alert"]["state"], opened["todo"]) == ("crossed", "open", "Restart it.")
+    assert opened["alert"]["title"] == "Down: a, $12.50"
+    assert opened["alert"]["opened_at"] == opened["at"] == "2026-11-24T09:00:15Z"
+    assert opened["facts"] == [{"label": "Since", "value": "24 Nov 2026, 08:58 UTC", "source": "checks"}]
+    assert (ended["event"], ended["alert"]["state"], ended["alert"]["id"]) == (
+        "resolved",
+        "resolved",
+        hooked.alert().pk,
+    )
+    assert opened["id"] != ended["id"] == receiver.calls[1].headers["webhook-id"]
+    row = Delivery.objects.filter(channel="webhook").first()
+    assert row and (row.recipient, row.state, row.answer) == ("hook", "accepted", "204 No Content")
+
+
+def test_what_it_does_not_take_is_tried_again_with_the_same_id_and_a_new_time(
+    hooked: Scene, receiver: Receiver, smtp: Smtp
+) -> None:
+    receiver.plan = [(503, "down <b>for</b> tea"), (401, ""), (200, "thanks")]
+    assert deliver(hooked).failed == 1
+    made = Channel.objects.get()
+    assert made.answer == "503 Service Unavailable: down <b>for</b> tea"
+    assert (made.failures, made.failing_since) == (1, hooked.now)
+    assert (deliver(hooked, 60).failed, deliver(hooked, 60).accepted) == (1, 1)
+    first, _second, last = receiver.calls
+    assert first.headers["webhook-id"] == last.headers["webhook-id"]
+    assert first.body == last.body
+    assert int(last.headers["webhook-timestamp"]) - int(first.headers["webhook-timestamp"]) == 120
+    made.refresh_from_db()
+    assert (made.answer, made.failures, made.failing_since) == ("200 OK: thanks", 0, None)
+    assert deliver(hooked, 3600) == outbox.Delivered()
+
+
+def test_gone_for_good_switches_it_off_and_a_redirect_is_not_followed(
+    hooked: Scene, receiver: Receiver, smtp: Smtp
+) -> None:
+    receiver.plan = [(302, f"{receiver.url}/elsewhere"), (410, "")]
+    deliver(hooked)
+    assert [call.path for call in receiver.calls] == ["/hook"]
+    assert Channel.objects.get().answer == "302 Found to 127.0.0.1; redirects are not followed"
+    assert deliver(hooked, 60).dead == 1
+    made = Channel.objects.get()
+    assert not made.enabled and "gone for good" in made.disabled_reason
+    hooked.set("b", True)
+    hooked.look()
+    assert Delivery.objects.filter(alert__subject="b", channel="webhook").count() == 0
+
+
+def test_a_mail_server_and_a_channel_that_are_away_hold_up_neither_each_other_nor_the_rest(
+    hooked: Scene, receiver: Receiver, smtp: Smtp, settings: Any
+) -> None:
+    dead = channel(f"http://127.0.0.1:{closed_port()}/", slug="away")
+    Rule.objects.get(slug="outage").channels.add(dead)
+    for name in "bcd":
+        hooked.set(name, True)
+    settings.EMAIL_PORT = closed_port()
+    hooked.look()
+    done = deliver(hooked)
+    assert (done.accepted, done.failed) == (4, 2), "one mail and one call were tried, all of the webhook arrived"
+    assert len(receiver.calls) == 4
+    assert "ConnectError" in Delivery.objects.get(recipient="away", state="failed").answer
+
+
+def test_a_dead_channel_is_an_alert_to_admins_and_stands_beside_its_rules(
+    hooked: Scene, receiver: Receiver, smtp: Smtp, mailbox: Mailbox
+) -> None:
+    receiver.plan = [(500, "no")] * 40
+    for _n in range(20):
+        deliver(hooked, 60)
+    asked = KINDS["system"].read({})
+    (found,) = addresses(Figures(hooked.now), asked, frozenset())
+    assert found.subject == "channel:hook" and found.crossed
+    assert KINDS["system"].groups == ("admin",)
+    page = logged_in(with_role("admin")).get("/alerts/rules/").content.decode()
+    assert "dead" in page and "Not delivered to hook" in page and "500 Internal Server Error: no" in page
+    Channel.objects.update(failures=0, failing_since=None)
+    (found,) = addresses(Figures(hooked.now), asked, frozenset({"channel:hook"}))
+    assert found.clear and not found.crossed
+
+
+@pytest.mark.parametrize(
+    ("kind", "address", "why"),
+    [
+        ("webhook", "http://127.0.0.1:1/", "https"),
+        ("webhook", "https://127.0.0.1:1/", "private address"),
+        ("webhook", "https://169.254.169.254/latest", "link-local"),
+        ("apprise", "json://127.0.0.1:1/", "private address"),
+        ("apprise", "json://169.254.169.254/", "link-local"),
+        ("apprise", "syslog://", "this machine"),
+        ("apprise", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/?template=/etc/passwd", "this machine"),
+        ("apprise", "nothing://x", "does not know"),
+    ],
+)
+def test_where_we_do_not_go_is_refused_when_it_is_called(db: Any, kind: str, address: str, why: str) -> None:
+    with pytest.raises(NotSent, match=why):
+        hand_over(channel(address, kind, local=False), trial_note("1", "olga", START), START)
+
+
+def test_a_chat_is_told_through_apprise_and_its_real_answer_is_kept_without_the_token(
+    db: Any, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = channel(f"ntfy://token:tk_verysecret@{receiver.host}/ops-room", "apprise")
+    receiver.plan = [(200, "{}"), (403, '{"error": "forbidden for tk_verysecret", "code": 40301}'), (302, "/x")]
+    note = trial_note("1", "olga", START)
+    assert "ntfy" in hand_over(made, note, START)
+    assert receiver.calls[0].data["title"] == "Test from Breakeven: alerts arrive here"
+    with pytest.raises(NotSent, match="forbidden for …, error=40301"):
+        hand_over(made, note, START)
+    with pytest.raises(NotSent):
+        hand_over(made, note, START)
+    assert len(receiver.calls) == 3, "a redirect is not followed"
+    away = channel(f"ntfy://{f'127.0.0.1:{closed_port()}'}/ops-room", "apprise", slug="away")
+    with pytest.raises(NotSent, match="refused"):
+        hand_over(away, note, START)
+    assert "verysecret" not in caplog.text + Channel.objects.get(slug="hook").answer
+
+
+def test_services_are_known_by_the_addresses_that_the_form_shows() -> None:
+    shown = {
+        "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#ops": "Slack",
+        "tgram://123456789:abcdefg_hijklmnop/12315544": "Telegram",
+        "ntfys://ntfy.sh/topic": "ntfy",
+        "pagerduty://integration-key@api-key": "Pager Duty",
+        "matrixs://user:password@matrix.example.com/#room": "Matrix",
+    }
+    assert {url: chat.service(url, local=False) for url in shown} == shown
+    assert "Power Automate" in chat.service("workflows://host.example.com/workflow1/signature1", local=False)
+
+
+def test_a_secret_of_ones_own_signs_as_it_is() -> None:
+    assert webhook.key_of("plain") == b"plain"
+    assert webhook.key_of(SECRET) == b"secret of tests"
+    assert webhook.key_of("whsec_not base64!") == b"whsec_not base64!"
+    assert len(webhook.key_of(webhook.new_secret())) == 32
+
+
+# --- the page ---
+
+
+@pytest.fixture
+def admin(db: Any) -> Client:
+    return logged_in(with_role("admin"))
+
+
+def form(**more: Any) -> dict[str, Any]:
+    return {"name": "On call", "address": "", "secret": SECRET, "local": "on", "action": "save", **more}
+
+
+def test_a_channel_is_added_tested_switched_deleted_and_brought_back(admin: Client, receiver: Receiver) -> None:
+    new = admin.get("/alerts/channels/add/webhook/").content.decode()
+    assert "whsec_" in new, "the secret is shown once"
+    sent = form(address=f"{receiver.url}/hook", action="test")
+    receiver.plan = [(418, "short and stout")]
+    tried = admin.post("/alerts/channels/add/webhook/", sent, headers={"HX-Request": "true"}).content.decode()
+    assert "It did not take the test" in tried and "short and stout" in tried and "<html" not in tried
+    assert receiver.calls[0].data["event"] == "test" and not Channel.objects.exists()
+    admin.post("/alerts/channels/add/webhook/", form(address=f"{receiver.url}/hook"))
+    made = Channel.objects.get()
+    assert (made.slug, made.shown, made.local) == ("on-call", "127.0.0.1", True)
+    assert "127.0.0.1" not in made.address and made.address.reveal() == f"{receiver.url}/hook"
+    page = admin.get(made.get_absolute_url()).content.decode()
+    assert "/hook" not in page and SECRET not in page
+    kept = admin.post(made.get_absolute_url(), form(secret="", action="test")).content.decode()
+    assert "204 No Content" in kept
+    assert verify()(SECRET, receiver.calls[-1].headers, receiver.calls[-1].body, set())
+    admin.post(f"{made.get_absolute_url()}switch/", {"enabled": "0"})
+    assert not Channel.objects.get().enabled
+    assert "Undo" in admin.post(f"{made.get_absolute_url()}delete/", follow=True).content.decode()
+    assert admin.get(made.get_absolute_url()).status_code == 404
+    admin.post(f"{made.get_absolute_url()}undo/")
+    again = admin.get(made.get_absolute_url()).content.decode()
+    assert "Deletion taken back." in again and "Switched off." in again
+    Channel.objects.update(deleted_at=START)
+    outbox.deliver()
+    assert Channel.objects.get().address == "", "after a day its secrets are gone"
+
+
+def test_only_an_admin_lets_a_channel_into_our_network(db: Any, receiver: Receiver) -> None:
+    ops = logged_in(with_role("ops"))
+    answer = ops.post("/alerts/channels/add/webhook/", form(address="https://127.0.0.1:1/x"))
+    assert answer.status_code == 422 and "private address" in answer.content.decode()
+    for address, why in (("ftp://example.com/", "http"), ("http://1.1.1.1/", "https"), ("not an address", "http")):
+        answer = ops.post("/alerts/channels/add/webhook/", form(address=address))
+        assert answer.status_code == 422 and why in answer.content.decode()
+    made = channel(f"{receiver.url}/old")
+    ops.post(made.get_absolute_url(), form(address=f"{receiver.url}/new"))
+    made.refresh_from_db()
+    assert made.address.reveal() == f"{receiver.url}/old" and made.local
+
+
+def test_a_rule_chooses_channels_and_the_log_shows_each_answer(
+    hooked: Scene, receiver: Receiver, smtp: Smtp, mailbox: Mailbox
+) -> None:
+    mailbox.plan = ["refuse"]
+    receiver.plan = [(200, "<script>alert(1)</script>")]
+    deliver(hooked)
+    admin = logged_in(with_role("admin"))
+    page = admin.get("/alerts/deliveries/").content.decode()
+    assert "550 5.1.1 no such person" in page and "200 OK: &lt;script&gt;" in page
+    only = admin.get("/alerts/deliveries/?to=hook&state=accepted").content.decode()
+    assert "200 OK" in only and "550" not in only
+    rule = admin.get("/alerts/rules/outage/").content.decode()
+    assert 'name="channels"' in rule and "550 5.1.1" in rule
+
+
+def test_a_deleted_channel_gives_up_and_one_switched_off_waits(hooked: Scene, receiver: Receiver, smtp: Smtp) -> None:
+    Channel.objects.update(enabled=False)
+    assert deliver(hooked).failed == 1
+    assert "switched off" in Delivery.objects.get(channel="webhook").answer
+    Channel.objects.update(deleted_at=hooked.now)
+    assert deliver(hooked, 60).dead == 1
+    assert receiver.calls == []
