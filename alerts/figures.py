@@ -20,6 +20,7 @@ from costs.models import Phase
 from costs.plan import Month, terms_of, this_month
 from costs.spend import Spend, daily, spend
 from providers.models import Balance, Deployment, Feed, Heartbeat, Lease, LeaseSpan, Maintenance, Outage
+from traffic.lease_use import last_requests
 from traffic.models import UsageDay, UsageHour
 
 UNPRICED_WINDOW = timedelta(days=30)
@@ -235,6 +236,20 @@ class Figures:
         """By deployment, the last hour of the last week in which it answered anything."""
         rows = UsageHour.objects.filter(hour__gte=self.now - timedelta(days=7), requests__gt=0)
         return {row["deployment_id"]: row["last"] for row in rows.values("deployment_id").annotate(last=Max("hour"))}
+
+    @cached_property
+    def last_requests(self) -> dict[int, datetime]:
+        """By deployment of a lease, when the last request of the last week came."""
+        served = {one.pk for one in self.deployments.values() if one.lease_id is not None}
+        return last_requests({pk: hour for pk, hour in self.tokens_since.items() if pk in served})
+
+    @cached_property
+    def rented_per_hour(self) -> dict[int, Decimal]:
+        """By account, what its leases cost an hour now."""
+        found: dict[int, Decimal] = {}
+        for lease in self.leases:
+            found[lease.account_id] = found.get(lease.account_id, Decimal(0)) + lease.price_per_hour
+        return found
 
     @cached_property
     def runs(self) -> list[Runs]:

@@ -6,6 +6,7 @@ from django.urls import path
 
 from costs.views import breakeven, decide, plan, plan_drafts, scenarios
 from costs.views.charges import charge_add, charge_delete, charge_edit, charge_undo, charges
+from costs.views.leases import lease
 from costs.views.spend import spend
 
 app_name = "costs"
@@ -17,6 +18,7 @@ urlpatterns = [
     path("spend/charges/<int:pk>/", charge_edit, name="charge"),
     path("spend/charges/<int:pk>/delete/", charge_delete, name="charge-delete"),
     path("spend/charges/<int:pk>/undo/", charge_undo, name="charge-undo"),
+    path("providers/leases/<int:pk>/", lease, name="lease"),
     path("plan/", plan.plan, name="plan"),
     path("plan/phases/add/", plan.edit_phase, name="add-phase"),
     path("plan/phases/<slug:slug>/", plan.edit_phase, name="phase"),

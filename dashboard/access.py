@@ -81,6 +81,9 @@ ACCESS: dict[str, Access] = {
     # providers
     "providers:providers": page(FIGURES),
     "providers:offers": page(FIGURES),
+    "providers:leases": page(FIGURES),
+    "providers:lease-idle": action(OPS),
+    "providers:lease-stop": form(OPS),
     "providers:uptime": page(FIGURES),
     "providers:outage": form(OPS, readers=FIGURES),
     "providers:heartbeats": page(FIGURES),
@@ -146,6 +149,7 @@ ACCESS: dict[str, Access] = {
     "costs:charge": form(PLANNERS),
     "costs:charge-delete": action(PLANNERS),
     "costs:charge-undo": action(PLANNERS),
+    "costs:lease": page(FIGURES),
     "costs:plan": page(FIGURES),
     "costs:add-phase": form(PLANNERS),
     "costs:phase": form(PLANNERS),

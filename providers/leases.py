@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Prefetch
+from django.db import connection, models
+from django.db.models import F, Prefetch, Sum
 from django.utils.translation import gettext as _
 
 from providers.freshness import AccountNow
 from providers.models import Balance, Deployment, Lease, LeaseSpan, LeaseState
-from providers.querysets import LeaseQuerySet
+from providers.querysets import LeaseQuerySet, Seconds
 
 ZERO = Decimal(0)
 STEP = Decimal("0.000000000001")
 HOUR_S = Decimal(3600)
+WIDE: models.DecimalField[Any, Any] = models.DecimalField(max_digits=40, decimal_places=20)
 MONTH_HOURS = Decimal(730)
 IDLE_BELOW = 0.05  # of the GPU's time; a served model is above it as soon as anybody asks
 LOW_RUNWAY = timedelta(days=3)
@@ -51,6 +53,12 @@ class LeaseNow:
     @property
     def deployments(self) -> Sequence[Deployment]:
         return list(self.lease.deployments.all())
+
+    @property
+    def busy_s(self) -> Decimal | None:
+        """Seconds for which workers of a serverless endpoint were busy, all added; None of anything else."""
+        worker = self.lease.worker_per_hour
+        return (self.cost / worker * HOUR_S).quantize(Decimal(1)) if worker else None
 
     @property
     def mark(self) -> str:
@@ -119,6 +127,44 @@ def stopped_since(leases: Iterable[Lease]) -> dict[int, datetime]:
         return {}
     newest = LeaseSpan.objects.filter(lease__in=ids).order_by("lease_id", "-starts_at").distinct("lease_id")
     return dict(newest.values_list("lease_id", "starts_at"))
+
+
+def spent_on(leases: LeaseQuerySet) -> Decimal:
+    """What leases have come to in USD, all added, in one statement."""
+    length = Seconds(F("ends_at") - F("starts_at"))
+    spans = LeaseSpan.objects.filter(lease__in=leases.order_by())
+    total: Decimal | None = spans.aggregate(total=Sum(length * F("price_per_hour"), output_field=WIDE))["total"]
+    return ((total or ZERO) / HOUR_S).quantize(STEP)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseDay:
+    """One UTC day of a lease in one state: USD and hours observed."""
+
+    day: date
+    state: str
+    hours: Decimal
+    cost: Decimal
+
+
+DAYS = """
+SELECT d::date AS day, s.state,
+       sum(extract(epoch FROM least(s.ends_at, d + interval '1 day') - greatest(s.starts_at, d))) / 3600 AS hours,
+       sum(extract(epoch FROM least(s.ends_at, d + interval '1 day') - greatest(s.starts_at, d))
+           * s.price_per_hour) / 3600 AS cost
+FROM generate_series(%(first)s::timestamptz, %(last)s::timestamptz, '1 day') AS d
+JOIN providers_leasespan AS s ON s.lease_id = %(lease)s AND s.starts_at < d + interval '1 day' AND s.ends_at > d
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+
+
+def lease_days(lease: Lease, last: date, days: int) -> list[LeaseDay]:
+    """What a lease was on each of the last days by its spans; days without any are missing."""
+    end = datetime.combine(last, datetime.min.time(), UTC)
+    bounds: dict[str, int | datetime] = {"lease": lease.pk, "first": end - timedelta(days=days - 1), "last": end}
+    with connection.cursor() as cursor:
+        cursor.execute(DAYS, bounds)
+        return [LeaseDay(day, state, hours, cost) for day, state, hours, cost in cursor.fetchall()]
 
 
 def hourly(leases: Iterable[LeaseNow]) -> Decimal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from providers.views import accounts, deployments, heartbeats, prices, status, status_pages
+from providers.views import accounts, deployments, heartbeats, leases, prices, status, status_pages
 from providers.views.offers import explorer
 from providers.views.outages import outage
 from providers.views.pings import ping
@@ -16,6 +16,9 @@ app_name = "providers"
 urlpatterns = [
     path("providers/", providers, name="providers"),
     path("providers/offers/", explorer, name="offers"),
+    path("providers/leases/", leases.leases, name="leases"),
+    path("providers/leases/<int:pk>/idle/", leases.idle, name="lease-idle"),
+    path("providers/leases/<int:pk>/stop/", leases.stop, name="lease-stop"),
     path("uptime/", uptime, name="uptime"),
     path("uptime/outages/<int:pk>/", outage, name="outage"),
     path("uptime/heartbeats/", heartbeats.heartbeats, name="heartbeats"),

@@ -8,13 +8,17 @@ from decimal import Decimal
 from itertools import groupby
 
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from alerts.figures import Figures
 from alerts.kinds.finding import Asked, Finding, Words
 from alerts.wording import exact, listed, moment, number, percent, span
 from providers.freshness import FEED_WORDS
-from providers.models import Account, Balance, Feed, Lease, LeaseState
+from providers.lease_stop import StopWay, stop_way
+from providers.leases import Runway, runway
+from providers.models import Account, Feed, Lease, LeaseState
 
 # Whatever a feed's own interval: a poll that is a few minutes late is not yet news.
 LEAST_OVERDUE = timedelta(minutes=10)
@@ -120,7 +124,11 @@ def partly_refused(figures: Figures, subject: str, account: Account, feeds: list
     what = listed([str(FEED_WORDS.get(feed.kind, feed.kind)) for feed in feeds])
     return Finding(
         subject=subject,
-        title=_("Poll refused: %(name)s, no %(what)s, %(n)s feeds given up")
+        title=ngettext(
+            "Poll refused: %(name)s, no %(what)s, %(n)s feed given up",
+            "Poll refused: %(name)s, no %(what)s, %(n)s feeds given up",
+            len(feeds),
+        )
         % {"name": account.name, "what": what, "n": len(feeds)},
         crossed=True,
         clear=False,
@@ -139,11 +147,13 @@ def partly_refused(figures: Figures, subject: str, account: Account, feeds: list
 def balances(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each prepaid account: how long its money lasts at the present pace."""
     for balance in figures.balances:
-        if balance.spend_per_hour:
-            yield balance_lasts(balance, balance.spend_per_hour, asked.one("days"), asked.one("band"))
+        lasts = runway(balance, figures.rented_per_hour.get(balance.account_id, Decimal(0)), figures.now)
+        if lasts.per_hour > 0:
+            yield balance_lasts(lasts, asked.one("days"), asked.one("band"))
 
 
-def balance_lasts(balance: Balance, hourly: Decimal, fewest: Decimal, band: Decimal) -> Finding:
+def balance_lasts(lasts: Runway, fewest: Decimal, band: Decimal) -> Finding:
+    balance, hourly = lasts.balance, lasts.per_hour
     days = balance.amount / hourly / 24
     values = {"name": balance.account.name, "amount": exact(balance.amount), "days": f"{days:.1f}"}
     crossed = days < fewest
@@ -162,11 +172,10 @@ def balance_lasts(balance: Balance, hourly: Decimal, fewest: Decimal, band: Deci
         severity="critical" if days < 1 else "",
         words=Words(
             todo=_("Top the account up; at zero the vendor stops our machines."),
-            detail=_("At %(hourly)s an hour the balance lasts %(days)s days.")
-            % {"hourly": exact(hourly), "days": f"{days:.1f}"},
+            detail=lasts_until(lasts, days),
             facts=[
                 [_("Balance"), exact(balance.amount), moment(balance.at)],
-                [_("Spend"), _("%(hourly)s an hour") % {"hourly": exact(hourly)}, _("said by the vendor")],
+                [_("Spend"), _("%(hourly)s an hour") % {"hourly": exact(hourly)}, source_of(lasts)],
                 [_("Lasts"), _("%(days)s days") % {"days": f"{days:.1f}"}, _("at this pace")],
             ],
             page="/providers/",
@@ -174,12 +183,27 @@ def balance_lasts(balance: Balance, hourly: Decimal, fewest: Decimal, band: Deci
     )
 
 
+def source_of(lasts: Runway) -> str:
+    return _("said by the vendor") if lasts.said_by_vendor else _("our leases there")
+
+
+def lasts_until(lasts: Runway, days: Decimal) -> str:
+    """ "Balance lasts until Thursday 14:00 UTC at this rate", where a weekday says which day."""
+    hourly = exact(lasts.per_hour)
+    if lasts.lasts_until is None or not lasts.soon:
+        return _("At %(hourly)s an hour the balance lasts %(days)s days.") % {"hourly": hourly, "days": f"{days:.1f}"}
+    said = _("Balance lasts until %(until)s UTC at this rate of %(hourly)s an hour.")
+    return said % {"until": date_format(lasts.lasts_until, "l H:i"), "hourly": hourly}
+
+
 def leases(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
-    """One subject for each lease that is billed while nobody uses it: stopped, or without a request for hours."""
+    """One subject for each lease that is billed while nobody uses it: stopped, or without a request for as long as
+    the lease says, or else the rule."""
     hours = timedelta(hours=float(asked.one("hours")))
     for lease in figures.leases:
         since = unused_since(figures, lease)
-        yield lease_used(figures, lease, since, hours)
+        longest = timedelta(minutes=lease.idle_minutes) if lease.idle_minutes else hours
+        yield lease_used(figures, lease, since, longest)
 
 
 def unused_since(figures: Figures, lease: Lease) -> datetime | None:
@@ -190,7 +214,7 @@ def unused_since(figures: Figures, lease: Lease) -> datetime | None:
     served = [d.pk for d in figures.deployments.values() if d.lease_id == lease.pk]
     if lease.state != LeaseState.RUNNING or not served:
         return None
-    last = [figures.tokens_since[pk] + timedelta(hours=1) for pk in served if pk in figures.tokens_since]
+    last = [figures.last_requests[pk] for pk in served if pk in figures.last_requests]
     return max(last) if last else max(lease.started_at, figures.now - timedelta(days=7))
 
 
@@ -199,7 +223,7 @@ def lease_used(figures: Figures, lease: Lease, since: datetime | None, longest: 
     idle = max(figures.now - since, timedelta(0)) if since else timedelta(0)
     wasted = lease.price_per_hour * Decimal(int(idle.total_seconds())) / 3600
     if idle <= longest:
-        words = Words(todo=_("Nothing to do."), page="/providers/")
+        words = Words(todo=_("Nothing to do."), page=lease_page(lease))
         return Finding(
             subject,
             _("In use: %(name)s, $0 wasted") % {"name": name},
@@ -215,6 +239,8 @@ def lease_used(figures: Figures, lease: Lease, since: datetime | None, longest: 
         if stopped
         else _("Idle GPU: %(name)s, %(wasted)s in %(span)s")
     )
+    way = stop_way(lease)
+    fixes = [[_("Stop %(name)s") % {"name": name}, reverse("providers:lease-stop", args=[lease.pk])]]
     used = _("unknown") if lease.utilisation is None else percent(lease.utilisation)
     return Finding(
         subject=subject,
@@ -222,19 +248,34 @@ def lease_used(figures: Figures, lease: Lease, since: datetime | None, longest: 
         crossed=True,
         clear=False,
         value=f"{idle.total_seconds() / 3600:.1f}",
-        threshold=f"{longest.total_seconds() / 3600:.0f}",
+        threshold=f"{longest.total_seconds() / 3600:.4g}",
         words=Words(
-            todo=_("End the lease at %(account)s, or send it work: batch and rag requests may run there.")
-            % {"account": lease.account.name},
+            todo=_("Stop it by the command below, or send it work: batch and rag requests may run there.")
+            if way and way.call
+            else _("End the lease at %(account)s's console.") % {"account": lease.account.name},
             detail=_("It has served no request for %(span)s and went on costing %(hourly)s an hour.")
             % {"span": span(idle), "hourly": exact(lease.price_per_hour)},
+            fixes=fixes,
             facts=[
                 [_("Lease"), name, lease.external_id],
                 [_("GPU"), f"{lease.gpu_count} × {lease.gpu}", lease.region],
                 [_("Price"), _("%(hourly)s an hour") % {"hourly": exact(lease.price_per_hour)}, lease.account.name],
                 [_("Spent idle"), exact(wasted), _("estimated")],
                 [_("Utilisation"), used, _("said by the vendor")],
+                *how_to_stop(way),
             ],
-            page="/providers/",
+            page=lease_page(lease),
         ),
     )
+
+
+def lease_page(lease: Lease) -> str:
+    return reverse("costs:lease", args=[lease.pk])
+
+
+def how_to_stop(way: StopWay | None) -> list[list[str]]:
+    """The exact command and the vendor's console, with what is lost."""
+    if way is None:
+        return []
+    typed = [[_("To stop it"), way.command, way.loses]] if way.call else [[_("To stop it"), way.barred, ""]]
+    return [*typed, [_("By hand"), way.stop.console, _("the vendor's console")]]

@@ -12,7 +12,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal, InvalidOperation
 from django import template
 from django.utils import timezone
 from django.utils.dates import MONTHS, MONTHS_3
-from django.utils.formats import get_format
+from django.utils.formats import date_format, get_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, ngettext, pgettext
@@ -196,6 +196,18 @@ def when(value: date | datetime | None, kind: str = "") -> str:
         '<time class="when" datetime="{}">{}</time>',
         moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
         text,
+    )
+
+
+@register.filter
+def until(value: datetime) -> SafeString:
+    """A moment of the coming week: `Thursday 14:00` in a `<time>` (UTC and so named; app.js rewrites it to the reader's
+    zone)."""
+    moment = aware(value)
+    return format_html(
+        '<time class="when" data-form="weekday" datetime="{}">{} UTC</time>',
+        moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        date_format(moment, "l H:i"),
     )
 
 

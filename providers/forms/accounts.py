@@ -59,12 +59,14 @@ class AccountForm(AccountModelForm):
 
     class Meta:
         model = Account
-        fields = ["name", "base_url", "local"]
+        fields = ["name", "base_url", "local", "may_stop"]
         labels = {
             "name": gettext_lazy("Name"),
             "local": gettext_lazy("local: may be on a private or loopback address"),
+            "may_stop": gettext_lazy("leases may be stopped from here"),
         }
         help_texts = {
+            "may_stop": gettext_lazy("By people, after a question; never by itself. The key needs the right to do so."),
             "local": gettext_lazy("For sandboxes and proxies in your own network. Given by admins only."),
         }
 
@@ -78,10 +80,12 @@ class AccountForm(AccountModelForm):
         self.fields["secret"].required = not self.stored_key
         self.fields["secret"].error_messages["required"] = _("The vendor asks for a key.")
         self.fields["secret"].help_text = self._key_help()
+        if self.vendor.stop is None:
+            del self.fields["may_stop"]
         self._guard_local()
         self._add_options()
         self._add_intervals()
-        self.order_fields(["name", "base_url", "local", "secret"])
+        self.order_fields(["name", "base_url", "local", "secret", "may_stop"])
 
     def _key_help(self) -> str:
         words = [_(self.vendor.key_help), _("Stored encrypted and never shown again.")]

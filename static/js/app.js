@@ -4,6 +4,7 @@
 
 (() => {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const weekday = new Intl.DateTimeFormat("en-GB", { weekday: "long" });
   const clock = new Intl.DateTimeFormat("en-GB", {
     day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
   });
@@ -16,7 +17,11 @@
       const part = Object.fromEntries(clock.formatToParts(moment).map(({ type, value }) => [type, value]));
       const year = moment.getFullYear() === new Date().getFullYear() ? "" : ` ${part.year}`;
       element.dataset.utc = element.textContent;
-      element.title = `${element.textContent} UTC`;
+      element.title = `${element.textContent.replace(/ UTC$/, "")} UTC`;
+      if (element.dataset.form === "weekday") {
+        element.textContent = `${weekday.format(moment)} ${part.hour}:${part.minute}`;
+        continue;
+      }
       element.textContent = `${part.day} ${part.month.slice(0, 3)}${year}, ${part.hour}:${part.minute}`;
     }
   }

@@ -236,15 +236,15 @@ def test_a_vendor_that_comes_back_bit_by_bit_is_told_once_each_way(db: Any) -> N
 
 
 def account(**more: Any) -> Account:
-    made = Account.objects.create(slug="claude", name="Claude org", kind="anthropic", **more)
+    made = Account.objects.create(**{"slug": "claude", "name": "Claude org", "kind": "anthropic"} | more)
     Account.objects.update(created_at=NOW - timedelta(days=30))
     made.refresh_from_db()
     return made
 
 
 def feed(one: Account, **more: Any) -> Feed:
-    values = {"every_s": 300, "due_at": NOW, "last_success_at": NOW - timedelta(minutes=4), **more}
-    return Feed.objects.create(account=one, kind="costs", **values)
+    values = {"kind": "costs", "every_s": 300, "due_at": NOW, "last_success_at": NOW - timedelta(minutes=4), **more}
+    return Feed.objects.create(account=one, **values)
 
 
 def polled() -> Finding:
@@ -265,7 +265,9 @@ def test_a_poll_that_fails_again_and_again_is_told_with_how_long_it_has_been_sil
 
 def test_a_poll_that_is_overdue_without_an_error_is_told_as_well(db: Any) -> None:
     feed(account(), last_success_at=NOW - timedelta(hours=2))
-    assert polled().crossed
+    found = polled()
+    assert (found.crossed, found.title) == (True, "Poll overdue: Claude org, not asked for 2 h")
+    assert found.words["page"] == "/settings/accounts/claude/"
 
 
 def test_an_account_that_we_stopped_polling_by_ourselves_is_critical(db: Any) -> None:
@@ -313,6 +315,50 @@ def test_a_running_lease_that_serves_nothing_is_idle(db: Any) -> None:
     assert only("lease").crossed, "served twelve hours ago"
     UsageHour.objects.update(hour=NOW - timedelta(hours=1))
     assert only("lease").clear
+
+
+def test_a_lease_has_its_own_idle_time_and_is_told_with_the_command_that_stops_it(db: Any) -> None:
+    lease = Lease.objects.create(
+        account=account(kind="runpod"), external_id="pod1", name="gpu-1", gpu="RTX 4090", state="running",
+        price_per_hour=Decimal("0.34"), started_at=NOW - timedelta(hours=2), seen_at=NOW,
+    )  # fmt: skip
+    deployment(lease=lease)
+    assert not only("lease").crossed, "two hours are less than the rule's six"
+    Lease.objects.update(idle_minutes=30)
+    found = only("lease")
+    assert (found.crossed, found.title, found.threshold) == (True, "Idle GPU: gpu-1, $0.68 in 2 h", "0.5")
+    facts = {label: (value, more) for label, value, more in found.words["facts"]}
+    key = '-H "Authorization: Bearer $RUNPOD_API_KEY"'
+    assert facts["To stop it"][0] == f"curl -X POST https://api.runpod.io/v2/pods/pod1/stop {key}"
+    assert facts["By hand"][0] == "https://console.runpod.io/pods"
+    assert found.words["page"] == f"/providers/leases/{lease.pk}/"
+    assert found.words["fixes"] == [["Stop gpu-1", f"/providers/leases/{lease.pk}/stop/"]]
+
+
+def test_a_balance_without_a_rate_of_the_vendors_lasts_as_long_as_our_leases_let_it(db: Any) -> None:
+    where = account(kind="vast")
+    Balance.objects.create(account=where, amount=Decimal(24), at=NOW)
+    assert not list(KINDS["balance"].evaluate(Figures(NOW), KINDS["balance"].read({}), frozenset())), "nothing is spent"
+    Lease.objects.create(
+        account=where, external_id="1", gpu="L4", price_per_hour=Decimal("0.5"), state="running",
+        started_at=NOW, seen_at=NOW,
+    )  # fmt: skip
+    found = only("balance")
+    assert (found.crossed, found.title) == (True, "Balance low: Claude org, $24.00, 2.0 days")
+    until = f"{NOW + timedelta(hours=48):%A %H:%M}"
+    assert found.words["detail"] == f"Balance lasts until {until} UTC at this rate of $0.50 an hour."
+
+
+def test_a_feed_that_was_given_up_is_told_while_the_others_are_read(db: Any) -> None:
+    where = account()
+    feed(where, kind="usage")
+    refused = feed(where, failures=3, disabled_reason="The vendor refused the key (403).")
+    found = polled()
+    assert (found.crossed, found.title) == (True, "Poll refused: Claude org, no costs, 1 feed given up")
+    assert found.words["detail"] == "The vendor refused the key (403)."
+    assert found.words["fixes"] == [["The account Claude org", "/settings/accounts/claude/"]]
+    Feed.objects.filter(pk=refused.pk).update(disabled_reason="", failures=0)
+    assert polled().clear
 
 
 def growing(*, days: int, before: int, after: int, since: int) -> None:

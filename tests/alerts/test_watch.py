@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from alerts import services, watch
 from alerts.models import Alert, Delivery, Rule
+from providers.models import Account, Feed
 from tests.alerts.smtp_server import Mailbox, Smtp
 
 
@@ -80,3 +81,16 @@ def test_the_web_process_tells_that_the_worker_is_silent_and_the_worker_that_it_
     alert.refresh_from_db()
     assert alert.state == "resolved"
     assert Delivery.objects.filter(alert=alert).count() == 2
+
+
+def test_the_web_process_sees_polls_that_are_overdue_and_names_the_account(db: Any) -> None:
+    """Polls and rules run in the worker: with both of them silent, neither can tell of the other."""
+    services.evaluate()
+    ago = timezone.now() - timedelta(hours=2)
+    where = Account.objects.create(slug="runpod", name="RunPod", kind="runpod")
+    Feed.objects.create(account=where, kind="leases", every_s=60, due_at=ago, last_success_at=ago)
+    Rule.objects.update(evaluated_at=timezone.now() - timedelta(minutes=20))
+    assert watch.stand_in()
+    alert = Alert.objects.get(subject="account:runpod", state="open")
+    assert alert.title == "Poll overdue: RunPod, not asked for 2 h"
+    assert alert.words["page"] == "/settings/accounts/runpod/"

@@ -17,7 +17,7 @@ from alerts.defaults import ensure_defaults as alert_rules
 from alerts.models import Alert, Channel, Delivery, Rule, Silence, Transition
 from costs.models import Budget, Charge, Phase, Stage
 from providers.encryption import encrypt
-from providers.models import Account, Deployment, Heartbeat, Maintenance, Outage, StatusPage
+from providers.models import Account, Deployment, Heartbeat, Lease, Maintenance, Outage, StatusPage
 from tests.traffic.people import arrive
 from traffic.models import Application, Key, Rating, Route
 
@@ -87,6 +87,10 @@ def of_providers() -> dict[str, dict[str, Any]]:
     found["providers:heartbeat-undo"], found["providers:status-page-undo"] = {"pk": heartbeat.pk}, {"pk": page.pk}
     found["providers:outage"], found["providers:ping"] = {"pk": outage.pk}, {"ping_id": heartbeat.ping_id}
     found["providers:ping-signal"] = {"ping_id": heartbeat.ping_id, "what": "start"}
+    lease = Lease.objects.create(
+        account=account, external_id="pod1", name="gpu-1", gpu="L4", price_per_hour=1, started_at=now, seen_at=now
+    )
+    found |= {name: {"pk": lease.pk} for name in ("costs:lease", "providers:lease-idle", "providers:lease-stop")}
     found["providers:maintenance-end"] = {"slug": deployment.slug, "pk": window.pk}
     return found
 

@@ -139,7 +139,8 @@ def test_the_answer_says_what_we_rent_and_until_when_it_is_paid(ops: Client) -> 
     assert "We rent <b>1 GPU</b> for <b>$0.40 an hour</b>, $292 a month." in page
     assert "Nothing like it can be had for less." in page
     until = at + timedelta(hours=50)
-    assert f"Runpod’s prepaid $20.00 last until <b>{until:%A %H:%M} UTC</b> at this rate." in page
+    assert "Runpod’s prepaid $20.00 last until <b><time" in page
+    assert f'datetime="{until:%Y-%m-%dT%H:%M:%SZ}">{until:%A %H:%M} UTC</time></b> at this rate.' in page
 
 
 def test_something_cheaper_is_named_with_its_catch(ops: Client) -> None:

@@ -1,0 +1,136 @@
+"""One lease with all that is known of it: figures, days, bill, requests, and what it burns while nobody asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import F, Max, Min, Sum
+from django.utils.translation import gettext as _
+
+from providers.leases import HOUR_S, WIDE, LeaseDay, LeaseNow, hours_between, lease_days
+from providers.models import Deployment, Lease, LeaseState, VendorCost
+from providers.querysets import Seconds
+from traffic.lease_use import last_requests, requests_by_hour
+
+DAYS = 30
+HOURS = 48
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A deployment of the lease and what was asked of it. `last` is None where nothing was for a week."""
+
+    deployment: Deployment
+    day: int
+    week: int
+    last: datetime | None
+    hours: Sequence[int]  # requests of each of the last hours, the present one last
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Since when nobody asks anything of a running lease, and what it has cost since in USD."""
+
+    since: datetime
+    span: timedelta
+    burnt: Decimal
+    longest: bool  # at least so long: it is as far back as we look
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """What the vendor billed of the lease by category, in USD."""
+
+    parts: Sequence[tuple[str, Decimal]]
+    total: Decimal
+    since: datetime
+    until: datetime
+
+
+def served(row: LeaseNow, now: datetime) -> list[Served]:
+    """What each deployment of a lease was asked: three statements at most for one lease."""
+    by_hour = requests_by_hour([one.pk for one in row.deployments], now)
+    last = last_requests({pk: max(hours) for pk, hours in by_hour.items()})
+    first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
+    wanted = [first + timedelta(hours=n) for n in range(HOURS)]
+    return [
+        Served(
+            deployment=one,
+            day=sum(n for hour, n in by_hour.get(one.pk, {}).items() if hour > now - timedelta(hours=24)),
+            week=sum(by_hour.get(one.pk, {}).values()),
+            last=last.get(one.pk),
+            hours=[by_hour.get(one.pk, {}).get(hour, 0) for hour in wanted],
+        )
+        for one in row.deployments
+    ]
+
+
+def idle(lease: Lease, uses: Sequence[Served], now: datetime) -> Idle | None:
+    """None where it does not run, serves nothing that could be asked, or was asked a moment ago."""
+    if lease.ended_at is not None or lease.state != LeaseState.RUNNING or not uses:
+        return None
+    asked = [use.last for use in uses if use.last]
+    since = max(asked) if asked else max(lease.started_at, now - timedelta(days=7))
+    if since > now - timedelta(minutes=1):
+        return None
+    return Idle(since, now - since, lease.price_per_hour * hours_between(since, now), longest=not asked)
+
+
+def billed(lease: Lease) -> Billed | None:
+    """None until the vendor's bill names the lease."""
+    lines = VendorCost.objects.filter(account=lease.account_id, resource=lease.external_id)
+    bounds = lines.aggregate(first=Min("starts_at"), last=Max("ends_at"))
+    if bounds["first"] is None:
+        return None
+    rows = lines.order_by().values_list("category").annotate(total=Sum("amount")).order_by("-total", "category")
+    parts = [(category, total) for category, total in rows]
+    return Billed(parts, sum((total for _category, total in parts), ZERO), bounds["first"], bounds["last"])
+
+
+def bars(lease: Lease, today: date) -> list[dict[str, Any]]:
+    """Cost by day, what ran apart from what stood still, for the chart."""
+    by_day: dict[date, list[LeaseDay]] = {}
+    for entry in lease_days(lease, today, DAYS):
+        by_day.setdefault(entry.day, []).append(entry)
+    if not by_day:
+        return []
+    first = min(by_day)
+    days = [first + timedelta(days=n) for n in range((max(by_day) - first).days + 1)]
+    return [bar(lease, day, by_day.get(day, [])) for day in days]
+
+
+def bar(lease: Lease, day: date, entries: Sequence[LeaseDay]) -> dict[str, Any]:
+    return {"label": f"{day.day} {day:%b}", "parts": parts(lease, entries), "note": hours(entries)}
+
+
+def parts(lease: Lease, entries: Sequence[LeaseDay]) -> list[dict[str, Any]]:
+    words = {True: (lease.account.kind, _("running")), False: ("other", _("stopped, still billed"))}
+    found = []
+    for running, (key, name) in words.items():
+        amount = sum((e.cost for e in entries if (e.state != LeaseState.STOPPED) == running), ZERO)
+        if amount:
+            found.append({"key": key, "name": name, "amount": amount, "provenance": "estimated"})
+    return found
+
+
+def hours(entries: Sequence[LeaseDay]) -> str:
+    return _("%(hours).1f h") % {"hours": sum((entry.hours for entry in entries), ZERO)}
+
+
+def by_state(lease: Lease) -> list[dict[str, Any]]:
+    """Hours and USD of the lease's whole life by the state that it was in."""
+    length = Seconds(F("ends_at") - F("starts_at"))
+    rows = (
+        lease.spans.order_by()
+        .values("state")
+        .annotate(seconds=Sum(length), usd=Sum(length * F("price_per_hour"), output_field=WIDE))
+    )
+    return [
+        {"label": LeaseState(row["state"]).label, "hours": row["seconds"] / HOUR_S, "cost": row["usd"] / HOUR_S}
+        for row in rows.order_by("-seconds")
+    ]

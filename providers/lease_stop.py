@@ -1,0 +1,78 @@
+"""How a lease is stopped: by hand, by a command, or by API where its account allows that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from providers.connectors import CONNECTORS, connect, connector_class
+from providers.connectors.base import ConnectorError
+from providers.connectors.stopping import Stop, StopCall, command, stop_call, stop_lease
+from providers.models import Feed, Lease, LeaseState, OfferKind
+from providers.polling.services import config_of, within
+
+DEADLINE_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class StopWay:
+    """What stops a lease. `call` is None where only the vendor's console does it; holds no key."""
+
+    stop: Stop
+    call: StopCall | None
+    command: str
+    barred: str  # why the API is not used from here, in a sentence; empty: it may be
+
+    @property
+    def loses(self) -> str:
+        return str(self.stop.loses)
+
+
+def stop_way(lease: Lease) -> StopWay | None:
+    """How to stop paying for a lease; None where it has ended or its vendor is not known. Reads `lease.account`."""
+    stop = connector_class(lease.account.kind).stop if lease.account.kind in CONNECTORS else None
+    if stop is None or lease.ended_at is not None:
+        return None
+    if barred := no_machine(lease):
+        return StopWay(stop, None, "", barred)
+    base = lease.account.base_url or connector_class(lease.account.kind).default_base_url
+    call = stop_call(stop, base.rstrip("/"), lease.external_id, lease.handle)
+    typed = command(stop, call, lease.account.kind, lease.external_id, lease.handle)
+    return StopWay(stop, call, typed, not_allowed(lease))
+
+
+def no_machine(lease: Lease) -> str:
+    """Why no call stops it; empty where one does."""
+    if lease.kind == OfferKind.SERVERLESS:
+        return _("A serverless endpoint costs nothing while it sleeps; set its workers to 0 at the vendor's console.")
+    if lease.state == LeaseState.STOPPED:
+        return _("It is stopped already. What is billed on is its disk, which only the vendor's console deletes.")
+    if lease.account.kind == "google" and not lease.handle:
+        return _("Its project and zone are known after the next poll.")
+    return ""
+
+
+def not_allowed(lease: Lease) -> str:
+    if not lease.account.may_stop:
+        return _("Stopping by API is switched off for the account %(name)s.") % {"name": lease.account.name}
+    if not lease.account.enabled:
+        return _("The account %(name)s is switched off.") % {"name": lease.account.name}
+    return ""
+
+
+def stop_by_api(*, lease: Lease, way: StopWay) -> str:
+    """Make the call now and have the account read again; what came of it, in a sentence. Raises ConnectorError.
+
+    Nothing calls this but a person's confirmed form.
+    """
+    if way.barred or way.call is None:
+        raise ConnectorError(way.barred, permanent=True)
+    connector = connect(lease.account.kind, config_of(lease.account))
+    within(lambda: stop_lease(connector, lease.external_id, lease.handle), DEADLINE_S)
+    Feed.objects.filter(account=lease.account, kind="leases").due_now(timezone.now())
+    said = (
+        _("%(vendor)s took the call to end %(lease)s.") if way.stop.destroys else _("%(vendor)s is stopping %(lease)s.")
+    )
+    return said % {"vendor": connector.label, "lease": lease}
