@@ -119,6 +119,22 @@ class Figures:
         """The month's budget of the phase planned for today, then every other budget that runs."""
         return [*self._phase_budget(), *self._other_budgets()]
 
+    def budget_of(self, scope: str, subject: str) -> MonthBudget | None:
+        """This month's budget of a scope and subject; of everything the phase's, where it has one."""
+        if scope == "everything" and self.budgets and self.budgets[0].kind == "phase":
+            return self.budgets[0]
+        return self.budgets_by_subject.get((scope, subject))
+
+    @cached_property
+    def budgets_by_subject(self) -> dict[tuple[str, str], MonthBudget]:
+        """The budgets that people set, by what they are about; the one that began last where two meet."""
+        order = sorted(self.standings, key=lambda one: one.budget.starts_on)
+        return {(one.budget.scope, one.budget.subject): other_budget(one) for one in order}
+
+    @cached_property
+    def standings(self) -> list[Standing]:
+        return standings(self.now)
+
     def _phase_budget(self) -> list[MonthBudget]:
         phase = self.current_phase
         given = allowance(terms_of(self.phases), self.month_start, self.last_month) if phase else None
@@ -141,7 +157,7 @@ class Figures:
         return daily((self.month_start - timedelta(days=1)).replace(day=1), self.month_start)
 
     def _other_budgets(self) -> list[MonthBudget]:
-        return [other_budget(one) for one in standings(self.now)]
+        return [other_budget(one) for one in self.standings]
 
     @cached_property
     def month_ahead(self) -> Month:

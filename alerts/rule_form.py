@@ -14,6 +14,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from alerts.figures import Figures
 from alerts.models import Channel, Rule, Severity
 from alerts.named import NAMED
 from alerts.named.scopes import DIMENSIONS, Names, Scope
@@ -152,7 +153,7 @@ class RuleSentence(forms.Form):
             check_scope(figure, scope)
         except BadThreshold as error:
             if not set(DIMENSIONS) & self.errors.keys():
-                self.add_error("owner", str(error))
+                self.add_error(scope.names[-1][0], str(error))
         if given.get("line"):
             try:
                 line = read_amount(given["line"], figure.unit, capital(_(figure.label)))
@@ -161,8 +162,18 @@ class RuleSentence(forms.Form):
         if not given.get("groups") and not given.get("recipients") and "groups" not in self.errors:
             self.add_error("groups", _("Choose a group or a person, or nobody would be told."))
         if not self.errors and window is not None and line is not None:
-            self.watch = Watch(given["figure"], window, scope, given.get("side", OVER), line)
+            self.watch = self._seen(Watch(given["figure"], window, scope, given.get("side", OVER), line))
         return given
+
+    def _seen(self, watch: Watch) -> Watch | None:
+        """The watch, unless there is nothing for it to look at now, which is said at the figure."""
+        present = Figures(timezone.now()).present
+        try:
+            watch.figure.now(present, watch.window, present.names.place(watch.scope))
+        except BadThreshold as error:
+            self.add_error("figure", str(error))
+            return None
+        return watch
 
     @property
     def policy(self) -> Policy:

@@ -48,7 +48,7 @@ def said(watch: Watch, reading: Reading) -> str:
 
 def words_of(figures: Figures, watch: Watch, reading: Reading) -> Words:
     value, line = said(watch, reading), watch.figure.unit.say(watch.line)
-    money = watch.key in ("spend", "budget-share") and not watch.scope.names
+    money = watch.key in ("spend", "budget-use") and not watch.scope.names
     return Words(
         todo=_("Look at what moved it, then act there; or move the rule’s line if this is as it should be."),
         detail=_("%(what)s is %(value)s, and the rule’s line is %(line)s.")

@@ -17,14 +17,15 @@ NOW = (Window.NOW,)
 
 NAMED: dict[str, NamedFigure] = {
     "spend": NamedFigure(_("spend"), USD, MONEY, reads.spend, reads.spend_past, SPENT),
-    "budget-share": NamedFigure(
-        _("share of the phase’s budget spent"),
+    "budget-use": NamedFigure(
+        _("use of the budget"),
         PERCENT,
         (Window.MONTH,),
-        reads.budget_share,
-        reads.budget_share_past,
-        SPENT,
+        reads.budget_use,
+        reads.budget_use_past,
+        ("application", "provider", "task", "owner"),
         "costs:plan",
+        of_one=True,
     ),
     "forecast": NamedFigure(
         _("forecast of the spend"),

@@ -44,6 +44,7 @@ class NamedFigure:
     scopes: tuple[str, ...] = COLUMNS
     page: str = "costs:spend"  # where the evidence stands
     why_no_past: str = ""
+    of_one: bool = False  # of one thing or everything, never of two things at once
 
     def path(self, scope: Scope) -> str:
         """Its page, with the scope as the page's filters."""

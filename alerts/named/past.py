@@ -15,8 +15,8 @@ from alerts.named.present import SUMS, Counts, Sums, in_phase, percent_up
 from alerts.named.scopes import Place
 from alerts.named.windows import Window
 from costs import spend
+from costs.allowance import Allowance, Term, allowance
 from costs.models import Phase
-from costs.spend import Line
 from providers import uptime_report
 from providers.models import Deployment
 from traffic.models import LatencyDay, LatencyHour, Rating, UsageDay, UsageHour
@@ -26,7 +26,7 @@ from traffic.reports import Quantiles, ranked
 T = TypeVar("T")
 ZERO = Decimal(0)
 DAYS = 90
-BEFORE = 31  # earlier days that a window which ends on the first day reaches back to
+BEFORE = 62  # earlier days that a window which ends on the first day reaches back to
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -37,6 +37,8 @@ class Past:
         self.now = now.astimezone(UTC)
         self.today = self.now.date()
         self.first = self.today - timedelta(days=DAYS)
+        self._allowed: dict[date, Allowance | None] = {}
+        self._by_day: dict[date, Decimal] | None = None
         self.start = datetime.combine(self.first, datetime.min.time(), UTC)
 
     def sums(self, window: Window, place: Place) -> Iterator[tuple[datetime, Sums]]:
@@ -109,34 +111,40 @@ class Past:
                 yield min(at + DAY, self.now), total
 
     def _amounts(self, place: Place) -> dict[date, Decimal]:
+        if self._by_day is None:
+            self._by_day = self._read_amounts(place)
+        return self._by_day
+
+    def _read_amounts(self, place: Place) -> dict[date, Decimal]:
         found: dict[date, Decimal] = defaultdict(lambda: ZERO)
         filters = place.filters
-        known = self.lines_fine if filters.divides() else self.lines
-        for line in known:
+        first = self.first - timedelta(days=BEFORE)
+        for line in spend.read(first, self.today + DAY, filters.divides()).lines:
             if filters.hold(line.provider, line.who) and in_phase(place, line.day):
                 found[line.day] += line.amount
         return found
 
-    @cached_property
-    def lines(self) -> list[Line]:
-        return self._lines(fine=False)
+    def spend_so_far(self, place: Place) -> Iterator[tuple[datetime, date, dict[date, Decimal]]]:
+        """At the end of each day: the day, and what each day of its month has cost by then."""
+        amounts = self._amounts(place)
+        so_far: dict[date, Decimal] = {}
+        for at in self.days(BEFORE):
+            day = at.date()
+            if day.day == 1:
+                so_far = {}
+            so_far[day] = amounts.get(day, ZERO)
+            if at >= self.start:
+                yield min(at + DAY, self.now), day, so_far
 
-    @cached_property
-    def lines_fine(self) -> list[Line]:
-        return self._lines(fine=True)
-
-    def _lines(self, *, fine: bool) -> list[Line]:
-        return spend.read(self.first - timedelta(days=BEFORE), self.today + DAY, fine).lines
+    def allowed(self, terms: list[Term], place: Place, month: date) -> Allowance | None:
+        """What a month could cost, with what the month before left."""
+        if month not in self._allowed:
+            self._allowed[month] = allowance(terms, month, self._amounts(place))
+        return self._allowed[month]
 
     @cached_property
     def phases(self) -> list[Phase]:
-        return [phase for phase in Phase.objects.all() if phase.starts_on]
-
-    def budget_on(self, day: date) -> Decimal | None:
-        """The month's budget of the phase planned for a day, as it stands now; None where none was."""
-        held = [phase for phase in self.phases if in_phase(Place(phase=phase), day)]
-        newest = max(held, key=lambda phase: phase.starts_on or date.min, default=None)
-        return newest.budget_high if newest else None
+        return list(Phase.objects.all())
 
     def uptime(self, window: Window, place: Place) -> Iterator[tuple[datetime, Decimal | None]]:
         """By day; the window's days are whole ones."""

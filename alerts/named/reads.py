@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from django.utils.translation import gettext as _
+
 from alerts.named.figure import Reading, Series, share
 from alerts.named.past import Past
 from alerts.named.present import Present, Sums
-from alerts.named.scopes import Place
+from alerts.named.scopes import Missing, Place
 from alerts.named.windows import Window
+from costs.models import Budget, BudgetScope
+from costs.plan import terms_of
 from traffic.quality import ENOUGH
 from traffic.reports import ranked
 
@@ -51,21 +55,42 @@ def spend_past(past: Past, window: Window, place: Place) -> Series:
     return list(past.spend(window, place))
 
 
-def budget_share(present: Present, window: Window, place: Place) -> Reading:
-    """Of the budget of the phase planned for today."""
-    phase = place.phase or present.figures.current_phase
-    if phase is None or not phase.budget_high:
-        return Reading(None)
-    spent = spend(present, window, place)
-    return Reading((spent.value or Decimal(0)) * HUNDRED / phase.budget_high, spent.at_least)
+def budget_use(present: Present, window: Window, place: Place) -> Reading:
+    """Per cent of what the month may cost. Raises Missing where nothing says that."""
+    budget = present.figures.budget_of(*budgeted(place))
+    if budget is None:
+        raise no_budget(place)
+    return Reading(share_of(budget.spent, budget.high), budget.at_least)
 
 
-def budget_share_past(past: Past, window: Window, place: Place) -> Series:
+def budget_use_past(past: Past, window: Window, place: Place) -> Series:
+    """As the plan and the budgets stand now, whatever they said then."""
+    scope, subject = budgeted(place)
+    terms = [budget.term for budget in Budget.objects.filter(scope=scope, subject=subject)]
+    if scope == BudgetScope.EVERYTHING:
+        terms = terms_of(past.phases) or terms
     found: Series = []
-    for at, spent in past.spend(window, place):
-        budget = place.phase.budget_high if place.phase else past.budget_on(at.date())
-        found.append((at, spent * HUNDRED / budget if budget else None))
+    for at, day, months_days in past.spend_so_far(place):
+        allowed = past.allowed(terms, place, day.replace(day=1))
+        found.append((at, share_of(allowed.spent(months_days), allowed.high) if allowed else None))
     return found
+
+
+def share_of(spent: Decimal, high: Decimal) -> Decimal | None:
+    return spent * HUNDRED / high if high else None
+
+
+def budgeted(place: Place) -> tuple[str, str]:
+    """The scope and subject of the budget that is about a place."""
+    return place.scope.names[0] if place.scope.names else (BudgetScope.EVERYTHING.value, "")
+
+
+def no_budget(place: Place) -> Missing:
+    what = place.scope.words or _("of everything")
+    return Missing(
+        _("No budget %(what)s runs this month, so this rule watches nothing; set one on the Plan page.")
+        % {"what": what}
+    )
 
 
 def forecast(present: Present, window: Window, place: Place) -> Reading:

@@ -72,6 +72,7 @@ class Place:
     columns: tuple[str, ...] = ()
     values: tuple[tuple[int | str, ...], ...] = ()
     phase: Phase | None = None
+    scope: Scope = Scope()
 
     def combinations(self) -> Iterable[Key]:
         """Every combination of its values, as a table grouped by the columns has them."""
@@ -129,7 +130,7 @@ class Names:
             if dimension == "deployment":
                 columns[-1] = "deployment_id"
             values.append(self._values(dimension, name))
-        return Place(tuple(columns), tuple(values), phase)
+        return Place(tuple(columns), tuple(values), phase, scope)
 
     def _values(self, dimension: str, name: str) -> tuple[int | str, ...]:
         match dimension:

@@ -94,6 +94,8 @@ def check_scope(figure: NamedFigure, scope: Scope) -> None:
     """Raises BadThreshold for a dimension that the figure does not have."""
     if {"application", "owner"} <= {dimension for dimension, _name in scope.names}:
         raise BadThreshold(_("Name an application or an owner; an application has its owner already."))
+    if figure.of_one and len(scope.names) > 1:
+        raise BadThreshold(_("%(what)s is of one thing only; name one.") % {"what": capital(_(figure.label))})
     for dimension, _name in scope.names:
         if dimension in figure.scopes:
             continue

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dashboard.bench import gateway, ingest, memory, otlp, pages
+from dashboard.bench import gateway, ingest, memory, otlp, pages, rules
 from dashboard.bench.figures import Figure
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
@@ -16,4 +16,5 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "otlp": otlp.measure,
     "pages": pages.measure,
     "gateway": gateway.measure,
+    "rules": rules.measure,
 }

@@ -20,6 +20,7 @@ from costs.models import Category, Charge, Phase, Provenance, Stage
 from dashboard.demo import company
 from dashboard.demo.company import APPLICATIONS, PEOPLE, PLAYGROUND
 from dashboard.demo.files import ADMIN, Credentials
+from dashboard.demo.rules import rules
 from dashboard.demo.story import Story, add_months, moment
 from providers.encryption import encrypt
 from providers.models import Account, Deployment, Feed, Lease
@@ -42,6 +43,7 @@ def set_up(story: Story, credentials: Credentials, sandbox_url: str, now: dateti
         deployments(sandbox_url)
         plan(story)
         enter_charges(story, now)
+        rules()
 
 
 def people(credentials: Credentials) -> None:

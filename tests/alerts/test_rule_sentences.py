@@ -28,7 +28,7 @@ from alerts.preview import fired, preview
 from alerts.sentences import sentence
 from alerts.states import Policy
 from alerts.thresholds import BadThreshold
-from costs.models import Phase
+from costs.models import Budget, Phase
 from providers.models import Account, Balance, CheckHour, Deployment, Outage
 from tests.alerts.test_kinds import NOW, TODAY, use
 from tests.dashboard.people import logged_in, with_role
@@ -66,6 +66,10 @@ def test_every_figure_can_be_read_now_and_for_each_thing_that_it_is_known_by(ops
     Deployment.objects.create(slug="d", name="d", provider="self", engine="vllm", url="http://x", model="m")
     Phase.objects.create(slug="p", name="P", budget_low=1, budget_high=2, volume_from=0, starts_on=TODAY)
     use(TODAY, 10)
+    for kind_of, subject in (("application", "bot"), ("provider", "anthropic"), ("task", "rag"), ("owner", "olga")):
+        Budget.objects.create(
+            slug=subject, name=subject, scope=kind_of, subject=subject, low=1, high=2, starts_on=TODAY.replace(day=1)
+        )
     names = {
         "application": "bot", "provider": "anthropic", "model": "claude-sonnet-5-5", "deployment": "d",
         "task": "rag", "owner": "olga", "phase": "p",
@@ -99,6 +103,26 @@ def test_spend_of_one_application_crosses_its_own_line_and_no_other(ops: Any) ->
     assert found(watching("spend", "29", owner="olga")).crossed
     assert not found(watching("spend", "31", owner="olga")).crossed
     assert not found(watching("spend", "1", application="one", task="code")).crossed
+
+
+def test_the_use_of_a_budget_is_that_of_the_thing_named_and_without_one_says_so(ops_client: Client) -> None:
+    bot = application("bot")
+    Budget.objects.create(
+        slug="b", name="Bot", scope="application", subject="bot", low=10, high=40, starts_on=date(2026, 9, 1)
+    )
+    use(TODAY, 10, application_id=bot.pk, cost=Decimal(30))
+    use(date(2026, 10, 5), 10, application_id=bot.pk, cost=Decimal(38))
+    given = watching("budget-use", "70", application="bot")
+    title = found(given).title.replace("\N{NO-BREAK SPACE}", " ")
+    assert title == "Use of the budget of application bot this month: 75 %, over 70 %"
+    seen = preview(Watch.of({**given, "line": "90"}), Policy(), NOW)
+    assert [(one.opened_at.date(), one.ended_at and one.ended_at.date()) for one in seen.firings] == [
+        (date(2026, 10, 6), date(2026, 11, 2))
+    ]
+    with pytest.raises(Missing, match="No budget of everything runs this month"):
+        found(watching("budget-use", "70"))
+    refused = ops_client.post(reverse("alerts:rule-new"), sent(figure="budget-use", line="80 %"))
+    assert "No budget of everything runs this month" in refused.content.decode()
 
 
 def test_a_lower_bound_is_under_no_line_and_over_those_that_it_has_passed() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import Group, User
 
+from alerts.models import Rule
+from alerts.sentences import sentence
 from costs.models import Charge, Phase, Stage
 from dashboard.demo import company, history, setup
 from dashboard.demo.files import ADMIN, Credentials
@@ -33,7 +35,22 @@ def set_up(credentials: Credentials, url: str = "http://127.0.0.1:1000") -> None
 
 
 def counts() -> list[int]:
-    models = (User, Group, Application, Key, Deployment, Account, Feed, Phase, Stage, Charge, Lease, LeaseSpan, Outage)
+    models = (
+        User,
+        Group,
+        Application,
+        Key,
+        Deployment,
+        Account,
+        Feed,
+        Phase,
+        Stage,
+        Charge,
+        Lease,
+        LeaseSpan,
+        Outage,
+        Rule,
+    )
     return [model.objects.count() for model in (*models, CheckHour)]
 
 
@@ -140,3 +157,16 @@ def test_the_trial_pod_cost_less_than_its_stage_may(credentials: Credentials) ->
     hours = sum((span.ends_at - span.starts_at).total_seconds() / 3600 for span in spans)
     assert hours == 120
     assert Decimal(hours) * company.GPU_HOURLY < company.PROOF_OF_CONCEPT.budget
+
+
+def test_the_companys_own_rules_are_sentences_and_a_deleted_one_stays_deleted(credentials: Credentials) -> None:
+    set_up(credentials)
+    said = [sentence(rule) for rule in Rule.objects.filter(kind="figure")]
+    assert said == [
+        "When spend of application support-rag today is over $3 for 1 h, tell ops and manager by e-mail.",
+        "When p95 time to first token of application site-chat in the last hour is over 1.5 s for 2 h, tell ops by"
+        " e-mail.",
+    ]
+    Rule.objects.update(deleted_at=NOW)
+    set_up(credentials)
+    assert not Rule.objects.kept().filter(kind="figure").exists()

@@ -24,7 +24,7 @@ a reference of the same run beside it; compare the ratios, not the machines.
 
 
 class Command(BaseCommand):
-    help = "Measure ingest, pages, gateway and memory; `all` also writes docs/benchmarks.md."
+    help = "Measure ingest, pages, gateway, memory and rules; `all` also writes docs/benchmarks.md."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", choices=[*BENCHES, "all"])
