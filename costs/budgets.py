@@ -10,8 +10,8 @@ from decimal import Decimal
 from costs.allowance import Held
 from costs.forecast import month_of
 from costs.models import Budget, BudgetScope
-from costs.plan import Days, Month, held_against, only, read_days, this_month
-from costs.spend import ZERO, spend, spend_lines, usage_rows
+from costs.plan import Days, Month, days_of, held_against, only, read_days, this_month
+from costs.spend import ZERO, spend, usage_rows
 from traffic.filters import Filters
 from traffic.models import Application, BudgetState
 
@@ -67,9 +67,7 @@ def standings(now: datetime, budgets: Sequence[Budget] | None = None) -> list[St
 def _days(since: date, today: date, fine: bool) -> Days:
     if not fine:
         return read_days(since, today)
-    until = today + timedelta(1)
-    usage = usage_rows(since, until)
-    return Days(since, usage, spend_lines(since, until, usage))
+    return days_of(since, today, usage_rows(since, today + timedelta(1)), fine=True)
 
 
 def _standing(budget: Budget, now: datetime, days: Days) -> Standing | None:

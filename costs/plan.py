@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,11 +12,12 @@ from typing import Any
 from django.db.models import Sum
 
 from costs.allowance import Held, Term, allowance
+from costs.committed import Committed
+from costs.committed import read as read_committed
 from costs.forecast import Forecast, forecast, month_of
 from costs.live import Traffic, measure
 from costs.models import Phase, Provenance, Stage
 from costs.spend import ZERO, Line, spend_lines, usage_rows, who_of
-from providers.models import Lease
 from traffic.filters import Filters
 from traffic.models import UsageDay
 
@@ -38,6 +39,8 @@ class Month:
 
     history: dict[date, Decimal]  # variable spend of every known day before today, earlier months included
     committed: Decimal = ZERO  # of what is spent: leases and entered charges
+    to_come: Decimal = ZERO  # what is committed of the rest of the month: running leases and charges that come again
+    coming: Mapping[date, Decimal] = field(default_factory=dict)  # of that, the charges that come again, on their days
 
     def ahead(self) -> list[tuple[date, Decimal]]:
         """What the rest of today and each day after it should add, at the forecast's middle; leases run on evenly."""
@@ -48,9 +51,10 @@ class Month:
         later = [today + timedelta(n) for n in range(1, (self.last - today).days + 1)]
         path = dict(self.forecast.path)
         rest = max(path.get(today, ZERO) - self.days.get(today, ZERO), ZERO)
-        expected = rest + sum((path.get(day, ZERO) for day in later), ZERO)
+        path |= {day: path.get(day, ZERO) + self.coming.get(day, ZERO) for day in later}
+        expected = rest + sum((path[day] for day in later), ZERO)
         steady = (self.forecast.median - total - expected) / len(later) if later else ZERO
-        return [*([(today, rest)] if rest else []), *((day, path.get(day, ZERO) + steady) for day in later)]
+        return [*([(today, rest)] if rest else []), *((day, path[day] + steady) for day in later)]
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ class Plan:
     volume_phase: Phase | None  # whose band holds the run rate
     run_rate: int  # requests a month
     month: Month
+    committed: Committed
+    usage: list[dict[str, Any]]  # of every day that was read, by provider
     held: Held | None  # the month against what the phases give it; None: no phase is planned for today
     phases: list[PhaseState]
     stages: list[StageState]
@@ -90,14 +96,23 @@ class Days:
     usage: list[dict[str, Any]]
     lines: list[Line]
     lease_share: Decimal = Decimal(1)  # of the leases' cost, what passed the filters
+    committed: Committed = Committed(date.min)  # what runs on whatever the traffic, all of it
+    coming: tuple[Line, ...] = ()  # charges that come again, of the days after today to the month's end
 
 
 def read_days(since: date, today: date, filters: Filters | None = None) -> Days:
     until = today + timedelta(days=1)
     if filters is None:
         usage = usage_by_provider(since, until)
-        return Days(since, usage, spend_lines(since, until, usage, fine=False))
-    return filtered_days(since, until, today, filters)
+        return days_of(since, today, usage, fine=False)
+    return only(days_of(since, today, usage_rows(since, until, filters.divides()), filters.divides()), today, filters)
+
+
+def days_of(since: date, today: date, usage: list[dict[str, Any]], fine: bool) -> Days:
+    """The spend that belongs to a usage, and what is known of the days ahead."""
+    lines = spend_lines(since, today + timedelta(days=1), usage, fine)
+    known = read_committed(today)
+    return Days(since, usage, lines, committed=known, coming=tuple(known.coming()))
 
 
 def usage_by_provider(since: date, until: date) -> list[dict[str, Any]]:
@@ -108,25 +123,24 @@ def usage_by_provider(since: date, until: date) -> list[dict[str, Any]]:
     return [dict(zip(("day", "provider", *names), row, strict=True)) | {"model": ""} for row in rows]
 
 
-def filtered_days(since: date, until: date, today: date, wanted: Filters) -> Days:
-    fine = wanted.divides()
-    usage = usage_rows(since, until, fine)
-    return only(Days(since, usage, spend_lines(since, until, usage, fine)), today, wanted)
-
-
 def only(days: Days, today: date, wanted: Filters) -> Days:
     """What passes the filters; days that were not read at their finest know nothing but the provider and the model."""
     kept = [line for line in days.lines if wanted.hold(line.provider, line.who)]
     usage = [row for row in days.usage if wanted.hold(row["provider"], who_of(row))]
-    return Days(days.since, usage, kept, lease_share(days.lines, kept, today.replace(day=1)))
+    coming = tuple(line for line in days.coming if wanted.hold(line.provider, line.who))
+    share = lease_share(days.lines, kept, today.replace(day=1))
+    return replace(days, usage=usage, lines=kept, lease_share=share, coming=coming)
 
 
 def lease_share(lines: Iterable[Line], kept: Iterable[Line], first: date) -> Decimal:
-    """Which share of this month's leases was kept: the hours to come are divided as those that were."""
-    whole, part = (
-        sum((line.amount for line in some if line.day >= first and is_lease(line)), ZERO) for some in (lines, kept)
-    )
-    return part / whole if whole else Decimal(1)
+    """Which share of the leases was kept: the hours to come are divided as those of this month were, or all before."""
+    for since in (first, date.min):
+        whole, part = (
+            sum((line.amount for line in some if line.day >= since and is_lease(line)), ZERO) for some in (lines, kept)
+        )
+        if whole:
+            return part / whole
+    return Decimal(1)
 
 
 def is_lease(line: Line) -> bool:
@@ -139,7 +153,7 @@ def plan(now: datetime, traffic: Traffic | None = None, filters: Filters | None 
     stages = list(Stage.objects.all())
     phases = list(Phase.objects.all())
     days = read_days(min([today - HISTORY, *(stage.starts_on for stage in stages)]), today, filters)
-    current = Phase.objects.planned_for(today)
+    current = planned_for(phases, today)
     run_rate = (traffic or measure(now, filters)).run_rate
     month = this_month(now, days)
     held = hold(phases, month, days) if current else None
@@ -148,10 +162,22 @@ def plan(now: datetime, traffic: Traffic | None = None, filters: Filters | None 
         volume_phase=holding(phases, run_rate, current),
         run_rate=run_rate,
         month=month,
+        committed=days.committed,
+        usage=days.usage,
         held=held,
         phases=[phase_state(phase, current, month, held) for phase in phases],
         stages=[stage_state(stage, days) for stage in stages],
     )
+
+
+def planned_for(phases: Iterable[Phase], day: date) -> Phase | None:
+    """The phase whose dates hold a day."""
+    held = [
+        phase
+        for phase in phases
+        if phase.starts_on and phase.starts_on <= day and (phase.ends_on is None or day < phase.ends_on)
+    ]
+    return max(held, key=lambda phase: phase.starts_on or day, default=None)
 
 
 def holding(phases: Iterable[Phase], run_rate: int, current: Phase | None = None) -> Phase | None:
@@ -200,9 +226,11 @@ def this_month(now: datetime, days: Days | None = None) -> Month:
     known_from = min([today, *(row["day"] for row in days.usage), *(line.day for line in days.lines)])
     history = {known_from + timedelta(n): ZERO for n in range((today - known_from).days)}
     history |= {day: amount for day, amount in variable.items() if day < today}
-    committed = sum((line.amount for line in days.lines if line.committed and line.day >= first), ZERO)
-    ahead = lease_hours_ahead(now, last) * days.lease_share
-    outlook = forecast(history, today, committed + ahead, variable.get(today, ZERO))
+    fixed = sum((line.amount for line in days.lines if line.committed and line.day >= first), ZERO)
+    coming = by_day(days.coming)
+    hourly = days.committed.hourly * days.lease_share
+    to_come = hourly * hours_ahead(now, last) + sum(coming.values(), ZERO)
+    outlook = forecast(history, today, fixed + to_come, variable.get(today, ZERO))
     month = [row for row in days.usage if row["day"] >= first]
     return Month(
         first=first,
@@ -214,7 +242,9 @@ def this_month(now: datetime, days: Days | None = None) -> Month:
         reason=outlook.reason,
         days={first + timedelta(n): spent.get(first + timedelta(n), ZERO) for n in range((today - first).days + 1)},
         history=history,
-        committed=committed,
+        committed=fixed,
+        to_come=to_come,
+        coming=coming,
     )
 
 
@@ -226,8 +256,7 @@ def by_day(lines: Iterable[Line]) -> dict[date, Decimal]:
     return found
 
 
-def lease_hours_ahead(now: datetime, last: date) -> Decimal:
-    """What the leases of now will cost until the month is over, if nobody stops them."""
+def hours_ahead(now: datetime, last: date) -> Decimal:
+    """Hours until the month is over."""
     end = datetime.combine(last + timedelta(days=1), datetime.min.time(), UTC)
-    hours = Decimal(int((end - now).total_seconds())) / 3600
-    return sum((lease.price_per_hour * hours for lease in Lease.objects.active()), ZERO)
+    return Decimal(int((end - now).total_seconds())) / 3600

@@ -15,11 +15,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from costs import budgets, budgets_page, plan_changes, plan_page, planning, sheets
+from costs import budgets, budgets_page, committed, plan_changes, plan_page, planning, sheets, volume_page
 from costs.forms_plan import BudgetForm, Named, PhaseForm, StageForm
 from costs.live import Traffic, live_inputs, measure
 from costs.models import Budget, Phase, Stage
-from costs.plan import Plan
+from costs.plan import Plan, hours_ahead
 from costs.plan import plan as plan_of
 from traffic.models import UsageDay
 
@@ -48,6 +48,11 @@ def plan(request: HttpRequest) -> HttpResponse:
         "research": plan_page.research(sheets.load()),
         "record": plan_page.record(found.month.history),
         "moved": found.current and found.volume_phase and found.current.pk != found.volume_phase.pk,
+        "sides": committed.sides(found.month),
+        "commitments": committed.commitments(found.committed, hours_ahead(now, found.month.last))
+        if found.committed
+        else [],
+        "volume": volume_page.volume(found.usage, [state.phase for state in found.phases], today),
         "budgets": budgets_page.rows(budgets.standings(now)),
         "history": plan_changes.history(),
         "may_change": request.user.has_perm("costs.change_phase"),

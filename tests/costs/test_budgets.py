@@ -14,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.figures import Figures
+from costs import committed, volume_page
 from costs.allowance import Allowance, Term, allowance
 from costs.budgets import keep_budget_states, standings
-from costs.models import Budget, Phase, Stage
+from costs.models import Budget, Phase, Recurrence, Stage
 from costs.plan import plan
+from providers.models import Account, Lease
 from tests.alerts.test_kinds import findings
 from tests.costs.people import client_of, text
 from tests.costs.test_spend import usage
@@ -274,7 +276,7 @@ def test_a_month_is_copied_to_the_next_after_a_look_at_it_and_taken_back(manager
     assert Phase.objects.count() == 1
     assert manager.post("/plan/copy/", asked).status_code == 302
     copied = Phase.objects.get(name="Now (December 2026)")
-    assert (copied.starts_on, copied.ends_on, copied.budget_high) == (date(2026, 12, 10), date(2027, 1, 1), 150)
+    assert (copied.starts_on, copied.ends_on, copied.budget_high) == (date(2026, 12, 10), date(2027, 1, 1), D(150))
     assert Budget.objects.get(subject="rag", starts_on__gt=OCTOBER).ends_on == date(2027, 1, 1)
     again = manager.post("/plan/copy/", asked)
     assert again.status_code == 422
@@ -313,3 +315,47 @@ def test_the_researchs_six_months_come_as_a_template_with_their_contradiction_to
     ]  # fmt: skip
     assert [phase.starts_on for phase in Phase.objects.all()] == [date(2027, 1, 4), date(2027, 2, 1), None]
     assert "Nothing can be added" in text(manager, "/plan/research/?starts_on=2027-01-04")
+
+
+# Committed costs, and the volume against its band.
+
+
+def test_what_is_committed_is_told_apart_and_a_charge_to_come_falls_on_its_day(shop: Application) -> None:
+    account = Account.objects.create(slug="g", name="G", kind="google")
+    Lease.objects.create(
+        account=account, external_id="p", gpu="T4", kind="committed_1y", price_per_hour=D("0.1"), started_at=NOW,
+        seen_at=NOW,
+    )  # fmt: skip
+    Recurrence.objects.create(
+        every="month", starts_on=date(2026, 8, 20), counts_from=date(2026, 8, 20), category="upkeep", provider="self",
+        original_amount=50, application=shop,
+    )  # fmt: skip
+    month = plan(NOW).month
+    halves = committed.sides(month)
+    assert (halves.committed, halves.committed_to_come) == (D(0), D("34.8") + 50)
+    assert halves.variable == 15 * 7
+    assert halves.month is not None
+    assert abs(halves.month - (30 * 7 + D("84.8"))) < 2
+    assert dict(month.ahead())[date(2026, 9, 20)] > 50
+    assert [(one.kind, one.to_come) for one in committed.commitments(committed.read(NOW.date()), D(348))] == [
+        ("committed, 1 year", D("34.8")), ("every month, 2026-09-20", D(50)),
+    ]  # fmt: skip
+    budget("application", "shop", "100")
+    [one] = standings(NOW)
+    assert one.held.runs_out_on is not None
+    assert one.held.runs_out_on >= date(2026, 9, 20)
+
+
+def test_the_volume_is_drawn_against_the_bands_planned_for_its_days() -> None:
+    day = date(2026, 9, 1)
+    usage = [{"day": day + timedelta(n), "requests": 100 if n < 40 else 400} for n in range(60)]
+    phases = [
+        Phase(pk=1, name="A", volume_from=0, volume_to=5000, budget_low=0, budget_high=1, starts_on=day),
+        Phase(pk=2, name="B", volume_from=5000, budget_low=0, budget_high=1, starts_on=day + timedelta(50)),
+    ]
+    drawn = volume_page.volume(usage, phases, day + timedelta(60))
+    assert drawn is not None
+    rates = drawn["series"][0]["points"]
+    assert (rates[0][1], rates[39][1], rates[-1][1]) == (3000, 3000, 10 * 100 + 20 * 400)
+    assert [(band["name"], band["points"][0][0]) for band in drawn["bands"]] == [("A", day), ("B", day + timedelta(50))]
+    assert volume_page.volume([], phases, day) is None
