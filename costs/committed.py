@@ -39,6 +39,9 @@ class Committed:
                 yield Line(day, again.provider, Provenance.ENTERED, amount, who, committed=True)
 
 
+NOTHING = Committed(date.min)
+
+
 def read(today: date) -> Committed:
     leases = Lease.objects.active().select_related("account").order_by("-price_per_hour", "pk")
     return Committed(today, tuple(leases), tuple(due(today)))

@@ -247,6 +247,11 @@ def _project(
     return said, sqrt(share * seen + (1 - share) * single * 1.5) * (1 + 0.4 / (apart + 0.5))
 
 
+def forget() -> None:
+    """Forget what was projected before, so that a measurement is of the work itself."""
+    _project.cache_clear()
+
+
 def _weights(past: Sequence[Sequence[float]], apart: float) -> list[float]:
     """Weight of each way: by the inverse of its mean squared error, towards equal ones where little was seen."""
     if not past:

@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import Sum
 
 from costs.allowance import Held, Term, allowance
-from costs.committed import Committed
+from costs.committed import NOTHING, Committed
 from costs.committed import read as read_committed
 from costs.forecast import Forecast, forecast, month_of
 from costs.live import Traffic, measure
@@ -96,7 +96,7 @@ class Days:
     usage: list[dict[str, Any]]
     lines: list[Line]
     lease_share: Decimal = Decimal(1)  # of the leases' cost, what passed the filters
-    committed: Committed = Committed(date.min)  # what runs on whatever the traffic, all of it
+    committed: Committed = NOTHING  # what runs on whatever the traffic, all of it
     coming: tuple[Line, ...] = ()  # charges that come again, of the days after today to the month's end
 
 

@@ -49,9 +49,7 @@ def plan(request: HttpRequest) -> HttpResponse:
         "record": plan_page.record(found.month.history),
         "moved": found.current and found.volume_phase and found.current.pk != found.volume_phase.pk,
         "sides": committed.sides(found.month),
-        "commitments": committed.commitments(found.committed, hours_ahead(now, found.month.last))
-        if found.committed
-        else [],
+        "commitments": committed.commitments(found.committed, hours_ahead(now, found.month.last)),
         "volume": volume_page.volume(found.usage, [state.phase for state in found.phases], today),
         "budgets": budgets_page.rows(budgets.standings(now)),
         "history": plan_changes.history(),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dashboard.bench import gateway, ingest, memory, otlp, pages, rules
+from dashboard.bench import forecast, gateway, ingest, memory, otlp, pages, rules
 from dashboard.bench.figures import Figure
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
@@ -17,4 +17,5 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "pages": pages.measure,
     "gateway": gateway.measure,
     "rules": rules.measure,
+    "forecast": forecast.measure,
 }
