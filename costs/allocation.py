@@ -39,3 +39,18 @@ def in_steps(parts: Mapping[K, Fraction], total: Decimal) -> dict[K, Decimal]:
     for key in sorted(steps, key=lambda key: steps[key] - exact[key])[:missing]:
         steps[key] += 1
     return {key: count * STEP for key, count in steps.items() if count}
+
+
+CENT = Decimal("0.01")
+
+
+def in_cents(parts: Mapping[K, Decimal], total: Decimal) -> dict[K, Decimal]:
+    """Parts as whole cents that add up to `total`, itself in cents and less than one from their exact sum.
+
+    Largest remainder first, so that no part is a cent or more from what it is exactly.
+    """
+    cents = {key: part.quantize(CENT, rounding=ROUND_FLOOR) for key, part in parts.items()}
+    missing = int((total - sum(cents.values(), Decimal(0))) / CENT)
+    for key in sorted(cents, key=lambda key: cents[key] - parts[key])[:missing]:
+        cents[key] += CENT
+    return cents

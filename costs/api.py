@@ -11,13 +11,13 @@ from django.utils import timezone
 from ninja import Body, Query, Router
 from pydantic import Field
 
-from costs import focus, golive, reconcile, scenarios, sheets
+from costs import focus, golive, reconcile, scenarios, sheets, statements
 from costs.breakeven import Inputs, InvalidInputs, as_json, body_schema, compute, inputs_from_body
 from costs.evidence import gather
 from costs.live import live_inputs, measure, price_lists
 from costs.models import Phase
 from costs.plan import PhaseState, plan
-from costs.schemas import BreakEvenOut, PhasesOut, ReconciliationOut, ScenarioOut, ScorecardOut, SpendOut
+from costs.schemas import BreakEvenOut, PhasesOut, ReconciliationOut, ScenarioOut, ScorecardOut, SpendOut, StatementsOut
 from costs.spend import Spend, spend
 from providers.rest.errors import ApiError, at
 from providers.rest.periods import month_days
@@ -147,6 +147,20 @@ def get_reconciliation(request: HttpRequest, filters: Query[FilterQuery], month:
     now = timezone.now()
     first = month_days(month)[0] if month else now.date().replace(day=1)
     return reconcile.as_json(reconcile.reconcile(first, now, filters.parsed()))
+
+
+@router.get(
+    "/statements",
+    auth=needs("read"),
+    response={200: StatementsOut, **READ_ERRORS},
+    summary="Who carries what of a month, in cents that add up to its spend; without `month` the current one",
+)
+def get_statements(
+    request: HttpRequest, month: Month = None, by: Literal["application", "owner"] = "application"
+) -> Any:
+    today = timezone.now().date()
+    first = month_days(month)[0] if month else today.replace(day=1)
+    return statements.as_json(statements.statements(first, by, today))
 
 
 Dataset = Literal["cost-and-usage", "invoice-detail", "billing-period"]

@@ -69,9 +69,12 @@ ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9
 STEP = Decimal("0.000000000001")
 
 
-def lease_shares(counting: set[tuple[date, str, str]]) -> Iterator[dict[str, Any]]:
+def lease_shares(counting: set[tuple[date, str, str]], by: str | None = None) -> Iterator[dict[str, Any]]:
     """Lines of leases on the days, of the providers and provenances given, by day, provider, provenance, lease,
-    category and user in USD; an application and deployment of 0 and empty text are idle."""
+    category and user in USD; an application and deployment of 0 and empty text are idle.
+
+    `by` divides all of it by tokens or by time, whatever was chosen for the day.
+    """
     if not counting:
         return
     days, providers, provenances = (list(column) for column in zip(*sorted(counting), strict=True))
@@ -79,8 +82,8 @@ def lease_shares(counting: set[tuple[date, str, str]]) -> Iterator[dict[str, Any
     start = datetime.combine(since, datetime.min.time(), UTC)
     # A line belongs to the day that it begins on and may end on the next.
     end = start + (until - since) + timedelta(days=2)
-    spans = Sharing.objects.spans()
-    by_time = [shared_by(day, spans) == Sharing.By.TIME for day in days]
+    spans = [] if by else Sharing.objects.spans()
+    by_time = [(by or shared_by(day, spans)) == Sharing.By.TIME for day in days]
     wanted = {"days": days, "providers": providers, "provenances": provenances, "by_time": by_time}
     bounds = {"since": since, "until": until, "start": start, "end": end}
     with connection.cursor() as cursor:

@@ -170,3 +170,36 @@ class ReconciliationOut(Schema):
     state: str
     rows: list[ReconciledOut]
     unexplained: Usd
+
+
+class StatementLineOut(Schema):
+    """`amount` in whole cents, `exact` as the ledger has it; `not_allocated` says why nobody carries it."""
+
+    application: str | None
+    provider: str
+    category: str
+    model: str | None
+    not_allocated: str | None
+    amount: Usd
+    exact: Usd
+
+
+class StatementOut(Schema):
+    """One application's or owner's; `key` is null for what is nobody's."""
+
+    key: str | None
+    name: str
+    total: Usd
+    requests: int
+    unpriced_requests: int
+    lines: list[StatementLineOut]
+
+
+class StatementsOut(Schema):
+    month: str
+    by: str
+    currency: str
+    state: str
+    final_on: str
+    total: Usd
+    statements: list[StatementOut]

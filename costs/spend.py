@@ -3,7 +3,8 @@
 Of the vendor's figures one counts for a provider and day: the bill once it is complete for that day, before it what we
 measured or estimated. Entered charges are added; an entered invoice replaces what is not billed of its provider and
 month. What a bill does not say (application, task) is divided: an API bill by the measured cost of the same provider,
-day and model, a lease by the tokens of the requests on its deployments in the same hour. The rest has no key.
+day and model, a lease by the tokens or the time (`Sharing`) of the requests on its deployments in the same hour.
+What remains has no key.
 """
 
 from __future__ import annotations
@@ -165,21 +166,29 @@ def who_of(row: dict[str, Any]) -> Who:
 
 def spend_lines(since: date, until: date, usage: Sequence[dict[str, Any]], fine: bool = True) -> list[Line]:
     """Every line that counts in the period; `fine` divides bills and leases by who used them."""
-    charges = charge_rows(since, until)
-    complete = bill_days()
-    invoiced = {(c["provider"], c["invoice_month"]) for c in charges if c["category"] == Category.INVOICE}
-    invoiced |= invoices_reaching(since, until)
+    counting, complete, invoiced = counting_charges(since, until)
     lines = [
         Line(row["day"], row["provider"], Provenance.MEASURED, row["cost"], who_of(row), category=Category.TOKENS)
         for row in usage
         if row["cost"] and provisional_counts(row["provider"], row["day"], complete, invoiced)
     ]
-    counting = [charge for charge in charges if counts(charge, complete, invoiced)]
     if not fine:
         return lines + [line_of(charge, Who(model=charge["model"]), charge["amount"]) for charge in counting]
-    leases = {(c["day"], c["provider"], c["provenance"]) for c in counting if c["lease_id"] is not None}
-    lines += [share_of(row) for row in lease_shares(leases)]
+    lines += [share_of(row) for row in lease_shares(leased(counting))]
     return lines + divided((charge for charge in counting if charge["lease_id"] is None), usage)
+
+
+def counting_charges(since: date, until: date) -> tuple[list[dict[str, Any]], dict[str, date], set[tuple[str, str]]]:
+    """Charges that count, how far each bill is whole, and the providers' months that an invoice stands for."""
+    charges, complete = charge_rows(since, until), bill_days()
+    invoiced = {(c["provider"], c["invoice_month"]) for c in charges if c["category"] == Category.INVOICE}
+    invoiced |= invoices_reaching(since, until)
+    return [charge for charge in charges if counts(charge, complete, invoiced)], complete, invoiced
+
+
+def leased(charges: Iterable[dict[str, Any]]) -> set[tuple[date, str, str]]:
+    """Days, providers and provenances of charges of leases."""
+    return {(c["day"], c["provider"], c["provenance"]) for c in charges if c["lease_id"] is not None}
 
 
 CHARGE_COLUMNS = (

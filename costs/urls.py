@@ -5,9 +5,15 @@ from __future__ import annotations
 from django.urls import path
 
 from costs.views import breakeven, decide, plan, plan_drafts, scenarios
-from costs.views.charges import charge_add, charge_delete, charge_edit, charge_undo, charges
+from costs.views.charges import charge_add, charge_correct, charge_delete, charge_edit, charge_undo, charges
 from costs.views.leases import lease
+from costs.views.ledger import ledger
+from costs.views.rates import rates
+from costs.views.receipts import receipt
+from costs.views.recurrences import recurrence_edit, recurrence_resume, recurrence_stop, recurrences
+from costs.views.sharing import sharing
 from costs.views.spend import spend
+from costs.views.statements import statement, statement_csv, statement_list, statements_csv
 
 app_name = "costs"
 
@@ -19,6 +25,19 @@ urlpatterns = [
     path("spend/charges/<int:pk>/delete/", charge_delete, name="charge-delete"),
     path("spend/charges/<int:pk>/undo/", charge_undo, name="charge-undo"),
     path("providers/leases/<int:pk>/", lease, name="lease"),
+    path("spend/charges/<int:pk>/correct/", charge_correct, name="charge-correct"),
+    path("spend/charges/repeating/", recurrences, name="recurrences"),
+    path("spend/charges/repeating/<int:pk>/", recurrence_edit, name="recurrence"),
+    path("spend/charges/repeating/<int:pk>/stop/", recurrence_stop, name="recurrence-stop"),
+    path("spend/charges/repeating/<int:pk>/resume/", recurrence_resume, name="recurrence-resume"),
+    path("spend/receipts/<int:pk>/", receipt, name="receipt"),
+    path("spend/ledger/", ledger, name="ledger"),
+    path("spend/rates/", rates, name="rates"),
+    path("spend/sharing/", sharing, name="sharing"),
+    path("spend/statements/", statement_list, name="statements"),
+    path("spend/statements/statements.csv", statements_csv, name="statements-csv"),
+    path("spend/statements/<str:month>/<str:by>/<str:key>/", statement, name="statement"),
+    path("spend/statements/<str:month>/<str:by>/<str:key>/statement.csv", statement_csv, name="statement-csv"),
     path("plan/", plan.plan, name="plan"),
     path("plan/phases/add/", plan.edit_phase, name="add-phase"),
     path("plan/phases/<slug:slug>/", plan.edit_phase, name="phase"),

@@ -18,17 +18,22 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from costs.forms import ChargeForm
-from costs.models import Charge, Provenance
+from costs.corrections import correct, standing
+from costs.forms import ChargeForm, today
+from costs.forms_ledger import CorrectionForm
+from costs.models import Charge, Provenance, Recurrence
+from costs.recurrences import skip, unskip
 from costs.spend import ZERO
 from costs.spend_rows import provider_name
+from providers import audit_log
 from providers.models import PROVIDER_NAMES
 
 PER_PAGE = 50
 UNDO_KEY, UNDO_KEPT = "deleted_charges", 5
 COLUMNS = (
     "key", "provider", "day", "starts_at", "ends_at", "category", "provenance", "amount", "original_amount",
-    "currency", "description", "invoice_month", "entered_by_id", "created_at",
+    "currency", "rate", "rate_source", "resource", "application_id", "task", "description", "invoice_month",
+    "entered_by_id", "recurrence_id", "receipt_id", "corrects_id", "created_at",
 )  # fmt: skip
 
 
@@ -41,15 +46,16 @@ def charges(request: HttpRequest) -> HttpResponse:
     if month:
         entered = entered.filter(day__year=month.year, day__month=month.month)
     number = _number(request.GET.get("page", ""))
-    found = list(
-        entered.select_related("entered_by").order_by("-day", "-pk")[(number - 1) * PER_PAGE :][: PER_PAGE + 1]
-    )
+    whole = entered.select_related("entered_by", "application", "receipt", "recurrence").order_by("-day", "-pk")
+    found = list(whole[(number - 1) * PER_PAGE :][: PER_PAGE + 1])
     context = {
         "month": month,
         "charges": found[:PER_PAGE],
         "total": entered.count(),
         "sum": entered.aggregate(sum=Sum("amount"))["sum"] or ZERO,
         "by_provider": _by_provider(entered),
+        "today": today(),
+        "repeating": Recurrence.objects.going_on(today()).count(),
         "next_url": _page(month, number + 1) if len(found) > PER_PAGE else None,
         "first_url": _page(month, 1) if number > 1 else None,
     }
@@ -60,8 +66,10 @@ def charges(request: HttpRequest) -> HttpResponse:
 @permission_required("costs.add_charge", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def charge_add(request: HttpRequest) -> HttpResponse:
-    form = ChargeForm(request.POST or None)
+    form = ChargeForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
+        if form.cleaned_data["repeats"]:
+            return _repeat(request, form)
         charge = form.save(request.user)
         _log(request, charge, ADDITION, _words(charge))
         messages.success(request, _("Entered: %(what)s.") % {"what": _words(charge)})
@@ -74,8 +82,10 @@ def charge_add(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def charge_edit(request: HttpRequest, pk: int) -> HttpResponse:
     charge = _entered(pk)
+    if charge.is_final(today()):
+        return redirect("costs:charge-correct", pk)
     before = _words(charge)
-    form = ChargeForm(request.POST or None, charge=charge)
+    form = ChargeForm(request.POST or None, request.FILES or None, charge=charge)
     if request.method == "POST" and form.is_valid():
         charge = form.save(request.user)
         _log(request, charge, CHANGE, _("%(before)s; now %(after)s") % {"before": before, "after": _words(charge)})
@@ -90,6 +100,9 @@ def charge_edit(request: HttpRequest, pk: int) -> HttpResponse:
 def charge_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Delete at once; the toast brings it back."""
     charge = _entered(pk)
+    if charge.is_final(today()):
+        return redirect("costs:charge-correct", pk)
+    skip(charge)
     _log(request, charge, DELETION, _words(charge))
     kept = dict(request.session.get(UNDO_KEY, {}))
     kept[str(pk)] = {name: _text(getattr(charge, name)) for name in COLUMNS}
@@ -113,14 +126,44 @@ def charge_undo(request: HttpRequest, pk: int) -> HttpResponse:
     request.session[UNDO_KEY] = kept
     charge, made = Charge.objects.get_or_create(key=values["key"], defaults=_values(values))
     if made:
+        unskip(charge)
         _log(request, charge, ADDITION, _("brought back: %(what)s") % {"what": _words(charge)})
         messages.success(request, _("Back again: %(what)s.") % {"what": _words(charge)})
     return redirect("costs:charges")
 
 
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def charge_correct(request: HttpRequest, pk: int) -> HttpResponse:
+    """A charge of a month that is final stays; what was wrong with it is a line of today."""
+    charge = _entered(pk)
+    if not charge.is_final(today()):
+        return redirect("costs:charge", pk)
+    form = CorrectionForm(request.POST or None, charge=charge)
+    if request.method == "POST" and form.is_valid():
+        data = form.cleaned_data
+        made = correct(charge=charge, right=data["right"], reason=data["reason"], user=request.user, today=today())
+        said = _("%(what)s, for a correction of: %(before)s") % {"what": _words(made), "before": _words(charge)}
+        _log(request, made, ADDITION, said)
+        messages.success(request, _("Entered: %(what)s.") % {"what": _words(made)})
+        return redirect("costs:charges")
+    context = {"form": form, "charge": charge, "standing": standing(charge), "corrections": charge.corrections.all()}
+    return render(request, "costs/charge_correct.html", context, status=422 if form.errors else 200)
+
+
+def _repeat(request: HttpRequest, form: ChargeForm) -> HttpResponse:
+    made = form.save_recurrence(request.user)
+    audit_log.log(request, made, str(made), added=True)
+    messages.success(request, _("Entered, and again %(every)s.") % {"every": made.get_every_display()})
+    return redirect("costs:recurrences")
+
+
 def _entered(pk: int) -> Charge:
     """A charge of a person; those that are made from bills and leases cannot be touched."""
-    return get_object_or_404(Charge, pk=pk, provenance=Provenance.ENTERED)
+    return get_object_or_404(
+        Charge.objects.select_related("application", "receipt", "corrects"), pk=pk, provenance=Provenance.ENTERED
+    )
 
 
 def _form(request: HttpRequest, form: ChargeForm) -> HttpResponse:
@@ -162,8 +205,8 @@ def _values(kept: dict[str, Any]) -> dict[str, Any]:
     values = {name: value for name, value in kept.items() if name in COLUMNS}
     for name in ("starts_at", "ends_at", "created_at"):
         values[name] = parse_datetime(values[name])
-    for name in ("amount", "original_amount"):
-        values[name] = Decimal(values[name])
+    for name in ("amount", "original_amount", "rate"):
+        values[name] = None if values[name] is None else Decimal(values[name])
     return values | {"day": date.fromisoformat(values["day"])}
 
 

@@ -38,7 +38,8 @@ def client(ann: User) -> Client:
 
 @pytest.fixture
 def charge(client: Client) -> Charge:
-    enter(client)
+    """Of a month that is still open: one that is final is corrected by another line."""
+    enter(client, day=TODAY.isoformat())
     return Charge.objects.get()
 
 
@@ -97,7 +98,7 @@ def test_a_charge_counts_for_its_day_and_is_written_down(client: Client, ann: Us
 
 
 def test_another_currency_is_kept_beside_its_dollars(client: Client) -> None:
-    enter(client, currency="eur", amount="100", rate="1.0842")
+    enter(client, currency="eur", amount="100", rate="1.0842", day=TODAY.isoformat())
     charge = Charge.objects.get()
     assert (charge.amount, charge.original_amount, charge.currency) == (Decimal("108.42"), Decimal(100), "EUR")
     form = client.get(f"{URL}{charge.pk}/").context["form"]
@@ -177,10 +178,11 @@ def test_an_invoice_of_a_month_that_is_billed_already_is_refused(client: Client)
 
 def test_a_charge_can_be_changed_and_the_log_says_from_what(client: Client, charge: Charge) -> None:
     assert client.get(f"{URL}{charge.pk}/").status_code == 200
-    client.post(f"{URL}{charge.pk}/", GOOD | {"amount": "60", "day": "2026-03-05"})
+    client.post(f"{URL}{charge.pk}/", GOOD | {"amount": "60", "day": str(TODAY - timedelta(days=1))})
     charge.refresh_from_db()
-    assert (charge.amount, charge.day, Charge.objects.count()) == (60, date(2026, 3, 5), 1)
-    assert "50.00 USD; now upkeep, Self-hosted, 2026-03-05, 60.00 USD" in LogEntry.objects.first().get_change_message()  # type: ignore[union-attr]
+    assert (charge.amount, charge.day, Charge.objects.count()) == (60, TODAY - timedelta(days=1), 1)
+    after = f"50.00 USD; now upkeep, Self-hosted, {charge.day}, 60.00 USD"
+    assert after in LogEntry.objects.latest("action_time").get_change_message()
 
 
 def test_a_deleted_charge_comes_back_as_it_was(client: Client, charge: Charge) -> None:
@@ -207,6 +209,30 @@ def test_an_undo_works_once_and_for_oneself_alone(client: Client, charge: Charge
     for _ in range(2):
         client.post(f"{URL}{charge.pk}/undo/")
     assert Charge.objects.count() == 1
+
+
+def test_a_final_month_is_corrected_by_a_line_of_today_and_keeps_what_was_stated(client: Client, ann: User) -> None:
+    enter(client, currency="EUR", amount="100", rate="1.10")
+    charge = Charge.objects.get()
+    correct = f"{URL}{charge.pk}/correct/"
+    for path in ("", "delete/"):
+        assert client.post(f"{URL}{charge.pk}/{path}", GOOD | {"amount": "60"})["Location"] == correct
+    answer = client.post(correct, {"right": "100", "reason": "x"})
+    assert answer.context["form"].errors["right"] == ["It is this amount already."]
+    assert client.post(correct, {"right": "-1", "reason": "x"}).status_code == 422
+    client.post(correct, {"right": "80", "reason": "Two hours less"})
+    line = Charge.objects.get(corrects=charge)
+    assert (line.day, line.category) == (TODAY, "adjustment")
+    assert line.amount == -22
+    assert line.original_amount == -20
+    assert spend(date(2026, 3, 1), date(2026, 4, 1)).total == 110
+    assert "<b>80.00 EUR</b> for upkeep is stated for March" in text(client, correct)
+    client.post(correct, {"right": "90", "reason": "One hour more"})
+    assert Charge.objects.latest("pk").original_amount == 10
+
+
+def test_a_charge_of_an_open_month_is_changed_and_not_corrected(client: Client, charge: Charge) -> None:
+    assert client.get(f"{URL}{charge.pk}/correct/")["Location"] == f"{URL}{charge.pk}/"
 
 
 def test_deleting_takes_a_post(client: Client, charge: Charge) -> None:

@@ -15,7 +15,7 @@ from django.urls import reverse
 from alerts import links
 from alerts.defaults import ensure_defaults as alert_rules
 from alerts.models import Alert, Channel, Delivery, Rule, Silence, Transition
-from costs.models import Budget, Charge, Phase, Stage
+from costs.models import Budget, Charge, Phase, Receipt, Recurrence, Stage
 from providers.encryption import encrypt
 from providers.models import Account, Deployment, Heartbeat, Lease, Maintenance, Outage, StatusPage
 from tests.traffic.people import arrive
@@ -121,10 +121,26 @@ def of_costs() -> dict[str, dict[str, Any]]:
         slug="sample", name="Sample", scope="task", subject="rag", low=1, high=2, starts_on=date(2026, 1, 1)
     )
     found: dict[str, dict[str, Any]] = {"costs:withdraw-switch": {"kind": "private"}}
-    found |= {f"costs:{name}": {"pk": charge.pk} for name in ("charge", "charge-delete", "charge-undo")}
+    found |= of_ledger(today)
+    found |= {
+        f"costs:{name}": {"pk": charge.pk} for name in ("charge", "charge-delete", "charge-undo", "charge-correct")
+    }
     found |= {f"costs:{name}": {"slug": phase.slug} for name in ("phase", "start-phase", "remove-phase")}
     found |= {f"costs:{name}": {"slug": budget.slug} for name in ("budget", "remove-budget")}
     return found | {f"costs:{name}": {"slug": stage.slug} for name in ("stage", "remove-stage")}
+
+
+def of_ledger(now: datetime) -> dict[str, dict[str, Any]]:
+    series = Recurrence.objects.create(
+        every="month", starts_on=now.date(), counts_from=now.date(), category="upkeep", provider="self",
+        original_amount=50,
+    )  # fmt: skip
+    paper = Receipt.objects.create(name="a.txt", content_type="text/plain", content=b"50 USD", size=6, sha256="0")
+    found: dict[str, dict[str, Any]] = {}
+    found |= {f"costs:{name}": {"pk": series.pk} for name in ("recurrence", "recurrence-stop", "recurrence-resume")}
+    stated = {"month": f"{now:%Y-%m}", "by": "owner", "key": "~nobody"}
+    found |= {f"costs:{name}": stated for name in ("statement", "statement-csv")}
+    return found | {"costs:receipt": {"pk": paper.pk}}
 
 
 def of_alerts(mail_folder: Path) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,122 @@
+"""What does each application or owner have to carry? Statements of a month, as pages to print and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Any
+
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from costs.focus.cells import text
+from costs.forms import today
+from costs.spend_page import first_known_day
+from costs.spend_rows import months_since
+from costs.statements import By, Statement, Statements, csv_rows, statements
+
+WAYS: tuple[By, ...] = ("application", "owner")
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def statement_list(request: HttpRequest) -> HttpResponse:
+    now, asked = today(), request.GET.get("month", "")
+    month, by = _month(asked, now), _by(request.GET.get("by", ""))
+    found = statements(month, by, now)
+    context = {
+        "found": found,
+        "ways": [(way, way_name(way), f"?month={month:%Y-%m}&by={way}") for way in WAYS],
+        "months": months_since(first_known_day(now), now),
+        "sharing_url": reverse("costs:sharing"),
+        "refused": bool(asked) and f"{month:%Y-%m}" != asked,
+        "json_url": f"/api/v1/statements?month={month:%Y-%m}&by={by}",
+    }
+    return render(request, "costs/statements.html", context)
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def statements_csv(request: HttpRequest) -> HttpResponse:
+    """All statements of a month in one file."""
+    found = statements(_month(request.GET.get("month", ""), today()), _by(request.GET.get("by", "")), today())
+    return as_csv(found, found.statements, f"statements-{found.month:%Y-%m}-by-{found.by}")
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def statement(request: HttpRequest, month: str, by: By, key: str) -> HttpResponse:
+    found, one = _one(month, by, key)
+    groups: dict[str, list[Any]] = {}
+    for row in one.rows:
+        groups.setdefault(row.key.application, []).append(row)
+    context = {
+        "found": found,
+        "statement": one,
+        "groups": [(found.names.get(slug, ""), rows, sum(row.cents for row in rows)) for slug, rows in groups.items()],
+    }
+    return render(request, "costs/statement.html", context)
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def statement_csv(request: HttpRequest, month: str, by: By, key: str) -> HttpResponse:
+    found, one = _one(month, by, key)
+    name = "".join(letter for letter in one.key if letter.isalnum() or letter in "-_") or "statement"
+    return as_csv(found, [one], f"statement-{found.month:%Y-%m}-{name}")
+
+
+def _one(month: str, by: str, key: str) -> tuple[Statements, Statement]:
+    first = _exact_month(month)
+    if first is None or first > today() or by not in WAYS:
+        raise Http404
+    found = statements(first, _by(by), today())
+    one = found.get(key)
+    if one is None:
+        raise Http404(_("Nothing of this month stands on such a statement."))
+    return found, one
+
+
+def as_csv(found: Statements, chosen: Iterable[Statement], name: str) -> HttpResponse:
+    """Amounts may begin with a minus; every other cell is kept from being taken for a formula."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    for row in csv_rows(found, chosen):
+        *words, cents, exact = (str(cell) for cell in row)
+        writer.writerow([*(text(word) for word in words), cents, exact])
+    answer = HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return answer
+
+
+def _exact_month(text: str) -> date | None:
+    try:
+        month = date.fromisoformat(f"{text}-01")
+    except ValueError:
+        return None
+    return month if month >= date(2000, 1, 1) else None
+
+
+def _month(text: str, now: date) -> date:
+    """The month asked for; without one, and for one that has not begun, the last that is over."""
+    month = _exact_month(text)
+    last = (now.replace(day=1) - timedelta(days=1)).replace(day=1)
+    return last if month is None or month > now else month
+
+
+def _by(text: str) -> By:
+    return "application" if text == "application" else "owner"
+
+
+def way_name(way: By) -> str:
+    return _("By application") if way == "application" else _("By owner")

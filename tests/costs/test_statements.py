@@ -1,0 +1,145 @@
+"""Statements of a month add up to the ledger to the cent, whoever they are for; what is nobody's stands by itself."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from hypothesis import given
+from hypothesis import strategies as st
+
+from costs import ledger
+from costs.allocation import CENT, in_cents
+from costs.ledger_page import ledger_rows
+from costs.models import Charge
+from costs.spend import spend
+from costs.statements import NOBODY, OWNERLESS, statements
+from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, VendorCost
+from providers.rest.periods import next_month
+from tests.costs.people import client_of, text
+from tests.costs.test_spend import usage
+from traffic.models import Application, UsageHour
+
+TODAY = datetime.now(UTC).date()
+MONTH = (TODAY.replace(day=1) - timedelta(days=1)).replace(day=1)
+START = datetime(MONTH.year, MONTH.month, 1, tzinfo=UTC)
+URL = "/spend/statements/"
+
+
+@pytest.fixture
+def month(db: None) -> date:
+    """A bill in thirds, a pod that is half idle, a VM of nobody and one of an application, an unpriced request."""
+    ada = User.objects.create_user("ada", first_name="Ada", last_name="Moor")
+    apps = [Application.objects.create(slug=slug, name=slug.title(), owner=ada) for slug in ("shop", "docs")]
+    apps.append(Application.objects.create(slug="chat", name="=Chat"))
+    claude = Account.objects.create(slug="claude", name="Claude", kind="anthropic")
+    for application in apps:
+        usage(day=MONTH, application_id=application.pk, cost=Decimal("1.23"), unpriced=application.slug == "chat")
+    VendorCost.objects.create(
+        account=claude, external_id="1", starts_at=START, ends_at=START + timedelta(days=1), category="tokens",
+        model="claude", amount=10, original_amount=10,
+    )  # fmt: skip
+    Feed.objects.create(
+        account=claude, kind="costs", every_s=60, due_at=START, complete_until=START + timedelta(days=40)
+    )
+    runpod = Account.objects.create(slug="runpod", name="RunPod", kind="runpod")
+    pod = Lease.objects.create(
+        account=runpod, external_id="p1", gpu="RTX 4090", price_per_hour=1, started_at=START, seen_at=START
+    )
+    LeaseSpan.objects.create(
+        lease=pod, starts_at=START, ends_at=START + timedelta(hours=2), state="running", price_per_hour=Decimal("0.333")
+    )
+    own = Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://x", lease=pod)
+    usage(UsageHour, hour=START, output=9, application_id=apps[0].pk, deployment_id=own.pk, provider="self", model="m")
+    for number, (amount, whose) in enumerate((("0.005", None), ("3.3349", apps[1]))):
+        Charge.objects.create(
+            key=f"entered:{number}", provider="self", day=MONTH, starts_at=START, ends_at=START, category="vm",
+            provenance="entered", amount=amount, original_amount=amount, application=whose,
+        )  # fmt: skip
+    ledger.post()
+    return MONTH
+
+
+@pytest.mark.parametrize("by", ["application", "owner"])
+def test_all_statements_add_up_to_the_ledger_to_the_cent(month: date, by: Any) -> None:
+    total = spend(month, next_month(month)).total
+    found = statements(month, by, TODAY)
+    assert found.exact == total == Decimal("14.0059")
+    assert found.total == Decimal("14.01") == sum(one.total for one in found.statements)
+    for one in found.statements:
+        assert sum(row.cents for row in one.rows) == one.total
+        assert all(abs(row.cents - row.exact) < CENT for row in one.rows)
+    assert sum(row.amount for row in ledger_rows(month)) == total
+
+
+def test_what_is_nobodys_stands_line_by_line_and_is_never_spread(month: date) -> None:
+    nobody = statements(month, "owner", TODAY).nobody
+    assert nobody is not None
+    rows = {(row.key.category, row.key.why): row.exact for row in nobody.rows}
+    assert rows == {("idle_gpu", "idle"): Decimal("0.333"), ("vm", "entered"): Decimal("0.005")}
+    by_owner = {one.key: one.exact for one in statements(month, "owner", TODAY).statements}
+    assert set(by_owner) == {"ada", OWNERLESS, NOBODY}
+    shop = statements(month, "application", TODAY).get("shop")
+    assert shop is not None
+    assert shop.exact == Decimal("3.333333333334") + Decimal("0.333")
+
+
+def test_a_month_is_running_then_open_then_final(month: date) -> None:
+    days = {day: statements(month, "owner", day).state for day in (month, next_month(month), month + timedelta(70))}
+    assert list(days.values()) == ["running", "open", "final"]
+    # The vendor of tokens revises 30 days, so do people.
+    assert statements(month, "owner", TODAY).final_on == next_month(month) + timedelta(days=30)
+
+
+def test_pages_and_files_show_the_same_sums(month: date, django_assert_max_num_queries: Any) -> None:
+    client, asked = client_of("manager"), f"month={month:%Y-%m}"
+    page = text(client, f"{URL}?{asked}&by=owner")
+    assert "cost <b>$14.01</b>: most of it" in page
+    assert "is nobody’s in particular" in page
+    with django_assert_max_num_queries(30):
+        text(client, f"{URL}?{asked}&by=application")
+    one = text(client, f"{URL}{month:%Y-%m}/owner/ada/")
+    assert "Ada Moor: <b>$10.3" in one
+    rows = list(csv.DictReader(io.StringIO(client.get(f"{URL}statements.csv?{asked}&by=owner").content.decode())))
+    assert sum(Decimal(row["amount_usd"]) for row in rows) == Decimal("14.01")
+    assert sum(Decimal(row["exact_usd"]) for row in rows) == Decimal("14.0059")
+    chat = client.get(f"{URL}{month:%Y-%m}/application/chat/statement.csv")
+    assert "'=Chat" in chat.content.decode()
+    assert "attachment" in chat["Content-Disposition"]
+    answer = client.get(f"/api/v1/statements?{asked}&by=owner").json()
+    assert sum(Decimal(one["total"]) for one in answer["statements"]) == Decimal(answer["total"]) == Decimal("14.01")
+    assert answer["statements"][-1]["key"] is None
+
+
+def test_a_month_that_is_none_or_has_not_begun_is_said_so(month: date) -> None:
+    client = client_of("ops")
+    assert "This is no month that has begun" in text(client, f"{URL}?month=2199-01")
+    assert "This is no month that has begun" in text(client, f"{URL}?month=x")
+    usage(day=TODAY, cost=Decimal(2))
+    running = text(client, f"{URL}?month={TODAY:%Y-%m}")
+    assert f"{TODAY:%B} is not over; so far <b>$2.00</b> stands on its statements" in running
+    for path in ("2199-01/owner/ada/", "x/owner/ada/", f"{month:%Y-%m}/model/ada/", f"{month:%Y-%m}/owner/none/"):
+        assert client.get(URL + path).status_code == 404
+
+
+def test_the_ledger_page_shows_each_line_with_its_state_and_idle_hours_by_themselves(month: date) -> None:
+    page = text(client_of("manager"), f"/spend/ledger/?month={month:%Y-%m}")
+    assert "<b>5 lines</b> make <b>$14.01</b>" in page
+    assert "idle GPU hours" in page
+    assert f"open until {next_month(month) + timedelta(days=30):%-d %b}" in page  # what people entered
+    assert "<b>One line</b> makes <b>$0.33</b>" in text(
+        client_of("ops"), f"/spend/ledger/?month={month:%Y-%m}&category=idle_gpu"
+    )
+
+
+@given(st.dictionaries(st.integers(), st.decimals("-99", "99", places=12), min_size=1, max_size=30))
+def test_cents_add_up_and_no_part_moves_by_a_cent(parts: dict[int, Decimal]) -> None:
+    total = sum(parts.values(), Decimal(0)).quantize(CENT)
+    cents = in_cents(parts, total)
+    assert sum(cents.values()) == total
+    assert all(abs(cents[key] - part) < CENT and cents[key] == cents[key].quantize(CENT) for key, part in parts.items())
