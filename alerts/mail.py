@@ -18,8 +18,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from alerts import held, links
-from alerts.kinds import KINDS
 from alerts.models import Alert, Delivery, Preference, Transition
+from alerts.sentences import looks_for
 from alerts.states import Cause, State
 from alerts.wording import here, moment, span
 
@@ -134,7 +134,7 @@ def context_of(delivery: Delivery) -> dict[str, Any]:
         "unsubscribe_url": links.unsubscribe_url(delivery),
         "rule_url": links.rule_url(alert.rule),
         "rule": alert.rule.name,
-        "why": _(KINDS[alert.rule.kind].label) if alert.rule.kind in KINDS else "",
+        "why": looks_for(alert.rule),
         "demo": settings.DEMO,
     }
 

@@ -119,10 +119,15 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         return self.select_related("rule").prefetch_related(Prefetch("deliveries", queryset=newest))
 
     def about(self, wanted: Names) -> AlertQuerySet:
-        """Those whose subject is a provider, model or deployment asked for; all where nothing is asked for."""
-        if not any((wanted.provider, wanted.model, wanted.deployment, wanted.application, wanted.task)):
+        """Those whose subject is, or of a rule by sentence names, what is asked for; all where nothing is."""
+        asked = ("provider", "model", "deployment", "application", "task")
+        pairs = [f"{dimension}:{name}" for dimension in asked for name in getattr(wanted, dimension)]
+        if not pairs:
             return self
         names = Q(pk__in=[])
+        for pair in pairs:
+            within = Q(subject__endswith=f"/{pair}") | Q(subject__contains=f"/{pair}+")
+            names |= within | Q(subject__endswith=f"+{pair}") | Q(subject__contains=f"+{pair}+")
         for provider in wanted.provider:
             names |= Q(subject=f"provider:{provider}") | Q(words__providers__contains=[provider])
         for model in wanted.model:

@@ -32,6 +32,17 @@ def sentence(rule: Rule) -> str:
     }
 
 
+def looks_for(rule: Rule) -> str:
+    """What a rule looks for, without its numbers where those belong to its kind; empty for a kind that is gone."""
+    kind = KINDS.get(rule.kind)
+    if kind is None:
+        return ""
+    try:
+        return kind.say(rule.thresholds) if kind.say else _(kind.label)
+    except BadThreshold:
+        return _(kind.label)
+
+
 def with_numbers(kind: Kind, rule: Rule) -> str:
     """The kind's label and its numbers. Raises BadThreshold."""
     numbers = [

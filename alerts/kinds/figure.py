@@ -29,7 +29,7 @@ def finding_of(figures: Figures, watch: Watch, reading: Reading) -> Finding:
     value = said(watch, reading)
     title = _("%(what)s: %(value)s, %(against)s") if crossed else _("%(what)s: %(value)s, no longer %(against)s")
     return Finding(
-        subject=watch.scope.subject[:200],
+        subject=watch.subject[:200],
         title=title % {"what": capital(watch.what), "value": value, "against": watch.against},
         crossed=crossed,
         clear=not crossed,

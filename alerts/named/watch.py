@@ -67,6 +67,11 @@ class Watch:
         return " ".join(filter(None, [_(self.figure.label), self.scope.words, when]))
 
     @property
+    def subject(self) -> str:
+        """The stable key of its alert: `spend/application:support-bot`; a silence of it leaves other figures alone."""
+        return f"{self.key}/{self.scope.subject}"
+
+    @property
     def against(self) -> str:
         """`over $500`."""
         return f"{_(SIDES[self.side])} {self.figure.unit.say(self.line)}"

@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from alerts import reports
@@ -62,7 +63,9 @@ def history(request: HttpRequest) -> HttpResponse:
     context = {
         "alerts": found[:SHOWN],
         "kind": kind,
-        "kinds": [(name, Rule.objects.named(name)) for name in KINDS],
+        "kinds": [
+            (name, Rule.objects.named(name) if one.shipped else _("rules of our own")) for name, one in KINDS.items()
+        ],
         "total": total,
         "shown": len(found[:SHOWN]),
         "first_url": (address.rstrip("&?") or "?") if before else None,

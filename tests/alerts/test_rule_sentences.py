@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,6 +19,7 @@ from alerts.explain import explain
 from alerts.figures import Figures
 from alerts.kinds import KINDS
 from alerts.kinds.finding import Finding
+from alerts.mail import compose
 from alerts.models import Alert, Delivery, Rule
 from alerts.named import NAMED
 from alerts.named.figure import Series
@@ -33,6 +35,18 @@ from providers.models import Account, Balance, CheckHour, Deployment, Outage
 from tests.alerts.test_kinds import NOW, TODAY, use
 from tests.dashboard.people import logged_in, with_role
 from traffic.models import Application, LatencyHour, Rating, UsageHour
+
+
+@dataclass
+class Names:
+    """Filters of the API by name."""
+
+    application: list[str] = field(default_factory=list)
+    task: list[str] = field(default_factory=list)
+    provider: list[str] = field(default_factory=list)
+    model: list[str] = field(default_factory=list)
+    deployment: list[str] = field(default_factory=list)
+
 
 pytestmark = pytest.mark.django_db
 
@@ -212,6 +226,19 @@ def test_a_rule_on_something_deleted_says_so_and_its_alert_ends(ops: Any) -> Non
     assert any("no application “bot”" in line for line in explain(ours, NOW))
     with pytest.raises(Missing):
         found(watching("spend", "20", application="bot"))
+
+
+def test_an_alert_is_found_by_what_its_rule_names_and_its_mail_says_the_rule(ops: Any) -> None:
+    made = application("bot")
+    use(TODAY, 10, application_id=made.pk, cost=Decimal(30))
+    rule(watching("spend", "20", application="bot", task="rag"))
+    evaluate()
+    for names, n in ((Names(application=["bot"]), 1), (Names(task=["rag"]), 1), (Names(application=["bo"]), 0)):
+        assert Alert.objects.about(names).count() == n, names
+    message = compose(Delivery.objects.get())
+    assert message.subject == "Spend of application bot and task rag this month: $30, over $20"
+    assert "spend of application bot and task rag this month is over $20" in message.body
+    assert "/spend/?application=bot&task=rag" in message.body
 
 
 def test_a_deleted_rule_is_silent_and_one_brought_back_speaks_again(ops: Any) -> None:
