@@ -30,6 +30,9 @@ class OutageCost:
         )
 
 
+NO_COST = OutageCost()
+
+
 def _add(one: int | None, other: int | None) -> int | None:
     return (one or 0) + (other or 0) if one is not None or other is not None else None
 

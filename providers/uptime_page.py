@@ -16,11 +16,10 @@ from django.utils.translation import gettext as _
 
 from providers.checks import SLACK, UNWATCHED_INTERVALS, Span
 from providers.models import Deployment, DeploymentState
-from providers.outage_cost import OutageCost
+from providers.outage_cost import NO_COST, OutageCost
 from providers.uptime_report import DeploymentUptime, OutageSpan, UptimeDay, longest, mean_time_to_repair, share
 
 DAY = timedelta(days=1)
-NO_COST = OutageCost()
 # A day is slow when its checks took this many times the deployment's usual time, and long enough to be felt.
 SLOW_TIMES, SLOW_MS = 3.0, 300.0
 # How each state is shown: kind of mark, and where it stands in the list.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -53,6 +54,11 @@ class Client:
     def put_state(self, vendor: str, state: Mapping[str, Any]) -> None:
         """Tell a simulated vendor what it knows; rows of the same key are replaced."""
         self._call("PUT", f"{self.sandbox_url}/state/{vendor}", {**state, "replace": True})
+
+    def ping(self, path: str) -> None:
+        """One ping of a batch job; lost where the server is away, as a cron's would be."""
+        with contextlib.suppress(httpx.TransportError):
+            self._http.get(f"{self.url}{path}", timeout=5, headers={"user-agent": "curl/8.14.1"})
 
     def wait_for(self, url: str) -> None:
         """Return once this address answers well. Raises Halted."""

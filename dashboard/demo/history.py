@@ -8,11 +8,24 @@ from datetime import date, datetime, timedelta
 
 from dashboard.demo import company
 from dashboard.demo.company import HAIKU_4_5, MISTRAL_7B, SONNET_4_5, SONNET_5_5
+from dashboard.demo.jobs import past_window
 from dashboard.demo.story import Story, moment
-from providers.models import Account, CheckHour, Deployment, Lease, LeaseSpan, LeaseState, Outage
+from providers.models import (
+    Account,
+    Check,
+    CheckHour,
+    Deployment,
+    Lease,
+    LeaseSpan,
+    LeaseState,
+    Maintenance,
+    Outage,
+)
+from providers.uptime_rows import need_partition
 
 CHECKS_AN_HOUR = 120
 HOUR = timedelta(hours=1)
+CHECKS_KEPT = timedelta(days=29)
 # How long a check's liveness step takes, in milliseconds.
 CHECK_MS = {MISTRAL_7B.deployment: 42.0}
 CLAUDE_CHECK_MS = 118.0
@@ -33,7 +46,8 @@ def add_checks(story: Story, now: datetime) -> None:
     ids = dict(Deployment.objects.values_list("slug", "pk"))
     for slug, since in watched(story).items():
         outages = list(_outages(story, slug, now))
-        hours = (_hour(ids[slug], slug, hour, outages) for hour in _hours(since, now))
+        planned = past_window(story) if slug == MISTRAL_7B.deployment else None
+        hours = (_hour(ids[slug], slug, hour, outages, planned) for hour in _hours(since, now))
         CheckHour.objects.bulk_create(hours, batch_size=2_000, ignore_conflicts=True)
         for start, end, cause in outages:
             Outage.objects.get_or_create(
@@ -41,6 +55,13 @@ def add_checks(story: Story, now: datetime) -> None:
                 started_at=start,
                 defaults={"confirmed_at": start + timedelta(seconds=60), "ended_at": end, "cause": cause},
             )
+            if start > now - CHECKS_KEPT:
+                _single_checks(ids[slug], slug, start, end, cause)
+    start, end = past_window(story)
+    if end <= now:
+        Maintenance.objects.get_or_create(
+            deployment_id=ids[MISTRAL_7B.deployment], starts_at=start, defaults={"ends_at": end, "reason": "new engine"}
+        )
 
 
 def _hours(since: date, now: datetime) -> Iterator[datetime]:
@@ -58,7 +79,41 @@ def _outages(story: Story, slug: str, now: datetime) -> Iterator[tuple[datetime,
                 yield moment(day, trouble.start), moment(day, trouble.end), trouble.cause
 
 
-def _hour(pk: int, slug: str, hour: datetime, outages: list[tuple[datetime, datetime, str]]) -> CheckHour:
+def _single_checks(pk: int, slug: str, start: datetime, end: datetime, cause: str) -> None:
+    """The checks around an outage's two ends, one by one, as they are still kept."""
+    every, around = timedelta(seconds=30), timedelta(minutes=5)
+    moments = {start + n * every for n in range(-10, 11)} | {end + n * every for n in range(-10, 11)}
+    for day in {at.date() for at in moments}:
+        need_partition(moment(day, 0))
+    took = CHECK_MS.get(slug, CLAUDE_CHECK_MS)
+    rows = [
+        Check(
+            day=at.date(),
+            deployment_id=pk,
+            at=at,
+            ok=not start <= at < end,
+            step="liveness" if start <= at < end else "models",
+            latency_ms=round(took * random.Random(f"{slug}{at}").uniform(0.85, 1.25), 1),
+            cause=cause if start <= at < end else "",
+        )
+        for at in sorted(moments)
+        if start - around <= at <= end + around
+    ]
+    Check.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _hour(
+    pk: int,
+    slug: str,
+    hour: datetime,
+    outages: list[tuple[datetime, datetime, str]],
+    planned: tuple[datetime, datetime] | None,
+) -> CheckHour:
+    """One hour of checks; the one that was planned for maintenance counts apart."""
+    if planned and planned[0] <= hour < planned[1]:
+        return CheckHour(
+            deployment_id=pk, hour=hour, maintenance_s=HOUR.total_seconds(), maintenance_down_s=HOUR.total_seconds() / 2
+        )
     down = sum(max(timedelta(), min(end, hour + HOUR) - max(start, hour)).total_seconds() for start, end, _ in outages)
     failed = round(down / HOUR.total_seconds() * CHECKS_AN_HOUR)
     mean_ms = CHECK_MS.get(slug, CLAUDE_CHECK_MS) * random.Random(f"{slug}{hour}").uniform(0.85, 1.25)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from dashboard.demo import bills, company, history, setup
+from dashboard.demo import bills, company, history, jobs, setup
 from dashboard.demo.client import Client, DemoError, Halted
 from dashboard.demo.files import READY, Credentials, LoadState, write_json
 from dashboard.demo.live import Live, RealCalls
@@ -21,6 +21,7 @@ from dashboard.demo.loader import Loader, Progress, days_back, send_bill
 from dashboard.demo.opinions import opinions
 from dashboard.demo.story import Story, add_months
 from dashboard.demo.traffic import Traffic
+from providers.models import Outage
 from providers.sandbox.engine import MODEL_NAME
 
 # How far back answers were rated; those of the last days come before the older months, which take longer.
@@ -83,6 +84,7 @@ class Demo:
         setup.accounts(self.addresses.sandbox, self.now)
         history.add_trial_lease(self.story, self.now)
         history.add_checks(self.story, self.now)
+        jobs.add_jobs(self.story, self.now)
         setup.poll_accounts()
         setup.link_lease()
         write_json(self.directory / READY, self.credentials.ready())
@@ -118,6 +120,8 @@ class Demo:
     def load_older(self) -> None:
         """The four months before the last."""
         self.loader().load(days_back(self.story.starts[-3] - timedelta(days=1), self.story.first_day))
+        # What outages cost in requests was counted before these were there.
+        Outage.objects.update(counted_at=None)
         self.progress.finish()
 
     def judge(self, days: int) -> None:
@@ -145,6 +149,7 @@ class Demo:
         try:
             setup.link_lease()
             setup.enter_charges(self.story, now)
+            jobs.ping_jobs(self.client.ping, now)
         except (OperationalError, InterfaceError) as error:
             self.say(f"the database does not answer: {str(error).splitlines()[0]}")
         finally:

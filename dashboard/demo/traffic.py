@@ -134,9 +134,11 @@ class Traffic:
             at = hours[bits & 1023] * HOUR + ((((bits >> 10) & 0xFFFFFF) * HOUR) >> 24)
             own, shared, output, reasoning = sizes[(bits >> 34) & 1023]
             served: Served = usual[(bits >> 44) & 255]
+            meant = ""
             for window, table in special:
                 if window.start <= at < window.end:
                     served = table[(bits >> 44) & 255]
+                    meant = window.deployment if isinstance(window, Trouble) else ""
                     break
             model, is_own = served.model, served is MISTRAL_7B
             hit = (bits >> 52) & 255 < hit_below
@@ -173,6 +175,8 @@ class Traffic:
                 "response_id": f"{served.response_prefix}{(bits >> 98) & 0xFFFFFFFFFFFFFFFFFFFF:024x}",
                 "tokens": tokens,
             }
+            if meant and served.deployment != meant:
+                row["instead_of"] = meant
             if fault is not None:
                 _fail(made, row, fault, application, bits)
             elif streamed and is_own and (bits >> 80) & 127 == 0:

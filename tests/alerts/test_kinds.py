@@ -16,7 +16,7 @@ from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Finding
 from alerts.models import Address, Alert, Delivery, Rule
 from costs.models import Charge, Phase
-from providers.models import Account, Balance, Deployment, Feed, Lease, Maintenance, Outage
+from providers.models import Account, Balance, Deployment, Feed, Heartbeat, Lease, Maintenance, Outage
 from tests.alerts.conftest import person
 from traffic.models import UsageDay, UsageHour
 
@@ -430,3 +430,21 @@ def test_an_explanation_says_why_a_rule_fires_or_not(phase: Phase) -> None:
     assert "  It opens at the next evaluation." in list(explain(rule, NOW))
     services.evaluate(now=NOW, kinds=["budget"])
     assert any(line.startswith(f"  Alert {Alert.objects.get().pk} is open") for line in explain(rule, NOW))
+
+
+def test_a_batch_job_that_missed_its_time_or_failed_alarms_until_it_pings(db: None) -> None:
+    job = Heartbeat.objects.create(slug="nightly", name="Nightly", state="down", state_since=NOW - timedelta(hours=2))
+    found = only("heartbeat")
+    assert (found.subject, found.title, found.since) == (
+        "heartbeat:nightly", "Missed: nightly, late for 2 h so far", NOW - timedelta(hours=2),
+    )  # fmt: skip
+    assert found.crossed
+    Heartbeat.objects.update(last_signal="fail")
+    assert only("heartbeat").title == "Failed: nightly, 2 h ago"
+    Heartbeat.objects.update(state="up")
+    live = frozenset({"heartbeat:nightly"})
+    assert (only("heartbeat", live=live).title, only("heartbeat", live=live).clear) == ("Pings again: nightly", True)
+    Heartbeat.objects.update(state="new", paused=True)
+    assert only("heartbeat", live=live).title == "Paused: nightly"
+    job.delete()
+    assert findings("heartbeat", live=live) == []

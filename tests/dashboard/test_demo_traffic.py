@@ -83,7 +83,8 @@ def test_seventy_per_cent_of_the_present_requests_stay_on_the_own_gpu(rows: list
 
 
 def test_rows_have_the_fields_of_the_contract_and_ids_of_their_own(rows: list[dict[str, Any]]) -> None:
-    assert {frozenset(row) for row in rows} == {frozenset(FIELDS)}
+    # What went elsewhere because its deployment was down says so besides.
+    assert {frozenset(row) - {"instead_of"} for row in rows} == {frozenset(FIELDS)}
     assert len({(row["application"], row["id"]) for row in rows}) == len(rows)
     responses = [row["response_id"] for row in rows if row["response_id"]]
     assert len(set(responses)) == len(responses)

@@ -54,6 +54,7 @@ class RequestIn(msgspec.Struct, forbid_unknown_fields=True):
     response_id: Name | None = None
     tokens: TokensIn | None = None
     user: Name | None = None
+    instead_of: Slug | None = None
     prompt: str | list[Any] | None = None
     answer: str | None = None
 
@@ -171,6 +172,7 @@ def row_of(raw: msgspec.Raw, caller: Caller, directory: Directory, window: tuple
         response_id=given.response_id,
         tokens=tokens_of(given.tokens),
         user=given.user,
+        raw={"instead_of": given.instead_of} if given.instead_of else None,
         prompt=text_of(given.prompt) if captures else None,
         answer=given.answer if captures else None,
     )

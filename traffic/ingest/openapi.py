@@ -19,6 +19,7 @@ ABOUT = {
     "response_id": "The vendor's id of the answer.",
     "tokens": "Left out where the usage is not known. `reasoning` is part of `output`.",
     "user": "Stored as a hash.",
+    "instead_of": "The slug of the deployment that was meant to answer and was down: outages count what was rerouted.",
     "prompt": "Text, or an array of messages; kept only where the application keeps bodies.",
     "answer": "Kept only where the application keeps bodies.",
 }
