@@ -18,6 +18,7 @@ from traffic.lease_use import last_requests, requests_by_hour
 
 DAYS = 30
 HOURS = 48
+WHOLE_DAY = Decimal("23.9")
 ZERO = Decimal(0)
 
 
@@ -119,7 +120,9 @@ def parts(lease: Lease, entries: Sequence[LeaseDay]) -> list[dict[str, Any]]:
 
 
 def hours(entries: Sequence[LeaseDay]) -> str:
-    return _("%(hours).1f h") % {"hours": sum((entry.hours for entry in entries), ZERO)}
+    """Of a day that it was not rented from end to end; whole days would crowd the chart."""
+    total = sum((entry.hours for entry in entries), ZERO)
+    return "" if total >= WHOLE_DAY else _("%(hours).1f h") % {"hours": total}
 
 
 def by_state(lease: Lease) -> list[dict[str, Any]]:

@@ -216,7 +216,8 @@ def accounts(sandbox_url: str, now: datetime) -> None:
     """The accounts that are polled; called when the vendors know what they are to bill."""
     for vendor in VENDORS:
         known = {"base_url": f"{sandbox_url}/{vendor.path}", "secret": encrypt(vendor.secret), "local": True}
-        named = {"name": vendor.name, "kind": vendor.kind}
+        # A newcomer may press the button that stops a lease: the vendor is simulated.
+        named = {"name": vendor.name, "kind": vendor.kind, "may_stop": vendor.kind == "runpod"}
         account, _ = Account.objects.update_or_create(slug=vendor.slug, defaults=known, create_defaults=known | named)
         ensure_feeds(account, now)
 
