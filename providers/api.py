@@ -5,7 +5,8 @@ Who may ask is decided where the router is mounted: keys are traffic's, to the r
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -17,12 +18,13 @@ from pydantic import Field
 from providers import offers, uptime_page
 from providers.leases import LeaseNow, lease_figures
 from providers.models import Deployment, Lease, Offer, OfferKind
+from providers.outage_cost import NO_COST, OutageCost, cost_of
 from providers.rest.errors import ApiError, at
 from providers.rest.paging import Limit, Page, decode_cursor, encode_cursor
 from providers.rest.periods import MOMENT, parse_period
 from providers.rest.shapes import READ_ERRORS
 from providers.schemas import LeaseOut, OfferOut, Text, UptimeOut
-from providers.uptime_report import DeploymentUptime
+from providers.uptime_report import DeploymentUptime, OutageSpan
 
 router = Router(tags=["providers"])
 SORTS = "|".join(offers.SORTS)
@@ -137,18 +139,27 @@ def get_uptime(request: HttpRequest, asked: Query[UptimeQuery]) -> Any:
             chosen = chosen.filter(**{f"{column}__in": values})
     states = {row.slug: uptime_page.now_of(row, now).state for row in chosen}
     report = chosen.uptime_report(period.since, max(period.since, min(period.until, now)))
-    return {"deployments": [uptime_json(entry, states[entry.slug]) for entry in report if entry.slug in states]}
+    costs = cost_of([one.row for entry in report for one in entry.outages if one.row], now)
+    known = [entry for entry in report if entry.slug in states]
+    return {"deployments": [uptime_json(entry, states[entry.slug], costs) for entry in known]}
 
 
-def uptime_json(entry: DeploymentUptime, state: str) -> dict[str, Any]:
+def uptime_json(entry: DeploymentUptime, state: str, costs: Mapping[int, OutageCost]) -> dict[str, Any]:
     return {
         "slug": entry.slug,
         "engine": entry.engine,
         "state": state,
         "uptime": entry.uptime,
+        "uptime_with_maintenance": entry.uptime_with_maintenance(date.min),
         "checks": entry.checks,
         "failed": entry.failed,
         "outages": [
-            {"started_at": one.started_at, "ended_at": one.ended_at, "cause": one.cause} for one in entry.outages
+            {"started_at": one.started_at, "ended_at": one.ended_at, "cause": one.cause, **cost_json(one, costs)}
+            for one in entry.outages
         ],
     }
+
+
+def cost_json(outage: OutageSpan, costs: Mapping[int, OutageCost]) -> dict[str, Any]:
+    cost = costs.get(outage.row.pk, NO_COST) if outage.row else NO_COST
+    return {"requests_failed": cost.failed, "requests_rerouted": cost.rerouted, "rent": cost.money}

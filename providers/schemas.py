@@ -52,9 +52,14 @@ class LeaseOut(Schema):
 
 
 class OutageOut(Schema):
+    """What it cost is null where it is not known: requests not counted yet, no lease observed in that time."""
+
     started_at: datetime
     ended_at: datetime | None
     cause: str
+    requests_failed: int | None
+    requests_rerouted: int | None
+    rent: Usd | None = Field(description="USD of its lease's observed time in the outage")
 
 
 class DeploymentUptimeOut(Schema):
@@ -64,6 +69,7 @@ class DeploymentUptimeOut(Schema):
     engine: str
     state: str
     uptime: float | None
+    uptime_with_maintenance: float | None = Field(description="With planned windows counted as time")
     checks: int
     failed: int
     outages: list[OutageOut]

@@ -26,6 +26,7 @@ class OutageForm(OutageModelForm):
             "public_note": gettext_lazy("Public note"),
             "post_mortem": gettext_lazy("Post-mortem"),
         }
+        widgets = {"public_note": forms.Textarea}
         help_texts = {
             "note": gettext_lazy("For us: what is being done, who has it."),
             "public_note": gettext_lazy("Status pages show this, and never the cause above."),

@@ -191,8 +191,12 @@ def test_uptime_is_what_was_observed_and_null_where_nothing_was(key: str) -> Non
     )
     assert (first["slug"], first["uptime"], first["checks"], first["failed"]) == ("watched", 0.5, 120, 60)
     assert first["outages"] == [
-        {"started_at": "2026-11-10T12:00:00Z", "ended_at": "2026-11-10T12:30:00Z", "cause": "It was away."}
-    ]
+        {
+            "started_at": "2026-11-10T12:00:00Z", "ended_at": "2026-11-10T12:30:00Z", "cause": "It was away.",
+            "requests_failed": None, "requests_rerouted": None, "rent": None,
+        }
+    ]  # fmt: skip
+    assert first["uptime_with_maintenance"] == 0.5
     assert (second["slug"], second["uptime"], second["state"]) == (new.slug, None, "unknown")
     assert [entry["slug"] for entry in get(key, "uptime", deployment="new")["deployments"]] == ["new"]
     assert get(key, "uptime", model="other")["deployments"] == []
