@@ -34,6 +34,7 @@ app.conf.beat_schedule = {
     "budgets": every(60, "costs.tasks.keep_budget_states"),
     "evaluate": every(15, "alerts.tasks.evaluate"),
     "deliver": every(5, "alerts.tasks.deliver"),
+    "imports": every(5, "traffic.tasks.run_imports"),
     "ratings": every(10, "traffic.tasks.attach_ratings"),
     "partitions": every(3600, "traffic.tasks.make_partitions"),
     "retention": every(3600, "traffic.tasks.apply_retention"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -12,7 +12,7 @@ from django.db import models
 from traffic.ingest.ids import day_of
 
 if TYPE_CHECKING:
-    from traffic.models import Application, Key, Rating, Request, Route, UsageDay, UsageHour  # noqa: F401
+    from traffic.models import Application, Import, Key, Rating, Request, Route, UsageDay, UsageHour  # noqa: F401
 
 
 class ApplicationQuerySet(models.QuerySet["Application"]):
@@ -27,6 +27,22 @@ class KeyQuerySet(models.QuerySet["Key"]):
     def live(self) -> KeyQuerySet:
         """Not revoked; expiry is judged by the clock of the reader."""
         return self.filter(revoked_at=None)
+
+
+class ImportQuerySet(models.QuerySet["Import"]):
+    def due(self, now: datetime) -> ImportQuerySet:
+        """Those that someone should be at and nobody is."""
+        free = models.Q(claimed_until=None) | models.Q(claimed_until__lt=now)
+        return self.filter(free, state__in=("running", "undoing"))
+
+    def claim(self, pk: int, now: datetime, until: datetime) -> Import | None:
+        """Take one that is due; None where another worker has it."""
+        taken = self.due(now).filter(pk=pk).update(claimed_until=until)
+        return self.get(pk=pk) if taken else None
+
+    def of_file(self, sha256: str) -> Import | None:
+        """The import that holds what this file says."""
+        return self.exclude(state="undone").filter(sha256=sha256).first()
 
 
 class RequestQuerySet(models.QuerySet["Request"]):

@@ -18,7 +18,7 @@ from providers.models import Deployment
 from traffic import ratings
 from traffic.ingest.native import Directory, KnownDeployment, parse
 from traffic.ingest.rows import RequestRow
-from traffic.ingest.store import IngestResult, Installation, ingest
+from traffic.ingest.store import Also, IngestResult, Installation, ingest
 from traffic.keys import Caller
 from traffic.models import Application
 
@@ -89,10 +89,10 @@ def forget() -> None:
     installation.clear()
 
 
-def store(rows: Sequence[RequestRow]) -> IngestResult:
-    """Write a batch; committed when this returns. Ratings that came before their request get it."""
+def store(rows: Sequence[RequestRow], also: Also | None = None) -> IngestResult:
+    """Write a batch; committed when this returns, with what `also` writes. Ratings that wait for a request get it."""
     with raw_connection() as conn:
-        result = ingest(conn, rows, installation.get())
+        result = ingest(conn, rows, installation.get(), also)
     if ratings.any_waits():
         ratings.attach_waiting(arrived=names_of(rows, result))
     return result

@@ -6,6 +6,9 @@ from celery import shared_task
 from django.utils import timezone
 
 from traffic import outage_requests, ratings, retention
+from traffic.imports.files import drop_stale
+from traffic.imports.run import work
+from traffic.models import Import
 
 
 @shared_task(ignore_result=True)
@@ -29,3 +32,20 @@ def attach_ratings() -> int:
 def count_outages() -> int:
     """What outages cost in requests, for the Uptime page to read."""
     return outage_requests.count_requests(now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def run_imports() -> int:
+    """Imports that are due and have no worker, or whose worker died."""
+    due = list(Import.objects.due(timezone.now()).values_list("pk", flat=True))
+    for pk in due:
+        run_import.delay(pk)
+    drop_stale()
+    return len(due)
+
+
+@shared_task(ignore_result=True)
+def run_import(pk: int) -> None:
+    """A slice of an import, then a task of its own for the next: others get their turn, and a worker stops soon."""
+    if work(pk):
+        run_import.delay(pk)

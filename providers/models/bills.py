@@ -25,6 +25,7 @@ class VendorUsage(models.Model):
     cache_write_1h = models.BigIntegerField(default=0)
     output = models.BigIntegerField(default=0)
     web_searches = models.BigIntegerField(default=0)
+    import_id = models.BigIntegerField(null=True)  # the file that it was read from; NULL: the vendor's API said it
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -53,6 +54,7 @@ class VendorCost(models.Model):
     resource = models.CharField(max_length=200, blank=True)  # external id of the lease
     description = models.TextField(blank=True)
     invoice_month = models.CharField(max_length=7, blank=True)  # YYYY-MM, the vendor's own
+    import_id = models.BigIntegerField(null=True)  # the file that it was read from; NULL: the vendor's API said it
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -43,6 +43,7 @@ COLUMNS = {
     "source": "text",
     "route": "text",
     "raw": "jsonb",
+    "import_id": "bigint",
 }
 
 MAKE_STAGE = (
@@ -113,6 +114,8 @@ def _fills() -> str:
     parts += [f"{name} = CASE WHEN {takes} THEN excluded.{name} ELSE r.{name} END" for name in COSTED]
     parts.append("task = CASE WHEN r.task = 'other' THEN excluded.task ELSE r.task END")
     parts.append("streamed = r.streamed OR excluded.streamed")
+    # A call that came by another way too is no longer the file's alone: taking the import back leaves it.
+    parts.append("import_id = CASE WHEN excluded.import_id IS NULL THEN NULL ELSE r.import_id END")
     return ", ".join(parts)
 
 
@@ -122,6 +125,7 @@ def _news() -> str:
     parts = [f"(r.{name} IS NULL AND excluded.{name} IS NOT NULL)" for name in filled]
     parts.append("(r.task = 'other' AND excluded.task <> 'other')")
     parts.append("(NOT r.streamed AND excluded.streamed)")
+    parts.append("(r.import_id IS NOT NULL AND excluded.import_id IS NULL)")
     return " OR ".join(parts)
 
 
@@ -350,6 +354,40 @@ gone AS (
     COLUMNS,
     "CASE WHEN to_outcome = 'ok' THEN NULL ELSE error_type END",  # a try that was repeated
 )
+
+
+# Requests that a file brought, taken out again; `ids` are locked. A rating of one waits again, by the request's name.
+TAKE_BACK = f"""
+WITH gone AS (
+    DELETE FROM traffic_request AS r
+    WHERE r.day = %(day)s AND r.id = ANY(%(ids)s) AND r.import_id = %(import_id)s
+    RETURNING r.*
+),
+delta AS MATERIALIZED (SELECT -1 AS sign, {", ".join(_READ)} FROM gone),
+{_rollups()},
+bodies AS (
+    DELETE FROM traffic_request_body AS b USING gone WHERE b.day = %(day)s AND b.request_id = gone.id
+),
+ratings AS (
+    UPDATE traffic_rating AS t
+    SET day = NULL, request_id = NULL, response_id = left(coalesce(gone.response_id, gone.external_id), 200)
+    FROM gone WHERE t.request_id = gone.id
+)
+SELECT count(*) FROM gone
+"""
+
+
+def sweep(table: str, period: str) -> str:
+    """DELETE of one day's rollup rows that add up to nothing, in the order that ingest locks in."""
+    usage = "usage" in table
+    names = (period, *KEY, *(() if usage else ("metric", "bucket")))
+    key, own, other = (", ".join(f"{side}{name}" for name in names) for side in ("", "u.", "e."))
+    empty = f"{'requests' if usage else 'n'} = 0 AND {period} >= %(first)s AND {period} < %(next)s"
+    return (
+        f"WITH empty AS (SELECT {key} FROM {table} WHERE {empty} ORDER BY {key} FOR UPDATE)"
+        f" DELETE FROM {table} AS u USING empty AS e WHERE ({own}) = ({other})"
+    )
+
 
 BODIES = """
 INSERT INTO traffic_request_body AS b (day, request_id, prompt, answer)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import secrets
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -30,6 +30,8 @@ from traffic.ingest.rows import RequestRow
 ATTEMPTS = 8  # a lost race for a response id repeats the batch
 LINKS = "traffic_span_link"
 TABLES = ("traffic_request", "traffic_request_body", LINKS)
+# What a caller writes in the same transaction; it is told how many rows are new. What it raises undoes the batch.
+Also = Callable[[psycopg.Connection, int], None]
 
 
 @dataclass(slots=True)
@@ -106,7 +108,9 @@ class Installation:
         )
 
 
-def ingest(conn: psycopg.Connection, rows: Sequence[RequestRow], installation: Installation) -> IngestResult:
+def ingest(
+    conn: psycopg.Connection, rows: Sequence[RequestRow], installation: Installation, also: Also | None = None
+) -> IngestResult:
     """Write a batch; when this returns it is committed. `conn` must not be inside a transaction.
 
     Raises psycopg.OperationalError when the database is away; then nothing of the batch was written.
@@ -116,12 +120,12 @@ def ingest(conn: psycopg.Connection, rows: Sequence[RequestRow], installation: I
     make_days_of(conn, merged)
     for _ in range(ATTEMPTS - 1):
         try:
-            accepted = write(conn, merged)
+            accepted = write(conn, merged, also)
             break
         except (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure):
             continue  # another writer was first with one of our response ids; now it can be seen
     else:
-        accepted = write(conn, merged)
+        accepted = write(conn, merged, also)
     accepted -= join(conn, merged)
     return IngestResult(accepted, len(rows) - accepted, [item.id for item in staged])
 
@@ -189,9 +193,12 @@ def forget_days() -> None:
     _known_days.clear()
 
 
-def write(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
+def write(conn: psycopg.Connection, staged: Sequence[Staged], also: Also | None = None) -> int:
     """One transaction over the whole batch; returns how many rows are new."""
     if not staged:
+        if also is not None:
+            with conn.transaction():
+                also(conn, 0)
         return 0
     try:
         with conn.transaction():
@@ -201,6 +208,8 @@ def write(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
             accepted = write_rows(conn, staged)
             write_bodies(conn, staged)
             write_links(conn, staged)
+            if also is not None:
+                also(conn, accepted)
     except errors.CheckViolation:
         forget_days()  # "no partition of relation found": retention dropped the day under us
         make_days_of(conn, staged)
@@ -259,6 +268,7 @@ def line(number: int, item: Staged, received: str) -> str:
         row.source,
         word(row.route),
         None if row.raw is None else json_text(row.raw).replace("\\", "\\\\"),  # JSON has nothing else to escape
+        row.import_id,
     )
     return "\t".join(["\\N" if value is None else str(value) for value in values]) + "\n"
 

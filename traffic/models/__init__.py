@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from traffic.models.applications import Application, Installation, Key
+from traffic.models.imports import Import
 from traffic.models.ratings import Rating
 from traffic.models.requests import Request, RequestBody
 from traffic.models.routes import Fallback, Route
@@ -14,6 +15,7 @@ __all__ = [
     "BudgetState",
     "CostReason",
     "Fallback",
+    "Import",
     "Installation",
     "Key",
     "LatencyDay",

@@ -49,6 +49,7 @@ class Request(models.Model):
     source = models.TextField()
     route = models.TextField(null=True)
     raw = models.JSONField(null=True)
+    import_id = models.BigIntegerField(null=True)  # the Import that brought it and nothing else since
 
     objects = RequestQuerySet.as_manager()
 

@@ -1,0 +1,71 @@
+"""Helicone's requests: the export of its request table and what its export tool writes (CSV, JSON, JSON lines)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from traffic.imports.base import Format, Made, Options, Record
+from traffic.imports.readers import snaked
+from traffic.imports.values import count, first, milliseconds, moment, nested, number, provider_of, text
+
+OUTCOMES = {-1: "timeout", -3: "cancelled", -4: "refused"}
+
+
+def request_of(record: Record, options: Options) -> Made:
+    row = snaked(dict(record))
+    started_at = moment(row.get("request_created_at"), options, "request_created_at")
+    ended_at = moment(row.get("response_created_at"), options, "response_created_at")
+    latency = number(first(row, "delay_ms", "latency", "latency_ms"), options, "latency")
+    ttft = number(first(row, "time_to_first_token", "time_to_first_token_ms"), options, "time_to_first_token")
+    model = text(first(row, "response_model", "model", "request_model", "model_override"))
+    status = number(first(row, "response_status", "status"), options, "response_status")
+    known = None if status is None else int(status)
+    cached = (text(first(row, "cache_enabled_hit", "is_cached", "cached")) or "").lower() == "true"
+    body = nested(row.get("response_body"))
+    return {
+        "id": text(first(row, "request_id", "helicone_id", "response_id")),
+        "response_id": None if cached else text(body.get("id")),
+        "started_at": started_at or ended_at,
+        "provider": provider_of(row.get("provider"), model, options),
+        "model": model,
+        "outcome": outcome(known),
+        "http_status": known if known is not None and 100 <= known <= 599 else None,
+        "latency_ms": milliseconds(started_at, ended_at) if latency is None else latency,
+        "ttft_ms": ttft,
+        "streamed": ttft is not None,
+        # An answer from Helicone's own cache cost nothing: no vendor was asked.
+        "tokens": {} if cached else tokens(row, options),
+        "user": text(first(row, "request_user_id", "user_id")),
+        "raw": {"cost": text(first(row, "cost", "cost_usd"))},
+    }
+
+
+def outcome(status: int | None) -> str:
+    if status is None or 200 <= status < 300:
+        return "ok"
+    return OUTCOMES.get(status, "error")
+
+
+def tokens(row: dict[str, Any], options: Options) -> dict[str, int] | None:
+    """Helicone's prompt tokens are without those of the cache."""
+    prompt = count(row.get("prompt_tokens"), options, "prompt_tokens")
+    output = count(row.get("completion_tokens"), options, "completion_tokens")
+    if prompt is None and output is None:
+        return None
+    reasoning = count(row.get("reasoning_tokens"), options, "reasoning_tokens") or 0
+    return {
+        "uncached_input": prompt or 0,
+        "cache_read": count(row.get("prompt_cache_read_tokens"), options, "prompt_cache_read_tokens") or 0,
+        "cache_write_5m": count(row.get("prompt_cache_write_tokens"), options, "prompt_cache_write_tokens") or 0,
+        "output": output or 0,
+        "reasoning": min(reasoning, output or 0),
+    }
+
+
+FORMAT = Format(
+    slug="helicone",
+    label="Helicone requests",
+    about="the export of its request table, or of its export tool, as CSV, JSON or JSON lines",
+    needs=(frozenset({"request_created_at", "response_status"}),),
+    request_of=request_of,
+)

@@ -1,0 +1,106 @@
+"""Langfuse's observations: the UI's export (CSV, JSON) and the blob storage export (CSV, JSON, JSON lines).
+
+Generations are requests; spans, events and scores are not. Langfuse keeps the classes of tokens apart: what was read
+from a cache is not in `input`, reasoning not in `output`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from traffic.imports.base import Format, Made, Options, Record
+from traffic.imports.readers import snaked
+from traffic.imports.values import count, first, milliseconds, moment, nested, provider_of, text, whole
+
+CALLS = ("generation", "embedding")
+SPAN = re.compile(r"^[0-9a-f]{16}$")
+TRACE = re.compile(r"^[0-9a-f]{32}$")
+READ = ("input_cached_tokens", "cache_read_input_tokens", "input_cache_read", "cached_tokens")
+WRITTEN = ("cache_creation_input_tokens", "input_cache_creation", "input_cache_creation_5m", "cache_write_input_tokens")
+WRITTEN_1H = ("input_cache_creation_1h", "ephemeral_1h_input_tokens")
+REASONING = ("output_reasoning_tokens", "reasoning_tokens", "output_reasoning")
+INPUT = ("input", "prompt_tokens", "input_tokens", "input_audio_tokens", "input_text", "input_image")
+OUTPUT = ("output", "completion_tokens", "output_tokens", "output_audio_tokens", "output_text")
+
+
+def request_of(record: Record, options: Options) -> Made:
+    row = snaked(dict(record))
+    if (text(row.get("type")) or "generation").lower() not in CALLS:
+        return None
+    started_at, ended_at = (moment(row.get(name), options, name) for name in ("start_time", "end_time"))
+    first_at = moment(row.get("completion_start_time"), options, "completion_start_time")
+    model = text(first(row, "provided_model_name", "model", "internal_model", "model_id"))
+    usage = usage_of(row, options)
+    failed = (text(row.get("level")) or "").upper() == "ERROR"
+    return {
+        "id": identity(row),
+        "response_id": response_id(row),
+        "started_at": started_at,
+        "provider": provider_of(first(row, "provider", "model_provider"), model, options),
+        "model": model,
+        "outcome": "error" if failed else "ok",
+        "latency_ms": milliseconds(started_at, ended_at),
+        "ttft_ms": milliseconds(started_at, first_at),
+        "streamed": first_at is not None,
+        "tokens": tokens(usage),
+        "user": text(row.get("user_id")),
+        "raw": {"usage_details": usage or None, "total_cost": text(first(row, "total_cost", "calculated_total_cost"))},
+    }
+
+
+def identity(row: dict[str, Any]) -> str | None:
+    """An observation made by OpenTelemetry is the span that OTLP brings: then both are one request."""
+    own, trace = text(row.get("id")), text(row.get("trace_id"))
+    return f"{trace}:{own}" if own and trace and SPAN.match(own) and TRACE.match(trace) else own
+
+
+def response_id(row: dict[str, Any]) -> str | None:
+    """The vendor's id, where an instrumentation kept it."""
+    attributes = nested(nested(row.get("metadata")).get("attributes"))
+    return text(first(attributes, "gen_ai.response.id", "llm.response.id"))
+
+
+def usage_of(row: dict[str, Any], options: Options) -> dict[str, int]:
+    """Counts by their Langfuse name, as an object or, in older files, as columns."""
+    for name in ("usage_details", "usage"):
+        found = {key: whole(value) for key, value in nested(row.get(name)).items() if isinstance(value, int | float)}
+        if found:
+            return found
+    columns = {
+        name: count(row.get(column), options, column)
+        for column, name in (
+            ("prompt_tokens", "input"), ("completion_tokens", "output"), ("input_tokens", "input"),
+            ("output_tokens", "output"), ("input_usage", "input"), ("output_usage", "output"),
+        )
+        if text(row.get(column)) is not None
+    }  # fmt: skip
+    return {name: value for name, value in columns.items() if value is not None}
+
+
+def tokens(usage: dict[str, int]) -> dict[str, int] | None:
+    """Zeros everywhere are Langfuse's way to say that it does not know."""
+    if not any(usage.values()):
+        return None
+    reasoning = add(usage, REASONING)
+    return {
+        "uncached_input": add(usage, INPUT),
+        "cache_read": add(usage, READ),
+        "cache_write_5m": add(usage, WRITTEN),
+        "cache_write_1h": add(usage, WRITTEN_1H),
+        "output": add(usage, OUTPUT) + reasoning,
+        "reasoning": reasoning,
+    }
+
+
+def add(usage: dict[str, int], names: tuple[str, ...]) -> int:
+    return sum(usage.get(name, 0) for name in names)
+
+
+FORMAT = Format(
+    slug="langfuse",
+    label="Langfuse observations",
+    about="the export of generations or observations as CSV, JSON or JSON lines; spans and events are left out",
+    needs=(frozenset({"id", "trace_id", "start_time", "end_time"}),),
+    request_of=request_of,
+)

@@ -1,0 +1,270 @@
+"""An import at work, slice by slice: read on from the last committed batch, or take back what was brought.
+
+A batch of rows and how far it brings the import are one transaction. A worker that is killed leaves either both or
+neither, and whoever goes on finds where. Two that work on one import by mistake cannot both commit the same batch.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+import psycopg
+from django.db import InterfaceError, OperationalError, transaction
+from django.utils import timezone
+from psycopg import errors
+
+from providers.partitions import existing_days
+from traffic.imports import FORMATS, reports
+from traffic.imports.base import Options
+from traffic.imports.files import drop_file, path_of
+from traffic.imports.readers import Dialect, Reader, Unreadable, reader
+from traffic.imports.translate import Became, Translator
+from traffic.ingest import sql
+from traffic.ingest.rows import RequestRow
+from traffic.ingest.store import ATTEMPTS
+from traffic.models import Import, SealedDay
+from traffic.models.imports import ImportState
+from traffic.rebuild import Rollup, bounds
+from traffic.services import directory, raw_connection, store
+
+logger = logging.getLogger(__name__)
+
+BATCH = 2_000
+SLICE_S = 20.0
+CLAIM = timedelta(minutes=2)
+ERRORS_KEPT = 100
+
+CHECKPOINT = """
+UPDATE traffic_import SET
+    "offset" = %(offset)s, line = %(line)s, position = %(position)s, errors = %(errors)s,
+    accepted = accepted + %(accepted)s, duplicates = duplicates + %(duplicates)s, rejected = rejected + %(rejected)s,
+    skipped = skipped + %(skipped)s, first_day = least(first_day, %(first_day)s),
+    last_day = greatest(last_day, %(last_day)s), claimed_until = %(until)s
+WHERE id = %(pk)s AND state = 'running' AND "offset" = %(before)s
+"""
+NEXT = """
+SELECT id FROM traffic_request WHERE day = %(day)s AND import_id = %(import_id)s ORDER BY id LIMIT %(limit)s FOR UPDATE
+"""
+
+
+class Stopped(Exception):
+    """Cancelled, or another worker is further."""
+
+
+def work(pk: int, *, clock: Callable[[], float] = time.monotonic, seconds: float = SLICE_S) -> bool:
+    """One slice of an import that is due; whether there is more to do."""
+    now = timezone.now()
+    imported = Import.objects.claim(pk, now, now + CLAIM)
+    if imported is None:
+        return False
+    ends = clock() + seconds
+    try:
+        step = take_back_some if imported.state == ImportState.UNDOING else read_some
+        more = step(imported, lambda: clock() >= ends)
+    except Stopped:
+        return False
+    except (OperationalError, InterfaceError, psycopg.OperationalError):
+        raise  # the database is away; the claim runs out and somebody goes on
+    except (Unreadable, OSError) as error:
+        return fail(pk, str(error))
+    except Exception:
+        logger.exception("import %s", pk)
+        return fail(pk, "A fault of ours stopped it; the log has the details.")
+    Import.objects.filter(pk=pk, claimed_until=imported.claimed_until).update(claimed_until=None)
+    return more
+
+
+def fail(pk: int, problem: str) -> bool:
+    at_work = Import.objects.filter(pk=pk, state__in=(ImportState.RUNNING, ImportState.UNDOING))
+    at_work.update(state=ImportState.FAILED, problem=problem, finished_at=timezone.now(), claimed_until=None)
+    return False
+
+
+# --- reading ---
+
+
+@dataclass
+class Batch:
+    """What a stretch of the file came to."""
+
+    rows: list[RequestRow] = field(default_factory=list)
+    skipped: int = 0
+    rejected: int = 0
+    errors: list[list[Any]] = field(default_factory=list)
+
+    def add(self, became: Became) -> None:
+        if became.problem:
+            self.rejected += 1
+            if len(self.errors) < ERRORS_KEPT:
+                self.errors.append([became.line, became.problem[:300]])
+        elif became.request is not None:
+            self.rows.append(became.request)
+        elif not became.reported:
+            self.skipped += 1
+
+
+def dialect_of(imported: Import) -> Dialect:
+    kept = imported.position["dialect"]
+    return Dialect(**{**kept, "header": tuple(kept["header"])})
+
+
+def translator_of(imported: Import, now: datetime) -> Translator:
+    found = Translator(
+        FORMATS[imported.format], Options.of(imported.options), directory.get(), now, import_id=imported.pk
+    )
+    found.last, found.repeats = imported.position.get("last", ""), imported.position.get("repeats", 0)
+    return found
+
+
+def read_some(imported: Import, late: Callable[[], bool]) -> bool:
+    """Read on until it is late or the file ends; whether there is more. Raises Stopped, Unreadable, OSError."""
+    dialect, now = dialect_of(imported), timezone.now()
+    translator = translator_of(imported, now)
+    with path_of(imported.pk).open("rb") as file:
+        begun = imported.offset > 0
+        records = reader(file, dialect, *((imported.offset, imported.line) if begun else ()))
+        if FORMATS[imported.format].sums:
+            return read_sums(imported, records, translator)
+        stream = iter(records)
+        while True:
+            batch = Batch()
+            found = 0
+            for record in islice(stream, BATCH):
+                found += 1
+                batch.add(translator(record))
+            if not found:
+                break
+            commit(imported, batch, records, translator)
+            if late():
+                return True
+    finish(imported)
+    return False
+
+
+def commit(imported: Import, batch: Batch, records: Reader, translator: Translator) -> None:
+    """The batch and where the next one begins, in one transaction. Raises Stopped."""
+    imported_until = timezone.now() + CLAIM
+    position = {"dialect": asdict(records.dialect), "last": translator.last, "repeats": translator.repeats}
+    days = [row.started_at.astimezone(UTC).date() for row in batch.rows]
+    errors_kept = (imported.errors + batch.errors)[:ERRORS_KEPT]
+    given = {
+        "pk": imported.pk, "before": imported.offset, "offset": records.offset, "line": records.line,
+        "position": json.dumps(position), "errors": json.dumps(errors_kept), "rejected": batch.rejected,
+        "skipped": batch.skipped, "first_day": min(days, default=None), "last_day": max(days, default=None),
+        "until": imported_until,
+    }  # fmt: skip
+
+    def checkpoint(conn: psycopg.Connection, accepted: int) -> None:
+        counts = {"accepted": accepted, "duplicates": len(batch.rows) - accepted}
+        if conn.execute(CHECKPOINT, {**given, **counts}).rowcount != 1:
+            raise Stopped
+
+    store(batch.rows, checkpoint)
+    imported.offset, imported.line, imported.errors = records.offset, records.line, errors_kept
+    imported.claimed_until = imported_until
+
+
+def read_sums(imported: Import, records: Reader, translator: Translator) -> bool:
+    """A file of sums is small: all of it in one transaction, so that a crash leaves nothing of it."""
+    batch, sums = Batch(), reports.Sums()
+    for record in records:
+        became = translator(record)
+        batch.add(became)
+        for row in became.reported:
+            sums.add(row)
+    with transaction.atomic():
+        taken, told = reports.write(
+            imported, translator.format.provider, translator.options.account, list(sums.rows.values())
+        )
+        days = [row.starts_at.astimezone(UTC).date() for row in sums.rows.values()]
+        done = Import.objects.filter(pk=imported.pk, state=ImportState.RUNNING, offset=0).update(
+            offset=records.offset, line=records.line, accepted=taken, duplicates=told, rejected=batch.rejected,
+            skipped=batch.skipped, errors=batch.errors, first_day=min(days, default=None),
+            last_day=max(days, default=None),
+        )  # fmt: skip
+        if done != 1:
+            raise Stopped
+    imported.offset = records.offset
+    finish(imported)
+    return False
+
+
+def finish(imported: Import) -> None:
+    """Read to the end; the file is not needed any more."""
+    done = Import.objects.filter(pk=imported.pk, state=ImportState.RUNNING, offset=imported.offset).update(
+        state=ImportState.DONE, finished_at=timezone.now(), claimed_until=None, problem=""
+    )
+    if done != 1:
+        raise Stopped
+    drop_file(imported.pk)
+
+
+# --- taking back ---
+
+
+def take_back_some(imported: Import, late: Callable[[], bool]) -> bool:
+    """Remove the rows that the file brought, day by day; whether there is more. Raises Stopped."""
+    with raw_connection() as conn:
+        for day in days_of(conn, imported):
+            while repeated(lambda day=day: take_back_batch(conn, imported, day)) == BATCH:  # type: ignore[misc]
+                if late():
+                    return True
+            for rollup in Rollup.all():
+                given = bounds(rollup.period, day)
+                repeated(lambda rollup=rollup, given=given: sweep(conn, rollup, given))  # type: ignore[misc]
+    with transaction.atomic():
+        gone = reports.take_back(imported)
+        Import.objects.filter(pk=imported.pk, state=ImportState.UNDOING).update(
+            state=ImportState.UNDONE, finished_at=timezone.now(), claimed_until=None, removed=imported.removed + gone
+        )
+    drop_file(imported.pk)
+    return False
+
+
+def days_of(conn: psycopg.Connection, imported: Import) -> list[Any]:
+    """Days that may hold its rows; a sealed one keeps its totals, its requests are gone."""
+    if imported.first_day is None or imported.last_day is None:
+        return []
+    sealed = set(SealedDay.objects.values_list("day", flat=True))
+    there = existing_days(conn, "traffic_request") - sealed
+    return sorted(day for day in there if imported.first_day <= day <= imported.last_day)
+
+
+def take_back_batch(conn: psycopg.Connection, imported: Import, day: Any) -> int:
+    """Some rows of a day with what they are in the rollups; returns how many went."""
+    until = timezone.now() + CLAIM
+    with conn.transaction():
+        conn.execute("SET LOCAL enable_seqscan = off")
+        given = {"day": day, "import_id": imported.pk, "limit": BATCH}
+        ids = [identifier for (identifier,) in conn.execute(NEXT, given).fetchall()]
+        (gone,) = conn.execute(sql.TAKE_BACK, {**given, "ids": ids}).fetchone() or (0,)
+        counted = conn.execute(
+            "UPDATE traffic_import SET removed = removed + %s, claimed_until = %s WHERE id = %s AND state = 'undoing'",
+            [gone, until, imported.pk],
+        )
+        if counted.rowcount != 1:
+            raise Stopped
+    imported.removed += gone
+    imported.claimed_until = until
+    return int(gone)
+
+
+def sweep(conn: psycopg.Connection, rollup: Rollup, given: dict[str, Any]) -> int:
+    return conn.execute(sql.sweep(rollup.table, rollup.period), given).rowcount
+
+
+def repeated(step: Callable[[], int]) -> int:
+    """A step that ingest may have got in the way of, as often as ingest itself tries."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return step()
+        except (errors.DeadlockDetected, errors.SerializationFailure):
+            continue
+    return step()

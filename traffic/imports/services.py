@@ -1,0 +1,105 @@
+"""What people do with imports: bring a file in, start it, stop it, take it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from traffic.imports import FORMATS, generic, recognise
+from traffic.imports.base import Options
+from traffic.imports.files import drop_file, path_of
+from traffic.imports.readers import Unreadable, names_of, reader, sniff
+from traffic.imports.run import dialect_of, translator_of
+from traffic.imports.translate import Became
+from traffic.imports.values import snake
+from traffic.models import Import
+from traffic.models.imports import ImportState
+
+PREVIEWED = 20
+
+
+def bring_in(
+    *, path: Path, name: str, size: int, sha256: str, by: Any = None, format: str = "", options: Options | None = None
+) -> tuple[Import, bool]:
+    """A draft of a file that lies in our folder, which is moved; whether it is new. Of a file that is there already
+    the import it has. Raises Unreadable; the file is gone then."""
+    try:
+        if (known := Import.objects.of_file(sha256)) is not None:
+            path.unlink(missing_ok=True)
+            return known, False
+        with path.open("rb") as file:
+            dialect = sniff(file)
+            names = names_of(file, dialect)
+        found = format or recognise({snake(one) for one in names})
+        chosen = options or Options(decimal_comma=dialect.delimiter == ";")
+        if found == generic.FORMAT.slug and not chosen.columns:
+            chosen = Options.of({**chosen.kept(), "columns": generic.guess(names)})
+        with transaction.atomic():
+            made = Import.objects.create(
+                file_name=name[:200], size=size, sha256=sha256, format=found, options=chosen.kept(), by=by,
+                position={"dialect": asdict(dialect), "names": names[:500]},
+            )  # fmt: skip
+            path.replace(path_of(made.pk))
+        return made, True
+    except IntegrityError:
+        path.unlink(missing_ok=True)
+        known = Import.objects.of_file(sha256)
+        assert known is not None, "somebody brought the same file in this moment"
+        return known, False
+    except Unreadable:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def preview(imported: Import) -> list[Became]:
+    """What the first rows of a draft become. Raises Unreadable, OSError."""
+    translator = translator_of(imported, timezone.now())
+    found = []
+    with path_of(imported.pk).open("rb") as file:
+        for record in reader(file, dialect_of(imported)):
+            found.append(translator(record))
+            if len(found) == PREVIEWED:
+                break
+    return found
+
+
+def move(imported: Import, before: Iterable[str], **fields: Any) -> bool:
+    """Change the state if it is still one of these."""
+    return bool(Import.objects.filter(pk=imported.pk, state__in=list(before)).update(**fields))
+
+
+def start(*, imported: Import) -> bool:
+    """A draft begins, one that stopped goes on where it was."""
+    before = (ImportState.DRAFT, ImportState.CANCELLED, ImportState.FAILED)
+    return move(
+        imported, before, state=ImportState.RUNNING, started_at=imported.started_at or timezone.now(), problem="",
+        finished_at=None, claimed_until=None,
+    )  # fmt: skip
+
+
+def cancel(*, imported: Import) -> bool:
+    """Stop after the batch that is under way, which is then not committed; what came before stays."""
+    return move(imported, [ImportState.RUNNING], state=ImportState.CANCELLED, finished_at=timezone.now())
+
+
+def take_back(*, imported: Import) -> bool:
+    """Remove all that it brought; also of one that is at work, which stops."""
+    before = (ImportState.RUNNING, ImportState.DONE, ImportState.CANCELLED, ImportState.FAILED)
+    return move(imported, before, state=ImportState.UNDOING, claimed_until=None, problem="", removed=0)
+
+
+def discard(*, imported: Import) -> bool:
+    """Forget a draft and its file."""
+    gone, _ = Import.objects.filter(pk=imported.pk, state=ImportState.DRAFT).delete()
+    if gone:
+        drop_file(imported.pk)
+    return bool(gone)
+
+
+def label_of(imported: Import) -> str:
+    return FORMATS[imported.format].label

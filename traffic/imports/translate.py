@@ -1,0 +1,90 @@
+"""What each record of a file becomes: the row that the native API would have made of it, nothing, or an error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+import orjson
+
+from traffic.imports.base import Format, Options, Reported
+from traffic.imports.readers import Found
+from traffic.ingest.native import Directory, Rejected, row_of
+from traffic.ingest.rows import RequestRow
+from traffic.keys import Caller
+
+# Whoever may import may name any application; what people wrote stays in the file.
+CALLER = Caller(0, None, None, False, frozenset(), None)
+
+
+@dataclass(slots=True)
+class Became:
+    """Of one record: a request, or sums, or why neither; none of the three where it is no call to a model."""
+
+    line: int
+    request: RequestRow | None = None
+    reported: list[Reported] = field(default_factory=list)
+    problem: str = ""
+
+
+@dataclass
+class Translator:
+    """Makes rows of records. Two alike records without an id, one after the other, are two calls: `repeats` counts."""
+
+    format: Format
+    options: Options
+    directory: Directory
+    now: datetime
+    import_id: int | None = None
+    last: str = ""  # hash of the record before, where it had no id
+    repeats: int = 0
+
+    def __call__(self, found: Found) -> Became:
+        if found.problem:
+            return Became(found.line, problem=found.problem)
+        try:
+            if self.format.report_of is not None:
+                return Became(found.line, reported=list(self.format.report_of(found.values, self.options)))
+            return Became(found.line, self.request(found))
+        except Rejected as reason:
+            where = ".".join(str(part) for part in reason.loc)
+            return Became(found.line, problem=f"{where}: {reason.message}" if where else reason.message)
+
+    def request(self, found: Found) -> RequestRow | None:
+        """Raises Rejected."""
+        assert self.format.request_of is not None, "a format reads requests or sums"
+        made = self.format.request_of(found.values, self.options)
+        if made is None:
+            return None
+        raw = made.pop("raw", None)
+        for name, words in (("started_at", "Has no time."), ("model", "Has no model.")):
+            if not made.get(name):
+                raise Rejected([name], words)
+        made["id"] = made.get("id") or self.identity(found.values)
+        made["application"] = self.application(made.get("application"))
+        given = {name: value for name, value in made.items() if value is not None}
+        row = row_of(msgspec.Raw(orjson.dumps(given)), CALLER, self.directory, self.window)
+        row.source, row.import_id = "import", self.import_id
+        row.raw = {name: value for name, value in (raw or {}).items() if value is not None} or None
+        return row
+
+    @property
+    def window(self) -> tuple[datetime, datetime]:
+        return self.now - timedelta(days=self.directory.retention_days), self.now + timedelta(days=1)
+
+    def application(self, given: Any) -> str | None:
+        """The application that a record names, else the person's choice. Of several names the first that is known."""
+        if isinstance(given, list):
+            given = next((name for name in given if name in self.directory.applications), None)
+        return given or self.options.application or None
+
+    def identity(self, values: dict[str, Any]) -> str:
+        """Of a record without an id: what it says, and how many alike came right before it."""
+        said = orjson.dumps(values, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+        digest = blake2b(said, digest_size=16).hexdigest()
+        self.repeats = self.repeats + 1 if digest == self.last else 0
+        self.last = digest
+        return f"import:{digest}:{self.repeats}" if self.repeats else f"import:{digest}"

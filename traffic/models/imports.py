@@ -1,0 +1,77 @@
+"""Files of other tools' history that people bring in, and how far each is."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from traffic.querysets import ImportQuerySet
+
+
+class ImportState(models.TextChoices):
+    DRAFT = "draft", _("not started")
+    RUNNING = "running", _("being read")
+    DONE = "done", _("done")
+    FAILED = "failed", _("stopped by an error")
+    CANCELLED = "cancelled", _("cancelled")
+    UNDOING = "undoing", _("being taken back")
+    UNDONE = "undone", _("taken back")
+
+
+class Import(models.Model):
+    """One file and what became of it; `offset` and `line` are where the last committed batch ended.
+
+    The file lies in the data directory until it is read to its end. A file is known by its hash: it can be brought in
+    once, and again after it was taken back.
+    """
+
+    file_name = models.CharField(max_length=200)
+    size = models.BigIntegerField()  # bytes
+    sha256 = models.CharField(max_length=64)
+    format = models.CharField(max_length=30)
+    options = models.JSONField(default=dict)  # what `traffic.imports.options.Options` keeps
+    state = models.CharField(max_length=10, choices=ImportState.choices, default=ImportState.DRAFT)
+    offset = models.BigIntegerField(default=0)  # bytes
+    line = models.BigIntegerField(default=0)
+    position = models.JSONField(default=dict)  # what the reader needs besides to go on
+    accepted = models.BigIntegerField(default=0)  # rows that were not there before
+    duplicates = models.BigIntegerField(default=0)  # rows that were there already; what they lacked was filled
+    rejected = models.BigIntegerField(default=0)
+    skipped = models.BigIntegerField(default=0)  # rows that are no call to a model
+    errors = models.JSONField(default=list)  # [line, sentence] of the first that were rejected
+    removed = models.BigIntegerField(default=0)  # by taking back
+    first_day = models.DateField(null=True)  # of what was read
+    last_day = models.DateField(null=True)
+    problem = models.TextField(blank=True)  # why it stopped, in a sentence
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    claimed_until = models.DateTimeField(null=True)  # a worker is at it; past this it is taken for dead
+
+    objects = ImportQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["sha256"], condition=~models.Q(state=ImportState.UNDONE), name="one_import_of_a_file"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.file_name
+
+    @property
+    def rows(self) -> int:
+        """Read so far."""
+        return self.accepted + self.duplicates + self.rejected + self.skipped
+
+    @property
+    def percent(self) -> int:
+        return 100 if self.state == ImportState.DONE else int(100 * self.offset / max(self.size, 1))
+
+    @property
+    def at_work(self) -> bool:
+        return self.state in (ImportState.RUNNING, ImportState.UNDOING)
