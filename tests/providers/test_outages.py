@@ -101,7 +101,7 @@ def test_uptime_is_told_with_planned_windows_counted_where_there_were_any() -> N
     CheckHour.objects.create(
         deployment=llama, hour=hour - DAY, checks=60, observed_s=1800, maintenance_s=1800, maintenance_down_s=900
     )
-    CheckHour.objects.create(deployment=llama, hour=hour, checks=1, observed_s=30)
+    CheckHour.objects.create(deployment=llama, hour=hour - HOUR, checks=1, observed_s=30)
     [entry] = Deployment.objects.uptime_report(now - 3 * DAY, now)
     since = (now - 3 * DAY).date()
     assert entry.uptime_since(since) == 1.0

@@ -98,6 +98,13 @@ def test_an_outage_puts_a_target_behind_those_that_are_up() -> None:
     assert went(decide(RULES, down, call(private=True))) == ("private", ["own"])
 
 
+def test_a_decision_tells_whose_place_another_takes() -> None:
+    passed_over = decide(RULES, (replace(OWN, down=True), CLAUDE), call(task="rag"))
+    as_meant = decide(RULES, (OWN, CLAUDE), call(task="rag"))
+    assert passed_over is not None and as_meant is not None
+    assert (passed_over.instead_of, as_meant.instead_of) == ("own", "")
+
+
 def test_named_fallbacks_are_tried_in_their_order_and_no_others() -> None:
     rule = Rule("r", deployment="claude", fallbacks=("trial", "own-2", "gone"))
     assert went(decide((rule,), ALL, call())) == ("r", ["claude", "own-2"])  # trial speaks OpenAI's alone
