@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -29,9 +28,11 @@ def gather(row: Delivery, now: datetime) -> None:
     fellows.update(state="folded", folded_into=row, answer=answer)
 
 
-def free(alert: Alert, addresses: Iterable[str], at: datetime) -> None:
+def free(alert: Alert, addresses: list[str], at: datetime) -> None:
     """Something about this alert leaves at once: what was held back about it goes before, for order's sake."""
-    waiting = Delivery.objects.filter(alert=alert, recipient__in=list(addresses), state="waiting").exclude(held="")
+    if not addresses:
+        return
+    waiting = Delivery.objects.filter(alert=alert, recipient__in=addresses, state="waiting").exclude(held="")
     waiting.update(held="", due_at=at)
 
 

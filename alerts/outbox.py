@@ -20,11 +20,11 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from alerts.channels import DELETED_FOR, deliver_to
+from alerts.channels import deliver_to
 from alerts.flood import held
 from alerts.held import gather
 from alerts.mail import compose
-from alerts.models import Address, Channel, Delivery
+from alerts.models import Address, Delivery
 from alerts.smtp import Courier, NotSent
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,6 @@ def deliver(*, seconds: float = 50.0, clock: Callable[[], datetime] = timezone.n
         return done
     try:
         until = time.monotonic() + seconds
-        Channel.objects.forget(clock() - DELETED_FOR)
         silent: set[str] = set()  # who does not answer at all: the next would only wait as long
         with Courier() as courier:
             while time.monotonic() < until and (delivery := claim(clock(), silent)):

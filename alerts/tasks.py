@@ -6,6 +6,8 @@ from celery import shared_task
 from django.utils import timezone
 
 from alerts import outbox, services, watch
+from alerts.channels import DELETED_FOR
+from alerts.models import Channel
 
 
 @shared_task(ignore_result=True)
@@ -17,5 +19,6 @@ def evaluate() -> None:
 
 @shared_task(ignore_result=True)
 def deliver() -> None:
-    """Send what waits in the outbox."""
+    """Send what waits in the outbox, and wipe the secrets of channels that stay deleted."""
     outbox.deliver()
+    Channel.objects.forget(timezone.now() - DELETED_FOR)

@@ -103,11 +103,15 @@ class Writer:
 
     def _messages(self, alert: Alert, transition: Transition) -> list[Delivery]:
         """What people and channels are told, each when it may reach them."""
-        found = []
+        found: list[Delivery] = []
+        at_once: list[str] = []
         for address in self._recipients(alert, transition):
-            chosen = when(self.directory.wishes(address), alert.severity, self.at)
+            wishes = self.directory.wishes(address)
+            chosen = when(wishes, alert.severity, self.at)
             found.append(self._message(alert, transition, address, due_at=chosen.due, held=chosen.held))
-        free(alert, [one.recipient for one in found if not one.held], self.at)
+            if wishes and not chosen.held:
+                at_once.append(address)
+        free(alert, at_once, self.at)
         channels = self._channels(alert, transition)
         return [*found, *(self._message(alert, transition, one.slug, one.kind) for one in channels)]
 
@@ -124,9 +128,13 @@ class Writer:
         )
 
     def _channels(self, alert: Alert, transition: Transition) -> list[Channel]:
+        if not self.directory.channels:
+            return []
         if transition.after == State.RESOLVED:
-            return list(Channel.objects.usable().filter(slug__in=Delivery.objects.told(alert, channel=True)))
-        return self.directory.channels(alert.rule)
+            slugs = Delivery.objects.told(alert, channel=True)
+        else:
+            slugs = list(alert.rule.channels.values_list("slug", flat=True))
+        return [channel for channel in self.directory.channels if channel.slug in slugs]
 
     def _recipients(self, alert: Alert, transition: Transition) -> list[str]:
         rule = alert.rule

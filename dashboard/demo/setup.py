@@ -15,6 +15,9 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.utils import timezone
 
+from alerts.channels.webhook import new_secret
+from alerts.defaults import ensure_defaults
+from alerts.models import Channel, Preference, Rule
 from costs import ledger
 from costs.models import Category, Charge, Phase, Provenance, Stage
 from dashboard.demo import company
@@ -44,6 +47,7 @@ def set_up(story: Story, credentials: Credentials, sandbox_url: str, now: dateti
         plan(story)
         enter_charges(story, now)
         rules()
+        telling(sandbox_url)
 
 
 def people(credentials: Credentials) -> None:
@@ -90,6 +94,21 @@ def applications(credentials: Credentials) -> None:
                 created_by=users[ADMIN],
                 secret=secret,
             )
+
+
+def telling(sandbox_url: str) -> None:
+    """The company's own incident log hears of outages and budgets; ops read clocks in Berlin."""
+    ensure_defaults()
+    log, made = Channel.objects.get_or_create(
+        slug="incident-log",
+        defaults={"name": "Incident log", "kind": "webhook", "secret": encrypt(new_secret()), "local": True},
+    )
+    log.address, log.shown = encrypt(f"{sandbox_url}/webhooks/incident-log"), "127.0.0.1"
+    log.save(update_fields=["address", "shown"])
+    if made:
+        log.rules.set(Rule.objects.filter(kind__in=("outage", "budget")))
+    for user in User.objects.filter(groups__name="ops"):
+        Preference.objects.get_or_create(person=user, defaults={"timezone": "Europe/Berlin"})
 
 
 def deployments(sandbox_url: str) -> None:

@@ -55,6 +55,7 @@ def build_app(
             web.get("/faults", _list_faults),
             web.post("/faults", _set_fault),
             web.delete("/faults", _clear_faults),
+            web.post("/webhooks/{name}", _take_webhook),
             web.put("/state/{vendor}", _load_state),
             web.delete("/state/{vendor}", _forget_state),
         ]
@@ -64,6 +65,12 @@ def build_app(
         app.router.add_route("*", "/engine/{path:.*}", _engine)
         app.router.add_routes(vllm.routes(_engine))
     return app
+
+
+async def _take_webhook(request: web.Request) -> web.Response:
+    """A program of the company's that hears of alerts; it takes whatever is JSON and carries an id."""
+    told = await request.json()
+    return web.json_response({"taken": told["id"]}, status=202)
 
 
 def _vendor_of(path: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from alerts import outbox
+from alerts import outbox, tasks
 from alerts.channels import chat, hand_over, trial_note, webhook
 from alerts.defaults import ensure_defaults
 from alerts.figures import Figures
@@ -265,7 +265,7 @@ def test_a_channel_is_added_tested_switched_deleted_and_brought_back(admin: Clie
     again = admin.get(made.get_absolute_url()).content.decode()
     assert "Deletion taken back." in again and "Switched off." in again
     Channel.objects.update(deleted_at=START)
-    outbox.deliver()
+    tasks.deliver()
     assert Channel.objects.get().address == "", "after a day its secrets are gone"
 
 
