@@ -27,7 +27,7 @@ def finding_of(figures: Figures, watch: Watch, reading: Reading) -> Finding:
     """An unknown value holds no line crossed: what cannot be seen cannot be claimed to go on."""
     crossed = watch.crossed(reading)
     value = said(watch, reading)
-    title = _("%(what)s: %(value)s, %(against)s") if crossed else _("%(what)s: %(value)s, no longer %(against)s")
+    title = _("%(what)s: %(value)s, %(against)s") if crossed else _("%(what)s: %(value)s, not %(against)s")
     return Finding(
         subject=watch.subject[:200],
         title=title % {"what": capital(watch.what), "value": value, "against": watch.against},

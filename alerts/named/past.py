@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, TypeVar
 
 from django.db.models import Count, Sum
@@ -26,8 +27,8 @@ from traffic.reports import Quantiles, ranked
 T = TypeVar("T")
 ZERO = Decimal(0)
 DAYS = 90
-BEFORE = 62  # earlier days that a window which ends on the first day reaches back to
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+BEFORE = 31  # earlier days that a window which ends on the first day reaches back to
+HOUR, DAY, INSTANT = timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
 
 
 class Past:
@@ -66,7 +67,9 @@ class Past:
                 total = Sums()
                 for part in known.values():
                     total.add(part)
-                yield min(at + step, self.now), total
+                if known.keys() == {at} and window in (Window.MONTH, Window.TODAY):
+                    yield at, Sums()  # it begins anew
+                yield self.end(at, step), total
 
     def hours(self) -> Iterator[datetime]:
         """The first moment of each hour, from a day before the first."""
@@ -100,46 +103,62 @@ class Past:
             yield min(at + step, self.now), ranked(counts[at]) if at in counts else None
 
     def spend(self, window: Window, place: Place) -> Iterator[tuple[datetime, Decimal]]:
-        """At the end of each day: what it cost, or what its month had cost by then."""
-        amounts = self._amounts(place)
-        total = ZERO
-        for at in self.days(BEFORE):
-            day = at.date()
-            kept = ZERO if window == Window.TODAY or day.day == 1 else total
-            total = kept + amounts.get(day, ZERO)
-            if at >= self.start:
-                yield min(at + DAY, self.now), total
+        """What the month had cost at the end of each day, or the day at the end of each hour: a day's amount came with
+        its requests, and evenly where there were none."""
+        if window == Window.TODAY:
+            yield from self._spend_by_hour(place)
+            return
+        for at, _day, so_far in self.spend_so_far(place):
+            yield at, sum(so_far.values(), ZERO)
 
-    def _amounts(self, place: Place) -> dict[date, Decimal]:
-        if self._by_day is None:
-            self._by_day = self._read_amounts(place)
-        return self._by_day
-
-    def _read_amounts(self, place: Place) -> dict[date, Decimal]:
-        found: dict[date, Decimal] = defaultdict(lambda: ZERO)
-        filters = place.filters
-        first = self.first - timedelta(days=BEFORE)
-        for line in spend.read(first, self.today + DAY, filters.divides()).lines:
-            if filters.hold(line.provider, line.who) and in_phase(place, line.day):
-                found[line.day] += line.amount
-        return found
+    def _spend_by_hour(self, place: Place) -> Iterator[tuple[datetime, Decimal]]:
+        amounts = self._amounts(place, self.first)
+        rows = UsageHour.objects.filter(hour__gte=self.start, hour__lte=self.now, **place.filters.lookups())
+        requests = dict(rows.values_list("hour").annotate(n=Sum("requests")).order_by())
+        for day in self.days():
+            hours = [at for at in (day + n * HOUR for n in range(24)) if at <= self.now]
+            weights = [requests.get(at, 0) for at in hours]
+            weights = weights if sum(weights) else [1] * len(hours)
+            amount = amounts.get(day.date(), ZERO)
+            yield day, ZERO
+            for at, came in zip(hours, accumulate(weights), strict=True):
+                yield self.end(at, HOUR), amount * came / sum(weights)
 
     def spend_so_far(self, place: Place) -> Iterator[tuple[datetime, date, dict[date, Decimal]]]:
-        """At the end of each day: the day, and what each day of its month has cost by then."""
-        amounts = self._amounts(place)
+        """At the end of each day, and when a month begins: the day, and what each day of its month has cost by then."""
+        amounts = self._amounts(place, (self.first.replace(day=1) - DAY).replace(day=1))
         so_far: dict[date, Decimal] = {}
         for at in self.days(BEFORE):
             day = at.date()
             if day.day == 1:
                 so_far = {}
+                if at >= self.start:
+                    yield at, day, so_far
             so_far[day] = amounts.get(day, ZERO)
             if at >= self.start:
-                yield min(at + DAY, self.now), day, so_far
+                yield self.end(at, DAY), day, so_far
 
-    def allowed(self, terms: list[Term], place: Place, month: date) -> Allowance | None:
-        """What a month could cost, with what the month before left."""
+    def end(self, at: datetime, step: timedelta) -> datetime:
+        """A moment before the next step begins, when a window that ends with it may be empty again; now at most."""
+        return min(at + step - INSTANT, self.now)
+
+    def _amounts(self, place: Place, since: date) -> dict[date, Decimal]:
+        if self._by_day is None:
+            self._by_day = self._read_amounts(place, since)
+        return self._by_day
+
+    def _read_amounts(self, place: Place, since: date) -> dict[date, Decimal]:
+        found: dict[date, Decimal] = defaultdict(lambda: ZERO)
+        filters = place.filters
+        for line in spend.read(since, self.today + DAY, filters.divides()).lines:
+            if filters.hold(line.provider, line.who) and in_phase(place, line.day):
+                found[line.day] += line.amount
+        return found
+
+    def allowed(self, terms: list[Term], month: date) -> Allowance | None:
+        """What a month could cost, with what the month before left; asked for after `spend_so_far`."""
         if month not in self._allowed:
-            self._allowed[month] = allowance(terms, month, self._amounts(place))
+            self._allowed[month] = allowance(terms, month, self._by_day)
         return self._allowed[month]
 
     @cached_property

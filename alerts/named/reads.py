@@ -71,7 +71,7 @@ def budget_use_past(past: Past, window: Window, place: Place) -> Series:
         terms = terms_of(past.phases) or terms
     found: Series = []
     for at, day, months_days in past.spend_so_far(place):
-        allowed = past.allowed(terms, place, day.replace(day=1))
+        allowed = past.allowed(terms, day.replace(day=1))
         found.append((at, share_of(allowed.spent(months_days), allowed.high) if allowed else None))
     return found
 

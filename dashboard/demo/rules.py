@@ -27,7 +27,7 @@ RULES = (
     Made(
         "support-assistant-spend",
         "Support assistant’s daily spend",
-        Watch("spend", Window.TODAY, Scope((("application", "support-rag"),)), OVER, Decimal(3)),
+        Watch("spend", Window.TODAY, Scope((("application", "support-rag"),)), OVER, Decimal("4.75")),
         HOUR_S,
         Severity.WARNING,
         ("ops", "manager"),

@@ -131,7 +131,7 @@ def test_the_use_of_a_budget_is_that_of_the_thing_named_and_without_one_says_so(
     assert title == "Use of the budget of application bot this month: 75 %, over 70 %"
     seen = preview(Watch.of({**given, "line": "90"}), Policy(), NOW)
     assert [(one.opened_at.date(), one.ended_at and one.ended_at.date()) for one in seen.firings] == [
-        (date(2026, 10, 6), date(2026, 11, 2))
+        (date(2026, 10, 5), date(2026, 11, 1))
     ]
     with pytest.raises(Missing, match="No budget of everything runs this month"):
         found(watching("budget-use", "70"))
@@ -279,9 +279,9 @@ def test_the_preview_says_when_it_would_have_fired_and_for_how_long() -> None:
     use(TODAY - timedelta(days=40), 5, cost=Decimal(50))
     use(TODAY - timedelta(days=20), 5, cost=Decimal(70))
     seen = preview(Watch.of(watching("spend", "40", "today")), Policy(), NOW)
-    assert [firing.opened_at.date() for firing in seen.firings] == [date(2026, 10, 16), date(2026, 11, 5)]
+    assert [firing.opened_at.date() for firing in seen.firings] == [date(2026, 10, 15), date(2026, 11, 4)]
     assert seen.sentence == (
-        "In the last 90 days it would have fired 2 times, for 2 d in all and 1 d at the longest, last on 5 Nov."
+        "In the last 90 days it would have fired 2 times, for 1 d 22 h in all and 23 h at the longest, last on 4 Nov."
     )
     assert len(seen.chart["shades"]) == 2
     calm = preview(Watch.of(watching("spend", "90", "today")), Policy(), NOW)
