@@ -52,7 +52,7 @@ class RuleSentence(forms.Form):
     """A rule of kind `figure`. Every error stands at the field that can mend it."""
 
     figure = forms.ChoiceField(label=gettext_lazy("When"))
-    window = forms.ChoiceField(label=gettext_lazy("measured"))
+    window = forms.ChoiceField(label=gettext_lazy("measured"), initial=Window.MONTH)
     side = forms.ChoiceField(label=gettext_lazy("is"))
     line = forms.CharField(
         label=gettext_lazy("the line, with its unit"),
