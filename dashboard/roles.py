@@ -21,6 +21,7 @@ FIGURES = (
     "traffic.view_quality",
     "traffic.view_application",
     "traffic.view_route",
+    "traffic.view_import",
     "alerts.view_alert",
 )
 ROLES: dict[str, tuple[str, ...]] = {
@@ -39,6 +40,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "providers.add_statuspage",
         "providers.change_statuspage",
         "traffic.add_route",
+        "traffic.add_import",
+        "traffic.change_import",
         "traffic.change_route",
         "alerts.add_rule",
         "alerts.change_rule",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from traffic.views.applications import application_add, application_edit, application_list
+from traffic.views.imports import import_detail, import_do, import_list
 from traffic.views.keys import key_add, key_list, key_revoke
 from traffic.views.quality import quality
 from traffic.views.rating import rate, undo
@@ -26,6 +27,9 @@ urlpatterns = [
     path("settings/keys/", key_list, name="keys"),
     path("settings/keys/add/", key_add, name="key-add"),
     path("settings/keys/<int:pk>/revoke/", key_revoke, name="key-revoke"),
+    path("settings/imports/", import_list, name="imports"),
+    path("settings/imports/<int:pk>/", import_detail, name="import"),
+    path("settings/imports/<int:pk>/<slug:act>/", import_do, name="import-do"),
     path("settings/routes/", route_list, name="routes"),
     path("settings/routes/<slug:slug>/", route_edit, name="route"),
     path("settings/routes/<slug:slug>/switch/", route_switch, name="route-switch"),

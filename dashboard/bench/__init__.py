@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dashboard.bench import forecast, gateway, ingest, memory, otlp, pages, rules
+from dashboard.bench import forecast, gateway, imports, ingest, memory, otlp, pages, rules
 from dashboard.bench.figures import Figure
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "memory": memory.measure,
     "ingest": ingest.measure,
+    "imports": imports.measure,
     "otlp": otlp.measure,
     "pages": pages.measure,
     "gateway": gateway.measure,

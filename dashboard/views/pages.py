@@ -20,6 +20,7 @@ PLACES = (
         "/settings/applications/",
         "traffic.view_application",
     ),
+    (_("Imports"), _("history from other tools' files"), "/settings/imports/", "traffic.view_import"),
     (_("Routes"), _("which request goes where"), "/settings/routes/", "traffic.view_route"),
     (_("Prices"), _("list prices with their source"), "/settings/prices/", "providers.view_tokenprice"),
     (_("Alert rules"), _("what to watch and whom to tell"), "/alerts/rules/", "alerts.view_alert"),

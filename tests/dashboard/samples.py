@@ -19,7 +19,7 @@ from costs.models import Budget, Charge, Phase, Receipt, Recurrence, Stage
 from providers.encryption import encrypt
 from providers.models import Account, Deployment, Heartbeat, Lease, Maintenance, Outage, StatusPage
 from tests.traffic.people import arrive
-from traffic.models import Application, Key, Rating, Route
+from traffic.models import Application, Import, Key, Rating, Route
 
 
 @dataclass
@@ -103,6 +103,8 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     )
     found: dict[str, dict[str, Any]] = {"traffic:application": {"slug": made.application.slug}}
     found |= {f"traffic:{name}": {"identifier": request.id} for name in ("request", "request-rate")}
+    file = Import.objects.create(file_name="may.csv", size=9, sha256="00", format="litellm", state="done", by=owner)
+    found |= {"traffic:import": {"pk": file.pk}, "traffic:import-do": {"pk": file.pk, "act": "start"}}
     found |= {f"traffic:{name}": {"slug": route.slug} for name in ("route", "route-switch", "route-move")}
     return found | {"traffic:key-revoke": {"pk": key.pk}, "traffic:rating-undo": {"pk": rating.pk}}
 

@@ -12,12 +12,16 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.core.management import call_command
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+from django.test import Client
 from django.utils import timezone
 
 from providers.models import Account, Feed, TokenPrice, VendorCost, VendorUsage
+from tests.dashboard.people import logged_in, with_role
 from tests.traffic.test_store import assert_rollups_exact, row
 from traffic import services as traffic_services
+from traffic import tasks
 from traffic.imports import FORMATS, files, recognise, reports, run, services
 from traffic.imports.base import Options
 from traffic.imports.readers import Dialect, Unreadable, reader, sniff
@@ -25,7 +29,7 @@ from traffic.imports.values import decimal, moment, snake
 from traffic.ingest.native import Rejected
 from traffic.ingest.rows import Tokens
 from traffic.ingest.store import Installation, ingest
-from traffic.models import Application, Import, Rating, Request, RequestBody
+from traffic.models import Application, Import, Rating, Request, RequestBody, UsageDay
 from traffic.services import forget
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -421,3 +425,108 @@ def test_numbers_are_exact_or_refused(given: str, comma: bool, right: str | None
 def test_names_are_one_however_a_tool_spells_them() -> None:
     assert {snake(name) for name in ("startTime", "Start Time", "start_time", " START_TIME ")} == {"start_time"}
     assert recognise({"a"}) == "generic"
+
+
+# --- pages and the command ---
+
+
+def sent(client: Client, content: bytes, name: str = "calls.csv") -> Any:
+    return client.post("/settings/imports/", {"file": SimpleUploadedFile(name, content)})
+
+
+def test_a_file_is_uploaded_looked_at_started_and_taken_back_on_the_pages(
+    conn: psycopg.Connection, price: TokenPrice
+) -> None:
+    client = logged_in(with_role("ops"))
+    page = sent(client, recorded("generic.csv"))
+    draft = Import.objects.get()
+    assert page["Location"] == f"/settings/imports/{draft.pk}/" and draft.by is not None
+    assert sorted(path.name for path in files.folder().iterdir()) == [f"{draft.pk}.data"]
+    url = page["Location"]
+    assert client.get(url).status_code == 200
+    given = {"format": "generic", "zone": "UTC", "day_first": "day", "decimal_comma": "on"}
+    given |= {f"column_{name}": column for name, column in draft.options["columns"].items()}
+    assert client.post(url, {**given, "column_model": ""}).status_code == 422
+    assert client.post(url, {**given, "column_model": "Vendor"}).status_code == 302
+    assert client.post(url, given).status_code == 302
+    shown = client.get(url).content.decode()
+    assert "<b>3</b> can be stored and 2 have an error" in " ".join(shown.split()) and "Start</button>" in shown
+    client.post(f"{url}start/")
+    assert (
+        "waits for a worker"
+        in client.get(url, headers={"hx-request": "true", "hx-target": "progress"}).content.decode()
+    )
+    assert not run.work(draft.pk)
+    assert "gestern" in client.get(url).content.decode()
+    again = client.get(sent(client, recorded("generic.csv"))["Location"]).content.decode()
+    assert "changes nothing a second time" in again
+    client.post(f"{url}take-back/")
+    assert not run.work(draft.pk)
+    assert "taken back: <b>3 rows</b>" in " ".join(client.get(url).content.decode().split())
+    assert not Request.objects.in_days(DAY, DAY + timedelta(days=1)).exists()
+    assert client.post(f"{url}explode/").status_code == 404
+
+
+def test_a_file_past_the_limit_is_refused_and_leaves_nothing(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = logged_in(with_role("ops"))
+    monkeypatch.setattr(files.ToDisk.__init__, "__defaults__", (1000,))
+    assert sent(client, b"x" * 5000).status_code == 422
+    refused = sent(client, b"\x1f\x8b\x08")
+    assert refused.status_code == 422 and "unpack it first" in refused.content.decode()
+    assert (list(files.folder().iterdir()), Import.objects.count()) == ([], 0)
+
+
+def test_an_upload_without_the_forms_token_is_refused(db: None) -> None:
+    client = logged_in(with_role("ops"))
+    client.handler.enforce_csrf_checks = True
+    assert sent(client, b"a,b\n1,2\n").status_code == 403
+    assert not Import.objects.exists()
+
+
+def test_sums_are_shown_as_sums_and_a_draft_can_be_discarded(db: None) -> None:
+    client = logged_in(with_role("ops"))
+    for name in ("anthropic_cost.csv", "openai_usage.csv", "anthropic_usage.csv"):
+        url = sent(client, recorded(name), name)["Location"]
+        assert "not requests" in client.get(url).content.decode()
+        client.post(f"{url}discard/")
+    assert (Import.objects.count(), list(files.folder().iterdir())) == (0, [])
+
+
+def test_the_command_brings_a_file_in_and_takes_it_back(
+    conn: psycopg.Connection, price: TokenPrice, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "calls.csv"
+    source.write_bytes(lines(3) + b"soon,claude-test,anthropic,1,1,1,x\n")
+    call_command("import", source, "--dry-run")
+    assert not Import.objects.exists()
+    call_command("import", source, "--format", "generic", "--column", "user=request_id")
+    made = Import.objects.get()
+    assert f"import {made.pk}: 3 new, 0 here before, 0 left out, 1 with an error" in capsys.readouterr().out
+    for arguments in ((source,), ("/nowhere",), (), (source, "--zone", "Mars"), ("--undo", "0"), (source, "--by", "x")):
+        with pytest.raises(CommandError):
+            call_command("import", *arguments)
+    call_command("import", "--undo", str(made.pk))
+    assert "3 rows taken back" in capsys.readouterr().out
+    assert UsageDay.objects.count() == 0
+
+
+def test_a_file_that_cannot_be_read_to_its_end_says_so_and_keeps_what_came_before(
+    conn: psycopg.Connection, price: TokenPrice
+) -> None:
+    content = recorded("langfuse.json").rstrip()[:-1] + b', {"id": "cut'
+    done = finished(brought(content, "cut.json"))
+    assert (done.state, done.problem, done.accepted) == ("failed", "Record 4 does not end.", 2)
+    assert services.take_back(imported=done) and not run.work(done.pk)
+    assert not Request.objects.in_days(DAY, DAY + timedelta(days=1)).exists()
+
+
+def test_the_queue_finds_imports_that_nobody_works_on(
+    conn: psycopg.Connection, price: TokenPrice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = brought(lines(2))
+    monkeypatch.setattr(tasks.run_import, "delay", tasks.run_import)
+    assert tasks.run_imports() == 0
+    services.start(imported=draft)
+    assert tasks.run_imports() == 1
+    draft.refresh_from_db()
+    assert (draft.state, draft.claimed_until, counts(draft)) == ("done", None, (2, 0, 0, 0))

@@ -9,6 +9,7 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import IO, Any
 
 import orjson
@@ -242,10 +243,12 @@ def names_of(file: IO[bytes], dialect: Dialect) -> list[str]:
     if dialect.header:
         return list(dialect.header)
     found: dict[str, None] = {}
-    for number, record in enumerate(reader(file, dialect)):
-        found.update(dict.fromkeys(flat(record.values)))
-        if number >= 20:
-            break
+    try:
+        for record in islice(reader(file, dialect), 20):
+            found.update(dict.fromkeys(flat(record.values)))
+    except Unreadable:
+        if not found:
+            raise
     return list(found)
 
 

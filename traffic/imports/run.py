@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -24,7 +24,7 @@ from providers.partitions import existing_days
 from traffic.imports import FORMATS, reports
 from traffic.imports.base import Options
 from traffic.imports.files import drop_file, path_of
-from traffic.imports.readers import Dialect, Reader, Unreadable, reader
+from traffic.imports.readers import Dialect, Found, Reader, Unreadable, reader
 from traffic.imports.translate import Became, Translator
 from traffic.ingest import sql
 from traffic.ingest.rows import RequestRow
@@ -98,6 +98,7 @@ class Batch:
     skipped: int = 0
     rejected: int = 0
     errors: list[list[Any]] = field(default_factory=list)
+    broken: Unreadable | None = None  # why the file cannot be read from here on
 
     def add(self, became: Became) -> None:
         if became.problem:
@@ -133,19 +134,25 @@ def read_some(imported: Import, late: Callable[[], bool]) -> bool:
         if FORMATS[imported.format].sums:
             return read_sums(imported, records, translator)
         stream = iter(records)
-        while True:
-            batch = Batch()
-            found = 0
-            for record in islice(stream, BATCH):
-                found += 1
-                batch.add(translator(record))
-            if not found:
-                break
+        while batch := next_batch(stream, translator):
             commit(imported, batch, records, translator)
+            if batch.broken is not None:
+                raise batch.broken
             if late():
                 return True
     finish(imported)
     return False
+
+
+def next_batch(stream: Iterator[Found], translator: Translator) -> Batch | None:
+    """The next records; None at the file's end. What came before a place that cannot be read is not lost."""
+    batch, read = Batch(), 0
+    try:
+        for read, record in enumerate(islice(stream, BATCH), 1):  # noqa: B007 -- only whether there was any
+            batch.add(translator(record))
+    except Unreadable as error:
+        batch.broken = error
+    return batch if read or batch.broken else None
 
 
 def commit(imported: Import, batch: Batch, records: Reader, translator: Translator) -> None:

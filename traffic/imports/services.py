@@ -37,8 +37,8 @@ def bring_in(
             names = names_of(file, dialect)
         found = format or recognise({snake(one) for one in names})
         chosen = options or Options(decimal_comma=dialect.delimiter == ";")
-        if found == generic.FORMAT.slug and not chosen.columns:
-            chosen = Options.of({**chosen.kept(), "columns": generic.guess(names)})
+        if found == generic.FORMAT.slug:
+            chosen = Options.of({**chosen.kept(), "columns": {**generic.guess(names), **chosen.columns}})
         with transaction.atomic():
             made = Import.objects.create(
                 file_name=name[:200], size=size, sha256=sha256, format=found, options=chosen.kept(), by=by,

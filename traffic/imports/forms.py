@@ -1,0 +1,114 @@
+"""Forms of the import pages: the file, and what a person says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from providers.models import Account
+from traffic.imports import FORMATS, generic
+from traffic.imports.base import Options
+from traffic.models import Application, Import
+
+# What the columns of the generic format become.
+TARGETS = {
+    "started_at": _("Started at"),
+    "ended_at": _("Ended at"),
+    "provider": _("Provider"),
+    "model": _("Model"),
+    "id": _("Id"),
+    "response_id": _("Response id"),
+    "application": _("Application"),
+    "deployment": _("Deployment"),
+    "task": _("Task"),
+    "outcome": _("Outcome"),
+    "http_status": _("HTTP status"),
+    "error_type": _("Error"),
+    "latency_ms": _("Whole time"),
+    "ttft_ms": _("Time to first token"),
+    "streamed": _("Streamed"),
+    "batch": _("In a batch"),
+    "input": _("Input, with the cache"),
+    "uncached_input": _("Input, without the cache"),
+    "cache_read": _("Read from the cache"),
+    "cache_write_5m": _("Written to the cache, 5 minutes"),
+    "cache_write_1h": _("Written to the cache, 1 hour"),
+    "output": _("Output"),
+    "reasoning": _("Of it reasoning"),
+    "user": _("User"),
+}
+DAY_FIRST = {"": None, "day": True, "month": False}
+
+
+class UploadForm(forms.Form):
+    """The file, up to 10 GB."""
+
+    file = forms.FileField(
+        label=_("File"),
+        help_text=_("CSV, JSON or JSON lines in UTF-8, up to 10 GB."),
+        error_messages={"required": _("Choose a file of at most 10 GB.")},
+    )
+
+
+class OptionsForm(forms.Form):
+    """What the file does not say itself; with the generic format, which column is what."""
+
+    format = forms.ChoiceField(label=_("Format"), choices=[(one.slug, one.label) for one in FORMATS.values()])
+    application = forms.ChoiceField(
+        label=_("Application"), required=False, help_text=_("Of requests whose row names none.")
+    )
+    provider = forms.SlugField(
+        label=_("Provider"),
+        required=False,
+        help_text=_("Of rows that name none, as in anthropic or openai. Empty: told by the model's name."),
+    )
+    zone = forms.ChoiceField(label=_("Time zone"), help_text=_("Of times without an offset."))
+    day_first = forms.ChoiceField(
+        label=_("In 05/06/2026"),
+        required=False,
+        choices=[("", _("refuse the row")), ("day", _("05 is the day")), ("month", _("05 is the month"))],
+    )
+    decimal_comma = forms.BooleanField(label=_("1,5 is one and a half"), required=False)
+    seconds = forms.BooleanField(label=_("Durations are in seconds"), required=False)
+    account = forms.ChoiceField(
+        label=_("Account"), required=False, help_text=_("Whose report it is, where a provider has several.")
+    )
+
+    def __init__(self, imported: Import, data: Any = None) -> None:
+        options = Options.of(imported.options)
+        first_word = {given: word for word, given in DAY_FIRST.items()}[options.day_first]
+        initial = {**options.kept(), "format": imported.format, "day_first": first_word}
+        super().__init__(data, initial={**initial, **{f"column_{name}": one for name, one in options.columns.items()}})
+        self.imported = imported
+        self.choose("application", Application.objects.values_list("slug", "name"))
+        self.choose("zone", [(zone, zone) for zone in sorted(available_timezones())], none=False)
+        kept = FORMATS[imported.format]
+        if kept.sums:
+            for name in ("application", "provider", "seconds"):
+                del self.fields[name]
+            self.choose("account", Account.objects.filter(kind=kept.provider).values_list("slug", "name"))
+        else:
+            del self.fields["account"]
+        if kept.slug == generic.FORMAT.slug:
+            self.add_columns()
+
+    def choose(self, name: str, choices: Any, *, none: bool = True) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [*([("", _("none"))] if none else []), *choices]
+
+    def add_columns(self) -> None:
+        names = [("", _("none")), *((name, name) for name in self.imported.position.get("names", []))]
+        for target, label in TARGETS.items():
+            needed = target in ("started_at", "model")
+            self.fields[f"column_{target}"] = forms.ChoiceField(label=label, required=needed, choices=names)
+
+    def options(self) -> Options:
+        """What was said; of a valid form."""
+        given = dict(self.cleaned_data)
+        given["day_first"] = DAY_FIRST[given.get("day_first", "")]
+        columns = {name: given[f"column_{name}"] for name in TARGETS if given.get(f"column_{name}")}
+        return Options.of({**self.imported.options, **given, "columns": columns})
