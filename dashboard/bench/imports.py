@@ -1,4 +1,4 @@
-"""Rows a second of a file that is read in the worker's way, and what its memory grows by over a file eight times as big."""
+"""Rows a second of a file read as the worker reads it, and the memory that a file eight times as big takes."""
 
 from __future__ import annotations
 
