@@ -191,7 +191,16 @@ POD_NAME = "mistral-7b"
 TRIAL_POD_ID = "lo0m4090trial1"
 TRIAL_POD_NAME = "mistral-7b-trial"
 # What a person enters: the upkeep of the pod by the month, and the evaluation's few hours on a borrowed spot machine.
-UPKEEP_MONTHLY = Decimal(6)
+UPKEEP_MONTHLY_EUR = Decimal("5.50")
+UPKEEP_SAID = "Backups and monitoring of the pod"
+UPKEEP_RECEIPT = """Kestrel Backup Services (invented)
+Order 2207 of Lantern & Loom
+
+Backups and monitoring of one GPU machine
+Each month from the first on: 5.50 EUR
+"""
+# USD for one EUR, one a week and over again; invented like all of the company.
+EUR_RATES = tuple(Decimal(usd) for usd in ("1.0842", "1.0871", "1.0910", "1.0936", "1.0894", "1.0858", "1.0829"))
 EVALUATION_INVOICE = Decimal("4.20")
 
 

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import cycle
 
 from django.contrib.auth.models import Group, User
 from django.db import transaction
@@ -19,7 +20,9 @@ from alerts.channels.webhook import new_secret
 from alerts.defaults import ensure_defaults
 from alerts.models import Channel, Preference, Rule
 from costs import ledger
-from costs.models import Category, Charge, Phase, Provenance, Stage
+from costs.models import Category, Charge, ExchangeRate, Phase, Provenance, Recurrence, Stage
+from costs.receipts import checked, save_receipt
+from costs.recurrences import post_recurrences
 from dashboard.demo import company
 from dashboard.demo.company import APPLICATIONS, PEOPLE, PLAYGROUND
 from dashboard.demo.files import ADMIN, Credentials
@@ -185,14 +188,45 @@ def stages(story: Story) -> list[tuple[company.Stage, date, date]]:
 
 
 def enter_charges(story: Story, now: datetime) -> None:
-    """What a person enters: the pod's upkeep on the first of each month, and the evaluation's borrowed machine."""
-    month = story.hybrid_from
-    while month <= now.date():
-        _enter("runpod", month, Category.UPKEEP, company.UPKEEP_MONTHLY, "Backups and monitoring of the pod")
-        month = add_months(month, 1)
+    """What a person enters: the pod's upkeep in EUR, again on the first of each month, and the evaluation's borrowed
+    machine."""
+    exchange_rates(story, now)
+    repeat_upkeep(story)
+    post_recurrences(now.date())
     said = "14 hours of a spot RTX 4090 at 0.30, for the evaluation"
     day = story.evaluation_from + timedelta(days=3)
     _enter("vast", day, Category.GPU, company.EVALUATION_INVOICE, said)
+
+
+def exchange_rates(story: Story, now: datetime) -> None:
+    """One a week from the first day on."""
+    days = [story.first_day + timedelta(weeks=week) for week in range((now.date() - story.first_day).days // 7 + 1)]
+    rates = zip(days, cycle(company.EUR_RATES), strict=False)
+    ExchangeRate.objects.bulk_create(
+        [ExchangeRate(currency="EUR", day=day, usd=usd, source="invented for this demo") for day, usd in rates],
+        ignore_conflicts=True,
+    )
+
+
+def repeat_upkeep(story: Story) -> None:
+    """A series with its receipt; whatever a person made of it stays."""
+    if Recurrence.objects.exists():
+        return
+    manager = User.objects.get(username=company.BY_ROLE["manager"].username)
+    content = company.UPKEEP_RECEIPT.encode()
+    name, kind = checked("order-2207.txt", content)
+    Recurrence.objects.create(
+        every=Recurrence.Every.MONTH,
+        starts_on=story.hybrid_from,
+        counts_from=story.hybrid_from,
+        category=Category.UPKEEP,
+        provider="runpod",
+        original_amount=company.UPKEEP_MONTHLY_EUR,
+        currency="EUR",
+        description=company.UPKEEP_SAID,
+        receipt=save_receipt(name=name, kind=kind, content=content, user=manager),
+        entered_by=manager,
+    )
 
 
 def _enter(provider: str, day: date, category: Category, amount: Decimal, description: str) -> None:

@@ -122,6 +122,9 @@ def test_upkeep_is_entered_once_a_month(credentials: Credentials) -> None:
     setup.enter_charges(STORY, datetime(2026, 12, 2, tzinfo=UTC))
     days = Charge.objects.filter(category="upkeep").order_by("day").values_list("day", flat=True)
     assert list(days) == [date(2026, 10, 1), date(2026, 11, 1), date(2026, 12, 1)]
+    charge = Charge.objects.filter(category="upkeep").earliest("day")
+    assert (charge.currency, charge.receipt and charge.receipt.name) == ("EUR", "order-2207.txt")
+    assert charge.rate in company.EUR_RATES
 
 
 def test_outages_of_the_story_are_over_and_lie_in_watched_hours(credentials: Credentials) -> None:
