@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from dashboard.demo import bills, company, history, jobs, setup
+from dashboard.demo import bills, company, history, imports, jobs, setup
 from dashboard.demo.client import Client, DemoError, Halted
 from dashboard.demo.files import READY, Credentials, LoadState, write_json
 from dashboard.demo.live import Live, RealCalls
@@ -84,6 +84,7 @@ class Demo:
         setup.accounts(self.addresses.sandbox, self.now)
         history.add_trial_lease(self.story, self.now)
         history.add_checks(self.story, self.now)
+        imports.leave_a_draft(self.now, company.BY_ROLE["ops"].username)
         jobs.add_jobs(self.story, self.now)
         setup.poll_accounts()
         setup.link_lease()

@@ -17,6 +17,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
+from dashboard.demo.imports import leave_a_draft
 from providers.models import Account, Feed, TokenPrice, VendorCost, VendorUsage
 from tests.dashboard.people import logged_in, with_role
 from tests.traffic.test_store import assert_rollups_exact, row
@@ -530,3 +531,12 @@ def test_the_queue_finds_imports_that_nobody_works_on(
     assert tasks.run_imports() == 1
     draft.refresh_from_db()
     assert (draft.state, draft.claimed_until, counts(draft)) == ("done", None, (2, 0, 0, 0))
+
+
+def test_the_demo_leaves_a_draft_and_no_second_one(db: None) -> None:
+    for _start in range(2):
+        leave_a_draft(timezone.now(), "nobody")
+    draft = Import.objects.get()
+    assert draft.format == "litellm" and len(list(files.folder().iterdir())) == 1
+    problems = [one.problem for one in services.preview(draft) if one.problem]
+    assert len(problems) == 1

@@ -100,7 +100,7 @@ class Command(BaseCommand):
             raise CommandError(f"Cancelled; --undo {imported.pk} takes back what was read.") from None
         imported.refresh_from_db()
         self.stdout.write(summary(imported))
-        for line, words in imported.errors[:10]:
+        for line, words in [] if imported.state == "undone" else imported.errors[:10]:
             self.stdout.write(f"  line {line:,}: {words}")
         if imported.state not in ("done", "undone"):
             raise CommandError(imported.problem or f"It is {imported.get_state_display()}.")
