@@ -42,11 +42,23 @@ def spend_logs(since: datetime) -> str:
         model = "claude-haiku-4-5" if n % 3 else "claude-sonnet-5-5"
         call = "health" if n == 4 else "acompletion"
         cached = n % 9 == 8
+        begins = stamp(started) if n != 11 else ""
+        spend = "0" if cached else f"{0.0004 * (n + 1):.6f}"
+        times = (begins, stamp(started), "") if cached else (begins, stamp(ended), stamp(first))
         table.writerow(
-            [f"msg_01Demo{n:020d}", call, "0" if cached else f"{0.0004 * (n + 1):.6f}", 320 + 17 * n, 90 + 5 * n,
-             stamp(started) if n != 11 else "", stamp(started if cached else ended), "" if cached else stamp(first), model, "anthropic",
-             "True" if cached else "False", "success"]
-        )  # fmt: skip
+            [
+                f"msg_01Demo{n:020d}",
+                call,
+                spend,
+                320 + 17 * n,
+                90 + 5 * n,
+                *times,
+                model,
+                "anthropic",
+                cached,
+                "success",
+            ]
+        )
     return text.getvalue()
 
 
