@@ -13,11 +13,21 @@ from pydantic import Field
 
 from costs import focus, golive, reconcile, scenarios, sheets, statements
 from costs.breakeven import Inputs, InvalidInputs, as_json, body_schema, compute, inputs_from_body
+from costs.budgets import Standing, standings
 from costs.evidence import gather
 from costs.live import live_inputs, measure, price_lists
 from costs.models import Phase
 from costs.plan import PhaseState, plan
-from costs.schemas import BreakEvenOut, PhasesOut, ReconciliationOut, ScenarioOut, ScorecardOut, SpendOut, StatementsOut
+from costs.schemas import (
+    BreakEvenOut,
+    BudgetsOut,
+    PhasesOut,
+    ReconciliationOut,
+    ScenarioOut,
+    ScorecardOut,
+    SpendOut,
+    StatementsOut,
+)
 from costs.spend import Spend, spend
 from providers.rest.errors import ApiError, at
 from providers.rest.periods import month_days
@@ -213,6 +223,35 @@ def get_phases(request: HttpRequest, filters: Query[FilterQuery]) -> Any:
             }
             for state in found.stages
         ],
+    }
+
+
+@router.get("/budgets", auth=needs("read"), response={200: BudgetsOut, **READ_ERRORS}, summary="Budgets this month")
+def get_budgets(request: HttpRequest) -> Any:
+    return {"budgets": [budget_json(one) for one in standings(timezone.now())]}
+
+
+def budget_json(one: Standing) -> dict[str, Any]:
+    budget, held, ahead = one.budget, one.held, one.held.forecast
+    return {
+        "slug": budget.slug,
+        "name": budget.name,
+        "scope": budget.scope,
+        "subject": budget.subject,
+        "budget_period": "month",
+        "budget_low": budget.low,
+        "budget_high": budget.high,
+        "starts_on": budget.starts_on.isoformat(),
+        "ends_on": budget.ends_on and budget.ends_on.isoformat(),
+        "month_low": held.allowance.low,
+        "month_high": held.allowance.high,
+        "carried": held.allowance.carried,
+        "spent": held.spent,
+        "committed": one.month.committed,
+        "left": held.left,
+        "unpriced_requests": one.month.unpriced_requests,
+        "forecast": ahead and {"low": ahead.low, "median": ahead.median, "high": ahead.high},
+        "runs_out_on": held.runs_out_on and held.runs_out_on.isoformat(),
     }
 
 

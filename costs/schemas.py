@@ -112,6 +112,33 @@ class StageOut(Schema):
     spent: Usd
 
 
+class BudgetOut(Schema):
+    """A budget in this month: `month_low` and `month_high` are prorated, with what last month left."""
+
+    slug: str
+    name: str
+    scope: str
+    subject: str
+    budget_period: str
+    budget_low: Usd
+    budget_high: Usd
+    starts_on: str
+    ends_on: str | None
+    month_low: Usd
+    month_high: Usd
+    carried: Usd
+    spent: Usd
+    committed: Usd
+    left: Usd
+    unpriced_requests: int
+    forecast: ForecastOut | None
+    runs_out_on: str | None
+
+
+class BudgetsOut(Schema):
+    budgets: list[BudgetOut]
+
+
 class PhasesOut(Schema):
     current: str | None
     volume_phase: str | None

@@ -235,6 +235,7 @@ ACCESS: dict[str, Access] = {
     "api:get_statements": JSON,
     "api:get_scorecard": JSON,
     "api:get_phases": JSON,
+    "api:get_budgets": JSON,
     "api:get_offers": JSON,
     "api:get_leases": JSON,
     "api:get_uptime": JSON,

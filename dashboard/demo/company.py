@@ -247,6 +247,27 @@ PHASES = (
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """A budget a month beside the phases'; it begins with the second phase."""
+
+    name: str
+    scope: str
+    subject: str
+    low: Decimal
+    high: Decimal
+    carries: bool = False
+
+
+BUDGETS = (
+    Budget("Claude", "provider", "anthropic", Decimal(100), Decimal(150)),
+    Budget("Support answers", "application", "support-rag", Decimal(80), Decimal(130), carries=True),
+    Budget("Code helper", "application", "code-helper", Decimal(20), Decimal(40)),
+    Budget("Jorun’s applications", "owner", "jorun", Decimal(60), Decimal(90), carries=True),
+    Budget("Site chat", "task", "chat", Decimal(40), Decimal(60)),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     slug: str
     name: str

@@ -7,7 +7,7 @@ of the sandbox, which differ from start to start, are always brought up to date.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import cycle
@@ -15,12 +15,13 @@ from itertools import cycle
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.utils import timezone
+from django.utils.text import slugify
 
 from alerts.channels.webhook import new_secret
 from alerts.defaults import ensure_defaults
 from alerts.models import Channel, Preference, Rule
 from costs import ledger
-from costs.models import Category, Charge, ExchangeRate, Phase, Provenance, Recurrence, Stage
+from costs.models import Budget, Category, Charge, ExchangeRate, Phase, Provenance, Recurrence, Stage
 from costs.receipts import checked, save_receipt
 from costs.recurrences import post_recurrences
 from dashboard.demo import company
@@ -170,6 +171,11 @@ def plan(story: Story) -> None:
                 "starts_on": starts.get(phase.slug),
                 "ends_on": story.hybrid_from if phase.slug == "now" else None,
             },
+        )
+    for budget in company.BUDGETS:
+        Budget.objects.get_or_create(
+            slug=slugify(budget.name),
+            defaults={**asdict(budget), "starts_on": story.hybrid_from},
         )
     for stage, starts_on, ends_on in stages(story):
         Stage.objects.get_or_create(

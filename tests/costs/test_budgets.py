@@ -359,3 +359,13 @@ def test_the_volume_is_drawn_against_the_bands_planned_for_its_days() -> None:
     assert (rates[0][1], rates[39][1], rates[-1][1]) == (3000, 3000, 10 * 100 + 20 * 400)
     assert [(band["name"], band["points"][0][0]) for band in drawn["bands"]] == [("A", day), ("B", day + timedelta(50))]
     assert volume_page.volume([], phases, day) is None
+
+
+def test_the_api_gives_every_budget_as_the_page_shows_it(manager: Client) -> None:
+    usage(day=timezone.now().date(), cost=D("2.5"), task="rag")
+    budget("task", "rag", "10", starts_on=timezone.now().date().replace(day=1))
+    [row] = manager.get("/api/v1/budgets").json()["budgets"]
+    assert (row["scope"], row["subject"], D(row["month_high"]), D(row["spent"]), D(row["left"])) == (
+        "task", "rag", D(10), D("2.5"), D("7.5"),
+    )  # fmt: skip
+    assert (row["forecast"], row["runs_out_on"]) == (None, None)
