@@ -57,7 +57,7 @@ class ChargeForm(forms.Form):
         required=False,
         empty_label=gettext_lazy("of nobody in particular"),
         to_field_name="slug",
-        help_text=gettext_lazy("Whose statement it stands on; else it is shared by nobody and stands by itself."),
+        help_text=gettext_lazy("Whose statement it stands on; without one it stands on nobody’s, by itself."),
     )
     day = forms.DateField(
         label=gettext_lazy("Day"),
