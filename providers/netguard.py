@@ -6,7 +6,6 @@ judged, so that a name which answers differently a second later (DNS rebinding) 
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,9 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 from django.utils.translation import gettext as _
 
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
+from providers.reach import IPAddress, address_of, inner, may_reach
 
 
 class AddressRefused(Exception):
@@ -65,35 +62,17 @@ def _resolve(host: str, port: int) -> list[IPAddress]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise AddressRefused(_("The host %(host)s has no address (DNS).") % {"host": host}) from None
-    # A zone ("fe80::1%eth0") is no part of what is judged.
-    return [ipaddress.ip_address(str(entry[4][0]).split("%")[0]) for entry in found]
-
-
-def _inner(address: IPAddress) -> IPAddress:
-    """The IPv4 address that an IPv6 one stands for, if it does."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped or address.sixtofour:
-            return address.ipv4_mapped or address.sixtofour or address
-        if address in NAT64:
-            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
-
-
-def _may_reach(address: IPAddress, *, local: bool) -> bool:
-    address = _inner(address)
-    if address.is_multicast or address.is_unspecified or address.is_link_local:
-        return False
-    return address.is_global or (local and (address.is_loopback or address.is_private))
+    return [address_of(str(entry[4][0])) for entry in found]
 
 
 def judge(host: str, address: IPAddress, *, local: bool) -> None:
     """Refuse one address that a host resolved to, for clients that resolve by themselves. Raises AddressRefused."""
-    if not _may_reach(address, local=local):
+    if not may_reach(address, local=local):
         raise AddressRefused(_refusal(host, address))
 
 
 def _refusal(host: str, address: IPAddress) -> str:
-    if _inner(address).is_link_local:
+    if inner(address).is_link_local:
         return _("%(host)s leads to the link-local address %(address)s, which is never used.") % {
             "host": host,
             "address": address,

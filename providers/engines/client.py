@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import Connection
-from aiohttp.resolver import ThreadedResolver
 
 from providers import netguard
 from providers.engines import causes
 from providers.engines.faults import Fault
+from providers.reach import GuardedResolver, literal
 
 BODY_LIMIT = 1024 * 1024
 USER_AGENT = "breakeven-check"
@@ -126,7 +124,8 @@ class EngineClient:
     ) -> AsyncIterator[tuple[aiohttp.ClientResponse, float]]:
         started = time.perf_counter()
         try:
-            _judge_literal(url, local=local)
+            if (address := literal(url)) is not None:
+                netguard.judge(str(address), address, local=local)
             session = self._session(local)
             async with session.request(method, url, headers=headers, json=body, allow_redirects=False) as response:
                 yield response, started
@@ -139,7 +138,7 @@ class EngineClient:
         if local not in self._sessions:
             connector = aiohttp.TCPConnector(
                 limit=self._connections,
-                resolver=GuardedResolver(local=local),
+                resolver=GuardedResolver(partial(netguard.judge, local=local)),
                 ttl_dns_cache=60,
                 ssl=self._trust or True,
             )
@@ -152,33 +151,6 @@ class EngineClient:
                 trust_env=False,
             )
         return self._sessions[local]
-
-
-class GuardedResolver(AbstractResolver):
-    """Looks at every address that a name resolves to, and connects only to those: a name cannot be rebound later."""
-
-    def __init__(self, *, local: bool) -> None:
-        self.local = local
-        self._inner = ThreadedResolver()
-
-    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        for entry in found:
-            netguard.judge(host, ipaddress.ip_address(entry["host"].split("%")[0]), local=self.local)
-        return found
-
-    async def close(self) -> None:
-        await self._inner.close()
-
-
-def _judge_literal(url: str, *, local: bool) -> None:
-    """aiohttp asks no resolver about a host that is an address already."""
-    host = urlsplit(url).hostname or ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return
-    netguard.judge(host, address, local=local)
 
 
 async def _read(response: aiohttp.ClientResponse, elapsed_ms: float, limit: int) -> Reply:

@@ -182,6 +182,7 @@ def set_up_database(own: FakeEngine, claude: FakeEngine, credentials_key: str) -
         provider="self",
         engine="llamacpp",
         url=own.url,
+        local=True,
         model="own-model",
         context_tokens=50_000,
     )
@@ -191,6 +192,7 @@ def set_up_database(own: FakeEngine, claude: FakeEngine, credentials_key: str) -
         provider="anthropic",
         engine="anthropic",
         url=f"{claude.url}/v1",
+        local=True,
         model="claude-test",
         api_key=secret,
     )

@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
 
+from providers.reach import GuardedResolver, IPAddress, literal, may_reach
 from traffic.gateway.answers import Answer, StreamTap, read_answer
 from traffic.gateway.exchange import Exchange, Headers, row_of
 from traffic.gateway.inflate import inflated, inflater
@@ -46,6 +48,10 @@ class Unanswered(Exception):
         self.status = status
         self.code = code
         self.outcome = outcome
+
+
+class NotReached(Exception):
+    """A target's name leads to an address where we do not go. No OSError, which aiohttp would hide in its own."""
 
 
 class HangUp:
@@ -82,16 +88,13 @@ class Relay:
 
     def __init__(self, spool: Spool, *, idle_timeout_s: float, connect_timeout_s: float) -> None:
         self._spool = spool
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s, sock_read=idle_timeout_s),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-        )
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s, sock_read=idle_timeout_s)
+        # Two pools: a connection that a local target may use is never handed to one that is not.
+        self._sessions = {local: _session(timeout, local=local) for local in (False, True)}
 
     async def close(self) -> None:
-        await self._session.close()
+        for session in self._sessions.values():
+            await session.close()
 
     async def run(self, exchange: Exchange, send: Send, hang_up: HangUp) -> None:
         """Pass one call on and its answer back. Raises CancelledError when `hang_up` or the server ends it."""
@@ -127,6 +130,8 @@ class Relay:
                         504, "upstream-timeout", f"{target.slug} did not answer in time.", "timeout"
                     ) from error
                 exchange.tries.append({"deployment": target.slug, "error": "connect_timeout"})
+            except NotReached:
+                exchange.tries.append({"deployment": target.slug, "error": "address_refused"})
             except (aiohttp.ClientError, OSError) as error:
                 exchange.tries.append({"deployment": target.slug, "error": type(error).__name__})
             else:
@@ -135,13 +140,16 @@ class Relay:
                     return upstream
                 exchange.tries.append({"deployment": target.slug, "status": upstream.status})
                 upstream.release()
-        raise Unanswered(502, "upstream-unreachable", f"{_names(exchange)} could not be reached.", "error")
+        raise Unanswered(502, "upstream-unreachable", _unreached(exchange), "error")
 
     async def _ask(self, exchange: Exchange, target: Target) -> aiohttp.ClientResponse:
         body = exchange.asked.with_model(target.model)
+        session = self._sessions[target.local]
+        if (address := literal(target.url)) is not None:
+            _judge(target.slug, address, local=target.local)
         for attempt in (1, 2):
             try:
-                return await self._session.post(
+                return await session.post(
                     _url(target, exchange.path),
                     data=body if len(body) < LARGE_BODY else io.BytesIO(body),
                     headers=_headers_for(target, exchange),
@@ -218,12 +226,36 @@ class Relay:
         await send_error(send, protocol, failure.status, failure.code, str(failure), exchange.own_headers)
 
 
+def _session(timeout: aiohttp.ClientTimeout, *, local: bool) -> aiohttp.ClientSession:
+    resolver = GuardedResolver(partial(_judge, local=local))
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, resolver=resolver),
+        timeout=timeout,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+    )
+
+
+def _judge(host: str, address: IPAddress, *, local: bool) -> None:
+    """Refuse an address inside our own network unless the target is marked as local. Raises NotReached."""
+    if not may_reach(address, local=local):
+        raise NotReached(f"{host} leads to {address}")
+
+
 def _reason(hang_up: HangUp) -> str:
     return "caller_hung_up" if hang_up.happened else "gateway_stopped"
 
 
 def _names(exchange: Exchange) -> str:
     return " and ".join(target.slug for target in exchange.decision.targets)
+
+
+def _unreached(exchange: Exchange) -> str:
+    inside = [one["deployment"] for one in exchange.tries if one.get("error") == "address_refused"]
+    said = f"{_names(exchange)} could not be reached."
+    where = f" {' and '.join(inside)}: only a deployment that is marked as local may be at a private address."
+    return said + where if inside else said
 
 
 def _broken(exchange: Exchange, error: BaseException) -> Unanswered:

@@ -36,7 +36,10 @@ PROTOCOLS: dict[str, frozenset[Protocol]] = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A deployment as the gateway sees it. `down` is an open outage or a maintenance."""
+    """A deployment as the gateway sees it. `down` is an open outage or a maintenance.
+
+    `local`: it may be at a private or loopback address.
+    """
 
     id: int
     slug: str
@@ -47,6 +50,7 @@ class Target:
     api_key: str = field(default="", repr=False)
     context_tokens: int | None = None
     down: bool = False
+    local: bool = False
 
     @property
     def protocols(self) -> frozenset[Protocol]:

@@ -79,7 +79,7 @@ WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 """
 APPLICATIONS = "SELECT id, slug, capture_bodies, budget_state FROM traffic_application"
 DEPLOYMENTS = """
-SELECT d.id, d.slug, d.provider, d.engine, d.url, d.model, d.api_key, d.context_tokens,
+SELECT d.id, d.slug, d.provider, d.engine, d.url, d.model, d.api_key, d.context_tokens, d.local,
        d.state IN ('down', 'maintenance')
            OR EXISTS (SELECT FROM providers_outage o WHERE o.deployment_id = d.id AND o.ended_at IS NULL) AS down
 FROM providers_deployment d WHERE d.enabled ORDER BY d.slug
