@@ -1,10 +1,14 @@
-"""The price book in memory: what one request costs. Pure but for `load`, which reads the table with plain psycopg."""
+"""The price book in memory: what one request costs. Pure but for `load`, which reads the tables with plain psycopg.
+
+A contract's discount is part of the cost: what is stored with a request is what is paid, and the list price stays in
+its price version.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import psycopg
@@ -31,12 +35,31 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
+class Rebate:
+    """A contract's discount as far as costing goes: a factor of the list price, or own rates per token.
+
+    `ends_on` is the last day it holds on; an own rate of None costs what the list says.
+    """
+
+    id: int
+    model: str  # empty: every model without one of its own
+    starts_on: date
+    ends_on: date | None
+    factor: Decimal | None = None
+    rates: Rates = (None, None, None, None, None)
+
+    def holds_on(self, day: date) -> bool:
+        return self.starts_on <= day and (self.ends_on is None or day <= self.ends_on)
+
+
+@dataclass(frozen=True, slots=True)
 class Costed:
     """The cost of a request in USD, or None with the reason why it has none."""
 
     cost: Decimal | None
     reason: str | None
     price_id: int | None
+    discount_id: int | None = None
 
 
 UNKNOWN_MODEL = Costed(None, "unknown_model", None)
@@ -46,20 +69,24 @@ LEASED = Costed(None, "leased", None)
 
 @dataclass
 class Book:
-    """Prices by (provider, model), newest first."""
+    """Prices by (provider, model), newest first, and discounts by provider, those of one model first."""
 
     prices: dict[tuple[str, str], list[Price]]
+    rebates: dict[str, list[Rebate]] = field(default_factory=dict)
     aliases: dict[tuple[str, str], list[Price] | None] = field(default_factory=dict)
-    size: int = 0  # rows of the table it was read from
+    stamp: tuple[int, ...] = ()  # of the tables it was read from
 
     @classmethod
     def load(cls, conn: psycopg.Connection) -> Book:
         """Read the whole book; some thousand rows."""
+        stamp = stamp_of(conn)  # first: what is added meanwhile is read again at the next look
         prices: dict[tuple[str, str], list[Price]] = {}
-        rows = conn.execute(SELECT).fetchall()
-        for row in rows:
+        for row in conn.execute(SELECT).fetchall():
             prices.setdefault((row[0], row[1]), []).append(price_of_row(row[2:]))
-        return cls(prices, size=len(rows))
+        rebates: dict[str, list[Rebate]] = {}
+        for row in conn.execute(REBATES).fetchall():
+            rebates.setdefault(row[0], []).append(rebate_of_row(row[1:]))
+        return cls(prices, rebates, stamp=stamp)
 
     def versions(self, provider: str, model: str) -> list[Price] | None:
         """All prices of a model, newest first, found by its name or by the name without date and vendor."""
@@ -67,8 +94,7 @@ class Book:
         if key in self.prices:
             return self.prices[key]
         if key not in self.aliases:
-            plain = DATED.sub("", model.rsplit("/", 1)[-1])
-            self.aliases[key] = self.prices.get((provider, plain))
+            self.aliases[key] = self.prices.get((provider, plain_name(model)))
         return self.aliases[key]
 
     def at(self, provider: str, model: str, when: datetime) -> Price | None:
@@ -77,6 +103,14 @@ class Book:
             if price.starts_at <= when:
                 return price
         return None
+
+    def rebate(self, provider: str, model: str, when: datetime) -> Rebate | None:
+        """The discount in force at a moment: the model's own, else the one for all models of the provider."""
+        standing = self.rebates.get(provider)
+        if not standing:
+            return None
+        day, names = when.astimezone(UTC).date(), ("", model, plain_name(model))
+        return next((one for one in standing if one.model in names and one.holds_on(day)), None)
 
     def cost(self, *, provider: str, model: str, when: datetime, tokens: tuple[int, ...] | None, batch: bool) -> Costed:
         """What one request costs; `tokens` are its five classes, None where the answer did not say."""
@@ -88,6 +122,9 @@ class Book:
         rates = price.rates
         if price.over_tokens is not None and sum(tokens[:4]) > price.over_tokens:
             rates = price.over_rates
+        rebate = self.rebate(provider, model, when)
+        if rebate is not None and rebate.factor is None:
+            rates = own_rates(rebate.rates, rates)
         total = Decimal(0)
         for count, rate in zip(tokens, rates, strict=True):
             if count:
@@ -98,8 +135,39 @@ class Book:
             if price.batch_factor is None:
                 return Costed(None, "unknown_rate", price.id)
             total *= price.batch_factor
-        return Costed(total.quantize(COST_STEP), None, price.id)
+        if rebate is None:
+            return Costed(total.quantize(COST_STEP), None, price.id)
+        if rebate.factor is not None:
+            total *= rebate.factor
+        return Costed(total.quantize(COST_STEP), None, price.id, rebate.id)
 
+
+def own_rates(own: Rates, listed: Rates) -> Rates:
+    """A contract's rates, the list's where it says nothing."""
+    return tuple(b if a is None else a for a, b in zip(own, listed, strict=True))  # type: ignore[return-value]
+
+
+def plain_name(model: str) -> str:
+    """A model's name without date and vendor."""
+    return DATED.sub("", model.rsplit("/", 1)[-1])
+
+
+def stamp_of(conn: psycopg.Connection) -> tuple[int, ...]:
+    """Changes whenever what the book holds does: prices are only added, discounts added, withdrawn and brought back."""
+    return conn.execute(STAMP).fetchone() or ()
+
+
+STAMP = """
+SELECT (SELECT count(*) FROM providers_tokenprice), count(*), coalesce(bit_xor(hashint8extended(id, 0)), 0)
+FROM providers_discount WHERE withdrawn_at IS NULL
+"""
+
+REBATES = """
+SELECT a.kind, d.id, d.model, d.starts_on, d.ends_on, d.percent, d.uncached_input, d.cache_read, d.cache_write_5m,
+       d.cache_write_1h, d.output
+FROM providers_discount AS d JOIN providers_account AS a ON a.id = d.account_id
+WHERE d.withdrawn_at IS NULL ORDER BY a.kind, d.model DESC, d.starts_on DESC
+"""
 
 SELECT = """
 SELECT provider, model, id, starts_at, uncached_input, cache_read, cache_write_5m, cache_write_1h, output, over_tokens,
@@ -123,3 +191,15 @@ def price_of_row(row: tuple[object, ...]) -> Price:
 
 def per_token(rates: list[object]) -> Rates:
     return tuple(None if rate is None else rate / MILLION for rate in rates)  # type: ignore[operator,return-value]
+
+
+def rebate_of_row(row: tuple[object, ...]) -> Rebate:
+    identifier, model, starts_on, ends_on, percent, *rates = row
+    return Rebate(
+        id=identifier,  # type: ignore[arg-type]  # the types are those of the columns
+        model=model,  # type: ignore[arg-type]
+        starts_on=starts_on,  # type: ignore[arg-type]
+        ends_on=ends_on,  # type: ignore[arg-type]
+        factor=None if percent is None else 1 - Decimal(str(percent)) / 100,
+        rates=per_token(rates),
+    )

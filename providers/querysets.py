@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Account,
         CheckHour,
         Deployment,
+        Discount,
         Feed,
         Heartbeat,
         Lease,
@@ -214,3 +215,15 @@ class TokenPriceQuerySet(models.QuerySet["TokenPrice"]):
             versions=Count("pk"),
             entered=Count("pk", filter=Q(entered_by__isnull=False)),
         )
+
+
+class DiscountQuerySet(models.QuerySet["Discount"]):
+    def standing(self) -> DiscountQuerySet:
+        """Those that nobody has taken back."""
+        return self.filter(withdrawn_at=None)
+
+    def overlapping(self, provider: str, model: str, starts_on: date, ends_on: date | None) -> DiscountQuerySet:
+        """Standing ones of the same provider and model that hold on a day of this period; no end is for ever."""
+        found = self.standing().filter(account__kind=provider, model=model)
+        found = found.filter(Q(ends_on=None) | Q(ends_on__gte=starts_on))
+        return found if ends_on is None else found.filter(starts_on__lte=ends_on)

@@ -12,7 +12,7 @@ from django.db import models
 from traffic.ingest.ids import day_of
 
 if TYPE_CHECKING:
-    from traffic.models import Application, Import, Key, Rating, Request, Route, UsageDay, UsageHour  # noqa: F401
+    from traffic.models import Application, Import, Key, Rating, Repricing, Request, Route, UsageDay, UsageHour  # noqa: F401
 
 
 class ApplicationQuerySet(models.QuerySet["Application"]):
@@ -43,6 +43,26 @@ class ImportQuerySet(models.QuerySet["Import"]):
     def of_file(self, sha256: str) -> Import | None:
         """The import that holds what this file says."""
         return self.exclude(state="undone").filter(sha256=sha256).first()
+
+
+class RepricingQuerySet(models.QuerySet["Repricing"]):
+    def at_work(self) -> RepricingQuerySet:
+        return self.filter(state__in=("previewing", "running", "undoing"))
+
+    def due(self, now: datetime) -> RepricingQuerySet:
+        """Those that someone should be at and nobody is."""
+        return self.at_work().filter(models.Q(claimed_until=None) | models.Q(claimed_until__lt=now))
+
+    def claim(self, pk: int, now: datetime, until: datetime) -> Repricing | None:
+        """Take one that is due; None where another worker has it."""
+        taken = self.due(now).filter(pk=pk).update(claimed_until=until)
+        return self.get(pk=pk) if taken else None
+
+    def later_than(self, repricing: Repricing) -> RepricingQuerySet:
+        """Those that wrote after this one over days of the same period and were not taken back."""
+        found = self.filter(started_at__gt=repricing.started_at, changed__gt=0).exclude(pk=repricing.pk)
+        found = found.filter(since__lt=repricing.until, until__gt=repricing.since)
+        return found.exclude(state__in=("previewing", "previewed", "undone"))
 
 
 class RequestQuerySet(models.QuerySet["Request"]):

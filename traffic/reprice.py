@@ -1,9 +1,9 @@
 """Requests costed anew: each by itself at the price that today's book says was in force when it was sent.
 
 A correction of the book does not reach what is stored; this does, one day after the other in batches. A batch is one
-transaction: its rows and what they change in the rollups land together or not at all. Rows that cost what they cost
-before are only read, so that a run which was stopped goes on where it was when it is started again. Requests on our own
-leases have no price and stay as they are, and nothing here touches a bill.
+transaction: its rows, what they change in the rollups, what each cost before, and how far the run is, land together or
+not at all. So a run that was stopped goes on where it was, and one that is over can be taken back to the cent. Requests
+on our own leases have no price and stay as they are, and nothing here touches a bill.
 """
 
 from __future__ import annotations
@@ -11,37 +11,71 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.contenttypes.models import ContentType
+from django.utils import timezone
 from psycopg import errors
 
-from providers.partitions import existing_days
+from providers.partitions import existing_days, make_partitions
 from providers.pricing import Book, Costed
 from traffic.ingest import sql
 from traffic.ingest.store import ATTEMPTS
-from traffic.models import Request, SealedDay
-from traffic.services import raw_connection
+from traffic.models import Repricing, SealedDay
 
 BATCH = 5_000
+CLAIM = timedelta(minutes=2)
+MEMORY = "traffic_repriced"
 ZERO = Decimal(0)
 CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 START = uuid.UUID(int=0)
 
-COLUMNS = f"id, provider, model, started_at, batch, cost, cost_reason, price_id, {', '.join(CLASSES)}"
+COLUMNS = f"id, provider, model, started_at, batch, {', '.join(sql.COSTED)}, {', '.join(CLASSES)}"
 NEXT = f"""
 SELECT {COLUMNS} FROM traffic_request
 WHERE day = %(day)s AND id > %(after)s AND cost_reason IS DISTINCT FROM 'leased'
+  AND (%(provider)s = '' OR provider = %(provider)s) AND (%(model)s = '' OR model = %(model)s)
 ORDER BY id LIMIT %(limit)s"""
-# In the order of ids, in which all writers lock rows.
-LOCK = f"""
-SELECT {COLUMNS} FROM traffic_request
+_LOCK = """
+FROM traffic_request
 WHERE day = %(day)s AND id = ANY(%(ids)s) AND cost_reason IS DISTINCT FROM 'leased'
-ORDER BY id FOR UPDATE"""
+ORDER BY id FOR UPDATE"""  # in the order of ids, in which all writers lock rows
+# What ingest may have changed since a row was read: only usage that was unknown comes later, or a lease.
+LOCK = f"SELECT id, uncached_input IS NULL {_LOCK}"
+LOOK_AGAIN = f"SELECT {COLUMNS} {_LOCK}"
+
+CHECKPOINT = """
+UPDATE traffic_repricing SET at_day = %(day)s, at_id = %(id)s, read = read + %(read)s, changed = changed + %(changed)s,
+    claimed_until = %(until)s
+WHERE id = %(pk)s AND state = %(state)s
+  AND (at_day, at_id) IS NOT DISTINCT FROM (%(before_day)s::date, %(before_id)s::uuid)
+"""
+ADD_UP = """
+INSERT INTO traffic_repricedday AS d
+    (repricing_id, planned, day, provider, model, requests, before, after, unknown_before, unknown_after)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (repricing_id, planned, day, provider, model) DO UPDATE SET
+    requests = d.requests + excluded.requests, before = d.before + excluded.before, after = d.after + excluded.after,
+    unknown_before = d.unknown_before + excluded.unknown_before,
+    unknown_after = d.unknown_after + excluded.unknown_after
+"""
+RESTORED = """
+UPDATE traffic_repricing SET restored = restored + %(restored)s, kept = kept + %(kept)s, claimed_until = %(until)s
+WHERE id = %(pk)s AND state = 'undoing'
+"""
+
+
+class Stopped(Exception):
+    """Cancelled, or another worker is further."""
+
+
+T = TypeVar("T")
+
+
+def never() -> bool:
+    return False
 
 
 @dataclass(slots=True)
@@ -61,6 +95,10 @@ class Difference:
     def amount(self) -> Decimal:
         return self.after - self.before
 
+    @property
+    def key(self) -> tuple[date, str, str]:
+        return self.day, self.provider, self.model
+
     def add(self, before: Decimal | None, after: Decimal | None) -> None:
         self.requests += 1
         self.before += before or ZERO
@@ -77,6 +115,7 @@ class Repriced:
     read: int = 0
     changed: int = 0
     differences: list[Difference] = field(default_factory=list)
+    pk: int | None = field(default=None, compare=False)  # of the repricing, where it was stored
 
     @property
     def amount(self) -> Decimal:
@@ -97,97 +136,137 @@ class Stored:
 
     @classmethod
     def of_row(cls, row: tuple[Any, ...]) -> Stored:
-        identifier, provider, model, started_at, batch, cost, reason, price_id, *tokens = row
         # A row has all classes or none: an answer says its usage or does not.
-        classes = None if tokens[0] is None else tuple(tokens)
-        return cls(identifier, provider, model, started_at, batch, Costed(cost, reason, price_id), classes)
+        classes = None if row[9] is None else row[9:]
+        identifier, provider, model, started_at, batch = row[:5]
+        return cls(identifier, provider, model, started_at, batch, Costed(*row[5:9]), classes)
 
 
 Changes = list[tuple[Stored, Costed]]
 
 
-def reprice(
-    *,
-    since: date,
-    until: date,
-    dry_run: bool = False,
-    person: int | None = None,
-    why: str = "",
-    batch: int = BATCH,
-    tell: Callable[[list[Difference]], None] = lambda differences: None,
-) -> Repriced:
-    """Cost the requests of the UTC days from `since` to the day before `until` anew; `tell` hears of each day's end.
-
-    `person` is the id of the user who asked, for the audit log; without one nobody in particular did. A dry run writes
-    nothing and says what a run would. What was done stays done when it is stopped.
-    """
-    found = Repriced()
-    sealed = set(SealedDay.objects.filter(day__gte=since, day__lt=until).values_list("day", flat=True))
-    found.sealed = sorted(sealed)
-    with raw_connection() as conn:
-        run = Run(conn, Book.load(conn), batch, dry_run, found)
-        days = [day for day in existing_days(conn, "traffic_request") - sealed if since <= day < until]
-        try:
-            for day in sorted(days):
-                tell(run.reprice(day))
-        finally:
-            if found.changed and person is not None and not dry_run:
-                remember(person, found, since, until, why)
-    return found
+def add_up(day: date, changes: Changes) -> list[Difference]:
+    """What changes come to by model, in its order."""
+    found: dict[tuple[str, str], Difference] = {}
+    for row, costed in changes:
+        key = (row.provider, row.model)
+        if key not in found:
+            found[key] = Difference(day, *key)
+        found[key].add(row.costed.cost, costed.cost)
+    return [found[key] for key in sorted(found)]
 
 
 @dataclass
 class Run:
-    """One run over several days."""
+    """One run over the days of a repricing. One that is not stored (no `pk`) or previews writes no request."""
 
     conn: psycopg.Connection
-    book: Book
-    batch: int
+    repricing: Repricing
     dry_run: bool
-    found: Repriced
+    batch: int = BATCH
+    found: Repriced = field(default_factory=Repriced)
+    tell: Callable[[list[Difference]], None] = lambda differences: None
 
-    def reprice(self, day: date) -> list[Difference]:
-        """One day, batch by batch in the order of ids."""
-        differences: dict[tuple[str, str], Difference] = {}
-        after: uuid.UUID | None = START
+    def work(self, late: Callable[[], bool] = never) -> bool:
+        """Go on until it is late or all is done; whether there is more. `tell` hears of each day. Raises Stopped."""
+        since, until = self.repricing.since, self.repricing.until
+        sealed = set(SealedDay.objects.filter(day__gte=since, day__lt=until).values_list("day", flat=True))
+        self.found.sealed = sorted(sealed)
+        self.book = Book.load(self.conn)
+        begun = self.repricing.at_day or since
+        for day in sorted(existing_days(self.conn, "traffic_request") - sealed):
+            if begun <= day < until and self.reprice(day, late):
+                return True
+        return False
+
+    def reprice(self, day: date, late: Callable[[], bool]) -> bool:
+        """One day, batch by batch in the order of ids; whether it is late and there is more of it."""
+        if not self.dry_run:
+            make_partitions(self.conn, MEMORY, [day])
+        told: dict[tuple[date, str, str], Difference] = {}
+        at = self.repricing.at_id if self.repricing.at_day == day else None
+        after: uuid.UUID | None = at or START
         try:
             while after is not None:
-                rows, changes = self.take(day, after)
+                rows, differences = self.take(day, after)
                 self.found.read += len(rows)
-                self.found.changed += len(changes)
-                for row, costed in changes:
-                    key = (row.provider, row.model)
-                    differences.setdefault(key, Difference(day, *key)).add(row.costed.cost, costed.cost)
+                for one in differences:
+                    self.found.changed += one.requests
+                    merge(told, one)
                 after = rows[-1].id if len(rows) == self.batch else None
+                if after is not None and late():
+                    return True
         finally:
-            told = [differences[key] for key in sorted(differences)]
-            self.found.differences += told
-        return told
+            days = [told[key] for key in sorted(told)]
+            self.found.differences += days
+        self.tell(days)
+        return False
 
-    def take(self, day: date, after: uuid.UUID) -> tuple[list[Stored], Changes]:
+    def take(self, day: date, after: uuid.UUID) -> tuple[list[Stored], list[Difference]]:
         """The rows after an id and what changed among them; a race lost against ingest repeats the batch, as there."""
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return self.take_once(day, after)
-            except (errors.DeadlockDetected, errors.SerializationFailure):
-                continue
-        return self.take_once(day, after)
+        return repeated(lambda: self.take_once(day, after))
 
-    def take_once(self, day: date, after: uuid.UUID) -> tuple[list[Stored], Changes]:
+    def take_once(self, day: date, after: uuid.UUID) -> tuple[list[Stored], list[Difference]]:
         with self.conn.transaction():
             # A fresh partition has no statistics: without this the planner sorts or hashes it whole for every batch.
             self.conn.execute("SET LOCAL enable_seqscan = off")
-            rows = self.read(NEXT, {"day": day, "after": after, "limit": self.batch})
+            where = {"provider": self.repricing.provider, "model": self.repricing.model}
+            rows = self.read(NEXT, {"day": day, "after": after, "limit": self.batch, **where})
             changes = list(changed(rows, self.book))
             if changes and not self.dry_run:
-                # Only these are locked, and looked at again: a twin may have brought usage meanwhile.
-                locked = self.read(LOCK, {"day": day, "ids": [row.id for row, _ in changes]})
-                changes = list(changed(locked, self.book))
-                write(self.conn, day, changes)
-        return rows, changes
+                changes = self.lock(day, changes)
+                write(self.conn, sql.REPRICE, day, self.repricing.pk, changes)
+            differences = add_up(day, changes)
+            at = (day, rows[-1].id) if rows else (self.repricing.at_day, self.repricing.at_id)
+            if self.repricing.pk is not None:
+                self.checkpoint(at, len(rows), differences)
+        self.repricing.at_day, self.repricing.at_id = at
+        return rows, differences
+
+    def lock(self, day: date, changes: Changes) -> Changes:
+        """Lock what changes; where ingest was there meanwhile the rows are looked at again."""
+        given = {"day": day, "ids": [row.id for row, _ in changes]}
+        locked = self.conn.execute(LOCK, given).fetchall()
+        if locked == [(row.id, row.tokens is None) for row, _ in changes]:
+            return changes
+        return list(changed(self.read(LOOK_AGAIN, given), self.book))
+
+    def checkpoint(self, at: tuple[date | None, uuid.UUID | None], read: int, differences: list[Difference]) -> None:
+        """How far it is and what it came to, in the batch's own transaction."""
+        own = self.repricing
+        given = {
+            "pk": own.pk, "state": own.state, "day": at[0], "id": at[1], "before_day": own.at_day,
+            "before_id": own.at_id, "read": read, "changed": sum(one.requests for one in differences),
+            "until": timezone.now() + CLAIM,
+        }  # fmt: skip
+        if self.conn.execute(CHECKPOINT, given).rowcount != 1:
+            raise Stopped
+        if differences:
+            rows = [
+                (own.pk, self.dry_run, *one.key, one.requests, one.before, one.after, one.unknown_before,
+                 one.unknown_after)
+                for one in differences
+            ]  # fmt: skip
+            self.conn.cursor().executemany(ADD_UP, rows)
 
     def read(self, statement: str, given: dict[str, Any]) -> list[Stored]:
         return [Stored.of_row(row) for row in self.conn.execute(statement, given).fetchall()]
+
+
+def merge(told: dict[tuple[date, str, str], Difference], one: Difference) -> None:
+    known = told.setdefault(one.key, Difference(*one.key))
+    for name in ("requests", "before", "after", "unknown_before", "unknown_after"):
+        setattr(known, name, getattr(known, name) + getattr(one, name))
+
+
+def repeated(step: Callable[[], T]) -> T:
+    """A step that ingest may have got in the way of, as often as ingest itself tries."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return step()
+        except (errors.DeadlockDetected, errors.SerializationFailure):
+            continue
+    return step()
 
 
 def changed(rows: Iterable[Stored], book: Book) -> Iterator[tuple[Stored, Costed]]:
@@ -200,25 +279,56 @@ def changed(rows: Iterable[Stored], book: Book) -> Iterator[tuple[Stored, Costed
             yield row, costed
 
 
-def write(conn: psycopg.Connection, day: date, changes: Changes) -> None:
+def write(conn: psycopg.Connection, statement: str, day: date, repricing: int, changes: Changes) -> None:
     given = {
         "day": day,
+        "repricing": repricing,
         "ids": [row.id for row, _ in changes],
         "costs": [costed.cost for _, costed in changes],
         "reasons": [costed.reason for _, costed in changes],
         "prices": [costed.price_id for _, costed in changes],
+        "discounts": [costed.discount_id for _, costed in changes],
     }
-    (written,) = conn.execute(sql.REPRICE, given).fetchone() or (0,)
+    (written,) = conn.execute(statement, given).fetchone() or (0,)
     assert written == len(changes), "the rows are locked"
 
 
-def remember(person: int, found: Repriced, since: date, until: date, why: str) -> None:
-    """Who did it and why, with what it came to; also of a run that was stopped half way."""
-    LogEntry.objects.create(
-        user_id=person,
-        content_type=ContentType.objects.get_for_model(Request),
-        object_id=f"{since}/{until}",
-        object_repr=f"Requests from {since} to the day before {until}",
-        action_flag=CHANGE,
-        change_message=f"Repriced {found.changed} requests by {found.amount:+f} USD. {why}".strip(),
-    )
+# --- taking back ---
+
+
+def take_back(
+    conn: psycopg.Connection, repricing: Repricing, late: Callable[[], bool] = never, batch: int = BATCH
+) -> bool:
+    """Give every request that still costs what the repricing gave it the cost it had before; whether there is more.
+
+    What costs something else by now, because usage came or another repricing followed, stays. Raises Stopped.
+    """
+    for day in sorted(existing_days(conn, MEMORY)):
+        if repricing.since <= day < repricing.until:
+            while repeated(lambda day=day: restore_some(conn, repricing, day, batch)):  # type: ignore[misc]
+                if late():
+                    return True
+    return False
+
+
+def restore_some(conn: psycopg.Connection, repricing: Repricing, day: date, limit: int) -> bool:
+    """One batch, with its rollups, in one transaction; whether there was any."""
+    with conn.transaction():
+        conn.execute("SET LOCAL enable_seqscan = off")  # as above
+        found = conn.execute(sql.FORGET, {"day": day, "repricing": repricing.pk, "limit": limit}).fetchall()
+        back = [row for row in found if row[5] is not None]
+        given = {
+            "day": day,
+            "ids": [row[0] for row in back],
+            **{
+                name: [row[at] for row in back]
+                for at, name in enumerate(("costs", "reasons", "prices", "discounts"), 1)
+            },
+        }
+        (restored,) = conn.execute(sql.RESTORE, given).fetchone() or (0,) if back else (0,)
+        assert restored == len(back), "the rows are locked"
+        counted = {"restored": restored, "kept": len(found) - restored}
+        given = {"pk": repricing.pk, "until": timezone.now() + CLAIM, **counted}
+        if conn.execute(RESTORED, given).rowcount != 1:
+            raise Stopped
+    return bool(found)

@@ -14,6 +14,7 @@ from providers.partitions import drop_partition, existing_days, make_partitions
 from traffic.ingest.sql import SUMS
 from traffic.ingest.store import TABLES, forget_days
 from traffic.models import SealedDay
+from traffic.reprice import MEMORY
 from traffic.services import raw_connection
 
 AHEAD = 7  # days
@@ -36,6 +37,8 @@ def apply_retention(today: date) -> int:
     for day in days_before("traffic_request", today - timedelta(days=requests)):
         seal(day)
         dropped += drop("traffic_request", day)
+    for day in days_before(MEMORY, today - timedelta(days=requests)):
+        dropped += drop(MEMORY, day)
     for day in days_before("traffic_span_link", today - timedelta(days=min(LINK_DAYS, requests))):
         dropped += drop("traffic_span_link", day)
     forget_days()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from traffic import outage_requests, ratings, retention
+from traffic import outage_requests, ratings, repricings, retention
 from traffic.imports.files import drop_stale
 from traffic.imports.run import work
-from traffic.models import Import
+from traffic.models import Import, Repricing
 
 
 @shared_task(ignore_result=True)
@@ -49,3 +49,19 @@ def run_import(pk: int) -> None:
     """A slice of an import, then a task of its own for the next: others get their turn, and a worker stops soon."""
     if work(pk):
         run_import.delay(pk)
+
+
+@shared_task(ignore_result=True)
+def run_repricings() -> int:
+    """Repricings that are due and have no worker, or whose worker died."""
+    due = list(Repricing.objects.due(timezone.now()).values_list("pk", flat=True))
+    for pk in due:
+        run_repricing.delay(pk)
+    return len(due)
+
+
+@shared_task(ignore_result=True)
+def run_repricing(pk: int) -> None:
+    """A slice of a repricing, then a task of its own for the next."""
+    if repricings.work(pk):
+        run_repricing.delay(pk)

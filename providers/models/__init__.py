@@ -13,6 +13,7 @@ from providers.models.deployments import (
     Outage,
     engine_choices,
 )
+from providers.models.discounts import Discount
 from providers.models.fields import OfferKind, usd
 from providers.models.heartbeats import Heartbeat, HeartbeatPing, HeartbeatSpan, HeartbeatState, Signal
 from providers.models.leases import Lease, LeaseSpan, LeaseState
@@ -29,6 +30,7 @@ __all__ = [
     "CheckHour",
     "Deployment",
     "DeploymentState",
+    "Discount",
     "Feed",
     "Heartbeat",
     "HeartbeatPing",

@@ -22,6 +22,7 @@ WRITTEN = (
     "traffic_latency_hour",
     "traffic_latency_day",
 )
+MEMORY = "traffic_repriced"  # what repricings remember
 
 
 def conninfo() -> str:
@@ -36,7 +37,7 @@ def conn(transactional_db: Any) -> Iterator[psycopg.Connection]:
     """A connection as ingest gets it: plain psycopg, outside a transaction."""
     with psycopg.connect(conninfo(), autocommit=True) as own:
         yield own
-        own.execute(f"TRUNCATE {', '.join(WRITTEN)}")
+        own.execute(f"TRUNCATE {', '.join((*WRITTEN, MEMORY))}")
 
 
 @pytest.fixture

@@ -26,7 +26,8 @@ from traffic import reprice as module
 from traffic.ingest.rows import Tokens
 from traffic.ingest.store import Installation, ingest
 from traffic.models import Request, SealedDay, UsageDay
-from traffic.reprice import Difference, reprice
+from traffic.reprice import Difference
+from traffic.repricings import reprice
 
 DAY = NOON.date()
 BEFORE = DAY - timedelta(days=1)

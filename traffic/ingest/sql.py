@@ -19,6 +19,7 @@ COLUMNS = {
     "application_id": "bigint",
     "deployment_id": "bigint",
     "price_id": "bigint",
+    "discount_id": "bigint",
     "latency_ms": "double precision",
     "ttft_ms": "double precision",
     "uncached_input": "bigint",
@@ -95,7 +96,7 @@ FILLED = (
     "route",
     "raw",
 )
-COSTED = ("cost", "cost_reason", "price_id")
+COSTED = ("cost", "cost_reason", "price_id", "discount_id")
 
 # A twin brings usage that was unknown.
 _USAGE_COMES = "r.uncached_input IS NULL AND excluded.uncached_input IS NOT NULL"
@@ -246,22 +247,54 @@ SELECT count(*) FILTER (WHERE old_id IS NULL) FROM written
 """
 
 # Stored rows that get another cost; the caller has locked them. Latencies do not change, so their buckets stay alone.
-REPRICE = f"""
+# What each cost before and after is kept under the repricing, so that it can be taken back to the cent.
+_GIVEN = """
 WITH given AS (
-    SELECT * FROM unnest(%(ids)s::uuid[], %(costs)s::numeric[], %(reasons)s::text[], %(prices)s::bigint[])
-        AS given (id, cost, cost_reason, price_id)
-),
+    SELECT * FROM unnest(%(ids)s::uuid[], %(costs)s::numeric[], %(reasons)s::text[], %(prices)s::bigint[],
+        %(discounts)s::bigint[]) AS given (id, cost, cost_reason, price_id, discount_id)
+),"""
+_GIVE = f"""
 written AS (
     UPDATE traffic_request AS r SET {", ".join(f"{name} = given.{name}" for name in COSTED)}
     FROM given WHERE r.day = %(day)s AND r.id = given.id AND r.cost_reason IS DISTINCT FROM 'leased'
-    RETURNING {", ".join(f"old.{name} AS old_{name}, new.{name} AS new_{name}" for name in _READ)}
+    RETURNING r.id, {", ".join(f"old.{name} AS old_{name}, new.{name} AS new_{name}" for name in (*_READ, *COSTED[2:]))}
 ),
 delta AS MATERIALIZED (
     SELECT 1 AS sign, {", ".join(f"new_{name} AS {name}" for name in _READ)} FROM written
     UNION ALL
     SELECT -1, {", ".join(f"old_{name}" for name in _READ)} FROM written
 ),
-{_usage_rollups()}
+{_usage_rollups()}"""
+_PAIR = ", ".join(f"{side}_{name}" for name in COSTED for side in ("old", "new"))
+REPRICE = f"""{_GIVEN}{_GIVE},
+kept AS (
+    INSERT INTO traffic_repriced (day, id, repricing_id, {_PAIR})
+    SELECT %(day)s, id, %(repricing)s, {_PAIR} FROM written ORDER BY id
+)
+SELECT count(*) FROM written
+"""
+
+# The next rows that a repricing changed, taken out of its memory; those that still cost what it gave them are locked.
+FORGET = f"""
+WITH next AS (
+    SELECT id FROM traffic_repriced
+    WHERE day = %(day)s AND repricing_id = %(repricing)s ORDER BY id LIMIT %(limit)s FOR UPDATE
+),
+gone AS (
+    DELETE FROM traffic_repriced AS k USING next
+    WHERE k.day = %(day)s AND k.repricing_id = %(repricing)s AND k.id = next.id RETURNING k.*
+)
+SELECT gone.id, {", ".join(f"gone.old_{name}" for name in COSTED)}, r.provider
+FROM (SELECT * FROM gone ORDER BY id) AS gone LEFT JOIN LATERAL (
+    SELECT r.provider FROM traffic_request AS r
+    WHERE r.day = %(day)s AND r.id = gone.id
+      AND ({", ".join(f"r.{name}" for name in COSTED)})
+          IS NOT DISTINCT FROM ({", ".join(f"gone.new_{name}" for name in COSTED)})
+    FOR UPDATE OFFSET 0
+) AS r ON true
+ORDER BY gone.id
+"""
+RESTORE = f"""{_GIVEN}{_GIVE}
 SELECT count(*) FROM written
 """
 

@@ -22,7 +22,7 @@ import psycopg
 from psycopg import errors
 
 from providers.partitions import make_partitions
-from providers.pricing import LEASED, Book, Costed
+from providers.pricing import LEASED, Book, Costed, stamp_of
 from traffic.ingest import sql
 from traffic.ingest.ids import neighbour_day, request_id, response_hash, user_hash
 from traffic.ingest.rows import RequestRow
@@ -67,12 +67,11 @@ class Installation:
 
     @classmethod
     def load(cls, conn: psycopg.Connection, before: Installation | None = None) -> Installation:
-        """Read it; prices only if the book has grown since `before`, for its rows are never edited."""
+        """Read it; prices only if the book has changed since `before`, for its rows are never edited."""
         conn.execute(sql.MAKE_SALT, [secrets.token_bytes(32)])
         (salt,) = conn.execute("SELECT salt FROM traffic_installation WHERE id = 1").fetchone() or (b"",)
         leased = conn.execute(sql.LEASED_DEPLOYMENTS).fetchall()
-        (size,) = conn.execute("SELECT count(*) FROM providers_tokenprice").fetchone() or (0,)
-        book = before.book if before is not None and before.book.size == size else Book.load(conn)
+        book = before.book if before is not None and before.book.stamp == stamp_of(conn) else Book.load(conn)
         return cls(bytes(salt), book, frozenset(row[0] for row in leased))
 
     def stage(self, row: RequestRow) -> Staged:
@@ -237,6 +236,7 @@ def line(number: int, item: Staged, received: str) -> str:
         row.application_id,
         row.deployment_id,
         costed.price_id,
+        costed.discount_id,
         row.latency_ms,
         row.ttft_ms,
         *(

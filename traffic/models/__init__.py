@@ -5,6 +5,7 @@ from __future__ import annotations
 from traffic.models.applications import Application, Installation, Key
 from traffic.models.imports import Import
 from traffic.models.ratings import Rating
+from traffic.models.repricings import RepricedDay, Repricing
 from traffic.models.requests import Request, RequestBody
 from traffic.models.routes import Fallback, Route
 from traffic.models.usage import LatencyDay, LatencyHour, SealedDay, Usage, UsageDay, UsageHour, UsageKey
@@ -23,6 +24,8 @@ __all__ = [
     "Metric",
     "Outcome",
     "Rating",
+    "RepricedDay",
+    "Repricing",
     "Request",
     "RequestBody",
     "Route",

@@ -42,6 +42,7 @@ class Request(models.Model):
     cost = usd(null=True)
     cost_reason = models.TextField(null=True, choices=CostReason.choices)
     price_id = models.BigIntegerField(null=True)  # the TokenPrice that it was costed with
+    discount_id = models.BigIntegerField(null=True)  # and the Discount, where a contract had one
     response_id = models.TextField(null=True)
     response_hash = models.UUIDField(null=True)  # 16 bytes of hash, of a response id long enough to be one of a kind
     external_id = models.TextField()

@@ -10,7 +10,9 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from traffic.reprice import Difference, Repriced, reprice
+from traffic.models import Repricing
+from traffic.reprice import Difference, Repriced
+from traffic.repricings import Refused, reprice, start, to_the_end, undo
 
 COLUMNS = "{:<10} {:<12} {:<36} {:>10} {:>18} {:>18} {:>18}  {}"
 
@@ -25,26 +27,65 @@ def day(text: str) -> date:
 class Command(BaseCommand):
     help = (
         "Cost the requests of a period anew, each at the price that today's book says was in force. Leased requests "
-        "and bills stay as they are. A run that was stopped can be started again."
+        "and bills stay as they are. A run that was stopped can be gone on with, and any can be taken back."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--from", dest="since", required=True, metavar="DAY", type=day)
-        parser.add_argument("--to", dest="until", required=True, metavar="DAY", type=day)
+        parser.add_argument("--from", dest="since", metavar="DAY", type=day)
+        parser.add_argument("--to", dest="until", metavar="DAY", type=day, help="the day after the last one")
+        parser.add_argument("--provider", default="", metavar="SLUG", help="only requests to this provider")
+        parser.add_argument("--model", default="", metavar="NAME", help="only requests to this model, as they call it")
         parser.add_argument("--dry-run", action="store_true", help="write nothing, only show what would change")
         parser.add_argument("--by", metavar="USERNAME", help="who asks for it, for the audit log; needs --why")
         parser.add_argument("--why", default="", metavar="TEXT", help="the reason, for the audit log")
+        parser.add_argument("--undo", metavar="NUMBER", type=int, help="take a repricing back, to the cent")
+        parser.add_argument("--resume", metavar="NUMBER", type=int, help="go on with one that was stopped")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["until"] <= options["since"]:
-            raise CommandError("--to is the day after the last one: it must lie after --from.")
         person = self.person(options["by"], options["why"].strip())
+        try:
+            if options["undo"] is not None or options["resume"] is not None:
+                self.again(options, person)
+            else:
+                self.run(options, person)
+        except Refused as refused:
+            raise CommandError(str(refused)) from None
+
+    def again(self, options: dict[str, Any], person: int | None) -> None:
+        """Take one that stands back, or go on with it."""
+        undoing = options["undo"] is not None
+        number = options["undo"] if undoing else options["resume"]
+        known = Repricing.objects.filter(pk=number).first()
+        if known is None:
+            raise CommandError(f"There is no repricing {number}.")
+        moved = undo(repricing=known, person=person) if undoing else start(repricing=known)
+        if not moved:
+            raise CommandError(f"Repricing {number} is {known.get_state_display()}.")
+        if not undoing:
+            self.head()
+        done = to_the_end(known, tell=self.tell)
+        self.stdout.write(
+            f"{done.restored:,} of {done.changed:,} requests cost what they did before; {done.kept:,} changed since."
+            if undoing
+            else f"\n{done.changed:,} of {done.read:,} requests changed in all."
+        )
+
+    def head(self) -> None:
         self.stdout.write(
             COLUMNS.format("day", "provider", "model", "requests", "before USD", "after USD", "difference", "")
         )
+
+    def run(self, options: dict[str, Any], person: int | None) -> None:
+        if options["since"] is None or options["until"] is None:
+            raise CommandError("Say the period: --from and --to.")
+        if options["until"] <= options["since"]:
+            raise CommandError("--to is the day after the last one: it must lie after --from.")
+        self.head()
         found = reprice(
             since=options["since"],
             until=options["until"],
+            provider=options["provider"],
+            model=options["model"],
             dry_run=options["dry_run"],
             person=person,
             why=options["why"].strip(),
@@ -83,6 +124,8 @@ def unknown(row: Difference) -> str:
 def summary(found: Repriced, dry_run: bool) -> str:
     verb = "would change" if dry_run else "changed"
     said = f"\n{found.changed:,} of {found.read:,} requests {verb}, by {found.amount:+,.6f} USD."
+    if found.pk is not None:
+        said += f" Repricing {found.pk}; --undo {found.pk} takes it back."
     if found.sealed:
         said += f" {len(found.sealed):,} days are left alone: their requests are no longer kept."
     return said
