@@ -50,7 +50,7 @@ class Sandbox:
     def _service_account(self) -> str:
         """Google's key is a file, made once per sandbox."""
         if self._google is None:
-            self._google = httpx.get(f"{self.url}/google/service-account.json").text
+            self._google = httpx.get(f"{self.url}/google/service-account.json").raise_for_status().text
         return self._google
 
     def load(self, vendor: str, data: dict[str, Any]) -> None:

@@ -81,10 +81,11 @@ def test_every_feed_answers_when_nothing_is_wrong(kind: str, everyone: Sandbox) 
 
 @pytest.mark.parametrize("kind", CONNECTORS)
 def test_a_wrong_key_is_permanent_and_a_busy_vendor_is_not(kind: str, everyone: Sandbox) -> None:
+    config = everyone.config(kind)
     for fault, permanent in (("auth", True), ("500", False), ("429", False), ("down", False), ("html", False)):
         everyone.fault(kind, fault)
         with pytest.raises(ConnectorError) as caught:
-            connect(kind, everyone.config(kind)).test()
+            connect(kind, config).test()
         assert caught.value.permanent is permanent, fault
     everyone.clear_faults()
 
