@@ -121,6 +121,7 @@ def test_an_alert_is_acknowledged_on_the_overview(visit: Visit) -> None:
     button = page.get_by_role("button", name=re.compile("Acknowledge: Break-even passed"))
     button.click()
     expect(page.locator(".toast")).to_contain_text("Acknowledged")
+    page.wait_for_load_state()  # the toast is there before the script that reads keys
     page.keyboard.press("u")
     expect(page.locator(".toast")).to_contain_text("Taken back")
 
