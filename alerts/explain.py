@@ -13,7 +13,10 @@ from alerts.kinds.finding import BadThreshold, Finding
 from alerts.models import Alert, Rule, Silence
 from alerts.recipients import Directory
 from alerts.sentences import sentence
+from alerts.services import FLAP_WINDOW, policy_of_alert
+from alerts.states import asleep
 from alerts.wording import moment, span
+from alerts.writing import status_of, target_of
 
 
 def explain(rule: Rule, now: datetime | None = None) -> Iterator[str]:
@@ -30,15 +33,16 @@ def explain(rule: Rule, now: datetime | None = None) -> Iterator[str]:
         f"Tells {', '.join(told)}." if told else "Tells nobody: no one it names has an e-mail address that takes mail."
     )
     known = {alert.subject: alert for alert in Alert.objects.minded().filter(rule=rule)}
+    figures = Figures(at)
     try:
-        findings = list(kind.evaluate(Figures(at), kind.read(rule.thresholds), frozenset(known)))
+        findings = list(kind.evaluate(figures, kind.read(rule.thresholds), frozenset(known)))
     except BadThreshold as error:
         yield f"It cannot be evaluated: {error}"
         return
     if not findings:
         yield "There is nothing for it to look at, so it is not firing."
     for finding in findings:
-        yield from _subject(rule, finding, known.pop(finding.subject, None), at)
+        yield from _subject(figures, rule, finding, known.pop(finding.subject, None))
     for alert in known.values():
         yield f"{alert.subject}: no longer there; its alert is resolved at the next evaluation."
 
@@ -54,7 +58,8 @@ def _state(rule: Rule, at: datetime) -> Iterator[str]:
         yield "It has not run yet."
 
 
-def _subject(rule: Rule, finding: Finding, alert: Alert | None, at: datetime) -> Iterator[str]:
+def _subject(figures: Figures, rule: Rule, finding: Finding, alert: Alert | None) -> Iterator[str]:
+    at = figures.now
     yield ""
     yield f"{finding.subject}: {finding.title}"
     line = f" against a line at {finding.threshold}" if finding.threshold else ""
@@ -64,11 +69,28 @@ def _subject(rule: Rule, finding: Finding, alert: Alert | None, at: datetime) ->
         side = "clear" if finding.clear else "between the line and its clear line, where nothing changes"
     yield f"  value {finding.value or 'unknown'}{line}: {side}."
     yield f"  {_why(rule, finding, alert, at)}"
+    if alert and alert.state in ("open", "acknowledged"):
+        yield from _patience(rule, alert, at)
+    finding = figures.covered(finding, alert.pending_since if alert else at)
     if finding.covered_by:
         yield f"  {finding.covered_by} speaks for it, so no mail goes out."
     for silence in Silence.objects.in_force(at):
-        if silence.kind in ("", rule.kind) and silence.subject in ("", finding.subject):
+        if silence.covers(target_of(rule, finding)):
             yield f"  Silenced until {moment(silence.until)}: {silence.reason}."
+
+
+def _patience(rule: Rule, alert: Alert, at: datetime) -> Iterator[str]:
+    """What it waits for besides its line."""
+    if alert.snoozed_until and asleep(status_of(alert), at):
+        yield f"  Snoozed until {moment(alert.snoozed_until)}: said again then, if it is still so."
+    flaps = Alert.objects.openings(rule.kind, at - FLAP_WINDOW)
+    wait = policy_of_alert(rule, alert, flaps).clear_after
+    if wait > timedelta(seconds=rule.clear_for_s):
+        yield f"  It comes and goes, so it must be clear for {span(wait)} before it is resolved."
+    if rule.escalate_s is not None and alert.state == "open" and alert.escalated_at is None and alert.opened_at:
+        waits = max(alert.opened_at, alert.snoozed_until or alert.opened_at)
+        others = ", ".join(rule.escalate_groups) or "admins"
+        yield f"  Unacknowledged, it is told to {others} in {span(waits + timedelta(seconds=rule.escalate_s) - at)}."
 
 
 def _why(rule: Rule, finding: Finding, alert: Alert | None, at: datetime) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 
 from django.db.models import Count, Max, Min, Sum
 
-from alerts.models import Address, Channel, Rule
+from alerts.kinds.finding import Finding
+from alerts.models import Address, Alert, Channel, Rule
 from alerts.named.present import Present
 from costs.allowance import Allowance, Held, allowance
 from costs.breakeven import Inputs, Result, compute
@@ -23,6 +24,7 @@ from providers.models import Balance, Deployment, Feed, Heartbeat, Lease, LeaseS
 from traffic.lease_use import last_requests
 from traffic.models import UsageDay, UsageHour
 
+TOGETHER = timedelta(minutes=15)  # what began within so long of each other may have one cause
 UNPRICED_WINDOW = timedelta(days=30)
 RUN_RATE_DAYS = 30
 TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
@@ -175,7 +177,27 @@ class Figures:
 
     @cached_property
     def open_outages(self) -> list[Outage]:
-        return list(Outage.objects.open().select_related("deployment").order_by("started_at"))
+        return list(Outage.objects.open().select_related("deployment__lease__account").order_by("started_at"))
+
+    @cached_property
+    def speaking(self) -> dict[str, datetime]:
+        """Subjects whose alert is open, of any kind, and since when they have been so."""
+        rows = Alert.objects.shown().values_list("subject", "pending_since")
+        return dict(rows.order_by("-pending_since"))
+
+    def covered(self, finding: Finding, since: datetime) -> Finding:
+        """The finding with the larger alert that speaks for it: one that it depends on and that began with it.
+
+        A cause that is old, like a key that was refused last week, explains nothing that begins today.
+        """
+        if finding.covered_by or not finding.depends_on:
+            return finding
+        began = min(finding.since or since, since)
+        for subject in finding.depends_on:
+            cause = self.speaking.get(subject)
+            if cause and abs(began - cause) <= TOGETHER:
+                return replace(finding, covered_by=subject)
+        return finding
 
     @cached_property
     def deployments(self) -> dict[str, Deployment]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -75,6 +76,8 @@ else:
 class RuleForm(RuleModelForm):
     """A rule with the numbers that its kind needs."""
 
+    escalate_groups = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
+
     class Meta:
         model = Rule
         fields = [
@@ -84,6 +87,7 @@ class RuleForm(RuleModelForm):
             "for_s",
             "clear_for_s",
             "escalate_s",
+            "escalate_groups",
             "remind_s",
             "recipients",
             "channels",
@@ -94,7 +98,8 @@ class RuleForm(RuleModelForm):
             "severity": gettext_lazy("Severity"),
             "for_s": gettext_lazy("Opens after"),
             "clear_for_s": gettext_lazy("Resolved after"),
-            "escalate_s": gettext_lazy("Told to admins after"),
+            "escalate_s": gettext_lazy("Told to others too after"),
+            "escalate_groups": gettext_lazy("The others"),
             "remind_s": gettext_lazy("Said again every"),
             "recipients": gettext_lazy("Tell"),
             "channels": gettext_lazy("And these channels"),
@@ -103,6 +108,7 @@ class RuleForm(RuleModelForm):
             "for_s": gettext_lazy("seconds that the line must be crossed without a break"),
             "clear_for_s": gettext_lazy("seconds that it must be clear of it"),
             "escalate_s": gettext_lazy("seconds without an acknowledgement; empty: never"),
+            "escalate_groups": gettext_lazy("groups; none chosen: admins"),
             "remind_s": gettext_lazy("seconds while it is open; empty: once is enough"),
             "recipients": gettext_lazy("people with an e-mail address; nobody chosen: the groups of this kind"),
         }
@@ -112,6 +118,8 @@ class RuleForm(RuleModelForm):
         super().__init__(*args, **options)
         self.fields["severity"].choices = Severity.choices  # type: ignore[attr-defined]  # a choice field
         people = get_user_model().objects.filter(is_active=True).exclude(email="")
+        names = Group.objects.order_by("name").values_list("name", flat=True)
+        self.fields["escalate_groups"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]  # as above
         self.fields["recipients"].queryset = people  # type: ignore[attr-defined]  # a model choice field
         self.fields["channels"].queryset = Channel.objects.there()  # type: ignore[attr-defined]  # as above
         kind = KINDS[self.instance.kind]

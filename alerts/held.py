@@ -20,8 +20,16 @@ NAMED = 50
 
 
 def gather(row: Delivery, now: datetime) -> None:
-    """Let a locked message speak for all others that were held back for this person and are due."""
-    if not row.held or row.attempts:
+    """Let a locked message speak for all others that were held back for this person and are due, or that are of its
+    group and wait: they need not wait any longer."""
+    if row.attempts:
+        return
+    if row.group and not row.held:
+        group = Delivery.objects.of_group(row).alone()
+        group.update(
+            state="folded", folded_into=row, answer=_("listed in the mail about alert %(n)s") % {"n": row.alert_id}
+        )
+    if not row.held:
         return
     fellows = Delivery.objects.waiting_with(row, now)
     answer = _("listed in the mail about what was held back")

@@ -96,6 +96,8 @@ def subject_of(alert: Alert, transition: Transition) -> str:
         Cause.CLOSED: _("Closed: %s"),
         Cause.REMINDED: _("Still: %s"),
         Cause.UNSILENCED: _("Still: %s"),
+        Cause.WOKEN: _("Still: %s"),
+        Cause.ASSIGNED: _("Yours: %s"),
         Cause.ESCALATED: _("Nobody has it: %s"),
     }
     cause = Cause(transition.cause)

@@ -16,7 +16,7 @@ from alerts.named.figure import Reading, Series
 from alerts.named.past import DAYS, Past
 from alerts.named.scopes import Names
 from alerts.named.watch import Watch, capital
-from alerts.states import Policy, Sight, State, Status
+from alerts.states import Policy, State, Status
 from alerts.wording import span
 
 MOST_POINTS = 360  # of the chart; hours are thinned to what a line can show, the firing itself is not
@@ -129,8 +129,7 @@ def fired(watch: Watch, policy: Policy, series: Series, now: datetime) -> Iterat
     status: Status | None = None
     opened: datetime | None = None
     for at, value in moments(series, policy, now):
-        crossed = watch.crossed(Reading(value))
-        step = states.step(status, Sight(crossed, not crossed), policy, at)
+        step = states.step(status, watch.sight(Reading(value)), policy, at)
         status = step.status
         if status is None or status.state == State.PENDING:
             continue

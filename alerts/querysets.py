@@ -155,11 +155,18 @@ class AlertQuerySet(models.QuerySet["Alert"]):
 
 class SilenceQuerySet(models.QuerySet["Silence"]):
     def in_force(self, at: datetime) -> SilenceQuerySet:
-        return self.filter(until__gt=at)
+        return self.filter(Q(starts_at=None) | Q(starts_at__lte=at), until__gt=at)
 
-    def covering(self, alert: Alert, at: datetime) -> SilenceQuerySet:
-        kinds, subjects = Q(kind="") | Q(kind=alert.kind), Q(subject="") | Q(subject=alert.subject)
-        return self.in_force(at).filter(kinds, subjects)
+    def planned(self, at: datetime) -> SilenceQuerySet:
+        """Those that begin later: maintenance windows, the next first."""
+        return self.filter(starts_at__gt=at, until__gt=at).order_by("starts_at")
+
+    def over(self, at: datetime) -> SilenceQuerySet:
+        """Those that have ended, the last first."""
+        return self.filter(until__lte=at).order_by("-until")
+
+    def covering(self, alert: Alert, at: datetime) -> list[Silence]:
+        return [silence for silence in self.in_force(at).select_related("by") if silence.covers(alert)]
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -187,6 +194,12 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         kind = row.alert.rule.kind
         same = self.filter(recipient=row.recipient, channel=row.channel, alert__rule__kind=kind)
         return same.filter(transition__after="open").exclude(pk=row.pk)
+
+    def of_group(self, row: Delivery) -> DeliveryQuerySet:
+        """Other messages to the same person that say the same about something of the same group and rule."""
+        same = self.filter(recipient=row.recipient, channel=row.channel, group=row.group)
+        about = same.filter(alert__rule=row.alert.rule, transition__after=row.transition.after)
+        return about.exclude(pk=row.pk) if row.pk else about
 
     def to_channel(self, slug: str) -> DeliveryQuerySet:
         return self.filter(recipient=slug).exclude(channel="email")
@@ -226,7 +239,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
         email = Q(channel="email")
         # What waits with others for a person's morning is said there, whichever mail it goes in.
-        silent = Q(state="dead") | Q(state="folded", held="")
+        silent = Q(state="dead") | Q(state="folded", held="", group="")
         rows = self.filter(~email if channel else email, alert=alert).exclude(silent)
         found = rows.values_list("recipient", flat=True)
         if found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -19,7 +20,7 @@ from alerts.models import Channel, Rule, Severity
 from alerts.named import NAMED
 from alerts.named.scopes import DIMENSIONS, Names, Scope
 from alerts.named.units import read_amount
-from alerts.named.watch import OVER, SIDES, Watch, capital, check_scope, window_of
+from alerts.named.watch import OVER, SIDES, Watch, capital, check_clear, check_scope, window_of
 from alerts.named.windows import Window
 from alerts.states import Policy
 from alerts.thresholds import BadThreshold
@@ -45,6 +46,7 @@ AFTER = [
 ]
 LONGEST_CLEAR_S = 3600
 RESERVED = {"new"}
+KEPT = ("for_s", "severity", "groups", "escalate_s", "escalate_groups", "remind_s")  # as the rule has them
 Choices = list[tuple[Any, Any]]
 
 
@@ -58,6 +60,13 @@ class RuleSentence(forms.Form):
         label=gettext_lazy("the line, with its unit"),
         max_length=40,
         widget=forms.TextInput(attrs={"placeholder": "$400, 80 %, 800 ms", "autocomplete": "off"}),
+    )
+    clear = forms.CharField(
+        label=gettext_lazy("until it is back at"),
+        max_length=40,
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": "$380, 75 %", "autocomplete": "off"}),
+        help_text=gettext_lazy("a gap keeps a figure that wobbles from opening it again and again"),
     )
     for_s = forms.TypedChoiceField(label=gettext_lazy("lasting"), choices=LASTING, coerce=int, initial=900)
     application = forms.ChoiceField(label=gettext_lazy("of application"), required=False)
@@ -84,7 +93,14 @@ class RuleSentence(forms.Form):
         widget=forms.CheckboxSelectMultiple,
     )
     escalate_s = forms.TypedChoiceField(
-        label=gettext_lazy("Unacknowledged, tell admins"), choices=AFTER, coerce=int, empty_value=None, required=False
+        label=gettext_lazy("Unacknowledged, tell admins as well"),
+        choices=AFTER,
+        coerce=int,
+        empty_value=None,
+        required=False,
+    )
+    escalate_groups = forms.MultipleChoiceField(
+        label=gettext_lazy("or these groups instead of admins"), required=False, widget=forms.CheckboxSelectMultiple
     )
     remind_s = forms.TypedChoiceField(
         label=gettext_lazy("Still open, say it again"), choices=AFTER, coerce=int, empty_value=None, required=False
@@ -114,6 +130,7 @@ class RuleSentence(forms.Form):
             "side": [(side, _(words)) for side, words in SIDES.items()],
             "groups": [(name, name) for name in Group.objects.order_by("name").values_list("name", flat=True)],
         }
+        choices["escalate_groups"] = choices["groups"]
         there: dict[str, Iterable[tuple[str, str]]] = {
             "application": ((slug, slug) for slug in sorted(names.applications)),
             "provider": sorted((slug, provider_name(slug)) for slug in names.providers),
@@ -159,11 +176,25 @@ class RuleSentence(forms.Form):
                 line = read_amount(given["line"], figure.unit, capital(_(figure.label)))
             except BadThreshold as error:
                 self.add_error("line", str(error))
+        clear = self._clear(given, line)
         if not given.get("groups") and not given.get("recipients") and "groups" not in self.errors:
             self.add_error("groups", _("Choose a group or a person, or nobody would be told."))
         if not self.errors and window is not None and line is not None:
-            self.watch = self._seen(Watch(given["figure"], window, scope, given.get("side", OVER), line))
+            self.watch = self._seen(Watch(given["figure"], window, scope, given.get("side", OVER), line, clear))
         return given
+
+    def _clear(self, given: dict[str, Any], line: Decimal | None) -> Decimal | None:
+        """The line where it is over, if it is another one."""
+        figure = NAMED[given["figure"]]
+        if not given.get("clear") or line is None:
+            return None
+        try:
+            clear = read_amount(given["clear"], figure.unit, capital(_(figure.label)))
+            check_clear(given.get("side", OVER), line, clear)
+        except BadThreshold as error:
+            self.add_error("clear", str(error))
+            return None
+        return clear
 
     def _seen(self, watch: Watch) -> Watch | None:
         """The watch, unless there is nothing for it to look at now, which is said at the figure."""
@@ -183,7 +214,7 @@ class RuleSentence(forms.Form):
 
     @property
     def sentence_fields(self) -> list[Any]:
-        return [self[name] for name in ("figure", "window", "side", "line", "for_s")]
+        return [self[name] for name in ("figure", "window", "side", "line", "clear", "for_s")]
 
     @property
     def scope_fields(self) -> list[Any]:
@@ -199,7 +230,7 @@ class RuleSentence(forms.Form):
 
     @property
     def more_fields(self) -> list[Any]:
-        return [self[name] for name in ("name", "escalate_s", "remind_s")]
+        return [self[name] for name in ("name", "escalate_s", "escalate_groups", "remind_s")]
 
     def save(self) -> Rule:
         """Write the rule; it is new unless the form has one."""
@@ -210,7 +241,7 @@ class RuleSentence(forms.Form):
         rule.slug = rule.slug or free_slug(rule.name)
         rule.thresholds = self.watch.json
         rule.clear_for_s = min(given["for_s"], LONGEST_CLEAR_S)
-        for name in ("for_s", "severity", "groups", "escalate_s", "remind_s"):
+        for name in KEPT:
             setattr(rule, name, given[name])
         rule.evaluated_at, rule.last_error = None, ""  # so that the next evaluation takes it up at once
         rule.save()
@@ -221,9 +252,7 @@ class RuleSentence(forms.Form):
 
 def initial_of(rule: Rule, *, copy: bool) -> dict[str, Any]:
     """The form's fields as a rule has them; a copy gets a name of its own."""
-    found: dict[str, Any] = {
-        name: getattr(rule, name) for name in ("for_s", "severity", "groups", "escalate_s", "remind_s")
-    }
+    found: dict[str, Any] = {name: getattr(rule, name) for name in KEPT}
     found |= {name: rule.thresholds.get(name) for name in ("figure", "window", "side")}
     found |= dict(Scope.of(rule.thresholds.get("scope")).names)
     found["name"] = "" if copy else rule.name
@@ -235,6 +264,7 @@ def initial_of(rule: Rule, *, copy: bool) -> dict[str, Any]:
         found["line"] = str(rule.thresholds.get("line", ""))
     else:
         found["line"] = watch.figure.unit.say(watch.line)
+        found["clear"] = "" if watch.clear is None else watch.figure.unit.say(watch.clear)
     return found
 
 

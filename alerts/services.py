@@ -22,8 +22,9 @@ from alerts.kinds.finding import BadThreshold, Kind
 from alerts.models import Address, Alert, Delivery, Rule, Silence
 from alerts.named.scopes import Missing
 from alerts.recipients import Directory
+from alerts.silencing import Matcher
 from alerts.states import Cause, Policy, State, Step
-from alerts.writing import Writer, status_of
+from alerts.writing import Writer, status_of, target_of
 
 logger = logging.getLogger(__name__)
 
@@ -122,17 +123,18 @@ def _look(
         alert = known.pop(subject, None)
         if alert is None and not finding.crossed:
             continue
-        quiet = bool(finding.covered_by) or writer.silenced(rule.kind, subject)
+        finding = figures.covered(finding, (alert.pending_since if alert else None) or writer.at)
+        quiet = bool(finding.covered_by) or writer.silenced(target_of(rule, finding))
         status = status_of(alert) if alert else None
-        step = states.step(status, finding.sight, _policy(rule, alert, flaps), writer.at, quiet=quiet)
+        step = states.step(status, finding.sight, policy_of_alert(rule, alert, flaps), writer.at, quiet=quiet)
         writer.follow(alert, step, finding, rule)
     _let_go(writer, rule, known)
 
 
 def _let_go(writer: Writer, rule: Rule, known: Mapping[str, Alert]) -> None:
     """Alerts whose subject is no longer there."""
-    for subject, alert in known.items():
-        quiet = writer.silenced(rule.kind, subject)
+    for alert in known.values():
+        quiet = writer.silenced(alert)
         writer.follow(alert, states.step(status_of(alert), states.GONE, Policy(), writer.at, quiet=quiet), None)
 
 
@@ -150,7 +152,8 @@ def policy_of(rule: Rule) -> Policy:
     )
 
 
-def _policy(rule: Rule, alert: Alert | None, flaps: Mapping[Flapped, int]) -> Policy:
+def policy_of_alert(rule: Rule, alert: Alert | None, flaps: Mapping[Flapped, int]) -> Policy:
+    """The same for one alert, which must be clear for longer when it comes and goes."""
     policy = policy_of(rule)
     if alert is None or alert.state not in (State.OPEN, State.ACKNOWLEDGED):
         return policy
@@ -178,12 +181,48 @@ def reopen(*, alert_id: int, by: AbstractBaseUser | None, now: datetime | None =
     return _by_hand(alert_id, _take_back, by, "", now)
 
 
+def snooze(
+    *, alert_id: int, until: datetime, by: AbstractBaseUser | None, note: str = "", now: datetime | None = None
+) -> Alert:
+    """Nothing is said about this one until then, unless it gets worse or is over. Raises states.NotPossible."""
+    return _by_hand(alert_id, lambda alert, at, quiet: states.snooze(status_of(alert), until, at), by, note, now)
+
+
+def unsnooze(*, alert_id: int, by: AbstractBaseUser | None, now: datetime | None = None) -> Alert:
+    """Take `snooze` back. Raises states.NotPossible where it is not snoozed."""
+    return _by_hand(alert_id, lambda alert, at, quiet: states.unsnooze(status_of(alert), at), by, "", now)
+
+
+def assign(
+    *,
+    alert_id: int,
+    to: AbstractBaseUser | None,
+    by: AbstractBaseUser | None,
+    note: str = "",
+    now: datetime | None = None,
+) -> Alert:
+    """It becomes a person's, who is told unless they took it themselves; None: nobody's. Raises states.NotPossible."""
+
+    def action(alert: Alert, at: datetime, quiet: bool) -> Step:
+        alert.assigned_to = to  # type: ignore[assignment]  # the user model is a setting
+        return states.assign(status_of(alert))
+
+    name = to.get_username() if to else _("nobody")
+    return _by_hand(alert_id, action, by, f"{name}: {note}" if note else name, now)
+
+
+def write_note(*, alert_id: int, note: str, by: AbstractBaseUser | None, now: datetime | None = None) -> Alert:
+    """Write something beside the timeline, also of an alert that is over."""
+    return _by_hand(alert_id, lambda alert, at, quiet: states.note(status_of(alert)), by, note, now)
+
+
 # What a person asks for, given the alert, the moment, and whether a silence covers it.
 Action = Callable[[Alert, datetime, bool], Step]
 
 
 def _take_back(alert: Alert, at: datetime, quiet: bool) -> Step:
-    newest = alert.transitions.order_by("-at", "-id").first()
+    remarks = (Cause.NOTED, Cause.ASSIGNED)
+    newest = alert.transitions.exclude(cause__in=remarks).order_by("-at", "-id").first()
     if newest is None or newest.cause != Cause.CLOSED:
         raise states.NotPossible(_("nobody resolved it by hand"))
     if Alert.objects.live().filter(rule=alert.rule, subject=alert.subject).exists():
@@ -199,19 +238,33 @@ def _by_hand(alert_id: int, action: Action, by: AbstractBaseUser | None, note: s
         at = now or timezone.now()
         alert = Alert.objects.select_related("rule").get(pk=alert_id)
         writer = Writer(at=at, directory=Directory(), silences=list(Silence.objects.in_force(at)), by=by, note=note)
-        quiet = writer.silenced(alert.rule.kind, alert.subject)
-        writer.follow(alert, action(alert, at, quiet), None)
+        writer.follow(alert, action(alert, at, writer.silenced(alert)), None)
+        writer.finish()
     return alert
 
 
 def silence(
-    *, kind: str, subject: str, until: datetime, reason: str, by: AbstractBaseUser | None, now: datetime | None = None
+    *,
+    matcher: Matcher,
+    until: datetime,
+    reason: str,
+    by: AbstractBaseUser | None,
+    starts_at: datetime | None = None,
+    now: datetime | None = None,
 ) -> Silence:
-    """No mail about what matches until then; empty matches all. Raises ValueError when `until` is not ahead."""
-    if until <= (now or timezone.now()):
-        raise ValueError(_("A silence must end in the future."))
-    person = by if by and by.pk else None
-    return Silence.objects.create(kind=kind, subject=subject, until=until, reason=reason, by=person)  # type: ignore[misc]  # the user model is a setting
+    """No mail about what matches until then, from now or from later on. Raises ValueError when `until` is not ahead."""
+    if until <= max(now or timezone.now(), starts_at or until - timedelta(seconds=1)):
+        raise ValueError(_("A silence must end in the future, after it begins."))
+    return Silence.objects.create(
+        kind=matcher.kind,
+        subject=matcher.subject,
+        severity=matcher.severity,
+        labels=dict(matcher.labels),
+        starts_at=starts_at,
+        until=until,
+        reason=reason,
+        by=by if by and by.pk else None,  # type: ignore[misc]  # the user model is a setting
+    )
 
 
 def lift(*, silence_id: int, now: datetime | None = None) -> None:

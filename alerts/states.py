@@ -4,6 +4,7 @@
 
 An alert opens when its line has been crossed for `open_after`, and is resolved when it has been clear of it for
 `clear_after`. Between the line and the clear line (hysteresis) nothing changes, so a value that wobbles says nothing.
+Nothing here reads a row or a clock: `step` is one look of an evaluation, the functions below it are what people do.
 """
 
 from __future__ import annotations
@@ -43,6 +44,10 @@ class Cause(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     CLOSED = "closed"  # resolved by a person
     UNDONE = "undone"  # a person took back the last step
+    SNOOZED = "snoozed"  # a person wants to hear of it later
+    WOKEN = "woken"  # that moment has come and it is still so
+    ASSIGNED = "assigned"  # it is somebody's now, who is told
+    NOTED = "noted"  # a person wrote something down; nothing else changed
 
 
 class NotPossible(Exception):
@@ -92,6 +97,7 @@ class Status:
     notified_at: datetime | None = None
     escalated_at: datetime | None = None
     awaits_clear: bool = False  # resolved by a person while the line was crossed: quiet until it was clear once
+    snoozed_until: datetime | None = None  # stays once it is past: see `asleep` and `_overslept`
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,17 @@ def step(status: Status | None, sight: Sight, policy: Policy, at: datetime, *, q
     if sight.clear or sight.held < status.level:
         return _settle(status, sight, policy, at, quiet)
     return _remind(replace(status, clear_since=None), policy, at, quiet)
+
+
+def asleep(status: Status, at: datetime) -> bool:
+    """Whether somebody put it off to a later moment than this."""
+    return status.snoozed_until is not None and at < status.snoozed_until
+
+
+def _overslept(status: Status, at: datetime) -> bool:
+    """Whether it must be said again because a snooze is over, and was not yet."""
+    due = status.snoozed_until is not None and at >= status.snoozed_until
+    return due and (status.notified_at is None or status.notified_at < status.snoozed_until)  # type: ignore[operator]  # not None, as `due` says
 
 
 def _begin(sight: Sight, policy: Policy, at: datetime, quiet: bool) -> Step:
@@ -182,9 +199,16 @@ def _settle(status: Status, sight: Sight, policy: Policy, at: datetime, quiet: b
         cause = Cause.GONE if sight.gone else Cause.CLEARED
         return Step(_resolved(status, at), (Move(State.RESOLVED, cause, notify=tell),))
     # The lower level was told on the way up, unless a silence lay over it all; it opens again as people left it.
-    news = status.state is State.OPEN and not status.announced and not quiet
+    news = status.state is State.OPEN and not status.announced and not quiet and not asleep(status, at)
     lower = Status(
-        status.state, at, sight.level, at, announced=status.announced or news, notified_at=at, escalated_at=at
+        status.state,
+        at,
+        sight.level,
+        at,
+        announced=status.announced or news,
+        notified_at=at,
+        escalated_at=at,
+        snoozed_until=status.snoozed_until if asleep(status, at) else None,
     )
     remains = Step(lower, (Move(status.state, Cause.LOWERED, notify=news),))
     return Step(_resolved(status, at), (Move(State.RESOLVED, Cause.LOWERED, notify=tell),), remains)
@@ -192,12 +216,17 @@ def _settle(status: Status, sight: Sight, policy: Policy, at: datetime, quiet: b
 
 def _remind(status: Status, policy: Policy, at: datetime, quiet: bool) -> Step:
     """Whatever must be said about an alert that stays open; one message at a time."""
-    if quiet or status.state is not State.OPEN:
+    if quiet or asleep(status, at):
         return Step(status)
     told = replace(status, announced=True, notified_at=at)
+    if _overslept(status, at):  # whoever had it put it off, so it is anybody's again
+        return Step(replace(told, state=State.OPEN), (Move(State.OPEN, Cause.WOKEN, notify=True),))
+    if status.state is not State.OPEN:
+        return Step(status)
     if not status.announced:
         return Step(told, (Move(State.OPEN, Cause.UNSILENCED, notify=True),))
-    if _due(policy.escalate_after, status.opened_at, at) and status.escalated_at is None:
+    waited_since = max(filter(None, (status.opened_at, status.snoozed_until)), default=None)
+    if _due(policy.escalate_after, waited_since, at) and status.escalated_at is None:
         return Step(replace(told, escalated_at=at), (Move(State.OPEN, Cause.ESCALATED, notify=True),))
     if _due(policy.remind_every, status.notified_at, at):
         return Step(told, (Move(State.OPEN, Cause.REMINDED, notify=True),))
@@ -212,7 +241,8 @@ def acknowledge(status: Status) -> Step:
     """Someone has it. Raises NotPossible unless the alert is open."""
     if status.state is not State.OPEN:
         raise NotPossible(_("it is %(state)s") % {"state": status.state})
-    return Step(replace(status, state=State.ACKNOWLEDGED), (Move(State.ACKNOWLEDGED, Cause.ACKNOWLEDGED),))
+    held = replace(status, state=State.ACKNOWLEDGED, snoozed_until=None)
+    return Step(held, (Move(State.ACKNOWLEDGED, Cause.ACKNOWLEDGED),))
 
 
 def unacknowledge(status: Status) -> Step:
@@ -235,8 +265,41 @@ def reopen(status: Status) -> Step:
     """A person takes back `close`. Raises NotPossible where the alert was not resolved by a person."""
     if status.state is not State.RESOLVED or status.opened_at is None:
         raise NotPossible(_("it is %(state)s") % {"state": status.state})
-    opened = replace(status, state=State.OPEN, resolved_at=None, clear_since=None, awaits_clear=False)
+    opened = replace(
+        status, state=State.OPEN, resolved_at=None, clear_since=None, awaits_clear=False, snoozed_until=None
+    )
     return Step(opened, (Move(State.OPEN, Cause.UNDONE),))
+
+
+def snooze(status: Status, until: datetime, at: datetime) -> Step:
+    """Nothing is said about this one alert before `until`, unless it gets worse or is over; then it is open again.
+
+    Raises NotPossible unless the alert is open or acknowledged, and where `until` is not ahead.
+    """
+    if status.state not in (State.OPEN, State.ACKNOWLEDGED):
+        raise NotPossible(_("it is %(state)s") % {"state": status.state})
+    if until <= at:
+        raise NotPossible(_("a snooze must end in the future"))
+    return Step(replace(status, snoozed_until=until), (Move(status.state, Cause.SNOOZED),))
+
+
+def unsnooze(status: Status, at: datetime) -> Step:
+    """Take `snooze` back. Raises NotPossible where it is not snoozed."""
+    if status.state not in (State.OPEN, State.ACKNOWLEDGED) or not asleep(status, at):
+        raise NotPossible(_("it is not snoozed"))
+    return Step(replace(status, snoozed_until=None), (Move(status.state, Cause.UNDONE),))
+
+
+def assign(status: Status) -> Step:
+    """It becomes somebody's, who is told; it stays open until they acknowledge it. Raises NotPossible when over."""
+    if status.state not in (State.OPEN, State.ACKNOWLEDGED):
+        raise NotPossible(_("it is %(state)s") % {"state": status.state})
+    return Step(status, (Move(status.state, Cause.ASSIGNED, notify=True),))
+
+
+def note(status: Status) -> Step:
+    """Something to remember, whatever the state: what caused it is often known only when it is over."""
+    return Step(status, (Move(status.state, Cause.NOTED),))
 
 
 def damped(policy: Policy, flaps: int) -> Policy:

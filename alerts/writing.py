@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import parseaddr
 from typing import Any
 
@@ -14,15 +14,23 @@ from django.contrib.auth.models import AbstractBaseUser
 from alerts.held import free
 from alerts.kinds import KINDS
 from alerts.kinds.finding import Finding
-from alerts.models import Alert, Channel, Delivery, Rule, Silence, Transition
+from alerts.models import Alert, Channel, Delivery, Rule, Sample, Silence, Transition
 from alerts.quiet import wanted, when
 from alerts.recipients import ADMINS, Directory
+from alerts.silencing import Silenceable, Target, labels_of
 from alerts.states import Cause, Move, State, Status, Step
 
 STATUS_FIELDS = tuple(field.name for field in fields(Status))
-SAID_FIELDS = ("kind", "title", "severity", "value", "threshold", "words", "covered_by")
-SAVED_FIELDS = (*STATUS_FIELDS, *SAID_FIELDS, "acknowledged_at", "acknowledged_by")
-TITLE_LENGTH, VALUE_LENGTH = 300, 60
+SAID_FIELDS = ("kind", "title", "severity", "value", "threshold", "words", "covered_by", "labels", "sampled_at")
+SAVED_FIELDS = (*STATUS_FIELDS, *SAID_FIELDS, "acknowledged_at", "acknowledged_by", "assigned_to")
+PEOPLE = ("acknowledged_by", "assigned_to")
+TITLE_LENGTH, VALUE_LENGTH, GROUP_LENGTH = 300, 60, 200
+# What is said together; an escalation or a reminder is about one alert.
+GROUPED = (Cause.CROSSED, Cause.UNSILENCED, Cause.CLEARED, Cause.GONE)
+# Ten deployments of a vendor fail one after the other: the first is told at once, those after it wait for each other.
+GROUP_WITHIN, GROUP_WAIT = timedelta(minutes=5), timedelta(seconds=60)
+# An alert's chart: a point a minute at first, later one for each hundredth of its life.
+SAMPLE_EVERY, SAMPLES = timedelta(minutes=1), 100
 
 
 def status_of(alert: Alert) -> Status:
@@ -42,9 +50,10 @@ class Writer:
     moves: int = 0
     touched: list[Alert] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)  # columns of those
+    samples: list[Sample] = field(default_factory=list)
 
-    def silenced(self, kind: str, subject: str) -> bool:
-        return any(s.kind in ("", kind) and s.subject in ("", subject) for s in self.silences)
+    def silenced(self, what: Silenceable) -> bool:
+        return any(silence.covers(what) for silence in self.silences)
 
     def follow(self, alert: Alert | None, step: Step, finding: Finding | None, rule: Rule | None = None) -> None:
         """Make the rows say what a step says. A new alert needs the rule and the finding."""
@@ -59,11 +68,16 @@ class Writer:
             describe(alert, finding)
         if alert.state == State.RESOLVED and before != State.RESOLVED:
             alert.title = past(alert, finding)
+        sampled = finding is not None and self._is_due(alert, finding)
+        if sampled:
+            alert.sampled_at = self.at
         if step.moves or alert.pk is None:
             alert.save()
         elif changed := {name for name, value in snapshot(alert).items() if value != stored[name]}:
             self.touched.append(alert)
             self.changed |= changed
+        if sampled:
+            self.samples.append(Sample(alert=alert, at=self.at, value=alert.value, threshold=alert.threshold))
         for move in step.moves:
             self._record(alert, before, move, finding)
             before = move.after
@@ -74,6 +88,15 @@ class Writer:
         """Write what changed without a transition: figures and clocks."""
         if self.touched:
             Alert.objects.bulk_update(self.touched, sorted(self.changed), batch_size=200)
+        Sample.objects.bulk_create(self.samples, batch_size=500)
+
+    def _is_due(self, alert: Alert, finding: Finding) -> bool:
+        """Whether the value of an alert is worth a point of its chart now."""
+        if not finding.value or alert.state == State.RESOLVED:
+            return False
+        if alert.sampled_at is None:
+            return True
+        return self.at - alert.sampled_at >= max(SAMPLE_EVERY, (self.at - alert.pending_since) / SAMPLES)
 
     def _put(self, alert: Alert, status: Status) -> None:
         if status.state is State.ACKNOWLEDGED and alert.state != State.ACKNOWLEDGED:
@@ -99,9 +122,10 @@ class Writer:
         )
         self.moves += 1
         if move.notify:
-            Delivery.objects.bulk_create(self._messages(alert, transition))
+            group = finding.group[:GROUP_LENGTH] if finding and move.cause in GROUPED else ""
+            Delivery.objects.bulk_create(self._messages(alert, transition, group))
 
-    def _messages(self, alert: Alert, transition: Transition) -> list[Delivery]:
+    def _messages(self, alert: Alert, transition: Transition, group: str) -> list[Delivery]:
         """What people and channels are told, each when it may reach them."""
         found: list[Delivery] = []
         at_once: list[str] = []
@@ -113,7 +137,18 @@ class Writer:
                 at_once.append(address)
         free(alert, at_once, self.at)
         channels = self._channels(alert, transition)
-        return [*found, *(self._message(alert, transition, one.slug, one.kind) for one in channels)]
+        found += [self._message(alert, transition, one.slug, one.kind) for one in channels]
+        return [self._grouped(one, group) for one in found] if group else found
+
+    def _grouped(self, message: Delivery, group: str) -> Delivery:
+        """One of several that belong together: it waits for those that may follow, if one of them has been told."""
+        if message.channel == "webhook" or message.held:  # a program wants each; what is held is one mail already
+            return message
+        message.group = group
+        told = Delivery.objects.of_group(message).filter(created_at__gt=self.at - GROUP_WITHIN)
+        if told.exclude(transition__at=self.at).exists():
+            message.due_at = self.at + GROUP_WAIT
+        return message
 
     def _message(
         self, alert: Alert, transition: Transition, recipient: str, channel: str = "email", **more: Any
@@ -128,7 +163,7 @@ class Writer:
         )
 
     def _channels(self, alert: Alert, transition: Transition) -> list[Channel]:
-        if not self.directory.channels:
+        if not self.directory.channels or transition.cause == Cause.ASSIGNED:
             return []
         if transition.after == State.RESOLVED:
             slugs = Delivery.objects.told(alert, channel=True)
@@ -138,16 +173,26 @@ class Writer:
 
     def _recipients(self, alert: Alert, transition: Transition) -> list[str]:
         rule = alert.rule
+        if transition.cause == Cause.ASSIGNED:
+            return self._assignee(alert)
         if transition.after == State.RESOLVED:  # those who know that it began, and nobody else
             return self.directory.without(rule, Delivery.objects.told(alert))
         people = self.directory.of_rule(rule, KINDS[rule.kind].groups if rule.kind in KINDS else ("ops",))
         if transition.cause == Cause.ESCALATED:
-            people = self.directory.without(rule, [*people, *self.directory.of_group(ADMINS)])
+            further = [one for group in rule.escalate_groups for one in self.directory.of_group(group)]
+            people = self.directory.without(rule, [*people, *(further or self.directory.of_group(ADMINS))])
         return [one for one in people if wanted(self.directory.wishes(one), alert.severity)]
+
+    def _assignee(self, alert: Alert) -> list[str]:
+        """Whoever was given it by somebody else; a rule's opt-out does not hold for what is theirs."""
+        person = alert.assigned_to
+        if person is None or not person.is_active or not person.email:
+            return []
+        return [] if self.by is not None and self.by.pk == person.pk else [person.email]
 
 
 def snapshot(alert: Alert) -> dict[str, Any]:
-    return {name: getattr(alert, name if name != "acknowledged_by" else "acknowledged_by_id") for name in SAVED_FIELDS}
+    return {name: getattr(alert, f"{name}_id" if name in PEOPLE else name) for name in SAVED_FIELDS}
 
 
 def describe(alert: Alert, finding: Finding) -> None:
@@ -156,12 +201,23 @@ def describe(alert: Alert, finding: Finding) -> None:
         return
     alert.value = finding.value[:VALUE_LENGTH]
     alert.covered_by = finding.covered_by
+    alert.labels = labels_of_finding(finding)
     if finding.crossed and finding.level == alert.level:
         alert.kind = alert.rule.kind
         alert.title = short(finding.title)
         alert.severity = finding.severity or alert.rule.severity
         alert.threshold = finding.threshold[:VALUE_LENGTH]
         alert.words = finding.words
+
+
+def labels_of_finding(finding: Finding) -> dict[str, str]:
+    """What its subject names and what its kind adds."""
+    return {**labels_of(finding.subject), **finding.labels}
+
+
+def target_of(rule: Rule, finding: Finding) -> Target:
+    """A finding as silences see it."""
+    return Target(rule.kind, finding.subject, finding.severity or rule.severity, labels_of_finding(finding))
 
 
 def past(alert: Alert, finding: Finding | None) -> str:

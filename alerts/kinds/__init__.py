@@ -14,6 +14,7 @@ PLANNERS = ("ops", "manager")
 # In the order of evaluation: whatever watches the others comes last.
 KINDS: dict[str, Kind] = {
     "budget": Kind(
+        unit="usd",
         label=_("a budget for the month is used up to"),
         evaluate=money.budgets,
         thresholds={
@@ -24,6 +25,7 @@ KINDS: dict[str, Kind] = {
         escalate_s=24 * 3600,
     ),
     "budget-forecast": Kind(
+        unit="usd",
         label=_("the month is on course to end above this share of a budget"),
         evaluate=money.forecasts,
         thresholds={
@@ -62,6 +64,7 @@ KINDS: dict[str, Kind] = {
         escalate_s=3600,
     ),
     "heartbeat": Kind(
+        unit="s",
         label=_("a batch job has not pinged in time, or says that it failed"),
         evaluate=heartbeats.missed,
         severity="critical",

@@ -25,14 +25,15 @@ def watched(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Fi
 
 def finding_of(figures: Figures, watch: Watch, reading: Reading) -> Finding:
     """An unknown value holds no line crossed: what cannot be seen cannot be claimed to go on."""
-    crossed = watch.crossed(reading)
+    sight = watch.sight(reading)
+    crossed = sight.crossed
     value = said(watch, reading)
     title = _("%(what)s: %(value)s, %(against)s") if crossed else _("%(what)s: %(value)s, not %(against)s")
     return Finding(
         subject=watch.subject[:200],
         title=title % {"what": capital(watch.what), "value": value, "against": watch.against},
         crossed=crossed,
-        clear=not crossed,
+        clear=sight.clear,
         value="" if reading.value is None else f"{reading.value.quantize(Decimal('0.0001')).normalize():f}",
         threshold=f"{watch.line:f}",
         words=words_of(figures, watch, reading) if crossed else Words(page=watch.figure.path(watch.scope)),

@@ -1,4 +1,12 @@
-"""What an evaluator gives back, and what a kind of rule is."""
+"""What an evaluator gives back, and what a kind of rule is: the interface that every kind keeps to.
+
+A kind is one function `evaluate(figures, asked, live)` that looks at one rule's subjects and returns a `Finding` for
+each that is of interest, and for each subject in `live`, which has an alert already; a subject that it no longer
+returns is taken as gone. It only says how things stand now: for how long a line must be crossed, flaps, reminders,
+escalation, silences, snoozes and who is told happen outside of it, in `alerts.states` and `alerts.services`.
+
+docs/how-to/add-an-alert-kind.md goes through it step by step.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +49,11 @@ class Words(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How one subject stands now, as `alerts.states.Sight` and in words; `title` names the subject and the amount."""
+    """How one subject stands now, as `alerts.states.Sight` and in words; `title` names the subject and the amount.
+
+    `crossed` and `clear` are both False between a line and its clear line. `value` and `threshold` are decimal text in
+    the kind's `unit`; the alert's page draws them, so they must be the same quantity or `threshold` be empty.
+    """
 
     subject: str
     title: str
@@ -54,6 +66,9 @@ class Finding:
     threshold: str = ""
     severity: str = ""  # empty: the rule's
     covered_by: str = ""  # the subject of a larger alert that speaks for this one
+    depends_on: tuple[str, ...] = ()  # subjects, of any kind, whose alerts speak for this one if it began with theirs
+    group: str = ""  # what is said together: messages of one group that wait at the same time are one mail
+    labels: Mapping[str, str] = field(default_factory=dict)  # what silences may match, besides what the subject names
     words: Words = field(default_factory=lambda: Words())
 
     @property
@@ -78,6 +93,7 @@ class Kind:
     escalate_s: int | None = None
     shipped: bool = True  # every installation starts with one of it; else people make theirs
     say: Callable[[Mapping[str, Any]], str] | None = None  # what a rule looks for, where its numbers do not say it
+    unit: str = "count"  # of values and thresholds, for the chart: count, usd, percent, ms, s
     every_s: int = 0  # least time between two evaluations, for figures that are dear and move slowly
 
     def read(self, given: Mapping[str, Any]) -> Asked:

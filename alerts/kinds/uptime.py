@@ -65,8 +65,20 @@ def is_down(figures: Figures, outage: Outage, covered_by: str) -> Finding:
         threshold="0",
         since=outage.started_at,
         covered_by=covered_by,
+        depends_on=depends_on(deployment),
+        group=f"provider:{deployment.provider}",
+        labels=labels_of(deployment),
         words=words_of(deployment, outage, lasted),
     )
+
+
+def depends_on(deployment: Deployment) -> tuple[str, ...]:
+    """Where the vendor refuses or does not answer for the account that rents its machine, look there."""
+    return (f"account:{deployment.lease.account.slug}",) if deployment.lease else ()
+
+
+def labels_of(deployment: Deployment) -> dict[str, str]:
+    return {"provider": deployment.provider, "model": deployment.model}
 
 
 def words_of(deployment: Deployment, outage: Outage, lasted: str) -> Words:
@@ -158,5 +170,7 @@ def is_up(figures: Figures, deployment: Deployment) -> Finding:
         crossed=False,
         clear=True,
         value="0",
+        group=f"provider:{deployment.provider}",
+        labels=labels_of(deployment),
         words=Words(todo=_("Nothing to do; it answers its checks again."), facts=facts, page=page, over=over),
     )

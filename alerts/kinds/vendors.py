@@ -59,8 +59,8 @@ def account_polled(figures: Figures, asked: Asked, account: Account, feeds: list
         title=title % {"name": account.name, "span": lasted},
         crossed=True,
         clear=False,
-        value=str(int((figures.now - min(silent)).total_seconds())),
-        threshold=number(asked.one("failures")),
+        value="" if unasked else str(max(feed.failures for feed in bad)),
+        threshold="" if unasked else number(asked.one("failures")),
         words=Words(
             todo=_("See whether the worker and beat processes run: the vendor was not asked.")
             if unasked

@@ -6,7 +6,7 @@ from alerts.models.channels import Channel, ChannelKind
 from alerts.models.deliveries import Address, Delivery, DeliveryState, Held, OptOut, UsedLink
 from alerts.models.preferences import Digest, Preference
 from alerts.models.rules import Rule, Severity
-from alerts.models.states import REASONS, Alert, AlertState, Silence, Transition, cause_choices
+from alerts.models.states import REASONS, Alert, AlertState, Sample, Silence, Transition, cause_choices
 
 __all__ = [
     "REASONS",
@@ -22,6 +22,7 @@ __all__ = [
     "OptOut",
     "Preference",
     "Rule",
+    "Sample",
     "Severity",
     "Silence",
     "Transition",

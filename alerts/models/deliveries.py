@@ -37,6 +37,7 @@ class Delivery(models.Model):
     state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING)
     attempts = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField()
+    group = models.CharField(max_length=200, blank=True)  # messages of one group that wait together are one mail
     held = models.CharField(max_length=10, choices=Held.choices, blank=True)  # then it leaves with others like it
     claimed_until = models.DateTimeField(null=True)
     answer = models.TextField(blank=True)  # what the server said last

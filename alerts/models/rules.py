@@ -27,7 +27,8 @@ class Rule(models.Model):
     thresholds = models.JSONField(default=dict, blank=True)
     for_s = models.PositiveIntegerField(default=0)  # how long a state must last before it opens
     clear_for_s = models.PositiveIntegerField(default=0)  # and how long it must be over before it is resolved
-    escalate_s = models.PositiveIntegerField(null=True, blank=True)  # unacknowledged for so long: admins are told
+    escalate_s = models.PositiveIntegerField(null=True, blank=True)  # unacknowledged for so long: others are told too
+    escalate_groups = ArrayField(models.CharField(max_length=150), default=list, blank=True)  # they; empty: admins
     remind_s = models.PositiveIntegerField(null=True, blank=True)  # said again while it is open; NULL: once is enough
     enabled = models.BooleanField(default=True)
     recipients = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True)  # nobody named: the groups of its kind

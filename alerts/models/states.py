@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from alerts.models.rules import Rule, Severity
 from alerts.querysets import AlertQuerySet, SilenceQuerySet
+from alerts.silencing import Matcher, Silenceable
 from alerts.states import Cause
 
 
@@ -33,6 +34,10 @@ REASONS = {
     Cause.ACKNOWLEDGED: _("somebody has it"),
     Cause.CLOSED: _("resolved by hand"),
     Cause.UNDONE: _("taken back"),
+    Cause.SNOOZED: _("put off"),
+    Cause.WOKEN: _("still so after the snooze"),
+    Cause.ASSIGNED: _("given to somebody"),
+    Cause.NOTED: _("a note"),
 }
 
 
@@ -60,6 +65,10 @@ class Alert(models.Model):
     opened_at = models.DateTimeField(null=True)
     acknowledged_at = models.DateTimeField(null=True)
     acknowledged_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    assigned_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="assigned_alerts"
+    )
+    snoozed_until = models.DateTimeField(null=True)  # it stays once it is past
     clear_since = models.DateTimeField(null=True)  # the line is no longer crossed since
     resolved_at = models.DateTimeField(null=True)
     announced = models.BooleanField(default=False)  # someone was told that it is open, so that its end is told as well
@@ -67,6 +76,8 @@ class Alert(models.Model):
     escalated_at = models.DateTimeField(null=True)
     awaits_clear = models.BooleanField(default=False)  # resolved by a person while it was so: quiet until it was not
     covered_by = models.CharField(max_length=200, blank=True)  # the larger alert's subject that speaks for this one
+    labels = models.JSONField(default=dict, blank=True)  # what silences match besides the subject: `alerts.labels`
+    sampled_at = models.DateTimeField(null=True)  # when its value was last kept for the chart
 
     objects = AlertQuerySet.as_manager()
 
@@ -120,11 +131,33 @@ class Transition(models.Model):
         return str(REASONS[Cause(self.cause)]) if self.cause in REASONS else self.cause
 
 
+class Sample(models.Model):
+    """The value of an alert at a moment, for the chart of its timeline; kept ever more seldom the longer it lasts."""
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="samples")
+    at = models.DateTimeField()
+    value = models.CharField(max_length=60)  # decimal text, as in the alert
+    threshold = models.CharField(max_length=60, blank=True)
+
+    class Meta:
+        ordering = ["at", "id"]
+        indexes = [models.Index(fields=["alert", "at"], name="sample_of_an_alert")]
+
+    def __str__(self) -> str:
+        return f"{self.value} at {self.at:%Y-%m-%d %H:%M}"
+
+
 class Silence(models.Model):
-    """Alerts that nobody wants mail about for a while."""
+    """Alerts that nobody wants mail about for a while; what is left empty matches everything.
+
+    One that begins later is a maintenance window for whatever it matches.
+    """
 
     kind = models.CharField(max_length=40, blank=True)
-    subject = models.CharField(max_length=200, blank=True)
+    subject = models.CharField(max_length=200, blank=True)  # `*` stands for anything
+    severity = models.CharField(max_length=10, choices=Severity.choices, blank=True)
+    labels = models.JSONField(default=dict, blank=True)  # each of them must be so
+    starts_at = models.DateTimeField(null=True)  # NULL: at once
     until = models.DateTimeField()
     reason = models.CharField(max_length=200)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
@@ -137,3 +170,10 @@ class Silence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind or '*'} {self.subject or '*'}"
+
+    @property
+    def matcher(self) -> Matcher:
+        return Matcher(self.kind, self.subject, self.severity, self.labels)
+
+    def covers(self, what: Silenceable) -> bool:
+        return self.matcher.matches(what)

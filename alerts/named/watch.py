@@ -14,6 +14,7 @@ from alerts.named import NAMED
 from alerts.named.figure import NamedFigure, Reading
 from alerts.named.scopes import DIMENSIONS, Scope
 from alerts.named.windows import Window
+from alerts.states import Sight
 from alerts.thresholds import BadThreshold
 
 OVER: Final = "over"
@@ -23,14 +24,15 @@ SIDES = {OVER: gettext_noop("over"), UNDER: gettext_noop("under")}
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """As a rule's `thresholds` keep it: `{"figure", "window", "scope": {dimension: name}, "side", "line": "500"}`; the
-    line is decimal text in the figure's unit."""
+    """As a rule's `thresholds` keep it: `{"figure", "window", "scope": {dimension: name}, "side", "line": "500"}`, and
+    `"clear": "450"` where it is over only there (hysteresis); lines are decimal text in the figure's unit."""
 
     key: str
     window: Window
     scope: Scope
     side: str
     line: Decimal
+    clear: Decimal | None = None  # None: the line itself
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Watch:
@@ -44,7 +46,10 @@ class Watch:
             raise BadThreshold(_("A line is crossed over or under, not “%(name)s”.") % {"name": side})
         scope = Scope.of(given.get("scope"))
         check_scope(figure, scope)
-        return cls(key, window_of(figure, str(given.get("window", ""))), scope, side, line_of(given.get("line")))
+        line = line_of(given.get("line"))
+        clear = line_of(given["clear"]) if given.get("clear") not in (None, "") else None
+        check_clear(side, line, clear)
+        return cls(key, window_of(figure, str(given.get("window", ""))), scope, side, line, clear)
 
     @property
     def json(self) -> dict[str, Any]:
@@ -54,7 +59,7 @@ class Watch:
             "scope": dict(self.scope.names),
             "side": self.side,
             "line": f"{self.line:f}",
-        }
+        } | ({} if self.clear is None else {"clear": f"{self.clear:f}"})
 
     @property
     def figure(self) -> NamedFigure:
@@ -74,7 +79,20 @@ class Watch:
     @property
     def against(self) -> str:
         """`over $500`."""
-        return f"{_(SIDES[self.side])} {self.figure.unit.say(self.line)}"
+        said = f"{_(SIDES[self.side])} {self.figure.unit.say(self.line)}"
+        if self.clear is None:
+            return said
+        return _("%(over)s, until it is back at %(clear)s") % {"over": said, "clear": self.figure.unit.say(self.clear)}
+
+    def sight(self, reading: Reading) -> Sight:
+        """Between the line and its clear line nothing changes; what is unknown holds no line crossed."""
+        crossed = self.crossed(reading)
+        return Sight(crossed, not crossed and self._cleared(reading))
+
+    def _cleared(self, reading: Reading) -> bool:
+        if reading.value is None or self.clear is None:
+            return True
+        return reading.value <= self.clear if self.side == OVER else reading.value >= self.clear or reading.at_least
 
     def crossed(self, reading: Reading) -> bool:
         """What is unknown crosses nothing, and a lower bound is under no line."""
@@ -83,6 +101,15 @@ class Watch:
         if self.side == OVER:
             return reading.value > self.line
         return reading.value < self.line and not reading.at_least
+
+
+def check_clear(side: str, line: Decimal, clear: Decimal | None) -> None:
+    """Raises BadThreshold for a clear line on the wrong side of the line."""
+    if clear is None or (clear <= line if side == OVER else clear >= line):
+        return
+    if side == OVER:
+        raise BadThreshold(_("It is over once it is back at the line or below; give less than the line."))
+    raise BadThreshold(_("It is over once it is back at the line or above; give more than the line."))
 
 
 def window_of(figure: NamedFigure, name: str) -> Window:

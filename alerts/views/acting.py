@@ -28,6 +28,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from alerts import links, services
 from alerts.forms import NoteForm, SilenceForm
 from alerts.models import Alert, OptOut, Rule
+from alerts.silencing import Matcher
 from alerts.states import NotPossible
 
 Person = AbstractUser
@@ -133,7 +134,9 @@ def silence(request: HttpRequest, pk: int) -> HttpResponse:
     def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
         until = timezone.now() + timedelta(hours=data["hours"])
         subject = "" if data["whole_kind"] else alert.subject
-        made = services.silence(kind=alert.rule.kind, subject=subject, until=until, reason=data["reason"], by=person)
+        made = services.silence(
+            matcher=Matcher(alert.rule.kind, subject), until=until, reason=data["reason"], by=person
+        )
         return reverse("alerts:lift", args=[made.pk])
 
     return _acting(request, pk, "silence", "alerts.add_silence", SilenceForm, act)

@@ -90,7 +90,7 @@ def alert(request: HttpRequest, pk: int) -> HttpResponse:
         "timeline": list(found.transitions.select_related("by")),
         "deliveries": list(deliveries),
         "lasted": found.lasted,
-        "silences": list(Silence.objects.covering(found, now).select_related("by")),
+        "silences": Silence.objects.covering(found, now),
         "earlier": list(Alert.objects.earlier(found)[:10]),
         "may_act": request.user.has_perm("alerts.change_alert"),
         "live": found.state in (State.OPEN, State.ACKNOWLEDGED),

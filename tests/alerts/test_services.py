@@ -14,6 +14,7 @@ from alerts import services
 from alerts.defaults import ensure_defaults
 from alerts.kinds import KINDS
 from alerts.models import Address, Alert, Delivery, OptOut, Rule, Transition
+from alerts.silencing import Matcher
 from alerts.states import NotPossible
 from tests.alerts.conftest import Scene, person
 
@@ -133,7 +134,7 @@ def test_of_a_budgets_levels_only_the_highest_is_open(scene: Scene, ops: Any) ->
 
 def test_a_silence_keeps_the_mail_back_until_it_ends(scene: Scene, ops: Any) -> None:
     until = scene.now + timedelta(minutes=10)
-    services.silence(kind="outage", subject="a", until=until, reason="moving", by=ops, now=scene.now)
+    services.silence(matcher=Matcher("outage", "a"), until=until, reason="moving", by=ops, now=scene.now)
     scene.set("a", True)
     scene.set("b", True)
     scene.look()
@@ -144,7 +145,7 @@ def test_a_silence_keeps_the_mail_back_until_it_ends(scene: Scene, ops: Any) -> 
 
 def test_a_lifted_silence_ends_now(scene: Scene, ops: Any) -> None:
     until = scene.now + timedelta(days=10)
-    made = services.silence(kind="", subject="", until=until, reason="all", by=ops, now=scene.now)
+    made = services.silence(matcher=Matcher(), until=until, reason="all", by=ops, now=scene.now)
     scene.set("a", True)
     scene.look()
     services.lift(silence_id=made.pk, now=scene.now)
