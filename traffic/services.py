@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 from django.conf import settings
-from django.db import connection
+from django.db import DataError, connection
 
 from providers.models import Deployment
 from traffic import ratings
@@ -96,6 +96,21 @@ def store(rows: Sequence[RequestRow], also: Also | None = None) -> IngestResult:
     if ratings.any_waits():
         ratings.attach_waiting(arrived=names_of(rows, result))
     return result
+
+
+def store_apart(rows: Sequence[RequestRow]) -> list[RequestRow]:
+    """Write a batch; rows that the database refuses for what they hold are returned, and cost no other row.
+
+    Halves are tried apart until the rows at fault stand alone. A half that is repeated changes nothing.
+    """
+    try:
+        store(rows)
+    except DataError:
+        if len(rows) == 1:
+            return list(rows)
+        middle = len(rows) // 2
+        return store_apart(rows[:middle]) + store_apart(rows[middle:])
+    return []
 
 
 def names_of(rows: Sequence[RequestRow], result: IngestResult) -> set[str]:

@@ -9,6 +9,8 @@ from django.http import HttpRequest
 from providers.rest.errors import ApiError
 
 CHUNK = 1 << 16
+# Telemetry shrinks to a twentieth; what shrinks to less than this is made to fill memory. Small bodies may.
+MAX_RATIO, RATIO_FROM = 250, 4 << 20
 WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
@@ -37,14 +39,21 @@ def inflate(request: HttpRequest, limit: int, window: int) -> bytes:
     """Decompress as it comes in, so that a bomb is noticed at the limit and not in memory."""
     machine = zlib.decompressobj(window)
     parts: list[bytes] = []
-    size = 0
+    size = given = 0
     try:
         while chunk := request.read(CHUNK):
+            given += len(chunk)
+            if machine.eof:
+                raise ApiError(400, "Something follows the compressed body; send one stream.")
             while chunk:
                 part = machine.decompress(chunk, CHUNK)
                 size += len(part)
                 if size > limit:
                     raise too_large(limit)
+                if size > RATIO_FROM and size > MAX_RATIO * given:
+                    raise ApiError(
+                        413, f"The body unpacks to more than {MAX_RATIO} times its size; send smaller batches."
+                    )
                 parts.append(part)
                 chunk = machine.unconsumed_tail
         parts.append(machine.flush())
@@ -52,6 +61,8 @@ def inflate(request: HttpRequest, limit: int, window: int) -> bytes:
         raise ApiError(400, "The body is not what its Content-Encoding says.") from None
     if not machine.eof:
         raise ApiError(400, "The compressed body ends too early.")
+    if machine.unused_data:
+        raise ApiError(400, "Something follows the compressed body; send one stream.")
     return b"".join(parts)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.urls import path
 
 from traffic.ingest.litellm import webhook
-from traffic.ingest.otlp.views import dropped, traces
+from traffic.ingest.otlp.views import logs, metrics, traces
 
 urlpatterns = [
     path("v1/traces", traces, name="otlp_traces"),
-    path("v1/metrics", dropped, name="otlp_metrics"),
-    path("v1/logs", dropped, name="otlp_logs"),
+    path("v1/metrics", metrics, name="otlp_metrics"),
+    path("v1/logs", logs, name="otlp_logs"),
     path("ingest/litellm", webhook, name="litellm"),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,6 +35,7 @@ CACHE_WRITE = (
     "gen_ai.usage.cache_creation_input_tokens", "gen_ai.usage.input_tokens.cache_write",
     "llm.token_count.prompt_details.cache_write",
 )  # fmt: skip
+TOTAL = ("gen_ai.usage.total_tokens", "llm.usage.total_tokens", "llm.token_count.total")
 CACHE_WRITE_1H = ("anthropic.usage.cache_creation.ephemeral_1h_input_tokens",)
 REASONING = (
     "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens", "llm.usage.reasoning_tokens",
@@ -70,8 +72,9 @@ CONTENT = (
     "llm.prompts", "traceloop.entity.input", "traceloop.entity.output",
 )  # fmt: skip
 
-MOST = 10**12  # tokens of one request; more is no count
+MOST = 10**9  # tokens of one request; more is no count
 LONGEST = 2_000  # characters of one attribute that is kept raw
+MOST_KEPT = 256  # attributes of one span that are kept raw
 
 
 def first(span: Span, names: tuple[str, ...]) -> Any:
@@ -96,17 +99,38 @@ def written(value: Any, limit: int = 200) -> str:
 
 
 def count(span: Span, names: tuple[str, ...]) -> int | None:
-    """A count that may have come as text or float; None for what is none: negative, absurd or not a number."""
-    value = first(span, names)
-    if type(value) is int:
-        return value if 0 <= value <= MOST else None
-    if value is None or isinstance(value, bool):
-        return None
+    """A count that may have come as text or float; None where there is none, or it is none (`NoCount` tells)."""
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        return whole(first(span, names))
+    except NoCount:
         return None
-    return int(number) if math.isfinite(number) and 0 <= number <= MOST else None
+
+
+class NoCount(ValueError):
+    """Something stands where a count should be: negative, a fraction, absurdly large, or no number."""
+
+
+def whole(value: Any) -> int | None:
+    """A count; None for None. Raises NoCount."""
+    if type(value) is int:
+        number: float = value
+    elif value is None:
+        return None
+    else:
+        number = number_of(value)
+    if not 0 <= number <= MOST or number != int(number):
+        raise NoCount
+    return int(number)
+
+
+def number_of(value: Any) -> float:
+    """A number that may have come as text; NaN for what is none, so that no comparison holds."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return math.nan
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def flag(span: Span, names: tuple[str, ...]) -> bool | None:
@@ -169,13 +193,16 @@ def response_id_of(span: Span) -> str | None:
             inside = json.loads(answer).get("id")
         except (ValueError, RecursionError, AttributeError):
             return None
-        return inside[:200] if isinstance(inside, str) else None
+        # JSON can spell half of a pair of surrogates, which no encoding takes.
+        return written(inside.encode("utf-8", "replace").decode()) or None if isinstance(inside, str) else None
     return None
 
 
 def without_content(span: Span) -> dict[str, Any]:
     """Attributes for later repricing, without what people wrote and without what is too long to be a fact."""
     kept = {name: value for name, value in span.attributes.items() if not is_content(name) and is_short(value)}
+    if len(kept) > MOST_KEPT:
+        kept = dict(islice(kept.items(), MOST_KEPT))
     return {"span": span.name, "scope": span.scope, "service": span.resource.get("service.name"), "attributes": kept}
 
 

@@ -7,36 +7,48 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from traffic.ingest.native import Directory
-from traffic.ingest.otlp import names
-from traffic.ingest.otlp.spans import Span
+from traffic.ingest.otlp import doubts, names
+from traffic.ingest.otlp.spans import Bad, Span
 from traffic.ingest.otlp.twins import groups, merged
-from traffic.ingest.rows import RequestRow, Tokens
+from traffic.ingest.otlp.usage import tokens_of
+from traffic.ingest.rows import RequestRow
 from traffic.keys import Caller
 
 YEAR_1970 = datetime(1970, 1, 1, tzinfo=UTC)
+LONGEST_MS = 86_400_000.0  # a call that lasts longer has a clock that is wrong
 
 
 @dataclass
 class Read:
-    """What became of the spans of one export."""
+    """What became of the items of one export."""
 
     rows: list[RequestRow] = field(default_factory=list)
-    ignored: int = 0  # spans that are no model request
+    unread: int = 0  # that tell of no call to a model
     rejected: int = 0
     reason: str = ""  # of the first that was rejected
 
+    def reject(self, reason: str) -> None:
+        self.rejected += 1
+        self.reason = self.reason or reason
 
-def rows_of(spans: Iterable[Span], caller: Caller, directory: Directory, now: datetime) -> Read:
+
+def rows_of(spans: Iterable[Span | Bad | None], caller: Caller, directory: Directory, now: datetime) -> Read:
     """One row for each call to a model, however many spans it has, under the id of the outermost."""
     read = Read()
     requests: dict[tuple[str, str], Span] = {}
     parents: dict[tuple[str, str], str] = {}
     for span in spans:
+        if span is None:
+            read.unread += 1
+            continue
+        if isinstance(span, Bad):
+            read.reject(span.reason)
+            continue
         parents[span.trace_id, span.span_id] = span.parent_id
         if names.is_request(span):
             requests[span.trace_id, span.span_id] = span
         else:
-            read.ignored += 1
+            read.unread += 1
     oldest = now - timedelta(days=directory.retention_days)
     for root, of_call in groups(requests, parents):
         rows = []
@@ -45,8 +57,7 @@ def rows_of(spans: Iterable[Span], caller: Caller, directory: Directory, now: da
             if started_at is not None and oldest <= started_at <= now + timedelta(days=1):
                 rows.append((span, row_of(span, root, started_at, caller, directory)))
                 continue
-            read.rejected += 1
-            read.reason = read.reason or "A span starts before what is kept, or more than a day ahead of our clock."
+            read.reject("A span starts before what is kept, or more than a day ahead of our clock.")
         if rows:
             row = rows[0][1] if len(rows) == 1 else merged(rows)
             row.links = links_of(root, of_call, parents)
@@ -78,10 +89,17 @@ def moment(ns: int) -> datetime | None:
 
 
 def row_of(span: Span, root: Span, started_at: datetime, caller: Caller, directory: Directory) -> RequestRow:
-    latency = (span.end_ns - span.start_ns) / 1e6 if span.end_ns >= span.start_ns > 0 else None
-    ttft = ttft_ms(span)
+    found = [*span.doubts]
+    latency, ttft = latency_ms(span, found), ttft_ms(span)
+    if latency is not None and ttft is not None and ttft > latency:
+        ttft = None
+        found.append(doubts.LATE_FIRST)
     deployment = directory.endpoints.get(names.endpoint_of(span)) or directory.services.get(service_of(span))
     streamed = names.flag(span, names.STREAMED)
+    outcome, tokens = outcome_of(span), tokens_of(span, found)
+    raw = names.without_content(span)
+    if found:
+        raw["doubts"] = found
     return RequestRow(
         external_id=external_id(root.trace_id, root.span_id),
         started_at=started_at,
@@ -90,17 +108,34 @@ def row_of(span: Span, root: Span, started_at: datetime, caller: Caller, directo
         source="otlp",
         application_id=application_of(span, caller, directory),
         deployment_id=deployment.id if deployment else None,
-        outcome=outcome_of(span),
-        http_status=names.count(span, names.STATUS),
+        outcome=outcome,
+        http_status=status_of(span),
         error_type=error_of(span),
         latency_ms=latency,
-        ttft_ms=ttft if latency is None or ttft is None or ttft <= latency else None,
+        ttft_ms=ttft,
         streamed=bool(streamed) or ttft is not None,
         response_id=names.response_id_of(span),
-        tokens=tokens_of(span),
+        tokens=tokens,
         user=names.text(span, names.USER),
-        raw=names.without_content(span),
+        raw=raw,
     )
+
+
+def latency_ms(span: Span, found: list[str]) -> float | None:
+    """From start to end; None with a doubt where the two cannot be."""
+    if span.end_ns == 0:
+        found.append(doubts.NO_END)
+        return None
+    latency = (span.end_ns - span.start_ns) / 1e6
+    if 0 <= latency <= LONGEST_MS:
+        return latency
+    found.append(doubts.BACKWARDS if latency < 0 else doubts.ENDLESS)
+    return None
+
+
+def status_of(span: Span) -> int | None:
+    found = names.count(span, names.STATUS)
+    return found if found is not None and 100 <= found <= 599 else None
 
 
 def service_of(span: Span) -> str:
@@ -117,30 +152,18 @@ def application_of(span: Span, caller: Caller, directory: Directory) -> int | No
 
 def ttft_ms(span: Span) -> float | None:
     """To the first chunk of content; None when the emitter does not say, never the whole latency."""
-    for name, factor in (*((name, 1000.0) for name in names.TTFT_S), ("ttft_ms", 1.0)):
+    for name, factor in TTFT:
         value = span.attributes.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value * factor < 1e9:
-            return float(value) * factor
+        if value is not None and 0 <= (ms := names.number_of(value) * factor) <= LONGEST_MS:
+            return ms
     for name, at, _attributes in span.events:
         if name in names.FIRST_TOKEN and at >= span.start_ns > 0:
-            return (at - span.start_ns) / 1e6
+            ms = (at - span.start_ns) / 1e6
+            return ms if ms <= LONGEST_MS else None
     return None
 
 
-def tokens_of(span: Span) -> Tokens | None:
-    """Five disjoint classes. Input includes what was cached unless it cannot: then it excludes it."""
-    flat = span.name.startswith("claude_code.")
-    given = names.count(span, names.FLAT_INPUT if flat else names.INPUT)
-    output = names.count(span, names.FLAT_OUTPUT if flat else names.OUTPUT)
-    if given is None and output is None:
-        return None
-    read = names.count(span, names.FLAT_CACHE_READ if flat else names.CACHE_READ) or 0
-    written = names.count(span, names.FLAT_CACHE_WRITE if flat else names.CACHE_WRITE) or 0
-    given, output = given or 0, output or 0
-    uncached = given if flat or read + written > given else given - read - written
-    hour = min(names.count(span, names.CACHE_WRITE_1H) or 0, written) if written else 0
-    reasoning = min(names.count(span, names.REASONING) or 0, output)
-    return Tokens(uncached, read, written - hour, hour, output, reasoning)
+TTFT = (*((name, 1000.0) for name in names.TTFT_S), ("ttft_ms", 1.0))
 
 
 def error_of(span: Span) -> str | None:

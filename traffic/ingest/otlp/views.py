@@ -1,7 +1,10 @@
-"""`POST /v1/traces` as the protocol wants it; metrics and logs are taken with thanks, and nothing of them is kept."""
+"""OTLP over HTTP as the protocol wants it: the answer in the encoding of the request, and after the commit."""
 
 from __future__ import annotations
 
+import psycopg
+import psycopg_pool
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -10,70 +13,93 @@ from django.views.decorators.http import require_POST
 from providers.rest.errors import ApiError
 from traffic.access import authenticate
 from traffic.ingest.body import read_body
+from traffic.ingest.otlp import plain, protobuf
 from traffic.ingest.otlp.rows import Read, rows_of
-from traffic.ingest.otlp.spans import Unreadable, from_json, from_protobuf
-from traffic.services import directory, store
+from traffic.ingest.otlp.spans import Signal, Unreadable
+from traffic.services import directory, store_apart
 
 MAX_BYTES = 64 << 20
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
+RETRY_AFTER_S = 2  # a Python exporter gives up on what would take more than ten seconds
+# Other writers' rows in the way, or no database: the same batch may pass in a moment.
+AWAY = (OperationalError, InterfaceError, IntegrityError, psycopg.OperationalError, psycopg_pool.PoolTimeout)
 
 
 @csrf_exempt
 @require_POST
 def traces(request: HttpRequest) -> HttpResponse:
-    """Answered after the commit; the database away is a 503, which exporters retry, unlike a 500."""
-    try:
-        caller = authenticate(request, "ingest")
-        spans = from_protobuf if encoding_of(request) == PROTOBUF else from_json
-        read = rows_of(spans(read_body(request, MAX_BYTES)), caller, directory.get(), timezone.now())
-    except Unreadable as error:
-        return refused(request, ApiError(400, f"This is no OTLP request: {error}"))
-    except ApiError as error:
-        return refused(request, error)
-    store(read.rows)
-    return succeeded(request, read)
+    return take(request, "traces")
 
 
 @csrf_exempt
 @require_POST
-def dropped(request: HttpRequest) -> HttpResponse:
-    """Metrics and logs repeat what spans say, and cannot be told apart from them; they are read and dropped."""
+def logs(request: HttpRequest) -> HttpResponse:
+    return take(request, "logs")
+
+
+@csrf_exempt
+@require_POST
+def metrics(request: HttpRequest) -> HttpResponse:
+    return take(request, "metrics")
+
+
+def take(request: HttpRequest, signal: Signal) -> HttpResponse:
+    """Read an export, store what it tells of calls, count the rest. 503 where sending it again may help, never 500."""
     try:
-        authenticate(request, "ingest")
-        encoding_of(request)
-        read_body(request, MAX_BYTES)
+        caller = authenticate(request, "ingest")
+        reader = protobuf if encoding_of(request) == PROTOBUF else plain
+        items = reader.read(read_body(request, MAX_BYTES), signal)
+        read = rows_of(items, caller, directory.get(), timezone.now())
+        for _row in store_apart(read.rows):
+            read.reject("A span holds what the database cannot store.")
+    except Unreadable as error:
+        return refused(request, ApiError(400, f"This is no OTLP request: {error}"))
     except ApiError as error:
         return refused(request, error)
-    return succeeded(request, Read())
+    except AWAY:
+        detail = "The database is away; send the same again in a moment."
+        return refused(request, ApiError(503, detail, retry_after=RETRY_AFTER_S))
+    return succeeded(request, read, signal)
+
+
+def kind_of(request: HttpRequest) -> str:
+    """The content type; a request without one and without a body is taken for protobuf."""
+    kind = (request.content_type or "").lower()
+    return PROTOBUF if not kind and request.META.get("CONTENT_LENGTH", "0") in ("", "0") else kind
 
 
 def encoding_of(request: HttpRequest) -> str:
     """Raises ApiError (415) for a content type that the protocol does not know."""
-    kind = (request.content_type or "").lower()
-    if not kind and request.META.get("CONTENT_LENGTH", "0") in ("", "0"):
-        return PROTOBUF  # nothing was sent, in whatever encoding
+    kind = kind_of(request)
     if kind not in (PROTOBUF, JSON):
         raise ApiError(415, f"Content-Type {kind!r} is not OTLP; send {PROTOBUF} or {JSON}.")
     return kind
 
 
-def succeeded(request: HttpRequest, read: Read) -> HttpResponse:
-    """In the encoding of the request; empty unless spans were rejected, which the client must not send again."""
-    if request.content_type == JSON:
-        rejected = {"rejectedSpans": str(read.rejected), "errorMessage": read.reason}
+# What a signal calls its items where it says how many were rejected.
+ITEMS: dict[Signal, str] = {"traces": "spans", "logs": "log_records", "metrics": "data_points"}
+
+
+def succeeded(request: HttpRequest, read: Read, signal: Signal) -> HttpResponse:
+    """In the encoding of the request; empty unless items were rejected, which the client must not send again."""
+    if kind_of(request) == JSON:
+        name = "rejected" + ITEMS[signal].title().replace("_", "")
+        rejected = {name: str(read.rejected), "errorMessage": read.reason}
         return JsonResponse({"partialSuccess": rejected} if read.rejected else {})
+    if not read.rejected:
+        return HttpResponse(b"", content_type=PROTOBUF)
+    # The three signals number these fields alike, and metrics are never rejected.
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
     answer = ExportTraceServiceResponse()
-    if read.rejected:
-        answer.partial_success.rejected_spans = read.rejected
-        answer.partial_success.error_message = read.reason
+    answer.partial_success.rejected_spans = read.rejected
+    answer.partial_success.error_message = read.reason
     return HttpResponse(answer.SerializeToString(), content_type=PROTOBUF)
 
 
 def refused(request: HttpRequest, error: ApiError) -> HttpResponse:
     """A google.rpc.Status in the encoding of the request."""
-    if request.content_type == PROTOBUF:
+    if kind_of(request) == PROTOBUF:
         from google.rpc.status_pb2 import Status
 
         body = Status(message=error.detail).SerializeToString()
@@ -82,4 +108,6 @@ def refused(request: HttpRequest, error: ApiError) -> HttpResponse:
         response = JsonResponse({"message": error.detail, "detail": error.detail, "errors": []}, status=error.status)
     if error.retry_after:
         response["Retry-After"] = str(error.retry_after)
+    if error.status == 401:
+        response["WWW-Authenticate"] = "Bearer"
     return response

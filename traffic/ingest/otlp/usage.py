@@ -1,0 +1,56 @@
+"""Five disjoint token classes from what an emitter counts; what cannot be is unknown, and never zero."""
+
+from __future__ import annotations
+
+from traffic.ingest.otlp import doubts, names
+from traffic.ingest.otlp.spans import Span
+from traffic.ingest.rows import Tokens
+
+
+def tokens_of(span: Span, found: list[str]) -> Tokens | None:
+    """None where the usage is unknown; what is odd about it is added to `found`."""
+    flat = span.name.startswith("claude_code.")
+    try:
+        given = names.whole(names.first(span, names.FLAT_INPUT if flat else names.INPUT))
+        output = names.whole(names.first(span, names.FLAT_OUTPUT if flat else names.OUTPUT))
+        read = names.whole(names.first(span, names.FLAT_CACHE_READ if flat else names.CACHE_READ)) or 0
+        written = names.whole(names.first(span, names.FLAT_CACHE_WRITE if flat else names.CACHE_WRITE)) or 0
+        hour = names.whole(names.first(span, names.CACHE_WRITE_1H)) or 0
+        reasoning = names.whole(names.first(span, names.REASONING)) or 0
+        total = names.whole(names.first(span, names.TOTAL))
+    except names.NoCount:
+        found.append(doubts.NOT_A_COUNT)
+        return None
+    if given is None and output is None:
+        return None
+    if output is None:
+        output = rest(total, given) or 0  # what a broken stream has cost at least is its input
+        if not output and not without_output(span):
+            found.append(doubts.NO_OUTPUT)
+    if given is None:
+        given = rest(total, output)
+    if given is None:
+        found.append(doubts.NO_INPUT)
+        return None
+    apart = flat or read + written > given
+    if total is not None and total != given + output:
+        if total == given + output + reasoning:
+            output += reasoning  # Gemini counts thoughts beside the answer
+        elif total == given + read + written + output:
+            apart = True
+        else:
+            found.append(doubts.TOTAL)
+    if hour > written or reasoning > output:
+        found.append(doubts.PART)
+    hour, reasoning = min(hour, written), min(reasoning, output)
+    return Tokens(given if apart else given - read - written, read, written - hour, hour, output, reasoning)
+
+
+def rest(total: int | None, part: int | None) -> int | None:
+    """What is left of a total; None where it is not known or less than the part."""
+    return total - part if total is not None and part is not None and total >= part else None
+
+
+def without_output(span: Span) -> bool:
+    """Whether a call has no output to count: it embeds, or it failed."""
+    return span.status == 2 or names.operation(span).startswith("embedding")
