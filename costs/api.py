@@ -11,13 +11,14 @@ from django.utils import timezone
 from ninja import Body, Query, Router
 from pydantic import Field
 
-from costs import focus, golive, reconcile, scenarios, sheets, statements
+from costs import coverage, focus, golive, reconcile, scenarios, sheets, statements
 from costs.breakeven import Inputs, InvalidInputs, as_json, body_schema, compute, inputs_from_body
 from costs.budgets import Standing, standings
 from costs.evidence import gather
 from costs.live import live_inputs, measure, price_lists
 from costs.models import Phase
 from costs.plan import PhaseState, plan
+from costs.reconciliation_page import ReconciliationPage
 from costs.schemas import (
     BreakEvenOut,
     BudgetsOut,
@@ -153,10 +154,25 @@ def get_scenario(request: HttpRequest, scenario: Annotated[str, Field(max_length
     response={200: ReconciliationOut, **READ_ERRORS},
     summary="Bills against ours, with causes that add up to each difference; without `month` the current one",
 )
-def get_reconciliation(request: HttpRequest, filters: Query[FilterQuery], month: Month = None) -> Any:
+def get_reconciliation(
+    request: HttpRequest,
+    filters: Query[FilterQuery],
+    month: Month = None,
+    by: Literal["provider", "model", "day"] = "provider",
+) -> Any:
     now = timezone.now()
     first = month_days(month)[0] if month else now.date().replace(day=1)
-    return reconcile.as_json(reconcile.reconcile(first, now, filters.parsed()))
+    page = ReconciliationPage(first, now, filters.parsed())
+    parts = [] if by == "provider" else page.found.by(by)
+    return {
+        **reconcile.as_json(page.found),
+        "parts": [reconcile.part_json(part) for part in parts],
+        "coverage": [coverage.as_json(one) for one in page.coverages],
+        "tolerance": [
+            {"provider": one.provider, "gap": one.gap, "allowed": one.allowed, "over": one.over}
+            for one in page.standings
+        ],
+    }
 
 
 @router.get(

@@ -1,5 +1,7 @@
-"""What the comparison of bills reads of a month: the ledger, our usage days, the vendors' usage, prices. Ten statements
-at most, whatever the volume; every row is added up by day in the database."""
+"""What the comparison of bills reads of a month: the ledger, our usage days, the vendors' usage, prices.
+
+A dozen statements at most, whatever the volume; every row is added up by day in the database.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from django.db.models import Count, F, Func, IntegerField, Max, Q, Sum
 from django.db.models.functions import TruncDate
 
 from costs.list_prices import ListPrices, plain
-from costs.models import Category, Charge, Provenance
+from costs.models import Category, Charge, Closing, KeyOwner, Provenance
 from costs.token_gaps import CLASSES
 from providers.models import Feed, LeaseSpan, VendorUsage
 from providers.rest.periods import next_month
@@ -22,8 +24,19 @@ from traffic.filters import Filters
 from traffic.models import UsageDay
 
 Row = dict[str, Any]
+DAY = timedelta(days=1)
 COUNTS = ("requests", "batched", "unpriced", "unknown_usage")
-CHARGED_BY = ("day", "provider", "provenance", "category", "model", "token_class", "lease_id", "invoice_month")
+CHARGED_BY = (
+    "day",
+    "provider",
+    "provenance",
+    "category",
+    "model",
+    "token_class",
+    "lease_id",
+    "invoice_month",
+    "closing_id",
+)
 
 
 @dataclass
@@ -38,15 +51,42 @@ class Facts:
     usage: list[Row]
     vendor: list[Row]
     prices: ListPrices
+    models: frozenset[str]  # the only ones that are asked for; empty: all
     steps: dict[str, Fraction]  # by provider, the smallest step of its bill
     watched: dict[tuple[int, date], Fraction]  # hours by lease and day
+    closings: dict[str, Closing]  # by provider whose month is closed
+    owners: dict[tuple[int, str], int | None]  # by account and its key: an application, or None for another tool
 
     def providers(self) -> set[str]:
-        charged = {row["provider"] for row in self.charges if row["category"] == Category.INVOICE or not entered(row)}
-        return charged | {row["provider"] for row in self.usage if row["cost"]}
+        own = (row for row in self.charges if self.cause_of(row) or not entered(row))
+        charged = {row["provider"] for row in own if entered(row) or self.inside(row) or self.on_this_bill(row)}
+        charged |= set() if self.models else set(self.closings)
+        return charged | {row["provider"] for row in self.usage if row["cost"] and self.inside(row)}
 
     def inside(self, row: Mapping[str, Any]) -> bool:
         return bool(self.month <= row["day"] < self.until)
+
+    def beside(self, day: date) -> bool:
+        """Whether it is the last day before the month or the first after it."""
+        return day in (self.month - DAY, self.until)
+
+    def is_other(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row of a usage report came with a key that people called another tool's."""
+        return self.owners.get((row["account_id"], row["api_key"]), 0) is None
+
+    def has_invoice(self, provider: str) -> bool:
+        return any(
+            row["provider"] == provider and row["category"] == Category.INVOICE and entered(row) for row in self.charges
+        )
+
+    def cause_of(self, row: Mapping[str, Any]) -> str | None:
+        """Of an entered line that is a bill's: what sets it apart from ours; None of all others."""
+        if row["category"] == Category.INVOICE:
+            return "on_invoice" if row["invoice_month"] == f"{self.month:%Y-%m}" else None
+        closed = row["closing_id"] if self.inside(row) else None
+        # A closed month is told as it was then: what belongs to this month's own closing is in that.
+        ours = {closing.pk for closing in self.closings.values()}
+        return "late_revision" if closed is not None and closed not in ours else None
 
     def on_this_bill(self, row: Mapping[str, Any]) -> bool:
         """Whether a billed line belongs to this month by the vendor's own reckoning."""
@@ -57,30 +97,37 @@ class Facts:
 
     def only(self, filters: Filters) -> Facts:
         """What is of these providers and models; who asked and for what, a bill does not say."""
-        models = {plain(model) for model in filters.model}
+        models = frozenset(plain(model) for model in filters.model)
 
         def kept(rows: list[Row]) -> list[Row]:
             ours = (row for row in rows if not filters.provider or row["provider"] in filters.provider)
             return [row for row in ours if not models or plain(row["model"]) in models]
 
-        return replace(self, charges=kept(self.charges), usage=kept(self.usage), vendor=kept(self.vendor))
+        closings = {
+            slug: one for slug, one in self.closings.items() if not filters.provider or slug in filters.provider
+        }
+        usage, vendor = kept(self.usage), kept(self.vendor)
+        return replace(self, models=models, closings=closings, charges=kept(self.charges), usage=usage, vendor=vendor)
 
 
 def read(month: date, now: datetime) -> Facts:
     """Everything of the month that begins on `month`."""
     until = next_month(month)
-    usage, vendor = usage_rows(month, until), vendor_rows(month, until)
+    usage, vendor = usage_rows(month - DAY, until + DAY), vendor_rows(month - DAY, until + DAY)
     return Facts(
         month=month,
         until=until,
         today=now.astimezone(UTC).date(),
         complete=complete_days(),
-        charges=charge_rows(month, until),
+        charges=charge_rows(month - DAY, until + DAY, month),
         usage=usage,
         vendor=vendor,
         prices=ListPrices.of({row["model"] for row in vendor}),
+        models=frozenset(),
         steps=smallest_steps(month, until),
         watched=watched_hours(month, until),
+        closings={closing.provider: closing for closing in Closing.objects.filter(month=month)},
+        owners=key_owners(),
     )
 
 
@@ -103,17 +150,17 @@ def usage_rows(since: date, until: date) -> list[Row]:
     days = UsageDay.objects.filter(day__gte=since, day__lt=until)
     return [
         {**row, "model": plain(row["model"])}
-        for row in days.values("day", "provider", "model", "cost", *COUNTS, *CLASSES)
+        for row in days.values("day", "provider", "model", "application_id", "cost", *COUNTS, *CLASSES)
     ]
 
 
 def vendor_rows(since: date, until: date) -> list[Row]:
-    """The vendors' own usage by day, model, tier, and whether it came with a key."""
+    """The vendors' own usage by day, model, tier, workspace and key."""
     reports = VendorUsage.objects.filter(starts_at__gte=midnight(since), starts_at__lt=midnight(until))
     rows: Any = (
         reports.annotate(day=TruncDate("starts_at", tzinfo=UTC), provider=F("account__kind"))
-        .annotate(keyed=~Q(api_key=""), batch=Q(service_tier="batch"))
-        .values("day", "provider", "model", "keyed", "batch")
+        .annotate(batch=Q(service_tier="batch"))
+        .values("day", "provider", "account_id", "model", "workspace", "api_key", "batch")
         .annotate(count=Sum("requests"), **{f"{name}_sum": Sum(name) for name in CLASSES})
     )
     return [
@@ -121,10 +168,10 @@ def vendor_rows(since: date, until: date) -> list[Row]:
     ]
 
 
-def charge_rows(since: date, until: date) -> list[Row]:
-    """The ledger's lines of the month's days and of its invoices, added up."""
-    month = Q(day__gte=since, day__lt=until) | Q(invoice_month=f"{since:%Y-%m}")
-    return list(Charge.objects.filter(month).values(*CHARGED_BY).annotate(total=Sum("amount"), lines=Count("pk")))
+def charge_rows(since: date, until: date, month: date) -> list[Row]:
+    """The ledger's lines of these days and of the month's invoices, added up."""
+    wanted = Q(day__gte=since, day__lt=until) | Q(invoice_month=f"{month:%Y-%m}")
+    return list(Charge.objects.filter(wanted).values(*CHARGED_BY).annotate(total=Sum("amount"), lines=Count("pk")))
 
 
 def smallest_steps(since: date, until: date) -> dict[str, Fraction]:
@@ -147,6 +194,12 @@ def watched_hours(since: date, until: date) -> dict[tuple[int, date], Fraction]:
             found[lease, at.astimezone(UTC).date()] += Fraction((step - at) // timedelta(microseconds=1), 3_600_000_000)
             at = step
     return found
+
+
+def key_owners() -> dict[tuple[int, str], int | None]:
+    """Whose the keys are that people said something of."""
+    rows = KeyOwner.objects.values_list("account_id", "api_key", "application_id")
+    return {(account, key): application for account, key, application in rows}
 
 
 def midnight(day: date) -> datetime:

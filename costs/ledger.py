@@ -29,6 +29,13 @@ JOIN providers_account AS a ON a.id = c.account_id
 LEFT JOIN providers_lease AS l ON l.account_id = c.account_id AND l.external_id = c.resource
 """
 
+# Lines of a month that its invoice closed are not made again: `closings.revise` enters what became of them.
+IN_MONTH = "coalesce(nullif(made.invoice_month, ''), to_char(made.day, 'YYYY-MM'))"
+OPEN_BILLED = f"""
+SELECT made.* FROM ({BILLED}) AS made
+WHERE (made.provider, {IN_MONTH}) NOT IN (SELECT provider, to_char(month, 'YYYY-MM') FROM costs_closing)
+"""
+
 # Spans of one lease may meet inside an hour: their parts are one line. An amount is rounded once, at the stored step.
 ESTIMATED = """
 SELECT 'estimated:' || l.id || ':' || to_char(h.hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24') AS key,
@@ -63,7 +70,7 @@ def post() -> int:
         changed = 0
         # Before the lines: a watermark that moves while we work is taken up by the next posting, with its lines.
         complete = {provider: day.isoformat() for provider, day in watermarks().items()}
-        for provenance, source in (("billed", BILLED), ("estimated", ESTIMATED)):
+        for provenance, source in (("billed", OPEN_BILLED), ("estimated", ESTIMATED)):
             cursor.execute(
                 f"INSERT INTO costs_charge AS c ({COLUMNS}, created_at, updated_at)"
                 f" SELECT {COLUMNS}, now(), now() FROM ({source}) AS made"
@@ -71,7 +78,7 @@ def post() -> int:
             )
             changed += cursor.rowcount
             cursor.execute(
-                "DELETE FROM costs_charge AS c WHERE c.provenance = %s"
+                "DELETE FROM costs_charge AS c WHERE c.provenance = %s AND c.closing_id IS NULL"
                 f" AND NOT EXISTS (SELECT FROM ({source}) AS made WHERE made.key = c.key)",
                 [provenance],
             )
@@ -120,10 +127,10 @@ def differences() -> list[tuple[str, str | None, str | None]]:
     """Made lines that are not what their sources said at the last posting: (key, stored amount, right amount)."""
     found: list[tuple[str, str | None, str | None]] = []
     with connection.cursor() as cursor:
-        for provenance, source in (("billed", BILLED), ("estimated", ESTIMATED)):
+        for provenance, source in (("billed", OPEN_BILLED), ("estimated", ESTIMATED)):
             cursor.execute(
                 "SELECT coalesce(c.key, made.key) AS key, c.amount::text, made.amount::text"
-                f" FROM (SELECT key, amount, day FROM costs_charge WHERE provenance = %s) AS c"
+                " FROM (SELECT key, amount, day FROM costs_charge WHERE provenance = %s AND closing_id IS NULL) AS c"
                 f" FULL JOIN ({source}) AS made USING (key)"
                 " WHERE (c.amount, c.day) IS DISTINCT FROM (made.amount, made.day)"
                 f" AND coalesce(c.key, made.key) NOT IN ({_NOT_DUE[provenance]}) ORDER BY 1",

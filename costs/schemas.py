@@ -189,13 +189,64 @@ class ReconciledOut(Schema):
     invoiced: Usd
     difference: Usd
     complete_until: str | None
+    closed_on: str | None
     causes: list[CauseOut]
+
+
+class ReconciledPartOut(Schema):
+    """One day of one model, or one model; `day` is null where it is of the month as a whole."""
+
+    provider: str
+    day: str | None
+    model: str | None
+    measured: Usd
+    estimated: Usd
+    billed: Usd
+    difference: Usd
+    causes: list[CauseOut]
+
+
+class SeenOut(Schema):
+    """Tokens that the vendor has, and how many of them our log has."""
+
+    workspace: str | None
+    billed_tokens: int
+    seen_tokens: int
+    share: float | None
+
+
+class KeySeenOut(SeenOut):
+    """`other`: another tool’s key, or used without one."""
+
+    api_key: str | None
+    other: bool
+
+
+class CoverageOut(Schema):
+    provider: str
+    billed_tokens: int
+    seen_tokens: int
+    share: float | None
+    keys: list[KeySeenOut]
+    workspaces: list[SeenOut]
+
+
+class ToleranceOut(Schema):
+    """`gap` is the difference without days that no bill holds yet."""
+
+    provider: str
+    gap: Usd
+    allowed: Usd
+    over: bool
 
 
 class ReconciliationOut(Schema):
     month: str
     state: str
     rows: list[ReconciledOut]
+    parts: list[ReconciledPartOut]
+    coverage: list[CoverageOut]
+    tolerance: list[ToleranceOut]
     unexplained: Usd
 
 

@@ -7,14 +7,16 @@ from datetime import UTC
 from celery import shared_task
 from django.utils import timezone
 
-from costs import budgets, ledger
+from costs import budgets, closings, ledger
 from costs.recurrences import post_recurrences
 
 
 @shared_task(time_limit=300)  # the statements are bounded by the vendors' rows, some thousand a month
 def post_ledger() -> None:
-    post_recurrences(timezone.now().astimezone(UTC).date())
+    today = timezone.now().astimezone(UTC).date()
+    post_recurrences(today)
     ledger.post()
+    closings.revise(today)
 
 
 @shared_task(time_limit=60)

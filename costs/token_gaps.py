@@ -65,7 +65,7 @@ class Cell:
     lines: int = 0
     used: Tokens = field(default_factory=lambda: defaultdict(int))
     used_requests: int = 0
-    keyless: Tokens = field(default_factory=lambda: defaultdict(int))  # of it, under none of the account's keys
+    keyless: Tokens = field(default_factory=lambda: defaultdict(int))  # of it, under no key, or under another tool's
     keyless_requests: int = 0
     ours: list[Ours] = field(default_factory=list)
 
@@ -116,7 +116,7 @@ def explain(cell: Cell, terms: Terms) -> Causes:
     if not cell.billed:
         return {"not_billed": -cell.measured} if cell.measured else {}
     if not any(row.requests for row in cell.ours):
-        return {"unseen_requests": cell.difference}
+        return without_ours(cell, terms)
     rates, unplaced = billed_rates(cell, terms)
     if not any(cell.used.values()) or (unplaced and not rates):
         return without_usage(cell, terms)
@@ -124,6 +124,13 @@ def explain(cell: Cell, terms: Terms) -> Causes:
     add(causes, price_causes(cell, rates, terms))
     causes["unexplained"] += unplaced
     return causes
+
+
+def without_ours(cell: Cell, terms: Terms) -> Causes:
+    """Of a model that we sent nothing to, what came under no key of ours is another tool's."""
+    rates, _unplaced = billed_rates(cell, terms)
+    others = worth(cell.keyless, rates) if rates else Fraction(0)
+    return {"other_keys": others, "unseen_requests": cell.difference - others}
 
 
 def without_usage(cell: Cell, terms: Terms) -> Causes:
@@ -167,7 +174,7 @@ def volume_causes(cell: Cell, rates: Rates) -> Causes:
     for row in cell.ours:
         for key, tokens in row.tokens_by_tier().items():
             excess[key] -= tokens
-    causes["unseen_requests"] += take_keyless(cell, excess, rates)
+    causes["other_keys"] += take_keyless(cell, excess, rates)
     tiers = sorted({tier for _name, tier in excess})
     for name in CLASSES if len(tiers) > 1 else ():
         causes["batch"] += take_moved(excess, [(name, STANDARD), (name, BATCH)], rates)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from costs.models.budgets import Budget, BudgetScope
+from costs.models.closings import Closing, KeyOwner, Tolerance
 from costs.models.decisions import Justification, NoGo
 from costs.models.ledger import Category, Charge, Posting, Provenance
 from costs.models.plan import Phase, Stage
@@ -17,8 +18,10 @@ __all__ = [
     "BudgetScope",
     "Category",
     "Charge",
+    "Closing",
     "ExchangeRate",
     "Justification",
+    "KeyOwner",
     "NoGo",
     "Phase",
     "Posting",
@@ -28,4 +31,5 @@ __all__ = [
     "Recurrence",
     "Sharing",
     "Stage",
+    "Tolerance",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date
 
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from costs.finality import month_final_on
+from costs.models.closings import Closing
 from costs.models.receipts import Receipt
 from costs.models.recurrences import Recurrence
 from costs.querysets import ChargeQuerySet
@@ -79,6 +80,8 @@ class Charge(models.Model):
     receipt = models.ForeignKey(Receipt, null=True, blank=True, on_delete=models.SET_NULL, related_name="charges")
     # A month that is final is put right by a line of its own.
     corrects = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="corrections")
+    # Of a month that its invoice closed, or what was put right of one later.
+    closing = models.ForeignKey(Closing, null=True, blank=True, on_delete=models.PROTECT, related_name="charges")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -102,6 +105,8 @@ class Charge(models.Model):
     @property
     def final_on(self) -> date:
         """When its month is final at its provider; from then on a correction is a line of its own."""
+        if self.closing is not None:
+            return self.closing.created_at.astimezone(UTC).date()
         return month_final_on(self.provider, self.day)
 
     def is_final(self, today: date) -> bool:

@@ -103,13 +103,13 @@ def test_a_bill_like_our_log_has_no_difference(claude: Account) -> None:
     assert str(found.unexplained) == "0.00"
 
 
-def test_usage_under_no_key_is_requests_that_our_log_has_not(claude: Account) -> None:
+def test_usage_under_no_key_is_another_tool_s(claude: Account) -> None:
     report(claude, uncached_input=1000, output=500)
     report(claude, key="", requests=3, uncached_input=70, output=30)
     bill(claude, uncached_input=1070, output=530)
     logged(uncached_input=1000, output=500)
     found = compared()
-    assert causes(found) == {"unseen_requests": Decimal("0.00044")}
+    assert causes(found) == {"other_keys": Decimal("0.00044")}
     (cause,) = only(found).causes
     assert (cause.requests, cause.models) == (3, ("claude",))
 
@@ -119,7 +119,7 @@ def test_answers_without_usage_are_told_from_requests_unseen(claude: Account) ->
     report(claude, key="", requests=1, output=100)
     bill(claude, uncached_input=1100, output=620)
     logged(uncached_input=1000, output=500, requests=11, unknown_usage=1)
-    assert causes(compared()) == {"unseen_requests": Decimal("0.001"), "unknown_usage": Decimal("0.0004")}
+    assert causes(compared()) == {"other_keys": Decimal("0.001"), "unknown_usage": Decimal("0.0004")}
 
 
 def test_a_report_without_any_keys_says_nothing_by_leaving_them_out(claude: Account) -> None:
@@ -141,7 +141,7 @@ def test_another_price_is_told_from_other_usage(claude: Account) -> None:
     report(claude, key="", requests=2, output=100)
     bill(claude, "1.1", output=1100)
     logged(output=1000)
-    assert causes(compared()) == {"price": Decimal("0.001"), "unseen_requests": Decimal("0.0011")}
+    assert causes(compared()) == {"price": Decimal("0.001"), "other_keys": Decimal("0.0011")}
 
 
 def test_a_batch_that_we_took_for_single_requests_is_named(claude: Account) -> None:

@@ -257,7 +257,7 @@ def test_idle_hours_and_charges_by_hand_belong_to_nobody(viewer: Client, world: 
 
 def test_usage_of_a_console_is_named_where_the_bill_differs(viewer: Client, world: Account) -> None:
     page = text(viewer, URL, month=last_month())
-    assert "requests that our log has not: 3 requests, claude-sonnet-5-5" in page
+    assert "other tools or keys of the same account: 3 requests, claude-sonnet-5-5" in page
     assert "and every cent between them has a cause" in page
 
 
