@@ -133,6 +133,8 @@ ACCESS: dict[str, Access] = {
     "traffic:application": form(ADMIN, readers=FIGURES),
     "traffic:keys": page(ADMIN),
     "traffic:key-add": form(ADMIN),
+    "traffic:key": form(ADMIN),
+    "traffic:key-rotate": action(ADMIN),
     "traffic:key-revoke": action(ADMIN),
     "traffic:imports": form(OPS, readers=FIGURES),
     "traffic:import": form(OPS, readers=FIGURES),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils import timezone
 from ninja.security.base import AuthBase
 
 from providers.rest.errors import ApiError
-from traffic.keys import Caller, callers, secret_of
+from traffic.keys import Caller, buckets, callers, secret_of
+from traffic.limits import seconds_until
 
 
 class KeyAuth(AuthBase):
@@ -44,7 +46,7 @@ def sees_figures(request: HttpRequest) -> Any:
 
 
 def authenticate(request: HttpRequest, scope: str) -> Caller:
-    """The caller of a request. Raises ApiError: 401 without a live key, 403 without the scope."""
+    """The caller of a request. Raises ApiError: 401 without a live key, 403 without the scope, 429 past a limit."""
     secret = secret_of(request)
     if not secret:
         raise ApiError(401, "Send a key: Authorization: Bearer KEY.")
@@ -53,8 +55,19 @@ def authenticate(request: HttpRequest, scope: str) -> Caller:
         raise ApiError(401, "This key is unknown, expired or revoked.")
     if scope not in caller.scopes:
         raise ApiError(403, f"This key lacks the scope {scope!r}.")
+    hold_to_limits(caller, scope)
     request.caller = caller  # type: ignore[attr-defined]  # read back by caller_of alone
     return caller
+
+
+def hold_to_limits(caller: Caller, scope: str) -> None:
+    """Raises ApiError (429) with the seconds to wait. A quota is on what is stored, so reading goes on without it."""
+    if caller.per_minute is not None and (wait := buckets.take(caller.key_id, caller.per_minute)):
+        raise ApiError(429, f"This key may call {caller.per_minute:,} times a minute.", retry_after=wait)
+    now = timezone.now()
+    if scope == "ingest" and caller.spent_until is not None and caller.spent_until > now:
+        wait = seconds_until(caller.spent_until, now)
+        raise ApiError(429, f"This key's quota of {caller.quota} is used up.", retry_after=wait)
 
 
 _needs: dict[str, KeyAuth] = {}

@@ -38,7 +38,7 @@ class IngestAnswer(Schema):
 @router.post(
     "/requests",
     auth=needs("ingest"),
-    response={200: IngestAnswer, **dict.fromkeys((400, 401, 403, 413, 415, 503), Error)},
+    response={200: IngestAnswer, **dict.fromkeys((400, 401, 403, 413, 415, 429, 503), Error)},
     summary="Store requests; answered after the commit",
     description="A row that is not as the schema says is named in `rejected`, and the others are stored all the same: "
     "the answer is 200. It is 400 where there is no list of requests, and 413 where it has too many.",
@@ -82,7 +82,7 @@ def get_latency(
 @router.post(
     "/feedback",
     auth=needs("rate"),
-    response={200: FeedbackOut, **dict.fromkeys((400, 401, 403, 404, 422, 503), Error)},
+    response={200: FeedbackOut, **dict.fromkeys((400, 401, 403, 404, 422, 429, 503), Error)},
     summary="Judge one answer, by our id or the vendor's response id",
 )
 def post_feedback(request: HttpRequest, feedback: FeedbackIn) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -11,7 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from providers.models import PROVIDER_NAMES, Deployment
-from traffic.models import Application, Key, Route, Scope, Task
+from traffic.keys import LIMITS
+from traffic.models import Application, Key, QuotaPeriod, QuotaUnit, Route, Scope, Task
 
 if TYPE_CHECKING:
     ApplicationModelForm = forms.ModelForm[Application]
@@ -76,10 +78,9 @@ class ApplicationForm(ApplicationModelForm):
         return slug
 
 
-class KeyForm(KeyModelForm):
-    """A key to make; its secret is drawn by the server."""
+class KeyLimitsForm(KeyModelForm):
+    """What a key is called, how long it lasts, and how much may come with it."""
 
-    scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=forms.CheckboxSelectMultiple, label=_("It may"))
     expires_on = forms.DateField(
         required=False,
         label=_("Valid through"),
@@ -89,19 +90,96 @@ class KeyForm(KeyModelForm):
 
     class Meta:
         model = Key
-        fields = ["name", "application", "scopes"]
-        labels = {"name": _("What it is for"), "application": _("Application")}
-        help_texts = {
-            "application": _("The key then writes and rates for this one alone. Empty: a collector's key, for all.")
+        fields = ["name", "per_minute", "quota", "quota_unit", "quota_period"]
+        labels = {
+            "name": _("What it is for"),
+            "per_minute": _("Calls a minute"),
+            "quota": _("Quota"),
+            "quota_unit": _("The quota counts"),
+            "quota_period": _("It begins anew each"),
         }
+        help_texts = {
+            "per_minute": _("A batch is one call. More are answered with 429 and when to try again. Empty: no limit."),
+            "quota": _("Of what is sent to us or through the gateway with it. Empty: no quota."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        expires = self.instance.expires_at
+        if expires is not None:
+            self.initial.setdefault("expires_on", timezone.localtime(expires).date())
+
+    def clean_per_minute(self) -> int | None:
+        return at_least_one(self.cleaned_data["per_minute"])
+
+    def clean_quota(self) -> Decimal | None:
+        found: Decimal | None = self.cleaned_data["quota"]
+        if found is not None and found <= 0:
+            raise forms.ValidationError(_("More than nothing; to stop a key, revoke it."))
+        return found
 
     def clean_expires_on(self) -> datetime | None:
         day = self.cleaned_data["expires_on"]
         if day is None:
             return None
-        if day < timezone.now().date():
+        expires: datetime | None = self.instance.expires_at
+        if expires is not None and day == timezone.localtime(expires).date():
+            return expires  # a rotated key ends at a time of day
+        if day < timezone.localdate():
             raise forms.ValidationError(_("This day is over."))
         return datetime.combine(day, time.max, timezone.get_current_timezone())
+
+    def save(self, commit: bool = True) -> Key:
+        self.instance.expires_at = self.cleaned_data["expires_on"]
+        return super().save(commit)
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The columns that limit a key."""
+        return {name: self.cleaned_data[name] for name in LIMITS}
+
+
+class KeyForm(KeyLimitsForm):
+    """A key to make; its secret is drawn by the server."""
+
+    scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=forms.CheckboxSelectMultiple, label=_("It may"))
+    field_order = ["name", "application", "scopes", "expires_on"]
+
+    class Meta(KeyLimitsForm.Meta):
+        fields = ["name", "application", "scopes", *KeyLimitsForm.Meta.fields[1:]]
+        labels = {**KeyLimitsForm.Meta.labels, "application": _("Application")}
+        help_texts = {
+            **KeyLimitsForm.Meta.help_texts,
+            "application": _("The key then writes and rates for this one alone. Empty: a collector's key, for all."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("quota_unit", "quota_period"):
+            self.fields[name].required = False  # a plain key needs neither
+
+    def clean_quota_unit(self) -> str:
+        return self.cleaned_data["quota_unit"] or QuotaUnit.REQUESTS
+
+    def clean_quota_period(self) -> str:
+        return self.cleaned_data["quota_period"] or QuotaPeriod.MONTH
+
+
+def at_least_one(number: int | None) -> int | None:
+    if number is not None and number < 1:
+        raise forms.ValidationError(_("At least one; to stop a key, revoke it."))
+    return number
+
+
+OVERLAPS = {"0": _("at once"), "1": _("in an hour"), "24": _("in a day"), "168": _("in a week"), "720": _("in 30 days")}
+
+
+class RotateForm(forms.Form):
+    """When a key that gets a successor stops."""
+
+    hours = forms.TypedChoiceField(
+        choices=list(OVERLAPS.items()), coerce=int, initial="24", label=_("The old one stops")
+    )
 
 
 class RouteForm(RouteModelForm):

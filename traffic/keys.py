@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from hashlib import sha256
 from threading import Lock
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from traffic.models import Application, Key
+from traffic.limits import Buckets, period_end
+from traffic.models import Application, Key, KeyUse, QuotaPeriod, QuotaUnit
+from traffic.querysets import KeyQuerySet
 
 CACHE_S = 5
 PREFIX = "bk_"
@@ -29,6 +34,9 @@ class Caller:
     capture_bodies: bool
     scopes: frozenset[str]
     expires_at: datetime | None
+    per_minute: int | None = None
+    spent_until: datetime | None = None  # its quota is used up until then
+    quota: str = ""  # the quota in words
 
     def expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= timezone.now()
@@ -47,8 +55,9 @@ def create_key(
     created_by: Any = None,
     expires_at: datetime | None = None,
     secret: str = "",
+    **limits: Any,
 ) -> tuple[Key, str]:
-    """Make a key; the secret is returned this once and never stored."""
+    """Make a key; the secret is returned this once and never stored. `limits` are further columns of `Key`."""
     secret = secret or PREFIX + secrets.token_urlsafe(24)
     key = Key.objects.create(
         application=application,
@@ -58,8 +67,42 @@ def create_key(
         scopes=scopes,
         created_by=created_by,
         expires_at=expires_at,
+        **limits,
     )
     return key, secret
+
+
+LIMITS = ("per_minute", "quota", "quota_unit", "quota_period")
+
+
+@transaction.atomic
+def rotate_key(*, key: Key, overlap: timedelta, now: datetime, by: Any = None) -> tuple[Key, str]:
+    """A new key in place of one, which works on for `overlap`: programs change over without a gap.
+
+    The new one may do the same, under the same limits, and lives as long as the old one was made to. Raises
+    ValueError where the old one does not work any more.
+    """
+    old = Key.objects.select_for_update().get(pk=key.pk)
+    if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= now):
+        raise ValueError("This key does not work any more.")
+    made, secret = create_key(
+        name=old.name,
+        scopes=old.scopes,
+        application=old.application,
+        created_by=by,
+        expires_at=old.expires_at and now + (old.expires_at - old.created_at),
+        replaces=old,
+        **{name: getattr(old, name) for name in LIMITS},
+    )
+    until = now + overlap
+    old.expires_at = until if old.expires_at is None else min(until, old.expires_at)
+    old.save(update_fields=["expires_at"])
+    return made, secret
+
+
+def expiring_keys(now: datetime, within: timedelta) -> KeyQuerySet:
+    """Keys that work now and stop within that time, the next first; one that has a successor is meant to stop."""
+    return Key.objects.expiring(now, within)
 
 
 class KeyCache:
@@ -98,10 +141,34 @@ class KeyCache:
             capture_bodies=bool(application and application.capture_bodies),
             scopes=frozenset(key.scopes),
             expires_at=key.expires_at,
+            per_minute=key.per_minute,
+            spent_until=spent_until(key, timezone.now()),
+            quota=key.quota_words,
         )
 
 
+def spent_until(key: Key, now: datetime) -> datetime | None:
+    """When a quota that is used up begins anew; None while there is some left, or no quota."""
+    if key.quota is None:
+        return None
+    used = used_of(key.use.all(), key.quota_period, now)
+    return period_end(key.quota_period, now) if used[key.quota_unit] >= key.quota else None
+
+
+def used_of(use: Iterable[KeyUse], period: str, now: datetime) -> dict[str, Decimal]:
+    """What of a key's days counts in the period that `now` lies in, by unit."""
+    today = now.astimezone(UTC).date()
+    first = today if period == QuotaPeriod.DAY else today.replace(day=1)
+    counted = [one for one in use if one.day >= first]
+    return {
+        QuotaUnit.REQUESTS: sum((Decimal(one.requests) for one in counted), Decimal(0)),
+        QuotaUnit.TOKENS: sum((Decimal(one.tokens) for one in counted), Decimal(0)),
+        QuotaUnit.USD: sum((one.cost for one in counted), Decimal(0)),
+    }
+
+
 callers = KeyCache()
+buckets = Buckets()
 
 
 def secret_of(request: HttpRequest) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -27,6 +27,11 @@ class KeyQuerySet(models.QuerySet["Key"]):
     def live(self) -> KeyQuerySet:
         """Not revoked; expiry is judged by the clock of the reader."""
         return self.filter(revoked_at=None)
+
+    def expiring(self, now: datetime, within: timedelta) -> KeyQuerySet:
+        """Those that work now and stop within that time, the next first; one with a live successor is meant to."""
+        soon = self.live().filter(expires_at__gt=now, expires_at__lte=now + within)
+        return soon.exclude(replaced_by__revoked_at=None, replaced_by__isnull=False).order_by("expires_at", "pk")
 
 
 class ImportQuerySet(models.QuerySet["Import"]):

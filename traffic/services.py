@@ -89,8 +89,14 @@ def forget() -> None:
     installation.clear()
 
 
-def store(rows: Sequence[RequestRow], also: Also | None = None) -> IngestResult:
-    """Write a batch; committed when this returns, with what `also` writes. Ratings that wait for a request get it."""
+def store(rows: Sequence[RequestRow], also: Also | None = None, caller: Caller | None = None) -> IngestResult:
+    """Write a batch; committed when this returns, with what `also` writes, and counted for the caller's key.
+
+    Ratings that wait for a request get it.
+    """
+    if caller is not None:
+        for row in rows:
+            row.key_id = caller.key_id
     with raw_connection() as conn:
         result = ingest(conn, rows, installation.get(), also)
     if ratings.any_waits():
@@ -98,18 +104,18 @@ def store(rows: Sequence[RequestRow], also: Also | None = None) -> IngestResult:
     return result
 
 
-def store_apart(rows: Sequence[RequestRow]) -> list[RequestRow]:
+def store_apart(rows: Sequence[RequestRow], caller: Caller | None = None) -> list[RequestRow]:
     """Write a batch; rows that the database refuses for what they hold are returned, and cost no other row.
 
     Halves are tried apart until the rows at fault stand alone. A half that is repeated changes nothing.
     """
     try:
-        store(rows)
+        store(rows, caller=caller)
     except DataError:
         if len(rows) == 1:
             return list(rows)
         middle = len(rows) // 2
-        return store_apart(rows[:middle]) + store_apart(rows[middle:])
+        return store_apart(rows[:middle], caller) + store_apart(rows[middle:], caller)
     return []
 
 
@@ -122,5 +128,5 @@ def names_of(rows: Sequence[RequestRow], result: IngestResult) -> set[str]:
 def ingest_native(*, body: bytes, caller: Caller, now: datetime) -> dict[str, Any]:
     """The answer of `POST /api/v1/requests` to a body. Raises ApiError for a wrong outer shape."""
     parsed = parse(body, caller, directory.get(), now)
-    result = store(parsed.rows)
+    result = store(parsed.rows, caller=caller)
     return {"accepted": result.accepted, "duplicates": result.duplicates, "rejected": parsed.rejected}

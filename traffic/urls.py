@@ -6,7 +6,7 @@ from django.urls import path
 
 from traffic.views.applications import application_add, application_edit, application_list
 from traffic.views.imports import import_detail, import_do, import_list
-from traffic.views.keys import key_add, key_list, key_revoke
+from traffic.views.keys import key_add, key_edit, key_list, key_revoke, key_rotate
 from traffic.views.quality import quality
 from traffic.views.rating import rate, undo
 from traffic.views.requests import request_detail, request_list, request_rate
@@ -26,6 +26,8 @@ urlpatterns = [
     path("settings/applications/<slug:slug>/", application_edit, name="application"),
     path("settings/keys/", key_list, name="keys"),
     path("settings/keys/add/", key_add, name="key-add"),
+    path("settings/keys/<int:pk>/", key_edit, name="key"),
+    path("settings/keys/<int:pk>/rotate/", key_rotate, name="key-rotate"),
     path("settings/keys/<int:pk>/revoke/", key_revoke, name="key-revoke"),
     path("settings/imports/", import_list, name="imports"),
     path("settings/imports/<int:pk>/", import_detail, name="import"),

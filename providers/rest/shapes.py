@@ -28,4 +28,4 @@ class Error(Schema):
     errors: list[ErrorItem]
 
 
-READ_ERRORS: dict[int, Any] = {401: Error, 403: Error, 422: Error, 503: Error}
+READ_ERRORS: dict[int, Any] = {401: Error, 403: Error, 422: Error, 429: Error, 503: Error}

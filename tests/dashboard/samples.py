@@ -106,7 +106,8 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     file = Import.objects.create(file_name="may.csv", size=9, sha256="00", format="litellm", state="done", by=owner)
     found |= {"traffic:import": {"pk": file.pk}, "traffic:import-do": {"pk": file.pk, "act": "start"}}
     found |= {f"traffic:{name}": {"slug": route.slug} for name in ("route", "route-switch", "route-move")}
-    return found | {"traffic:key-revoke": {"pk": key.pk}, "traffic:rating-undo": {"pk": rating.pk}}
+    found |= {f"traffic:{name}": {"pk": key.pk} for name in ("key", "key-rotate", "key-revoke")}
+    return found | {"traffic:rating-undo": {"pk": rating.pk}}
 
 
 def of_costs() -> dict[str, dict[str, Any]]:

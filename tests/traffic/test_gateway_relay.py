@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from hashlib import sha256
 from typing import Any
 
 import anthropic
@@ -346,3 +347,52 @@ def test_a_large_body_below_the_limit_passes(calm: Stack) -> None:
 
 def test_the_process_says_that_it_is_alive(calm: Stack) -> None:
     assert httpx.get(f"{calm.url}/healthz").json() == {"status": "ok"}
+
+
+def limited_key(stack: Stack, secret: str, **columns: Any) -> int:
+    """A key of the shop with limits, made behind the gateway's back; its id."""
+    given = {"hash": sha256(secret.encode()).digest(), "quota": None, "per_minute": None, **columns}
+    found = stack.conn.execute(
+        "INSERT INTO traffic_key (application_id, name, hint, hash, scopes, created_at, per_minute, quota, quota_unit,"
+        " quota_period) SELECT id, 'limited', 'be_', %(hash)s, '{gateway}', now(), %(per_minute)s, %(quota)s,"
+        " 'requests', 'day' FROM traffic_application WHERE slug = 'shop' RETURNING id",
+        given,
+    ).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def test_a_limit_of_calls_a_minute_answers_429_in_the_callers_shape(calm: Stack) -> None:
+    limited_key(calm, "be_slow", per_minute=2)
+    assert post(calm, "/v1/messages", key="be_slow").status_code == 200
+    assert post(calm, "/v1/messages/count_tokens", key="be_slow").status_code == 200
+    refused = post(calm, "/v1/messages", key="be_slow")
+    assert (refused.status_code, refused.headers["x-breakeven-error"]) == (429, "rate-limit")
+    assert 1 <= int(refused.headers["retry-after"]) <= 30
+    said = "This key may call 2 times a minute."
+    assert refused.json() == {"type": "error", "error": {"type": "rate_limit_error", "message": said}}
+    refused = post(calm, "/v1/chat/completions", {**ASKED, "model": "own-model"}, key="be_slow")
+    assert refused.status_code == 429
+    assert refused.json()["error"] == {
+        "message": said,
+        "type": "rate_limit_error",
+        "param": None,
+        "code": "rate-limit",
+    }
+    with pytest.raises(openai.RateLimitError):
+        openai.OpenAI(base_url=f"{calm.url}/v1", api_key="be_slow", max_retries=0).models.list()
+    assert post(calm, "/v1/messages").status_code == 200  # another key goes on
+
+
+def test_a_quota_counts_what_was_stored_and_then_stops_the_key(calm: Stack) -> None:
+    key = limited_key(calm, "be_little", quota=1)
+    assert post(calm, "/v1/messages", key="be_little").status_code == 200
+
+    def counted() -> Any:
+        return calm.conn.execute("SELECT requests, tokens FROM traffic_keyuse WHERE key_id = %s", [key]).fetchone()
+
+    assert until(counted) == (1, 377)  # 20 + 300 + 40 + 10 + 7
+    refused = until(lambda: (got := post(calm, "/v1/messages", key="be_little")).status_code == 429 and got)
+    assert refused.headers["x-breakeven-error"] == "quota"
+    assert 1 <= int(refused.headers["retry-after"]) <= 86_400
+    assert refused.json()["error"]["type"] == "rate_limit_error"

@@ -26,6 +26,7 @@ from traffic.gateway.snapshot import Application, Key, Snapshot, Snapshots
 from traffic.gateway.spool import Mover, Spool
 from traffic.gateway.store import Store
 from traffic.ingest.ids import request_id
+from traffic.limits import Buckets, seconds_until
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Gateway:
         self._prefix = f"gw-{secrets.token_hex(8)}-"
         self._numbers = itertools.count(1)
         self._calls: set[asyncio.Task[None]] = set()
+        self._buckets = Buckets()
 
     def start(self, settings: Settings) -> None:
         """Open what lives as long as the process. Raises OSError where the data directory cannot be written."""
@@ -138,6 +140,7 @@ class Gateway:
         headers = dict(scope["headers"])
         snapshot, key = await self._key(headers)
         application = _application(snapshot, key, headers)
+        _hold_to_quota(key, started_at)
         body = await _body(headers, receive)
         try:
             asked = read_request(protocol, body)
@@ -152,6 +155,7 @@ class Gateway:
         query = scope["query_string"]
         exchange = Exchange(
             application=application,
+            key_id=key.id,
             asked=asked,
             task=call.task,
             path=f"{path}?{query.decode('latin-1')}" if query else path,
@@ -198,6 +202,8 @@ class Gateway:
         if "gateway" not in key.scopes:
             raise Refusal(403, "wrong-scope", "This key may not use the gateway: it lacks the scope `gateway`.")
         self.snapshots.used(key)
+        if key.per_minute is not None and (wait := self._buckets.take(key.id, key.per_minute)):
+            raise _too_much("rate-limit", f"This key may call {key.per_minute:,} times a minute.", wait)
         return snapshot, key
 
     async def _models(self, scope: Scope, send: Send) -> None:
@@ -219,6 +225,17 @@ class Gateway:
                 await _send_json(send, model)
                 return
         raise Refusal(404, "no-such-model", f"No deployment that this key reaches serves {wanted}.")
+
+
+def _hold_to_quota(key: Key, now: datetime) -> None:
+    """Raises Refusal where the key's quota was used up when keys were last read."""
+    if key.spent_until is not None and key.spent_until > now:
+        wait = seconds_until(key.spent_until, now)
+        raise _too_much("quota", f"This key's quota of {key.quota} is used up.", wait)
+
+
+def _too_much(code: str, message: str, wait: int) -> Refusal:
+    return Refusal(429, code, message, ((b"retry-after", str(wait).encode()),))
 
 
 def _bearer(headers: dict[bytes, bytes]) -> bytes:

@@ -23,6 +23,7 @@ class Exchange:
     """One call from its arrival to its record."""
 
     application: Application
+    key_id: int
     asked: Asked
     task: str
     path: str  # below the target's base address, with the query
@@ -74,6 +75,7 @@ def row_of(exchange: Exchange, answer: Answer, outcome: str) -> RequestRow:
         tokens=_tokens(exchange, answer, outcome),
         user=exchange.asked.user,
         route=exchange.decision.rule,
+        key_id=exchange.key_id,
         raw=_raw(exchange, answer),
         prompt=exchange.asked.prompt() if exchange.keep_bodies else None,
         answer="".join(answer.text).replace("\0", "\N{REPLACEMENT CHARACTER}") if exchange.keep_bodies else None,

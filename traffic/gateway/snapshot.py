@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +24,7 @@ from psycopg.rows import dict_row
 
 from traffic.gateway.database import connect
 from traffic.gateway.routes import Rule, Target, default_rules, reachable
+from traffic.limits import period_end
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,9 @@ class Key:
     application: Application | None
     scopes: frozenset[str]
     expires_at: datetime | None
+    per_minute: int | None = None  # calls
+    quota: str = ""  # in words
+    spent_until: datetime | None = None  # its quota is used up until then
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,13 @@ class Snapshot:
 
 
 KEYS = """
-SELECT id, hash, application_id, scopes, expires_at FROM traffic_key
-WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+SELECT k.id, k.hash, k.application_id, k.scopes, k.expires_at, k.per_minute, k.quota, k.quota_unit, k.quota_period,
+       k.quota <= (
+           SELECT sum(CASE k.quota_unit WHEN 'requests' THEN u.requests WHEN 'tokens' THEN u.tokens ELSE u.cost END)
+           FROM traffic_keyuse u WHERE u.key_id = k.id
+             AND u.day >= date_trunc(k.quota_period, now() AT TIME ZONE 'UTC')::date
+       ) AS spent
+FROM traffic_key k WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
 """
 APPLICATIONS = "SELECT id, slug, capture_bodies, budget_state FROM traffic_application"
 DEPLOYMENTS = """
@@ -115,7 +124,11 @@ def read_snapshot(conn: psycopg.Connection, credentials_key: str) -> Snapshot:
 
 
 def _key(row: dict[str, Any], applications: dict[int | None, Application]) -> Key:
-    return Key(row["id"], applications.get(row["application_id"]), frozenset(row["scopes"]), row["expires_at"])
+    application = applications.get(row["application_id"])
+    quota = "" if row["quota"] is None else f"{row['quota']:,f} {row['quota_unit']} a {row['quota_period']}"
+    spent_until = period_end(row["quota_period"], datetime.now(UTC)) if row["spent"] else None
+    scopes = frozenset(row["scopes"])
+    return Key(row["id"], application, scopes, row["expires_at"], row["per_minute"], quota, spent_until)
 
 
 def _target(row: dict[str, Any], credentials_key: str) -> Target:

@@ -25,4 +25,13 @@ class Store:
         if self._installation is None or time.monotonic() - self._loaded_at > FRESH_S:
             self._installation = Installation.load(conn)
             self._loaded_at = time.monotonic()
-        ingest(conn, rows, self._installation)
+        for of_key in by_key(rows):
+            ingest(conn, of_key, self._installation)
+
+
+def by_key(rows: Sequence[RequestRow]) -> list[list[RequestRow]]:
+    """The rows of each key together, in their order."""
+    found: dict[int | None, list[RequestRow]] = {}
+    for row in rows:
+        found.setdefault(row.key_id, []).append(row)
+    return list(found.values())

@@ -44,7 +44,7 @@ def webhook(request: HttpRequest) -> HttpResponse:
             continue
         if row is not None:
             rows.append(row)
-    result = store(rows)
+    result = store(rows, caller=caller)
     return JsonResponse({"accepted": result.accepted, "duplicates": result.duplicates, "rejected": rejected})
 
 

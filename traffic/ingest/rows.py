@@ -48,3 +48,4 @@ class RequestRow:
     # (child, parent) by external id: spans whose parent, if it turns out to be a call of the same model, is this call.
     links: tuple[tuple[str, str], ...] = ()
     import_id: int | None = None  # the file that brought it, until another way in reports it too
+    key_id: int | None = None  # the key that it came with, for quotas

@@ -230,6 +230,9 @@ latency_hour AS ({_add_latency("hour", "SELECT * FROM buckets WHERE true")}),
 latency_day AS ({_add_latency("day", _days_of("buckets", (*KEY, "metric", "bucket"), ("n",)))})"""
 
 
+_CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+_TOKENS_ADDED = " + ".join(f"coalesce(new_{name}, 0) - coalesce(old_{name}, 0)" for name in _CLASSES)
+
 UPSERT = f"""
 WITH written AS (
     INSERT INTO traffic_request AS r ({", ".join(COLUMNS)})
@@ -243,7 +246,17 @@ delta AS MATERIALIZED (
     SELECT -1, {", ".join(f"old_{name}" for name in _READ)} FROM written WHERE old_id IS NOT NULL
 ),
 {_rollups()}
-SELECT count(*) FILTER (WHERE old_id IS NULL) FROM written
+SELECT count(*) FILTER (WHERE old_id IS NULL), coalesce(sum({_TOKENS_ADDED}), 0)::bigint,
+       coalesce(sum(coalesce(new_cost, 0) - coalesce(old_cost, 0)), 0)
+FROM written
+"""
+
+# What came in with a key today, for its quota.
+COUNT_USE = """
+INSERT INTO traffic_keyuse AS u (key_id, day, requests, tokens, cost)
+SELECT id, (now() AT TIME ZONE 'UTC')::date, %(requests)s, %(tokens)s, %(cost)s FROM traffic_key WHERE id = %(key)s
+ON CONFLICT (key_id, day) DO UPDATE
+SET requests = u.requests + excluded.requests, tokens = u.tokens + excluded.tokens, cost = u.cost + excluded.cost
 """
 
 # Stored rows that get another cost; the caller has locked them. Latencies do not change, so their buckets stay alone.

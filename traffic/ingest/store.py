@@ -14,8 +14,9 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import psycopg
@@ -112,6 +113,8 @@ def ingest(
 ) -> IngestResult:
     """Write a batch; when this returns it is committed. `conn` must not be inside a transaction.
 
+    What the rows add is counted for the key of the first: whoever has rows of several keys sends a batch for each.
+
     Raises psycopg.OperationalError when the database is away; then nothing of the batch was written.
     """
     staged = [installation.stage(row) for row in rows]
@@ -204,16 +207,17 @@ def write(conn: psycopg.Connection, staged: Sequence[Staged], also: Also | None 
             conn.execute("SET LOCAL synchronous_commit = on")
             conn.execute(sql.MAKE_STAGE)
             copy(conn, staged)
-            accepted = write_rows(conn, staged)
+            added = write_rows(conn, staged)
+            count_use(conn, staged[0].row.key_id, added)
             write_bodies(conn, staged)
             write_links(conn, staged)
             if also is not None:
-                also(conn, accepted)
+                also(conn, added.rows)
     except errors.CheckViolation:
         forget_days()  # "no partition of relation found": retention dropped the day under us
         make_days_of(conn, staged)
         raise errors.SerializationFailure("a partition was missing; the batch is repeated") from None
-    return accepted
+    return added.rows
 
 
 def copy(conn: psycopg.Connection, staged: Sequence[Staged]) -> None:
@@ -303,8 +307,26 @@ def bounds(staged: Sequence[Staged]) -> dict[str, date]:
     return {"low": min(days) - timedelta(days=1), "high": max(days) + timedelta(days=1)}
 
 
-def write_rows(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
-    """Insert or fill the staged rows and keep the rollups exact; returns how many rows are new.
+class Added(NamedTuple):
+    """What a batch adds to what was there: rows, tokens of all five classes, measured USD."""
+
+    rows: int = 0
+    tokens: int = 0
+    cost: Decimal = Decimal(0)
+
+    def plus(self, other: Added) -> Added:
+        return Added(self.rows + other.rows, self.tokens + other.tokens, self.cost + other.cost)
+
+
+def count_use(conn: psycopg.Connection, key_id: int | None, added: Added) -> None:
+    """What came in with a key, in the same transaction, so that a repeated batch is not counted again."""
+    if key_id is not None and any(added):
+        given = {"key": key_id, "requests": added.rows, "tokens": added.tokens, "cost": added.cost}
+        conn.execute(sql.COUNT_USE, given)
+
+
+def write_rows(conn: psycopg.Connection, staged: Sequence[Staged]) -> Added:
+    """Insert or fill the staged rows and keep the rollups exact; returns what they add.
 
     One pass, unless rows share a response id or were found to be rows that are stored: then those that are one call
     come in one after the other, each seeing what the one before it left.
@@ -313,11 +335,11 @@ def write_rows(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
     taken = take_over(conn, staged) if hashes else 0
     if not taken and len(set(hashes)) == len(hashes):
         return upsert(conn, 0)
-    accepted = 0
+    added = Added()
     for number in range(1, 2 * len(staged) + 2):
         if not conn.execute(sql.PICK, {"round": number}).rowcount:
-            return accepted
-        accepted += upsert(conn, number)
+            return added
+        added = added.plus(upsert(conn, number))
         take_over(conn, staged)
     raise AssertionError("each pass takes at least one row")
 
@@ -332,13 +354,13 @@ def take_over(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
     return taken
 
 
-def upsert(conn: psycopg.Connection, number: int) -> int:
-    """Insert or fill one pass of rows; returns how many rows are new."""
+def upsert(conn: psycopg.Connection, number: int) -> Added:
+    """Insert or fill one pass of rows; returns what they add."""
     # Prepared on the server whatever kind of cursor the connection makes: planning it takes longer than 50 rows do.
     with psycopg.Cursor(conn) as cursor:
         found = cursor.execute(sql.UPSERT, {"round": number}, prepare=True).fetchone()
     assert found is not None
-    return int(found[0])
+    return Added(*found)
 
 
 def write_bodies(conn: psycopg.Connection, staged: Sequence[Staged]) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from traffic.models.applications import Application, Installation, Key
+from traffic.models.applications import Application, Installation, Key, KeyUse
 from traffic.models.imports import Import
 from traffic.models.ratings import Rating
 from traffic.models.repricings import RepricedDay, Repricing
 from traffic.models.requests import Request, RequestBody
 from traffic.models.routes import Fallback, Route
 from traffic.models.usage import LatencyDay, LatencyHour, SealedDay, Usage, UsageDay, UsageHour, UsageKey
-from traffic.models.words import BudgetState, CostReason, Metric, Outcome, Scope, Task
+from traffic.models.words import BudgetState, CostReason, Metric, Outcome, QuotaPeriod, QuotaUnit, Scope, Task
 
 __all__ = [
     "Application",
@@ -19,10 +19,13 @@ __all__ = [
     "Import",
     "Installation",
     "Key",
+    "KeyUse",
     "LatencyDay",
     "LatencyHour",
     "Metric",
     "Outcome",
+    "QuotaPeriod",
+    "QuotaUnit",
     "Rating",
     "RepricedDay",
     "Repricing",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.translation import gettext as _
 
-from traffic.models.words import BudgetState, Scope
+from providers.models import usd
+from traffic.models.words import BudgetState, QuotaPeriod, QuotaUnit, Scope
 from traffic.querysets import ApplicationQuerySet, KeyQuerySet
 
 
@@ -51,8 +53,14 @@ class Key(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    replaces = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replaced_by")
+    per_minute = models.PositiveIntegerField(null=True, blank=True)  # calls; None: as many as come
+    quota = models.DecimalField(max_digits=20, decimal_places=2, null=True, blank=True)  # None: none
+    quota_unit = models.CharField(max_length=10, choices=QuotaUnit.choices, default=QuotaUnit.REQUESTS)
+    quota_period = models.CharField(max_length=10, choices=QuotaPeriod.choices, default=QuotaPeriod.MONTH)
 
     objects = KeyQuerySet.as_manager()
+    used_words = ""  # how much of its quota is used; set by the pages that show it
 
     class Meta:
         ordering = ["-created_at"]
@@ -64,3 +72,28 @@ class Key(models.Model):
     def scope_words(self) -> list[str]:
         """What it may, for people."""
         return [str(label) for value, label in Scope.choices if value in self.scopes]
+
+    @property
+    def quota_words(self) -> str:
+        """Its quota, for people; empty where it has none."""
+        if self.quota is None:
+            return ""
+        figure = f"{self.quota:,.2f}" if self.quota_unit == QuotaUnit.USD else f"{self.quota:,.0f}"
+        words = {"amount": figure, "unit": self.get_quota_unit_display(), "period": self.get_quota_period_display()}
+        return _("%(amount)s %(unit)s a %(period)s") % words
+
+
+class KeyUse(models.Model):
+    """What came in with a key on a UTC day, counted in the transaction that stores it; quotas are held against it.
+
+    A request that turns out later to be another's twin is not given back, and repricing changes nothing here.
+    """
+
+    key = models.ForeignKey(Key, on_delete=models.CASCADE, related_name="use")
+    day = models.DateField()  # of the arrival, not of `started_at`
+    requests = models.BigIntegerField()
+    tokens = models.BigIntegerField()  # all five classes
+    cost = usd()  # measured; what is unpriced adds nothing
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "day"], name="one_use_of_a_key_and_day")]

@@ -41,6 +41,19 @@ class Scope(models.TextChoices):
     RATE = "rate", _("send ratings")
 
 
+class QuotaUnit(models.TextChoices):
+    """What a key's quota counts."""
+
+    REQUESTS = "requests", _("requests")
+    TOKENS = "tokens", _("tokens")
+    USD = "usd", _("USD")
+
+
+class QuotaPeriod(models.TextChoices):
+    DAY = "day", _("day")
+    MONTH = "month", _("month")
+
+
 class BudgetState(models.TextChoices):
     """Set by `costs` for the routes to read."""
 

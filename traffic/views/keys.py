@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
+from django.db.models import Prefetch
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -11,10 +15,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from providers.audit_log import log
-from traffic.forms import KeyForm
-from traffic.keys import callers, create_key
-from traffic.models import Application, Key
+from providers.audit_log import changes, log, log_form
+from traffic.forms import KeyForm, KeyLimitsForm, RotateForm
+from traffic.keys import callers, create_key, rotate_key, used_of
+from traffic.models import Application, Key, KeyUse
+
+# A quota is of a month at most.
+NEAR = (Prefetch("use", KeyUse.objects.filter(day__gt=Now() - timedelta(days=32))),)
 
 
 @login_required
@@ -22,7 +29,9 @@ from traffic.models import Application, Key
 @require_safe
 def key_list(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    keys = list(Key.objects.select_related("application", "created_by"))
+    keys = list(Key.objects.select_related("application", "created_by").prefetch_related(*NEAR))
+    for key in keys:
+        key.used_words = used_words(key, now)
     live = [key for key in keys if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)]
     used = [key for key in live if key.last_used_at is not None]
     latest = max((key.last_used_at for key in used if key.last_used_at), default=None)
@@ -47,11 +56,67 @@ def key_add(request: HttpRequest) -> HttpResponse:
             application=given["application"],
             created_by=request.user,
             expires_at=given["expires_on"],
+            **form.limits,
         )
         log(request, key, [{"added": {}}], added=True)
         callers.clear()
         return render(request, "traffic/key_made.html", {"key": key, "secret": secret})
     return render(request, "traffic/key_add.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@login_required
+@permission_required("traffic.change_key", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """What came in with a key, its limits, and how to replace it."""
+    key = get_object_or_404(Key.objects.select_related("application", "replaces").prefetch_related(*NEAR), pk=pk)
+    form = KeyLimitsForm(request.POST if request.method == "POST" else None, instance=key)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        log_form(request, key, form)
+        callers.clear()
+        messages.success(request, _("Saved. Within five seconds every process knows."))
+        return redirect("traffic:key", pk)
+    now = timezone.now()
+    works = key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+    used = used_of(key.use.all(), key.quota_period, now)
+    context = {
+        "it": key, "form": form, "rotate": RotateForm(), "now": now, "works": works, "used": used,
+        "used_words": used_words(key, now), "log": changes(key), "next": key.replaced_by.first(),
+    }  # fmt: skip
+    return render(request, "traffic/key.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@permission_required("traffic.add_key", raise_exception=True)
+@never_cache
+@require_POST
+def key_rotate(request: HttpRequest, pk: int) -> HttpResponse:
+    """A new key now, and the old one works on for a while; the answer holds the new secret, this once."""
+    key = get_object_or_404(Key.objects.select_related("application"), pk=pk)
+    form = RotateForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Choose when the old key stops."))
+        return redirect("traffic:key", pk)
+    overlap = timedelta(hours=form.cleaned_data["hours"])
+    try:
+        made, secret = rotate_key(key=key, overlap=overlap, now=timezone.now(), by=request.user)
+    except ValueError:
+        messages.error(request, _("This key does not work any more; make a new one."))
+        return redirect("traffic:key", pk)
+    key.refresh_from_db()
+    log(request, key, _("Replaced by a new key."))
+    log(request, made, [{"added": {}}], added=True)
+    callers.clear()
+    return render(request, "traffic/key_made.html", {"key": made, "secret": secret, "old": key})
+
+
+def used_words(key: Key, now: datetime) -> str:
+    """How much of its quota is used, for people; empty where it has none."""
+    if key.quota is None:
+        return ""
+    share = used_of(key.use.all(), key.quota_period, now)[key.quota_unit] / key.quota
+    return _("%(percent)s %% of %(quota)s") % {"percent": f"{share * 100:.0f}", "quota": key.quota_words}
 
 
 @login_required

@@ -50,7 +50,7 @@ def take(request: HttpRequest, signal: Signal) -> HttpResponse:
         reader = protobuf if encoding_of(request) == PROTOBUF else plain
         items = reader.read(read_body(request, MAX_BYTES), signal)
         read = rows_of(items, caller, directory.get(), timezone.now())
-        for _row in store_apart(read.rows):
+        for _row in store_apart(read.rows, caller):
             read.reject("A span holds what the database cannot store.")
     except Unreadable as error:
         return refused(request, ApiError(400, f"This is no OTLP request: {error}"))

@@ -16,6 +16,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("scopes", nargs="+", choices=Scope.values)
         parser.add_argument("--application", metavar="SLUG", help="made when it is not there; without: for all")
+        parser.add_argument(
+            "--per-minute", type=int, metavar="CALLS", help="more are answered with 429; without: no limit"
+        )
         parser.add_argument("--name", default="made by manage.py create_key")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -24,5 +27,7 @@ class Command(BaseCommand):
             application, _ = Application.objects.get_or_create(slug=slug, defaults={"name": slug})
         if application is None and Scope.GATEWAY in options["scopes"]:
             raise CommandError("A key for the gateway belongs to an application: pass --application SLUG.")
-        secret = create_key(name=options["name"], scopes=options["scopes"], application=application)[1]
+        secret = create_key(
+            name=options["name"], scopes=options["scopes"], application=application, per_minute=options["per_minute"]
+        )[1]
         self.stdout.write(secret)

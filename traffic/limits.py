@@ -1,0 +1,53 @@
+"""How often a key may call: a bucket for each key in the memory of each process. For the gateway too: without Django.
+
+See docs/decisions/0005-limits-of-keys-are-kept-in-memory.md for what that approximates.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+
+MOST_KEYS = 10_000
+
+
+class Buckets:
+    """A minute's worth of calls may come at once; from then on one comes free every 60 s / limit."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._free_at: dict[int, float] = {}  # when a key's bucket is full again
+        self._lock = Lock()
+
+    def take(self, key: int, per_minute: int) -> int:
+        """0 where the call may go on and is counted; else the whole seconds after which one may."""
+        step = 60 / per_minute
+        now = self._clock()
+        with self._lock:
+            full_at = max(self._free_at.get(key, now), now)
+            if full_at - now + step > 60 + 1e-6:
+                return max(1, math.ceil(full_at + step - 60 - now))
+            if len(self._free_at) > MOST_KEYS:
+                self._free_at = {one: at for one, at in self._free_at.items() if at > now}
+            self._free_at[key] = full_at + step
+            return 0
+
+    def clear(self) -> None:
+        with self._lock:
+            self._free_at.clear()
+
+
+def period_end(period: str, now: datetime) -> datetime:
+    """When a quota of a `day` or a `month` begins anew: both are UTC's, as money is."""
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if period == "day":
+        return today + timedelta(days=1)
+    return (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def seconds_until(moment: datetime, now: datetime) -> int:
+    """Whole seconds, at least one: what Retry-After says."""
+    return max(1, math.ceil((moment - now).total_seconds()))
