@@ -15,6 +15,7 @@ NAMES = {
     "unpriced": "Model without a price",
     "balance": "Prepaid balance low",
     "lease": "Lease idle or stopped",
+    "offer": "Offer below a price",
     "system": "Mail refused",
     "late": "Poll or evaluation late",
 }

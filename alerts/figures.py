@@ -20,7 +20,8 @@ from costs.live import live_inputs
 from costs.models import Phase
 from costs.plan import Month, terms_of, this_month
 from costs.spend import Spend, daily, spend
-from providers.models import Balance, Deployment, Feed, Heartbeat, Lease, LeaseSpan, Maintenance, Outage
+from providers import offers
+from providers.models import Balance, Deployment, Feed, Heartbeat, Lease, LeaseSpan, Maintenance, OfferWatch, Outage
 from traffic.lease_use import last_requests
 from traffic.models import UsageDay, UsageHour
 
@@ -216,6 +217,12 @@ class Figures:
     @cached_property
     def heartbeats(self) -> list[Heartbeat]:
         return list(Heartbeat.objects.kept())
+
+    @cached_property
+    def offer_watches(self) -> list[offers.WatchNow]:
+        """What people wait for, against what vendors offer now."""
+        watches = list(OfferWatch.objects.kept())
+        return offers.watches_now(watches, offers.fresh_of(offers.sources(self.now)), self.now) if watches else []
 
     @cached_property
     def feeds(self) -> list[Feed]:

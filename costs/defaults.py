@@ -1,8 +1,8 @@
-"""What every installation starts with: the research's reference sheet."""
+"""What every installation starts with: the research's reference sheet, and what it says of speeds."""
 
 from __future__ import annotations
 
-from costs import sheets
+from costs import sheets, throughputs
 from costs.models import PriceSheet
 
 
@@ -19,3 +19,4 @@ def ensure_defaults() -> None:
                 "figures": sheets.raw(name),
             },
         )
+    throughputs.publish()

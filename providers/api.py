@@ -1,33 +1,35 @@
-"""The providers' part of the JSON API: offers, leases, uptime.
+"""The providers' part of the JSON API: offers with their history and watches, leases, uptime.
 
 Who may ask is decided where the router is mounted: keys are traffic's, to the right of this app.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Query, Router, Schema
 from pydantic import Field
 
 from providers import offers, uptime_page
-from providers.leases import LeaseNow, lease_figures
-from providers.models import Deployment, Lease, Offer, OfferKind
+from providers.leases import MONTH_HOURS, LeaseNow, lease_figures
+from providers.models import Deployment, Lease, Offer, OfferDay, OfferKind, OfferWatch
 from providers.outage_cost import NO_COST, OutageCost, cost_of
 from providers.rest.errors import ApiError, at
 from providers.rest.paging import Limit, Page, decode_cursor, encode_cursor
 from providers.rest.periods import MOMENT, parse_period
 from providers.rest.shapes import READ_ERRORS
-from providers.schemas import LeaseOut, OfferOut, Text, UptimeOut
+from providers.schemas import LeaseOut, OfferDayOut, OfferOut, OfferWatchesOut, Text, UptimeOut
 from providers.uptime_report import DeploymentUptime, OutageSpan
 
 router = Router(tags=["providers"])
-SORTS = "|".join(offers.SORTS)
+PER_MILLION = "per_million"
+SORTS = "|".join((*offers.SORTS, PER_MILLION))
 Cursor = Annotated[str | None, Field(max_length=400, description="`next` of the page before")]
 Moment = Annotated[str | None, Field(pattern=MOMENT)]
 
@@ -45,10 +47,8 @@ class OfferQuery(Schema):
     available: bool | None = None
 
     def parsed(self) -> offers.OfferFilter:
-        known = {facet.gpu for facet in offers.facets()} if self.gpu else set()
-        named = [name for text in self.gpu for name in offers.gpus_called(text, known)]
         return offers.OfferFilter(
-            gpus=named or list(self.gpu),
+            gpus=gpus_of(self.gpu),
             kinds=self.kind,
             providers=self.provider,
             region=self.region,
@@ -59,6 +59,12 @@ class OfferQuery(Schema):
         )
 
 
+def gpus_of(asked: Sequence[str]) -> Sequence[str]:
+    """Names of the market that are meant; what nobody offers stands for itself."""
+    known = {facet.gpu for facet in offers.facets()} if asked else set()
+    return [name for text in asked for name in offers.gpus_called(text, known)] or asked
+
+
 @router.get("/offers", response={200: Page[OfferOut], **READ_ERRORS}, summary="GPUs that can be rented")
 def get_offers(
     request: HttpRequest,
@@ -66,14 +72,101 @@ def get_offers(
     sort: Annotated[
         str, Field(pattern=f"^-?({SORTS})$", description="Ascending; `-` before it turns it round")
     ] = "price",
+    model: Annotated[
+        Text, Field(description="Of which model a million tokens are priced; `per_million` sorts by it")
+    ] = "",
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Any:
-    if unknown := [kind for kind in wanted.kind if kind not in OfferKind.values]:
+    known_kind(wanted.kind)
+    speeds = speeds_of(model) if model else {}
+    sorts = {**offers.SORTS, PER_MILLION: offers.Sort(offers.per_million_value(speeds), Decimal, missing=True)}
+    rows, after = offers.page_of(Offer.objects.filter(wanted.parsed().conditions()), sort, cursor, limit, sorts)
+    return {"items": [offer_json(row, speeds.get(row.gpu)) for row in rows], "next": after}
+
+
+def known_kind(kinds: Sequence[str]) -> None:
+    """Raises ApiError (422)."""
+    if unknown := [kind for kind in kinds if kind not in OfferKind.values]:
         known = ", ".join(OfferKind.values)
         raise ApiError(422, f"There is no kind {unknown[0]!r}.", [at(["query", "kind"], f"One of {known}.")])
-    rows, after = offers.page_of(Offer.objects.filter(wanted.parsed().conditions()), sort, cursor, limit)
-    return {"items": rows, "next": after}
+
+
+def speeds_of(model: str) -> Mapping[str, offers.Speed]:
+    """Raises ApiError (422) for a model whose speed nobody told."""
+    models = offers.catalogue()
+    if model not in models:
+        known = ", ".join(models) or "none yet"
+        raise ApiError(422, f"No speed of {model!r} is known.", [at(["query", "model"], f"Known: {known}.")])
+    return models[model].speeds
+
+
+def offer_json(offer: Offer, speed: offers.Speed | None) -> dict[str, Any]:
+    kept = (
+        "provider",
+        "gpu",
+        "gpu_count",
+        "memory_gb",
+        "kind",
+        "price_per_gpu_hour",
+        "region",
+        "available",
+        "reliability",
+        "seen_at",
+    )
+    price = offer.price_per_gpu_hour
+    return {
+        **{name: getattr(offer, name) for name in kept},
+        "price_per_month": price * MONTH_HOURS,
+        "price_per_gb_hour": price / offer.memory_gb if offer.memory_gb else None,
+        "price_per_million_tokens": speed.per_million(price) if speed else None,
+        "tokens_per_second": float(speed.low) if speed else None,
+        "tokens_source": speed.source if speed else None,
+    }
+
+
+@router.get(
+    "/offers/history",
+    response={200: Page[OfferDayOut], **READ_ERRORS},
+    summary="Prices by day, vendor, GPU and kind, newest first",
+)
+def get_offer_history(
+    request: HttpRequest,
+    gpu: Annotated[list[Text], Query()] = [],  # noqa: B006  # ninja reads the default, nothing changes it
+    kind: Annotated[list[Text], Query()] = [],  # noqa: B006  # as above
+    provider: Annotated[list[Text], Query()] = [],  # noqa: B006  # as above
+    days: Annotated[int, Field(ge=1, le=366, description="Days back, today (UTC) included")] = offers.HISTORY_DAYS,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Any:
+    known_kind(kind)
+    today = timezone.now().astimezone(UTC).date()
+    rows = OfferDay.objects.filter(day__gt=today - timedelta(days=days), day__lte=today)
+    for column, values in (("gpu", gpus_of(gpu)), ("kind", kind), ("provider", provider)):
+        if values:
+            rows = rows.filter(**{f"{column}__in": values})
+    if after := decode_cursor(cursor, (str, int)):
+        at_day, at_row = offers.parse_value(date, after[0]), offers.cursor_id(after[1])
+        rows = rows.filter(Q(day__lt=at_day) | Q(day=at_day, pk__gt=at_row))
+    found = list(rows.order_by("-day", "pk")[: limit + 1])
+    last = found[limit - 1] if len(found) > limit else None
+    return {"items": found[:limit], "next": encode_cursor(last.day.isoformat(), last.pk) if last else None}
+
+
+@router.get("/offers/watches", response={200: OfferWatchesOut, **READ_ERRORS}, summary="Offers that are waited for")
+def get_offer_watches(request: HttpRequest) -> Any:
+    now = timezone.now()
+    found = offers.watches_now(list(OfferWatch.objects.kept()), offers.fresh_of(offers.sources(now)), now)
+    return {"watches": [watch_json(one) for one in found]}
+
+
+def watch_json(one: offers.WatchNow) -> dict[str, Any]:
+    kept = ("id", "gpu", "kind", "provider", "region", "min_reliability", "price", "created_at")
+    return {
+        **{name: getattr(one.watch, name) for name in kept},
+        "below": None if one.unsure else one.below,
+        "lowest": offer_json(one.lowest, None) if one.lowest else None,
+    }
 
 
 @router.get("/leases", response={200: Page[LeaseOut], **READ_ERRORS}, summary="What we rent and rented, newest first")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Lease,
         Maintenance,
         Offer,
+        OfferWatch,
         Outage,
         StatusPage,
         TokenPrice,
@@ -65,6 +66,25 @@ class OfferQuerySet(models.QuerySet["Offer"]):
     def cheapest(self) -> models.query.RawQuerySet[Offer]:
         """Of each GPU and kind the available offer with the lowest price, whatever else was filtered."""
         return self.model._default_manager.raw(CHEAPEST)
+
+    def like(self, watch: OfferWatch) -> OfferQuerySet:
+        """Those to be had that somebody waits for, whatever they cost."""
+        found = self.filter(available=True, gpu=watch.gpu)
+        for column, value in (
+            ("kind", watch.kind),
+            ("provider", watch.provider),
+            ("region__icontains", watch.region),
+            ("reliability__gte", watch.min_reliability),
+        ):
+            if value not in ("", None):
+                found = found.filter(**{column: value})
+        return found
+
+
+class OfferWatchQuerySet(models.QuerySet["OfferWatch"]):
+    def kept(self) -> OfferWatchQuerySet:
+        """Those that nobody deleted."""
+        return self.filter(deleted_at=None)
 
 
 # A sort of all offers costs ten times the lowest prices and one look at the index for each of them.

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 import psycopg
 from django.db import connection
 
-from providers.models import Heartbeat, StatusPage
+from providers.models import Heartbeat, OfferWatch, StatusPage
 from providers.partitions import drop_partition, existing_days, make_partitions
 
 TABLE = "providers_check"
@@ -32,4 +32,5 @@ def forget_deleted(now: datetime) -> int:
     old = now - UNDO_FOR
     pages, _by_model = StatusPage.objects.filter(deleted_at__lt=old).delete()
     beats, _by_model = Heartbeat.objects.filter(deleted_at__lt=old).delete()
-    return pages + beats
+    watches, _by_model = OfferWatch.objects.filter(deleted_at__lt=old).delete()
+    return pages + beats + watches

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 from ninja import Schema
@@ -26,6 +26,45 @@ class OfferOut(Schema):
     available: bool
     reliability: float | None
     seen_at: datetime
+    price_per_month: Usd = Field(description="Of one GPU, 730 hours")
+    price_per_gb_hour: Usd | None
+    price_per_million_tokens: Usd | None = Field(
+        description="Output tokens of `model` on a busy GPU, by the slower figure known; null where none is"
+    )
+    tokens_per_second: float | None = Field(description="Of one GPU, what that price is made of")
+    tokens_source: str | None = Field(description="Who says so")
+
+
+class OfferDayOut(Schema):
+    """Lowest, median and highest price of a day, USD per GPU hour, over that vendor's offers to be had."""
+
+    provider: str
+    gpu: str
+    kind: str
+    day: date
+    low: Usd
+    median: Usd
+    high: Usd
+    offers: int
+
+
+class OfferWatchOut(Schema):
+    """What somebody waits for; an empty text is no condition. `price` is USD per GPU hour."""
+
+    id: int
+    gpu: str
+    kind: str
+    provider: str
+    region: str
+    min_reliability: float | None
+    price: Usd
+    created_at: datetime
+    below: bool | None = Field(description="Whether it is there now; null where a vendor cannot be asked")
+    lowest: OfferOut | None = Field(description="The cheapest like it of vendors that are read on time")
+
+
+class OfferWatchesOut(Schema):
+    watches: list[OfferWatchOut]
 
 
 class LeaseOut(Schema):

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from providers import uptime
 from providers.heartbeats import due_after
-from providers.models import Account, Deployment, Feed, Heartbeat, Maintenance, StatusPage, TokenPrice
+from providers.models import Account, Deployment, Feed, Heartbeat, Maintenance, OfferWatch, StatusPage, TokenPrice
 from providers.polling.due import ensure_feeds
 
 
@@ -102,13 +102,13 @@ def add_price(*, price: TokenPrice, person: AbstractBaseUser, now: datetime) -> 
     return price
 
 
-def delete_for_now(*, thing: Heartbeat | StatusPage, now: datetime) -> None:
+def delete_for_now(*, thing: Heartbeat | OfferWatch | StatusPage, now: datetime) -> None:
     """Delete it for everybody; for a day it can be brought back (`providers.retention` removes it then)."""
     thing.deleted_at = now
     thing.save(update_fields=["deleted_at"])
 
 
-def bring_back(*, thing: Heartbeat | StatusPage, now: datetime) -> bool:
+def bring_back(*, thing: Heartbeat | OfferWatch | StatusPage, now: datetime) -> bool:
     """Undo the deletion; False where its name has been given away since."""
     thing.deleted_at = None
     if isinstance(thing, Heartbeat) and thing.due_at is not None:

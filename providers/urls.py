@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from providers.views import accounts, deployments, heartbeats, leases, prices, status, status_pages
+from providers.views import accounts, deployments, heartbeats, leases, offer_watches, prices, status, status_pages
 from providers.views.offers import explorer
 from providers.views.outages import outage
 from providers.views.pings import ping
@@ -16,6 +16,11 @@ app_name = "providers"
 urlpatterns = [
     path("providers/", providers, name="providers"),
     path("providers/offers/", explorer, name="offers"),
+    path("providers/offers/watches/", offer_watches.watches, name="offer-watches"),
+    path("providers/offers/watches/add/", offer_watches.add, name="offer-watch-add"),
+    path("providers/offers/watches/<int:pk>/", offer_watches.watch, name="offer-watch"),
+    path("providers/offers/watches/<int:pk>/delete/", offer_watches.delete, name="offer-watch-delete"),
+    path("providers/offers/watches/<int:pk>/undo/", offer_watches.undo, name="offer-watch-undo"),
     path("providers/leases/", leases.leases, name="leases"),
     path("providers/leases/<int:pk>/idle/", leases.idle, name="lease-idle"),
     path("providers/leases/<int:pk>/stop/", leases.stop, name="lease-stop"),

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.utils.translation import gettext_noop as _
 
-from alerts.kinds import figure, heartbeats, money, system, uptime, usage, vendors, volume
+from alerts.kinds import figure, heartbeats, money, offers, system, uptime, usage, vendors, volume
 from alerts.kinds.finding import Kind, Threshold
 
 PLANNERS = ("ops", "manager")
@@ -89,6 +89,14 @@ KINDS: dict[str, Kind] = {
         label=_("a lease is billed while nobody uses it"),
         evaluate=vendors.leases,
         thresholds={"hours": Threshold(_("Idle or stopped for"), "hours", 6, Decimal("0.1"))},
+        every_s=60,
+    ),
+    "offer": Kind(
+        label=_("a GPU that somebody watches for is offered below a price"),
+        evaluate=offers.watched,
+        groups=PLANNERS,
+        severity="info",
+        clear_for_s=10 * 60,
         every_s=60,
     ),
     "figure": Kind(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dashboard.bench import forecast, gateway, imports, ingest, memory, otlp, pages, rules
+from dashboard.bench import forecast, gateway, imports, ingest, memory, offers, otlp, pages, rules
 from dashboard.bench.figures import Figure
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
@@ -19,4 +19,5 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "gateway": gateway.measure,
     "rules": rules.measure,
     "forecast": forecast.measure,
+    "offers": offers.measure,
 }

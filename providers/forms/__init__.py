@@ -5,7 +5,7 @@ from __future__ import annotations
 from providers.forms.accounts import AccountForm
 from providers.forms.deployments import DeploymentForm, MaintenanceForm
 from providers.forms.heartbeats import HeartbeatForm
-from providers.forms.offers import OfferForm
+from providers.forms.offers import OfferForm, OfferWatchForm
 from providers.forms.outages import OutageForm
 from providers.forms.prices import PriceForm
 from providers.forms.status_pages import StatusPageForm
@@ -16,6 +16,7 @@ __all__ = [
     "HeartbeatForm",
     "MaintenanceForm",
     "OfferForm",
+    "OfferWatchForm",
     "OutageForm",
     "PriceForm",
     "StatusPageForm",

@@ -1,17 +1,25 @@
-"""The explorer's filter."""
+"""The explorer's filter, and what somebody waits for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from providers.models import OfferKind
+from providers.models import OfferKind, OfferWatch, provider_name
 from providers.offers import SORTS, OfferFilter
+
+if TYPE_CHECKING:
+    OfferWatchModelForm = forms.ModelForm[OfferWatch]
+else:  # takes no parameter at run time
+    OfferWatchModelForm = forms.ModelForm
+
+LEAST_PRICE, MOST_PRICE = Decimal("0.0001"), Decimal(10_000)  # USD per GPU hour
+Choices = Sequence[tuple[str, str]]
 
 
 class OneOfSeveral(forms.Select):
@@ -37,11 +45,15 @@ class OfferForm(forms.Form):
     reliability = forms.DecimalField(
         label=gettext_lazy("Reliability, % at least"), required=False, min_value=Decimal(0), max_value=Decimal(100)
     )
+    model = forms.ChoiceField(label=gettext_lazy("Tokens of"), required=False)
     sold_out = forms.BooleanField(label=gettext_lazy("sold out ones too"), required=False)
     cheaper = forms.BooleanField(label=gettext_lazy("only cheaper than ours"), required=False)
 
-    def __init__(self, data: Any, *, gpus: Sequence[tuple[str, str]], providers: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, data: Any, *, gpus: Choices, providers: Choices, models: Choices) -> None:
         super().__init__(data)
+        model = self.fields["model"]
+        assert isinstance(model, forms.ChoiceField)
+        model.choices = [("", _("no model")), *models]
         for name, first, choices in (
             ("gpu", _("all"), gpus),
             ("kind", _("all"), OfferKind.choices),
@@ -72,7 +84,60 @@ class OfferForm(forms.Form):
             available=None if known.get("sold_out") else True,
         )
 
-    @property
-    def sort(self) -> str:
+    def sort(self, known: Collection[str] = SORTS) -> str:
         asked = str(self.data.get("sort", ""))
-        return asked if asked.removeprefix("-") in SORTS else "price"
+        return asked if asked.removeprefix("-") in known else "price"
+
+
+class OfferWatchForm(OfferWatchModelForm):
+    """What somebody waits for. `gpus` and `providers` are those that were ever offered."""
+
+    reliability = forms.DecimalField(
+        label=gettext_lazy("Reliability, % at least"), required=False, min_value=Decimal(0), max_value=Decimal(100)
+    )
+    price = forms.DecimalField(
+        label=gettext_lazy("Below, $ per GPU-hour"),
+        min_value=LEAST_PRICE,
+        max_value=MOST_PRICE,
+        max_digits=20,
+        decimal_places=12,
+        help_text=gettext_lazy("A mail is sent when an offer costs less than this."),
+    )
+
+    class Meta:
+        model = OfferWatch
+        fields = ["gpu", "kind", "provider", "region", "price"]
+        labels = {"region": gettext_lazy("Region holds")}
+
+    field_order = ("gpu", "kind", "provider", "region", "reliability", "price")
+
+    def __init__(self, *args: Any, gpus: Collection[str], providers: Collection[str], **options: Any) -> None:
+        super().__init__(*args, **options)
+        watch = self.instance
+        known = sorted({*gpus, *filter(None, [watch.gpu])}, key=str.lower)
+        vendors = {slug: provider_name(slug) for slug in sorted({*providers, *filter(None, [watch.provider])})}
+        self.fields["gpu"] = forms.ChoiceField(label=_("GPU"), choices=[(name, name) for name in known])
+        self.fields["kind"] = forms.ChoiceField(
+            label=_("Kind"), required=False, choices=[("", _("any")), *OfferKind.choices]
+        )
+        self.fields["provider"] = forms.ChoiceField(
+            label=_("Provider"), required=False, choices=[("", _("any")), *vendors.items()]
+        )
+        self.order_fields(self.field_order)
+        for name in ("reliability", "price"):
+            self.fields[name].widget.attrs |= {"step": "any", "min": "0"}
+        if watch.pk:
+            self.initial["price"] = plain(watch.price)
+            if watch.min_reliability is not None:
+                self.initial["reliability"] = plain(Decimal(str(watch.min_reliability)) * 100)
+
+    def filled(self) -> OfferWatch:
+        """The watch as the form says, not saved."""
+        share = self.cleaned_data.get("reliability")
+        self.instance.min_reliability = None if share is None else float(share / 100)
+        return self.instance
+
+
+def plain(value: Decimal) -> str:
+    """`0.34` of 0.340000000000."""
+    return f"{value.normalize():f}"

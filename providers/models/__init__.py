@@ -18,7 +18,7 @@ from providers.models.fields import OfferKind, usd
 from providers.models.heartbeats import Heartbeat, HeartbeatPing, HeartbeatSpan, HeartbeatState, Signal
 from providers.models.leases import Lease, LeaseSpan, LeaseState
 from providers.models.names import PROVIDER_NAMES, provider_name
-from providers.models.offers import Offer, OfferDay
+from providers.models.offers import Offer, OfferDay, OfferWatch, Throughput
 from providers.models.prices import Model, TokenPrice
 from providers.models.status_pages import StatusPage
 
@@ -44,9 +44,11 @@ __all__ = [
     "Offer",
     "OfferDay",
     "OfferKind",
+    "OfferWatch",
     "Outage",
     "Signal",
     "StatusPage",
+    "Throughput",
     "TokenPrice",
     "VendorCost",
     "VendorUsage",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from providers.models.fields import OfferKind, usd
 from providers.models.names import provider_name
-from providers.querysets import OfferQuerySet
+from providers.querysets import OfferQuerySet, OfferWatchQuerySet
 
 
 class Offer(models.Model):
@@ -63,3 +64,55 @@ class OfferDay(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "gpu", "kind", "day"], name="one_day_of_offers")]
         indexes = [models.Index(fields=["gpu", "kind", "day"])]
+
+
+class OfferWatch(models.Model):
+    """What somebody waits for: an offer like this below a price. An empty condition is none."""
+
+    gpu = models.CharField(max_length=100)
+    kind = models.CharField(max_length=20, choices=OfferKind.choices, blank=True)
+    provider = models.CharField(max_length=40, blank=True)
+    region = models.CharField(max_length=100, blank=True)  # a part of its name
+    min_reliability = models.FloatField(null=True, blank=True)  # 0..1
+    price = usd()  # USD per GPU hour; a lower one is news
+    created_at = models.DateTimeField(auto_now_add=True)
+    deleted_at = models.DateTimeField(null=True)  # can be brought back for a day
+
+    objects = OfferWatchQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["gpu", "price", "pk"]
+
+    def __str__(self) -> str:
+        """`RTX 4090, spot, Vast.ai`: what it is, whatever its price."""
+        where = provider_name(self.provider) if self.provider else ""
+        return ", ".join(str(part) for part in (self.gpu, self.kind and self.get_kind_display(), where) if part)
+
+
+class Throughput(models.Model):
+    """Tokens a second that somebody measured of a model on GPUs; the app that keeps the price sheets fills it in."""
+
+    class Basis(models.TextChoices):
+        SINGLE_STREAM = "single_stream", _("one stream")  # a lower bound of what the GPUs can serve
+        AGGREGATE = "aggregate", _("all streams")
+
+    model = models.CharField(max_length=200)
+    name = models.CharField(max_length=200)  # the model's, for people
+    gpu = models.CharField(max_length=100)  # as offers call it
+    gpu_count = models.PositiveIntegerField(default=1)
+    engine = models.CharField(max_length=40)
+    low = models.FloatField()  # output tokens a second of all the GPUs
+    high = models.FloatField()
+    basis = models.CharField(max_length=13, choices=Basis.choices)
+    source = models.CharField(max_length=300)
+    source_url = models.URLField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["model", "gpu", "gpu_count", "engine"], name="one_throughput_of_a_model_and_gpu"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} on {self.gpu_count} x {self.gpu}"

@@ -3,26 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC
+from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from providers import offers
 from providers.forms import OfferForm
-from providers.freshness import AccountNow, account_now
+from providers.forms.offers import plain
+from providers.freshness import AccountNow
 from providers.leases import MONTH_HOURS, lease_figures
-from providers.models import Account, Lease, Offer, provider_name
-from providers.offers import Facet, Ours
+from providers.models import Lease, Offer, provider_name
+from providers.offers import SORTS, Facet, Fast, Ours, Sort
 from providers.rest.errors import ApiError
 from providers.views.addresses import address
 
-SHOWN = 40
-MARKETS_SHOWN = 12  # GPUs and kinds with their history above the list
+SHOWN = 30
+MARKETS_SHOWN = 10  # GPUs and kinds with their history above the list
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What the list's rows are seen against: what we rent, whose prices are of now, the model of the tokens."""
+
+    rented: Sequence[Ours]
+    sources: Mapping[str, AccountNow]
+    fresh: frozenset[str]
+    names: Mapping[str, str]
+    model: Fast | None
+    watch_url: str
+
+    @property
+    def sorts(self) -> Mapping[str, Sort]:
+        own = {"saving": Sort(offers.saving_value(self.rented, self.fresh), Decimal, missing=True)}
+        if self.model:
+            own["per_million"] = Sort(offers.per_million_value(self.model.speeds), Decimal, missing=True)
+        return {**SORTS, **own}
 
 
 @login_required
@@ -30,41 +54,60 @@ MARKETS_SHOWN = 12  # GPUs and kinds with their history above the list
 @require_safe
 def explorer(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    found = offers.facets()
+    found, models = offers.facets(), offers.catalogue()
     rented = (
         offers.ours(lease_figures(Lease.objects.active(), now)) if request.user.has_perm("providers.view_lease") else []
     )
     names = provider_names(found)
-    form = OfferForm(request.GET, gpus=gpu_choices(found, rented), providers=list(names.items()))
-    wanted = form.wanted
+    form = OfferForm(
+        request.GET,
+        gpus=gpu_choices(found, rented),
+        providers=list(names.items()),
+        models=[(one.slug, one.name) for one in models.values()],
+    )
+    wanted, sources = form.wanted, offers.sources(now)
+    reader = Reader(
+        rented=rented,
+        sources=sources,
+        fresh=offers.fresh_of(sources),
+        names=names,
+        model=models.get(form.cleaned_data.get("model") or ""),
+        watch_url=reverse("providers:offer-watch-add"),
+    )
     chosen, only_cheaper = Offer.objects.filter(wanted.conditions()), bool(form.cleaned_data.get("cheaper"))
     if only_cheaper:
-        chosen = chosen.filter(offers.cheaper_than(rented))
-    try:
-        rows, after = offers.page_of(chosen, form.sort, request.GET.get("cursor"), SHOWN)
-    except ApiError:  # a cursor of another order or none of ours: from the top
-        rows, after = offers.page_of(chosen, form.sort, None, SHOWN)
+        chosen = chosen.filter(offers.cheaper_than(rented, reader.fresh))
+    rows, after = page_of(request, chosen, form, reader)
     market = offers.market_of(found, wanted) if wanted.of_facets and not only_cheaper else offers.market(chosen)
-    accounts = sources()
     context = {
         "form": form,
         "filtered": any(form.cleaned_data.get(name) for name in form.fields),
-        "rows": [offer_row(offer, rented, accounts, names) for offer in rows],
+        "rows": [offer_row(offer, reader) for offer in rows],
         "market": market_rows(request, market, wanted.providers),
         "markets_left": max(len(market) - MARKETS_SHOWN, 0),
         "total": sum(one.offers for one in market),
         "lowest": market[0] if market else None,
-        "providers": len({facet.provider for facet in found if facet.available}),
         "offered": sum(facet.available for facet in found),
         "rented": rented,
-        "better": offers.better(rented),
-        "accounts": [one for one in accounts.values() if one.feed("offers")],
+        "model": reader.model,
+        "better": offers.better(rented, reader.fresh),
+        "accounts": list(sources.values()),
+        "silent": [one for one in sources.values() if one.offers and one.offers.old and one.offers.feed.rows],
         "shown": len(rows),
         "next_url": address(request, cursor=after) if after else None,
         "first_url": address(request, cursor=None) if request.GET.get("cursor") else None,
         "json_url": "/api/v1/offers",
     }
     return render(request, "providers/offers.html", context)
+
+
+def page_of(request: HttpRequest, chosen: Any, form: OfferForm, reader: Reader) -> tuple[list[Offer], str | None]:
+    sorts = reader.sorts
+    sort = form.sort(sorts)
+    try:
+        return offers.page_of(chosen, sort, request.GET.get("cursor"), SHOWN, sorts)
+    except ApiError:  # a cursor of another order or none of ours: from the top
+        return offers.page_of(chosen, sort, None, SHOWN, sorts)
 
 
 def gpu_choices(found: Sequence[Facet], rented: Sequence[Ours]) -> list[tuple[str, str]]:
@@ -76,32 +119,22 @@ def provider_names(found: Sequence[Facet]) -> dict[str, str]:
     return {slug: provider_name(slug) for slug in sorted({facet.provider for facet in found})}
 
 
-def sources() -> dict[str, AccountNow]:
-    """By provider, the account whose offers were read last: it says whether its offers are of now."""
-    now = timezone.now()
-    known: dict[str, AccountNow] = {}
-    for account in Account.objects.with_feeds():
-        one = account_now(account, now)
-        feed = one.feed("offers")
-        if feed is not None and (account.kind not in known or not feed.old):
-            known[account.kind] = one
-    return known
-
-
-def offer_row(
-    offer: Offer, rented: Sequence[Ours], accounts: dict[str, AccountNow], names: Mapping[str, str]
-) -> dict[str, Any]:
-    price, source = offer.price_per_gpu_hour, accounts.get(offer.provider)
-    feed = source.feed("offers") if source else None
+def offer_row(offer: Offer, reader: Reader) -> dict[str, Any]:
+    price = offer.price_per_gpu_hour
+    speed = reader.model.speeds.get(offer.gpu) if reader.model else None
+    wish = urlencode({"gpu": offer.gpu, "kind": offer.kind, "price": plain(price)})
     return {
         "offer": offer,
         "kind": offers.kind_label(offer.kind),
-        "where": names.get(offer.provider, offer.provider),
+        "where": reader.names.get(offer.provider, offer.provider),
         "monthly": price * MONTH_HOURS,
         "per_gb": price / offer.memory_gb if offer.memory_gb else None,
-        "old": feed is None or feed.old,
-        "saving": offers.saving(offer, rented),
-        "like_ours": any(one.gpu == offer.gpu and one.kind == offer.kind for one in rented),
+        "per_million": speed.per_million(price) if speed else None,
+        "bound": speed is not None and speed.bound,
+        "old": offer.provider not in reader.fresh,
+        "saving": offers.saving(offer, reader.rented, reader.fresh),
+        "like_ours": any(one.gpu == offer.gpu and one.kind == offer.kind for one in reader.rented),
+        "watch_url": f"{reader.watch_url}?{wish}",
     }
 
 

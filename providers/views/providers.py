@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +33,7 @@ def providers(request: HttpRequest) -> HttpResponse:
     rent = rented(accounts, now) if request.user.has_perm("providers.view_lease") else {}
     ours = offers.ours(rent.get("active", []))
     cheapest = list(Offer.objects.cheapest())
+    fresh = offers.fresh_of(offers.newest_of(accounts))
     context = {
         "now": now,
         "accounts": accounts,
@@ -41,10 +42,10 @@ def providers(request: HttpRequest) -> HttpResponse:
         "late": [one for one in accounts if one.state in ("refused", "failing", "partly", "late")],
         "on_time": sum(one.state == "ok" for one in accounts),
         **rent,
-        "gpus": gpu_rows(cheapest, ours, accounts, now),
+        "gpus": gpu_rows(cheapest, ours, fresh, now),
         "kinds": [(kind.value, kind.label) for kind in KINDS if any(offer.kind == kind for offer in cheapest)],
         "cheapest": min(cheapest, key=lambda offer: offer.price_per_gpu_hour, default=None),
-        "better": offers.better(ours),
+        "better": offers.better(ours, fresh),
         "json_url": "/api/v1/leases",
     }
     return render(request, "providers/providers.html", context)
@@ -70,13 +71,12 @@ def rented(accounts: Sequence[AccountNow], now: datetime) -> dict[str, Any]:
 
 
 def gpu_rows(
-    cheapest: Sequence[Offer], ours: Sequence[Ours], accounts: Sequence[AccountNow], now: datetime
+    cheapest: Sequence[Offer], ours: Sequence[Ours], fresh: Collection[str], now: datetime
 ) -> list[dict[str, Any]]:
     """One row a GPU: its cheapest offer of each kind and how the lowest on-demand price went; what we rent first."""
     by_gpu: dict[str, dict[str, Offer]] = defaultdict(dict)
     for offer in cheapest:
         by_gpu[offer.gpu][offer.kind] = offer
-    fresh = {one.account.kind for one in accounts if (feed := one.feed("offers")) and not feed.old}
     mine = {one.gpu: one for one in ours}
     order = sorted(
         by_gpu, key=lambda gpu: (gpu not in mine, min(o.price_per_gpu_hour for o in by_gpu[gpu].values()), gpu)
@@ -103,5 +103,5 @@ def history_kind(found: Mapping[str, Offer]) -> str:
     return next((kind.value for kind in KINDS if kind in found), OfferKind.ON_DEMAND.value)
 
 
-def gpu_cell(offer: Offer | None, fresh: set[str]) -> dict[str, Any]:
+def gpu_cell(offer: Offer | None, fresh: Collection[str]) -> dict[str, Any]:
     return {"offer": offer, "old": offer is not None and offer.provider not in fresh}

@@ -17,7 +17,7 @@ from alerts.defaults import ensure_defaults as alert_rules
 from alerts.models import Alert, Channel, Delivery, Rule, Silence, Transition
 from costs.models import Budget, Charge, Phase, Receipt, Recurrence, Stage
 from providers.encryption import encrypt
-from providers.models import Account, Deployment, Heartbeat, Lease, Maintenance, Outage, StatusPage
+from providers.models import Account, Deployment, Heartbeat, Lease, Maintenance, OfferWatch, Outage, StatusPage
 from tests.traffic.people import arrive
 from traffic.models import Application, Import, Key, Rating, Route
 
@@ -85,6 +85,9 @@ def of_providers() -> dict[str, dict[str, Any]]:
     for name in ("status", "status-badge", "status-json"):
         found[f"providers:{name}"] = {"address": page.slug}
     found["providers:heartbeat-undo"], found["providers:status-page-undo"] = {"pk": heartbeat.pk}, {"pk": page.pk}
+    watch = OfferWatch.objects.create(gpu="RTX 4090", price="0.30")
+    for name in ("offer-watch", "offer-watch-delete", "offer-watch-undo"):
+        found[f"providers:{name}"] = {"pk": watch.pk}
     found["providers:outage"], found["providers:ping"] = {"pk": outage.pk}, {"ping_id": heartbeat.ping_id}
     found["providers:ping-signal"] = {"ping_id": heartbeat.ping_id, "what": "start"}
     lease = Lease.objects.create(

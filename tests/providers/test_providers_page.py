@@ -147,6 +147,7 @@ def test_something_cheaper_is_named_with_its_catch(ops: Client) -> None:
     lease(account())
     offer(1, kind="spot", price_per_gpu_hour=Decimal("0.10"))
     assert "RTX 4090 can be had for <b>$0.10</b> at RunPod, but only spot." in text(ops, URL)
+    account("vast", "vast")
     offer(2, price_per_gpu_hour=Decimal("0.30"), provider="vast")
     assert "The same RTX 4090 can be had for <b>$0.30</b> at Vast.ai." in text(ops, URL)
 

@@ -1,0 +1,99 @@
+"""Offers that somebody watches for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from alerts.figures import Figures
+from alerts.kinds.finding import Asked, Finding, Words
+from alerts.wording import exact, moment, percent
+from providers.leases import MONTH_HOURS
+from providers.models import Offer, OfferWatch
+from providers.offers import WatchNow, kind_label
+
+
+def watched(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+    """One subject for each watch with an offer below its line; one that somebody removed is no news."""
+    for one in figures.offer_watches:
+        subject = f"offer:{one.watch.pk}"
+        if one.below:
+            yield is_below(one, subject)
+        elif subject in live:
+            yield is_kept(one, subject) if one.unsure else is_over(one, subject)
+
+
+def is_below(one: WatchNow, subject: str) -> Finding:
+    offer, watch = one.lowest, one.watch
+    assert offer is not None, "below() asks for it"
+    price: Decimal = offer.price_per_gpu_hour
+    values = {"gpu": str(watch), "price": rate(price), "line": rate(watch.price), "where": offer.provider_name}
+    less = (watch.price - price) * MONTH_HOURS
+    return Finding(
+        subject=subject,
+        title=_("Offer: %(gpu)s for %(price)s an hour, below %(line)s") % values,
+        crossed=True,
+        clear=False,
+        value=f"{price:f}",
+        threshold=f"{watch.price:f}",
+        words=Words(
+            todo=_("Look at it while it is there, and rent it at %(where)s if it still suits.") % values,
+            detail=_("%(where)s offers it for %(price)s per GPU-hour; the watch waits for less than %(line)s.")
+            % values,
+            facts=[
+                [_("Price"), _("%(price)s per GPU-hour") % values, offer.provider_name],
+                [_("A month"), exact(price * MONTH_HOURS), _("730 hours of one GPU")],
+                [_("Below the line by"), exact(less), _("a month of one GPU")],
+                *facts(offer),
+                [_("Seen"), moment(offer.seen_at), _("the vendor's list")],
+            ],
+            page=page(watch),
+            over=_("Was offered: %(gpu)s for %(price)s an hour") % values,
+            providers=[offer.provider],
+        ),
+    )
+
+
+def facts(offer: Offer) -> Iterable[list[str]]:
+    yield [_("GPU"), f"{offer.gpu_count} × {offer.gpu}", kind_label(offer.kind)]
+    if offer.region:
+        yield [_("Where"), offer.region, offer.provider_name]
+    if offer.reliability is not None:
+        yield [_("Reliability"), percent(offer.reliability), _("said by the vendor")]
+
+
+def is_kept(one: WatchNow, subject: str) -> Finding:
+    """The vendor cannot be asked: whether the offer is still there is not known, so nothing changes."""
+    old = one.old
+    assert old is not None, "unsure() asks for it"
+    values = {"gpu": str(one.watch), "price": rate(old.price_per_gpu_hour), "where": old.provider_name}
+    title = _("Offer not confirmed: %(gpu)s for %(price)s an hour") % values
+    todo = _("%(where)s has not told of its offers for a while; see its account.") % values
+    value = f"{old.price_per_gpu_hour:f}"
+    words = Words(todo=todo, page=page(one.watch))
+    return Finding(subject, title, crossed=False, clear=False, value=value, words=words)
+
+
+def is_over(one: WatchNow, subject: str) -> Finding:
+    values = {"gpu": str(one.watch), "line": rate(one.watch.price)}
+    if one.lowest is None:
+        title, value = _("Offer gone: %(gpu)s, none is to be had") % values, ""
+    else:
+        value = f"{one.lowest.price_per_gpu_hour:f}"
+        now = rate(one.lowest.price_per_gpu_hour)
+        title = _("Offer over: %(gpu)s from %(now)s an hour, above %(line)s") % (values | {"now": now})
+    words = Words(todo=_("Nothing to do; the watch goes on."), page=page(one.watch))
+    return Finding(subject, title, crossed=False, clear=True, value=value, words=words)
+
+
+def rate(price: Decimal) -> str:
+    """`$0.34`, and as many decimals more as it has, up to four."""
+    short = exact(price)
+    return short if price == round(price, 2) else f"${price.quantize(Decimal('0.0001')).normalize():f}"
+
+
+def page(watch: OfferWatch) -> str:
+    return reverse("providers:offer-watch", args=[watch.pk])

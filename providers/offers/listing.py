@@ -1,0 +1,154 @@
+"""Which offers somebody looks for, in what order, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce, Concat, NullIf, Round
+from django.utils.translation import gettext as _
+
+from providers.models import Offer, OfferKind
+from providers.querysets import OfferQuerySet
+from providers.rest.errors import ApiError
+from providers.rest.paging import decode_cursor, encode_cursor
+
+if TYPE_CHECKING:
+    from providers.offers.market import Facet
+
+# Where a figure is missing: past every real one, whichever way a list is turned.
+MISSING_LAST, MISSING_FIRST = Decimal(999_999), Decimal(-1)
+
+PER_GB = Round(F("price_per_gpu_hour") / NullIf("memory_gb", Value(Decimal(0))), precision=9)
+KIND_LABELS = dict(OfferKind.choices)
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """The value that rows are compared by and its type; `missing`: it may be NULL."""
+
+    value: Any
+    kind: type
+    missing: bool = False
+
+
+# What any list may be sorted by; a view adds what hangs on its reader (`per_million`, `saving`).
+SORTS: Mapping[str, Sort] = {
+    "price": Sort(F("price_per_gpu_hour"), Decimal),
+    "month": Sort(F("price_per_gpu_hour"), Decimal),
+    "memory": Sort(F("memory_gb"), Decimal, missing=True),
+    "per_gb": Sort(PER_GB, Decimal, missing=True),
+    "reliability": Sort(F("reliability"), float, missing=True),
+    "seen": Sort(F("seen_at"), datetime),
+    "gpu": Sort(F("gpu"), str),
+    "kind": Sort(F("kind"), str),
+    "where": Sort(Concat("provider", Value("/"), "region"), str),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OfferFilter:
+    """What somebody looks for; empty is no condition. Prices are USD per GPU hour, memory is GB of one GPU."""
+
+    gpus: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    providers: Sequence[str] = ()
+    region: str = ""
+    min_memory_gb: Decimal | None = None
+    max_price: Decimal | None = None
+    min_reliability: float | None = None
+    available: bool | None = None
+
+    @property
+    def of_facets(self) -> bool:
+        """Whether facets alone can tell what fits."""
+        finer = (self.region, self.min_memory_gb, self.max_price, self.min_reliability)
+        return self.available is True and all(one in ("", None) for one in finer)
+
+    def holds(self, facet: Facet) -> bool:
+        """Whether what is to be had of a facet fits, where facets can tell."""
+        pairs = ((self.gpus, facet.gpu), (self.kinds, facet.kind), (self.providers, facet.provider))
+        return facet.available > 0 and all(not wanted or value in wanted for wanted, value in pairs)
+
+    def conditions(self) -> Q:
+        found = Q()
+        for column, value in (
+            ("gpu__in", self.gpus),
+            ("kind__in", self.kinds),
+            ("provider__in", self.providers),
+            ("region__icontains", self.region),
+        ):
+            if value:
+                found &= Q(**{column: value})
+        for column, limit in (
+            ("memory_gb__gte", self.min_memory_gb),
+            ("price_per_gpu_hour__lte", self.max_price),
+            ("reliability__gte", self.min_reliability),
+            ("available", self.available),
+        ):
+            if limit is not None:
+                found &= Q(**{column: limit})
+        return found
+
+
+def kind_label(kind: str) -> str:
+    """For people. `get_kind_display` translates every kind to find one, which a list of fifty feels."""
+    return str(KIND_LABELS.get(kind, kind))
+
+
+# Order and pages.
+
+
+def sorted_offers(
+    offers: OfferQuerySet, sort: str, cursor: str | None = None, sorts: Mapping[str, Sort] = SORTS
+) -> OfferQuerySet:
+    """Offers in the order of `sort` (`-` before it turns it round), from a cursor on; what has no figure stands last.
+    Raises ApiError (422)."""
+    falling, by = sort.startswith("-"), sorts[sort.removeprefix("-")]
+    missing = by.kind(MISSING_FIRST if falling else MISSING_LAST) if by.missing else None
+    offers = offers.annotate(sort_value=Coalesce(by.value, Value(missing)) if by.missing else by.value)
+    if after := decode_cursor(cursor, (str, str, int)):
+        if after[0] != sort:
+            raise ApiError(422, _("This cursor belongs to a list in another order."))
+        at = parse_value(by.kind, after[1])
+        side = "lt" if falling else "gt"
+        offers = offers.filter(Q(**{f"sort_value__{side}": at}) | Q(sort_value=at, pk__gt=cursor_id(after[2])))
+    return offers.order_by(f"{'-' if falling else ''}sort_value", "pk")
+
+
+def parse_value(kind: type, text: str) -> Any:
+    """A sort value as a cursor carries it. Raises ApiError (422) for what no list of ours wrote."""
+    value: Any = None
+    try:
+        value = kind.fromisoformat(text) if issubclass(kind, date) else kind(text)  # type: ignore[call-arg]  # ours
+        good = value.tzinfo is not None if kind is datetime else "\x00" not in text
+        good = good and (kind not in (float, Decimal) or abs(value) < MISSING_LAST * 10)
+    except (ValueError, ArithmeticError):
+        good = False
+    if not good:
+        raise ApiError(422, _("This cursor was not given by this list."))
+    return value
+
+
+def cursor_id(number: int) -> int:
+    """A row's id as a cursor carries it. Raises ApiError (422)."""
+    if not 0 <= number < 2**63:
+        raise ApiError(422, _("This cursor was not given by this list."))
+    return number
+
+
+def page_of(
+    offers: OfferQuerySet, sort: str, cursor: str | None, limit: int, sorts: Mapping[str, Sort] = SORTS
+) -> tuple[list[Offer], str | None]:
+    """One page and the cursor of the next, None at the end. One statement."""
+    rows = list(sorted_offers(offers, sort, cursor, sorts)[: limit + 1])
+    if len(rows) <= limit:
+        return rows, None
+    last = rows[limit - 1]
+    at = last.sort_value  # type: ignore[attr-defined]  # annotated by `sorted_offers`
+    value = at.isoformat() if isinstance(at, datetime) else str(at)
+    return rows[:limit], encode_cursor(sort, value, last.pk)

@@ -1,0 +1,136 @@
+"""The market at a glance: what there is of each GPU and kind, and how its price went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, Min, Q
+
+from providers.models import Offer
+from providers.offers.listing import OfferFilter, kind_label
+from providers.querysets import OfferQuerySet
+
+HISTORY_DAYS = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """How many offers there are of a provider, GPU and kind, and the lowest price of those to be had."""
+
+    provider: str
+    gpu: str
+    kind: str
+    offers: int
+    available: int
+    low: Decimal | None
+
+
+def facets() -> list[Facet]:
+    """The whole market in some hundred rows. One statement."""
+    had = Q(available=True)
+    rows = Offer.objects.values_list("provider", "gpu", "kind").annotate(
+        offers=Count("pk"), had=Count("pk", filter=had), low=Min("price_per_gpu_hour", filter=had)
+    )
+    return [Facet(*row) for row in rows.order_by("gpu", "kind", "provider")]
+
+
+def gpus_called(text: str, known: Iterable[str]) -> list[str]:
+    """Names of the market that somebody means by `text`: itself, or with a size behind it (`a100` is both A100s)."""
+    wanted = "".join(text.lower().split())
+    return [name for name in known if fits(wanted, name)]
+
+
+def fits(wanted: str, name: str) -> bool:
+    whole, first = "".join(name.lower().split()), name.lower().split(" ")[0]
+    return wanted in (whole, first)
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """A GPU and kind as it stands among the offers looked at."""
+
+    gpu: str
+    kind: str
+    offers: int
+    low: Decimal
+
+    @property
+    def kind_label(self) -> str:
+        return kind_label(self.kind)
+
+
+def market(offers: OfferQuerySet) -> list[Market]:
+    """Lowest price and number of offers by GPU and kind, the cheapest first. One statement."""
+    rows = offers.order_by().values("gpu", "kind").annotate(n=Count("pk"), low=Min("price_per_gpu_hour"))
+    return in_order(Market(row["gpu"], row["kind"], row["n"], row["low"]) for row in rows)
+
+
+def market_of(found: Iterable[Facet], wanted: OfferFilter) -> list[Market]:
+    """The same from facets that were read already, for a filter that they can tell."""
+    known: dict[tuple[str, str], tuple[int, Decimal]] = {}
+    for facet in found:
+        if facet.low is not None and wanted.holds(facet):
+            count, low = known.get((facet.gpu, facet.kind), (0, facet.low))
+            known[facet.gpu, facet.kind] = count + facet.available, min(low, facet.low)
+    return in_order(Market(gpu, kind, count, low) for (gpu, kind), (count, low) in known.items())
+
+
+def in_order(markets: Iterable[Market]) -> list[Market]:
+    return sorted(markets, key=lambda one: (one.low, one.gpu, one.kind))
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Lowest price by day, USD per GPU hour; None on days without one. The last entry is today."""
+
+    lows: Sequence[Decimal | None]
+
+    @property
+    def known(self) -> list[Decimal]:
+        return [low for low in self.lows if low is not None]
+
+    @property
+    def days(self) -> int:
+        return len(self.known)
+
+    @property
+    def change(self) -> Decimal | None:
+        """Against the first day that is known, as a share; None with less than two days."""
+        known = self.known
+        return (known[-1] - known[0]) / known[0] if len(known) > 1 and known[0] else None
+
+
+def histories(
+    pairs: Iterable[tuple[str, str]], today: date, providers: Sequence[str] = ()
+) -> dict[tuple[str, str], History]:
+    """Price history of GPUs as one kind each over the last days, today included. One statement, one row each."""
+    gpus, kinds = zip(*pairs, strict=True) if (pairs := list(pairs)) else ((), ())
+    first = today - timedelta(days=HISTORY_DAYS - 1)
+    given: list[Any] = [first, list(gpus), list(kinds), first, today, list(providers), list(providers)]
+    with connection.cursor() as cursor:
+        cursor.execute(HISTORIES, given)
+        return {(gpu, kind): History(lows_of(lows)) for gpu, kind, lows in cursor.fetchall()}
+
+
+# A row for each of a thousand days would take longer to read than to find: the days of a GPU come as one text.
+HISTORIES = """
+SELECT gpu, kind, string_agg((day - %s) || ' ' || low, ' ') FROM (
+    SELECT gpu, kind, day, min(low) AS low
+    FROM providers_offerday JOIN unnest(%s::text[], %s::text[]) AS wanted (gpu, kind) USING (gpu, kind)
+    WHERE day BETWEEN %s AND %s AND (provider = ANY(%s) OR %s::text[] = '{}')
+    GROUP BY gpu, kind, day
+) AS days
+GROUP BY gpu, kind
+"""
+
+
+def lows_of(text: str) -> list[Decimal | None]:
+    """`0 0.34 2 0.36`: the days' numbers and prices, in any order."""
+    words = text.split(" ")
+    known = {int(day): Decimal(low) for day, low in zip(words[::2], words[1::2], strict=True)}
+    return [known.get(n) for n in range(HISTORY_DAYS)]

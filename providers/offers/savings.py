@@ -1,0 +1,125 @@
+"""What is cheaper than what we rent, and what that would save."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Greatest, Round
+from django.utils.translation import gettext as _
+
+from providers.leases import MONTH_HOURS, LeaseNow
+from providers.models import Offer, OfferKind, usd
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What we pay for a GPU now, USD per GPU hour."""
+
+    entry: LeaseNow
+    gpu: str
+    kind: str
+    gpu_count: int
+    price: Decimal
+
+    def beaten_by(self) -> Q:
+        """Offers that could take its place for less: the same GPU, no more of them than we need."""
+        return Q(gpu=self.gpu, price_per_gpu_hour__lt=self.price, gpu_count__lte=self.gpu_count, available=True) & ~Q(
+            kind=OfferKind.SERVERLESS
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """What an offer would save against one of our leases. USD a month of 730 hours."""
+
+    ours: Ours
+    monthly: Decimal
+    caveat: str = field(default="")
+
+
+def ours(leases: Iterable[LeaseNow]) -> list[Ours]:
+    """Our running machines, the dearest first; what sleeps for nothing or is paid by the second is no measure."""
+    found = [
+        Ours(entry, lease.gpu, lease.kind, max(lease.gpu_count, 1), entry.price_per_gpu_hour)
+        for entry in leases
+        if (lease := entry.lease).ended_at is None and lease.kind != OfferKind.SERVERLESS and lease.price_per_hour > 0
+    ]
+    return sorted(found, key=lambda one: -one.price)
+
+
+def cheaper_than(rented: Sequence[Ours], fresh: Collection[str]) -> Q:
+    """Offers of vendors that are read on time (`fresh`, by slug) that beat any of what we rent: an old price saves
+    nothing."""
+    found = Q(pk__in=[])
+    for one in rented:
+        found |= one.beaten_by()
+    return found & Q(provider__in=fresh)
+
+
+def saving_value(rented: Sequence[Ours], fresh: Collection[str]) -> Any:
+    """USD a month that a row of `Offer` would save, for a statement; NULL where it would not."""
+    each = [
+        Case(
+            When(
+                one.beaten_by() & Q(provider__in=fresh),
+                then=(Value(one.price) - F("price_per_gpu_hour")) * Value(one.gpu_count * MONTH_HOURS),
+            ),
+            default=None,
+            output_field=usd(),
+        )
+        for one in rented
+    ]
+    nothing = Value(None, output_field=usd())
+    return Round(Greatest(nothing, *each) if each else nothing, precision=9)
+
+
+def saving(offer: Offer, rented: Sequence[Ours], fresh: Collection[str]) -> Saving | None:
+    """The most that an offer would save against what we rent; None where it would not."""
+    best: Saving | None = None
+    for one in rented:
+        fits_in = offer.gpu == one.gpu and offer.gpu_count <= one.gpu_count and offer.kind != OfferKind.SERVERLESS
+        if not fits_in or not offer.available or offer.price_per_gpu_hour >= one.price or offer.provider not in fresh:
+            continue
+        monthly = (one.price - offer.price_per_gpu_hour) * one.gpu_count * MONTH_HOURS
+        if best is None or monthly > best.monthly:
+            best = Saving(one, monthly, caveat(offer.kind, one.kind))
+    return best
+
+
+def caveat(offered: str, rented: str) -> str:
+    """What one gives up for the lower price."""
+    if offered == rented:
+        return ""
+    if offered == OfferKind.SPOT:
+        return _("may be taken away at any time")
+    if offered == OfferKind.COMMITTED_1Y:
+        return _("bound for a year")
+    if offered == OfferKind.COMMITTED_3Y:
+        return _("bound for three years")
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Better:
+    """What beats what we rent: how many offers, and the one to take first."""
+
+    offers: int
+    offer: Offer
+    saving: Saving
+
+
+def better(rented: Sequence[Ours], fresh: Collection[str]) -> Better | None:
+    """None where we rent at the best price, or nothing. At most one statement."""
+    if not rented:
+        return None
+    beating = Offer.objects.filter(cheaper_than(rented, fresh)).order_by("price_per_gpu_hour", "pk")[:500]
+    found = [(one, offer) for offer in beating if (one := saving(offer, rented, fresh))]
+    if not found:
+        return None
+    # One that costs nothing but the move comes before one with a catch, whatever that would save.
+    best, offer = max(found, key=lambda pair: (not pair[0].caveat, pair[0].monthly))
+    return Better(len(found), offer, best)

@@ -1,0 +1,61 @@
+"""What people wait for, and whether it is there: the lowest price of each watch against its line."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import Value
+
+from providers.models import Offer, OfferWatch
+from providers.querysets import OfferQuerySet
+
+# A vendor that we cannot read may still have the offer; after a day of silence nobody should count on it.
+BELIEVED = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchNow:
+    """A watch at one moment. `lowest`: the cheapest offer like it of vendors that are read on time; `old`: a cheaper
+    one that a vendor told of within the last day and could not be asked about since."""
+
+    watch: OfferWatch
+    lowest: Offer | None
+    old: Offer | None
+
+    @property
+    def below(self) -> bool:
+        return self.lowest is not None and self.lowest.price_per_gpu_hour < self.watch.price
+
+    @property
+    def unsure(self) -> bool:
+        """Nothing is below the line that we know to be of now, but something old is."""
+        return not self.below and self.old is not None and self.old.price_per_gpu_hour < self.watch.price
+
+    @property
+    def over(self) -> Decimal | None:
+        """By how much the lowest price is above the line, as a share of the line; None without an offer."""
+        if self.lowest is None or not self.watch.price:
+            return None
+        more: Decimal = self.lowest.price_per_gpu_hour - self.watch.price
+        return more / Decimal(self.watch.price)
+
+
+def watches_now(watches: Sequence[OfferWatch], fresh: Collection[str], now: datetime) -> list[WatchNow]:
+    """How each watch stands; `fresh` are the providers whose offers are read on time. At most two statements."""
+    lowest = _lowest(watches, Offer.objects.filter(provider__in=fresh))
+    old = _lowest(watches, Offer.objects.exclude(provider__in=fresh).filter(seen_at__gt=now - BELIEVED))
+    return [WatchNow(watch, lowest.get(watch.pk), old.get(watch.pk)) for watch in watches]
+
+
+def _lowest(watches: Sequence[OfferWatch], offers: OfferQuerySet) -> dict[int, Offer]:
+    """By watch, the cheapest offer like it. One statement: each watch looks at the prices of its GPU alone."""
+    each = [
+        offers.like(watch).annotate(watch=Value(watch.pk)).order_by("price_per_gpu_hour", "pk")[:1] for watch in watches
+    ]
+    if not each:
+        return {}
+    found = each[0].union(*each[1:], all=True) if len(each) > 1 else each[0]
+    return {offer.watch: offer for offer in found}  # type: ignore[attr-defined]  # annotated above
