@@ -23,6 +23,8 @@ from providers.models import (
     Outage,
     TokenPrice,
     VendorCost,
+    VendorName,
+    VendorPayment,
     VendorUsage,
 )
 
@@ -111,6 +113,19 @@ class VendorCostAdmin(ReadOnly):
 @admin.register(VendorUsage)
 class VendorUsageAdmin(ReadOnly):
     list_display = ["account", "starts_at", "model", "requests", "uncached_input", "cache_read", "output"]
+    list_select_related = ["account"]
+
+
+@admin.register(VendorPayment)
+class VendorPaymentAdmin(ReadOnly):
+    list_display = ["account", "at", "amount", "kind"]
+    list_select_related = ["account"]
+
+
+@admin.register(VendorName)
+class VendorNameAdmin(ReadOnly):
+    list_display = ["account", "kind", "external_id", "name", "state"]
+    list_filter = ["kind"]
     list_select_related = ["account"]
 
 

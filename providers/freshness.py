@@ -35,6 +35,8 @@ FEED_WORDS: dict[str, str | Promise] = {
     "usage": _("usage"),
     "costs": _("costs"),
     "balance": _("balance"),
+    "payments": _("payments"),
+    "names": _("names of workspaces and keys"),
 }
 
 

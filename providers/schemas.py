@@ -14,7 +14,10 @@ Text = Annotated[str, Field(max_length=200, pattern="^[^\\x00]*$")]
 
 
 class OfferOut(Schema):
-    """A GPU to rent. Memory is GB of one GPU; null where the vendor does not say."""
+    """A GPU to rent. Memory is GB of one GPU; null where the vendor does not say.
+
+    `machine_per_gpu_hour` is what the machine around the GPU costs besides; null: it is in the price.
+    """
 
     provider: str
     gpu: str
@@ -22,6 +25,8 @@ class OfferOut(Schema):
     memory_gb: float | None
     kind: str
     price_per_gpu_hour: Usd
+    machine_per_gpu_hour: Usd | None
+    disk_per_gb_month: Usd | None
     region: str
     available: bool
     reliability: float | None

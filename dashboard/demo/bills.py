@@ -91,6 +91,11 @@ class ClaudeBill:
             "web_searches": 0,
         }
 
+    def state(self) -> dict[str, Any]:
+        """What the sandbox's Claude is loaded with."""
+        keys = {application.vendor_key: f"{application.name}, production" for application in company.APPLICATIONS}
+        return {"usage": self.lines(), "names": {company.WORKSPACE: company.WORKSPACE_NAME, **keys}}
+
     def total(self) -> Decimal:
         """All of it in USD."""
         return sum(

@@ -11,6 +11,7 @@ from decimal import Decimal
 NAME = "Lantern & Loom"
 MAIL_DOMAIN = "lantern-loom.example"
 WORKSPACE = "wrkspc_01LanternLoomMain"
+WORKSPACE_NAME = "Lantern & Loom, production"
 
 
 @dataclass(frozen=True, slots=True)

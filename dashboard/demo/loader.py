@@ -61,7 +61,7 @@ def send_bill(client: Client, days: Iterable[Day], until: datetime | None = None
     bill = ClaudeBill()
     for day in days:
         bill.add(day, until)
-    client.put_state("anthropic", {"usage": bill.lines()})
+    client.put_state("anthropic", bill.state())
 
 
 def rows_between(rows: Iterable[Row], after: datetime | None, until: datetime) -> list[Row]:

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 
 from providers.connectors import anthropic_legacy as legacy
-from providers.connectors.anthropic_legacy import CATEGORY, TOKEN_CLASS
-from providers.connectors.base import Connector, ConnectorError, CostRow, Fetched, Option, UsageRow
-from providers.connectors.http import Answer, VendorHttp, header_key, walk
+from providers.connectors.anthropic_legacy import CATEGORY, TOKEN_CLASS, spend_cap
+from providers.connectors.anthropic_names import names
+from providers.connectors.base import Connector, CostRow, Fetched, NameRow, Option, UsageRow
+from providers.connectors.http import VendorHttp, header_key, walk
 from providers.connectors.parse import chunks, day_of, hour_of, moment, money, usd_only, whole
 
 if TYPE_CHECKING:  # the SDK weighs 78 MB; only a process that polls this vendor pays for it
@@ -35,7 +36,7 @@ class Anthropic(Connector):
     label = "Claude"
     default_base_url = "https://api.anthropic.com"
     key_help = "An Admin key (sk-ant-admin01-…) or a key with the scope read:analytics."
-    feeds = {"usage": 900, "costs": 900}
+    feeds = {"usage": 900, "costs": 900, "names": 3600}
     reread = {"usage": timedelta(days=30), "costs": timedelta(days=30)}
     options = {"reports": Option("Reports", "`legacy` reads the older organisation reports; empty: the analytics API.")}
 
@@ -57,6 +58,10 @@ class Anthropic(Connector):
         rows, complete_until = self._report("cost", day_of(since), until, "1d", COST_GROUPS)
         with self.parsing():
             return Fetched([_cost_row(row) for row in rows], complete_until)
+
+    def fetch_names(self) -> Fetched[NameRow]:
+        with self._client() as client, self.parsing():
+            return Fetched(list(names(client, self.label)))
 
     def _report(
         self, name: str, since: datetime, until: datetime, width: str, groups: list[str]
@@ -86,7 +91,7 @@ class Anthropic(Connector):
         from providers.connectors.sdk import client_over
 
         key = header_key(self.label, self.config.secret)
-        http = VendorHttp(self.label, self.base_url, self.config, explain=_spend_cap)
+        http = VendorHttp(self.label, self.base_url, self.config, explain=spend_cap)
         with http, client_over(http, key) as client:
             yield client
 
@@ -98,19 +103,6 @@ def _page(part: partial[Any], marks: list[datetime], cursor: str | None) -> tupl
     if answer.data_refreshed_at is not None:
         marks.append(moment(answer.data_refreshed_at))
     return answer.data, answer.next_page if answer.has_more else None
-
-
-def _spend_cap(answer: Answer) -> ConnectorError | None:
-    """The month's cap looks like a rate limit but holds until the month rolls over."""
-    error = answer.fields.get("error") if answer.status == 429 else None
-    details = error.get("details") if isinstance(error, dict) else None
-    if not isinstance(details, dict) or details.get("error_code") != "enforced_spend_limit_reached":
-        return None
-    now = datetime.now(UTC)
-    next_month = day_of((now.replace(day=1) + timedelta(days=32)).replace(day=1))
-    return ConnectorError(
-        _("Claude's spend limit of this month is reached."), retry_after=(next_month - now).total_seconds()
-    )
 
 
 def _usage_row(row: Any) -> UsageRow:
@@ -145,5 +137,7 @@ def _cost_row(row: Any) -> CostRow:
         model=group.model or "",
         token_class=TOKEN_CLASS.get(group.token_type or "", ""),
         description=" ".join(part for part in parts[1:] if part),
+        workspace=group.workspace_id or "",
+        service_tier=group.service_tier or "",
         list_amount=money(str(row.cost.list_amount), per=100, signed=True),
     )

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from providers.connectors.base import Connector, CostRow, Fetched, UsageRow
-from providers.connectors.http import VendorHttp, header_key, walk
+from django.utils.translation import gettext as _
+
+from providers.connectors.base import Connector, ConnectorError, CostRow, Fetched, UsageRow
+from providers.connectors.http import Answer, VendorHttp, header_key, walk
 from providers.connectors.parse import day_of, hour_of, moment, money, rfc3339, usd_only, whole
 
 USAGE_PATH = "/v1/organizations/usage_report/messages"
@@ -46,7 +48,20 @@ def fetch_costs(connector: Connector, since: datetime, until: datetime) -> Fetch
 
 def _http(connector: Connector) -> VendorHttp:
     headers = {"x-api-key": header_key(connector.label, connector.config.secret), "anthropic-version": "2023-06-01"}
-    return VendorHttp(connector.label, connector.base_url, connector.config, headers=headers)
+    return VendorHttp(connector.label, connector.base_url, connector.config, headers=headers, explain=spend_cap)
+
+
+def spend_cap(answer: Answer) -> ConnectorError | None:
+    """The month's cap looks like a rate limit but holds until the month rolls over."""
+    error = answer.fields.get("error") if answer.status == 429 else None
+    details = error.get("details") if isinstance(error, dict) else None
+    if not isinstance(details, dict) or details.get("error_code") != "enforced_spend_limit_reached":
+        return None
+    now = datetime.now(UTC)
+    next_month = day_of((now.replace(day=1) + timedelta(days=32)).replace(day=1))
+    return ConnectorError(
+        _("Claude's spend limit of this month is reached."), retry_after=(next_month - now).total_seconds()
+    )
 
 
 def _results(
@@ -92,4 +107,6 @@ def _cost_row(starts_at: datetime, ends_at: datetime, result: dict[str, Any]) ->
         model=result.get("model") or "",
         token_class=TOKEN_CLASS.get(result.get("token_type") or "", ""),
         description=str(result.get("description") or "")[:200],
+        workspace=result.get("workspace_id") or "",
+        service_tier=result.get("service_tier") or "",
     )

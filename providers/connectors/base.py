@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FEEDS = ("offers", "leases", "usage", "costs", "balance")
+FEEDS = ("offers", "leases", "usage", "costs", "balance", "payments", "names")
+PERIODS = frozenset({"usage", "costs", "payments"})  # feeds that are asked for a period; the others tell what is now
 TOKEN_CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 
 
@@ -85,6 +86,10 @@ class OfferRow:
     available: bool
     reliability: float | None = None  # 0..1
     raw: dict[str, Any] = field(default_factory=dict, compare=False)
+    machine_per_gpu_hour: Decimal | None = (
+        None  # USD that the machine around it costs besides; None: it is in the price
+    )
+    disk_per_gb_month: Decimal | None = None  # USD; None: not said
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,8 @@ class CostRow:
     description: str = ""
     invoice_month: str = ""  # YYYY-MM, the vendor's own
     list_amount: Decimal | None = None
+    workspace: str = ""  # the vendor's id of the part of the organisation that it is for
+    service_tier: str = ""
 
     @classmethod
     def usd(
@@ -153,6 +160,28 @@ class Balance:
     amount: Decimal
     spend_per_hour: Decimal | None
     at: datetime
+
+
+@dataclass(frozen=True)
+class PaymentRow:
+    """Money that changed hands with a prepaid vendor: above zero what we paid in, below it what was taken out."""
+
+    external_id: str
+    at: datetime
+    amount: Decimal
+    kind: str  # the vendor's own words, without card numbers or addresses
+
+
+@dataclass(frozen=True)
+class NameRow:
+    """What the vendor calls a workspace or a key whose id stands in its reports."""
+
+    kind: str  # workspace api_key
+    external_id: str
+    name: str
+    parent: str = ""  # the workspace of a key
+    state: str = ""  # the vendor's own word
+    hint: str = ""  # the few characters of a key by which people tell it; never the key
 
 
 @dataclass(frozen=True)
@@ -201,6 +230,12 @@ class Connector(ABC):
 
     def fetch_balance(self) -> Balance:
         raise self._cannot("balance")
+
+    def fetch_payments(self, since: datetime, until: datetime) -> Fetched[PaymentRow]:
+        raise self._cannot("payments")
+
+    def fetch_names(self) -> Fetched[NameRow]:
+        raise self._cannot("names")
 
     def writing(self) -> VendorHttp:
         """HTTP whose key may change things; only whoever has a `stop` is asked for it."""

@@ -17,8 +17,8 @@ from django.utils.translation import gettext_lazy
 
 from providers.connectors.base import Connector, CostRow, Fetched, LeaseRow, OfferRow, Option
 from providers.connectors.google_auth import COMPUTE, authorised, service_account
-from providers.connectors.google_bigquery import billing_export
-from providers.connectors.google_skus import SKUS_PATH, PriceList, category_of
+from providers.connectors.google_bigquery import billing_export, category_of
+from providers.connectors.google_skus import SKUS_PATH, PriceList
 from providers.connectors.gpus import gpu_named
 from providers.connectors.http import VendorHttp, walk
 from providers.connectors.parse import day_of, moment, money

@@ -60,3 +60,18 @@ def _rows(http: VendorHttp, path: str, query: str, period: dict[str, datetime]) 
         return rows, answer.get("pageToken")
 
     return walk(http.label, page)
+
+
+def category_of(row: dict[str, Any]) -> str:
+    """The category of a line of the billing export, by its SKU's words."""
+    if row["cost_type"] in ("tax", "adjustment", "rounding_error"):
+        return "tax" if row["cost_type"] == "tax" else "adjustment"
+    words = str(row["words"])
+    for category, pattern in (
+        ("gpu", r"\bGPU\b"),
+        ("disk", r"PD Capacity|Storage|Snapshot|Local SSD"),
+        ("network", r"Network|Egress|Data Transfer|External IP"),
+    ):
+        if re.search(pattern, words):
+            return category
+    return "cpu"

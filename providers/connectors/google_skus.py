@@ -42,9 +42,17 @@ PARTS = {
     )
     for unit in ("Core", "Ram")
 }
-WANTED = GPUS | PARTS
+DISKS = {
+    "SSD backed PD Capacity": "pd-ssd",
+    "Balanced PD Capacity": "pd-balanced",
+    "Storage PD Capacity": "pd-standard",
+}
+WANTED = GPUS | PARTS | DISKS
+UNITS = ("h", "GiBy.h", "GBy.h", "GiBy.mo", "GBy.mo")
 KINDS = {"OnDemand": "on_demand", "Preemptible": "spot", "Commit1Yr": "committed_1y", "Commit3Yr": "committed_3y"}
-EXCLUDED = re.compile(r"Sole Tenancy|Reserved|Premium|Custom|Workstation|DWS|Calendar|suspended", re.IGNORECASE)
+EXCLUDED = re.compile(
+    r"Sole Tenancy|Regional|Reserved|Premium|Custom|Workstation|DWS|Calendar|suspended", re.IGNORECASE
+)
 
 # Machine type -> vCPU, GB of memory; N counts vCPUs in the first two and GPUs in the others.
 MACHINES: list[tuple[re.Pattern[str], str, Decimal, Decimal]] = [
@@ -54,6 +62,10 @@ MACHINES: list[tuple[re.Pattern[str], str, Decimal, Decimal]] = [
     (re.compile(r"a2-ultragpu-(\d+)g"), "a2", Decimal(12), Decimal(170)),
     (re.compile(r"a3-highgpu-(\d+)g"), "a3", Decimal(26), Decimal(234)),
 ]
+
+# The smallest machine that takes one of a GPU; the prices of those with eight are per GPU alike.
+SMALLEST = dict.fromkeys(("T4", "V100", "P100"), "n1-standard-4") | {"L4": "g2-standard-4", "H100": "a3-highgpu-1g"}
+SMALLEST |= {"A100 40GB": "a2-highgpu-1g", "A100 80GB": "a2-ultragpu-1g"}
 
 Key = tuple[str, str, str]  # what, region, kind
 
@@ -84,26 +96,34 @@ class PriceList:
         if what is None or kind is None or EXCLUDED.search(words) or not sku.get("pricingInfo"):
             return
         expression = sku["pricingInfo"][-1]["pricingExpression"]
-        if expression["usageUnit"] not in ("h", "GiBy.h", "GBy.h") or not expression.get("tieredRates"):
+        if expression["usageUnit"] not in UNITS or not expression.get("tieredRates"):
             return
         for region in sku["serviceRegions"]:
             self.prices[what, region, kind] = _unit_price(expression["tieredRates"][-1]["unitPrice"])
             self._ids[what, region, kind] = str(sku["skuId"])
 
     def offers(self) -> list[OfferRow]:
-        """One per GPU, region and kind; the machine around it is in `raw`, USD per vCPU and GB hour."""
+        """One per GPU, region and kind, with what the smallest machine around it and a disk cost besides."""
         return [
             OfferRow(
                 *("google", self._ids[key], what, 1, MEMORY_GB[what], kind, price, region, True),
-                raw={name: str(self.prices[name, region, kind]) for name in PARTS.values() if self._has(name, key)},
+                machine_per_gpu_hour=self.machine(SMALLEST.get(what, ""), region, kind) or None,
+                disk_per_gb_month=self.prices.get(("pd-ssd", region, "on_demand")),
             )
             for key, price in self.prices.items()
             for what, region, kind in [key]
             if what in MEMORY_GB and price
         ]
 
-    def _has(self, name: str, key: Key) -> bool:
-        return (name, *key[1:]) in self.prices
+    def machine(self, name: str, region: str, kind: str) -> Decimal:
+        """USD per hour of a machine's vCPUs and memory; 0 for a machine type that is not in our table."""
+        for pattern, family, cores, memory in MACHINES:
+            if found := pattern.fullmatch(name):
+                core, ram = (
+                    self.prices.get((f"{family} {part}", region, kind), Decimal(0)) for part in ("core", "ram")
+                )
+                return int(found[1]) * (cores * core + memory * ram)
+        return Decimal(0)
 
     def instance(self, machine: str, gpu: str, count: int, region: str, kind: str) -> Decimal:
         """USD per hour of a machine with its GPUs; of a machine type that is not in our table, the GPUs alone.
@@ -113,30 +133,9 @@ class PriceList:
         if (gpu, region, kind) not in self.prices:
             words = {"gpu": gpu, "region": region, "kind": kind}
             raise ConnectorError(_("Google Cloud lists no price for a %(gpu)s, %(kind)s, in %(region)s.") % words)
-        total = self.prices[gpu, region, kind] * count
-        for pattern, family, cores, memory in MACHINES:
-            if found := pattern.fullmatch(machine):
-                size = int(found[1])
-                total += size * cores * self.prices.get((f"{family} core", region, kind), Decimal(0))
-                total += size * memory * self.prices.get((f"{family} ram", region, kind), Decimal(0))
-        return total
+        return self.prices[gpu, region, kind] * count + self.machine(machine, region, kind)
 
 
 def _unit_price(price: dict[str, Any]) -> Decimal:
     usd_only(price["currencyCode"])
     return money(str(price.get("units") or "0")) + Decimal(int(price.get("nanos", 0))) / 10**9
-
-
-def category_of(row: dict[str, Any]) -> str:
-    """The category of a line of the billing export, by its SKU's words."""
-    if row["cost_type"] in ("tax", "adjustment", "rounding_error"):
-        return "tax" if row["cost_type"] == "tax" else "adjustment"
-    words = str(row["words"])
-    for category, pattern in (
-        ("gpu", r"\bGPU\b"),
-        ("disk", r"PD Capacity|Storage|Snapshot|Local SSD"),
-        ("network", r"Network|Egress|Data Transfer|External IP"),
-    ):
-        if re.search(pattern, words):
-            return category
-    return "cpu"

@@ -212,14 +212,13 @@ class VendorHttp:
         return redact(text, self._secret)
 
 
-def bearer(connector: Connector, explain: Explain | None = None) -> VendorHttp:
+def bearer(connector: Connector, explain: Explain | None = None, spacing: float | None = None) -> VendorHttp:
     """HTTP with the account's key in the Authorization header, as most vendors want it."""
+    apart = connector.spacing if spacing is None else spacing
     config = connector.config
     key = header_key(connector.label, config.secret)
     headers = {"authorization": f"Bearer {key}"}
-    return VendorHttp(
-        connector.label, connector.base_url, config, headers=headers, explain=explain, spacing=connector.spacing
-    )
+    return VendorHttp(connector.label, connector.base_url, config, headers=headers, explain=explain, spacing=apart)
 
 
 def header_key(label: str, secret: str) -> str:

@@ -1,4 +1,4 @@
-"""Vast.ai: a market of single machines, with spot bids; instances, charges by day and the prepaid credit.
+"""Vast.ai: a market of single machines, with spot bids; instances, charges by day, invoices and the prepaid credit.
 
 Traps: a wrong key is a 404; query parameters that are objects travel as JSON text; memory is MB, prices are for the
 whole offer; charges come per contract over the window asked for, so they are asked day by day; a search quota is a 429
@@ -15,22 +15,25 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from providers.connectors.base import Balance, Connector, ConnectorError, CostRow, Fetched, LeaseRow, OfferRow
+from providers.connectors.base import (
+    Balance,
+    Connector,
+    ConnectorError,
+    CostRow,
+    Fetched,
+    LeaseRow,
+    OfferRow,
+    PaymentRow,
+)
 from providers.connectors.gpus import gpu_named
 from providers.connectors.http import Answer, VendorHttp, bearer, said, walk
 from providers.connectors.parse import day_of, days, moment, money
 from providers.connectors.stopping import Stop
-from providers.connectors.vast_bills import bill_lines
+from providers.connectors.vast_bills import bill_lines, payment
+from providers.connectors.vast_offers import SEARCH, offers_of
 
 STATES = {"running": "running", "frozen": "running", "stopped": "stopped", "exited": "stopped", "offline": "stopped"}
 STATES |= dict.fromkeys(("created", "loading", "rebooting"), "pending")
-SEARCH: dict[str, Any] = {
-    "verified": {"eq": True},
-    "rentable": {"eq": True},
-    "rented": {"eq": False},
-    "external": {"eq": False},
-}
-SEARCH |= {"type": "on-demand", "order": [["dph_total", "asc"]], "allocated_storage": 20}
 
 
 class Vast(Connector):
@@ -38,7 +41,7 @@ class Vast(Connector):
     label = "Vast.ai"
     default_base_url = "https://console.vast.ai"
     key_help = "An API key with read access to instances, billing and the user."
-    feeds = {"offers": 600, "leases": 60, "costs": 3600, "balance": 600}
+    feeds = {"offers": 600, "leases": 60, "costs": 3600, "balance": 600, "payments": 21_600}
     reread = {"costs": timedelta(days=2)}
     spacing = 1.0
     stop = Stop(
@@ -57,7 +60,7 @@ class Vast(Connector):
         with bearer(self, _explain) as http, self.parsing():
             offers = http.post("/api/v0/bundles/", {**SEARCH, "limit": limit})["offers"]
             rows: dict[tuple[str, str], OfferRow] = {}
-            for row in (row for offer in offers for row in _offers(offer)):
+            for row in (row for offer in offers for row in offers_of(offer)):
                 # A machine lists the same slice more than once; the cheapest counts.
                 known = rows.setdefault((row.external_id, row.kind), row)
                 if row.price_per_gpu_hour < known.price_per_gpu_hour:
@@ -86,6 +89,12 @@ class Vast(Connector):
             amount = user["balance"] if user.get("credit") is None else user["credit"]
             return Balance(money(amount, signed=True), None, datetime.now(UTC))
 
+    def fetch_payments(self, since: datetime, until: datetime) -> Fetched[PaymentRow]:
+        when = {"when": {"gte": int(since.timestamp()), "lte": int(until.timestamp())}}
+        with bearer(self, _explain, spacing=3.0) as http, self.parsing():  # this list wants more time between two calls
+            params = {"select_filters": json.dumps(when), "limit": 100}
+            return Fetched([payment(row) for row in self._walk(http, "/api/v1/invoices/", "results", params)])
+
     def writing(self) -> VendorHttp:
         return bearer(self, _explain)
 
@@ -109,20 +118,6 @@ def _explain(answer: Answer) -> ConnectorError | None:
     if answer.status == 200 and answer.fields.get("success") is False:
         return ConnectorError(_("Vast.ai refused the request. %(said)s") % {"said": words})
     return None
-
-
-def _offers(offer: dict[str, Any]) -> Iterator[OfferRow]:
-    count = int(offer["num_gpus"])
-    gpu, memory = gpu_named(offer["gpu_name"], float(offer["gpu_ram"]) / 1024)
-    reliability = offer.get("reliability2", offer.get("reliability"))
-    # Offers are listed anew with new ids; the machine and the size of the slice stay.
-    key, place = f"{offer['machine_id']}x{count}", offer.get("geolocation") or ""
-    free = bool(offer.get("rentable", True)) and not offer.get("rented")
-    raw = {"offer": offer["id"], "verification": offer.get("verification"), "inet_down": str(offer.get("inet_down"))}
-    for kind, price in (("on_demand", offer["dph_total"]), ("spot", offer.get("min_bid"))):
-        if price is not None and count:
-            each, known = money(price) / count, reliability and float(reliability)
-            yield OfferRow("vast", key, gpu, count, memory, kind, each, place, free, known, raw)
 
 
 def _lease(instance: dict[str, Any]) -> LeaseRow:

@@ -1,4 +1,4 @@
-"""Vast.ai's charges: one a contract and day, in parts that may not add up to it."""
+"""Vast.ai's charges, one a contract and day in parts that may not add up to it; its invoices, which are payments."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from providers.connectors.base import CostRow
-from providers.connectors.parse import money
+from providers.connectors.base import CostRow, PaymentRow
+from providers.connectors.parse import moment, money
 
 CATEGORY = {"gpu": "gpu", "disk": "disk", "bwd": "network", "bwu": "network"}
 WITHOUT_ITEMS = {"instance": "gpu", "serverless": "gpu", "volume": "disk"}
@@ -27,3 +27,11 @@ def bill_lines(charge: dict[str, Any], day: datetime, end: datetime) -> Iterator
     for category, amount in sums.items():
         key, words = f"{day:%Y-%m-%d}/{source}/{category}", str(charge.get("description") or "")[:200]
         yield CostRow.usd(key, day, end, category, amount, resource=resource, description=words)
+
+
+def payment(invoice: dict[str, Any]) -> PaymentRow:
+    """A credit is money that we paid in, and negative there. The words beside it name cards and people: left unread."""
+    told, kind = invoice["metadata"], str(invoice["type"])
+    amount = money(invoice["amount"], signed=True)
+    words = f"{kind} {told.get('service') or ''}".strip()[:100]
+    return PaymentRow(str(told["invoice_id"]), moment(invoice["start"]), -amount if kind == "credit" else amount, words)

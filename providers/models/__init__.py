@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from providers.models.accounts import Account, Balance, Feed, connector_choices
-from providers.models.bills import VendorCost, VendorUsage
+from providers.models.bills import VendorCost, VendorName, VendorPayment, VendorUsage
 from providers.models.deployments import (
     Check,
     CheckHour,
@@ -51,6 +51,8 @@ __all__ = [
     "Throughput",
     "TokenPrice",
     "VendorCost",
+    "VendorName",
+    "VendorPayment",
     "VendorUsage",
     "connector_choices",
     "engine_choices",

@@ -54,9 +54,41 @@ class VendorCost(models.Model):
     resource = models.CharField(max_length=200, blank=True)  # external id of the lease
     description = models.TextField(blank=True)
     invoice_month = models.CharField(max_length=7, blank=True)  # YYYY-MM, the vendor's own
+    workspace = models.CharField(max_length=200, blank=True)
+    service_tier = models.CharField(max_length=40, blank=True)
     import_id = models.BigIntegerField(null=True)  # the file that it was read from; NULL: the vendor's API said it
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "external_id"], name="one_line_of_a_bill")]
         indexes = [models.Index(fields=["account", "starts_at"])]
+
+
+class VendorPayment(models.Model):
+    """Money that we paid in at a prepaid vendor, or that was taken out. No cost: what it buys stands in the bill."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="payments")
+    external_id = models.CharField(max_length=200)
+    at = models.DateTimeField()
+    amount = usd()  # above zero: paid in
+    kind = models.CharField(max_length=100, blank=True)  # the vendor's own words
+
+    class Meta:
+        ordering = ["-at"]
+        constraints = [models.UniqueConstraint(fields=["account", "external_id"], name="one_payment_of_an_account")]
+
+
+class VendorName(models.Model):
+    """What a vendor calls a workspace or a key of ours, whose id stands in its reports; the key itself is not here."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="names")
+    kind = models.CharField(max_length=20)  # workspace api_key
+    external_id = models.CharField(max_length=200)
+    name = models.CharField(max_length=200)
+    parent = models.CharField(max_length=200, blank=True)  # the workspace of a key
+    state = models.CharField(max_length=40, blank=True)  # the vendor's own word
+    hint = models.CharField(max_length=60, blank=True)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "kind", "external_id"], name="one_name_of_a_thing")]

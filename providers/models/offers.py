@@ -22,6 +22,8 @@ class Offer(models.Model):
     memory_gb = models.DecimalField(max_digits=8, decimal_places=2, null=True)  # of one GPU
     price_per_gpu_hour = usd()
     reliability = models.FloatField(null=True)  # 0..1 where the vendor says
+    machine_per_gpu_hour = usd(null=True)  # what the machine around it costs besides; None: it is in the price
+    disk_per_gb_month = usd(null=True)
     available = models.BooleanField(default=True)
     seen_at = models.DateTimeField()
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from providers.connectors import connect
-from providers.connectors.base import AccountConfig, Connector, ConnectorError
+from providers.connectors.base import PERIODS, AccountConfig, Connector, ConnectorError
 from providers.encryption import SecretUnreadable
 from providers.models import Account, Feed
 from providers.polling import due, store
@@ -89,6 +89,10 @@ def fetch_and_store(feed: Feed, now: datetime) -> tuple[int, datetime | None]:
                 rows = store.store_usage(account, fetched.rows, since, now)
             case "costs":
                 rows = store.store_costs(account, fetched.rows, since, now)
+            case "payments":
+                rows = store.store_payments(account, fetched.rows)
+            case "names":
+                rows = store.store_names(account, fetched.rows, now)
             case "balance":
                 return store.store_balance(account, fetched), None
             case _:
@@ -97,7 +101,7 @@ def fetch_and_store(feed: Feed, now: datetime) -> tuple[int, datetime | None]:
 
 
 def fetch(connector: Connector, kind: str, since: datetime, until: datetime) -> Any:
-    if kind in ("usage", "costs"):
+    if kind in PERIODS:
         return getattr(connector, f"fetch_{kind}")(since, until)
     return getattr(connector, f"fetch_{kind}")()
 

@@ -14,7 +14,7 @@ from django.db import models
 from django.db.models import F, Max, Value
 
 from providers.connectors.base import Balance as BalanceRow
-from providers.connectors.base import CostRow, LeaseRow, OfferRow, UsageRow
+from providers.connectors.base import CostRow, LeaseRow, NameRow, OfferRow, PaymentRow, UsageRow
 from providers.models import (
     Account,
     Balance,
@@ -24,6 +24,8 @@ from providers.models import (
     Offer,
     OfferDay,
     VendorCost,
+    VendorName,
+    VendorPayment,
     VendorUsage,
 )
 from providers.querysets import Seconds
@@ -48,6 +50,8 @@ def store_offers(account: Account, rows: Iterable[OfferRow], now: datetime) -> i
             price_per_gpu_hour=row.price_per_gpu_hour,
             reliability=row.reliability,
             available=row.available,
+            machine_per_gpu_hour=row.machine_per_gpu_hour,
+            disk_per_gb_month=row.disk_per_gb_month,
             seen_at=now,
         )
         for row in rows
@@ -178,6 +182,19 @@ def replace_window(
     gone = [record.pk for record in stored if tuple(getattr(record, name) for name in key) not in made]
     model._default_manager.filter(pk__in=gone).delete()
     return len(made)
+
+
+def store_payments(account: Account, rows: Iterable[PaymentRow]) -> int:
+    payments = {row.external_id: VendorPayment(account=account, **vars(row)) for row in rows}
+    upsert(VendorPayment, payments.values(), ("account", "external_id"))
+    return len(payments)
+
+
+def store_names(account: Account, rows: Iterable[NameRow], now: datetime) -> int:
+    """Names as they are now. One that is no longer told stays: usage of the past still bears its id."""
+    names = {(row.kind, row.external_id): VendorName(account=account, seen_at=now, **vars(row)) for row in rows}
+    upsert(VendorName, names.values(), ("account", "kind", "external_id"))
+    return len(names)
 
 
 def store_balance(account: Account, row: BalanceRow) -> int:

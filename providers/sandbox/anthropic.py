@@ -10,13 +10,15 @@ from aiohttp import web
 from providers.sandbox.anthropic_analytics import Analytics
 from providers.sandbox.anthropic_bills import Bills
 from providers.sandbox.anthropic_legacy import LegacyReports
-from providers.sandbox.anthropic_wire import error
+from providers.sandbox.anthropic_wire import error, invalid, limit_of
 from providers.sandbox.messages import MessagesApi
 from providers.sandbox.state import State, stamp
 from providers.sandbox.vendor import Limit, Refused, Vendor, json
 
 ADMIN_KEY = "sk-ant-admin01-sandbox"
 API_KEY = "sk-ant-api03-sandbox"
+DEFAULT_WORKSPACE = "wrkspc_01SandboxDefault"
+SINCE = "2026-01-05T09:00:00Z"
 
 
 class SandboxAnthropic(Vendor):
@@ -35,12 +37,15 @@ class SandboxAnthropic(Vendor):
         return [
             web.get(f"{org}/me", self.me),
             web.get(f"{org}/workspaces", self.workspaces),
+            web.get(f"{org}/api_keys", self.api_keys),
             *self.analytics.routes(),
             *self.legacy.routes(),
             *self.messages.routes(),
         ]
 
     def load(self, data: dict[str, Any]) -> int:
+        named = {str(id_): {"name": str(name)} for id_, name in data.get("names", {}).items()}
+        self.state.put("anthropic", "names", named)
         return self.bills.load(data["usage"], replace=bool(data.get("replace")))
 
     def check(self, request: web.Request) -> None:
@@ -77,10 +82,44 @@ class SandboxAnthropic(Vendor):
         return json({"id": "org_sandbox", "name": "Breakeven Demo GmbH", "type": "organization"})
 
     async def workspaces(self, request: web.Request) -> web.Response:
-        names = self.bills.workspaces()
-        data = [
-            {"id": name, "name": name.removeprefix("wrkspc_"), "type": "workspace", "archived_at": None}
-            for name in names
-        ]
-        first, last = (names[0], names[-1]) if names else (None, None)
-        return json({"data": data, "has_more": False, "first_id": first, "last_id": last})
+        """The default one only for whoever asks for it, as the vendor does."""
+        ids = self.bills.seen("workspace")
+        if request.query.get("include_default") == "true":
+            ids = [DEFAULT_WORKSPACE, *ids]
+        return self._listed(request, [self._workspace(id_) for id_ in ids])
+
+    async def api_keys(self, request: web.Request) -> web.Response:
+        return self._listed(request, [self._api_key(id_) for id_ in self.bills.seen("api_key")])
+
+    def _listed(self, request: web.Request, rows: list[dict[str, Any]]) -> web.Response:
+        """A page by `after_id`, which must be of the list."""
+        ids, after = [row["id"] for row in rows], request.query.get("after_id")
+        if after is not None and after not in ids:
+            raise Refused(invalid("after_id: no such object"))
+        start = 0 if after is None else ids.index(after) + 1
+        page = rows[start : start + limit_of(request.query, 20, 1000)]
+        first, last = (page[0]["id"], page[-1]["id"]) if page else (None, None)
+        more = start + len(page) < len(rows)
+        return json({"data": page, "has_more": more, "first_id": first, "last_id": last})
+
+    def _name(self, id_: str) -> str:
+        return str(self.state.table("anthropic", "names").get(id_, {"name": id_.partition("_")[2]})["name"])
+
+    def _workspace(self, id_: str) -> dict[str, Any]:
+        name = "Default" if id_ == DEFAULT_WORKSPACE else self._name(id_)
+        return {"id": id_, "name": name, "type": "workspace", "created_at": SINCE, "archived_at": None, "tags": {}}
+
+    def _api_key(self, id_: str) -> dict[str, Any]:
+        where = self.bills.seen("workspace")[:1] or [DEFAULT_WORKSPACE]
+        return {
+            "id": id_,
+            "type": "api_key",
+            "name": self._name(id_),
+            "status": "active",
+            "partial_key_hint": f"sk-ant-api03-{id_[-4:]}...",
+            "created_at": SINCE,
+            "expires_at": None,
+            "created_by": None,
+            "principal": None,
+            "scope": {"type": "workspace", "workspace_id": where[0]},
+        }

@@ -31,12 +31,14 @@ class Sum:
 
     requests: int = 0
     web_searches: int = 0
+    code_cents: Decimal = Decimal(0)
     tokens: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOKENS, 0))
     cents: dict[str, Decimal] = field(default_factory=lambda: dict.fromkeys(TOKENS, Decimal(0)))
 
     def add(self, row: Row) -> None:
         self.requests += row["requests"]
         self.web_searches += row["web_searches"]
+        self.code_cents += Decimal(row.get("code_execution", "0")) * 100
         for name in TOKENS:
             self.tokens[name] += row["tokens"].get(name, 0)
             self.cents[name] += Decimal(row["cost"].get(name, "0")) * 100
@@ -61,8 +63,9 @@ class Bills:
         self.state.put("anthropic", "usage", rows)
         return len(rows)
 
-    def workspaces(self) -> list[str]:
-        return sorted({row["workspace"] for rows in self._hours().values() for row in rows if row["workspace"]})
+    def seen(self, what: str) -> list[str]:
+        """Ids of the workspaces or keys (`workspace`, `api_key`) that have used anything."""
+        return sorted({row[what] for rows in self._hours().values() for row in rows if row[what]})
 
     def versions(self) -> tuple[int, int]:
         """Another value after each change of the tables."""
@@ -95,17 +98,18 @@ class Bills:
 
 def fan_out(total: Sum, groups: list[str]) -> Iterator[tuple[dict[str, str | None], Decimal]]:
     """How a sum fans out over `cost_type` and `token_type`."""
-    search = WEB_SEARCH_CENTS * total.web_searches
+    tools = {"web_search": WEB_SEARCH_CENTS * total.web_searches, "code_execution": total.code_cents}
+    tokens = sum(total.cents.values(), Decimal(0))
     if "token_type" in groups:
         for name, cents in total.cents.items():
             yield {"cost_type": "tokens", "token_type": TOKENS[name]}, cents
-        if "cost_type" in groups:
-            yield {"cost_type": "web_search"}, search
     elif "cost_type" in groups:
-        yield {"cost_type": "tokens"}, sum(total.cents.values(), Decimal(0))
-        yield {"cost_type": "web_search"}, search
+        yield {"cost_type": "tokens"}, tokens
     else:
-        yield {}, sum(total.cents.values(), search)
+        yield {}, sum(tools.values(), tokens)
+    if "cost_type" in groups:
+        for name, cents in tools.items():
+            yield {"cost_type": name}, cents
 
 
 def cents_text(cents: Decimal) -> str:
@@ -137,6 +141,7 @@ def _row(row: Row) -> Row:
         "tokens": {name: int(row["tokens"].get(name) or 0) for name in TOKENS},
         "cost": {name: str(Decimal(row.get("cost", {}).get(name) or 0)) for name in TOKENS},
         "web_searches": int(row.get("web_searches") or 0),
+        "code_execution": str(Decimal(row.get("code_execution") or 0)),
     }
 
 
@@ -144,6 +149,7 @@ def _added(old: Row, new: Row) -> Row:
     return new | {
         "requests": old["requests"] + new["requests"],
         "web_searches": old["web_searches"] + new["web_searches"],
+        "code_execution": str(Decimal(old.get("code_execution", "0")) + Decimal(new.get("code_execution", "0"))),
         "tokens": {name: old["tokens"][name] + new["tokens"][name] for name in TOKENS},
         "cost": {name: str(Decimal(old["cost"][name]) + Decimal(new["cost"][name])) for name in TOKENS},
     }

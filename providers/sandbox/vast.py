@@ -12,7 +12,7 @@ from aiohttp import web
 
 from providers.sandbox import rentals
 from providers.sandbox.catalog import VAST, VastHost, drift
-from providers.sandbox.state import Row, State, stamp
+from providers.sandbox.state import Row, State, moment, stamp
 from providers.sandbox.vendor import Limit, Refused, Vendor, bearer, json
 
 KEY = "vast_sandbox_0123456789abcdef"
@@ -37,6 +37,7 @@ class SandboxVast(Vendor):
             web.get("/api/v1/instances/", self.instances),
             web.put("/api/v0/instances/{id}/", self.change),
             web.get("/api/v0/charges/", self.charges),
+            web.get("/api/v1/invoices/", self.invoices),
             web.get("/api/v0/users/current/", self.user),
         ]
 
@@ -48,6 +49,11 @@ class SandboxVast(Vendor):
         if "balance" in data:
             loaded = {"amount": float(data["balance"]), "at": stamp(self.state.now())}
             self.state.put("vast", "account", {"balance": loaded})
+        paid = {
+            str(row["id"]): {"at": stamp(moment(row["at"])), "amount": float(row["amount"])}
+            for row in data.get("payments", [])
+        }
+        self.state.put("vast", "payments", paid)
         return len(rows)
 
     def check(self, request: web.Request) -> None:
@@ -203,10 +209,45 @@ class SandboxVast(Vendor):
             ],
         }
 
+    async def invoices(self, request: web.Request) -> web.Response:
+        """Payments; a period that is none is refused with 200 and `success: false`."""
+        try:
+            span = orjson.loads(request.query["select_filters"])["when"]
+            start, end = datetime.fromtimestamp(span["gte"], UTC), datetime.fromtimestamp(span["lte"], UTC)
+        except (KeyError, ValueError, TypeError):
+            return json({"success": False, "error": "invalid_args", "msg": "Invalid date range."})
+        paid = self.state.table("vast", "payments").items()
+        found = [(id_, row) for id_, row in paid if start <= moment(row["at"]) <= end]
+        limit, offset = min(int(request.query.get("limit", 20)), 100), _after(request.query.get("after_token"))
+        more = offset + limit < len(found)
+        return json(
+            {
+                "success": True,
+                "count": len(found[offset : offset + limit]),
+                "total": len(found),
+                "results": [_invoice(id_, row) for id_, row in found[offset : offset + limit]],
+                "next_token": _token(offset + limit) if more else None,
+            }
+        )
+
     async def user(self, request: web.Request) -> web.Response:
         loaded = self.state.table("vast", "account").get("balance")
         left = rentals.balance_left(self._rows(), loaded, self.state.now())
         return json({"id": 4711, "balance": 0.0, "credit": round(left, 4), "api_key": KEY, "ssh_key": "ssh-ed25519 AA"})
+
+
+def _invoice(id_: str, row: Row) -> dict[str, Any]:
+    """Money that was paid in is below zero here."""
+    return {
+        "start": moment(row["at"]).timestamp(),
+        "end": None,
+        "type": "credit",
+        "source": "stripe",
+        "description": "Manual billing from VISA ending in 0000",
+        "amount": -row["amount"],
+        "metadata": {"invoice_id": int(id_), "service": "stripe_payments", "last4": "0000", "network": "visa"},
+        "items": [],
+    }
 
 
 def refusal(status: int, code: str, words: str) -> web.Response:

@@ -21,6 +21,7 @@ from providers.forms import AccountForm
 from providers.freshness import FEED_WORDS, account_now, worst_first
 from providers.models import Account, provider_name
 from providers.polling.services import try_account
+from providers.reported import reported
 from providers.views.addresses import sent
 
 
@@ -122,6 +123,7 @@ def shown(
     context = {
         "account": account,
         "row": account_now(account, timezone.now()) if account.pk else None,
+        "reported": reported(account, timezone.now()) if account.pk else None,
         "form": form,
         "tried": tried,
         "gives": gives(account.kind) if account.kind in CONNECTORS else [],

@@ -56,6 +56,7 @@ def test_cents_as_text_become_exact_dollars(answers: Answers) -> None:
     assert (output.amount, output.list_amount, output.token_class) == (Decimal("1.23456"), Decimal("1.3"), "output")
     assert (batch.amount, batch.token_class) == (Decimal("0.000000000125"), "cache_write_1h")
     assert (sandboxed.category, sandboxed.model, sandboxed.amount) == ("code_execution", "", Decimal("0.05"))
+    assert (output.workspace, output.service_tier, batch.service_tier) == ("wrkspc_1", "standard", "batch")
     assert output.external_id == "2026-11-23/wrkspc_1/claude-opus-5-5/standard/tokens/output_tokens"
     assert len({row.external_id for row in (output, batch, sandboxed)}) == 3
 
@@ -72,6 +73,55 @@ def test_the_sdk_sends_beta_version_and_bracket_arrays(answers: Answers) -> None
     assert headers["anthropic-beta"] == "analytics-usage-cost-2026-08-24"
     assert headers["anthropic-version"] == "2026-10-21"
     assert [value for name, value in query if name == "group_by[]"][:2] == ["model", "workspace_id"]
+
+
+def test_workspaces_and_keys_have_names(answers: Answers) -> None:
+    answers.say_recorded("/v1/organizations/workspaces", "anthropic_workspaces")
+    answers.say_recorded("/v1/organizations/api_keys", "anthropic_api_keys")
+    rows = claude(answers).fetch_names().rows
+    assert [(row.kind, row.external_id, row.name, row.parent, row.state) for row in rows] == [
+        ("workspace", "wrkspc_0", "Default", "", "active"),
+        ("workspace", "wrkspc_1", "Shop", "", "active"),
+        ("workspace", "wrkspc_9", "Old pilot", "", "archived"),
+        ("api_key", "apikey_1", "shop, production", "wrkspc_1", "active"),
+        ("api_key", "apikey_2", "ops laptop", "", "inactive"),  # bound to a person, in no workspace
+    ]
+    assert rows[3].hint == "sk-ant-api03-R2D...igAA"
+    queries = {path: dict(query) for _method, path, query, _headers, _body in answers.asked}
+    assert queries["/v1/organizations/workspaces"]["include_default"] == "true"
+
+
+def test_every_page_of_names_is_read(sandbox: Sandbox) -> None:
+    hour = DAY + timedelta(hours=3)
+    keys = [hour_row(hour, api_key=f"apikey_{n:04}") for n in range(1100)]
+    named = {"apikey_0007": "the seventh", "wrkspc_default": "Main"}
+    sandbox.load("anthropic", {"usage": keys, "names": named, "replace": True})
+    rows = {row.external_id: row for row in connect("anthropic", sandbox.config("anthropic")).fetch_names().rows}
+    assert len([row for row in rows.values() if row.kind == "api_key"]) == 1100
+    assert rows["apikey_0007"].name == "the seventh"
+    assert rows["apikey_0007"].parent == "wrkspc_default"
+
+
+def test_the_older_reports_are_read_as_recorded(answers: Answers) -> None:
+    answers.say_recorded("/v1/organizations/usage_report/messages", "anthropic_usage_report")
+    answers.say_recorded("/v1/organizations/cost_report", "anthropic_cost_report")
+    config = AccountConfig(answers.url, "sk-ant-admin01-test", {"reports": "legacy"}, local=True, timeout=2)
+    old = connect("anthropic", config)
+    usage = old.fetch_usage(DAY, DAY + timedelta(days=1)).rows
+    assert [(row.service_tier, row.uncached_input, row.cache_write_1h, row.requests) for row in usage] == [
+        ("standard", 81_230, 7, None),
+        ("priority", 5_000, 7, None),
+    ]
+    costs = old.fetch_costs(DAY, DAY + timedelta(days=1)).rows
+    assert [(row.category, row.amount, row.token_class, row.service_tier, row.workspace) for row in costs] == [
+        ("tokens", Decimal("0.410725"), "output", "standard", "wrkspc_1"),
+        ("tokens", Decimal("0.025"), "cache_write_1h", "batch", "wrkspc_1"),
+        ("web_search", Decimal("0.04"), "", "", "wrkspc_1"),
+        ("code_execution", Decimal("0.05"), "", "", "wrkspc_1"),
+    ]
+    assert len({row.external_id for row in costs}) == 4
+    headers = answers.asked[0][3]
+    assert (headers["anthropic-version"], headers["x-api-key"]) == ("2023-06-01", "sk-ant-admin01-test")
 
 
 @pytest.mark.parametrize("currency", ["EUR", None])
@@ -137,11 +187,15 @@ def test_usage_and_cost_add_up_to_what_was_billed() -> None:
     with running_sandbox(now=NOW) as sandbox:
         hours = [DAY + timedelta(hours=n) for n in range(24)]
         tiers = ["standard", "batch"]
-        sandbox.load("anthropic", {"usage": [hour_row(hour, service_tier=tier) for hour in hours for tier in tiers]})
+        ran = {"code_execution": "0.05"}
+        sandbox.load(
+            "anthropic", {"usage": [hour_row(hour, service_tier=tier, **ran) for hour in hours for tier in tiers]}
+        )
         connector = connect("anthropic", sandbox.config("anthropic"))
         costs = connector.fetch_costs(DAY, DAY + timedelta(days=1)).rows
         assert sum(row.amount for row in costs if row.category == "tokens") == Decimal("0.000990000001") * 48
         assert sum(row.amount for row in costs if row.category == "web_search") == Decimal("0.48")
+        assert sum(row.amount for row in costs if row.category == "code_execution") == Decimal("2.40")
         usage = connector.fetch_usage(DAY, DAY + timedelta(days=1)).rows
         assert (sum(row.requests or 0 for row in usage), sum(row.cache_read for row in usage)) == (96, 43_200)
 

@@ -45,7 +45,10 @@ def test_the_small_table_takes_our_skus_and_leaves_their_neighbours(answers: Ans
         ("L4", "on_demand", "us-central1", Decimal("0.56")),
         ("L4", "committed_3y", "us-central1", Decimal("0.25")),
     ]
-    assert rows[3].raw == {"g2 core": "0.025", "g2 ram": "0.003"}
+    smallest = 4 * Decimal("0.025") + 16 * Decimal("0.003")
+    assert [row.machine_per_gpu_hour for row in rows] == [None, None, None, smallest, None], "of what is priced here"
+    disks = [(row.region, row.disk_per_gb_month) for row in rows]
+    assert disks[:3] == [("us-central1", Decimal("0.17")), ("us-east1", None), ("us-central1", Decimal("0.17"))]
 
 
 def test_a_running_machine_costs_its_gpu_cores_and_memory(answers: Answers, sandbox: Sandbox) -> None:

@@ -66,6 +66,27 @@ def test_a_bill_has_gpu_and_disk_apart(answers: Answers) -> None:
     assert rows[0].external_id == "pods/abc123/2026-11-23T10:00:00Z/gpu"
 
 
+def test_an_endpoint_is_read_as_recorded_with_its_workers_and_bill(answers: Answers) -> None:
+    answers.say("/v2/pods", {"pods": []})
+    answers.say_recorded("/v2/serverless", "runpod_serverless")
+    answers.say_recorded("/v2/serverless/ep1/workers", "runpod_workers")
+    answers.say_recorded("/v2/catalog/gpus", "runpod_gpus")
+    answers.say_recorded("/v2/billing/serverless", "runpod_billing_serverless")
+    for what in ("pods", "networkvolumes"):
+        answers.say(f"/v2/billing/{what}", {"records": []})
+    (endpoint,) = runpod(answers).fetch_leases().rows
+    assert (endpoint.name, endpoint.gpu, endpoint.gpu_count, endpoint.kind) == ("burst", "L40S", 2, "serverless")
+    assert (endpoint.price_per_hour, endpoint.worker_per_hour) == (Decimal("3.8"), Decimal("3.8"))
+    assert endpoint.raw_state == "1 of 3 workers running"
+    assert "hf_a_secret" not in repr(endpoint)
+    bill = runpod(answers).fetch_costs(NOW - timedelta(days=1), NOW).rows
+    assert [(row.resource, row.category, row.amount) for row in bill] == [
+        ("ep1", "gpu", Decimal("0.5")),
+        ("ep1", "disk", Decimal("0.01")),
+        ("ep1", "adjustment", Decimal("0.02")),
+    ]
+
+
 def test_the_graphql_balance_may_be_below_zero(answers: Answers) -> None:
     answers.say("/graphql", {"data": {"myself": {"id": "u", "clientBalance": -1.25, "currentSpendPerHr": None}}})
     balance = runpod(answers).fetch_balance()

@@ -8,11 +8,13 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+import httpx
 import pytest
 
 from providers.connectors import connect
 from providers.connectors.base import AccountConfig, Connector, ConnectorError
 from providers.sandbox.testing import Sandbox, running_sandbox
+from providers.sandbox.vast import KEY
 from tests.providers.answers import Answers
 
 NOW = datetime(2026, 11, 24, 10, 30, tzinfo=UTC)
@@ -40,6 +42,7 @@ def test_an_offer_is_priced_per_gpu_and_followed_by_its_machine(answers: Answers
         ("700x1", "on_demand", Decimal("0.904"), 80),
     ]
     assert (rows[0].reliability, rows[0].region, rows[0].raw["offer"]) == (0.997, "Utah, US", 12399)
+    assert [row.disk_per_gb_month for row in rows] == [None, Decimal("0.15"), None], "where the vendor says it"
     assert (rows[2].gpu, rows[2].reliability, rows[2].region) == ("A100 80GB", 0.95, "")
 
 
@@ -93,6 +96,28 @@ def test_the_prepaid_credit_is_the_balance(answers: Answers) -> None:
     answers.say_recorded("/api/v0/users/current/", "vast_user")
     assert vast(answers).fetch_balance().amount == Decimal("12.5")
     assert "the-key-itself" not in vast(answers).test()
+
+
+def test_invoices_are_payments_without_cards_and_people(answers: Answers) -> None:
+    answers.say_recorded("/api/v1/invoices/", "vast_invoices")
+    rows = vast(answers).fetch_payments(DAY - timedelta(days=30), NOW).rows
+    assert [(row.external_id, row.amount, row.kind) for row in rows] == [
+        ("4828771", Decimal("19.99"), "credit stripe_payments"),
+        ("4829137", Decimal("35.5"), "transfer transfer"),
+    ]
+    assert "0000" not in repr(rows) and "example.org" not in repr(rows)
+    asked = json.loads(dict(answers.asked[0][2])["select_filters"])
+    assert asked == {"when": {"gte": int((DAY - timedelta(days=30)).timestamp()), "lte": int(NOW.timestamp())}}
+
+
+def test_the_sandbox_pages_through_payments_and_refuses_a_period_that_is_none(sandbox: Sandbox) -> None:
+    paid = [{"id": n, "at": "2026-11-02T00:00:00Z", "amount": 10} for n in range(130)]
+    sandbox.load("vast", {"instances": [], "payments": paid})
+    connector = connect("vast", sandbox.config("vast"))
+    assert len(connector.fetch_payments(DAY - timedelta(days=30), DAY).rows) == 130
+    url = f"{sandbox.url}/vast/api/v1/invoices/"
+    answer = httpx.get(url, headers={"authorization": f"Bearer {KEY}"}, params={"select_filters": "{}"})
+    assert (answer.status_code, answer.json()["success"]) == (200, False)
 
 
 @pytest.mark.parametrize(

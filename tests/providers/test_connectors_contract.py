@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from providers import connectors
 from providers.connectors import CONNECTORS, connect, connector_class
 from providers.connectors.base import FEEDS, AccountConfig, Connector, ConnectorError
 from providers.connectors.parse import redact
@@ -28,6 +29,8 @@ CALLS: dict[str, Callable[[Connector], Any]] = {
     "usage": lambda connector: connector.fetch_usage(FAR - timedelta(days=2), FAR),
     "costs": lambda connector: connector.fetch_costs(FAR - timedelta(days=2), FAR),
     "balance": lambda connector: connector.fetch_balance(),
+    "payments": lambda connector: connector.fetch_payments(FAR - timedelta(days=2), FAR),
+    "names": lambda connector: connector.fetch_names(),
     "stop": lambda connector: stop_lease(connector, "one", "projects/p/zones/z/instances/one"),
 }
 
@@ -146,5 +149,18 @@ def test_what_it_cannot_do_is_a_permanent_refusal(kind: str) -> None:
 @pytest.mark.parametrize("kind", CONNECTORS)
 def test_a_vendor_is_one_small_file_with_recorded_answers(kind: str) -> None:
     source = Path(inspect.getsourcefile(connector_class(kind)) or "")
-    assert len(source.read_text().splitlines()) <= 150
+    own = [path for path in source.parent.glob("*.py") if path.stem == kind or path.stem.startswith(f"{kind}_")]
+    assert source in own
+    assert {path.name: lines(path) for path in own if lines(path) > 150} == {}
     assert list(RECORDED.glob(f"{kind}_*.json"))
+    assert (Path(__file__).parent / f"test_connector_{kind}.py").is_file()
+
+
+def test_a_vendor_is_one_line_of_the_registry() -> None:
+    text = Path(connectors.__file__).read_text()
+    for kind, place in CONNECTORS.items():
+        assert [line.strip() for line in text.splitlines() if f'"{kind}"' in line] == [f'"{kind}": "{place}",']
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text().splitlines())

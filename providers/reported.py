@@ -1,0 +1,133 @@
+"""What a vendor tells of an account besides leases and offers: its bill by workspace, key and tier, and payments.
+
+Everything here is the vendor's own word, of the last 30 days, which it may still revise. Money is USD.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Sum
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from providers.connectors.base import TOKEN_CLASSES
+from providers.models import Account, VendorCost, VendorName, VendorPayment, VendorUsage
+
+WINDOW = timedelta(days=30)
+PAYMENTS_SHOWN = 12
+TIER_WORDS: dict[str, str | Promise] = {
+    "standard": gettext_lazy("standard"),
+    "batch": gettext_lazy("batch"),
+    "priority": gettext_lazy("priority"),
+    "priority_on_demand": gettext_lazy("priority, beyond what is committed"),
+    "flex": gettext_lazy("flex"),
+    "flex_discount": gettext_lazy("flex, discounted"),
+    "web_search": gettext_lazy("web searches"),
+    "code_execution": gettext_lazy("code execution"),
+    "session": gettext_lazy("agent sessions"),
+}
+
+
+@dataclass
+class Part:
+    """One workspace, key or tier. `cost` None: the bill has no line of it, which is not nothing."""
+
+    id: str
+    name: str
+    state: str = ""
+    hint: str = ""
+    tokens: int = 0
+    requests: int | None = None  # None: the report does not count them
+    cost: Decimal | None = None
+    keys: list[Part] = field(default_factory=list)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        self.tokens += sum(row[f"{name}_sum"] for name in TOKEN_CLASSES)
+        if row["count"] is not None:
+            self.requests = (self.requests or 0) + row["count"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What an account's vendor told of the last 30 days, and the newest payments."""
+
+    since: datetime
+    workspaces: Sequence[Part] = ()
+    tiers: Sequence[Part] = ()
+    payments: Sequence[VendorPayment] = ()
+
+    @property
+    def unbilled(self) -> Sequence[Part]:
+        """Claude's priority tier, which its older reports leave out of the bill."""
+        return [tier for tier in self.tiers if tier.id.startswith("priority") and tier.tokens and tier.cost is None]
+
+    @property
+    def keys(self) -> int:
+        return sum(bool(key.id) for part in self.workspaces for key in part.keys)
+
+    @property
+    def paid_in(self) -> Decimal:
+        return sum((row.amount for row in self.payments if row.amount > 0), Decimal(0))
+
+
+def reported(account: Account, now: datetime) -> Reported:
+    """A few statements, each over thirty days of one account."""
+    since = (now - WINDOW).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    payments = list(VendorPayment.objects.filter(account=account).order_by("-at")[:PAYMENTS_SHOWN])
+    usage = VendorUsage.objects.filter(account=account, starts_at__gte=since, starts_at__lt=now).order_by()
+    if not usage.exists():  # a vendor of machines: its leases are its parts
+        return Reported(since, payments=payments)
+    costs = VendorCost.objects.filter(account=account, starts_at__gte=since, starts_at__lt=now).order_by()
+    names = {name.external_id: name for name in VendorName.objects.filter(account=account)}
+    billed = dict(costs.values_list("workspace").annotate(Sum("amount")))
+    spaces = workspaces(usage.values("workspace", "api_key").annotate(**SUMS), billed, names)
+    by_tier = costs.values_list("service_tier", "category").annotate(Sum("amount"))
+    return Reported(since, spaces, tiers(usage.values("service_tier").annotate(**SUMS), by_tier), payments)
+
+
+def workspaces(
+    used: Iterable[Mapping[str, Any]], billed: Mapping[str, Decimal], names: Mapping[str, VendorName]
+) -> list[Part]:
+    """Workspaces with their keys, what cost most first."""
+    found: dict[str, Part] = {}
+    for id_, cost in billed.items():
+        found[id_] = part_of(id_, names, _("default workspace"))
+        found[id_].cost = cost
+    for row in used:
+        space = found.setdefault(row["workspace"], part_of(row["workspace"], names, _("default workspace")))
+        key = part_of(row["api_key"], names, _("no key: the console, or a person's login"))
+        for part in (space, key):
+            part.add(row)
+        space.keys.append(key)
+    for space in found.values():
+        space.keys.sort(key=lambda key: (-key.tokens, key.name))
+    return sorted(found.values(), key=lambda part: (-(part.cost or 0), -part.tokens, part.name))
+
+
+def part_of(id_: str, names: Mapping[str, VendorName], unnamed: str) -> Part:
+    known = names.get(id_)
+    return Part(id_, known.name, known.state, known.hint) if known else Part(id_, id_ or unnamed)
+
+
+def tiers(used: Iterable[Mapping[str, Any]], billed: Iterable[tuple[str, str, Decimal]]) -> list[Part]:
+    """Service tiers, and what is billed beside tokens."""
+    found: dict[str, Part] = {}
+
+    def part(id_: str) -> Part:
+        return found.setdefault(id_, Part(id_, str(TIER_WORDS.get(id_, id_) or _("not said"))))
+
+    for row in used:
+        part(row["service_tier"]).add(row)
+    for tier, category, amount in billed:
+        one = part(category if category in TIER_WORDS else tier)
+        one.cost = (one.cost or Decimal(0)) + amount
+    return sorted(found.values(), key=lambda one: (-(one.cost or 0), -one.tokens, one.name))
+
+
+SUMS = {"count": Sum("requests"), **{f"{name}_sum": Sum(name) for name in TOKEN_CLASSES}}
