@@ -21,7 +21,7 @@ demo: setup ## Start the demo company; prints its address and the login (more op
 
 test: ## Run the tests (some of them: TESTS="tests/costs -k staircase")
 	@requirements/install.sh dev
-	$(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist loadgroup $(TESTS)
+	$(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist loadfile $(TESTS)
 
 lint: export BREAKEVEN_DATA := $(CURDIR)/.venv/lint
 lint: ## Check style, types, imports between apps, templates and missing migrations

@@ -318,7 +318,6 @@ def left_running(data: Path) -> list[str]:
     return found
 
 
-@pytest.mark.xdist_group("up")
 def test_the_stack_starts_answers_is_joined_and_stops_without_a_trace(tmp_path: Path) -> None:
     data = tmp_path / "var"
     data.mkdir()
@@ -351,7 +350,6 @@ def test_the_stack_starts_answers_is_joined_and_stops_without_a_trace(tmp_path: 
     assert not (data / "run.json").exists()
 
 
-@pytest.mark.xdist_group("up")
 def test_after_a_kill_of_everything_the_stack_starts_again_and_a_crash_ends_it_with_the_name(tmp_path: Path) -> None:
     data = tmp_path / "var"
     data.mkdir()
