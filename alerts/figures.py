@@ -24,23 +24,11 @@ from providers import offers
 from providers.models import Balance, Deployment, Feed, Heartbeat, Lease, LeaseSpan, Maintenance, OfferWatch, Outage
 from traffic.lease_use import last_requests
 from traffic.models import UsageDay, UsageHour
+from traffic.price_effect import Waiting, waiting_for_price
 
 TOGETHER = timedelta(minutes=15)  # what began within so long of each other may have one cause
-UNPRICED_WINDOW = timedelta(days=30)
 RUN_RATE_DAYS = 30
 TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
-
-
-@dataclass(frozen=True, slots=True)
-class Unpriced:
-    """Requests of a model whose cost is not known, in the last 30 days."""
-
-    provider: str
-    model: str
-    requests: int
-    tokens: int
-    first: date
-    last: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,17 +217,9 @@ class Figures:
         return list(Feed.objects.select_related("account").order_by("account__slug", "kind"))
 
     @cached_property
-    def unpriced(self) -> list[Unpriced]:
+    def unpriced(self) -> list[Waiting]:
         """By model, most requests first."""
-        tokens = sum((Sum(name) for name in TOKENS[1:]), Sum(TOKENS[0]))
-        rows = UsageDay.objects.filter(day__gte=self.today - UNPRICED_WINDOW, unpriced__gt=0)
-        by_model = rows.values("provider", "model").annotate(
-            n=Sum("unpriced"), tokens=tokens, first=Min("day"), last=Max("day")
-        )
-        return [
-            Unpriced(row["provider"], row["model"], row["n"], row["tokens"] or 0, row["first"], row["last"])
-            for row in by_model.order_by("-n", "provider", "model")
-        ]
+        return waiting_for_price(self.today)
 
     @cached_property
     def requests_by_day(self) -> dict[date, int]:

@@ -23,6 +23,7 @@ FIGURES = (
     "traffic.view_application",
     "traffic.view_route",
     "traffic.view_import",
+    "traffic.view_repricing",
     "alerts.view_alert",
 )
 ROLES: dict[str, tuple[str, ...]] = {
@@ -45,6 +46,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "traffic.add_route",
         "traffic.add_import",
         "traffic.change_import",
+        "traffic.add_repricing",
         "traffic.change_route",
         "alerts.add_rule",
         "alerts.change_rule",

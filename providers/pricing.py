@@ -153,12 +153,13 @@ def plain_name(model: str) -> str:
 
 
 def stamp_of(conn: psycopg.Connection) -> tuple[int, ...]:
-    """Changes whenever what the book holds does: prices are only added, discounts added, withdrawn and brought back."""
+    """Changes whenever what the book holds does: prices come and go, discounts are withdrawn and brought back."""
     return conn.execute(STAMP).fetchone() or ()
 
 
 STAMP = """
-SELECT (SELECT count(*) FROM providers_tokenprice), count(*), coalesce(bit_xor(hashint8extended(id, 0)), 0)
+SELECT (SELECT count(*) FROM providers_tokenprice), (SELECT coalesce(max(id), 0) FROM providers_tokenprice), count(*),
+    coalesce(bit_xor(hashint8extended(id, 0)), 0)
 FROM providers_discount WHERE withdrawn_at IS NULL
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from providers.views import accounts, deployments, heartbeats, leases, offer_watches, prices, status, status_pages
+from providers.views import accounts, deployments, heartbeats, leases, offer_watches, status, status_pages
 from providers.views.offers import explorer
 from providers.views.outages import outage
 from providers.views.pings import ping
@@ -62,6 +62,4 @@ urlpatterns = [
         deployments.end_maintenance,
         name="maintenance-end",
     ),
-    path("settings/prices/", prices.prices, name="prices"),
-    path("settings/prices/add/", prices.add, name="price-add"),
 ]

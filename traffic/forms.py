@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from providers.models import PROVIDER_NAMES, Deployment
 from traffic.keys import LIMITS
 from traffic.models import Application, Key, QuotaPeriod, QuotaUnit, Route, Scope, Task
+from traffic.repricings import Wanted, requests_of
 
 if TYPE_CHECKING:
     ApplicationModelForm = forms.ModelForm[Application]
@@ -229,3 +230,36 @@ class RouteForm(RouteModelForm):
         if percent is not None and not 1 <= percent <= 100:
             self.add_error("percent", _("From 1 to 100."))
         return cleaned
+
+
+class RepricingForm(forms.Form):
+    """Which requests to cost anew, and why; the last day is one of them."""
+
+    since = forms.DateField(label=_("First day (UTC)"), widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
+    until = forms.DateField(label=_("Last day (UTC)"), widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
+    provider = forms.CharField(
+        label=_("Provider"), max_length=40, required=False, help_text=_("Empty: all."),
+        widget=forms.TextInput({"list": "providers"}),
+    )  # fmt: skip
+    model = forms.CharField(
+        label=_("Model"), max_length=200, required=False, help_text=_("As its requests call it. Empty: all."),
+    )  # fmt: skip
+    why = forms.CharField(
+        label=_("Why"), max_length=300, help_text=_("For the audit log: what was wrong with the prices before?"),
+        error_messages={"required": _("Say why; the audit log keeps it.")},
+    )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        since, until = cleaned.get("since"), cleaned.get("until")
+        if since and until and until < since:
+            self.add_error("until", _("The last day lies before the first one."))
+        elif not self.errors and not requests_of(self.wanted()):
+            self.add_error("model" if cleaned["model"] else "since", _("No request of these days could change."))
+        return cleaned
+
+    def wanted(self) -> Wanted:
+        """What was asked for. Only after `is_valid`."""
+        given = self.cleaned_data
+        until = given["until"] + timedelta(days=1)
+        return Wanted(given["since"], until, given["provider"].strip(), given["model"].strip(), given["why"].strip())

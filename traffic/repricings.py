@@ -72,7 +72,7 @@ def move(repricing: Repricing, before: Iterable[str], **fields: Any) -> bool:
 
 def start(*, repricing: Repricing) -> bool:
     """What was previewed begins, what was stopped goes on where it was. Raises Refused beside another one."""
-    if repricing.restored or repricing.kept:
+    if repricing.state in TO_RUN and (repricing.restored or repricing.kept):
         raise Refused(_("It is half taken back: take the rest back too."))
     refuse_beside_another(repricing)
     fresh = {"at_day": None, "at_id": None, "read": 0, "changed": 0} if repricing.started_at is None else {}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
+from traffic.views import prices
 from traffic.views.applications import application_add, application_edit, application_list
 from traffic.views.imports import import_detail, import_do, import_list
 from traffic.views.keys import key_add, key_edit, key_list, key_revoke, key_rotate
 from traffic.views.quality import quality
 from traffic.views.rating import rate, undo
+from traffic.views.repricings import repricing_detail, repricing_do, repricing_list
 from traffic.views.requests import request_detail, request_list, request_rate
 from traffic.views.routes import route_edit, route_list, route_move, route_switch
 
@@ -32,6 +34,12 @@ urlpatterns = [
     path("settings/imports/", import_list, name="imports"),
     path("settings/imports/<int:pk>/", import_detail, name="import"),
     path("settings/imports/<int:pk>/<slug:act>/", import_do, name="import-do"),
+    path("settings/prices/", prices.prices, name="prices"),
+    path("settings/prices/add/", prices.add, name="price-add"),
+    path("settings/prices/<int:pk>/undo/", prices.undo, name="price-undo"),
+    path("settings/repricings/", repricing_list, name="repricings"),
+    path("settings/repricings/<int:pk>/", repricing_detail, name="repricing"),
+    path("settings/repricings/<int:pk>/<slug:act>/", repricing_do, name="repricing-do"),
     path("settings/routes/", route_list, name="routes"),
     path("settings/routes/<slug:slug>/", route_edit, name="route"),
     path("settings/routes/<slug:slug>/switch/", route_switch, name="route-switch"),

@@ -9,9 +9,10 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from alerts.figures import Figures, Unpriced
+from alerts.figures import Figures
 from alerts.kinds.finding import Asked, Finding, Words
 from alerts.wording import day, listed, number
+from traffic.price_effect import Waiting
 
 FIXES = 5  # links to price forms, of a model that more providers serve
 
@@ -20,7 +21,7 @@ def unpriced(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[F
     """One subject for each model name that no price is known for, whoever serves it; over when it is repriced, or was
     not used for 30 days."""
     fewest = int(asked.one("requests"))
-    found: dict[str, list[Unpriced]] = {}
+    found: dict[str, list[Waiting]] = {}
     for row in figures.unpriced:
         found.setdefault(subject_of(row), []).append(row)
     for subject, rows in found.items():
@@ -36,16 +37,16 @@ def unpriced(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[F
         )
 
 
-def name_of(row: Unpriced) -> str:
+def name_of(row: Waiting) -> str:
     """The model as its caller named it, without the white space that would make two of one name."""
     return " ".join(row.model.split()) or _("(no name)")
 
 
-def subject_of(row: Unpriced) -> str:
+def subject_of(row: Waiting) -> str:
     return f"model:{name_of(row)}"[:200]
 
 
-def without_price(subject: str, rows: list[Unpriced], fewest: int) -> Finding:
+def without_price(subject: str, rows: list[Waiting], fewest: int) -> Finding:
     model, n = name_of(rows[0]), sum(row.requests for row in rows)
     providers = sorted({row.provider for row in rows})
     requests = ngettext("%(n)s request", "%(n)s requests", n) % {"n": number(n)}
@@ -68,7 +69,7 @@ def without_price(subject: str, rows: list[Unpriced], fewest: int) -> Finding:
     )
 
 
-def facts_of(model: str, rows: list[Unpriced], providers: list[str], n: int) -> list[list[str]]:
+def facts_of(model: str, rows: list[Waiting], providers: list[str], n: int) -> list[list[str]]:
     first, last = min(row.first for row in rows), max(row.last for row in rows)
     return [
         [_("Model"), model, _("as the caller named it")],
@@ -79,9 +80,9 @@ def facts_of(model: str, rows: list[Unpriced], providers: list[str], n: int) -> 
     ]
 
 
-def fixes_of(rows: list[Unpriced]) -> list[list[str]]:
+def fixes_of(rows: list[Waiting]) -> list[list[str]]:
     """The price form of each provider, most requests first."""
-    address = reverse("providers:prices")
+    address = reverse("traffic:prices")
     wanted = list(dict.fromkeys((row.provider, row.model.strip()) for row in rows if row.model.strip()))
     return [
         [

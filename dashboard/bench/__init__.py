@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dashboard.bench import forecast, gateway, imports, ingest, memory, offers, otlp, pages, rules
+from dashboard.bench import forecast, gateway, imports, ingest, memory, offers, otlp, pages, reprice, rules
 from dashboard.bench.figures import Figure
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
@@ -18,6 +18,7 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "pages": pages.measure,
     "gateway": gateway.measure,
     "rules": rules.measure,
+    "reprice": reprice.measure,
     "forecast": forecast.measure,
     "offers": offers.measure,
 }

@@ -21,6 +21,12 @@ PLACES = (
         "traffic.view_application",
     ),
     (_("Imports"), _("history from other tools' files"), "/settings/imports/", "traffic.view_import"),
+    (
+        _("Repricings"),
+        _("stored requests costed anew, and taken back"),
+        "/settings/repricings/",
+        "traffic.view_repricing",
+    ),
     (_("Routes"), _("which request goes where"), "/settings/routes/", "traffic.view_route"),
     (_("Prices"), _("list prices with their source"), "/settings/prices/", "providers.view_tokenprice"),
     (_("Alert rules"), _("what to watch and whom to tell"), "/alerts/rules/", "alerts.view_alert"),

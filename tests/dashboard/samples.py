@@ -17,9 +17,19 @@ from alerts.defaults import ensure_defaults as alert_rules
 from alerts.models import Alert, Channel, Delivery, Rule, Silence, Transition
 from costs.models import Budget, Charge, Phase, Receipt, Recurrence, Stage
 from providers.encryption import encrypt
-from providers.models import Account, Deployment, Heartbeat, Lease, Maintenance, OfferWatch, Outage, StatusPage
+from providers.models import (
+    Account,
+    Deployment,
+    Heartbeat,
+    Lease,
+    Maintenance,
+    OfferWatch,
+    Outage,
+    StatusPage,
+    TokenPrice,
+)
 from tests.traffic.people import arrive
-from traffic.models import Application, Import, Key, Rating, Route
+from traffic.models import Application, Import, Key, Rating, Repricing, Route
 
 
 @dataclass
@@ -108,6 +118,13 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     found |= {f"traffic:{name}": {"identifier": request.id} for name in ("request", "request-rate")}
     file = Import.objects.create(file_name="may.csv", size=9, sha256="00", format="litellm", state="done", by=owner)
     found |= {"traffic:import": {"pk": file.pk}, "traffic:import-do": {"pk": file.pk, "act": "start"}}
+    repricing = Repricing.objects.create(since=request.day, until=request.day + timedelta(days=1), state="previewed")
+    price = TokenPrice.objects.create(
+        provider="anthropic", model="claude-sample", starts_at=request.started_at, uncached_input=1, output=5,
+        source="a page", seen_at=request.started_at, entered_by=owner,
+    )  # fmt: skip
+    found["traffic:price-undo"] = {"pk": price.pk}
+    found |= {"traffic:repricing": {"pk": repricing.pk}, "traffic:repricing-do": {"pk": repricing.pk, "act": "start"}}
     found |= {f"traffic:{name}": {"slug": route.slug} for name in ("route", "route-switch", "route-move")}
     found |= {f"traffic:{name}": {"pk": key.pk} for name in ("key", "key-rotate", "key-revoke")}
     return found | {"traffic:rating-undo": {"pk": rating.pk}}

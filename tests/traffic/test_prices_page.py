@@ -33,6 +33,7 @@ def filled(**more: Any) -> dict[str, Any]:
         "uncached_input": "1.5",
         "output": "7.5",
         "source": "https://example.com/prices",
+        "confirmed": "yes",
         **more,
     }
 

@@ -10,12 +10,12 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from providers import services
 from providers.audit_log import log
@@ -26,8 +26,11 @@ from providers.pricebook import FIELDS
 from providers.rest.errors import ApiError
 from providers.rest.paging import decode_cursor, encode_cursor
 from providers.views.addresses import address
+from traffic.price_effect import Waiting, waiting_for_price
+from traffic.price_review import is_used, review_of
 
 SHOWN = 50
+WAITING_SHOWN = 20
 COPIED = ("batch_factor", "over_tokens", *FIELDS, *(f"over_{name}" for name in FIELDS))
 
 
@@ -47,7 +50,7 @@ class Wanted:
 
     @property
     def url(self) -> str:
-        return f"{reverse('providers:prices')}?{urlencode({'provider': self.provider, 'model': self.model})}"
+        return f"{reverse('traffic:prices')}?{urlencode({'provider': self.provider, 'model': self.model})}"
 
 
 @login_required
@@ -77,9 +80,18 @@ def book(request: HttpRequest) -> HttpResponse:
         "shown": len(rows[:SHOWN]),
         "next_url": address(request, cursor=encode_cursor(more.provider, more.model)) if more else None,
         "first_url": address(request, cursor=None) if after else None,
+        "waiting": [] if text or after else with_nearest(waiting_for_price(now.date())),
         "may_add": request.user.has_perm("providers.add_tokenprice"),
     }
-    return render(request, "providers/prices.html", context)
+    return render(request, "traffic/prices.html", context)
+
+
+def with_nearest(waiting: list[Waiting]) -> list[tuple[Waiting, str]]:
+    """Each model that waits for a price with the known one that its form starts from."""
+    if not waiting:
+        return []
+    known = list(TokenPrice.objects.order_by().values_list("provider", "model").distinct())
+    return [(one, (nearest(one.provider, one.model, known) or ("", ""))[1]) for one in waiting[:WAITING_SHOWN]]
 
 
 def model_page(request: HttpRequest, wanted: Wanted, form: PriceForm | None, status: int = 200) -> HttpResponse:
@@ -97,8 +109,18 @@ def model_page(request: HttpRequest, wanted: Wanted, form: PriceForm | None, sta
         "providers": PROVIDER_NAMES.items(),
         "may_add": may_add,
         "now": now,
+        "may_reprice": request.user.has_perm("traffic.add_repricing"),
+        "reprice_url": reprice_url(wanted, versions),
     }
-    return render(request, "providers/price.html", context, status=status)
+    return render(request, "traffic/price.html", context, status=status)
+
+
+def reprice_url(wanted: Wanted, versions: list[TokenPrice]) -> str:
+    """The form of a repricing since the newest price that somebody entered, or this month."""
+    entered = next((version for version in versions if version.entered_by_id), None)
+    since = {"since": f"{entered.starts_at:%Y-%m-%d}"} if entered and entered.starts_at <= timezone.now() else {}
+    given = {**since, "provider": wanted.provider, "model": wanted.model}
+    return f"{reverse('traffic:repricings')}?{urlencode(given)}"
 
 
 def start_of(wanted: Wanted, versions: list[TokenPrice]) -> TokenPrice | None:
@@ -121,22 +143,52 @@ def initial(wanted: Wanted | None, like: TokenPrice | None, now: datetime) -> di
 @permission_required("providers.add_tokenprice", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def add(request: HttpRequest) -> HttpResponse:
-    """A price by hand; the address may name the model."""
+    """A price by hand, shown against the one that stands before it is saved; the address may name the model."""
     wanted, now = Wanted.of(request), timezone.now()
     if request.method != "POST":
         if wanted is not None:
             return model_page(request, wanted, None)
         return empty_page(request, PriceForm(initial=initial(None, None, now)))
     form = PriceForm(request.POST)
-    if not form.is_valid():
-        return model_page(request, wanted, form, 422) if wanted else empty_page(request, form, 422)
+    if not form.is_valid() or "change" in request.POST:
+        status = 422 if form.errors else 200
+        return model_page(request, wanted, form, status) if wanted else empty_page(request, form, status)
+    price = form.save(commit=False)
+    if "confirmed" not in request.POST:
+        return review_page(request, form, price)
     assert isinstance(request.user, User), "only people who are logged in get here"
-    price = services.add_price(price=form.save(commit=False), person=request.user, now=now)
+    price = services.add_price(price=price, person=request.user, now=now)
     log(request, price, [{"added": {}}], added=True)
-    messages.success(request, _("The price of %(model)s is in the book.") % {"model": price.model})
+    undo = f"undo:{reverse('traffic:price-undo', args=[price.pk])}"
+    messages.success(request, _("The price of %(model)s is in the book.") % {"model": price.model}, extra_tags=undo)
     return redirect(Wanted(price.provider, price.model).url)
+
+
+def review_page(request: HttpRequest, form: PriceForm, price: TokenPrice) -> HttpResponse:
+    """Old against new, and what it means for requests that are stored; nothing is saved yet."""
+    wanted = Wanted(price.provider, price.model)
+    context = {"form": form, "price": price, "wanted": wanted, "review": review_of(price), "now": timezone.now()}
+    return render(request, "traffic/price_review.html", context)
+
+
+@login_required
+@permission_required("providers.add_tokenprice", raise_exception=True)
+@require_POST
+def undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a price out again that a person entered and that no request was costed with."""
+    price = get_object_or_404(TokenPrice.objects.exclude(entered_by=None), pk=pk)
+    wanted = Wanted(price.provider, price.model)
+    if is_used(price):
+        messages.error(request, _("Requests were costed with this price already: enter the right one, then reprice."))
+        return redirect(wanted.url)
+    log(request, price, _("Taken back: %(price)s, input %(input)s, output %(output)s") % {
+        "price": price, "input": f"{price.uncached_input.normalize():f}", "output": f"{price.output.normalize():f}",
+    })  # fmt: skip
+    price.delete()
+    messages.success(request, _("The price of %(model)s is taken back.") % {"model": price.model})
+    return redirect(wanted.url if TokenPrice.objects.of(wanted.provider, wanted.model).exists() else "traffic:prices")
 
 
 def empty_page(request: HttpRequest, form: PriceForm, status: int = 200) -> HttpResponse:
     context = {"form": form, "providers": PROVIDER_NAMES.items(), "may_add": True, "wanted": None, "versions": []}
-    return render(request, "providers/price.html", context, status=status)
+    return render(request, "traffic/price.html", context, status=status)
