@@ -28,7 +28,6 @@ from traffic.price_effect import Waiting, waiting_for_price
 
 TOGETHER = timedelta(minutes=15)  # what began within so long of each other may have one cause
 RUN_RATE_DAYS = 30
-TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 
 
 @dataclass(frozen=True, slots=True)
