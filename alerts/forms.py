@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
+from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Threshold
 from alerts.models import Channel, Rule, Severity
+from alerts.silencing import Matcher, read_labels
 
 HOURS = [
     (1, gettext_lazy("1 hour")),
@@ -31,6 +35,99 @@ class NoteForm(forms.Form):
     note = forms.CharField(
         label=gettext_lazy("Note"), required=False, max_length=500, widget=forms.Textarea(attrs={"rows": 2})
     )
+
+
+class RemarkForm(forms.Form):
+    """What is worth remembering; an empty note is none."""
+
+    note = forms.CharField(label=gettext_lazy("Note"), max_length=500, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+class SnoozeForm(NoteForm):
+    """Until when it can wait."""
+
+    hours = forms.TypedChoiceField(label=gettext_lazy("For"), choices=HOURS[:5], coerce=int, initial=8)
+    field_order = ("hours", "note")
+
+
+class AssignForm(NoteForm):
+    """Whose it is; nobody is told who has no e-mail address."""
+
+    to = forms.ModelChoiceField(
+        label=gettext_lazy("To"),
+        queryset=get_user_model()._default_manager.none(),
+        required=False,
+        empty_label=gettext_lazy("nobody"),
+    )
+    field_order = ("to", "note")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["to"].queryset = may_act()  # type: ignore[attr-defined]  # a model choice field
+
+
+def may_act() -> Any:
+    """People who can do something about an alert."""
+    people = get_user_model()._default_manager.filter(is_active=True)
+    permission = Q(groups__permissions__codename="change_alert") | Q(user_permissions__codename="change_alert")
+    return people.filter(permission | Q(is_superuser=True)).distinct().order_by("username")
+
+
+class MatcherForm(forms.Form):
+    """A silence or a maintenance window, by what it matches; at least one part must be given."""
+
+    kind = forms.ChoiceField(label=gettext_lazy("Kind"), required=False)
+    subject = forms.CharField(
+        label=gettext_lazy("Subject"),
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": "deployment:mistral-*", "spellcheck": "false"}),
+        help_text=gettext_lazy("as the alert’s page shows it; * stands for anything"),
+    )
+    severity = forms.ChoiceField(label=gettext_lazy("Severity"), required=False)
+    labels = forms.CharField(
+        label=gettext_lazy("Labels"),
+        max_length=400,
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": "provider:vast model:mistral-7b", "spellcheck": "false"}),
+        help_text=gettext_lazy("each must be so"),
+    )
+    starts_at = forms.DateTimeField(
+        label=gettext_lazy("From"),
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text=gettext_lazy("empty: now; later: a maintenance window"),
+    )
+    hours = forms.TypedChoiceField(label=gettext_lazy("For"), choices=HOURS, coerce=int, initial=24)
+    reason = forms.CharField(label=gettext_lazy("Reason"), max_length=200)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        kinds = [(name, _(kind.label)) for name, kind in KINDS.items()]
+        self.fields["kind"].choices = [("", _("any")), *kinds]  # type: ignore[attr-defined]  # a choice field
+        self.fields["severity"].choices = [("", _("any")), *Severity.choices]  # type: ignore[attr-defined]  # as above
+
+    def clean_labels(self) -> dict[str, str]:
+        try:
+            return read_labels(self.cleaned_data["labels"])
+        except ValueError as error:
+            raise forms.ValidationError(
+                _("“%(part)s” is no label; write name:value, like provider:vast.") % {"part": error}
+            ) from None
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if not self.errors and not any(given.get(name) for name in ("kind", "subject", "severity", "labels")):
+            self.add_error("kind", _("Say what to silence; everything at once would hide what matters."))
+        start = given.get("starts_at")
+        if start and start + timedelta(hours=given.get("hours") or 0) <= timezone.now():
+            self.add_error("starts_at", _("That is over already; choose a later time."))
+        return given
+
+    @property
+    def matcher(self) -> Matcher:
+        """Of a valid form."""
+        return Matcher(*(self.cleaned_data[name] for name in ("kind", "subject", "severity", "labels")))
 
 
 class SilenceForm(forms.Form):
@@ -76,7 +173,12 @@ else:
 class RuleForm(RuleModelForm):
     """A rule with the numbers that its kind needs."""
 
-    escalate_groups = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
+    escalate_groups = forms.MultipleChoiceField(
+        label=gettext_lazy("The others"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("groups; none chosen: admins"),
+    )
 
     class Meta:
         model = Rule
@@ -99,7 +201,6 @@ class RuleForm(RuleModelForm):
             "for_s": gettext_lazy("Opens after"),
             "clear_for_s": gettext_lazy("Resolved after"),
             "escalate_s": gettext_lazy("Told to others too after"),
-            "escalate_groups": gettext_lazy("The others"),
             "remind_s": gettext_lazy("Said again every"),
             "recipients": gettext_lazy("Tell"),
             "channels": gettext_lazy("And these channels"),
@@ -108,7 +209,6 @@ class RuleForm(RuleModelForm):
             "for_s": gettext_lazy("seconds that the line must be crossed without a break"),
             "clear_for_s": gettext_lazy("seconds that it must be clear of it"),
             "escalate_s": gettext_lazy("seconds without an acknowledgement; empty: never"),
-            "escalate_groups": gettext_lazy("groups; none chosen: admins"),
             "remind_s": gettext_lazy("seconds while it is open; empty: once is enough"),
             "recipients": gettext_lazy("people with an e-mail address; nobody chosen: the groups of this kind"),
         }

@@ -116,7 +116,9 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         from alerts.models import Delivery
 
         newest = Delivery.objects.select_related("transition").order_by("created_at", "id")
-        return self.select_related("rule").prefetch_related(Prefetch("deliveries", queryset=newest))
+        return self.select_related("rule", "acknowledged_by", "assigned_to").prefetch_related(
+            Prefetch("deliveries", queryset=newest)
+        )
 
     def about(self, wanted: Names) -> AlertQuerySet:
         """Those whose subject is, or of a rule by sentence names, what is asked for; all where nothing is."""

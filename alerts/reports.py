@@ -1,4 +1,4 @@
-"""How the alerting itself does: what was not delivered, how fast people answer, which rules cry wolf."""
+"""How the alerting itself does: what was not delivered, how fast people answer."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Avg, Count, F, Max, Q
+from django.utils.translation import gettext_lazy as _
 
-from alerts.models import Alert, Delivery, Rule
+from alerts.models import Alert, Delivery, Rule, Severity
 
 # Beat's interval is 15 s; past this nobody is evaluating.
 LATE_AFTER = timedelta(seconds=180)
-NOISY_FROM = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +22,6 @@ class Pace:
     acknowledged: int
     to_acknowledge: timedelta | None
     to_resolve: timedelta | None
-
-
-@dataclass(frozen=True, slots=True)
-class Noise:
-    """A rule that fires often and is answered seldom."""
-
-    rule: Rule
-    fired: int
-    answered: int
 
 
 def evaluated_at() -> datetime | None:
@@ -58,8 +49,11 @@ def troubles(now: datetime) -> dict[int, Delivery]:
     return {row.alert.rule_id: row for row in rows.distinct("alert__rule_id")}
 
 
-def pace(since: datetime) -> Pace:
+def pace(since: datetime, severity: str = "") -> Pace:
+    """Of the alerts that opened since a moment, of one severity or all."""
     rows = Alert.objects.filter(opened_at__gte=since)
+    if severity:
+        rows = rows.filter(severity=severity)
     found = rows.aggregate(
         opened=Count("id"),
         acknowledged=Count("acknowledged_at"),
@@ -69,11 +63,7 @@ def pace(since: datetime) -> Pace:
     return Pace(**found)
 
 
-def noisy(since: datetime) -> list[Noise]:
-    """Rules that fired at least ten times and were answered less than once in ten; the worst first."""
-    opened = Alert.objects.filter(opened_at__gte=since, rule__enabled=True)
-    counts = opened.values("rule").annotate(fired=Count("id"), answered=Count("acknowledged_at"))
-    often = {row["rule"]: row for row in counts.filter(fired__gte=NOISY_FROM)}
-    rules = Rule.objects.in_bulk(often)
-    found = [Noise(rules[key], row["fired"], row["answered"]) for key, row in often.items()]
-    return sorted((one for one in found if one.answered * 10 < one.fired), key=lambda one: -one.fired)
+def paces(since: datetime) -> list[tuple[str, Pace]]:
+    """By severity, the worst first, and all together; severities of which none opened are left out."""
+    found = [(str(label), pace(since, value)) for value, label in reversed(Severity.choices)]
+    return [*((label, one) for label, one in found if one.opened), (str(_("all")), pace(since))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -112,11 +112,19 @@ class RuleSentence(forms.Form):
         help_text=gettext_lazy("empty: what the rule watches"),
     )
 
-    def __init__(self, data: Any = None, *, rule: Rule | None = None, model_of: Rule | None = None) -> None:
-        """`rule` is changed; `model_of` only fills the form, for a copy."""
+    def __init__(
+        self,
+        data: Any = None,
+        *,
+        rule: Rule | None = None,
+        model_of: Rule | None = None,
+        given: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`rule` is changed; `model_of` only fills the form, for a copy; `given` fills single fields otherwise."""
         self.rule = rule
         shown = rule or model_of
-        super().__init__(data, initial=initial_of(shown, copy=rule is None) if shown else {"groups": ["ops"]})
+        initial = initial_of(shown, copy=rule is None) if shown else {"groups": ["ops"]}
+        super().__init__(data, initial={**initial, **(given or {})})
         self.watch: Watch | None = None
         scope = dict(Scope.of(shown.thresholds.get("scope")).names) if shown else {}
         self._choose(scope)

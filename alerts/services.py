@@ -268,7 +268,7 @@ def silence(
 
 
 def lift(*, silence_id: int, now: datetime | None = None) -> None:
-    """End a silence now; whatever is open and was not told is told at the next evaluation."""
+    """End a silence now, or one that has not begun; what is open and was not told is told at the next evaluation."""
     at = now or timezone.now()
     Silence.objects.filter(pk=silence_id, until__gt=at).update(until=at)
 

@@ -100,6 +100,11 @@ class Alert(models.Model):
         return reverse("alerts:detail", args=[self.pk])
 
     @property
+    def is_shown(self) -> bool:
+        """Whether it needs someone, or someone has it."""
+        return self.state in (AlertState.OPEN, AlertState.ACKNOWLEDGED)
+
+    @property
     def lasted(self) -> timedelta | None:
         """How long it was open; None while it is, or where it never was."""
         return self.resolved_at - self.opened_at if self.resolved_at and self.opened_at else None

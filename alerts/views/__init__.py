@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from alerts.views.acting import acknowledge, again, lift, reopen, resolve, silence, unacknowledge, unsubscribe
+from alerts.views.acting import (
+    acknowledge,
+    again,
+    assign,
+    bulk,
+    note,
+    reopen,
+    resolve,
+    silence,
+    snooze,
+    unacknowledge,
+    unsnooze,
+    unsubscribe,
+)
 from alerts.views.channels import (
     channel,
     channel_add,
@@ -12,16 +25,20 @@ from alerts.views.channels import (
     channels,
 )
 from alerts.views.deliveries import deliveries
-from alerts.views.listing import alert, alerts, history
+from alerts.views.history import history
+from alerts.views.listing import alert, alerts
 from alerts.views.mailbox import mail, mail_html, mailbox
 from alerts.views.preferences import preferences
 from alerts.views.rules import rule, rule_delete, rule_new, rule_restore, rule_switch, rules
+from alerts.views.silences import lift, silences
 
 __all__ = [
     "acknowledge",
     "again",
     "alert",
     "alerts",
+    "assign",
+    "bulk",
     "channel",
     "channel_add",
     "channel_delete",
@@ -34,6 +51,7 @@ __all__ = [
     "mail",
     "mail_html",
     "mailbox",
+    "note",
     "preferences",
     "reopen",
     "resolve",
@@ -44,6 +62,9 @@ __all__ = [
     "rule_switch",
     "rules",
     "silence",
+    "silences",
+    "snooze",
     "unacknowledge",
+    "unsnooze",
     "unsubscribe",
 ]

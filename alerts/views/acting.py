@@ -7,9 +7,11 @@ is logged in where it is opened.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_required, permission_required
@@ -21,18 +23,75 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise as StrPromise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST
 
 from alerts import links, services
-from alerts.forms import NoteForm, SilenceForm
+from alerts.forms import AssignForm, NoteForm, RemarkForm, SilenceForm, SnoozeForm
 from alerts.models import Alert, OptOut, Rule
 from alerts.silencing import Matcher
 from alerts.states import NotPossible
 
 Person = AbstractUser
-Act = Callable[[Alert, Person, Any], str]
+Act = Callable[[Alert, Person, Any], str]  # the address that takes it back; empty where nothing does
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a page asks before it acts, what follows from it, its button, and what is said afterwards."""
+
+    question: StrPromise
+    note: StrPromise
+    submit: StrPromise
+    done: StrPromise
+
+
+ASKS = {
+    "acknowledge": Ask(
+        gettext_lazy("Do you take this alert on yourself?"),
+        gettext_lazy(
+            "It stays open, and is resolved by itself when it is over; nobody is reminded and nothing escalates."
+        ),
+        gettext_lazy("Acknowledge"),
+        gettext_lazy("Acknowledged: no reminder and no escalation."),
+    ),
+    "silence": Ask(
+        gettext_lazy("For how long shall no mail come about this?"),
+        gettext_lazy("It is watched all the same; if it is still open when the silence ends, it is told then."),
+        gettext_lazy("Silence"),
+        gettext_lazy("Silenced: no mail about it until then."),
+    ),
+    "resolve": Ask(
+        gettext_lazy("Is this alert over, whatever its rule says?"),
+        gettext_lazy(
+            "Whoever was told of it is told that it is over. While the line is still crossed it stays quiet; it opens"
+            " again when it is crossed anew."
+        ),
+        gettext_lazy("Resolve"),
+        gettext_lazy("Resolved: it opens again when the line is crossed anew."),
+    ),
+    "snooze": Ask(
+        gettext_lazy("Until when can this alert wait?"),
+        gettext_lazy("This one alert alone. If it gets worse it is told at once, and so is its end."),
+        gettext_lazy("Snooze"),
+        gettext_lazy("Snoozed: said again then, if it is still so."),
+    ),
+    "assign": Ask(
+        gettext_lazy("Whose is this alert?"),
+        gettext_lazy("They are told by mail. It stays open, and escalates, until somebody acknowledges it."),
+        gettext_lazy("Assign"),
+        gettext_lazy("Assigned."),
+    ),
+    "note": Ask(
+        gettext_lazy("What should whoever reads this later know?"),
+        gettext_lazy("The note stands in the timeline with your name; nothing else changes."),
+        gettext_lazy("Write it down"),
+        gettext_lazy("Written into the timeline."),
+    ),
+}
 
 
 class _Stop(Exception):
@@ -67,9 +126,9 @@ def _owner(request: HttpRequest, token: str, action: str, pk: int) -> Person:
 
 
 def _acting(
-    request: HttpRequest, pk: int, action: str, permission: str, form_class: type[NoteForm | SilenceForm], act: Act
+    request: HttpRequest, pk: int, action: str, permission: str, form_class: type[forms.Form], act: Act
 ) -> HttpResponse:
-    """Ask on GET, act on POST, say what was done with an undo."""
+    """Ask on GET, act on POST, say what was done with an undo; `?back=list` leads back there."""
     try:
         person, token = _person(request, action, pk, permission)
     except _Stop as stop:
@@ -84,25 +143,24 @@ def _acting(
                 undo = act(alert, person, form.cleaned_data)
         except (NotPossible, links.BadLink) as error:
             messages.warning(request, _("Nothing was changed: %(why)s.") % {"why": error})
-            undo = ""
+            undo = None
         return _done(request, alert, action, token, undo)
-    context = {"alert": alert, "action": action, "form": form, "by_mail": bool(token)}
+    context = {"alert": alert, "ask": ASKS[action], "form": form, "by_mail": bool(token), "back": _back(request)}
     return render(request, "alerts/confirm.html", context, status=422 if form.errors else 200)
 
 
-DONE = {
-    "acknowledge": lambda: _("Acknowledged: no reminder and no escalation."),
-    "silence": lambda: _("Silenced: no mail about it until then."),
-    "resolve": lambda: _("Resolved: it opens again when the line is crossed anew."),
-}
-
-
-def _done(request: HttpRequest, alert: Alert, action: str, token: str, undo: str) -> HttpResponse:
+def _done(request: HttpRequest, alert: Alert, action: str, token: str, undo: str | None) -> HttpResponse:
+    """`undo` is None where nothing was changed."""
     if token:  # whoever holds the mail need not be logged in, so there is no page to go back to
-        return render(request, "alerts/done.html", {"alert": alert, "text": DONE[action]() if undo else ""})
-    if undo:
-        messages.success(request, DONE[action](), extra_tags=f"undo:{undo}")
-    return redirect("alerts:detail", pk=alert.pk)
+        return render(request, "alerts/done.html", {"alert": alert, "text": "" if undo is None else ASKS[action].done})
+    if undo is not None:
+        messages.success(request, str(ASKS[action].done), extra_tags=f"undo:{undo}" if undo else "")
+    return redirect("alerts:list") if _back(request) else redirect("alerts:detail", pk=alert.pk)
+
+
+def _back(request: HttpRequest) -> bool:
+    """Whether the list is where this person came from."""
+    return "list" in (request.GET.get("back"), request.POST.get("back"))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -134,12 +192,76 @@ def silence(request: HttpRequest, pk: int) -> HttpResponse:
     def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
         until = timezone.now() + timedelta(hours=data["hours"])
         subject = "" if data["whole_kind"] else alert.subject
-        made = services.silence(
-            matcher=Matcher(alert.rule.kind, subject), until=until, reason=data["reason"], by=person
-        )
+        matcher = Matcher(alert.rule.kind, subject)
+        made = services.silence(matcher=matcher, until=until, reason=data["reason"], by=person)
         return reverse("alerts:lift", args=[made.pk])
 
     return _acting(request, pk, "silence", "alerts.add_silence", SilenceForm, act)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def snooze(request: HttpRequest, pk: int) -> HttpResponse:
+    """This one can wait."""
+
+    def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
+        until = timezone.now() + timedelta(hours=data["hours"])
+        services.snooze(alert_id=alert.pk, until=until, by=person, note=data["note"])
+        return reverse("alerts:unsnooze", args=[alert.pk])
+
+    return _acting(request, pk, "snooze", "alerts.change_alert", SnoozeForm, act)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def assign(request: HttpRequest, pk: int) -> HttpResponse:
+    """It is somebody's, or nobody's again."""
+
+    def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
+        services.assign(alert_id=alert.pk, to=data["to"], by=person, note=data["note"])
+        return ""
+
+    return _acting(request, pk, "assign", "alerts.change_alert", AssignForm, act)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def note(request: HttpRequest, pk: int) -> HttpResponse:
+    """Something to remember."""
+
+    def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
+        services.write_note(alert_id=alert.pk, note=data["note"], by=person)
+        return ""
+
+    return _acting(request, pk, "note", "alerts.change_alert", RemarkForm, act)
+
+
+BULK: dict[str, Callable[[int, Person], object]] = {
+    "acknowledge": lambda pk, person: services.acknowledge(alert_id=pk, by=person),
+    "take": lambda pk, person: services.assign(alert_id=pk, to=person, by=person),
+    "snooze": lambda pk, person: services.snooze(alert_id=pk, by=person, until=timezone.now() + timedelta(hours=8)),
+    "resolve": lambda pk, person: services.resolve(alert_id=pk, by=person),
+}
+
+
+@login_required
+@permission_required("alerts.change_alert", raise_exception=True)
+@require_POST
+def bulk(request: HttpRequest) -> HttpResponse:
+    """One step for every alert that was chosen; those whose state does not allow it are left as they are."""
+    act, person = BULK.get(request.POST.get("action", "")), request.user
+    chosen = Alert.objects.shown().filter(pk__in=[pk for pk in request.POST.getlist("alert") if pk.isdecimal()][:200])
+    if act is None or not chosen:
+        messages.warning(request, _("Nothing was changed: choose alerts and what to do with them."))
+        return redirect("alerts:list")
+    done = 0
+    for alert in chosen:
+        try:
+            act(alert.pk, person)  # type: ignore[arg-type]  # logged in
+            done += 1
+        except NotPossible as error:
+            messages.warning(request, _("Not changed: %(title)s; %(why)s.") % {"title": alert.title, "why": error})
+    if done:
+        said = ngettext("One alert was changed.", "%(n)s alerts were changed.", done)
+        messages.success(request, said % {"n": done})
+    return redirect("alerts:list")
 
 
 def _undone(request: HttpRequest, pk: int, take_back: Callable[[], object]) -> HttpResponse:
@@ -162,19 +284,17 @@ def unacknowledge(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @permission_required("alerts.change_alert", raise_exception=True)
 @require_POST
-def reopen(request: HttpRequest, pk: int) -> HttpResponse:
+def unsnooze(request: HttpRequest, pk: int) -> HttpResponse:
     alert = get_object_or_404(Alert, pk=pk)
-    return _undone(request, pk, lambda: services.reopen(alert_id=alert.pk, by=request.user))  # type: ignore[arg-type]  # logged in
+    return _undone(request, pk, lambda: services.unsnooze(alert_id=alert.pk, by=request.user))  # type: ignore[arg-type]  # logged in
 
 
 @login_required
-@permission_required("alerts.add_silence", raise_exception=True)
+@permission_required("alerts.change_alert", raise_exception=True)
 @require_POST
-def lift(request: HttpRequest, pk: int) -> HttpResponse:
-    """End a silence now."""
-    services.lift(silence_id=pk)
-    messages.success(request, _("The silence is over; what is open and was not told is told now."))
-    return redirect("alerts:list")
+def reopen(request: HttpRequest, pk: int) -> HttpResponse:
+    alert = get_object_or_404(Alert, pk=pk)
+    return _undone(request, pk, lambda: services.reopen(alert_id=alert.pk, by=request.user))  # type: ignore[arg-type]  # logged in
 
 
 @login_required

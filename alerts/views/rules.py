@@ -101,8 +101,11 @@ def rule(request: HttpRequest, slug: str) -> HttpResponse:
         return render(request, "403.html", status=403)
     sent = request.POST if request.method == "POST" else None
     if found.kind == "figure":
-        return _sentence(request, RuleSentence(sent, rule=found) if may_edit else None, found)
-    form = RuleForm(sent, instance=found) if may_edit else None
+        given = {name: request.GET[name] for name in ("line",) if name in request.GET}
+        return _sentence(request, RuleSentence(sent, rule=found, given=given) if may_edit else None, found)
+    wait = request.GET.get("for_s", "")  # filled in by the noise report
+    patience = {"for_s": int(wait)} if wait.isdecimal() and len(wait) < 7 else {}
+    form = RuleForm(sent, instance=found, initial=patience) if may_edit else None
     if form and sent is not None and form.is_valid():
         form.save()
         log_form(request, found, form)

@@ -179,7 +179,7 @@ def of_alerts(mail_folder: Path) -> dict[str, dict[str, Any]]:
         alert=alert, transition=moved, recipient="a@example.com", due_at=now, state="dead", attempts=9
     )
     silence = Silence.objects.create(kind=rule.kind, until=now + timedelta(hours=1), reason="known")
-    names = ("detail", "acknowledge", "unacknowledge", "silence", "resolve", "reopen")
+    names = "detail acknowledge unacknowledge silence resolve reopen snooze unsnooze assign note".split()
     found: dict[str, dict[str, Any]] = {f"alerts:{name}": {"pk": alert.pk} for name in names}
     found |= {"alerts:lift": {"pk": silence.pk}, "alerts:again": {"pk": sent.pk}, "alerts:rule": {"slug": rule.slug}}
     made = Rule.objects.create(

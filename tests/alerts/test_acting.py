@@ -1,0 +1,201 @@
+"""What people do with alerts on the pages: hand on, note, put off, several at once; silences; who cries wolf."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from alerts import noise
+from alerts.models import Alert, Rule, Sample, Silence
+from alerts.named.scopes import Scope
+from alerts.named.watch import OVER, UNDER, Watch
+from alerts.named.windows import Window
+from alerts.timeline import timeline
+from tests.alerts.conftest import Scene, person
+from tests.alerts.test_pages import alert as alert
+from tests.alerts.test_pages import client_of
+from tests.alerts.test_pages import manager as manager
+from tests.alerts.test_pages import ops_client as ops_client
+from tests.alerts.test_pages import roles as roles
+
+
+def url(name: str, alert: Alert) -> str:
+    return reverse(f"alerts:{name}", args=[alert.pk])
+
+
+def test_an_alert_is_assigned_to_someone_who_may_act_and_the_list_says_so(alert: Alert, ops_client: Client) -> None:
+    otto, mara = person("otto", "ops"), person("mara", "manager")
+    page = ops_client.get(url("assign", alert)).content.decode()
+    assert "otto" in page and "mara" not in page
+    refused = ops_client.post(url("assign", alert), {"to": mara.pk})
+    assert refused.status_code == 422
+    answer = ops_client.post(url("assign", alert) + "?back=list", {"to": otto.pk, "note": "your machine"})
+    assert answer.url == reverse("alerts:list")  # type: ignore[attr-defined]  # a redirect
+    assert "given to otto" in ops_client.get(reverse("alerts:list")).content.decode()
+
+
+def test_a_note_needs_words_and_stands_in_the_timeline(alert: Alert, ops_client: Client) -> None:
+    assert ops_client.post(url("note", alert), {"note": " "}).status_code == 422
+    ops_client.post(url("note", alert), {"note": "the fan broke <b>"})
+    page = ops_client.get(url("detail", alert)).content.decode()
+    assert "the fan broke &lt;b&gt;" in page
+
+
+def test_a_snoozed_alert_stands_apart_until_somebody_wakes_it(alert: Alert, ops_client: Client) -> None:
+    ops_client.post(url("snooze", alert), {"hours": 8})
+    page = ops_client.get(reverse("alerts:list")).content.decode()
+    assert "One is put off" in page and "None is open without somebody on it" in page
+    assert "Snoozed until" in ops_client.get(url("detail", alert)).content.decode()
+    ops_client.post(url("unsnooze", alert))
+    assert "One is put off" not in ops_client.get(reverse("alerts:list")).content.decode()
+
+
+def test_several_are_acknowledged_at_once_and_what_cannot_be_is_named(
+    scene: Scene, roles: None, ops: Any, ops_client: Client
+) -> None:
+    for name in "abc":
+        scene.set(name, True)
+    scene.look()
+    ids = list(Alert.objects.values_list("pk", flat=True))
+    sent = {"action": "acknowledge", "alert": [str(pk) for pk in ids[:2]] + ["x"]}
+    ops_client.post(reverse("alerts:bulk"), sent)
+    assert sorted(Alert.objects.values_list("state", flat=True)) == ["acknowledged", "acknowledged", "open"]
+    page = ops_client.post(reverse("alerts:bulk"), sent, follow=True).content.decode()
+    assert page.count("Not changed:") == 2
+    page = ops_client.post(reverse("alerts:bulk"), {"action": "burn"}, follow=True).content.decode()
+    assert "Nothing was changed" in page
+
+
+def test_every_key_of_a_row_is_a_control_that_works_without_script(alert: Alert, ops_client: Client) -> None:
+    page = ops_client.get(reverse("alerts:list")).content.decode()
+    for key in "axinzs":
+        assert f'data-key="{key}"' in page, key
+    for name in ("assign", "note", "snooze", "silence"):
+        assert f"{url(name, alert)}?back=list" in page
+        assert ops_client.get(url(name, alert)).status_code == 200
+
+
+def test_a_silence_is_added_seen_and_ended_and_the_audit_log_knows(
+    alert: Alert, ops_client: Client, manager: Client
+) -> None:
+    where = reverse("alerts:silences")
+    empty = ops_client.post(where, {"hours": 8, "reason": "all"})
+    assert empty.status_code == 422 and "Say what to silence" in empty.content.decode()
+    bad = ops_client.post(where, {"hours": 8, "reason": "x", "labels": "vast"})
+    assert "is no label" in bad.content.decode()
+    ops_client.post(where, {"hours": 8, "reason": "disk swap", "subject": "a*", "severity": "critical"})
+    page = manager.get(where).content.decode()
+    assert "a* critical" in page and "disk swap" in page and "covers 1 open alert" in page
+    assert "Add a silence" not in page and manager.post(where, {}).status_code == 403
+    ops_client.post(reverse("alerts:lift", args=[Silence.objects.get().pk]))
+    assert not Silence.objects.in_force(timezone.now()).exists()
+    assert LogEntry.objects.count() == 2
+
+
+def test_a_window_that_begins_later_is_planned_maintenance(alert: Alert, ops_client: Client) -> None:
+    start = timezone.now() + timedelta(days=1)
+    sent = {"hours": 1, "reason": "move", "kind": "outage", "starts_at": f"{start:%Y-%m-%dT%H:%M}"}
+    page = ops_client.post(reverse("alerts:silences"), sent, follow=True).content.decode()
+    assert "1 maintenance window is planned" in page and "No silence is in force" in page
+    sent["starts_at"] = "2020-01-01T00:00"
+    assert "That is over already" in ops_client.post(reverse("alerts:silences"), sent).content.decode()
+
+
+def test_the_timeline_is_a_chart_with_its_words_and_its_table(alert: Alert, ops_client: Client) -> None:
+    begun = alert.pending_since
+    for n, value in enumerate(("11", "19.5", "14"), start=1):
+        Sample.objects.create(alert=alert, at=begun + timedelta(minutes=n), value=value, threshold="10")
+    seen = timeline(alert)
+    assert seen is not None
+    assert [float(point.value) for point in seen.points] == [12.5, 11, 19.5, 14]
+    page = ops_client.get(url("detail", alert)).content.decode()
+    assert "<svg" in page and "its line is 10" in page
+
+
+def test_the_history_is_filtered_by_the_address(scene: Scene, roles: None, ops_client: Client) -> None:
+    for name, severity in (("apple", "critical"), ("pear", "info")):
+        scene.set(name, True, severity=severity)
+        scene.look()
+        scene.set(name, False)
+        scene.look()
+    Alert.objects.filter(subject="pear").update(acknowledged_at=scene.now)
+
+    def shown(**asked: str) -> set[str]:
+        page = ops_client.get(reverse("alerts:history"), asked).content.decode()
+        return {name for name in ("apple", "pear") if f": {name}," in page}
+
+    assert (
+        shown()
+        == shown(kind="outage")
+        == shown(severity="bogus")
+        == shown(**{"from": "2026-11-24"})
+        == {"apple", "pear"}
+    )
+    assert shown(severity="critical") == shown(answered="no") == shown(q="APP") == {"apple"}
+    assert shown(to="2026-11-23") == shown(kind="budget") == set()
+
+
+def test_how_fast_people_are_is_told_by_period_and_severity(scene: Scene, roles: None, ops_client: Client) -> None:
+    scene.now = timezone.now() - timedelta(days=20)
+    scene.set("a", True)
+    scene.look()
+    Alert.objects.update(acknowledged_at=scene.now + timedelta(minutes=5), resolved_at=scene.now + timedelta(hours=1))
+    page = ops_client.get(reverse("alerts:list"), {"days": "90"}).content.decode()
+    assert '<th scope="row">critical</th>' in page and "5 min" in page
+    page = ops_client.get(reverse("alerts:list"), {"days": "7"}).content.decode()
+    assert '<th scope="row">critical</th>' not in page
+
+
+WATCH = Watch("spend", Window.TODAY, Scope(), OVER, Decimal(4))
+
+
+def test_a_better_line_leaves_the_worst_fifth() -> None:
+    peaks = [Decimal(n) / 10 for n in range(41, 61)]  # 4.1 to 6.0
+    found = noise.better_line(WATCH, peaks)
+    assert found and (found.text, found.left) == ("raise it to $5.60", 4)
+    assert noise.better_line(WATCH, peaks[:9]) is None, "too few to say"
+    assert noise.better_line(WATCH, [Decimal(4)] * 20) is None, "no line further out"
+    under = Watch("uptime", Window.MONTH, Scope(), UNDER, Decimal(99))
+    found = noise.better_line(under, [Decimal(98) - Decimal(n) for n in range(20)])
+    assert found and found.left == 4 and found.asked["line"].startswith("83")
+
+
+def test_a_better_wait_outlasts_most_of_what_came_and_went() -> None:
+    lengths = [timedelta(minutes=n) for n in range(1, 21)]
+    found = noise.better_wait(60, lengths)
+    assert found and found.asked == {"for_s": "1080"} and found.left == 3
+    assert noise.better_wait(0, [timedelta(days=2)] * 20) is None, "that would be no alert any more"
+
+
+def test_a_noisy_rule_is_named_with_a_form_that_is_filled_already(
+    scene: Scene, roles: None, ops_client: Client
+) -> None:
+    scene.now = timezone.now() - timedelta(days=2)
+    for _n in range(12):
+        scene.set("a", True)
+        scene.look(3600)
+        scene.set("a", False)
+        scene.look(240)
+        scene.look(3600)
+    page = ops_client.get(reverse("alerts:list")).content.decode()
+    assert "fired 12 times and was acknowledged 0" in page
+    [one] = noise.noisy(timezone.now() - timedelta(days=30))
+    assert one.suggestion and one.url in page.replace("&amp;", "&")
+    form = ops_client.get(one.url).content.decode()
+    assert f'name="for_s" value="{one.suggestion.asked["for_s"]}"' in form
+    Rule.objects.update(enabled=False)
+    assert noise.noisy(timezone.now() - timedelta(days=30)) == []
+
+
+def test_a_manager_sees_alerts_and_acts_on_none(alert: Alert, manager: Client) -> None:
+    page = manager.get(reverse("alerts:list")).content.decode()
+    assert 'id="bulk"' not in page and 'data-key="a"' not in page
+    for name in ("assign", "note", "snooze"):
+        assert manager.get(url(name, alert)).status_code == 403
+    assert client_of(person("stan", "staff")).get(reverse("alerts:silences")).status_code == 403
