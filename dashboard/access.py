@@ -153,6 +153,7 @@ ACCESS: dict[str, Access] = {
     "traffic:route-switch": action(OPS),
     "traffic:route-move": action(OPS),
     "otlp_traces": posts("ingest"),
+    "otlp_langfuse": posts("ingest"),
     "otlp_metrics": posts("ingest"),
     "otlp_logs": posts("ingest"),
     "litellm": posts("ingest"),

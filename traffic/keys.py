@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 import time
 from collections.abc import Iterable
@@ -177,3 +178,14 @@ def secret_of(request: HttpRequest) -> str:
     if header[:7].lower() == "bearer ":
         return header[7:].strip()
     return request.headers.get("X-Api-Key", "").strip()
+
+
+def password_of(request: HttpRequest) -> str:
+    """The password of basic authentication, whoever it names; empty when none."""
+    kind, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(encoded, validate=True).decode().partition(":")[2].strip()
+    except ValueError:
+        return ""

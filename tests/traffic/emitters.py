@@ -1,14 +1,19 @@
-"""Calls of a real SDK under a real instrumentation, exported by the official exporter; run by `record_emitters`.
+"""Calls of a real SDK under real instrumentations, exported by the official exporter.
 
-A process of its own, in an environment that has the instrumentations; the suite replays what they sent. Imports nothing
-of Breakeven. Prints what the caller itself saw of each call as JSON lines.
+A process of its own, because instrumentations patch the SDKs for good; imports nothing of Breakeven. `record_emitters`
+runs one emitter and keeps what it sent. With no arguments it reads orders, one JSON line each, and forks for each, so
+that the SDKs are imported once for all. Prints what the caller itself saw of each call as JSON lines.
 """
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
+import os
 import sys
+import time
+import traceback
 import uuid
 from collections.abc import Callable
 from importlib.metadata import version
@@ -27,6 +32,13 @@ EMITTERS = {
     "openinference_anthropic": ("anthropic", "openinference-instrumentation-anthropic", f"{OPENINFERENCE}.anthropic"),
 }
 INSTRUMENTORS = {"openai": "OpenAIInstrumentor", "anthropic": "AnthropicInstrumentor"}
+
+# Imported before the first fork. What cannot be imported beside the others fails in its own fork, with its own words.
+HEAVY = (
+    "openai", "anthropic", "opentelemetry.sdk.trace.export", "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "pydantic_ai.models.openai", "pydantic_ai.models.test", "pydantic_ai.providers.openai", "genai_prices.data",
+    "anyio._backends._asyncio", "langfuse",
+)  # fmt: skip
 
 QUESTION: list[Any] = [{"role": "user", "content": "What does a tired lamp say?"}]
 Seen = dict[str, Any]
@@ -65,10 +77,10 @@ def openai_calls(url: str, dead: str) -> dict[str, Callable[[], Seen]]:
 
     def cancelled() -> Seen:
         with client.chat.completions.create(**{**ask, "max_tokens": 64}, stream=True) as answer:
-            return {"id": next(iter(answer)).id, "streamed": True, "tokens": None}
+            return {"id": next(iter(answer)).id, "streamed": True, "outcome": "cancelled", "tokens": None}
 
     def error() -> Seen:
-        too_long: list[Any] = [{"role": "user", "content": "x " * 6_000}]
+        too_long: list[Any] = [{"role": "user", "content": "x " * 3_000}]
         try:
             client.chat.completions.create(model="tiny", messages=too_long)
         except openai.BadRequestError:
@@ -155,14 +167,15 @@ def anthropic_calls(url: str, dead: str) -> dict[str, Callable[[], Seen]]:  # no
             start = next(iter(answer))
             assert start.type == "message_start"
             seen = anthropic_usage(start.message)
-            return {**seen, "streamed": True, "tokens": [*seen["tokens"][:4], None]}
+            return {**seen, "streamed": True, "outcome": "cancelled", "tokens": [*seen["tokens"][:4], None]}
 
     def error() -> Seen:
+        too_long: list[Any] = [{"role": "user", "content": "x " * 3_000}]  # Claude refuses the limit, an engine this
         try:
-            client.messages.create(**{**ask, "max_tokens": -1})
+            client.messages.create(**{**ask, "max_tokens": -1, "messages": too_long})
         except anthropic.BadRequestError:
             return {"outcome": "error", "tokens": None}
-        raise AssertionError("the API took a negative limit")
+        raise AssertionError("the API took a negative limit and a prompt longer than its context")
 
     def timeout() -> Seen:
         try:
@@ -185,27 +198,172 @@ def anthropic_calls(url: str, dead: str) -> dict[str, Callable[[], Seen]]:  # no
     return {call.__name__: call for call in calls}
 
 
+def pydantic_calls(url: str, dead: str) -> dict[str, Callable[[], Seen]]:
+    """Agents of Pydantic AI; `tool` has a model of its own that calls every tool, two calls and a tool in a run."""
+    from pydantic_ai import Agent
+    from pydantic_ai.exceptions import ModelAPIError
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.models.test import TestModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    Agent.instrument_all()
+    model = OpenAIChatModel("tiny", provider=OpenAIProvider(base_url=f"{url}/v1", api_key="none"))
+    agent = Agent(model, name="helper", model_settings={"max_tokens": 8})
+
+    def classes(usage: Any) -> list[int]:
+        return [usage.input_tokens - usage.cache_read_tokens, usage.cache_read_tokens, 0, 0, usage.output_tokens]
+
+    def saw(result: Any) -> Seen:
+        return {"id": result.response.provider_response_id, "tokens": classes(result.usage)}
+
+    def plain() -> Seen:
+        return saw(agent.run_sync("What does a tired lamp say?"))
+
+    def stream() -> Seen:
+        async def run() -> Seen:
+            async with agent.run_stream("What does a tired lamp say?") as result:
+                async for _text in result.stream_text():
+                    pass
+                return {"streamed": True, **saw(result)}
+
+        return asyncio.run(run())
+
+    def error() -> Seen:
+        try:
+            agent.run_sync("x " * 3_000)
+        except ModelAPIError:
+            return {"outcome": "error", "tokens": None}
+        raise AssertionError("the engine took a prompt longer than its context")
+
+    def tool() -> Seen:
+        eager = Agent(TestModel(), name="eager")
+
+        @eager.tool_plain
+        def watts(lamp: int) -> int:
+            return lamp
+
+        messages = eager.run_sync("What does a tired lamp say?").all_messages()
+        return {"each": [classes(message.usage) for message in messages if message.kind == "response"]}
+
+    return {call.__name__: call for call in (plain, stream, error, tool)}
+
+
+def langfuse_calls(url: str, dead: str) -> dict[str, Callable[[], Seen]]:
+    """Langfuse's wrapper of OpenAI's SDK inside an agent; what is no call to a model stands around them."""
+    from langfuse import get_client
+
+    openai = load("langfuse.openai:openai")
+    langfuse = get_client()
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+    deaf = openai.OpenAI(base_url=f"{dead}/v1", api_key="none", max_retries=0, timeout=0.2)
+    ask: dict[str, Any] = {"model": "tiny", "max_tokens": 8, "messages": QUESTION}
+
+    def plain() -> Seen:
+        with langfuse.start_as_current_observation(as_type="agent", name="helper"):
+            with langfuse.start_as_current_observation(as_type="tool", name="watts"):
+                pass
+            return {**openai_usage(client.chat.completions.create(**ask).usage)}
+
+    def stream() -> Seen:
+        chunks = list(client.chat.completions.create(**ask, stream=True, stream_options={"include_usage": True}))
+        return {"streamed": True, **openai_usage(chunks[-1].usage)}
+
+    def timeout() -> Seen:
+        try:
+            deaf.chat.completions.create(**ask)
+        except openai.APITimeoutError:
+            return {"outcome": "timeout", "tokens": None}
+        raise AssertionError("the dead server answered")
+
+    def embedding() -> Seen:
+        with langfuse.start_as_current_observation(
+            as_type="embedding", name="embed", model="text-embedding-3-small", usage_details={"input": 5}
+        ):
+            return {"tokens": [5, 0, 0, 0, 0]}
+
+    return {call.__name__: call for call in (plain, stream, timeout, embedding)}
+
+
+CALLS = {
+    "openai": openai_calls,
+    "anthropic": anthropic_calls,
+    "pydantic": pydantic_calls,
+    "langfuse": langfuse_calls,
+}
+
+
 def say(line: Seen) -> None:
     sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
 
 
-def main(name: str, url: str, dead: str) -> None:
-    sdk, distribution, place = EMITTERS[name]
-    trace = importlib.import_module("opentelemetry.trace")
+def exporting() -> Any:
+    """A tracer provider whose spans the official exporter sends where the environment says."""
     provider = load("opentelemetry.sdk.trace:TracerProvider")()
     exporter = load("opentelemetry.exporter.otlp.proto.http.trace_exporter:OTLPSpanExporter")()
     provider.add_span_processor(load("opentelemetry.sdk.trace.export:BatchSpanProcessor")(exporter))
-    trace.set_tracer_provider(provider)
+    importlib.import_module("opentelemetry.trace").set_tracer_provider(provider)
+    return provider
+
+
+def instrument(name: str) -> None:
+    sdk, _distribution, place = EMITTERS[name]
     if place:
         load(f"{place}:{INSTRUMENTORS[sdk]}")().instrument()
+
+
+def timed(call: str, run: Callable[[], Seen]) -> Seen:
+    """What the caller saw of a call, and when by the clock that spans go by."""
+    began = time.time_ns()
+    seen = run()
+    return {"call": call, "outcome": "ok", "streamed": False, "began": began, "ended": time.time_ns(), **seen}
+
+
+def main(name: str, url: str, dead: str) -> None:
+    """One emitter, its calls exported one by one."""
+    sdk, distribution, _place = EMITTERS[name]
+    provider = exporting()
+    instrument(name)
     say({"emitter": f"{distribution} {version(distribution)}", "sdk": f"{sdk} {version(sdk)}"})
-    calls = (openai_calls if sdk == "openai" else anthropic_calls)(url, dead)
-    for call, run in calls.items():
-        seen = {"call": call, "outcome": "ok", "streamed": False, **run()}
+    for call, run in CALLS[sdk](url, dead).items():
+        seen = timed(call, run)
         provider.force_flush()
         say(seen)
     provider.shutdown()
 
 
+def serve() -> None:
+    """Each order in a fork of its own, all at once; a line of what was seen for each call, or of what went wrong."""
+    for module in HEAVY:
+        importlib.import_module(module)
+    orders = [json.loads(line) for line in sys.stdin]
+    for order in {order["sdk"]: order for order in orders if order["sdk"] in INSTRUMENTORS}.values():
+        os.environ.update(order["environment"])
+        calls = CALLS[order["sdk"]](order["url"], order["dead"])
+        for call in set(order["calls"]) - {"timeout"}:  # once for all: SDKs put off much until they are used
+            calls[call]()
+    children = [os.fork() or obey(order) for order in orders]
+    for child in children:
+        os.waitpid(child, 0)
+
+
+def obey(order: dict[str, Any]) -> int:
+    """Never returns."""
+    lines: list[Seen]
+    try:
+        os.environ.update(order["environment"])
+        provider = exporting()
+        for name in order["emitters"]:
+            instrument(name)
+        calls = CALLS[order["sdk"]](order["url"], order["dead"])
+        lines = [{**timed(call, calls[call]), "order": order["name"]} for call in order["calls"]]
+        provider.shutdown()  # Langfuse's SDK puts its own exporter beside ours
+    except Exception:
+        lines = [{"order": order["name"], "failed": traceback.format_exc()}]
+    # One write, so that forks do not cut each other's lines.
+    os.write(1, "".join(json.dumps(line) + "\n" for line in lines).encode())
+    os._exit(0)
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:]) if sys.argv[1:] else serve()

@@ -12,16 +12,11 @@ from typing import Any
 from traffic.imports.base import Format, Made, Options, Record
 from traffic.imports.readers import snaked
 from traffic.imports.values import count, first, milliseconds, moment, nested, provider_of, text, whole
+from traffic.ingest.otlp.dialects import INPUT, OUTPUT, READ, REASONING, WRITTEN, WRITTEN_1H, add
 
 CALLS = ("generation", "embedding")
 SPAN = re.compile(r"^[0-9a-f]{16}$")
 TRACE = re.compile(r"^[0-9a-f]{32}$")
-READ = ("input_cached_tokens", "cache_read_input_tokens", "input_cache_read", "cached_tokens")
-WRITTEN = ("cache_creation_input_tokens", "input_cache_creation", "input_cache_creation_5m", "cache_write_input_tokens")
-WRITTEN_1H = ("input_cache_creation_1h", "ephemeral_1h_input_tokens")
-REASONING = ("output_reasoning_tokens", "reasoning_tokens", "output_reasoning")
-INPUT = ("input", "prompt_tokens", "input_tokens", "input_audio_tokens", "input_text", "input_image")
-OUTPUT = ("output", "completion_tokens", "output_tokens", "output_audio_tokens", "output_text")
 
 
 def request_of(record: Record, options: Options) -> Made:
@@ -91,10 +86,6 @@ def tokens(usage: dict[str, int]) -> dict[str, int] | None:
         "output": add(usage, OUTPUT) + reasoning,
         "reasoning": reasoning,
     }
-
-
-def add(usage: dict[str, int], names: tuple[str, ...]) -> int:
-    return sum(usage.get(name, 0) for name in names)
 
 
 FORMAT = Format(

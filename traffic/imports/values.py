@@ -17,7 +17,7 @@ import orjson
 
 from traffic.imports.base import Options
 from traffic.ingest.native import Rejected
-from traffic.ingest.otlp.names import PROVIDERS
+from traffic.ingest.otlp.names import PROVIDERS, provider_by
 
 # A count of seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by its size.
 UNITS = ((1e11, 1), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
@@ -158,17 +158,11 @@ def snake(name: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "_", SNAKE.sub("_", name.strip()).lower()).strip("_")
 
 
-# Model names that tell whose they are, where a file does not say.
-FAMILIES = (("claude", "anthropic"), ("gpt-", "openai"), ("chatgpt", "openai"), ("o1", "openai"), ("o3", "openai"),
-            ("o4", "openai"), ("text-embedding-", "openai"), ("gemini", "google"), ("mistral", "mistral"))  # fmt: skip
-
-
 def provider_of(given: Any, model: str | None, options: Options) -> str:
     """Whose model it is: as the record says, as the person says, or by the model's name."""
     named = (text(given) or options.provider or "").lower()
     if named:
         return PROVIDERS.get(named, named)
-    for start, provider in FAMILIES:
-        if (model or "").rsplit("/", 1)[-1].startswith(start):
-            return provider
+    if found := provider_by(model):
+        return found
     raise Rejected(["provider"], f"Nothing says whose model {model or ''!r} is; choose the provider for this file.")

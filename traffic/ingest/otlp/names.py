@@ -42,9 +42,16 @@ REASONING = (
     "llm.token_count.completion_details.reasoning",
 )  # fmt: skip
 RESPONSE_ID = ("gen_ai.response.id", "gen_ai.response_id", "gen_ai.request.id", "litellm.call_id")
-TTFT_S = ("gen_ai.response.time_to_first_chunk", "gen_ai.latency.time_to_first_token")
+TTFT_S = (
+    "gen_ai.response.time_to_first_chunk", "gen_ai.client.operation.time_to_first_chunk",
+    "gen_ai.latency.time_to_first_token",
+)  # fmt: skip
 FIRST_TOKEN = ("gen_ai.content.completion.chunk", "First Token Stream Event", "llm.content.completion.chunk")
 STREAMED = ("gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming", "litellm.request.streaming")
+FINISH = (
+    "gen_ai.response.finish_reasons", "gen_ai.response.finish_reason", "llm.finish_reason",
+    "llm.response.finish_reason", "anthropic.message.stop_reason", "gen_ai.completion.0.finish_reason",
+)  # fmt: skip
 ENDPOINT = ("gen_ai.openai.api_base", "url.full", "server.address")
 STATUS = ("http.response.status_code",)
 PORT = ("server.port",)
@@ -55,6 +62,9 @@ USER = ("gen_ai.user", "llm.user", "user.id", "enduser.id", "litellm.end_user.id
 
 OPERATIONS = {
     "chat", "text_completion", "generate_content", "completion", "embeddings", "embedding", "llm", "response",
+    # LiteLLM's own names of the same.
+    "acompletion", "atext_completion", "aembedding", "responses", "aresponses", "anthropic_messages",
+    "agenerate_content", "generate_content_stream", "agenerate_content_stream",
 }  # fmt: skip
 # Spans that are requests by their name, because they say nothing else.
 REQUEST_NAMES = {"llm_request", "claude_code.llm_request"}
@@ -65,11 +75,19 @@ PROVIDERS = {
     "gcp.gen_ai": "google", "vertex_ai": "google", "gemini": "google", "google_genai": "google", "x_ai": "xai",
     "mistral_ai": "mistral", "hosted_vllm": "self", "vllm": "self",
 }  # fmt: skip
+# Model names that tell whose they are, where nothing else does.
+FAMILIES = (("claude", "anthropic"), ("gpt-", "openai"), ("chatgpt", "openai"), ("o1", "openai"), ("o3", "openai"),
+            ("o4", "openai"), ("text-embedding-", "openai"), ("gemini", "google"), ("mistral", "mistral"))  # fmt: skip
 # What a person wrote or read: never kept in the raw attributes.
 CONTENT = (
     "gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions", "gen_ai.tool.definitions",
     "gen_ai.prompt", "gen_ai.completion", "input.value", "output.value", "llm.input_messages", "llm.output_messages",
-    "llm.prompts", "traceloop.entity.input", "traceloop.entity.output",
+    "llm.prompts", "llm.request.functions", "traceloop.entity.input", "traceloop.entity.output", "gen_ai.tool.call",
+    "pydantic_ai.all_messages", "final_result", "model_request_parameters", "langfuse.observation.input",
+    "langfuse.observation.output", "langfuse.trace.input", "langfuse.trace.output", "ai.prompt", "ai.response.text",
+    "ai.response.object", "ai.response.toolCalls", "ai.response.reasoning", "ai.toolCall", "ai.value", "ai.embedding",
+    # Who asked: the user is kept as a hash, the rest not at all.
+    *USER, "ai.telemetry.metadata.userId", "metadata.user_api_key_user_email", "metadata.requester_ip_address",
 )  # fmt: skip
 
 MOST = 10**9  # tokens of one request; more is no count
@@ -164,7 +182,13 @@ def provider_of(span: Span) -> str:
     found = (text(span, PROVIDER, 40) or "").lower()
     if not found and span.name.startswith("claude_code."):
         return "anthropic"
-    return PROVIDERS.get(found, found) or "unknown"
+    return PROVIDERS.get(found, found) or provider_by(model_of(span)) or "unknown"
+
+
+def provider_by(model: str | None) -> str | None:
+    """Whose model it is by its name, as `claude-opus-5-5` or `vendor/gpt-x`; None for a name that does not tell."""
+    name = (model or "").rpartition("/")[2]
+    return next((provider for start, provider in FAMILIES if name.startswith(start)), None)
 
 
 def endpoint_of(span: Span) -> str:

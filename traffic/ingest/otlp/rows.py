@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from traffic.ingest.native import Directory
 from traffic.ingest.otlp import doubts, names
+from traffic.ingest.otlp.dialects import translate
 from traffic.ingest.otlp.spans import Bad, Span
 from traffic.ingest.otlp.twins import groups, merged
 from traffic.ingest.otlp.usage import tokens_of
@@ -44,6 +45,7 @@ def rows_of(spans: Iterable[Span | Bad | None], caller: Caller, directory: Direc
         if isinstance(span, Bad):
             read.reject(span.reason)
             continue
+        translate(span)
         parents[span.trace_id, span.span_id] = span.parent_id
         if names.is_request(span):
             requests[span.trace_id, span.span_id] = span
@@ -177,7 +179,14 @@ def error_of(span: Span) -> str | None:
 def outcome_of(span: Span) -> str:
     error = (error_of(span) or "").lower()
     if span.status != 2 and not error:
-        return "ok"
+        return "cancelled" if broke_off(span) else "ok"
     if "timeout" in error:
         return "timeout"
     return "cancelled" if "cancel" in error else "error"
+
+
+def broke_off(span: Span) -> bool:
+    """Whether a stream ended before its end: who says that it streamed says at the end why it stopped."""
+    if names.first(span, names.FINISH) is not None or names.count(span, names.OUTPUT) is not None:
+        return False
+    return bool(names.flag(span, names.STREAMED)) or any(name in names.FIRST_TOKEN for name, *_ in span.events)

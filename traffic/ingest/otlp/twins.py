@@ -24,7 +24,7 @@ def groups(requests: Mapping[Key, Span], parents: Mapping[Key, str]) -> list[tup
     for span in requests.values():
         root = ancestor(span, requests, parents)
         found.setdefault((root.trace_id, root.span_id), []).append(span)
-    if len(found) > 1 and any(span.scope.startswith(SDK) for span in requests.values()):
+    if len(found) > 1 and len({span.scope for span in requests.values()}) > 1:
         join_traces(found, requests)
     return [(requests[key], spans) for key, spans in found.items()]
 
@@ -49,25 +49,32 @@ def same_model(one: str | None, other: str | None) -> bool:
 
 
 def join_traces(found: dict[Key, list[Span]], requests: Mapping[Key, Span]) -> None:
-    """Put an SDK's span that is alone in its trace to the one instrumentation that was around it at that time.
+    """Put a call to the one of another instrumentation that was around it at that time, in whatever trace.
 
-    Some instrumentations do not make their span the current one. A response id tells their spans' twins, but a call
-    that failed has none; then it is the time. One goes to one: of calls at the same time each keeps its own row.
+    Some instrumentations do not make their span the current one. A response id tells their spans' twins, but not all
+    keep one and a call that failed has none; then it is the time. An instrumentation sees a call once: of calls at the
+    same time each keeps its own row.
     """
-    lonely = [key for key, spans in found.items() if all(span.scope.startswith(SDK) for span in spans)]
-    around = sorted(
-        (key for key, spans in found.items() if not any(span.scope.startswith(SDK) for span in spans)),
-        key=lambda key: requests[key].start_ns,
+    scopes = {key: {span.scope for span in spans} for key, spans in found.items()}
+    of_service: dict[Any, set[str]] = {}
+    for key in found:
+        of_service.setdefault(service_of(requests[key]), set()).update(scopes[key])
+    order = sorted(
+        (key for key in found if len(of_service[service_of(requests[key])]) > 1),
+        key=lambda key: (requests[key].start_ns, -requests[key].end_ns),
     )
-    starts = [requests[key].start_ns for key in around]
-    taken: set[Key] = set()
-    for key in sorted(lonely, key=lambda key: requests[key].start_ns):
+    starts = [requests[key].start_ns for key in order]
+    for key in order:
         end = bisect_right(starts, requests[key].start_ns + SLACK_NS)
-        near = [other for other in reversed(around[max(0, end - NEAR) : end]) if other not in taken]
-        twin = next((other for other in near if holds(requests[other], requests[key])), None)
-        if twin is not None:
-            taken.add(twin)
-            found[twin] += found.pop(key)
+        for other in reversed(order[max(0, end - NEAR) : end]):
+            if other in found and scopes[other].isdisjoint(scopes[key]) and holds(requests[other], requests[key]):
+                found[other] += found.pop(key)
+                scopes[other] |= scopes[key]
+                break
+
+
+def service_of(span: Span) -> Any:
+    return span.resource.get("service.name")
 
 
 def holds(outer: Span, inner: Span) -> bool:
@@ -81,7 +88,13 @@ def holds(outer: Span, inner: Span) -> bool:
         and outer.start_ns - SLACK_NS <= inner.start_ns
         and inner.end_ns <= outer.end_ns + SLACK_NS
         and same_model(names.model_of(outer), names.model_of(inner))
+        and same_count(names.count(outer, names.OUTPUT), names.count(inner, names.OUTPUT))
     )
+
+
+def same_count(one: int | None, other: int | None) -> bool:
+    """Whether two counts of the same can be; one of the emitters counts the last event of a stream as a token."""
+    return one is None or other is None or abs(one - other) <= 1
 
 
 FILLED = ("tokens", "response_id", "http_status", "error_type", "ttft_ms", "user", "deployment_id", "raw")
@@ -98,6 +111,10 @@ def merged(pairs: Iterable[tuple[Span, RequestRow]]) -> RequestRow:
     if outer.deployment_id is None and known["deployment_id"] is not None:
         ours = next(row for row in by_trust if row.deployment_id is not None)
         known |= {"provider": ours.provider, "model": ours.model}
-    if outer.outcome == "ok":
+    outcome = outer.outcome
+    if outcome in ("ok", "cancelled"):
         known["error_type"] = None  # of a try that was repeated
-    return replace(outer, streamed=any(row.streamed for row in by_trust), **known)
+        finished = any(names.first(span, names.FINISH) is not None for span, _row in by_length)
+        # Not every span tells that the stream was broken off; one that saw its end knows better than all.
+        outcome = "cancelled" if not finished and any(row.outcome == "cancelled" for row in by_trust) else "ok"
+    return replace(outer, outcome=outcome, streamed=any(row.streamed for row in by_trust), **known)

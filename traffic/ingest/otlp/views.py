@@ -16,6 +16,7 @@ from traffic.ingest.body import read_body
 from traffic.ingest.otlp import plain, protobuf
 from traffic.ingest.otlp.rows import Read, rows_of
 from traffic.ingest.otlp.spans import Signal, Unreadable
+from traffic.keys import password_of, secret_of
 from traffic.services import directory, store_apart
 
 MAX_BYTES = 64 << 20
@@ -33,6 +34,13 @@ def traces(request: HttpRequest) -> HttpResponse:
 
 @csrf_exempt
 @require_POST
+def langfuse(request: HttpRequest) -> HttpResponse:
+    """Traces where Langfuse's SDKs export to, which send their secret key as a password."""
+    return take(request, "traces", password_of(request))
+
+
+@csrf_exempt
+@require_POST
 def logs(request: HttpRequest) -> HttpResponse:
     return take(request, "logs")
 
@@ -43,10 +51,10 @@ def metrics(request: HttpRequest) -> HttpResponse:
     return take(request, "metrics")
 
 
-def take(request: HttpRequest, signal: Signal) -> HttpResponse:
+def take(request: HttpRequest, signal: Signal, secret: str = "") -> HttpResponse:
     """Read an export, store what it tells of calls, count the rest. 503 where sending it again may help, never 500."""
     try:
-        caller = authenticate(request, "ingest")
+        caller = authenticate(request, "ingest", secret or secret_of(request))
         reader = protobuf if encoding_of(request) == PROTOBUF else plain
         items = reader.read(read_body(request, MAX_BYTES), signal)
         read = rows_of(items, caller, directory.get(), timezone.now())

@@ -1,0 +1,172 @@
+"""Real instrumentations of real SDKs, a real llama.cpp, the official exporter: each call is one row that is right.
+
+Recorded once in a run, in forks of a process of its own; what became of each emitter's calls is then looked at apart.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from pytest_django.live_server_helper import LiveServer
+
+from tests.traffic.conftest import WRITTEN, conninfo
+from traffic.keys import callers, create_key
+from traffic.models import Application
+from traffic.services import forget
+
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("emitters")]  # one llama.cpp, one run
+
+# "cancelled" is a stream that its caller left.
+OPENAI = ["plain", "stream", "stream_without_usage", "cancelled", "error", "timeout", "responses", "embeddings"]
+ANTHROPIC = ["plain", "stream", "raw_stream", "cancelled", "error", "timeout"]
+# What is instrumented by what, more than one at a time included, and the calls that are made.
+ORDERS: dict[str, tuple[str, list[str], list[str]]] = {
+    "openllmetry-openai": ("openai", ["openllmetry_openai"], OPENAI),
+    "openinference-openai": ("openai", ["openinference_openai"], OPENAI),
+    "both-openai": ("openai", ["openllmetry_openai", "openinference_openai"], OPENAI[:6]),
+    "anthropic-sdk": ("anthropic", ["anthropic_sdk"], ANTHROPIC),
+    "openllmetry-anthropic": ("anthropic", ["openllmetry_anthropic"], ANTHROPIC),
+    "openinference-anthropic": ("anthropic", ["openinference_anthropic"], ANTHROPIC),
+    "three-anthropic": ("anthropic", ["openllmetry_anthropic", "openinference_anthropic"], ANTHROPIC),
+    "pydantic-ai": ("pydantic", [], ["plain", "stream", "error", "tool"]),
+    "pydantic-ai-and-openllmetry": ("pydantic", ["openllmetry_openai"], ["plain", "stream", "error"]),
+    "langfuse": ("langfuse", [], ["plain", "stream", "timeout", "embedding"]),
+    "langfuse-and-openinference": ("langfuse", ["openinference_openai"], ["plain", "stream", "timeout"]),
+}
+SLACK_MS = 3  # start and end of a span are read from two clocks
+
+Calls = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """What the callers of one order saw, and the rows that it became, both in order of time."""
+
+    seen: Calls
+    rows: Calls
+
+
+@pytest.fixture(scope="module")
+def emitted(django_db_setup: None, django_db_blocker: Any, engine_url: str) -> Iterator[dict[str, Emitted]]:
+    with django_db_blocker.unblock(), socket.create_server(("127.0.0.1", 0)) as deaf:
+        server = LiveServer("localhost")
+        try:
+            lines = list(orders(server.url, engine_url, f"http://127.0.0.1:{deaf.getsockname()[1]}"))
+            seen = run(lines)
+            with psycopg.connect(conninfo(), autocommit=True) as conn:
+                found = {name: Emitted(seen[name], stored(conn, name)) for name in ORDERS}
+                conn.execute(f"TRUNCATE {', '.join(WRITTEN)}")
+            Application.objects.all().delete()
+        finally:
+            server.stop()
+            forget()
+            callers.clear()
+    yield found
+
+
+def orders(url: str, engine: str, dead: str) -> Iterator[dict[str, Any]]:
+    """Each order with an application and a key of its own."""
+    forget()
+    callers.clear()
+    for name, (sdk, emitters, calls) in ORDERS.items():
+        application = Application.objects.create(slug=name, name=name)
+        key = create_key(name=name, scopes=["ingest"], application=application)[1]
+        environment = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": url,
+            "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{key}",
+            "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+            "LANGFUSE_BASE_URL": url,
+            "LANGFUSE_PUBLIC_KEY": "breakeven",
+            "LANGFUSE_SECRET_KEY": key,
+            "ANTHROPIC_API_KEY": "none",
+        }
+        yield {
+            "name": name, "sdk": sdk, "emitters": emitters, "calls": calls, "url": engine, "dead": dead,
+            "environment": environment,
+        }  # fmt: skip
+
+
+def run(lines: list[dict[str, Any]]) -> dict[str, Calls]:
+    given = "\n".join(json.dumps(line) for line in lines)
+    command = [sys.executable, str(Path(__file__).with_name("emitters.py"))]
+    done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=True)
+    seen: dict[str, Calls] = {name: [] for name in ORDERS}
+    for line in map(json.loads, done.stdout.splitlines()):
+        assert "failed" not in line, f"{line['order']}: {line['failed']}"
+        seen[line["order"]].append(line)
+    return seen
+
+
+COLUMNS = (
+    "response_id, outcome, streamed, uncached_input, cache_read, cache_write_5m, cache_write_1h, output, latency_ms,"
+    " ttft_ms, extract(epoch FROM started_at)::numeric * 1000000000, raw::text"
+)
+
+
+def stored(conn: psycopg.Connection, application: str) -> Calls:
+    rows = conn.execute(
+        f"SELECT {COLUMNS} FROM traffic_request WHERE application_id ="
+        " (SELECT id FROM traffic_application WHERE slug = %s) ORDER BY started_at",
+        [application],
+    ).fetchall()
+    return [
+        {
+            "id": row[0], "outcome": row[1], "streamed": row[2],
+            "tokens": None if row[3] is None else list(row[3:8]),
+            "latency_ms": row[8], "ttft_ms": row[9], "began": int(row[10]), "raw": row[11],
+        }
+        for row in rows
+    ]  # fmt: skip
+
+
+def expected(order: str, calls: Calls) -> Calls:
+    """A row for each call to a model, as its caller saw it, less what the emitter does not say."""
+    rows = []
+    for call in calls:
+        for tokens in call.get("each") or [call["tokens"]]:
+            if tokens and tokens[4] is None:
+                tokens = [*tokens[:4], 0]  # a stream that was left: its input is known, of its output nothing
+            identifier = None if order in NO_ID else call.get("id")
+            rows.append({"id": identifier, "outcome": call["outcome"], "streamed": call["streamed"], "tokens": tokens})
+    return rows
+
+
+NO_ID = {"langfuse"}  # its wrapper keeps no id of the answer
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_each_call_is_one_row_as_its_caller_saw_it(order: str, emitted: dict[str, Emitted]) -> None:
+    wanted = expected(order, emitted[order].seen)
+    rows = [{name: row[name] for name in ("id", "outcome", "streamed", "tokens")} for row in emitted[order].rows]
+    if order == "langfuse-and-openinference":  # its caller was given none either; that it is there shows the twin
+        assert all(row.pop("id") for row in rows if row["outcome"] == "ok")
+        rows = [{"id": None, **row} for row in rows]
+    assert rows == wanted
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_times_lie_within_what_the_caller_measured(order: str, emitted: dict[str, Emitted]) -> None:
+    calls = [call for call in emitted[order].seen for _ in call.get("each") or [0]]
+    for call, row in zip(calls, emitted[order].rows, strict=True):
+        assert call["began"] - SLACK_MS * 1e6 <= row["began"]
+        assert 0 < row["latency_ms"] <= (call["ended"] - call["began"]) / 1e6 + SLACK_MS
+        if call["streamed"] and call["outcome"] == "ok":
+            assert 0 < row["ttft_ms"] <= row["latency_ms"]
+        elif not call["streamed"]:
+            assert row["ttft_ms"] is None
+
+
+def test_what_people_wrote_is_not_kept_and_what_is_not_understood_is(emitted: dict[str, Emitted]) -> None:
+    kept = json.dumps([row["raw"] for one in emitted.values() for row in one.rows])
+    assert "tired lamp" not in kept
+    assert "pydantic_ai.cache.hit_ratio" in kept
+    assert "langfuse.observation.model.parameters" in kept
