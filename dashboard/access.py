@@ -134,6 +134,7 @@ ACCESS: dict[str, Access] = {
     "traffic:applications": page(FIGURES),
     "traffic:application-add": form(ADMIN),
     "traffic:application": form(ADMIN, readers=FIGURES),
+    "traffic:application-try": action(FIGURES),
     "traffic:keys": page(ADMIN),
     "traffic:key-add": form(ADMIN),
     "traffic:key": form(ADMIN),

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib.auth.models import User
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from providers.models import PROVIDER_NAMES, Deployment
 from traffic.keys import LIMITS
-from traffic.models import Application, Key, QuotaPeriod, QuotaUnit, Route, Scope, Task
+from traffic.models import Application, Key, QuotaPeriod, QuotaUnit, RedactKind, Route, Scope, Task
+from traffic.redaction import KINDS, MOST_PATTERNS, BadPattern, checked
 from traffic.repricings import Wanted, requests_of
 
 if TYPE_CHECKING:
@@ -42,9 +44,23 @@ def name_of(user: User) -> str:
 class ApplicationForm(ApplicationModelForm):
     """An application; its slug is what programs call it, and stays."""
 
+    redact = forms.MultipleChoiceField(
+        choices=RedactKind.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        label=_("Taken out before anything is stored"),
+        help_text=_("Of prompts and answers, and of the raw facts of each request."),
+    )
+    redact_patterns = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        label=_("And what matches these"),
+        help_text=_("Regular expressions, one a line; each repeat says how often at most: CUST-[0-9]{4,10}."),
+    )
+
     class Meta:
         model = Application
-        fields = ["slug", "name", "owner", "members", "capture_bodies"]
+        fields = ["slug", "name", "owner", "members", "capture_bodies", "redact", "redact_patterns"]
         labels = {
             "slug": _("Short name"),
             "name": _("Name"),
@@ -69,8 +85,24 @@ class ApplicationForm(ApplicationModelForm):
             assert isinstance(field, forms.ModelChoiceField)
             field.queryset = people
             field.label_from_instance = name_of  # type: ignore[method-assign,assignment]  # Django's documented hook
+        self.initial["redact_patterns"] = "\n".join(self.instance.redact_patterns)
         if self.instance.pk:
             del self.fields["slug"]
+        else:
+            self.initial["redact"] = list(KINDS)
+
+    def clean_redact_patterns(self) -> list[str]:
+        lines = [line.strip() for line in self.cleaned_data["redact_patterns"].splitlines() if line.strip()]
+        if len(lines) > MOST_PATTERNS:
+            raise forms.ValidationError(_("At most %(n)s patterns.") % {"n": MOST_PATTERNS})
+        for number, line in enumerate(lines, 1):
+            try:
+                checked(line)
+            except BadPattern as error:
+                raise forms.ValidationError(
+                    _("Line %(n)s: %(why)s") % {"n": number, "why": gettext(str(error))}
+                ) from None
+        return lines
 
     def clean_slug(self) -> str:
         slug: str = self.cleaned_data["slug"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from traffic.views import prices
-from traffic.views.applications import application_add, application_edit, application_list
+from traffic.views.applications import application_add, application_edit, application_list, application_try
 from traffic.views.imports import import_detail, import_do, import_list
 from traffic.views.keys import key_add, key_edit, key_list, key_revoke, key_rotate
 from traffic.views.quality import quality
@@ -26,6 +26,7 @@ urlpatterns = [
     path("settings/applications/", application_list, name="applications"),
     path("settings/applications/add/", application_add, name="application-add"),
     path("settings/applications/<slug:slug>/", application_edit, name="application"),
+    path("settings/applications/<slug:slug>/try/", application_try, name="application-try"),
     path("settings/keys/", key_list, name="keys"),
     path("settings/keys/add/", key_add, name="key-add"),
     path("settings/keys/<int:pk>/", key_edit, name="key"),

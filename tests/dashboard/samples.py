@@ -114,7 +114,9 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     rating = Rating.objects.create(
         day=request.day, request_id=request.id, rater=owner, by=owner.username, stars=4, application=made.application
     )
-    found: dict[str, dict[str, Any]] = {"traffic:application": {"slug": made.application.slug}}
+    found: dict[str, dict[str, Any]] = {
+        f"traffic:{name}": {"slug": made.application.slug} for name in ("application", "application-try")
+    }
     found |= {f"traffic:{name}": {"identifier": request.id} for name in ("request", "request-rate")}
     file = Import.objects.create(file_name="may.csv", size=9, sha256="00", format="litellm", state="done", by=owner)
     found |= {"traffic:import": {"pk": file.pk}, "traffic:import-do": {"pk": file.pk, "act": "start"}}

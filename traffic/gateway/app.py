@@ -162,6 +162,7 @@ class Gateway:
             headers=scope["headers"],
             decision=decision,
             request_id=request_id(snapshot.salt, application.id, external_id, started_at.date()),
+            salt=snapshot.salt,
             external_id=external_id,
             started_at=started_at,
             arrived=arrived,

@@ -13,6 +13,7 @@ from traffic.gateway.answers import Answer
 from traffic.gateway.protocols import Asked
 from traffic.gateway.routes import Decision, Target
 from traffic.gateway.snapshot import Application
+from traffic.ingest.ids import user_hash
 from traffic.ingest.rows import RequestRow, Tokens
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -30,6 +31,7 @@ class Exchange:
     headers: Headers
     decision: Decision
     request_id: UUID
+    salt: bytes
     external_id: str
     started_at: datetime
     arrived: float  # perf_counter
@@ -54,7 +56,8 @@ class Exchange:
 
 
 def row_of(exchange: Exchange, answer: Answer, outcome: str) -> RequestRow:
-    """The record of a call."""
+    """The record of a call, without what must not be kept: it is about to lie in the spool."""
+    redaction, user = exchange.application.redaction, exchange.asked.user
     target = exchange.target or exchange.decision.targets[0]
     return RequestRow(
         external_id=exchange.external_id,
@@ -67,18 +70,21 @@ def row_of(exchange: Exchange, answer: Answer, outcome: str) -> RequestRow:
         task=exchange.task,
         outcome=outcome,
         http_status=exchange.status,
-        error_type=answer.error_type,
+        error_type=redaction.optional(answer.error_type),
         latency_ms=exchange.elapsed_ms(),
         ttft_ms=exchange.ttft_ms,
         streamed=exchange.asked.streamed,
         response_id=answer.response_id,
         tokens=_tokens(exchange, answer, outcome),
-        user=exchange.asked.user,
+        user_hash=user_hash(exchange.salt, user),
         route=exchange.decision.rule,
         key_id=exchange.key_id,
-        raw=_raw(exchange, answer),
-        prompt=exchange.asked.prompt() if exchange.keep_bodies else None,
-        answer="".join(answer.text).replace("\0", "\N{REPLACEMENT CHARACTER}") if exchange.keep_bodies else None,
+        raw=redaction.tree(_raw(exchange, answer), user),
+        prompt=redaction.prompt(exchange.asked.prompt()) if exchange.keep_bodies else None,
+        answer=redaction.text("".join(answer.text)).replace("\0", "\N{REPLACEMENT CHARACTER}")
+        if exchange.keep_bodies
+        else None,
+        clean=True,
     )
 
 

@@ -25,6 +25,7 @@ from psycopg.rows import dict_row
 from traffic.gateway.database import connect
 from traffic.gateway.routes import Rule, Target, default_rules, reachable
 from traffic.limits import period_end
+from traffic.redaction import EVERYTHING, Redaction, redaction_of
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Application:
     slug: str
     capture_bodies: bool
     budget_state: str
+    redaction: Redaction = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ SELECT k.id, k.hash, k.application_id, k.scopes, k.expires_at, k.per_minute, k.q
        ) AS spent
 FROM traffic_key k WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
 """
-APPLICATIONS = "SELECT id, slug, capture_bodies, budget_state FROM traffic_application"
+APPLICATIONS = "SELECT id, slug, capture_bodies, budget_state, redact, redact_patterns FROM traffic_application"
 DEPLOYMENTS = """
 SELECT d.id, d.slug, d.provider, d.engine, d.url, d.model, d.api_key, d.context_tokens, d.local,
        d.state IN ('down', 'maintenance')
@@ -109,7 +111,7 @@ def read_snapshot(conn: psycopg.Connection, credentials_key: str) -> Snapshot:
     with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         salt = cursor.execute("SELECT salt FROM traffic_installation").fetchone()
-        applications = [Application(**row) for row in cursor.execute(APPLICATIONS)]
+        applications = [_application(row) for row in cursor.execute(APPLICATIONS)]
         by_id = {application.id: application for application in applications}
         keys = {bytes(row["hash"]): _key(row, by_id) for row in cursor.execute(KEYS)}
         targets = tuple(_target(row, credentials_key) for row in cursor.execute(DEPLOYMENTS))
@@ -121,6 +123,11 @@ def read_snapshot(conn: psycopg.Connection, credentials_key: str) -> Snapshot:
         targets=targets,
         rules=rules,
     )
+
+
+def _application(row: dict[str, Any]) -> Application:
+    redaction = redaction_of(tuple(row.pop("redact")), tuple(row.pop("redact_patterns")))
+    return Application(**row, redaction=redaction)
 
 
 def _key(row: dict[str, Any], applications: dict[int | None, Application]) -> Key:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -95,8 +96,19 @@ def row_of(event: Any, caller: Caller, known: Directory, now: datetime) -> Reque
         # An answer from LiteLLM's own cache cost nothing: no vendor was asked.
         tokens=Tokens() if cached else None if failed and not event.get("total_tokens") else tokens_of(event),
         user=text(event.get("end_user")),
-        raw={key: value for key, value in event.items() if key not in CONTENT},
+        raw=facts_of(event),
     )
+
+
+def facts_of(event: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of an event: neither what people wrote nor who they are."""
+    kept = {key: value for key, value in event.items() if key not in CONTENT and not PERSON.search(key)}
+    if isinstance(metadata := event.get("metadata"), dict):
+        kept["metadata"] = {key: value for key, value in metadata.items() if not PERSON.search(key)}
+    return kept
+
+
+PERSON = re.compile(r"end_user|user_id|user_email|requester_ip|requester_custom_headers")
 
 
 def text(value: Any, limit: int = 200) -> str | None:

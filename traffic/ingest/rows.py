@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -49,3 +50,6 @@ class RequestRow:
     links: tuple[tuple[str, str], ...] = ()
     import_id: int | None = None  # the file that brought it, until another way in reports it too
     key_id: int | None = None  # the key that it came with, for quotas
+    # The gateway takes out and hashes before it spools: then `user` is None and this is its hash.
+    clean: bool = False
+    user_hash: uuid.UUID | None = None

@@ -27,6 +27,7 @@ from providers.pricing import LEASED, Book, Costed, stamp_of
 from traffic.ingest import sql
 from traffic.ingest.ids import neighbour_day, request_id, response_hash, user_hash
 from traffic.ingest.rows import RequestRow
+from traffic.redaction import EVERYTHING, Redaction, redaction_of
 
 ATTEMPTS = 8  # a lost race for a response id repeats the batch
 LINKS = "traffic_span_link"
@@ -46,6 +47,7 @@ class Staged:
     response_hash: uuid.UUID | None
     user_hash: uuid.UUID | None
     costed: Costed
+    redaction: Redaction
     links: list[tuple[date, uuid.UUID, uuid.UUID]] = field(default_factory=list)  # day, child, parent
 
 
@@ -65,6 +67,7 @@ class Installation:
     salt: bytes
     book: Book
     leased: frozenset[int]
+    redactions: dict[int, Redaction] = field(default_factory=dict)  # by application
 
     @classmethod
     def load(cls, conn: psycopg.Connection, before: Installation | None = None) -> Installation:
@@ -73,17 +76,24 @@ class Installation:
         (salt,) = conn.execute("SELECT salt FROM traffic_installation WHERE id = 1").fetchone() or (b"",)
         leased = conn.execute(sql.LEASED_DEPLOYMENTS).fetchall()
         book = before.book if before is not None and before.book.stamp == stamp_of(conn) else Book.load(conn)
-        return cls(bytes(salt), book, frozenset(row[0] for row in leased))
+        kept = conn.execute("SELECT id, redact, redact_patterns FROM traffic_application").fetchall()
+        redactions = {id: redaction_of(tuple(kinds), tuple(patterns)) for id, kinds, patterns in kept}
+        return cls(bytes(salt), book, frozenset(row[0] for row in leased), redactions)
 
     def stage(self, row: RequestRow) -> Staged:
         day = row.started_at.astimezone(UTC).date()
+        redaction = self.redactions.get(row.application_id or 0, EVERYTHING)
+        if not row.clean:
+            row.prompt, row.answer = redaction.prompt(row.prompt), redaction.optional(row.answer)
+            row.error_type = redaction.optional(row.error_type)
         return Staged(
             row=row,
             id=self.id_of(row, row.external_id, day),
             day=day,
             alt_day=neighbour_day(row.started_at),
             response_hash=response_hash(self.salt, row.response_id),
-            user_hash=user_hash(self.salt, row.user),
+            user_hash=row.user_hash or user_hash(self.salt, row.user),
+            redaction=redaction,
             costed=self.cost(row),
             links=[(day, self.id_of(row, child, day), self.id_of(row, parent, day)) for child, parent in row.links],
         )
@@ -271,10 +281,19 @@ def line(number: int, item: Staged, received: str) -> str:
         text(row.external_id),
         row.source,
         word(row.route),
-        None if row.raw is None else json_text(row.raw).replace("\\", "\\\\"),  # JSON has nothing else to escape
+        None if row.raw is None else raw_text(item).replace("\\", "\\\\"),  # JSON has nothing else to escape
         row.import_id,
     )
     return "\t".join(["\\N" if value is None else str(value) for value in values]) + "\n"
+
+
+def raw_text(item: Staged) -> str:
+    """The raw JSON without what must not be kept; it is taken apart only where it may hold such a thing."""
+    row = item.row
+    written = json_text(row.raw)
+    if row.clean or not item.redaction.needed(written, row.user):
+        return written
+    return json_text(item.redaction.tree(orjson.loads(written), row.user))
 
 
 def json_text(value: Any) -> str:

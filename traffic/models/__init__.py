@@ -9,7 +9,17 @@ from traffic.models.repricings import RepricedDay, Repricing
 from traffic.models.requests import Request, RequestBody
 from traffic.models.routes import Fallback, Route
 from traffic.models.usage import LatencyDay, LatencyHour, SealedDay, Usage, UsageDay, UsageHour, UsageKey
-from traffic.models.words import BudgetState, CostReason, Metric, Outcome, QuotaPeriod, QuotaUnit, Scope, Task
+from traffic.models.words import (
+    BudgetState,
+    CostReason,
+    Metric,
+    Outcome,
+    QuotaPeriod,
+    QuotaUnit,
+    RedactKind,
+    Scope,
+    Task,
+)
 
 __all__ = [
     "Application",
@@ -27,6 +37,7 @@ __all__ = [
     "QuotaPeriod",
     "QuotaUnit",
     "Rating",
+    "RedactKind",
     "RepricedDay",
     "Repricing",
     "Request",

@@ -8,14 +8,19 @@ from django.db import models
 from django.utils.translation import gettext as _
 
 from providers.models import usd
-from traffic.models.words import BudgetState, QuotaPeriod, QuotaUnit, Scope
+from traffic.models.words import BudgetState, QuotaPeriod, QuotaUnit, RedactKind, Scope
 from traffic.querysets import ApplicationQuerySet, KeyQuerySet
+from traffic.redaction import KINDS, Redaction, redaction_of
 
 
 class Installation(models.Model):
     """One row: the salt of this installation's hashes (request ids, users); it goes with the data, not the machine."""
 
     salt = models.BinaryField(max_length=32)
+
+
+def all_kinds() -> list[str]:
+    return list(KINDS)
 
 
 class Application(models.Model):
@@ -28,6 +33,9 @@ class Application(models.Model):
     )
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="applications")
     capture_bodies = models.BooleanField(default=False)
+    # What is taken out of its texts before they are stored, as `traffic.redaction` calls it; and patterns of its own.
+    redact = ArrayField(models.CharField(max_length=10, choices=RedactKind.choices), default=all_kinds, blank=True)
+    redact_patterns = ArrayField(models.CharField(max_length=200), default=list, blank=True)
     budget_state = models.CharField(max_length=10, choices=BudgetState.choices, default=BudgetState.UNKNOWN)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -38,6 +46,10 @@ class Application(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    @property
+    def redaction(self) -> Redaction:
+        return redaction_of(tuple(self.redact), tuple(self.redact_patterns))
 
 
 class Key(models.Model):

@@ -54,6 +54,15 @@ class QuotaPeriod(models.TextChoices):
     MONTH = "month", _("month")
 
 
+class RedactKind(models.TextChoices):
+    """What is taken out of texts; the words of `traffic.redaction`."""
+
+    EMAIL = "email", _("e-mail addresses")
+    PHONE = "phone", _("phone numbers")
+    CARD = "card", _("card numbers")
+    SECRET = "secret", _("secrets: API keys, tokens, private keys")
+
+
 class BudgetState(models.TextChoices):
     """Set by `costs` for the routes to read."""
 

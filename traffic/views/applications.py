@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
@@ -11,15 +12,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from providers.audit_log import log_form
 from traffic.forms import ApplicationForm
 from traffic.keys import callers
 from traffic.models import Application, UsageDay
 from traffic.services import forget
+from traffic.views.keys import NEAR, used_words
 
 DAYS = 30
+TRIED = 20_000  # characters of a text to try
 
 
 @login_required
@@ -68,8 +71,7 @@ def application_add(request: HttpRequest) -> HttpResponse:
 def application_edit(request: HttpRequest, slug: str) -> HttpResponse:
     """One application: shown to whoever may see it, changed by who may change it."""
     application = get_object_or_404(Application.objects.select_related("owner"), slug=slug)
-    may_change = request.user.has_perm("traffic.change_application")
-    if request.method == "POST" and not may_change:
+    if request.method == "POST" and not request.user.has_perm("traffic.change_application"):
         return render(request, "403.html", status=403)
     form = ApplicationForm(request.POST if request.method == "POST" else None, instance=application)
     if request.method == "POST" and form.is_valid():
@@ -79,6 +81,32 @@ def application_edit(request: HttpRequest, slug: str) -> HttpResponse:
         callers.clear()
         messages.success(request, _("Saved."))
         return redirect("traffic:application", slug)
-    keys = application.keys.all() if request.user.has_perm("traffic.view_key") else None
-    context = {"it": application, "form": form, "may_change": may_change, "keys": keys, "now": timezone.now()}
+    return page(request, application, form)
+
+
+@login_required
+@permission_required("traffic.view_application", raise_exception=True)
+@require_POST
+def application_try(request: HttpRequest, slug: str) -> HttpResponse:
+    """What a text would be stored as, by what is saved; the text itself is kept nowhere."""
+    application = get_object_or_404(Application.objects.select_related("owner"), slug=slug)
+    text = request.POST.get("text", "")[:TRIED]
+    tried = {"text": text, "kept": application.redaction.prompt(text)}
+    if request.htmx:  # type: ignore[attr-defined]  # django-htmx's middleware
+        return render(request, "traffic/_tried.html", {"tried": tried})
+    return page(request, application, ApplicationForm(instance=application), tried=tried)
+
+
+def page(request: HttpRequest, application: Application, form: ApplicationForm, **more: Any) -> HttpResponse:
+    """The page of one application: its people, what is kept, its budget, its keys."""
+    now = timezone.now()
+    keys = None
+    if request.user.has_perm("traffic.view_key"):
+        keys = list(application.keys.select_related("created_by").prefetch_related(*NEAR))
+        for key in keys:
+            key.used_words = used_words(key, now)
+    context = {
+        "it": application, "form": form, "may_change": request.user.has_perm("traffic.change_application"),
+        "keys": keys, "now": now, **more,
+    }  # fmt: skip
     return render(request, "traffic/application.html", context, status=422 if form.errors else 200)

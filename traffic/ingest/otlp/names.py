@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -232,7 +233,11 @@ def without_content(span: Span) -> dict[str, Any]:
 
 @lru_cache(4096)  # a program has few names of attributes, and uses them in every span
 def is_content(name: str) -> bool:
-    return name.startswith(CONTENT)
+    return name.startswith(CONTENT) or name in USER or PERSON.search(name) is not None
+
+
+# Who the end user is: hashed as `user`, and never kept in clear.
+PERSON = re.compile(r"(?:^|[._])(?:user|enduser|end_user|customer)(?:[._](?:id|name|email|full_name|ip)|_?id)$")
 
 
 def is_short(value: Any) -> bool:
