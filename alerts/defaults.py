@@ -16,6 +16,7 @@ NAMES = {
     "balance": "Prepaid balance low",
     "lease": "Lease idle or stopped",
     "offer": "Offer below a price",
+    "bill-gap": "Bill over tolerance",
     "system": "Mail refused",
     "late": "Poll or evaluation late",
 }

@@ -20,6 +20,8 @@ from costs.live import live_inputs
 from costs.models import Phase
 from costs.plan import Month, terms_of, this_month
 from costs.spend import Spend, daily, spend
+from costs.tolerances import Standing as BillStanding
+from costs.tolerances import standings as bill_standings
 from providers import offers
 from providers.models import Balance, Deployment, Feed, Heartbeat, Lease, LeaseSpan, Maintenance, OfferWatch, Outage
 from traffic.lease_use import last_requests
@@ -84,6 +86,11 @@ class Figures:
         self.now = now
         self.today = now.date()
         self.month_start = self.today.replace(day=1)
+
+    @cached_property
+    def bills(self) -> list[BillStanding]:
+        """Bills against ours, by provider, of this month and the last."""
+        return bill_standings(self.now)
 
     @cached_property
     def present(self) -> Present:

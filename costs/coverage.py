@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -18,6 +19,11 @@ from costs.token_gaps import CLASSES
 from providers.models import provider_name
 
 Key = tuple[int, str, str]  # account, workspace, key; empty where the vendor says none
+
+
+def share_of(seen: Fraction, billed: int) -> Decimal | None:
+    """0 to 1; None of nothing."""
+    return Decimal(seen.numerator) / (seen.denominator * billed) if billed else None
 
 
 @dataclass
@@ -33,8 +39,8 @@ class Seen:
     other: bool = False  # another tool's, or used without any key
 
     @property
-    def share(self) -> Fraction | None:
-        return self.seen / self.billed if self.billed else None
+    def share(self) -> Decimal | None:
+        return share_of(self.seen, self.billed)
 
 
 @dataclass
@@ -58,8 +64,8 @@ class Coverage:
         return sum((row.seen for row in self.keys), Fraction(0))
 
     @property
-    def share(self) -> Fraction | None:
-        return self.seen / self.billed if self.billed else None
+    def share(self) -> Decimal | None:
+        return share_of(self.seen, self.billed)
 
 
 def coverages(facts: Facts) -> list[Coverage]:
@@ -147,5 +153,5 @@ def seen_json(row: Seen) -> dict[str, Any]:
     }
 
 
-def share_json(share: Fraction | None) -> float | None:
+def share_json(share: Decimal | None) -> float | None:
     return None if share is None else round(float(share), 6)

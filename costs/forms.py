@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from costs.allocation import STEP
 from costs.ledger import bill_days
-from costs.models import Category, Charge, Provenance, Receipt, Recurrence
+from costs.models import Category, Charge, Closing, Provenance, Receipt, Recurrence
 from costs.rates import Converted, NoRate, to_usd
 from costs.receipts import ACCEPT, BadReceipt, checked, save_receipt
 from costs.receipts import LARGEST as LARGEST_RECEIPT
@@ -204,6 +204,7 @@ class ChargeForm(forms.Form):
             self.convert(data)
             if data["category"] == Category.INVOICE and data["month"] is not None:
                 self.check_not_billed(data)
+            self.check_not_closed(data)
         return self.cleaned_data
 
     def check_when(self, data: dict[str, Any]) -> None:
@@ -271,6 +272,14 @@ class ChargeForm(forms.Form):
                 _("The bill of %(name)s is read by itself and holds this month already; it would be counted twice.")
                 % {"name": PROVIDER_NAMES.get(data["provider"], data["provider"])},
             )
+
+    def check_not_closed(self, data: dict[str, Any]) -> None:
+        """What comes after the invoice that closed a month is a line of a later day."""
+        day: date | None = data["month"] or data["day"]
+        month = day and day.replace(day=1)
+        if month and Closing.objects.filter(provider=data["provider"], month=month).exists():
+            said = _("This month is closed by its invoice: enter a correction on a later day.")
+            self.add_error("month" if data["month"] else "day", said)
 
     @transaction.atomic
     def save(self, user: Any) -> Charge:

@@ -14,7 +14,7 @@ from costs.causes import OF_REQUESTS
 from costs.closings import amount_now, corrections
 from costs.coverage import Coverage, coverages
 from costs.models import Charge, Closing
-from costs.reconcile import Cause, Compared, Part, Reconciled, Reconciliation, reconciliation
+from costs.reconcile import Cause, Part, Reconciled, Reconciliation, reconciliation
 from costs.spend import ZERO
 from costs.tolerances import Allowed, Standing, standing, tolerances
 from providers.rest.periods import next_month
@@ -81,7 +81,7 @@ class ReconciliationPage:
         return apart / billed if billed else None
 
 
-def evidence(row: Compared, provider: str, month: date, cause: Cause, part: Part | None = None) -> str:
+def evidence(provider: str, month: date, cause: Cause, part: Part | None = None) -> str:
     """Where the requests or the bill's lines behind a cause are."""
     if cause.cause in OF_REQUESTS:
         first, until = month, next_month(month)

@@ -10,6 +10,14 @@ from costs.views.leases import lease
 from costs.views.ledger import ledger
 from costs.views.rates import rates
 from costs.views.receipts import receipt
+from costs.views.reconciliation import (
+    reconciliation,
+    reconciliation_close,
+    reconciliation_correct,
+    reconciliation_key,
+    reconciliation_reopen,
+    reconciliation_tolerance,
+)
 from costs.views.recurrences import recurrence_edit, recurrence_resume, recurrence_stop, recurrences
 from costs.views.sharing import sharing
 from costs.views.spend import spend
@@ -32,6 +40,12 @@ urlpatterns = [
     path("spend/charges/repeating/<int:pk>/resume/", recurrence_resume, name="recurrence-resume"),
     path("spend/receipts/<int:pk>/", receipt, name="receipt"),
     path("spend/ledger/", ledger, name="ledger"),
+    path("spend/reconciliation/", reconciliation, name="reconciliation"),
+    path("spend/reconciliation/close/", reconciliation_close, name="reconciliation-close"),
+    path("spend/reconciliation/keys/", reconciliation_key, name="reconciliation-key"),
+    path("spend/reconciliation/<int:pk>/reopen/", reconciliation_reopen, name="reconciliation-reopen"),
+    path("spend/reconciliation/<int:pk>/correct/", reconciliation_correct, name="reconciliation-correct"),
+    path("spend/reconciliation/tolerance/<slug:provider>/", reconciliation_tolerance, name="reconciliation-tolerance"),
     path("spend/rates/", rates, name="rates"),
     path("spend/sharing/", sharing, name="sharing"),
     path("spend/statements/", statement_list, name="statements"),

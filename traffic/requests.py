@@ -73,6 +73,8 @@ class Wanted:
     unknown_usage: bool = False
     rated: bool = False
     applications: Sequence[int] | None = None
+    since: date | None = None  # the first day of UTC, and the day after the last
+    until: date | None = None
 
     def visible_filters(self) -> Filters:
         """The filters narrowed to what the reader may see; an application out of reach is one that has nothing."""
@@ -131,7 +133,8 @@ def newest(wanted: Wanted, *, retention_days: int, cursor: str | None = None, li
     """One page of the log. Raises ApiError (422) for a cursor that is not ours."""
     place, today = place_of(cursor), timezone.now().date()
     last = today + DAY if place is None else min(place[0].date(), today + DAY)
-    days = wanted.days(today - DAY * (retention_days + 1), last + DAY)
+    first_kept, end = today - DAY * (retention_days + 1), last + DAY
+    days = wanted.days(max(first_kept, wanted.since or first_kept), min(end, wanted.until or end))
     found: list[Request] = []
     for first, end in stretches(days, limit + 1 if wanted.exact else 0):
         requests = wanted.of(Request.objects.in_days(first, end)).newest_first()

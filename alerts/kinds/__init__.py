@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.utils.translation import gettext_noop as _
 
-from alerts.kinds import figure, heartbeats, money, offers, system, uptime, usage, vendors, volume
+from alerts.kinds import bills, figure, heartbeats, money, offers, system, uptime, usage, vendors, volume
 from alerts.kinds.finding import Kind, Threshold
 
 PLANNERS = ("ops", "manager")
@@ -98,6 +98,13 @@ KINDS: dict[str, Kind] = {
         severity="info",
         clear_for_s=10 * 60,
         every_s=60,
+    ),
+    "bill-gap": Kind(
+        label=_("a bill is farther from what we know than its tolerance"),
+        evaluate=bills.bill_gaps,
+        groups=PLANNERS,
+        for_s=3600,
+        every_s=3600,
     ),
     "figure": Kind(
         label=_("a figure has crossed a line that somebody drew"),

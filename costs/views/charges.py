@@ -46,7 +46,9 @@ def charges(request: HttpRequest) -> HttpResponse:
     if month:
         entered = entered.filter(day__year=month.year, day__month=month.month)
     number = _number(request.GET.get("page", ""))
-    whole = entered.select_related("entered_by", "application", "receipt", "recurrence").order_by("-day", "-pk")
+    whole = entered.select_related("entered_by", "application", "receipt", "recurrence", "closing").order_by(
+        "-day", "-pk"
+    )
     found = list(whole[(number - 1) * PER_PAGE :][: PER_PAGE + 1])
     context = {
         "month": month,
@@ -162,7 +164,9 @@ def _repeat(request: HttpRequest, form: ChargeForm) -> HttpResponse:
 def _entered(pk: int) -> Charge:
     """A charge of a person; those that are made from bills and leases cannot be touched."""
     return get_object_or_404(
-        Charge.objects.select_related("application", "receipt", "corrects"), pk=pk, provenance=Provenance.ENTERED
+        Charge.objects.select_related("application", "receipt", "corrects", "closing"),
+        pk=pk,
+        provenance=Provenance.ENTERED,
     )
 
 

@@ -16,6 +16,8 @@ from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Finding
 from alerts.models import Address, Alert, Delivery, Rule
 from costs.models import Charge, Phase
+from costs.reconcile import Cause
+from costs.tolerances import Standing as BillStanding
 from providers.models import Account, Balance, Deployment, Feed, Heartbeat, Lease, Maintenance, Outage
 from tests.alerts.conftest import person
 from traffic.models import UsageDay, UsageHour
@@ -448,3 +450,30 @@ def test_a_batch_job_that_missed_its_time_or_failed_alarms_until_it_pings(db: No
     assert only("heartbeat", live=live).title == "Paused: nightly"
     job.delete()
     assert findings("heartbeat", live=live) == []
+
+
+# Bills.
+
+
+def bill(gap: str, allowed: str = "5") -> BillStanding:
+    causes = (Cause("other_keys", Decimal(gap)),)
+    return BillStanding("anthropic", date(2026, 10, 1), Decimal(gap), Decimal(100), Decimal(allowed), causes)
+
+
+def of_bills(standings: list[BillStanding], live: frozenset[str] = frozenset()) -> list[Finding]:
+    figures = Figures(NOW)
+    figures.__dict__["bills"] = standings  # read at most once: as if it had been
+    return list(KINDS["bill-gap"].evaluate(figures, KINDS["bill-gap"].read({}), live))
+
+
+@pytest.mark.parametrize(("gap", "crossed"), [("5", False), ("5.01", True), ("-6", True)])
+def test_a_bill_over_its_tolerance_is_one_subject_of_provider_and_month(gap: str, crossed: bool) -> None:
+    [found] = of_bills([bill(gap)])
+    assert (found.subject, found.crossed, found.clear) == ("bill-gap:anthropic:2026-10", crossed, not crossed)
+    assert found.words["page"] == "/spend/reconciliation/?month=2026-10&provider=anthropic"
+    assert found.words["drivers"][0][0] == "other tools or keys of the same account"
+
+
+def test_a_month_that_is_compared_no_more_is_over() -> None:
+    [found] = of_bills([], frozenset({"bill-gap:anthropic:2026-08"}))
+    assert found.clear and not found.crossed

@@ -15,7 +15,7 @@ from django.urls import reverse
 from alerts import links
 from alerts.defaults import ensure_defaults as alert_rules
 from alerts.models import Alert, Channel, Delivery, Rule, Silence, Transition
-from costs.models import Budget, Charge, Phase, Receipt, Recurrence, Stage
+from costs.models import Budget, Charge, Closing, Phase, Receipt, Recurrence, Stage
 from providers.encryption import encrypt
 from providers.models import (
     Account,
@@ -59,6 +59,7 @@ def samples(mail_folder: Path) -> Samples:
     made.sent["traffic:rate"] = {"request": str(a_request(everybodys).id)}
     made.arguments = {**of_providers(), **of_traffic(made, owner, request), **of_costs(), **of_alerts(mail_folder)}
     made.arguments |= {name: {"pk": owner.pk} for name in ("person", "person-switch")}
+    made.sent["costs:reconciliation-key"] = {"account": "ours", "key": "apikey_1", "owner": ""}
     made.arguments["api:get_scenario"] = {"scenario": "A"}
     return made
 
@@ -165,6 +166,11 @@ def of_ledger(now: datetime) -> dict[str, dict[str, Any]]:
     found |= {f"costs:{name}": {"pk": series.pk} for name in ("recurrence", "recurrence-stop", "recurrence-resume")}
     stated = {"month": f"{now:%Y-%m}", "by": "owner", "key": "~nobody"}
     found |= {f"costs:{name}": stated for name in ("statement", "statement-csv")}
+    closing = Closing.objects.create(
+        provider="lambda", month=date(2026, 1, 1), amount=9, original_amount=9, lines=0, places=[]
+    )
+    found |= {f"costs:reconciliation-{name}": {"pk": closing.pk} for name in ("reopen", "correct")}
+    found["costs:reconciliation-tolerance"] = {"provider": "lambda"}
     return found | {"costs:receipt": {"pk": paper.pk}}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -63,6 +63,7 @@ def request_list(request: HttpRequest) -> HttpResponse:
         "poll_url": _address(request),
         "pause_url": _address(request, live="0"),
         "follow_url": _address(request, live=None),
+        "span": wanted,
         "mine_only": wanted.applications is not None,
         "no_applications": wanted.applications is not None and not wanted.applications,
         "filtered": any(value for name, value in request.GET.items() if name not in no_filters),
@@ -82,7 +83,17 @@ def _wanted(request: HttpRequest) -> Wanted:
         unknown_usage="unknown_usage" in query,
         rated="rated" in query,
         applications=requests.applications_of(request.user),
+        since=_day(query.get("from", "")),
+        until=_day(query.get("to", "")),
     )
+
+
+def _day(text: str) -> date | None:
+    """A day of the address; what is none bounds nothing."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _without_empty(query: Any) -> Filters:

@@ -1,0 +1,62 @@
+"""Rules about bills that are not what we know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from alerts.figures import Figures
+from alerts.kinds.finding import Asked, Finding, Words
+from alerts.wording import dollars
+from costs.tolerances import Standing
+
+CAUSES_SHOWN = 4
+
+
+def bill_gaps(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+    """One subject for each provider and month whose bill is farther from ours than its tolerance; over when it is
+    within again, or two months later."""
+    found = {subject_of(one): one for one in figures.bills}
+    for subject, one in found.items():
+        yield of(subject, one)
+    for subject in live - found.keys():
+        yield Finding(
+            subject=subject,
+            title=_("No longer compared: %(what)s") % {"what": subject.partition(":")[2].replace(":", " ")},
+            crossed=False,
+            clear=True,
+            words=Words(todo=_("Nothing to do; the page keeps the month.")),
+        )
+
+
+def subject_of(one: Standing) -> str:
+    return f"bill-gap:{one.provider}:{one.month:%Y-%m}"
+
+
+def of(subject: str, one: Standing) -> Finding:
+    month = date_format(one.month, "F Y")
+    names = {"name": one.name, "month": month, "gap": dollars(abs(one.gap)), "allowed": dollars(one.allowed)}
+    apart = _("Bill apart: %(name)s, %(month)s, %(gap)s from ours")
+    within = _("Bill within tolerance: %(name)s, %(month)s, %(gap)s from ours")
+    return Finding(
+        subject=subject,
+        title=(apart if one.over else within) % names,
+        crossed=one.over,
+        clear=not one.over,
+        value=f"{one.gap:.2f}",
+        threshold=f"{one.allowed:.2f}",
+        words=Words(
+            todo=_("Open the reconciliation: each cause leads to its requests or bill lines.")
+            if one.over
+            else _("Nothing to do; the bill is within its tolerance."),
+            detail=_("The bill of %(name)s for %(month)s may be %(allowed)s from measured and estimated together.")
+            % names,
+            facts=[[_("Billed"), dollars(one.billed), _("billed")], [_("Difference"), dollars(one.gap), ""]],
+            drivers=[[cause.label, dollars(cause.amount), ""] for cause in one.causes[:CAUSES_SHOWN]],
+            page=f"{reverse('costs:reconciliation')}?month={one.month:%Y-%m}&provider={one.provider}",
+            providers=[one.provider],
+        ),
+    )
