@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from providers.sandbox.bends import BENT
+
 VENDORS = ("anthropic", "google", "vast", "runpod", "lambda", "engine")
 
-# The first seven are the contract; the others are for our own tests of bad input.
-KINDS = ("429", "500", "timeout", "garbage", "html", "down", "auth", "truncated", "redirect", "huge", "spend_cap")
+# The first seven are the contract; the others are for our own tests of bad input. Those of BENT change good answers.
+BROKEN = ("429", "500", "timeout", "garbage", "html", "down", "auth", "truncated", "redirect", "huge", "spend_cap")
+KINDS = (*BROKEN, *BENT)
 
 
 @dataclass

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from providers.sandbox import vllm
 from providers.sandbox.anthropic import SandboxAnthropic
+from providers.sandbox.bends import BENT, bent
 from providers.sandbox.faults import Faults
 from providers.sandbox.google import SandboxGoogle
 from providers.sandbox.lambda_cloud import SandboxLambda
@@ -87,7 +88,7 @@ async def _faulty(request: web.Request, handler: Any) -> web.StreamResponse:
         return answer
     if vendor is None:  # the engine is no vendor; it breaks in Claude's words, which it speaks as well
         vendor = request.app[VENDORS]["anthropic"]
-    return await vendor.faulty(fault, request)
+    return await (bent(fault, request, handler) if fault in BENT else vendor.faulty(fault, request))
 
 
 async def _healthz(request: web.Request) -> web.Response:

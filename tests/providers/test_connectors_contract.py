@@ -7,6 +7,7 @@ import logging
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ import pytest
 
 from providers import connectors
 from providers.connectors import CONNECTORS, connect, connector_class
+from providers.connectors import http as connector_http
 from providers.connectors.base import FEEDS, AccountConfig, Connector, ConnectorError
+from providers.connectors.google_skus import PriceList
 from providers.connectors.parse import redact
 from providers.connectors.stopping import command, stop_call, stop_lease
-from providers.sandbox.faults import KINDS
-from providers.sandbox.testing import Sandbox, running_sandbox
+from providers.sandbox.bends import BENDS
+from providers.sandbox.faults import BROKEN
+from providers.sandbox.testing import SIMULATED, Sandbox, running_sandbox
 from tests.providers.answers import RECORDED
 
 FAR = datetime.now(UTC)
@@ -42,6 +46,36 @@ def everyone() -> Iterator[Sandbox]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def market() -> Iterator[Sandbox]:
+    """Every simulated vendor with something rented, used and billed."""
+    with running_sandbox() as sandbox:
+        span = {"from": (FAR - timedelta(days=3)).isoformat(), "to": None, "status": "RUNNING"}
+        one: dict[str, Any] = {"id": "1", "name": "one", "price_per_hour": "0.5", "disk_per_hour": "0.01"}
+        one |= {"spans": [span]}
+        sandbox.load("runpod", {"pods": [one | {"gpu": "NVIDIA L4"}], "balance": 20})
+        paid = [{"id": 1, "at": (FAR - timedelta(days=1)).isoformat(), "amount": 10}]
+        sandbox.load("vast", {"instances": [one | {"gpu": "RTX 4090"}], "balance": 20, "payments": paid})
+        sandbox.load("lambda", {"instances": [one | {"gpu": "gpu_1x_a10"}]})
+        sandbox.load("google", {"instances": [one | {"gpu": "nvidia-tesla-t4"}]})
+        hour = (FAR - timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
+        used: dict[str, Any] = {
+            "hour": hour.isoformat(),
+            "model": "claude-sonnet-5-5",
+            "workspace": "wrkspc_1",
+            "api_key": "apikey_1",
+        }
+        used |= {"requests": 1, "tokens": {"output": 200}, "cost": {"output": "1"}}
+        sandbox.load("anthropic", {"usage": [used]})
+        yield sandbox
+
+
+@pytest.fixture
+def rented(market: Sandbox) -> Iterator[Sandbox]:
+    yield market
+    market.clear_faults()
+
+
 def calls_of(kind: str) -> list[str]:
     return ["test", *connector_class(kind).feeds]
 
@@ -50,7 +84,7 @@ def writes_of(kind: str) -> list[str]:
     return ["stop"] if connector_class(kind).stop else []
 
 
-@pytest.mark.parametrize("fault", KINDS)
+@pytest.mark.parametrize("fault", BROKEN)
 @pytest.mark.parametrize("kind", CONNECTORS)
 def test_every_fault_ends_in_a_sentence_without_the_key(
     kind: str, fault: str, everyone: Sandbox, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
@@ -73,6 +107,91 @@ def test_every_fault_ends_in_a_sentence_without_the_key(
 def assert_no_key(connector: Connector, text: str) -> None:
     """Neither the secret nor any line of its private key."""
     assert "[key]" not in redact(text.replace("[key]", ""), connector.config.secret)
+
+
+# What each says wrongly, and which of a vendor's answers say it: those are refused, and the others are read on.
+REFUSED: dict[str, dict[str, set[str]]] = {
+    "nan": {
+        "anthropic": {"usage", "costs"},
+        "runpod": {"test", "offers", "leases", "costs", "balance"},
+        "vast": {"test", "offers", "leases", "costs", "balance", "payments"},
+        "lambda": {"test", "offers", "leases"},
+        "google": {"offers", "leases", "costs"},
+    },
+    "currency": {"anthropic": {"costs"}, "google": {"offers", "leases"}},
+    "naive": {"anthropic": {"usage", "costs"}, "runpod": {"leases", "costs"}, "google": {"leases"}},
+    "endless": {
+        "anthropic": {"usage", "costs", "names"},
+        "vast": {"leases", "costs", "payments"},
+        "google": {"offers", "leases"},
+    },
+}
+
+
+@pytest.mark.parametrize("fault", sorted(REFUSED))
+@pytest.mark.parametrize("kind", sorted(SIMULATED))
+def test_what_cannot_be_true_is_refused_and_the_rest_is_read_on(
+    kind: str, fault: str, rented: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connector_http, "MOST_PAGES", 5)
+    PriceList._known.clear()
+    connector, wrong = connect(kind, rented.config(kind)), set()
+    rented.fault(kind, fault)
+    for name in calls_of(kind):
+        try:
+            CALLS[name](connector)
+        except ConnectorError as error:
+            assert error.message[-1] in ".!?…" and not error.permanent
+            wrong.add(name)
+    assert wrong == REFUSED[fault].get(kind, set())
+
+
+@pytest.mark.parametrize("kind", sorted(SIMULATED))
+def test_a_list_of_the_wrong_type_is_refused(kind: str, rented: Sandbox) -> None:
+    connector = connect(kind, rented.config(kind))
+    rented.fault(kind, "wrong_type")
+    for name in calls_of(kind):
+        with pytest.raises(ConnectorError, match="text/csv in place of JSON"):
+            CALLS[name](connector)
+
+
+@pytest.mark.parametrize("kind", sorted(SIMULATED))
+def test_a_market_that_moves_is_followed(kind: str, rented: Sandbox) -> None:
+    """Prices that rise, offers that sell out, machines that vanish and bills that are revised are good answers."""
+    connector = connect(kind, rented.config(kind))
+    feeds = connector.feeds
+    before = {name: CALLS[name](connector).rows for name in ("offers", "leases", "costs") if name in feeds}
+    if "offers" in feeds:
+        dearer = bent_rows(connector, rented, "moved", "offers")
+        assert sum(row.price_per_gpu_hour for row in dearer) > sum(row.price_per_gpu_hour for row in before["offers"])
+        assert kind == "google" or not any(
+            row.available for row in bent_rows(connector, rented, "sold_out", "offers") if row.kind != "spot"
+        )
+    if "leases" in feeds:
+        assert before["leases"] and bent_rows(connector, rented, "vanish", "leases") == []
+    if "costs" in feeds:
+        revised = bent_rows(connector, rented, "revised", "costs")
+        ratio = sum(row.amount for row in revised) / sum(row.amount for row in before["costs"])
+        assert abs(ratio - Decimal("1.1")) < Decimal("0.001")
+        assert [row.external_id for row in revised] == [row.external_id for row in before["costs"]]
+
+
+def test_a_slow_answer_is_an_answer_unless_it_is_slower_than_our_patience(rented: Sandbox) -> None:
+    rented.fault("lambda", "slow")
+    with pytest.raises(ConnectorError, match=r"did not answer within 0\.3 s"):
+        connect("lambda", rented.config("lambda", timeout=0.3)).test()
+    assert connect("lambda", rented.config("lambda", timeout=5.0)).fetch_leases().rows
+
+
+def bent_rows(connector: Connector, sandbox: Sandbox, fault: str, feed: str) -> list[Any]:
+    sandbox.fault(connector.kind, fault)
+    rows: list[Any] = CALLS[feed](connector).rows
+    sandbox.clear_faults()
+    return rows
+
+
+def test_every_bend_is_tried() -> None:
+    assert set(BENDS) == {*REFUSED, "moved", "sold_out", "vanish", "revised"}
 
 
 @pytest.mark.parametrize("kind", CONNECTORS)
