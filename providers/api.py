@@ -17,6 +17,7 @@ from ninja import Query, Router, Schema
 from pydantic import Field
 
 from providers import offers, uptime_page
+from providers.connectors.gpus import MEMORY_GB
 from providers.leases import MONTH_HOURS, LeaseNow, lease_figures
 from providers.models import Deployment, Lease, Offer, OfferDay, OfferKind, OfferWatch
 from providers.outage_cost import NO_COST, OutageCost, cost_of
@@ -60,8 +61,8 @@ class OfferQuery(Schema):
 
 
 def gpus_of(asked: Sequence[str]) -> Sequence[str]:
-    """Names of the market that are meant; what nobody offers stands for itself."""
-    known = {facet.gpu for facet in offers.facets()} if asked else set()
+    """Names that are meant, of what is offered or was ever; another stands for itself."""
+    known = {*MEMORY_GB, *(facet.gpu for facet in offers.facets())} if asked else set()
     return [name for text in asked for name in offers.gpus_called(text, known)] or asked
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from dashboard.demo import bills, company, history, imports, jobs, setup
+from dashboard.demo import bills, company, history, imports, jobs, offers, setup
 from dashboard.demo.client import Client, DemoError, Halted
 from dashboard.demo.files import READY, Credentials, LoadState, write_json
 from dashboard.demo.live import Live, RealCalls
@@ -88,6 +88,8 @@ class Demo:
         jobs.add_jobs(self.story, self.now)
         setup.poll_accounts()
         setup.link_lease()
+        offers.add_price_history(self.now)
+        offers.add_watches()
         write_json(self.directory / READY, self.credentials.ready())
         self.say("this month and the last are loaded")
         for person in company.BY_ROLE.values():
@@ -109,7 +111,7 @@ class Demo:
     def fill_in(self) -> None:
         """Ratings and the older months. A refusal is said, and the live part goes on."""
         first, rest = partial(self.judge, JUDGED_FIRST), partial(self.judge, JUDGED_DAYS)
-        parts: list[Callable[[], None]] = [first, self.load_older, rest]
+        parts: list[Callable[[], None]] = [first, self.older_prices, self.load_older, rest, self.older_prices]
         for part in parts:
             try:
                 part()
@@ -117,6 +119,10 @@ class Demo:
                 self.say(f"a part of the history cannot be loaded: {error}")
             except Halted:
                 return  # the next start goes on from here
+
+    def older_prices(self) -> None:
+        """Of the vendors that the worker has polled meanwhile."""
+        offers.add_price_history(datetime.now(UTC))
 
     def load_older(self) -> None:
         """The four months before the last."""

@@ -33,7 +33,7 @@ from providers.encryption import encrypt
 from providers.models import Account, Deployment, Feed, Lease
 from providers.polling.due import claim, ensure_feeds
 from providers.polling.services import poll
-from providers.sandbox import anthropic, runpod, vllm
+from providers.sandbox import anthropic, lambda_cloud, runpod, vast, vllm
 from providers.sandbox.engine import MODEL_NAME
 from traffic.keys import create_key, hash_of
 from traffic.models import Application, Key
@@ -263,12 +263,17 @@ class Vendor:
     kind: str
     path: str
     secret: str
+    first: bool = True  # whether the first page waits for what it tells
 
 
 VENDORS = (
     Vendor("anthropic", "Anthropic Console", "anthropic", "anthropic", anthropic.ADMIN_KEY),
     Vendor("runpod", "RunPod", "runpod", "runpod", runpod.KEY),
+    # Nothing is rented there: they are what the offers are compared with.
+    Vendor("vast", "Vast.ai", "vast", "vast", vast.KEY, first=False),
+    Vendor("lambda", "Lambda", "lambda", "lambda", lambda_cloud.KEY, first=False),
 )
+FIRST = [vendor.slug for vendor in VENDORS if vendor.first]
 
 
 def accounts(sandbox_url: str, now: datetime) -> None:
@@ -292,9 +297,9 @@ def poll_accounts() -> None:
     """
     end = time.monotonic() + FIRST_POLLS_S
     while True:
-        for account in Account.objects.enabled().filter(slug__in=[vendor.slug for vendor in VENDORS]):
+        for account in Account.objects.enabled().filter(slug__in=FIRST):
             poll_or_leave(claim(timezone.now(), account=account))
-        waiting = Feed.objects.filter(account__slug__in=[vendor.slug for vendor in VENDORS], last_success_at=None)
+        waiting = Feed.objects.filter(account__slug__in=FIRST, last_success_at=None)
         if not waiting.exclude(kind="usage").exists() or time.monotonic() > end:
             break
         time.sleep(0.5)

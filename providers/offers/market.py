@@ -111,21 +111,26 @@ def histories(
     """Price history of GPUs as one kind each over the last days, today included. One statement, one row each."""
     gpus, kinds = zip(*pairs, strict=True) if (pairs := list(pairs)) else ((), ())
     first = today - timedelta(days=HISTORY_DAYS - 1)
-    given: list[Any] = [first, list(gpus), list(kinds), first, today, list(providers), list(providers)]
+    given: list[Any] = [list(gpus), list(kinds), first, first, today, list(providers), list(providers)]
     with connection.cursor() as cursor:
         cursor.execute(HISTORIES, given)
         return {(gpu, kind): History(lows_of(lows)) for gpu, kind, lows in cursor.fetchall()}
 
 
-# A row for each of a thousand days would take longer to read than to find: the days of a GPU come as one text.
+# A row for each of a thousand days would take longer to read than to find: the days of a GPU come as one text. Each GPU
+# looks at its own part of the index; joined at once, the whole table is read.
 HISTORIES = """
-SELECT gpu, kind, string_agg((day - %s) || ' ' || low, ' ') FROM (
-    SELECT gpu, kind, day, min(low) AS low
-    FROM providers_offerday JOIN unnest(%s::text[], %s::text[]) AS wanted (gpu, kind) USING (gpu, kind)
-    WHERE day BETWEEN %s AND %s AND (provider = ANY(%s) OR %s::text[] = '{}')
-    GROUP BY gpu, kind, day
-) AS days
-GROUP BY gpu, kind
+SELECT wanted.gpu, wanted.kind, history.lows
+FROM unnest(%s::text[], %s::text[]) AS wanted (gpu, kind)
+CROSS JOIN LATERAL (
+    SELECT string_agg((day - %s) || ' ' || low, ' ') AS lows FROM (
+        SELECT day, min(low) AS low FROM providers_offerday AS o
+        WHERE o.gpu = wanted.gpu AND o.kind = wanted.kind AND day BETWEEN %s AND %s
+            AND (provider = ANY(%s) OR %s::text[] = '{}')
+        GROUP BY day
+    ) AS days
+) AS history
+WHERE history.lows IS NOT NULL
 """
 
 

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from providers.models import CheckHour, LeaseSpan, Outage
+from providers.models import CheckHour, LeaseSpan, OfferDay, OfferWatch, Outage, Throughput
 from tests.providers.people import account, deployment, lease, offer
 from traffic.keys import create_key
 
@@ -43,7 +43,7 @@ def everything(key: str, path: str, **query: Any) -> list[Any]:
             return found
 
 
-@pytest.mark.parametrize("path", ["offers", "leases", "uptime"])
+@pytest.mark.parametrize("path", ["offers", "offers/history", "offers/watches", "leases", "uptime"])
 def test_only_a_key_that_may_read_is_answered(path: str) -> None:
     assert Client().get(f"/api/v1/{path}").status_code == 401
     create_key(name="writer", scopes=["ingest"], application=None, created_by=None, secret="bk_" + "w" * 30)
@@ -69,7 +69,8 @@ def test_an_offer_has_the_fields_of_the_contract(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "sort", ["price", "-price", "memory", "-memory", "seen", "-seen", "per_gb", "reliability", "gpu"]
+    "sort",
+    ["price", "-price", "memory", "-memory", "seen", "-seen", "per_gb", "reliability", "gpu", "kind", "where", "month"],
 )
 def test_every_order_pages_through_all_offers_once(key: str, sort: str) -> None:
     now = timezone.now()
@@ -109,7 +110,15 @@ def test_offers_are_filtered_by_what_people_write(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [{"kind": "rented"}, {"sort": "name"}, {"limit": 501}, {"min_memory_gb": -1}, {"cursor": "?"}]
+    "query",
+    [
+        {"kind": "rented"},
+        {"model": "nobody-knows-it"},
+        {"sort": "name"},
+        {"limit": 501},
+        {"min_memory_gb": -1},
+        {"cursor": "?"},
+    ],
 )
 def test_what_the_schema_does_not_know_is_422(key: str, query: dict[str, Any]) -> None:
     assert get(key, "offers", 422, **query)["errors"] is not None
@@ -125,6 +134,59 @@ def test_a_forged_cursor_is_422_and_never_500(key: str, value: str) -> None:
     get(key, "offers", 422, sort="price", cursor=encode_cursor("price", "1", 2**70))
     get(key, "offers", 422, sort="price", cursor=encode_cursor("memory", "1", 1))
     get(key, "leases", 422, cursor=encode_cursor(value, 1))
+
+
+def test_an_offer_tells_what_a_month_a_gb_and_a_million_tokens_cost(key: str) -> None:
+    offer(1, price_per_gpu_hour=Decimal("0.36"))
+    offer(2, gpu="T4", price_per_gpu_hour=Decimal("0.12"), memory_gb=None)
+    Throughput.objects.create(
+        model="mistral-7b", name="Mistral 7B", gpu="RTX 4090", engine="vllm", low=80, high=90, basis="single_stream",
+        source="A benchmark",
+    )  # fmt: skip
+    found = get(key, "offers", model="mistral-7b", sort="per_million")["items"]
+    names = ("price_per_month", "price_per_gb_hour", "price_per_million_tokens")
+    assert [Decimal(found[0][name]) for name in names] == [Decimal("262.8"), Decimal("0.015"), Decimal("1.25")]
+    assert (found[0]["tokens_per_second"], found[0]["tokens_source"]) == (80.0, "A benchmark, vllm")
+    unknown = ("price_per_gb_hour", "price_per_million_tokens", "tokens_per_second", "tokens_source")
+    assert [found[1][name] for name in unknown] == [None] * 4
+    assert get(key, "offers")["items"][1]["price_per_million_tokens"] is None
+
+
+def test_price_history_is_told_by_day_page_by_page(key: str) -> None:
+    today = timezone.now().astimezone(UTC).date()
+    for ago in range(100):
+        for gpu in ("H100", "L4"):
+            OfferDay.objects.create(
+                provider="vast",
+                gpu=gpu,
+                kind="spot",
+                day=today - timedelta(days=ago),
+                low=1,
+                median=2,
+                high=3,
+                offers=4,
+            )
+    found = everything(key, "offers/history", gpu="h100", limit=40)
+    assert len(found) == 90
+    assert found[0] == {
+        "provider": "vast", "gpu": "H100", "kind": "spot", "day": today.isoformat(), "offers": 4,
+        "low": "1.000000000000", "median": "2.000000000000", "high": "3.000000000000",
+    }  # fmt: skip
+    assert [one["day"] for one in found] == sorted((one["day"] for one in found), reverse=True)
+    assert len(everything(key, "offers/history", days=3)) == 6
+    assert everything(key, "offers/history", kind="on_demand") == everything(key, "offers/history", provider="x") == []
+
+
+def test_watches_are_told_with_what_is_cheapest_now(key: str) -> None:
+    account()
+    offer(price_per_gpu_hour=Decimal("0.25"))
+    OfferWatch.objects.create(gpu="RTX 4090", price=Decimal("0.30"))
+    OfferWatch.objects.create(gpu="H100", kind="spot", price=Decimal(1))
+    OfferWatch.objects.create(gpu="L4", price=Decimal(1), deleted_at=timezone.now())
+    waiting, there = get(key, "offers/watches")["watches"]
+    assert (waiting["gpu"], waiting["kind"], waiting["below"], waiting["lowest"]) == ("H100", "spot", False, None)
+    assert (there["price"], there["below"]) == ("0.300000000000", True)
+    assert there["lowest"]["price_per_gpu_hour"] == "0.250000000000"
 
 
 def test_a_lease_tells_hours_and_cost_as_they_were_observed(key: str) -> None:

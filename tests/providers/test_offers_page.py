@@ -13,9 +13,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from providers.models import Offer, OfferDay
-from providers.offers import OfferFilter, facets, fits, market, market_of
-from tests.providers.people import account, assert_access, in_role, lease, offer, read, text
+from providers.models import Account, Offer, OfferDay, Throughput
+from providers.offers import OfferFilter, facets, fits, histories, market, market_of
+from tests.providers.people import account, assert_access, deployment, in_role, lease, offer, read, text
 
 pytestmark = pytest.mark.django_db
 URL = "/providers/offers/"
@@ -151,6 +151,112 @@ def test_offers_of_a_vendor_that_fell_silent_are_old(ops: Client) -> None:
     assert 'class="old"' not in text(ops, URL)
     read(where, timedelta(hours=9))
     assert 'class="old"' in text(ops, URL)
+
+
+def test_the_history_of_every_gpu_is_one_statement_and_the_lowest_of_all_vendors(
+    django_assert_num_queries: Any,
+) -> None:
+    today = timezone.now().astimezone(UTC).date()
+    for provider, gpu, ago, low in (
+        ("runpod", "H100", 89, "2"), ("vast", "H100", 89, "1.5"), ("vast", "H100", 0, "1.25"),
+        ("vast", "H100", 90, "9"), ("runpod", "L4", 1, "0.3"),
+    ):  # fmt: skip
+        day = {"day": today - timedelta(days=ago), "offers": 1}
+        OfferDay.objects.create(
+            provider=provider, gpu=gpu, kind="spot", **day, low=Decimal(low), median=Decimal(9), high=Decimal(9)
+        )
+    with django_assert_num_queries(1):
+        found = histories([("H100", "spot"), ("L4", "spot"), ("T4", "spot")], today)
+    assert set(found) == {("H100", "spot"), ("L4", "spot")}
+    assert (found["H100", "spot"].lows[0], found["H100", "spot"].lows[-1]) == (Decimal("1.5"), Decimal("1.25"))
+    assert found["H100", "spot"].known == [Decimal("1.5"), Decimal("1.25")]
+    assert histories([("H100", "spot")], today, ["runpod"])["H100", "spot"].known == [Decimal(2)]
+    with django_assert_num_queries(1):
+        assert histories([], today) == {}
+
+
+def test_every_column_sorts_both_ways_and_what_has_no_figure_stands_last(ops: Client) -> None:
+    account()
+    lease(account("vast", "vast"), gpu="B", price_per_hour=Decimal(4))
+    publish("B", 100.0)
+    publish("C", 50.0)
+    offer(1, gpu="A", kind="spot", price_per_gpu_hour=Decimal(1), memory_gb=None)
+    offer(2, gpu="B", kind="on_demand", price_per_gpu_hour=Decimal(2), memory_gb=Decimal(80), reliability=0.9)
+    offer(3, gpu="C", kind="serverless", price_per_gpu_hour=Decimal(3), memory_gb=Decimal(24), provider="vast",
+          reliability=0.99, seen_at=timezone.now() - timedelta(hours=1))  # fmt: skip
+    for sort, order in {
+        "gpu": "ABC", "kind": "BCA", "where": "ABC", "price": "ABC", "month": "ABC", "memory": "CBA", "per_gb": "BCA",
+        "per_million": "BCA", "reliability": "BCA", "seen": "CAB", "saving": "BAC",
+    }.items():  # fmt: skip
+        assert "".join(shown(ops, sort=sort, model="mistral-7b")) == order, sort
+    for sort in ("memory", "per_gb", "per_million", "reliability"):
+        assert shown(ops, sort=f"-{sort}", model="mistral-7b")[-1] == "A", sort
+    assert shown(ops, sort="-saving")[0] == "B"
+    page = text(ops, URL, model="mistral-7b")
+    for sort in ("gpu", "kind", "where", "memory", "month", "per_gb", "per_million", "reliability", "seen", "saving"):
+        assert f"sort=-{sort}" in page or f"sort={sort}" in page, sort
+
+
+def test_a_list_in_any_order_is_turned_to_its_end(ops: Client) -> None:
+    account()
+    publish("GPU 3", 90.0)
+    for n in range(70):
+        offer(n, gpu=f"GPU {n % 7}", price_per_gpu_hour=Decimal(n % 3 + 1), reliability=n / 70 if n % 2 else None)
+    for sort in ("-saving", "per_million", "-reliability", "per_gb", "-where"):
+        seen, url = 0, f"{URL}?sort={sort}&model=mistral-7b"
+        while url:
+            page = text(ops, url)
+            seen += page.count("<tr data-row")
+            found = re.search(r'href="(/providers/offers/\?[^"]*cursor=[^"]+)"[^>]*rel="next"', page)
+            url = found[1].replace("&amp;", "&") if found else ""
+        assert seen == 70, sort
+
+
+def publish(gpu: str, rate: float, **more: Any) -> None:
+    known = {
+        "model": "mistral-7b",
+        "name": "Mistral 7B",
+        "engine": "vllm",
+        "basis": "aggregate",
+        "source": "A benchmark",
+    }
+    Throughput.objects.create(gpu=gpu, low=rate, high=rate, **known | more)
+
+
+def test_a_million_tokens_are_priced_by_the_speed_that_is_known_with_its_source(ops: Client) -> None:
+    account()
+    offer(price_per_gpu_hour=Decimal("0.36"))
+    offer(2, gpu="T4", price_per_gpu_hour=Decimal("0.40"))
+    publish("RTX 4090", 80.0, basis="single_stream", source_url="https://example.com/speed")
+    page = text(ops, URL, model="mistral-7b")
+    # 0.36 USD an hour over 80 x 3600 tokens; of the T4 nothing is known.
+    assert "</span> 1.25</td>" in page and "of one stream, so at most this" in page
+    assert '<a href="https://example.com/speed">A benchmark, vllm</a>' in page
+    assert page.count("1.25</td>") == 1
+    rented = lease(Account.objects.get())
+    deployment("ours", name="Ours", model="mistral-7b", lease=rented, tokens_per_second=400.0)
+    page = text(ops, URL, model="mistral-7b")
+    assert "our deployment Ours" in page and "0.25</td>" in page and "so at most" not in page
+    assert "M tokens" not in text(ops, URL, model="nobody-knows-it") and "M tokens" not in text(ops, URL)
+
+
+def test_a_speed_of_several_gpus_is_divided_by_them(ops: Client) -> None:
+    account()
+    offer(price_per_gpu_hour=Decimal("0.36"))
+    publish("RTX 4090", 400.0, gpu_count=4)
+    assert "1.00</td>" in text(ops, URL, model="mistral-7b")
+
+
+def test_what_has_no_price_of_now_saves_nothing_and_is_said_to_be_old(ops: Client) -> None:
+    where = account()
+    lease(where)
+    offer(price_per_gpu_hour=Decimal("0.10"))
+    assert "saves $219 a month" in text(ops, URL)
+    read(where, timedelta(hours=9))
+    page = text(ops, URL)
+    assert "saves" not in page and "price is old" in page
+    assert "RunPod’s prices are from" in page and "may no longer hold" in page
+    assert shown(ops, cheaper="on") == []
 
 
 def test_the_page_takes_as_many_statements_for_many_offers_as_for_few(ops: Client) -> None:
