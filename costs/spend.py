@@ -142,7 +142,7 @@ def read(since: date, until: date, fine: bool = True) -> Known:
     return Known(since, until, spend_lines(since, until, usage, fine), usage, Names())
 
 
-SUMS = ("requests", "unpriced", "unknown_usage", "cost")
+SUMS = ("requests", "unpriced", "unknown_usage", "cost", "told", "told_otherwise", "told_cost", "told_ours")
 
 
 def usage_rows(since: date, until: date, fine: bool = True) -> list[dict[str, Any]]:

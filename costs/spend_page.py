@@ -20,6 +20,7 @@ from costs.spend import ZERO, Known, Spend, read
 from costs.spend_rows import (
     Bills,
     ProviderRow,
+    Told,
     Unknown,
     UserRow,
     between,
@@ -30,6 +31,7 @@ from costs.spend_rows import (
     months_since,
     part,
     provider_name,
+    told_rows,
     unknown_rows,
     user_rows,
 )
@@ -237,6 +239,14 @@ class SpendPage:
     @property
     def unknown_usage(self) -> int:
         return sum(row.unknown_usage for row in self.unknowns)
+
+    @cached_property
+    def told(self) -> list[Told]:
+        return told_rows(self.known.usage)
+
+    @property
+    def told_together(self) -> Told | None:
+        return sum(self.told[1:], self.told[0]) if self.told else None
 
     @cached_property
     def feeds(self) -> list[Feed]:

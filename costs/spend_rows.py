@@ -224,6 +224,33 @@ def key_of(who: Any, by: str, names: Mapping[int, str]) -> str:
     return names.get(who.application_id, "") if by == "application" else str(getattr(who, by))
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Requests of one model whose cost who reported them (LiteLLM, a tracer) has reckoned too; amounts in USD."""
+
+    provider: str
+    model: str
+    requests: int
+    otherwise: int  # of those, how many differ by more than a percent
+    theirs: Decimal
+    ours: Decimal
+
+    @property
+    def name(self) -> str:
+        return provider_name(self.provider)
+
+    @property
+    def difference(self) -> Decimal:
+        """What they say more than we do."""
+        return self.theirs - self.ours
+
+    def __add__(self, other: Told) -> Told:
+        return Told(
+            self.provider, self.model, self.requests + other.requests, self.otherwise + other.otherwise,
+            self.theirs + other.theirs, self.ours + other.ours,
+        )  # fmt: skip
+
+
 WHY = {
     "idle": lambda: _("Hours of our machines without a request"),
     "entered": lambda: _("Entered charges"),
@@ -251,6 +278,19 @@ def unknown_rows(usage: Iterable[Mapping[str, Any]]) -> list[Unknown]:
             counted[2] += sum(row[name] for name in ("uncached_input", "output")) if row["unpriced"] else 0
     rows = [Unknown(provider, model, *counted) for (provider, model), counted in sums.items()]
     return sorted(rows, key=lambda row: (-row.unpriced, -row.unknown_usage))
+
+
+def told_rows(usage: Iterable[Mapping[str, Any]]) -> list[Told]:
+    """By provider and model, what differs most first."""
+    rows: dict[tuple[str, str], Told] = {}
+    for row in usage:
+        if row["told"]:
+            one = Told(
+                row["provider"], row["model"], row["told"], row["told_otherwise"], row["told_cost"], row["told_ours"]
+            )
+            key = (one.provider, one.model)
+            rows[key] = rows[key] + one if key in rows else one
+    return sorted(rows.values(), key=lambda row: (-abs(row.difference), -row.requests, row.model))
 
 
 def final_on(provider: str, days: Days) -> date | None:

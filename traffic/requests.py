@@ -10,10 +10,12 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Exists, OuterRef, Q, Sum
+from django.db.models import Exists, F, Func, OuterRef, Q, Sum
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from providers.rest.errors import ApiError
@@ -71,6 +73,7 @@ class Wanted:
     outcomes: Sequence[str] = ()
     unpriced: bool = False
     unknown_usage: bool = False
+    told_otherwise: bool = False  # who reported them says another cost than we do
     rated: bool = False
     applications: Sequence[int] | None = None
     since: date | None = None  # the first day of UTC, and the day after the last
@@ -87,7 +90,7 @@ class Wanted:
     @property
     def exact(self) -> bool:
         """Whether the rollups count just the requests that pass, not only at most as many."""
-        return not (self.outcomes or self.rated or (self.unpriced and self.unknown_usage))
+        return not (self.outcomes or self.rated or (self.unpriced + self.unknown_usage + self.told_otherwise > 1))
 
     def of(self, requests: RequestQuerySet) -> RequestQuerySet:
         """Those of `requests` that are wanted."""
@@ -98,6 +101,11 @@ class Wanted:
             found = found.filter(cost=None, cost_reason__in=UNPRICED)
         if self.unknown_usage:
             found = found.filter(uncached_input=None)
+        if self.told_otherwise:
+            apart = Func(F("reported_cost") - F("cost"), function="abs")
+            larger = Greatest("reported_cost", "cost")
+            found = found.exclude(reported_cost=None).exclude(cost=None)
+            found = found.alias(apart=apart).filter(apart__gt=larger * Decimal("0.01"))
         if self.rated:
             found = found.filter(Exists(Rating.objects.filter(request_id=OuterRef("id"))))
         return found
@@ -107,6 +115,7 @@ class Wanted:
         needed = ["requests"]
         needed += ["unpriced"] if self.unpriced else []
         needed += ["unknown_usage"] if self.unknown_usage else []
+        needed += ["told_otherwise"] if self.told_otherwise else []
         needed += ["errors"] if self.outcomes and set(self.outcomes) <= FAILED else []
         rows = (
             UsageDay.objects.filter(day__gte=first, day__lt=end, **self.visible_filters().lookups())

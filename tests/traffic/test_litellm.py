@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -11,7 +12,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from providers.models import TokenPrice
+from tests.providers.people import in_role
+from tests.traffic.test_store import assert_rollups_exact
 from traffic.keys import callers, create_key
+from traffic.requests import Wanted, newest
 from traffic.services import forget
 
 START = (timezone.now() - timedelta(minutes=5)).timestamp()
@@ -84,3 +89,61 @@ def test_the_same_batch_twice_changes_nothing(key: str) -> None:
 
 def test_no_json_is_400(key: str) -> None:
     assert send(key, "{broken").status_code == 400
+
+
+def claude(number: int, **given: Any) -> dict[str, Any]:
+    """176 uncached, 1,024 read and 300 output tokens cost 0.0053352 by the price of these tests."""
+    return event(number, custom_llm_provider="anthropic", model="claude-test", **given)
+
+
+def test_its_own_cost_is_kept_beside_ours_and_summed_where_both_are_known(
+    key: str, price: TokenPrice, conn: psycopg.Connection
+) -> None:
+    given = [claude(1, response_cost=0.0053352), claude(2, response_cost=0.009), claude(3, response_cost=0), event(4)]
+    for _ in range(2):
+        send(key, json.dumps(given))
+    told = Decimal("0.0143352"), Decimal("0.0106704")
+    for table in ("traffic_usage_hour", "traffic_usage_day"):
+        sums = conn.execute(
+            f"SELECT sum(told), sum(told_otherwise), sum(told_cost), sum(told_ours) FROM {table}"
+        ).fetchone()
+        assert sums == (2, 1, *told)
+    page = newest(Wanted(told_otherwise=True), retention_days=400).requests
+    assert [(row.reported_cost, row.cost) for row in page] == [(Decimal("0.009"), Decimal("0.0053352"))]
+    assert_rollups_exact(conn)
+
+
+def test_the_difference_is_a_figure_of_spend_with_a_link_to_what_differs(key: str, price: TokenPrice) -> None:
+    manager = in_role("manager")
+    send(key, json.dumps(claude(2, response_cost=0)))
+    assert "No request came with a cost of its own" in manager.get("/spend/").content.decode()
+    send(key, json.dumps([claude(1, response_cost=0.009)]))
+    page = manager.get("/spend/").content.decode()
+    assert "1 request came with another cost than ours" in page
+    link = "?model=claude-test&amp;told_otherwise=1"
+    assert link in page
+    listed = manager.get("/requests/" + link.replace("&amp;", "&")).content.decode()
+    assert "claude-test" in listed
+
+
+def test_tries_that_failed_are_calls_of_their_own_however_often_they_are_sent(
+    key: str, conn: psycopg.Connection
+) -> None:
+    failed: dict[str, Any] = {
+        "status": "failure", "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "response_cost": 0,
+        "error_information": {"error_code": "429", "error_class": "RateLimitError"}, "litellm_call_id": "call-1",
+    }  # fmt: skip
+    tries = [event(8, id="call-1", startTime=START - 9, endTime=START - 8, **failed),
+             event(9, id="call-1", startTime=START - 5, endTime=START - 4, **failed), event(1)]  # fmt: skip
+    assert send(key, json.dumps(tries)).json()["accepted"] == 3
+    assert send(key, json.dumps(tries[::-1])).json() == {"accepted": 0, "duplicates": 3, "rejected": []}
+    found = conn.execute("SELECT outcome, output FROM traffic_request ORDER BY started_at").fetchall()
+    assert found == [("error", None), ("error", None), ("ok", 300)]
+
+
+def test_who_asked_is_kept_as_a_hash_alone(key: str, conn: psycopg.Connection) -> None:
+    who = {"user_api_key_user_email": "someone@example.org", "user_api_key_end_user_id": "u1", "usage_object": None}
+    send(key, json.dumps(event(end_user="user-17", metadata=who)))
+    (raw, hashed) = conn.execute("SELECT raw::text, user_hash FROM traffic_request").fetchone() or ("", None)
+    assert "someone" not in raw and "user-17" not in raw and "u1" not in raw
+    assert hashed is not None

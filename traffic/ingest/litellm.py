@@ -19,7 +19,7 @@ from traffic.access import authenticate
 from traffic.ingest.body import read_body
 from traffic.ingest.native import Directory, Rejected
 from traffic.ingest.otlp.names import PROVIDERS
-from traffic.ingest.rows import RequestRow, Tokens
+from traffic.ingest.rows import RequestRow, Tokens, usd_of
 from traffic.keys import Caller
 from traffic.services import directory, store
 
@@ -79,8 +79,11 @@ def row_of(event: Any, caller: Caller, known: Directory, now: datetime) -> Reque
     first = moment(event.get("completionStartTime")) if event.get("stream") else None
     failed = event.get("status") == "failure"
     error = event.get("error_information") or {}
+    name = text(event.get("litellm_call_id"), 150) or text(event.get("id"), 150)
+    if failed or not name:  # a failure and the try after it have one name; each asked a vendor
+        name = f"{name or ''}:{started_at.timestamp()}"
     return RequestRow(
-        external_id=text(event.get("litellm_call_id")) or text(event.get("id")) or f"{started_at.timestamp()}",
+        external_id=name,
         started_at=started_at,
         provider=provider_of(event),
         model=text(event.get("model")) or "unknown",
@@ -96,6 +99,7 @@ def row_of(event: Any, caller: Caller, known: Directory, now: datetime) -> Reque
         # An answer from LiteLLM's own cache cost nothing: no vendor was asked.
         tokens=Tokens() if cached else None if failed and not event.get("total_tokens") else tokens_of(event),
         user=text(event.get("end_user")),
+        reported_cost=None if cached else usd_of(event.get("response_cost")),
         raw=facts_of(event),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 
@@ -48,8 +49,23 @@ class RequestRow:
     answer: str | None = None
     # (child, parent) by external id: spans whose parent, if it turns out to be a call of the same model, is this call.
     links: tuple[tuple[str, str], ...] = ()
+    reported_cost: Decimal | None = None  # USD, as who reports the call reckons it; never our figure
     import_id: int | None = None  # the file that brought it, until another way in reports it too
     key_id: int | None = None  # the key that it came with, for quotas
     # The gateway takes out and hashes before it spools: then `user` is None and this is its hash.
     clean: bool = False
     user_hash: uuid.UUID | None = None
+
+
+MOST_USD = 1_000_000  # of one request; more is no cost of one
+
+
+def usd_of(value: Any) -> Decimal | None:
+    """A cost in USD that came as a number or as text; None for zero, which tools say where they do not know."""
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and 0 < amount < MOST_USD else None

@@ -45,6 +45,7 @@ COLUMNS = {
     "route": "text",
     "raw": "jsonb",
     "import_id": "bigint",
+    "reported_cost": "numeric(20, 12)",
 }
 
 MAKE_STAGE = (
@@ -95,6 +96,7 @@ FILLED = (
     "ttft_ms",
     "route",
     "raw",
+    "reported_cost",
 )
 COSTED = ("cost", "cost_reason", "price_id", "discount_id")
 
@@ -134,7 +136,7 @@ def _news() -> str:
 _READ = (
     "started_at", "application_id", "deployment_id", "provider", "model", "task", "outcome", "latency_ms", "ttft_ms",
     "batch", "uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning", "cost",
-    "cost_reason", "streamed",
+    "cost_reason", "streamed", "reported_cost",
 )  # fmt: skip
 
 KEY = ("application_id", "deployment_id", "provider", "model", "task")
@@ -142,6 +144,9 @@ KEY = ("application_id", "deployment_id", "provider", "model", "task")
 # Each sum as an expression over one request; whole microseconds, because sums of floats depend on their order.
 _GENERATING = "latency_ms - CASE WHEN streamed THEN coalesce(ttft_ms, 0) ELSE 0 END"
 _GENERATES = f"output > 0 AND outcome = 'ok' AND {_GENERATING} > 0"
+# Who reports a call may say what it cost; it is held against ours where both are known. A percent is rounding.
+_TOLD = "reported_cost IS NOT NULL AND cost IS NOT NULL"
+TOLD_OTHERWISE = f"{_TOLD} AND abs(reported_cost - cost) > 0.01 * greatest(reported_cost, cost)"
 SUMS = {
     "requests": "1",
     "errors": "(outcome IN ('error', 'timeout'))::int",
@@ -155,6 +160,10 @@ SUMS = {
     "timed": "(latency_ms IS NOT NULL)::int",
     "generated": f"CASE WHEN {_GENERATES} THEN output ELSE 0 END",
     "generating_us": f"CASE WHEN {_GENERATES} THEN round(({_GENERATING}) * 1000) ELSE 0 END::bigint",
+    "told": f"({_TOLD})::int",
+    "told_otherwise": f"({TOLD_OTHERWISE})::int",
+    "told_cost": f"CASE WHEN {_TOLD} THEN reported_cost ELSE 0 END",
+    "told_ours": f"CASE WHEN {_TOLD} THEN cost ELSE 0 END",
 }
 
 PERIODS = {"hour": "date_trunc('hour', started_at, 'UTC')", "day": "(started_at AT TIME ZONE 'UTC')::date"}

@@ -153,7 +153,8 @@ def merge_twins(staged: Iterable[Staged]) -> list[Staged]:
     return sorted(by_id.values(), key=lambda item: item.id.int)
 
 
-FILLED = ("http_status", "error_type", "latency_ms", "ttft_ms", "user", "route", "raw", "prompt", "answer")
+FILLED = ("http_status", "error_type", "latency_ms", "ttft_ms", "user", "route", "raw", "prompt", "answer",
+          "reported_cost")  # fmt: skip
 
 
 def fill(twin: Staged, item: Staged) -> None:
@@ -283,6 +284,7 @@ def line(number: int, item: Staged, received: str) -> str:
         word(row.route),
         None if row.raw is None else raw_text(item).replace("\\", "\\\\"),  # JSON has nothing else to escape
         row.import_id,
+        None if row.reported_cost is None else f"{row.reported_cost:f}",
     )
     return "\t".join(["\\N" if value is None else str(value) for value in values]) + "\n"
 

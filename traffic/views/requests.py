@@ -50,7 +50,7 @@ def request_list(request: HttpRequest) -> HttpResponse:
     day = usage(Period(now - timedelta(days=1), now + timedelta(hours=1)), "", wanted.visible_filters())
     first_page = "cursor" not in request.GET
     money = request.user.has_perm(FIGURES)
-    no_filters = ("cursor", "live") if money else ("cursor", "live", "unpriced")
+    no_filters = ("cursor", "live") if money else ("cursor", "live", "unpriced", "told_otherwise")
     context = {
         "money": money,
         "rows": requests_page.rows(page.requests, requests.ratings_of(page.requests)),
@@ -81,6 +81,7 @@ def _wanted(request: HttpRequest) -> Wanted:
         outcomes=known,
         unpriced="unpriced" in query and request.user.has_perm(FIGURES),
         unknown_usage="unknown_usage" in query,
+        told_otherwise="told_otherwise" in query and request.user.has_perm(FIGURES),
         rated="rated" in query,
         applications=requests.applications_of(request.user),
         since=_day(query.get("from", "")),
@@ -130,7 +131,9 @@ def _fields(request: HttpRequest, wanted: Wanted) -> dict[str, Any]:
         "provider": _("Provider"), "model": _("Model"), "deployment": _("Deployment"), "application": _("Application"),
         "task": _("Task"), "outcome": _("Outcome"),
     }  # fmt: skip
-    flags = {"unpriced": _("no price")} if request.user.has_perm(FIGURES) else {}
+    flags = (
+        {"unpriced": _("no price"), "told_otherwise": _("other cost told")} if request.user.has_perm(FIGURES) else {}
+    )
     flags |= {"unknown_usage": _("usage unknown"), "rated": _("rated")}
     return {
         "selects": [

@@ -49,6 +49,7 @@ TTFT_S = (
 )  # fmt: skip
 FIRST_TOKEN = ("gen_ai.content.completion.chunk", "First Token Stream Event", "llm.content.completion.chunk")
 STREAMED = ("gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming", "litellm.request.streaming")
+COST = ("gen_ai.usage.cost", "gen_ai.cost.total_cost", "litellm.cost.total", "llm.cost.total")
 FINISH = (
     "gen_ai.response.finish_reasons", "gen_ai.response.finish_reason", "llm.finish_reason",
     "llm.response.finish_reason", "anthropic.message.stop_reason", "gen_ai.completion.0.finish_reason",

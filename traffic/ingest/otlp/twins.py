@@ -97,7 +97,8 @@ def same_count(one: int | None, other: int | None) -> bool:
     return one is None or other is None or abs(one - other) <= 1
 
 
-FILLED = ("tokens", "response_id", "http_status", "error_type", "ttft_ms", "user", "deployment_id", "raw")
+FILLED = ("tokens", "response_id", "http_status", "error_type", "ttft_ms", "user", "deployment_id", "raw",
+          "reported_cost")  # fmt: skip
 
 
 def merged(pairs: Iterable[tuple[Span, RequestRow]]) -> RequestRow:
