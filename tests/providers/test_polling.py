@@ -21,7 +21,7 @@ from providers.encryption import encrypt
 from providers.freshness import account_now
 from providers.models import Account, Balance, Feed, Lease, LeaseSpan, Offer, OfferDay, VendorCost, VendorUsage
 from providers.polling import due
-from providers.polling.services import poll, record_failure, try_account
+from providers.polling.services import poll, record_failure, try_account, window_start
 from providers.polling.store import store_leases
 from providers.sandbox.testing import SECRETS, Sandbox, running_sandbox
 from providers.services import poll_soon
@@ -74,6 +74,15 @@ def test_a_claude_account_brings_usage_and_bill(db: Any, sandbox: Sandbox) -> No
     assert VendorUsage.objects.get().requests == 3
     assert sum(VendorCost.objects.values_list("amount", flat=True)) == Decimal("0.75")
     assert Feed.objects.get(kind="costs").complete_until is not None
+
+
+@pytest.mark.parametrize(("kind", "feed", "days"), [("anthropic", "costs", 30), ("runpod", "costs", 2)])
+def test_what_a_vendor_still_revises_is_read_again(sandbox: Sandbox, kind: str, feed: str, days: int) -> None:
+    read = Feed(kind=feed, every_s=900, last_success_at=NOW, complete_until=NOW - timedelta(hours=4))
+    start = window_start(read, connect(kind, sandbox.config(kind)), NOW)
+    assert start == (NOW - timedelta(days=days)).replace(hour=0)
+    never = Feed(kind=feed, every_s=900)
+    assert NOW - window_start(never, connect(kind, sandbox.config(kind)), NOW) >= timedelta(days=365)
 
 
 def test_the_same_answers_twice_change_nothing(db: Any, sandbox: Sandbox) -> None:
