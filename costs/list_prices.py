@@ -1,14 +1,15 @@
-"""List prices of some models, by day: what a class of tokens is worth beside the others."""
+"""Prices of some models, by day, contracts' discounts taken off: what a class of tokens is worth beside the others."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 
 from costs.token_gaps import CLASSES
+from providers.discounts import Discounts
 from providers.models import TokenPrice
 from providers.pricing import DATED
 
@@ -25,6 +26,7 @@ class ListPrices:
     """Versions by provider and plain name, newest first."""
 
     versions: dict[tuple[str, str], list[TokenPrice]]
+    discounts: Discounts = field(default_factory=lambda: Discounts([]))
 
     @classmethod
     def of(cls, models: Iterable[str]) -> ListPrices:
@@ -32,12 +34,13 @@ class ListPrices:
         found: dict[tuple[str, str], list[TokenPrice]] = defaultdict(list)
         for price in TokenPrice.objects.filter(model__in=names).order_by("-starts_at") if names else ():
             found[price.provider, price.model].append(price)
-        return cls(dict(found))
+        return cls(dict(found), Discounts.load() if found else Discounts([]))
 
     def at(self, provider: str, model: str, day: date) -> TokenPrice | None:
-        """The price in force at the end of a day."""
+        """The price in force at the end of a day, as it is paid."""
         versions = self.versions.get((provider, model)) or self.versions.get((provider, plain(model))) or ()
-        return next((price for price in versions if price.starts_at.date() <= day), None)
+        listed = next((price for price in versions if price.starts_at.date() <= day), None)
+        return None if listed is None else self.discounts.paid(listed, day)
 
 
 def list_rates(price: TokenPrice | None) -> dict[str, Fraction]:

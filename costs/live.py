@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from django.db.models import BooleanField, ExpressionWrapper, Max, Min, Q, Sum
@@ -13,6 +14,7 @@ from django.db.models import BooleanField, ExpressionWrapper, Max, Min, Q, Sum
 from costs import sheets
 from costs.breakeven import Inputs, Mix, PriceList, Prompts, SelfHost, TokenPrices, Usage, measured_mix
 from costs.models import Category, Charge, PriceSheet, Provenance
+from providers.discounts import Discounts
 from providers.models import Deployment, Lease, Offer, TokenPrice
 from providers.pricing import DATED
 from traffic.filters import Filters
@@ -74,10 +76,14 @@ def peak(busiest: Decimal | None, total: Decimal | None, days: Decimal) -> Decim
 
 
 class BookPrices:
-    """Today's price list as the break-even engine reads prices."""
+    """Today's prices as the break-even engine reads them: what is paid, contracts' discounts taken off."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
+
+    @cached_property
+    def discounts(self) -> Discounts:
+        return Discounts.load()
 
     def token_prices(self, model: str) -> TokenPrices | None:
         """Prices in force now; a vendor's own beats a reseller's of the same model."""
@@ -90,7 +96,8 @@ class BookPrices:
         rows = TokenPrice.objects.filter(model__in=names, starts_at__lte=self.now).order_by(
             "provider", "model", "-starts_at"
         )
-        newest = rows.distinct("provider", "model")
+        today = self.now.astimezone(UTC).date()
+        newest = [self.discounts.paid(row, today) for row in rows.distinct("provider", "model")]
         return sorted(newest, key=lambda row: row.provider not in ("anthropic", "openai"))
 
     def by_model(self, models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], TokenPrice]:

@@ -146,6 +146,8 @@ ACCESS: dict[str, Access] = {
     "traffic:prices": page(FIGURES),
     "traffic:price-add": form(OPS),
     "traffic:price-undo": action(OPS),
+    "traffic:discounts": form(OPS, readers=FIGURES),
+    "traffic:discount-do": action(OPS),
     "traffic:repricings": form(OPS, readers=FIGURES),
     "traffic:repricing": page(FIGURES),
     "traffic:repricing-do": action(OPS),

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import IntegrityError, transaction
 
 from providers import uptime
 from providers.heartbeats import due_after
-from providers.models import Account, Deployment, Feed, Heartbeat, Maintenance, OfferWatch, StatusPage, TokenPrice
+from providers.models import (
+    Account,
+    Deployment,
+    Discount,
+    Feed,
+    Heartbeat,
+    Maintenance,
+    OfferWatch,
+    StatusPage,
+    TokenPrice,
+)
 from providers.polling.due import ensure_feeds
 
 
@@ -100,6 +110,27 @@ def add_price(*, price: TokenPrice, person: AbstractBaseUser, now: datetime) -> 
     price.entered_by_id, price.seen_at = person.pk, now
     price.save(force_insert=True)
     return price
+
+
+def add_discount(*, discount: Discount, person: AbstractBaseUser | AnonymousUser, now: datetime) -> Discount:
+    """Store a contract's discount as entered by a person; those that stand are never touched."""
+    discount.entered_by_id, discount.entered_at = person.pk, now
+    discount.save(force_insert=True)
+    return discount
+
+
+def withdraw_discount(*, discount: Discount, now: datetime) -> None:
+    """It holds no more for what comes; requests that were costed with it keep naming it."""
+    Discount.objects.filter(pk=discount.pk, withdrawn_at=None).update(withdrawn_at=now)
+
+
+def restore_discount(*, discount: Discount) -> bool:
+    """Undo of the withdrawal; False where another holds on some of its days by now."""
+    others = Discount.objects.overlapping(discount.provider, discount.model, discount.starts_on, discount.ends_on)
+    if others.exclude(pk=discount.pk).exists():
+        return False
+    Discount.objects.filter(pk=discount.pk).update(withdrawn_at=None)
+    return True
 
 
 def delete_for_now(*, thing: Heartbeat | OfferWatch | StatusPage, now: datetime) -> None:

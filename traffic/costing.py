@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from django.utils.translation import gettext_lazy as _
 
-from providers.models import TokenPrice
+from providers.discounts import factor
+from providers.models import Discount, TokenPrice
 from providers.pricing import COST_STEP, MILLION
 from traffic.models import Request
 
@@ -23,24 +24,33 @@ CLASSES = (
 
 @dataclass(frozen=True, slots=True)
 class CostLine:
-    """One token class: how many, USD per million of them, and the product; None is unknown."""
+    """One token class: how many, USD per million of them, and the product; None is unknown.
+
+    `listed` is the list's rate where a contract has one of its own, which is then `rate`.
+    """
 
     name: str
     label: str
     tokens: int | None
     rate: Decimal | None
     amount: Decimal | None
+    listed: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """The lines, what batch does to their sum, and the total; `long` says that the rates are those of long prompts."""
+    """The lines, what batch and a contract's percentage do to their sum, and the total that is paid.
+
+    `long` says that the rates are those of long prompts; `listed` is the total at list price, None without a discount.
+    """
 
     lines: Sequence[CostLine]
     long: bool
     subtotal: Decimal | None
     batch_factor: Decimal | None
     total: Decimal | None
+    discount: Discount | None = None
+    listed: Decimal | None = None
 
     @property
     def exact(self) -> str:
@@ -55,7 +65,9 @@ class Arithmetic:
             return ""
         parts = " + ".join(f"{line.tokens:,} × {plain(line.rate or Decimal(0))}" for line in counted)
         batch = "" if self.batch_factor is None else f" × {plain(self.batch_factor)}"
-        return f"({parts}){batch} ÷ 1,000,000"
+        left = factor(self.discount) if self.discount is not None else None
+        off = "" if left is None else f" × {plain(left)}"
+        return f"({parts}){batch}{off} ÷ 1,000,000"
 
 
 def plain(number: Decimal) -> str:
@@ -63,26 +75,56 @@ def plain(number: Decimal) -> str:
     return f"{number.normalize():f}"
 
 
-def arithmetic(request: Request, price: TokenPrice | None) -> Arithmetic:
-    """The cost of a request at the price version that it was costed with, None where none is known."""
+def arithmetic(request: Request, price: TokenPrice | None, discount: Discount | None = None) -> Arithmetic:
+    """The cost of a request at the price version and discount that it was costed with, None where none is known."""
     prompt = sum(getattr(request, name) or 0 for name, _label in CLASSES[:4])
     long = price is not None and price.over_tokens is not None and prompt > price.over_tokens
     prefix = "over_" if long else ""
-    lines = [
-        cost_line(name, str(label), getattr(request, name), getattr(price, f"{prefix}{name}", None))
-        for name, label in CLASSES
-    ]
-    amounts = [line.amount for line in lines]
-    subtotal = None if None in amounts else sum((amount for amount in amounts if amount), Decimal(0))
-    factor = price.batch_factor if price is not None and request.batch else None
-    total = None if subtotal is None else (subtotal * factor if factor is not None else subtotal).quantize(COST_STEP)
-    return Arithmetic(lines, long, subtotal, factor, None if request.batch and factor is None else total)
+    lines = []
+    for name, label in CLASSES:
+        listed = getattr(price, f"{prefix}{name}", None)
+        own = getattr(discount, name, None)
+        lines.append(cost_line(name, str(label), getattr(request, name), listed, own))
+    batch = price.batch_factor if price is not None and request.batch else None
+    known = not request.batch or batch is not None
+    left = factor(discount) if discount is not None else None
+    subtotal = added(line.amount for line in lines)
+    at_list = added(amount_of(line.tokens, line.rate if line.listed is None else line.listed) for line in lines)
+    return Arithmetic(
+        lines, long, subtotal, batch, product(subtotal, batch, left) if known else None, discount,
+        product(at_list, batch) if known and discount is not None else None,
+    )  # fmt: skip
 
 
-def cost_line(name: str, label: str, tokens: int | None, rate: Decimal | None) -> CostLine:
+def added(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    """Their sum; unknown where one of them is."""
+    total = Decimal(0)
+    for amount in amounts:
+        if amount is None:
+            return None
+        total += amount
+    return total
+
+
+def product(amount: Decimal | None, *factors: Decimal | None) -> Decimal | None:
+    """At the precision that is stored; a factor of None changes nothing."""
+    if amount is None:
+        return None
+    for one in factors:
+        amount = amount if one is None else amount * one
+    return amount.quantize(COST_STEP)
+
+
+def amount_of(tokens: int | None, rate: Decimal | None) -> Decimal | None:
     """No tokens cost nothing, also at a rate that is not known."""
     if tokens == 0:
-        amount: Decimal | None = Decimal(0)
-    else:
-        amount = None if tokens is None or rate is None else tokens * rate / MILLION
-    return CostLine(name, label, tokens, rate, amount)
+        return Decimal(0)
+    return None if tokens is None or rate is None else tokens * rate / MILLION
+
+
+def cost_line(
+    name: str, label: str, tokens: int | None, listed: Decimal | None, own: Decimal | None = None
+) -> CostLine:
+    """A contract's own rate takes the place of the list's."""
+    rate = listed if own is None else own
+    return CostLine(name, label, tokens, rate, amount_of(tokens, rate), None if own is None else listed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from traffic.views import prices
+from traffic.views import discounts, prices
 from traffic.views.applications import application_add, application_edit, application_list, application_try
 from traffic.views.imports import import_detail, import_do, import_list
 from traffic.views.keys import key_add, key_edit, key_list, key_revoke, key_rotate
@@ -38,6 +38,8 @@ urlpatterns = [
     path("settings/prices/", prices.prices, name="prices"),
     path("settings/prices/add/", prices.add, name="price-add"),
     path("settings/prices/<int:pk>/undo/", prices.undo, name="price-undo"),
+    path("settings/discounts/", discounts.discounts, name="discounts"),
+    path("settings/discounts/<int:pk>/<slug:act>/", discounts.discount_do, name="discount-do"),
     path("settings/repricings/", repricing_list, name="repricings"),
     path("settings/repricings/<int:pk>/", repricing_detail, name="repricing"),
     path("settings/repricings/<int:pk>/<slug:act>/", repricing_do, name="repricing-do"),

@@ -29,6 +29,7 @@ PLACES = (
     ),
     (_("Routes"), _("which request goes where"), "/settings/routes/", "traffic.view_route"),
     (_("Prices"), _("list prices with their source"), "/settings/prices/", "providers.view_tokenprice"),
+    (_("Discounts"), _("what contracts take off the list price"), "/settings/discounts/", "providers.view_discount"),
     (_("Alert rules"), _("what to watch and whom to tell"), "/alerts/rules/", "alerts.view_alert"),
     (_("Channels"), _("programs, chats and pagers that are told"), "/alerts/channels/", "alerts.view_alert"),
     (_("Alerts to you"), _("quiet hours, digest, your time zone"), "/alerts/preferences/", None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from providers.forms.accounts import AccountForm
 from providers.forms.deployments import DeploymentForm, MaintenanceForm
+from providers.forms.discounts import DiscountForm
 from providers.forms.heartbeats import HeartbeatForm
 from providers.forms.offers import OfferForm, OfferWatchForm
 from providers.forms.outages import OutageForm
@@ -13,6 +14,7 @@ from providers.forms.status_pages import StatusPageForm
 __all__ = [
     "AccountForm",
     "DeploymentForm",
+    "DiscountForm",
     "HeartbeatForm",
     "MaintenanceForm",
     "OfferForm",

@@ -20,6 +20,7 @@ from providers.encryption import encrypt
 from providers.models import (
     Account,
     Deployment,
+    Discount,
     Heartbeat,
     Lease,
     Maintenance,
@@ -126,6 +127,11 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
         provider="anthropic", model="claude-sample", starts_at=request.started_at, uncached_input=1, output=5,
         source="a page", seen_at=request.started_at, entered_by=owner,
     )  # fmt: skip
+    discount = Discount.objects.create(
+        account=Account.objects.get(slug="ours"), starts_on=request.day, percent=10, source="a contract",
+        entered_at=request.started_at,
+    )  # fmt: skip
+    found["traffic:discount-do"] = {"pk": discount.pk, "act": "take-back"}
     found["traffic:price-undo"] = {"pk": price.pk}
     found |= {"traffic:repricing": {"pk": repricing.pk}, "traffic:repricing-do": {"pk": repricing.pk, "act": "start"}}
     found |= {f"traffic:{name}": {"slug": route.slug} for name in ("route", "route-switch", "route-move")}

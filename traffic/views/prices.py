@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from providers import services
 from providers.audit_log import log
+from providers.discounts import Discounts, paid
 from providers.forms import PriceForm
 from providers.models import PROVIDER_NAMES, TokenPrice
 from providers.nearest import nearest
@@ -100,10 +101,14 @@ def model_page(request: HttpRequest, wanted: Wanted, form: PriceForm | None, sta
     may_add = request.user.has_perm("providers.add_tokenprice")
     versions = list(TokenPrice.objects.of(wanted.provider, wanted.model).select_related("entered_by"))
     like = start_of(wanted, versions) if may_add else None
+    current = next((version for version in versions if version.starts_at <= now), None)
+    discount = Discounts.load().at(wanted.provider, wanted.model, now.astimezone(UTC).date()) if current else None
     context = {
         "wanted": wanted,
         "versions": versions,
-        "current": next((version for version in versions if version.starts_at <= now), None),
+        "discount": discount,
+        "paid": paid(current, discount) if current and discount else None,
+        "current": current,
         "like": like if like and not versions else None,
         "form": form or (PriceForm(initial=initial(wanted, like, now)) if may_add else None),
         "providers": PROVIDER_NAMES.items(),

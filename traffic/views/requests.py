@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from providers.models import PROVIDER_NAMES, Deployment, TokenPrice
+from providers.models import PROVIDER_NAMES, Deployment, Discount, TokenPrice
 from providers.rest.errors import ApiError
 from providers.rest.periods import Period
 from traffic import requests, requests_page
@@ -181,6 +181,13 @@ def _open(request: HttpRequest, identifier: uuid.UUID) -> Request:
     return found
 
 
+def discount_of(found: Request) -> Discount | None:
+    """The contract that it was costed with, also one that was taken back since."""
+    if found.discount_id is None:
+        return None
+    return Discount.objects.select_related("account").filter(pk=found.discount_id).first()
+
+
 def _detail(request: HttpRequest, found: Request, form: RatingForm | None = None) -> dict[str, Any]:
     money = request.user.has_perm(FIGURES)
     price = TokenPrice.objects.filter(pk=found.price_id).first() if found.price_id and money else None
@@ -194,7 +201,7 @@ def _detail(request: HttpRequest, found: Request, form: RatingForm | None = None
         "money": money,
         "row": requests_page.row(found, given),
         "price": price,
-        "sum": arithmetic(found, price),
+        "sum": arithmetic(found, price, discount_of(found) if money else None),
         "timeline": requests_page.timeline(found),
         "tries": requests_page.tries(found.raw),
         "raw": json.dumps(raw, indent=2, ensure_ascii=False) if raw else "",
