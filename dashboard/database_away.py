@@ -11,8 +11,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
+from traffic.ingest.patience import INTAKE_S, PAGE_S, patience
+
 RETRY_AFTER_S = 2
 AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg_pool.PoolTimeout)
+# Where programs send what must not be lost, and wait for few seconds.
+INTAKE = ("/v1/", "/ingest/", "/api/v1/requests", "/api/v1/feedback")
 
 
 class DatabaseAwayMiddleware:
@@ -20,7 +24,8 @@ class DatabaseAwayMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        with patience(INTAKE_S if request.path.startswith(INTAKE) else PAGE_S):
+            return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         return away(request) if isinstance(error, AWAY) else None

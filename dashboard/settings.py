@@ -8,6 +8,7 @@ import dj_database_url
 import django_stubs_ext
 
 from dashboard.environment import Environment, data_dir, email_settings
+from traffic.ingest.patience import PatientConnection
 
 # Django's generic classes can be subscripted at run time too, as the type checker wants them.
 django_stubs_ext.monkeypatch()
@@ -97,7 +98,12 @@ DATABASES = {
         **dj_database_url.parse(env.text("DATABASE_URL", "postgresql://breakeven@127.0.0.1:5432/breakeven")),
         "CONN_MAX_AGE": 0,
         "OPTIONS": {
-            "pool": {"min_size": 1, "max_size": env.integer("DATABASE_POOL", 12), "timeout": 3},
+            "pool": {
+                "min_size": 1,
+                "max_size": env.integer("DATABASE_POOL", 12),
+                "timeout": 3,
+                "connection_class": PatientConnection,
+            },
             "connect_timeout": 3,
         },
     }

@@ -17,6 +17,7 @@ from django.db import DataError, connection
 from providers.models import Deployment
 from traffic import ratings
 from traffic.ingest.native import Directory, KnownDeployment, parse
+from traffic.ingest.patience import more_patience
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.store import Also, IngestResult, Installation, ingest
 from traffic.keys import Caller
@@ -97,7 +98,7 @@ def store(rows: Sequence[RequestRow], also: Also | None = None, caller: Caller |
     if caller is not None:
         for row in rows:
             row.key_id = caller.key_id
-    with raw_connection() as conn:
+    with more_patience(len(rows)), raw_connection() as conn:
         result = ingest(conn, rows, installation.get(), also)
     if ratings.any_waits():
         ratings.attach_waiting(arrived=names_of(rows, result))

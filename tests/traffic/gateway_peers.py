@@ -219,7 +219,7 @@ class FakeEngine:
 
 
 class Door:
-    """A TCP way to the database that can be shut."""
+    """A TCP way to the database that can be shut, or frozen: then it takes what comes and answers nothing."""
 
     def __init__(self, loop: Loop, host: str, port: int) -> None:
         self.loop = loop
@@ -229,6 +229,8 @@ class Door:
         self.loop.run(self._start())
 
     async def _start(self) -> None:
+        self.flowing = asyncio.Event()
+        self.flowing.set()
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self.server.sockets[0].getsockname()[1]
 
@@ -247,9 +249,16 @@ class Door:
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
+            await self.flowing.wait()
             writer.write(data)
             await writer.drain()
         writer.close()
+
+    def freeze(self) -> None:
+        self.loop.loop.call_soon_threadsafe(self.flowing.clear)
+
+    def thaw(self) -> None:
+        self.loop.loop.call_soon_threadsafe(self.flowing.set)
 
     def shut(self) -> None:
         self.open = False

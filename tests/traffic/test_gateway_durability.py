@@ -50,6 +50,22 @@ def test_calls_go_on_while_postgres_is_away_and_are_stored_within_two_seconds_of
         calm.rows(request_id, 2)
 
 
+def test_calls_go_on_while_postgres_is_frozen(calm: Stack) -> None:
+    calm.rows(id_of(ask(calm.url)))
+    calm.door.freeze()
+    try:
+        ids = []
+        for _ in range(4):
+            started = time.monotonic()
+            ids.append(id_of(ask(calm.url)))
+            assert time.monotonic() - started < 2
+            time.sleep(0.3)
+    finally:
+        calm.door.thaw()
+    for request_id in ids:
+        calm.rows(request_id, 4)
+
+
 def test_a_crash_loses_no_finished_call(calm: Stack) -> None:
     calm.door.shut()
     try:

@@ -1,0 +1,174 @@
+"""The web process as it runs in earnest, under official exporters: killed, and with a Postgres that does not answer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from google.rpc.status_pb2 import Status
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from tests.traffic.conftest import WRITTEN, conninfo
+from tests.traffic.gateway_peers import Door, Loop
+from tests.traffic.gateway_stack import free_port, until, url_through
+from tests.traffic.test_otlp import USAGE, body, protobuf, span
+from tests.traffic.test_store import assert_rollups_exact
+from traffic.ingest.patience import INTAKE_S
+from traffic.models import Application, Key
+
+pytestmark = pytest.mark.django_db
+SECRET = "bk_of_the_exporters"
+EXPORTERS, CALLS = 10, 60
+
+
+@dataclass
+class WebProcess:
+    """One granian that serves the web, on a port that it keeps over its deaths."""
+
+    database_url: str
+    data: Path
+    port: int = field(default_factory=free_port)
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--no-ws"]
+        environment = {**os.environ, "DATABASE_URL": self.database_url, "DJANGO_SETTINGS_MODULE": "dashboard.settings"}
+        self.log = (self.data / "web.log").open("ab")
+        self.process = subprocess.Popen(
+            [*command, "--port", str(self.port), "--blocking-threads", "8", "dashboard.wsgi:application"],
+            env={**environment, "BREAKEVEN_DATA": str(self.data), "ALLOWED_HOSTS": "127.0.0.1"},
+            stdout=self.log,
+            stderr=self.log,
+            start_new_session=True,
+        )
+
+    def kill(self) -> None:
+        """As a crash does it: the worker and its parent at once."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+        self.log.close()
+
+    def post(self, content: bytes = b"") -> tuple[int, Any, bytes]:
+        """Status, headers and body of an export."""
+        headers = {"Authorization": f"Bearer {SECRET}", "Content-Type": "application/x-protobuf"}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/v1/traces", content, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=15) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.headers, refused.read()
+
+    def answers(self) -> bool:
+        assert self.process.poll() is None, (self.data / "web.log").read_text()
+        try:
+            return self.post()[0] == 200
+        except OSError:
+            return False
+
+
+@dataclass
+class Intake:
+    web: WebProcess
+    door: Door
+    conn: psycopg.Connection[Any]
+
+
+@pytest.fixture(scope="module")
+def intake(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -> Iterator[Intake]:
+    loop = Loop()
+    with django_db_blocker.unblock():
+        shop = Application.objects.create(slug="exporters", name="Exporters")
+        digest = sha256(SECRET.encode()).digest()
+        Key.objects.create(application=shop, name="otlp", hint=SECRET[:8], hash=digest, scopes=["ingest"])
+        parts = psycopg.conninfo.conninfo_to_dict(conninfo())
+        door = Door(loop, str(parts["host"]), int(parts.get("port") or 5432))
+        web = WebProcess(url_through(door), tmp_path_factory.mktemp("web"))
+        conn = psycopg.connect(conninfo(), autocommit=True)
+    web.start()
+    try:
+        until(web.answers, 30)
+        yield Intake(web, door, conn)
+    finally:
+        web.kill()
+        with django_db_blocker.unblock():
+            shop.delete()
+        conn.execute(f"TRUNCATE {', '.join(WRITTEN)}")
+        conn.close()
+        door.close()
+        loop.close()
+
+
+def emit(web: WebProcess, name: int) -> None:
+    """What an instrumented program does: calls over some seconds, batches in the background, a flush at the end."""
+    exporter = OTLPSpanExporter(
+        endpoint=f"http://127.0.0.1:{web.port}/v1/traces",
+        headers={"authorization": f"Bearer {SECRET}"},
+        compression=Compression.Gzip if name % 2 else Compression.NoCompression,
+        timeout=30,
+    )
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=200, max_export_batch_size=8))
+    tracer = provider.get_tracer("shop")
+    for call in range(CALLS):
+        attributes: dict[str, Any] = {**USAGE, "gen_ai.response.id": f"msg_{name:02d}_{call:024d}"}
+        with tracer.start_as_current_span("chat", attributes=attributes):
+            time.sleep(0.04)
+    provider.shutdown()
+
+
+def test_ten_exporters_lose_and_double_nothing_while_the_process_is_killed_twice(intake: Intake) -> None:
+    with ThreadPoolExecutor(EXPORTERS) as pool:
+        sent = [pool.submit(emit, intake.web, name) for name in range(EXPORTERS)]
+        for _ in range(2):
+            until(partial(more_than, intake, rows_in(intake) + EXPORTERS), 20)  # in the middle of the stream
+            intake.web.kill()
+            intake.web.start()
+        for one in sent:
+            one.result(60)
+    assert rows_in(intake) == EXPORTERS * CALLS
+    sums = intake.conn.execute("SELECT sum(requests), sum(output) FROM traffic_usage_day").fetchone()
+    assert sums == (EXPORTERS * CALLS, EXPORTERS * CALLS * 50)
+    assert_rollups_exact(intake.conn)
+
+
+def test_a_frozen_postgres_is_a_503_in_seconds_and_the_same_batch_lands_after_it(intake: Intake) -> None:
+    until(intake.web.answers, 30)
+    before, batch = rows_in(intake), protobuf(body(span(1), span(2)))
+    intake.door.freeze()
+    try:
+        started = time.monotonic()
+        status, headers, content = intake.web.post(batch)
+        seconds = time.monotonic() - started
+    finally:
+        intake.door.thaw()
+    assert (status, headers["Retry-After"], headers["Content-Type"]) == (503, "2", "application/x-protobuf")
+    assert "database is away" in Status.FromString(content).message
+    assert seconds < INTAKE_S + 2
+    assert until(lambda: intake.web.post(batch)[0] == 200)
+    assert intake.web.post(batch)[0] == 200
+    assert rows_in(intake) == before + 2
+
+
+def more_than(intake: Intake, count: int) -> bool:
+    return rows_in(intake) > count
+
+
+def rows_in(intake: Intake) -> int:
+    found = intake.conn.execute("SELECT count(*) FROM traffic_request").fetchone()
+    return int(found[0]) if found else 0

@@ -1,0 +1,59 @@
+"""A Postgres that is frozen, or behind a wall that swallows packets, is noticed by our own clock.
+
+Its kernel goes on acknowledging what we send, so neither TCP's timeouts nor `statement_timeout`, which the server keeps
+itself, would ever end the wait. An exporter that waits for ten seconds drops its batch; one that reads 503 keeps it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import psycopg
+
+INTAKE_S = 4.0  # a batch of 512 takes 20 ms
+PAGE_S = 25.0
+ROWS_A_SECOND = 1_000  # what a large batch may take longer, on the slowest machine that we would run on
+
+_limit: ContextVar[float | None] = ContextVar("patience", default=None)
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Within, each statement is answered in so many seconds, or its connection is given up."""
+    token = _limit.set(seconds)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+@contextmanager
+def more_patience(rows: int) -> Iterator[None]:
+    """Within, as much more as so many rows may take; without a limit there stays none."""
+    limit = _limit.get()
+    token = _limit.set(None if limit is None else limit + rows / ROWS_A_SECOND)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+class PatientConnection(psycopg.Connection[Any]):
+    """Raises OperationalError and closes itself when an answer takes longer than `patience` allows."""
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        limit = _limit.get()
+        if limit is None or timeout is not None:
+            return super().wait(gen, interval, timeout)
+        started = time.monotonic()
+        try:
+            return super().wait(gen, interval, limit)
+        except psycopg.OperationalError:
+            if time.monotonic() - started < limit:
+                raise
+            self.close()  # it is in the middle of a statement, whose answer nobody would read
+            raise psycopg.OperationalError(f"Postgres has not answered for {limit:.0f} seconds") from None
