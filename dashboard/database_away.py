@@ -16,7 +16,7 @@ from traffic.ingest.patience import INTAKE_S, PAGE_S, patience
 RETRY_AFTER_S = 2
 AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg_pool.PoolTimeout)
 # Where programs send what must not be lost, and wait for few seconds.
-INTAKE = ("/v1/", "/ingest/", "/api/v1/requests", "/api/v1/feedback")
+INTAKE = ("/v1/", "/ingest/", "/api/public/", "/api/v1/requests", "/api/v1/feedback")
 
 
 class DatabaseAwayMiddleware:

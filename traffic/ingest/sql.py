@@ -117,6 +117,10 @@ def _fills() -> str:
     parts += [f"{name} = CASE WHEN {takes} THEN excluded.{name} ELSE r.{name} END" for name in COSTED]
     parts.append("task = CASE WHEN r.task = 'other' THEN excluded.task ELSE r.task END")
     parts.append("streamed = r.streamed OR excluded.streamed")
+    # A log record tells of a call at its end; the span that brings the latency knows when it began.
+    begins = "r.latency_ms IS NULL AND excluded.latency_ms IS NOT NULL AND r.source = 'otlp'"
+    same_day = "(excluded.started_at AT TIME ZONE 'UTC')::date = r.day"
+    parts.append(f"started_at = CASE WHEN {begins} AND {same_day} THEN excluded.started_at ELSE r.started_at END")
     # A call that came by another way too is no longer the file's alone: taking the import back leaves it.
     parts.append("import_id = CASE WHEN excluded.import_id IS NULL THEN NULL ELSE r.import_id END")
     return ", ".join(parts)

@@ -8,6 +8,7 @@ from traffic.models.ratings import Rating
 from traffic.models.repricings import RepricedDay, Repricing
 from traffic.models.requests import Request, RequestBody
 from traffic.models.routes import Fallback, Route
+from traffic.models.unread import Unread
 from traffic.models.usage import LatencyDay, LatencyHour, SealedDay, Usage, UsageDay, UsageHour, UsageKey
 from traffic.models.words import (
     BudgetState,
@@ -46,6 +47,7 @@ __all__ = [
     "Scope",
     "SealedDay",
     "Task",
+    "Unread",
     "Usage",
     "UsageDay",
     "UsageHour",

@@ -19,6 +19,7 @@ from traffic.forms import ApplicationForm
 from traffic.keys import callers
 from traffic.models import Application, UsageDay
 from traffic.services import forget
+from traffic.unread import unread_since
 from traffic.views.keys import NEAR, used_words
 
 DAYS = 30
@@ -46,6 +47,7 @@ def application_list(request: HttpRequest) -> HttpResponse:
         "sending": sum(1 for row in rows if row["requests"]),
         "requests": sum(used.values()),
         "capturing": sum(application.capture_bodies for application in applications),
+        "unread": unread_since(first),
         "days": DAYS,
     }
     return render(request, "traffic/applications.html", context)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from traffic.ingest.native import Directory
 from traffic.ingest.otlp import doubts, names
 from traffic.ingest.otlp.dialects import translate
+from traffic.ingest.otlp.logs import call_of
 from traffic.ingest.otlp.spans import Bad, Span
 from traffic.ingest.otlp.twins import groups, merged
 from traffic.ingest.otlp.usage import tokens_of
@@ -16,7 +17,6 @@ from traffic.ingest.rows import RequestRow, usd_of
 from traffic.keys import Caller
 
 YEAR_1970 = datetime(1970, 1, 1, tzinfo=UTC)
-LONGEST_MS = 86_400_000.0  # a call that lasts longer has a clock that is wrong
 
 
 @dataclass
@@ -46,6 +46,12 @@ def rows_of(spans: Iterable[Span | Bad | None], caller: Caller, directory: Direc
             read.reject(span.reason)
             continue
         translate(span)
+        if span.is_log:
+            record = call_of(span)
+            if record is None:
+                read.unread += 1
+                continue
+            span = record
         parents[span.trace_id, span.span_id] = span.parent_id
         if names.is_request(span):
             requests[span.trace_id, span.span_id] = span
@@ -127,10 +133,11 @@ def row_of(span: Span, root: Span, started_at: datetime, caller: Caller, directo
 def latency_ms(span: Span, found: list[str]) -> float | None:
     """From start to end; None with a doubt where the two cannot be."""
     if span.end_ns == 0:
-        found.append(doubts.NO_END)
+        if not span.is_log:
+            found.append(doubts.NO_END)
         return None
     latency = (span.end_ns - span.start_ns) / 1e6
-    if 0 <= latency <= LONGEST_MS:
+    if 0 <= latency <= names.LONGEST_MS:
         return latency
     found.append(doubts.BACKWARDS if latency < 0 else doubts.ENDLESS)
     return None
@@ -157,12 +164,12 @@ def ttft_ms(span: Span) -> float | None:
     """To the first chunk of content; None when the emitter does not say, never the whole latency."""
     for name, factor in TTFT:
         value = span.attributes.get(name)
-        if value is not None and 0 <= (ms := names.number_of(value) * factor) <= LONGEST_MS:
+        if value is not None and 0 <= (ms := names.number_of(value) * factor) <= names.LONGEST_MS:
             return ms
     for name, at, _attributes in span.events:
         if name in names.FIRST_TOKEN and at >= span.start_ns > 0:
             ms = (at - span.start_ns) / 1e6
-            return ms if ms <= LONGEST_MS else None
+            return ms if ms <= names.LONGEST_MS else None
     return None
 
 

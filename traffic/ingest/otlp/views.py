@@ -18,6 +18,7 @@ from traffic.ingest.otlp.rows import Read, rows_of
 from traffic.ingest.otlp.spans import Signal, Unreadable
 from traffic.keys import password_of, secret_of
 from traffic.services import directory, store_apart
+from traffic.unread import count_unread
 
 MAX_BYTES = 64 << 20
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
@@ -60,6 +61,7 @@ def take(request: HttpRequest, signal: Signal, secret: str = "") -> HttpResponse
         read = rows_of(items, caller, directory.get(), timezone.now())
         for _row in store_apart(read.rows, caller):
             read.reject("A span holds what the database cannot store.")
+        count_unread(read, signal, caller.application_id)
     except Unreadable as error:
         return refused(request, ApiError(400, f"This is no OTLP request: {error}"))
     except ApiError as error:

@@ -1,0 +1,65 @@
+"""Log records that tell of a call what no span tells; the others repeat spans, or are about something else.
+
+Two kinds are read. The conventions' event of a finished inference has the usage and the vendor's id even where its span
+was sampled away; by that id the two are one request. Claude Code writes a record for each call and usually no spans; a
+record that belongs to a trace is left to the spans of that trace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from traffic.ingest.ids import MIN_RESPONSE_ID
+from traffic.ingest.otlp import names
+from traffic.ingest.otlp.spans import Span
+
+DETAILS = "gen_ai.client.inference.operation.details"
+CLAUDE_CODE = "claude_code."
+CLAUDE_CODE_CALLS = (f"{CLAUDE_CODE}api_request", f"{CLAUDE_CODE}api_error")
+
+
+def call_of(record: Span) -> Span | None:
+    """The call that a log record tells of, as a span; None where it tells of none."""
+    event = record.name or str(record.attributes.get("event.name") or "")
+    if event == DETAILS or record.attributes.get("event.name") == DETAILS:
+        return inference(record)
+    return claude_code(record, event) if event in CLAUDE_CODE_CALLS and not record.span_id else None
+
+
+def inference(record: Span) -> Span | None:
+    """Without an id that finds the span across midnight, the same call could become two."""
+    given = names.text(record, ("gen_ai.response.id",))
+    if given is None or len(given) < MIN_RESPONSE_ID or not names.is_request(record):
+        return None
+    if record.trace_id and record.span_id:
+        return record
+    return replace(record, trace_id="log", span_id=given)
+
+
+def claude_code(record: Span, event: str) -> Span | None:
+    """It is written at the end, with the duration and an id of the request, or its place in the session."""
+    attributes = record.attributes
+    told = names.text(record, ("request_id",))
+    session = names.text(record, ("session.id",))
+    if told is None and session is None:
+        return None
+    place = attributes.get("event.sequence", record.start_ns)
+    failed = event.endswith("api_error")
+    ms = names.number_of(attributes.get("duration_ms"))
+    known = 0 <= ms <= names.LONGEST_MS
+    found = {
+        **attributes,
+        "gen_ai.response.id": told,
+        "http.response.status_code": attributes.get("status_code"),
+        "error.type": "api_error" if failed else None,
+    }
+    return replace(
+        record,
+        name=f"{CLAUDE_CODE}llm_request",
+        trace_id="claude_code",
+        span_id=told or f"{session}:{place}"[:120],
+        start_ns=record.start_ns - int(ms * 1e6) if known else record.start_ns,
+        end_ns=record.start_ns if known else 0,
+        status=2 if failed else 0,
+        attributes={name: value for name, value in found.items() if value is not None},
+    )

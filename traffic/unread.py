@@ -1,0 +1,36 @@
+"""Counting what telemetry was taken and not kept."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.db import connection
+from django.db.models import Max, Sum
+
+from traffic.ingest.otlp.rows import Read
+from traffic.ingest.otlp.spans import Signal
+from traffic.models import Unread
+
+# As often as it was sent: what is not kept has no identity that would tell a repetition.
+ADD = """
+INSERT INTO traffic_unread AS u (day, application_id, signal, unread, rejected, reason)
+VALUES ((now() AT TIME ZONE 'UTC')::date, %s, %s, %s, %s, %s)
+ON CONFLICT (day, application_id, signal) DO UPDATE SET unread = u.unread + excluded.unread,
+    rejected = u.rejected + excluded.rejected,
+    reason = CASE WHEN excluded.reason = '' THEN u.reason ELSE excluded.reason END
+"""
+
+
+def count_unread(read: Read, signal: Signal, application_id: int | None) -> None:
+    """Add what an export held beside calls; a statement of its own, after the rows are safe."""
+    if read.unread or read.rejected:
+        with connection.cursor() as cursor:
+            cursor.execute(ADD, [application_id, signal, read.unread, read.rejected, read.reason[:300]])
+
+
+def unread_since(first: date) -> list[dict[str, Any]]:
+    """By application and signal: `unread` and `rejected` items since that day, with the last reason."""
+    found = Unread.objects.filter(day__gte=first).values("application__slug", "application__name", "signal")
+    sums = found.annotate(n=Sum("unread"), refused=Sum("rejected"), why=Max("reason"))
+    return [dict(row) for row in sums.order_by("application__slug", "signal")]
