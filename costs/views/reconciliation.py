@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from costs import closings
+from costs.coverage import Coverage, Seen
 from costs.forms import today
 from costs.forms_reconcile import ClosingCorrectionForm, InvoiceForm, ToleranceForm
 from costs.models import Closing, KeyOwner, Tolerance
@@ -27,7 +28,7 @@ from costs.spend_page import first_known_day
 from costs.spend_rows import months_since
 from costs.tolerances import set_tolerance
 from providers import audit_log
-from providers.models import Account, provider_name
+from providers.models import Account, VendorName, provider_name
 from traffic.filters import Filters
 from traffic.models import Application
 
@@ -61,6 +62,7 @@ def reconciliation(request: HttpRequest) -> HttpResponse:
         "days": [shown(part, part.provider, month, part) for part in page.parts],
         "tolerances": {one.provider: one for one in page.standings},
         "keys": key_rows(page) if page.coverages else [],
+        "spaces": space_rows(page) if page.coverages else [],
         "applications": list(Application.objects.order_by("slug").values_list("slug", "name"))
         if page.coverages
         else [],
@@ -79,17 +81,35 @@ def shown(row: Compared, provider: str, month: date, part: Part | None = None) -
 def key_rows(page: ReconciliationPage) -> list[dict[str, Any]]:
     """What each key has of the vendor's tokens, with whose it is said to be."""
     slugs = dict(Application.objects.values_list("pk", "slug"))
-    names = dict(Account.objects.values_list("pk", "slug"))
+    accounts = dict(Account.objects.values_list("pk", "slug"))
+    called = names_of_keys()
     return [
         {
             "provider": one.name,
-            "account": names.get(row.account, ""),
+            "account": accounts.get(row.account, ""),
+            "name": called.get((row.account, row.key), row.key),
+            "workspace": called.get((row.account, row.workspace), row.workspace),
             "row": row,
             "owner": OTHER if row.other else slugs.get(row.owner or 0, ""),
         }
         for one in page.coverages
         for row in one.keys
     ]
+
+
+def space_rows(page: ReconciliationPage) -> list[tuple[Coverage, list[tuple[str, Seen]]]]:
+    """Each provider's workspaces by their names."""
+    called = names_of_keys()
+    return [
+        (one, [(called.get((row.account, row.workspace), row.workspace), row) for row in one.workspaces])
+        for one in page.coverages
+    ]
+
+
+def names_of_keys() -> dict[tuple[int, str], str]:
+    """What vendors call keys and workspaces, by account and id."""
+    rows = VendorName.objects.values_list("account_id", "external_id", "name")
+    return {(account, external): name for account, external, name in rows}
 
 
 @login_required

@@ -88,13 +88,14 @@ class ClaudeBill:
             "requests": counts[5],
             "tokens": dict(zip(CLASSES, tokens, strict=True)),
             "cost": {name: f"{cost:f}" for name, cost in zip(CLASSES, costs, strict=True)},
-            "web_searches": 0,
+            "web_searches": 0 if api_key else counts[5] // 2,  # the console looks things up
         }
 
     def state(self) -> dict[str, Any]:
         """What the sandbox's Claude is loaded with."""
         keys = {application.vendor_key: f"{application.name}, production" for application in company.APPLICATIONS}
-        return {"usage": self.lines(), "names": {company.WORKSPACE: company.WORKSPACE_NAME, **keys}}
+        others = {company.WORKSPACE: company.WORKSPACE_NAME, company.NOTEBOOK_KEY: company.NOTEBOOK_NAME}
+        return {"usage": self.lines(), "names": {**others, **keys}}
 
     def total(self) -> Decimal:
         """All of it in USD."""

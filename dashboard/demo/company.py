@@ -11,6 +11,7 @@ from decimal import Decimal
 NAME = "Lantern & Loom"
 MAIL_DOMAIN = "lantern-loom.example"
 WORKSPACE = "wrkspc_01LanternLoomMain"
+NOTEBOOK_KEY, NOTEBOOK_NAME = "apikey_01notebook", "Rosa’s notebook"  # on the same account, and in no log of ours
 WORKSPACE_NAME = "Lantern & Loom, production"
 
 

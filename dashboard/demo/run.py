@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from dashboard.demo import bills, company, history, imports, jobs, offers, setup
+from dashboard.demo import bills, company, history, imports, invoices, jobs, offers, setup
 from dashboard.demo.client import Client, DemoError, Halted
 from dashboard.demo.files import READY, Credentials, LoadState, write_json
 from dashboard.demo.live import Live, RealCalls
@@ -156,6 +156,7 @@ class Demo:
         try:
             setup.link_lease()
             setup.enter_charges(self.story, now)
+            invoices.close_last_month(now)
             jobs.ping_jobs(self.client.ping, now)
         except (OperationalError, InterfaceError) as error:
             self.say(f"the database does not answer: {str(error).splitlines()[0]}")

@@ -184,16 +184,20 @@ class Traffic:
             append(row)
 
     def _console(self, day: date) -> list[Unseen]:
-        """What people try by hand in the vendor's console, which passes no application of ours."""
+        """What people try in the vendor's console and in a notebook of theirs, which pass no application of ours."""
         if day.weekday() >= 5:
             return []
         rng = random.Random(f"{self.seed}:{day.isoformat()}:console")
         model = self.story.sonnet(day).model
         return [
             Unseen(
-                rng.randrange(8, 18), model, False, None, (rng.randrange(300, 2400), 0, 0, 0, rng.randrange(150, 900))
+                rng.randrange(8, 18),
+                model,
+                False,
+                company.NOTEBOOK_KEY if number % 3 == 2 else None,
+                (rng.randrange(300, 2400), 0, 0, 0, rng.randrange(150, 900)),
             )
-            for _ in range(rng.randrange(2, 9))
+            for number in range(rng.randrange(2, 9))
         ]
 
 
