@@ -13,7 +13,7 @@ from dashboard.bench.ingest import post
 from dashboard.bench.rows import bodies
 from dashboard.bench.stack import Stack, running
 
-PAGES = ("/", "/spend/", "/requests/", "/uptime/")
+PAGES = ("/", "/spend/", "/spend/reconciliation/", "/requests/", "/uptime/")
 VISITS = 40
 FEW, MANY = 10, 1000  # batches of a thousand
 SPAN = timedelta(days=60)
