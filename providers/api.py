@@ -110,6 +110,8 @@ def offer_json(offer: Offer, speed: offers.Speed | None) -> dict[str, Any]:
         "memory_gb",
         "kind",
         "price_per_gpu_hour",
+        "machine_per_gpu_hour",
+        "disk_per_gb_month",
         "region",
         "available",
         "reliability",
