@@ -11,11 +11,12 @@ from django.utils.translation import gettext as _
 
 from alerts.kinds import KINDS
 from alerts.models import Alert
+from alerts.named.units import plain
 from alerts.named.watch import Watch
 from alerts.preview import CHARTED
 from alerts.states import Cause
 from alerts.thresholds import BadThreshold
-from alerts.wording import moment, number
+from alerts.wording import exact, moment
 
 FEWEST = 2  # points that make a line
 
@@ -46,13 +47,22 @@ class Timeline:
         said = {
             "since": moment(first.at),
             "until": moment(last.at),
-            "least": number(min(values)),
-            "most": number(max(values)),
-            "line": number(last.line) if last.line is not None else _("unknown"),
+            "least": self.say(min(values)),
+            "most": self.say(max(values)),
+            "line": self.say(last.line) if last.line is not None else _("unknown"),
         }
+        if len(set(values)) == 1:
+            return _("From %(since)s to %(until)s the value was %(most)s; its line is %(line)s.") % said
         return (
             _("From %(since)s to %(until)s the value was between %(least)s and %(most)s; its line is %(line)s.") % said
         )
+
+    def say(self, value: Decimal) -> str:
+        """In the alert's unit."""
+        if self.unit == "usd":
+            return exact(value)
+        units = {"percent": "\N{NO-BREAK SPACE}%", "ms": " ms", "s": " s"}
+        return plain(value) + units.get(self.unit, "")
 
     @property
     def series(self) -> list[dict[str, Any]]:

@@ -73,6 +73,7 @@ def alert(request: HttpRequest, pk: int) -> HttpResponse:
         "kind": KINDS.get(found.rule.kind),
         "timeline": list(found.transitions.select_related("by")),
         "seen": timeline(found),
+        "labels": [said for name, value in found.labels.items() if (said := f"{name}:{value}") != found.subject],
         "asleep": states.asleep(status_of(found), now),
         "speaks_for": list(Alert.objects.shown().filter(covered_by=found.subject)[:50]) if found.is_shown else [],
         "deliveries": list(deliveries),
