@@ -1,17 +1,26 @@
-"""The alerts' part of the JSON API."""
+"""The alerts' part of the JSON API: what is open, and the steps that people take, for programs that take them."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Literal
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
-from ninja import Query, Router, Schema
+from django.utils import timezone
+from ninja import Field, Query, Router, Schema
 
-from alerts.models import Alert
+from alerts import services
+from alerts.forms import may_act
+from alerts.models import Alert, Silence
+from alerts.silencing import Matcher
+from alerts.states import NotPossible
+from providers.rest.errors import ApiError
 from providers.rest.paging import Limit, Page, decode_cursor, encode_cursor
-from providers.rest.shapes import READ_ERRORS
-from traffic.access import needs
+from providers.rest.shapes import READ_ERRORS, Error
+from traffic.access import caller_of, needs
+from traffic.models import Key
 from traffic.queries import FilterQuery
 
 router = Router(tags=["alerts"])
@@ -47,6 +56,9 @@ class AlertOut(Schema):
     resolved_at: datetime | None
     value: str
     threshold: str
+    labels: dict[str, str]
+    assigned_to: str | None
+    snoozed_until: datetime | None
     deliveries: list[DeliveryOut]
 
 
@@ -62,7 +74,9 @@ def alert_json(alert: Alert) -> dict[str, Any]:
         | {"transition": delivery.transition.after}
         for delivery in alert.deliveries.all()
     ]
-    return {**shown, "rule": alert.rule.slug, "deliveries": deliveries}
+    more = {name: getattr(alert, name) for name in ("labels", "snoozed_until")}
+    person = alert.assigned_to.get_username() if alert.assigned_to else None
+    return {**shown, **more, "rule": alert.rule.slug, "assigned_to": person, "deliveries": deliveries}
 
 
 @router.get(
@@ -87,3 +101,173 @@ def get_alerts(
     found = list(rows[: limit + 1])
     more = encode_cursor(found[limit - 1].pk) if len(found) > limit else None
     return {"items": [alert_json(alert) for alert in found[:limit]], "next": more}
+
+
+ACT_ERRORS: dict[int, Any] = dict.fromkeys((400, 401, 403, 404, 409, 422, 429, 503), Error)
+MOST_ID = 2**63 - 1
+AlertId = Annotated[int, Field(ge=1, le=MOST_ID)]
+Words = Annotated[str, Field(max_length=500)]
+Ahead = Annotated[datetime, Field(description="Ahead of now; without an offset it is UTC")]
+
+
+class NoteIn(Schema):
+    note: Words = ""
+
+
+class RemarkIn(Schema):
+    note: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class AssignIn(Schema):
+    """`to` is a user name, or null for nobody."""
+
+    to: Annotated[str, Field(max_length=150)] | None
+    note: Words = ""
+
+
+class SnoozeIn(Schema):
+    until: Ahead
+    note: Words = ""
+
+
+class SilenceIn(Schema):
+    """What is left empty matches everything, but one part must be given; `*` in the subject stands for anything."""
+
+    kind: Annotated[str, Field(max_length=40)] = ""
+    subject: Annotated[str, Field(max_length=200)] = ""
+    severity: Literal["", "info", "warning", "critical"] = ""
+    labels: Annotated[dict[str, str], Field(max_length=20)] = {}
+    starts_at: datetime | None = None
+    until: Ahead
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class SilenceOut(Schema):
+    id: int
+    kind: str
+    subject: str
+    severity: str
+    labels: dict[str, str]
+    starts_at: datetime | None
+    until: datetime
+    reason: str
+    by: str | None
+
+
+def silence_json(silence: Silence) -> dict[str, Any]:
+    names = ("id", "kind", "subject", "severity", "labels", "starts_at", "until", "reason")
+    person = silence.by.get_username() if silence.by else None
+    return {name: getattr(silence, name) for name in names} | {"by": person}
+
+
+def aware(at: datetime) -> datetime:
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def author(request: HttpRequest, note: str) -> tuple[AbstractBaseUser | None, str]:
+    """Who made the key, and the note with the key's name, so that the timeline says that a program did it."""
+    key = Key.objects.select_related("created_by").get(pk=caller_of(request).key_id)
+    said = f"key {key.name}"
+    return key.created_by, f"{note} ({said})" if note else said
+
+
+def acted(alert_id: int, act: Callable[[], Alert]) -> dict[str, Any]:
+    """Do it and show the alert. Raises ApiError: 404 for an unknown alert, 409 where its state does not allow it."""
+    if not Alert.objects.filter(pk=alert_id).exists():
+        raise ApiError(404, "There is no such alert.")
+    try:
+        act()
+    except NotPossible as error:
+        raise ApiError(409, f"Nothing was changed: {error}.") from None
+    return alert_json(Alert.objects.with_deliveries().get(pk=alert_id))
+
+
+@router.post(
+    "/alerts/{alert_id}/acknowledge",
+    auth=needs("alerts"),
+    response={200: AlertOut, **ACT_ERRORS},
+    summary="Take an open alert on: no reminder, no escalation",
+)
+def post_acknowledge(request: HttpRequest, alert_id: AlertId, body: NoteIn) -> Any:
+    by, note = author(request, body.note)
+    return acted(alert_id, lambda: services.acknowledge(alert_id=alert_id, by=by, note=note))
+
+
+@router.post(
+    "/alerts/{alert_id}/assign",
+    auth=needs("alerts"),
+    response={200: AlertOut, **ACT_ERRORS},
+    summary="Give an alert to somebody who may act, who is told; or to nobody",
+)
+def post_assign(request: HttpRequest, alert_id: AlertId, body: AssignIn) -> Any:
+    by, note = author(request, body.note)
+    person = may_act().filter(username=body.to).first() if body.to is not None else None
+    if body.to is not None and person is None:
+        raise ApiError(422, "Nobody of that name may act on alerts.", [{"loc": ["body", "to"], "msg": "unknown"}])
+    return acted(alert_id, lambda: services.assign(alert_id=alert_id, to=person, by=by, note=note))
+
+
+@router.post(
+    "/alerts/{alert_id}/note",
+    auth=needs("alerts"),
+    response={200: AlertOut, **ACT_ERRORS},
+    summary="Write a note into an alert's timeline",
+)
+def post_note(request: HttpRequest, alert_id: AlertId, body: RemarkIn) -> Any:
+    by, note = author(request, body.note)
+    return acted(alert_id, lambda: services.write_note(alert_id=alert_id, by=by, note=note))
+
+
+@router.post(
+    "/alerts/{alert_id}/snooze",
+    auth=needs("alerts"),
+    response={200: AlertOut, **ACT_ERRORS},
+    summary="Put one alert off; it is said again then, if it is still so",
+)
+def post_snooze(request: HttpRequest, alert_id: AlertId, body: SnoozeIn) -> Any:
+    by, note = author(request, body.note)
+    return acted(alert_id, lambda: services.snooze(alert_id=alert_id, until=aware(body.until), by=by, note=note))
+
+
+@router.get(
+    "/silences",
+    auth=needs("read"),
+    response={200: list[SilenceOut], **READ_ERRORS},
+    summary="Silences in force and planned maintenance windows",
+)
+def get_silences(request: HttpRequest) -> Any:
+    rows = Silence.objects.filter(until__gt=timezone.now()).select_related("by")
+    return [silence_json(silence) for silence in rows]
+
+
+@router.post(
+    "/silences",
+    auth=needs("alerts"),
+    response={200: SilenceOut, **ACT_ERRORS},
+    summary="Add a silence, or with a later `starts_at` a maintenance window",
+)
+def post_silence(request: HttpRequest, body: SilenceIn) -> Any:
+    matcher = Matcher(body.kind, body.subject, body.severity, body.labels)
+    if not matcher.words:
+        raise ApiError(422, "Say what to silence; everything at once would hide what matters.")
+    by, _note = author(request, "")
+    starts = aware(body.starts_at) if body.starts_at else None
+    try:
+        made = services.silence(matcher=matcher, starts_at=starts, until=aware(body.until), reason=body.reason, by=by)
+    except ValueError as error:
+        raise ApiError(422, str(error), [{"loc": ["body", "until"], "msg": str(error)}]) from None
+    return silence_json(made)
+
+
+@router.post(
+    "/silences/{silence_id}/end",
+    auth=needs("alerts"),
+    response={200: SilenceOut, **ACT_ERRORS},
+    summary="End a silence now",
+)
+def post_silence_end(request: HttpRequest, silence_id: AlertId) -> Any:
+    services.lift(silence_id=silence_id)
+    silence = Silence.objects.select_related("by").filter(pk=silence_id).first()
+    if silence is None:
+        raise ApiError(404, "There is no such silence.")
+    return silence_json(silence)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal["staff", "manager", "ops", "admin"]
-Scope = Literal["ingest", "read", "gateway", "rate"]
+Scope = Literal["ingest", "read", "gateway", "rate", "alerts"]
 
 ALL: tuple[Role, ...] = ("staff", "manager", "ops", "admin")
 FIGURES: tuple[Role, ...] = ("manager", "ops", "admin")
@@ -269,6 +269,13 @@ ACCESS: dict[str, Access] = {
     "api:get_leases": JSON,
     "api:get_uptime": JSON,
     "api:get_alerts": JSON,
+    "api:post_acknowledge": posts("alerts"),
+    "api:post_assign": posts("alerts"),
+    "api:post_note": posts("alerts"),
+    "api:post_snooze": posts("alerts"),
+    "api:get_silences": JSON,
+    "api:post_silence": posts("alerts"),
+    "api:post_silence_end": posts("alerts"),
 }
 
 # Django's own admin pages, all of them: superusers alone.

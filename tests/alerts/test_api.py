@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
+from django.utils import timezone
 
 from alerts.models import Delivery
 from tests.alerts.conftest import Scene
@@ -97,3 +100,51 @@ def test_the_list_reads_few_queries_whatever_it_holds(
     items(client)
     with django_assert_max_num_queries(5):
         items(client)
+
+
+@pytest.fixture
+def actor(db: Any, ops: Any) -> Client:
+    ops.user_permissions.add(Permission.objects.get(codename="change_alert"))
+    _key, secret = create_key(name="pager", scopes=["alerts"], created_by=ops)
+    return Client(headers={"authorization": f"Bearer {secret}"})
+
+
+def send(client: Client, path: str, **body: Any) -> tuple[int, dict[str, Any]]:
+    answer = client.post(f"/api/v1/{path}", body, content_type="application/json")
+    return answer.status_code, answer.json()
+
+
+def test_a_program_takes_the_steps_that_people_take_and_the_timeline_says_which(actor: Client, scene: Scene) -> None:
+    scene.now = timezone.now() - timedelta(minutes=1)
+    scene.set("a", True)
+    scene.look()
+    path = f"alerts/{scene.alert().pk}"
+    until = (timezone.now() + timedelta(hours=1)).isoformat()
+    assert send(actor, f"{path}/snooze", until=until)[1]["snoozed_until"]
+    assert send(actor, f"{path}/assign", to="olga")[1]["assigned_to"] == "olga"
+    assert send(actor, f"{path}/note", note="disk full")[0] == 200
+    assert send(actor, f"{path}/acknowledge")[1]["state"] == "acknowledged"
+    assert send(actor, f"{path}/acknowledge")[0] == 409
+    rows = scene.alert().transitions.filter(by__username="olga")
+    assert [row.note for row in rows] == ["key pager", "olga: key pager", "disk full (key pager)", "key pager"]
+
+
+def test_what_cannot_be_is_refused_with_a_sentence(actor: Client, scene: Scene) -> None:
+    scene.set("a", True)
+    scene.look()
+    path = f"alerts/{scene.alert().pk}"
+    assert send(actor, "alerts/999999/note", note="x")[0] == 404
+    assert send(actor, f"{path}/assign", to="nobody")[0] == 422
+    assert send(actor, f"{path}/note", note="")[0] == 422
+    assert send(actor, f"{path}/snooze", until="2020-01-01T00:00:00")[0] == 409
+    assert send(actor, "silences", until="2099-01-01T00:00:00Z", reason="all")[0] == 422
+    assert send(actor, "silences", until="2020-01-01T00:00:00Z", reason="x", kind="outage")[0] == 422
+    assert send(actor, "silences/999999/end")[0] == 404
+
+
+def test_a_silence_is_made_listed_and_ended(actor: Client, client: Client) -> None:
+    status, made = send(actor, "silences", until="2099-01-01T00:00:00", reason="move", labels={"provider": "vast"})
+    assert (status, made["labels"], made["by"]) == (200, {"provider": "vast"}, "olga")
+    assert [one["id"] for one in client.get("/api/v1/silences").json()] == [made["id"]]
+    assert send(actor, f"silences/{made['id']}/end")[0] == 200
+    assert client.get("/api/v1/silences").json() == []

@@ -206,6 +206,8 @@ def of_alerts(mail_folder: Path) -> dict[str, dict[str, Any]]:
     found["alerts:channel-add"] = {"kind": "webhook"}
     found |= {f"alerts:channel{do}": {"slug": channel.slug} for do in ("", "-switch", "-delete", "-undo")}
     found["alerts:unsubscribe"] = {"token": links.sign("unsubscribe", rule.pk, "a@example.com")}
+    found |= {f"api:post_{name}": {"alert_id": alert.pk} for name in ("acknowledge", "assign", "note", "snooze")}
+    found["api:post_silence_end"] = {"silence_id": silence.pk}
     return found | {f"alerts:{name}": {"name": a_mail(mail_folder)} for name in ("mail", "mail-html")}
 
 

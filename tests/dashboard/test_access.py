@@ -150,7 +150,7 @@ def test_the_api_asks_for_a_key_with_its_scope_and_for_nothing_else(
     callers.clear()
     call = Client().get if method == "GET" else Client().post
     body: dict[str, Any] = {} if method == "GET" else {"data": b"{}", "content_type": "application/json"}
-    others: list[str] = [other for other in ("ingest", "read", "gateway", "rate") if other != scope]
+    others: list[str] = [other for other in ("ingest", "read", "gateway", "rate", "alerts") if other != scope]
     for scopes, expected in ((others, 403), ([scope], None)):
         _key, secret = create_key(name="test", scopes=scopes)
         response = call(url, headers={"authorization": f"Bearer {secret}"}, **body)

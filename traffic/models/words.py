@@ -39,6 +39,7 @@ class Scope(models.TextChoices):
     READ = "read", _("read figures")
     GATEWAY = "gateway", _("use the gateway")
     RATE = "rate", _("send ratings")
+    ALERTS = "alerts", _("act on alerts")
 
 
 class QuotaUnit(models.TextChoices):
