@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ import openai
 import pytest
 
 from tests.traffic.gateway_stack import KEY, Stack, stack, until
+from tests.traffic.test_how_to import blocks
 
 __all__ = ["stack"]  # a fixture
 pytestmark = pytest.mark.django_db
@@ -49,6 +52,15 @@ def test_openai_plain_and_streamed(real: Stack) -> None:
     row = real.rows(request_id)
     check(row, output=8)  # from the timings, for no usage was asked for
     assert 0 < row["ttft_ms"] <= row["latency_ms"]
+
+
+def test_the_line_of_the_how_to_runs_as_written(real: Stack) -> None:
+    (line,) = blocks("Gateway", "sh")
+    given = line.replace("http://127.0.0.1:8001", real.url).replace("smollm2-135m-instruct", "tiny")
+    script = f"export KEY={KEY}\n{given}"
+    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, timeout=30, check=True)
+    row = real.newest(response_id=json.loads(done.stdout)["id"])
+    assert (row["output"], row["task"]) == (20, "qa")
 
 
 def test_anthropic_plain_streamed_and_counted(real: Stack) -> None:
