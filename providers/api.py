@@ -117,7 +117,7 @@ def offer_json(offer: Offer, speed: offers.Speed | None) -> dict[str, Any]:
         "reliability",
         "seen_at",
     )
-    price = offer.price_per_gpu_hour
+    price = offer.whole_per_gpu_hour
     return {
         **{name: getattr(offer, name) for name in kept},
         "price_per_month": price * MONTH_HOURS,

@@ -87,6 +87,10 @@ class OfferWatchQuerySet(models.QuerySet["OfferWatch"]):
         return self.filter(deleted_at=None)
 
 
+# As `Offer.whole_per_gpu_hour`, for statements.
+WHOLE_PRICE = F("price_per_gpu_hour") + Coalesce("machine_per_gpu_hour", Value(Decimal(0)))
+
+
 # A sort of all offers costs ten times the lowest prices and one look at the index for each of them.
 CHEAPEST = """
 SELECT offer.* FROM (

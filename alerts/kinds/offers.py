@@ -29,7 +29,7 @@ def watched(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Fi
 def is_below(one: WatchNow, subject: str) -> Finding:
     offer, watch = one.lowest, one.watch
     assert offer is not None, "below() asks for it"
-    price: Decimal = offer.price_per_gpu_hour
+    price: Decimal = offer.whole_per_gpu_hour
     values = {"gpu": str(watch), "price": rate(price), "line": rate(watch.price), "where": offer.provider_name}
     less = (watch.price - price) * MONTH_HOURS
     return Finding(
@@ -69,10 +69,10 @@ def is_kept(one: WatchNow, subject: str) -> Finding:
     """The vendor cannot be asked: whether the offer is still there is not known, so nothing changes."""
     old = one.old
     assert old is not None, "unsure() asks for it"
-    values = {"gpu": str(one.watch), "price": rate(old.price_per_gpu_hour), "where": old.provider_name}
+    values = {"gpu": str(one.watch), "price": rate(old.whole_per_gpu_hour), "where": old.provider_name}
     title = _("Offer not confirmed: %(gpu)s for %(price)s an hour") % values
     todo = _("%(where)s has not told of its offers for a while; see its account.") % values
-    value = f"{old.price_per_gpu_hour:f}"
+    value = f"{old.whole_per_gpu_hour:f}"
     words = Words(todo=todo, page=page(one.watch))
     return Finding(subject, title, crossed=False, clear=False, value=value, words=words)
 
@@ -82,8 +82,8 @@ def is_over(one: WatchNow, subject: str) -> Finding:
     if one.lowest is None:
         title, value = _("Offer gone: %(gpu)s, none is to be had") % values, ""
     else:
-        value = f"{one.lowest.price_per_gpu_hour:f}"
-        now = rate(one.lowest.price_per_gpu_hour)
+        value = f"{one.lowest.whole_per_gpu_hour:f}"
+        now = rate(one.lowest.whole_per_gpu_hour)
         title = _("Offer over: %(gpu)s from %(now)s an hour, above %(line)s") % (values | {"now": now})
     words = Words(todo=_("Nothing to do; the watch goes on."), page=page(one.watch))
     return Finding(subject, title, crossed=False, clear=True, value=value, words=words)

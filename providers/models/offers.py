@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -49,6 +51,11 @@ class Offer(models.Model):
     @property
     def provider_name(self) -> str:
         return provider_name(self.provider)
+
+    @property
+    def whole_per_gpu_hour(self) -> Decimal:
+        """With the machine around it: what is paid in the end, and what other prices are compared with."""
+        return Decimal(self.price_per_gpu_hour) + (self.machine_per_gpu_hour or 0)
 
 
 class OfferDay(models.Model):

@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce, Concat, NullIf, Round
 from django.utils.translation import gettext as _
 
 from providers.models import Offer, OfferKind
-from providers.querysets import OfferQuerySet
+from providers.querysets import WHOLE_PRICE, OfferQuerySet
 from providers.rest.errors import ApiError
 from providers.rest.paging import decode_cursor, encode_cursor
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Where a figure is missing: past every real one, whichever way a list is turned.
 MISSING_LAST, MISSING_FIRST = Decimal(999_999), Decimal(-1)
 
-PER_GB = Round(F("price_per_gpu_hour") / NullIf("memory_gb", Value(Decimal(0))), precision=9)
+PER_GB = Round(WHOLE_PRICE / NullIf("memory_gb", Value(Decimal(0))), precision=9)
 KIND_LABELS = dict(OfferKind.choices)
 
 
@@ -39,7 +39,7 @@ class Sort:
 # What any list may be sorted by; a view adds what hangs on its reader (`per_million`, `saving`).
 SORTS: Mapping[str, Sort] = {
     "price": Sort(F("price_per_gpu_hour"), Decimal),
-    "month": Sort(F("price_per_gpu_hour"), Decimal),
+    "month": Sort(WHOLE_PRICE, Decimal),
     "memory": Sort(F("memory_gb"), Decimal, missing=True),
     "per_gb": Sort(PER_GB, Decimal, missing=True),
     "reliability": Sort(F("reliability"), float, missing=True),

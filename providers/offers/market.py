@@ -99,6 +99,19 @@ class History:
         return len(self.known)
 
     @property
+    def whole(self) -> bool:
+        return self.days == HISTORY_DAYS
+
+    @property
+    def lowest(self) -> Decimal | None:
+        return min(self.known, default=None)
+
+    @property
+    def highest(self) -> Decimal | None:
+        """Of the days' lowest prices."""
+        return max(self.known, default=None)
+
+    @property
     def change(self) -> Decimal | None:
         """Against the first day that is known, as a share; None with less than two days."""
         known = self.known

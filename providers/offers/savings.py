@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Greatest, Round
+from django.db.models.lookups import LessThan
 from django.utils.translation import gettext as _
 
 from providers.leases import MONTH_HOURS, LeaseNow
 from providers.models import Offer, OfferKind, usd
+from providers.querysets import WHOLE_PRICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +29,8 @@ class Ours:
 
     def beaten_by(self) -> Q:
         """Offers that could take its place for less: the same GPU, no more of them than we need."""
-        return Q(gpu=self.gpu, price_per_gpu_hour__lt=self.price, gpu_count__lte=self.gpu_count, available=True) & ~Q(
-            kind=OfferKind.SERVERLESS
-        )
+        fits_in = Q(gpu=self.gpu, price_per_gpu_hour__lt=self.price, gpu_count__lte=self.gpu_count, available=True)
+        return fits_in & Q(LessThan(WHOLE_PRICE, Value(self.price))) & ~Q(kind=OfferKind.SERVERLESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def saving_value(rented: Sequence[Ours], fresh: Collection[str]) -> Any:
         Case(
             When(
                 one.beaten_by() & Q(provider__in=fresh),
-                then=(Value(one.price) - F("price_per_gpu_hour")) * Value(one.gpu_count * MONTH_HOURS),
+                then=(Value(one.price) - WHOLE_PRICE) * Value(one.gpu_count * MONTH_HOURS),
             ),
             default=None,
             output_field=usd(),
@@ -82,9 +83,9 @@ def saving(offer: Offer, rented: Sequence[Ours], fresh: Collection[str]) -> Savi
     best: Saving | None = None
     for one in rented:
         fits_in = offer.gpu == one.gpu and offer.gpu_count <= one.gpu_count and offer.kind != OfferKind.SERVERLESS
-        if not fits_in or not offer.available or offer.price_per_gpu_hour >= one.price or offer.provider not in fresh:
+        if not fits_in or not offer.available or offer.whole_per_gpu_hour >= one.price or offer.provider not in fresh:
             continue
-        monthly = (one.price - offer.price_per_gpu_hour) * one.gpu_count * MONTH_HOURS
+        monthly = (one.price - offer.whole_per_gpu_hour) * one.gpu_count * MONTH_HOURS
         if best is None or monthly > best.monthly:
             best = Saving(one, monthly, caveat(offer.kind, one.kind))
     return best

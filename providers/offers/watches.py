@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.db.models import Value
 
 from providers.models import Offer, OfferWatch
-from providers.querysets import OfferQuerySet
+from providers.querysets import WHOLE_PRICE, OfferQuerySet
 
 # A vendor that we cannot read may still have the offer; after a day of silence nobody should count on it.
 BELIEVED = timedelta(days=1)
@@ -27,19 +27,19 @@ class WatchNow:
 
     @property
     def below(self) -> bool:
-        return self.lowest is not None and self.lowest.price_per_gpu_hour < self.watch.price
+        return self.lowest is not None and self.lowest.whole_per_gpu_hour < self.watch.price
 
     @property
     def unsure(self) -> bool:
         """Nothing is below the line that we know to be of now, but something old is."""
-        return not self.below and self.old is not None and self.old.price_per_gpu_hour < self.watch.price
+        return not self.below and self.old is not None and self.old.whole_per_gpu_hour < self.watch.price
 
     @property
     def over(self) -> Decimal | None:
         """By how much the lowest price is above the line, as a share of the line; None without an offer."""
         if self.lowest is None or not self.watch.price:
             return None
-        more: Decimal = self.lowest.price_per_gpu_hour - self.watch.price
+        more: Decimal = self.lowest.whole_per_gpu_hour - self.watch.price
         return more / Decimal(self.watch.price)
 
 
@@ -53,7 +53,7 @@ def watches_now(watches: Sequence[OfferWatch], fresh: Collection[str], now: date
 def _lowest(watches: Sequence[OfferWatch], offers: OfferQuerySet) -> dict[int, Offer]:
     """By watch, the cheapest offer like it. One statement: each watch looks at the prices of its GPU alone."""
     each = [
-        offers.like(watch).annotate(watch=Value(watch.pk)).order_by("price_per_gpu_hour", "pk")[:1] for watch in watches
+        offers.like(watch).annotate(watch=Value(watch.pk)).order_by(WHOLE_PRICE.asc(), "pk")[:1] for watch in watches
     ]
     if not each:
         return {}

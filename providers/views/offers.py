@@ -120,7 +120,7 @@ def provider_names(found: Sequence[Facet]) -> dict[str, str]:
 
 
 def offer_row(offer: Offer, reader: Reader) -> dict[str, Any]:
-    price = offer.price_per_gpu_hour
+    price = offer.whole_per_gpu_hour
     speed = reader.model.speeds.get(offer.gpu) if reader.model else None
     wish = urlencode({"gpu": offer.gpu, "kind": offer.kind, "price": plain(price)})
     return {

@@ -259,6 +259,17 @@ def test_what_has_no_price_of_now_saves_nothing_and_is_said_to_be_old(ops: Clien
     assert shown(ops, cheaper="on") == []
 
 
+def test_a_machine_that_costs_besides_its_gpu_is_part_of_what_is_compared(ops: Client) -> None:
+    lease(account())  # an RTX 4090 for 0.40
+    offer(1, price_per_gpu_hour=Decimal("0.30"), machine_per_gpu_hour=Decimal("0.20"))
+    publish("RTX 4090", 100.0)
+    page = text(ops, URL, model="mistral-7b")
+    assert "saves" not in page and "365.00" in page and "1.39</td>" in page
+    assert shown(ops, cheaper="on") == []
+    Offer.objects.update(machine_per_gpu_hour=Decimal("0.05"))
+    assert "saves $36 a month" in text(ops, URL) and shown(ops, cheaper="on", sort="-saving") == ["RTX 4090"]
+
+
 def test_the_page_takes_as_many_statements_for_many_offers_as_for_few(ops: Client) -> None:
     lease(account())
     for n in range(3):
