@@ -36,6 +36,7 @@ app.conf.beat_schedule = {
     "deliver": every(5, "alerts.tasks.deliver"),
     "imports": every(5, "traffic.tasks.run_imports"),
     "repricings": every(5, "traffic.tasks.run_repricings"),
+    "erasures": every(5, "traffic.tasks.run_erasures"),
     "ratings": every(10, "traffic.tasks.attach_ratings"),
     "partitions": every(3600, "traffic.tasks.make_partitions"),
     "retention": every(3600, "traffic.tasks.apply_retention"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from traffic import outage_requests, ratings, repricings, retention
+from traffic import erase, outage_requests, ratings, repricings, retention
 from traffic.imports.files import drop_stale
 from traffic.imports.run import work
-from traffic.models import Import, Repricing
+from traffic.models import Erasure, Import, Repricing
 
 
 @shared_task(ignore_result=True)
@@ -65,3 +65,10 @@ def run_repricing(pk: int) -> None:
     """A slice of a repricing, then a task of its own for the next."""
     if repricings.work(pk):
         run_repricing.delay(pk)
+
+
+@shared_task(ignore_result=True)
+def run_erasures() -> None:
+    """A slice of each deletion that is under way; the next comes with the next beat."""
+    for pk in Erasure.objects.filter(finished_at=None).values_list("pk", flat=True):
+        erase.work(pk, now=timezone.now())

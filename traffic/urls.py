@@ -6,6 +6,7 @@ from django.urls import path
 
 from traffic.views import discounts, prices
 from traffic.views.applications import application_add, application_edit, application_list, application_try
+from traffic.views.erasures import application_erase, erasure_detail, erasure_list
 from traffic.views.imports import import_detail, import_do, import_list
 from traffic.views.keys import key_add, key_edit, key_list, key_revoke, key_rotate
 from traffic.views.quality import quality
@@ -27,6 +28,9 @@ urlpatterns = [
     path("settings/applications/add/", application_add, name="application-add"),
     path("settings/applications/<slug:slug>/", application_edit, name="application"),
     path("settings/applications/<slug:slug>/try/", application_try, name="application-try"),
+    path("settings/applications/<slug:slug>/delete/", application_erase, name="application-erase"),
+    path("settings/deletions/", erasure_list, name="erasures"),
+    path("settings/deletions/<int:pk>/", erasure_detail, name="erasure"),
     path("settings/keys/", key_list, name="keys"),
     path("settings/keys/add/", key_add, name="key-add"),
     path("settings/keys/<int:pk>/", key_edit, name="key"),

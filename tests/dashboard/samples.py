@@ -30,7 +30,7 @@ from providers.models import (
     TokenPrice,
 )
 from tests.traffic.people import arrive
-from traffic.models import Application, Import, Key, Rating, Repricing, Route
+from traffic.models import Application, Erasure, Import, Key, Rating, Repricing, Route
 
 
 @dataclass
@@ -117,9 +117,12 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
         day=request.day, request_id=request.id, rater=owner, by=owner.username, stars=4, application=made.application
     )
     found: dict[str, dict[str, Any]] = {
-        f"traffic:{name}": {"slug": made.application.slug} for name in ("application", "application-try")
+        f"traffic:{name}": {"slug": made.application.slug}
+        for name in ("application", "application-try", "application-erase")
     }
     found |= {f"traffic:{name}": {"identifier": request.id} for name in ("request", "request-rate")}
+    deletion = Erasure.objects.create(kind="user", created_at=request.started_at, finished_at=request.started_at)
+    found["traffic:erasure"] = {"pk": deletion.pk}
     file = Import.objects.create(file_name="may.csv", size=9, sha256="00", format="litellm", state="done", by=owner)
     found |= {"traffic:import": {"pk": file.pk}, "traffic:import-do": {"pk": file.pk, "act": "start"}}
     repricing = Repricing.objects.create(since=request.day, until=request.day + timedelta(days=1), state="previewed")

@@ -41,6 +41,11 @@ def user_hash(salt: bytes, user: str | None) -> uuid.UUID | None:
     return uuid.UUID(bytes=blake2b(user.encode(), key=salt, digest_size=16, person=b"user").digest())
 
 
+def erased_mark(salt: bytes, user: uuid.UUID) -> uuid.UUID:
+    """What is kept of a user hash whose data was deleted: enough to know it again, not to find it anywhere."""
+    return uuid.UUID(bytes=blake2b(user.bytes, key=salt, digest_size=16, person=b"erased").digest())
+
+
 def neighbour_day(started_at: datetime) -> date | None:
     """The other day on which a twin of this request may lie: its clock may be ten minutes off at midnight."""
     moment = started_at.astimezone(UTC)

@@ -436,6 +436,52 @@ SELECT count(*) FROM gone
 """
 
 
+def to_erase(of: str) -> str:
+    """SELECT of a day's requests of an application or a user (`of` is the column), locked, with their files."""
+    return (
+        f"SELECT id, import_id FROM traffic_request WHERE day = %(day)s AND {of} = %(whose)s"
+        " ORDER BY id LIMIT %(limit)s FOR UPDATE"
+    )
+
+
+WRITTEN_BY_OTHERS = ("user_hash", "response_id", "error_type", "raw")
+
+
+def erase(application_too: bool) -> str:
+    """Requests lose whose they were and what others wrote, and the rollups follow; what lies beside them goes."""
+    lost = [*WRITTEN_BY_OTHERS, *(["application_id"] if application_too else [])]
+    return f"""
+WITH written AS (
+    UPDATE traffic_request AS r SET external_id = '', {", ".join(f"{name} = NULL" for name in lost)}
+    WHERE r.day = %(day)s AND r.id = ANY(%(ids)s)
+    RETURNING {", ".join(f"old.{name} AS old_{name}, new.{name} AS new_{name}" for name in _READ)}
+),
+delta AS MATERIALIZED (
+    SELECT 1 AS sign, {", ".join(f"new_{name} AS {name}" for name in _READ)} FROM written
+    UNION ALL
+    SELECT -1, {", ".join(f"old_{name}" for name in _READ)} FROM written
+),
+{_rollups()},
+bodies AS (DELETE FROM traffic_request_body WHERE day = %(day)s AND request_id = ANY(%(ids)s)),
+children AS (DELETE FROM traffic_span_link WHERE day = %(day)s AND child = ANY(%(ids)s)),
+ratings AS (DELETE FROM traffic_rating WHERE request_id = ANY(%(ids)s))
+SELECT count(*) FROM written
+"""
+
+
+def to_nobody(table: str, key: tuple[str, ...], sums: tuple[str, ...]) -> str:
+    """Rollup rows of an application are added to those of no application."""
+    columns = ", ".join((*key, *sums))
+    given = ", ".join("0" if name == "application_id" else name for name in (*key, *sums))
+    added = ", ".join(f"{name} = u.{name} + excluded.{name}" for name in sums)
+    order = ", ".join(name for name in key if name != "application_id")
+    return f"""
+WITH gone AS (DELETE FROM {table} WHERE application_id = %(whose)s RETURNING *)
+INSERT INTO {table} AS u ({columns}) SELECT {given} FROM gone ORDER BY {order}
+ON CONFLICT ({", ".join(key)}) DO UPDATE SET {added}
+"""
+
+
 def sweep(table: str, period: str) -> str:
     """DELETE of one day's rollup rows that add up to nothing, in the order that ingest locks in."""
     usage = "usage" in table

@@ -25,7 +25,7 @@ from psycopg import errors
 from providers.partitions import make_partitions
 from providers.pricing import LEASED, Book, Costed, stamp_of
 from traffic.ingest import sql
-from traffic.ingest.ids import neighbour_day, request_id, response_hash, user_hash
+from traffic.ingest.ids import erased_mark, neighbour_day, request_id, response_hash, user_hash
 from traffic.ingest.rows import RequestRow
 from traffic.redaction import EVERYTHING, Redaction, redaction_of
 
@@ -68,6 +68,8 @@ class Installation:
     book: Book
     leased: frozenset[int]
     redactions: dict[int, Redaction] = field(default_factory=dict)  # by application
+    erased_applications: frozenset[int] = frozenset()
+    erased_users: dict[uuid.UUID, datetime] = field(default_factory=dict)  # by mark: when
 
     @classmethod
     def load(cls, conn: psycopg.Connection, before: Installation | None = None) -> Installation:
@@ -78,7 +80,15 @@ class Installation:
         book = before.book if before is not None and before.book.stamp == stamp_of(conn) else Book.load(conn)
         kept = conn.execute("SELECT id, redact, redact_patterns FROM traffic_application").fetchall()
         redactions = {id: redaction_of(tuple(kinds), tuple(patterns)) for id, kinds, patterns in kept}
-        return cls(bytes(salt), book, frozenset(row[0] for row in leased), redactions)
+        erased = conn.execute("SELECT application_id, mark, created_at FROM traffic_erasure").fetchall()
+        return cls(
+            bytes(salt),
+            book,
+            frozenset(row[0] for row in leased),
+            redactions,
+            frozenset(id for id, _mark, _at in erased if id is not None),
+            {mark: at for _id, mark, at in sorted(erased, key=lambda one: one[2]) if mark is not None},
+        )
 
     def stage(self, row: RequestRow) -> Staged:
         day = row.started_at.astimezone(UTC).date()
@@ -86,7 +96,7 @@ class Installation:
         if not row.clean:
             row.prompt, row.answer = redaction.prompt(row.prompt), redaction.optional(row.answer)
             row.error_type = redaction.optional(row.error_type)
-        return Staged(
+        staged = Staged(
             row=row,
             id=self.id_of(row, row.external_id, day),
             day=day,
@@ -97,6 +107,24 @@ class Installation:
             costed=self.cost(row),
             links=[(day, self.id_of(row, child, day), self.id_of(row, parent, day)) for child, parent in row.links],
         )
+        if self.erased_applications or self.erased_users:
+            self.strip(staged)
+        return staged
+
+    def strip(self, item: Staged) -> None:
+        """A row of an application or a user whose data was deleted keeps its figures alone; see `traffic.erase`.
+
+        A user's requests after the deletion are new ones, and kept.
+        """
+        row = item.row
+        before = None
+        if item.user_hash is not None and self.erased_users:
+            before = self.erased_users.get(erased_mark(self.salt, item.user_hash))
+        gone = row.application_id in self.erased_applications
+        if gone or (before is not None and row.started_at <= before):
+            row.application_id = None if gone else row.application_id
+            row.external_id, item.user_hash, item.links = "", None, []
+            row.user = row.response_id = row.error_type = row.raw = row.prompt = row.answer = None
 
     def id_of(self, row: RequestRow, external_id: str, day: date) -> uuid.UUID:
         """The id that a call of the same application has on that day."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from traffic.models.applications import Application, Installation, Key, KeyUse
+from traffic.models.erasures import Erasure
 from traffic.models.imports import Import
 from traffic.models.ratings import Rating
 from traffic.models.repricings import RepricedDay, Repricing
@@ -26,6 +27,7 @@ __all__ = [
     "Application",
     "BudgetState",
     "CostReason",
+    "Erasure",
     "Fallback",
     "Import",
     "Installation",

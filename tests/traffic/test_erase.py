@@ -1,0 +1,250 @@
+"""Deleting an application's or a user's data: a marker is put everywhere, and then looked for in every table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.core.management import call_command
+from django.utils import timezone
+
+from tests.traffic.people import application, logged_in, person, text
+from traffic import erase
+from traffic.audit import rollup_differences
+from traffic.ingest.ids import user_hash
+from traffic.ingest.rows import RequestRow, Tokens
+from traffic.ingest.store import Installation, ingest
+from traffic.keys import callers, create_key
+from traffic.models import Application, Erasure, Import, Key, Rating, Request, RequestBody, Route, SealedDay, UsageDay
+from traffic.retention import apply_retention, sealed_differences
+from traffic.services import forget
+from traffic.tasks import run_erasures
+
+MARKER = "MARKER-of-ann"
+OTHER = "OTHER-of-bob"
+
+
+@pytest.fixture(autouse=True)
+def fresh(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    settings.DATA_DIR = tmp_path
+    monkeypatch.setattr(erase, "SETTLE", timedelta(0))
+    callers.clear()
+    forget()
+    yield tmp_path
+    forget()
+
+
+def call(number: int, application_id: int | None, mark: str, days_ago: int = 0, **more: Any) -> RequestRow:
+    """A request that says a mark wherever it can."""
+    return RequestRow(
+        external_id=f"{mark}-{number}", started_at=timezone.now() - timedelta(days=days_ago), provider="openai",
+        model="gpt-5", source="otlp", application_id=application_id, outcome="error", error_type=mark,
+        latency_ms=10.0 + number, response_id=f"resp-{mark}-0123456789-{number}", tokens=Tokens(10, 0, 0, 0, number, 0),
+        user=mark, raw={"told": {"deep": [mark]}}, prompt=f"from {mark}", answer=f"to {mark}",
+        links=((f"child-{mark}-{number}", f"{mark}-{number}"),), **more,
+    )  # fmt: skip
+
+
+def seed(conn: psycopg.Connection, shop: Application, other: Application, folder: Path) -> None:
+    """The marker in every place that takes data, beside somebody else's."""
+    file = Import.objects.create(
+        file_name="f.csv", size=1, sha256="1", format="generic", state="done", options={"application": shop.slug},
+        errors=[[3, f"No application is called {MARKER}"]],
+    )  # fmt: skip
+    rows = [call(n, shop.pk, MARKER, n % 3, import_id=file.pk if n == 1 else None) for n in range(1, 6)]
+    rows += [call(n, other.pk, OTHER, n % 3) for n in range(1, 4)]
+    ids = ingest(conn, rows, Installation.load(conn)).ids
+    for number, mark, of in ((0, MARKER, shop), (5, OTHER, other)):
+        day = rows[number].started_at.date()
+        Rating.objects.create(day=day, request_id=ids[number], by=mark, score=1, comment=mark, application=of)
+        Rating.objects.create(response_id=f"waits-{mark}", by=mark, score=1, comment=mark, application=of)
+    Key.objects.filter(application=shop).update(name=MARKER)
+    (folder / "spool").mkdir()
+    lines = []
+    for mark, of in ((MARKER, shop), (OTHER, other)):
+        row = call(9, of.pk, mark)
+        row.user, row.user_hash = None, user_hash(Installation.load(conn).salt, mark)
+        lines.append(msgspec.json.encode({"reason": "x", "line": msgspec.json.encode(row).decode()}) + b"\n")
+    (folder / "spool" / "set-aside.jsonl").write_bytes(b"".join(lines))
+    draft = Import.objects.create(
+        file_name=f"{MARKER}.csv", size=1, sha256="2", format="generic", options={"application": shop.slug}
+    )
+    (folder / "imports").mkdir(exist_ok=True)
+    (folder / "imports" / f"{draft.pk}.data").write_text(MARKER)
+
+
+def places(conn: psycopg.Connection, mark: str) -> list[str]:
+    """Every table that holds a text, partitions and all; from the catalogue, so that a new one is seen too."""
+    tables = conn.execute(
+        "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')"
+    ).fetchall()
+    assert len(tables) > 40
+    found = "SELECT count(*) FROM {} AS t WHERE t::text ILIKE %s"
+    return [table for (table,) in tables if conn.execute(found.format(table), [f"%{mark}%"]).fetchone() != (0,)]
+
+
+def in_files(folder: Path, mark: str) -> list[str]:
+    return [path.name for path in folder.rglob("*") if path.is_file() and mark.encode() in path.read_bytes()]
+
+
+def referring(conn: psycopg.Connection, application_id: int) -> list[str]:
+    """Tables with a row of this application; the erasure itself remembers its number."""
+    tables = conn.execute(
+        "SELECT table_name FROM information_schema.columns WHERE column_name = 'application_id'"
+        " AND table_schema = 'public' AND table_name <> 'traffic_erasure'"
+    ).fetchall()
+    assert {"traffic_request", "traffic_usage_hour", "traffic_latency_day", "traffic_key"} <= {
+        name for (name,) in tables
+    }
+    found = "SELECT count(*) FROM {} WHERE application_id = %s"
+    return [name for (name,) in tables if conn.execute(found.format(name), [application_id]).fetchone() != (0,)]
+
+
+def money(conn: psycopg.Connection) -> list[Any]:
+    columns = "provider, model, sum(requests), sum(errors), sum(output), sum(cost), sum(latency_us)"
+    return conn.execute(f"SELECT day, {columns} FROM traffic_usage_day GROUP BY 1, 2, 3 ORDER BY 1, 2, 3").fetchall()
+
+
+@pytest.fixture
+def shop(transactional_db: Any) -> Application:
+    made = application("shop")
+    create_key(name="k", scopes=["ingest"], application=made)
+    return made
+
+
+def test_of_an_application_nothing_is_left_anywhere_and_every_sum_is_right(
+    shop: Application, conn: psycopg.Connection, fresh: Path
+) -> None:
+    other = application("lab")
+    seed(conn, shop, other, fresh)
+    everywhere = {"traffic_request", "traffic_request_body", "traffic_rating", "traffic_import", "traffic_key"}
+    assert everywhere <= set(places(conn, MARKER))
+    assert set(in_files(fresh, MARKER)) >= {"set-aside.jsonl"}
+    before, theirs = money(conn), sorted(places(conn, OTHER))
+    hashed = str(user_hash(Installation.load(conn).salt, MARKER))
+    assert places(conn, hashed)
+    erasure = erase.ask(application=shop)
+    assert not erase.work(erasure.pk, now=timezone.now())
+    assert not erase.work(erasure.pk, now=timezone.now())  # again: nothing to do
+    assert places(conn, MARKER) == [] and places(conn, hashed) == [] and in_files(fresh, MARKER) == []
+    assert referring(conn, shop.pk) == []
+    assert money(conn) == before
+    assert list(rollup_differences()) == [] and list(sealed_differences()) == []
+    assert sorted(places(conn, OTHER)) == theirs and RequestBody.objects.count() == 3
+    assert Request.objects.filter(application__isnull=True).count() == 5
+    erasure.refresh_from_db()
+    assert (erasure.erased, erasure.expected, erasure.percent) == (5, 5, 100)
+    assert not Application.objects.filter(slug="shop").exists()
+
+
+def test_of_a_user_nothing_is_left_and_the_applications_sums_stay(
+    shop: Application, conn: psycopg.Connection, fresh: Path
+) -> None:
+    ingest(conn, [call(1, shop.pk, MARKER), call(2, shop.pk, OTHER), call(3, None, MARKER)], Installation.load(conn))
+    Rating.objects.create(response_id="x", by=MARKER, score=1, comment="fine")
+    sums = UsageDay.objects.order_by("application_id").values_list("application_id", "requests", "output")
+    before = list(sums)
+    out = StringIO()
+    call_command("erase", user=MARKER, stdout=out)
+    assert "2 requests, 1 ratings" in out.getvalue() and places(conn, MARKER)
+    call_command("erase", user=MARKER, yes=True, stdout=out)
+    assert "Done: 2 requests" in out.getvalue()
+    assert places(conn, MARKER) == []
+    assert places(conn, str(user_hash(Installation.load(conn).salt, MARKER))) == []
+    assert (
+        list(UsageDay.objects.order_by("application_id").values_list("application_id", "requests", "output")) == before
+    )
+    assert list(rollup_differences()) == []
+    assert Request.objects.filter(user_hash__isnull=False).count() == 1 and RequestBody.objects.count() == 1
+
+
+def test_what_arrives_late_is_stripped_and_what_is_sent_again_is_a_duplicate(
+    shop: Application, conn: psycopg.Connection
+) -> None:
+    first, late = call(1, shop.pk, MARKER), call(2, shop.pk, MARKER)
+    ingest(conn, [first], Installation.load(conn))
+    of_user = call(3, None, OTHER)
+    for given in ({"application": shop}, {"user": erase.hash_of_user(OTHER)}):
+        erasure = erase.ask(**given)
+        assert not erase.work(erasure.pk, now=timezone.now())
+    again = call(1, shop.pk, MARKER)
+    again.started_at = first.started_at
+    result = ingest(conn, [again, late, of_user], Installation.load(conn))
+    assert (result.accepted, result.duplicates) == (2, 1)
+    assert places(conn, MARKER) == [] and places(conn, OTHER) == []
+    new = call(4, None, OTHER)
+    new.started_at = timezone.now() + timedelta(minutes=1)
+    ingest(conn, [new], Installation.load(conn))
+    assert Request.objects.filter(user_hash=erase.hash_of_user(OTHER)).count() == 1  # what comes after is new
+    assert list(rollup_differences()) == []
+
+
+def test_sums_of_sealed_days_lose_the_application_too(
+    shop: Application, conn: psycopg.Connection, settings: Any
+) -> None:
+    ingest(conn, [call(1, shop.pk, MARKER, 30), call(2, None, OTHER, 30)], Installation.load(conn))
+    before = money(conn)
+    settings.RETENTION_DAYS = settings.BODY_RETENTION_DAYS = 10
+    apply_retention(timezone.now().date())
+    assert SealedDay.objects.count() == 1 and not Request.objects.exists()
+    erasure = erase.ask(application=shop)
+    assert not erase.work(erasure.pk, now=timezone.now())
+    assert referring(conn, shop.pk) == [] and money(conn) == before
+    assert list(sealed_differences()) == [] and list(rollup_differences()) == []
+    call_command("audit", stdout=StringIO())
+
+
+def test_keys_stop_at_once_a_rule_for_it_alone_is_off_and_work_waits_until_all_have_heard(
+    shop: Application, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erase, "SETTLE", timedelta(seconds=6))
+    _key, secret = create_key(name="k2", scopes=["ingest"], application=shop)
+    assert callers.find(secret) is not None
+    route = Route.objects.create(order=99, slug="mine", name="Mine", to_provider="self")
+    route.applications.add(shop)
+    erasure = erase.ask(application=shop)
+    assert callers.find(secret) is None
+    route.refresh_from_db()
+    assert not route.enabled
+    assert erase.work(erasure.pk, now=timezone.now())  # not yet
+    assert Application.objects.filter(slug="shop").exists()
+    assert not erase.work(erasure.pk, now=timezone.now() + timedelta(seconds=6))
+    assert not Application.objects.filter(slug="shop").exists()
+    assert json.dumps(list(Erasure.objects.values_list("name", flat=True))) == '["shop"]'
+
+
+# The pages.
+
+
+def test_the_pages_count_first_ask_and_show_how_far_it_is(shop: Application, conn: psycopg.Connection) -> None:
+    ingest(conn, [call(1, shop.pk, MARKER), call(2, shop.pk, OTHER)], Installation.load(conn))
+    admin = logged_in(person("root", is_superuser=True))
+    url = "/settings/applications/shop/delete/"
+    assert "<b>2 requests</b> of Shop lose whose they were" in text(admin, url)
+    assert admin.post(url, {"confirm": "other"}).status_code == 422
+    assert not Erasure.objects.exists()
+    counted = admin.post("/settings/deletions/", {"user": OTHER}).content.decode()
+    assert "<b>1 requests</b> of this user" in counted and OTHER not in counted and not Erasure.objects.exists()
+    assert admin.post("/settings/deletions/", {"user": " "}).status_code == 422
+    hashed = str(erase.hash_of_user(OTHER))
+    there = admin.post("/settings/deletions/", {"user": hashed, "confirm": hashed})["Location"]
+    assert "is being deleted" in text(admin, there)
+    run_erasures()
+    assert "is deleted: <b>1 requests</b>" in text(admin, there)
+    assert admin.post(url, {"confirm": "shop"}).status_code == 302
+    run_erasures()
+    assert not Application.objects.exists()
+    assert "<b>2 deletions</b> were asked for" in text(admin, "/settings/deletions/")
+    assert [entry.user.username for entry in LogEntry.objects.all()] == ["root", "root"]
+    assert places(conn, MARKER) == [] and places(conn, OTHER) == []
+    looker = logged_in(person("looker", "traffic.view_application", "traffic.change_application"))
+    assert looker.post("/settings/deletions/", {"user": "x"}).status_code == 403
