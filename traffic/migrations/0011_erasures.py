@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("traffic", "0008_reported_costs"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    dependencies = [("traffic", "0010_key_scope_alerts"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
 
     operations = [
         migrations.CreateModel(
