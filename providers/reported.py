@@ -81,9 +81,9 @@ def reported(account: Account, now: datetime) -> Reported:
     since = (now - WINDOW).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     payments = list(VendorPayment.objects.filter(account=account).order_by("-at")[:PAYMENTS_SHOWN])
     usage = VendorUsage.objects.filter(account=account, starts_at__gte=since, starts_at__lt=now).order_by()
-    if not usage.exists():  # a vendor of machines: its leases are its parts
-        return Reported(since, payments=payments)
     costs = VendorCost.objects.filter(account=account, starts_at__gte=since, starts_at__lt=now).order_by()
+    if not usage.exists() and not costs.exclude(workspace="").exists():
+        return Reported(since, payments=payments)  # a vendor of machines: its leases are its parts
     names = {name.external_id: name for name in VendorName.objects.filter(account=account)}
     billed = dict(costs.values_list("workspace").annotate(Sum("amount")))
     spaces = workspaces(usage.values("workspace", "api_key").annotate(**SUMS), billed, names)
