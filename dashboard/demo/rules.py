@@ -1,11 +1,14 @@
-"""The rules that the demo company's people made by sentence; one that a person changed or deleted is left alone."""
+"""What the demo company's people made by sentence, and maintenance they plan; what a person changed is left alone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
-from alerts.models import Rule, Severity
+from django.contrib.auth import get_user_model
+
+from alerts.models import Rule, Severity, Silence
 from alerts.named.scopes import Scope
 from alerts.named.watch import OVER, Watch
 from alerts.named.windows import Window
@@ -41,6 +44,21 @@ RULES = (
         ("ops",),
     ),
 )
+
+
+def maintenance(now: datetime) -> None:
+    """The move that the company plans for a Sunday night ahead, once."""
+    sunday = now.date() + timedelta(days=13 - now.weekday())
+    starts_at = datetime.combine(sunday, time(2), UTC)
+    Silence.objects.get_or_create(
+        reason="RunPod moves our machine to another rack",
+        defaults={
+            "labels": {"provider": "runpod"},
+            "starts_at": starts_at,
+            "until": starts_at + timedelta(hours=4),
+            "by": get_user_model().objects.filter(groups__name="ops").order_by("pk").first(),
+        },
+    )
 
 
 def rules() -> None:

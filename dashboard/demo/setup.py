@@ -27,7 +27,7 @@ from costs.recurrences import post_recurrences
 from dashboard.demo import company
 from dashboard.demo.company import APPLICATIONS, PEOPLE, PLAYGROUND
 from dashboard.demo.files import ADMIN, Credentials
-from dashboard.demo.rules import rules
+from dashboard.demo.rules import maintenance, rules
 from dashboard.demo.story import Story, add_months, moment
 from providers.encryption import encrypt
 from providers.models import Account, Deployment, Feed, Lease
@@ -51,6 +51,7 @@ def set_up(story: Story, credentials: Credentials, sandbox_url: str, now: dateti
         plan(story)
         enter_charges(story, now)
         rules()
+        maintenance(now)
         telling(sandbox_url)
 
 

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from alerts import outbox, services
+from alerts.explain import explain
 from alerts.mail import compose
 from alerts.models import Alert, Delivery, Rule, Sample
 from alerts.silencing import Matcher, Target, labels_of, read_labels
@@ -180,3 +181,17 @@ def test_the_value_is_kept_for_the_chart_ever_more_seldom(scene: Scene, ops: Any
     scene.look(600)
     scene.look(600)
     assert Sample.objects.count() == 4, "then one for each hundredth of its life"
+
+
+def test_explain_says_what_an_alert_waits_for(scene: Scene, ops: Any) -> None:
+    scene.set("account:vast", True)
+    scene.set("deployment:a", True)
+    scene.look()
+    scene.set("deployment:b", True, depends_on=("account:vast",))
+    scene.look()
+    until = scene.now + timedelta(hours=1)
+    services.snooze(alert_id=scene.alert("deployment:a").pk, until=until, by=ops, now=scene.now)
+    services.silence(matcher=Matcher(subject="deployment:*"), until=until, reason="move", by=ops, now=scene.now)
+    said = "\n".join(explain(Rule.objects.get(kind="outage"), scene.now))
+    assert "Snoozed until" in said and "account:vast speaks for it" in said and "Silenced until" in said
+    assert "Unacknowledged, it is told to admins in" in said
