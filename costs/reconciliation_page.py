@@ -61,9 +61,8 @@ class ReconciliationPage:
 
     @cached_property
     def parts(self) -> list[Part]:
-        return [
-            part for part in self.found.by("day") if part.day is None or part.measured or part.billed or part.causes
-        ]
+        """By day and model: of one provider all, of several what differs."""
+        return [part for part in self.found.by("day") if part.causes or self.filters.provider]
 
     @cached_property
     def closed(self) -> list[Closed]:
