@@ -1,0 +1,44 @@
+"""A rule by sentence may be over at another line than the one that opens it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from alerts.named.figure import Reading
+from alerts.named.watch import Watch
+from alerts.thresholds import BadThreshold
+
+OVER = {"figure": "spend", "window": "today", "side": "over", "line": "500", "clear": "450"}
+UNDER = {**OVER, "side": "under", "line": "450", "clear": "500"}
+
+
+@pytest.mark.parametrize(
+    ("given", "value", "crossed", "clear"),
+    [
+        (OVER, "501", True, False),
+        (OVER, "480", False, False),
+        (OVER, "450", False, True),
+        (UNDER, "449", True, False),
+        (UNDER, "480", False, False),
+        (UNDER, "500", False, True),
+        ({**OVER, "clear": ""}, "499", False, True),
+    ],
+)
+def test_between_the_line_and_its_clear_line_nothing_changes(
+    given: dict[str, str], value: str, crossed: bool, clear: bool
+) -> None:
+    sight = Watch.of(given).sight(Reading(Decimal(value)))
+    assert (sight.crossed, sight.clear) == (crossed, clear)
+
+
+def test_a_clear_line_on_the_wrong_side_is_refused() -> None:
+    with pytest.raises(BadThreshold, match="less than the line"):
+        Watch.of({**OVER, "clear": "501"})
+    with pytest.raises(BadThreshold, match="more than the line"):
+        Watch.of({**UNDER, "clear": "449"})
+
+
+def test_what_a_rule_keeps_is_what_it_was_given() -> None:
+    assert Watch.of(Watch.of(OVER).json) == Watch.of(OVER)
