@@ -41,6 +41,7 @@ app.conf.beat_schedule = {
     "partitions": every(3600, "traffic.tasks.make_partitions"),
     "retention": every(3600, "traffic.tasks.apply_retention"),
     "checks": every(3600, "providers.tasks.keep_checks"),
+    "engine-series": every(3600, "providers.tasks.prune_engine_series"),
     "deleted": every(3600, "providers.tasks.forget_deleted"),
 }
 

@@ -82,6 +82,7 @@ CHECKS_OWN = {
     "last_latency_ms",
     "last_cause",
     "tls_expires_at",
+    "served_model",
 }
 
 

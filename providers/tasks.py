@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from providers import heartbeats, retention, uptime
+from providers import engine_series, heartbeats, retention, uptime
 from providers.models import Feed
 from providers.polling import due
 from providers.polling.services import poll_apart
@@ -42,6 +42,12 @@ def poll_feed(pk: int, claimed_until: str) -> bool:
 def keep_checks() -> int:
     """Partitions of checks: a week ahead, and 30 days back."""
     return retention.keep_checks(timezone.now().date())
+
+
+@shared_task(ignore_result=True)
+def prune_engine_series() -> int:
+    """Minutes of engines a day back, hours a month, days a year."""
+    return engine_series.prune(timezone.now())
 
 
 @shared_task(ignore_result=True)

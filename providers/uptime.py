@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import cast
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from providers import uptime_rows
+from providers import engine_series, uptime_rows
 from providers.checks import Closed, Event, Health, Opened, Policy, Probe, Span, State, advance, watched_since, without
 from providers.encryption import SecretUnreadable
-from providers.engines import ENGINES, CheckResult, EngineClient, Target, engine_of
+from providers.engine_series import Reading, Scraped
+from providers.engines import ENGINES, CheckResult, Engine, EngineClient, Fault, Scrape, Target, engine_of
 from providers.models import Deployment, DeploymentState, Maintenance, Outage
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ BATCH = 1000  # deployments claimed by one run
 AT_ONCE = 100  # checks under way at one moment
 PACE_S = 0.001  # between two starts: in a burst each check would wait for our own work on the others, and look slow
 LONGEST_TIMEOUT_S = 60.0
+SCRAPE_TIMEOUT_S = 5.0  # its check waits for it
 SPARE_S = 20.0  # for the queue behind AT_ONCE, on top of the slowest deployment's own timeout
 WRITE_EVERY_S = 1.0
 
@@ -58,6 +60,7 @@ class Batch:
     deployments: Sequence[Deployment]
     open_outages: frozenset[int]
     windows: Mapping[int, Sequence[Span]]
+    readings: Mapping[int, Reading]  # each engine's latest scrape
 
     @property
     def deadline_s(self) -> float:
@@ -91,7 +94,7 @@ def claim(*, now: datetime, limit: int = BATCH) -> Batch:
         ids = [deployment.pk for deployment in due]
         Deployment.objects.filter(pk__in=ids).update(check_claimed_until=claimed_until)
         opened = Outage.objects.open().filter(deployment__in=ids).values_list("deployment_id", flat=True)
-        return Batch(now, claimed_until, due, frozenset(opened), _windows(due, now))
+        return Batch(now, claimed_until, due, frozenset(opened), _windows(due, now), engine_series.last_readings(ids))
 
 
 def _windows(deployments: Sequence[Deployment], now: datetime) -> dict[int, list[Span]]:
@@ -156,7 +159,17 @@ async def check(client: EngineClient, deployment: Deployment) -> CheckResult:
         target = target_of(deployment)
     except SecretUnreadable as error:
         return _impossible(str(error))
-    return await engine_of(deployment.engine).check(client, target)
+    engine = engine_of(deployment.engine)
+    result = await engine.check(client, target)
+    return replace(result, scrape=await scrape(engine, client, target)) if result.ok and engine.has_metrics else result
+
+
+async def scrape(engine: Engine, client: EngineClient, target: Target) -> Scrape:
+    """The engine's own counters. It may be up without them, so why there are none is no fault of the check."""
+    try:
+        return Scrape(await engine.scrape(client, replace(target, timeout_s=min(target.timeout_s, SCRAPE_TIMEOUT_S))))
+    except Fault as fault:
+        return Scrape(None, fault.cause)
 
 
 def check_now(*, deployment: Deployment) -> CheckResult:
@@ -203,8 +216,23 @@ def record(batch: Batch, results: Iterable[tuple[Deployment, CheckResult]]) -> i
         findings = [finding for finding in findings if finding.deployment.pk in ours]
         uptime_rows.save_checks(findings)
         uptime_rows.add_hours(findings)
+        engine_series.add(_scraped(batch, findings))
         _save_outages(findings)
     return len(findings)
+
+
+def _scraped(batch: Batch, findings: Sequence[Finding]) -> list[Scraped]:
+    return [
+        Scraped(
+            deployment_id=finding.deployment.pk,
+            at=finding.at,
+            scrape=finding.result.scrape,
+            before=batch.readings.get(finding.deployment.pk),
+            longest_gap=_policy(finding.deployment).longest_gap,
+        )
+        for finding in findings
+        if finding.result.scrape is not None
+    ]
 
 
 def judge(batch: Batch, deployment: Deployment, result: CheckResult) -> Finding:

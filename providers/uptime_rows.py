@@ -24,12 +24,14 @@ UPDATE providers_deployment AS d SET
     streak_ok = v.streak_ok, streak = v.streak, streak_since = v.streak_since,
     last_check_at = v.last_check_at, last_latency_ms = v.latency_ms, last_cause = v.cause,
     tls_expires_at = COALESCE(v.tls_expires_at, CASE WHEN d.url LIKE 'https:%%' THEN d.tls_expires_at END),
+    served_model = COALESCE(v.served, d.served_model),
     check_due_at = v.due_at, check_claimed_until = NULL
 FROM unnest(
     %s::bigint[], %s::text[], %s::timestamptz[], %s::boolean[], %s::int[], %s::timestamptz[],
-    %s::timestamptz[], %s::float8[], %s::text[], %s::timestamptz[], %s::timestamptz[]
+    %s::timestamptz[], %s::float8[], %s::text[], %s::timestamptz[], %s::text[], %s::timestamptz[]
 ) AS v(
-    id, state, state_since, streak_ok, streak, streak_since, last_check_at, latency_ms, cause, tls_expires_at, due_at
+    id, state, state_since, streak_ok, streak, streak_since, last_check_at, latency_ms, cause, tls_expires_at, served,
+    due_at
 )
 WHERE d.id = v.id AND d.check_claimed_until = %s
 RETURNING d.id
@@ -84,6 +86,7 @@ def _deployment_row(finding: Finding) -> tuple[Any, ...]:
         result.latency_ms,
         result.cause,
         result.tls_expires_at,
+        result.served,
         next_due(finding),
     )
 

@@ -6,12 +6,12 @@ from functools import cache
 
 from django.utils.module_loading import import_string
 
-from providers.engines.base import CheckResult, Engine, Target
+from providers.engines.base import CheckResult, Engine, Scrape, Target
 from providers.engines.client import EngineClient
 from providers.engines.faults import Fault
 from providers.engines.metrics import EngineSample
 
-__all__ = ["ENGINES", "CheckResult", "Engine", "EngineClient", "EngineSample", "Fault", "Target", "engine_of"]
+__all__ = ["ENGINES", "CheckResult", "Engine", "EngineClient", "EngineSample", "Fault", "Scrape", "Target", "engine_of"]
 
 ENGINES = {
     "vllm": "providers.engines.vllm.VLLM",

@@ -41,8 +41,20 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Scrape:
+    """One reading of a server's own counters: the sample, or why there is none."""
+
+    sample: EngineSample | None
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One probe. `step` is the last step reached; `cause` is a sentence for a person, or empty."""
+    """One probe. `step` is the last step reached; `cause` is a sentence for a person, or empty.
+
+    `served` is the expected model as the server lists it: empty where it is not listed, None where no list was seen.
+    `scrape` is None where the server was not asked for its counters.
+    """
 
     ok: bool
     state: State
@@ -51,6 +63,8 @@ class CheckResult:
     ttft_ms: float | None = None
     cause: str = ""
     tls_expires_at: datetime | None = None
+    served: str | None = None
+    scrape: Scrape | None = None
 
 
 @dataclass(slots=True)
@@ -62,6 +76,7 @@ class Climb:
     latency_ms: float | None = None
     ttft_ms: float | None = None
     tls_expires_at: datetime | None = None
+    served: str | None = None
     note: str = ""
 
     def reached(self, step: Step, reply: Reply) -> None:
@@ -141,17 +156,21 @@ class Engine:
             raise Fault("models", causes.loading(self.label), state="starting")
         if reply.status != 200:
             raise Fault("models", causes.for_status(reply, self.label))
-        self._expect_model(target, parse_json(reply))
+        climb.served = ""
+        climb.served = self._expect_model(target, parse_json(reply))
         return True
 
-    def _expect_model(self, target: Target, body: Any) -> None:
+    def _expect_model(self, target: Target, body: Any) -> str:
+        """The expected model as it is listed; the first of the list where any will do."""
         try:
             owners, served = owners_of(body), self.models_of(body)
         except (AttributeError, KeyError, TypeError):
             raise Fault("models", causes.no_model_list(self.label)) from None
         self._refuse_other_engine(owners)
-        if target.model and not any(self.is_model(name, target.model) for name in served):
+        found = [name for name in served if not target.model or self.is_model(name, target.model)]
+        if target.model and not found:
             raise Fault("models", causes.model_missing(target.model, served))
+        return found[0] if found else ""
 
     async def _explain_missing_route(self, client: EngineClient, target: Target, reply: Reply) -> None:
         """A 404 is a wrong path or another engine; the model list of the other engine tells which."""
@@ -214,7 +233,7 @@ class Engine:
     def _result(self, climb: Climb, *, ok: bool, state: State, step: Step, cause: str) -> CheckResult:
         waited = (asyncio.get_running_loop().time() - climb.started) * 1000
         latency = climb.latency_ms if climb.latency_ms is not None else waited
-        return CheckResult(ok, state, step, round(latency, 3), climb.ttft_ms, cause, climb.tls_expires_at)
+        return CheckResult(ok, state, step, round(latency, 3), climb.ttft_ms, cause, climb.tls_expires_at, climb.served)
 
 
 #: Who a model list names as the owner -> the engine's name for people. Only servers that give themselves away.

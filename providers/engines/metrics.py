@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from math import inf, isfinite
+from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -31,6 +32,18 @@ class EngineSample:
     preemptions_total: float | None = None
     ttft_buckets: Buckets = ()
     started_at: datetime | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain data; the unbounded bucket is `inf`, which JSON has no number for."""
+        buckets = [[str(bound), count] for bound, count in self.ttft_buckets]
+        started_at = self.started_at.isoformat() if self.started_at else None
+        return asdict(self) | {"ttft_buckets": buckets, "started_at": started_at}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> EngineSample:
+        buckets = tuple((float(bound), float(count)) for bound, count in data["ttft_buckets"])
+        started_at = datetime.fromisoformat(data["started_at"]) if data["started_at"] else None
+        return cls(**{**data, "ttft_buckets": buckets, "started_at": started_at})
 
 
 class Samples:
@@ -87,31 +100,3 @@ def plus(*values: float | None) -> float | None:
     """The sum of what is known; None when nothing is."""
     known = [value for value in values if value is not None]
     return sum(known) if known else None
-
-
-def increase(before: float | None, after: float | None) -> float | None:
-    """How much a counter grew between two scrapes. A value that fell means a restart: it began again from zero."""
-    if before is None or after is None:
-        return None
-    return after - before if after >= before else after
-
-
-def quantile(before: Buckets, after: Buckets, q: float) -> float | None:
-    """Seconds below which a share `q` of the requests between two scrapes stayed, by interpolation (approximate)."""
-    grown = _grown(before, after)
-    if not grown or grown[-1][1] <= 0:
-        return None
-    rank, low, below = q * grown[-1][1], 0.0, 0.0
-    for bound, count in grown:
-        if count >= rank:
-            return low if bound == inf else low + (bound - low) * (rank - below) / ((count - below) or 1.0)
-        low, below = bound, count
-    return low
-
-
-def _grown(before: Buckets, after: Buckets) -> Buckets:
-    """Cumulative counts since `before`; the whole of `after` when the server restarted or changed its bounds."""
-    old = dict(before)
-    if set(old) != {bound for bound, _ in after} or any(count < old[bound] for bound, count in after):
-        return after
-    return tuple((bound, count - old[bound]) for bound, count in after)

@@ -11,6 +11,21 @@ from providers.engines.metrics import EngineSample, Samples
 KV_CACHE = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
 # `request_success_total` counts aborted and failed requests too, told apart by this label.
 FAILED_REASONS = ("abort", "error")
+CACHED = ("vllm:prompt_tokens_cached_total", "vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits_total")
+# What we read of its five hundred lines; parsing the rest would be most of a scrape.
+SERIES = (
+    "vllm:num_requests_running",
+    "vllm:num_requests_waiting{",
+    "vllm:num_requests_waiting ",
+    "vllm:prompt_tokens_total",
+    "vllm:generation_tokens_total",
+    "vllm:request_success_total",
+    "vllm:num_preemptions_total",
+    "vllm:time_to_first_token_seconds_bucket",
+    "process_start_time_seconds",
+    *KV_CACHE,
+    *CACHED,
+)
 
 
 class VLLM(Engine):
@@ -21,7 +36,7 @@ class VLLM(Engine):
     has_metrics = True
 
     def sample(self, text: str, model: str) -> EngineSample:
-        found = require_samples(text, ("vllm:", "process_start_time_seconds"), self.label)
+        found = require_samples(text, SERIES, self.label)
         served = {"model_name": model}
         finished = found.of("vllm:request_success_total", **served)
         return EngineSample(
@@ -39,8 +54,7 @@ class VLLM(Engine):
         )
 
     def _cached(self, found: Samples, model: str) -> float | None:
-        names = ("vllm:prompt_tokens_cached_total", "vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits_total")
-        return found.total(*names, model_name=model)
+        return found.total(*CACHED, model_name=model)
 
     def _failed_requests(self, found: Samples, model: str) -> float | None:
         rows = found.of("vllm:request_success_total", model_name=model)

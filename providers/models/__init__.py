@@ -14,6 +14,7 @@ from providers.models.deployments import (
     engine_choices,
 )
 from providers.models.discounts import Discount
+from providers.models.engine_series import EngineBucket, EngineReading, Resolution
 from providers.models.fields import OfferKind, usd
 from providers.models.heartbeats import Heartbeat, HeartbeatPing, HeartbeatSpan, HeartbeatState, Signal
 from providers.models.leases import Lease, LeaseSpan, LeaseState
@@ -31,6 +32,8 @@ __all__ = [
     "Deployment",
     "DeploymentState",
     "Discount",
+    "EngineBucket",
+    "EngineReading",
     "Feed",
     "Heartbeat",
     "HeartbeatPing",
@@ -46,6 +49,7 @@ __all__ = [
     "OfferKind",
     "OfferWatch",
     "Outage",
+    "Resolution",
     "Signal",
     "StatusPage",
     "Throughput",

@@ -62,6 +62,9 @@ class Deployment(models.Model):
     last_latency_ms = models.FloatField(null=True)
     last_cause = models.TextField(blank=True)
     tls_expires_at = models.DateTimeField(null=True)
+    served_model = models.CharField(
+        max_length=200, blank=True, db_default=""
+    )  # the expected one as the engine lists it
 
     objects = DeploymentQuerySet.as_manager()
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from math import inf
 
 import pytest
 
 from providers.engines import ENGINES, EngineClient, EngineSample, Fault, Target, engine_of
-from providers.engines.metrics import increase, quantile
+from providers.engines.growth import growth, quantile
 from tests.providers import engine_stubs as stubs
 from tests.providers.engine_stubs import Answer, Stub, as_json, as_text, serving
 
@@ -109,16 +110,47 @@ def test_every_engine_with_metrics_refuses_a_page(kind: str) -> None:
         engine_of(kind).sample("<html>", "")
 
 
-def test_a_counter_that_fell_began_again_from_zero() -> None:
-    assert increase(10, 15) == 5
-    assert increase(10, 3) == 3
-    assert increase(None, 3) is None
+BUCKETS = ((0.1, 4.0), (0.5, 9.0), (inf, 10.0))
+
+
+def test_counters_grow_by_what_lies_between_two_scrapes() -> None:
+    before = EngineSample(output_tokens_total=10, requests_total=1, preemptions_total=2)
+    grown = growth(before, EngineSample(output_tokens_total=15, requests_total=1, failed_total=4, preemptions_total=2))
+    assert (grown.output_tokens, grown.requests, grown.preemptions, grown.restarted) == (5, 0, 0, False)
+    # Not told before, so what it grew by is not known.
+    assert (grown.failed, grown.prompt_tokens) == (None, None)
+
+
+def test_one_counter_that_fell_means_that_all_of_them_began_again() -> None:
+    before = EngineSample(output_tokens_total=100, requests_total=2, ttft_buckets=BUCKETS)
+    grown = growth(before, EngineSample(output_tokens_total=30, requests_total=3, ttft_buckets=BUCKETS))
+    assert (grown.output_tokens, grown.requests, grown.restarted) == (30, 3, True)
+    assert sum(grown.ttft.values()) == 10
+
+
+def test_a_later_start_of_the_process_is_a_restart_whatever_the_counters_say() -> None:
+    early, late = (datetime(2026, 11, 10, hour, tzinfo=UTC) for hour in (9, 10))
+    before = EngineSample(output_tokens_total=10, started_at=early)
+    assert growth(before, EngineSample(output_tokens_total=12, started_at=late)).output_tokens == 12
+    assert growth(before, EngineSample(output_tokens_total=12, started_at=early)).output_tokens == 2
 
 
 def test_a_quantile_is_of_the_requests_between_two_scrapes() -> None:
-    before, after = ((0.1, 4.0), (0.5, 9.0), (inf, 10.0)), ((0.1, 4.0), (0.5, 19.0), (inf, 20.0))
-    assert quantile(before, after, 0.5) == pytest.approx(0.3)
-    assert quantile((), ((0.1, 10.0), (inf, 10.0)), 0.95) == pytest.approx(0.095)
-    assert quantile(after, after, 0.95) is None
+    after = ((0.1, 4.0), (0.5, 19.0), (inf, 20.0))
+    grown = growth(EngineSample(ttft_buckets=BUCKETS), EngineSample(ttft_buckets=after)).ttft
+    assert grown == {0.1: 0.0, 0.5: 10.0}
+    assert quantile(grown, 0.5) == pytest.approx(0.3)
+    assert quantile({0.1: 10.0}, 0.95) == pytest.approx(0.095)
+    assert quantile({}, 0.95) is None
     # Beyond the last bound nothing can be said but "at least".
-    assert quantile((), ((0.1, 0.0), (inf, 4.0)), 0.95) == 0.1
+    assert quantile({0.1: 0.0, inf: 4.0}, 0.95) == 0.1
+
+
+def test_a_server_that_changed_its_buckets_begins_from_zero() -> None:
+    after = EngineSample(ttft_buckets=((0.25, 3.0), (inf, 3.0)))
+    assert growth(EngineSample(ttft_buckets=BUCKETS), after).ttft == {0.25: 3.0}
+
+
+def test_a_sample_is_the_same_after_it_was_kept_as_json() -> None:
+    sample = engine_of("vllm").sample(stubs.VLLM_METRICS, "qwen")
+    assert EngineSample.from_json(json.loads(json.dumps(sample.as_json()))) == sample
