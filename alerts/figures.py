@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
+from typing import Any
 
 from django.db.models import Count, Max, Min, Sum
 
@@ -17,15 +18,16 @@ from costs.allowance import Allowance, Held, allowance
 from costs.breakeven import Inputs, Result, compute
 from costs.budgets import Standing, standings
 from costs.live import live_inputs
-from costs.models import Phase
+from costs.models import Budget, Phase
 from costs.plan import Month, terms_of, this_month
-from costs.spend import Spend, daily, spend
+from costs.spend import GroupBy, Known, Spend, daily, read, spend
 from costs.tolerances import Standing as BillStanding
 from costs.tolerances import standings as bill_standings
 from providers import offers
 from providers.models import Balance, Deployment, Feed, Heartbeat, Lease, LeaseSpan, Maintenance, OfferWatch, Outage
+from traffic.filters import Filters
 from traffic.lease_use import last_requests
-from traffic.models import UsageDay, UsageHour
+from traffic.models import Application, UsageDay, UsageHour
 from traffic.price_effect import Waiting, waiting_for_price
 
 TOGETHER = timedelta(minutes=15)  # what began within so long of each other may have one cause
@@ -49,8 +51,9 @@ class MonthBudget:
 
     def __init__(
         self, kind: str, slug: str, name: str, given: Allowance, spent: Decimal, provenance: Mapping[str, Decimal],
-        at_least: bool, ahead: Callable[[], Held],
+        at_least: bool, ahead: Callable[[], Held], budget: Budget | None = None,
     ) -> None:  # fmt: skip
+        self.budget = budget  # None: the phase's
         self.kind, self.slug, self.name, self.month = kind, slug, name, given.first.replace(day=1)
         self.low, self.high = given.low, given.high
         self.spent, self.provenance, self.at_least = spent, provenance, at_least
@@ -76,7 +79,7 @@ def other_budget(one: Standing) -> MonthBudget:
     budget, held = one.budget, one.held
     at_least = one.month.unpriced_requests > 0
     given, spent = held.allowance, held.spent
-    return MonthBudget("budget", budget.slug, budget.name, given, spent, one.provenance, at_least, lambda: held)
+    return MonthBudget("budget", budget.slug, budget.name, given, spent, one.provenance, at_least, lambda: held, budget)
 
 
 class Figures:
@@ -103,9 +106,17 @@ class Figures:
         return spend(self.month_start, self.today + timedelta(days=1))
 
     @cached_property
+    def month_known(self) -> Known:
+        """The same at its finest: bills and leases divided by who used them."""
+        return read(self.month_start, self.today + timedelta(days=1))
+
+    @cached_property
     def month_by_application(self) -> Spend:
-        """The same by application; bills and leases divided by who used them."""
-        return spend(self.month_start, self.today + timedelta(days=1), "application")
+        return self.month_known.by("application")
+
+    def month_of(self, filters: Filters, by: GroupBy) -> Spend:
+        """A part of this month to date."""
+        return self.month_known.only(filters).by(by)
 
     def spent_in(self, month: date) -> Decimal:
         """What the month of its first day came to."""
@@ -232,6 +243,13 @@ class Figures:
         """Requests of each day of the last 90; days without any are missing."""
         rows = UsageDay.objects.filter(day__gte=self.today - timedelta(days=90)).values("day")
         return {row["day"]: int(row["n"]) for row in rows.annotate(n=Sum("requests"))}
+
+    def requests_by_application(self, **of: Any) -> list[tuple[str, int, int]]:
+        """Slug, requests and those without a price of the last 30 days, most first, of what has these columns."""
+        rows = UsageDay.objects.filter(day__gt=self.today - timedelta(days=RUN_RATE_DAYS), day__lte=self.today, **of)
+        found = rows.values_list("application_id").annotate(n=Sum("requests"), u=Sum("unpriced")).order_by("-n")
+        slugs = dict(Application.objects.values_list("pk", "slug"))
+        return [(slugs.get(pk, ""), int(n), int(u)) for pk, n, u in found]
 
     def run_rate(self, day: date) -> int:
         """Requests of the 30 days before a day, as a month; over fewer days where there was nothing before them."""

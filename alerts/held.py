@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.template.loader import get_template
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -68,8 +69,15 @@ def context_of(row: Delivery) -> dict[str, Any]:
         }
         for one in rows
     ]
+    subject = subject_of(len(rows), len(open_), row.held)
     return {
-        "subject": subject_of(len(rows), len(open_), row.held),
+        "subject": subject,
+        "heading": subject,
+        "verdict": _("Waited for you"),
+        "tone": "warn" if open_ else "ok",
+        "at": moment(row.due_at),
+        "demo": settings.DEMO,
+        "unsubscribe_url": links.unsubscribe_url(row),
         "items": items[:NAMED],
         "unnamed": len(items[NAMED:]),
         "open": len(open_),

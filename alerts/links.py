@@ -35,12 +35,26 @@ def rule_url(rule: Rule) -> str:
 def action_url(delivery: Delivery, action: str) -> str:
     """A page that asks once more and then acts, for the person that the mail went to."""
     path = reverse(f"alerts:{action}", args=[delivery.alert_id])
+    if not settings.MAIL_LINKS_ACT:
+        return absolute(path)
     return absolute(f"{path}?by={sign(action, delivery.alert_id, delivery.recipient)}")
 
 
 def unsubscribe_url(delivery: Delivery) -> str:
-    token = sign("unsubscribe", delivery.alert.rule_id, delivery.recipient)
+    """Out of what this mail is one of: see `alerts.subscriptions`."""
+    if delivery.held and delivery.folded.exists():
+        token = sign("unsubscribe-several", delivery.pk, delivery.recipient)
+    else:
+        token = sign("unsubscribe", delivery.alert.rule_id, delivery.recipient)
     return absolute(reverse("alerts:unsubscribe", args=[token]))
+
+
+def action_of(token: str) -> str:
+    """What a token was made for, whatever that is. Raises BadLink."""
+    try:
+        return str(signing.loads(token, salt=SALT)[0])
+    except (signing.BadSignature, ValueError, IndexError):
+        raise BadLink("unknown") from None
 
 
 def sign(action: str, key: int, address: str) -> str:

@@ -18,9 +18,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from alerts import held, links
+from alerts.chart import Chart, chart_of
 from alerts.models import Alert, Delivery, Preference, Transition
 from alerts.sentences import looks_for
 from alerts.states import Cause, State
+from alerts.subjects import heading, subject
 from alerts.wording import here, moment, span
 
 # What the mail is about, in two words, and the colour of the line above it.
@@ -30,6 +32,7 @@ VERDICTS = {
     "critical": gettext_lazy("Needs someone now"),
 }
 NAMED = 20  # titles of the alerts that one mail speaks for besides its own
+DRIVERS = 3  # of a figure that are named
 SHORT = 28  # characters of a figure that stay on one line
 TONES = {"info": "us", "warning": "warn", "critical": "bad"}
 
@@ -43,21 +46,29 @@ def compose(delivery: Delivery) -> EmailMultiAlternatives:
 
 
 def _written(delivery: Delivery) -> EmailMultiAlternatives:
-    subject, text, html = held.bodies(delivery) if delivery.held and delivery.folded.exists() else bodies(delivery)
+    chart = None
+    if delivery.held and delivery.folded.exists():
+        title, text, html = held.bodies(delivery)
+    else:
+        chart = chart_of(delivery)
+        title, text, html = bodies(delivery, chart)
     message = EmailMultiAlternatives(
-        subject=subject,
+        subject=title,
         body=text,
         from_email=settings.DEFAULT_FROM_EMAIL,
         to=[delivery.recipient],
         headers=headers_of(delivery),
     )
     message.attach_alternative(html, "text/html")
+    if chart:
+        message.mixed_subtype = "related"  # type: ignore[attr-defined]  # no stub knows it; the picture belongs to the text and is no file beside it
+        message.attach(chart.part)
     return message
 
 
-def bodies(delivery: Delivery) -> tuple[str, str, str]:
+def bodies(delivery: Delivery, chart: Chart | None = None) -> tuple[str, str, str]:
     """Subject, text and HTML of the mail about one alert."""
-    context = context_of(delivery)
+    context = context_of(delivery) | {"chart": chart}
     text, html = (get_template(f"alerts/email/alert.{kind}").render(context) for kind in ("txt", "html"))
     return context["subject"], text, html
 
@@ -87,25 +98,6 @@ def address_of(sender: str) -> str:
     return sender.rpartition("<")[2].rstrip(">").strip()
 
 
-def subject_of(alert: Alert, transition: Transition) -> str:
-    """Begins with the verdict; the title holds name and amount as of that moment."""
-    title = transition.title or alert.title
-    shapes = {
-        Cause.LOWERED: _("Lower: %s"),
-        Cause.GONE: _("Over: %s"),
-        Cause.CLOSED: _("Closed: %s"),
-        Cause.REMINDED: _("Still: %s"),
-        Cause.UNSILENCED: _("Still: %s"),
-        Cause.WOKEN: _("Still: %s"),
-        Cause.ASSIGNED: _("Yours: %s"),
-        Cause.ESCALATED: _("Nobody has it: %s"),
-    }
-    cause = Cause(transition.cause)
-    if cause is Cause.LOWERED and transition.after != State.RESOLVED:
-        return title  # the first that anybody hears of it
-    return shapes[cause] % title if cause in shapes else title
-
-
 def context_of(delivery: Delivery) -> dict[str, Any]:
     """What both templates need; every address is absolute."""
     alert, transition = delivery.alert, delivery.transition
@@ -113,9 +105,10 @@ def context_of(delivery: Delivery) -> dict[str, Any]:
     words = here(transition.words or alert.words)
     page = words.get("page", "")
     more = list(delivery.folded.order_by("id").values_list("transition__title", flat=True))
-    subject = subject_of(alert, transition)
+    title = heading(transition.title or alert.title, transition.cause, transition.after)
     return {
-        "subject": _("%(title)s, and %(n)s more") % {"title": subject, "n": len(more)} if more else subject,
+        "subject": subject(title, len(more)),
+        "heading": _("%(title)s, and %(n)s more") % {"title": title, "n": len(more)} if more else title,
         "more": more[:NAMED],
         "unnamed": len(more[NAMED:]),
         "list_url": links.absolute(reverse("alerts:list")),
@@ -127,7 +120,9 @@ def context_of(delivery: Delivery) -> dict[str, Any]:
         "detail": words.get("detail", ""),
         "facts": [[*fact, len(fact[1]) <= SHORT] for fact in words.get("facts", [])],
         "bars": [bar | {"width": width(bar["share"])} for bar in words.get("bars", [])],
-        "drivers": words.get("drivers", []),
+        "drivers": words.get("drivers", [])[:DRIVERS],
+        "driven": words.get("driven") or _("What costs most this month"),
+        "chart": None,
         "history": history_of(alert, transition),
         "alert_url": links.alert_url(alert),
         "page_url": links.absolute(page) if page else "",
@@ -142,7 +137,10 @@ def context_of(delivery: Delivery) -> dict[str, Any]:
 
 
 def action_of(delivery: Delivery, action: str, permission: str) -> str:
-    """A link that acts, for a person who may; empty for everyone else, whom it would only send to a refusal."""
+    """A link that acts, for a person who may; empty for everyone else, whom it would only send to a refusal.
+
+    Where the installation wants a login first (`MAIL_LINKS_ACT`), it leads to the same question behind one.
+    """
     person = get_user_model().objects.filter(email__iexact=delivery.recipient, is_active=True).order_by("pk").first()
     return links.action_url(delivery, action) if person and person.has_perm(permission) else ""
 

@@ -86,11 +86,19 @@ class Timeline:
 
 def timeline(alert: Alert) -> Timeline | None:
     """None where too little is known for a line."""
+    return drawn(alert, kept(alert))
+
+
+def kept(alert: Alert, until: datetime | None = None) -> list[Point]:
+    """Its samples and what its transitions say, oldest first."""
     rows = [(one.at, one.value, one.threshold) for one in alert.samples.all()]
     seen = alert.transitions.exclude(cause__in=(Cause.RAISED, Cause.LOWERED)).exclude(value="")
     rows += [(one.at, one.value, alert.threshold) for one in seen]
-    by_moment = {at: point_of(at, value, line) for at, value, line in sorted(rows)}
-    points = [point for point in by_moment.values() if point]
+    by_moment = {at: point_of(at, value, line) for at, value, line in sorted(rows) if until is None or at <= until}
+    return [point for point in by_moment.values() if point]
+
+
+def drawn(alert: Alert, points: list[Point]) -> Timeline | None:
     if len(points) < FEWEST:
         return None
     unit = unit_of(alert)

@@ -47,9 +47,11 @@ class Environment:
             return Path(os.environ[f"{name}_FILE"]).read_text().strip()
         return self.joined.get(name, default)
 
-    def flag(self, name: str) -> bool:
+    def flag(self, name: str, default: bool = False) -> bool:
         value = self.text(name).lower()
-        if value in ("", "0", "false", "no"):
+        if not value:
+            return default
+        if value in ("0", "false", "no"):
             return False
         if value in ("1", "true", "yes"):
             return True

@@ -33,7 +33,7 @@ def note_of(delivery: Delivery) -> Note:
     delivery = Delivery.objects.select_related("alert__rule", "transition").get(pk=delivery.pk)
     context = context_of(delivery)
     identifier = delivery.message_id.strip("<>").partition("@")[0]
-    return Note(identifier, context["subject"], text_of(context), context["tone"], data_of(delivery, identifier))
+    return Note(identifier, context["heading"], text_of(context), context["tone"], data_of(delivery, identifier))
 
 
 def text_of(context: dict[str, Any]) -> str:

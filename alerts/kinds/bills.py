@@ -56,6 +56,7 @@ def of(subject: str, one: Standing) -> Finding:
             % names,
             facts=[[_("Billed"), dollars(one.billed), _("billed")], [_("Difference"), dollars(one.gap), ""]],
             drivers=[[cause.label, dollars(cause.amount), ""] for cause in one.causes[:CAUSES_SHOWN]],
+            driven=_("What the difference is made of"),
             page=f"{reverse('costs:reconciliation')}?month={one.month:%Y-%m}&provider={one.provider}",
             providers=[one.provider],
         ),

@@ -13,6 +13,7 @@ from alerts.kinds.finding import Asked, Bar, Finding, Words
 from alerts.kinds.money import drivers
 from alerts.named.figure import Reading
 from alerts.named.watch import Watch, capital
+from costs.spend import GroupBy
 
 
 def watched(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
@@ -49,14 +50,17 @@ def said(watch: Watch, reading: Reading) -> str:
 
 def words_of(figures: Figures, watch: Watch, reading: Reading) -> Words:
     value, line = said(watch, reading), watch.figure.unit.say(watch.line)
-    money = watch.key in ("spend", "budget-use") and not watch.scope.names
+    dimensions = {name for name, _value in watch.scope.names}
+    money = watch.key in ("spend", "budget-use") and "phase" not in dimensions
+    by: GroupBy = "model" if "application" in dimensions else "application"
+    place = figures.present.names.place(watch.scope)
     return Words(
         todo=_("Look at what moved it, then act there; or move the rule’s line if this is as it should be."),
         detail=_("%(what)s is %(value)s, and the rule’s line is %(line)s.")
         % {"what": capital(watch.what), "value": value, "line": line},
         facts=[[_("Now"), value, watch.window.words], [_("Line"), line, _("this rule")]],
         bars=bars_of(watch, reading),
-        drivers=drivers(figures) if money else [],
+        drivers=drivers(figures.month_of(place.filters, by)) if money else [],
         page=watch.figure.path(watch.scope),
     )
 

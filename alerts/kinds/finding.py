@@ -40,7 +40,8 @@ class Words(TypedDict, total=False):
     detail: str  # how much, since when, why
     facts: list[list[str]]  # label, value, known from
     bars: list[Bar]
-    drivers: list[list[str]]  # what moves the figure most: label, amount, share
+    drivers: list[list[str]]  # what moves the figure most, three at most: label, amount, share
+    driven: str  # the line above them; empty: what costs most this month
     page: str  # path of the page with the evidence
     over: str  # the alert's title once it is over, where "so far" no longer holds
     fixes: list[list[str]]  # where to mend it, for the page alone: label, path

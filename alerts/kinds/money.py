@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 from alerts.figures import Figures, MonthBudget
 from alerts.kinds.finding import Asked, Bar, Finding, Words
 from alerts.wording import dollars, exact, percent
-from costs.budgets import spent_in
-from costs.models import Budget
+from costs.budgets import application_ids, filters_of, spent_in
+from costs.models import Budget, BudgetScope
+from costs.spend import Spend
 
 HUNDRED = Decimal(100)
 SEVERITY = {100: "critical", 90: "warning"}
@@ -110,7 +111,7 @@ def budget_words(figures: Figures, budget: MonthBudget, level: int) -> Words:
         % {"name": budget.name, "share": percent(budget.spent / budget.high), "month": f"{budget.month:%B %Y}"},
         facts=facts,
         bars=bars_of(budget),
-        drivers=drivers(figures) if level and budget.kind == "phase" else [],
+        drivers=drivers(budget_month(figures, budget)) if level else [],
         page="/plan/",
     )
 
@@ -133,9 +134,16 @@ def bars_of(budget: MonthBudget) -> list[Bar]:
     ]
 
 
-def drivers(figures: Figures, most: int = 3) -> list[list[str]]:
-    """The applications that cost most this month: name, amount, share of the month."""
-    month = figures.month_by_application
+def budget_month(figures: Figures, budget: MonthBudget) -> Spend:
+    """What a budget is about, by application; by model where it is one application's."""
+    if budget.budget is None:
+        return figures.month_by_application
+    filters = filters_of(budget.budget, application_ids([budget.budget]))
+    return figures.month_of(filters, "model" if budget.budget.scope == BudgetScope.APPLICATION else "application")
+
+
+def drivers(month: Spend, most: int = 3) -> list[list[str]]:
+    """The applications, or models, that cost most: name, amount, share of the whole."""
     groups = [group for group in month.groups if group.amount > 0]
     groups.sort(key=lambda group: -group.amount)
     return [

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from alerts.figures import Figures
 from alerts.kinds.finding import Asked, Finding, Words
-from alerts.wording import listed, moment, span
+from alerts.wording import listed, moment, number, percent, span
 from providers.models import PROVIDER_NAMES, Deployment, Outage
 
 
@@ -96,9 +96,20 @@ def words_of(deployment: Deployment, outage: Outage, lasted: str) -> Words:
         detail=_("%(n)s checks in a row failed: %(cause)s")
         % {"n": deployment.failures_to_confirm, "cause": outage.cause},
         facts=facts,
+        drivers=lost(outage),
+        driven=_("What it has cost in requests"),
         page=f"{reverse('providers:uptime')}?deployment={deployment.slug}",
         over=was_down(deployment, lasted),
     )
+
+
+def lost(outage: Outage) -> list[list[str]]:
+    """Requests that failed and that went elsewhere; empty until `traffic` has counted them."""
+    if outage.requests_failed is None or outage.requests_rerouted is None:
+        return []
+    failed, rerouted = outage.requests_failed, outage.requests_rerouted
+    share = [percent(part / (failed + rerouted)) if failed + rerouted else "" for part in (failed, rerouted)]
+    return [[_("Failed"), number(failed), share[0]], [_("Answered elsewhere by a route"), number(rerouted), share[1]]]
 
 
 def was_down(deployment: Deployment, lasted: str) -> str:
@@ -130,6 +141,16 @@ def vendor_down(figures: Figures, provider: str, outages: list[Outage]) -> Findi
             todo=_("Nothing at %(name)s answers; look at the vendor's own status first.") % {"name": name},
             detail=_("Down are %(names)s.") % {"names": listed(slugs, 12)},
             facts=facts,
+            drivers=[
+                [
+                    o.deployment.slug,
+                    _("%(n)s failed") % {"n": number(o.requests_failed or 0)},
+                    _("%(n)s elsewhere") % {"n": number(o.requests_rerouted or 0)},
+                ]
+                for o in sorted(outages, key=lambda o: -(o.requests_failed or 0))[:3]
+                if o.counted_at
+            ],
+            driven=_("Where most requests failed"),
             page=reverse("providers:uptime"),
             over=_("Was down: %(name)s, all %(n)s deployments, for %(span)s") % values,
         ),
@@ -152,6 +173,7 @@ def is_up(figures: Figures, deployment: Deployment) -> Finding:
     outage = figures.last_outage(deployment.slug)
     title = _("Up again: %(name)s") % {"name": deployment.slug}
     facts: list[list[str]] = []
+    cost: list[list[str]] = []
     over = ""
     if outage and outage.ended_at:
         lasted = span(outage.ended_at - outage.started_at)
@@ -163,6 +185,7 @@ def is_up(figures: Figures, deployment: Deployment) -> Finding:
             [_("Lasted"), lasted, _("measured")],
             [_("Cause"), outage.cause, ""],
         ]
+        cost = lost(outage)
     page = f"{reverse('providers:uptime')}?deployment={deployment.slug}"
     return Finding(
         subject=f"deployment:{deployment.slug}",
@@ -172,5 +195,12 @@ def is_up(figures: Figures, deployment: Deployment) -> Finding:
         value="0",
         group=f"provider:{deployment.provider}",
         labels=labels_of(deployment),
-        words=Words(todo=_("Nothing to do; it answers its checks again."), facts=facts, page=page, over=over),
+        words=Words(
+            todo=_("Nothing to do; it answers its checks again."),
+            facts=facts,
+            drivers=cost,
+            driven=_("What it has cost in requests"),
+            page=page,
+            over=over,
+        ),
     )

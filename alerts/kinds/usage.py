@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from alerts.figures import Figures
 from alerts.kinds.finding import Asked, Finding, Words
-from alerts.wording import day, listed, number
+from alerts.wording import day, listed, number, percent
 from traffic.price_effect import Waiting
 
 FIXES = 5  # links to price forms, of a model that more providers serve
@@ -25,7 +25,7 @@ def unpriced(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[F
     for row in figures.unpriced:
         found.setdefault(subject_of(row), []).append(row)
     for subject, rows in found.items():
-        yield without_price(subject, rows, fewest)
+        yield without_price(figures, subject, rows, fewest)
     for subject in live - found.keys():
         yield Finding(
             subject=subject,
@@ -46,7 +46,7 @@ def subject_of(row: Waiting) -> str:
     return f"model:{name_of(row)}"[:200]
 
 
-def without_price(subject: str, rows: list[Waiting], fewest: int) -> Finding:
+def without_price(figures: Figures, subject: str, rows: list[Waiting], fewest: int) -> Finding:
     model, n = name_of(rows[0]), sum(row.requests for row in rows)
     providers = sorted({row.provider for row in rows})
     requests = ngettext("%(n)s request", "%(n)s requests", n) % {"n": number(n)}
@@ -62,11 +62,23 @@ def without_price(subject: str, rows: list[Waiting], fewest: int) -> Finding:
             % {"model": model},
             detail=_("Until then its requests count as unknown, not as free: spend and budgets say “at least”."),
             facts=facts_of(model, rows, providers, n),
+            drivers=senders(figures, rows),
+            driven=_("Who sends them, last 30 days"),
             page="/spend/",
             fixes=fixes_of(rows),
             providers=providers,
         ),
     )
+
+
+def senders(figures: Figures, rows: list[Waiting], most: int = 3) -> list[list[str]]:
+    """The applications with most requests of unknown cost: name, requests, share."""
+    found = figures.requests_by_application(model__in={row.model for row in rows}, unpriced__gt=0)
+    total = sum(unpriced for _slug, _n, unpriced in found)
+    found.sort(key=lambda row: -row[2])
+    return [
+        [slug or _("(no name)"), number(unpriced), percent(unpriced / total)] for slug, _n, unpriced in found[:most]
+    ]
 
 
 def facts_of(model: str, rows: list[Waiting], providers: list[str], n: int) -> list[list[str]]:

@@ -149,10 +149,11 @@ def balances(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[F
     for balance in figures.balances:
         lasts = runway(balance, figures.rented_per_hour.get(balance.account_id, Decimal(0)), figures.now)
         if lasts.per_hour > 0:
-            yield balance_lasts(lasts, asked.one("days"), asked.one("band"))
+            there = [lease for lease in figures.leases if lease.account_id == balance.account_id]
+            yield balance_lasts(lasts, asked.one("days"), asked.one("band"), there)
 
 
-def balance_lasts(lasts: Runway, fewest: Decimal, band: Decimal) -> Finding:
+def balance_lasts(lasts: Runway, fewest: Decimal, band: Decimal, there: list[Lease]) -> Finding:
     balance, hourly = lasts.balance, lasts.per_hour
     days = balance.amount / hourly / 24
     values = {"name": balance.account.name, "amount": exact(balance.amount), "days": f"{days:.1f}"}
@@ -178,9 +179,17 @@ def balance_lasts(lasts: Runway, fewest: Decimal, band: Decimal) -> Finding:
                 [_("Spend"), _("%(hourly)s an hour") % {"hourly": exact(hourly)}, source_of(lasts)],
                 [_("Lasts"), _("%(days)s days") % {"days": f"{days:.1f}"}, _("at this pace")],
             ],
+            drivers=dearest(there),
+            driven=_("Which leases use it up"),
             page="/providers/",
         ),
     )
+
+
+def dearest(leases: list[Lease], most: int = 3) -> list[list[str]]:
+    """The leases that cost most an hour."""
+    order = sorted(leases, key=lambda lease: -lease.price_per_hour)[:most]
+    return [[str(lease), _("%(hourly)s an hour") % {"hourly": exact(lease.price_per_hour)}, ""] for lease in order]
 
 
 def source_of(lasts: Runway) -> str:

@@ -59,6 +59,8 @@ def break_even(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable
             detail=break_even_detail(result, since, int((at or 0) * (1 - band))),
             facts=break_even_facts(inputs, result, at),
             bars=break_even_bars(result),
+            drivers=sides(result),
+            driven=_("What each side costs a month"),
             page="/break-even/",
         ),
     )
@@ -83,6 +85,18 @@ def break_even_facts(inputs: Inputs, result: Result, at: int | None) -> list[lis
         [_("API, all of it"), exact(result.api_cost), each],
         [_("Our GPU and the rest"), exact(result.selfhost_cost), gpus_text(result, inputs.selfhost.gpu_hourly)],
         [saved, exact(abs(result.saving)), _("a month")],
+    ]
+
+
+def sides(result: Result) -> list[list[str]]:
+    """All of it at the API; our own GPUs, and the API for what they may not serve."""
+    rest = result.selfhost_cost - result.own_cost
+    whole = result.selfhost_cost
+    own, left = (percent(part / whole) if whole else "" for part in (result.own_cost, rest))
+    return [
+        [_("API, all of it"), exact(result.api_cost), ""],
+        [_("Our GPU, lease and upkeep"), exact(result.own_cost), own],
+        [_("and the API for the rest"), exact(rest), left],
     ]
 
 
@@ -152,9 +166,18 @@ def phase_band(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable
                 [planned.name, band(planned), _("planned for today")],
                 *([[other.name, band(other), _("holds this volume")]] if other and other != planned else []),
             ],
+            drivers=busiest(figures) if crossed else [],
+            driven=_("Where the volume comes from, last 30 days"),
             page="/plan/",
         ),
     )
+
+
+def busiest(figures: Figures, most: int = 3) -> list[list[str]]:
+    """The applications with most requests of the last 30 days: name, requests, share."""
+    rows = figures.requests_by_application()
+    total = sum(n for _slug, n, _unpriced in rows)
+    return [[slug or _("(no name)"), number(n), percent(n / total)] for slug, n, _unpriced in rows[:most] if total]
 
 
 def in_band(phase: Phase, rate: int) -> bool:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_required, permission_required
@@ -31,9 +32,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from alerts import links, services
 from alerts.forms import AssignForm, NoteForm, RemarkForm, SilenceForm, SnoozeForm
-from alerts.models import Alert, OptOut, Rule
+from alerts.models import Alert
 from alerts.silencing import Matcher
 from alerts.states import NotPossible
+from alerts.subscriptions import subscription
 
 Person = AbstractUser
 Act = Callable[[Alert, Person, Any], str]  # the address that takes it back; empty where nothing does
@@ -113,6 +115,8 @@ def _person(request: HttpRequest, action: str, pk: int, permission: str) -> tupl
 
 
 def _owner(request: HttpRequest, token: str, action: str, pk: int) -> Person:
+    if not settings.MAIL_LINKS_ACT:  # mails that left before it was so say the same link
+        raise _Stop(redirect_to_login(request.path))
     try:
         _key, address = links.read(token, action, pk)
         if links.used(token):
@@ -314,17 +318,12 @@ def again(request: HttpRequest, pk: int) -> HttpResponse:
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
-    """No more mail about a rule for one address."""
+    """No more mail of one sort for one address."""
     try:
-        rule_id, address = links.read(token, "unsubscribe", lasts=None)
+        found = subscription(token)
     except links.BadLink as error:
         return render(request, "alerts/bad_link.html", {"why": str(error)}, status=410)
-    rule = get_object_or_404(Rule, pk=rule_id)
-    out = OptOut.objects.filter(rule=rule, address__iexact=address)
     if request.method == "POST":
-        if request.POST.get("again"):
-            out.delete()
-        else:
-            OptOut.objects.get_or_create(rule=rule, address=address)
-    context = {"rule": rule, "address": address, "out": out.exists(), "asked": request.method == "POST"}
+        found.switch(out=not request.POST.get("again"))
+    context = {"what": found.what, "address": found.address, "out": found.out, "asked": request.method == "POST"}
     return render(request, "alerts/unsubscribe.html", context)

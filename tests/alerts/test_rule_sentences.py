@@ -236,7 +236,8 @@ def test_an_alert_is_found_by_what_its_rule_names_and_its_mail_says_the_rule(ops
     for names, n in ((Names(application=["bot"]), 1), (Names(task=["rag"]), 1), (Names(application=["bo"]), 0)):
         assert Alert.objects.about(names).count() == n, names
     message = compose(Delivery.objects.get())
-    assert message.subject == "Spend of application bot and task rag this month: $30, over $20"
+    assert Alert.objects.get().title == "Spend of application bot and task rag this month: $30, over $20"
+    assert message.subject == "Spend of application bot a...k rag this month: $30, over $20"
     assert "spend of application bot and task rag this month is over $20" in message.body
     assert "/spend/?application=bot&task=rag" in message.body
 
