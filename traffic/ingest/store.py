@@ -321,7 +321,8 @@ def raw_text(item: Staged) -> str:
     """The raw JSON without what must not be kept; it is taken apart only where it may hold such a thing."""
     row = item.row
     written = json_text(row.raw)
-    if row.clean or not item.redaction.needed(written, row.user):
+    readable = not written.startswith(UNREADABLE)
+    if row.clean or not item.redaction.needed(row.raw if readable else written, row.user):
         return written
     return json_text(item.redaction.tree(orjson.loads(written), row.user))
 
@@ -335,6 +336,7 @@ def json_text(value: Any) -> str:
     return NUL.sub(r"\1", written) if "\\u0000" in written else written
 
 
+UNREADABLE = '{"unreadable":'
 # An escaped NUL: an odd number of backslashes before it, of which the last is its own.
 NUL = re.compile(r"((?<!\\)(?:\\\\)*)\\u0000")
 

@@ -225,9 +225,23 @@ def response_id_of(span: Span) -> str | None:
     return None
 
 
+def facts_of(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Attributes that are no content; a program's spans carry the same names again and again."""
+    return (_few_facts_of if len(names) <= FEW else _facts_of)(names)
+
+
+def _facts_of(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if not is_content(name))
+
+
+FEW = 64
+_few_facts_of = lru_cache(512)(_facts_of)
+
+
 def without_content(span: Span) -> dict[str, Any]:
     """Attributes for later repricing, without what people wrote and without what is too long to be a fact."""
-    kept = {name: value for name, value in span.attributes.items() if not is_content(name) and is_short(value)}
+    given = span.attributes
+    kept = {name: value for name in facts_of(tuple(given)) if type(value := given[name]) in NUMBERS or is_short(value)}
     if len(kept) > MOST_KEPT:
         kept = dict(islice(kept.items(), MOST_KEPT))
     return {"span": span.name, "scope": span.scope, "service": span.resource.get("service.name"), "attributes": kept}
@@ -243,7 +257,7 @@ PERSON = re.compile(r"(?:^|[._])(?:user|enduser|end_user|customer)(?:[._](?:id|n
 
 
 def is_short(value: Any) -> bool:
-    return type(value) in NUMBERS or len(value if type(value) is str else str(value)) <= LONGEST
+    return len(value if type(value) is str else str(value)) <= LONGEST
 
 
 NUMBERS = frozenset((int, float, bool, type(None)))

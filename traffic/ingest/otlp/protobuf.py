@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
+from sys import intern
 from typing import Any
 
 from traffic.ingest.otlp.doubts import CUT, TEXT
@@ -41,17 +42,15 @@ def read(body: bytes, signal: Signal) -> Iterator[Span | Bad | None]:
 
 
 def read_item(made: Any, item: bytes, scope: str, resource: Attributes) -> Span | Bad:
-    from google.protobuf.message import DecodeError
-
     if len(item) > LARGEST:
         return Bad(f"A span is larger than {LARGEST >> 20} MiB.")
     try:
         span: Span = made(item, scope, resource)
         return span
-    except DecodeError:
-        return Bad("A span is no protobuf.")
     except Unreadable as error:
         return Bad(str(error))
+    except slim()[1]:
+        return Bad("A span is no protobuf.")
 
 
 @cache
@@ -132,10 +131,23 @@ def mend(message: Any, real: Any) -> None:
 
 def span_of(item: bytes, scope: str, resource: Attributes) -> Span:
     """Raises DecodeError or Unreadable."""
-    from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
+    of_span, broken = slim()
+    doubts: tuple[str, ...] = ()
+    try:
+        span = of_span.FromString(item)
+        pairs = span.attributes
+        attributes = dict(
+            [
+                _short_pair_of(pair) if len(pair) <= SHORT else pair_of(pair)
+                for pair in (pairs if len(pairs) <= MOST_ATTRIBUTES else pairs[:MOST_ATTRIBUTES])
+            ]
+        )
+    except broken:
+        from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
 
-    span, doubts = opened(Message, item)
-    attributes = span.attributes
+        span, doubts = repaired(Message, item), (TEXT,)
+        pairs = span.attributes
+        attributes = attributes_of(pairs)
     return Span(
         trace_id=identifier(span.trace_id, 16),
         span_id=identifier(span.span_id, 8),
@@ -145,14 +157,54 @@ def span_of(item: bytes, scope: str, resource: Attributes) -> Span:
         start_ns=span.start_time_unix_nano,
         end_ns=span.end_time_unix_nano,
         status=span.status.code,
-        attributes=attributes_of(attributes),
+        attributes=attributes,
         resource=resource,
         events=[
             (event.name, event.time_unix_nano, attributes_of(event.attributes))
             for event in span.events[:MOST_ATTRIBUTES]
         ],
-        doubts=doubts if len(attributes) <= MOST_ATTRIBUTES else (*doubts, CUT),
+        doubts=doubts if len(pairs) <= MOST_ATTRIBUTES else (*doubts, CUT),
     )
+
+
+@cache
+def slim() -> tuple[Any, type[Exception]]:
+    """A span whose attributes stay bytes, as most are the same in every span and read once; and what it raises."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+    from google.protobuf.message import DecodeError
+    from opentelemetry.proto.trace.v1 import trace_pb2
+
+    pool = descriptor_pool.DescriptorPool()
+    for file in (*trace_pb2.DESCRIPTOR.dependencies, trace_pb2.DESCRIPTOR):
+        copied = descriptor_pb2.FileDescriptorProto()
+        file.CopyToProto(copied)
+        for message in copied.message_type:
+            for field in message.field if message.name == "Span" else ():
+                if field.name == "attributes":
+                    field.type = field.TYPE_BYTES
+                    field.ClearField("type_name")
+        pool.Add(copied)
+    found = message_factory.GetMessageClass(pool.FindMessageTypeByName(trace_pb2.Span.DESCRIPTOR.full_name))
+    return found, DecodeError
+
+
+@cache
+def key_value() -> Any:
+    from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+
+    return KeyValue
+
+
+def pair_of(item: bytes) -> tuple[str, Any]:
+    """One attribute. Raises DecodeError."""
+    pair = key_value().FromString(item)
+    value = pair.value
+    text = value.string_value
+    return intern(pair.key), text if text and len(text) <= LONGEST_TEXT else value_of(value)
+
+
+SHORT = 128  # bytes of an attribute that is kept for the next span
+_short_pair_of = lru_cache(8192)(pair_of)
 
 
 def log_of(item: bytes, scope: str, resource: Attributes) -> Span:
