@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, Max, Min, Sum
 
-from alerts.kinds.finding import Finding
 from alerts.models import Address, Alert, Channel, Rule
 from alerts.named.present import Present
 from costs.allowance import Allowance, Held, allowance
@@ -29,6 +28,9 @@ from traffic.filters import Filters
 from traffic.lease_use import last_requests
 from traffic.models import Application, UsageDay, UsageHour
 from traffic.price_effect import Waiting, waiting_for_price
+
+if TYPE_CHECKING:
+    from alerts.kinds.finding import Finding  # the kinds read these figures
 
 TOGETHER = timedelta(minutes=15)  # what began within so long of each other may have one cause
 RUN_RATE_DAYS = 30
