@@ -16,16 +16,18 @@ from django.utils import timezone
 from ninja import Query, Router, Schema
 from pydantic import Field
 
-from providers import offers, uptime_page
+from providers import engine_page, offers, uptime_page
 from providers.connectors.gpus import MEMORY_GB
+from providers.engine_series import GAUGES, Point
+from providers.engines.growth import quantile
 from providers.leases import MONTH_HOURS, LeaseNow, lease_figures
 from providers.models import Deployment, Lease, Offer, OfferDay, OfferKind, OfferWatch
 from providers.outage_cost import NO_COST, OutageCost, cost_of
 from providers.rest.errors import ApiError, at
 from providers.rest.paging import Limit, Page, decode_cursor, encode_cursor
 from providers.rest.periods import MOMENT, parse_period
-from providers.rest.shapes import READ_ERRORS
-from providers.schemas import LeaseOut, OfferDayOut, OfferOut, OfferWatchesOut, Text, UptimeOut
+from providers.rest.shapes import READ_ERRORS, Error
+from providers.schemas import EngineSeriesOut, LeaseOut, OfferDayOut, OfferOut, OfferWatchesOut, Text, UptimeOut
 from providers.uptime_report import DeploymentUptime, OutageSpan
 
 router = Router(tags=["providers"])
@@ -209,7 +211,7 @@ def lease_json(row: LeaseNow) -> dict[str, Any]:
         "hours": float(row.hours),
         "cost": row.cost,
         "month_end": row.month_end,
-        "utilisation": lease.utilisation,
+        "utilisation": row.utilisation,
         "state": lease.state,
         "deployments": [deployment.slug for deployment in row.deployments],
     }
@@ -259,3 +261,44 @@ def uptime_json(entry: DeploymentUptime, state: str, costs: Mapping[int, OutageC
 def cost_json(outage: OutageSpan, costs: Mapping[int, OutageCost]) -> dict[str, Any]:
     cost = costs.get(outage.row.pk, NO_COST) if outage.row else NO_COST
     return {"requests_failed": cost.failed, "requests_rerouted": cost.rerouted, "rent": cost.money}
+
+
+class EngineQuery(Schema):
+    range: Annotated[str, Field(pattern=f"^({'|'.join(engine_page.RANGES)})$", description="How far back")] = "24h"
+
+
+@router.get(
+    "/deployments/{slug}/engine",
+    response={200: EngineSeriesOut, 404: Error, **READ_ERRORS},
+    summary="What an engine told of itself: requests, cache, tokens, first tokens",
+)
+def get_engine(request: HttpRequest, slug: str, wanted: Query[EngineQuery]) -> Any:
+    deployment = Deployment.objects.filter(slug=slug).first()
+    if deployment is None:
+        raise ApiError(404, "There is no deployment of this name.")
+    asked = engine_page.RANGES[wanted.range]
+    _first, points = engine_page.points_of(deployment, asked, timezone.now())
+    return {
+        "slug": deployment.slug,
+        "engine": deployment.engine,
+        "served_model": deployment.served_model,
+        "tls_expires_at": deployment.tls_expires_at,
+        "step_s": int(asked.step.total_seconds()),
+        "points": [engine_point(point) for point in points],
+    }
+
+
+def engine_point(point: Point) -> dict[str, Any]:
+    gauges = {name: point.gauges[name] for name in GAUGES}
+    return {
+        "start": point.start,
+        "samples": point.samples,
+        "restarts": point.restarts,
+        **{
+            name: None if told is None else dict(zip(("least", "mean", "most"), told, strict=True))
+            for name, told in gauges.items()
+        },
+        **{f"{name}_per_s": point.rate(name) for name in ("output_tokens", "prompt_tokens", "cached_tokens")},
+        **{name: point.counts[name] for name in ("requests", "failed", "preemptions")},
+        **{f"ttft_p{q}_ms": engine_page.ms(quantile(point.ttft, q / 100)) for q in (50, 95)},
+    }

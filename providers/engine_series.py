@@ -194,7 +194,7 @@ class Point:
 
 
 SUMMED = """
-SELECT date_bin(%(step)s, start, %(first)s) AS at, {sums}, {leasts}, {mosts}
+SELECT date_bin(%(step)s::interval, start, %(first)s) AS at, {sums}, {leasts}, {mosts}
 FROM providers_enginebucket
 WHERE deployment_id = %(deployment)s AND resolution = %(resolution)s AND start >= %(first)s AND start < %(end)s
 GROUP BY 1 ORDER BY 1
@@ -204,7 +204,7 @@ GROUP BY 1 ORDER BY 1
     mosts=", ".join(f"max({name}) AS {name}" for name in GREATEST),
 )
 TTFT = """
-SELECT date_bin(%(step)s, start, %(first)s) AS at, bound::float8, sum(n::float8)
+SELECT date_bin(%(step)s::interval, start, %(first)s) AS at, bound::float8, sum(n::float8)
 FROM providers_enginebucket, jsonb_each_text(ttft) AS of_one(bound, n)
 WHERE deployment_id = %(deployment)s AND resolution = %(resolution)s AND start >= %(first)s AND start < %(end)s
 GROUP BY 1, 2
@@ -213,12 +213,12 @@ GROUP BY 1, 2
 
 def series(deployment_id: int, resolution: Resolution, first: datetime, end: datetime, step: timedelta) -> list[Point]:
     """Buckets from `first` (the start of one) to `end` exclusive in steps; a step without any is missing."""
-    bounds: dict[str, int | datetime | timedelta] = {
+    bounds: dict[str, int | datetime | str] = {
         "deployment": deployment_id,
         "resolution": resolution,
         "first": first,
         "end": end,
-        "step": step,
+        "step": f"{step.total_seconds()} seconds",
     }
     with connection.cursor() as cursor:
         cursor.execute(TTFT, bounds)

@@ -15,6 +15,7 @@ from django.db import connection, models
 from django.db.models import F, Prefetch, Sum
 from django.utils.translation import gettext as _
 
+from providers.engine_series import busy_shares
 from providers.freshness import AccountNow
 from providers.models import Balance, Deployment, Lease, LeaseSpan, LeaseState
 from providers.querysets import LeaseQuerySet, Seconds
@@ -40,6 +41,7 @@ class LeaseNow:
     month_end: Decimal | None  # what this month will have cost if nobody stops it; None: it has ended
     stopped_since: datetime | None  # stopped and billed all the same
     old: bool = False  # its account has not told of it for a while
+    engine_busy: float | None = None  # share of the last hour in which an engine on it had a request
 
     @property
     def active(self) -> bool:
@@ -53,6 +55,18 @@ class LeaseNow:
     @property
     def deployments(self) -> Sequence[Deployment]:
         return list(self.lease.deployments.all())
+
+    @property
+    def utilisation(self) -> float | None:
+        """0..1 by the vendor, who reads the GPU itself, else by the engines on it, whose time in use it is."""
+        told: float | None = self.lease.utilisation
+        return self.engine_busy if told is None else told
+
+    @property
+    def utilisation_source(self) -> str:
+        if self.lease.utilisation is not None:
+            return _("of the GPU, by the vendor")
+        return _("of the last hour in use, by the engine") if self.engine_busy is not None else ""
 
     @property
     def busy_s(self) -> Decimal | None:
@@ -80,7 +94,7 @@ class LeaseNow:
             return _("stopped, and billed all the same")
         if self.lease.state == LeaseState.RUNNING and not self.deployments:
             return _("no deployment is on it")
-        if self.lease.utilisation is not None and self.lease.utilisation < IDLE_BELOW:
+        if self.utilisation is not None and self.utilisation < IDLE_BELOW:
             return _("its GPU does next to nothing")
         return ""
 
@@ -98,15 +112,31 @@ def hours_between(start: datetime, end: datetime) -> Decimal:
 
 
 def lease_figures(leases: LeaseQuerySet, now: datetime, old_accounts: frozenset[int] = frozenset()) -> list[LeaseNow]:
-    """Leases with hours, cost and deployments: three statements however many they are."""
+    """Leases with hours, cost and deployments: four statements however many they are."""
     start, end = month_bounds(now)
     deployments = Prefetch("deployments", Deployment.objects.enabled().order_by("slug"))
     rows: list[Any] = list(leases.with_spans(start).select_related("account").prefetch_related(deployments))
     stopped = stopped_since(row for row in rows if row.state == LeaseState.STOPPED and row.ended_at is None)
-    return [lease_now(row, now, end, stopped.get(row.pk), row.account_id in old_accounts) for row in rows]
+    busy = busy_by_lease(rows, now)
+    return [
+        lease_now(row, now, end, stopped.get(row.pk), row.account_id in old_accounts, busy.get(row.pk)) for row in rows
+    ]
 
 
-def lease_now(row: Any, now: datetime, month_end: datetime, stopped: datetime | None, old: bool) -> LeaseNow:
+def busy_by_lease(leases: Iterable[Lease], now: datetime) -> dict[int, float]:
+    """By lease, the share of the last hour in which the busiest engine on it had a request; those alone that tell."""
+    on = {
+        deployment.pk: lease.pk for lease in leases if lease.ended_at is None for deployment in lease.deployments.all()
+    }
+    found: dict[int, float] = {}
+    for pk, share in (busy_shares(on, now) if on else {}).items():
+        found[on[pk]] = max(share, found.get(on[pk], 0.0))
+    return found
+
+
+def lease_now(
+    row: Any, now: datetime, month_end: datetime, stopped: datetime | None, old: bool, busy: float | None
+) -> LeaseNow:
     month_cost = (row.spent_this_month / HOUR_S).quantize(STEP)
     ahead = row.price_per_hour * hours_between(now, month_end)
     return LeaseNow(
@@ -117,6 +147,7 @@ def lease_now(row: Any, now: datetime, month_end: datetime, stopped: datetime | 
         month_end=(month_cost + ahead).quantize(STEP) if row.ended_at is None else None,
         stopped_since=stopped,
         old=old,
+        engine_busy=busy,
     )
 
 

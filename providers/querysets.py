@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +140,10 @@ def _added(amounts: Any) -> Coalesce:
     return Coalesce(Sum(amounts, output_field=field), Decimal(0), output_field=field)
 
 
+# Before a certificate ends; authorities renew theirs a month ahead, so by then a renewal has failed.
+TLS_WARNS = timedelta(days=21)
+
+
 class DeploymentQuerySet(models.QuerySet["Deployment"]):
     def enabled(self) -> DeploymentQuerySet:
         return self.filter(enabled=True)
@@ -149,6 +153,11 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
         unclaimed = Q(check_claimed_until=None) | Q(check_claimed_until__lte=now)
         due = Q(check_due_at=None) | Q(check_due_at__lte=now)
         return self.filter(due, unclaimed, enabled=True, checked=True).order_by(F("check_due_at").asc(nulls_first=True))
+
+    def tls_expiring(self, now: datetime) -> DeploymentQuerySet:
+        """Those in use whose certificate ends within three weeks or has ended, the soonest first."""
+        soon = self.filter(enabled=True, checked=True, tls_expires_at__lt=now + TLS_WARNS)
+        return soon.order_by("tls_expires_at", "slug")
 
     def uptime_report(self, start: datetime, end: datetime) -> list[DeploymentUptime]:
         """Uptime, outages and days of each deployment between two moments, end exclusive."""

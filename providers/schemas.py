@@ -121,3 +121,39 @@ class DeploymentUptimeOut(Schema):
 
 class UptimeOut(Schema):
     deployments: list[DeploymentUptimeOut]
+
+
+class GaugeOut(Schema):
+    """Of the scrapes in one step."""
+
+    least: float
+    mean: float
+    most: float
+
+
+class EnginePointOut(Schema):
+    """One step of an engine's own counters; a step without a scrape is missing, null: the engine does not say."""
+
+    start: datetime
+    samples: int
+    restarts: int
+    running: GaugeOut | None
+    waiting: GaugeOut | None
+    kv_cache: GaugeOut | None = Field(description="Share 0..1")
+    output_tokens_per_s: float | None
+    prompt_tokens_per_s: float | None = Field(description="Those from the prefix cache included")
+    cached_tokens_per_s: float | None
+    requests: float | None
+    failed: float | None
+    preemptions: float | None
+    ttft_p50_ms: float | None = Field(description="By the engine's own buckets, interpolated")
+    ttft_p95_ms: float | None
+
+
+class EngineSeriesOut(Schema):
+    slug: str
+    engine: str
+    served_model: str
+    tls_expires_at: datetime | None
+    step_s: int
+    points: list[EnginePointOut]

@@ -18,11 +18,12 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from providers import services, uptime_page
+from providers import engine_page, services, uptime_page
 from providers.audit_log import changes, log, log_form
 from providers.engines import ENGINES, CheckResult, engine_of
 from providers.forms import DeploymentForm, MaintenanceForm
 from providers.models import PROVIDER_NAMES, Deployment, Maintenance
+from providers.querysets import TLS_WARNS
 from providers.uptime import check_now
 from providers.views.addresses import sent
 
@@ -123,12 +124,29 @@ def shown(
         "log": changes(deployment) if not deployment._state.adding and may_edit else [],
         "may_edit": may_edit,
         **windows(deployment, now),
+        **engine(request, deployment, now),
     }
     tried = request.method == "POST" and request.POST.get("action") == "test"
     # htmx asks for the test's result alone, so that the typed key stays in its field.
     partial = tried and request.headers.get("HX-Request")
     name = "providers/_deployment_test.html" if partial else "providers/deployment.html"
     return render(request, name, context, status=status)
+
+
+def engine(request: HttpRequest, deployment: Deployment, now: datetime) -> dict[str, Any]:
+    """What its engine tells of itself, over the range that is asked for; nothing of one that is being added."""
+    if deployment._state.adding:
+        return {}
+    asked = request.GET.get("range", "")
+    name = asked if asked in engine_page.RANGES else engine_page.DEFAULT
+    expires = deployment.tls_expires_at
+    return {
+        "engine": engine_page.engine_now(deployment, name, now),
+        "range": name,
+        "ranges": {key: entry.label for key, entry in engine_page.RANGES.items()},
+        "range_label": engine_page.RANGES[name].label,
+        "tls_warns": expires is not None and expires - now < TLS_WARNS,
+    }
 
 
 def windows(deployment: Deployment, now: datetime) -> dict[str, Any]:
@@ -156,7 +174,11 @@ def rungs(result: CheckResult, deployment: Deployment) -> list[Rung]:
     else:
         mark, word = ("warn", _("starting")) if result.state == "starting" else ("bad", _("failed"))
         found.append(Rung(steps[reached][1], mark, word, result.cause))
-    return [*found, *(Rung(label, "unknown", _("not tried")) for _step, label in steps[reached + 1 :])]
+    found += (Rung(label, "unknown", _("not tried")) for _step, label in steps[reached + 1 :])
+    if result.scrape is not None:
+        told = result.scrape.sample is not None
+        found.append(Rung(_("Tells its counters"), "ok" if told else "warn", _("done") if told else _("not told")))
+    return found
 
 
 @login_required

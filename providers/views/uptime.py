@@ -19,11 +19,11 @@ from providers import uptime_page
 from providers.checks import Span
 from providers.models import CheckHour, Deployment, Maintenance
 from providers.outage_cost import cost_of
+from providers.querysets import TLS_WARNS
 from providers.uptime_page import Now
 from providers.uptime_report import DeploymentUptime
 
 PERIODS = (7, 30, 90)
-EXPIRES_SOON = timedelta(days=14)
 SHOWN = 50  # deployments on one page, the worst first
 
 
@@ -102,7 +102,7 @@ def _row(
         "only_url": _address(request, deployment=entry.deployment.slug, page=None),
         "uptimes": [_uptimes(figures, today - timedelta(days=n - 1)) for n in (1, *PERIODS)],
         "speeds": speeds,
-        "expires_soon": expires is not None and expires - now < EXPIRES_SOON,
+        "expires_soon": expires is not None and expires - now < TLS_WARNS,
     }
 
 

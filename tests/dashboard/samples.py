@@ -62,6 +62,7 @@ def samples(mail_folder: Path) -> Samples:
     made.arguments |= {name: {"pk": owner.pk} for name in ("person", "person-switch")}
     made.sent["costs:reconciliation-key"] = {"account": "ours", "key": "apikey_1", "owner": ""}
     made.arguments["api:get_scenario"] = {"scenario": "A"}
+    made.arguments["api:get_engine"] = {"slug": "mistral-7b"}
     return made
 
 

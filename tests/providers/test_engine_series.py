@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from math import inf
 
 import pytest
+from django.test import Client
+from django.utils import timezone
 
-from providers import engine_series, uptime
+from providers import engine_page, engine_series, uptime
 from providers.engine_series import Scraped, series
 from providers.engines import EngineSample, Scrape
 from providers.engines.growth import quantile
-from providers.models import Deployment, EngineBucket, EngineReading, Resolution
+from providers.leases import lease_figures
+from providers.models import Deployment, EngineBucket, EngineReading, Lease, Resolution
 from tests.providers import engine_stubs as stubs
 from tests.providers.engine_stubs import Stub, as_json, as_text, serving
+from tests.providers.people import account, in_role, lease, text
+from tests.providers.people import deployment as served
 from tests.providers.test_uptime import deployment
+from traffic.keys import create_key
 
 pytestmark = pytest.mark.django_db
 
@@ -123,3 +131,113 @@ def test_the_share_of_time_in_use_is_of_the_scrapes_that_tell(one: Deployment) -
     keep(other, EngineSample(output_tokens_total=5))
     assert engine_series.busy_shares([one.pk, other.pk], START + timedelta(minutes=5)) == {one.pk: 0.25}
     assert engine_series.busy_shares([one.pk], START + timedelta(hours=3)) == {}
+
+
+# Shown.
+
+
+def now_on_the_minute() -> datetime:
+    return timezone.now().replace(second=0, microsecond=0)
+
+
+def with_story(slug: str = "llama") -> Deployment:
+    """Two hours of scrapes every 30 s with an hour between them in which nobody scraped, up to now."""
+    shown = served(slug=slug, engine="vllm", model="qwen", served_model="qwen", state="up")
+    now = now_on_the_minute()
+    now, tokens = now - timedelta(minutes=now.minute % 5), 0  # the hour without is then whole steps
+    for n in range(0, 360, 4):
+        if 120 <= n < 240:
+            continue
+        at = now - timedelta(hours=3) + n * EVERY
+        tokens += 2400
+        sample = EngineSample(running=n % 3, waiting=0, output_tokens_total=tokens)
+        before = engine_series.last_readings([shown.pk]).get(shown.pk)
+        engine_series.add([Scraped(shown.pk, at, Scrape(sample), before, timedelta(minutes=3))])
+    return shown
+
+
+def test_the_page_says_in_words_what_the_engine_told_and_breaks_its_lines() -> None:
+    with_story()
+    page = text(in_role("manager"), "/settings/deployments/llama/")
+    assert "What vLLM told of itself in 24 hours" in page
+    assert "20 of answers at the mean, 20 at most." in page
+    assert "vLLM does not tell: KV cache, Time to first token, Preemptions." in page
+    assert "It serves the model that is expected" in page
+    assert re.search(r"They were read in 6\d.% of the time", page)
+    chart = page[page.index("<h3>Tokens a second") :]
+    chart = chart[: chart.index("</figure>")]
+    assert chart.count("<polyline") == 2  # answers, before the gap and after it
+    assert "prompts" not in chart
+
+
+@pytest.mark.parametrize(("asked", "points"), [("24h", 2), ("30d", 2), ("1y", 2)])
+def test_each_range_has_its_own_points(asked: str, points: int) -> None:
+    shown = served(slug="llama", engine="vllm", model="qwen")
+    now = now_on_the_minute()
+    keep(shown, EngineSample(running=1), EngineSample(running=3), first=now - EVERY * 24, every=EVERY * 20)
+    first, found = engine_page.points_of(shown, engine_page.RANGES[asked], now)
+    assert first > now - engine_page.RANGES[asked].length
+    assert sum(point.samples for point in found) == 2
+    assert 1 <= len(found) <= points
+    assert f'aria-current="true">{engine_page.RANGES[asked].label}' in text(
+        in_role("ops"), "/settings/deployments/llama/", range=asked
+    )
+
+
+def test_a_range_that_there_is_not_is_the_default() -> None:
+    with_story()
+    assert "told of itself in 24 hours" in text(in_role("ops"), "/settings/deployments/llama/", range="century")
+
+
+@pytest.mark.parametrize(
+    ("engine", "cause", "said"),
+    [
+        ("ollama", "", "Ollama tells nothing of itself"),
+        ("llamacpp", "", "The next check that goes well reads them"),
+        ("llamacpp", "The server's metrics are switched off: start it with --metrics.", "start it with --metrics"),
+    ],
+)
+def test_without_a_series_the_page_says_why(engine: str, cause: str, said: str) -> None:
+    shown = served(engine=engine)
+    if cause:
+        EngineReading.objects.create(deployment=shown, tried_at=timezone.now(), cause=cause)
+    page = html.unescape(text(in_role("ops"), "/settings/deployments/llama/"))
+    assert said in page
+
+
+def test_a_certificate_warns_three_weeks_before_its_end() -> None:
+    now = timezone.now()
+    soon = served(slug="llama", url="https://a.test", tls_expires_at=now + timedelta(days=20))
+    served(slug="later", url="https://b.test", tls_expires_at=now + timedelta(days=22))
+    served(slug="off", url="https://c.test", tls_expires_at=now + timedelta(days=2), enabled=False)
+    assert list(Deployment.objects.tls_expiring(now)) == [soon]
+    manager = in_role("manager")
+    assert "expires soon" in text(manager, "/settings/deployments/llama/")
+    assert "expires soon" not in text(manager, "/settings/deployments/later/")
+
+
+def test_a_lease_is_as_used_as_its_busiest_engine_unless_the_vendor_tells() -> None:
+    rented = lease(account(), utilisation=None)
+    shown = served(lease=rented)
+    first = now_on_the_minute() - timedelta(minutes=10)
+    keep(shown, *(EngineSample(running=n) for n in (1, 0, 0, 0)), first=first)
+    [row] = lease_figures(Lease.objects.all(), timezone.now())
+    assert (row.utilisation, row.utilisation_source) == (0.25, "of the last hour in use, by the engine")
+    Lease.objects.update(utilisation=0.9)
+    [row] = lease_figures(Lease.objects.all(), timezone.now())
+    assert (row.utilisation, row.utilisation_source) == (0.9, "of the GPU, by the vendor")
+
+
+def test_the_api_gives_the_points_of_the_page(client: Client) -> None:
+    with_story()
+    _key, secret = create_key(name="reader", scopes=["read"])
+    answer = client.get("/api/v1/deployments/llama/engine?range=24h", headers={"Authorization": f"Bearer {secret}"})
+    assert answer.status_code == 200, answer.content
+    told = answer.json()
+    assert (told["slug"], told["served_model"], told["step_s"]) == ("llama", "qwen", 300)
+    rates = {point["output_tokens_per_s"] for point in told["points"]}
+    assert rates <= {20.0, None} and 20.0 in rates
+    assert told["points"][-1]["running"]["most"] <= 2
+    assert told["points"][-1]["kv_cache"] is None
+    missing = client.get("/api/v1/deployments/nobody/engine", headers={"Authorization": f"Bearer {secret}"})
+    assert missing.status_code == 404
