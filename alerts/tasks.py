@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from alerts import outbox, services, watch
+from alerts import burden, outbox, services, watch
 from alerts.channels import DELETED_FOR
 from alerts.models import Channel
 
@@ -22,3 +22,9 @@ def deliver() -> None:
     """Send what waits in the outbox, and wipe the secrets of channels that stay deleted."""
     outbox.deliver()
     Channel.objects.forget(timezone.now() - DELETED_FOR)
+
+
+@shared_task(ignore_result=True)
+def count_pages() -> int:
+    """What our own deployments ask of people at night, for the go or no-go."""
+    return burden.count_pages(timezone.now())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
@@ -11,17 +10,18 @@ from django.utils import timezone
 from ninja import Body, Query, Router
 from pydantic import Field
 
-from costs import coverage, focus, golive, reconcile, scenarios, sheets, statements
-from costs.breakeven import Inputs, InvalidInputs, as_json, body_schema, compute, inputs_from_body
+from costs import coverage, focus, golive, reconcile, records, scenarios, sheets, statements
+from costs.breakeven import Inputs, InvalidInputs, answered, body_schema, inputs_from_body
 from costs.budgets import Standing, standings
 from costs.evidence import gather
 from costs.live import live_inputs, measure, price_lists
-from costs.models import Phase
+from costs.models import Decision, Phase
 from costs.plan import PhaseState, plan
 from costs.reconciliation_page import ReconciliationPage
 from costs.schemas import (
     BreakEvenOut,
     BudgetsOut,
+    DecisionsOut,
     PhasesOut,
     ReconciliationOut,
     ScenarioOut,
@@ -110,31 +110,6 @@ def post_break_even(request: HttpRequest, filters: Query[FilterQuery], body: Ann
     return answered(inputs)
 
 
-def answered(inputs: Inputs) -> dict[str, Any]:
-    """The result with the inputs that it was computed from, so that every figure can be followed."""
-    return {**as_json(compute(inputs)), "inputs": inputs_json(inputs)}
-
-
-def inputs_json(inputs: Inputs) -> dict[str, Any]:
-    own = inputs.selfhost
-    return {
-        "price_sheet": inputs.price_sheet,
-        "api_model": inputs.api_model,
-        **{name: text(getattr(inputs, name)) for name in ("input_tokens", "output_tokens", "cache_read_share")},
-        **{name: text(getattr(inputs, name)) for name in ("cache_write_tokens", "batch_share", "routable_share")},
-        "requests_per_month": inputs.requests_per_month,
-        "prices": {name: text(getattr(inputs.prices, name)) for name in RATES},
-        "selfhost": {name: text(getattr(own, name)) for name in own.__slots__},
-    }
-
-
-RATES = ("input", "output", "cache_write_5m", "cache_read", "batch_discount")
-
-
-def text(value: Any) -> Any:
-    return f"{round(value, 12).normalize():f}" if isinstance(value, Decimal) else value
-
-
 @router.get(
     "/scenarios/{scenario}",
     auth=needs("read"),
@@ -218,6 +193,18 @@ def get_focus(
 )
 def get_scorecard(request: HttpRequest, filters: Query[FilterQuery]) -> Any:
     return golive.as_json(golive.judge(gather(timezone.now(), filters.parsed()).evidence))
+
+
+@router.get(
+    "/decisions",
+    auth=needs("read"),
+    response={200: DecisionsOut, **READ_ERRORS},
+    summary="Signed decisions with the figures they were made on, the newest first; the first one stands",
+)
+def get_decisions(request: HttpRequest, limit: Annotated[int, Field(ge=1, le=500)] = 50) -> Any:
+    found = list(Decision.objects.order_by("-number")[:limit])
+    standing = found[0] if found else None
+    return {"items": [records.as_json(one, standing) for one in found]}
 
 
 @router.get("/phases", auth=needs("read"), response={200: PhasesOut, **READ_ERRORS}, summary="Phases and stages")

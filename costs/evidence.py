@@ -15,6 +15,7 @@ from typing import Any
 from django.db.models import BooleanField, Case, Count, Q, Sum, When
 
 from costs.breakeven import Crossing, Inputs, Result, compute, volume_saving
+from costs.burden import burden
 from costs.golive import Evidence, TaskQuality, Thresholds
 from costs.intervals import Interval, Z, wilson
 from costs.live import WINDOW, Traffic, live_inputs, measure
@@ -93,6 +94,7 @@ def gather(now: datetime, filters: Filters | None = None) -> Report:
         end_to_end_p95_ms=timings[Metric.LATENCY].p95,
         **_money(inputs, result),
         **_reliability(uptimes),
+        burden=burden(now, [outage for row in uptimes for outage in row.outages]),
         too_complex=no_go.reason if no_go else "",
         private=Justification.Kind.PRIVATE in switches,
         fine_tuned=Justification.Kind.FINE_TUNED in switches,
@@ -124,7 +126,21 @@ def _reliability(uptimes: Sequence[DeploymentUptime]) -> dict[str, Any]:
     """All our deployments together, weighed by the seconds that each was watched."""
     observed, down = sum(row.observed_s for row in uptimes), sum(row.down_s for row in uptimes)
     uptime = Decimal(repr(max(0.0, 1 - down / observed))) if observed > 0 else None
-    return {"uptime": uptime, "observed_seconds": int(observed), "checks": sum(row.checks for row in uptimes)}
+    checks = sum(row.checks for row in uptimes)
+    return {
+        "uptime": uptime,
+        "uptime_interval": uptime_interval(checks, sum(row.failed for row in uptimes), uptime),
+        "observed_seconds": int(observed),
+        "checks": checks,
+    }
+
+
+def uptime_interval(checks: int, failed: int, uptime: Decimal | None) -> Interval | None:
+    """Wilson's interval of the share of good checks, wide enough to hold the uptime, which goes by seconds."""
+    found = wilson(checks - failed, checks)
+    if found is None or uptime is None:
+        return None
+    return Interval(min(found.low, uptime), max(found.high, uptime))
 
 
 # --- ratings -------------------------------------------------------------------------------------------------------

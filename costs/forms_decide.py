@@ -1,13 +1,14 @@
-"""Forms of the Decide page: a person's no-go, the two switches, and what is to be sized."""
+"""Forms of the Decide page: a person's no-go, switches, a signature, the burden of operations, and what to size."""
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from costs.models import Justification
+from costs.models import BurdenLimit, Choice, Effort, Justification
 from costs.sheets import Sheet
 
 PRECISIONS = (
@@ -29,6 +30,74 @@ class ReasonForm(forms.Form):
 class SwitchForm(ReasonForm):
     kind = forms.ChoiceField(label=_("What asks for our own GPUs"), choices=Justification.Kind.choices)
     field_order = ("kind", "reason")
+
+
+class SignForm(forms.Form):
+    """A decision to be signed; `seen` is the verdict that the person had before their eyes."""
+
+    choice = forms.ChoiceField(label=_("We decide"), choices=Choice.choices)
+    statement = forms.CharField(
+        label=_("Statement"), max_length=2000, widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("What was decided and why. It is printed above the figures; once signed it cannot be changed."),
+        error_messages={"required": _("Say what was decided and why.")},
+    )  # fmt: skip
+    seen = forms.ChoiceField(choices=Choice.choices, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, verdict: str) -> None:
+        super().__init__(data, initial={"choice": verdict, "seen": verdict})
+        self.verdict = verdict
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("seen") and data["seen"] != self.verdict:
+            words = dict(Choice.choices)
+            sentence = _(
+                "The verdict was %(before)s when you read it and is %(now)s now. Read it again before you sign."
+            )
+            values = {"before": words[Choice(data["seen"])], "now": words[Choice(self.verdict)]}
+            self.add_error("choice", sentence % values)
+            self.data = {**dict(self.data.items()), "seen": self.verdict}
+        return data
+
+
+class EffortForm(forms.ModelForm[Effort]):
+    """Hours spent on running our own deployments."""
+
+    class Meta:
+        model = Effort
+        fields = ("day", "hours", "what")
+        labels = {"day": _("Day"), "hours": _("Hours"), "what": _("What was done")}
+        widgets = {
+            "day": forms.DateInput(attrs={"type": "date"}),
+            "hours": forms.NumberInput(attrs={"step": "0.25", "min": "0"}),
+        }
+
+    def __init__(self, data: Any = None, *, today: date) -> None:
+        super().__init__(data, initial={"day": today})
+        self.today = today
+
+    def clean_day(self) -> date:
+        day: date = self.cleaned_data["day"]
+        if day > self.today:
+            raise forms.ValidationError(_("This day is still to come."))
+        if day < self.today - timedelta(days=366):
+            raise forms.ValidationError(_("This is more than a year ago and would count for nothing."))
+        return day
+
+    def clean_hours(self) -> Any:
+        hours = self.cleaned_data["hours"]
+        if not 0 < hours <= 24:
+            raise forms.ValidationError(_("A day has 24 hours: enter more than 0 and at most 24."))
+        return hours
+
+
+class LimitsForm(forms.ModelForm[BurdenLimit]):
+    """What the team bears in 30 days; an empty field is no limit."""
+
+    class Meta:
+        model = BurdenLimit
+        fields = ("incidents", "hours", "pages")
+        labels = {"incidents": _("Incidents"), "hours": _("Hours of work"), "pages": _("Calls")}
 
 
 class SizingForm(forms.Form):

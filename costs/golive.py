@@ -47,6 +47,35 @@ class TaskQuality:
 
 
 @dataclass(frozen=True, slots=True)
+class Burden:
+    """What running our own deployments asked of people in 30 days; a limit of None is none."""
+
+    incidents: int = 0
+    hours: Decimal = Decimal(0)
+    pages: int = 0  # alerts that called someone
+    most_incidents: int | None = None
+    most_hours: Decimal | None = None
+    most_pages: int | None = None
+
+    @property
+    def limited(self) -> bool:
+        return any(most is not None for _name, _value, most in self.rows)
+
+    @property
+    def rows(self) -> tuple[tuple[str, Decimal | int, Decimal | int | None], ...]:
+        """Name, value and limit."""
+        return (
+            ("incidents", self.incidents, self.most_incidents),
+            ("hours", self.hours, self.most_hours),
+            ("pages", self.pages, self.most_pages),
+        )
+
+    @property
+    def over(self) -> tuple[str, ...]:
+        return tuple(name for name, value, most in self.rows if most is not None and value > most)
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What was measured. None is unknown, never 0."""
 
@@ -57,6 +86,7 @@ class Evidence:
     first_token_interval: Interval | None = None
     end_to_end_p95_ms: Decimal | None = None
     saving_monthly: Decimal | None = None  # USD, allocated basis; negative where self-hosting costs more
+    saving_interval: Interval | None = None  # by how much the traffic differs from day to day
     requests_per_month: int | None = None
     cheaper: Side | None = None  # at that volume
     crossing: int | None = None  # requests a month from which self-hosting costs no more
@@ -64,6 +94,8 @@ class Evidence:
     uptime: Decimal | None = None  # share
     observed_seconds: int = 0
     checks: int = 0
+    uptime_interval: Interval | None = None  # 95 %, by the checks
+    burden: Burden = Burden()
     too_complex: str = ""  # a person's reason; empty: nobody ticked it
     private: bool = False
     fine_tuned: bool = False
@@ -87,7 +119,7 @@ class Criterion:
 class Objection:
     """A clause of the no-go list that applies."""
 
-    slug: Literal["quality-gap", "complexity", "volume"]
+    slug: Literal["quality-gap", "complexity", "operations", "volume"]
     sentence: str
 
 
@@ -99,6 +131,7 @@ class Scorecard:
     objections: tuple[Objection, ...]
     justified_by: tuple[str, ...]  # switches that are on
     changes: tuple[str, ...]  # what would change the verdict, in sentences
+    burden: Burden = Burden()
 
 
 def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Scorecard:
@@ -120,6 +153,7 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Scorecard
         objections,
         justified,
         tuple(_changes(evidence, criteria, objections)),
+        evidence.burden,
     )
 
 
@@ -137,6 +171,16 @@ def as_json(card: Scorecard) -> dict[str, Any]:
         "objections": [{"slug": row.slug, "sentence": row.sentence} for row in card.objections],
         "justified_by": list(card.justified_by),
         "changes": list(card.changes),
+        "burden": burden_json(card.burden),
+    }
+
+
+def burden_json(burden: Burden) -> dict[str, Any]:
+    """Values and limits as numbers; a limit of null is none."""
+    rows = ((name, value, most) for name, value, most in burden.rows)
+    return {
+        name: {"value": float(value), "limit": None if most is None else float(most), "over": name in burden.over}
+        for name, value, most in rows
     }
 
 
@@ -236,7 +280,8 @@ def _saving(evidence: Evidence, asked: Thresholds, justified: bool) -> Criterion
     if justified:
         text += " " + _("Set aside by a switch.")
     holds = value > asked.saving_monthly
-    return Criterion("saving", holds, value, asked.saving_monthly, None, sample, text, justified)
+    interval = evidence.saving_interval
+    return Criterion("saving", holds, value, asked.saving_monthly, interval, sample, text, justified)
 
 
 def _reliability(evidence: Evidence, asked: Thresholds) -> Criterion:
@@ -248,7 +293,7 @@ def _reliability(evidence: Evidence, asked: Thresholds) -> Criterion:
     sentence = _("Our own deployments were up %(value)s of %(hours)s h; more than %(needed)s is asked.")
     text = sentence % {"value": _percent(value), "hours": f"{hours:,}", "needed": _percent(asked.reliability)}
     holds = value > asked.reliability
-    return Criterion("reliability", holds, value, asked.reliability, None, evidence.checks, text)
+    return Criterion("reliability", holds, value, asked.reliability, evidence.uptime_interval, evidence.checks, text)
 
 
 # --- what forbids, what justifies, what would change it ------------------------------------------------------------
@@ -263,9 +308,31 @@ def _objections(evidence: Evidence, justified: bool) -> list[Objection]:
     if evidence.too_complex:
         text = _("Running it was judged too complex: %(reason)s") % {"reason": evidence.too_complex}
         found.append(Objection("complexity", text))
+    if evidence.burden.over:
+        found.append(Objection("operations", _("Running it asks more of people than was agreed: %(what)s.") % {
+            "what": "; ".join(_too_much(evidence.burden))}))  # fmt: skip
     if evidence.cheaper == "api" and not justified:
         found.append(Objection("volume", _volume(evidence)))
     return found
+
+
+def _too_much(burden: Burden) -> list[str]:
+    """What is over its limit, in words."""
+    words = {
+        "incidents": _("%(value)s incidents in 30 days, at most %(most)s"),
+        "hours": _("%(value)s hours of work in 30 days, at most %(most)s"),
+        "pages": _("%(value)s calls in 30 days, at most %(most)s"),
+    }
+    return [
+        words[name] % {"value": _plainly(value), "most": _plainly(most)}
+        for name, value, most in burden.rows
+        if most is not None and name in burden.over
+    ]
+
+
+def _plainly(value: Decimal | int) -> str:
+    """3.5 for 3.50."""
+    return f"{value:,}" if isinstance(value, int) else f"{value.normalize():,f}"
 
 
 def _volume(evidence: Evidence) -> str:
@@ -306,9 +373,23 @@ def _changes(evidence: Evidence, criteria: tuple[Criterion, ...], objections: tu
     """What is missing or would turn a failing criterion, in sentences."""
     found = [row.sentence for row in criteria if row.holds is None and not row.set_aside]
     found += [_turn(evidence, row) for row in criteria if row.holds is False and not row.set_aside]
-    if any(row.slug == "complexity" for row in objections):
-        found.append(_("The person who ticked “too complex” would have to withdraw it."))
-    return found
+    said = {
+        "complexity": lambda: _("The person who ticked “too complex” would have to withdraw it."),
+        "operations": lambda: _("The burden of operations would have to come down to what was agreed."),
+        "quality-gap": lambda: _("The interval of ours less the API’s would have to reach above −5 %."),
+        "volume": lambda: _more_volume(evidence),
+    }
+    return found + [said[row.slug]() for row in objections]
+
+
+def _more_volume(evidence: Evidence) -> str:
+    """What the volume, or the prices, would have to become."""
+    if evidence.crossing is None:
+        return _("API prices would have to rise, or a GPU’s hour fall: more requests do not help.")
+    if (evidence.requests_per_month or 0) < evidence.crossing:
+        missing = evidence.crossing - (evidence.requests_per_month or 0)
+        return _("%(missing)s requests a month more would reach the break-even.") % {"missing": f"{missing:,}"}
+    return _("Enough requests would have to come to fill the next GPU, or a larger GPU hold them all.")
 
 
 def _turn(evidence: Evidence, row: Criterion) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from costs.models import (  # noqa: F401
         Budget,
         Charge,
+        Decision,
         ExchangeRate,
         Justification,
         NoGo,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         Recurrence,
         Sharing,
         Stage,
+        WhatIf,
     )
 
 
@@ -75,3 +77,15 @@ class JustificationQuerySet(models.QuerySet["Justification"]):
     def standing(self) -> JustificationQuerySet:
         """Not withdrawn."""
         return self.filter(withdrawn_at=None)
+
+
+class DecisionQuerySet(models.QuerySet["Decision"]):
+    def standing(self) -> Decision | None:
+        """The newest: it supersedes all before it."""
+        return self.order_by("-number").first()
+
+
+class WhatIfQuerySet(models.QuerySet["WhatIf"]):
+    def kept(self) -> WhatIfQuerySet:
+        """Not removed."""
+        return self.filter(removed_at=None)

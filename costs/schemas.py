@@ -152,7 +152,7 @@ class CriterionOut(Schema):
     holds: bool | None
     value: Any
     threshold: Any
-    interval: list[float] | None
+    interval: list[float] | list[str] | None
     sample: int
     sentence: str
     set_aside: bool
@@ -163,6 +163,14 @@ class ObjectionOut(Schema):
     sentence: str
 
 
+class BurdenOut(Schema):
+    """Of 30 days; `limit` null is none."""
+
+    value: float
+    limit: float | None
+    over: bool
+
+
 class ScorecardOut(Schema):
     verdict: str
     sentence: str
@@ -170,6 +178,27 @@ class ScorecardOut(Schema):
     objections: list[ObjectionOut]
     justified_by: list[str]
     changes: list[str]
+    burden: dict[str, BurdenOut]
+
+
+class DecisionOut(Schema):
+    """A signed record; `digest` is SHA-256 over all of it and `previous`, the digest of the one before."""
+
+    number: int
+    choice: str
+    statement: str
+    signed_at: str
+    signed_by: str
+    signed_name: str
+    superseded: bool
+    previous: str | None
+    digest: str
+    intact: bool
+    figures: dict[str, Any]
+
+
+class DecisionsOut(Schema):
+    items: list[DecisionOut]
 
 
 class CauseOut(Schema):

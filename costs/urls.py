@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from costs.views import breakeven, decide, plan, plan_drafts, scenarios
+from costs.views import breakeven, decide, plan, plan_drafts, records, scenarios
 from costs.views.charges import charge_add, charge_correct, charge_delete, charge_edit, charge_undo, charges
 from costs.views.leases import lease
 from costs.views.ledger import ledger
@@ -74,5 +74,10 @@ urlpatterns = [
     path("decide/no-go/withdraw/", decide.withdraw, name="withdraw-no-go"),
     path("decide/switches/", decide.justify, name="justify"),
     path("decide/switches/<slug:kind>/withdraw/", decide.withdraw_switch, name="withdraw-switch"),
+    path("decide/sign/", records.sign, name="sign-decision"),
+    path("decide/records/<int:number>/", records.decision, name="decision"),
+    path("decide/hours/", records.enter_effort, name="enter-effort"),
+    path("decide/hours/<int:pk>/withdraw/", records.withdraw_effort, name="withdraw-effort"),
+    path("decide/limits/", records.set_limits, name="burden-limits"),
     path("decide/sizing/", decide.size, name="sizing"),
 ]

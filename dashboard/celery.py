@@ -33,6 +33,7 @@ app.conf.beat_schedule = {
     "ledger": every(60, "costs.tasks.post_ledger"),
     "budgets": every(60, "costs.tasks.keep_budget_states"),
     "evaluate": every(15, "alerts.tasks.evaluate"),
+    "pages": every(300, "alerts.tasks.count_pages"),
     "deliver": every(5, "alerts.tasks.deliver"),
     "imports": every(5, "traffic.tasks.run_imports"),
     "repricings": every(5, "traffic.tasks.run_repricings"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from costs.breakeven.answer import answered
 from costs.breakeven.body import InvalidInputs, inputs_from_body
 from costs.breakeven.crossings import Crossing, Side
 from costs.breakeven.decimals import plain
@@ -28,6 +29,7 @@ __all__ = [
     "Swing",
     "TokenPrices",
     "Usage",
+    "answered",
     "as_json",
     "body_schema",
     "compute",

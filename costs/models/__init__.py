@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from costs.models.budgets import Budget, BudgetScope
 from costs.models.closings import Closing, KeyOwner, Tolerance
-from costs.models.decisions import Justification, NoGo
+from costs.models.decisions import BurdenLimit, Choice, Decision, Effort, Justification, NoGo, PageDay
 from costs.models.ledger import Category, Charge, Posting, Provenance
 from costs.models.plan import Phase, Stage
 from costs.models.rates import ExchangeRate
@@ -12,17 +12,23 @@ from costs.models.receipts import Receipt
 from costs.models.recurrences import Recurrence
 from costs.models.sharing import Sharing
 from costs.models.sheets import PriceSheet
+from costs.models.what_ifs import WhatIf
 
 __all__ = [
     "Budget",
     "BudgetScope",
+    "BurdenLimit",
     "Category",
     "Charge",
+    "Choice",
     "Closing",
+    "Decision",
+    "Effort",
     "ExchangeRate",
     "Justification",
     "KeyOwner",
     "NoGo",
+    "PageDay",
     "Phase",
     "Posting",
     "PriceSheet",
@@ -32,4 +38,5 @@ __all__ = [
     "Sharing",
     "Stage",
     "Tolerance",
+    "WhatIf",
 ]

@@ -14,8 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from costs import breakeven_page, golive, sheets
-from costs.api import answered
-from costs.breakeven import Inputs, compute, explain, sensitivity
+from costs.breakeven import Inputs, answered, compute, explain, sensitivity
 from costs.evidence import Report, gather
 from costs.forms_whatif import WIDE, WhatIfForm, model_choices
 from costs.live import live_inputs, price_lists

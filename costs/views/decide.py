@@ -10,18 +10,21 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractUser
+from django.db.models import CharField, F, Value
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from costs import breakeven_page, decisions, golive, recipes, sheets, sizing
+from costs.burden import WINDOW
 from costs.evidence import Report, gather
-from costs.forms_decide import PRECISIONS, ReasonForm, SizingForm, SwitchForm
+from costs.forms_decide import PRECISIONS, EffortForm, LimitsForm, ReasonForm, SignForm, SizingForm, SwitchForm
 from costs.intervals import Interval, wilson
-from costs.models import Justification, NoGo
+from costs.models import Decision, Effort, Justification, NoGo
 from costs.sheets import Sheet
 from costs.views.scenarios import Kinds, offered
 from providers import uptime_page
@@ -53,10 +56,11 @@ class TaskRow:
 @permission_required("costs.view_charge", raise_exception=True)
 @require_safe
 def decide(request: HttpRequest) -> HttpResponse:
-    return _page(request, ReasonForm(), SwitchForm())
+    return show(request)
 
 
-def _page(request: HttpRequest, no_go: ReasonForm, switch: SwitchForm, status: int = 200) -> HttpResponse:
+def show(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse:
+    """The page, with forms that were not saved in the place of empty ones."""
     now = timezone.now()
     report = gather(now)
     card = golive.judge(report.evidence)
@@ -76,12 +80,33 @@ def _page(request: HttpRequest, no_go: ReasonForm, switch: SwitchForm, status: i
         "standing": report.no_go,
         "switches": [_switch(kind, label, report) for kind, label in Justification.Kind.choices],
         "past": past_decisions(),
-        "no_go_form": no_go,
-        "switch_form": switch,
+        "no_go_form": ReasonForm(),
+        "switch_form": SwitchForm(),
+        "sign_form": SignForm(verdict=card.verdict),
+        "effort_form": EffortForm(today=now.astimezone(UTC).date()),
+        "limits_form": LimitsForm(initial={name: most for name, _value, most in card.burden.rows}),
+        "efforts": recent_efforts(now),
+        "burden_words": BURDEN_WORDS,
+        "records": Decision.objects.all()[:SHOWN],
         "may_decide": request.user.has_perm("costs.decide"),
         "thresholds": golive.Thresholds(),
+        **forms,
     }
     return render(request, "costs/decide.html", context, status=status)
+
+
+BURDEN_WORDS = {
+    "incidents": gettext_lazy("Incidents"),
+    "hours": gettext_lazy("Hours of work"),
+    "pages": gettext_lazy("Calls"),
+}
+
+
+def recent_efforts(now: datetime) -> list[Effort]:
+    """Hours that count, the newest first."""
+    since = now.astimezone(UTC).date() - WINDOW
+    rows = Effort.objects.filter(day__gt=since, withdrawn_at=None).select_related("by")
+    return list(rows.order_by("-day", "-pk")[:SHOWN])
 
 
 def task_rows(report: Report) -> list[TaskRow]:
@@ -120,14 +145,14 @@ def _switch(kind: str, label: Any, report: Report) -> dict[str, Any]:
 
 
 def past_decisions() -> list[dict[str, Any]]:
-    """What people decided, the newest first, withdrawn or not."""
-    rows: list[Any] = list(NoGo.objects.select_related("by").order_by("-created_at")[:SHOWN])
-    rows += Justification.objects.select_related("by").order_by("-created_at")[:SHOWN]
-    rows.sort(key=lambda row: row.created_at, reverse=True)
-    return [
-        {"what": row.get_kind_display() if isinstance(row, Justification) else _("no-go"), "row": row}
-        for row in rows[:SHOWN]
-    ]
+    """What people decided, the newest first, withdrawn or not; in one statement."""
+    columns = ("what", "reason", "by__username", "created_at", "withdrawn_at")
+    no_gos = NoGo.objects.annotate(what=Value("no_go", CharField())).order_by().values_list(*columns)
+    switches = Justification.objects.annotate(what=F("kind")).order_by().values_list(*columns)
+    words = {**dict(Justification.Kind.choices), "no_go": _("no-go")}
+    names = ("what", "reason", "by", "created_at", "withdrawn_at")
+    rows = no_gos.union(switches, all=True).order_by("-created_at")[:SHOWN]
+    return [{**dict(zip(names, row, strict=True)), "what": words[row[0]]} for row in rows]
 
 
 @login_required
@@ -137,8 +162,8 @@ def forbid(request: HttpRequest) -> HttpResponse:
     """A person's tick: operations are too complex, whatever the figures say."""
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        return _page(request, form, SwitchForm(), status=422)
-    no_go = decisions.forbid(reason=form.cleaned_data["reason"], by=_person(request))
+        return show(request, 422, no_go_form=form)
+    no_go = decisions.forbid(reason=form.cleaned_data["reason"], by=person(request))
     log(request, no_go, no_go.reason, added=True)
     messages.success(request, _("The no-go stands until it is withdrawn."))
     return redirect("costs:decide")
@@ -162,8 +187,8 @@ def justify(request: HttpRequest) -> HttpResponse:
     """A switch that sets the money aside."""
     form = SwitchForm(request.POST)
     if not form.is_valid():
-        return _page(request, ReasonForm(), form, status=422)
-    switch = decisions.justify(**form.cleaned_data, by=_person(request))
+        return show(request, 422, switch_form=form)
+    switch = decisions.justify(**form.cleaned_data, by=person(request))
     log(request, switch, switch.reason, added=True)
     messages.success(request, _("The saving and the volume are set aside until this is withdrawn."))
     return redirect("costs:decide")
@@ -180,8 +205,8 @@ def withdraw_switch(request: HttpRequest, kind: str) -> HttpResponseRedirect:
     return redirect("costs:decide")
 
 
-def _person(request: HttpRequest) -> AbstractBaseUser:
-    assert isinstance(request.user, AbstractBaseUser), "who is signed in is a person"
+def person(request: HttpRequest) -> AbstractUser:
+    assert isinstance(request.user, AbstractUser), "who is signed in is a person"
     return request.user
 
 

@@ -15,7 +15,10 @@ from django.urls import reverse
 from alerts import links
 from alerts.defaults import ensure_defaults as alert_rules
 from alerts.models import Alert, Channel, Delivery, Rule, Silence, Transition
-from costs.models import Budget, Charge, Closing, Phase, Receipt, Recurrence, Stage
+from costs import records
+from costs.evidence import gather
+from costs.golive import judge
+from costs.models import Budget, Charge, Closing, Effort, Phase, Receipt, Recurrence, Stage
 from providers.encryption import encrypt
 from providers.models import (
     Account,
@@ -157,6 +160,13 @@ def of_costs() -> dict[str, dict[str, Any]]:
         slug="sample", name="Sample", scope="task", subject="rag", low=1, high=2, starts_on=date(2026, 1, 1)
     )
     found: dict[str, dict[str, Any]] = {"costs:withdraw-switch": {"kind": "private"}}
+    somebody = User.objects.get(username="somebody")
+    signed = records.sign(
+        choice="not_yet", statement="Too few ratings.", by=somebody,
+        figures=records.frozen(report := gather(today), judge(report.evidence)),
+    )  # fmt: skip
+    spent = Effort.objects.create(day=today.date(), hours=1, what="driver", by=somebody)
+    found |= {"costs:decision": {"number": signed.number}, "costs:withdraw-effort": {"pk": spent.pk}}
     found |= of_ledger(today)
     found |= {
         f"costs:{name}": {"pk": charge.pk} for name in ("charge", "charge-delete", "charge-undo", "charge-correct")

@@ -1,0 +1,188 @@
+"""Signed decisions and the burden of operations: frozen, chained, never changed; what is over its limit forbids."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from alerts.burden import count_pages
+from alerts.defaults import ensure_defaults
+from alerts.models import Alert, Delivery, Rule, Transition
+from costs import burden, records
+from costs.golive import Burden, Evidence, judge
+from costs.models import BurdenLimit, Decision, Effort, PageDay
+from providers.models import Deployment, Outage
+from tests.costs.people import client_of, text
+from tests.costs.test_decide import ready  # noqa: F401 - a fixture
+from traffic.keys import create_key
+
+D = Decimal
+SIGNED = {"choice": "go", "statement": "We move rag and qa on Monday.", "seen": "go"}
+
+
+@pytest.fixture
+def ann(db: Any) -> User:
+    return User.objects.create_user("ann", first_name="Ann", last_name="Lee")
+
+
+def signed(ann: User, choice: str = "go", **figures: Any) -> Decision:
+    return records.sign(choice=choice, statement="Because.", figures=figures, by=ann)
+
+
+def test_a_manager_signs_the_figures_of_this_moment(ready: Deployment) -> None:  # noqa: F811
+    manager = client_of("manager")
+    response = manager.post("/decide/sign/", SIGNED)
+    record = Decision.objects.get()
+    assert response["Location"] == f"/decide/records/{record.number}/"
+    figures = json.loads(record.figures)
+    assert (figures["scorecard"]["verdict"], len(figures["scorecard"]["criteria"])) == ("go", 4)
+    assert figures["break_even"]["inputs"]["requests_per_month"] > 0
+    assert LogEntry.objects.get().change_message == SIGNED["statement"]
+    Outage.objects.all().delete()
+    page = text(manager, response["Location"])
+    assert "GO</b>, signed by <b>a-manager</b>" in page and "It stands." in page
+    assert record.digest in page and "Intact" in page
+
+
+def test_a_later_decision_supersedes_and_the_earlier_one_stays_as_it_was(ready: Deployment) -> None:  # noqa: F811
+    manager = client_of("manager")
+    manager.post("/decide/sign/", SIGNED)
+    manager.post("/decide/sign/", {**SIGNED, "choice": "no_go", "statement": "After all not."})
+    assert "Decision 2 has superseded it." in text(manager, "/decide/records/1/")
+    second = text(manager, "/decide/records/2/")
+    assert "It stands." in second and "otherwise than the figures say" in second
+    assert "NO-GO stands, signed by a-manager" in text(manager, "/decide/")
+
+
+def test_a_verdict_that_changed_meanwhile_is_not_signed(ready: Deployment) -> None:  # noqa: F811
+    response = client_of("manager").post("/decide/sign/", {**SIGNED, "seen": "not_yet"})
+    assert response.status_code == 422
+    assert "The verdict was NOT YET when you read it and is GO now" in response.content.decode()
+    assert not Decision.objects.exists()
+
+
+@pytest.mark.parametrize("missing", ["statement", "choice", "seen"])
+def test_what_is_not_said_is_not_signed(ready: Deployment, missing: str) -> None:  # noqa: F811
+    response = client_of("manager").post("/decide/sign/", {**SIGNED, missing: ""})
+    assert (response.status_code, Decision.objects.count()) == (422, 0)
+
+
+def test_the_database_refuses_to_change_or_delete_a_record(ann: User) -> None:
+    record = signed(ann)
+    for act in (record.delete, lambda: Decision.objects.update(statement="Otherwise."), record.save):
+        with pytest.raises(DatabaseError, match="never changed"), transaction.atomic():
+            act()
+    ann.delete()
+    assert Decision.objects.get().signed_name == "Ann Lee"
+
+
+def test_any_change_of_a_record_shows(ann: User) -> None:
+    chain = [signed(ann, value=n) for n in range(3)]
+    every = list(Decision.objects.order_by("number"))
+    assert records.broken(every) == []
+    assert [record.previous for record in every] == ["", *(record.digest for record in chain[:2])]
+    assert records.broken([every[0], every[2]]) == [3]
+    for field, value in (("statement", "x"), ("figures", "{}"), ("choice", "no_go"), ("signed_by", "bob")):
+        changed = Decision.objects.get(number=2)
+        setattr(changed, field, value)
+        assert records.broken([every[0], changed, every[2]]) == [2]
+    # With a digest made anew it no longer is what the next one follows.
+    changed.digest = records.digest_of(changed)
+    assert records.broken([every[0], changed, every[2]]) == [3]
+
+
+def test_the_api_lists_records_newest_first(ann: User, client: Any) -> None:
+    for choice in ("not_yet", "go"):
+        signed(ann, choice)
+    secret = create_key(name="reader", scopes=["read"])[1]
+    found = client.get("/api/v1/decisions", headers={"authorization": f"Bearer {secret}"}).json()["items"]
+    assert [(one["choice"], one["superseded"], one["intact"]) for one in found] == [
+        ("go", False, True), ("not_yet", True, True),
+    ]  # fmt: skip
+    assert found[0]["previous"] == found[1]["digest"]
+
+
+# The burden of operations.
+
+
+@pytest.mark.parametrize(
+    ("burdened", "over"),
+    [
+        (Burden(9, D(9), 9), ()),
+        (Burden(2, D(4), 3, 2, D(4), 3), ()),
+        (Burden(3, D("4.25"), 4, 2, D(4), 3), ("incidents", "hours", "pages")),
+        (Burden(0, D("0.5"), 0, None, D(0), None), ("hours",)),
+    ],
+)
+def test_a_burden_is_too_much_past_its_limit_alone(burdened: Burden, over: tuple[str, ...]) -> None:
+    assert burdened.over == over
+    objections = [row.slug for row in judge(Evidence(burden=burdened)).objections]
+    assert objections == (["operations"] if over else [])
+
+
+def test_hours_calls_and_incidents_count_for_thirty_days(ready: Deployment) -> None:  # noqa: F811
+    manager, now = client_of("manager"), timezone.now()
+    for days_ago, hours in ((0, "2.5"), (29, "1"), (31, "8")):
+        day = (now - timedelta(days=days_ago)).date()
+        manager.post("/decide/hours/", {"day": day.isoformat(), "hours": hours, "what": f"driver {days_ago}"})
+    for days_ago in (1, 40):
+        at = now - timedelta(days=days_ago)
+        Outage.objects.create(deployment=ready, started_at=at, confirmed_at=at, ended_at=at, cause="refused")
+    call(ready.slug, now - timedelta(days=1))
+    assert count_pages(now) == count_pages(now) == 1
+    PageDay.objects.create(day=(now - timedelta(days=45)).date(), pages=7)
+    manager.post("/decide/limits/", {"incidents": "1", "hours": "3", "pages": ""})
+    page = text(manager, "/decide/")
+    assert "3.5 hours of work in 30 days, at most 3" in page and "NO-GO" in page
+    assert "incidents in 30 days" not in page
+    card = client_json(manager)
+    assert card["burden"]["incidents"] == {"value": 1.0, "limit": 1.0, "over": False}
+    assert card["burden"]["pages"] == {"value": 1.0, "limit": None, "over": False}
+
+
+def client_json(client: Any) -> Any:
+    return client.get("/api/v1/scorecard").json()
+
+
+def call(slug: str, at: Any) -> None:
+    """An outage that somebody was mailed about."""
+    ensure_defaults()
+    rule = Rule.objects.filter(kind="outage")[0]
+    alert = Alert.objects.create(
+        rule=rule, kind="outage", subject=f"deployment:{slug}", title="down", severity="critical", state="resolved",
+        pending_since=at, opened_at=at,
+    )  # fmt: skip
+    moved = Transition.objects.create(alert=alert, before="pending", after="open", at=at, cause="crossed")
+    for name in ("a@example.com", "b@example.com"):
+        Delivery.objects.create(alert=alert, transition=moved, recipient=name, due_at=at, state="accepted")
+
+
+def test_withdrawn_hours_no_longer_count(ready: Deployment) -> None:  # noqa: F811
+    manager, today = client_of("manager"), timezone.now().date()
+    manager.post("/decide/hours/", {"day": today.isoformat(), "hours": "5", "what": "driver"})
+    effort = Effort.objects.get()
+    manager.post(f"/decide/hours/{effort.pk}/withdraw/")
+    manager.post(f"/decide/hours/{effort.pk}/withdraw/")
+    assert burden.burden(timezone.now(), ()).hours == 0
+    assert [entry.change_message for entry in LogEntry.objects.order_by("pk")] == ["driver", "Withdrawn."]
+
+
+@pytest.mark.parametrize(("field", "value"), [("hours", "0"), ("hours", "25"), ("day", "2999-01-01"), ("what", "")])
+def test_hours_that_cannot_be_are_refused_at_their_field(ready: Deployment, field: str, value: str) -> None:  # noqa: F811
+    given = {"day": timezone.now().date().isoformat(), "hours": "1", "what": "driver", field: value}
+    response = client_of("manager").post("/decide/hours/", given)
+    assert (response.status_code, Effort.objects.count()) == (422, 0)
+    assert f'href="#id_{field}"' in response.content.decode()
+
+
+def test_a_negative_limit_is_refused(db: Any) -> None:
+    response = client_of("manager").post("/decide/limits/", {"hours": "-1"})
+    assert (response.status_code, BurdenLimit.objects.count()) == (422, 0)
