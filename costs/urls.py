@@ -21,7 +21,14 @@ from costs.views.reconciliation import (
 from costs.views.recurrences import recurrence_edit, recurrence_resume, recurrence_stop, recurrences
 from costs.views.sharing import sharing
 from costs.views.spend import spend
-from costs.views.statements import statement, statement_csv, statement_list, statements_csv
+from costs.views.statements import (
+    statement,
+    statement_csv,
+    statement_list,
+    statement_pdf,
+    statements_csv,
+    statements_pdf,
+)
 
 app_name = "costs"
 
@@ -50,6 +57,8 @@ urlpatterns = [
     path("spend/sharing/", sharing, name="sharing"),
     path("spend/statements/", statement_list, name="statements"),
     path("spend/statements/statements.csv", statements_csv, name="statements-csv"),
+    path("spend/statements/statements.pdf", statements_pdf, name="statements-pdf"),
+    path("spend/statements/<str:month>/<str:by>/<str:key>/statement.pdf", statement_pdf, name="statement-pdf"),
     path("spend/statements/<str:month>/<str:by>/<str:key>/", statement, name="statement"),
     path("spend/statements/<str:month>/<str:by>/<str:key>/statement.csv", statement_csv, name="statement-csv"),
     path("plan/", plan.plan, name="plan"),

@@ -190,6 +190,8 @@ ACCESS: dict[str, Access] = {
     "costs:statements-csv": page(FIGURES),
     "costs:statement": page(FIGURES),
     "costs:statement-csv": page(FIGURES),
+    "costs:statements-pdf": page(FIGURES),
+    "costs:statement-pdf": page(FIGURES),
     "costs:plan": page(FIGURES),
     "costs:add-phase": form(PLANNERS),
     "costs:phase": form(PLANNERS),

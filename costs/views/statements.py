@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -72,8 +73,24 @@ def statement(request: HttpRequest, month: str, by: By, key: str) -> HttpRespons
 @require_safe
 def statement_csv(request: HttpRequest, month: str, by: By, key: str) -> HttpResponse:
     found, one = _one(month, by, key)
-    name = "".join(letter for letter in one.key if letter.isalnum() or letter in "-_") or "statement"
-    return as_csv(found, [one], f"statement-{found.month:%Y-%m}-{name}")
+    return as_csv(found, [one], f"statement-{found.month:%Y-%m}-{file_name(one)}")
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def statements_pdf(request: HttpRequest) -> HttpResponse:
+    """All statements of a month to print or to file."""
+    found = statements(_month(request.GET.get("month", ""), today()), _by(request.GET.get("by", "")), today())
+    return as_pdf(found, found.statements, f"statements-{found.month:%Y-%m}-by-{found.by}")
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def statement_pdf(request: HttpRequest, month: str, by: By, key: str) -> HttpResponse:
+    found, one = _one(month, by, key)
+    return as_pdf(found, [one], f"statement-{found.month:%Y-%m}-{file_name(one)}")
 
 
 def _one(month: str, by: str, key: str) -> tuple[Statements, Statement]:
@@ -85,6 +102,18 @@ def _one(month: str, by: str, key: str) -> tuple[Statements, Statement]:
     if one is None:
         raise Http404(_("Nothing of this month stands on such a statement."))
     return found, one
+
+
+def file_name(one: Statement) -> str:
+    return "".join(letter for letter in one.key if letter.isalnum() or letter in "-_") or "statement"
+
+
+def as_pdf(found: Statements, chosen: Sequence[Statement], name: str) -> HttpResponse:
+    from costs.statement_pdf import pdf  # the library is large, and most processes never need it
+
+    answer = HttpResponse(pdf(found, chosen, timezone.now()), content_type="application/pdf")
+    answer["Content-Disposition"] = f'attachment; filename="{name}.pdf"'
+    return answer
 
 
 def as_csv(found: Statements, chosen: Iterable[Statement], name: str) -> HttpResponse:

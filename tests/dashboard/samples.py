@@ -185,7 +185,7 @@ def of_ledger(now: datetime) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     found |= {f"costs:{name}": {"pk": series.pk} for name in ("recurrence", "recurrence-stop", "recurrence-resume")}
     stated = {"month": f"{now:%Y-%m}", "by": "owner", "key": "~nobody"}
-    found |= {f"costs:{name}": stated for name in ("statement", "statement-csv")}
+    found |= {f"costs:{name}": stated for name in ("statement", "statement-csv", "statement-pdf")}
     closing = Closing.objects.create(
         provider="lambda", month=date(2026, 1, 1), amount=9, original_amount=9, lines=0, places=[]
     )
