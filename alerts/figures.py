@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django.conf import settings
+from django.db import connection
 from django.db.models import Count, Max, Min, Sum
 
 from alerts.models import Address, Alert, Channel, Rule
+from alerts.month_budgets import MonthBudget, other_budget
 from alerts.named.present import Present
-from costs.allowance import Allowance, Held, allowance
+from alerts.named.scopes import Scope
+from costs.allowance import Held, allowance
 from costs.breakeven import Inputs, Result, compute
 from costs.budgets import Standing, standings
+from costs.kept_days import KeptDays, kept_days
 from costs.live import live_inputs
-from costs.models import Budget, Phase
+from costs.models import Phase, Stage
 from costs.plan import Month, terms_of, this_month
 from costs.spend import GroupBy, Known, Spend, daily, read, spend
 from costs.tolerances import Standing as BillStanding
 from costs.tolerances import standings as bill_standings
 from providers import offers
 from providers.models import Balance, Deployment, Feed, Heartbeat, Lease, LeaseSpan, Maintenance, OfferWatch, Outage
+from traffic import lately, models_used, silence
 from traffic.filters import Filters
+from traffic.keys import expiring_keys
 from traffic.lease_use import last_requests
-from traffic.models import Application, UsageDay, UsageHour
+from traffic.models import Application, Key, UsageDay, UsageHour
 from traffic.price_effect import Waiting, waiting_for_price
+from traffic.quality import QualityGroup
 
 if TYPE_CHECKING:
     from alerts.kinds.finding import Finding  # the kinds read these figures
@@ -45,43 +55,12 @@ class Runs:
     oldest: datetime
 
 
-class MonthBudget:
-    """A phase's or another budget in one month, USD. What lies ahead is worked out only when asked for.
+class Disk(NamedTuple):
+    """Bytes of a disk."""
 
-    `kind` is phase or budget; with the slug and the month it is the alert's subject.
-    """
-
-    def __init__(
-        self, kind: str, slug: str, name: str, given: Allowance, spent: Decimal, provenance: Mapping[str, Decimal],
-        at_least: bool, ahead: Callable[[], Held], budget: Budget | None = None,
-    ) -> None:  # fmt: skip
-        self.budget = budget  # None: the phase's
-        self.kind, self.slug, self.name, self.month = kind, slug, name, given.first.replace(day=1)
-        self.low, self.high = given.low, given.high
-        self.spent, self.provenance, self.at_least = spent, provenance, at_least
-        self._ahead = ahead
-
-    @property
-    def subject(self) -> str:
-        """With the month in it: a new month is a new budget, and the old one's alert ends with it."""
-        return f"{self.kind}:{self.slug}:{self.month:%Y-%m}"
-
-    @property
-    def forecast(self) -> tuple[Decimal, Decimal, Decimal] | None:
-        """Low, median and high of the whole month."""
-        found = self._ahead().forecast
-        return (found.low, found.median, found.high) if found else None
-
-    @property
-    def runs_out_on(self) -> date | None:
-        return self._ahead().runs_out_on
-
-
-def other_budget(one: Standing) -> MonthBudget:
-    budget, held = one.budget, one.held
-    at_least = one.month.unpriced_requests > 0
-    given, spent = held.allowance, held.spent
-    return MonthBudget("budget", budget.slug, budget.name, given, spent, one.provenance, at_least, lambda: held, budget)
+    total: int
+    used: int
+    free: int
 
 
 class Figures:
@@ -122,7 +101,11 @@ class Figures:
 
     def spent_in(self, month: date) -> Decimal:
         """What the month of its first day came to."""
-        return spend(month, (month + timedelta(days=31)).replace(day=1)).total
+        return self.spent_between(month, (month + timedelta(days=31)).replace(day=1))
+
+    def spent_between(self, since: date, until: date) -> Decimal:
+        """What these days came to, the last one exclusive."""
+        return spend(since, until).total
 
     @cached_property
     def budgets(self) -> list[MonthBudget]:
@@ -140,6 +123,13 @@ class Figures:
         """The budgets that people set, by what they are about; the one that began last where two meet."""
         order = sorted(self.standings, key=lambda one: one.budget.starts_on)
         return {(one.budget.scope, one.budget.subject): other_budget(one) for one in order}
+
+    @property
+    def watched_budgets(self) -> Iterable[tuple[MonthBudget, Scope]]:
+        """This month's budgets with what each is about: the phase's is about everything."""
+        yield from ((budget, Scope()) for budget in self.budgets if budget.kind == "phase")
+        for (scope, subject), budget in self.budgets_by_subject.items():
+            yield budget, Scope(() if scope == "everything" else ((scope, subject),))
 
     @cached_property
     def standings(self) -> list[Standing]:
@@ -182,6 +172,10 @@ class Figures:
     def current_phase(self) -> Phase | None:
         """The phase planned for today."""
         return Phase.objects.planned_for(self.today)
+
+    @cached_property
+    def stages(self) -> list[Stage]:
+        return list(Stage.objects.all())
 
     @cached_property
     def open_outages(self) -> list[Outage]:
@@ -239,6 +233,69 @@ class Figures:
     def unpriced(self) -> list[Waiting]:
         """By model, most requests first."""
         return waiting_for_price(self.today)
+
+    def price_changes(self, days: int) -> list[models_used.PriceChange]:
+        """Of models in use, within so many days or known ahead."""
+        return models_used.price_changes(self.now, days)
+
+    def retiring(self, days: int) -> list[models_used.Retiring]:
+        """Models in use that retire within so many days, or have."""
+        return models_used.retiring(self.today, days, self.application_slugs)
+
+    def silences(self, least: timedelta) -> list[silence.Silence]:
+        """Applications that have sent nothing for so long, with what is usual."""
+        return silence.silences(self.now, least)
+
+    @property
+    def data_dir(self) -> Path:
+        found: Path = settings.DATA_DIR
+        return found
+
+    @cached_property
+    def disk(self) -> Disk | None:
+        """The disk of the data directory; None where there is none on this machine."""
+        return Disk(*shutil.disk_usage(self.data_dir)) if self.data_dir.exists() else None
+
+    @cached_property
+    def database_bytes(self) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_database_size(current_database())")
+            return int(cursor.fetchone()[0])
+
+    def kept_days(self, ahead: int) -> KeptDays:
+        """What retention drops within so many days."""
+        return kept_days(self.today, ahead)
+
+    def expiring_keys(self, since: timedelta, ahead: timedelta) -> list[Key]:
+        """Keys without a successor that stopped within `since` or stop within `ahead`, the next first."""
+        return list(expiring_keys(self.now - since, since + ahead).select_related("application"))
+
+    def keys_of(self, pks: Iterable[int]) -> list[Key]:
+        wanted = list(pks)
+        return list(Key.objects.filter(pk__in=wanted).select_related("application")) if wanted else []
+
+    @cached_property
+    def application_slugs(self) -> dict[int, str]:
+        return dict(Application.objects.values_list("pk", "slug"))
+
+    @cached_property
+    def timed_lately(self) -> dict[lately.Timed, dict[int, int]]:
+        """Requests of the last hour by log bucket, for each deployment and metric."""
+        return lately.timed_lately(self.now)
+
+    def usual_p95(self, deployments: Iterable[int]) -> dict[lately.Timed, Decimal]:
+        """In ms, by deployment and metric, of the 14 days before today."""
+        return lately.usual_p95(self.now, deployments)
+
+    @cached_property
+    def failed_lately(self) -> list[dict[str, Any]]:
+        """Requests and errors of the last hour by deployment, provider, model and application."""
+        return lately.failed_lately(self.now)
+
+    @cached_property
+    def rated(self) -> dict[str, tuple[QualityGroup, QualityGroup]]:
+        """By model, ratings of the last 14 days and of the 60 before."""
+        return lately.rated_lately(self.now)
 
     @cached_property
     def requests_by_day(self) -> dict[date, int]:

@@ -6,10 +6,27 @@ from decimal import Decimal
 
 from django.utils.translation import gettext_noop as _
 
-from alerts.kinds import bills, figure, heartbeats, money, offers, system, uptime, usage, vendors, volume
+from alerts.kinds import (
+    bills,
+    burn,
+    figure,
+    heartbeats,
+    models,
+    money,
+    offers,
+    serving,
+    silent,
+    system,
+    upkeep,
+    uptime,
+    usage,
+    vendors,
+    volume,
+)
 from alerts.kinds.finding import Kind, Threshold
 
 PLANNERS = ("ops", "manager")
+OWNERS = ("admin", "ops")
 
 # In the order of evaluation: whatever watches the others comes last.
 KINDS: dict[str, Kind] = {
@@ -37,6 +54,26 @@ KINDS: dict[str, Kind] = {
         clear_for_s=3600,
         every_s=60,
     ),
+    "burn-rate": Kind(
+        label=_("a budget is used up several times faster than it lasts, for a day and in the last hour"),
+        evaluate=burn.burn_rates,
+        thresholds={
+            "times": Threshold(_("Over the even pace"), "times", 3, Decimal("1.1"), Decimal(100)),
+            "band": Threshold(_("Over again below it by"), "times", "0.5", most=Decimal(10)),
+        },
+        groups=PLANNERS,
+        clear_for_s=15 * 60,
+        every_s=60,
+    ),
+    "stage": Kind(
+        unit="usd",
+        label=_("a stage of the plan has ended, or costs more than its total"),
+        evaluate=burn.stages,
+        thresholds={"days": Threshold(_("News for"), "days after its end", 14, Decimal(1), Decimal(90))},
+        groups=PLANNERS,
+        severity="info",
+        every_s=600,
+    ),
     "phase": Kind(
         label=_("the volume has left the phase that is planned for today"),
         evaluate=volume.phase_band,
@@ -63,6 +100,39 @@ KINDS: dict[str, Kind] = {
         severity="critical",
         escalate_s=3600,
     ),
+    "latency": Kind(
+        unit="ms",
+        label=_("a deployment answers several times slower than usual"),
+        evaluate=serving.slow,
+        thresholds={
+            "times": Threshold(_("Over its usual p95"), "times", 3, Decimal("1.2"), Decimal(100)),
+            "ms": Threshold(_("Or to the first token over"), "ms", 10_000, Decimal(100), Decimal(600_000)),
+            "requests": Threshold(_("From"), "requests in the hour", 20, Decimal(1), Decimal(10**6)),
+        },
+        for_s=5 * 60,
+        clear_for_s=15 * 60,
+        every_s=60,
+    ),
+    "error-rate": Kind(
+        unit="percent",
+        label=_("requests to a deployment fail"),
+        evaluate=serving.errors,
+        thresholds={
+            "percent": Threshold(_("From"), "% of the last hour", 10, Decimal("0.1"), Decimal(100)),
+            "band": Threshold(_("Well again below it by"), "%", 4, most=Decimal(50)),
+            "failures": Threshold(_("And at least"), "failures", 5, Decimal(1), Decimal(10**6)),
+        },
+        clear_for_s=15 * 60,
+        every_s=30,
+    ),
+    "quality": Kind(
+        unit="percent",
+        label=_("answers of a model are accepted less often than before"),
+        evaluate=serving.quality,
+        thresholds={"points": Threshold(_("Fall of at least"), "points", 5, Decimal(1), Decimal(100))},
+        groups=PLANNERS,
+        every_s=600,
+    ),
     "heartbeat": Kind(
         unit="s",
         label=_("a batch job has not pinged in time, or says that it failed"),
@@ -75,6 +145,21 @@ KINDS: dict[str, Kind] = {
         evaluate=usage.unpriced,
         thresholds={"requests": Threshold(_("From"), "requests in 30 days", 1, Decimal(1))},
     ),
+    "price": Kind(
+        unit="usd",
+        label=_("the price of a model in use has changed, or will"),
+        evaluate=models.prices,
+        thresholds={"days": Threshold(_("News for"), "days", 7, Decimal(1), Decimal(60))},
+        groups=PLANNERS,
+        severity="info",
+        every_s=600,
+    ),
+    "retiring": Kind(
+        label=_("a model in use is switched off by its vendor"),
+        evaluate=models.retiring,
+        thresholds={"days": Threshold(_("From"), "days before", 60, Decimal(1), Decimal(400))},
+        every_s=600,
+    ),
     "balance": Kind(
         label=_("prepaid money at a vendor runs out"),
         evaluate=vendors.balances,
@@ -84,6 +169,12 @@ KINDS: dict[str, Kind] = {
         },
         groups=PLANNERS,
         escalate_s=6 * 3600,
+    ),
+    "spend-cap": Kind(
+        label=_("a vendor serves no more because a limit of its own is reached"),
+        evaluate=models.caps,
+        severity="critical",
+        escalate_s=3600,
     ),
     "lease": Kind(
         label=_("a lease is billed while nobody uses it"),
@@ -117,6 +208,49 @@ KINDS: dict[str, Kind] = {
         label=_("mail to a person is refused for good, or a channel is dead"),
         evaluate=system.addresses,
         groups=("admin",),
+    ),
+    "system-disk": Kind(
+        unit="percent",
+        label=_("the disk of the data directory fills up"),
+        evaluate=upkeep.disk,
+        thresholds={
+            "percent": Threshold(_("From"), "% used", 85, Decimal(1), Decimal(100)),
+            "gb": Threshold(_("Or less free than"), "GB", 2, most=Decimal(100_000)),
+            "band": Threshold(_("Well again below it by"), "%", 3, most=Decimal(50)),
+        },
+        groups=OWNERS,
+        for_s=5 * 60,
+        escalate_s=24 * 3600,
+        every_s=60,
+    ),
+    "system-retention": Kind(
+        label=_("days of requests are about to go that something still waits for"),
+        evaluate=upkeep.retention,
+        thresholds={"days": Threshold(_("Goes within"), "days", 7, Decimal(1), Decimal(90))},
+        groups=OWNERS,
+        every_s=600,
+    ),
+    "system-key": Kind(
+        label=_("a key of an application expires and has no successor"),
+        evaluate=upkeep.keys,
+        thresholds={"days": Threshold(_("From"), "days before", 14, Decimal("0.1"), Decimal(365))},
+        groups=OWNERS,
+        every_s=60,
+    ),
+    "system-certificate": Kind(
+        label=_("the TLS certificate of a deployment ends"),
+        evaluate=upkeep.certificates,
+        thresholds={"days": Threshold(_("From"), "days before", 14, Decimal("0.1"), Decimal(365))},
+        every_s=60,
+    ),
+    "late-ingest": Kind(
+        label=_("an application sends nothing although it usually would"),
+        evaluate=silent.ingest,
+        thresholds={
+            "hours": Threshold(_("Silent for"), "hours", 2, Decimal(1), Decimal(168)),
+            "requests": Threshold(_("Where usually there are"), "requests", 20, Decimal(1), Decimal(10**9)),
+        },
+        every_s=60,
     ),
     "late": Kind(
         label=_("a poll fails or is overdue, or rules do not run"),

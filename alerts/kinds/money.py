@@ -8,8 +8,9 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
-from alerts.figures import Figures, MonthBudget
+from alerts.figures import Figures
 from alerts.kinds.finding import Asked, Bar, Finding, Words
+from alerts.month_budgets import MonthBudget
 from alerts.wording import dollars, exact, percent
 from costs.budgets import application_ids, filters_of, spent_in
 from costs.models import Budget, BudgetScope

@@ -22,7 +22,7 @@ def late(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Findi
     ran = list(evaluation(figures, asked))
     # Where rules do not run, nobody polls either: one cause, one mail.
     covered = EVALUATION if any(found.crossed for found in ran) else ""
-    yield from (replace(found, covered_by=covered) for found in polls(figures, asked))
+    yield from (replace(found, covered_by=covered or found.covered_by) for found in polls(figures, asked))
     yield from ran
 
 

@@ -61,6 +61,7 @@ def account_polled(figures: Figures, asked: Asked, account: Account, feeds: list
         clear=False,
         value="" if unasked else str(max(feed.failures for feed in bad)),
         threshold="" if unasked else number(asked.one("failures")),
+        covered_by=f"spend-cap:{account.slug}" if all(capped(feed, figures.now) for feed in bad) else "",
         words=Words(
             todo=_("See whether the worker and beat processes run: the vendor was not asked.")
             if unasked
@@ -85,6 +86,11 @@ def overdue(feed: Feed, now: datetime, asked: Asked) -> bool:
     """Not answered for several intervals, by whoever's fault."""
     since = feed.last_success_at or feed.account.created_at
     return now - since > max(timedelta(seconds=feed.every_s) * float(asked.one("intervals")), LEAST_OVERDUE)
+
+
+def capped(feed: Feed, now: datetime) -> bool:
+    """The vendor refuses because its spend limit is reached, which is an alert of its own."""
+    return feed.capped_until is not None and feed.capped_until > now
 
 
 def answered(feed: Feed) -> str:

@@ -60,7 +60,9 @@ def spend_cap(answer: Answer) -> ConnectorError | None:
     now = datetime.now(UTC)
     next_month = day_of((now.replace(day=1) + timedelta(days=32)).replace(day=1))
     return ConnectorError(
-        _("Claude's spend limit of this month is reached."), retry_after=(next_month - now).total_seconds()
+        _("Claude's spend limit of this month is reached."),
+        retry_after=(next_month - now).total_seconds(),
+        capped=True,
     )
 
 

@@ -36,17 +36,25 @@ class ConnectorError(Exception):
     """A poll failed. The message is a sentence for the account's page and never holds a key.
 
     `permanent` means that trying again cannot help until a person changes something; `retry_after` is the vendor's own
-    wish in seconds; `partial` that only what was asked for is refused, and the key may be good for the rest.
+    wish in seconds; `partial` that only what was asked for is refused, and the key may be good for the rest; `capped`
+    that a spend limit which people set at the vendor is reached, so that it serves their requests no more either.
     """
 
     def __init__(
-        self, message: str, permanent: bool = False, retry_after: float | None = None, *, partial: bool = False
+        self,
+        message: str,
+        permanent: bool = False,
+        retry_after: float | None = None,
+        *,
+        partial: bool = False,
+        capped: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.permanent = permanent
         self.retry_after = retry_after
         self.partial = partial
+        self.capped = capped
 
 
 @dataclass(frozen=True)

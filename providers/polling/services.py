@@ -145,6 +145,7 @@ def record_success(feed: Feed, rows: int, complete_until: datetime | None, now: 
         due_at=now + timedelta(seconds=feed.every_s),
         last_success_at=now,
         last_error="",
+        capped_until=None,
         disabled_reason="",
         failures=0,
         rows=rows,
@@ -159,6 +160,7 @@ def record_failure(feed: Feed, error: ConnectorError, now: datetime) -> None:
         due_at=now + due.backoff(failures, feed.every_s, error.retry_after),
         last_error=error.message,
         last_error_at=now,
+        capped_until=now + timedelta(seconds=error.retry_after or feed.every_s) if error.capped else None,
         failures=failures,
     )
     if not (changed and error.permanent and failures >= due.STRIKES):

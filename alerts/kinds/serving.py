@@ -1,0 +1,201 @@
+"""Rules about how requests fare: how fast the first token comes, how many fail, how good the answers are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from alerts.figures import Figures
+from alerts.kinds.finding import Asked, Finding, Words
+from alerts.wording import number, percent
+from providers.models import PROVIDER_NAMES, Deployment
+from traffic.models import Metric
+from traffic.quality import ENOUGH, QualityGroup, difference
+from traffic.reports import ranked
+
+FLOOR_MS = Decimal(1000)  # whatever its usual, an answer that begins within a second is no news
+LATENCY, TTFT = int(Metric.LATENCY), int(Metric.TTFT)
+WHAT = {TTFT: gettext_noop("to the first token"), LATENCY: gettext_noop("for the whole answer")}
+
+
+def slow(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+    """One subject for each deployment whose requests of the last hour are several times slower than usual: to their
+    first token where they stream, else whole."""
+    fewest = int(asked.one("requests"))
+    now = {key: counts for key, counts in figures.timed_lately.items() if sum(counts.values()) >= fewest}
+    late = {key: p95(counts) for key, counts in now.items()}
+    usual = figures.usual_p95(pk for (pk, _m), ms in late.items() if ms >= FLOOR_MS)
+    for deployment in figures.deployments.values():
+        subject = f"latency:{deployment.slug}"
+        metric = TTFT if (deployment.pk, TTFT) in late else LATENCY
+        ms = late.get((deployment.pk, metric))
+        if ms is None:
+            if subject in live:
+                yield Finding(subject, _("Too few requests to tell: %(name)s") % {"name": deployment.slug}, False, True)
+            continue
+        yield speed(
+            deployment, metric, ms, usual.get((deployment.pk, metric)), asked, sum(now[deployment.pk, metric].values())
+        )
+
+
+def p95(counts: dict[int, int]) -> Decimal:
+    return Decimal(str(ranked(counts).p95_ms or 0))
+
+
+def speed(deployment: Deployment, metric: int, ms: Decimal, usual: Decimal | None, asked: Asked, n: int) -> Finding:
+    """`usual` is None where it is not known, or was not asked for because the answer is quick."""
+    most = asked.one("ms") if metric == TTFT else None
+    lines = [max(usual * asked.one("times"), FLOOR_MS) if usual else None, most]
+    line = min((one for one in lines if one is not None), default=None)
+    crossed = line is not None and ms >= line
+    values = {"name": deployment.slug, "ms": duration(ms), "usual": duration(usual) if usual else _("unknown")}
+    title = _("Slow: %(name)s, p95 %(ms)s, usually %(usual)s") if crossed else _("Fast enough: %(name)s, p95 %(ms)s")
+    page = f"{reverse('providers:uptime')}?deployment={deployment.slug}"
+    return Finding(
+        subject=f"latency:{deployment.slug}",
+        title=title % values,
+        crossed=crossed,
+        clear=line is None or ms < line * Decimal("0.8"),
+        value=f"{ms:.0f}",
+        threshold="" if line is None else f"{line:.0f}",
+        depends_on=(f"deployment:{deployment.slug}", f"provider:{deployment.provider}"),
+        labels={"provider": deployment.provider, "model": deployment.model, "deployment": deployment.slug},
+        words=Words(
+            todo=_("See on Uptime since when; then whether its machine is full, or the vendor says that it is slow."),
+            detail=_("Of the last hour’s requests one in twenty waited %(ms)s or longer %(what)s.")
+            % {"ms": duration(ms), "what": _(WHAT[metric])},
+            facts=[
+                [_("p95 now"), duration(ms), _("%(n)s requests of the last hour") % {"n": number(n)}],
+                [_("p95 usually"), values["usual"], _("the 14 days before")],
+                [_("Line"), duration(line) if line is not None else _("none"), _("this rule")],
+            ],
+            page=page,
+        ),
+    )
+
+
+def duration(ms: Decimal) -> str:
+    """`840 ms`, `4.2 s`."""
+    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
+
+
+def errors(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+    """One subject for each deployment, or vendor's model without one, of whose last hour's requests too many failed."""
+    groups: dict[tuple[int, str, str], list[dict[str, Any]]] = defaultdict(list)
+    for row in figures.failed_lately:
+        pk = row["deployment_id"]
+        groups[pk, "" if pk else row["provider"], "" if pk else row["model"]].append(row)
+    by_pk = {deployment.pk: deployment for deployment in figures.deployments.values()}
+    seen = set()
+    for (pk, provider, model), rows in groups.items():
+        if pk and pk not in by_pk:
+            continue
+        found = failing(figures, by_pk.get(pk), provider, model, rows, asked)
+        seen.add(found.subject)
+        yield found
+    for subject in live - seen:
+        title = _("No requests to fail: %(name)s") % {"name": subject.partition(":")[2]}
+        yield Finding(subject, title, crossed=False, clear=True, value="0")
+
+
+def failing(
+    figures: Figures, deployment: Deployment | None, provider: str, model: str, rows: list[dict[str, Any]], asked: Asked
+) -> Finding:
+    requests, failed = sum(row["requests"] for row in rows), sum(row["errors"] for row in rows)
+    enough = failed >= int(asked.one("failures"))
+    share = Decimal(failed) * 100 / requests
+    crossed = enough and share >= asked.one("percent")
+    name = deployment.slug if deployment else f"{provider}/{model}"
+    provider = deployment.provider if deployment else provider
+    values = {"name": name, "share": percent(share / 100), "failed": number(failed), "n": number(requests)}
+    title = _("Errors: %(name)s, %(share)s, %(failed)s of %(n)s requests fail")
+    query = {"deployment": deployment.slug} if deployment else {"provider": provider, "model": model}
+    return Finding(
+        subject=f"errors:{name}"[:200],
+        title=(title if crossed else _("Answers: %(name)s, %(share)s of %(n)s requests fail")) % values,
+        crossed=crossed,
+        clear=share < asked.one("percent") - asked.one("band") or not enough,
+        value=f"{share:.2f}",
+        threshold=f"{asked.one('percent'):f}",
+        depends_on=(f"deployment:{name}", f"provider:{provider}"),
+        labels={"provider": provider}
+        | ({"deployment": name, "model": deployment.model} if deployment else {"model": model}),
+        words=Words(
+            todo=_("Open the failed requests: their error says whether it is the vendor, our key, or what we send."),
+            detail=_("Of the requests since the last full hour began, %(failed)s of %(n)s failed.") % values,
+            facts=[
+                [_("Failed"), number(failed), _("measured, the last hour")],
+                [_("Requests"), number(requests), ""],
+                [_("Vendor"), PROVIDER_NAMES.get(provider, provider), ""],
+            ],
+            drivers=failed_most(figures, rows, failed) if crossed else [],
+            page=f"{reverse('traffic:requests')}?{urlencode(query | {'outcome': 'error'})}",
+            providers=[provider],
+        ),
+    )
+
+
+def failed_most(figures: Figures, rows: list[dict[str, Any]], failed: int) -> list[list[str]]:
+    """The applications with most failures: name, how many, share."""
+    by_application: dict[int, int] = defaultdict(int)
+    for row in rows:
+        by_application[row["application_id"]] += row["errors"]
+    slugs = figures.application_slugs
+    most = sorted(((n, pk) for pk, n in by_application.items() if n), reverse=True)[:3]
+    return [[slugs.get(pk, _("no application")), number(n), percent(Decimal(n) / failed)] for n, pk in most]
+
+
+def quality(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+    """One subject for each model whose answers of late are accepted less often than before, beyond chance."""
+    for model, (now, before) in figures.rated.items():
+        if now.ratings >= ENOUGH and before.ratings >= ENOUGH:
+            yield quality_of(model, now, before, asked.one("points"))
+    few = {f"quality:{model}"[:200] for model, (now, _b) in figures.rated.items() if now.ratings < ENOUGH}
+    for subject in live & few:  # nothing says that it is good again
+        title = _("Too few ratings to tell: %(name)s") % {"name": subject.partition(":")[2]}
+        yield Finding(subject, title, crossed=False, clear=False)
+
+
+def quality_of(model: str, now: QualityGroup, before: QualityGroup, points: Decimal) -> Finding:
+    change, _low, high = difference(now, before)
+    drop = -change * 100
+    crossed = high < 0 and drop >= float(points)
+    values = {"name": model, "now": percent(now.acceptable_share), "before": percent(before.acceptable_share)}
+    title = (
+        _("Quality fell: %(name)s, %(now)s accepted, before %(before)s")
+        if crossed
+        else _("Quality holds: %(name)s, %(now)s accepted, before %(before)s")
+    )
+    return Finding(
+        subject=f"quality:{model}"[:200],
+        title=title % values,
+        crossed=crossed,
+        clear=high >= 0 or drop < float(points) / 2,
+        value=f"{now.acceptable_share * 100:.1f}",
+        threshold="",
+        labels={"model": model},
+        words=Words(
+            todo=_(
+                "Read the answers that were refused, and see what changed: the model, the prompt, or the questions."
+            ),
+            detail=_("The fall is larger than chance would let it be (95 % interval of the difference below 0)."),
+            facts=[
+                [_("Last 14 days"), values["now"], _("%(n)s ratings") % {"n": number(now.ratings)}],
+                [_("60 days before"), values["before"], _("%(n)s ratings") % {"n": number(before.ratings)}],
+                [_("Interval now"), interval(now), _("95 %, Wilson")],
+            ],
+            page=f"{reverse('traffic:quality')}?{urlencode({'model': model})}",
+        ),
+    )
+
+
+def interval(group: QualityGroup) -> str:
+    low, high = group.interval
+    return _("%(low)s to %(high)s") % {"low": percent(low), "high": percent(high)}

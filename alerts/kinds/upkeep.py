@@ -1,0 +1,207 @@
+"""Rules about what runs out: the disk, the days that are kept, keys and certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from alerts.figures import Figures
+from alerts.kinds.finding import Asked, Finding, Words
+from alerts.wording import day, listed, moment, number, percent, span
+from providers.models import Deployment
+from traffic.models import Key
+
+GB = 1024**3
+EXPIRED_NEWS = timedelta(days=7)  # what stopped longer ago is known by now
+
+
+def disk(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+    """The disk of the data directory; with the embedded database it is the database's as well."""
+    usage = figures.disk
+    if usage is None:
+        return
+    limit, band, least = asked.one("percent"), asked.one("band"), asked.one("gb")
+    used, free = Decimal(usage.used) * 100 / usage.total, Decimal(usage.free) / GB
+    crossed = used >= limit or free < least
+    values = {"used": percent(used / 100), "free": f"{free:.1f}"}
+    title = (
+        _("Disk fills up: %(used)s used, %(free)s GB free") if crossed else _("Disk: %(used)s used, %(free)s GB free")
+    )
+    yield Finding(
+        subject="disk:data",
+        title=title % values,
+        crossed=crossed,
+        clear=used < limit - band and free >= least * 2,
+        value=f"{used:.1f}",
+        threshold=f"{limit:f}",
+        severity="critical" if used >= 95 or free < 1 else "",
+        words=Words(
+            todo=_("Make room, enlarge the disk, or keep requests for fewer days (BREAKEVEN_RETENTION_DAYS)."),
+            detail=_(
+                "A full disk stops the database: nothing more could be stored, and applications would be told so."
+            ),
+            facts=[
+                [_("Free"), _("%(n)s GB") % {"n": values["free"]}, str(figures.data_dir)],
+                [_("Disk"), _("%(n)s GB") % {"n": f"{Decimal(usage.total) / GB:.1f}"}, ""],
+                [
+                    _("Our database"),
+                    _("%(n)s GB") % {"n": f"{Decimal(figures.database_bytes) / GB:.1f}"},
+                    _("on its own server, if it has one"),
+                ],
+            ],
+            page="/settings/",
+        ),
+    )
+
+
+def retention(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+    """Three ways in which days of requests may go without anybody having thought of it: the first ones at all, some
+    whose bill is not whole, and some that should have gone and did not."""
+    kept = figures.kept_days(int(asked.one("days")))
+    values = {"days": number(kept.days), "first": day(kept.first) if kept.first else ""}
+    facts = [
+        [_("Kept for"), _("%(days)s days") % values, "BREAKEVEN_RETENTION_DAYS"],
+        [_("Oldest day"), f"{kept.first:%-d %B %Y}" if kept.first else _("none"), _("requests one by one")],
+    ]
+    page = reverse("costs:reconciliation")
+    if kept.overdue:
+        yield Finding(
+            subject="retention:overdue",
+            title=_("Retention late: %(n)s days of requests should be gone") % {"n": number(len(kept.overdue))},
+            crossed=True, clear=False, value=str(len(kept.overdue)), threshold="0",
+            words=Words(
+                todo=_("See whether beat and worker run, and what the worker's log says of retention."),
+                detail=_("Once a day what is too old is sealed and dropped; these days are still here."),
+                facts=[*facts, [_("Late"), listed([day(one) for one in kept.overdue]), ""]], page="/settings/",
+            ),
+        )  # fmt: skip
+    if kept.unbilled:
+        names = listed(sorted({provider for _day, provider in kept.unbilled}))
+        until = day(max(on for on, _provider in kept.unbilled))
+        yield Finding(
+            subject="retention:unbilled",
+            title=_("Days go unbilled: %(names)s, until %(until)s") % {"names": names, "until": until},
+            crossed=True, clear=False, value=str(len(kept.unbilled)), threshold="0",
+            words=Words(
+                todo=_("Mend the poll of the bill or enter the invoice, or keep requests for longer."),
+                detail=_("Their requests are dropped within a week while the vendor’s bill for them is not whole; then "
+                         "a difference can no longer be followed to its requests."),
+                facts=[*facts, *([day(on), provider, _("bill not whole")] for on, provider in kept.unbilled[:10])],
+                page=page,
+            ),
+        )  # fmt: skip
+    if kept.approaching:
+        yield Finding(
+            subject="retention:first",
+            title=_("The first requests go in %(n)s days: those of %(first)s") % (values | {"n": kept.goes_in}),
+            crossed=True, clear=False, value=str(kept.goes_in), threshold="0", severity="info",
+            words=Words(
+                todo=_("Nothing, if that is meant; else raise BREAKEVEN_RETENTION_DAYS before then."),
+                detail=_("From then on one day goes each day. Its totals stay: spend, usage and latency as before."),
+                facts=facts, page=reverse("traffic:requests"),
+            ),
+        )  # fmt: skip
+    there = {"overdue": kept.overdue, "unbilled": kept.unbilled, "first": kept.approaching}
+    for subject in live:
+        if not there.get(subject.partition(":")[2]):
+            yield Finding(subject, _("Retention is as it should be: 0 days at risk"), False, True, value="0")
+
+
+def keys(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+    """One subject for each key of an application that stops soon or just did, and has no successor."""
+    found = {
+        f"key:{key.pk}": key for key in figures.expiring_keys(EXPIRED_NEWS, timedelta(days=float(asked.one("days"))))
+    }
+    for subject, key in found.items():
+        yield key_expires(figures, subject, key)
+    gone = live - found.keys()
+    for key in figures.keys_of(int(subject.partition(":")[2]) for subject in gone):
+        title = _("Key no longer matters: %(name)s") if key.revoked_at else _("Key in order: %(name)s")
+        words = Words(todo=_("Nothing to do."), page=page_of(key))
+        yield Finding(f"key:{key.pk}", title % {"name": str(key)}, crossed=False, clear=True, words=words)
+
+
+def page_of(key: Key) -> str:
+    if key.application is None:
+        return reverse("traffic:applications")
+    return reverse("traffic:application", args=[key.application.slug])
+
+
+def key_expires(figures: Figures, subject: str, key: Key) -> Finding:
+    assert key.expires_at is not None, "asked for"
+    whose = key.application.slug if key.application else _("all applications")
+    values = {"name": str(key), "whose": whose}
+    return Finding(
+        subject=subject,
+        title=expiry(figures.now, key.expires_at, _("Key expires in %(span)s: %(name)s of %(whose)s"),
+                     _("Key expired %(span)s ago: %(name)s of %(whose)s")) % values,
+        crossed=True,
+        clear=False,
+        severity=urgency(figures.now, key.expires_at),
+        labels={"application": key.application.slug} if key.application else {},
+        words=Words(
+            todo=_("Replace it: the new key works beside the old one for as long as you say, so nothing stops."),
+            detail=_("Once it has expired, everything sent with it is refused and not logged."),
+            facts=[
+                [_("Expires"), moment(key.expires_at), ""],
+                [_("Last used"), moment(key.last_used_at) if key.last_used_at else _("never"), ""],
+                [_("May"), ", ".join(key.scope_words), ""],
+            ],
+            page=page_of(key),
+        ),
+    )  # fmt: skip
+
+
+def expiry(now: datetime, at: datetime, ahead: str, past: str) -> str:
+    """The words for a moment that is ahead or past, with the span filled in and the rest left to fill."""
+    text, length = (ahead, at - now) if at > now else (past, now - at)
+    return text.replace("%(span)s", span(length).replace("%", "%%"))
+
+
+def urgency(now: datetime, at: datetime) -> str:
+    return "critical" if at - now < timedelta(days=2) else ""
+
+
+def certificates(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+    """One subject for each deployment whose TLS certificate, as the last check saw it, ends soon or has."""
+    limit = timedelta(days=float(asked.one("days")))
+    for one in figures.deployments.values():
+        subject, ends = f"certificate:{one.slug}", one.tls_expires_at
+        if one.enabled and ends is not None and ends - figures.now < limit:
+            yield certificate_ends(figures, subject, one, ends)
+        elif subject in live:
+            until = f"{ends:%-d %B %Y}" if ends else _("no end")
+            title = _("Certificate renewed: %(name)s, until %(until)s") % {"name": one.slug, "until": until}
+            yield Finding(subject, title, crossed=False, clear=True, words=Words(page=uptime_of(one)))
+
+
+def certificate_ends(figures: Figures, subject: str, one: Deployment, ends: datetime) -> Finding:
+    text = expiry(
+        figures.now, ends, _("Certificate ends in %(span)s: %(name)s"), _("Certificate ended %(span)s ago: %(name)s")
+    )
+    left = int((ends - figures.now).total_seconds() // 86_400)
+    return Finding(
+        subject=subject,
+        title=text % {"name": one.slug},
+        crossed=True,
+        clear=False,
+        value=str(left),
+        threshold="0",
+        severity=urgency(figures.now, ends),
+        depends_on=(f"deployment:{one.slug}",),
+        labels={"provider": one.provider, "model": one.model, "deployment": one.slug},
+        words=Words(
+            todo=_("Renew it where %(name)s is served, and see why it was not renewed by itself.") % {"name": one.name},
+            detail=_("From that moment clients refuse the connection, and the deployment is down for all of them."),
+            facts=[[_("Ends"), moment(ends), _("the last check")], [_("Address"), one.url, ""]],
+            page=uptime_of(one),
+        ),
+    )
+
+
+def uptime_of(one: Deployment) -> str:
+    return f"{reverse('providers:uptime')}?deployment={one.slug}"

@@ -1,0 +1,50 @@
+"""A budget in one month, as the rules look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from decimal import Decimal
+
+from costs.allowance import Allowance, Held
+from costs.budgets import Standing
+from costs.models import Budget
+
+
+class MonthBudget:
+    """A phase's or another budget in one month, USD. What lies ahead is worked out only when asked for.
+
+    `kind` is phase or budget; with the slug and the month it is the alert's subject.
+    """
+
+    def __init__(
+        self, kind: str, slug: str, name: str, given: Allowance, spent: Decimal, provenance: Mapping[str, Decimal],
+        at_least: bool, ahead: Callable[[], Held], budget: Budget | None = None,
+    ) -> None:  # fmt: skip
+        self.budget = budget  # None: the phase's
+        self.kind, self.slug, self.name, self.month = kind, slug, name, given.first.replace(day=1)
+        self.low, self.high = given.low, given.high
+        self.spent, self.provenance, self.at_least = spent, provenance, at_least
+        self._ahead = ahead
+
+    @property
+    def subject(self) -> str:
+        """With the month in it: a new month is a new budget, and the old one's alert ends with it."""
+        return f"{self.kind}:{self.slug}:{self.month:%Y-%m}"
+
+    @property
+    def forecast(self) -> tuple[Decimal, Decimal, Decimal] | None:
+        """Low, median and high of the whole month."""
+        found = self._ahead().forecast
+        return (found.low, found.median, found.high) if found else None
+
+    @property
+    def runs_out_on(self) -> date | None:
+        return self._ahead().runs_out_on
+
+
+def other_budget(one: Standing) -> MonthBudget:
+    budget, held = one.budget, one.held
+    at_least = one.month.unpriced_requests > 0
+    given, spent = held.allowance, held.spent
+    return MonthBudget("budget", budget.slug, budget.name, given, spent, one.provenance, at_least, lambda: held, budget)
