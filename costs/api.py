@@ -10,7 +10,7 @@ from django.utils import timezone
 from ninja import Body, Query, Router
 from pydantic import Field
 
-from costs import coverage, focus, golive, reconcile, records, scenarios, sheets, statements
+from costs import coverage, focus, golive, reconcile, records, savings_page, scenarios, sheets, statements
 from costs.breakeven import Inputs, InvalidInputs, answered, body_schema, inputs_from_body
 from costs.budgets import Standing, standings
 from costs.evidence import gather
@@ -24,6 +24,7 @@ from costs.schemas import (
     DecisionsOut,
     PhasesOut,
     ReconciliationOut,
+    SavingsOut,
     ScenarioOut,
     ScorecardOut,
     SpendOut,
@@ -162,6 +163,17 @@ def get_statements(
     today = timezone.now().date()
     first = month_days(month)[0] if month else today.replace(day=1)
     return statements.as_json(statements.statements(first, by, today))
+
+
+@router.get(
+    "/savings",
+    auth=needs("read"),
+    response={200: SavingsOut, **READ_ERRORS},
+    summary="What could be saved a month, what was decided about it, and whether accepted savings arrived",
+    by_alias=True,
+)
+def get_savings(request: HttpRequest) -> Any:
+    return savings_page.json_of(savings_page.page())
 
 
 Dataset = Literal["cost-and-usage", "invoice-detail", "billing-period"]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         Charge,
         Decision,
         ExchangeRate,
+        Finding,
         Justification,
         NoGo,
         Phase,
@@ -89,3 +90,8 @@ class WhatIfQuerySet(models.QuerySet["WhatIf"]):
     def kept(self) -> WhatIfQuerySet:
         """Not removed."""
         return self.filter(removed_at=None)
+
+
+class FindingQuerySet(models.QuerySet["Finding"]):
+    def open(self) -> FindingQuerySet:
+        return self.filter(state="open")

@@ -310,3 +310,47 @@ class StatementsOut(Schema):
     final_on: str
     total: Usd
     statements: list[StatementOut]
+
+
+class SavingOutcomeOut(Schema):
+    """Whether an accepted saving arrived; `before` and `after` are USD a unit of work, measured in whole days."""
+
+    state: str
+    per: str
+    before: Usd | None
+    after: Usd | None
+    days: int
+    monthly: Usd | None
+    low: Usd | None
+    high: Usd | None
+
+
+class FindingOut(Schema):
+    """`counted_by` is the key of the finding that counts the same tokens or hours; then the total has not this one."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    key: str
+    kind: str
+    state: str
+    title: str
+    found: str
+    assumption: str
+    application: str | None
+    provider: str | None
+    model: str | None
+    task: str | None
+    since: str = Field(alias="from")
+    until: str = Field(alias="to")
+    monthly: Usd
+    counted_by: str | None
+    reason: str | None
+    outcome: SavingOutcomeOut | None
+
+
+class SavingsOut(Schema):
+    currency: str
+    searched_at: str | None
+    total: Usd
+    unjudged_prompts: Usd
+    findings: list[FindingOut]

@@ -7,7 +7,8 @@ from datetime import UTC
 from celery import shared_task
 from django.utils import timezone
 
-from costs import budgets, closings, ledger
+from costs import budgets, closings, ledger, savings
+from costs.models import Search
 from costs.recurrences import post_recurrences
 
 
@@ -22,3 +23,12 @@ def post_ledger() -> None:
 @shared_task(time_limit=60)
 def keep_budget_states() -> None:
     budgets.keep_budget_states(timezone.now())
+
+
+@shared_task(time_limit=600)
+def search_savings() -> None:
+    """Once a day: asked for every few minutes, so that a worker that was away makes up for it."""
+    now = timezone.now()
+    last = Search.objects.first()
+    if last is None or last.at.astimezone(UTC).date() < now.astimezone(UTC).date():
+        savings.search(now)

@@ -19,6 +19,7 @@ from costs.views.reconciliation import (
     reconciliation_tolerance,
 )
 from costs.views.recurrences import recurrence_edit, recurrence_resume, recurrence_stop, recurrences
+from costs.views.savings import saving_accept, saving_dismiss, saving_undo, savings
 from costs.views.sharing import sharing
 from costs.views.spend import spend
 from costs.views.statements import (
@@ -54,6 +55,10 @@ urlpatterns = [
     path("spend/reconciliation/<int:pk>/correct/", reconciliation_correct, name="reconciliation-correct"),
     path("spend/reconciliation/tolerance/<slug:provider>/", reconciliation_tolerance, name="reconciliation-tolerance"),
     path("spend/rates/", rates, name="rates"),
+    path("spend/savings/", savings, name="savings"),
+    path("spend/savings/<int:pk>/accept/", saving_accept, name="saving-accept"),
+    path("spend/savings/<int:pk>/dismiss/", saving_dismiss, name="saving-dismiss"),
+    path("spend/savings/<int:pk>/undo/", saving_undo, name="saving-undo"),
     path("spend/sharing/", sharing, name="sharing"),
     path("spend/statements/", statement_list, name="statements"),
     path("spend/statements/statements.csv", statements_csv, name="statements-csv"),

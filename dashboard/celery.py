@@ -32,6 +32,7 @@ app.conf.beat_schedule = {
     "outages": every(60, "traffic.tasks.count_outages"),
     "ledger": every(60, "costs.tasks.post_ledger"),
     "budgets": every(60, "costs.tasks.keep_budget_states"),
+    "savings": every(600, "costs.tasks.search_savings"),
     "evaluate": every(15, "alerts.tasks.evaluate"),
     "pages": every(300, "alerts.tasks.count_pages"),
     "deliver": every(5, "alerts.tasks.deliver"),

@@ -10,6 +10,7 @@ from costs.models.plan import Phase, Stage
 from costs.models.rates import ExchangeRate
 from costs.models.receipts import Receipt
 from costs.models.recurrences import Recurrence
+from costs.models.savings import Finding, FindingKind, Search
 from costs.models.sharing import Sharing
 from costs.models.sheets import PriceSheet
 from costs.models.what_ifs import WhatIf
@@ -25,6 +26,8 @@ __all__ = [
     "Decision",
     "Effort",
     "ExchangeRate",
+    "Finding",
+    "FindingKind",
     "Justification",
     "KeyOwner",
     "NoGo",
@@ -35,6 +38,7 @@ __all__ = [
     "Provenance",
     "Receipt",
     "Recurrence",
+    "Search",
     "Sharing",
     "Stage",
     "Tolerance",

@@ -18,7 +18,7 @@ from alerts.models import Alert, Channel, Delivery, Rule, Silence, Transition
 from costs import records
 from costs.evidence import gather
 from costs.golive import judge
-from costs.models import Budget, Charge, Closing, Effort, Phase, Receipt, Recurrence, Stage
+from costs.models import Budget, Charge, Closing, Effort, Finding, Phase, Receipt, Recurrence, Stage
 from providers.encryption import encrypt
 from providers.models import (
     Account,
@@ -186,6 +186,11 @@ def of_ledger(now: datetime) -> dict[str, dict[str, Any]]:
     found |= {f"costs:{name}": {"pk": series.pk} for name in ("recurrence", "recurrence-stop", "recurrence-resume")}
     stated = {"month": f"{now:%Y-%m}", "by": "owner", "key": "~nobody"}
     found |= {f"costs:{name}": stated for name in ("statement", "statement-csv", "statement-pdf")}
+    finding = Finding.objects.create(
+        key="batch:sample", kind="batch", task="batch", monthly=9, since=now.date(), until=now.date(), found_at=now,
+        seen_at=now, evidence={"live": 10, "requests": 10, "factor": "0.5", "sample": 10, "declared": True},
+    )  # fmt: skip
+    found |= {f"costs:saving-{name}": {"pk": finding.pk} for name in ("accept", "dismiss", "undo")}
     closing = Closing.objects.create(
         provider="lambda", month=date(2026, 1, 1), amount=9, original_amount=9, lines=0, places=[]
     )

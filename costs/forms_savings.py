@@ -1,0 +1,18 @@
+"""The form of a decision about a finding."""
+
+from __future__ import annotations
+
+from django import forms
+from django.utils.translation import gettext_lazy
+
+
+class DismissForm(forms.Form):
+    """Why a finding is not followed."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=gettext_lazy("It is told again only when it is half as large again, and 5 USD a month more."),
+        error_messages={"required": gettext_lazy("Say why, so that whoever finds it again knows.")},
+    )

@@ -1,0 +1,84 @@
+"""What a finding is before it is stored, the days it is reckoned from, and which of two counts the same tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from providers.leases import MONTH_HOURS
+
+ZERO = Decimal(0)
+STEP = Decimal("0.000000000001")
+DAYS = 14  # two whole weeks: every weekday twice
+LEAST_DAYS = 7  # with any traffic; before that nothing is said
+LEAST = Decimal(1)  # USD a month; less is not worth anybody's time
+CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+INPUT = CLASSES[:4]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Whole UTC days from `since` to before `until`; `known` of them have data and are what a month is made from."""
+
+    since: date
+    until: date
+    known: int
+
+    def monthly(self, amount: Decimal) -> Decimal:
+        """USD of the window as USD a month of 730 hours."""
+        return (amount * MONTH_HOURS / 24 / self.known).quantize(STEP) if self.known else ZERO
+
+    @property
+    def enough(self) -> bool:
+        return self.known >= LEAST_DAYS
+
+    def last_days(self, count: int) -> list[date]:
+        return [self.until - timedelta(days=n) for n in range(1, count + 1)]
+
+
+def ended_before(today: date) -> tuple[date, date]:
+    """The window's days: today is not over and does not count."""
+    return today - timedelta(days=DAYS), today
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One way to save. `claims` are the tokens or hours that it would change: (whose, which)."""
+
+    kind: str
+    subject: str
+    monthly: Decimal
+    evidence: dict[str, Any]
+    claims: frozenset[tuple[str, str]]
+    application_id: int | None = None
+    provider: str = ""
+    model: str = ""
+    task: str = ""
+    lease_id: int | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}:{self.subject}"
+
+
+def worth_saying(found: Iterable[Found]) -> list[Found]:
+    return [one for one in found if one.monthly >= LEAST]
+
+
+def behind(found: Iterable[Found], first: Collection[str], never: Collection[str]) -> dict[str, str]:
+    """By key, the finding that counts the same tokens or hours instead; empty where it counts itself.
+
+    What somebody has accepted (`first`) comes first, then the larger saving; what is dismissed (`never`) takes nothing
+    away from anybody.
+    """
+    taken: dict[tuple[str, str], str] = {}
+    result: dict[str, str] = {}
+    for one in sorted(found, key=lambda one: (one.key not in first, -one.monthly, one.key)):
+        holders = [taken[claim] for claim in sorted(one.claims) if claim in taken]
+        result[one.key] = holders[0] if holders else ""
+        if not holders and one.key not in never:
+            taken |= dict.fromkeys(one.claims, one.key)
+    return result

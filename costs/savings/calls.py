@@ -1,0 +1,164 @@
+"""Findings about calls: live work for a batch, a model larger than need be, answers longer than need be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, time, timedelta
+from fractions import Fraction
+from typing import Any
+
+from django.db import connection
+
+from costs.list_prices import ListPrices, list_rates
+from costs.models import FindingKind
+from costs.savings.base import Found, Window
+from costs.savings.cells import Cell, sample, share
+from providers.rest.periods import Period
+from traffic.filters import Filters
+from traffic.models import Task
+from traffic.quality import ENOUGH, QualityGroup, difference, quality
+
+RATED_DAYS = 90
+MARGIN = -0.10  # the smaller model's acceptable share may be so much lower, at the low end of the 95 % interval
+SOMEBODY_WAITS = frozenset({Task.CHAT, Task.CODE, Task.QA, Task.RAG})
+LEAST_SAMPLE = 100
+ALL_BUT = 0.95  # of the accepted answers are no longer than the limit
+
+
+def rated_period(window: Window) -> Period:
+    until = datetime.combine(window.until, time.min, UTC)
+    return Period(until - timedelta(days=RATED_DAYS), until)
+
+
+def batches(cells: Sequence[Cell], window: Window) -> Iterator[Found]:
+    """Work that calls itself batch, or that nobody streams and no end user asked for, sent live."""
+    for cell in cells:
+        live = cell.requests - cell.batched
+        if cell.batch_factor is None or cell.batch_factor >= 1 or live <= 0 or cell.task in SOMEBODY_WAITS:
+            continue
+        seen = sample(cell, window)
+        unwatched = seen.requests >= LEAST_SAMPLE and not seen.streamed and not seen.of_users
+        if cell.task != Task.BATCH and not unwatched:
+            continue
+        # Live and batched requests of one kind are taken to be of one size.
+        units = live + cell.batched * cell.batch_factor
+        saved = cell.cost * live / units * (1 - cell.batch_factor)
+        yield Found(
+            FindingKind.BATCH,
+            cell.subject,
+            window.monthly(saved),
+            {
+                "live": live,
+                "requests": cell.requests,
+                "factor": cell.batch_factor,
+                "sample": seen.requests,
+                "declared": cell.task == Task.BATCH,
+            },
+            cell.claims(),
+            **cell.names(),
+        )
+
+
+def smaller_models(cells: Sequence[Cell], window: Window) -> Iterator[Found]:
+    """A cheaper model of which people's ratings say that it does this task as well."""
+    used = {(cell.provider, cell.model) for cell in cells}
+    prices = ListPrices.of({model for _provider, model in used})
+    last = window.last_days(1)[0]
+    for task in {cell.task for cell in cells}:
+        rated = {
+            one.key: one
+            for one in quality(rated_period(window), "model", Filters(task=[task]))
+            if one.key and one.enough
+        }
+        for cell in cells:
+            if cell.task == task and cell.model in rated:
+                options = [
+                    (found, other, provider)
+                    for provider, other in used
+                    if other != cell.model and other in rated and as_good(rated[other], rated[cell.model])
+                    if (found := cell.at(list_rates(prices.at(provider, other, last)))) is not None
+                ]
+                if options and min(options)[0] < cell.listed:
+                    cost, other, provider = min(options)
+                    yield smaller(cell, window, cost, (provider, other), (rated[other], rated[cell.model]))
+
+
+def as_good(small: QualityGroup, large: QualityGroup) -> bool:
+    """Good enough by itself, and not much worse than the large one even at the interval's low end."""
+    return small.passes and difference(small, large)[1] >= MARGIN
+
+
+def smaller(
+    cell: Cell, window: Window, cost: Fraction, to: tuple[str, str], rated: tuple[QualityGroup, QualityGroup]
+) -> Found:
+    small, large = rated
+    gap, low, high = difference(small, large)
+    saved = cell.cost - share(cell.cost, cost, cell.listed)
+    return Found(
+        FindingKind.SMALLER,
+        cell.subject,
+        window.monthly(saved),
+        {
+            "requests": cell.requests,
+            "to_provider": to[0],
+            "to_model": to[1],
+            "ratings": small.ratings,
+            "ratings_now": large.ratings,
+            "acceptable": round(small.acceptable_share, 4),
+            "acceptable_now": round(large.acceptable_share, 4),
+            "gap": [round(gap, 4), round(low, 4), round(high, 4)],
+            "price_share": str(round(float(cost / cell.listed), 4)),
+        },
+        cell.claims(),
+        **cell.names(),
+    )
+
+
+# The length that all but a few of the accepted answers keep, by application, model and task.
+ACCEPTED = """
+SELECT coalesce(r.application_id, 0), r.model, r.task, count(*),
+       percentile_disc(%(all_but)s) WITHIN GROUP (ORDER BY q.output)
+FROM traffic_rating AS r JOIN traffic_request AS q ON q.day = r.day AND q.id = r.request_id
+WHERE r.day >= %(since)s AND r.day < %(until)s AND q.day >= %(since)s AND q.day < %(until)s
+  AND (r.score >= 0 OR r.stars >= 4) AND q.output > 0
+GROUP BY 1, 2, 3 HAVING count(*) >= %(enough)s
+"""
+
+
+def accepted_lengths(window: Window) -> dict[tuple[int, str, str], tuple[int, int]]:
+    """Accepted answers, and the output tokens that all but one in twenty of them keep."""
+    since = window.until - timedelta(days=RATED_DAYS)
+    given: dict[str, Any] = {"since": since, "until": window.until, "all_but": ALL_BUT, "enough": ENOUGH}
+    with connection.cursor() as cursor:
+        cursor.execute(ACCEPTED, given)
+        return {(row[0], row[1], row[2]): (int(row[3]), int(row[4])) for row in cursor.fetchall()}
+
+
+def long_answers(cells: Sequence[Cell], window: Window) -> Iterator[Found]:
+    """Output past the length that all but one in twenty of the accepted answers keep."""
+    lengths = accepted_lengths(window)
+    for cell in cells:
+        known = lengths.get((cell.application_id, cell.model, cell.task))
+        if known is None or "output" not in cell.rates:
+            continue
+        accepted, limit = known
+        seen = sample(cell, window, limit)
+        if seen.requests < LEAST_SAMPLE or not seen.over:
+            continue
+        over = Fraction(seen.over, seen.output)
+        saved = cell.part(cell.tokens["output"] * cell.rates["output"] * over)
+        yield Found(
+            FindingKind.OUTPUT,
+            cell.subject,
+            window.monthly(saved),
+            {
+                "requests": cell.requests,
+                "accepted": accepted,
+                "limit": limit,
+                "sample": seen.requests,
+                "over": round(float(over), 4),
+                "mean": round(seen.output / seen.requests),
+            },
+            cell.claims("output"),
+            **cell.names(),
+        )

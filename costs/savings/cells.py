@@ -1,0 +1,148 @@
+"""Traffic by application, model and task: what it used, what each token class cost, and a bounded sample of its rows.
+
+Costs are our own measure (request log x price book, contracts' discounts taken off), divided over the token classes at
+their prices. Requests on our own leases have no cost here; machines are judged by their hours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, F, Sum
+
+from costs.list_prices import ListPrices, list_rates
+from costs.savings.base import CLASSES, STEP, ZERO, Window
+from traffic.models import UsageDay
+
+MOST_CELLS = 200  # the dearest; what is below them is cents
+SAMPLE_DAYS, SAMPLE_ROWS = 3, 2_000  # rows of each day
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Requests of one application, model and task in the window, our own leases' not among them; USD.
+
+    `rates` are USD a token by class as they are paid; a class without one is missing.
+    """
+
+    application_id: int
+    provider: str
+    model: str
+    task: str
+    requests: int
+    batched: int
+    tokens: Mapping[str, int]
+    cost: Decimal
+    rates: Mapping[str, Fraction]
+    batch_factor: Decimal | None
+
+    @property
+    def subject(self) -> str:
+        return f"{self.application_id}:{self.provider}:{self.model}:{self.task}"
+
+    def claims(self, *classes: str) -> frozenset[tuple[str, str]]:
+        return frozenset((self.subject, name) for name in classes or CLASSES)
+
+    def names(self) -> dict[str, Any]:
+        """The columns of a finding that say whose this is."""
+        whose = self.application_id or None
+        return {"application_id": whose, "provider": self.provider, "model": self.model, "task": self.task}
+
+    @property
+    def listed(self) -> Fraction:
+        """All its tokens at their rates, batch left out."""
+        return self.at(self.rates) or Fraction(0)
+
+    def at(self, rates: Mapping[str, Fraction]) -> Fraction | None:
+        """Its tokens at other rates; None where one that is needed is missing."""
+        used = [(count, rates.get(name)) for name, count in self.tokens.items() if count]
+        if any(rate is None for _count, rate in used):
+            return None
+        return sum((count * (rate or Fraction(0)) for count, rate in used), Fraction(0))
+
+    def part(self, listed: Fraction) -> Decimal:
+        """Of what was paid, the part that an amount at these rates stands for: batch and all."""
+        return share(self.cost, listed, self.listed)
+
+
+def share(amount: Decimal, part: Fraction, whole: Fraction) -> Decimal:
+    if not whole:
+        return ZERO
+    exact = Fraction(amount) * part / whole
+    return (Decimal(exact.numerator) / Decimal(exact.denominator)).quantize(STEP)
+
+
+def known_days(since: date, until: date) -> int:
+    found = UsageDay.objects.filter(day__gte=since, day__lt=until, requests__gt=0)
+    return int(found.aggregate(n=Count("day", distinct=True))["n"])
+
+
+def cells(window: Window) -> list[Cell]:
+    """The dearest first; those whose model has no price are left out, for there is nothing to reckon with."""
+    sums = {name: Sum(name) for name in (*CLASSES, "requests", "batched", "cost")}
+    rows = (
+        UsageDay.objects.filter(day__gte=window.since, day__lt=window.until, cost__gt=0)
+        .values("application_id", "provider", "model", "task")
+        .annotate(n=Sum(F("requests") - F("unpriced") - F("unknown_usage") - F("leased")), **sums)
+        .order_by("-cost")[:MOST_CELLS]
+    )
+    found = list(rows)
+    prices = ListPrices.of({row["model"] for row in found})
+    last = window.last_days(1)[0]
+    made = []
+    for row in found:
+        price = prices.at(row["provider"], row["model"], last)
+        one = Cell(
+            application_id=row["application_id"],
+            provider=row["provider"],
+            model=row["model"],
+            task=row["task"],
+            requests=int(row["n"]),
+            batched=int(row["batched"]),
+            tokens={name: int(row[name]) for name in CLASSES},
+            cost=row["cost"],
+            rates=list_rates(price),
+            batch_factor=price.batch_factor if price else None,
+        )
+        if one.requests > 0 and one.listed:
+            made.append(one)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Some requests of a cell in the window's last days."""
+
+    requests: int
+    streamed: int
+    of_users: int
+    output: int
+    over: int  # output tokens past the limit that was asked for
+
+
+SAMPLED = """
+SELECT count(*), count(*) FILTER (WHERE streamed), count(user_hash), coalesce(sum(output), 0),
+       coalesce(sum(greatest(output - %(limit)s, 0)), 0)
+FROM unnest(%(days)s::date[]) AS wanted (day)
+CROSS JOIN LATERAL (
+    SELECT streamed, user_hash, output FROM traffic_request AS r
+    WHERE r.day = wanted.day AND r.application_id IS NOT DISTINCT FROM %(application)s AND r.provider = %(provider)s
+      AND r.model = %(model)s AND r.task = %(task)s AND NOT r.batch AND r.cost IS NOT NULL
+    LIMIT %(rows)s
+) AS taken
+"""
+
+
+def sample(cell: Cell, window: Window, limit: int = 0) -> Sample:
+    """One statement of at most 6,000 rows."""
+    given = cell.names()
+    given = {"application": given.pop("application_id"), **given}
+    with connection.cursor() as cursor:
+        cursor.execute(SAMPLED, {**given, "days": window.last_days(SAMPLE_DAYS), "rows": SAMPLE_ROWS, "limit": limit})
+        return Sample(*(int(value) for value in cursor.fetchone() or (0, 0, 0, 0, 0)))

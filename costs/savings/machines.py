@@ -1,0 +1,200 @@
+"""Findings about machines: hours in which nobody asks, another kind of rent, and the same GPU for less elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from costs.models import FindingKind
+from costs.savings.base import ZERO, Found, Window
+from providers import offers
+from providers.leases import LeaseNow, hours_between, lease_figures
+from providers.models import Lease, LeaseSpan, LeaseState, Offer, OfferKind
+from traffic.models import Fallback, Route, UsageHour
+
+HOUR = timedelta(hours=1)
+IDLE_RUN = 3  # hours in a row; of each run one stays paid, for stopping and starting
+LEAST_IDLE = 12  # hours in the window: a machine that was quiet once is no pattern
+COMMITTED = {OfferKind.COMMITTED_1Y, OfferKind.COMMITTED_3Y}
+STEADY = Decimal("0.95")  # of the window's hours that it ran: who commits pays for all of them
+STEADY_DAYS = 30  # and so long it has been rented
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A rented machine with its running and its idle hours of the window."""
+
+    now: LeaseNow
+    running: list[datetime]
+    idle: list[datetime]
+
+    @property
+    def lease(self) -> Lease:
+        return self.now.lease
+
+    @property
+    def claims(self) -> frozenset[tuple[str, str]]:
+        return frozenset({(f"lease:{self.lease.pk}", "hours")})
+
+
+def machines(window: Window, now: datetime) -> list[Machine]:
+    """Those that we rent by the hour now."""
+    active = Lease.objects.active().exclude(kind=OfferKind.SERVERLESS).filter(price_per_hour__gt=0)
+    found = lease_figures(active, now)
+    asked = asked_hours([d.pk for entry in found for d in entry.deployments], window)
+    rows = []
+    for entry in found:
+        running = running_hours(entry.lease, window)
+        used = set().union(*(asked.get(one.pk, set()) for one in entry.deployments)) if entry.deployments else set()
+        rows.append(Machine(entry, running, [hour for hour in running if hour not in used]))
+    return rows
+
+
+def bounds(window: Window) -> tuple[datetime, datetime]:
+    return datetime.combine(window.since, time.min, UTC), datetime.combine(window.until, time.min, UTC)
+
+
+def running_hours(lease: Lease, window: Window) -> list[datetime]:
+    """Whole hours of the window in which it ran."""
+    since, until = bounds(window)
+    spans = LeaseSpan.objects.filter(lease=lease, state=LeaseState.RUNNING, starts_at__lt=until, ends_at__gt=since)
+    found: set[datetime] = set()
+    for start, end in joined(spans.order_by("starts_at").values_list("starts_at", "ends_at")):
+        hour = max(start, since).replace(minute=0, second=0, microsecond=0)
+        hour += HOUR if hour < max(start, since) else timedelta()
+        while hour + HOUR <= min(end, until):
+            found.add(hour)
+            hour += HOUR
+    return sorted(found)
+
+
+def joined(spans: Any) -> list[tuple[datetime, datetime]]:
+    """Spans that follow each other without a gap as one: a new price begins a new span."""
+    whole: list[tuple[datetime, datetime]] = []
+    for start, end in spans:
+        if whole and start <= whole[-1][1]:
+            whole[-1] = whole[-1][0], max(end, whole[-1][1])
+        else:
+            whole.append((start, end))
+    return whole
+
+
+def asked_hours(deployments: Sequence[int], window: Window) -> dict[int, set[datetime]]:
+    since, until = bounds(window)
+    rows = UsageHour.objects.filter(deployment_id__in=deployments, hour__gte=since, hour__lt=until, requests__gt=0)
+    found: dict[int, set[datetime]] = {}
+    for pk, hour in rows.values_list("deployment_id", "hour").distinct():
+        found.setdefault(pk, set()).add(hour)
+    return found
+
+
+def runs(hours: Sequence[datetime]) -> list[int]:
+    """Lengths of the stretches of consecutive hours; `hours` is sorted. Pure."""
+    found: list[int] = []
+    for place, hour in enumerate(hours):
+        if place and hours[place - 1] + HOUR == hour:
+            found[-1] += 1
+        else:
+            found.append(1)
+    return found
+
+
+def idle_hours(rented: Sequence[Machine], window: Window) -> Iterator[Found]:
+    """Hours in a row without any request, of which all but one of each stretch need not be paid."""
+    for one in rented:
+        stoppable = sum(length - 1 for length in runs(one.idle) if length >= IDLE_RUN)
+        if stoppable < LEAST_IDLE:
+            continue
+        lease = one.lease
+        yield Found(
+            FindingKind.IDLE,
+            str(lease.pk),
+            window.monthly(stoppable * (lease.price_per_hour - (lease.disk_per_hour or ZERO))),
+            {
+                "running": len(one.running),
+                "idle": len(one.idle),
+                "stoppable": stoppable,
+                "price": lease.price_per_hour,
+                "disk_known": lease.disk_per_hour is not None,
+                "gpu": lease.gpu,
+                "deployments": len(one.now.deployments),
+            },
+            one.claims,
+            provider=lease.account.kind,
+            lease_id=lease.pk,
+        )
+
+
+def cheaper_rent(rented: Sequence[Machine], window: Window, now: datetime) -> Iterator[Found]:
+    """The same GPU for less: as it is rented now, or as another kind where that fits."""
+    paid = {one.entry.lease.pk: one for one in offers.ours([machine.now for machine in rented])}
+    fresh = offers.fresh_of(offers.sources(now))
+    for machine in rented:
+        ours = paid.get(machine.lease.pk)
+        if ours is None or machine.lease.state != LeaseState.RUNNING:
+            continue
+        beating = Offer.objects.filter(offers.cheaper_than([ours], fresh)).order_by("price_per_gpu_hour", "pk")[:500]
+        best: dict[str, tuple[Decimal, Offer]] = {}
+        for offer in beating:
+            saving = offers.saving(offer, [ours], fresh)
+            kind = fits(offer.kind, machine, window, now)
+            if saving and kind and (kind not in best or saving.monthly > best[kind][0]):
+                best[kind] = (saving.monthly, offer)
+        for kind, (monthly, offer) in best.items():
+            yield rent(machine, kind, monthly, offer, ours.price)
+
+
+def fits(offered: str, machine: Machine, window: Window, now: datetime) -> str | None:
+    """As which finding an offer of this kind would do; None where it would not."""
+    lease = machine.lease
+    if offered == lease.kind:
+        return FindingKind.OFFER
+    if lease.kind != OfferKind.ON_DEMAND:
+        return None
+    if offered in COMMITTED:
+        since, until = bounds(window)
+        hours = Decimal(len(machine.running)) / hours_between(since, until)
+        old = now - lease.started_at >= timedelta(days=STEADY_DAYS)
+        return FindingKind.RENT if old and hours >= STEADY else None
+    return FindingKind.RENT if offered == OfferKind.SPOT and can_go_away(machine) else None
+
+
+def can_go_away(machine: Machine) -> bool:
+    """Whether every deployment on it is behind a rule that goes on elsewhere when it is gone."""
+    pks = {one.pk for one in machine.now.deployments}
+    if not pks:
+        return False
+    elsewhere = Fallback.objects.exclude(deployment__in=pks).filter(route__enabled=True, route__falls_back=True)
+    rules = Route.objects.enabled().filter(deployment__in=pks)
+    to_self = Route.objects.enabled().filter(to_provider="self", falls_back=True, fallbacks__isnull=False)
+    safe = set(elsewhere.filter(route__in=rules).values_list("route__deployment", flat=True))
+    stuck = rules.exclude(pk__in=elsewhere.values("route")).exists()
+    return not stuck and (safe == pks or to_self.exists())
+
+
+def rent(machine: Machine, kind: str, monthly: Decimal, offer: Offer, price: Decimal) -> Found:
+    lease = machine.lease
+    return Found(
+        kind,
+        str(lease.pk),
+        monthly,
+        {
+            "gpu": lease.gpu,
+            "gpus": lease.gpu_count,
+            "kind": lease.kind,
+            "price": price,
+            "offer_provider": offer.provider,
+            "offer_kind": offer.kind,
+            "offer_region": offer.region,
+            "offer_price": offer.whole_per_gpu_hour,
+            "offer_seen": offer.seen_at,
+            "reliability": offer.reliability,
+            "running": len(machine.running),
+        },
+        machine.claims,
+        provider=lease.account.kind,
+        lease_id=lease.pk,
+    )

@@ -1,0 +1,108 @@
+"""The daily search: find, price, and keep as rows that remember what people decided."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
+
+from costs.models import Finding, Search
+from costs.savings.base import STEP, Found, Window, behind, ended_before, worth_saying
+from costs.savings.calls import batches, long_answers, smaller_models
+from costs.savings.cells import cells, known_days
+from costs.savings.machines import cheaper_rent, idle_hours, machines
+from costs.savings.prompts import uncached_repeats, unread_writes
+from costs.savings.verify import keep_verified
+from traffic.models import Application
+
+GROWN = Decimal("1.5")  # so much larger than when it was dismissed, and
+GROWN_USD = Decimal(5)  # by so many USD a month: then a finding is open again
+
+
+def search(now: datetime, *, machines_too: bool = True) -> int:
+    """Look for findings in the last two weeks and store them; how many there are. The same day twice changes nothing.
+
+    `machines_too` is False where `now` lies in the past: what offers cost then is not kept.
+    """
+    since, until = ended_before(now.astimezone(UTC).date())
+    window = Window(since, until, known_days(since, until))
+    unjudged: dict[str, Decimal] = {}
+    found = worth_saying(find(window, now, unjudged, machines_too)) if window.enough else []
+    with transaction.atomic():
+        store(found, window, now, machines_too)
+        Search.objects.update_or_create(pk=1, defaults={"at": now, "unjudged": plain(unjudged)})
+    keep_verified(now)
+    return len(found)
+
+
+def find(window: Window, now: datetime, unjudged: dict[str, Decimal], machines_too: bool) -> Iterable[Found]:
+    known = cells(window)
+    keeping = frozenset(Application.objects.filter(capture_bodies=True).values_list("pk", flat=True))
+    yield from uncached_repeats(known, window, keeping, unjudged)
+    yield from unread_writes(known, window)
+    yield from batches(known, window)
+    yield from smaller_models(known, window)
+    yield from long_answers(known, window)
+    if machines_too:
+        rented = machines(window, now)
+        yield from idle_hours(rented, window)
+        yield from cheaper_rent(rented, window, now)
+
+
+def store(found: list[Found], window: Window, now: datetime, machines_too: bool) -> None:
+    """New ones are added, known ones priced anew; an open one that is no longer found is gone."""
+    standing = {row.key: row for row in Finding.objects.select_for_update()}
+    accepted = {key for key, row in standing.items() if row.state == Finding.State.ACCEPTED}
+    dismissed = {
+        one.key
+        for one in found
+        if (row := standing.get(one.key)) and row.state == Finding.State.DISMISSED and not grown(row, one.monthly)
+    }
+    counted = behind(found, accepted, dismissed)
+    for one in found:
+        row = standing.get(one.key)
+        facts = facts_of(one, counted[one.key], window, now)
+        if row is None:
+            Finding.objects.create(key=one.key, found_at=now, **facts)
+            continue
+        if row.state == Finding.State.DISMISSED and one.key not in dismissed:
+            facts |= {"state": Finding.State.OPEN}
+        for name, value in facts.items():
+            setattr(row, name, value)
+        row.save(update_fields=list(facts))
+    gone = Finding.objects.open().exclude(key__in=[one.key for one in found])
+    (gone if machines_too else gone.filter(lease=None)).delete()
+
+
+def facts_of(one: Found, counted_by: str, window: Window, now: datetime) -> dict[str, Any]:
+    return {
+        "kind": one.kind,
+        "application_id": one.application_id,
+        "provider": one.provider,
+        "model": one.model,
+        "task": one.task,
+        "lease_id": one.lease_id,
+        "monthly": one.monthly.quantize(STEP),
+        "behind": counted_by,
+        "evidence": plain(one.evidence),
+        "since": window.since,
+        "until": window.until,
+        "seen_at": now,
+    }
+
+
+def grown(row: Finding, monthly: Decimal) -> bool:
+    """Whether a dismissed one has become another matter."""
+    before: Decimal = row.decided_monthly or row.monthly
+    return monthly >= before * GROWN and monthly >= before + GROWN_USD
+
+
+def plain(values: dict[str, Any]) -> dict[str, Any]:
+    """As JSON keeps them."""
+    kept: dict[str, Any] = json.loads(json.dumps(values, cls=DjangoJSONEncoder))
+    return kept

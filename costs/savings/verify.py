@@ -1,0 +1,186 @@
+"""Did the saving arrive? What a unit of the work cost in whole days before somebody accepted, and in whole days since.
+
+Calls are held per request of the application's task, whatever model serves it; a machine's idle hours per day of the
+machine; its price per GPU hour of all machines with that GPU. So more traffic is no failure, and less no success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from math import sqrt
+from typing import Any
+
+from django.db.models import F, Sum
+
+from costs.models import Finding, FindingKind
+from costs.savings.base import STEP, ZERO
+from providers.leases import MONTH_HOURS, lease_days
+from providers.models import Lease, LeaseState
+from traffic.models import UsageDay
+
+NEEDED_DAYS = 7  # whole days with work, before and since
+MOST_DAYS = 14
+T = 2.2  # of Student's distribution, two-sided 95 %, at the dozen degrees of freedom that two weeks against two have
+ARRIVED, PARTLY = 0.8, 0.2  # of what was promised
+MOVED = 0.1  # more of the work than this went to or from our own machines: its cost is not in the requests any more
+
+PER_REQUEST, PER_DAY, PER_GPU_HOUR = "request", "day", "gpu_hour"
+UNITS = {FindingKind.IDLE: PER_DAY, FindingKind.RENT: PER_GPU_HOUR, FindingKind.OFFER: PER_GPU_HOUR}
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What a day's work cost, USD; `leased` of `units` have no cost of their own and are not in it."""
+
+    day: date
+    units: Decimal
+    cost: Decimal
+    leased: int = 0
+
+
+def unit_of(row: Finding) -> str:
+    return UNITS.get(FindingKind(row.kind), PER_REQUEST)
+
+
+def days_of(row: Finding, since: date, until: date) -> list[Day]:
+    """Days with work from `since` to before `until`, in order."""
+    if unit_of(row) == PER_REQUEST:
+        return request_days(row, since, until)
+    count = (until - since).days
+    leases = [row.lease] if row.kind == FindingKind.IDLE else Lease.objects.filter(gpu=row.evidence.get("gpu", ""))
+    found: dict[date, tuple[Decimal, Decimal]] = {}
+    for lease in leases:
+        for one in lease_days(lease, until - timedelta(days=1), count) if lease else ():
+            units, cost = found.get(one.day, (ZERO, ZERO))
+            hours = one.hours * max(lease.gpu_count, 1) if lease and one.state == LeaseState.RUNNING else ZERO
+            found[one.day] = (units + hours, cost + one.cost)
+    by_day = unit_of(row) == PER_DAY
+    return [
+        Day(day, Decimal(1) if by_day else units, cost)
+        for day, (units, cost) in sorted(found.items())
+        if by_day or units
+    ]
+
+
+def request_days(row: Finding, since: date, until: date) -> list[Day]:
+    whose = UsageDay.objects.filter(day__gte=since, day__lt=until, application_id=row.application_id or 0)
+    rows = (
+        whose.filter(task=row.task)
+        .values("day")
+        .annotate(
+            n=Sum(F("requests") - F("unpriced") - F("unknown_usage") - F("leased")),
+            usd=Sum("cost"),
+            own=Sum("leased"),
+        )
+        .order_by("day")
+    )
+    return [Day(one["day"], Decimal(one["n"]), one["usd"], int(one["own"])) for one in rows if one["n"] > 0]
+
+
+def measured(days: Sequence[Day], unit: str) -> dict[str, Any]:
+    """As a finding keeps it: the sums, what a unit cost, and how much that varies from day to day."""
+    units = sum((one.units for one in days), ZERO)
+    cost = sum((one.cost for one in days), ZERO)
+    each = cost / units if units else None
+    spread = 0.0
+    if each is not None and len(days) > 1:
+        off = [float((one.cost - each * one.units) / (units / len(days))) for one in days]
+        spread = sqrt(sum(one * one for one in off) / (len(days) - 1) / len(days))
+    own = sum(one.leased for one in days)
+    return {
+        "unit": unit,
+        "since": days[0].day.isoformat() if days else None,
+        "until": (days[-1].day + timedelta(days=1)).isoformat() if days else None,
+        "days": len(days),
+        "units": str(units),
+        "cost": str(cost),
+        "each": None if each is None else str(each.quantize(STEP)),
+        "error": spread,  # standard error of `each`
+        "leased": round(own / float(own + units), 4) if own + units else 0,
+    }
+
+
+def measure_before(row: Finding, today: date) -> dict[str, Any]:
+    return measured(days_of(row, today - timedelta(days=MOST_DAYS), today), unit_of(row))
+
+
+def measure_after(row: Finding, today: date) -> dict[str, Any]:
+    """The whole days since the one on which it was accepted: that one is neither before nor after."""
+    assert row.decided_at is not None, "only what was accepted is verified"
+    since = row.decided_at.astimezone(UTC).date() + timedelta(days=1)
+    until = min(today, since + timedelta(days=MOST_DAYS))
+    return measured(days_of(row, since, until) if until > since else [], unit_of(row))
+
+
+def keep_verified(now: datetime) -> None:
+    """Look again at what was accepted, until two weeks have been seen; then the answer stands."""
+    today = now.astimezone(UTC).date()
+    for row in Finding.objects.filter(state=Finding.State.ACCEPTED).select_related("lease"):
+        if row.after is None or row.after["days"] < MOST_DAYS:
+            row.after = measure_after(row, today)
+            row.save(update_fields=["after"])
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Whether an accepted saving arrived. USD; `monthly` is at the work that there is now, with its 95 % interval.
+
+    `state`: `waiting` for days, `moved` where it cannot be told, `noise` where chance alone could do it, `arrived`,
+    `partly`, or `failed`.
+    """
+
+    state: str
+    unit: str
+    before: Decimal | None = None
+    after: Decimal | None = None
+    monthly: Decimal | None = None
+    low: Decimal | None = None
+    high: Decimal | None = None
+    share: float | None = None  # of what was promised
+    days: int = 0
+
+
+def outcome(row: Finding) -> Outcome | None:
+    """None of what nobody accepted. Pure."""
+    before, after = row.before, row.after
+    if row.state != Finding.State.ACCEPTED or before is None:
+        return None
+    seen = after["days"] if after else 0
+    if before["days"] < NEEDED_DAYS or after is None or seen < NEEDED_DAYS:
+        return Outcome("waiting", before["unit"], each_of(before), each_of(after), days=seen)
+    old, new = Decimal(before["each"]), Decimal(after["each"])
+    if abs(after["leased"] - before["leased"]) > MOVED:
+        return Outcome("moved", before["unit"], old, new, days=seen)
+    per_month = Decimal(after["units"]) / seen * MONTH_HOURS / 24
+    monthly = (old - new) * per_month
+    off = Decimal(T * sqrt(before["error"] ** 2 + after["error"] ** 2)) * per_month
+    # What was promised was of the work of that time.
+    promised = row.decided_monthly or row.monthly
+    then = Decimal(before["units"]) / before["days"] * MONTH_HOURS / 24
+    share = float(monthly / (promised * per_month / then)) if promised and then else None
+    return Outcome(
+        state=judged(monthly, off, share),
+        unit=before["unit"],
+        before=old,
+        after=new,
+        monthly=monthly.quantize(STEP),
+        low=(monthly - off).quantize(STEP),
+        high=(monthly + off).quantize(STEP),
+        share=share,
+        days=seen,
+    )
+
+
+def each_of(measure: dict[str, Any] | None) -> Decimal | None:
+    return Decimal(measure["each"]) if measure and measure["each"] is not None else None
+
+
+def judged(monthly: Decimal, off: Decimal, share: float | None) -> str:
+    if monthly - off <= 0 <= monthly + off and off > 0:
+        return "noise"
+    if share is not None and share >= ARRIVED:
+        return "arrived"
+    return "partly" if share is not None and share >= PARTLY else "failed"

@@ -1,0 +1,279 @@
+"""What the savings page says of each finding: in words, with the figures behind it and where its requests are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from costs import savings
+from costs.models import Finding, FindingKind, Search
+from costs.savings.base import ZERO
+from providers.models import OfferKind, provider_name
+from traffic.models import Task
+
+Evidence = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A finding as the page shows it. `found` says what was seen, `assumed` what the saving rests on."""
+
+    it: Finding
+    title: str
+    found: str
+    assumed: str
+    url: str  # of the requests or the machine behind it
+    behind: str  # title of the finding that counts the same tokens or hours
+    outcome: savings.Outcome | None
+
+    @property
+    def grown(self) -> bool:
+        """Dismissed once, and larger since."""
+        return self.it.state == Finding.State.OPEN and self.it.decided_monthly is not None
+
+    @property
+    def until_verified(self) -> int:
+        """Whole days that are still needed; 0 without an acceptance."""
+        return max(savings.NEEDED_DAYS - self.outcome.days, 0) if self.outcome else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Savings:
+    """Everything on the page; `total` is of the open findings, no token or hour counted twice. USD a month."""
+
+    open: list[Row]
+    accepted: list[Row]
+    dismissed: list[Row]
+    total: Decimal
+    arrived: Decimal  # of the accepted ones whose saving could be measured
+    arrived_rows: int
+    search: Search | None
+
+    @property
+    def unjudged_prompts(self) -> Decimal:
+        return Decimal((self.search.unjudged if self.search else {}).get("prompts", 0))
+
+
+def page() -> Savings:
+    """Three statements, however much traffic there is."""
+    found = list(Finding.objects.select_related("application", "lease__account", "decided_by"))
+    titles = {one.key: title(one) for one in found}
+    rows = [row(one, titles) for one in found]
+    accepted = [one for one in rows if one.it.state == Finding.State.ACCEPTED]
+    known = [one.outcome.monthly for one in accepted if one.outcome and one.outcome.monthly is not None]
+    return Savings(
+        open=[one for one in rows if one.it.state == Finding.State.OPEN],
+        accepted=sorted(accepted, key=decided, reverse=True),
+        dismissed=sorted((one for one in rows if one.it.state == Finding.State.DISMISSED), key=decided, reverse=True),
+        total=sum((one.monthly for one in found if one.counts), ZERO),
+        arrived=sum(known, ZERO),
+        arrived_rows=len(known),
+        search=Search.objects.first(),
+    )
+
+
+def decided(one: Row) -> Any:
+    return one.it.decided_at
+
+
+def row(one: Finding, titles: Mapping[str, str]) -> Row:
+    found, assumed = WORDS[FindingKind(one.kind)](one, one.evidence)
+    return Row(one, title(one), found, assumed, evidence_url(one), titles.get(one.behind, ""), savings.outcome(one))
+
+
+def title(one: Finding) -> str:
+    """`Website chat, chat: a smaller model does as well`."""
+    return _("%(whose)s: %(what)s") % {"whose": whose(one), "what": what(one)}
+
+
+def whose(one: Finding) -> str:
+    if one.lease is not None:
+        return str(one.lease)
+    name = one.application.name if one.application else _("Requests of no application")
+    return f"{name}, {task_name(one.task)}"
+
+
+def task_name(task: str) -> str:
+    return str(Task(task).label) if task in Task.values else task
+
+
+def what(one: Finding) -> str:
+    to = one.evidence
+    return {
+        FindingKind.CACHE: _("cache the prompts that repeat"),
+        FindingKind.UNREAD: _("do not write to the cache what nobody reads"),
+        FindingKind.BATCH: _("send it as a batch"),
+        FindingKind.SMALLER: _("%(model)s does it as well") % {"model": to.get("to_model", "")},
+        FindingKind.OUTPUT: _("ask for shorter answers"),
+        FindingKind.IDLE: _("stop it in hours without requests"),
+        FindingKind.RENT: _("rent it as %(kind)s") % {"kind": kind_name(to.get("offer_kind", ""))},
+        FindingKind.OFFER: _("the same GPU at %(name)s") % {"name": provider_name(to.get("offer_provider", ""))},
+    }[FindingKind(one.kind)]
+
+
+def kind_name(kind: str) -> str:
+    return str(OfferKind(kind).label) if kind in OfferKind.values else kind
+
+
+def evidence_url(one: Finding) -> str:
+    """The requests of the days that it was reckoned from, or the machine."""
+    if one.lease is not None:
+        return reverse("costs:lease", args=[one.lease.pk])
+    query = {"application": one.application.slug} if one.application else {}
+    query |= {"provider": one.provider, "model": one.model, "task": one.task}
+    query |= {"from": one.since.isoformat(), "to": one.until.isoformat()}
+    return f"{reverse('traffic:requests')}?{urlencode(query)}"
+
+
+# What was found, and what the saving rests on; one pair for each kind.
+
+
+def cache_words(one: Finding, seen: Evidence) -> tuple[str, str]:
+    found = _(
+        "Of %(texts)s prompts looked at, %(repeating)s begin like another one and are paid in full: "
+        "%(share)s of all input that is not cached."
+    )
+    assumed = _(
+        "At the present pace the next such prompt comes within %(minutes)s minutes in %(hit)s of the cases; the others "
+        "write the cache. Texts and tokens are taken to be in proportion."
+    )
+    return said(found, seen), said(assumed, seen)
+
+
+def unread_words(one: Finding, seen: Evidence) -> tuple[str, str]:
+    found = _(
+        "Of %(written)s tokens written to the cache, at least %(unread)s were read by nobody within their hour: "
+        "more were written than read."
+    )
+    assumed = _("What nobody reads is sent as plain input. What the mended cache would save on top is not counted.")
+    return said(found, seen), assumed
+
+
+def batch_words(one: Finding, seen: Evidence) -> tuple[str, str]:
+    if seen.get("declared"):
+        found = _("%(live)s requests call themselves batch work and were sent live.")
+    else:
+        found = _("%(live)s requests were sent live; of %(sample)s looked at none was streamed or names an end user.")
+    assumed = _("Nobody waits for these answers: a batch may take a day, and costs %(factor)s of every rate.")
+    return said(found, seen), said(assumed, seen)
+
+
+def smaller_words(one: Finding, seen: Evidence) -> tuple[str, str]:
+    found = _(
+        "%(requests)s requests went to %(model)s. Of this task’s rated answers %(acceptable)s of %(to_model)s are "
+        "acceptable (%(ratings)s ratings) against %(acceptable_now)s (%(ratings_now)s)."
+    )
+    assumed = _(
+        "As many tokens on either model, at %(price_share)s of the price. The share of good answers is at most "
+        "%(worse)s lower, with 95 %% confidence."
+    )
+    worse = max(-seen.get("gap", [0, 0, 0])[1], 0)
+    return said(found, {**seen, "model": one.model}), said(assumed, {**seen, "worse": worse})
+
+
+def output_words(one: Finding, seen: Evidence) -> tuple[str, str]:
+    found = _(
+        "All but one in twenty of the %(accepted)s answers that people accepted have at most %(limit)s tokens; "
+        "%(over)s of all output lies past that (mean %(mean)s)."
+    )
+    return said(found, seen), said(_("No answer is longer than %(limit)s tokens, and none is asked for twice."), seen)
+
+
+def idle_words(one: Finding, seen: Evidence) -> tuple[str, str]:
+    found = _("Of %(running)s hours that it ran, %(idle)s had no request.")
+    assumed = _("It stands still in %(stoppable)s of them: stretches of three hours and more, less one for the start.")
+    if not seen.get("disk_known"):
+        assumed += " " + _("What its disk goes on costing is not known and not taken off.")
+    return said(found, seen), said(assumed, seen)
+
+
+def rent_words(one: Finding, seen: Evidence) -> tuple[str, str]:
+    found = _("We pay $%(price)s per GPU hour; %(name)s offers a %(gpu)s as %(kind)s for $%(offer_price)s.")
+    assumed = {
+        OfferKind.SPOT: _("It may be taken away at any time; every rule that leads to it goes on elsewhere then."),
+        OfferKind.COMMITTED_1Y: _("It is paid for a year whether used or not; in these days it ran without a break."),
+        OfferKind.COMMITTED_3Y: _("It is paid for three years whether used or not; in these days it never stood."),
+    }.get(OfferKind(seen["offer_kind"]), _("The machine is as fast, and moving it costs nothing but the work."))
+    return said(found, with_offer(seen)), assumed
+
+
+def with_offer(seen: Evidence) -> Evidence:
+    return {
+        **seen,
+        "name": provider_name(seen["offer_provider"]),
+        "kind": kind_name(seen["offer_kind"]),
+        "price": f"{Decimal(seen['price']):.3f}",
+        "offer_price": f"{Decimal(seen['offer_price']):.3f}",
+    }
+
+
+WORDS: dict[FindingKind, Callable[[Finding, Evidence], tuple[str, str]]] = {
+    FindingKind.CACHE: cache_words,
+    FindingKind.UNREAD: unread_words,
+    FindingKind.BATCH: batch_words,
+    FindingKind.SMALLER: smaller_words,
+    FindingKind.OUTPUT: output_words,
+    FindingKind.IDLE: idle_words,
+    FindingKind.RENT: rent_words,
+    FindingKind.OFFER: rent_words,
+}
+SHARES = frozenset({"share", "hit", "factor", "acceptable", "acceptable_now", "price_share", "over", "worse"})
+
+
+def said(words: str, seen: Evidence) -> str:
+    """Figures into a sentence: shares as per cent, counts with their thousands."""
+    return words % {name: figure(name, value) for name, value in seen.items()}
+
+
+def figure(name: str, value: Any) -> str:
+    if name in SHARES:
+        return f"{float(value) * 100:.0f} %"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def json_of(found: Savings) -> dict[str, Any]:
+    return {
+        "currency": "USD",
+        "searched_at": found.search.at.isoformat() if found.search else None,
+        "total": found.total,
+        "unjudged_prompts": found.unjudged_prompts,
+        "findings": [finding_json(one) for one in (*found.open, *found.accepted, *found.dismissed)],
+    }
+
+
+def finding_json(one: Row) -> dict[str, Any]:
+    it, came = one.it, one.outcome
+    return {
+        "key": it.key,
+        "kind": it.kind,
+        "state": it.state,
+        "title": one.title,
+        "found": one.found,
+        "assumption": one.assumed,
+        "application": it.application.slug if it.application else None,
+        "provider": it.provider or None,
+        "model": it.model or None,
+        "task": it.task or None,
+        "from": it.since.isoformat(),
+        "to": it.until.isoformat(),
+        "monthly": it.monthly,
+        "counted_by": it.behind or None,
+        "reason": it.reason or None,
+        "outcome": came
+        and {
+            "state": came.state,
+            "per": came.unit,
+            "before": came.before,
+            "after": came.after,
+            "days": came.days,
+            "monthly": came.monthly,
+            "low": came.low,
+            "high": came.high,
+        },
+    }
