@@ -126,6 +126,7 @@ ACCESS: dict[str, Access] = {
     "providers:maintenance-end": action(OPS),
     # traffic: a request is seen by whoever sees all figures and by the people of its application
     "traffic:requests": page(ALL),
+    "traffic:requests-export": page(ALL),
     "traffic:request": Access(reads=ALL, theirs=("staff",)),
     "traffic:request-rate": action(ALL, theirs=("staff",)),
     "traffic:quality": page(ALL),
@@ -265,6 +266,7 @@ ACCESS: dict[str, Access] = {
     "api:post_requests": posts("ingest"),
     "api:post_feedback": posts("rate"),
     "api:get_usage": JSON,
+    "api:get_requests_file": JSON,
     "api:get_latency": JSON,
     "api:get_quality": JSON,
     "api:get_spend": JSON,

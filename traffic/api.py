@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
+from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from ninja import Query, Router, Schema
 
+from providers.rest.errors import ApiError, at
 from providers.rest.shapes import READ_ERRORS, Error
 from traffic import quality, ratings, reports
 from traffic.access import caller_of, needs
+from traffic.export import KINDS, NotInstalled, as_file, export
 from traffic.ingest.body import read_body
 from traffic.ingest.native import MAX_BYTES
 from traffic.ingest.openapi import batch_schema
-from traffic.queries import FilterQuery, PeriodQuery
+from traffic.queries import FilterQuery, PeriodQuery, RequestQuery
 from traffic.reports import GroupBy
 from traffic.schemas import FeedbackIn, FeedbackOut, LatencyOut, QualityOut, UsageOut
 from traffic.services import ingest_native
@@ -57,6 +60,29 @@ def get_usage(
 ) -> Any:
     groups = reports.usage(period.parsed(), group_by, filters.parsed())
     return {"groups": [vars(group) for group in groups]}
+
+
+FILES = {kind.media_type.split(";")[0]: {"schema": {"type": "string"}} for kind in KINDS.values()}
+
+
+@router.get(
+    "/export/requests",
+    auth=needs("read"),
+    response={200: None, **READ_ERRORS},
+    openapi_extra={"responses": {200: {"content": FILES}}},
+    summary="Every request that passes the filters, as a file that is written while it is read",
+    description="The days from `from` to `to`; without them all that are kept. No prompts, answers or raw records. "
+    "Parquet needs the extra `parquet`: without it the answer is 422.",
+)
+def get_requests_file(
+    request: HttpRequest, filters: Query[RequestQuery], format: Literal["csv", "jsonl", "parquet"] = "jsonl"
+) -> Any:
+    kind = KINDS[format]
+    try:
+        parts = export(kind, filters.wanted(), retention_days=settings.RETENTION_DAYS, money=True)
+    except NotInstalled as error:
+        raise ApiError(422, str(error), [at(["query", "format"], str(error))]) from None
+    return as_file(parts, kind)
 
 
 @router.get("/latency", auth=needs("read"), response={200: LatencyOut, **READ_ERRORS}, summary="Latency and TTFT")

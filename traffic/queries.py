@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated
 
 from django.utils import timezone
@@ -9,9 +10,10 @@ from ninja import Schema
 from pydantic import Field
 
 from providers.models import Deployment
-from providers.rest.periods import MOMENT, Period, parse_period
+from providers.rest.periods import MOMENT, Period, moment, parse_period
 from traffic.filters import Filters, ids
-from traffic.models import Application
+from traffic.models import Application, Outcome
+from traffic.wanted import Range, Wanted
 
 Text = Annotated[str, Field(max_length=200, pattern="^[^\\x00]*$")]
 Moment = Annotated[str | None, Field(pattern=MOMENT)]
@@ -43,4 +45,42 @@ class FilterQuery(Schema):
             application=ids(Application, self.application),
             task=list(self.task),
             deployment=ids(Deployment, self.deployment),
+        )
+
+
+Day = Annotated[str | None, Field(pattern="^\\d{4}-\\d{2}-\\d{2}$", description="YYYY-MM-DD, a day in UTC")]
+Bound = Annotated[Decimal | None, Field(ge=0, lt=10**15, allow_inf_nan=False)]
+
+
+class RequestQuery(FilterQuery):
+    """Which requests, as the filters of the Requests page; `to` is exclusive, ranges include both ends."""
+
+    since: Day = Field(None, alias="from")
+    until: Day = Field(None, alias="to")
+    outcome: list[Outcome] = []
+    unpriced: bool = False
+    unknown_usage: bool = False
+    told_otherwise: bool = False
+    rated: bool = False
+    cost_from: Bound = None
+    cost_to: Bound = None
+    latency_from: Bound = None
+    latency_to: Bound = None
+    ttft_from: Bound = None
+    ttft_to: Bound = None
+
+    def wanted(self) -> Wanted:
+        """Raises ApiError (422) for what is no day."""
+        return Wanted(
+            filters=self.parsed(),
+            outcomes=[str(one) for one in self.outcome],
+            unpriced=self.unpriced,
+            unknown_usage=self.unknown_usage,
+            told_otherwise=self.told_otherwise,
+            rated=self.rated,
+            cost=Range(self.cost_from, self.cost_to),
+            latency_ms=Range(self.latency_from, self.latency_to),
+            ttft_ms=Range(self.ttft_from, self.ttft_to),
+            since=moment(self.since, "from").date() if self.since else None,
+            until=moment(self.until, "to").date() if self.until else None,
         )

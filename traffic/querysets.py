@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -13,6 +13,25 @@ from traffic.ingest.ids import day_of
 
 if TYPE_CHECKING:
     from traffic.models import Application, Import, Key, Rating, Repricing, Request, Route, UsageDay, UsageHour  # noqa: F401
+
+
+# As the index `traffic_request_odd` has it.
+ODD = (
+    ~models.Q(outcome="ok")
+    | models.Q(uncached_input=None)
+    | models.Q(cost=None, cost_reason__in=("unknown_model", "unknown_rate"))
+)
+
+
+class NaiveTime(models.Field[datetime, datetime]):
+    """A timestamp without a zone, in UTC: the key of an index, which Django's own field would give a zone."""
+
+    def db_type(self, connection: object) -> str:
+        return "timestamp"
+
+
+def naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 class ApplicationQuerySet(models.QuerySet["Application"]):
@@ -76,6 +95,16 @@ class RequestQuerySet(models.QuerySet["Request"]):
     def in_days(self, first: date, end: date) -> RequestQuerySet:
         """Requests of these UTC days, the last one exclusive."""
         return self.filter(day__gte=first, day__lt=end)
+
+    def between(self, start: datetime, end: datetime, *, odd: bool) -> RequestQuerySet:
+        """Those that began in a span of time, `end` exclusive, the newest first, by the index of all requests, or by
+        that of those out of the ordinary: its key is the moment in UTC."""
+        if not odd:
+            return self.filter(started_at__gte=start, started_at__lt=end).newest_first()
+        utc = models.Func(models.F("started_at"), template="(%(expressions)s AT TIME ZONE 'UTC')",
+                          output_field=NaiveTime())  # fmt: skip
+        within = {"utc__gte": naive(start), "utc__lt": naive(end)}
+        return self.filter(ODD).alias(utc=utc).filter(**within).order_by("-utc", "-id")
 
     def by_id(self, identifier: uuid.UUID) -> Request | None:
         """The request of an id, found on the day that the id carries; None when there is none."""

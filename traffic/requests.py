@@ -1,32 +1,31 @@
 """Reads of the request log: lists by keyset that walk back day by day, one request, and who may see what.
 
-Every read has a day bound. The rollups by day say on which days there is anything, so that a rare filter does not read
-the days between.
+Every read has a day bound. The rollups say on which days and in which hours there is anything, so that a rare filter
+does not read what lies between, and a page never reads more rows than `traffic.reading` lets it.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Exists, F, Func, OuterRef, Q, Sum
-from django.db.models.functions import Greatest
+from django.db.models import Q
 from django.utils import timezone
 
 from providers.rest.errors import ApiError
 from providers.rest.paging import decode_cursor, encode_cursor
-from traffic.filters import Filters
-from traffic.models import Application, CostReason, Rating, Request, RequestBody, UsageDay
+from traffic.models import Application, Rating, Request, RequestBody, UsageDay
 from traffic.querysets import RequestQuerySet
+from traffic.reading import READ_MOST, Span, portions, spans
+from traffic.wanted import Wanted
 
 DAY = timedelta(days=1)
-UNPRICED = (CostReason.UNKNOWN_MODEL, CostReason.UNKNOWN_RATE)
-FAILED = {"error", "timeout"}  # the outcomes that the rollups count as errors
+FIRST_ID = uuid.UUID(int=0)
+MONTH = 31  # days whose hours are read at once
 
 Person = User | AnonymousUser
 
@@ -65,111 +64,100 @@ def body_of(request: Request) -> RequestBody | None:
 # The list.
 
 
-@dataclass
-class Wanted:
-    """Which requests a list shows; `applications` is what the reader may see, None being all."""
-
-    filters: Filters = field(default_factory=Filters)
-    outcomes: Sequence[str] = ()
-    unpriced: bool = False
-    unknown_usage: bool = False
-    told_otherwise: bool = False  # who reported them says another cost than we do
-    rated: bool = False
-    applications: Sequence[int] | None = None
-    since: date | None = None  # the first day of UTC, and the day after the last
-    until: date | None = None
-
-    def visible_filters(self) -> Filters:
-        """The filters narrowed to what the reader may see; an application out of reach is one that has nothing."""
-        if self.applications is None:
-            return self.filters
-        asked = self.filters.application
-        seen = [pk for pk in self.applications if not asked or pk in asked] or [-1]
-        return Filters(**{**vars(self.filters), "application": seen})
-
-    @property
-    def exact(self) -> bool:
-        """Whether the rollups count just the requests that pass, not only at most as many."""
-        return not (self.outcomes or self.rated or (self.unpriced + self.unknown_usage + self.told_otherwise > 1))
-
-    def of(self, requests: RequestQuerySet) -> RequestQuerySet:
-        """Those of `requests` that are wanted."""
-        found = requests.filter(**self.visible_filters().lookups())
-        if self.outcomes:
-            found = found.filter(outcome__in=self.outcomes)
-        if self.unpriced:
-            found = found.filter(cost=None, cost_reason__in=UNPRICED)
-        if self.unknown_usage:
-            found = found.filter(uncached_input=None)
-        if self.told_otherwise:
-            apart = Func(F("reported_cost") - F("cost"), function="abs")
-            larger = Greatest("reported_cost", "cost")
-            found = found.exclude(reported_cost=None).exclude(cost=None)
-            found = found.alias(apart=apart).filter(apart__gt=larger * Decimal("0.01"))
-        if self.rated:
-            found = found.filter(Exists(Rating.objects.filter(request_id=OuterRef("id"))))
-        return found
-
-    def days(self, first: date, end: date) -> list[tuple[date, int]]:
-        """Days with requests that may pass and at most how many, the newest first."""
-        needed = ["requests"]
-        needed += ["unpriced"] if self.unpriced else []
-        needed += ["unknown_usage"] if self.unknown_usage else []
-        needed += ["told_otherwise"] if self.told_otherwise else []
-        needed += ["errors"] if self.outcomes and set(self.outcomes) <= FAILED else []
-        rows = (
-            UsageDay.objects.filter(day__gte=first, day__lt=end, **self.visible_filters().lookups())
-            .values("day")
-            .annotate(**{f"n_{name}": Sum(name) for name in needed})
-            .order_by("-day")
-        )
-        counted = [(row["day"], min(row[f"n_{name}"] for name in needed)) for row in rows]
-        return [(day, count) for day, count in counted if count > 0]
-
-
 @dataclass(frozen=True)
 class RequestPage:
-    """Requests, the newest first; `next` continues behind the last of them, None at the end."""
+    """Requests, the newest first; `next` continues behind the last of them, None at the end.
+
+    `reached` is how far back it was read where that ended before the page was full; None else.
+    """
 
     requests: Sequence[Request]
     next: str | None
+    reached: datetime | None = None
 
 
 Place = tuple[datetime, uuid.UUID]
 
 
 def newest(wanted: Wanted, *, retention_days: int, cursor: str | None = None, limit: int = 50) -> RequestPage:
-    """One page of the log. Raises ApiError (422) for a cursor that is not ours."""
-    place, today = place_of(cursor), timezone.now().date()
-    last = today + DAY if place is None else min(place[0].date(), today + DAY)
-    first_kept, end = today - DAY * (retention_days + 1), last + DAY
-    days = wanted.days(max(first_kept, wanted.since or first_kept), min(end, wanted.until or end))
+    """One page of the log. Raises ApiError (422) for a cursor that is not ours.
+
+    At most `READ_MOST` rows are read for it, whatever the filters and however many are stored: then it ends early.
+    """
+    place = place_of(cursor)
+    days = wanted.days(*days_of(wanted, retention_days, place))
     found: list[Request] = []
-    for first, end in stretches(days, limit + 1 if wanted.exact else 0):
-        requests = wanted.of(Request.objects.in_days(first, end)).newest_first()
-        if place is not None:
-            earlier = Q(started_at__lt=place[0]) | Q(started_at=place[0], id__lt=place[1])
-            requests = requests.filter(earlier, started_at__lte=place[0])
-        found += requests.select_related("application", "deployment").defer("raw")[: limit + 1 - len(found)]
+    read, reached = 0, None
+    for portion in portions_of(wanted, days, place, limit + 1):
+        if reached is not None:
+            return RequestPage(found, cursor_at(reached), reached)
+        found += read_spans(wanted, portion, place, limit + 1 - len(found))
         if len(found) > limit:
-            break
-    shown = found[:limit]
-    return RequestPage(shown, cursor_of(shown[-1]) if len(found) > limit else None)
+            return RequestPage(found[:limit], cursor_of(found[limit - 1]))
+        read += sum(span.rows for span in portion)
+        reached = portion[-1].start if read >= READ_MOST else None
+    return RequestPage(found, None)
 
 
-def stretches(days: Sequence[tuple[date, int]], wanted: int) -> Iterator[tuple[date, date]]:
-    """Spans of days, the newest first, end exclusive: the first holds `wanted` requests, then each is twice as wide."""
+def days_of(wanted: Wanted, retention_days: int, place: Place | None = None) -> tuple[date, date]:
+    """The first day that may have what is wanted, and the day after the last."""
+    today = timezone.now().date()
+    last = today + DAY if place is None else min(place[0].date(), today + DAY)
+    first, end = today - DAY * (retention_days + 1), last + DAY
+    return max(first, wanted.since or first), min(end, wanted.until or end)
+
+
+def portions_of(
+    wanted: Wanted, days: Sequence[tuple[date, int]], place: Place | None, needed: int
+) -> Iterator[Sequence[Span]]:
+    """Spans of time to read, a statement's worth each; `place` is where the last page ended."""
+    for some in stretches(days, needed if wanted.exact else 0):
+        found = spans(wanted.hours([day for day, _count in some]))
+        behind = (span for span in found if place is None or (span.start, FIRST_ID) < place)
+        yield from portions(behind, needed, exact=wanted.exact)
+
+
+def read_spans(wanted: Wanted, portion: Sequence[Span], place: Place | None, limit: int) -> list[Request]:
+    """What passes in these spans, the newest first: each by one index, in its order, on the partitions of its days."""
+    parts = [statement(wanted, span, place)[:limit] for span in portion]
+    first, *others = parts
+    requests = first.union(*others, all=True).order_by("-started_at", "-id")[:limit] if others else first
+    return list(requests)
+
+
+def statement(wanted: Wanted, span: Span, place: Place | None = None) -> RequestQuerySet:
+    """The requests of a span that pass, the newest first."""
+    requests = wanted.of(Request.objects.in_days(*span.days).between(span.start, span.end, odd=wanted.odd))
+    if place is not None and place[0] < span.end:
+        requests = earlier(requests, place)
+    return requests.select_related("application", "deployment").defer("raw")
+
+
+def earlier(requests: RequestQuerySet, place: Place | None) -> RequestQuerySet:
+    """Those behind a place in the list."""
+    if place is None:
+        return requests
+    return requests.filter(Q(started_at__lt=place[0]) | Q(started_at=place[0], id__lt=place[1]))
+
+
+def stretches(days: Sequence[tuple[date, int]], wanted: int) -> Iterator[Sequence[tuple[date, int]]]:
+    """Days, the newest first: the first part holds `wanted` requests, then each is twice as long, up to a month."""
     place, width = 0, 1
     while width < len(days) and sum(count for _day, count in days[:width]) < wanted:
         width += 1
     while place < len(days):
-        span = days[place : place + width]
-        yield span[-1][0], span[0][0] + DAY
+        width = min(width, MONTH)
+        yield days[place : place + width]
         place, width = place + width, width * 2
 
 
 def cursor_of(request: Request) -> str:
     return encode_cursor(request.started_at.isoformat(), str(request.id))
+
+
+def cursor_at(moment: datetime) -> str:
+    """Continues with what began before a moment."""
+    return encode_cursor(moment.isoformat(), str(FIRST_ID))
 
 
 def place_of(cursor: str | None) -> Place | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from traffic.ingest.otlp.doubts import MEANINGS
 from traffic.models import Outcome, Rating, Request
 from traffic.quality import acceptable
 
@@ -125,6 +126,13 @@ def tries(raw: Any) -> list[dict[str, Any]]:
         for one in (found if isinstance(found, list) else [])
         if isinstance(one, dict)
     ]
+
+
+def doubts_of(raw: Any) -> list[str]:
+    """What ingest doubted of it, as sentences; a word that is no longer known stands for itself."""
+    found = raw.get("doubts") if isinstance(raw, dict) else None
+    words = [one for one in (found if isinstance(found, list) else []) if isinstance(one, str)]
+    return [str(MEANINGS.get(word, word)) for word in dict.fromkeys(words)]
 
 
 MONEY = re.compile(r"cost|price|spend|usd", re.IGNORECASE)

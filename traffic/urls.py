@@ -12,13 +12,14 @@ from traffic.views.keys import key_add, key_edit, key_list, key_revoke, key_rota
 from traffic.views.quality import quality
 from traffic.views.rating import rate, undo
 from traffic.views.repricings import repricing_detail, repricing_do, repricing_list
-from traffic.views.requests import request_detail, request_list, request_rate
+from traffic.views.requests import request_detail, request_list, request_rate, requests_export
 from traffic.views.routes import route_edit, route_list, route_move, route_switch
 
 app_name = "traffic"
 
 urlpatterns = [
     path("requests/", request_list, name="requests"),
+    path("requests/export.<slug:kind>", requests_export, name="requests-export"),
     path("requests/<uuid:identifier>/", request_detail, name="request"),
     path("requests/<uuid:identifier>/rate/", request_rate, name="request-rate"),
     path("quality/", quality, name="quality"),

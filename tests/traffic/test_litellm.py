@@ -16,8 +16,9 @@ from providers.models import TokenPrice
 from tests.providers.people import in_role
 from tests.traffic.test_store import assert_rollups_exact
 from traffic.keys import callers, create_key
-from traffic.requests import Wanted, newest
+from traffic.requests import newest
 from traffic.services import forget
+from traffic.wanted import Wanted
 
 START = (timezone.now() - timedelta(minutes=5)).timestamp()
 

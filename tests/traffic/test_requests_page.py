@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -26,7 +26,9 @@ from traffic.filters import Filters
 from traffic.ingest.rows import Tokens
 from traffic.models import Application, Rating, Request
 from traffic.ratings import Judgement
-from traffic.requests import Wanted, newest, stretches
+from traffic.reading import HOUR, MINUTE, SPANS_MOST, Hour, portions, spans
+from traffic.requests import newest, statement, stretches
+from traffic.wanted import Range, Wanted
 
 URL = "/requests/"
 DAY = timedelta(days=1)
@@ -43,17 +45,17 @@ def names(page: requests.RequestPage) -> list[str]:
 # Walking back. The spans are pure.
 
 
-def test_the_first_span_holds_a_page_and_the_next_ones_are_twice_as_wide() -> None:
-    days = [(date(2026, 11, 30) - n * DAY, 10) for n in range(20)]
-    spans = list(stretches(days, 25))
-    assert spans[0] == (date(2026, 11, 28), date(2026, 12, 1))
-    assert [(end - first).days for first, end in spans] == [3, 6, 11]
-    assert spans[-1][0] == days[-1][0]
+def test_the_first_days_hold_a_page_and_the_next_parts_are_twice_as_long() -> None:
+    days = [(date(2026, 11, 30) - n * DAY, 10) for n in range(120)]
+    parts = list(stretches(days, 25))
+    assert parts[0] == days[:3]
+    assert [len(part) for part in parts] == [3, 6, 12, 24, 31, 31, 13]
+    assert [day for part in parts for day in part] == days
 
 
 def test_days_without_requests_are_stepped_over() -> None:
-    spans = list(stretches([(date(2026, 11, 30), 1), (date(2026, 1, 5), 9)], 5))
-    assert spans == [(date(2026, 1, 5), date(2026, 12, 1))]
+    days = [(date(2026, 11, 30), 1), (date(2026, 1, 5), 9)]
+    assert list(stretches(days, 5)) == [days]
     assert list(stretches([], 5)) == []
 
 
@@ -76,11 +78,11 @@ def test_requests_of_the_same_moment_are_told_apart_by_their_id(conn: psycopg.Co
     assert set(names(first)) | set(names(ask(limit=3, cursor=first.next))) == {f"a{n}" for n in range(5)}
 
 
-def test_a_page_reads_one_span_of_days_when_the_rollups_tell_which(conn: psycopg.Connection) -> None:
+def test_a_page_is_one_statement_when_the_rollups_tell_which_hours(conn: psycopg.Connection) -> None:
     arrive(conn, *({"started_at": NOON - DAY * back} for back in range(40)))
     with CaptureQueriesContext(connection) as queries:
         assert len(ask(limit=10).requests) == 10
-    assert len(queries) == 2  # the rollup's days, then the requests
+    assert len(queries) == 3  # the rollup's days, its hours, then the requests
 
 
 @pytest.mark.usefixtures("price")
@@ -104,6 +106,11 @@ def test_every_filter_lets_only_its_own_through(conn: psycopg.Connection) -> Non
         (Wanted(outcomes=["error"]), [failed]),
         (Wanted(outcomes=["error", "cancelled"]), [cancelled, failed]),
         (Wanted(rated=True), [plain]),
+        (Wanted(outcomes=["ok", "error"]), [leased, failed, unknown, unpriced, plain]),
+        (Wanted(cost=Range(low=Decimal("0.001"))), [cancelled, failed, plain]),
+        (Wanted(cost=Range(high=Decimal("0.001"))), []),
+        (Wanted(latency_ms=Range(Decimal(800), Decimal(800)), outcomes=["error"]), [failed]),
+        (Wanted(ttft_ms=Range(low=Decimal(201))), []),
         (Wanted(Filters(provider=["openai"])), [unpriced]),
         (Wanted(Filters(task=["code"])), [unpriced]),
         (Wanted(Filters(deployment=[own.pk])), [leased]),
@@ -114,6 +121,75 @@ def test_every_filter_lets_only_its_own_through(conn: psycopg.Connection) -> Non
     ]
     for wanted, expected in cases:
         assert names(ask(wanted)) == [request.external_id for request in expected], wanted
+
+
+# However many there are, a page reads a bounded part, by an index.
+
+
+def test_hours_are_cut_into_spans_that_may_be_read_at_once() -> None:
+    noon = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    (whole,) = spans([Hour(noon, 5, 1000)])
+    assert (whole.start, whole.end, whole.rows) == (noon, noon + HOUR, 1000)
+    parts = list(spans([Hour(noon, 90, 70_000)]))
+    assert [part.end for part in parts] == [noon + minutes * MINUTE for minutes in (60, 45, 30, 15)]
+    assert sum(part.rows for part in parts) == 70_000 and parts[-1].start == noon
+
+
+def test_spans_that_touch_are_one_and_a_statement_takes_no_more_than_it_should() -> None:
+    noon = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    hours = [Hour(noon - n * HOUR, 10, 5_000) for n in range(6)]
+    first, second = portions(spans(hours), 1000, exact=True)
+    assert [(span.start, span.end, span.rows) for span in first] == [(noon - 3 * HOUR, noon + HOUR, 20_000)]
+    assert second[0].end == first[0].start
+    (enough, *_rest) = portions(spans(hours), 15, exact=True)
+    assert sum(span.passing for span in enough) == 20
+    apart = [Hour(noon - 2 * n * HOUR, 1, 1) for n in range(100)]
+    assert [len(one) for one in portions(spans(apart), 1000, exact=True)] == [SPANS_MOST, 100 - SPANS_MOST]
+
+
+def test_a_page_that_has_read_enough_ends_early_and_goes_on_from_there(
+    conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrive(conn, *({"started_at": NOON - n * HOUR, "latency_ms": 9.0 if n == 7 else 800.0} for n in range(9)))
+    monkeypatch.setattr("traffic.requests.READ_MOST", 3)
+    monkeypatch.setattr("traffic.reading.READ_MOST", 3)
+    quick = Wanted(latency_ms=Range(high=Decimal(10)))
+    cursor = None
+    seen: list[str] = []
+    reached: list[datetime | None] = []
+    for _ in range(3):
+        page = ask(quick, cursor=cursor)
+        cursor, seen = page.next, seen + names(page)
+        reached.append(page.reached)
+    assert (seen, cursor) == (["a7"], None)
+    assert reached[0] == (NOON - 2 * HOUR).replace(minute=0) and reached[2] is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (Wanted(), "started_at_id_idx"),
+        (Wanted(Filters(provider=["anthropic"], model=["m"], application=[1], task=["rag"], deployment=[1])),
+         "started_at_id_idx"),
+        (Wanted(cost=Range(low=Decimal(1)), latency_ms=Range(low=Decimal(1))), "started_at_id_idx"),
+        (Wanted(rated=True), "started_at_id_idx"),
+        (Wanted(told_otherwise=True), "started_at_id_idx"),
+        (Wanted(outcomes=["error", "refused"]), "timezone_id_idx"),
+        (Wanted(unpriced=True), "timezone_id_idx"),
+        (Wanted(unknown_usage=True, outcomes=["timeout"]), "timezone_id_idx"),
+    ],
+)  # fmt: skip
+def test_every_filter_reads_one_partition_in_the_order_of_an_index(
+    conn: psycopg.Connection, wanted: Wanted, index: str
+) -> None:
+    arrive(conn, *({"started_at": NOON - DAY * back} for back in range(3)))
+    (span,) = spans([Hour(NOON.replace(minute=0), 1, 1)])
+    with connection.cursor() as cursor:  # a small table is read whole unless that is forbidden; a large one is not
+        cursor.execute("SET enable_seqscan = off")
+        plan = statement(wanted, span)[:51].explain()
+        cursor.execute("RESET enable_seqscan")
+    assert f"Index Scan Backward using traffic_request_{NOON:%Y%m%d}_{index}" in plan, plan
+    assert "Sort" not in plan and plan.count("on traffic_request_2") == 1, plan
 
 
 # Who may see what.

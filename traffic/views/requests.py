@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from providers.models import PROVIDER_NAMES, Deployment, Discount, TokenPrice
+from providers.models import Discount, TokenPrice
 from providers.rest.errors import ApiError
 from providers.rest.periods import Period
-from traffic import requests, requests_page
+from traffic import requests, requests_page, words
 from traffic.access import FIGURES
+from traffic.asked import Asked, address, asked_of, fields_of
 from traffic.conversation import turns
 from traffic.costing import arithmetic
-from traffic.filters import Filters
+from traffic.export import KINDS, NotInstalled, as_file, export
 from traffic.forms import RatingForm
-from traffic.models import Application, Outcome, Rating, Request, Route, Task
+from traffic.models import Outcome, Rating, Request, Route
 from traffic.ratings import Judgement
 from traffic.reports import usage
-from traffic.requests import Wanted
+from traffic.requests import RequestPage
 from traffic.views.rating import SCALE, rate_and_say
 
 PAGE = 50
@@ -39,113 +40,74 @@ PAGE = 50
 @login_required
 @require_safe
 def request_list(request: HttpRequest) -> HttpResponse:
-    wanted = _wanted(request)
-    try:
-        page = requests.newest(
-            wanted, retention_days=settings.RETENTION_DAYS, cursor=request.GET.get("cursor"), limit=PAGE
-        )
-    except ApiError as error:
-        raise Http404(error.detail) from None
+    asked = asked_of(request)
+    wanted = asked.wanted
+    page, refused = _page(request, asked)
     now = timezone.now()
     day = usage(Period(now - timedelta(days=1), now + timedelta(hours=1)), "", wanted.visible_filters())
     first_page = "cursor" not in request.GET
     money = request.user.has_perm(FIGURES)
-    no_filters = ("cursor", "live") if money else ("cursor", "live", "unpriced", "told_otherwise")
     context = {
         "money": money,
         "rows": requests_page.rows(page.requests, requests.ratings_of(page.requests)),
-        "next_url": _address(request, cursor=page.next) if page.next else None,
-        "first_url": None if first_page else _address(request, cursor=None),
+        "refused": refused,
+        "reached": page.reached,
+        "next_url": address(request, cursor=page.next) if page.next else None,
+        "first_url": None if first_page else address(request, cursor=None),
         "day": day[0] if day else None,
         "newest": page.requests[0].started_at if page.requests and first_page else None,
-        "live": first_page and request.GET.get("live") != "0",
-        "can_be_live": first_page,
-        "poll_url": _address(request),
-        "pause_url": _address(request, live="0"),
-        "follow_url": _address(request, live=None),
+        "live": first_page and request.GET.get("live") != "0" and not refused,
+        "can_be_live": first_page and not refused,
+        "poll_url": address(request),
+        "pause_url": address(request, live="0"),
+        "follow_url": address(request, live=None),
         "span": wanted,
         "mine_only": wanted.applications is not None,
         "no_applications": wanted.applications is not None and not wanted.applications,
-        "filtered": any(value for name, value in request.GET.items() if name not in no_filters),
+        "filtered": asked.filtered,
     }
     if request.htmx and request.htmx.target == "live":  # type: ignore[attr-defined]  # django-htmx's middleware
         return render(request, "traffic/_requests.html", context)
-    return render(request, "traffic/requests.html", context | {"fields": _fields(request, wanted)})
+    exports = [(kind.label, address(request, "traffic:requests-export", kind=kind.name)) for kind in KINDS.values()]
+    return render(request, "traffic/requests.html", context | {"fields": fields_of(request, asked), "exports": exports})
 
 
-def _wanted(request: HttpRequest) -> Wanted:
-    query = request.GET
-    known = [value for value in query.getlist("outcome") if value in Outcome.values]
-    return Wanted(
-        filters=_without_empty(query),
-        outcomes=known,
-        unpriced="unpriced" in query and request.user.has_perm(FIGURES),
-        unknown_usage="unknown_usage" in query,
-        told_otherwise="told_otherwise" in query and request.user.has_perm(FIGURES),
-        rated="rated" in query,
-        applications=requests.applications_of(request.user),
-        since=_day(query.get("from", "")),
-        until=_day(query.get("to", "")),
-    )
-
-
-def _day(text: str) -> date | None:
-    """A day of the address; what is none bounds nothing."""
+def _page(request: HttpRequest, asked: Asked) -> tuple[RequestPage, list[str]]:
+    """The page, or nothing and why."""
+    if asked.refused:
+        return RequestPage([], None), asked.refused
     try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
+        read = words.newest_with_words if asked.wanted.words else requests.newest
+        cursor = request.GET.get("cursor")
+        return read(asked.wanted, retention_days=settings.RETENTION_DAYS, cursor=cursor, limit=PAGE), []
+    except words.TooCommon as error:
+        said = _("More than %(n)s texts of %(day)s hold these words: add a rarer one, or choose days before it.")
+        return RequestPage([], None), [said % {"n": f"{words.MATCHES_MOST:,}", "day": error.day}]
+    except ApiError as error:
+        raise Http404(error.detail) from None
 
 
-def _without_empty(query: Any) -> Filters:
-    """The filters of the address; a field that a form sent empty is no filter."""
-    kept = query.copy()
-    for name in ("provider", "model", "application", "task", "deployment"):
-        kept.setlist(name, [value for value in query.getlist(name) if value])
-    return Filters.of_query(kept)
-
-
-def _address(request: HttpRequest, **changes: str | None) -> str:
-    """This page with some parameters changed; None takes one away."""
-    kept = [(key, value) for key, values in request.GET.lists() for value in values if key not in changes and value]
-    added = [(key, value) for key, value in changes.items() if value is not None]
-    query = urlencode([*kept, *added])
-    return f"{request.path}?{query}" if query else request.path
-
-
-def _fields(request: HttpRequest, wanted: Wanted) -> dict[str, Any]:
-    """Choices of the filter form, as (value, label, chosen)."""
-    used = requests.choices(wanted)
-    applications = Application.objects.all()
-    if wanted.applications is not None:
-        applications = applications.filter(pk__in=wanted.applications)
-    offered: dict[str, Sequence[tuple[str, Any]]] = {
-        "provider": [(slug, PROVIDER_NAMES.get(slug, slug)) for slug in used["provider"]],
-        "model": [(name, name) for name in used["model"]],
-        "deployment": list(Deployment.objects.values_list("slug", "name")),
-        "application": list(applications.values_list("slug", "name")),
-        "task": Task.choices,
-        "outcome": Outcome.choices,
-    }
-    labels = {
-        "provider": _("Provider"), "model": _("Model"), "deployment": _("Deployment"), "application": _("Application"),
-        "task": _("Task"), "outcome": _("Outcome"),
-    }  # fmt: skip
-    flags = (
-        {"unpriced": _("no price"), "told_otherwise": _("other cost told")} if request.user.has_perm(FIGURES) else {}
-    )
-    flags |= {"unknown_usage": _("usage unknown"), "rated": _("rated")}
-    return {
-        "selects": [
-            {
-                "name": name,
-                "label": labels[name],
-                "options": [(value, label, value in request.GET.getlist(name)) for value, label in values],
-            }
-            for name, values in offered.items()
-        ],
-        "flags": [(name, label, name in request.GET) for name, label in flags.items()],
-    }
+@login_required
+@require_safe
+def requests_export(request: HttpRequest, kind: str) -> HttpResponseBase:
+    """All requests that pass the filters, as a file that is written while it is read."""
+    asked = asked_of(request)
+    if kind not in KINDS:
+        raise Http404(_("There are no such files."))
+    refused = [*asked.refused]
+    if asked.wanted.words:
+        refused.append(
+            _("Words are looked for on the page alone: a file has every request that passes the other filters.")
+        )
+    try:
+        parts = export(KINDS[kind], asked.wanted, retention_days=settings.RETENTION_DAYS, money=asked.money)
+    except NotInstalled as error:
+        refused.append(str(error))
+    if refused:
+        for sentence in refused:
+            messages.error(request, sentence)
+        return redirect(address(request, "traffic:requests"))
+    return as_file(parts, KINDS[kind])
 
 
 # One request.
@@ -204,6 +166,7 @@ def _detail(request: HttpRequest, found: Request, form: RatingForm | None = None
         "sum": arithmetic(found, price, discount_of(found) if money else None),
         "timeline": requests_page.timeline(found),
         "tries": requests_page.tries(found.raw),
+        "doubts": requests_page.doubts_of(found.raw),
         "raw": json.dumps(raw, indent=2, ensure_ascii=False) if raw else "",
         "readable": readable,
         "body": body,

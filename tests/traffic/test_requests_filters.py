@@ -1,0 +1,158 @@
+"""What the address of the list asks for: ranges, words in kept texts, and what is refused with a sentence."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+from django.test import Client
+
+from tests.traffic.people import ANSWER, PROMPT, application, arrive, logged_in, person, text
+from tests.traffic.test_store import NOON, row
+from traffic import words
+from traffic.ingest.otlp import doubts
+from traffic.ingest.store import Installation, ingest
+from traffic.models import Application, Request
+
+URL = "/requests/"
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def viewer(db: None) -> Client:
+    return logged_in(person("jorun", "traffic.view_request", "costs.view_charge"))
+
+
+def rows(page: str) -> int:
+    return page.count("<tr data-row")
+
+
+@pytest.mark.usefixtures("price")
+def test_ranges_of_cost_and_time_are_in_the_address(viewer: Client, conn: psycopg.Connection) -> None:
+    arrive(
+        conn, {"latency_ms": 900.0}, {"latency_ms": 9_000.0, "ttft_ms": 5_000.0}, {"latency_ms": None, "ttft_ms": None}
+    )
+    assert rows(text(viewer, URL, latency_from="1000")) == 1
+    assert rows(text(viewer, URL, latency_from="900", latency_to="9000")) == 2
+    assert rows(text(viewer, URL, ttft_to="200")) == 1
+    assert rows(text(viewer, URL, cost_from="0.0034", cost_to="0.01")) == 3
+    page = text(viewer, URL, latency_from="1000", ttft_to="")
+    assert 'name="latency_from" inputmode="decimal" autocomplete="off" maxlength="20" value="1000"' in page
+    assert 'href="/requests/export.csv?latency_from=1000"' in page
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"latency_from": "fast"}, "Whole answer, ms: “fast” is not a number."),
+        ({"ttft_to": "nan"}, "First token, ms: “nan” is not a number."),
+        ({"cost_to": "1e400"}, "Cost, USD: “1e400” is not a number."),
+        ({"cost_from": "5", "cost_to": "2"}, "Cost, USD: nothing lies from 5 to 2."),
+        ({"words": "return"}, "Only who may read the texts of an application can look for words in them."),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_with_a_sentence(
+    viewer: Client, conn: psycopg.Connection, asked: dict[str, str], said: str
+) -> None:
+    arrive(conn, {})
+    page = text(viewer, URL, **asked)
+    assert said in page and rows(page) == 0 and "hx-trigger" not in page
+
+
+def test_a_page_says_how_far_back_it_has_looked(
+    viewer: Client, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrive(conn, *({"started_at": NOON - timedelta(hours=n)} for n in range(4)))
+    monkeypatch.setattr("traffic.requests.READ_MOST", 2)
+    monkeypatch.setattr("traffic.reading.READ_MOST", 2)
+    page = text(viewer, URL, latency_from="1000")
+    assert "None back to" in page and "Further back" in page
+
+
+# Words in kept texts.
+
+
+@pytest.fixture
+def shop(conn: psycopg.Connection) -> Application:
+    return application("shop")
+
+
+def stored(conn: psycopg.Connection, shop: Application, *bodies: tuple[int, str]) -> list[Request]:
+    given = ({"started_at": NOON - DAY * back, "prompt": PROMPT, "answer": answer} for back, answer in bodies)
+    return arrive(conn, *({"application_id": shop.pk, **one} for one in given))
+
+
+def test_words_find_the_requests_whose_texts_hold_them(shop: Application, conn: psycopg.Connection) -> None:
+    first, second, _other = stored(conn, shop, (0, ANSWER), (3, "Not after 14 days"), (1, "No"))
+    reader = logged_in(person("root", "traffic.view_request", "traffic.view_bodies"))
+    page = text(reader, URL, words="14 days")
+    assert rows(page) == 2
+    assert page.index(f"r-{first.id}") < page.index(f"r-{second.id}")
+    assert rows(text(reader, URL, words='"after 14"')) == 1
+    assert rows(text(reader, URL, words="days -within")) == 1
+    assert rows(text(reader, URL, words="14 days", outcome="error")) == 0
+    assert "export.csv?words=" in page
+    assert (
+        "Words are looked for on the page alone"
+        in reader.get("/requests/export.csv?words=x", follow=True).content.decode()
+    )
+
+
+def test_words_go_back_a_week_at_a_time(shop: Application, conn: psycopg.Connection) -> None:
+    stored(conn, shop, (0, "apple"), (10, "apple"), (20, "pear"))
+    reader = logged_in(person("root", "traffic.view_request", "traffic.view_bodies"))
+    page = text(reader, URL, words="apple")
+    assert rows(page) == 1 and "Looked back as far as" in page
+    further = re.search(r'href="(/requests/\?[^"]*cursor=[^"]+)"', page)
+    assert further is not None
+    assert rows(text(reader, further[1].replace("&amp;", "&"))) == 1
+    until = f"{NOON - 8 * DAY:%Y-%m-%d}"
+    assert rows(text(reader, URL, words="apple", to=until)) == 1
+
+
+def test_a_member_finds_words_of_their_own_applications_alone(shop: Application, conn: psycopg.Connection) -> None:
+    stored(conn, shop, (0, "apple"))
+    noor = person("noor")
+    application("lab", noor)
+    assert rows(text(logged_in(noor), URL, words="apple")) == 0
+    manager = person("max", "traffic.view_request")
+    application("docs", manager)
+    assert rows(text(logged_in(manager), URL, words="apple")) == 0
+    shop.members.add(noor)
+    assert rows(text(logged_in(noor), URL, words="apple")) == 1
+
+
+def test_words_of_too_many_texts_are_refused(
+    shop: Application, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "MATCHES_MOST", 1)
+    stored(conn, shop, (0, "apple"), (0, "apple"))
+    reader = logged_in(person("root", "traffic.view_request", "traffic.view_bodies"))
+    assert "More than 1 texts of" in text(reader, URL, words="apple")
+
+
+def test_words_are_found_by_their_index(shop: Application, conn: psycopg.Connection) -> None:
+    given = (
+        {"external_id": f"w{n}", "prompt": f"word{n}", "answer": "pear", "application_id": shop.pk} for n in range(400)
+    )
+    ingest(conn, [row(n, **one) for n, one in enumerate(given)], Installation.load(conn))
+    conn.execute("ANALYZE traffic_request_body")
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {words.MATCHES}", [NOON.date(), "word7", 10])
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert f"Bitmap Index Scan on traffic_request_body_{NOON:%Y%m%d}_to_tsvector_idx" in plan, plan
+
+
+# One request.
+
+
+@pytest.mark.parametrize(("word", "said"), [(word, str(said)) for word, said in doubts.MEANINGS.items()])
+def test_every_doubt_of_ingest_is_a_sentence(viewer: Client, conn: psycopg.Connection, word: str, said: str) -> None:
+    raw: dict[str, Any] = {"doubts": [word, "one_of_later", 3]}
+    page = text(viewer, f"{URL}{arrive(conn, {'raw': raw})[0].id}/")
+    assert said.replace("'", "&#x27;") in page and "one_of_later" in page
+    assert "the 2 things of it to be taken with care" in page

@@ -1,0 +1,171 @@
+"""What the address of a list of requests asks for, what of it cannot be, and the fields of its filter form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, QueryDict
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from providers.models import PROVIDER_NAMES, Deployment
+from traffic import requests
+from traffic.access import FIGURES
+from traffic.filters import Filters
+from traffic.models import Application, Outcome, Task
+from traffic.wanted import Range, Wanted
+
+NAMES = ("provider", "model", "deployment", "application", "task")
+# Parameter, field of `Wanted`, label, whether it is for those who see figures alone.
+RANGES = (
+    ("cost", "cost", gettext_lazy("Cost, USD"), True),
+    ("latency", "latency_ms", gettext_lazy("Whole answer, ms"), False),
+    ("ttft", "ttft_ms", gettext_lazy("First token, ms"), False),
+)
+NO_FILTERS = {"cursor", "live", "kind"}  # parameters that take nothing out
+LONGEST = 200  # of the words looked for
+
+
+@dataclass
+class Asked:
+    """The filters, and sentences on what of them cannot be."""
+
+    wanted: Wanted
+    filtered: bool
+    refused: list[str] = field(default_factory=list)
+    may_read: bool = False  # texts of some application
+    money: bool = False
+
+
+def asked_of(request: HttpRequest) -> Asked:
+    query, money = request.GET, request.user.has_perm(FIGURES)
+    ignored = NO_FILTERS if money else NO_FILTERS | {"unpriced", "told_otherwise", "cost_from", "cost_to"}
+    readable = readable_by(request)
+    asked = Asked(
+        Wanted(
+            filters=without_empty(query),
+            outcomes=[value for value in query.getlist("outcome") if value in Outcome.values],
+            unpriced="unpriced" in query and money,
+            unknown_usage="unknown_usage" in query,
+            told_otherwise="told_otherwise" in query and money,
+            rated="rated" in query,
+            words=query.get("words", "").replace("\x00", "").strip()[:LONGEST],
+            readable=readable,
+            applications=requests.applications_of(request.user),
+            since=day_of(query.get("from", "")),
+            until=day_of(query.get("to", "")),
+        ),
+        filtered=any(value for name, value in query.items() if name not in ignored),
+        may_read=readable is None or bool(readable),
+        money=money,
+    )
+    for name, attribute, label, figures in RANGES:
+        if money or not figures:
+            setattr(asked.wanted, attribute, range_of(query, name, str(label), asked.refused))
+    if asked.wanted.words and not asked.may_read:
+        asked.refused.append(_("Only who may read the texts of an application can look for words in them."))
+    return asked
+
+
+def readable_by(request: HttpRequest) -> Sequence[int] | None:
+    """Applications whose texts this person may read; None is all."""
+    if request.user.has_perm("traffic.view_bodies"):
+        return None
+    return list(Application.objects.of_person(request.user).values_list("pk", flat=True))
+
+
+def range_of(query: QueryDict, name: str, label: str, refused: list[str]) -> Range:
+    """A range of the address; what is none is refused with a sentence."""
+    found = {}
+    for end, said in (("low", "from"), ("high", "to")):
+        text = query.get(f"{name}_{said}", "").strip()
+        value = decimal(text)
+        if text and value is None:
+            refused.append(_("%(label)s: “%(text)s” is not a number.") % {"label": label, "text": text[:40]})
+        found[end] = value
+    low, high = found["low"], found["high"]
+    if low is not None and high is not None and low > high:
+        refused.append(_("%(label)s: nothing lies from %(low)s to %(high)s.") % {"label": label, **found})
+    return Range(low, high)
+
+
+def decimal(text: str) -> Decimal | None:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() and abs(value) < Decimal("1e15") and abs(value.adjusted()) < 20 else None
+
+
+def day_of(text: str) -> date | None:
+    """A day of the address; what is none bounds nothing."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def without_empty(query: QueryDict) -> Filters:
+    """The filters of the address; a field that a form sent empty is no filter."""
+    kept = query.copy()
+    for name in NAMES:
+        kept.setlist(name, [value for value in query.getlist(name) if value])
+    return Filters.of_query(kept)
+
+
+def address(request: HttpRequest, to: str | None = None, kind: str | None = None, **changes: str | None) -> str:
+    """This page, or another, with some parameters changed; None takes one away."""
+    path = request.path if to is None else reverse(to, args=[kind] if kind else [])
+    changes = changes if to is None else {"cursor": None, "live": None, **changes}
+    kept = [(key, value) for key, values in request.GET.lists() for value in values if key not in changes and value]
+    added = [(key, value) for key, value in changes.items() if value is not None]
+    query = urlencode([*kept, *added])
+    return f"{path}?{query}" if query else path
+
+
+def fields_of(request: HttpRequest, asked: Asked) -> dict[str, Any]:
+    """The filter form: selects with their choices as (value, label, chosen), ranges, flags, and the words."""
+    labels = {
+        "provider": _("Provider"), "model": _("Model"), "deployment": _("Deployment"), "application": _("Application"),
+        "task": _("Task"), "outcome": _("Outcome"),
+    }  # fmt: skip
+    flags = {"unpriced": _("no price"), "told_otherwise": _("other cost told")} if asked.money else {}
+    flags |= {"unknown_usage": _("usage unknown"), "rated": _("rated")}
+    return {
+        "selects": [
+            {
+                "name": name,
+                "label": labels[name],
+                "options": [(value, label, value in request.GET.getlist(name)) for value, label in values],
+            }
+            for name, values in choices(asked.wanted).items()
+        ],
+        "ranges": [
+            (name, label, request.GET.get(f"{name}_from", ""), request.GET.get(f"{name}_to", ""))
+            for name, _attribute, label, figures in RANGES
+            if asked.money or not figures
+        ],
+        "flags": [(name, label, name in request.GET) for name, label in flags.items()],
+        "words": asked.wanted.words if asked.may_read else None,
+    }
+
+
+def choices(wanted: Wanted) -> dict[str, Sequence[tuple[str, Any]]]:
+    used = requests.choices(wanted)
+    applications = Application.objects.all()
+    if wanted.applications is not None:
+        applications = applications.filter(pk__in=wanted.applications)
+    return {
+        "provider": [(slug, PROVIDER_NAMES.get(slug, slug)) for slug in used["provider"]],
+        "model": [(name, name) for name in used["model"]],
+        "deployment": list(Deployment.objects.values_list("slug", "name")),
+        "application": list(applications.values_list("slug", "name")),
+        "task": Task.choices,
+        "outcome": Outcome.choices,
+    }

@@ -1,0 +1,69 @@
+"""Requests whose kept texts hold some words: by an index of the words, a week of days for each page, the newest first.
+
+Only texts of applications that opted in are there, and only who may read them may look for words in them. The window
+is by design: an index of words has no order of time, so that each day is asked by itself.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date, timedelta
+
+from django.db import connection
+
+from traffic.models import Request
+from traffic.reading import Hour
+from traffic.requests import DAY, RequestPage, cursor_at, cursor_of, days_of, earlier, place_of
+from traffic.wanted import Wanted
+
+WINDOW = timedelta(days=7)
+MATCHES_MOST = 2_000  # of one day; words that more texts hold find nothing in particular
+
+# As the index `traffic_request_body_words` has it.
+PROMPT, ANSWER = (f"left(coalesce({name}, ''), 100000)" for name in ("prompt", "answer"))
+MATCHES = f"""
+SELECT request_id FROM traffic_request_body
+WHERE day = %s AND to_tsvector('simple', {PROMPT} || ' ' || {ANSWER}) @@ websearch_to_tsquery('simple', %s)
+LIMIT %s
+"""
+
+
+class TooCommon(Exception):
+    """So many texts of a day hold the words that the newest of them cannot be told without reading them all."""
+
+    def __init__(self, day: date) -> None:
+        super().__init__(f"more than {MATCHES_MOST} texts of {day}")
+        self.day = day
+
+
+def newest_with_words(
+    wanted: Wanted, *, retention_days: int, cursor: str | None = None, limit: int = 50
+) -> RequestPage:
+    """One page. Raises TooCommon, and ApiError (422) for a cursor that is not ours."""
+    place = place_of(cursor)
+    first, end = days_of(wanted, retention_days, place)
+    stop = max(first, end - WINDOW)
+    found: list[Request] = []
+    for day in (end - DAY * n for n in range(1, (end - stop).days + 1)):
+        ids = matches(day, wanted.words)
+        if ids:
+            requests = earlier(wanted.of(Request.objects.in_days(day, day + DAY).filter(id__in=ids)), place)
+            if wanted.readable is not None:
+                requests = requests.filter(application_id__in=wanted.readable)
+            found += requests.select_related("application", "deployment").newest_first()[: limit + 1 - len(found)]
+        if len(found) > limit:
+            return RequestPage(found[:limit], cursor_of(found[limit - 1]))
+    if stop <= first:
+        return RequestPage(found, None)
+    reached = Hour.start_of(stop)
+    return RequestPage(found, cursor_at(reached), reached)
+
+
+def matches(day: date, words: str) -> list[uuid.UUID]:
+    """Requests of a day whose texts hold all the words. Raises TooCommon."""
+    with connection.cursor() as found:
+        found.execute(MATCHES, [day, words, MATCHES_MOST + 1])
+        ids = [identifier for (identifier,) in found.fetchall()]
+    if len(ids) > MATCHES_MOST:
+        raise TooCommon(day)
+    return ids
