@@ -277,14 +277,14 @@ def get_engine(request: HttpRequest, slug: str, wanted: Query[EngineQuery]) -> A
     if deployment is None:
         raise ApiError(404, "There is no deployment of this name.")
     asked = engine_page.RANGES[wanted.range]
-    _first, points = engine_page.points_of(deployment, asked, timezone.now())
+    shown = engine_page.shown_of(deployment, asked, timezone.now())
     return {
         "slug": deployment.slug,
         "engine": deployment.engine,
         "served_model": deployment.served_model,
         "tls_expires_at": deployment.tls_expires_at,
-        "step_s": int(asked.step.total_seconds()),
-        "points": [engine_point(point) for point in points],
+        "step_s": int(shown.step.total_seconds()),
+        "points": [engine_point(point) for point in shown.points],
     }
 
 

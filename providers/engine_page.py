@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -14,9 +15,10 @@ from django.utils.translation import gettext_lazy
 from providers.engine_series import Point, series, start_of
 from providers.engines import ENGINES, engine_of
 from providers.engines.growth import quantile
-from providers.models import Deployment, EngineReading, Resolution
+from providers.models import Deployment, EngineBucket, EngineReading, Resolution
 
 RESTARTS_MARKED = 5
+FINE_POINTS = 150  # so many buckets are drawn one by one
 STALE_CHECKS = 3  # intervals without a scrape, after which the latest is old
 
 Value = float | None
@@ -65,13 +67,15 @@ class EngineNow:
     marks: Sequence[Mapping[str, Any]]
     first: datetime
     end: datetime
+    begins: datetime | None  # the first scrape, where it lies inside the range
 
 
 def engine_now(deployment: Deployment, name: str, now: datetime) -> EngineNow:
     """Raises KeyError for a range that there is not."""
     asked = RANGES[name]
-    first, points = points_of(deployment, asked, now)
-    every_chart = charts_of(first, now, asked.step, points)
+    shown = shown_of(deployment, asked, now)
+    points = shown.points
+    every_chart = charts_of(shown.first, now, shown.step, points)
     drawn = [replace(chart, lines=known) for chart in every_chart if (known := known_of(chart.lines))]
     reading = EngineReading.objects.filter(deployment=deployment).first()
     every = timedelta(seconds=deployment.check_every_s)
@@ -83,18 +87,39 @@ def engine_now(deployment: Deployment, name: str, now: datetime) -> EngineNow:
         old=reading is not None and now - reading.tried_at > every * STALE_CHECKS,
         charts=drawn,
         silent=[title for title in titles() if title not in told] if drawn else [],
-        watched=watched(points, asked.step, now),
+        watched=watched(points, shown.step, now),
         restarts=sum(point.restarts for point in restarted),
         marks=[{"x": point.start, "kind": "event", "label": _("restart")} for point in restarted[-RESTARTS_MARKED:]],
-        first=first,
+        first=shown.first,
         end=now,
+        begins=shown.first if shown.young else None,
     )
 
 
-def points_of(deployment: Deployment, asked: Range, now: datetime) -> tuple[datetime, list[Point]]:
-    """The first moment of a range and its points; steps without a scrape are missing."""
-    first = start_of(now - asked.length, int(asked.step.total_seconds())) + asked.step
-    return first, series(deployment.pk, asked.resolution, first, now, asked.step)
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The points of a range from `first` on; `young` where the engine was first read inside the range."""
+
+    first: datetime
+    step: timedelta
+    points: Sequence[Point]
+    young: bool
+
+
+def shown_of(deployment: Deployment, asked: Range, now: datetime) -> Shown:
+    """A short history fills the chart and is drawn bucket by bucket; steps without a scrape are missing."""
+    whole = start_of(now - asked.length, int(asked.step.total_seconds())) + asked.step
+    kept = EngineBucket.objects.filter(deployment=deployment)
+    inside = kept.filter(resolution=asked.resolution, start__gte=whole).order_by("start")
+    oldest = inside.values_list("start", flat=True).first() or whole
+    before = Q(resolution=Resolution.HOUR, start__lt=start_of(oldest, Resolution.HOUR))
+    before |= Q(resolution=Resolution.DAY, start__lt=start_of(oldest, Resolution.DAY))
+    young = oldest > whole and not kept.filter(before).exists()
+    fine = timedelta(seconds=asked.resolution)
+    begins = oldest if young else whole
+    step = fine if now - begins <= FINE_POINTS * fine else asked.step
+    first = start_of(begins, int(step.total_seconds()))
+    return Shown(first, step, series(deployment.pk, asked.resolution, first, now, step), young)
 
 
 def watched(points: Sequence[Point], step: timedelta, now: datetime) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dashboard.bench import forecast, gateway, imports, ingest, memory, offers, otlp, pages, reprice, rules
+from dashboard.bench import checks, forecast, gateway, imports, ingest, memory, offers, otlp, pages, reprice, rules
 from dashboard.bench.figures import Figure
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
@@ -21,4 +21,5 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "reprice": reprice.measure,
     "forecast": forecast.measure,
     "offers": offers.measure,
+    "checks": checks.measure,
 }

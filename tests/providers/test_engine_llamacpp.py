@@ -13,7 +13,7 @@ import pytest
 
 from providers import uptime
 from providers.engines import EngineClient, EngineSample, Target, engine_of
-from providers.models import Deployment, Outage
+from providers.models import Deployment, EngineBucket, Outage, Resolution
 from providers.sandbox.engine import Engine, EngineOptions
 
 START = datetime(2026, 11, 10, 12, tzinfo=UTC)
@@ -82,6 +82,25 @@ def test_a_key_that_is_missing_is_asked_for(options: EngineOptions) -> None:
     assert asyncio.run(ask("")) == "The server wants a key, or does not know ours (401)."
     assert asyncio.run(ask("of-the-suite")) == ""
     engine.stop()
+
+
+@pytest.mark.django_db
+def test_its_counters_become_buckets_at_every_check_and_its_restart_is_noticed(engine: Engine) -> None:
+    llama = Deployment.objects.create(
+        slug="llama", name="llama", provider="self", engine="llamacpp", model="tiny", url=engine.url, local=True,
+        probe_completion=True, check_due_at=START,
+    )  # fmt: skip
+    for n in range(3):
+        assert uptime.check_due(now=START + n * EVERY) == 1
+    hour = EngineBucket.objects.get(deployment=llama, resolution=Resolution.HOUR)
+    assert (hour.samples, hour.counted_s, hour.output_tokens, hour.running_max, hour.restarts) == (3, 60, 2, 0, 0)
+    engine.stop()
+    engine.start()
+    assert uptime.check_due(now=START + 3 * EVERY) == 1
+    hour.refresh_from_db()
+    assert (hour.samples, hour.output_tokens, hour.restarts) == (4, 3, 1)
+    llama.refresh_from_db()
+    assert llama.served_model == "tiny"
 
 
 @pytest.mark.django_db

@@ -170,18 +170,24 @@ def test_the_page_says_in_words_what_the_engine_told_and_breaks_its_lines() -> N
     assert "prompts" not in chart
 
 
-@pytest.mark.parametrize(("asked", "points"), [("24h", 2), ("30d", 2), ("1y", 2)])
-def test_each_range_has_its_own_points(asked: str, points: int) -> None:
-    shown = served(slug="llama", engine="vllm", model="qwen")
+@pytest.mark.parametrize(("asked", "step"), [("24h", 60), ("30d", 3600), ("1y", 86400)])
+def test_a_short_history_is_drawn_bucket_by_bucket_in_each_range(asked: str, step: int) -> None:
+    new = served(slug="llama", engine="vllm", model="qwen")
     now = now_on_the_minute()
-    keep(shown, EngineSample(running=1), EngineSample(running=3), first=now - EVERY * 24, every=EVERY * 20)
-    first, found = engine_page.points_of(shown, engine_page.RANGES[asked], now)
-    assert first > now - engine_page.RANGES[asked].length
-    assert sum(point.samples for point in found) == 2
-    assert 1 <= len(found) <= points
-    assert f'aria-current="true">{engine_page.RANGES[asked].label}' in text(
-        in_role("ops"), "/settings/deployments/llama/", range=asked
-    )
+    keep(new, EngineSample(running=1), EngineSample(running=3), first=now - EVERY * 24, every=EVERY * 20)
+    shown = engine_page.shown_of(new, engine_page.RANGES[asked], now)
+    assert (sum(point.samples for point in shown.points), shown.step.total_seconds()) == (2, step)
+    page = text(in_role("ops"), "/settings/deployments/llama/", range=asked)
+    assert f'aria-current="true">{engine_page.RANGES[asked].label}' in page
+    assert "They were first read at" in page
+
+
+def test_a_long_history_is_drawn_in_steps_from_the_start_of_the_range(one: Deployment) -> None:
+    now = START + timedelta(hours=30)
+    keep(one, *(EngineSample(running=n) for n in range(60)), every=timedelta(minutes=30))
+    shown = engine_page.shown_of(one, engine_page.RANGES["24h"], now)
+    assert (shown.first, shown.step) == (now - timedelta(hours=24) + timedelta(minutes=2), timedelta(minutes=5))
+    assert len(shown.points) == 47  # 16:28 to 15:28
 
 
 def test_a_range_that_there_is_not_is_the_default() -> None:
