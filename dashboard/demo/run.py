@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from dashboard.demo import bills, company, history, imports, invoices, jobs, offers, setup
+from dashboard.demo import bills, company, engines, history, imports, invoices, jobs, offers, setup
 from dashboard.demo.client import Client, DemoError, Halted
 from dashboard.demo.files import READY, Credentials, LoadState, write_json
 from dashboard.demo.live import Live, RealCalls
@@ -90,6 +90,7 @@ class Demo:
         setup.link_lease()
         offers.add_price_history(self.now)
         offers.add_watches()
+        engines.add_engine_history(self.now)
         write_json(self.directory / READY, self.credentials.ready())
         self.say("this month and the last are loaded")
         for person in company.BY_ROLE.values():
@@ -129,6 +130,7 @@ class Demo:
         self.loader().load(days_back(self.story.starts[-3] - timedelta(days=1), self.story.first_day))
         # What outages cost in requests was counted before these were there.
         Outage.objects.update(counted_at=None)
+        engines.add_engine_history(self.now)
         self.progress.finish()
 
     def judge(self, days: int) -> None:
