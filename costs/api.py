@@ -10,7 +10,7 @@ from django.utils import timezone
 from ninja import Body, Query, Router
 from pydantic import Field
 
-from costs import coverage, focus, golive, reconcile, records, savings_page, scenarios, sheets, statements
+from costs import changes, coverage, focus, golive, reconcile, records, savings_page, scenarios, sheets, statements
 from costs.breakeven import Inputs, InvalidInputs, answered, body_schema, inputs_from_body
 from costs.budgets import Standing, standings
 from costs.evidence import gather
@@ -21,6 +21,7 @@ from costs.reconciliation_page import ReconciliationPage
 from costs.schemas import (
     BreakEvenOut,
     BudgetsOut,
+    ChangesOut,
     DecisionsOut,
     PhasesOut,
     ReconciliationOut,
@@ -31,6 +32,7 @@ from costs.schemas import (
     StatementsOut,
 )
 from costs.spend import Spend, spend
+from costs.spend_page import Asked, SpendPage
 from providers.rest.errors import ApiError, at
 from providers.rest.periods import month_days
 from providers.rest.shapes import READ_ERRORS, Error
@@ -75,6 +77,26 @@ def get_spend(
 ) -> Any:
     days = period.parsed()
     return spend_json(spend(days.first_day, days.end_day, group_by, filters.parsed()))
+
+
+@router.get(
+    "/changes",
+    auth=needs("read"),
+    response={200: ChangesOut, 404: Error, **READ_ERRORS},
+    summary="What changed, as steps that add up: a month against the one before, or against the plan",
+    by_alias=True,
+)
+def get_changes(
+    request: HttpRequest, filters: Query[FilterQuery], month: Month = None, against: changes.Against = "month"
+) -> Any:
+    now = timezone.now()
+    page = SpendPage(Asked(month_days(month)[0] if month else now.date().replace(day=1), filters.parsed()), now)
+    if against == "month":
+        return changes.as_json(page.change, page.days, against)
+    plan = changes.planned(page.days)
+    if plan is None:
+        raise ApiError(404, "No phase was planned for these days.")
+    return changes.as_json(changes.against_plan(plan, page.known), page.days, against)
 
 
 @router.get(

@@ -29,6 +29,43 @@ class SpendOut(Schema):
     groups: list[SpendGroupOut]
 
 
+class ChangePartOut(Schema):
+    """A row behind a step; `kind` says what its `key` names: a model, an application's id, a GPU, a category."""
+
+    kind: str
+    key: list[str]
+    amount: Usd
+
+
+class ChangeStepOut(Schema):
+    step: str
+    amount: Usd
+    parts: list[ChangePartOut]
+
+
+class ChangePeriodOut(Schema):
+    model_config = ConfigDict(populate_by_name=True)
+
+    since: str = Field(alias="from")
+    until: str = Field(alias="to")
+
+
+class ChangesOut(Schema):
+    """`before` and all steps make `after`, the parts of a step make its amount, exactly."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    since: str = Field(alias="from")
+    until: str = Field(alias="to")
+    against: str
+    compared_with: ChangePeriodOut | None
+    currency: str
+    before: Usd
+    after: Usd
+    change: Usd
+    steps: list[ChangeStepOut]
+
+
 class CrossingOut(Schema):
     model_config = ConfigDict(populate_by_name=True)
 

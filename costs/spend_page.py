@@ -10,8 +10,10 @@ from statistics import median
 from typing import Any
 
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
 
 from costs.bridge import Bridge, bridge
+from costs.changes import StepRow, gpu_hours, named_steps, waterfall
 from costs.list_prices import ListPrices
 from costs.models import Charge, Phase
 from costs.plan import Month, this_month
@@ -67,8 +69,8 @@ class SpendPage:
 
     @cached_property
     def everything(self) -> Known:
-        """Both periods in one read, before any filter."""
-        return read(self.days.before, self.days.until, fine=self.divides)
+        """Both periods in one read, before any filter; divided by who used them, as change and users need it."""
+        return read(self.days.before, self.days.until)
 
     @cached_property
     def wanted(self) -> Known:
@@ -117,7 +119,16 @@ class SpendPage:
 
     @cached_property
     def change(self) -> Bridge:
-        return bridge(self.before, self.known, self.prices)
+        leased = not self.divides and any(line.lease_id for line in self.wanted.lines)
+        return bridge(self.before, self.known, self.prices, gpu_hours(self.days) if leased else None)
+
+    @cached_property
+    def steps(self) -> list[StepRow]:
+        return named_steps(self.change, self.days, self.known_applications)
+
+    @property
+    def waterfall(self) -> dict[str, Any]:
+        return waterfall(self.change, self.steps, _("Before"), _("Now"))
 
     @cached_property
     def tokens(self) -> TokenCosts:
@@ -182,15 +193,8 @@ class SpendPage:
     # By application, model or task.
 
     @cached_property
-    def fine(self) -> Known:
-        """The period shown, divided by who used it."""
-        if self.divides:
-            return self.known
-        return read(self.days.since, self.days.until).only(self.asked.filters)
-
-    @cached_property
     def users(self) -> list[UserRow]:
-        return user_rows(self.fine, self.asked.by, self.labels, self.total.total)
+        return user_rows(self.known, self.asked.by, self.labels, self.total.total)
 
     @property
     def top_user(self) -> UserRow | None:
@@ -203,7 +207,11 @@ class SpendPage:
 
     @cached_property
     def applications(self) -> dict[str, str]:
-        return dict(Application.objects.values_list("slug", "name"))
+        return {application.slug: application.name for application in self.known_applications.values()}
+
+    @cached_property
+    def known_applications(self) -> dict[int, Application]:
+        return Application.objects.only("slug", "name").in_bulk()
 
     @property
     def labels(self) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from costs.views import breakeven, decide, plan, plan_drafts, records, scenarios
+from costs.views.changes import changes
 from costs.views.charges import charge_add, charge_correct, charge_delete, charge_edit, charge_undo, charges
 from costs.views.leases import lease
 from costs.views.ledger import ledger
@@ -35,6 +36,7 @@ app_name = "costs"
 
 urlpatterns = [
     path("spend/", spend, name="spend"),
+    path("spend/changes/", changes, name="changes"),
     path("spend/charges/", charges, name="charges"),
     path("spend/charges/add/", charge_add, name="charge-add"),
     path("spend/charges/<int:pk>/", charge_edit, name="charge"),

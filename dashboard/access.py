@@ -166,6 +166,7 @@ ACCESS: dict[str, Access] = {
     "litellm": posts("ingest"),
     # costs
     "costs:spend": page(FIGURES),
+    "costs:changes": page(FIGURES),
     "costs:charges": page(FIGURES),
     "costs:charge-add": form(PLANNERS),
     "costs:charge": form(PLANNERS),
@@ -273,6 +274,7 @@ ACCESS: dict[str, Access] = {
     "api:get_break_even": JSON,
     "api:post_break_even": posts("read"),
     "api:get_scenario": JSON,
+    "api:get_changes": JSON,
     "api:get_reconciliation": JSON,
     "api:get_focus": JSON,
     "api:get_statements": JSON,

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
@@ -26,30 +27,31 @@ FILTERS = ("provider", "model", "application", "task")
 @require_safe
 def spend(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    query = _said(request.GET)
-    asked = Asked(_month(query.get("month", ""), now), Filters.of_query(query), _by(query.get("by", "")))
+    query = said(request.GET)
+    asked = Asked(month_asked(query.get("month", ""), now), Filters.of_query(query), _by(query.get("by", "")))
     page = SpendPage(asked, now)
-    fields = _fields(page, query)
+    fields = fields_of(page, query)
     context = {
         "page": page,
         "now": now,
         "fields": fields,
         "filtered": [name for field in fields[1:] for value, name in field["options"] if value in field["chosen"]],
-        "all_url": _address(query, **dict.fromkeys(FILTERS)),
+        "all_url": address(query, **dict.fromkeys(FILTERS)),
         "tabs": [
-            {"label": _label(name), "url": _address(query, by=name) + "#users-h", "current": name == asked.by}
+            {"label": _label(name), "url": address(query, by=name) + "#users-h", "current": name == asked.by}
             for name in DIMENSIONS
         ],
-        "user_rows": [(row, _address(query, **{asked.by: row.key})) for row in page.users],
-        "provider_rows": [(row, _address(query, provider=row.slug)) for row in page.providers],
+        "user_rows": [(row, address(query, **{asked.by: row.key})) for row in page.users],
+        "provider_rows": [(row, address(query, provider=row.slug)) for row in page.providers],
         "charges_month": f"{asked.month:%Y-%m}",
         "entered": Charge.objects.between(page.days.since, page.days.until).filter(provenance="entered").count(),
         "json_url": "/api/v1/spend?" + _api_query(page, query),
+        "changes_url": reverse("costs:changes") + address(query, by=None),
     }
     return render(request, "costs/spend.html", context)
 
 
-def _said(query: QueryDict) -> QueryDict:
+def said(query: QueryDict) -> QueryDict:
     """The address without what it leaves empty: a select's "all" is no filter."""
     kept = QueryDict(mutable=True)
     for name, values in query.lists():
@@ -57,7 +59,7 @@ def _said(query: QueryDict) -> QueryDict:
     return kept
 
 
-def _month(text: str, now: datetime) -> date:
+def month_asked(text: str, now: datetime) -> date:
     """The month asked for; one that is no month or lies ahead is the running one."""
     running = now.date().replace(day=1)
     try:
@@ -77,7 +79,7 @@ def _label(name: str) -> str:
     }[name]  # fmt: skip
 
 
-def _address(query: QueryDict, **changes: str | None) -> str:
+def address(query: QueryDict, **changes: str | None) -> str:
     """This page with some of its parameters changed; None takes one away."""
     kept = [(key, values) for key, values in query.lists() if key not in changes and values]
     added = [(key, [value]) for key, value in changes.items() if value]
@@ -85,7 +87,7 @@ def _address(query: QueryDict, **changes: str | None) -> str:
     return f"?{text}" if text else "?"
 
 
-def _fields(page: SpendPage, query: QueryDict) -> list[dict[str, Any]]:
+def fields_of(page: SpendPage, query: QueryDict) -> list[dict[str, Any]]:
     """The selects: month first, then one for each filter. A value that the period does not have stays chosen."""
     months = [(f"{month:%Y-%m}", month) for month in page.months]
     fields: list[dict[str, Any]] = [

@@ -20,6 +20,7 @@ from dashboard.charts import lines as line_charts
 from dashboard.charts.scales import Scale, extent, word
 from dashboard.charts.svg import Drawing, Key, drawing, pct, text
 from dashboard.charts.volume import volume_bar as draw_volume
+from dashboard.charts.waterfall import waterfall as draw_waterfall
 
 register = template.Library()
 
@@ -177,6 +178,12 @@ def breakeven_curve(
     """The curve as the API gives it: `{% breakeven_curve b.curve b.crossings here=run_rate api_name="Claude" %}`."""
     chart = breakeven.breakeven_curve(curve, crossings, **options)
     return framed(chart, table=table, caption=caption)
+
+
+@register.simple_tag
+def waterfall(start: Row, steps: Sequence[Row], end: Row, label: str = "", table: bool = True) -> SafeString:
+    """From one sum to another by steps: `{% waterfall start steps end %}`, each `{"label", "amount"}`."""
+    return framed(draw_waterfall(start, steps, end, label=label), table=table)
 
 
 @register.simple_tag

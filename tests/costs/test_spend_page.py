@@ -101,10 +101,10 @@ def test_the_same_requests_at_another_model_is_mix() -> None:
     assert steps(before, after) == {"mix": -9}
 
 
-def test_dearer_requests_of_the_same_model_are_length_or_cache() -> None:
+def test_dearer_requests_of_a_model_without_a_list_price_are_the_rest() -> None:
     before = known(line(MAY, "10"), rows=[used(MAY, 100)])
     after = known(line(JUNE, "12"), rows=[used(JUNE, 100)])
-    assert steps(before, after) == {"length": 2}
+    assert steps(before, after) == {"rest": 2}
 
 
 def test_another_list_price_is_told_from_longer_requests() -> None:
@@ -116,7 +116,7 @@ def test_another_list_price_is_told_from_longer_requests() -> None:
     prices = ListPrices({("anthropic", "m"): versions})
     before = Known(MAY, date(2026, 5, 31), [line(MAY, "10")], [used(MAY, 100, output=1_000_000)], Names())
     after = known(line(JUNE, "13"), rows=[used(JUNE, 100, output=1_000_000)])
-    assert steps(before, after, prices) == {"price": 2, "length": 1}
+    assert steps(before, after, prices) == {"price": 2, "rest": 1}
 
 
 def test_machines_taxes_and_entered_charges_are_steps_of_their_own() -> None:
@@ -128,7 +128,7 @@ def test_machines_taxes_and_entered_charges_are_steps_of_their_own() -> None:
 def test_thirds_of_a_cent_still_add_up() -> None:
     before = known(line(MAY, "0.1"), rows=[used(MAY, 3)])
     after = known(line(JUNE, "0.2"), rows=[used(JUNE, 7)])
-    assert set(steps(before, after)) == {"volume", "length"}
+    assert set(steps(before, after)) == {"volume", "rest"}
 
 
 # The page.

@@ -1,0 +1,79 @@
+"""A waterfall: from one sum to another by steps, each drawn from where the one before it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from dashboard.charts.scales import Scale
+from dashboard.charts.svg import Drawing, Key, drawing, pct, tag, text, titled
+from dashboard.templatetags import money
+
+Row = Mapping[str, Any]
+ROW_PX = 30
+
+
+def waterfall(start: Row, steps: Sequence[Row], end: Row, *, label: str = "") -> Drawing:
+    """`start` and `end`: `{"label", "amount"}`; `steps` the same with signed amounts. Rows from top to bottom, so that
+    names have room on a phone; up and down are told by direction, sign and hatching, colour repeats it."""
+    bars = placed(start, steps, end)
+    low = min(0.0, *(min(bar[1], bar[2]) for bar in bars))
+    high = max(0.0, *(max(bar[1], bar[2]) for bar in bars))
+    scale = Scale(low, high or 1.0)  # names and sums have their room beside the plot: `plot-names`
+    marks: list[str] = []
+    for index, (row, since, until, kind) in enumerate(bars):
+        y = index * ROW_PX
+        marks += one_bar(row, since, until, kind, scale, y)
+        if index:
+            edge = pct(scale.at(since if kind != "sum" else until))
+            marks.append(tag("line", cls="hair", x1=edge, y1=y - ROW_PX + 24, x2=edge, y2=y + 6))
+    zero = pct(scale.at(0.0))
+    marks.append(tag("line", cls="zero", x1=zero, y1=0, x2=zero, y2=len(bars) * ROW_PX))
+    return drawing(
+        marks,
+        label=label or words(start, steps, end),
+        height=len(bars) * ROW_PX + 8,
+        cls="plot plot-names",
+        legend=[Key("box", "fall-up", _("dearer")), Key("box", "fall-down", _("cheaper"))],
+        columns=[_("Step"), _("USD")],
+        rows=[
+            [str(start["label"]), money.dollars(start["amount"])],
+            *([str(step["label"]), money.signed_usd(step["amount"])] for step in steps),
+            [str(end["label"]), money.dollars(end["amount"])],
+        ],
+    )
+
+
+def placed(start: Row, steps: Sequence[Row], end: Row) -> list[tuple[Row, float, float, str]]:
+    """Each bar with where it begins, where it ends and what it is: `sum`, `up` or `down`."""
+    at = Decimal(start["amount"])
+    bars: list[tuple[Row, float, float, str]] = [(start, 0.0, float(at), "sum")]
+    for step in steps:
+        amount = Decimal(step["amount"])
+        bars.append((step, float(at), float(at + amount), "up" if amount >= 0 else "down"))
+        at += amount
+    return [*bars, (end, 0.0, float(end["amount"]), "sum")]
+
+
+def one_bar(row: Row, since: float, until: float, kind: str, scale: Scale, y: int) -> list[str]:
+    left, right = sorted((scale.at(since), scale.at(until)))
+    cls = "fall-sum" if kind == "sum" else f"fall-{kind}"
+    said = money.dollars(row["amount"]) if kind == "sum" else money.signed_usd(row["amount"])
+    # A step of a cent among hundreds of dollars still leaves a mark.
+    rect = tag("rect", cls=cls, x=pct(left), y=y + 6, width=pct(max(right - left, 0.004)), height=18)
+    name = text(row["label"], cls="t-axis end", x=0, y=y + 19, dx=-8)
+    return [titled(rect, f"{row['label']}: {said}"), name, text(said, cls="t-b halo", x=pct(right), y=y + 19, dx=6)]
+
+
+def words(start: Row, steps: Sequence[Row], end: Row) -> str:
+    """The picture in words, for who cannot see it."""
+    said = "; ".join(f"{step['label']} {money.signed_usd(step['amount'])}" for step in steps)
+    values = {
+        "from": f"{start['label']} {money.dollars(start['amount'])}",
+        "to": f"{end['label']} {money.dollars(end['amount'])}",
+        "steps": said or _("no change"),
+    }
+    return _("From %(from)s to %(to)s: %(steps)s") % values
