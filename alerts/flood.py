@@ -19,7 +19,9 @@ def held(row: Delivery, now: datetime) -> bool:
     The one after the last that may go alone takes along whatever waits: see `fold`. One that was tried before, or
     already speaks for others, says the same again. Call it in the transaction that claims the message.
     """
-    if row.channel == "webhook" or row.held:  # a program wants each; what was held back is one mail already
+    if (
+        row.report_id or row.channel == "webhook" or row.held
+    ):  # a program wants each; what was held back is one mail already
         return False
     if row.attempts or row.transition.after != "open" or row.folded.exists():
         return False

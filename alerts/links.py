@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
+from email.utils import parseaddr
 
 from django.conf import settings
 from django.core import signing
@@ -24,6 +25,11 @@ def absolute(path: str) -> str:
     return f"{settings.BASE_URL}{path}" if path.startswith("/") else settings.BASE_URL
 
 
+def host() -> str:
+    """The domain that our mails come from."""
+    return parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
+
+
 def alert_url(alert: Alert) -> str:
     return absolute(reverse("alerts:detail", args=[alert.pk]))
 
@@ -37,12 +43,14 @@ def action_url(delivery: Delivery, action: str) -> str:
     path = reverse(f"alerts:{action}", args=[delivery.alert_id])
     if not settings.MAIL_LINKS_ACT:
         return absolute(path)
-    return absolute(f"{path}?by={sign(action, delivery.alert_id, delivery.recipient)}")
+    return absolute(f"{path}?by={sign(action, delivery.alert.pk, delivery.recipient)}")
 
 
 def unsubscribe_url(delivery: Delivery) -> str:
     """Out of what this mail is one of: see `alerts.subscriptions`."""
-    if delivery.held and delivery.folded.exists():
+    if delivery.report_id:
+        token = sign("unsubscribe-report", int(delivery.report_id), delivery.recipient)
+    elif delivery.held and delivery.folded.exists():
         token = sign("unsubscribe-several", delivery.pk, delivery.recipient)
     else:
         token = sign("unsubscribe", delivery.alert.rule_id, delivery.recipient)

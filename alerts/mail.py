@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from email.headerregistry import Address as Mailbox
 from email.utils import format_datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,7 +16,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from alerts import held, links
+from alerts import held, links, report_mail
 from alerts.chart import Chart, chart_of
 from alerts.models import Alert, Delivery, Preference, Transition
 from alerts.sentences import looks_for
@@ -39,13 +38,15 @@ TONES = {"info": "us", "warning": "warn", "critical": "bad"}
 
 def compose(delivery: Delivery) -> EmailMultiAlternatives:
     """The message of a delivery, in its reader's language and zone; the same words for every attempt at it."""
-    delivery = Delivery.objects.select_related("alert__rule", "transition__by").get(pk=delivery.pk)
+    delivery = Delivery.objects.select_related("alert__rule", "transition__by", "report").get(pk=delivery.pk)
     wishes = Preference.objects.of_address(delivery.recipient) or Preference()
     with translation.override(wishes.language), timezone.override(ZoneInfo(wishes.timezone)):
         return _written(delivery)
 
 
 def _written(delivery: Delivery) -> EmailMultiAlternatives:
+    if delivery.report_id:
+        return report_mail.message(delivery)
     chart = None
     if delivery.held and delivery.folded.exists():
         title, text, html = held.bodies(delivery)
@@ -75,7 +76,7 @@ def bodies(delivery: Delivery, chart: Chart | None = None) -> tuple[str, str, st
 
 def headers_of(delivery: Delivery) -> dict[str, str]:
     """Identity and thread; the first mail about an alert is what the later ones answer."""
-    first = Delivery.objects.first_of(delivery.alert_id, delivery.recipient)
+    first = Delivery.objects.first_of(delivery.alert.pk, delivery.recipient)
     headers = {
         "Message-ID": delivery.message_id,
         "Date": format_datetime(delivery.created_at),
@@ -83,19 +84,11 @@ def headers_of(delivery: Delivery) -> dict[str, str]:
         "X-Breakeven-Alert": str(delivery.alert_id),
         "List-Unsubscribe": f"<{links.unsubscribe_url(delivery)}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        "List-Id": f"Breakeven {delivery.alert.kind} <{delivery.alert.rule.slug}.alerts.{host()}>",
+        "List-Id": f"Breakeven {delivery.alert.kind} <{delivery.alert.rule.slug}.alerts.{links.host()}>",
     }
     if first and first.message_id != delivery.message_id:
         headers["In-Reply-To"] = headers["References"] = first.message_id
     return headers
-
-
-def host() -> str:
-    return Mailbox(addr_spec=address_of(settings.DEFAULT_FROM_EMAIL)).domain or "localhost"
-
-
-def address_of(sender: str) -> str:
-    return sender.rpartition("<")[2].rstrip(">").strip()
 
 
 def context_of(delivery: Delivery) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -14,6 +16,16 @@ from django.conf import settings
 
 NAME = re.compile(r"^[A-Za-z0-9.,:=_+-]{1,200}$")
 MOST = 200  # newest first; a demo that runs for months keeps more than anyone reads
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Something that came with a message; `cid` where its HTML shows it."""
+
+    name: str
+    kind: str
+    content: bytes
+    cid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +40,23 @@ class Mail:
     text: str
     html: str
     headers: list[tuple[str, str]]
+    parts: list[File] = field(default_factory=list)
+
+    @property
+    def files(self) -> list[File]:
+        """What came beside it, and is not shown in it."""
+        return [part for part in self.parts if not part.cid]
+
+    @property
+    def with_pictures(self) -> str:
+        """Its HTML with its own pictures in it; no other is loaded."""
+        html = self.html
+        for part in self.parts:
+            if part.cid and part.kind == "image/png":
+                html = html.replace(
+                    f"cid:{part.cid}", f"data:image/png;base64,{base64.b64encode(part.content).decode()}"
+                )
+        return html
 
 
 def folder() -> Path:
@@ -67,7 +96,19 @@ def read(path: Path) -> Mail | None:
         text=part(message, "plain"),
         html=part(message, "html"),
         headers=[(key, str(value)) for key, value in message.items()],
+        parts=list(parts(message)),
     )
+
+
+def parts(message: EmailMessage) -> Iterator[File]:
+    """Everything but its texts."""
+    for one in message.walk():
+        if one.is_multipart() or (one.get_content_maintype() == "text" and not one.get_filename()):
+            continue
+        content = one.get_payload(decode=True)
+        if isinstance(content, bytes):
+            cid = str(one.get("Content-ID", "")).strip("<> ")
+            yield File(one.get_filename() or "file", one.get_content_type(), content, cid)
 
 
 def part(message: EmailMessage, kind: str) -> str:

@@ -10,7 +10,8 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from alerts.models import Preference
+from alerts.models import Preference, ReportKind
+from alerts.periods import MAY_SEE, chosen
 
 if TYPE_CHECKING:
     PreferenceModelForm = forms.ModelForm[Preference]
@@ -32,15 +33,23 @@ class PreferenceForm(PreferenceModelForm):
         help_text=gettext_lazy("Its name: Europe/Berlin, America/New_York, UTC. Times in your mails are in it."),
     )
 
+    reports = forms.MultipleChoiceField(
+        label=gettext_lazy("By the calendar"),
+        choices=ReportKind.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("In the morning, at the hour below; days and months are UTC, as vendors bill."),
+    )
+
     class Meta:
         model = Preference
-        fields = ["least", "quiet_from", "quiet_until", "digest", "digest_at", "timezone", "language"]
+        fields = ["least", "quiet_from", "quiet_until", "digest", "reports", "digest_at", "timezone", "language"]
         labels = {
             "least": gettext_lazy("Tell me from"),
             "quiet_from": gettext_lazy("Quiet from"),
             "quiet_until": gettext_lazy("Quiet until"),
-            "digest": gettext_lazy("Once a day, in one mail"),
-            "digest_at": gettext_lazy("That mail at"),
+            "digest": gettext_lazy("Alerts once a day, in one mail"),
+            "digest_at": gettext_lazy("Mornings at"),
         }
         help_texts = {
             "least": gettext_lazy("What is less severe is not mailed to you; it stands on the Alerts page."),
@@ -48,6 +57,14 @@ class PreferenceForm(PreferenceModelForm):
             "quiet_until": gettext_lazy("May be the next morning."),
         }
         widgets = {"quiet_from": clock(), "quiet_until": clock(), "digest_at": clock()}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        person = self.instance.person
+        if person.has_perm(MAY_SEE):
+            self.initial["reports"] = chosen(person, self.instance)
+        else:
+            del self.fields["reports"]
 
     def clean_timezone(self) -> str:
         name: str = self.cleaned_data["timezone"].strip().replace(" ", "_")

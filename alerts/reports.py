@@ -38,14 +38,14 @@ def is_late(now: datetime) -> bool:
 
 def undelivered() -> list[Delivery]:
     """Messages that were given up or are being tried again, newest first."""
-    rows = Delivery.objects.filter(state__in=("failed", "dead")).select_related("alert", "transition")
+    rows = Delivery.objects.filter(state__in=("failed", "dead")).select_related("alert", "transition", "report")
     return list(rows.order_by("-id")[:20])
 
 
 def troubles(now: datetime) -> dict[int, Delivery]:
     """By rule, the newest of its messages that is tried again or was given up this week, with the answer to it."""
     lately = Q(state="failed") | Q(state="dead", created_at__gte=now - timedelta(days=7))
-    rows = Delivery.objects.filter(lately).select_related("alert").order_by("alert__rule_id", "-id")
+    rows = Delivery.objects.filter(lately, report=None).select_related("alert").order_by("alert__rule_id", "-id")
     return {row.alert.rule_id: row for row in rows.distinct("alert__rule_id")}
 
 

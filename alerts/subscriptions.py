@@ -1,11 +1,12 @@
-"""What a mail's unsubscribe link ends: the mails of its rule, or of every rule that it lists."""
+"""What a mail's unsubscribe link ends: the mails of its rule, of every rule that it lists, or of its kind."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from alerts import links
-from alerts.models import Delivery, OptOut, Rule
+from alerts.models import Delivery, OptOut, Preference, Report, Rule
+from alerts.periods import chosen
 from alerts.wording import listed
 
 
@@ -34,9 +35,42 @@ class Rules:
                 OptOut.objects.filter(rule=rule, address__iexact=self.address).delete()
 
 
-def subscription(token: str) -> Rules:
+@dataclass(frozen=True)
+class Reports:
+    """Mails of one kind that come by the calendar, to one person."""
+
+    report: Report
+    address: str
+
+    @property
+    def what(self) -> str:
+        return str(self.report.get_kind_display())
+
+    @property
+    def wishes(self) -> Preference:
+        person = self.report.person_id
+        return Preference.objects.filter(person=person).first() or Preference(person_id=person)
+
+    @property
+    def out(self) -> bool:
+        return self.report.kind not in chosen(self.report.person, self.wishes)
+
+    def switch(self, *, out: bool) -> None:
+        wishes = self.wishes
+        kept = [kind for kind in chosen(self.report.person, wishes) if kind != self.report.kind]
+        wishes.reports = kept if out else [*kept, self.report.kind]
+        wishes.save()
+
+
+def subscription(token: str) -> Rules | Reports:
     """Links of old mails go on working. Raises links.BadLink, also where what it was about is gone."""
     action = links.action_of(token)
+    if action == "unsubscribe-report":
+        pk, address = links.read(token, action, lasts=None)
+        report = Report.objects.select_related("person").filter(pk=pk).first()
+        if report is None:
+            raise links.BadLink("unknown")
+        return Reports(report, address)
     if action == "unsubscribe-several":
         pk, address = links.read(token, action, lasts=None)
         rows = Delivery.objects.filter(pk=pk) | Delivery.objects.filter(folded_into=pk)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from alerts import burden, outbox, services, watch
+from alerts import burden, outbox, reporting, services, watch
 from alerts.channels import DELETED_FOR
 from alerts.models import Channel
 
@@ -15,6 +15,12 @@ def evaluate() -> None:
     """Run the rules; whoever is evaluating a kind right now is left alone."""
     if not services.evaluate().errors:
         watch.heartbeat(timezone.now())
+
+
+@shared_task(ignore_result=True)
+def write_reports() -> None:
+    """Digests and statements whose morning has come."""
+    reporting.write_due(timezone.now())
 
 
 @shared_task(ignore_result=True)

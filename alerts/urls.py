@@ -24,6 +24,8 @@ urlpatterns = [
     path("alerts/channels/<slug:slug>/delete/", views.channel_delete, name="channel-delete"),
     path("alerts/channels/<slug:slug>/undo/", views.channel_undo, name="channel-undo"),
     path("alerts/preferences/", views.preferences, name="preferences"),
+    path("alerts/digests/<str:kind>/", views.digest, name="digest"),
+    path("alerts/digests/<str:kind>/html/", views.digest_html, name="digest-html"),
     path("alerts/deliveries/", views.deliveries, name="deliveries"),
     path("alerts/bulk/", views.bulk, name="bulk"),
     path("alerts/silences/", views.silences, name="silences"),
@@ -43,4 +45,5 @@ urlpatterns = [
     path("mail/", views.mailbox, name="mailbox"),
     path("mail/<str:name>/", views.mail, name="mail"),
     path("mail/<str:name>/html/", views.mail_html, name="mail-html"),
+    path("mail/<str:name>/files/<int:place>/", views.mail_file, name="mail-file"),
 ]

@@ -120,7 +120,7 @@ def name_of(one: Statement) -> str:
 @cache
 def letters() -> frozenset[int]:
     """The characters that the font has."""
-    return frozenset(_Paper("").fonts[FAMILY.lower()].cmap)
+    return frozenset(_Paper("").fonts[FAMILY.lower()].cmap)  # type: ignore[union-attr]  # a font of a file
 
 
 def readable(text: str, key: str = "") -> str:

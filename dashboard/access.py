@@ -243,6 +243,8 @@ ACCESS: dict[str, Access] = {
     "alerts:channel-undo": action(OPS),
     "alerts:deliveries": page(FIGURES),
     "alerts:preferences": form(ALL),
+    "alerts:digest": page(FIGURES),
+    "alerts:digest-html": page(FIGURES),
     "alerts:detail": page(FIGURES),
     "alerts:acknowledge": form(OPS),
     "alerts:unacknowledge": action(OPS),
@@ -261,6 +263,7 @@ ACCESS: dict[str, Access] = {
     "alerts:mailbox": page(FIGURES),
     "alerts:mail": page(FIGURES),
     "alerts:mail-html": page(FIGURES),
+    "alerts:mail-file": page(FIGURES),
     # the JSON API
     "api:openapi-json": ANYONE,
     "api:api-root": Access(),

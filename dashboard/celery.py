@@ -35,6 +35,7 @@ app.conf.beat_schedule = {
     "savings": every(600, "costs.tasks.search_savings"),
     "evaluate": every(15, "alerts.tasks.evaluate"),
     "pages": every(300, "alerts.tasks.count_pages"),
+    "reports": every(60, "alerts.tasks.write_reports"),
     "deliver": every(5, "alerts.tasks.deliver"),
     "imports": every(5, "traffic.tasks.run_imports"),
     "repricings": every(5, "traffic.tasks.run_repricings"),

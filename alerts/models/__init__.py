@@ -5,6 +5,7 @@ from __future__ import annotations
 from alerts.models.channels import Channel, ChannelKind
 from alerts.models.deliveries import Address, Delivery, DeliveryState, Held, OptOut, UsedLink
 from alerts.models.preferences import Digest, Preference
+from alerts.models.reports import Report, ReportKind
 from alerts.models.rules import Rule, Severity
 from alerts.models.states import REASONS, Alert, AlertState, Sample, Silence, Transition, cause_choices
 
@@ -21,6 +22,8 @@ __all__ = [
     "Held",
     "OptOut",
     "Preference",
+    "Report",
+    "ReportKind",
     "Rule",
     "Sample",
     "Severity",

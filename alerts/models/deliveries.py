@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from alerts.models.reports import Report
 from alerts.models.rules import Rule
 from alerts.models.states import Alert, Transition
 from alerts.querysets import DeliveryQuerySet
@@ -25,13 +26,19 @@ class Held(models.TextChoices):
 
 
 class Delivery(models.Model):
-    """One message about one transition to one recipient: the outbox, written with the transition itself.
+    """One message to one recipient, about a transition, with which it was written, or a report: the outbox.
 
     `channel` is `email`, with an address as the recipient, or the kind of a channel, with its slug.
     """
 
-    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="deliveries")
-    transition = models.ForeignKey(Transition, on_delete=models.CASCADE, related_name="deliveries")
+    # Both are NULL where it is about a report, and only there; who asks for them has looked at `report_id`.
+    alert: models.ForeignKey[Alert, Alert] = models.ForeignKey(  # type: ignore[misc]
+        Alert, null=True, on_delete=models.CASCADE, related_name="deliveries"
+    )
+    transition: models.ForeignKey[Transition, Transition] = models.ForeignKey(  # type: ignore[misc]
+        Transition, null=True, on_delete=models.CASCADE, related_name="deliveries"
+    )
+    report = models.OneToOneField(Report, null=True, on_delete=models.CASCADE, related_name="delivery")
     channel = models.CharField(max_length=20, default="email")
     recipient = models.CharField(max_length=254)
     state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING)
@@ -53,7 +60,12 @@ class Delivery(models.Model):
     class Meta:
         ordering = ["created_at"]
         constraints = [
-            models.UniqueConstraint(fields=["transition", "channel", "recipient"], name="one_message_of_a_transition")
+            models.UniqueConstraint(fields=["transition", "channel", "recipient"], name="one_message_of_a_transition"),
+            models.CheckConstraint(
+                condition=models.Q(alert__isnull=False, transition__isnull=False, report__isnull=True)
+                | models.Q(alert__isnull=True, transition__isnull=True, report__isnull=False),
+                name="delivery_about_one_thing",
+            ),
         ]
         indexes = [
             models.Index(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import time
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -27,6 +28,7 @@ class Preference(models.Model):
     quiet_until = models.TimeField(null=True, blank=True)
     digest = models.CharField(max_length=10, choices=Digest.choices, blank=True)  # up to this severity: once a day
     digest_at = models.TimeField(default=time(8))
+    reports = ArrayField(models.CharField(max_length=10), null=True, blank=True)  # NULL: those of their role
     language = models.CharField(max_length=10, default="en")
     timezone = models.CharField(max_length=60, default="UTC")  # IANA name
 

@@ -25,9 +25,10 @@ from alerts.views.channels import (
     channels,
 )
 from alerts.views.deliveries import deliveries
+from alerts.views.digests import digest, digest_html
 from alerts.views.history import history
 from alerts.views.listing import alert, alerts
-from alerts.views.mailbox import mail, mail_html, mailbox
+from alerts.views.mailbox import mail, mail_file, mail_html, mailbox
 from alerts.views.preferences import preferences
 from alerts.views.rules import rule, rule_delete, rule_new, rule_restore, rule_switch, rules
 from alerts.views.silences import lift, silences
@@ -46,9 +47,12 @@ __all__ = [
     "channel_undo",
     "channels",
     "deliveries",
+    "digest",
+    "digest_html",
     "history",
     "lift",
     "mail",
+    "mail_file",
     "mail_html",
     "mailbox",
     "note",

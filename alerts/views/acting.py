@@ -311,7 +311,7 @@ def again(request: HttpRequest, pk: int) -> HttpResponse:
         messages.warning(request, _("Nothing was changed: it was not given up."))
         return redirect("alerts:list")
     messages.success(request, _("It is sent again within seconds."))
-    return redirect("alerts:detail", pk=delivery.alert_id)
+    return redirect("alerts:deliveries") if delivery.report_id else redirect("alerts:detail", pk=delivery.alert_id)
 
 
 # A mail reader posts here by itself (RFC 8058), with neither a session nor a token of ours but the signed one.

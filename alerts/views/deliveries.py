@@ -24,7 +24,7 @@ def deliveries(request: HttpRequest) -> HttpResponse:
     rows = Delivery.objects.filter(**{k: v for k, v in (("state", asked["state"]), ("recipient", asked["to"])) if v})
     total = rows.count()
     page = rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 18 else rows
-    found = list(page.select_related("alert", "transition").order_by("-pk")[: SHOWN + 1])
+    found = list(page.select_related("alert", "transition", "report").order_by("-pk")[: SHOWN + 1])
     counts = Delivery.objects.by_state()
     context = {
         "rows": found[:SHOWN],

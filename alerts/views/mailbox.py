@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.http import content_disposition_header
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
@@ -40,7 +41,11 @@ def mailbox(request: HttpRequest) -> HttpResponse:
 @require_safe
 def mail(request: HttpRequest, name: str) -> HttpResponse:
     """One message: text part, and the HTML part in a frame."""
-    response = render(request, "alerts/mail.html", {"mail": found(name)})
+    return framing(render(request, "alerts/mail.html", {"mail": found(name)}))
+
+
+def framing(response: HttpResponse) -> HttpResponse:
+    """A page that shows a mail in a frame."""
     response["Content-Security-Policy"] = "; ".join(
         f"{directive} {' '.join(sources)}"
         for directive, sources in {**settings.SECURE_CSP, "frame-src": ["'self'"]}.items()
@@ -56,7 +61,21 @@ def mail_html(request: HttpRequest, name: str) -> HttpResponse:
     message = found(name)
     if not message.html:
         raise Http404
-    return HttpResponse(message.html, headers={"Content-Security-Policy": MAIL_POLICY})
+    return HttpResponse(message.with_pictures, headers={"Content-Security-Policy": MAIL_POLICY})
+
+
+@login_required
+@permission_required("alerts.view_alert", raise_exception=True)
+@require_safe
+def mail_file(request: HttpRequest, name: str, place: int) -> HttpResponse:
+    """A file that came with a message, to be saved and never shown here."""
+    files = found(name).files
+    if place >= len(files):
+        raise Http404
+    file = files[place]
+    answer = HttpResponse(file.content, content_type="application/octet-stream")
+    answer["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=file.name) or "attachment"
+    return answer
 
 
 def only_in_the_demo() -> None:

@@ -24,7 +24,7 @@ from providers.audit_log import log_form
 def preferences(request: HttpRequest) -> HttpResponse:
     """One's own wishes; what waits already follows them as well."""
     person = cast(AbstractUser, request.user)
-    found = Preference.objects.filter(person=person.pk).first() or Preference(person_id=person.pk)
+    found = Preference.objects.filter(person=person.pk).first() or Preference(person=person)  # type: ignore[misc]  # the user model is a setting
     form = PreferenceForm(request.POST if request.method == "POST" else None, instance=found)
     if request.method == "POST" and form.is_valid():
         wishes = form.save()

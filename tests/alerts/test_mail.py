@@ -93,7 +93,7 @@ def test_names_are_text_in_every_part(opened: Delivery) -> None:
 
 
 def test_every_address_is_absolute_and_of_this_alert_alone(opened: Delivery, settings: Any) -> None:
-    Alert.objects.exclude(pk=opened.alert_id).delete()
+    Alert.objects.exclude(pk=opened.alert.pk).delete()
     message = parsed(opened)
     tags = Tags()
     tags.feed(part(message, "html"))

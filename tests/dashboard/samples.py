@@ -228,7 +228,10 @@ def of_alerts(mail_folder: Path) -> dict[str, dict[str, Any]]:
     found["alerts:unsubscribe"] = {"token": links.sign("unsubscribe", rule.pk, "a@example.com")}
     found |= {f"api:post_{name}": {"alert_id": alert.pk} for name in ("acknowledge", "assign", "note", "snooze")}
     found["api:post_silence_end"] = {"silence_id": silence.pk}
-    return found | {f"alerts:{name}": {"name": a_mail(mail_folder)} for name in ("mail", "mail-html")}
+    found |= {f"alerts:{name}": {"kind": "daily"} for name in ("digest", "digest-html")}
+    mail = a_mail(mail_folder)
+    found |= {f"alerts:{name}": {"name": mail} for name in ("mail", "mail-html")}
+    return found | {"alerts:mail-file": {"name": mail, "place": 0}}
 
 
 def a_mail(data: Path) -> str:
@@ -237,6 +240,7 @@ def a_mail(data: Path) -> str:
     message["Subject"], message["From"], message["To"] = "75 % of budget", "b@example.com", "a@example.com"
     message.set_content("75 % of budget")
     message.add_alternative("<p>75 % of budget</p>", subtype="html")
+    message.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="statement.pdf")
     new = data / "mail" / "new"
     new.mkdir(parents=True, exist_ok=True)
     (new / "1700000000.sample").write_bytes(message.as_bytes())
