@@ -22,7 +22,7 @@ from psycopg import errors
 from providers.partitions import existing_days, make_partitions
 from providers.pricing import Book, Costed
 from traffic.ingest import sql
-from traffic.ingest.store import ATTEMPTS
+from traffic.ingest.store import ATTEMPTS, array
 from traffic.models import Repricing, SealedDay
 
 BATCH = 5_000
@@ -225,7 +225,7 @@ class Run:
 
     def lock(self, day: date, changes: Changes) -> Changes:
         """Lock what changes; where ingest was there meanwhile the rows are looked at again."""
-        given = {"day": day, "ids": [row.id for row, _ in changes]}
+        given = {"day": day, "ids": array(row.id.hex for row, _ in changes)}
         locked = self.conn.execute(LOCK, given).fetchall()
         if locked == [(row.id, row.tokens is None) for row, _ in changes]:
             return changes
@@ -250,7 +250,9 @@ class Run:
             self.conn.cursor().executemany(ADD_UP, rows)
 
     def read(self, statement: str, given: dict[str, Any]) -> list[Stored]:
-        return [Stored.of_row(row) for row in self.conn.execute(statement, given).fetchall()]
+        # In binary, for Django's connections read each time that comes as text with a regular expression.
+        with psycopg.Cursor(self.conn) as cursor:
+            return [Stored.of_row(row) for row in cursor.execute(statement, given, binary=True).fetchall()]
 
 
 def merge(told: dict[tuple[date, str, str], Difference], one: Difference) -> None:
@@ -283,11 +285,11 @@ def write(conn: psycopg.Connection, statement: str, day: date, repricing: int, c
     given = {
         "day": day,
         "repricing": repricing,
-        "ids": [row.id for row, _ in changes],
-        "costs": [costed.cost for _, costed in changes],
-        "reasons": [costed.reason for _, costed in changes],
-        "prices": [costed.price_id for _, costed in changes],
-        "discounts": [costed.discount_id for _, costed in changes],
+        "ids": array(row.id.hex for row, _ in changes),
+        "costs": array(costed.cost for _, costed in changes),
+        "reasons": array(costed.reason for _, costed in changes),
+        "prices": array(costed.price_id for _, costed in changes),
+        "discounts": array(costed.discount_id for _, costed in changes),
     }
     (written,) = conn.execute(statement, given).fetchone() or (0,)
     assert written == len(changes), "the rows are locked"
@@ -304,24 +306,30 @@ def take_back(
     What costs something else by now, because usage came or another repricing followed, stays. Raises Stopped.
     """
     for day in sorted(existing_days(conn, MEMORY)):
-        if repricing.since <= day < repricing.until:
-            while repeated(lambda day=day: restore_some(conn, repricing, day, batch)):  # type: ignore[misc]
-                if late():
-                    return True
+        if not repricing.since <= day < repricing.until:
+            continue
+        after: uuid.UUID | None = START
+        while after is not None:
+            after = repeated(lambda day=day, after=after: restore_some(conn, repricing, day, after, batch))  # type: ignore[misc]
+            if after is not None and late():
+                return True
     return False
 
 
-def restore_some(conn: psycopg.Connection, repricing: Repricing, day: date, limit: int) -> bool:
-    """One batch, with its rollups, in one transaction; whether there was any."""
+def restore_some(
+    conn: psycopg.Connection, repricing: Repricing, day: date, after: uuid.UUID, limit: int
+) -> uuid.UUID | None:
+    """The batch after an id, with its rollups, in one transaction; the last of it, None if there was none."""
     with conn.transaction():
         conn.execute("SET LOCAL enable_seqscan = off")  # as above
-        found = conn.execute(sql.FORGET, {"day": day, "repricing": repricing.pk, "limit": limit}).fetchall()
+        given: dict[str, Any] = {"day": day, "repricing": repricing.pk, "after": after, "limit": limit}
+        found = conn.execute(sql.FORGET, given).fetchall()
         back = [row for row in found if row[5] is not None]
         given = {
             "day": day,
-            "ids": [row[0] for row in back],
+            "ids": array(row[0].hex for row in back),
             **{
-                name: [row[at] for row in back]
+                name: array(row[at] for row in back)
                 for at, name in enumerate(("costs", "reasons", "prices", "discounts"), 1)
             },
         }
@@ -331,4 +339,4 @@ def restore_some(conn: psycopg.Connection, repricing: Repricing, day: date, limi
         given = {"pk": repricing.pk, "until": timezone.now() + CLAIM, **counted}
         if conn.execute(RESTORED, given).rowcount != 1:
             raise Stopped
-    return bool(found)
+    return found[-1][0] if found else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 # The first process that needs it makes it; it stays for good, or the same call would get another id.
@@ -272,8 +273,39 @@ ON CONFLICT (key_id, day) DO UPDATE
 SET requests = u.requests + excluded.requests, tokens = u.tokens + excluded.tokens, cost = u.cost + excluded.cost
 """
 
-# Stored rows that get another cost; the caller has locked them. Latencies do not change, so their buckets stay alone.
-# What each cost before and after is kept under the repricing, so that it can be taken back to the cent.
+# Stored rows that get another cost; the caller has locked them. Only sums that depend on it change: the rows that hold
+# the others are there. What each cost before and after is kept under the repricing, so that it can be taken back.
+COST_SUMS = ("unpriced", "cost", "told", "told_otherwise", "told_cost", "told_ours")
+
+
+def _cost_change(name: str) -> str:
+    """New minus old of a sum over `written`."""
+    new, old = (re.sub(r"\b(cost|cost_reason)\b", rf"{side}_\1", SUMS[name]) for side in ("new", "old"))
+    return f"({new}) - ({old})"
+
+
+def _cost_rollups() -> str:
+    zero = [f"coalesce({name}, 0) AS {name}" if name.endswith("_id") else name for name in KEY]
+    sums = [f"sum({_cost_change(name)}) AS {name}" for name in COST_SUMS]
+    places = ", ".join(str(place) for place in range(1, len(KEY) + 2))
+    hours = ", ".join([f"{PERIODS['hour']} AS hour", *zero, *sums])
+    return f"""
+hours AS MATERIALIZED (SELECT {hours} FROM written GROUP BY {places} ORDER BY {places}),
+usage_hour AS ({_add_costs("hour", "SELECT * FROM hours")}),
+usage_day AS ({_add_costs("day", _days_of("hours", KEY, COST_SUMS))})"""
+
+
+def _add_costs(period: str, source: str) -> str:
+    """As `_add_usage`, for what depends on costs alone."""
+    others = [name for name in SUMS if name not in COST_SUMS]
+    key = ", ".join((period, *KEY))
+    added = ", ".join(f"{name} = u.{name} + excluded.{name}" for name in COST_SUMS)
+    return (
+        f"INSERT INTO traffic_usage_{period} AS u ({', '.join((period, *KEY, *COST_SUMS, *others))})"
+        f" SELECT d.*, {', '.join('0' for _ in others)} FROM ({source}) AS d ON CONFLICT ({key}) DO UPDATE SET {added}"
+    )
+
+
 _GIVEN = """
 WITH given AS (
     SELECT * FROM unnest(%(ids)s::uuid[], %(costs)s::numeric[], %(reasons)s::text[], %(prices)s::bigint[],
@@ -283,14 +315,10 @@ _GIVE = f"""
 written AS (
     UPDATE traffic_request AS r SET {", ".join(f"{name} = given.{name}" for name in COSTED)}
     FROM given WHERE r.day = %(day)s AND r.id = given.id AND r.cost_reason IS DISTINCT FROM 'leased'
-    RETURNING r.id, {", ".join(f"old.{name} AS old_{name}, new.{name} AS new_{name}" for name in (*_READ, *COSTED[2:]))}
+    RETURNING r.id, r.started_at, r.reported_cost, {", ".join(f"r.{name}" for name in KEY)},
+        {", ".join(f"old.{name} AS old_{name}, new.{name} AS new_{name}" for name in COSTED)}
 ),
-delta AS MATERIALIZED (
-    SELECT 1 AS sign, {", ".join(f"new_{name} AS {name}" for name in _READ)} FROM written
-    UNION ALL
-    SELECT -1, {", ".join(f"old_{name}" for name in _READ)} FROM written
-),
-{_usage_rollups()}"""
+{_cost_rollups()}"""
 _PAIR = ", ".join(f"{side}_{name}" for name in COSTED for side in ("old", "new"))
 REPRICE = f"""{_GIVEN}{_GIVE},
 kept AS (
@@ -301,14 +329,14 @@ SELECT count(*) FROM written
 """
 
 # The next rows that a repricing changed, taken out of its memory; those that still cost what it gave them are locked.
+# It goes on after the last one: from the start, it would step over all that it has deleted for every batch. And by the
+# range alone, for a fresh partition has no statistics to plan a join by.
+_KEPT = "FROM traffic_repriced WHERE day = %(day)s AND repricing_id = %(repricing)s AND id > %(after)s"
 FORGET = f"""
-WITH next AS (
-    SELECT id FROM traffic_repriced
-    WHERE day = %(day)s AND repricing_id = %(repricing)s ORDER BY id LIMIT %(limit)s FOR UPDATE
-),
-gone AS (
-    DELETE FROM traffic_repriced AS k USING next
-    WHERE k.day = %(day)s AND k.repricing_id = %(repricing)s AND k.id = next.id RETURNING k.*
+WITH gone AS (
+    DELETE {_KEPT} AND id <= coalesce(
+        (SELECT id {_KEPT} ORDER BY id OFFSET %(limit)s::bigint - 1 LIMIT 1), 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+    ) RETURNING *
 )
 SELECT gone.id, {", ".join(f"gone.old_{name}" for name in COSTED)}, r.provider
 FROM (SELECT * FROM gone ORDER BY id) AS gone LEFT JOIN LATERAL (

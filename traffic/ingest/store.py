@@ -429,7 +429,13 @@ def write_links(conn: psycopg.Connection, staged: Sequence[Staged]) -> None:
     links = [link for item in staged for link in item.links]
     if links:
         days, children, parents = zip(*links, strict=True)
-        conn.execute(sql.LINK, {"days": list(days), "children": list(children), "parents": list(parents)})
+        of_ids = (array(one.hex for one in ids) for ids in (children, parents))
+        conn.execute(sql.LINK, dict(zip(("days", "children", "parents"), (array(days), *of_ids), strict=True)))
+
+
+def array(values: Iterable[object]) -> str:
+    """An array as Postgres reads it, of values without anything to quote; several times faster than one by one."""
+    return f"{{{','.join(['NULL' if value is None else str(value) for value in values])}}}"
 
 
 def join(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
@@ -437,11 +443,11 @@ def join(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
 
     After the commit: of two writers that hold a half each, the one that comes later sees both.
     """
-    ids = [item.id for item in staged if item.row.source == "otlp"]
+    ids = [item.id.hex for item in staged if item.row.source == "otlp"]
     if not ids:
         return 0
-    ids += [child for item in staged for _day, child, _parent in item.links if child != item.id]
-    given = {**bounds(staged), "ids": ids}
+    ids += [child.hex for item in staged for _day, child, _parent in item.links if child != item.id]
+    given = {**bounds(staged), "ids": array(ids)}
     if not conn.execute(sql.LINKED, given).fetchone():
         return 0
     for _ in range(ATTEMPTS):
