@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django import forms
+from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
 from costs.models import BurdenLimit, Choice, Effort, Justification
@@ -107,8 +108,23 @@ class SizingForm(forms.Form):
     precision = forms.ChoiceField(label=_("Precision"), choices=PRECISIONS, required=False)
     context = forms.IntegerField(label=_("Context, tokens"), min_value=128, max_value=1_000_000, required=False)
     concurrent = forms.IntegerField(label=_("At once"), min_value=1, max_value=512, required=False)
+    checkpoint = forms.CharField(
+        label=_("Your own checkpoint (optional)"),
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": "org/model-of-that-shape", "spellcheck": "false"}),
+        validators=[
+            RegexValidator(r"^(?!-)[^\x00-\x1f\x7f]+$", _("A repository or a path, which does not begin with a dash."))
+        ],
+    )
 
-    DEFAULTS: dict[str, Any] = {"model": "mistral-7b", "precision": "fp16", "context": 4096, "concurrent": 8}
+    DEFAULTS: dict[str, Any] = {
+        "model": "mistral-7b",
+        "precision": "fp16",
+        "context": 4096,
+        "concurrent": 8,
+        "checkpoint": "",
+    }
 
     def __init__(self, data: Any, sheet: Sheet) -> None:
         super().__init__({**self.DEFAULTS, **{name: value for name, value in data.items() if value}})

@@ -6,107 +6,34 @@ The research's own commands have aged: the apt-key repository of nvidia-docker i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+import shlex
 from datetime import date
 
 from django.utils.translation import gettext as _
 
-CHECKED = date(2026, 11, 24)  # when the commands were last held against the projects' own documentation
-KEY = "$LLM_KEY"
+from costs.recipe_vendors import vendor_recipes
+from costs.recipe_words import (
+    EIGHT_BITS,
+    FOUR_BITS,
+    GGUF,
+    KEY,
+    OLLAMA,
+    Asked,
+    Recipe,
+    by_option,
+    lines,
+    vllm_arguments,
+    vllm_model,
+)
 
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """Where a model of the research is found: its weights, a 4-bit AWQ of them, GGUF files, Ollama's name."""
-
-    plain: str
-    awq: str
-    gguf: str
-    ollama: str
-    gated: bool = False
-
-
-WEIGHTS: dict[str, Weights] = {
-    "mistral-7b": Weights(
-        "mistralai/Mistral-7B-Instruct-v0.3",
-        "solidrust/Mistral-7B-Instruct-v0.3-AWQ",
-        "bartowski/Mistral-7B-Instruct-v0.3-GGUF",
-        "mistral:7b-instruct-v0.3",
-    ),
-    "llama-7b": Weights(
-        "meta-llama/Llama-2-7b-chat-hf", "TheBloke/Llama-2-7B-Chat-AWQ", "TheBloke/Llama-2-7B-Chat-GGUF",
-        "llama2:7b-chat", gated=True,
-    ),
-    "llama-13b": Weights(
-        "meta-llama/Llama-2-13b-chat-hf", "TheBloke/Llama-2-13B-chat-AWQ", "TheBloke/Llama-2-13B-chat-GGUF",
-        "llama2:13b-chat", gated=True,
-    ),
-    "llama-70b": Weights(
-        "meta-llama/Llama-2-70b-chat-hf", "TheBloke/Llama-2-70B-Chat-AWQ", "TheBloke/Llama-2-70B-Chat-GGUF",
-        "llama2:70b-chat", gated=True,
-    ),
-}  # fmt: skip
-# What each precision of the sizing is called by the engines: llama.cpp's file, and what vLLM is to do.
-GGUF = {"fp16": "Q8_0", "int8": "Q8_0", "q8_0": "Q8_0", "int4": "Q4_K_M", "awq": "Q4_K_M", "q4_k_m": "Q4_K_M",
-        "int3": "Q3_K_M", "q3_k_m": "Q3_K_M"}  # fmt: skip
-OLLAMA = {name: f"q{kind[1]}{kind[2:]}" for name, kind in GGUF.items()} | {
-    "fp16": "fp16",
-    "int8": "q8_0",
-    "q8_0": "q8_0",
-}
-FOUR_BITS = ("int4", "awq", "q4_k_m", "int3", "q3_k_m")
-EIGHT_BITS = ("int8", "q8_0")
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is to be served."""
-
-    model: str
-    precision: str
-    context_tokens: int
-    concurrent: int
-    gpus: int = 1
-
-    @property
-    def weights(self) -> Weights:
-        return WEIGHTS[self.model]
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    slug: str
-    title: str
-    purpose: str
-    command: str
-    traps: tuple[str, ...]
+CHECKED = date(2026, 11, 27)  # when the commands were last held against the projects' own documentation
 
 
 def recipes(asked: Asked) -> list[Recipe]:
     """Every set-up for what is asked, the host's preparation first. Raises KeyError for a model without weights."""
     return [_toolkit(), _vllm(asked), _vllm_compose(asked), _tgi(asked), _llamacpp(asked), _ollama(asked),
-            _runpod(asked), _gcloud(asked)]  # fmt: skip
-
-
-def _lines(*parts: str) -> str:
-    """One command over several lines."""
-    return " \\\n  ".join(part for part in parts if part)
-
-
-def _vllm_arguments(asked: Asked) -> Iterator[str]:
-    yield f"--model {_vllm_model(asked)}"
-    yield f"--served-model-name {asked.model}"
-    yield f"--max-model-len {asked.context_tokens}"
-    yield f"--max-num-seqs {asked.concurrent}"
-    if asked.precision in EIGHT_BITS:
-        yield "--quantization fp8"
-    if asked.gpus > 1:
-        yield f"--tensor-parallel-size {asked.gpus}"
-
-
-def _vllm_model(asked: Asked) -> str:
-    return asked.weights.awq if asked.precision in FOUR_BITS else asked.weights.plain
+            *vendor_recipes(asked)]  # fmt: skip
 
 
 def _gated(asked: Asked) -> tuple[str, ...]:
@@ -143,8 +70,8 @@ def _toolkit() -> Recipe:
 
 
 def _vllm(asked: Asked) -> Recipe:
-    first, *others = _vllm_arguments(asked)
-    command = _lines(
+    first, *others = by_option(vllm_arguments(asked))
+    command = lines(
         "docker run -d --name vllm --restart unless-stopped --gpus all --ipc=host -p 8000:8000",
         "-v hf-cache:/root/.cache/huggingface -e HF_TOKEN",
         f"vllm/vllm-openai:latest {first}",
@@ -167,14 +94,16 @@ def _vllm(asked: Asked) -> Recipe:
 
 
 def _vllm_compose(asked: Asked) -> Recipe:
-    arguments = [*_vllm_arguments(asked), "--api-key ${LLM_KEY}"]
+    # A list in JSON is a list in YAML; a dollar is doubled, or Compose would put a variable there.
+    words = [json.dumps(word).replace("$", "$$") for word in vllm_arguments(asked)]
     command = "\n".join(
         (
             "services:",
             "  vllm:",
             "    image: vllm/vllm-openai:latest",
-            "    command: >-",
-            *(f"      {argument}" for argument in arguments),
+            "    command:",
+            *(f"      - {word}" for word in words),
+            '      - "--api-key=${LLM_KEY}"',
             "    ipc: host",
             '    ports: ["8000:8000"]',
             "    environment: [HF_TOKEN]",
@@ -203,10 +132,11 @@ def _vllm_compose(asked: Asked) -> Recipe:
 def _tgi(asked: Asked) -> Recipe:
     quantize = "--quantize awq" if asked.precision in FOUR_BITS else ""
     quantize = "--quantize fp8" if asked.precision in EIGHT_BITS else quantize
-    command = _lines(
+    command = lines(
         "docker run -d --name tgi --gpus all --shm-size 1g -p 8080:80 -v tgi-data:/data -e HF_TOKEN",
-        f"ghcr.io/huggingface/text-generation-inference:3.3.5 --model-id {_vllm_model(asked)}",
-        f"--max-total-tokens {asked.context_tokens} --max-concurrent-requests {asked.concurrent}",
+        f"ghcr.io/huggingface/text-generation-inference:3.3.5 --model-id {shlex.quote(vllm_model(asked))}",
+        f"--max-input-tokens {asked.context_tokens * 3 // 4} --max-total-tokens {asked.context_tokens}",
+        f"--max-concurrent-requests {asked.concurrent}",
         quantize,
         f"--num-shard {asked.gpus}" if asked.gpus > 1 else "",
         f'--api-key "{KEY}"',
@@ -218,6 +148,7 @@ def _tgi(asked: Asked) -> Recipe:
         command,
         (
             _("TGI is in maintenance mode since the end of 2025; its makers point to vLLM, SGLang and llama.cpp."),
+            _("--max-input-tokens must stay below --max-total-tokens; here a prompt may take three quarters."),
             _("With two GPUs the shared memory of a container (64 MB) is too small: --shm-size, or it hangs."),
             *_gated(asked),
         ),
@@ -226,7 +157,8 @@ def _tgi(asked: Asked) -> Recipe:
 
 def _llamacpp(asked: Asked) -> Recipe:
     context = asked.context_tokens * asked.concurrent
-    serve = _lines(
+    own = (_("These are the catalogue’s weights: a checkpoint of your own must be converted to GGUF first."),)
+    serve = lines(
         f"./build/bin/llama-server -hf {asked.weights.gguf}:{GGUF[asked.precision]} --alias {asked.model}",
         f"-ngl 99 -c {context} --parallel {asked.concurrent}",
         f'--host 0.0.0.0 --port 8080 --metrics --api-key "{KEY}"',
@@ -248,6 +180,7 @@ def _llamacpp(asked: Asked) -> Recipe:
         _("local development, edge, a GPU that holds only a part"),
         command,
         (
+            *(own if asked.checkpoint else ()),
             *half,
             _("`make` and `./main` are gone: it is built by cmake, and the server is llama-server."),
             _("-c is the context of all slots together: %(context)s here is %(slots)s times %(each)s.")
@@ -279,59 +212,5 @@ def _ollama(asked: Asked) -> Recipe:
             _("Below 24 GB of GPU memory the context is 4,096 tokens unless set; a longer prompt is cut silently."),
             _("It has no key and no metrics: keep it on loopback, behind the gateway."),
             _("A model leaves the memory after five idle minutes unless OLLAMA_KEEP_ALIVE says otherwise."),
-        ),
-    )
-
-
-def _runpod(asked: Asked) -> Recipe:
-    arguments = " ".join([*_vllm_arguments(asked), f"--api-key {KEY}"])
-    command = "\n".join(
-        (
-            _lines(
-                f"runpodctl pod create --name {asked.model} --image vllm/vllm-openai:latest",
-                f'--gpu-id "NVIDIA GeForce RTX 4090" --gpu-count {asked.gpus} --cloud-type SECURE',
-                "--container-disk-in-gb 30 --volume-in-gb 50 --volume-mount-path /root/.cache/huggingface",
-                f'--ports "8000/http" --docker-args "{arguments}"',
-            ),
-            "# then https://POD-8000.proxy.runpod.net/v1",
-        )
-    )
-    return Recipe(
-        "runpod-vllm",
-        _("RunPod"),
-        _("a pod with vLLM, 50 GB kept for the weights"),
-        command,
-        (
-            _("A stopped pod still pays for its volume, and twice the price of a running one’s; delete what is over."),
-            _("The proxy cuts a request after 100 seconds without a byte: stream."),
-            _("The REST API v1 is being switched off on 1 December 2026; write programs against v2."),
-        ),
-    )
-
-
-def _gcloud(asked: Asked) -> Recipe:
-    command = "\n".join(
-        (
-            "gcloud compute accelerator-types list --filter=name:nvidia-tesla-t4   # zones that have one",
-            _lines(
-                f"gcloud compute instances create {asked.model} --zone=us-central1-a",
-                "--machine-type=n1-standard-4 --accelerator=type=nvidia-tesla-t4,count=1",
-                "--maintenance-policy=TERMINATE --restart-on-failure",
-                "--image-family=ubuntu-2404-lts-amd64 --image-project=ubuntu-os-cloud",
-                "--boot-disk-size=100GB --boot-disk-type=pd-ssd",
-            ),
-            "# L4: --machine-type=g2-standard-8 and no --accelerator; spot: --provisioning-model=SPOT "
-            "--instance-termination-action=STOP",
-        )
-    )
-    return Recipe(
-        "gcloud",
-        _("Google Cloud"),
-        _("a VM with a T4"),
-        command,
-        (
-            _("A GPU cannot be added to a running VM by command: create the VM with it, and with TERMINATE."),
-            _("New projects have a GPU quota of 0 (GPUS_ALL_REGIONS): ask for it first."),
-            _("A T4 knows neither bfloat16 nor fp8: vLLM needs --dtype half there. The VM is billed beside the GPU."),
         ),
     )

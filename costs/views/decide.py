@@ -19,12 +19,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from costs import breakeven_page, decisions, golive, recipes, sheets, sizing
+from costs import breakeven_page, decisions, golive, recipes, sheets, sizing, sizing_offers
 from costs.burden import WINDOW
 from costs.evidence import Report, gather
 from costs.forms_decide import PRECISIONS, EffortForm, LimitsForm, ReasonForm, SignForm, SizingForm, SwitchForm
 from costs.intervals import Interval, wilson
 from costs.models import Decision, Effort, Justification, NoGo
+from costs.recipe_words import Asked
 from costs.sheets import Sheet
 from costs.views.scenarios import Kinds, offered
 from providers import uptime_page
@@ -34,6 +35,7 @@ from traffic.models import Task
 
 STRIP_DAYS = 30
 SHOWN = 8  # past decisions
+OFFERS_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,12 @@ def size(request: HttpRequest) -> HttpResponse:
     )
     need = sizing.memory(model, asked["precision"], context_tokens=asked["context"], concurrency=asked["concurrent"])
     gpus = min((fit.count for fit in fits), default=1)
-    wanted = recipes.Asked(model.slug, asked["precision"], asked["context"], asked["concurrent"], gpus)
+    offers = sizing_offers.rentable(
+        model, asked["precision"], need, context_tokens=asked["context"], now=timezone.now()
+    )
+    wanted = Asked(
+        model.slug, asked["precision"], asked["context"], asked["concurrent"], gpus, asked["checkpoint"], need
+    )
     context = {
         "form": form,
         "asked": asked,
@@ -237,6 +244,9 @@ def size(request: HttpRequest) -> HttpResponse:
         "need": need,
         "fits": [_fit(fit, today) for fit in fits],
         "cheapest": fits[0] if fits else None,
+        "offers": offers[:OFFERS_SHOWN],
+        "more_offers": len(offers) - OFFERS_SHOWN,
+        "now": sizing_offers.first(offers),
         "matrix": matrix(sheet),
         "quantisations": sheet.quantisations,
         "purposes": sheet.engine_purposes,

@@ -15,6 +15,7 @@ from django.utils import timezone
 from costs import decisions, evidence, recipes, sizing
 from costs.evidence import Rated, quality_gap, quantile_interval, timing
 from costs.models import Justification, NoGo
+from costs.recipe_words import Asked
 from costs.sheets import load
 from costs.views.decide import matrix
 from providers.models import CheckHour, Deployment
@@ -239,6 +240,7 @@ def test_sizing_tells_the_memory_and_the_gpus_that_hold_it(db: Any) -> None:
     assert "Mistral 7B in 16-bit needs <b>19.7 GB</b> for 8 requests of 4,096 tokens at once" in page
     assert "RunPod RTX 4090" in page
     assert '<td class="n">292.00</td>' in page  # today's offer for 730 h
+    assert "Who has one now" in page
     assert "one stream: at least that" in page
 
 
@@ -268,9 +270,10 @@ def test_our_memories_are_within_two_gb_of_the_notes() -> None:
 @pytest.mark.parametrize("precision", sizing.BITS)
 @pytest.mark.parametrize("model", [model.slug for model in load().models])
 def test_every_model_and_precision_has_its_recipes_without_what_is_stale(model: str, precision: str) -> None:
-    found = recipes.recipes(recipes.Asked(model, precision, 4096, 8, gpus=2))
+    found = recipes.recipes(Asked(model, precision, 4096, 8, gpus=2))
     assert [recipe.slug for recipe in found] == [
-        "container-toolkit", "vllm", "vllm-compose", "tgi", "llama-cpp", "ollama", "runpod-vllm", "gcloud",
+        "container-toolkit", "vllm", "vllm-compose", "tgi", "llama-cpp", "ollama", "runpod-vllm", "vast-vllm",
+        "gcloud",
     ]  # fmt: skip
     commands = "\n".join(recipe.command for recipe in found)
     for stale in ("apt-key add", "nvidia-docker", "make ", "./main", "--quantization awq", "nvidia-driver-535"):
@@ -281,7 +284,7 @@ def test_every_model_and_precision_has_its_recipes_without_what_is_stale(model: 
 
 
 def test_an_awq_precision_takes_an_awq_checkpoint() -> None:
-    command = {r.slug: r.command for r in recipes.recipes(recipes.Asked("mistral-7b", "awq", 4096, 8))}
+    command = {r.slug: r.command for r in recipes.recipes(Asked("mistral-7b", "awq", 4096, 8))}
     assert "Mistral-7B-Instruct-v0.3-AWQ" in command["vllm"]
     assert "--quantize awq" in command["tgi"]
     assert "-c 32768 --parallel 8" in command["llama-cpp"]
