@@ -150,6 +150,8 @@ ACCESS: dict[str, Access] = {
     "traffic:prices": page(FIGURES),
     "traffic:price-add": form(OPS),
     "traffic:price-undo": action(OPS),
+    "traffic:unit-prices": form(OPS, readers=FIGURES),
+    "traffic:unit-price-undo": action(OPS),
     "traffic:discounts": form(OPS, readers=FIGURES),
     "traffic:discount-do": action(OPS),
     "traffic:repricings": form(OPS, readers=FIGURES),

@@ -45,6 +45,7 @@ app.conf.beat_schedule = {
     "retention": every(3600, "traffic.tasks.apply_retention"),
     "checks": every(3600, "providers.tasks.keep_checks"),
     "engine-series": every(3600, "providers.tasks.prune_engine_series"),
+    "book": every(3600, "providers.tasks.feed_book"),
     "deleted": every(3600, "providers.tasks.forget_deleted"),
 }
 

@@ -6,13 +6,15 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from providers.models import TokenPrice
-from providers.pricebook import ListPrice, list_prices
+from providers.models import TokenPrice, UnitPrice
+from providers.pricebook import ListPrice, ListUnit, list_prices, unit_prices
 
 
 def ensure_defaults() -> None:
     """Bring the price book up to date; run at every start, and changes nothing when nothing is new."""
-    add_prices(list_prices(), timezone.now())
+    now = timezone.now()
+    add_prices(list_prices(), now)
+    add_unit_prices(unit_prices(), now)
 
 
 def add_prices(prices: list[ListPrice], now: datetime) -> int:
@@ -47,3 +49,18 @@ def row_of(price: ListPrice, starts_at: datetime, now: datetime) -> TokenPrice:
         seen_at=now,
         **price.columns(),
     )
+
+
+def add_unit_prices(prices: list[ListUnit], now: datetime) -> int:
+    """The same for units: a known one that changed is new from now on, and what a person entered is left alone."""
+    stored: dict[tuple[str, str, str, str], UnitPrice] = {}
+    for row in UnitPrice.objects.order_by("starts_at"):
+        stored[row.kind, row.provider, row.name, row.variant] = row
+    rows = []
+    for price in prices:
+        known = stored.get((price.kind, price.provider, price.name, price.variant))
+        changed = known is not None and known.entered_by_id is None and known.amount != price.amount
+        if known is None or changed:
+            facts = vars(price) | ({"starts_at": now} if changed else {})
+            rows.append(UnitPrice(seen_at=now, **facts))
+    return len(UnitPrice.objects.bulk_create(rows, ignore_conflicts=True))

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+UNIT_PRICES = Path(__file__).parent / "data" / "unit-prices.json"
 CORRECTIONS = Path(__file__).parent / "data" / "price-corrections.json"
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)  # prices without a start hold from before anything that we can see
 # Our slugs where they differ from the library's.
@@ -114,3 +115,68 @@ def correct(prices: list[ListPrice]) -> list[ListPrice]:
             price = replace(price, starts_at=datetime.fromisoformat(one["until"]))
         result.append(price)
     return result
+
+
+@dataclass(frozen=True)
+class ListUnit:
+    """One version of a unit's price, as `UnitPrice` stores it."""
+
+    provider: str
+    kind: str
+    name: str
+    variant: str
+    starts_at: datetime
+    amount: Decimal
+    source: str
+
+
+# How the library says in which tier a request is served, as `traffic.ingest.tiers` names it.
+TIERS = {"service_tier": "", "speed": "speed:"}
+
+
+def unit_prices() -> list[ListUnit]:
+    """Prices of tools from vendors' pages, and the factor of each tier that the library knows of a model."""
+    written = [
+        ListUnit(
+            one["provider"], one["kind"], one.get("name", ""), one.get("variant", ""),
+            datetime.fromisoformat(f"{one['starts_on']}T00:00:00+00:00"), Decimal(one["amount"]), one["source"],
+        )
+        for one in json.loads(UNIT_PRICES.read_text())
+    ]  # fmt: skip
+    return [*written, *tier_factors()]
+
+
+def tier_factors() -> list[ListUnit]:
+    """A tier whose rates are not one multiple of the standard ones is left out: its requests stay unpriced."""
+    from genai_prices import data_snapshot
+
+    source = f"genai-prices {version('genai-prices')}"
+    found: dict[tuple[str, str, str], ListUnit] = {}
+    for provider in data_snapshot.get_snapshot().providers:
+        slug = SLUGS.get(provider.id, provider.id)
+        for model in provider.models:
+            for variant in getattr(model, "price_variants", None) or ():
+                tier = tier_name(variant.when)
+                factor = factor_of(model, variant.prices) if tier else None
+                # The tier was there before the library learned of it; what it cost then is taken to be the same.
+                if tier and factor is not None:
+                    found[slug, tier, model.id] = ListUnit(slug, "tier", tier, model.id, BEGINNING, factor, source)
+    return list(found.values())
+
+
+def tier_name(when: dict[str, str]) -> str:
+    """Empty for the standard tier, and for what is no tier or more than one thing at once."""
+    (name, value), *more = when.items()
+    return "" if more or name not in TIERS or value in ("default", "standard") else f"{TIERS[name]}{value}"
+
+
+def factor_of(model: Any, prices: Any) -> Decimal | None:
+    """By what all the rates that a tier states are multiplied; None where they differ or cannot be compared."""
+    standard = model.prices[-1].prices if isinstance(model.prices, list) else model.prices
+    ratios = set()
+    for name in LIBRARY_FIELDS:
+        rate, listed = (getattr(of, name, None) for of in (prices, standard))
+        rate, listed = (getattr(one, "base", one) for one in (rate, listed))
+        if rate is not None and listed:
+            ratios.add((rate / listed).quantize(Decimal("0.0001")))
+    return ratios.pop() if len(ratios) == 1 else None

@@ -67,13 +67,24 @@ UNKNOWN_USAGE = Costed(None, "unknown_usage", None)
 LEASED = Costed(None, "leased", None)
 
 
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """By what a tier or region multiplies every rate of a model; `model` empty: of all without one of their own."""
+
+    model: str
+    starts_at: datetime
+    factor: Decimal
+
+
 @dataclass
 class Book:
-    """Prices by (provider, model), newest first, and discounts by provider, those of one model first."""
+    """Prices by (provider, model), newest first, discounts by provider, and factors by (provider, tier), of both those
+    of one model first."""
 
     prices: dict[tuple[str, str], list[Price]]
     rebates: dict[str, list[Rebate]] = field(default_factory=dict)
     aliases: dict[tuple[str, str], list[Price] | None] = field(default_factory=dict)
+    factors: dict[tuple[str, str], list[Factor]] = field(default_factory=dict)
     stamp: tuple[int, ...] = ()  # of the tables it was read from
 
     @classmethod
@@ -86,7 +97,10 @@ class Book:
         rebates: dict[str, list[Rebate]] = {}
         for row in conn.execute(REBATES).fetchall():
             rebates.setdefault(row[0], []).append(rebate_of_row(row[1:]))
-        return cls(prices, rebates, stamp=stamp)
+        factors: dict[tuple[str, str], list[Factor]] = {}
+        for provider, tier, model, starts_at, factor in conn.execute(FACTORS).fetchall():
+            factors.setdefault((provider, tier), []).append(Factor(model, starts_at, factor))
+        return cls(prices, rebates, factors=factors, stamp=stamp)
 
     def versions(self, provider: str, model: str) -> list[Price] | None:
         """All prices of a model, newest first, found by its name or by the name without date and vendor."""
@@ -112,8 +126,32 @@ class Book:
         day, names = when.astimezone(UTC).date(), ("", model, plain_name(model))
         return next((one for one in standing if one.model in names and one.holds_on(day)), None)
 
-    def cost(self, *, provider: str, model: str, when: datetime, tokens: tuple[int, ...] | None, batch: bool) -> Costed:
-        """What one request costs; `tokens` are its five classes, None where the answer did not say."""
+    def factor(self, provider: str, model: str, when: datetime, tier: str | None) -> Decimal | None:
+        """By what a tier (words joined by `+`) changes the price; None where the book does not know one of them."""
+        total = Decimal(1)
+        for name in tier.split("+") if tier else ():
+            names = ("", model, plain_name(model))
+            known = self.factors.get((provider, name), ())
+            found = next((one for one in known if one.model in names and one.starts_at <= when), None)
+            if found is None:
+                return None
+            total *= found.factor
+        return total
+
+    def cost(
+        self,
+        *,
+        provider: str,
+        model: str,
+        when: datetime,
+        tokens: tuple[int, ...] | None,
+        batch: bool,
+        tier: str | None = None,
+    ) -> Costed:
+        """What one request costs; `tokens` are its five classes, None where the answer did not say.
+
+        A tier without a factor in the book makes the cost unknown: it is not the standard price.
+        """
         price = self.at(provider, model, when)
         if price is None:
             return UNKNOWN_MODEL
@@ -125,21 +163,29 @@ class Book:
         rebate = self.rebate(provider, model, when)
         if rebate is not None and rebate.factor is None:
             rates = own_rates(rebate.rates, rates)
-        total = Decimal(0)
-        for count, rate in zip(tokens, rates, strict=True):
-            if count:
-                if rate is None:
-                    return Costed(None, "unknown_rate", price.id)
-                total += count * rate
-        if batch:
-            if price.batch_factor is None:
-                return Costed(None, "unknown_rate", price.id)
+        factor = self.factor(provider, model, when, tier)
+        total = added(tokens, rates)
+        if total is None or factor is None or (batch and price.batch_factor is None):
+            return Costed(None, "unknown_rate", price.id)
+        total *= factor
+        if batch and price.batch_factor is not None:
             total *= price.batch_factor
         if rebate is None:
             return Costed(total.quantize(COST_STEP), None, price.id)
         if rebate.factor is not None:
             total *= rebate.factor
         return Costed(total.quantize(COST_STEP), None, price.id, rebate.id)
+
+
+def added(tokens: tuple[int, ...], rates: Rates) -> Decimal | None:
+    """Tokens at their rates; None where a class that is used has none."""
+    total = Decimal(0)
+    for count, rate in zip(tokens, rates, strict=True):
+        if count:
+            if rate is None:
+                return None
+            total += count * rate
+    return total
 
 
 def own_rates(own: Rates, listed: Rates) -> Rates:
@@ -158,9 +204,16 @@ def stamp_of(conn: psycopg.Connection) -> tuple[int, ...]:
 
 
 STAMP = """
-SELECT (SELECT count(*) FROM providers_tokenprice), (SELECT coalesce(max(id), 0) FROM providers_tokenprice), count(*),
+SELECT (SELECT count(*) FROM providers_tokenprice), (SELECT coalesce(max(id), 0) FROM providers_tokenprice),
+    (SELECT coalesce(bit_xor(hashint8extended(id, 0)), 0) FROM providers_unitprice WHERE kind = 'tier'), count(*),
     coalesce(bit_xor(hashint8extended(id, 0)), 0)
 FROM providers_discount WHERE withdrawn_at IS NULL
+"""
+
+# Of a model before of all, and of those the newest.
+FACTORS = """
+SELECT provider, name, variant, starts_at, amount FROM providers_unitprice WHERE kind = 'tier'
+ORDER BY provider, name, variant DESC, starts_at DESC
 """
 
 REBATES = """

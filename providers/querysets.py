@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.db import models
 from django.db.models import Count, F, Func, Q, Sum, Value
@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce, Concat, Greatest
 
 from providers import uptime_report
 from providers.checks import Span
+from providers.pricing import plain_name
 from providers.uptime_report import DeploymentUptime
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         Outage,
         StatusPage,
         TokenPrice,
+        UnitPrice,
     )
 
 
@@ -248,6 +250,48 @@ class TokenPriceQuerySet(models.QuerySet["TokenPrice"]):
             versions=Count("pk"),
             entered=Count("pk", filter=Q(entered_by__isnull=False)),
         )
+
+
+class Tiered(Protocol):
+    """A request as far as its tier goes."""
+
+    provider: str
+    model: str
+    started_at: datetime
+    tier: str | None
+
+
+class UnitPriceQuerySet(models.QuerySet["UnitPrice"]):
+    def in_force(self, now: datetime) -> UnitPriceQuerySet:
+        """Of each thing the version that holds now."""
+        newest = self.filter(starts_at__lte=now).order_by("kind", "provider", "name", "variant", "-starts_at")
+        return newest.distinct("kind", "provider", "name", "variant")
+
+    def of(self, price: UnitPrice) -> UnitPriceQuerySet:
+        """Every version of the same thing, the newest first."""
+        same = {name: getattr(price, name) for name in ("kind", "provider", "name", "variant")}
+        return self.filter(**same).order_by("-starts_at")
+
+    def tier_factor(self, request: Tiered) -> Decimal | None:
+        """By what the tier of a request changed its price, as the book says today; None without one, or unknown."""
+        if not request.tier:
+            return None
+        total = Decimal(1)
+        for tier in request.tier.split("+"):
+            names = ("", request.model, plain_name(request.model))
+            known = self.filter(kind="tier", provider=request.provider, name=tier, variant__in=names)
+            found = known.filter(starts_at__lte=request.started_at).order_by("-variant", "-starts_at").first()
+            if found is None:
+                return None
+            total *= found.amount
+        return total
+
+    def matching(self, text: str) -> UnitPriceQuerySet:
+        """Whose provider, name and variant hold every word of a text."""
+        found = self
+        for word in text.split():
+            found = found.filter(Q(name__icontains=word) | Q(provider__icontains=word) | Q(variant__icontains=word))
+        return found
 
 
 class DiscountQuerySet(models.QuerySet["Discount"]):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from celery import shared_task
 from django.utils import timezone
 
-from providers import engine_series, heartbeats, retention, uptime
+from providers import engine_series, heartbeats, retention, unit_feed, uptime
 from providers.models import Feed
 from providers.polling import due
 from providers.polling.services import poll_apart
@@ -60,3 +62,10 @@ def judge_heartbeats() -> int:
 def forget_deleted() -> int:
     """Heartbeats and status pages that were deleted and not brought back in time."""
     return retention.forget_deleted(timezone.now())
+
+
+@shared_task(ignore_result=True)
+def feed_book() -> int:
+    """Live prices of the days that are over, into the price book."""
+    now = timezone.now()
+    return unit_feed.feed_book(now, now.astimezone(UTC).date())

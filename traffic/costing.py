@@ -51,6 +51,8 @@ class Arithmetic:
     total: Decimal | None
     discount: Discount | None = None
     listed: Decimal | None = None
+    tier: str = ""  # of service or region, where it is not the standard
+    tier_factor: Decimal | None = None  # None where the book does not know it
 
     @property
     def exact(self) -> str:
@@ -64,10 +66,11 @@ class Arithmetic:
         if self.total is None or not counted or any(line.rate is None for line in counted):
             return ""
         parts = " + ".join(f"{line.tokens:,} × {plain(line.rate or Decimal(0))}" for line in counted)
+        tier = "" if self.tier_factor is None else f" × {plain(self.tier_factor)}"
         batch = "" if self.batch_factor is None else f" × {plain(self.batch_factor)}"
         left = factor(self.discount) if self.discount is not None else None
         off = "" if left is None else f" × {plain(left)}"
-        return f"({parts}){batch}{off} ÷ 1,000,000"
+        return f"({parts}){batch}{tier}{off} ÷ 1,000,000"
 
 
 def plain(number: Decimal) -> str:
@@ -75,7 +78,9 @@ def plain(number: Decimal) -> str:
     return f"{number.normalize():f}"
 
 
-def arithmetic(request: Request, price: TokenPrice | None, discount: Discount | None = None) -> Arithmetic:
+def arithmetic(
+    request: Request, price: TokenPrice | None, discount: Discount | None = None, tier: Decimal | None = None
+) -> Arithmetic:
     """The cost of a request at the price version and discount that it was costed with, None where none is known."""
     prompt = sum(getattr(request, name) or 0 for name, _label in CLASSES[:4])
     long = price is not None and price.over_tokens is not None and prompt > price.over_tokens
@@ -86,13 +91,14 @@ def arithmetic(request: Request, price: TokenPrice | None, discount: Discount | 
         own = getattr(discount, name, None)
         lines.append(cost_line(name, str(label), getattr(request, name), listed, own))
     batch = price.batch_factor if price is not None and request.batch else None
-    known = not request.batch or batch is not None
+    known = (not request.batch or batch is not None) and (not request.tier or tier is not None)
     left = factor(discount) if discount is not None else None
     subtotal = added(line.amount for line in lines)
     at_list = added(amount_of(line.tokens, line.rate if line.listed is None else line.listed) for line in lines)
     return Arithmetic(
-        lines, long, subtotal, batch, product(subtotal, batch, left) if known else None, discount,
-        product(at_list, batch) if known and discount is not None else None,
+        lines, long, subtotal, batch, product(subtotal, batch, tier, left) if known else None, discount,
+        product(at_list, batch, tier) if known and discount is not None else None,
+        request.tier or "", tier,
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ ZERO = Decimal(0)
 CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 START = uuid.UUID(int=0)
 
-COLUMNS = f"id, provider, model, started_at, batch, {', '.join(sql.COSTED)}, {', '.join(CLASSES)}"
+COLUMNS = f"id, provider, model, started_at, batch, tier, {', '.join(sql.COSTED)}, {', '.join(CLASSES)}"
 NEXT = f"""
 SELECT {COLUMNS} FROM traffic_request
 WHERE day = %(day)s AND id > %(after)s AND cost_reason IS DISTINCT FROM 'leased'
@@ -131,15 +131,16 @@ class Stored:
     model: str
     started_at: datetime
     batch: bool
+    tier: str | None
     costed: Costed
     tokens: tuple[int, ...] | None
 
     @classmethod
     def of_row(cls, row: tuple[Any, ...]) -> Stored:
         # A row has all classes or none: an answer says its usage or does not.
-        classes = None if row[9] is None else row[9:]
-        identifier, provider, model, started_at, batch = row[:5]
-        return cls(identifier, provider, model, started_at, batch, Costed(*row[5:9]), classes)
+        classes = None if row[10] is None else row[10:]
+        identifier, provider, model, started_at, batch, tier = row[:6]
+        return cls(identifier, provider, model, started_at, batch, tier, Costed(*row[6:10]), classes)
 
 
 Changes = list[tuple[Stored, Costed]]
@@ -275,7 +276,12 @@ def changed(rows: Iterable[Stored], book: Book) -> Iterator[tuple[Stored, Costed
     """Those that cost something else now, or at another version of the price."""
     for row in rows:
         costed = book.cost(
-            provider=row.provider, model=row.model, when=row.started_at, tokens=row.tokens, batch=row.batch
+            provider=row.provider,
+            model=row.model,
+            when=row.started_at,
+            tokens=row.tokens,
+            batch=row.batch,
+            tier=row.tier,
         )
         if costed != row.costed:
             yield row, costed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from traffic.views import discounts, prices
+from traffic.views import discounts, prices, unit_prices
 from traffic.views.applications import application_add, application_edit, application_list, application_try
 from traffic.views.erasures import application_erase, erasure_detail, erasure_list
 from traffic.views.imports import import_detail, import_do, import_list
@@ -42,6 +42,8 @@ urlpatterns = [
     path("settings/imports/<int:pk>/<slug:act>/", import_do, name="import-do"),
     path("settings/prices/", prices.prices, name="prices"),
     path("settings/prices/add/", prices.add, name="price-add"),
+    path("settings/prices/units/", unit_prices.unit_prices, name="unit-prices"),
+    path("settings/prices/units/<int:pk>/undo/", unit_prices.unit_price_undo, name="unit-price-undo"),
     path("settings/prices/<int:pk>/undo/", prices.undo, name="price-undo"),
     path("settings/discounts/", discounts.discounts, name="discounts"),
     path("settings/discounts/<int:pk>/<slug:act>/", discounts.discount_do, name="discount-do"),

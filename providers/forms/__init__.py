@@ -10,6 +10,7 @@ from providers.forms.offers import OfferForm, OfferWatchForm
 from providers.forms.outages import OutageForm
 from providers.forms.prices import PriceForm
 from providers.forms.status_pages import StatusPageForm
+from providers.forms.unit_prices import UnitPriceForm
 
 __all__ = [
     "AccountForm",
@@ -22,4 +23,5 @@ __all__ = [
     "OutageForm",
     "PriceForm",
     "StatusPageForm",
+    "UnitPriceForm",
 ]

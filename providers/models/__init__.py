@@ -22,6 +22,7 @@ from providers.models.names import PROVIDER_NAMES, provider_name
 from providers.models.offers import Offer, OfferDay, OfferWatch, Throughput
 from providers.models.prices import Model, TokenPrice
 from providers.models.status_pages import StatusPage
+from providers.models.unit_prices import Priced, UnitPrice
 
 __all__ = [
     "PROVIDER_NAMES",
@@ -49,11 +50,13 @@ __all__ = [
     "OfferKind",
     "OfferWatch",
     "Outage",
+    "Priced",
     "Resolution",
     "Signal",
     "StatusPage",
     "Throughput",
     "TokenPrice",
+    "UnitPrice",
     "VendorCost",
     "VendorName",
     "VendorPayment",

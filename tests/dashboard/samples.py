@@ -31,6 +31,7 @@ from providers.models import (
     Outage,
     StatusPage,
     TokenPrice,
+    UnitPrice,
 )
 from tests.traffic.people import arrive
 from traffic.models import Application, Erasure, Import, Key, Rating, Repricing, Route
@@ -140,6 +141,11 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     )  # fmt: skip
     found["traffic:discount-do"] = {"pk": discount.pk, "act": "take-back"}
     found["traffic:price-undo"] = {"pk": price.pk}
+    unit = UnitPrice.objects.create(
+        provider="lambda", kind="gpu", name="L4", starts_at=request.started_at, amount=1, source="a page",
+        seen_at=request.started_at, entered_by=owner,
+    )  # fmt: skip
+    found["traffic:unit-price-undo"] = {"pk": unit.pk}
     found |= {"traffic:repricing": {"pk": repricing.pk}, "traffic:repricing-do": {"pk": repricing.pk, "act": "start"}}
     found["traffic:requests-export"] = {"kind": "csv"}
     found |= {f"traffic:{name}": {"slug": route.slug} for name in ("route", "route-switch", "route-move")}

@@ -55,6 +55,8 @@ class RequestIn(msgspec.Struct, forbid_unknown_fields=True):
     tokens: TokensIn | None = None
     user: Name | None = None
     instead_of: Slug | None = None
+    service_tier: Name | None = None
+    inference_geo: Name | None = None
     prompt: str | list[Any] | None = None
     answer: str | None = None
 
@@ -172,10 +174,16 @@ def row_of(raw: msgspec.Raw, caller: Caller, directory: Directory, window: tuple
         response_id=given.response_id,
         tokens=tokens_of(given.tokens),
         user=given.user,
-        raw={"instead_of": given.instead_of} if given.instead_of else None,
+        raw=told(given) or None,
         prompt=text_of(given.prompt) if captures else None,
         answer=given.answer if captures else None,
     )
+
+
+def told(given: RequestIn) -> dict[str, str]:
+    """What is kept of a row as it was told."""
+    names = ("instead_of", "service_tier", "inference_geo")
+    return {name: value for name in names if (value := getattr(given, name))}
 
 
 def decode(raw: msgspec.Raw) -> RequestIn:

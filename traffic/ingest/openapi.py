@@ -20,6 +20,8 @@ ABOUT = {
     "tokens": "Left out where the usage is not known. `reasoning` is part of `output`.",
     "user": "Stored as a hash.",
     "instead_of": "The slug of the deployment that was meant to answer and was down: outages count what was rerouted.",
+    "service_tier": "As the vendor says it: `priority`, `flex`. Left out: the standard one.",
+    "inference_geo": "The region that the vendor was bound to, as `us`. Left out: any.",
     "prompt": "Text, or an array of messages; kept only where the application keeps bodies.",
     "answer": "Kept only where the application keeps bodies.",
 }

@@ -47,6 +47,7 @@ COLUMNS = {
     "raw": "jsonb",
     "import_id": "bigint",
     "reported_cost": "numeric(20, 12)",
+    "tier": "text",
 }
 
 MAKE_STAGE = (
@@ -98,11 +99,14 @@ FILLED = (
     "route",
     "raw",
     "reported_cost",
+    "tier",
 )
 COSTED = ("cost", "cost_reason", "price_id", "discount_id")
 
 # A twin brings usage that was unknown.
 _USAGE_COMES = "r.uncached_input IS NULL AND excluded.uncached_input IS NOT NULL"
+# A twin that knows the usage too says that it was served in another tier than the standard.
+_TIER_COMES = "r.tier IS NULL AND excluded.tier IS NOT NULL AND excluded.uncached_input IS NOT NULL"
 # A twin says that the call went to our own lease: then the hours are paid, and the request costs nothing of its own.
 _LEASE_COMES = "r.deployment_id IS NULL AND excluded.cost_reason = 'leased'"
 
@@ -114,8 +118,20 @@ def _fills() -> str:
     parts += [
         f"{name} = CASE WHEN {_LEASE_COMES} THEN excluded.{name} ELSE r.{name} END" for name in ("provider", "model")
     ]
-    takes = f"{_LEASE_COMES} OR ({_USAGE_COMES} AND r.cost_reason IS DISTINCT FROM 'leased')"
-    parts += [f"{name} = CASE WHEN {takes} THEN excluded.{name} ELSE r.{name} END" for name in COSTED]
+    takes = f"{_LEASE_COMES} OR (({_USAGE_COMES} OR {_TIER_COMES}) AND r.cost_reason IS DISTINCT FROM 'leased')"
+    # Usage that comes without the tier that the row was told was costed as standard: unknown until it is priced anew.
+    untold = f"{_USAGE_COMES} AND r.tier IS NOT NULL AND excluded.tier IS DISTINCT FROM r.tier"
+    lost = {"cost": "NULL", "cost_reason": "'unknown_rate'"}
+    parts += [
+        f"{name} = CASE WHEN {takes} THEN "
+        + (
+            f"CASE WHEN {untold} AND excluded.cost IS NOT NULL THEN {lost[name]} ELSE excluded.{name} END"
+            if name in lost
+            else f"excluded.{name}"
+        )
+        + f" ELSE r.{name} END"
+        for name in COSTED
+    ]
     parts.append("task = CASE WHEN r.task = 'other' THEN excluded.task ELSE r.task END")
     parts.append("streamed = r.streamed OR excluded.streamed")
     # A log record tells of a call at its end; the span that brings the latency knows when it began.

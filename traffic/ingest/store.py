@@ -12,7 +12,7 @@ import re
 import secrets
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -27,6 +27,7 @@ from providers.pricing import LEASED, Book, Costed, stamp_of
 from traffic.ingest import sql
 from traffic.ingest.ids import erased_mark, neighbour_day, request_id, response_hash, user_hash
 from traffic.ingest.rows import RequestRow
+from traffic.ingest.tiers import is_batch, tier_of
 from traffic.redaction import EVERYTHING, Redaction, redaction_of
 
 ATTEMPTS = 8  # a lost race for a response id repeats the batch
@@ -96,6 +97,8 @@ class Installation:
         if not row.clean:
             row.prompt, row.answer = redaction.prompt(row.prompt), redaction.optional(row.answer)
             row.error_type = redaction.optional(row.error_type)
+        row.tier = row.tier or tier_of(row.raw)
+        row.batch = row.batch or is_batch(row.raw)
         staged = Staged(
             row=row,
             id=self.id_of(row, row.external_id, day),
@@ -142,7 +145,12 @@ class Installation:
             tokens.output,
         )
         return self.book.cost(
-            provider=row.provider, model=row.model, when=row.started_at, tokens=classes or None, batch=row.batch
+            provider=row.provider,
+            model=row.model,
+            when=row.started_at,
+            tokens=classes or None,
+            batch=row.batch,
+            tier=row.tier,
         )
 
 
@@ -198,7 +206,11 @@ def fill(twin: Staged, item: Staged) -> None:
     if row.tokens is None and other.tokens is not None:
         row.tokens = other.tokens
         if twin.costed is not LEASED:
-            twin.costed = item.costed
+            untold = row.tier is not None and other.tier != row.tier and item.costed.cost is not None
+            twin.costed = replace(item.costed, cost=None, reason="unknown_rate") if untold else item.costed
+    elif row.tier is None and other.tier is not None and other.tokens is not None and twin.costed is not LEASED:
+        twin.costed = item.costed
+    row.tier = row.tier or other.tier
     if row.task == "other":
         row.task = other.task
     row.streamed = row.streamed or other.streamed
@@ -313,6 +325,7 @@ def line(number: int, item: Staged, received: str) -> str:
         None if row.raw is None else raw_text(item).replace("\\", "\\\\"),  # JSON has nothing else to escape
         row.import_id,
         None if row.reported_cost is None else f"{row.reported_cost:f}",
+        word(row.tier),
     )
     return "\t".join(["\\N" if value is None else str(value) for value in values]) + "\n"
 

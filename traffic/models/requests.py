@@ -42,6 +42,7 @@ class Request(models.Model):
     cost = usd(null=True)
     cost_reason = models.TextField(null=True, choices=CostReason.choices)
     reported_cost = usd(null=True)  # USD as who reported the call reckons it
+    tier = models.TextField(null=True)  # of service or region, where it is not the standard: priority, geo:us
     price_id = models.BigIntegerField(null=True)  # the TokenPrice that it was costed with
     discount_id = models.BigIntegerField(null=True)  # and the Discount, where a contract had one
     response_id = models.TextField(null=True)

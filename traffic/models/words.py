@@ -30,7 +30,10 @@ class CostReason(models.TextChoices):
 
     UNKNOWN_MODEL = "unknown_model", _("no price is known for this model")
     UNKNOWN_USAGE = "unknown_usage", _("the answer did not say how many tokens it used")
-    UNKNOWN_RATE = "unknown_rate", _("the price of one of its token classes is not known")
+    UNKNOWN_RATE = (
+        "unknown_rate",
+        _("the price of one of its token classes, of its tier or region is not known"),
+    )
     LEASED = "leased", _("served by our own lease, whose hours are paid")
 
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from providers.models import Discount, TokenPrice
+from providers.models import Discount, TokenPrice, UnitPrice
 from providers.rest.errors import ApiError
 from providers.rest.periods import Period
 from traffic import requests, requests_page, words
@@ -163,7 +163,7 @@ def _detail(request: HttpRequest, found: Request, form: RatingForm | None = None
         "money": money,
         "row": requests_page.row(found, given),
         "price": price,
-        "sum": arithmetic(found, price, discount_of(found) if money else None),
+        "sum": arithmetic(found, price, discount_of(found) if money else None, UnitPrice.objects.tier_factor(found)),
         "timeline": requests_page.timeline(found),
         "tries": requests_page.tries(found.raw),
         "doubts": requests_page.doubts_of(found.raw),
