@@ -10,7 +10,19 @@ from django.utils import timezone
 from ninja import Body, Query, Router
 from pydantic import Field
 
-from costs import changes, coverage, focus, golive, reconcile, records, savings_page, scenarios, sheets, statements
+from costs import (
+    changes,
+    coverage,
+    focus,
+    golive,
+    reconcile,
+    records,
+    savings_page,
+    scenarios,
+    sheets,
+    statements,
+    units,
+)
 from costs.breakeven import Inputs, InvalidInputs, answered, body_schema, inputs_from_body
 from costs.budgets import Standing, standings
 from costs.evidence import gather
@@ -30,6 +42,7 @@ from costs.schemas import (
     ScorecardOut,
     SpendOut,
     StatementsOut,
+    UnitCostsOut,
 )
 from costs.spend import Spend, spend
 from costs.spend_page import Asked, SpendPage
@@ -97,6 +110,21 @@ def get_changes(
     if plan is None:
         raise ApiError(404, "No phase was planned for these days.")
     return changes.as_json(changes.against_plan(plan, page.known), page.days, against)
+
+
+@router.get(
+    "/unit-costs",
+    auth=needs("read"),
+    response={200: UnitCostsOut, **READ_ERRORS},
+    summary="What a request, an accepted answer, a million tokens and an incident cost in a month",
+    by_alias=True,
+)
+def get_unit_costs(
+    request: HttpRequest, filters: Query[FilterQuery], month: Month = None, group_by: units.By = "application"
+) -> Any:
+    now = timezone.now()
+    page = SpendPage(Asked(month_days(month)[0] if month else now.date().replace(day=1), filters.parsed()), now)
+    return units.as_json(units.UnitCosts(page, group_by))
 
 
 @router.get(

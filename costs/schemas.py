@@ -66,6 +66,59 @@ class ChangesOut(Schema):
     steps: list[ChangeStepOut]
 
 
+class UnitOut(Schema):
+    """A unit of which there is none costs null, never 0."""
+
+    key: str | None
+    amount: Usd
+    requests: int
+    unpriced_requests: int
+    tokens: int
+    per_request: Usd | None
+    per_request_before: Usd | None
+    per_mtok: Usd | None
+    per_accepted_answer: Usd | None
+    ratings: int
+    paid_by_token: Usd
+    at_list_price: Usd | None
+
+
+class ClassUnitOut(Schema):
+    token_class: str
+    tokens: int
+    paid_per_mtok: Usd | None
+    list_per_mtok: Usd | None
+
+
+class IncidentUnitOut(Schema):
+    count: int
+    upkeep: Usd
+    upkeep_per_incident: Usd | None
+    hours: float
+
+
+class MonthUnitOut(Schema):
+    month: str
+    amount: Usd
+    requests: int
+    per_request: Usd | None
+    per_mtok: Usd | None
+
+
+class UnitCostsOut(Schema):
+    model_config = ConfigDict(populate_by_name=True)
+
+    since: str = Field(alias="from")
+    until: str = Field(alias="to")
+    group_by: str
+    currency: str
+    total: UnitOut
+    groups: list[UnitOut]
+    classes: list[ClassUnitOut]
+    incidents: IncidentUnitOut
+    months: list[MonthUnitOut]
+
+
 class CrossingOut(Schema):
     model_config = ConfigDict(populate_by_name=True)
 

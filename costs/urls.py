@@ -31,12 +31,14 @@ from costs.views.statements import (
     statements_csv,
     statements_pdf,
 )
+from costs.views.units import units
 
 app_name = "costs"
 
 urlpatterns = [
     path("spend/", spend, name="spend"),
     path("spend/changes/", changes, name="changes"),
+    path("spend/units/", units, name="units"),
     path("spend/charges/", charges, name="charges"),
     path("spend/charges/add/", charge_add, name="charge-add"),
     path("spend/charges/<int:pk>/", charge_edit, name="charge"),

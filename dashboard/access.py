@@ -169,6 +169,7 @@ ACCESS: dict[str, Access] = {
     # costs
     "costs:spend": page(FIGURES),
     "costs:changes": page(FIGURES),
+    "costs:units": page(FIGURES),
     "costs:charges": page(FIGURES),
     "costs:charge-add": form(PLANNERS),
     "costs:charge": form(PLANNERS),
@@ -280,6 +281,7 @@ ACCESS: dict[str, Access] = {
     "api:post_break_even": posts("read"),
     "api:get_scenario": JSON,
     "api:get_changes": JSON,
+    "api:get_unit_costs": JSON,
     "api:get_reconciliation": JSON,
     "api:get_focus": JSON,
     "api:get_statements": JSON,

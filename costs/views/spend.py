@@ -47,6 +47,7 @@ def spend(request: HttpRequest) -> HttpResponse:
         "entered": Charge.objects.between(page.days.since, page.days.until).filter(provenance="entered").count(),
         "json_url": "/api/v1/spend?" + _api_query(page, query),
         "changes_url": reverse("costs:changes") + address(query, by=None),
+        "units_url": reverse("costs:units") + address(query),
     }
     return render(request, "costs/spend.html", context)
 

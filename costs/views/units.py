@@ -1,0 +1,42 @@
+"""What one request, one accepted answer, a million tokens or an incident costs, and how that moves."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from costs.spend_page import Asked, SpendPage
+from costs.units import BYS, By, UnitCosts
+from costs.views.spend import address, fields_of, month_asked, said
+from traffic.filters import Filters
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def units(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    query = said(request.GET)
+    by: By = next((name for name in BYS if name == query.get("by")), "application")
+    page = SpendPage(Asked(month_asked(query.get("month", ""), now), Filters.of_query(query)), now)
+    found = UnitCosts(page, by)
+    labels = {"application": _("Application"), "task": _("Task"), "model": _("Model"), "provider": _("Provider")}
+    context = {
+        "page": page,
+        "days": page.days,
+        "found": found,
+        "whole": found.whole,
+        "label": labels[by],
+        "tabs": [(labels[name], address(query, by=name) + "#units-h", name == by) for name in BYS],
+        "by": by,
+        "fields": fields_of(page, query),
+        "spend_query": address(query, by=None),
+        "json_url": "/api/v1/unit-costs?" + urlencode({"month": f"{page.days.since:%Y-%m}", "group_by": by}),
+    }
+    return render(request, "costs/units.html", context)
