@@ -12,9 +12,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from alerts.figures import Figures, MonthBudget
+from alerts.figures import Figures
 from alerts.findings import CRITICAL, Item, ranked, usual_period
 from alerts.models import ReportKind
+from alerts.month_budgets import MonthBudget
 from alerts.periods import Period
 from alerts.timeline import FEWEST
 from alerts.wording import dollars, exact, number, percent
@@ -31,12 +32,13 @@ def digest(kind: str, period: Period) -> dict[str, Any]:
     figures = Figures(datetime.combine(period.until, datetime.min.time(), UTC) - timedelta(seconds=1))
     plan = next((one for one in figures.budgets if one.kind == "phase"), None)
     found = ranked(period, known, usual)
-    verdict, tone = verdict_of(plan, found)
+    on_plan, tone = verdict_of(plan)
+    urgent = bool(found) and found[0].rank == CRITICAL
     return {
-        "subject": subject_of(kind, verdict, spend, plan),
+        "subject": subject_of(kind, on_plan, spend, plan),
         "heading": sentence(kind, period, spend, plan),
-        "verdict": verdict,
-        "tone": tone,
+        "verdict": _("Needs someone now") if urgent else on_plan,
+        "tone": "bad" if urgent else tone,
         "todo": todo_of(found),
         "items": [[item.title, item.detail, item.path] for item in found[:NAMED]],
         "more": max(len(found) - NAMED, 0),
@@ -47,10 +49,8 @@ def digest(kind: str, period: Period) -> dict[str, Any]:
     }
 
 
-def verdict_of(plan: MonthBudget | None, found: list[Item]) -> tuple[str, str]:
-    """In two words, and its colour; what is critical goes before money."""
-    if found and found[0].rank == CRITICAL:
-        return _("Needs someone now"), "bad"
+def verdict_of(plan: MonthBudget | None) -> tuple[str, str]:
+    """The month against its plan in two words, and their colour."""
     if plan is None or not plan.high:
         return _("No plan"), "us"
     if plan.spent > plan.high:

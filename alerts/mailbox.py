@@ -83,12 +83,17 @@ def find(name: str) -> Mail | None:
 
 def read(path: Path) -> Mail | None:
     try:
-        message = message_from_bytes(path.read_bytes(), policy=policy.default)
+        content = path.read_bytes()
     except OSError:  # moved or removed since it was listed
         return None
+    return of_message(content, path)
+
+
+def of_message(content: bytes, path: Path | None = None) -> Mail:
+    message = message_from_bytes(content, policy=policy.default)
     assert isinstance(message, EmailMessage)
     return Mail(
-        name=path.name,
+        name=path.name if path else "",
         at=moment(message, path),
         to=str(message.get("To", "")),
         sender=str(message.get("From", "")),
@@ -120,9 +125,9 @@ def part(message: EmailMessage, kind: str) -> str:
         return ""
 
 
-def moment(message: EmailMessage, path: Path) -> datetime:
+def moment(message: EmailMessage, path: Path | None) -> datetime:
     try:
         found = parsedate_to_datetime(str(message.get("Date", "")))
         return found if found.tzinfo else found.replace(tzinfo=UTC)
     except ValueError:
-        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC) if path else datetime.now(UTC)

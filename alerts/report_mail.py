@@ -13,6 +13,7 @@ from django.template.loader import get_template
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from alerts import links
 from alerts.chart import Chart
@@ -23,7 +24,7 @@ from alerts.picture import png
 from alerts.subjects import subject
 from alerts.timeline import Point, decimal_of
 from alerts.wording import exact, moment
-from costs.statements import Statements, statements
+from costs.statements import Statement, Statements, statements
 
 SHORT = 28
 
@@ -41,7 +42,7 @@ def statement_words(period: Period, now: datetime) -> dict[str, Any]:
     found = stated(period, now)
     month = date_format(period.since, "F Y")
     state = state_of(found)
-    facts = [[one.name, exact(one.total), _("%(n)s requests") % {"n": f"{one.requests:,}"}] for one in found.statements]
+    facts = [[one.name, exact(one.total), requests_of(one)] for one in found.statements]
     most = 12
     rest = sum((one.total for one in found.statements[most:]), Decimal(0))
     others = [[_("and %(n)s more") % {"n": len(facts) - most}, exact(rest), ""]] if len(facts) > most else []
@@ -62,6 +63,12 @@ def statement_words(period: Period, now: datetime) -> dict[str, Any]:
         "points": [],
         "page": statement_path(period),
     }
+
+
+def requests_of(one: Statement) -> str:
+    if not one.told:
+        return _("of no application")
+    return ngettext("%(n)s request", "%(n)s requests", one.requests) % {"n": f"{one.requests:,}"}
 
 
 def state_of(found: Statements) -> str:
@@ -159,4 +166,4 @@ def chart_of(words: dict[str, Any], cid: str) -> Chart | None:
 def bodies(context: dict[str, Any]) -> tuple[str, str]:
     """Text and HTML."""
     text, html = (get_template(f"alerts/email/report.{kind}").render(context) for kind in ("txt", "html"))
-    return text, html
+    return text + "", html  # a plain string: pages must escape it, which they would not what a template wrote

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from dashboard.demo import bills, company, engines, history, imports, invoices, jobs, offers, setup
+from dashboard.demo import bills, company, engines, history, imports, invoices, jobs, offers, reports, setup
 from dashboard.demo.client import Client, DemoError, Halted
 from dashboard.demo.files import READY, Credentials, LoadState, write_json
 from dashboard.demo.live import Live, RealCalls
@@ -112,7 +112,9 @@ class Demo:
     def fill_in(self) -> None:
         """Ratings and the older months. A refusal is said, and the live part goes on."""
         first, rest = partial(self.judge, JUDGED_FIRST), partial(self.judge, JUDGED_DAYS)
-        parts: list[Callable[[], None]] = [first, self.older_prices, self.load_older, rest, self.older_prices]
+        parts: list[Callable[[], None]] = [
+            self.write_reports, first, self.older_prices, self.load_older, rest, self.older_prices,
+        ]  # fmt: skip
         for part in parts:
             try:
                 part()
@@ -120,6 +122,9 @@ class Demo:
                 self.say(f"a part of the history cannot be loaded: {error}")
             except Halted:
                 return  # the next start goes on from here
+
+    def write_reports(self) -> None:
+        reports.write_reports(datetime.now(UTC))
 
     def older_prices(self) -> None:
         """Of the vendors that the worker has polled meanwhile."""

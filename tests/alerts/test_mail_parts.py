@@ -180,7 +180,7 @@ def test_a_link_ends_after_a_week_and_where_logins_are_asked_for_it_needs_one(gr
 def test_a_mail_about_several_rules_unsubscribes_from_all_of_them_with_one_post(grown: Delivery) -> None:
     other = Rule.objects.exclude(pk=grown.alert.rule_id)[0]
     twin = Delivery.objects.exclude(pk=grown.pk)[0]
-    Alert.objects.filter(pk=twin.alert_id).update(rule=other)
+    Alert.objects.filter(pk=twin.alert.pk).update(rule=other)
     Delivery.objects.filter(pk=grown.pk).update(held="digest")
     twin.folded_into_id = grown.pk
     twin.save()

@@ -139,6 +139,7 @@ def test_open_alerts_come_first_by_urgency_and_only_three_things_are_named(spent
     said = digest("daily", DAY)
     assert [item[0] for item in said["items"]] == ["Down: 2", "bot cost $9.00, $7.00 more than usual", "Down: 1"]
     assert (said["more"], said["verdict"]) == (2, "Needs someone now")
+    assert said["subject"].startswith("On plan: "), "the subject is about the money, within its sixty characters"
 
 
 def test_where_there_is_nothing_to_say_it_says_so(spent: Application) -> None:

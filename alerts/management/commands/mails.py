@@ -1,0 +1,47 @@
+"""`manage.py mails DIR`: the newest mail of every kind as files that a browser opens, to look at them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from alerts.mail import compose
+from alerts.mailbox import of_message
+from alerts.models import Delivery
+
+
+class Command(BaseCommand):
+    help = "Write the newest mail of every kind, as it would be sent now, into a directory: HTML, text, attachments."
+
+    def add_arguments(self, parser: Any) -> None:
+        parser.add_argument("directory", type=Path)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        directory: Path = options["directory"]
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, delivery in newest().items():
+            mail = of_message(compose(delivery).message().as_bytes())
+            stem = directory / re.sub(r"[^a-z0-9-]+", "-", name)
+            stem.with_suffix(".html").write_text(mail.with_pictures, encoding="utf-8")
+            stem.with_suffix(".txt").write_text(f"{mail.subject}\n\n{mail.text}", encoding="utf-8")
+            for file in mail.files:
+                (directory / Path(file.name).name).write_bytes(file.content)
+            self.stdout.write(f"{stem.name}: {mail.subject}")
+
+
+def newest() -> dict[str, Delivery]:
+    """By kind and what became of it; mails that list several, and those of the calendar, by themselves."""
+    found: dict[str, Delivery] = {}
+    rows = Delivery.objects.filter(channel="email").exclude(state="folded").select_related("alert__rule", "report")
+    for delivery in rows.select_related("transition").order_by("pk"):
+        if delivery.report:
+            name = delivery.report.kind
+        elif delivery.held and delivery.folded.exists():
+            name = f"held-{delivery.held}"
+        else:
+            name = f"{delivery.alert.rule.kind}-{delivery.transition.after}"
+        found[name] = delivery
+    return found
