@@ -94,8 +94,8 @@ def one(
     speeds: Mapping[str, Speed],
 ) -> Rentable | None:
     """A group of offers as a way to rent enough; None where it is too small or its memory is not known."""
-    memory_gb = row["memory"] or MEMORY_GB.get(row["gpu"])
-    count = gpus_needed(need, Decimal(memory_gb)) if memory_gb else None
+    memory_gb = Decimal(row["memory"] or MEMORY_GB.get(row["gpu"], 0))
+    count = gpus_needed(need, memory_gb)
     if count is None or (row["gpu_count"] < count and row["gpu_count"] != ASSEMBLED):
         return None
     rented = max(count, row["gpu_count"])
@@ -103,14 +103,14 @@ def one(
         provider=row["provider"],
         gpu=row["gpu"],
         kind=row["kind"],
-        memory_gb=Decimal(memory_gb),
+        memory_gb=memory_gb,
         count=count,
         rented=rented,
         per_hour=row["low"] * rented,
         offers=row["n"],
         seen_at=row["seen"],
         old=row["provider"] not in fresh,
-        room=concurrency(model, precision, Decimal(memory_gb), count, context_tokens),
+        room=concurrency(model, precision, memory_gb, count, context_tokens),
         speed=speeds.get(row["gpu"]),
     )
 

@@ -189,6 +189,8 @@ def test_a_check_climbs_the_ladder_of_a_real_engine(engine_url: str) -> None:
     status, page = post(admin, ADD, **filled(url=engine_url, action="test", probe_completion="on"))
     assert status == 200
     assert "It answers, in" in page
+    assert "It serves tiny." in page
+    assert "Tells its counters" in page
     assert page.count('class="state ok"') >= 4
     assert not Deployment.objects.exists()
 
