@@ -52,6 +52,11 @@ class Chart:
     lines: Sequence[Mapping[str, Any]]
     y_to: float | None = None
 
+    @property
+    def flat(self) -> bool:
+        """Nothing but zeros, which the words say already."""
+        return not any(value for line in self.lines for _at, value in line["points"])
+
 
 @dataclass(frozen=True, slots=True)
 class EngineNow:

@@ -83,7 +83,7 @@ def moment(value: float) -> datetime:
 
 
 def time_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Ticks of a time axis with their words: hours up to three days, days up to ten weeks, then months."""
+    """Ticks of a time axis with their words: minutes and hours up to three days, days up to ten weeks, then months."""
     span = high - low
     if span <= 3 * DAY_S:
         return hour_ticks(low, high)
@@ -91,7 +91,8 @@ def time_ticks(low: float, high: float) -> list[tuple[float, str]]:
 
 
 def hour_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    step = next((h * HOUR_S for h in (1, 2, 3, 4, 6, 12) if (high - low) / (h * HOUR_S) <= 7), 12 * HOUR_S)
+    minutes = (1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720)
+    step = next((m * 60 for m in minutes if (high - low) / (m * 60) <= 7), 12 * HOUR_S)
     first = math.ceil(low / step - 1e-9)
     return [(n * step, f"{moment(n * step):%H:%M}") for n in range(first, int(high // step) + 1)]
 

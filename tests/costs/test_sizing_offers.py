@@ -84,7 +84,7 @@ def test_a_vendor_that_was_not_read_lately_stands_last_and_is_marked() -> None:
     read(Account.objects.get(slug="runpod"), ago=timedelta(days=2))
     assert [(row.provider, row.old) for row in ways()] == [("vast", False), ("runpod", True)]
     page = text(client_of("ops"), "/decide/sizing/")
-    assert "1 × <b>RTX 4090</b> at Vast.ai for $0.60 an hour" in page
+    assert "1 × <b>RTX 4090</b> at Vast.ai, on demand, for $0.60 an hour" in page
     assert '<tr class="old">' in page
 
 

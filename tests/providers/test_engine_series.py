@@ -247,3 +247,12 @@ def test_the_api_gives_the_points_of_the_page(client: Client) -> None:
     assert told["points"][-1]["kv_cache"] is None
     missing = client.get("/api/v1/deployments/nobody/engine", headers={"Authorization": f"Bearer {secret}"})
     assert missing.status_code == 404
+
+
+def test_what_is_nothing_but_zeros_is_said_without_a_chart() -> None:
+    shown = served(slug="llama", engine="vllm", model="qwen")
+    first = now_on_the_minute() - timedelta(minutes=10)
+    keep(shown, *(EngineSample(running=1, preemptions_total=4) for _ in range(4)), first=first)
+    page = text(in_role("ops"), "/settings/deployments/llama/")
+    after = page[page.index("<h3>Preemptions") :]
+    assert after.startswith("<h3>Preemptions</h3> <p>No request was put back for want of cache.</p> </div>")
