@@ -16,6 +16,7 @@ NAMES = {
     "latency": "Deployment slow",
     "error-rate": "Requests fail",
     "quality": "Quality drop",
+    "anomaly": "Not as usual",
     "heartbeat": "Batch job missed",
     "unpriced": "Model without a price",
     "price": "Price changed",

@@ -24,7 +24,7 @@ from costs.breakeven import Inputs, Result, compute
 from costs.budgets import Standing, standings
 from costs.kept_days import KeptDays, kept_days
 from costs.live import live_inputs
-from costs.models import Phase, Stage
+from costs.models import Anomaly, Phase, Stage
 from costs.plan import Month, terms_of, this_month
 from costs.spend import GroupBy, Known, Spend, daily, read, spend
 from costs.tolerances import Standing as BillStanding
@@ -233,6 +233,11 @@ class Figures:
     def unpriced(self) -> list[Waiting]:
         """By model, most requests first."""
         return waiting_for_price(self.today)
+
+    @cached_property
+    def anomalies(self) -> list[Anomaly]:
+        """What differs from its own history now, dismissed or not."""
+        return list(Anomaly.objects.open())
 
     def price_changes(self, days: int) -> list[models_used.PriceChange]:
         """Of models in use, within so many days or known ahead."""

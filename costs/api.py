@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
@@ -23,14 +24,17 @@ from costs import (
     statements,
     units,
 )
+from costs.anomalies.page import AnomaliesPage, scaled
+from costs.anomalies.wording import sentence
 from costs.breakeven import Inputs, InvalidInputs, answered, body_schema, inputs_from_body
 from costs.budgets import Standing, standings
 from costs.evidence import gather
 from costs.live import live_inputs, measure, price_lists
-from costs.models import Decision, Phase
+from costs.models import Anomaly, Decision, Phase
 from costs.plan import PhaseState, plan
 from costs.reconciliation_page import ReconciliationPage
 from costs.schemas import (
+    AnomaliesOut,
     BreakEvenOut,
     BudgetsOut,
     ChangesOut,
@@ -288,6 +292,35 @@ def get_phases(request: HttpRequest, filters: Query[FilterQuery]) -> Any:
             }
             for state in found.stages
         ],
+    }
+
+
+@router.get("/anomalies", auth=needs("read"), response={200: AnomaliesOut, **READ_ERRORS}, summary="Not as usual")
+def get_anomalies(request: HttpRequest) -> Any:
+    page = AnomaliesPage(timezone.now())
+    return {
+        "looked_at": page.look and page.look.at,
+        "too_little": dict(page.look.too_little) if page.look else {},
+        "anomalies": [anomaly_json(one) for one in page.findings],
+    }
+
+
+def anomaly_json(one: Anomaly) -> dict[str, Any]:
+    return {
+        "id": one.pk,
+        "application": one.application or None,
+        "model": one.model or None,
+        "driver": one.driver,
+        "sentence": sentence(one),
+        "before": scaled(one.driver, one.before),
+        "after": scaled(one.driver, one.after),
+        "costs_a_day": one.costs,
+        "effects": {name: Decimal(text) for name, text in one.effects.items()},
+        "models": one.models_shown,
+        "applications": one.applications_shown,
+        "since": one.since,
+        "ended_at": one.ended_at,
+        "expected": one.reason or None,
     }
 
 

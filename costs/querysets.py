@@ -9,6 +9,7 @@ from django.db import models
 
 if TYPE_CHECKING:
     from costs.models import (  # noqa: F401
+        Anomaly,
         Budget,
         Charge,
         Decision,
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
         Stage,
         WhatIf,
     )
+
+
+class AnomalyQuerySet(models.QuerySet["Anomaly"]):
+    def open(self) -> AnomalyQuerySet:
+        """Those that still differ, dismissed ones included."""
+        return self.filter(ended_at=None)
+
+    def lately(self, since: date) -> AnomalyQuerySet:
+        """Those that were so at some time since a day."""
+        return self.filter(models.Q(ended_at=None) | models.Q(ended_at__date__gte=since))
 
 
 class ChargeQuerySet(models.QuerySet["Charge"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from ninja import Schema
@@ -227,6 +228,33 @@ class BudgetOut(Schema):
 
 class BudgetsOut(Schema):
     budgets: list[BudgetOut]
+
+
+class AnomalyOut(Schema):
+    """`before` and `after` are the driver's figure: a share, tokens, milliseconds, requests a day or USD a request."""
+
+    id: int
+    application: str | None
+    model: str | None
+    driver: str
+    sentence: str
+    before: float
+    after: float
+    costs_a_day: Usd | None
+    effects: dict[str, Usd]
+    models: list[str]
+    applications: list[str]
+    since: datetime
+    ended_at: datetime | None
+    expected: str | None
+
+
+class AnomaliesOut(Schema):
+    """Open ones and those that ended in the last 60 days; `too_little` are applications with too few days."""
+
+    looked_at: datetime | None
+    too_little: dict[str, int]
+    anomalies: list[AnomalyOut]
 
 
 class PhasesOut(Schema):

@@ -7,7 +7,7 @@ from datetime import UTC
 from celery import shared_task
 from django.utils import timezone
 
-from costs import budgets, closings, ledger, savings
+from costs import anomalies, budgets, closings, ledger, savings
 from costs.models import Search
 from costs.recurrences import post_recurrences
 
@@ -32,3 +32,8 @@ def search_savings() -> None:
     last = Search.objects.first()
     if last is None or last.at.astimezone(UTC).date() < now.astimezone(UTC).date():
         savings.search(now)
+
+
+@shared_task(time_limit=300)
+def look_for_anomalies() -> None:
+    anomalies.look(timezone.now())

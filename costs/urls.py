@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from costs.views import breakeven, decide, plan, plan_drafts, records, scenarios
+from costs.views.anomalies import anomalies, anomaly_dismiss, anomaly_restore
 from costs.views.changes import changes
 from costs.views.charges import charge_add, charge_correct, charge_delete, charge_edit, charge_undo, charges
 from costs.views.leases import lease
@@ -39,6 +40,9 @@ urlpatterns = [
     path("spend/", spend, name="spend"),
     path("spend/changes/", changes, name="changes"),
     path("spend/units/", units, name="units"),
+    path("spend/anomalies/", anomalies, name="anomalies"),
+    path("spend/anomalies/<int:pk>/dismiss/", anomaly_dismiss, name="anomaly-dismiss"),
+    path("spend/anomalies/<int:pk>/restore/", anomaly_restore, name="anomaly-restore"),
     path("spend/charges/", charges, name="charges"),
     path("spend/charges/add/", charge_add, name="charge-add"),
     path("spend/charges/<int:pk>/", charge_edit, name="charge"),

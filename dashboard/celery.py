@@ -33,6 +33,7 @@ app.conf.beat_schedule = {
     "ledger": every(60, "costs.tasks.post_ledger"),
     "budgets": every(60, "costs.tasks.keep_budget_states"),
     "savings": every(600, "costs.tasks.search_savings"),
+    "anomalies": every(600, "costs.tasks.look_for_anomalies"),
     "evaluate": every(15, "alerts.tasks.evaluate"),
     "pages": every(300, "alerts.tasks.count_pages"),
     "reports": every(60, "alerts.tasks.write_reports"),

@@ -29,9 +29,17 @@ FIGURES = (
 )
 ROLES: dict[str, tuple[str, ...]] = {
     "staff": STAFF,
-    "manager": (*FIGURES, "costs.add_charge", "costs.change_phase", "costs.decide", "traffic.add_rating"),
+    "manager": (
+        *FIGURES,
+        "costs.add_charge",
+        "costs.change_phase",
+        "costs.decide",
+        "costs.dismiss_anomaly",
+        "traffic.add_rating",
+    ),
     "ops": (
         *FIGURES,
+        "costs.dismiss_anomaly",
         "providers.add_account",
         "providers.change_account",
         "providers.add_deployment",

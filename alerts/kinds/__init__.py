@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.utils.translation import gettext_noop as _
 
 from alerts.kinds import (
+    anomalies,
     bills,
     burn,
     figure,
@@ -132,6 +133,15 @@ KINDS: dict[str, Kind] = {
         thresholds={"points": Threshold(_("Fall of at least"), "points", 5, Decimal(1), Decimal(100))},
         groups=PLANNERS,
         every_s=600,
+    ),
+    "anomaly": Kind(
+        unit="usd",
+        label=_("something differs from its own history: spend, tokens, cache, errors or latency"),
+        evaluate=anomalies.anomalies,
+        thresholds={"usd": Threshold(_("Where it costs at least"), "USD a day more", 1, most=Decimal(10**6))},
+        groups=PLANNERS,
+        clear_for_s=30 * 60,
+        every_s=60,
     ),
     "heartbeat": Kind(
         unit="s",

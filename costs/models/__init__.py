@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from costs.models.anomalies import Anomaly, AnomalyLook, Driver
 from costs.models.budgets import Budget, BudgetScope
 from costs.models.closings import Closing, KeyOwner, Tolerance
 from costs.models.decisions import BurdenLimit, Choice, Decision, Effort, Justification, NoGo, PageDay
@@ -16,6 +17,8 @@ from costs.models.sheets import PriceSheet
 from costs.models.what_ifs import WhatIf
 
 __all__ = [
+    "Anomaly",
+    "AnomalyLook",
     "Budget",
     "BudgetScope",
     "BurdenLimit",
@@ -24,6 +27,7 @@ __all__ = [
     "Choice",
     "Closing",
     "Decision",
+    "Driver",
     "Effort",
     "ExchangeRate",
     "Finding",

@@ -18,7 +18,7 @@ from alerts.models import Alert, Channel, Delivery, Rule, Silence, Transition
 from costs import records
 from costs.evidence import gather
 from costs.golive import judge
-from costs.models import Budget, Charge, Closing, Effort, Finding, Phase, Receipt, Recurrence, Stage
+from costs.models import Anomaly, Budget, Charge, Closing, Effort, Finding, Phase, Receipt, Recurrence, Stage
 from providers.encryption import encrypt
 from providers.models import (
     Account,
@@ -174,6 +174,10 @@ def of_costs() -> dict[str, dict[str, Any]]:
     )  # fmt: skip
     spent = Effort.objects.create(day=today.date(), hours=1, what="driver", by=somebody)
     found |= {"costs:decision": {"number": signed.number}, "costs:withdraw-effort": {"pk": spent.pk}}
+    odd = Anomaly.objects.create(
+        application_id=0, driver="cache", before=0.9, after=0.1, since=today, found_at=today, seen_at=today
+    )
+    found |= {f"costs:anomaly-{name}": {"pk": odd.pk} for name in ("dismiss", "restore")}
     found |= of_ledger(today)
     found |= {
         f"costs:{name}": {"pk": charge.pk} for name in ("charge", "charge-delete", "charge-undo", "charge-correct")

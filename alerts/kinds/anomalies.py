@@ -1,0 +1,84 @@
+"""What differs from an application's own history: one subject for each cause, as `costs.anomalies` found it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from alerts.figures import Figures
+from alerts.kinds.finding import Asked, Finding, Words
+from alerts.wording import exact, listed, moment
+from costs.anomalies.wording import figure, sentence
+from costs.models import Anomaly, Driver
+
+
+def anomalies(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+    """Open causes that nobody called expected; what costs less than the rule's line is the page's alone."""
+    least = asked.one("usd")
+    found = {subject_of(row): row for row in figures.anomalies}
+    for subject, row in found.items():
+        money = row.costs is not None and row.driver not in (Driver.ERRORS, Driver.LATENCY)
+        small = money and (row.costs or Decimal(0)) < least
+        if row.dismissed_at is None and not small:
+            yield differs(figures, subject, row)
+        elif subject in live:
+            title = _("Expected: %(name)s") if row.dismissed_at else _("Too small to tell: %(name)s")
+            yield Finding(subject, title % {"name": row.subject}, False, True, words=Words(page=page_of(row)))
+    for subject in live - found.keys():
+        title = _("As usual again: %(name)s") % {"name": subject.partition(":")[2].replace("/", ", ")}
+        yield Finding(subject, title, crossed=False, clear=True, words=Words(page=reverse("costs:anomalies")))
+
+
+def subject_of(row: Anomaly) -> str:
+    what = f"model:{row.model}" if row.model else row.application
+    return f"anomaly:{what}/{row.driver}"[:200]
+
+
+def page_of(row: Anomaly) -> str:
+    return f"{reverse('costs:anomalies')}#a{row.pk}"
+
+
+def differs(figures: Figures, subject: str, row: Anomaly) -> Finding:
+    models = [row.model] if row.model else row.models_shown
+    return Finding(
+        subject=subject,
+        title=sentence(row),
+        crossed=True,
+        clear=False,
+        value="" if row.costs is None else f"{row.costs:.2f}",
+        since=row.since,
+        covered_by=spoken_for(figures, row, models),
+        labels={"application": row.application} if row.application else {"model": row.model},
+        words=Words(
+            todo=_("Look at its requests since then; if it is as it should be, say on the page that it is expected."),
+            detail=_("Compared with the same weekdays of its last eight weeks."),
+            facts=[
+                [_("Since"), moment(row.since), _("hours of the log")],
+                [
+                    str(Driver(row.driver).label),
+                    figure(row, row.after),
+                    _("usually %(value)s") % {"value": figure(row, row.before)},
+                ],
+                *([[_("Costs"), exact(row.costs), _("a day more than usual")]] if row.costs is not None else []),
+                *([[_("Models"), listed(models), ""]] if models else []),
+                *([[_("Applications"), listed(row.applications_shown), ""]] if row.applications_shown else []),
+            ],
+            drivers=[[label, exact(amount), _("a day")] for label, amount in row.by_cause[:4]] if row.costs else [],
+            page=page_of(row),
+        ),
+    )
+
+
+def spoken_for(figures: Figures, row: Anomaly, models: list[str]) -> str:
+    """The open alert of a deployment of its models that tells the same: down, failing, or slow."""
+    if row.driver not in (Driver.ERRORS, Driver.LATENCY):
+        return ""
+    for deployment in figures.deployments.values():
+        if deployment.model in models:
+            for what in ("deployment", "errors", "latency"):
+                if f"{what}:{deployment.slug}" in figures.speaking:
+                    return f"{what}:{deployment.slug}"
+    return ""

@@ -1,0 +1,161 @@
+"""From windows of sums to findings, one for each cause. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from costs.anomalies.drivers import Effects, Rates, added, effects
+from costs.anomalies.history import Judged, judge
+from costs.anomalies.sums import METRICS, REQUESTS, Metric, Sums
+
+SPREADS, SHORT_SPREADS, HELD_SPREADS = 4.0, 6.0, 2.0
+LEAST_USD = Decimal(1)  # a day; less is nobody's business
+SHARED = 2  # applications on one model that slow down or fail together: then it is the model
+Key = tuple[int, str]  # application and model; "" stands for all of an application's
+Days = Mapping[int, Sums]  # by number of the window, backwards
+Cause = tuple[int, str, str]  # application (0: none), model where it is the model's, driver
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Of each application and model: windows of a whole day, and of the same few hours of each day."""
+
+    days: Mapping[Key, Days]
+    hours: Mapping[Key, Days]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One cause. `before` and `after` are the driver's figure; `costs` USD a day more, None where money is no part."""
+
+    application: int
+    model: str  # of the model's own findings
+    driver: str  # cache, size, errors, latency, volume, mix, rest
+    before: float
+    after: float
+    z: float
+    models: tuple[str, ...] = ()  # those that show it by themselves
+    costs: Decimal | None = None
+    effects: Effects = field(default_factory=Effects)
+    applications: tuple[int, ...] = ()  # of a model's finding
+
+    @property
+    def cause(self) -> Cause:
+        return self.application, self.model, self.driver
+
+
+def find(windows: Windows, rates: Mapping[str, Rates], held: Set[Cause] = frozenset()) -> list[Found]:
+    """Every cause; those in `held` are kept until they are well inside the usual."""
+    by_application: dict[int, dict[str, Days]] = defaultdict(dict)
+    for (application, model), days in windows.days.items():
+        by_application[application][model] = days
+    found: list[Found] = []
+    for application, models in by_application.items():
+        if 0 in {n for days in models.values() for n in days}:
+            found += of_application(application, models, windows, rates, held)
+    return sorted(shared(found), key=lambda one: (-(one.costs or 0), -one.z))
+
+
+def of_application(
+    application: int, models: Mapping[str, Days], windows: Windows, rates: Mapping[str, Rates], held: Set[Cause]
+) -> list[Found]:
+    whole = together(models.values())
+    hours = together(days for (one, _m), days in windows.hours.items() if one == application)
+    why = effects(models, rates)
+    found: dict[str, Found] = {}
+    for name in ("cache", "size", "errors", "latency"):
+        metric, is_held = METRICS[name], (application, "", name) in held
+        judged = stands_out(metric, whole, hours, is_held)
+        theirs = {
+            model: one for model, days in models.items()
+            if (one := stands_out(metric, days, windows.hours.get((application, model), {}), is_held))
+        }  # fmt: skip
+        if judged or theirs:
+            most = judged or max(theirs.values(), key=lambda one: one.z)
+            costs = getattr(why, name) if name in ("cache", "size") else None
+            found[name] = Found(application, "", name, most.usual, most.now, most.z, tuple(sorted(theirs)), costs, why)
+    if set(found) & {"cache", "size", "errors"}:
+        found.pop("latency", None)  # longer requests and failing ones take longer: that is their doing
+    spend = judge(METRICS["spend"], whole)
+    driver = why.largest
+    is_held = (application, "", driver) in held
+    dear = why.total >= (LEAST_USD / 2 if is_held else LEAST_USD)
+    if spend and dear and driver not in found and past(METRICS["spend"], spend, is_held):
+        found[driver] = replace(driven(application, driver, models, spend), costs=why.total, effects=why)
+    return list(found.values())
+
+
+def driven(application: int, driver: str, models: Mapping[str, Days], spend: Judged) -> Found:
+    """The finding of a rise in spend, with the figure of what drives it."""
+    whole = together(models.values())
+    usual = added(whole[n] for n in whole if 1 <= n <= 28)
+    now = whole.get(0, Sums())
+    if driver in METRICS and METRICS[driver].value(usual) is not None and METRICS[driver].value(now) is not None:
+        before, after = METRICS[driver].value(usual) or 0.0, METRICS[driver].value(now) or 0.0
+    elif driver == "volume":
+        came = judge(REQUESTS, whole)
+        before, after = came.usual if came else 0.0, float(now.requests)
+    elif driver in ("mix", "rest"):  # what a request costs
+        before = float(usual.cost) / max(usual.requests, 1)
+        after = float(now.cost) / max(now.requests, 1)
+    else:
+        before, after = spend.usual, spend.now
+    return Found(application, "", driver, before, after, spend.z)
+
+
+def stands_out(metric: Metric, days: Days, hours: Days, is_held: bool) -> Judged | None:
+    """By the whole day, or sooner by the last hours where it is plain."""
+    judged = judge(metric, days)
+    if judged and past(metric, judged, is_held):
+        return judged
+    soon = judge(metric, hours)
+    if soon and judged and soon.z >= SHORT_SPREADS and soon.change >= metric.least * 1.5:
+        return soon
+    return None
+
+
+def past(metric: Metric, judged: Judged, is_held: bool) -> bool:
+    if is_held:
+        return judged.z >= HELD_SPREADS and judged.change >= metric.least / 2
+    return judged.z >= SPREADS and judged.change >= metric.least
+
+
+def together(many: Iterable[Days]) -> dict[int, Sums]:
+    """The windows of several models added up."""
+    total: dict[int, Sums] = {}
+    for days in many:
+        for n, sums in days.items():
+            total.setdefault(n, Sums()).add(sums)
+    return total
+
+
+def shared(found: list[Found]) -> list[Found]:
+    """Where several applications fail or slow down on one model, the model's finding takes the place of theirs."""
+    rows: dict[tuple[str, str], list[Found]] = defaultdict(list)
+    for one in found:
+        if one.driver in ("errors", "latency"):
+            for model in one.models:
+                rows[model, one.driver].append(one)
+    swallowed: set[Cause] = set()
+    added_rows: list[Found] = []
+    for (model, _driver), ones in rows.items():
+        theirs = [one for one in ones if one.models == (model,)]
+        if len(theirs) >= SHARED:
+            worst = max(theirs, key=lambda one: one.z)
+            applications = tuple(sorted(one.application for one in theirs))
+            added_rows.append(replace(worst, application=0, model=model, models=(), applications=applications))
+            swallowed |= {one.cause for one in theirs}
+    return [one for one in found if one.cause not in swallowed] + added_rows
+
+
+def too_little(windows: Windows) -> dict[int, int]:
+    """Applications in use whose history is too short to say anything, with its days."""
+    found = {}
+    for application in {application for application, _model in windows.days}:
+        whole = together(days for (one, _m), days in windows.days.items() if one == application)
+        if 0 in whole and judge(METRICS["spend"], whole) is None:
+            found[application] = max(whole)
+    return found

@@ -1,0 +1,84 @@
+"""The windows from the hours of the rollups, in one query; never from requests."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import Sum
+
+from costs.anomalies.drivers import Rates
+from costs.anomalies.find import Key, Windows
+from costs.anomalies.history import DAYS
+from costs.anomalies.sums import CLASSES, COLUMNS, Sums
+from providers.models import TokenPrice
+from providers.pricing import plain_name
+from traffic.models import UsageHour
+
+SHORT_H = 4
+SINCE_DAYS = 15  # looked back through for the begin of a finding; a rise in spend needs the week before as well
+
+WINDOWS = f"""
+SELECT application_id, model, back / 24, back %% 24 < {SHORT_H}, {", ".join(f"sum({name})" for name in COLUMNS)}
+FROM (
+    SELECT *, (extract(epoch FROM %(end)s - hour) / 3600)::int - 1 AS back FROM traffic_usage_hour
+    WHERE hour >= %(first)s AND hour < %(end)s
+) AS u
+WHERE requests > 0 GROUP BY 1, 2, 3, 4
+"""
+
+
+def full_hour(now: datetime) -> datetime:
+    """The end of the last full hour: one that has only begun would look quiet."""
+    return now.replace(minute=0, second=0, microsecond=0)
+
+
+def windows(now: datetime) -> Windows:
+    """Whole days, and the same last hours of each, backwards from the last full hour."""
+    end = full_hour(now)
+    days: dict[Key, dict[int, Sums]] = defaultdict(dict)
+    hours: dict[Key, dict[int, Sums]] = defaultdict(dict)
+    with connection.cursor() as cursor:
+        cursor.execute(WINDOWS, {"end": end, "first": end - timedelta(days=DAYS + 1)})
+        for application, model, n, short, *values in cursor.fetchall():
+            sums = Sums(*(value if name == "cost" else int(value) for name, value in zip(COLUMNS, values, strict=True)))
+            if short:
+                hours[application, model][n] = sums
+            days[application, model].setdefault(n, Sums()).add(sums)
+    return Windows(days, hours)
+
+
+def rates(now: datetime, models: Iterable[str]) -> dict[str, Rates]:
+    """Rates of today's price book in USD per million tokens, by the name that requests use."""
+    names = {model: plain_name(model) for model in models}
+    wanted = {*names, *names.values()}
+    book: dict[str, Rates] = {}
+    for price in TokenPrice.objects.filter(model__in=wanted).in_force(now):
+        book[price.model] = {name: getattr(price, name) for name in CLASSES}
+    found = {model: book.get(model) or book.get(plain) for model, plain in names.items()}
+    return {model: price for model, price in found.items() if price is not None}
+
+
+def hourly(now: datetime, applications: Iterable[int], models: Iterable[str]) -> dict[Key, dict[datetime, Sums]]:
+    """The hours of the last 15 days of some applications, by model too; and of some models whoever used them."""
+    end, wanted, named = full_hour(now), set(applications), set(models)
+    rows = UsageHour.objects.filter(hour__gte=end - timedelta(days=SINCE_DAYS), hour__lt=end)
+    rows = rows.filter(application__in=wanted) if not named else rows
+    found: dict[Key, dict[datetime, Sums]] = defaultdict(dict)
+    sums = {f"{name}_sum": Sum(name) for name in COLUMNS}
+    for application, model, hour, *values in (
+        rows.values_list("application_id", "model", "hour").annotate(**sums).order_by()
+    ):
+        one = Sums(*_of_row(values))
+        keys = [(application, model), (application, "")] if application in wanted else []
+        keys += [(0, model)] if model in named and (0, model) not in keys else []
+        for key in keys:
+            found[key].setdefault(hour, Sums()).add(one)
+    return found
+
+
+def _of_row(values: list[Any]) -> Iterable[Any]:
+    return (value if name == "cost" else int(value) for name, value in zip(COLUMNS, values, strict=True))

@@ -1,0 +1,132 @@
+"""Look, remember what was found, and forget it when it is over; and what people say of it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection, transaction
+
+from costs.anomalies.find import Cause, Found, find, too_little
+from costs.anomalies.history import begun
+from costs.anomalies.reads import full_hour, hourly, rates, windows
+from costs.anomalies.sums import METRICS, Sums
+from costs.models import Anomaly, AnomalyLook
+from traffic.models import Application
+
+HOUR, WEEK, DAY = timedelta(hours=1), timedelta(days=7), timedelta(days=1)
+FIRST_LOOK = 45  # days that the very first look goes back, so that a history that was imported has its findings
+LOOKING = 0x616E6F6D  # of the advisory lock: one look at a time
+
+
+def look(now: datetime) -> int:
+    """Compare with the history as of now; returns how many causes are open. The first look goes back some weeks."""
+    if not AnomalyLook.objects.exists():
+        return look_back(now, FIRST_LOOK)
+    return _look(now)
+
+
+def look_back(now: datetime, days: int) -> int:
+    """One look at the end of each of the last days, then now; what is known of those days is found anew."""
+    with transaction.atomic():
+        Anomaly.objects.filter(dismissed_at=None).delete()
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        for n in range(days, -1, -1):
+            if midnight - n * DAY < now:
+                _look(midnight - n * DAY)
+        return _look(now)
+
+
+@transaction.atomic
+def _look(now: datetime) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOOKING])
+    seen = windows(now)
+    held = {cause_of(row): row for row in Anomaly.objects.open()}
+    found = {one.cause: one for one in find(seen, rates(now, {model for _a, model in seen.days}), held.keys())}
+    applications = dict(Application.objects.values_list("pk", "slug"))
+    _follow(found, held, applications, now)
+    for cause in held.keys() - found.keys():
+        row = held[cause]
+        row.ended_at = now
+        row.save(update_fields=["ended_at"])
+    looked = {application for application, _model in seen.days if application in applications}
+    little = [[applications[pk], days] for pk, days in sorted(too_little(seen).items()) if pk in applications]
+    AnomalyLook.objects.update_or_create(pk=1, defaults={"at": now, "applications": len(looked), "too_little": little})
+    return len(found)
+
+
+def cause_of(row: Anomaly) -> Cause:
+    return row.application_id, row.model, row.driver
+
+
+def _follow(found: dict[Cause, Found], held: dict[Cause, Anomaly], slugs: dict[int, str], now: datetime) -> None:
+    """Write down what is new and how the rest stands now."""
+    new = [one for cause, one in found.items() if cause not in held]
+    hours = (
+        hourly(now, {one.application for one in new if not one.model}, {one.model for one in new if one.model})
+        if new
+        else {}
+    )
+    for cause, one in found.items():
+        row = held.get(cause)
+        known = {
+            "before": one.before, "after": one.after, "costs": one.costs, "models_shown": list(one.models),
+            "applications_shown": [slugs.get(pk, "") for pk in one.applications],
+            "effects": effects_json(one), "seen_at": now,
+        }  # fmt: skip
+        if row is None:
+            since = since_of(one, hours.get((one.application, one.model), {}), now)
+            Anomaly.objects.create(
+                application_id=one.application, application=slugs.get(one.application, ""), model=one.model,
+                driver=one.driver, since=since, found_at=now, **known,
+            )  # fmt: skip
+        else:
+            for name, value in known.items():
+                setattr(row, name, value)
+            row.save(update_fields=list(known))
+
+
+def effects_json(one: Found) -> dict[str, str]:
+    amounts: dict[str, Decimal] = {
+        name: getattr(one.effects, name) for name in ("cache", "size", "volume", "mix", "rest")
+    }
+    return {name: f"{amount:.12f}" for name, amount in amounts.items()}
+
+
+def since_of(one: Found, by_hour: dict[datetime, Sums], now: datetime) -> datetime:
+    """The hour in which it began; a day before now where the hours do not tell."""
+    end = full_hour(now)
+    metric = METRICS.get(one.driver)
+    if metric is None or metric.whole is None:  # an amount: each hour against the same hour of the week before
+        spent = {at: float(sums.cost) for at, sums in by_hour.items()}
+        parts = [(spent.get(at, 0.0), spent.get(at - WEEK, 0.0)) for at in hours_until(end, 7)]
+        effects, usual = one.effects, max(sum(part for _p, part in parts[-24:]), 1e-12)
+        middle = 1 + float(effects.total) / usual / 2
+        return hours_until(end, 7)[begun(parts, middle, 1)]
+    moments = hours_until(end, 14)
+    parts = [
+        (float(metric.part(by_hour[at])), float(metric.whole(by_hour[at]))) if at in by_hour else (0.0, 0.0)
+        for at in moments
+    ]
+    start = begun(parts, (one.before + one.after) / 2, metric.worse)
+    while start < len(moments) - 1 and moments[start] not in by_hour:  # a night without requests changed nothing
+        start += 1
+    return moments[start]
+
+
+def hours_until(end: datetime, days: int) -> list[datetime]:
+    return [end - n * HOUR for n in range(days * 24, 0, -1)]
+
+
+def dismiss(*, anomaly: Anomaly, reason: str, by: Any, now: datetime) -> bool:
+    """A person says that it is expected: no alert speaks of it any more. False where one did so before."""
+    rows = Anomaly.objects.filter(pk=anomaly.pk, dismissed_at=None)
+    return bool(rows.update(dismissed_at=now, dismissed_by=by, reason=reason))
+
+
+def restore(*, anomaly: Anomaly) -> bool:
+    """Take `dismiss` back."""
+    rows = Anomaly.objects.filter(pk=anomaly.pk).exclude(dismissed_at=None)
+    return bool(rows.update(dismissed_at=None, dismissed_by=None, reason=""))

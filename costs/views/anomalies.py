@@ -1,0 +1,77 @@
+"""What differs from its own history, why, and what people say of it."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
+
+from costs import anomalies as findings
+from costs.anomalies.page import AnomaliesPage
+from costs.models import Anomaly
+from providers import audit_log
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        max_length=500,
+        label=gettext_lazy("Why it is expected"),
+        error_messages={"required": gettext_lazy("Say in a few words why it is expected; others will read it.")},
+    )
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def anomalies(request: HttpRequest) -> HttpResponse:
+    return shown(request)
+
+
+def shown(request: HttpRequest, failed: ReasonForm | None = None, pk: int | None = None) -> HttpResponse:
+    """The page; with the form that was refused at its finding."""
+    page = AnomaliesPage(timezone.now())
+    forms_of = {row.it.pk: ReasonForm(auto_id=f"expected-{row.it.pk}-%s") for row in page.open}
+    if failed and pk is not None:
+        forms_of[pk] = failed
+    context = {
+        "page": page,
+        "look": page.look,
+        "open": [(row, forms_of[row.it.pk]) for row in page.open],
+        "json_url": "/api/v1/anomalies",
+    }
+    return render(request, "costs/anomalies.html", context, status=422 if failed else 200)
+
+
+@login_required
+@permission_required("costs.dismiss_anomaly", raise_exception=True)
+@require_POST
+def anomaly_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
+    """It is expected: alerts stop, the page keeps it; the toast takes it back."""
+    anomaly = get_object_or_404(Anomaly, pk=pk)
+    form = ReasonForm(request.POST, auto_id=f"expected-{pk}-%s")
+    if not form.is_valid():
+        return shown(request, form, pk)
+    reason = form.cleaned_data["reason"]
+    if findings.dismiss(anomaly=anomaly, reason=reason, by=request.user, now=timezone.now()):
+        audit_log.log(request, anomaly, _("expected: %(reason)s") % {"reason": reason})
+        undo = reverse("costs:anomaly-restore", args=[pk])
+        messages.success(request, _("Noted as expected; no alert speaks of it."), extra_tags=f"undo:{undo}")
+    return redirect("costs:anomalies")
+
+
+@login_required
+@permission_required("costs.dismiss_anomaly", raise_exception=True)
+@require_POST
+def anomaly_restore(request: HttpRequest, pk: int) -> HttpResponse:
+    anomaly = get_object_or_404(Anomaly, pk=pk)
+    if findings.restore(anomaly=anomaly):
+        audit_log.log(request, anomaly, _("no longer expected"))
+        messages.success(request, _("It counts again, and alerts speak of it while it lasts."))
+    return redirect("costs:anomalies")

@@ -1,0 +1,361 @@
+"""Anomalies: what is planted in a generated series is found with its driver, and what is only noise is not."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from alerts import services as alerts
+from alerts.models import Alert
+from costs.anomalies import dismiss, look, look_back, restore
+from costs.anomalies.find import Found, Windows, find, too_little
+from costs.anomalies.history import DAYS, begun
+from costs.anomalies.reads import SHORT_H
+from costs.anomalies.sums import COLUMNS, Sums
+from costs.anomalies.wording import sentence
+from costs.models import Anomaly, AnomalyLook
+from providers.models import TokenPrice
+from tests.alerts.conftest import person
+from traffic.models import Application, UsageHour
+
+NOW = datetime(2026, 11, 24, 12, 20, tzinfo=UTC)
+END = NOW.replace(minute=0)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+WEIGHT = (1, 1, 1, 1, 1, 3, 10, 34, 70, 88, 92, 84, 52, 66, 90, 92, 84, 60, 28, 12, 7, 5, 3, 2)
+RATES = {
+    "uncached_input": Decimal(3), "cache_read": Decimal("0.3"), "cache_write_5m": Decimal("3.75"),
+    "cache_write_1h": Decimal(6), "output": Decimal(15),
+}  # fmt: skip
+BOOK = {"big": RATES, "small": {name: rate / 3 for name, rate in RATES.items()}}
+
+Shape = dict[str, float]
+Change = Callable[[str, str, datetime, Shape], None]
+
+
+def shape(now: datetime, at: datetime) -> Shape:
+    """What an hour is like before anything is planted: busy days, quiet weekends, growth of a tenth a month."""
+    weekend = 0.3 if at.weekday() >= 5 else 1.0
+    growth = 1.1 ** ((at - now) / timedelta(days=30))
+    return {
+        "requests": WEIGHT[at.hour] * weekend * growth, "prompt": 2400, "hit": 0.85, "output": 250, "failing": 0.01,
+        "ms": 2500, "big": 0.3,
+    }  # fmt: skip
+
+
+def hours_of(
+    rng: random.Random, app: str, now: datetime, days: int, plant: Change | None = None
+) -> Mapping[tuple[str, datetime], Sums]:
+    """Hours of one application by model."""
+    found: dict[tuple[str, datetime], Sums] = {}
+    for n in range(days * 24):
+        at = now - (n + 1) * HOUR
+        for model in ("big", "small"):
+            like = shape(now, at)
+            if plant:
+                plant(app, model, at, like)
+            mean = like["requests"] * (like["big"] if model == "big" else 1 - like["big"])
+            requests = max(0, round(rng.gauss(mean, math.sqrt(mean) + 0.1 * mean)))
+            if requests:
+                found[model, at] = one_hour(rng, requests, like, model)
+    return found
+
+
+def one_hour(rng: random.Random, requests: int, like: Shape, model: str) -> Sums:
+    def about(mean: float, each: float) -> float:
+        return mean * math.exp(rng.gauss(0, each / math.sqrt(requests)))
+
+    hit = min(1.0, max(0.0, rng.gauss(like["hit"], 0.4 / math.sqrt(requests))))
+    prompt = round(requests * about(like["prompt"], 0.5))
+    read = round(prompt * hit * 0.9)
+    tokens = {
+        "uncached_input": prompt - read,
+        "cache_read": read,
+        "output": round(requests * about(like["output"], 0.6)),
+    }
+    cost = sum((n * BOOK[model][name] / 1_000_000 for name, n in tokens.items()), Decimal(0))
+    errors = sum(rng.random() < like["failing"] for _ in range(requests))
+    took = round(requests * about(like["ms"], 0.6) * 1000)
+    return Sums(requests=requests, errors=errors, cost=cost, latency_us=took, timed=requests, **tokens)
+
+
+class Series:
+    """Hours of some applications, added up from the first on so that any window is a difference."""
+
+    def __init__(self, now: datetime, days: int, seed: int, plant: Change | None = None, apps: int = 2) -> None:
+        self.now, self.days = now, days
+        rng = random.Random(seed)
+        self.so_far: dict[tuple[int, str], list[tuple[Any, ...]]] = {}
+        for app in range(1, apps + 1):
+            hours = hours_of(rng, f"app-{app}", now, days, plant)
+            for model in ("big", "small"):
+                total: list[Any] = [0] * len(COLUMNS)
+                rows = [tuple(total)]
+                for n in range(days * 24, 0, -1):
+                    sums = hours.get((model, now - n * HOUR))
+                    if sums:
+                        total = [old + getattr(sums, name) for old, name in zip(total, COLUMNS, strict=True)]
+                    rows.append(tuple(total))
+                self.so_far[app, model] = rows
+
+    def windows(self, end: datetime) -> Windows:
+        last = self.days * 24 - round((self.now - end) / HOUR)
+        days: dict[tuple[int, str], dict[int, Sums]] = defaultdict(dict)
+        hours: dict[tuple[int, str], dict[int, Sums]] = defaultdict(dict)
+        for key, rows in self.so_far.items():
+            for n in range(min(DAYS + 1, last // 24)):
+                for found, length in ((days, 24), (hours, SHORT_H)):
+                    high, low = rows[last - n * 24], rows[last - n * 24 - length]
+                    if high[0] > low[0]:
+                        found[key][n] = Sums(*(a - b for a, b in zip(high, low, strict=True)))
+        return Windows(days, hours)
+
+    def found(self, end: datetime | None = None) -> list[Found]:
+        return find(self.windows(end or self.now), BOOK)
+
+
+def since(start: datetime, app: str, model: str = "", **changes: float) -> Change:
+    """Of one application, from a moment on: factors of its usual shape."""
+
+    def plant(of: str, on: str, at: datetime, like: Shape) -> None:
+        if of == app and model in ("", on) and at >= start:
+            for name, factor in changes.items():
+                like[name] *= factor
+
+    return plant
+
+
+PLANTED = {
+    "cache": since(END - 30 * HOUR, "app-1", hit=0.12),
+    "size": since(END - 30 * HOUR, "app-1", prompt=2.2, output=2.2),
+    "errors": since(END - 30 * HOUR, "app-1", failing=15),
+    "latency": since(END - 30 * HOUR, "app-1", ms=2.5),
+    "volume": since(END - 30 * HOUR, "app-1", requests=3),
+    "mix": since(END - 30 * HOUR, "app-1", big=3.0),
+}
+
+
+@pytest.mark.parametrize("driver", PLANTED)
+def test_what_is_planted_is_one_finding_with_the_right_driver(driver: str) -> None:
+    [one] = Series(END, 58, seed=7, plant=PLANTED[driver]).found()
+    assert (one.application, one.driver) == (1, driver)
+    if driver in ("cache", "size", "volume", "mix"):
+        assert one.costs is not None
+        assert one.costs > 1
+        assert one.effects.largest == driver
+    else:
+        assert one.costs is None
+
+
+def test_effects_add_up_to_the_difference_exactly() -> None:
+    series = Series(END, 58, seed=7, plant=PLANTED["cache"])
+    [one] = series.found()
+    why = one.effects
+    assert why.volume + why.mix + why.cache + why.size + why.rest == why.total
+    now = sum((days[0].cost for (app, _m), days in series.windows(END).days.items() if app == 1), Decimal(0))
+    week = sum((days[7].cost for (app, _m), days in series.windows(END).days.items() if app == 1), Decimal(0))
+    assert abs(float(now - why.total - week)) < float(week) * 0.3, "what it would have cost is near the week before's"
+    assert abs(one.before - 0.765) < 0.03
+    assert one.after < 0.2
+
+
+def test_a_change_of_one_model_is_the_applications_finding_and_names_the_model() -> None:
+    [one] = Series(END, 58, seed=7, plant=since(END - 30 * HOUR, "app-1", "small", hit=0.1)).found()
+    assert (one.application, one.driver, one.models) == (1, "cache", ("small",))
+
+
+def test_what_several_applications_feel_on_one_model_is_the_models() -> None:
+    def plant(of: str, on: str, at: datetime, like: Shape) -> None:
+        if on == "big" and at >= END - 30 * HOUR:
+            like["failing"] *= 20
+
+    [one] = Series(END, 58, seed=7, plant=plant).found()
+    assert (one.application, one.model, one.driver, one.applications) == (0, "big", "errors", (1, 2))
+
+
+def test_a_plain_change_is_found_within_hours() -> None:
+    [one] = Series(END, 58, seed=7, plant=since(END - 4 * HOUR, "app-1", hit=0.05)).found()
+    assert one.driver == "cache"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_eight_weeks_of_noise_weekends_and_growth_raise_no_alarm(seed: int) -> None:
+    series = Series(END, 57 + 56, seed=seed)
+    rng = random.Random(seed)
+    for day in range(56):
+        end = END - day * DAY - rng.randrange(24) * HOUR
+        assert series.found(end) == [], end
+
+
+def test_a_short_history_says_too_little_and_finds_nothing() -> None:
+    series = Series(END, 15, seed=7, plant=PLANTED["cache"])
+    assert series.found() == []
+    assert too_little(series.windows(END)) == {1: 14, 2: 14}
+
+
+def test_a_cause_that_is_known_is_kept_until_it_is_well_inside_the_usual() -> None:
+    mild = Series(END, 58, seed=7, plant=since(END - 30 * HOUR, "app-1", hit=0.87))
+    assert mild.found() == []
+    [held] = find(mild.windows(END), BOOK, {(1, "", "cache")})
+    assert held.driver == "cache"
+
+
+def test_the_begin_is_where_the_sum_past_the_middle_was_lowest() -> None:
+    assert begun([(1, 10)] * 5 + [(8, 10)] * 3, 0.4, 1) == 5
+    assert begun([(9, 10)] * 5 + [(2, 10)] * 3, 0.5, -1) == 5
+    assert begun([(8, 10)] * 3, 0.4, 1) == 0
+
+
+# With the database.
+
+
+def store(app: Application, plant: Change | None = None, days: int = 40) -> None:
+    """Hours of one application, of the model `big`."""
+    zeros = {field.attname: 0 for field in UsageHour._meta.concrete_fields if field.attname != "hour"}
+    texts = {"provider": "anthropic", "task": "rag", "application_id": app.pk, "deployment_id": 0}
+    rows = []
+    for (model, at), sums in hours_of(random.Random(5), app.slug, END, days, plant).items():
+        if model == "big":
+            known = {name: getattr(sums, name) for name in COLUMNS}
+            rows.append(UsageHour(hour=at, **zeros | texts | known | {"model": model}))
+    UsageHour.objects.bulk_create(rows)
+
+
+@pytest.fixture
+def helper(db: Any) -> Application:
+    TokenPrice.objects.create(
+        provider="anthropic", model="big", starts_at=NOW - 300 * DAY, source="list", seen_at=NOW, **RATES
+    )
+    app = Application.objects.create(slug="code-helper", name="Code helper")
+    store(app, since(END - 27 * HOUR, "code-helper", hit=0.14))
+    AnomalyLook.objects.create(pk=1, at=NOW - DAY, applications=0)
+    return app
+
+
+def test_a_look_writes_down_the_cause_with_its_begin_and_what_it_costs(helper: Application) -> None:
+    assert look(NOW) == 1
+    row = Anomaly.objects.get()
+    assert (row.application, row.driver, row.ended_at) == ("code-helper", "cache", None)
+    assert row.since == END - 27 * HOUR
+    said = sentence(row).replace("\N{NO-BREAK SPACE}", " ")
+    form = r"Cache hits of code-helper fell from 77 % to 1\d % since 23 Nov, 09:00 UTC: \+\$\d\.\d\d a day"
+    assert re.fullmatch(form, said)
+    assert sum((Decimal(text) for text in row.effects.values()), Decimal(0)) > 1
+    assert AnomalyLook.objects.get().applications == 1
+
+
+def test_looking_again_changes_nothing_and_its_end_is_kept(helper: Application) -> None:
+    look(NOW)
+    begun_at = Anomaly.objects.get().since
+    look(NOW)
+    assert Anomaly.objects.get().since == begun_at
+    UsageHour.objects.filter(hour__gte=END - 27 * HOUR).delete()
+    assert look(NOW) == 0
+    assert Anomaly.objects.get().ended_at == NOW
+
+
+def test_the_alert_speaks_of_it_once_until_somebody_says_that_it_is_expected(helper: Application) -> None:
+    person("mara", "manager")
+    look(NOW)
+    alerts.evaluate(now=NOW, kinds=["anomaly"], wait=True)
+    alert = Alert.objects.get()
+    assert (alert.state, alert.subject) == ("open", "anomaly:code-helper/cache")
+    row = Anomaly.objects.get()
+    assert dismiss(anomaly=row, reason="The new prompt has no stable head.", by=None, now=NOW)
+    assert not dismiss(anomaly=row, reason="again", by=None, now=NOW)
+    for minutes in (1, 32):
+        alerts.evaluate(now=NOW + timedelta(minutes=minutes), kinds=["anomaly"], wait=True)
+    alert.refresh_from_db()
+    assert alert.state == "resolved"
+    assert restore(anomaly=row)
+    alerts.evaluate(now=NOW + timedelta(minutes=40), kinds=["anomaly"], wait=True)
+    assert Alert.objects.filter(state="open").count() == 1
+
+
+def test_a_look_asks_the_same_whatever_the_number_of_applications(helper: Application) -> None:
+    def asked() -> int:
+        Anomaly.objects.all().delete()
+        with CaptureQueriesContext(connection) as queries:
+            look(NOW)
+        assert not any("traffic_request" in one["sql"] for one in queries), "rollups only"
+        return len([one for one in queries if "INSERT" not in one["sql"]])
+
+    few = asked()
+    for n in range(4):
+        store(Application.objects.create(slug=f"app-{n}", name=f"App {n}"))
+    assert asked() == few <= 14
+
+
+def test_the_first_look_finds_what_is_over_by_now(db: Any) -> None:
+    app = Application.objects.create(slug="code-helper", name="Code helper")
+    TokenPrice.objects.create(
+        provider="anthropic", model="big", starts_at=NOW - 300 * DAY, source="list", seen_at=NOW, **RATES
+    )
+
+    def plant(of: str, on: str, at: datetime, like: Shape) -> None:
+        if END - 10 * DAY <= at < END - 7 * DAY:
+            like["hit"] *= 0.1
+
+    store(app, plant, days=50)
+    assert look_back(NOW, 12) == 0
+    row = Anomaly.objects.get()
+    assert (row.driver, row.since) == ("cache", END - 10 * DAY)
+    assert row.ended_at is not None
+    assert row.ended_at <= END - 5 * DAY
+
+
+# The page.
+
+
+@pytest.fixture
+def mara(client: Any, db: Any) -> Any:
+    mara = person("mara", "manager")
+    asked = Permission.objects.filter(codename__in=["view_charge", "dismiss_anomaly"])
+    mara.user_permissions.set(asked)
+    client.force_login(mara)
+    return client
+
+
+def test_the_page_shows_what_differs_with_its_requests_and_takes_a_reason(helper: Application, mara: Any) -> None:
+    look(NOW)
+    row = Anomaly.objects.get()
+    page = mara.get("/spend/anomalies/").content.decode()
+    assert "Cache hits of code-helper fell from 77" in page
+    assert "/requests/?application=code-helper&amp;model=big&amp;from=2026-11-23" in page
+    refused = mara.post(f"/spend/anomalies/{row.pk}/dismiss/", {"reason": " "})
+    assert refused.status_code == 422
+    assert "Say in a few words why it is expected" in refused.content.decode()
+    assert mara.post(f"/spend/anomalies/{row.pk}/dismiss/", {"reason": "A <b>new</b> prompt"}).status_code == 302
+    page = mara.get("/spend/anomalies/").content.decode()
+    assert "A &lt;b&gt;new&lt;/b&gt; prompt" in page
+    assert f"/spend/anomalies/{row.pk}/restore/" in page
+    assert LogEntry.objects.get().change_message == "expected: A <b>new</b> prompt"
+    mara.post(f"/spend/anomalies/{row.pk}/restore/")
+    row.refresh_from_db()
+    assert (row.dismissed_at, row.reason) == (None, "")
+
+
+def test_the_page_says_when_nothing_differs_and_who_has_too_little_history(mara: Any) -> None:
+    AnomalyLook.objects.create(at=NOW, applications=3, too_little=[["newcomer", 9]])
+    page = mara.get("/spend/anomalies/").content.decode()
+    assert "of <b>3 applications</b> are as usual" in page
+    assert "newcomer, 9 days" in page
+
+
+def test_the_api_gives_the_figures_of_the_page(helper: Application, mara: Any) -> None:
+    look(NOW)
+    answer = mara.get("/api/v1/anomalies").json()
+    [one] = answer["anomalies"]
+    assert (one["application"], one["driver"], one["expected"]) == ("code-helper", "cache", None)
+    assert sum((Decimal(amount) for amount in one["effects"].values()), Decimal(0)) > 1
