@@ -17,10 +17,9 @@ from django.test import Client, override_settings
 from alerts.kinds import KINDS
 from alerts.mail import compose
 from alerts.mailbox import of_message
-from alerts.models import Alert, Delivery, ReportKind, Rule, Transition
+from alerts.models import Alert, Delivery, Preference, ReportKind, Rule, Transition
 from alerts.periods import newest
 from alerts.reporting import write
-from alerts.subscriptions import Preference
 from costs import ledger
 from dashboard.access import ACCESS
 from tests.costs.test_spend import usage
