@@ -127,6 +127,7 @@ ACCESS: dict[str, Access] = {
     # traffic: a request is seen by whoever sees all figures and by the people of its application
     "traffic:requests": page(ALL),
     "traffic:requests-export": page(ALL),
+    "traffic:latency": page(ALL),
     "traffic:request": Access(reads=ALL, theirs=("staff",)),
     "traffic:request-rate": action(ALL, theirs=("staff",)),
     "traffic:quality": page(ALL),

@@ -73,6 +73,11 @@ def asked_of(request: HttpRequest) -> Asked:
     return asked
 
 
+def applications_asked(request: HttpRequest) -> Wanted:
+    """The filters that the rollups know, narrowed to what this person may see."""
+    return Wanted(filters=without_empty(request.GET), applications=requests.applications_of(request.user))
+
+
 def readable_by(request: HttpRequest) -> Sequence[int] | None:
     """Applications whose texts this person may read; None is all."""
     if request.user.has_perm("traffic.view_bodies"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from traffic.ingest import sql
+from traffic.rebuild import Rollup
 
 LIMIT = 20  # differences that are named by table; the count is of all
 
@@ -27,20 +27,15 @@ class Difference:
 
 def rollup_differences() -> Iterator[Difference]:
     """Every difference; run inside a repeatable-read transaction. Days whose rows are gone are compared by `sealed`."""
-    for period in ("hour", "day"):
-        for table, select, columns, mark in (
-            ("usage", sql.usage_of, sql.usage_columns(period), "requests"),
-            ("latency", sql.latency_of, sql.latency_columns(period), "n"),
-        ):
-            yield from compare(f"traffic_{table}_{period}", select("traffic_request", period), columns, mark, period)
+    for rollup in Rollup.all():
+        yield from compare(rollup)
 
 
-def compare(table: str, right: str, columns: str, mark: str, period: str) -> Iterator[Difference]:
-    names = columns.split(", ")
-    key = [name for name in names if name in (period, *sql.KEY, "metric", "bucket")]
+def compare(rollup: Rollup) -> Iterator[Difference]:
+    key, table, mark, right = rollup.key, rollup.table, rollup.sums[0], rollup.right("traffic_request")
     stored_key, right_key = (", ".join(f"{side}.{name}" for name in key) for side in "sr")
-    stored_sums, right_sums = (", ".join(f"{side}.{name}" for name in names if name not in key) for side in "sr")
-    day = "(hour AT TIME ZONE 'UTC')::date" if period == "hour" else "day"
+    stored_sums, right_sums = (", ".join(f"{side}.{name}" for name in rollup.sums) for side in "sr")
+    day = "(hour AT TIME ZONE 'UTC')::date" if rollup.period == "hour" else "day"
     statement = f"""
         SELECT concat_ws(' ', {", ".join(f"coalesce(s.{name}, r.{name})" for name in key)}),
                s.{mark}::text, r.{mark}::text, ROW({stored_sums})::text, ROW({right_sums})::text

@@ -32,7 +32,7 @@ from traffic.keys import callers
 from traffic.models import Application, Erasure, Import, Installation, Key, Rating, Route, UsageDay
 from traffic.models.erasures import ErasureKind
 from traffic.models.imports import ImportState
-from traffic.rebuild import Rollup
+from traffic.rebuild import Rollup, bounds
 from traffic.services import forget, raw_connection
 
 BATCH = 2_000
@@ -148,6 +148,8 @@ def erase_batch(conn: psycopg.Connection, erasure: Erasure, day: date) -> int:
         given = {"day": day, "ids": [identifier for identifier, _file in rows]}
         conn.execute("SET LOCAL enable_seqscan = off")
         conn.execute(sql.erase(of == "application_id"), given)
+        for rollup in Rollup.of("error"):  # a word that others wrote is a key there
+            conn.execute(rollup.sweep, bounds(rollup.period, day))
         files = {file for _identifier, file in rows if file is not None}
         conn.execute("UPDATE traffic_import SET errors = '[]' WHERE id = ANY(%s)", [list(files)])
         conn.execute("UPDATE traffic_erasure SET erased = erased + %s WHERE id = %s", [len(rows), erasure.pk])

@@ -7,7 +7,7 @@ against writers, nothing is lost or counted twice, and rows that are right are n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -44,17 +44,28 @@ class Rollup:
     table: str
     period: str
     key: tuple[str, ...]
-    sums: tuple[str, ...]
+    sums: tuple[str, ...]  # the first of them counts what the row is made from
+    select: Callable[..., str]
 
     @classmethod
     def all(cls) -> Iterator[Rollup]:
+        for name in sql.ROLLUPS:
+            yield from cls.of(name)
+
+    @classmethod
+    def of(cls, name: str) -> Iterator[Rollup]:
+        own, sums, select = sql.ROLLUPS[name]
         for period in sql.PERIODS:
-            yield cls(f"traffic_usage_{period}", period, (period, *sql.KEY), tuple(sql.SUMS))
-            yield cls(f"traffic_latency_{period}", period, (period, *sql.KEY, "metric", "bucket"), ("n",))
+            yield cls(f"traffic_{name}_{period}", period, (period, *sql.KEY, *own), sums, select)
 
     def right(self, source: str) -> str:
         """SELECT of what the table should hold for the requests of `source`."""
-        return (sql.latency_of if self.sums == ("n",) else sql.usage_of)(source, self.period)
+        return self.select(source, self.period)
+
+    @property
+    def sweep(self) -> str:
+        """DELETE of the rows of a day that add up to nothing; takes `bounds`."""
+        return sql.sweep(self.table, self.period, self.key, self.sums[0])
 
 
 def rebuild(conn: psycopg.Connection, first: date | None = None, last: date | None = None) -> Iterator[Rebuilt]:
@@ -86,7 +97,7 @@ def summed_days(conn: psycopg.Connection) -> set[date]:
 
 
 def rebuild_day(conn: psycopg.Connection, day: date, rows: set[date]) -> Rebuilt:
-    """Mend the four rollups of a day; `rows` are the days whose requests are there."""
+    """Mend the rollups of a day; `rows` are the days whose requests are there."""
     if is_sealed(conn, day):
         return Rebuilt(day, left="sealed")
     if day not in rows:

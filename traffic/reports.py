@@ -214,9 +214,14 @@ def key_of(table: str, period: Period, group_by: str) -> str:
     return KEYS[group_by].format(time="u.hour", day=day)
 
 
-def from_rollup(table: str, period: Period, group_by: str, filters: Filters | None) -> tuple[str, list[Any]]:
-    """FROM … WHERE of a rollup over a period. A period that cuts an hour takes in the whole hour."""
-    if by_day(period, group_by):
+def from_rollup(
+    table: str, period: Period, group_by: str, filters: Filters | None, step: str = ""
+) -> tuple[str, list[Any]]:
+    """FROM … WHERE of a rollup over a period, where groups are divided by `step` too: `hour`, `day` or not at all.
+
+    A period that cuts an hour takes in the whole hour.
+    """
+    if by_day(period, step or group_by):
         name, column, bounds = f"traffic_{table}_day", "u.day", [period.first_day, period.end_day]
     else:
         name, column = f"traffic_{table}_hour", "u.hour"

@@ -9,6 +9,7 @@ from traffic.views.applications import application_add, application_edit, applic
 from traffic.views.erasures import application_erase, erasure_detail, erasure_list
 from traffic.views.imports import import_detail, import_do, import_list
 from traffic.views.keys import key_add, key_edit, key_list, key_revoke, key_rotate
+from traffic.views.latency import latency
 from traffic.views.quality import quality
 from traffic.views.rating import rate, undo
 from traffic.views.repricings import repricing_detail, repricing_do, repricing_list
@@ -19,6 +20,7 @@ app_name = "traffic"
 
 urlpatterns = [
     path("requests/", request_list, name="requests"),
+    path("requests/latency/", latency, name="latency"),
     path("requests/export.<slug:kind>", requests_export, name="requests-export"),
     path("requests/<uuid:identifier>/", request_detail, name="request"),
     path("requests/<uuid:identifier>/rate/", request_rate, name="request-rate"),

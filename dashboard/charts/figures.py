@@ -210,6 +210,10 @@ def table(spec: Row, unit: str) -> tuple[list[str], list[list[str]]]:
     """One row for each x, one column for each series; a heatmap's rows are its y."""
     if spec["kind"] == "heatmap":
         grid = spec["series"][0]
+        if len(grid["x"]) > len(grid["y"]):  # as long as it is high: a phone scrolls down rather than aside
+            head = [str(spec.get("x_title") or _("When")), *map(str, grid["y"])]
+            columns_of = zip(grid["x"], zip(*grid["z"], strict=True), strict=True)
+            return head, [[x_word(x), *(word(v, unit) for v in zs)] for x, zs in columns_of if set(zs) != {None}]
         head = ["", *(x_word(x) if not isinstance(x, str) else x for x in grid["x"])]
         return head, [[str(y), *(word(v, unit) for v in zs)] for y, zs in zip(grid["y"], grid["z"], strict=True)]
     if spec["kind"] == "scatter":

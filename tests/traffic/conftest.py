@@ -21,6 +21,8 @@ WRITTEN = (
     "traffic_usage_day",
     "traffic_latency_hour",
     "traffic_latency_day",
+    "traffic_error_hour",
+    "traffic_error_day",
 )
 MEMORY = "traffic_repriced"  # what repricings remember
 

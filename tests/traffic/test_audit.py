@@ -10,7 +10,7 @@ from tests.traffic.test_store import row
 from traffic.audit import rollup_differences
 from traffic.ingest.store import Installation, ingest
 
-ROLLUPS = ("traffic_usage_hour", "traffic_usage_day", "traffic_latency_hour", "traffic_latency_day")
+ROLLUPS = {f"traffic_{name}_{period}" for name in ("usage", "latency", "error") for period in ("hour", "day")}
 
 
 def test_the_audit_finds_nothing_where_all_is_right(conn: psycopg.Connection) -> None:
@@ -25,11 +25,12 @@ def test_the_audit_finds_nothing_where_all_is_right(conn: psycopg.Connection) ->
         ("UPDATE traffic_usage_day SET output = output + 1", {"traffic_usage_day"}),
         ("DELETE FROM traffic_usage_hour", {"traffic_usage_hour"}),
         ("UPDATE traffic_latency_hour SET n = n + 1 WHERE metric = 2", {"traffic_latency_hour"}),
-        ("DELETE FROM traffic_request", set(ROLLUPS)),
+        ("UPDATE traffic_error_day SET kind = 'other'", {"traffic_error_day"}),
+        ("DELETE FROM traffic_request", ROLLUPS),
     ],
 )
 def test_the_audit_names_what_differs(conn: psycopg.Connection, damage: str, tables: set[str]) -> None:
-    ingest(conn, [row(n) for n in range(5)], Installation.load(conn))
+    ingest(conn, [row(n, outcome="error" if n == 3 else "ok") for n in range(5)], Installation.load(conn))
     conn.execute(damage)
     assert {difference.table for difference in rollup_differences()} == tables
     with pytest.raises(SystemExit) as exit_:

@@ -21,7 +21,7 @@ from traffic.ingest.store import Installation, ingest
 from traffic.rebuild import rebuild
 
 DAY = NOON.date()
-ROLLUPS = ("traffic_usage_hour", "traffic_usage_day", "traffic_latency_hour", "traffic_latency_day")
+ROLLUPS = [f"traffic_{name}_{period}" for name in ("usage", "latency", "error") for period in ("hour", "day")]
 
 
 def some(first: int, count: int = 40, **given: Any) -> list[RequestRow]:
@@ -33,6 +33,8 @@ def some(first: int, count: int = 40, **given: Any) -> list[RequestRow]:
             task=("rag", "qa", "other")[n % 3],
             latency_ms=None if n % 7 == 0 else 10.0 + n,
             ttft_ms=None,
+            outcome="error" if n % 11 == 0 else "ok",
+            error_type="overloaded_error" if n % 22 == 0 else None,
             **({"tokens": None} if n % 5 == 0 else {}),
             **given,
         )
@@ -78,7 +80,7 @@ def test_ingest_between_looking_and_mending_is_neither_lost_nor_doubled(
     ingest(conn, some(0), installation)
     for table in ROLLUPS:
         conn.execute(f"DELETE FROM {table}")
-    rounds = iter(range(1, 5))
+    rounds = iter(range(1, len(ROLLUPS) + 1))
 
     def interrupted(mend: Callable[..., int]) -> Callable[..., int]:
         def mended(*args: Any) -> int:

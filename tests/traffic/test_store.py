@@ -12,9 +12,9 @@ import psycopg
 
 from providers.models import Deployment, TokenPrice
 from tests.traffic.conftest import conninfo
-from traffic.ingest import sql
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.ingest.store import Installation, ingest
+from traffic.rebuild import Rollup
 
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 RESPONSE = "msg_01ABCDEFGHIJKLMNOPQRSTUV"
@@ -44,15 +44,11 @@ def sums(conn: psycopg.Connection, period: str = "hour") -> Any:
 
 def assert_rollups_exact(conn: psycopg.Connection) -> None:
     """Stored rollups equal what the rows add up to, in every column."""
-    for period in ("hour", "day"):
-        for table, select, columns in (
-            ("usage", sql.usage_of, sql.usage_columns(period)),
-            ("latency", sql.latency_of, sql.latency_columns(period)),
-        ):
-            mark = "requests" if table == "usage" else "n"
-            stored = conn.execute(f"SELECT {columns} FROM traffic_{table}_{period} WHERE {mark} <> 0").fetchall()
-            fresh = conn.execute(select("traffic_request", period)).fetchall()
-            assert sorted(stored, key=repr) == sorted(fresh, key=repr)
+    for rollup in Rollup.all():
+        columns = ", ".join((*rollup.key, *rollup.sums))
+        stored = conn.execute(f"SELECT {columns} FROM {rollup.table} WHERE {rollup.sums[0]} <> 0").fetchall()
+        fresh = conn.execute(rollup.right("traffic_request")).fetchall()
+        assert sorted(stored, key=repr) == sorted(fresh, key=repr), rollup.table
 
 
 def test_a_batch_lands_with_its_costs_and_sums(conn: psycopg.Connection, price: TokenPrice) -> None:
@@ -60,6 +56,24 @@ def test_a_batch_lands_with_its_costs_and_sums(conn: psycopg.Connection, price: 
     assert (result.accepted, result.duplicates) == (2, 0)
     assert sums(conn)[3] == 2 * Decimal("0.00342")  # 100 x 3 + 400 x 0.3 + 200 x 15, in millionths
     assert sums(conn) == sums(conn, "day")
+    assert_rollups_exact(conn)
+
+
+def test_failures_are_counted_by_what_went_wrong(conn: psycopg.Connection) -> None:
+    given: list[dict[str, Any]] = [
+        {"outcome": "error", "error_type": "overloaded_error", "http_status": 529},
+        {"outcome": "error", "http_status": 500},
+        {"outcome": "timeout", "error_type": ""},
+        {"outcome": "error", "error_type": "Ann has no more credit", "http_status": 402},
+        {"outcome": "cancelled", "error_type": "closed"},
+    ]
+    ingest(conn, [row(n, **one) for n, one in enumerate(given)], Installation.load(conn))
+    found = conn.execute("SELECT kind, n FROM traffic_error_day").fetchall()
+    assert {str(kind): int(n) for kind, n in found} == {"overloaded_error": 1, "500": 1, "timeout": 1, "402": 1}
+    assert_rollups_exact(conn)
+    late = row(1, outcome="error", http_status=500, error_type="api_error")  # a twin knows more of it
+    ingest(conn, [late], Installation.load(conn))
+    assert conn.execute("SELECT n FROM traffic_error_hour WHERE kind = 'api_error'").fetchone() == (1,)
     assert_rollups_exact(conn)
 
 

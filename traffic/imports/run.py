@@ -264,7 +264,7 @@ def take_back_batch(conn: psycopg.Connection, imported: Import, day: Any) -> int
 
 
 def sweep(conn: psycopg.Connection, rollup: Rollup, given: dict[str, Any]) -> int:
-    return conn.execute(sql.sweep(rollup.table, rollup.period), given).rowcount
+    return conn.execute(rollup.sweep, given).rowcount
 
 
 def repeated(step: Callable[[], int]) -> int:

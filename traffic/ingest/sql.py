@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 # The first process that needs it makes it; it stays for good, or the same call would get another id.
 MAKE_SALT = "INSERT INTO traffic_installation (id, salt) VALUES (1, %s) ON CONFLICT (id) DO NOTHING"
@@ -157,7 +157,7 @@ def _news() -> str:
 _READ = (
     "started_at", "application_id", "deployment_id", "provider", "model", "task", "outcome", "latency_ms", "ttft_ms",
     "batch", "uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning", "cost",
-    "cost_reason", "streamed", "reported_cost",
+    "cost_reason", "streamed", "reported_cost", "error_type", "http_status",
 )  # fmt: skip
 
 KEY = ("application_id", "deployment_id", "provider", "model", "task")
@@ -211,29 +211,44 @@ def latency_of(source: str, period: str, sign: str = "1") -> str:
     return f"SELECT {columns} FROM {source} {unpivot} WHERE ms IS NOT NULL GROUP BY {places} ORDER BY {places}"
 
 
-def usage_columns(period: str) -> str:
-    return ", ".join((period, *KEY, *SUMS))
+# What went wrong, in a word: as the reporter calls it, else the status, else the outcome. A sentence is no word: it may
+# say whose request it was, and stays in the row alone.
+ERROR_KIND = (
+    "coalesce(CASE WHEN error_type ~ '^[[:alnum:]_.:/-]{1,60}$' THEN error_type END, http_status::text, outcome)"
+)
 
 
-def latency_columns(period: str) -> str:
-    return ", ".join((period, *KEY, "metric", "bucket", "n"))
+def errors_of(source: str, period: str, sign: str = "1") -> str:
+    """SELECT that counts the failed requests of `source` by what went wrong; they add up to `errors` of the usage."""
+    zero = [f"coalesce({name}, 0) AS {name}" if name.endswith("_id") else name for name in KEY]
+    columns = ", ".join([f"{PERIODS[period]} AS {period}", *zero, f"{ERROR_KIND} AS kind", f"sum({sign}) AS n"])
+    places = ", ".join(str(place) for place in range(1, len(KEY) + 3))
+    failed = "outcome IN ('error', 'timeout')"
+    return f"SELECT {columns} FROM {source} WHERE {failed} GROUP BY {places} ORDER BY {places}"
 
 
-def _add_usage(period: str, source: str) -> str:
+# The rollups by the middle of their tables' names: what their key has besides period and KEY, their sums, the first of
+# which counts what a row is made from, and the SELECT that makes them from requests.
+ROLLUPS: dict[str, tuple[tuple[str, ...], tuple[str, ...], Callable[..., str]]] = {
+    "usage": ((), tuple(SUMS), usage_of),
+    "latency": (("metric", "bucket"), ("n",), latency_of),
+    "error": (("kind",), ("n",), errors_of),
+}
+
+
+def columns_of(name: str, period: str) -> str:
+    """All columns of a rollup's table."""
+    key, sums, _select = ROLLUPS[name]
+    return ", ".join((period, *KEY, *key, *sums))
+
+
+def _add(name: str, period: str, source: str) -> str:
     """Upsert of sums; `source` is a SELECT of them in key order."""
-    added = ", ".join(f"{name} = u.{name} + excluded.{name}" for name in SUMS)
-    key = ", ".join((period, *KEY))
+    own, sums, _select = ROLLUPS[name]
+    added = ", ".join(f"{column} = u.{column} + excluded.{column}" for column in sums)
     return (
-        f"INSERT INTO traffic_usage_{period} AS u ({usage_columns(period)}) {source}"
-        f" ON CONFLICT ({key}) DO UPDATE SET {added}"
-    )
-
-
-def _add_latency(period: str, source: str) -> str:
-    key = ", ".join((period, *KEY, "metric", "bucket"))
-    return (
-        f"INSERT INTO traffic_latency_{period} AS u ({latency_columns(period)}) {source}"
-        f" ON CONFLICT ({key}) DO UPDATE SET n = u.n + excluded.n"
+        f"INSERT INTO traffic_{name}_{period} AS u ({columns_of(name, period)}) {source}"
+        f" ON CONFLICT ({', '.join((period, *KEY, *own))}) DO UPDATE SET {added}"
     )
 
 
@@ -244,20 +259,18 @@ def _days_of(hours: str, key: tuple[str, ...], sums: Iterable[str]) -> str:
     return f"SELECT {columns} FROM {hours} GROUP BY {places} ORDER BY {places}"
 
 
-def _usage_rollups() -> str:
-    """The upserts that add the sums of `delta` to hours and days, as further parts of a WITH list."""
+def _rollup(name: str) -> str:
+    """The upserts that add the sums of `delta` to a rollup's hours and days, as further parts of a WITH list."""
+    own, sums, select = ROLLUPS[name]
     return f"""
-hours AS MATERIALIZED ({usage_of("delta", "hour", "sign")}),
-usage_hour AS ({_add_usage("hour", "SELECT * FROM hours WHERE true")}),
-usage_day AS ({_add_usage("day", _days_of("hours", KEY, SUMS))})"""
+{name}_delta AS MATERIALIZED ({select("delta", "hour", "sign")}),
+{name}_hour AS ({_add(name, "hour", f"SELECT * FROM {name}_delta WHERE true")}),
+{name}_day AS ({_add(name, "day", _days_of(f"{name}_delta", (*KEY, *own), sums))})"""
 
 
 def _rollups() -> str:
-    """The same, and the latencies."""
-    return f"""{_usage_rollups()},
-buckets AS MATERIALIZED ({latency_of("delta", "hour", "sign")}),
-latency_hour AS ({_add_latency("hour", "SELECT * FROM buckets WHERE true")}),
-latency_day AS ({_add_latency("day", _days_of("buckets", (*KEY, "metric", "bucket"), ("n",)))})"""
+    """Those of all rollups."""
+    return ",".join(_rollup(name) for name in ROLLUPS)
 
 
 _CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
@@ -312,7 +325,7 @@ usage_day AS ({_add_costs("day", _days_of("hours", KEY, COST_SUMS))})"""
 
 
 def _add_costs(period: str, source: str) -> str:
-    """As `_add_usage`, for what depends on costs alone."""
+    """As `_add`, for what depends on costs alone."""
     others = [name for name in SUMS if name not in COST_SUMS]
     key = ", ".join((period, *KEY))
     added = ", ".join(f"{name} = u.{name} + excluded.{name}" for name in COST_SUMS)
@@ -516,22 +529,21 @@ SELECT count(*) FROM written
 def to_nobody(table: str, key: tuple[str, ...], sums: tuple[str, ...]) -> str:
     """Rollup rows of an application are added to those of no application."""
     columns = ", ".join((*key, *sums))
-    given = ", ".join("0" if name == "application_id" else name for name in (*key, *sums))
+    lost = {"application_id": "0", "kind": "'error'"}  # what others wrote does not stay
+    given = ", ".join([*(lost.get(name, name) for name in key), *(f"sum({name})" for name in sums)])
+    places = ", ".join(str(place) for place, name in enumerate(key, 1) if name not in lost)
     added = ", ".join(f"{name} = u.{name} + excluded.{name}" for name in sums)
-    order = ", ".join(name for name in key if name != "application_id")
     return f"""
 WITH gone AS (DELETE FROM {table} WHERE application_id = %(whose)s RETURNING *)
-INSERT INTO {table} AS u ({columns}) SELECT {given} FROM gone ORDER BY {order}
+INSERT INTO {table} AS u ({columns}) SELECT {given} FROM gone GROUP BY {places} ORDER BY {places}
 ON CONFLICT ({", ".join(key)}) DO UPDATE SET {added}
 """
 
 
-def sweep(table: str, period: str) -> str:
-    """DELETE of one day's rollup rows that add up to nothing, in the order that ingest locks in."""
-    usage = "usage" in table
-    names = (period, *KEY, *(() if usage else ("metric", "bucket")))
+def sweep(table: str, period: str, names: tuple[str, ...], count: str) -> str:
+    """DELETE of one day's rollup rows that add up to nothing, by their key, in the order that ingest locks in."""
     key, own, other = (", ".join(f"{side}{name}" for name in names) for side in ("", "u.", "e."))
-    empty = f"{'requests' if usage else 'n'} = 0 AND {period} >= %(first)s AND {period} < %(next)s"
+    empty = f"{count} = 0 AND {period} >= %(first)s AND {period} < %(next)s"
     return (
         f"WITH empty AS (SELECT {key} FROM {table} WHERE {empty} ORDER BY {key} FOR UPDATE)"
         f" DELETE FROM {table} AS u USING empty AS e WHERE ({own}) = ({other})"

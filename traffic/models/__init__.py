@@ -10,7 +10,17 @@ from traffic.models.repricings import RepricedDay, Repricing
 from traffic.models.requests import Request, RequestBody
 from traffic.models.routes import Fallback, Route
 from traffic.models.unread import Unread
-from traffic.models.usage import LatencyDay, LatencyHour, SealedDay, Usage, UsageDay, UsageHour, UsageKey
+from traffic.models.usage import (
+    ErrorDay,
+    ErrorHour,
+    LatencyDay,
+    LatencyHour,
+    SealedDay,
+    Usage,
+    UsageDay,
+    UsageHour,
+    UsageKey,
+)
 from traffic.models.words import (
     BudgetState,
     CostReason,
@@ -28,6 +38,8 @@ __all__ = [
     "BudgetState",
     "CostReason",
     "Erasure",
+    "ErrorDay",
+    "ErrorHour",
     "Fallback",
     "Import",
     "Installation",

@@ -104,6 +104,32 @@ class LatencyDay(UsageKey):
         db_table = "traffic_latency_day"
 
 
+class ErrorHour(UsageKey):
+    """Failed requests of one hour by what went wrong: the reporter's word, else the status, else the outcome."""
+
+    pk = models.CompositePrimaryKey("hour", "application", "deployment", "provider", "model", "task", "kind")
+    hour = models.DateTimeField()
+    kind = models.TextField()
+    n = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = "traffic_error_hour"
+
+
+class ErrorDay(UsageKey):
+    """The same by day, for long windows."""
+
+    pk = models.CompositePrimaryKey("day", "application", "deployment", "provider", "model", "task", "kind")
+    day = models.DateField()
+    kind = models.TextField()
+    n = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = "traffic_error_day"
+
+
 class SealedDay(models.Model):
     """Totals of a day whose requests were dropped by retention; the audit compares with these."""
 

@@ -1,0 +1,159 @@
+"""Latency and errors over time: from the rollups, by group, beside another period, with what may explain a change."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from providers.models import Deployment, TokenPrice
+from providers.rest.periods import Period
+from tests.traffic.people import application, arrive, logged_in, person, text
+from tests.traffic.test_store import NOON
+from traffic import latency_reports
+from traffic.filters import Filters
+from traffic.latency_page import band_names, noted, page
+
+URL = "/requests/latency/"
+DAY = timedelta(days=1)
+MIDNIGHT = NOON.replace(hour=0)
+PERIOD = Period(MIDNIGHT - DAY, MIDNIGHT + DAY)
+BEFORE = Period(MIDNIGHT - 3 * DAY, MIDNIGHT - DAY)
+
+
+@pytest.fixture
+def viewer(db: None) -> Client:
+    return logged_in(person("jorun", "traffic.view_request"))
+
+
+@pytest.fixture
+def own(db: None) -> Deployment:
+    return Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", model="m")
+
+
+@pytest.fixture
+def some(conn: psycopg.Connection, own: Deployment) -> None:
+    arrive(
+        conn,
+        {"deployment_id": own.pk, "latency_ms": 400.0, "ttft_ms": 90.0},
+        {"deployment_id": own.pk, "latency_ms": 3_000.0, "ttft_ms": 900.0, "started_at": NOON - DAY},
+        {"outcome": "error", "error_type": "overloaded_error", "latency_ms": None, "ttft_ms": None},
+        {"outcome": "timeout", "latency_ms": 70_000.0, "ttft_ms": None},
+        {"started_at": NOON - 3 * DAY, "latency_ms": 800.0},
+    )
+
+
+@pytest.mark.usefixtures("some")
+def test_groups_stand_beside_the_period_before(own: Deployment) -> None:
+    found = page(PERIOD, BEFORE, "deployment", Filters())
+    by_key = {group.key: group for group in found.groups}
+    assert (by_key["own"].requests, by_key["own"].before) == (2, None)
+    other = by_key[None]
+    assert (other.requests, other.now.errors, other.error_share) == (2, 2, 1.0)
+    assert other.before is not None and other.before.latency.p95_ms == pytest.approx(800, rel=0.01)
+    assert other.change == pytest.approx(70_000 / 800 - 1, rel=0.02)
+    assert found.errors == {"overloaded_error": 1, "timeout": 1}
+    assert sum(found.errors.values()) == found.total.now.errors if found.total else False
+
+
+@pytest.mark.usefixtures("some")
+def test_the_heat_map_says_where_the_answers_of_an_hour_lay() -> None:
+    heat = latency_reports.heat(PERIOD, "hour", Filters())
+    names = band_names()
+    told = {at: {names[band]: n for band, n in enumerate(counts) if n} for at, counts in heat.items()}
+    assert told == {
+        f"{NOON:%Y-%m-%dT%H:00:00Z}": {"200 ms – 500 ms": 1, "over 60 s": 1},
+        f"{NOON - DAY:%Y-%m-%dT%H:00:00Z}": {"2 s – 5 s": 1},
+    }
+    assert latency_reports.heat(PERIOD, "hour", Filters(model=["nothing"])) == {}
+
+
+@pytest.mark.parametrize(("ms", "band"), [(49, 0), (51, 1), (999, 4), (1_015, 5), (59_900, 9), (61_000, 10), (0, 0)])
+def test_a_band_holds_what_its_name_says(conn: psycopg.Connection, ms: float, band: int) -> None:
+    arrive(conn, {"latency_ms": float(ms)})
+    (counts,) = latency_reports.heat(PERIOD, "day", Filters()).values()
+    assert counts[band] == 1 == sum(counts)
+
+
+@pytest.mark.usefixtures("some")
+def test_new_deployments_and_prices_are_marked() -> None:
+    for model, at in (("claude-test", NOON), ("claude-test", NOON - 9 * DAY), ("unused", NOON)):
+        TokenPrice.objects.create(
+            provider="anthropic", model=model, starts_at=at, uncached_input=1, output=1, source="t", seen_at=NOON
+        )
+    marks = latency_reports.marks(PERIOD, Filters())
+    assert [(mark.kind, mark.name, mark.at) for mark in marks] == [
+        ("deployment", "own", MIDNIGHT - DAY), ("price", "claude-test", NOON),
+    ]  # fmt: skip
+    assert [one["label"] for one in noted(marks)] == ["new: own", "1 price"]
+    assert latency_reports.marks(PERIOD, Filters(model=["nothing"])) == []
+
+
+def figure(content: str, name: str) -> Any:
+    found = re.search(rf'<script id="{name}-data" type="application/json">(.*?)</script>', content)
+    assert found is not None
+    return json.loads(found[1])
+
+
+@pytest.mark.usefixtures("some")
+def test_the_page_says_it_in_words_and_figures_with_tables(viewer: Client) -> None:
+    asked = {"from": f"{MIDNIGHT - DAY:%Y-%m-%d}", "to": f"{MIDNIGHT + DAY:%Y-%m-%d}"}
+    content = text(viewer, URL, **asked, by="model")
+    assert "95 of 100 answers were complete within" in content and "slower</b> than in the period compared" in content
+    assert "<b>50.0" in content and "most often with overloaded_error" in content
+    heat = figure(content, "latency-heat")["data"][0]
+    assert heat["type"] == "heatmap" and heat["y"] == band_names()[3:]
+    failures = figure(content, "errors-over-time")["data"]
+    assert {trace["name"]: sum(trace["y"]) for trace in failures} == {"overloaded_error": 1, "timeout": 1}
+    assert content.count("The same as a table") == 6
+    assert 'href="/requests/?model=claude-test"' in content
+    assert "<script>" not in content and " style=" not in content[content.index("<main") :]
+
+
+@pytest.mark.usefixtures("some")
+def test_a_period_to_compare_with_is_in_the_address(viewer: Client) -> None:
+    asked = {"from": f"{MIDNIGHT:%Y-%m-%d}", "to": f"{MIDNIGHT + DAY:%Y-%m-%d}", "task": "rag"}
+    content = text(viewer, URL, **asked, against=f"{MIDNIGHT - DAY:%Y-%m-%d}")
+    assert "slower</b> than in the period compared" in content
+    assert f'value="{MIDNIGHT - DAY:%Y-%m-%d}"' in content
+    assert 'name="from" value=' in content
+    assert "No request of this period passes these filters" in text(viewer, URL, **asked, model="nothing")
+
+
+def test_an_empty_page_says_what_to_do(viewer: Client, conn: psycopg.Connection) -> None:
+    content = text(viewer, URL)
+    assert "No request has arrived in this period" in content and "plotly.min.js" not in content
+    assert "a member of none yet" in text(logged_in(person("new")), URL)
+    nonsense = {"from": "x", "to": "2026-99-99", "days": "-1", "by": "nothing", "against": "0001-01-01"}
+    assert "No request has arrived" in text(viewer, URL, **nonsense)
+
+
+@pytest.mark.usefixtures("some")
+def test_people_see_the_speed_of_their_own_applications_alone(conn: psycopg.Connection) -> None:
+    noor = person("noor")
+    shop = application("shop", noor)
+    arrive(conn, {"external_id": "s", "application_id": shop.pk, "model": "theirs"})
+    content = text(logged_in(noor), URL, by="model")
+    assert "theirs" in content and "claude-test" not in content
+    assert Client().get(URL).status_code == 302
+
+
+def test_the_page_takes_a_fixed_number_of_statements(viewer: Client, conn: psycopg.Connection) -> None:
+    now = datetime.now(UTC) - timedelta(minutes=5)
+    arrive(conn, {"started_at": now})
+    with CaptureQueriesContext(connection) as few:
+        text(viewer, URL)
+    arrive(conn, *({"external_id": f"m{n}", "model": f"m{n}", "started_at": now - n * DAY / 5} for n in range(30)))
+    for days in ("1", "7", "30", "90"):
+        with CaptureQueriesContext(connection) as many:
+            text(viewer, URL, days=days, by="model")
+        assert len(many) == len(few) <= 27
+    raw = [query["sql"] for query in many if '"traffic_request"' in query["sql"] or "traffic_request " in query["sql"]]
+    assert raw == []
