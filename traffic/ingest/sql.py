@@ -61,9 +61,11 @@ _copied = list(COLUMNS)
 _copied.insert(_copied.index("day") + 1, "alt_day")
 COPY = f"COPY traffic_stage (number, {', '.join(_copied)}) FROM STDIN"
 
-# Near midnight a twin may lie on the neighbour day; LATERAL with OFFSET 0 keeps it an index look-up row by row.
-TAKE_OVER = """
-UPDATE traffic_stage AS s SET day = f.day, id = f.id, own_day = mine.day, own_id = mine.id
+# Waiting rows whose response id is stored under another id. Near midnight a twin may lie on the neighbour day; LATERAL
+# with OFFSET 0 keeps it an index look-up row by row. It joins nothing else: the stage has no statistics, and a planner
+# that takes it for a single row would do the look-ups again for each of its rows.
+FIND_STORED = """
+SELECT mine.number, f.day, f.id
 FROM traffic_stage AS mine, LATERAL (
     SELECT r.day, r.id FROM traffic_request AS r
     WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = mine.day AND r.response_hash = mine.response_hash
@@ -72,8 +74,12 @@ FROM traffic_stage AS mine, LATERAL (
     WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = mine.alt_day AND r.response_hash = mine.response_hash
     OFFSET 0
 ) AS f
-WHERE s.number = mine.number AND mine.round = 0 AND mine.response_hash IS NOT NULL
-  AND (f.day, f.id) <> (mine.day, mine.id)
+WHERE mine.round = 0 AND mine.response_hash IS NOT NULL AND (f.day, f.id) <> (mine.day, mine.id)
+"""
+TAKE_OVER = """
+UPDATE traffic_stage AS s SET day = f.day, id = f.id, own_day = s.day, own_id = s.id
+FROM unnest(%(numbers)s::int[], %(days)s::date[], %(ids)s::uuid[]) AS f (number, day, id)
+WHERE s.number = f.number
 """
 
 # Of the waiting rows that are one call, by id or by response id, the first one.

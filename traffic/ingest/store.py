@@ -412,9 +412,13 @@ def take_over(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
     """Waiting rows whose response id is stored become that row, whatever their own id was; returns how many did."""
     # A fresh partition has no statistics: without this the planner hashes it whole, 50 times slower.
     conn.execute("SET LOCAL enable_seqscan = off")
-    taken = conn.execute(sql.TAKE_OVER, bounds(staged)).rowcount
-    if taken:
-        conn.execute(sql.ABSORB, bounds(staged))
+    found = conn.execute(sql.FIND_STORED, bounds(staged)).fetchall()
+    if not found:
+        return 0
+    numbers, days, ids = zip(*found, strict=True)
+    given = {"numbers": array(numbers), "days": array(days), "ids": array(one.hex for one in ids)}
+    taken = conn.execute(sql.TAKE_OVER, given).rowcount
+    conn.execute(sql.ABSORB, bounds(staged))
     return taken
 
 
