@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from dashboard.demo import bills, company, engines, history, imports, invoices, jobs, offers, reports, setup
+from dashboard.demo import advice, bills, company, engines, history, imports, invoices, jobs, offers, reports, setup
 from dashboard.demo.client import Client, DemoError, Halted
 from dashboard.demo.files import READY, Credentials, LoadState, write_json
 from dashboard.demo.live import Live, RealCalls
@@ -113,7 +113,8 @@ class Demo:
         """Ratings and the older months. A refusal is said, and the live part goes on."""
         first, rest = partial(self.judge, JUDGED_FIRST), partial(self.judge, JUDGED_DAYS)
         parts: list[Callable[[], None]] = [
-            self.write_reports, first, self.older_prices, self.load_older, rest, self.older_prices,
+            self.write_reports, first, self.advise, self.older_prices, self.load_older, rest, self.advise,
+            self.older_prices,
         ]  # fmt: skip
         for part in parts:
             try:
@@ -129,6 +130,10 @@ class Demo:
     def older_prices(self) -> None:
         """Of the vendors that the worker has polled meanwhile."""
         offers.add_price_history(datetime.now(UTC))
+
+    def advise(self) -> None:
+        """What could be saved, as far as traffic and ratings are there."""
+        advice.advise(self.story, datetime.now(UTC))
 
     def load_older(self) -> None:
         """The four months before the last."""

@@ -156,8 +156,15 @@ class Story:
         saturday = first_weekday(self.starts[4] + timedelta(days=7), 5)
         return day in (saturday, saturday + timedelta(days=1))
 
+    @property
+    def cache_mended_on(self) -> date:
+        """The day on which the analyst stopped writing an hour's cache that nobody could read again."""
+        return self.hybrid_from + timedelta(days=15)
+
     def cache_lost(self, application: Application, day: date) -> bool:
         """Days on which a time stamp at the head of the prompt made every request write the cache anew."""
+        if application.slug == "analyst":
+            return self.hybrid_from <= day < self.cache_mended_on
         monday = first_weekday(self.starts[4] + timedelta(days=18), 0)
         return application.slug == "code-helper" and monday <= day < monday + timedelta(days=3)
 
