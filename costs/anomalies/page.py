@@ -109,7 +109,7 @@ class AnomaliesPage:
         for application, model, day, *values in (
             usage.values_list("application_id", "model", "day").annotate(**sums).order_by()
         ):
-            one = Sums(*(v if name == "cost" else int(v) for name, v in zip(COLUMNS, values, strict=True)))
+            one = Sums.of_row(values)
             for key in ((application, ""), (application, model), (0, model)):
                 found[key].setdefault(day, Sums()).add(one)
         return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connection
 from django.db.models import Sum
@@ -44,7 +43,7 @@ def windows(now: datetime) -> Windows:
     with connection.cursor() as cursor:
         cursor.execute(WINDOWS, {"end": end, "first": end - timedelta(days=DAYS + 1)})
         for application, model, n, short, *values in cursor.fetchall():
-            sums = Sums(*(value if name == "cost" else int(value) for name, value in zip(COLUMNS, values, strict=True)))
+            sums = Sums.of_row(values)
             if short:
                 hours[application, model][n] = sums
             days[application, model].setdefault(n, Sums()).add(sums)
@@ -72,13 +71,9 @@ def hourly(now: datetime, applications: Iterable[int], models: Iterable[str]) ->
     for application, model, hour, *values in (
         rows.values_list("application_id", "model", "hour").annotate(**sums).order_by()
     ):
-        one = Sums(*_of_row(values))
+        one = Sums.of_row(values)
         keys = [(application, model), (application, "")] if application in wanted else []
         keys += [(0, model)] if model in named and (0, model) not in keys else []
         for key in keys:
             found[key].setdefault(hour, Sums()).add(one)
     return found
-
-
-def _of_row(values: list[Any]) -> Iterable[Any]:
-    return (value if name == "cost" else int(value) for name, value in zip(COLUMNS, values, strict=True))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from math import log
+from typing import Any
 
 PROMPT = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h")
 CLASSES = (*PROMPT, "output")
@@ -31,6 +32,12 @@ class Sums:
     def add(self, other: Sums) -> None:
         for name in COLUMNS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    @classmethod
+    def of_row(cls, values: Sequence[Any]) -> Sums:
+        """From the columns of a query, in the order of `COLUMNS`."""
+        known: list[Any] = [v if name == "cost" else int(v) for name, v in zip(COLUMNS, values, strict=True)]
+        return cls(*known)
 
     @property
     def prompt(self) -> int:

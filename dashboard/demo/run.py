@@ -13,6 +13,7 @@ from pathlib import Path
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
+from costs import anomalies
 from dashboard.demo import advice, bills, company, engines, history, imports, invoices, jobs, offers, reports, setup
 from dashboard.demo.client import Client, DemoError, Halted
 from dashboard.demo.files import READY, Credentials, LoadState, write_json
@@ -26,6 +27,7 @@ from providers.sandbox.engine import MODEL_NAME
 
 # How far back answers were rated; those of the last days come before the older months, which take longer.
 JUDGED_DAYS, JUDGED_FIRST = 45, 10
+ANOMALY_DAYS = 60  # and how far back it is told what stood out
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,8 @@ class Demo:
         """Ratings and the older months. A refusal is said, and the live part goes on."""
         first, rest = partial(self.judge, JUDGED_FIRST), partial(self.judge, JUDGED_DAYS)
         parts: list[Callable[[], None]] = [
-            self.write_reports, first, self.advise, self.older_prices, self.load_older, rest, self.advise,
-            self.older_prices,
+            self.write_reports, first, self.advise, self.older_prices, self.load_older, self.look_for_anomalies, rest,
+            self.advise, self.older_prices,
         ]  # fmt: skip
         for part in parts:
             try:
@@ -142,6 +144,10 @@ class Demo:
         Outage.objects.update(counted_at=None)
         engines.add_engine_history(self.now)
         self.progress.finish()
+
+    def look_for_anomalies(self) -> None:
+        """What stood out in the last two months, now that there is a history to hold it against."""
+        anomalies.look_back(datetime.now(UTC), ANOMALY_DAYS)
 
     def judge(self, days: int) -> None:
         """People's opinions of the answers of so many days, newest first; those of today are the live part's."""
