@@ -7,7 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dashboard.bench import checks, forecast, gateway, imports, ingest, memory, offers, otlp, pages, reprice, rules
+from dashboard.bench import (
+    checks,
+    forecast,
+    gateway,
+    imports,
+    ingest,
+    memory,
+    offers,
+    otlp,
+    pages,
+    reprice,
+    requests,
+    rules,
+)
 from dashboard.bench.figures import Figure
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
@@ -17,6 +30,7 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "otlp": otlp.measure,
     "pages": pages.measure,
     "gateway": gateway.measure,
+    "requests": requests.measure,
     "rules": rules.measure,
     "reprice": reprice.measure,
     "forecast": forecast.measure,
