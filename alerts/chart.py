@@ -57,5 +57,5 @@ def chart_of(delivery: Delivery) -> Chart | None:
 def drawn(transition_id: int) -> tuple[Timeline, bytes] | None:
     """The same for everybody who is told, at every attempt."""
     transition = Transition.objects.select_related("alert__rule").get(pk=transition_id)
-    seen = course(transition.alert, transition.at)
+    seen = course(transition.alert, transition.at, transition.value)
     return (seen, png(seen.points)) if seen else None

@@ -23,11 +23,17 @@ SHOWN = timedelta(days=14)  # of a figure's past
 RATED = 30  # days of a run rate
 
 
-def course(alert: Alert, at: datetime) -> Timeline | None:
-    """Up to a moment; None where too little is known for a line, or the line is nought and says nothing."""
+def course(alert: Alert, at: datetime, value: str = "") -> Timeline | None:
+    """Up to a moment, at which it ends in the value that was told then, whatever vendors have revised since.
+
+    None where too little is known for a line, or the line is nought and says nothing.
+    """
     if decimal_of(alert.threshold) == 0:
         return None
     before = past(alert, at)
+    told = decimal_of(value)
+    if before and told is not None:
+        before[-1] = Point(at, told, before[-1].line)
     return drawn(alert, before if len(before) >= FEWEST else kept(alert, at))
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from alerts import links, subjects
+from alerts.course import course
 from alerts.mail import compose
 from alerts.models import Alert, Delivery, OptOut, Rule, Silence
 from alerts.picture import LINE, VALUE, png
@@ -23,6 +24,8 @@ from alerts.states import Cause
 from alerts.timeline import Point
 from tests.alerts.conftest import START, Scene
 from tests.alerts.test_mail import parsed, part
+from tests.costs.test_spend import usage
+from traffic.models import Application
 
 # A title of each kind of rule as its evaluator writes it: verdict, name, amounts that must stay whole.
 TITLES = [
@@ -195,3 +198,16 @@ def test_a_mail_about_several_rules_unsubscribes_from_all_of_them_with_one_post(
     assert set(OptOut.objects.values_list("rule", flat=True)) == {other.pk}
     reader.post(url, {"again": "1"})
     assert not OptOut.objects.exists()
+
+
+def test_a_budgets_chart_is_its_month_added_up_and_ends_in_the_figure_of_the_mail(db: Any) -> None:
+    application = Application.objects.create(slug="bot", name="Bot")
+    for day in range(1, 25):
+        usage(day=START.date().replace(day=day), application_id=application.pk, cost=Decimal(2))
+    rule = Rule.objects.create(slug="b", kind="budget", name="B")
+    alert = Alert(rule=rule, kind="budget", subject="phase:now:2026-11", threshold="40", pending_since=START)
+    seen = course(alert, START, "47.50")
+    assert seen is not None
+    values = [point.value for point in seen.points]
+    assert values[:3] == [0, 2, 4] and values[-2:] == [46, Decimal("47.50")]
+    assert seen.sentence.endswith("between $0.00 and $47.50; its line is $40.00.")
