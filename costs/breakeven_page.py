@@ -24,9 +24,10 @@ from costs.breakeven import (
     volume_saving,
 )
 from costs.breakeven.decimals import decimal
-from costs.breakeven.engine import Costs, costs_of
+from costs.breakeven.engine import Costs, costs_of, find_all_crossings
 from costs.breakeven.statement import number, percent, usd
 from providers.models import PROVIDER_NAMES, Offer
+from traffic.models import Task
 
 MONTH = 30  # days of a run rate
 SAVING = Decimal(100)  # USD a month that go/no-go asks for
@@ -266,6 +267,57 @@ def _swing_row(swing: Swing) -> SwingRow:
     said = percent if swing.field in SHARES else usd if swing.field in MONEY else number
     value, low, high = (said(round(value, 6)) for value in (swing.value, swing.low_value, swing.high_value))
     return SwingRow(WORDS[swing.field](), value, low, high, swing)
+
+
+# --- task by task ---------------------------------------------------------------------------------------------------
+
+ROUTED = ("rag", "qa", "batch")  # the shipped routes' tasks for our own GPUs
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """One task's part of the traffic, and the break-even if nothing but it were routed."""
+
+    label: str
+    requests: int
+    share: Decimal
+    own: Decimal  # of the task's requests, those that our own GPUs served
+    routed: bool  # by the shipped routes
+    pays_from: int | None  # all requests of a month
+
+    @property
+    def percent(self) -> str:
+        """For the what-if's field."""
+        return f"{self.share * 100:.1f}"
+
+
+def task_rows(groups: Iterable[Mapping[str, Any]], inputs: Inputs) -> list[TaskRow]:
+    """Tasks by requests, then all that the shipped routes send to our GPUs together."""
+    sums: dict[str, list[int]] = {}
+    for row in groups:
+        counted = sums.setdefault(row["task"], [0, 0])
+        counted[0] += row["requests"]
+        counted[1] += row["requests"] if row["ours"] else 0
+    total = sum(requests for requests, _own in sums.values())
+    if not total:
+        return []
+    labels = dict(Task.choices)
+    rows = [
+        _task_row(str(labels.get(task, task)), counted, total, task in ROUTED, inputs)
+        for task, counted in sorted(sums.items(), key=lambda item: -item[1][0])
+    ]
+    routed = [sum(counts) for counts in zip(*(sums[task] for task in ROUTED if task in sums), strict=True)]
+    if routed:
+        rows.append(_task_row(_("All that the shipped routes send to us"), routed, total, True, inputs))
+    return rows
+
+
+def _task_row(label: str, counted: list[int], total: int, routed: bool, inputs: Inputs) -> TaskRow:
+    requests, own = counted
+    share = Decimal(requests) / total
+    found = find_all_crossings(replace(inputs, routable_share=share))
+    into = next((crossing.requests_per_month for crossing in found if crossing.side_to == "selfhost"), None)
+    return TaskRow(label, requests, share, Decimal(own) / requests if requests else Decimal(0), routed, into)
 
 
 # --- other ways to rent --------------------------------------------------------------------------------------------

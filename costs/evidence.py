@@ -14,11 +14,11 @@ from typing import Any
 
 from django.db.models import BooleanField, Case, Count, Q, Sum, When
 
-from costs.breakeven import Crossing, Inputs, Result, compute, volume_saving
+from costs.breakeven import Crossing, Inputs, Result, Spread, band, compute, volume_saving
 from costs.burden import burden
 from costs.golive import Evidence, TaskQuality, Thresholds
 from costs.intervals import Interval, Z, wilson
-from costs.live import WINDOW, Traffic, live_inputs, measure
+from costs.live import WINDOW, Traffic, live_inputs, measure, spread
 from costs.models import Justification, NoGo
 from providers.models import Deployment
 from providers.uptime_report import DeploymentUptime
@@ -73,6 +73,7 @@ class Report:
     uptimes: list[DeploymentUptime]
     no_go: NoGo | None
     switches: dict[str, Justification]
+    spread: Spread | None  # of the days that the run rate and the cost of a request are taken from
 
 
 def gather(now: datetime, filters: Filters | None = None) -> Report:
@@ -80,6 +81,8 @@ def gather(now: datetime, filters: Filters | None = None) -> Report:
     traffic = measure(now, filters)
     inputs = live_inputs(now, traffic)
     result = compute(inputs)
+    apart = spread(now, filters)
+    sure = band(inputs, apart) if apart and inputs.requests_per_month else None
     rated = ratings_by_task(now, traffic)
     timings = own_timings(now)
     uptimes = Deployment.objects.enabled().filter(provider=OWN).uptime_report(now - WINDOW, now)
@@ -93,6 +96,7 @@ def gather(now: datetime, filters: Filters | None = None) -> Report:
         first_token_interval=timings[Metric.TTFT].p95_interval,
         end_to_end_p95_ms=timings[Metric.LATENCY].p95,
         **_money(inputs, result),
+        saving_interval=Interval(sure.saving_low, sure.saving_high) if sure else None,
         **_reliability(uptimes),
         burden=burden(now, [outage for row in uptimes for outage in row.outages]),
         too_complex=no_go.reason if no_go else "",
@@ -100,7 +104,7 @@ def gather(now: datetime, filters: Filters | None = None) -> Report:
         fine_tuned=Justification.Kind.FINE_TUNED in switches,
     )
     first, whole = timings[Metric.TTFT], timings[Metric.LATENCY]
-    return Report(evidence, traffic, inputs, result, rated, first, whole, uptimes, no_go, switches)
+    return Report(evidence, traffic, inputs, result, rated, first, whole, uptimes, no_go, switches, apart)
 
 
 def _money(inputs: Inputs, result: Result) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
 
@@ -14,6 +15,7 @@ from costs.breakeven import Inputs, InvalidInputs, PriceList, inputs_from_body
 from costs.breakeven.statement import number
 from costs.breakeven_page import offer_key, offered
 from costs.live import LIVE
+from costs.models import WhatIf
 from providers.models import PROVIDER_NAMES, Offer
 
 # Field of the form -> place in the body of the JSON API.
@@ -34,6 +36,13 @@ PLACES: dict[str, tuple[str, ...]] = {
 FIELDS = {place: field for field, place in PLACES.items()}
 IN_PERCENT = ("routable", "cached", "batch")
 WIDE = ("gpu", "model")
+# Ends of the sliders: the least that a field takes, and how far one reaches where live is little or unknown.
+LEAST = {"peak": Decimal(1)}
+USUAL = {
+    "requests": Decimal(200_000), "tokens_in": Decimal(2000), "tokens_out": Decimal(1000), "price": Decimal(4),
+    "speed": Decimal(5000), "peak": Decimal(10), "upkeep": Decimal(500), "second": Decimal("0.002"),
+    "cold": Decimal(60),
+}  # fmt: skip
 
 
 class WhatIfForm(forms.Form):
@@ -69,6 +78,7 @@ class WhatIfForm(forms.Form):
                     "inputmode": "decimal",
                     "placeholder": self._live_text(name),
                     "autocomplete": "off",
+                    **self._slide(name),
                 }
 
     def _offer_choices(self) -> list[tuple[str, str]]:
@@ -83,6 +93,18 @@ class WhatIfForm(forms.Form):
             return translated("not known") if name == "speed" else "–"
         value = Decimal(at) * 100 if name in IN_PERCENT else Decimal(at)
         return number(round(value, 4 if name in ("second", "price") else 2))
+
+    def _slide(self, name: str) -> dict[str, str]:
+        """The ends of a slider that a script may put under the field; the field works without."""
+        if name in IN_PERCENT:
+            return {"data-slide": "0 100 1"}
+        at: Any = self.live
+        for key in PLACES[name]:
+            at = getattr(at, key)
+        least, usual = LEAST.get(name, Decimal(0)), USUAL.get(name, Decimal(100))
+        most = max(Decimal(at or 0) * 4, usual)
+        step = Decimal(10) ** (most.adjusted() - 2)
+        return {"data-slide": f"{least:f} {most.quantize(step):f} {step:f}"}
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -128,6 +150,39 @@ class WhatIfForm(forms.Form):
     def changes(self) -> list[str]:
         """Labels of what was changed."""
         return [str(self.fields[name].label) for name, value in self.data.items() if value and name in self.fields]
+
+
+class KeepForm(forms.Form):
+    """A what-if to be kept: its name, and the changes as its address holds them."""
+
+    name = forms.CharField(label=_("Name"), max_length=100, error_messages={"required": _("Give it a name.")})
+    note = forms.CharField(label=_("Note"), max_length=500, required=False)
+    query = forms.CharField(
+        label=_("Changes"), max_length=2000, widget=forms.HiddenInput,
+        error_messages={"required": _("Change something first: the live answer needs no keeping.")},
+    )  # fmt: skip
+
+    def __init__(self, data: Any = None, *, read: Any = None, query: str = "") -> None:
+        super().__init__(data, initial={"query": query})
+        self.read = read
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if WhatIf.objects.kept().filter(name=name).exists():
+            raise forms.ValidationError(_("Another scenario is called so; remove it first or choose another name."))
+        return name
+
+    def clean_query(self) -> str:
+        asked = self.read.form(QueryDict(self.cleaned_data["query"].lstrip("?")))
+        if not asked.is_valid():
+            raise forms.ValidationError(_("These changes cannot be worked out, so there is nothing to keep."))
+        kept = QueryDict(mutable=True)
+        for field, value in asked.data.items():
+            if value and field in asked.fields:
+                kept[field] = value
+        if not kept:
+            raise forms.ValidationError(_("Change something first: the live answer needs no keeping."))
+        return kept.urlencode()
 
 
 def offer_label(offer: Offer) -> str:

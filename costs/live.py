@@ -9,16 +9,28 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from django.db.models import BooleanField, ExpressionWrapper, Max, Min, Q, Sum
+from django.db.models import BooleanField, ExpressionWrapper, F, Max, Min, Q, Sum
 
 from costs import sheets
-from costs.breakeven import Inputs, Mix, PriceList, Prompts, SelfHost, TokenPrices, Usage, measured_mix
+from costs.breakeven import (
+    Day,
+    Inputs,
+    Mix,
+    PriceList,
+    Prompts,
+    SelfHost,
+    Spread,
+    TokenPrices,
+    Usage,
+    measured_mix,
+    spread_of,
+)
 from costs.models import Category, Charge, PriceSheet, Provenance
 from providers.discounts import Discounts
 from providers.models import Deployment, Lease, Offer, TokenPrice
 from providers.pricing import DATED
 from traffic.filters import Filters
-from traffic.models import UsageHour
+from traffic.models import UsageDay, UsageHour
 
 WINDOW = timedelta(days=30)
 LIVE = "live"  # the name of today's price list beside the dated sheets
@@ -60,6 +72,19 @@ def measure(now: datetime, filters: Filters | None = None) -> Traffic:
     load = loads.aggregate(first=Min("hour"), busiest=Max("tokens"), total=Sum("tokens"))
     days = observed_days(load["first"], now) if load["first"] else Decimal(30)
     return Traffic(list(groups.order_by()), days, peak(load["busiest"], load["total"], days))
+
+
+def spread(now: datetime, filters: Filters | None = None) -> Spread | None:
+    """By how much the whole days of the window differ; None where there are too few."""
+    today = now.astimezone(UTC).date()
+    days = UsageDay.objects.filter(day__gte=today - WINDOW, day__lt=today, **(filters or Filters()).lookups())
+    at_api = ~Q(provider="self")
+    rows = days.values("day").order_by().annotate(
+        n=Sum("requests"),
+        priced=Sum(F("requests") - F("unpriced") - F("leased") - F("unknown_usage"), filter=at_api, default=0),
+        paid=Sum("cost", filter=at_api, default=0),
+    )  # fmt: skip
+    return spread_of([Day(int(row["n"]), int(row["priced"]), row["paid"]) for row in rows])
 
 
 def observed_days(first: datetime, now: datetime) -> Decimal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from costs.views import breakeven, decide, plan, plan_drafts, records, scenarios
+from costs.views import breakeven, decide, plan, plan_drafts, records, scenarios, what_ifs
 from costs.views.anomalies import anomalies, anomaly_dismiss, anomaly_restore
 from costs.views.changes import changes
 from costs.views.charges import charge_add, charge_correct, charge_delete, charge_edit, charge_undo, charges
@@ -91,6 +91,10 @@ urlpatterns = [
     path("break-even/", breakeven.break_even, name="break-even"),
     path("break-even/break-even.json", breakeven.break_even_json, name="break-even-json"),
     path("break-even/scenarios/", scenarios.scenario_list, name="scenarios"),
+    path("break-even/kept/", what_ifs.kept, name="kept"),
+    path("break-even/keep/", what_ifs.keep, name="keep"),
+    path("break-even/kept/<int:pk>/remove/", what_ifs.remove, name="kept-remove"),
+    path("break-even/kept/<int:pk>/undo/", what_ifs.undo, name="kept-undo"),
     path("decide/", decide.decide, name="decide"),
     path("decide/no-go/", decide.forbid, name="forbid"),
     path("decide/no-go/withdraw/", decide.withdraw, name="withdraw-no-go"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from costs.breakeven.answer import answered
+from costs.breakeven.band import Band, Day, Spread, band, spread_of
 from costs.breakeven.body import InvalidInputs, inputs_from_body
 from costs.breakeven.crossings import Crossing, Side
 from costs.breakeven.decimals import plain
@@ -14,8 +15,10 @@ from costs.breakeven.shape import body_schema
 from costs.breakeven.statement import Row, explain
 
 __all__ = [
+    "Band",
     "Billing",
     "Crossing",
+    "Day",
     "Inputs",
     "InvalidInputs",
     "Mix",
@@ -26,11 +29,13 @@ __all__ = [
     "Row",
     "SelfHost",
     "Side",
+    "Spread",
     "Swing",
     "TokenPrices",
     "Usage",
     "answered",
     "as_json",
+    "band",
     "body_schema",
     "compute",
     "days_to_cross",
@@ -40,5 +45,6 @@ __all__ = [
     "plain",
     "routed_requests",
     "sensitivity",
+    "spread_of",
     "volume_saving",
 ]

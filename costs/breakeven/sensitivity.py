@@ -49,7 +49,7 @@ def sensitivity(inputs: Inputs, step: Decimal = STEP) -> list[Swing]:
     here = _first(inputs)
     fields = HOURLY if inputs.selfhost.billing == "hourly" else PER_SECOND
     swings = [_swing(name, getattr(inputs, name), step, here, _of_traffic(inputs, name)) for name in TRAFFIC]
-    swings.append(_swing("api_prices", Decimal(1), step, here, lambda factor: _repriced(inputs, factor)))
+    swings.append(_swing("api_prices", Decimal(1), step, here, lambda factor: repriced(inputs, factor)))
     own = inputs.selfhost
     swings += [
         _swing(name, value, step, here, _of_selfhost(inputs, own, name))
@@ -90,7 +90,7 @@ def _of_selfhost(inputs: Inputs, own: SelfHost, name: str) -> Callable[[Decimal]
     return moved
 
 
-def _repriced(inputs: Inputs, factor: Decimal) -> Inputs:
+def repriced(inputs: Inputs, factor: Decimal) -> Inputs:
     """Every API price times a factor."""
     prices = inputs.prices
     return replace(

@@ -13,17 +13,17 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from costs import breakeven_page, golive, sheets
-from costs.breakeven import Inputs, answered, compute, explain, sensitivity
+from costs import breakeven_page, golive
+from costs.breakeven import answered, band, compute, explain, sensitivity
 from costs.evidence import Report, gather
-from costs.forms_whatif import WIDE, WhatIfForm, model_choices
-from costs.live import live_inputs, price_lists
-from providers.models import Lease, Model, Offer, TokenPrice
+from costs.forms_whatif import WIDE, KeepForm, WhatIfForm
+from costs.live import live_inputs
+from costs.what_ifs import WhatIfs
+from providers.models import Offer
 from traffic.models import UsageDay
 
 HISTORY = timedelta(days=91)
 SHOWN = 4  # other GPUs that get a drawing
-LEAST_MEMORY_GB = 16  # a 7B model in 16 bits
 
 
 @login_required
@@ -35,7 +35,7 @@ def break_even(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(clean)
     now = timezone.now()
     report = gather(now)
-    form = _form(request, now, report.inputs)
+    form = WhatIfs(now, report.inputs).form(request.GET)
     status = 422 if request.GET and not form.is_valid() else 200
     response = render(request, "costs/breakeven.html", _context(form, report, now, request), status=status)
     if clean is not None:
@@ -49,7 +49,7 @@ def break_even(request: HttpRequest) -> HttpResponse:
 def break_even_json(request: HttpRequest) -> JsonResponse:
     """The page's figures as JSON, for a browser that has no key; 422 where the what-if cannot be read."""
     now = timezone.now()
-    form = _form(request, now, live_inputs(now))
+    form = WhatIfs(now, live_inputs(now)).form(request.GET)
     if request.GET and not form.is_valid():
         return JsonResponse({"detail": "Some inputs cannot be read.", "errors": form.errors}, status=422)
     return JsonResponse(answered(form.inputs))
@@ -63,31 +63,6 @@ def _clean_query(request: HttpRequest) -> str | None:
     for name in [name for name, value in request.GET.items() if value == ""]:
         del kept[name]
     return f"{request.path}?{kept.urlencode()}" if kept else request.path
-
-
-def _form(request: HttpRequest, now: datetime, live: Inputs) -> WhatIfForm:
-    leased = Lease.objects.active().filter(deployments__isnull=False).first()
-    return WhatIfForm(
-        request.GET,
-        live=live,
-        sheets=price_lists(now) if request.GET else {},
-        offers=cheapest_offers(),
-        own_gpu=leased.gpu if leased else "RTX 4090",
-        models=model_choices(_current_models(now), [sheets.load()]),
-    )
-
-
-def cheapest_offers() -> list[Offer]:
-    """The cheapest offer of each provider, GPU and kind that holds a small model."""
-    rows = Offer.objects.filter(available=True, memory_gb__gte=LEAST_MEMORY_GB)
-    return list(rows.order_by("gpu", "provider", "kind", "price_per_gpu_hour").distinct("gpu", "provider", "kind"))
-
-
-def _current_models(now: datetime) -> list[TokenPrice]:
-    """Claude models with a price in force that are not retired, those of traffic included."""
-    retired = Model.objects.filter(provider="anthropic", retires_on__lte=now.date()).values("name")
-    rows = TokenPrice.objects.filter(provider="anthropic", starts_at__lte=now).exclude(model__in=retired)
-    return list(rows.order_by("model", "-starts_at").distinct("model"))
 
 
 def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpRequest) -> dict[str, Any]:
@@ -121,6 +96,10 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
         "report": report,
         "form": form,
         "wide": WIDE,
+        "band": band(inputs, report.spread) if report.spread and inputs.requests_per_month else None,
+        "tasks": breakeven_page.task_rows(report.traffic.groups, inputs),
+        "keep_form": KeepForm(query=request.GET.urlencode()),
+        "may_keep": request.user.has_perm("costs.change_phase"),
         "changed": changed,
         "json_url": f"{json_url}?{request.GET.urlencode()}" if changed else json_url,
     }

@@ -87,7 +87,7 @@ def show(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse:
         "sign_form": SignForm(verdict=card.verdict),
         "effort_form": EffortForm(today=now.astimezone(UTC).date()),
         "limits_form": LimitsForm(initial={name: most for name, _value, most in card.burden.rows}),
-        "efforts": recent_efforts(now),
+        "efforts": recent_efforts(now) if card.burden.hours else (),
         "burden_words": BURDEN_WORDS,
         "records": Decision.objects.all()[:SHOWN],
         "may_decide": request.user.has_perm("costs.decide"),

@@ -102,4 +102,21 @@
 
   localise(document);
   nameZone();
+
+  // A field with data-slide="least most step" gets a slider under it; the field itself holds what is sent.
+  function slide(root) {
+    for (const field of root.querySelectorAll("input[data-slide]")) {
+      if (field.nextElementSibling?.matches(".slide")) continue;
+      const [least, most, step] = field.dataset.slide.split(" ");
+      const range = Object.assign(document.createElement("input"), { type: "range", className: "slide", min: least, max: most, step });
+      range.setAttribute("aria-label", field.labels[0]?.textContent ?? field.name);
+      const follow = () => { range.value = (field.value || field.placeholder).replace(/[, ]/g, "") || least; };
+      follow();
+      field.addEventListener("input", follow);
+      range.addEventListener("input", () => { field.value = range.value; });
+      range.addEventListener("change", () => field.form.requestSubmit());
+      field.after(range);
+    }
+  }
+  document.addEventListener("htmx:load", (event) => slide(event.detail.elt));
 })();

@@ -97,7 +97,7 @@ def test_an_incident_has_its_share_of_upkeep_and_hours(viewer: Client, world: Ac
         )  # fmt: skip
     Effort.objects.create(day=at.date(), hours=D("1.5"), what="driver")
     incidents = found().incidents
-    assert (incidents.upkeep_each, incidents.hours_each) == (2, D("0.5"))
+    assert (incidents.upkeep_each, incidents.hours_each) == (D(2), D("0.5"))
     assert "3 incidents of our own deployments: $2.00 of upkeep each" in text(viewer, page())
 
 
@@ -110,7 +110,7 @@ def test_the_trend_holds_the_months_that_are_known(world: Account) -> None:  # n
     usage(day=months_back(first_of_last(), 7), provider="openai", requests=4, output=5, cost=D(2))
     months = found().months
     assert [row.month for row in months] == [months_back(first_of_last(), 3), first_of_last()]
-    assert (months[0].per_request, months[0].per_mtok) == (D("0.5"), 2)
+    assert (months[0].per_request, months[0].per_mtok) == (D("0.5"), D(2))
     assert months[1].amount == found().whole.amount
 
 

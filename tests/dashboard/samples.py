@@ -18,7 +18,19 @@ from alerts.models import Alert, Channel, Delivery, Rule, Silence, Transition
 from costs import records
 from costs.evidence import gather
 from costs.golive import judge
-from costs.models import Anomaly, Budget, Charge, Closing, Effort, Finding, Phase, Receipt, Recurrence, Stage
+from costs.models import (
+    Anomaly,
+    Budget,
+    Charge,
+    Closing,
+    Effort,
+    Finding,
+    Phase,
+    Receipt,
+    Recurrence,
+    Stage,
+    WhatIf,
+)
 from providers.encryption import encrypt
 from providers.models import (
     Account,
@@ -172,6 +184,8 @@ def of_costs() -> dict[str, dict[str, Any]]:
         choice="not_yet", statement="Too few ratings.", by=somebody,
         figures=records.frozen(report := gather(today), judge(report.evidence)),
     )  # fmt: skip
+    scenario = WhatIf.objects.create(name="Twice", query="requests=300000", by=somebody)
+    found |= {f"costs:kept-{name}": {"pk": scenario.pk} for name in ("remove", "undo")}
     spent = Effort.objects.create(day=today.date(), hours=1, what="driver", by=somebody)
     found |= {"costs:decision": {"number": signed.number}, "costs:withdraw-effort": {"pk": spent.pk}}
     odd = Anomaly.objects.create(

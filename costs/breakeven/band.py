@@ -1,0 +1,119 @@
+"""How sure the answer is: requests and what they cost differ from day to day, and the answer with them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from costs.breakeven.decimals import decimal
+from costs.breakeven.engine import costs_of, find_all_crossings
+from costs.breakeven.inputs import MOST_REQUESTS, Inputs
+from costs.breakeven.sensitivity import repriced
+
+Z = Decimal("1.959963984540054")  # of the normal distribution, two-sided 95 %
+FEWEST_DAYS = 7
+MOST_STEPS = 20  # of the staircase inside the band
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day's requests, those of them that the API served at a known cost, and that cost in USD."""
+
+    requests: int
+    priced: int
+    cost: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Half the width of the 95 % intervals, as shares: of what an API request costs, and of the run rate."""
+
+    request: Decimal
+    volume: Decimal
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Between which values the answer lies, 95 %; a crossing of None is none at that end."""
+
+    spread: Spread
+    volume_low: int
+    volume_high: int
+    crossing_low: int | None  # where an API request costs the most
+    crossing_high: int | None  # where it costs the least
+    saving_low: Decimal
+    saving_high: Decimal
+
+    @property
+    def is_told(self) -> bool:
+        """Whether one side is cheaper wherever in the band we are."""
+        return self.saving_low > 0 or self.saving_high < 0
+
+
+def spread_of(days: Sequence[Day]) -> Spread | None:
+    """By how much days differ; None for fewer than seven with traffic and a cost."""
+    known = [day for day in days if day.requests]
+    priced = [day for day in known if day.priced and day.cost]
+    if len(priced) < FEWEST_DAYS:
+        return None
+    return Spread(_of_ratio(priced), _of_mean([day.requests for day in known]), len(known))
+
+
+def _of_mean(counts: Sequence[int]) -> Decimal:
+    """Of a mean of days, as a share of it."""
+    n, total = len(counts), Decimal(sum(counts))
+    mean = total / n
+    variance = sum(((count - mean) ** 2 for count in counts), Decimal(0)) / (n - 1)
+    return Z * (variance / n).sqrt() / mean
+
+
+def _of_ratio(days: Sequence[Day]) -> Decimal:
+    """Of cost over requests: the ratio estimator's standard error, days being what was drawn."""
+    n, requests = len(days), Decimal(sum(day.priced for day in days))
+    each = sum((day.cost for day in days), Decimal(0)) / requests
+    squares = sum(((day.cost - each * day.priced) ** 2 for day in days), Decimal(0))
+    error = (squares / (n - 1) * n).sqrt() / requests
+    return Z * error / each
+
+
+def band(inputs: Inputs, spread: Spread) -> Band:
+    """The answer at the corners of both intervals, and at every step of the staircase between."""
+    dearest, cheapest = repriced(inputs, 1 + spread.request), repriced(inputs, max(1 - spread.request, Decimal(0)))
+    n = inputs.requests_per_month
+    low = int(n * max(1 - spread.volume, Decimal(0)))
+    high = min(int(n * (1 + spread.volume)), MOST_REQUESTS)
+    savings = [saving for side in (dearest, cheapest) for saving in _savings(side, low, high)]
+    return Band(spread, low, high, _into(dearest), _into(cheapest), min(savings), max(savings))
+
+
+def _savings(inputs: Inputs, low: int, high: int) -> list[Decimal]:
+    costs = costs_of(inputs)
+    at = {low, high, *_edges(costs.load, low, high)}
+    return [decimal(costs.api(n) - costs.selfhost(n)) for n in at]
+
+
+def _edges(load: Fraction, low: int, high: int) -> list[int]:
+    """The last volume of each step and the first of the next, inside the band."""
+    if not load:
+        return []
+    first = int(low * load) + 1
+    ends = [int(step / load) for step in range(first, min(int(high * load), first + MOST_STEPS) + 1)]
+    return [n for end in ends for n in (end, end + 1) if low <= n <= high]
+
+
+def _into(inputs: Inputs) -> int | None:
+    found = find_all_crossings(inputs)
+    return next((crossing.requests_per_month for crossing in found if crossing.side_to == "selfhost"), None)
+
+
+def as_json(found: Band) -> dict[str, Any]:
+    return {
+        "days": found.spread.days,
+        "requests_per_month": [found.volume_low, found.volume_high],
+        "crossing": [found.crossing_low, found.crossing_high],
+        "saving": [f"{found.saving_low:f}", f"{found.saving_high:f}"],
+    }

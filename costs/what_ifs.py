@@ -1,0 +1,125 @@
+"""What-ifs of the break-even: read from an address, kept under a name, held against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import QueryDict
+from django.utils import timezone
+
+from costs import sheets
+from costs.breakeven import Inputs, PriceList, Result, compute
+from costs.forms_whatif import WhatIfForm, model_choices
+from costs.live import price_lists
+from costs.models import WhatIf
+from providers.models import Lease, Model, Offer, TokenPrice
+
+LEAST_MEMORY_GB = 16  # a 7B model in 16 bits
+MOST_KEPT = 30
+
+
+class WhatIfs:
+    """Forms over the same live inputs; offers and price lists are read once, whatever number of them is asked for."""
+
+    def __init__(self, now: datetime, live: Inputs) -> None:
+        self.now, self.live = now, live
+
+    def form(self, query: QueryDict) -> WhatIfForm:
+        return WhatIfForm(
+            query,
+            live=self.live,
+            sheets=self.price_lists if query else {},
+            offers=self.offers,
+            own_gpu=self.own_gpu,
+            models=self.models,
+        )
+
+    @cached_property
+    def price_lists(self) -> dict[str, PriceList]:
+        return price_lists(self.now)
+
+    @cached_property
+    def offers(self) -> list[Offer]:
+        return cheapest_offers()
+
+    @cached_property
+    def own_gpu(self) -> str:
+        leased = Lease.objects.active().filter(deployments__isnull=False).first()
+        return leased.gpu if leased else "RTX 4090"
+
+    @cached_property
+    def models(self) -> list[tuple[str, str]]:
+        return model_choices(_current_models(self.now), [sheets.load()])
+
+
+def cheapest_offers() -> list[Offer]:
+    """The cheapest offer of each provider, GPU and kind that holds a small model."""
+    rows = Offer.objects.filter(available=True, memory_gb__gte=LEAST_MEMORY_GB)
+    return list(rows.order_by("gpu", "provider", "kind", "price_per_gpu_hour").distinct("gpu", "provider", "kind"))
+
+
+def _current_models(now: datetime) -> list[TokenPrice]:
+    """Claude models with a price in force that are not retired, those of traffic included."""
+    retired = Model.objects.filter(provider="anthropic", retires_on__lte=now.date()).values("name")
+    rows = TokenPrice.objects.filter(provider="anthropic", starts_at__lte=now).exclude(model__in=retired)
+    return list(rows.order_by("model", "-starts_at").distinct("model"))
+
+
+def keep(*, name: str, query: str, note: str, by: AbstractBaseUser) -> WhatIf:
+    return WhatIf.objects.create(name=name, query=query, note=note, by_id=by.pk)
+
+
+def remove(what_if: WhatIf) -> bool:
+    """False where it was removed before."""
+    return bool(WhatIf.objects.kept().filter(pk=what_if.pk).update(removed_at=timezone.now()))
+
+
+def restore(what_if: WhatIf) -> bool:
+    """False where it stands, or another has taken its name."""
+    if WhatIf.objects.kept().filter(name=what_if.name).exists():
+        return False
+    return bool(WhatIf.objects.filter(pk=what_if.pk).update(removed_at=None))
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One scenario of the comparison; without a result where its address can no longer be read (an offer has gone)."""
+
+    name: str
+    query: str
+    inputs: Inputs
+    result: Result | None
+    kept: WhatIf | None = None
+    errors: tuple[str, ...] = ()
+
+    @property
+    def pays_from(self) -> int | None:
+        crossings = self.result.crossings if self.result else ()
+        return next((c.requests_per_month for c in crossings if c.side_to == "selfhost"), None)
+
+
+def compared(live_name: str, what_ifs: WhatIfs, kept: Iterable[WhatIf]) -> list[Column]:
+    """The live answer, then each kept scenario over today's live inputs."""
+    columns = [Column(live_name, "", what_ifs.live, compute(what_ifs.live))]
+    for one in kept:
+        form = what_ifs.form(QueryDict(one.query))
+        valid = form.is_valid()
+        said = tuple(str(error) for errors in form.errors.values() for error in errors)
+        result = compute(form.inputs) if valid else None
+        columns.append(Column(one.name, one.query, form.inputs, result, one, said))
+    return columns
+
+
+def cheapest(columns: Iterable[Column]) -> Column | None:
+    """The scenario that costs the least in all, whichever side serves; None where nothing can be worked out."""
+    known = [column for column in columns if column.result]
+    return min(known, key=lambda column: _least(column.result), default=None)
+
+
+def _least(result: Result | None) -> float:
+    assert result is not None, "only scenarios with a result are held against each other"
+    return float(min(result.api_cost, result.selfhost_cost))
