@@ -194,7 +194,7 @@ def idle_words(one: Finding, seen: Evidence) -> tuple[str, str]:
 
 
 def rent_words(one: Finding, seen: Evidence) -> tuple[str, str]:
-    found = _("We pay $%(price)s per GPU hour; %(name)s offers a %(gpu)s as %(kind)s for $%(offer_price)s.")
+    found = _("We pay $%(price)s per GPU hour; %(name)s offers the %(gpu)s as %(kind)s for $%(offer_price)s.")
     assumed = {
         OfferKind.SPOT: _("It may be taken away at any time; every rule that leads to it goes on elsewhere then."),
         OfferKind.COMMITTED_1Y: _("It is paid for a year whether used or not; in these days it ran without a break."),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from providers.models.fields import usd
+from providers.models.fields import OfferKind, usd
 from providers.models.names import provider_name
 from providers.querysets import UnitPriceQuerySet
 
@@ -53,6 +55,16 @@ class UnitPrice(models.Model):
     def __str__(self) -> str:
         called = " ".join(part for part in (self.name, self.variant) if part)
         return f"{self.provider} {called or self.kind} from {self.starts_at:%Y-%m-%d}"
+
+    @property
+    def plain(self) -> str:
+        """The amount without the zeros that its column adds."""
+        return f"{self.amount.normalize():f}"
+
+    @property
+    def variant_label(self) -> str:
+        kinds: dict[str, Any] = dict(OfferKind.choices) if self.kind == Priced.GPU else {}
+        return str(kinds.get(self.variant, self.variant))
 
     @property
     def provider_name(self) -> str:
