@@ -72,7 +72,7 @@ def _listed(request: HttpRequest, form: UnitPriceForm | None) -> dict[str, Any]:
 
 
 def _history(price: UnitPrice) -> list[UnitPrice]:
-    return list(UnitPrice.objects.of(price).select_related("entered_by")[:90])
+    return list(UnitPrice.objects.of(price).select_related("entered_by")[:30])
 
 
 def waiting(now: datetime) -> list[dict[str, Any]]:
