@@ -14,7 +14,20 @@ from pathlib import Path
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from costs import anomalies
-from dashboard.demo import advice, bills, company, engines, history, imports, invoices, jobs, offers, reports, setup
+from dashboard.demo import (
+    advice,
+    bills,
+    company,
+    decided,
+    engines,
+    history,
+    imports,
+    invoices,
+    jobs,
+    offers,
+    reports,
+    setup,
+)
 from dashboard.demo.client import Client, DemoError, Halted
 from dashboard.demo.files import READY, Credentials, LoadState, write_json
 from dashboard.demo.live import Live, RealCalls
@@ -115,8 +128,8 @@ class Demo:
         """Ratings and the older months. A refusal is said, and the live part goes on."""
         first, rest = partial(self.judge, JUDGED_FIRST), partial(self.judge, JUDGED_DAYS)
         parts: list[Callable[[], None]] = [
-            self.write_reports, first, self.advise, self.older_prices, self.load_older, self.look_for_anomalies, rest,
-            self.advise, self.older_prices,
+            self.write_reports, first, self.advise, self.decide, self.older_prices, self.load_older,
+            self.look_for_anomalies, rest, self.advise, self.older_prices,
         ]  # fmt: skip
         for part in parts:
             try:
@@ -136,6 +149,10 @@ class Demo:
     def advise(self) -> None:
         """What could be saved, as far as traffic and ratings are there."""
         advice.advise(self.story, datetime.now(UTC))
+
+    def decide(self) -> None:
+        """What people decided, with the ratings that are there by now."""
+        decided.decide(datetime.now(UTC))
 
     def load_older(self) -> None:
         """The four months before the last."""

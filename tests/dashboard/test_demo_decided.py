@@ -1,0 +1,36 @@
+"""What the demo company decided: once, with the figures of the moment, and left alone afterwards."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from costs import records
+from costs.models import BurdenLimit, Decision, Effort, WhatIf
+from dashboard.demo.company import PEOPLE
+from dashboard.demo.decided import decide
+from tests.costs.test_breakeven_page import traffic  # noqa: F401 - a fixture
+
+
+def people() -> None:
+    for person in PEOPLE:
+        User.objects.create_user(person.username)
+
+
+def test_the_demo_signs_once_what_its_figures_say(traffic: None) -> None:  # noqa: F811
+    people()
+    for _again in range(2):
+        decide(timezone.now())
+    record = Decision.objects.get()
+    assert records.broken([record]) == []
+    assert BurdenLimit.objects.count() == 1
+    assert (Effort.objects.count(), WhatIf.objects.count()) == (4, 3)
+
+
+def test_without_traffic_the_demo_signs_nothing(db: Any) -> None:
+    people()
+    decide(datetime(2026, 6, 18, 14, tzinfo=UTC))
+    assert not Decision.objects.exists()
