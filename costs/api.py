@@ -231,23 +231,35 @@ def get_savings(request: HttpRequest) -> Any:
 
 
 Dataset = Literal["cost-and-usage", "invoice-detail", "billing-period"]
-CSV = {"responses": {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}}
+FILES: dict[str, Any] = {
+    "text/csv": {"schema": {"type": "string"}},
+    focus.parquet.CONTENT_TYPE: {"schema": {"type": "string", "format": "binary"}},
+}
 
 
 @router.get(
     "/export/focus",
     auth=needs("read"),
     response={200: None, **READ_ERRORS},
-    openapi_extra=CSV,
-    summary="A month in FOCUS 1.4, as CSV with a header; without `month` the current one",
+    openapi_extra={"responses": {200: {"content": FILES}}},
+    summary="A month in FOCUS 1.4, as CSV with a header or as Parquet; without `month` the current one",
+    description="Parquet needs the extra `parquet`: without it the answer is 422.",
 )
 def get_focus(
-    request: HttpRequest, month: Month = None, version: Literal["1.4"] = "1.4", dataset: Dataset = "cost-and-usage"
+    request: HttpRequest,
+    month: Month = None,
+    version: Literal["1.4"] = "1.4",
+    dataset: Dataset = "cost-and-usage",
+    format: Literal["csv", "parquet"] = "csv",
 ) -> Any:
     now = timezone.now()
     first = month_days(month)[0] if month else now.date().replace(day=1)
-    answer = HttpResponse(focus.export(dataset, first, now), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="{focus.file_name(dataset, first)}"'
+    try:
+        content = focus.as_file(dataset, focus.read(first, now), format)
+    except focus.NotInstalled as error:
+        raise ApiError(422, str(error), [at(["query", "format"], str(error))]) from None
+    answer = HttpResponse(content, content_type=focus.KINDS[format])
+    answer["Content-Disposition"] = f'attachment; filename="{focus.file_name(dataset, first, format)}"'
     return answer
 
 

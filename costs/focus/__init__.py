@@ -12,9 +12,12 @@ import io
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 
-from costs.focus import cost_and_usage, invoices
+from costs.focus import cost_and_usage, invoices, parquet
 from costs.focus.cells import Row
 from costs.focus.ledger import Month, read
+from costs.focus.parquet import NotInstalled
+
+__all__ = ["DATASETS", "KINDS", "VERSION", "Month", "NotInstalled", "as_csv", "as_file", "export", "file_name", "read"]
 
 VERSION = "1.4"
 DATASETS: dict[str, tuple[tuple[str, ...], Callable[[Month], Iterable[Row]]]] = {
@@ -22,17 +25,31 @@ DATASETS: dict[str, tuple[tuple[str, ...], Callable[[Month], Iterable[Row]]]] = 
     "invoice-detail": (invoices.DETAIL_COLUMNS, invoices.detail_rows),
     "billing-period": (invoices.PERIOD_COLUMNS, invoices.period_rows),
 }
+KINDS = {"csv": "text/csv; charset=utf-8", "parquet": parquet.CONTENT_TYPE}  # of files, and how they are served
 
 
 def export(dataset: str, month: date, now: datetime) -> str:
     """One table of the month that begins on `month`, as CSV with a header. Raises KeyError for no such table."""
+    return as_csv(dataset, read(month, now))
+
+
+def as_csv(dataset: str, month: Month) -> str:
     columns, rows = DATASETS[dataset]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows(rows(read(month, now)))
+    writer.writerows(rows(month))
     return text.getvalue()
 
 
-def file_name(dataset: str, month: date) -> str:
-    return f"breakeven-focus-{VERSION}-{dataset}-{month:%Y-%m}.csv"
+def as_file(dataset: str, month: Month, kind: str) -> bytes:
+    """The same as the bytes of a file; raises `NotInstalled` where Parquet is asked for without its extra."""
+    if kind == "csv":
+        return as_csv(dataset, month).encode()
+    columns, rows = DATASETS[dataset]
+    return parquet.written(columns, rows(month))
+
+
+def file_name(dataset: str, month: date, kind: str = "csv") -> str:
+    """The same month has the same name each time: a newer file takes the place of the older."""
+    return f"breakeven-focus-{VERSION}-{dataset}-{month:%Y-%m}.{kind}"

@@ -1,7 +1,8 @@
 """Cost and usage: every line that counts in the month. EffectiveCost adds up to its spend, by source to its provenance.
 
 The billing period is the month asked for, as in the ledger; where the vendor counts a line to another month (Google's
-begins eight hours late), x_InvoiceMonth says so.
+begins eight hours late), x_InvoiceMonth says so. Everything is billed in USD, the ledger's currency; what was asked
+for in another stands beside it as the pricing currency, with the rate of its day.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from costs.focus.categories import service
-from costs.focus.cells import Row, midnight, moment, number, text
+from costs.focus.cells import Row, midnight, moment, number, pairs, text
 from costs.focus.ledger import Item, Month, issuer
 from providers.models import OfferKind, provider_name
 
@@ -17,10 +18,11 @@ COLUMNS = (
     "BilledCost", "BillingAccountId", "BillingAccountName", "BillingCurrency", "BillingPeriodEnd", "BillingPeriodStart",
     "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargeFrequency", "ChargePeriodEnd", "ChargePeriodStart",
     "ConsumedQuantity", "ConsumedUnit", "ContractedCost", "EffectiveCost", "HostProviderName", "InvoiceDetailId",
-    "InvoiceId", "InvoiceIssuerName", "ListCost", "PricingCategory", "PricingQuantity", "PricingUnit", "RegionId",
-    "RegionName", "ResourceId", "ResourceName", "ResourceType", "ServiceCategory", "ServiceName", "ServiceProviderName",
-    "ServiceSubcategory", "x_Application", "x_BudgetPhase", "x_Category", "x_CostSource", "x_Deployment", "x_GpuType",
-    "x_InvoiceMonth", "x_Model", "x_Task", "x_TokenClass",
+    "InvoiceId", "InvoiceIssuerName", "ListCost", "PricingCategory", "PricingCurrency", "PricingCurrencyEffectiveCost",
+    "PricingQuantity", "PricingUnit", "RegionId", "RegionName", "ResourceId", "ResourceName", "ResourceType",
+    "ServiceCategory", "ServiceName", "ServiceProviderName", "ServiceSubcategory", "Tags", "x_Application",
+    "x_BudgetPhase", "x_Category", "x_CorrectsInvoiceId", "x_CostSource", "x_Deployment", "x_ExchangeRate",
+    "x_ExchangeRateSource", "x_GpuType", "x_InvoiceMonth", "x_Model", "x_SharedBy", "x_Task", "x_TokenClass",
 )  # fmt: skip
 PRICED_AS: dict[str, str] = {
     OfferKind.SPOT: "Dynamic", OfferKind.COMMITTED_1Y: "Committed", OfferKind.COMMITTED_3Y: "Committed",
@@ -55,6 +57,8 @@ def costs(item: Item) -> Row:
         "EffectiveCost": number(item.amount),
         "ContractedCost": number(item.amount),
         "ListCost": number(item.list_amount),
+        "PricingCurrency": item.currency,
+        "PricingCurrencyEffectiveCost": number(item.original),
     }
 
 
@@ -76,6 +80,7 @@ def what(item: Item) -> Row:
     counted = kind.charge == "Usage" and item.tokens is not None
     return {
         "ChargeCategory": kind.charge,
+        "ChargeClass": "Correction" if item.corrects else "",
         "ChargeFrequency": kind.frequency,
         "ChargeDescription": text(item.description or described(item)),
         "ChargePeriodStart": moment(item.starts_at),
@@ -110,15 +115,22 @@ def machine(month: Month, item: Item) -> Row:
 
 
 def ours(month: Month, item: Item) -> Row:
-    """What FOCUS has no column for; these stand last."""
+    """Whose it is, and what FOCUS has no column for; those stand last."""
+    phase = month.phase(item)
+    application, owner = map(text, month.applications.get(item.application_id, ("", "")))
     return {
-        "x_Application": text(month.names.applications.get(item.application_id, "")),
-        "x_BudgetPhase": month.phase(item),
-        "x_Category": item.category,
+        "Tags": pairs({"application": application, "owner": owner, "task": text(item.task), "phase": phase}),
+        "x_Application": application,
+        "x_BudgetPhase": phase,
+        "x_Category": item.kind,
+        "x_CorrectsInvoiceId": month.reference_id(item) if item.corrects else "",
         "x_CostSource": item.provenance,
-        "x_Deployment": text(month.names.deployments.get(item.deployment_id, "")),
+        "x_Deployment": text(month.deployments.get(item.deployment_id, "")),
+        "x_ExchangeRate": number(item.rate),
+        "x_ExchangeRateSource": text(item.rate_source),
         "x_InvoiceMonth": item.invoice_month,
         "x_Model": text(item.model),
+        "x_SharedBy": item.shared_by,
         "x_Task": text(item.task),
         "x_TokenClass": item.token_class,
     }

@@ -16,7 +16,8 @@ DETAIL_COLUMNS = (
     "BilledCost", "BillingAccountId", "BillingCurrency", "BillingPeriodEnd", "BillingPeriodStart", "ChargeCategory",
     "InvoiceDetailCreated", "InvoiceDetailDescription", "InvoiceDetailGrain", "InvoiceDetailId",
     "InvoiceDetailLastUpdated", "InvoiceId", "InvoiceIssueDate", "InvoiceIssueStatus", "InvoiceIssuerName",
-    "PaymentDueDate", "PaymentTerms", "ReferenceInvoiceId", "x_Category", "x_CostSource",
+    "PaymentCurrency", "PaymentCurrencyBilledCost", "PaymentDueDate",
+    "PaymentTerms", "ReferenceInvoiceId", "x_Category", "x_CostSource",
 )  # fmt: skip
 PERIOD_COLUMNS = (
     "BillingPeriodCreated", "BillingPeriodEnd", "BillingPeriodLastUpdated", "BillingPeriodStart", "BillingPeriodStatus",
@@ -52,8 +53,10 @@ def detail(month: Month, detail_id: str, items: list[Item]) -> Row:
         "InvoiceId": invoice_id,
         "InvoiceIssueStatus": "Issued" if issued else "Open",
         "InvoiceIssuerName": text(issuer(one)),
+        "PaymentCurrency": one.currency,
+        "PaymentCurrencyBilledCost": number(sum((item.original for item in items), Decimal(0))),
         "PaymentTerms": terms(month, one),
-        "ReferenceInvoiceId": invoice_id,  # no line of the ledger corrects another: a revised bill is read anew
+        "ReferenceInvoiceId": month.reference_id(one),
         "x_Category": one.category,
         "x_CostSource": one.provenance,
     }

@@ -1,10 +1,14 @@
 """What FOCUS' tables are made from: everything that counts in a month by the rules of `costs.spend`, with whatever else
-the ledger says of it. Ten statements, whatever the volume; bills and leases are added up by day in the database."""
+the ledger says of it. A dozen statements, whatever the volume; bills and leases are added up by day in the database.
+
+Whose a bill or a machine is follows the ledger: an API bill is divided by the measured cost of the same provider, day
+and model, a machine by who used it. Parts add up to their line exactly, so that no total moves.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -13,18 +17,47 @@ from typing import Any
 from django.db.models import F, Max, Min, Sum
 from django.db.models.functions import TruncDate
 
+from costs.allocation import divide
 from costs.focus.cells import midnight
+from costs.lease_shares import lease_shares, shared_by
 from costs.ledger import bill_days
-from costs.models import Category, Charge, Phase, Provenance
-from costs.spend import TOKENS, Names, counts, invoices_reaching, provisional_counts, usage_rows
+from costs.models import Category, Charge, Phase, Provenance, Sharing
+from costs.spend import (
+    IDLE,
+    NOBODY,
+    TOKENS,
+    Names,
+    Who,
+    counts,
+    invoices_reaching,
+    leased,
+    measured_weights,
+    provisional_counts,
+    usage_rows,
+)
 from providers.models import Account, Balance, Lease, VendorCost, provider_name
 from providers.rest.periods import next_month
+from traffic.models import Application
 
 DAY = timedelta(days=1)
 ON_A_BILL = (Provenance.BILLED, Provenance.ENTERED)
 ALIKE = (
     "day", "provider", "account_id", "provenance", "category", "lease_id", "invoice_month", "model", "token_class",
+    "currency", "rate", "rate_source",
 )  # fmt: skip
+SAID = (
+    "description", "application_id", "task", "corrects_id", "corrects__day", "corrects__category", "closing__month",
+)  # fmt: skip
+Weights = Sequence[tuple[Who, Decimal]]
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """What a line puts right: the month that was stated, and the charge of a person that it was about."""
+
+    month: date
+    entered: bool = False
+    invoice: int | None = None  # the charge that stands for a whole invoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +84,17 @@ class Item:
     deployment_id: int = 0
     task: str = ""
     tokens: int | None = None
+    original: Decimal = Decimal(0)  # the same amount in `currency`
+    currency: str = "USD"
+    rate: Decimal | None = None  # USD for one unit
+    rate_source: str = ""
+    shared_by: str = ""  # by what a bill or a machine was divided; empty where it says itself whose it is
+    corrects: Corrected | None = None
+
+    @property
+    def kind(self) -> str:
+        """Its category, where hours of a machine that nobody used are a category of their own."""
+        return IDLE if self.shared_by == "idle" and self.category == Category.GPU else self.category
 
     @property
     def on_a_bill(self) -> bool:
@@ -81,8 +125,14 @@ class Month:
         return whole and self.now >= midnight(self.until)
 
     @cached_property
-    def names(self) -> Names:
-        return Names()
+    def applications(self) -> dict[int, tuple[str, str]]:
+        """Slug and owner's user name of each, by its id."""
+        rows = Application.objects.values_list("pk", "slug", "owner__username")
+        return {pk: (slug, owner or "") for pk, slug, owner in rows}
+
+    @cached_property
+    def deployments(self) -> dict[int, str]:
+        return Names().deployments
 
     @cached_property
     def accounts(self) -> dict[int, Account]:
@@ -125,16 +175,29 @@ class Month:
         """Ours: no vendor's report says its own number. What a person entered is on papers of its own."""
         if not item.on_a_bill:
             return ""
-        parts = [item.provider, self.billing_account(item), f"{self.first:%Y-%m}"]
-        if item.provenance == Provenance.ENTERED:
-            parts.append("entered")
-        if item.category == Category.INVOICE:
-            parts.append(str(item.charge_id))
-        return "/".join(parts)
+        paper = item.charge_id if item.category == Category.INVOICE else None
+        return self.number(item, self.first, entered=item.provenance == Provenance.ENTERED, paper=paper)
+
+    def number(self, item: Item, month: date, *, entered: bool, paper: int | None) -> str:
+        parts = [item.provider, self.billing_account(item), f"{month:%Y-%m}"]
+        return "/".join(parts + ["entered"] * entered + ([str(paper)] if paper else []))
+
+    def reference_id(self, item: Item) -> str:
+        """The invoice that a line puts right; of any other its own."""
+        if item.corrects is None:
+            return self.invoice_id(item)
+        return self.number(item, item.corrects.month, entered=item.corrects.entered, paper=item.corrects.invoice)
 
     def detail_id(self, item: Item) -> str:
-        """The line of the invoice: one for each category."""
-        return f"{self.invoice_id(item)}/{item.category}" if item.on_a_bill else ""
+        """The line of the invoice: one for each category, currency and invoice that is put right."""
+        if not item.on_a_bill:
+            return ""
+        parts = [self.invoice_id(item), item.category]
+        if item.currency != "USD":
+            parts.append(item.currency)
+        if item.corrects is not None:
+            parts.append(f"corrects:{self.reference_id(item)}")
+        return "/".join(parts)
 
 
 def issuer(item: Item) -> str:
@@ -147,27 +210,76 @@ def read(first: date, now: datetime) -> Month:
     complete, invoiced = bill_days(), invoices_reaching(first, until)
     made, entered = made_rows(first, until), entered_rows(first, until)
     invoiced |= {(row["provider"], row["invoice_month"]) for row in entered if row["category"] == Category.INVOICE}
-    lists = list_extras(first, until)
-    items = [made_item(row, lists) for row in made if counts(row, complete, invoiced)]
+    lists, usage = list_extras(first, until), usage_rows(first, until)
+    made = [row for row in made if counts(row, complete, invoiced)]
+    users = Users(made, usage)
+    items = [part for row in made for part in users.parts(row, made_item(row, lists))]
     items += [entered_item(row) for row in entered]
     items += [
         measured_item(row, now)
-        for row in usage_rows(first, until)
+        for row in usage
         if row["cost"] and provisional_counts(row["provider"], row["day"], complete, invoiced)
     ]
     items.sort(key=lambda item: (item.starts_at, item.provider, item.provenance, item.category, item.model))
     return Month(first, now, items, complete)
 
 
+class Users:
+    """Who used what bills and machines ask money for."""
+
+    def __init__(self, made: list[dict[str, Any]], usage: list[dict[str, Any]]) -> None:
+        self.measured = measured_weights(usage)
+        self.machines: dict[tuple[Any, ...], list[tuple[Who, Decimal]]] = {}
+        machines = leased(made)
+        self.spans = Sharing.objects.spans() if machines else []
+        for row in lease_shares(machines):
+            who = Who(row["application_id"], row["deployment_id"], row["model"], row["task"])
+            self.machines.setdefault(machine_key(row), []).append((who, row["amount"]))
+
+    def parts(self, row: dict[str, Any], item: Item) -> list[Item]:
+        """A line divided; as it is where nobody used it."""
+        if item.lease_id is not None:
+            return parted(item, self.machines.get(machine_key(row), ()), shared_by(row["day"], self.spans))
+        if item.provenance == Provenance.BILLED:
+            return parted(item, self.measured.get((item.provider, row["day"], item.model), ()), "measured cost")
+        return [item]
+
+
+def machine_key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("day", "provider", "provenance", "category", "lease_id"))
+
+
+def parted(item: Item, weights: Weights, way: str) -> list[Item]:
+    amounts, lists, originals = (
+        dict(divide(amount, weights)) for amount in (item.amount, item.list_amount, item.original)
+    )
+    return [
+        replace(
+            item,
+            amount=amount,
+            list_amount=lists[who],
+            original=originals[who],
+            application_id=who.application_id,
+            deployment_id=who.deployment_id,
+            task=who.task,
+            model=item.model or who.model,
+            shared_by="idle" if who == NOBODY else way,
+        )
+        for who, amount in amounts.items()
+        if amount or lists[who]
+    ] or [item]
+
+
 def made_rows(since: date, until: date) -> list[dict[str, Any]]:
     """Billed and estimated charges, those of a day that are alike added up."""
     charges = Charge.objects.between(since, until).exclude(provenance=Provenance.ENTERED).values(*ALIKE)
-    return list(charges.annotate(total=Sum("amount"), created=Min("created_at"), updated=Max("updated_at")))
+    sums = {"total": Sum("amount"), "original": Sum("original_amount")}
+    return list(charges.annotate(**sums, created=Min("created_at"), updated=Max("updated_at")))
 
 
 def entered_rows(since: date, until: date) -> list[dict[str, Any]]:
     """What people entered, each by itself."""
-    columns = ("id", "amount", "created_at", "updated_at", "description", *ALIKE)
+    columns = ("id", "amount", "original_amount", "created_at", "updated_at", *SAID, *ALIKE)
     return list(Charge.objects.between(since, until).filter(provenance=Provenance.ENTERED).values(*columns))
 
 
@@ -205,6 +317,7 @@ def made_item(row: dict[str, Any], lists: dict[tuple[Any, ...], Decimal]) -> Ite
         list_amount=row["total"] + extra,
         created_at=row["created"],
         updated_at=row["updated"],
+        original=row["original"],
         **{name: row[name] for name in ALIKE if name != "day"},
     )
 
@@ -220,9 +333,21 @@ def entered_item(row: dict[str, Any]) -> Item:
         ends_at=ends_at,
         charge_id=row["id"],
         list_amount=row["amount"],
-        **{name: row[name] for name in ("amount", "created_at", "updated_at", "description")},
+        original=row["original_amount"],
+        application_id=row["application_id"] or 0,
+        corrects=corrected(row),
+        **{name: row[name] for name in ("amount", "created_at", "updated_at", "description", "task")},
         **{name: row[name] for name in ALIKE if name != "day"},
     )
+
+
+def corrected(row: dict[str, Any]) -> Corrected | None:
+    """What an entered line puts right: another of a final month, or a month that its invoice had closed."""
+    if row["corrects_id"] is not None:
+        invoice = row["corrects_id"] if row["corrects__category"] == Category.INVOICE else None
+        return Corrected(row["corrects__day"].replace(day=1), entered=True, invoice=invoice)
+    month = row["closing__month"]
+    return Corrected(month) if month is not None and row["day"] >= next_month(month) else None
 
 
 def measured_item(row: dict[str, Any], now: datetime) -> Item:
@@ -235,6 +360,7 @@ def measured_item(row: dict[str, Any], now: datetime) -> Item:
         category=Category.TOKENS,
         amount=row["cost"],
         list_amount=row["cost"],
+        original=row["cost"],
         created_at=starts_at,
         updated_at=max(starts_at, min(now, ends_at)),
         model=row["model"],

@@ -22,7 +22,7 @@ from focus_data_toolkit.validate import validate_dataset_bundle
 
 from costs import focus, ledger
 from costs.focus.cells import FORMULA
-from costs.models import Charge, Phase
+from costs.models import Charge, Closing, Phase
 from costs.spend import spend
 from providers.models import Account, Balance, Deployment, Feed, Lease, LeaseSpan, VendorCost
 from tests.costs.people import client_of, text
@@ -198,18 +198,76 @@ def test_a_line_says_what_it_is_for(may: None) -> None:
     assert (output["BillingAccountId"], output["x_BudgetPhase"], output["x_Model"]) == (
         "our-anthropic", "pilot", "claude",
     )  # fmt: skip
-    gpu = only(rows, x_Category="gpu")
+    gpu = only(rows, x_Category="idle_gpu")  # nobody sent it anything
     assert (gpu["ResourceId"], gpu["PricingCategory"], gpu["x_GpuType"]) == ("p1", "Dynamic", "RTX 4090")
     assert (only(rows, x_Category="tax")["ChargeCategory"], only(rows, x_Category="credit")["ChargeCategory"]) == (
         "Tax", "Credit",
     )  # fmt: skip
-    measured = only(rows, x_Application="shop")
+    measured = only(rows, x_Application="shop", x_CostSource="measured")
     assert (measured["ConsumedQuantity"], measured["ConsumedUnit"], measured["x_BudgetPhase"]) == ("7", "Tokens", "")
 
 
 def test_a_list_price_that_the_vendor_says_is_told(may: None) -> None:
     vm = only(table("cost-and-usage"), x_Category="vm")
     assert (vm["EffectiveCost"], vm["ListCost"], vm["x_InvoiceMonth"]) == ("3", "4", "2026-04")
+
+
+def test_bills_and_machines_carry_the_applications_that_the_ledger_gives_them(may: None) -> None:
+    day, cafe = date(2026, 5, 12), Application.objects.create(slug="cafe", name="Café")
+    usage(day=day, application_id=cafe.pk, cost=Decimal("0.000000000014"), task="rag")
+    rows = table("cost-and-usage")
+    output = [row for row in rows if row["x_TokenClass"] == "output" and row["x_CostSource"] == "billed"]
+    assert {row["x_Application"]: row["EffectiveCost"] for row in output} == {
+        "shop": "0.333333333334", "cafe": "0.666666666669",
+    }  # fmt: skip
+    assert {row["x_SharedBy"] for row in output} == {"measured cost"}
+    assert only(output, x_Application="cafe")["Tags"] == '{"application": "cafe", "task": "rag", "phase": "pilot"}'
+    told = spend(MAY, JUNE, "application").groups
+    for group in told:
+        mine = total(row for row in rows if row["x_Application"] == (group.key or ""))
+        assert abs(mine - group.amount) < Decimal("1e-9"), group.key
+    assert total(rows) == sum(group.amount for group in told)
+
+
+def test_what_was_asked_for_in_another_currency_says_so_and_counts_in_dollars(may: None) -> None:
+    entered("lambda", "vm", "110", date(2026, 5, 6), currency="EUR", rate=Decimal("1.1"), rate_source="the bank")
+    Charge.objects.filter(currency="EUR").update(original_amount=100)
+    row = only(table("cost-and-usage"), PricingCurrency="EUR")
+    assert (row["BillingCurrency"], row["EffectiveCost"], row["PricingCurrencyEffectiveCost"]) == ("USD", "110", "100")
+    assert (row["x_ExchangeRate"], row["x_ExchangeRateSource"]) == ("1.1", "the bank")
+    line = only(table("invoice-detail"), PaymentCurrency="EUR")
+    assert (line["BilledCost"], line["PaymentCurrencyBilledCost"]) == ("110", "100")
+
+
+def test_a_correction_says_so_and_names_what_it_corrects(may: None) -> None:
+    wrong = entered("lambda", "vm", "8", date(2026, 2, 3))
+    entered("lambda", "adjustment", "-3", date(2026, 5, 7), corrects=wrong, description="read wrongly")
+    closing = Closing.objects.create(
+        provider="google", month=date(2026, 3, 1), amount=5, original_amount=5, lines=5, places=[]
+    )
+    entered("google", "adjustment", "1", date(2026, 5, 8), closing=closing)
+    rows = [row for row in table("cost-and-usage") if row["ChargeClass"] == "Correction"]
+    assert {row["x_CorrectsInvoiceId"]: row["EffectiveCost"] for row in rows} == {
+        "lambda/lambda/2026-02/entered": "-3", "google/our-google/2026-03": "1",
+    }  # fmt: skip
+    lines = [row for row in table("invoice-detail") if row["ReferenceInvoiceId"] != row["InvoiceId"]]
+    assert {row["ReferenceInvoiceId"] for row in lines} == {row["x_CorrectsInvoiceId"] for row in rows}
+    tables = {name: table(dataset) for dataset, name in NAMES.items()}
+    report = validate_dataset_bundle(tables, invoice_detail_authoritative=True, rounding_tolerance=Decimal(0))
+    assert (report.errors, report.warnings) == ([], [])
+
+
+@pytest.mark.parametrize("dataset", NAMES)
+def test_parquet_says_what_the_csv_says(may: None, dataset: str) -> None:
+    month = focus.read(MAY, NOW)
+    kept = focus.parquet.cells(focus.as_file(dataset, month, "parquet"))
+    told = parsed(focus.as_csv(dataset, month))
+    assert len(kept) == len(told) > 0
+    for one, other in zip(kept, told, strict=True):
+        for name, cell in other.items():
+            same = Decimal(one[name]) == Decimal(cell) if cell and name.endswith("Cost") else True
+            assert same, (name, one[name], cell)
+            assert bool(one[name]) == bool(cell), name
 
 
 def test_an_entered_invoice_stands_for_its_month(may: None) -> None:
@@ -265,6 +323,17 @@ def test_the_api_answers_the_file(may: None, key: str) -> None:
     assert answer["Content-Type"].startswith("text/csv")
     assert 'filename="breakeven-focus-1.4-invoice-detail-2026-05.csv"' in answer["Content-Disposition"]
     assert total(parsed(answer.content.decode()), "BilledCost") == total(table("invoice-detail"), "BilledCost")
+
+
+def test_parquet_is_answered_with_the_extra_and_refused_by_a_sentence_without_it(
+    may: None, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = get(key, month="2026-05", format="parquet")
+    assert (answer["Content-Type"], answer.content[:4]) == ("application/vnd.apache.parquet", b"PAR1")
+    assert 'filename="breakeven-focus-1.4-cost-and-usage-2026-05.parquet"' in answer["Content-Disposition"]
+    monkeypatch.setattr(focus.parquet, "find_spec", lambda name: None)
+    answer = get(key, month="2026-05", format="parquet")
+    assert (answer.status_code, "Parquet needs the extra" in answer.json()["detail"]) == (422, True)
 
 
 @pytest.mark.parametrize("wrong", [{"month": "2026-13"}, {"version": "1.2"}, {"dataset": "invoices"}])

@@ -1,0 +1,88 @@
+"""Parquet, typed as FOCUS says: costs and quantities as decimals, moments in UTC, the rest as text; unknown is null.
+
+Needs the extra `parquet` (pyarrow), which the default lock leaves out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from importlib.util import find_spec
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from costs.focus.cells import Row
+
+CONTENT_TYPE = "application/vnd.apache.parquet"
+DECIMALS, MOMENTS = ("Cost", "Quantity", "ExchangeRate"), ("Start", "End", "Created", "LastUpdated", "Date")
+
+
+class NotInstalled(Exception):
+    """The extra is not there; its text says so to a person."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Parquet needs the extra “parquet”: install breakeven[parquet], or use CSV."))
+
+
+def installed() -> bool:
+    return find_spec("pyarrow") is not None
+
+
+def arrow() -> tuple[Any, Any]:
+    """pyarrow and its Parquet module, 60 MB that only this needs. Raises NotInstalled."""
+    if not installed():
+        raise NotInstalled
+    import pyarrow
+    from pyarrow import parquet
+
+    return pyarrow, parquet
+
+
+def written(columns: Sequence[str], rows: Iterable[Row]) -> bytes:
+    """A file of these columns."""
+    pyarrow, parquet = arrow()
+    given = list(rows)
+    types = {name: type_of(pyarrow, name) for name in columns}
+    arrays = [
+        pyarrow.array([value(name, row.get(name, "")) for row in given], types[name]) for name in columns
+    ]  # fmt: skip
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.Table.from_arrays(arrays, schema=pyarrow.schema(list(types.items()))), sink)
+    return bytes(sink.getvalue())
+
+
+def type_of(pyarrow: Any, name: str) -> Any:
+    if name.endswith(DECIMALS):
+        return pyarrow.decimal128(38, 12)
+    return pyarrow.timestamp("s", "UTC") if name.endswith(MOMENTS) else pyarrow.string()
+
+
+def value(name: str, cell: str) -> Decimal | datetime | str | None:
+    if not cell:
+        return None
+    if name.endswith(DECIMALS):
+        return Decimal(cell)
+    return datetime.fromisoformat(cell) if name.endswith(MOMENTS) else cell
+
+
+def cells(content: bytes) -> list[dict[str, str]]:
+    """Rows of a file as text, as a CSV would have them. Raises NotInstalled, and ValueError for what is none."""
+    pyarrow, parquet = arrow()
+    try:
+        table = parquet.read_table(pyarrow.BufferReader(content))
+    except pyarrow.ArrowException as error:
+        raise ValueError(str(error)) from error
+    return [{name: said(value) for name, value in row.items()} for row in table.to_pylist()]
+
+
+def said(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict | list):  # a structure or a map, as FOCUS' tags often are
+        return json.dumps(dict(value))
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
