@@ -91,6 +91,7 @@ urlpatterns = [
     path("break-even/", breakeven.break_even, name="break-even"),
     path("break-even/break-even.json", breakeven.break_even_json, name="break-even-json"),
     path("break-even/scenarios/", scenarios.scenario_list, name="scenarios"),
+    path("break-even/research/", scenarios.research_tables, name="research"),
     path("break-even/kept/", what_ifs.kept, name="kept"),
     path("break-even/keep/", what_ifs.keep, name="keep"),
     path("break-even/kept/<int:pk>/remove/", what_ifs.remove, name="kept-remove"),

@@ -222,6 +222,7 @@ ACCESS: dict[str, Access] = {
     "costs:break-even": page(FIGURES),
     "costs:break-even-json": page(FIGURES),
     "costs:scenarios": page(FIGURES),
+    "costs:research": page(FIGURES),
     "costs:kept": page(FIGURES),
     "costs:keep": action(PLANNERS),
     "costs:kept-remove": action(PLANNERS),

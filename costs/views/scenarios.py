@@ -12,13 +12,15 @@ from django.contrib.auth.decorators import login_required, permission_required
 from django.db.models import Max, Min
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from costs import scenarios, sheets
+from costs import research, scenarios, sheets
 from costs.figures import Figure, figures
+from costs.live import live_inputs
 from costs.scenarios import VariantCost
-from costs.sheets import GpuLine, Sheet
-from providers.models import Offer
+from costs.sheets import GpuLine, Purpose, Sheet
+from providers.models import PROVIDER_NAMES, Offer
 
 Kinds = dict[tuple[str, str, str], Decimal]
 
@@ -30,6 +32,7 @@ class Row:
     cost: VariantCost
     note_total: Decimal
     today: Decimal | None
+    why: str  # of the difference
 
     @property
     def slips(self) -> bool:
@@ -67,6 +70,44 @@ def scenario_list(request: HttpRequest) -> HttpResponse:
     return render(request, "costs/scenarios.html", context)
 
 
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def research_tables(request: HttpRequest) -> HttpResponse:
+    """What the research compared and decided, with today's figures beside it."""
+    sheet, now = sheets.load(), timezone.now()
+    prices, seen_at = offered()
+    found = research.decision(sheet, live_inputs(now), now)
+    models = {model.slug: model.name for model in sheet.models} | {row.slug: row.name for row in sheet.claude}
+    gpus = {gpu.slug: gpu.name for gpu in sheet.gpus}
+    context = {
+        "sheet": sheet,
+        "seen_at": seen_at,
+        "decision": found,
+        "hardware": research.hardware(sheet, prices),
+        "claude": research.claude(sheet, now),
+        "throughputs": [
+            (models.get(r.model, r.model), gpus.get(r.hardware, r.hardware.upper()), r) for r in sheet.throughputs
+        ],
+        "own": research.own_deployments(),
+        "quality": [(models.get(row.model, row.model), row) for row in sheet.quality],
+        "judged": research.judged(now),
+        "providers": [_purpose(row, sheet, prices) for row in sheet.provider_purposes],
+        "breaks": next(figure for figure in slips() if figure.slug == "slip-phase-2-breaks"),
+        "slips": slips(),
+    }
+    return render(request, "costs/research.html", context)
+
+
+def _purpose(row: Purpose, sheet: Sheet, prices: Kinds) -> tuple[str, Purpose, Decimal | None]:
+    """A provider for a purpose, with the cheapest month of its GPU today."""
+    provider, gpu = row.choices
+    name = sheet.gpu(gpu).name
+    today = prices.get((provider, name, "on_demand"))
+    title = f"{PROVIDER_NAMES.get(provider, provider)} {name}"
+    return title, row, None if today is None else today * research.MONTH
+
+
 def offered() -> tuple[Kinds, datetime | None]:
     """The lowest price of an hour by provider, GPU and kind among what can be rented, and when it was last read."""
     offers = Offer.objects.filter(available=True).values("provider", "gpu", "kind").order_by()
@@ -82,8 +123,11 @@ def hourly(sheet: Sheet, prices: Kinds) -> Callable[[GpuLine], Decimal | None]:
 
 def _shown(sheet: Sheet, scenario: str, today: Callable[[GpuLine], Decimal | None]) -> Shown:
     then, now = scenarios.compute(sheet, scenario), scenarios.compute(sheet, scenario, today)
-    noted = {variant.slug: variant.note_total for variant in scenarios.find(sheet, scenario).variants}
-    rows = [Row(cost, noted[cost.slug], now.variant(cost.slug).total) for cost in then.variants]
+    noted = {variant.slug: variant for variant in scenarios.find(sheet, scenario).variants}
+    rows = []
+    for cost in then.variants:
+        today_s, variant = now.variant(cost.slug), noted[cost.slug]
+        rows.append(Row(cost, variant.note_total, today_s.total, research.why(sheet, cost, variant.gpu, today_s)))
     return Shown(then.id, then.title, rows)
 
 
