@@ -37,6 +37,16 @@ def gather(row: Delivery, now: datetime) -> None:
     fellows.update(state="folded", folded_into=row, answer=answer)
 
 
+def unfold(row: Delivery, answer: str, refused: bool) -> None:
+    """Nothing is lost with a mail that was given up: what it spoke for goes out message by message, having been tried
+    once; where the address itself was refused each is given up like it, and can be sent again like it."""
+    fellows = row.folded.all()
+    if refused:
+        fellows.update(state="dead", folded_into=None, answer=answer)
+    else:
+        fellows.update(state="waiting", folded_into=None, attempts=1, held="", group="", answer=answer)
+
+
 def free(alert: Alert, addresses: list[str], at: datetime) -> None:
     """Something about this alert leaves at once: what was held back about it goes before, for order's sake."""
     if not addresses:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -22,7 +23,7 @@ from django.utils.translation import gettext as _
 
 from alerts.channels import deliver_to
 from alerts.flood import held
-from alerts.held import gather
+from alerts.held import gather, unfold
 from alerts.mail import compose
 from alerts.models import Address, Delivery
 from alerts.smtp import Courier, NotSent
@@ -35,8 +36,10 @@ EAGER_FOR = timedelta(minutes=10)
 EAGER_DELAY_S = 30
 LONGEST_DELAY = timedelta(hours=2)
 GIVE_UP_AFTER = timedelta(days=4)
-# A server may refuse an address by mistake once or twice.
+# A server may refuse an address by mistake or by policy once or twice. That there is no such mailbox (RFC 3463: 5.1.x),
+# or that it is closed (5.2.1), is meant once and for all.
 REFUSALS_TO_DISABLE = 3
+NO_SUCH_MAILBOX = re.compile(r"\d{3} 5\.(1\.\d|2\.1\b)")
 MARK_FOR_S = 300.0
 
 _running = threading.Lock()
@@ -117,7 +120,7 @@ def _not_sent(delivery: Delivery, error: NotSent, done: Delivered, now: datetime
     answer = str(error)
     if error.permanent:
         done.dead += 1
-        _mark(delivery, state="dead", answer=answer, claimed_until=None)
+        _mark(delivery, refused=error.refused, state="dead", answer=answer, claimed_until=None)
     else:
         done.failed += 1
         _mark(delivery, **postponed(delivery, answer, now))
@@ -145,13 +148,15 @@ def delay(attempts: int, age: timedelta) -> timedelta:
 
 
 def refused(address: str, answer: str, now: datetime) -> None:
-    """Count a permanent refusal; an address refused again and again is disabled, and admins are told by a rule."""
+    """Count a permanent refusal. An address that is not there, or is refused again and again, is disabled, and admins
+    are told by a rule."""
     row, _made = Address.objects.get_or_create(address=address)
     Address.objects.filter(pk=row.pk).update(refusals=F("refusals") + 1, refused_at=now, answer=answer)
-    Address.objects.filter(pk=row.pk, refusals__gte=REFUSALS_TO_DISABLE, disabled_at=None).update(disabled_at=now)
+    most = 1 if NO_SUCH_MAILBOX.match(answer) else REFUSALS_TO_DISABLE
+    Address.objects.filter(pk=row.pk, refusals__gte=most, disabled_at=None).update(disabled_at=now)
 
 
-def _mark(delivery: Delivery, **columns: Any) -> None:
+def _mark(delivery: Delivery, *, refused: bool = False, **columns: Any) -> None:
     """Write how an attempt ended, also when the database is away for a while: a yes must not be forgotten.
 
     Only for the attempt that was claimed; one that came too late changes nothing, except that a yes always counts.
@@ -162,7 +167,9 @@ def _mark(delivery: Delivery, **columns: Any) -> None:
     until = time.monotonic() + MARK_FOR_S
     while True:
         try:
-            rows.update(**columns)
+            with transaction.atomic():
+                if rows.update(**columns) and columns["state"] == "dead":
+                    unfold(delivery, columns["answer"], refused)
             return
         except (OperationalError, InterfaceError):
             if time.monotonic() > until:

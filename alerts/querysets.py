@@ -65,9 +65,17 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         """Those that nobody deleted."""
         return self.filter(deleted_at=None)
 
+    def choosable(self) -> ChannelQuerySet:
+        """Those that rules may tell."""
+        return self.there().exclude(kind="monitor")
+
     def usable(self) -> ChannelQuerySet:
         """Those that are told."""
-        return self.there().filter(enabled=True)
+        return self.choosable().filter(enabled=True)
+
+    def monitors(self) -> ChannelQuerySet:
+        """Outside monitors that are switched on."""
+        return self.there().filter(kind="monitor", enabled=True)
 
     def dead(self, now: datetime) -> ChannelQuerySet:
         """Those that a person must look at: failing for long, or given up by ourselves."""
@@ -172,14 +180,13 @@ class SilenceQuerySet(models.QuerySet["Silence"]):
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
-    def unsent(self) -> DeliveryQuerySet:
-        return self.filter(state__in=UNSENT)
-
     def due(self, at: datetime) -> DeliveryQuerySet:
-        """To be sent now: not before an earlier message of the same alert to the same person has come to its end."""
+        """To be sent now: not before an earlier message of the same alert to the same person has come to its end, by
+        itself or in the mail that speaks for it."""
         from alerts.models import Delivery
 
-        earlier = Delivery.objects.unsent().filter(
+        open_ = Q(state__in=UNSENT) | Q(state="folded", folded_into__state__in=UNSENT)
+        earlier = Delivery.objects.filter(open_).filter(
             alert=OuterRef("alert"), recipient=OuterRef("recipient"), channel=OuterRef("channel"), id__lt=OuterRef("id")
         )
         free = Q(state__in=("waiting", "failed"), due_at__lte=at) | Q(state="sending", claimed_until__lte=at)

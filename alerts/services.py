@@ -21,6 +21,7 @@ from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Kind
 from alerts.models import Address, Alert, Delivery, Rule, Silence
 from alerts.named.scopes import Missing
+from alerts.outbox import GIVE_UP_AFTER
 from alerts.recipients import Directory
 from alerts.silencing import Matcher
 from alerts.states import Cause, Policy, State, Step
@@ -283,3 +284,19 @@ def again(*, delivery_id: int, now: datetime | None = None) -> Delivery | None:
         delivery = Delivery.objects.get(pk=delivery_id)
         Address.objects.filter(address=delivery.recipient).update(refusals=0, disabled_at=None)
     return delivery
+
+
+def mail_again(*, address_id: int, now: datetime | None = None) -> int | None:
+    """Mail goes to a refused address again, what was given up there within `outbox.GIVE_UP_AFTER` first. How many
+    messages that are; None where the address was not switched off."""
+    at = now or timezone.now()
+    with transaction.atomic():
+        rows = Address.objects.filter(pk=address_id, disabled_at__isnull=False)
+        address = rows.select_for_update().first()
+        if address is None:
+            return None
+        rows.update(refusals=0, disabled_at=None)
+        lost = Delivery.objects.filter(channel="email", recipient__iexact=address.address, state="dead")
+        return lost.filter(created_at__gt=at - GIVE_UP_AFTER).update(
+            state="waiting", due_at=at, created_at=at, attempts=0
+        )

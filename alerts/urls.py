@@ -30,6 +30,7 @@ urlpatterns = [
     path("alerts/bulk/", views.bulk, name="bulk"),
     path("alerts/silences/", views.silences, name="silences"),
     path("alerts/silences/<int:pk>/lift/", views.lift, name="lift"),
+    path("alerts/addresses/<int:pk>/again/", views.address_again, name="address-again"),
     path("alerts/deliveries/<int:pk>/again/", views.again, name="again"),
     path("alerts/unsubscribe/<str:token>/", views.unsubscribe, name="unsubscribe"),
     path("alerts/<int:pk>/", views.alert, name="detail"),

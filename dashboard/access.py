@@ -271,6 +271,7 @@ ACCESS: dict[str, Access] = {
     "alerts:assign": form(OPS),
     "alerts:note": form(OPS),
     "alerts:again": action(OPS),
+    "alerts:address-again": action(OPS),
     "alerts:unsubscribe": Access(reads=ALL, writes=ALL, open=True),
     "alerts:mailbox": page(FIGURES),
     "alerts:mail": page(FIGURES),

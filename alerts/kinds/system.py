@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from alerts.figures import Figures
 from alerts.kinds.finding import Asked, Finding, Words
 from alerts.kinds.vendors import polls
-from alerts.models import Address, Channel
+from alerts.models import Address, Channel, ChannelKind
 from alerts.wording import listed, moment, span
 
 EVALUATION = "evaluation"
@@ -86,20 +87,23 @@ def addresses(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[
 def disabled_address(subject: str, row: Address) -> Finding:
     return Finding(
         subject=subject,
-        title=_("Mail refused: %(address)s, %(n)s times in a row") % {"address": row.address, "n": row.refusals},
+        title=ngettext(
+            "Mail refused: %(address)s, %(n)s time", "Mail refused: %(address)s, %(n)s times in a row", row.refusals
+        )
+        % {"address": row.address, "n": row.refusals},
         crossed=True,
         clear=False,
         value=str(row.refusals),
         threshold="0",
         words=Words(
-            todo=_("Correct the person's address, or switch it on again on the Alerts page."),
+            todo=_("Correct the person's address, or switch it on again under Alerts, Deliveries."),
             detail=_("The mail server refuses this address for good, so nothing more is sent there."),
             facts=[
                 [_("Address"), row.address, ""],
                 [_("Refused"), moment(row.refused_at) if row.refused_at else "", _("last time")],
                 [_("Answer"), row.answer, _("the server's words")],
             ],
-            page="/alerts/",
+            page="/alerts/deliveries/",
         ),
     )
 
@@ -115,7 +119,12 @@ def dead_channel(subject: str, channel: Channel) -> Finding:
         threshold="0",
         words=Words(
             todo=_("Send it a test, and correct its address or mend what receives it."),
-            detail=channel.disabled_reason or _("What is sent there is kept and tried again, later and later."),
+            detail=channel.disabled_reason
+            or (
+                _("It hears no heartbeat of ours, so it will say that we are silent; nothing else is lost.")
+                if channel.kind == ChannelKind.MONITOR
+                else _("What is sent there is kept and tried again, later and later.")
+            ),
             facts=[
                 [_("Channel"), channel.name, channel.shown],
                 [_("Failing since"), moment(since) if since else "", _("first of the failures in a row")],

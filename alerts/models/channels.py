@@ -13,10 +13,14 @@ from providers.encryption import EncryptedTextField
 class ChannelKind(models.TextChoices):
     WEBHOOK = "webhook", _("webhook")
     APPRISE = "apprise", _("chat or pager")
+    MONITOR = "monitor", _("outside monitor")
 
 
 class Channel(models.Model):
-    """A program, a chat room or a pager that rules may tell; its address is a secret, for most of them hold a token."""
+    """A program, a chat room or a pager that rules may tell; its address is a secret, for most of them hold a token.
+
+    An outside monitor is asked for after each evaluation and told nothing: it speaks when it hears nothing.
+    """
 
     slug = models.SlugField(unique=True, max_length=60)
     name = models.CharField(max_length=100)

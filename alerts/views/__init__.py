@@ -24,7 +24,7 @@ from alerts.views.channels import (
     channel_undo,
     channels,
 )
-from alerts.views.deliveries import deliveries
+from alerts.views.deliveries import address_again, deliveries
 from alerts.views.digests import digest, digest_html
 from alerts.views.history import history
 from alerts.views.listing import alert, alerts
@@ -35,6 +35,7 @@ from alerts.views.silences import lift, silences
 
 __all__ = [
     "acknowledge",
+    "address_again",
     "again",
     "alert",
     "alerts",

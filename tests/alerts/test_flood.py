@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from alerts import flood, outbox
+from alerts import flood, outbox, services
 from alerts.mail import compose
-from alerts.models import Alert, Delivery
+from alerts.models import Address, Alert, Delivery
 from tests.alerts.conftest import Scene
-from tests.alerts.smtp_server import GREYLIST, Mailbox, Smtp
+from tests.alerts.smtp_server import GREYLIST, OK, REFUSE, REJECT, Mailbox, Smtp
 
 
 def break_out(scene: Scene, first: int, last: int) -> None:
@@ -79,3 +79,40 @@ def test_a_mail_for_several_says_the_same_at_every_attempt(
     break_out(scene, 14, 15)
     assert deliver(scene, 60) == 11
     assert compose(Delivery.objects.get(alert__subject="m010")).subject.endswith("and 3 more")
+
+
+def test_a_mail_for_several_that_is_given_up_lets_each_go_alone(
+    scene: Scene, ops: Any, smtp: Smtp, mailbox: Mailbox
+) -> None:
+    break_out(scene, 0, 14)
+    mailbox.plan = [OK] * 10 + [REJECT]
+    assert deliver(scene) == 13, "ten, and the three that the eleventh spoke for"
+    assert states() == {"accepted": 13, "dead": 1}
+    assert [subject[:15] for subject in mailbox.subjects()[10:]] == [f"No price: m{n:03}," for n in (11, 12, 13)]
+
+
+def test_a_mail_for_several_to_an_address_that_is_refused_is_given_up_with_them_and_sent_again_with_them(
+    scene: Scene, ops: Any, smtp: Smtp, mailbox: Mailbox
+) -> None:
+    break_out(scene, 0, 14)
+    mailbox.plan = [OK] * 10 + [REFUSE]
+    assert deliver(scene) == 10
+    assert states() == {"accepted": 10, "dead": 4}
+    assert set(Delivery.objects.filter(state="dead").values_list("answer", flat=True)) == {"550 5.1.1 no such person"}
+    assert services.mail_again(address_id=Address.objects.get().pk, now=scene.now) == 4
+    assert deliver(scene, 600) == 4
+
+
+def test_an_end_waits_for_the_mail_that_tells_its_beginning(
+    scene: Scene, ops: Any, smtp: Smtp, mailbox: Mailbox
+) -> None:
+    break_out(scene, 0, 12)
+    mailbox.plan = [OK] * 10 + [GREYLIST]
+    assert deliver(scene) == 10
+    group = Delivery.objects.filter(alert__subject="m011")
+    group.update(group="vendor:x")  # of those the end is told as well
+    scene.set("m011", False)
+    scene.look(1)
+    assert deliver(scene) == 0
+    assert deliver(scene, 60) == 2
+    assert mailbox.subjects()[10:] == ["No price: m010, 1 request, and 1 more", "Up again: m011, $0"]

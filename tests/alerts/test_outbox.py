@@ -9,14 +9,16 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 
 from alerts import outbox, services
 from alerts.mail import compose
 from alerts.models import Address, Delivery
 from alerts.smtp import Courier
 from tests.alerts import smtp_server
-from tests.alerts.conftest import START, Scene
-from tests.alerts.smtp_server import BUSY, DROP, GREYLIST, HANG, OK, REFUSE, REJECT_LATER, Mailbox, Smtp
+from tests.alerts.conftest import START, Scene, person
+from tests.alerts.smtp_server import BUSY, DROP, FORBID, GREYLIST, HANG, OK, REFUSE, REJECT_LATER, Mailbox, Smtp
+from tests.dashboard.people import logged_in, with_role
 
 
 @pytest.fixture
@@ -183,17 +185,51 @@ def test_the_end_waits_for_the_beginning(waiting: Scene, smtp: Smtp, mailbox: Ma
     assert opened["In-Reply-To"] is None
 
 
+def test_an_address_that_is_not_there_is_disabled_at_once_and_admins_are_told(
+    scene: Scene, ops: Any, smtp: Smtp, mailbox: Mailbox
+) -> None:
+    person("ada", "admin")
+    scene.set("a", True)
+    mailbox.plan = [REFUSE]
+    scene.look()
+    deliver(scene)
+    assert Address.objects.get().disabled_at == scene.now
+    services.evaluate(now=scene.now, kinds=["system"])
+    deliver(scene)
+    assert mailbox.recipients == ["ada@example.com"]
+    assert mailbox.subjects() == ["Mail refused: olga@example.com, 1 time"]
+    body = mailbox.accepted[0].get_body(("plain",))
+    assert body and "550 5.1.1 no such person" in body.get_content()
+
+
 def test_an_address_that_is_refused_again_and_again_is_disabled(
     scene: Scene, ops: Any, smtp: Smtp, mailbox: Mailbox
 ) -> None:
     for name in "abcd":
         scene.set(name, True)
-        mailbox.plan = [REFUSE]
+        mailbox.plan = [FORBID]
         scene.look()
         deliver(scene)
     assert Address.objects.get().refusals == 3
-    assert Address.objects.get().answer == "550 5.1.1 no such person"
+    assert Address.objects.get().answer == "550 5.7.1 not from you"
     assert Delivery.objects.count() == 3, "the fourth alert found nobody to tell"
+
+
+def test_a_refused_address_is_mailed_again_by_hand_with_what_was_given_up(
+    waiting: Scene, smtp: Smtp, mailbox: Mailbox
+) -> None:
+    mailbox.plan = [REFUSE]
+    deliver(waiting)
+    client = logged_in(with_role("admin"))
+    page = client.get("/alerts/deliveries/").content.decode()
+    assert "One address gets no mail" in page and "550 5.1.1 no such person" in page
+    where = f"/alerts/addresses/{Address.objects.get().pk}/again/"
+    said = client.post(where, follow=True).content.decode()
+    assert "Mail goes to olga@example.com again; 1 message that was given up leaves now." in said
+    assert "gets no mail" not in said
+    assert outbox.deliver().accepted == 1
+    assert "Nothing was changed" in client.post(where, follow=True).content.decode()
+    assert LogEntry.objects.get().get_change_message() == "Mail goes there again."
 
 
 def test_a_dead_message_can_be_sent_again_by_hand(waiting: Scene, smtp: Smtp, mailbox: Mailbox) -> None:

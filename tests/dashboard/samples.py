@@ -11,10 +11,11 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.urls import reverse
+from django.utils import timezone
 
 from alerts import links
 from alerts.defaults import ensure_defaults as alert_rules
-from alerts.models import Alert, Channel, Delivery, Rule, Silence, Transition
+from alerts.models import Address, Alert, Channel, Delivery, Rule, Silence, Transition
 from costs import records
 from costs.evidence import gather
 from costs.golive import judge
@@ -247,6 +248,8 @@ def of_alerts(mail_folder: Path) -> dict[str, dict[str, Any]]:
     channel = Channel.objects.create(
         slug="hook", name="Hook", kind="webhook", address=encrypt("https://127.0.0.1:9/x"), secret=encrypt("whsec_eA==")
     )
+    refused = Address.objects.create(address="nobody@example.com", disabled_at=timezone.now())
+    found["alerts:address-again"] = {"pk": refused.pk}
     found["alerts:channel-add"] = {"kind": "webhook"}
     found |= {f"alerts:channel{do}": {"slug": channel.slug} for do in ("", "-switch", "-delete", "-undo")}
     found["alerts:unsubscribe"] = {"token": links.sign("unsubscribe", rule.pk, "a@example.com")}
