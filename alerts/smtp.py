@@ -55,11 +55,12 @@ class Courier:
         except NotSent:
             self._reset()
             raise
-        except ValueError as error:  # a line break in an address or a header: it will never leave
-            raise NotSent(f"not a mail: {error}"[:1000], permanent=True) from error
+        # Before ValueError, which a certificate that does not verify is as well: somebody may mend that.
         except (OSError, smtplib.SMTPException) as error:
             self.close()
             raise NotSent(wording(error)) from error
+        except ValueError as error:  # a line break in an address or a header: it will never leave
+            raise NotSent(f"not a mail: {error}"[:1000], permanent=True) from error
 
     def _hand_over(self, message: EmailMessage, deadline: float) -> str:
         sender = mailbox(message.from_email, message.encoding)
