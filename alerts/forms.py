@@ -221,7 +221,7 @@ class RuleForm(RuleModelForm):
         names = Group.objects.order_by("name").values_list("name", flat=True)
         self.fields["escalate_groups"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]  # as above
         self.fields["recipients"].queryset = people  # type: ignore[attr-defined]  # a model choice field
-        self.fields["channels"].queryset = Channel.objects.there()  # type: ignore[attr-defined]  # as above
+        self.fields["channels"].queryset = Channel.objects.choosable()  # type: ignore[attr-defined]  # as above
         kind = KINDS[self.instance.kind]
         self.numbers = list(kind.thresholds)
         for name, threshold in kind.thresholds.items():

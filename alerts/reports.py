@@ -36,6 +36,11 @@ def is_late(now: datetime) -> bool:
     return last is None or now - last > LATE_AFTER
 
 
+def is_stuck(now: datetime) -> bool:
+    """Whether messages are due that nobody tries to send."""
+    return Delivery.objects.due(now - LATE_AFTER).exists()
+
+
 def undelivered() -> list[Delivery]:
     """Messages that were given up or are being tried again, newest first."""
     rows = Delivery.objects.filter(state__in=("failed", "dead")).select_related("alert", "transition", "report")

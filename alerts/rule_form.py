@@ -88,7 +88,7 @@ class RuleSentence(forms.Form):
     )
     channels = forms.ModelMultipleChoiceField(
         label=gettext_lazy("by e-mail, and these channels"),
-        queryset=Channel.objects.there(),
+        queryset=Channel.objects.choosable(),
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )

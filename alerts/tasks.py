@@ -12,7 +12,7 @@ from alerts.models import Channel
 
 @shared_task(ignore_result=True)
 def evaluate() -> None:
-    """Run the rules; whoever is evaluating a kind right now is left alone."""
+    """Run the rules and tell the outside monitors; whoever is evaluating a kind right now is left alone."""
     if not services.evaluate().errors:
         watch.heartbeat(timezone.now())
 

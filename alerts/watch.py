@@ -5,46 +5,64 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import datetime, timedelta
+from functools import partial
 
-from django.conf import settings
 from django.db import close_old_connections
 from django.utils import timezone
 
 from alerts import outbox, reports, services
+from alerts.channels import remembered
+from alerts.models import Channel
+from alerts.smtp import NotSent
 
 logger = logging.getLogger(__name__)
 
 EVERY_S = 30.0
 HEARTBEAT_EVERY = timedelta(seconds=55)  # beat ticks every 15 s; an outside monitor wants one a minute
-_last_heartbeat: datetime | None = None
 _started = threading.Lock()
 
 
-def heartbeat(now: datetime) -> bool:
-    """Tell an outside monitor (healthchecks.io or the like) that the rules ran; when it hears nothing, it speaks.
+def heartbeat(now: datetime) -> int:
+    """Tell the outside monitors that the rules ran; when one hears nothing, it speaks. How many took it.
 
-    True when it was told now. Whoever does not answer is logged and asked again with the next evaluation.
+    Each is told once a minute whatever the number of workers, and again with the next evaluation while it does not
+    answer; its answer stands beside it, and an admin hears of one that is dead.
     """
-    global _last_heartbeat
-    if not settings.HEARTBEAT_URL or (_last_heartbeat and now - _last_heartbeat < HEARTBEAT_EVERY):
-        return False
-    import httpx  # most installations never need it here
+    from alerts.channels.monitor import ping  # httpx; most installations never need it here
 
-    try:
-        httpx.get(settings.HEARTBEAT_URL, timeout=5, follow_redirects=False).raise_for_status()
-    except httpx.HTTPError as error:
-        logger.warning("the heartbeat's address did not take it: %s", type(error).__name__)  # the URL is a secret
+    told = 0
+    for monitor in Channel.objects.monitors():
+        if not _is_mine(monitor, now):
+            continue
+        try:
+            remembered(monitor, partial(ping, monitor), now)
+            told += 1
+        except NotSent as error:
+            logger.warning("the outside monitor %s did not take the heartbeat: %s", monitor.slug, error)
+    return told
+
+
+def _is_mine(monitor: Channel, now: datetime) -> bool:
+    """Whether it is time, and no other worker was quicker."""
+    last = monitor.answered_at
+    if last and not monitor.failures and now - last < HEARTBEAT_EVERY:
         return False
-    _last_heartbeat = now
-    return True
+    return bool(Channel.objects.filter(pk=monitor.pk, answered_at=last).update(answered_at=now))
 
 
 def stand_in(now: datetime | None = None) -> bool:
-    """When nobody evaluates the rules, judge that one rule here and send its mail from here; True when it was so."""
+    """When nobody evaluates the rules, judge that one rule here and send its mail from here, as anything that nobody
+    sends; True when it was so.
+
+    Each web process looks. The lock of the evaluation lets one of them in, the open alert tells the others that it is
+    said, and a claim has one sender: one mail for each silence, whatever the number of processes.
+    """
     at = now or timezone.now()
-    if not reports.is_late(at):
+    late = reports.is_late(at)
+    if late:
+        services.evaluate(now=at, kinds=["late"], stamp=False)
+    elif not reports.is_stuck(at):
         return False
-    services.evaluate(now=at, kinds=["late"], stamp=False)
     outbox.deliver(seconds=EVERY_S / 2)
     return True
 

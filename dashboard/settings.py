@@ -21,7 +21,6 @@ DEBUG = False
 DEMO = env.flag("BREAKEVEN_DEMO")
 SECRET_KEY = env.secret("SECRET_KEY", "secret.key")
 CREDENTIALS_KEY = env.secret("BREAKEVEN_KEY", "credentials.key")  # encrypts vendors' keys at rest (Fernet)
-HEARTBEAT_URL = env.text("HEARTBEAT_URL")  # asked once a minute while alert rules run
 MAIL_LINKS_ACT = env.flag("BREAKEVEN_MAIL_LINKS_ACT", True)  # acknowledge and silence from a mail without a login
 BASE_URL = env.text("BREAKEVEN_URL", "http://127.0.0.1:8000").rstrip("/")
 GATEWAY_URL = env.text("GATEWAY_URL", "http://127.0.0.1:8001").rstrip("/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db.models import F, Value
@@ -13,7 +14,7 @@ from alerts.models import Channel, Delivery
 from alerts.smtp import NotSent
 from providers.encryption import SecretUnreadable
 
-__all__ = ["DELETED_FOR", "Gone", "Note", "deliver_to", "hand_over", "note_of", "trial_note"]
+__all__ = ["DELETED_FOR", "Gone", "Note", "deliver_to", "hand_over", "note_of", "remembered", "trial_note"]
 
 DELETED_FOR = timedelta(days=1)  # so long a deletion can be taken back
 
@@ -32,6 +33,10 @@ def hand_over(channel: Channel, note: Note, now: datetime) -> str:
             from alerts.channels import webhook
 
             return webhook.post(channel, note, now)
+        if channel.kind == "monitor":
+            from alerts.channels import monitor
+
+            return monitor.ping(channel)
         from alerts.channels import chat  # apprise is large, and most processes never need it
 
         return chat.say(channel, note)
@@ -46,9 +51,14 @@ def deliver_to(delivery: Delivery, now: datetime) -> str:
         raise NotSent(_("The channel was deleted."), permanent=True)
     if not channel.enabled:
         raise NotSent(_("The channel is switched off; this waits until somebody switches it on."))
+    return remembered(channel, lambda: hand_over(channel, note_of(delivery), now), now)
+
+
+def remembered(channel: Channel, call: Callable[[], str], now: datetime) -> str:
+    """One call of a channel, with how it went written beside it. Gives back the answer; raises NotSent."""
     rows = Channel.objects.filter(pk=channel.pk)
     try:
-        answer = hand_over(channel, note_of(delivery), now)
+        answer = call()
     except NotSent as error:
         failed = {"answer": str(error), "answered_at": now, "failures": F("failures") + 1}
         rows.update(failing_since=Coalesce("failing_since", Value(now)), **failed)

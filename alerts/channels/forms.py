@@ -27,6 +27,10 @@ ADDRESS_HELP = {
         "As apprise writes it: slack://token-a/token-b/token-c/#ops, tgram://bot-token/chat, ntfys://ntfy.sh/topic, "
         "workflows://… for Teams, pagerduty://integration-key@api-key, matrixs://user:password@host/#room."
     ),
+    ChannelKind.MONITOR: gettext_lazy(
+        "What the monitor gives you to ask for, such as https://hc-ping.com/… Begins with https. Asked with GET about "
+        "once a minute while every rule can be evaluated; set the monitor to speak after five minutes of silence."
+    ),
 }
 
 

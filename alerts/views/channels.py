@@ -36,6 +36,7 @@ def channels(request: HttpRequest) -> HttpResponse:
     rows = list(Channel.objects.there().with_rules())
     context = {
         "rows": rows,
+        "monitored": any(row.kind == ChannelKind.MONITOR for row in rows),
         "on": [row for row in rows if row.enabled],
         "wrong": [row for row in rows if row.mark in ("bad", "warn")],
         "may_edit": request.user.has_perm("alerts.change_channel"),
@@ -85,7 +86,8 @@ def edited(request: HttpRequest, found: Channel, form: ChannelForm) -> HttpRespo
         return shown(request, found, form, tried)
     filled.save()
     log_form(request, filled, form, added=added)
-    said = _("%(name)s is saved; choose it in the rules that it is to hear of.") if added else _("%(name)s is saved.")
+    chosen = added and filled.kind != ChannelKind.MONITOR
+    said = _("%(name)s is saved; choose it in the rules that it is to hear of.") if chosen else _("%(name)s is saved.")
     messages.success(request, said % {"name": filled.name})
     return redirect(filled)
 

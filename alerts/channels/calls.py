@@ -1,0 +1,69 @@
+"""One HTTP call to an address that somebody entered: judged, pinned, not redirected, its answer in a line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import httpx
+from django.utils.translation import gettext as _
+
+from alerts.channels import Gone
+from alerts.models import Channel
+from alerts.smtp import NotSent
+from providers.netguard import AddressRefused, PinnedTransport, pin
+
+TIMEOUT_S = 8.0
+CONNECT_S = 5.0
+LONGEST_ANSWER_S = 12.0  # a server that drips bytes stays below every read timeout
+MOST_BYTES = 2000  # of an answer; enough to see what it says
+SHOWN = 300
+
+
+def call(
+    channel: Channel,
+    method: str,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> str:
+    """One attempt; its answer, `204 No Content` or with the first words of the body. Raises NotSent."""
+    url = channel.address.reveal()
+    given = {"user-agent": "breakeven", **(headers or {})}
+    try:
+        if not channel.local and not url.startswith("https:"):
+            raise AddressRefused(_("A webhook's address begins with https: over http anybody on the way could read."))
+        transport = PinnedTransport(pin(url, local=channel.local))
+        timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
+        with (
+            httpx.Client(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False) as client,
+            client.stream(method, url, content=body, headers=given) as response,
+        ):
+            answer, status = said(response), response.status_code
+    except httpx.TimeoutException:
+        raise NotSent(_("It did not answer within %(n)s s.") % {"n": f"{timeout_s:g}"}) from None
+    except AddressRefused as refused:
+        raise NotSent(str(refused)) from None
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
+        raise NotSent(f"{type(error).__name__}: {error}"[:SHOWN]) from None
+    if status == HTTPStatus.GONE:
+        raise Gone(answer)
+    if not response.is_success:
+        raise NotSent(answer)
+    return answer
+
+
+def said(response: httpx.Response) -> str:
+    """Status and first words; where a redirect would have led, for it is not followed."""
+    status = f"{response.status_code} {response.reason_phrase}".strip()
+    if response.has_redirect_location:
+        host = httpx.URL(response.headers["location"]).host or "?"
+        return _("%(status)s to %(host)s; redirects are not followed") % {"status": status, "host": host}
+    started, body = time.monotonic(), b""
+    for part in response.iter_raw():
+        body += part
+        if len(body) >= MOST_BYTES or time.monotonic() - started > LONGEST_ANSWER_S:
+            break
+    words = " ".join(body[:MOST_BYTES].decode("utf-8", "replace").split())
+    return f"{status}: {words[:SHOWN]}" if words else status
