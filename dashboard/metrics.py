@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from django.db.models import Count, Sum
+from django.db.models import Count, Min, Sum
+from django.utils import timezone
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from alerts.models import Alert, Delivery, Rule
+from alerts.models import Alert, AlertState, Delivery, DeliveryState, Rule
 from providers.models import Deployment, DeploymentState, Feed
-from traffic.models import UsageDay
+from traffic.models import Unread, UsageDay
 
 TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 LABELS = ["provider", "model", "deployment"]
@@ -23,6 +24,7 @@ class Figures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from usage()
+        yield from unread()
         yield from health()
         yield from watching()
 
@@ -33,7 +35,7 @@ def usage() -> Iterator[Metric]:
     totals = {f"all_{name}": Sum(name) for name in sums}
     rows: Iterable[Mapping[str, Any]] = UsageDay.objects.values("provider", "model", "deployment_id").annotate(**totals)
     families = {
-        name: CounterMetricFamily(f"breakeven_{name}", text, labels=LABELS)
+        name: CounterMetricFamily(f"breakeven_{name}{'_usd' if name == 'cost' else ''}", text, labels=LABELS)
         for name, text in (
             ("requests", "Requests stored"),
             ("errors", "Requests that failed or timed out"),
@@ -51,6 +53,20 @@ def usage() -> Iterator[Metric]:
             tokens.add_metric([*labels, name], float(row[f"all_{name}"]))
     yield from families.values()
     yield tokens
+
+
+def unread() -> Iterator[Metric]:
+    """What OTLP brought that is no request; each signal is there from the start."""
+    kept = CounterMetricFamily("breakeven_otlp_unread", "OTLP items taken that tell of no call", labels=["signal"])
+    refused = CounterMetricFamily("breakeven_otlp_rejected", "OTLP items refused", labels=["signal"])
+    rows = Unread.objects.order_by().values("signal").annotate(n=Sum("unread"), refused=Sum("rejected"))
+    found = {row["signal"]: row for row in rows}
+    for signal in ("logs", "metrics", "traces"):
+        row = found.get(signal, {"n": 0, "refused": 0})
+        kept.add_metric([signal], row["n"])
+        refused.add_metric([signal], row["refused"])
+    yield kept
+    yield refused
 
 
 def health() -> Iterator[Metric]:
@@ -72,19 +88,53 @@ def health() -> Iterator[Metric]:
 
 
 def watching() -> Iterator[Metric]:
-    alerts = GaugeMetricFamily("breakeven_alerts", "Alerts by state", labels=["kind", "state"])
-    for row in Alert.objects.live().values("kind", "state").annotate(n=Count("pk")):
-        alerts.add_metric([row["kind"], row["state"]], row["n"])
-    yield alerts
-    deliveries = GaugeMetricFamily("breakeven_deliveries", "Deliveries by state", labels=["channel", "state"])
-    for sent in Delivery.objects.values("channel", "state").annotate(n=Count("pk")):
-        deliveries.add_metric([sent["channel"], sent["state"]], sent["n"])
-    yield deliveries
+    yield alerts_by_state()
+    yield deliveries_by_state()
+    now = timezone.now()
+    unsent = GaugeMetricFamily(
+        "breakeven_delivery_overdue_seconds", "By how much the message that waits longest is late", labels=["channel"]
+    )
+    due = Delivery.objects.due(now).order_by().values("channel").annotate(oldest=Min("due_at"))
+    for waiting in due:
+        unsent.add_metric([waiting["channel"]], (now - waiting["oldest"]).total_seconds())
+    yield unsent
+    lag = GaugeMetricFamily(
+        "breakeven_rule_evaluation_lag_seconds", "Since the rule of a kind that ran longest ago ran", labels=["kind"]
+    )
     evaluated = GaugeMetricFamily("breakeven_rule_evaluated_timestamp_seconds", "Last evaluation", labels=["rule"])
+    oldest: dict[str, float] = {}
     for rule in Rule.objects.enabled().exclude(evaluated_at=None):
         assert rule.evaluated_at is not None
-        evaluated.add_metric([rule.slug], rule.evaluated_at.timestamp())
+        at = rule.evaluated_at.timestamp()
+        evaluated.add_metric([rule.slug], at)
+        oldest[rule.kind] = min(at, oldest.get(rule.kind, at))
+    for kind, at in oldest.items():
+        lag.add_metric([kind], max(0.0, now.timestamp() - at))
+    yield lag
     yield evaluated
+
+
+def alerts_by_state() -> Metric:
+    """Live alerts; a kind that is watched is there with 0, so that a query need not know whether it ever fired."""
+    kinds = Rule.objects.enabled().order_by().values_list("kind", flat=True).distinct()
+    states = [state for state in AlertState.values if state != AlertState.RESOLVED]
+    counts = {(kind, state): 0 for kind in kinds for state in states}
+    for row in Alert.objects.live().order_by().values("kind", "state").annotate(n=Count("pk")):
+        counts[row["kind"], row["state"]] = row["n"]
+    alerts = GaugeMetricFamily("breakeven_alerts", "Alerts that are not over, by state", labels=["kind", "state"])
+    for labels, n in counts.items():
+        alerts.add_metric(labels, n)
+    return alerts
+
+
+def deliveries_by_state() -> Metric:
+    counts = {("email", state): 0 for state in DeliveryState.values}
+    for row in Delivery.objects.order_by().values("channel", "state").annotate(n=Count("pk")):
+        counts[row["channel"], row["state"]] = row["n"]
+    deliveries = GaugeMetricFamily("breakeven_deliveries", "Messages by state", labels=["channel", "state"])
+    for labels, n in counts.items():
+        deliveries.add_metric(labels, n)
+    return deliveries
 
 
 def exposition() -> bytes:
