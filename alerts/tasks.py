@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from alerts import burden, outbox, reporting, services, watch
+from alerts import burden, outbox, reporting, retention, services, watch
 from alerts.channels import DELETED_FOR
 from alerts.models import Channel
 
@@ -34,3 +34,9 @@ def deliver() -> None:
 def count_pages() -> int:
     """What our own deployments ask of people at night, for the go or no-go."""
     return burden.count_pages(timezone.now())
+
+
+@shared_task(ignore_result=True)
+def forget_old() -> int:
+    """Points of charts, digests and used links that nobody needs any more."""
+    return retention.forget_old(timezone.now())

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.conf import settings
-
 from costs.ledger import bill_days
 from costs.models import Closing
+from traffic.keeping import kept as kept_now
 from traffic.models import SealedDay, UsageDay
 from traffic.retention import days_before
 
@@ -27,7 +26,7 @@ class KeptDays:
 
 def kept_days(today: date, ahead: int) -> KeptDays:
     """What retention will drop within `ahead` days; five queries at most."""
-    kept: int = settings.RETENTION_DAYS
+    kept = kept_now().requests
     soon = days_before("traffic_request", today + timedelta(days=ahead - kept))
     if not soon:
         return KeptDays(kept, None, None, [], [], approaching=False)

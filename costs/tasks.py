@@ -37,3 +37,9 @@ def search_savings() -> None:
 @shared_task(time_limit=300)
 def look_for_anomalies() -> None:
     anomalies.look(timezone.now())
+
+
+@shared_task(ignore_result=True)
+def forget_anomalies() -> int:
+    """What was over long ago."""
+    return anomalies.forget(timezone.now())

@@ -65,6 +65,7 @@ ACCESS: dict[str, Access] = {
     # the project itself; staff are led from the Overview to Quality
     "overview": page(ALL),
     "settings": page(ALL),
+    "storage": form(ADMIN, readers=FIGURES),
     "legend": page(ALL),
     "theme": ANYONE_SENDS,
     "login": Access(reads=ALL, writes=ALL, open=True),

@@ -48,6 +48,10 @@ app.conf.beat_schedule = {
     "engine-series": every(3600, "providers.tasks.prune_engine_series"),
     "book": every(3600, "providers.tasks.feed_book"),
     "deleted": every(3600, "providers.tasks.forget_deleted"),
+    "offers": every(3600, "providers.tasks.forget_offers"),
+    "old-alerts": every(3600, "alerts.tasks.forget_old"),
+    "old-anomalies": every(3600, "costs.tasks.forget_anomalies"),
+    "sessions": every(3600, "dashboard.tasks.clear_sessions"),
 }
 
 

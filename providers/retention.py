@@ -1,4 +1,7 @@
-"""Checks are kept 30 days one by one, their hours for good; what a person deleted can be brought back for a day."""
+"""Checks are kept 30 days one by one, their hours for good; what a person deleted can be brought back for a day.
+
+An offer that is gone leaves its price in the history by day, which goes back two years.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ from datetime import date, datetime, timedelta
 import psycopg
 from django.db import connection
 
-from providers.models import Heartbeat, OfferWatch, StatusPage
+from providers.models import Heartbeat, Offer, OfferDay, OfferWatch, StatusPage
 from providers.partitions import drop_partition, existing_days, make_partitions
 
 TABLE = "providers_check"
 KEPT_DAYS = 30
 AHEAD = 7
 UNDO_FOR = timedelta(days=1)
+GONE_OFFERS_FOR, OFFER_DAYS_FOR = timedelta(days=30), timedelta(days=730)
 
 
 def keep_checks(today: date) -> int:
@@ -34,3 +38,13 @@ def forget_deleted(now: datetime) -> int:
     beats, _by_model = Heartbeat.objects.filter(deleted_at__lt=old).delete()
     watches, _by_model = OfferWatch.objects.filter(deleted_at__lt=old).delete()
     return pages + beats + watches
+
+
+def forget_offers(now: datetime) -> int:
+    """Offers that nobody has seen for a month, and the oldest days of their history; returns how many rows.
+
+    On a market each machine is an offer of its own with an id of its own, so that thousands come and go.
+    """
+    gone = Offer.objects.filter(available=False, seen_at__lt=now - GONE_OFFERS_FOR)._raw_delete(Offer.objects.db)
+    old = OfferDay.objects.filter(day__lt=(now - OFFER_DAYS_FOR).date())
+    return int(gone) + int(old._raw_delete(old.db))

@@ -65,6 +65,12 @@ def forget_deleted() -> int:
 
 
 @shared_task(ignore_result=True)
+def forget_offers() -> int:
+    """Offers that are gone, and what is too old of their history."""
+    return retention.forget_offers(timezone.now())
+
+
+@shared_task(ignore_result=True)
 def feed_book() -> int:
     """Live prices of the days that are over, into the price book."""
     now = timezone.now()

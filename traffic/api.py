@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from ninja import Query, Router, Schema
@@ -17,6 +16,7 @@ from traffic.export import KINDS, NotInstalled, as_file, export
 from traffic.ingest.body import read_body
 from traffic.ingest.native import MAX_BYTES
 from traffic.ingest.openapi import batch_schema
+from traffic.keeping import kept
 from traffic.queries import FilterQuery, PeriodQuery, RequestQuery
 from traffic.reports import GroupBy
 from traffic.schemas import FeedbackIn, FeedbackOut, LatencyOut, QualityOut, UsageOut
@@ -79,7 +79,7 @@ def get_requests_file(
 ) -> Any:
     kind = KINDS[format]
     try:
-        parts = export(kind, filters.wanted(), retention_days=settings.RETENTION_DAYS, money=True)
+        parts = export(kind, filters.wanted(), retention_days=kept().requests, money=True)
     except NotInstalled as error:
         raise ApiError(422, str(error), [at(["query", "format"], str(error))]) from None
     return as_file(parts, kind)

@@ -7,17 +7,19 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
 from django.db import connection, transaction
 
 from providers.partitions import drop_partition, existing_days, make_partitions
 from traffic.ingest.sql import SUMS
-from traffic.ingest.store import TABLES, forget_days
-from traffic.models import SealedDay
+from traffic.ingest.store import LINKS, TABLES, forget_days
+from traffic.keeping import Kept, kept
+from traffic.models import KeyUse, SealedDay, Unread
 from traffic.reprice import MEMORY
 from traffic.services import raw_connection
 
 AHEAD = 7  # days
+REQUESTS, BODIES = "traffic_request", "traffic_request_body"
+LONGEST_QUOTA = 31  # days; a quota counts since the month began
 LINK_DAYS = 3  # exports of one call are minutes apart; what is older finds its twin by response id alone
 
 
@@ -30,19 +32,27 @@ def make_days_ahead(today: date) -> int:
 
 def apply_retention(today: date) -> int:
     """Drop days past their time, bodies first; returns how many partitions went."""
-    dropped = 0
-    bodies, requests = settings.BODY_RETENTION_DAYS, settings.RETENTION_DAYS
-    for day in days_before("traffic_request_body", today - timedelta(days=min(bodies, requests))):
-        dropped += drop("traffic_request_body", day)
-    for day in days_before("traffic_request", today - timedelta(days=requests)):
-        seal(day)
-        dropped += drop("traffic_request", day)
-    for day in days_before(MEMORY, today - timedelta(days=requests)):
-        dropped += drop(MEMORY, day)
-    for day in days_before("traffic_span_link", today - timedelta(days=min(LINK_DAYS, requests))):
-        dropped += drop("traffic_span_link", day)
+    days = kept()
+    gone = due(today, days)
+    for table, old in gone.items():
+        for day in old:
+            if table == REQUESTS:
+                seal(day)
+            drop(table, day)
     forget_days()
-    return dropped
+    for counted in (Unread, KeyUse):  # a row a day, which nobody asks for once its requests are gone
+        counted._default_manager.filter(day__lt=today - timedelta(days=max(days.requests, LONGEST_QUOTA))).delete()
+    return sum(map(len, gone.values()))
+
+
+def limits(days: Kept) -> dict[str, int]:
+    """How many days back each table's partitions reach, in the order in which they go."""
+    return {BODIES: days.bodies, REQUESTS: days.requests, MEMORY: days.requests, LINKS: min(LINK_DAYS, days.requests)}
+
+
+def due(today: date, days: Kept) -> dict[str, list[date]]:
+    """What is past its time when so many days are kept, the oldest first."""
+    return {table: days_before(table, today - timedelta(days=limit)) for table, limit in limits(days).items()}
 
 
 def days_before(table: str, day: date) -> list[date]:
@@ -50,10 +60,9 @@ def days_before(table: str, day: date) -> list[date]:
         return sorted(one for one in existing_days(conn, table) if one < day)
 
 
-def drop(table: str, day: date) -> int:
+def drop(table: str, day: date) -> None:
     with raw_connection() as conn:
         drop_partition(conn, table, day)
-    return 1
 
 
 def seal(day: date) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -11,17 +12,20 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import psycopg
-from django.conf import settings
-from django.db import DataError, connection
+from django.db import DataError, connection, transaction
+from django.utils import timezone
 
 from providers.models import Deployment
 from traffic import ratings
+from traffic.ingest import sql
 from traffic.ingest.native import Directory, KnownDeployment, parse
 from traffic.ingest.patience import more_patience
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.store import Also, IngestResult, Installation, ingest
+from traffic.keeping import Kept, taken_days
 from traffic.keys import Caller
 from traffic.models import Application
+from traffic.models import Installation as InstallationRow
 
 REFRESH_S = 2
 T = TypeVar("T")
@@ -63,7 +67,7 @@ def _read_directory(before: Directory | None) -> Directory:
     return Directory(
         applications={slug: (pk, captures) for slug, pk, captures in applications},
         deployments=dict(Deployment.objects.values_list("slug", "pk")),
-        retention_days=settings.RETENTION_DAYS,
+        retention_days=taken_days(timezone.now().date()),
         endpoints={place_of(row.url): known[row.slug] for row in deployments if places[place_of(row.url)] == 1},
         services=known,
     )
@@ -88,6 +92,16 @@ def forget() -> None:
     """Read applications, deployments and prices again at the next batch."""
     directory.clear()
     installation.clear()
+
+
+@transaction.atomic
+def keep(*, days: Kept) -> InstallationRow:
+    """Keep requests and bodies for so many days; the next run of retention goes by it, and so does what is taken in."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql.MAKE_SALT, [secrets.token_bytes(32)])
+    InstallationRow.objects.filter(pk=1).update(request_days=days.requests, body_days=days.bodies)
+    transaction.on_commit(forget)
+    return InstallationRow.objects.get(pk=1)
 
 
 def store(rows: Sequence[RequestRow], also: Also | None = None, caller: Caller | None = None) -> IngestResult:

@@ -40,7 +40,7 @@ def disk(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Findi
         threshold=f"{limit:f}",
         severity="critical" if used >= 95 or free < 1 else "",
         words=Words(
-            todo=_("Make room, enlarge the disk, or keep requests for fewer days (BREAKEVEN_RETENTION_DAYS)."),
+            todo=_("Make room, enlarge the disk, or keep requests for fewer days."),
             detail=_(
                 "A full disk stops the database: nothing more could be stored, and applications would be told so."
             ),
@@ -53,7 +53,7 @@ def disk(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Findi
                     _("on its own server, if it has one"),
                 ],
             ],
-            page="/settings/",
+            page=reverse("storage"),
         ),
     )
 
@@ -64,7 +64,7 @@ def retention(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[
     kept = figures.kept_days(int(asked.one("days")))
     values = {"days": number(kept.days), "first": day(kept.first) if kept.first else ""}
     facts = [
-        [_("Kept for"), _("%(days)s days") % values, "BREAKEVEN_RETENTION_DAYS"],
+        [_("Kept for"), _("%(days)s days") % values, _("as the settings say")],
         [_("Oldest day"), f"{kept.first:%-d %B %Y}" if kept.first else _("none"), _("requests one by one")],
     ]
     page = reverse("costs:reconciliation")
@@ -76,7 +76,7 @@ def retention(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[
             words=Words(
                 todo=_("See whether beat and worker run, and what the worker's log says of retention."),
                 detail=_("Once a day what is too old is sealed and dropped; these days are still here."),
-                facts=[*facts, [_("Late"), listed([day(one) for one in kept.overdue]), ""]], page="/settings/",
+                facts=[*facts, [_("Late"), listed([day(one) for one in kept.overdue]), ""]], page=reverse("storage"),
             ),
         )  # fmt: skip
     if kept.unbilled:
@@ -100,7 +100,7 @@ def retention(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[
             title=_("The first requests go in %(n)s days: those of %(first)s") % (values | {"n": kept.goes_in}),
             crossed=True, clear=False, value=str(kept.goes_in), threshold="0", severity="info",
             words=Words(
-                todo=_("Nothing, if that is meant; else raise BREAKEVEN_RETENTION_DAYS before then."),
+                todo=_("Nothing, if that is meant; else keep more days before then, in the settings."),
                 detail=_("From then on one day goes each day. Its totals stay: spend, usage and latency as before."),
                 facts=facts, page=reverse("traffic:requests"),
             ),

@@ -15,6 +15,7 @@ from costs.anomalies.sums import METRICS, Sums
 from costs.models import Anomaly, AnomalyLook
 from traffic.models import Application
 
+KEPT = timedelta(days=730)  # after its end; what people said is expected stays as long
 HOUR, WEEK, DAY = timedelta(hours=1), timedelta(days=7), timedelta(days=1)
 FIRST_LOOK = 45  # days that the very first look goes back, so that a history that was imported has its findings
 LOOKING = 0x616E6F6D  # of the advisory lock: one look at a time
@@ -55,6 +56,12 @@ def _look(now: datetime) -> int:
     little = [[applications[pk], days] for pk, days in sorted(too_little(seen).items()) if pk in applications]
     AnomalyLook.objects.update_or_create(pk=1, defaults={"at": now, "applications": len(looked), "too_little": little})
     return len(found)
+
+
+def forget(now: datetime) -> int:
+    """Remove what ended long ago; returns how many."""
+    gone, _by_model = Anomaly.objects.filter(ended_at__lt=now - KEPT).delete()
+    return gone
 
 
 def cause_of(row: Anomaly) -> Cause:

@@ -7,6 +7,7 @@ from dashboard.views.machines import healthz, metrics, readyz
 from dashboard.views.overview import overview
 from dashboard.views.pages import not_found, server_error, settings_index
 from dashboard.views.people import audit, people, person, person_add, person_switch
+from dashboard.views.storage import storage
 
 __all__ = [
     "audit",
@@ -22,5 +23,6 @@ __all__ = [
     "readyz",
     "server_error",
     "settings_index",
+    "storage",
     "theme",
 ]

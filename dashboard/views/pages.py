@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
+from dashboard.storage import storage
 from providers.rest.errors import ApiError
 
 # Title, what one does there, address, the permission that opens it (None: whoever is logged in).
@@ -33,6 +34,12 @@ PLACES = (
     (_("Alert rules"), _("what to watch and whom to tell"), "/alerts/rules/", "alerts.view_alert"),
     (_("Channels"), _("programs, chats and pagers that are told"), "/alerts/channels/", "alerts.view_alert"),
     (_("Alerts to you"), _("quiet hours, digest, your time zone"), "/alerts/preferences/", None),
+    (
+        _("Storage"),
+        _("how much is kept, for how long, and what goes next"),
+        "/settings/storage/",
+        "providers.view_account",
+    ),
     (_("People"), _("who may do what"), "/settings/people/", "auth.view_user"),
     (_("Audit log"), _("who changed what"), "/settings/audit/", "admin.view_logentry"),
     (_("Password"), _("your own"), "/password/", None),
@@ -49,7 +56,8 @@ def settings_index(request: HttpRequest) -> HttpResponse:
         for title, about, url, permission in PLACES
         if permission is None or user.has_perm(permission)
     ]
-    return render(request, "dashboard/settings.html", {"places": places})
+    size = storage() if user.has_perm("providers.view_account") else None
+    return render(request, "dashboard/settings.html", {"places": places, "size": size})
 
 
 MACHINES = ("/api/", "/v1/", "/ingest/")  # their errors have the API's shape, whatever made them

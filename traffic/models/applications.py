@@ -14,9 +14,15 @@ from traffic.redaction import KINDS, Redaction, redaction_of
 
 
 class Installation(models.Model):
-    """One row: the salt of this installation's hashes (request ids, users); it goes with the data, not the machine."""
+    """One row: the salt of this installation's hashes (request ids, users), which goes with the data and not with the
+    machine; and for how many days requests and bodies are kept, where somebody has said so (`traffic.keeping`)."""
 
     salt = models.BinaryField(max_length=32)
+    request_days = models.PositiveIntegerField(null=True)
+    body_days = models.PositiveIntegerField(null=True)
+
+    def __str__(self) -> str:
+        return "Storage"
 
 
 def all_kinds() -> list[str]:

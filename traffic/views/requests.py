@@ -28,6 +28,7 @@ from traffic.conversation import turns
 from traffic.costing import arithmetic
 from traffic.export import KINDS, NotInstalled, as_file, export
 from traffic.forms import RatingForm
+from traffic.keeping import kept
 from traffic.models import Outcome, Rating, Request, Route
 from traffic.ratings import Judgement
 from traffic.reports import usage
@@ -79,7 +80,7 @@ def _page(request: HttpRequest, asked: Asked) -> tuple[RequestPage, list[str]]:
     try:
         read = words.newest_with_words if asked.wanted.words else requests.newest
         cursor = request.GET.get("cursor")
-        return read(asked.wanted, retention_days=settings.RETENTION_DAYS, cursor=cursor, limit=PAGE), []
+        return read(asked.wanted, retention_days=kept().requests, cursor=cursor, limit=PAGE), []
     except words.TooCommon as error:
         said = _("More than %(n)s texts of %(day)s hold these words: add a rarer one, or choose days before it.")
         return RequestPage([], None), [said % {"n": f"{words.MATCHES_MOST:,}", "day": error.day}]
@@ -100,7 +101,7 @@ def requests_export(request: HttpRequest, kind: str) -> HttpResponseBase:
             _("Words are looked for on the page alone: a file has every request that passes the other filters.")
         )
     try:
-        parts = export(KINDS[kind], asked.wanted, retention_days=settings.RETENTION_DAYS, money=asked.money)
+        parts = export(KINDS[kind], asked.wanted, retention_days=kept().requests, money=asked.money)
     except NotInstalled as error:
         refused.append(str(error))
     if refused:

@@ -1,0 +1,249 @@
+"""How large the database is, by kind of data, what retention frees next, and how fast it grows.
+
+Read from the catalogue, a partition at a time, without a look at any row; the answer is kept for some minutes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+from django.db.models import Min, Sum
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from traffic import retention
+from traffic.ingest.store import LINKS
+from traffic.keeping import Kept, kept
+from traffic.models import UsageDay
+from traffic.reprice import MEMORY
+
+CACHED_S = 300
+CACHE = "storage"
+GROWTH_DAYS = 7  # whole days whose mean is the growth of a day
+SOON = 30  # days
+
+# What a table is counted as, by the beginning of its name; the first that fits.
+KINDS = {
+    "bodies": (retention.BODIES,),
+    "requests": (retention.REQUESTS, LINKS),
+    "rollups": ("traffic_usage_", "traffic_latency_", "traffic_error_", "traffic_sealedday"),
+    "repricings": (MEMORY,),
+    "engines": ("providers_enginebucket", "providers_enginereading", "providers_check"),
+}
+
+# One level of partitions; a table without any has no day. What is dropped meanwhile has no size.
+SIZES = """
+SELECT coalesce(parent.relname, c.relname), CASE WHEN parent.oid IS NULL THEN '' ELSE right(c.relname, 8) END,
+    coalesce(pg_total_relation_size(c.oid), 0)
+FROM pg_class AS c LEFT JOIN pg_inherits AS i ON i.inhrelid = c.oid
+    LEFT JOIN pg_class AS parent ON parent.oid = i.inhparent
+WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of data; `bytes` holds its indexes, `oldest` is its first day where it is kept by day."""
+
+    name: str
+    bytes: int
+    oldest: date | None = None
+
+    @property
+    def label(self) -> str:
+        return LABELS[self.name]()
+
+    @property
+    def lifetime(self) -> str:
+        return LIFETIMES[self.name]()
+
+
+LABELS = {
+    "bodies": lambda: _("Prompts and answers"),
+    "requests": lambda: _("Requests"),
+    "rollups": lambda: _("Sums by hour and by day"),
+    "repricings": lambda: _("What repricings can take back"),
+    "engines": lambda: _("Checks and engines over time"),
+    "other": lambda: _("All else"),
+}
+LIFETIMES = {
+    "bodies": lambda: _("dropped by day, before the requests"),
+    "requests": lambda: _("dropped by day, once its totals are sealed"),
+    "rollups": lambda: _("kept for good, so that long charts stay whole"),
+    "repricings": lambda: _("dropped with the requests of the day"),
+    "engines": lambda: _("single checks 30 days, minutes of engines a day, hours a month, days a year"),
+    "other": lambda: _("offers, bills, alerts, settings and the catalogue itself"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A day that retention drops: of what, which, on which day that happens, and how many bytes it frees."""
+
+    kind: str
+    day: date
+    on: date
+    bytes: int
+
+    @property
+    def label(self) -> str:
+        return LABELS[self.kind]()
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Bytes as of `at`. `growth` is of one day, None without a whole day; `free` None where the disk is not ours."""
+
+    at: datetime
+    kinds: list[Kind]
+    next_drops: list[Drop]
+    freed_soon: int  # by the drops of the next `SOON` days
+    growth: int | None
+    free: int | None
+    disk: int | None
+
+    @property
+    def total(self) -> int:
+        return sum(kind.bytes for kind in self.kinds)
+
+    @property
+    def full_in(self) -> int | None:
+        """Days until the disk is full if nothing is dropped; None where nobody can say or it is years away."""
+        if not self.growth or self.free is None:
+            return None
+        days = self.free // self.growth
+        return days if days < 3_650 else None
+
+
+Sizes = dict[tuple[str, date | None], int]  # by table, and by day where it is partitioned
+
+
+def storage() -> Storage:
+    """As it was some minutes ago at most."""
+    found: Storage | None = cache.get(CACHE)
+    if found is None:
+        found = read(timezone.now())
+        cache.set(CACHE, found, CACHED_S)
+    return found
+
+
+def forget() -> None:
+    cache.delete(CACHE)
+
+
+def read(now: datetime) -> Storage:
+    today, found = now.date(), sizes()
+    drops = upcoming(found, today, kept())
+    firsts: dict[str, Drop] = {}
+    for drop in drops:
+        firsts.setdefault(drop.kind, drop)
+    used = shutil.disk_usage(settings.DATA_DIR) if Path(settings.DATA_DIR).exists() else None
+    return Storage(
+        at=now,
+        kinds=kinds(found, today),
+        next_drops=list(firsts.values()),
+        freed_soon=sum(drop.bytes for drop in drops if drop.on <= today + timedelta(days=SOON)),
+        growth=growth(found, today),
+        free=used and used.free,
+        disk=used and used.total,
+    )
+
+
+def sizes() -> Sizes:
+    with connection.cursor() as cursor:
+        cursor.execute(SIZES)
+        return {(table, date.fromisoformat(day) if day else None): size for table, day, size in cursor.fetchall()}
+
+
+def kind_of(table: str) -> str:
+    return next((name for name, starts in KINDS.items() if table.startswith(starts)), "other")
+
+
+def kinds(found: Sizes, today: date) -> list[Kind]:
+    """Every kind, the largest first; together they are the database, its catalogue included."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_database_size(current_database())")
+        (whole,) = cursor.fetchone() or (0,)
+    bytes_of = dict.fromkeys(LABELS, 0)
+    days: dict[str, list[date]] = {}
+    for (table, day), size in found.items():
+        bytes_of[kind_of(table)] += size
+        if day is not None and day <= today:
+            days.setdefault(kind_of(table), []).append(day)
+    bytes_of["other"] += max(whole - sum(bytes_of.values()), 0)
+    return [
+        Kind(name, size, min(days.get(name, []), default=None))
+        for name, size in sorted(bytes_of.items(), key=lambda one: -one[1])
+    ]
+
+
+def upcoming(found: Sizes, today: date, days: Kept) -> list[Drop]:
+    """Every day that is kept now, in the order in which it goes."""
+    limits = retention.limits(days)
+    drops = [
+        Drop(kind_of(table), day, max(day + timedelta(days=limits[table] + 1), today), size)
+        for (table, day), size in found.items()
+        if day is not None and day <= today and table in limits and table != LINKS
+    ]
+    return sorted(drops, key=lambda drop: (drop.on, drop.day, list(LABELS).index(drop.kind)))
+
+
+def growth(found: Sizes, today: date) -> int | None:
+    """Bytes of a mean day: of the last whole ones' partitions, and of the sums by the days that they hold."""
+    first = today - timedelta(days=GROWTH_DAYS)
+    by_day: dict[date, int] = {}
+    for (table, day), size in found.items():
+        if table in (retention.REQUESTS, retention.BODIES) and day is not None and first <= day < today:
+            by_day[day] = by_day.get(day, 0) + size
+    begun: date | None = UsageDay.objects.aggregate(first=Min("day"))["first"]
+    if not by_day or begun is None or begun >= today:
+        return None
+    rollups = sum(size for (table, _day), size in found.items() if kind_of(table) == "rollups")
+    return sum(by_day.values()) // len(by_day) + rollups // max((today - begun).days, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What goes at the next run of retention: which days of what, and for requests how many."""
+
+    kind: str
+    first: date
+    last: date
+    days: int
+    bytes: int
+    requests: int | None = None
+
+    @property
+    def label(self) -> str:
+        return LABELS[self.kind]()
+
+
+def losses(today: date, days: Kept) -> list[Loss]:
+    """What so many days would delete that is there now, by the same rule that deletes it."""
+    found = sizes()
+    return [
+        loss(found, table, gone)
+        for table, gone in retention.due(today, days).items()
+        if gone and table in (retention.BODIES, retention.REQUESTS)
+    ]
+
+
+def loss(found: Sizes, table: str, gone: list[date]) -> Loss:
+    freed = sum(found.get((table, day), 0) for day in gone)
+    return Loss(
+        kind_of(table), gone[0], gone[-1], len(gone), freed, counted(gone) if table == retention.REQUESTS else None
+    )
+
+
+def counted(days: Iterable[date]) -> int:
+    """Requests of these days, as the sums say."""
+    sums: dict[str, Any] = UsageDay.objects.filter(day__in=list(days)).aggregate(n=Sum("requests"))
+    return int(sums["n"] or 0)

@@ -1,0 +1,95 @@
+"""Settings: how much there is of what, for how long it is kept, and what that deletes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods
+
+from dashboard import storage as report
+from providers.audit_log import changes, log
+from traffic import services
+from traffic.keeping import LEAST, MOST, Kept, kept
+from traffic.models import Installation
+
+CHANGE = "traffic.change_installation"
+
+
+class KeptForm(forms.Form):
+    """For how many days. Fewer delete; that is shown before it is done."""
+
+    requests = forms.IntegerField(
+        label=gettext_lazy("Requests, days"),
+        min_value=LEAST,
+        max_value=MOST,
+        help_text=gettext_lazy("Their sums stay for good: spend, usage and latency as before."),
+    )
+    bodies = forms.IntegerField(
+        label=gettext_lazy("Prompts and answers, days"),
+        min_value=1,
+        max_value=MOST,
+        help_text=gettext_lazy("Of applications that opted in. At most as long as the requests."),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        requests, bodies = cleaned.get("requests"), cleaned.get("bodies")
+        if requests is not None and bodies is not None and bodies > requests:
+            self.add_error(
+                "bodies", _("They cannot outlive their requests, which are kept %(n)s days.") % {"n": requests}
+            )
+        return cleaned
+
+    @property
+    def days(self) -> Kept:
+        """What was asked for. Only after `is_valid`."""
+        return Kept(self.cleaned_data["requests"], self.cleaned_data["bodies"])
+
+
+@login_required
+@permission_required("providers.view_account", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def storage(request: HttpRequest) -> HttpResponse:
+    """The first POST shows what fewer days would delete; nothing is set before that was confirmed."""
+    may_change = request.user.has_perm(CHANGE)
+    now = kept()
+    context: dict[str, Any] = {
+        "kept": now,
+        "may_change": may_change,
+        "soon": report.SOON,
+        "growth_days": report.GROWTH_DAYS,
+    }
+    form = KeptForm(request.POST if request.method == "POST" else None, initial=now._asdict())
+    if request.method == "POST":
+        if not may_change:
+            raise PermissionDenied
+        if form.is_valid():
+            losses = report.losses(timezone.now().date(), form.days) if form.days != now else []
+            if not losses or request.POST.get("confirm") == "1":
+                return keep(request, now, form.days)
+            context |= {"losses": losses, "asked": form.days}
+    context |= {"form": form, "it": report.storage(), "log": changes(Installation(pk=1)) if may_change else []}
+    return render(request, "dashboard/storage.html", context, status=422 if form.errors else 200)
+
+
+def keep(request: HttpRequest, before: Kept, days: Kept) -> HttpResponse:
+    if days != before:
+        said = _(
+            "Requests are kept %(requests)s days instead of %(r)s, prompts and answers %(bodies)s instead of %(b)s."
+        )
+        row = services.keep(days=days)
+        log(request, row, said % {**days._asdict(), "r": before.requests, "b": before.bodies})
+        report.forget()
+        messages.success(request, _("Saved. What is past its time goes within the hour."))
+    else:
+        messages.info(request, _("Nothing was changed: it is kept that long already."))
+    return redirect("storage")

@@ -1,0 +1,122 @@
+"""The size of what is kept, what goes next, and keeping it for longer or shorter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from dashboard import storage
+from tests.dashboard.people import logged_in, with_role
+from tests.traffic.conftest import WRITTEN, conninfo
+from tests.traffic.test_store import NOON, row
+from traffic import retention
+from traffic.ingest.store import Installation, ingest
+from traffic.keeping import Kept, kept, taken_days
+from traffic.models import KeyUse, SealedDay, Unread
+from traffic.services import directory, keep
+
+TODAY = NOON.date() + timedelta(days=1)
+OLD = NOON.date() - timedelta(days=60)
+
+
+@pytest.fixture
+def conn(transactional_db: Any) -> Iterator[psycopg.Connection]:
+    storage.forget()
+    with psycopg.connect(conninfo(), autocommit=True) as own:
+        yield own
+        own.execute(f"TRUNCATE {', '.join(WRITTEN)}")
+    storage.forget()
+    directory.clear()
+
+
+@pytest.fixture
+def old_and_new(conn: psycopg.Connection) -> psycopg.Connection:
+    old = [row(n, started_at=NOON - timedelta(days=60), prompt="p") for n in range(3)]
+    ingest(conn, [*old, row(9, prompt="p")], Installation.load(conn))
+    return conn
+
+
+def browser(role: str) -> Client:
+    with_role(role)
+    return logged_in(User.objects.get(username=role))
+
+
+def test_the_kinds_add_up_to_the_database(old_and_new: psycopg.Connection) -> None:
+    found = storage.read(timezone.now())
+    (whole,) = old_and_new.execute("SELECT pg_database_size(current_database())").fetchone() or (0,)
+    assert abs(found.total - whole) < 1 << 20
+    requests = next(kind for kind in found.kinds if kind.name == "requests")
+    assert requests.oldest == OLD
+    assert requests.bytes > 0
+    assert found.growth is not None and found.growth > 0
+
+
+def test_the_next_day_to_go_is_the_oldest_on_the_day_after_its_last(old_and_new: Any, settings: Any) -> None:
+    settings.RETENTION_DAYS, settings.BODY_RETENTION_DAYS = 400, 90
+    bodies, requests = storage.read(timezone.now()).next_drops
+    assert (bodies.kind, bodies.day, bodies.on) == ("bodies", OLD, OLD + timedelta(days=91))
+    assert (requests.kind, requests.day, requests.on) == ("requests", OLD, OLD + timedelta(days=401))
+    retention.apply_retention(bodies.on - timedelta(days=1))
+    assert old_and_new.execute("SELECT count(*) FROM traffic_request_body").fetchone() == (4,)
+    retention.apply_retention(bodies.on)
+    assert old_and_new.execute("SELECT count(*) FROM traffic_request_body").fetchone() == (1,)
+
+
+def test_fewer_days_say_what_they_delete_and_delete_only_when_confirmed(old_and_new: Any) -> None:
+    admin = browser("admin")
+    asked = {"requests": "30", "bodies": "10"}
+    response = admin.post("/settings/storage/", asked)
+    losses = {loss.kind: loss for loss in response.context["losses"]}
+    assert losses["requests"].requests == 3
+    assert losses["requests"].first == losses["requests"].last == losses["bodies"].first == OLD
+    assert kept() != Kept(30, 10)
+    admin.post("/settings/storage/", asked | {"confirm": "1"})
+    assert kept() == Kept(30, 10)
+    assert "30 days" in LogEntry.objects.latest("pk").get_change_message()
+    assert retention.apply_retention(TODAY) >= 2
+    assert old_and_new.execute("SELECT count(*) FROM traffic_request").fetchone() == (1,)
+
+
+def test_more_days_need_no_confirmation_and_are_what_is_taken_in(conn: Any) -> None:
+    assert browser("admin").post("/settings/storage/", {"requests": "700", "bodies": "90"}).status_code == 302
+    assert kept() == Kept(700, 90)
+    assert directory.get().retention_days == 700
+
+
+@pytest.mark.parametrize("asked", [("3", "1"), ("100", "101"), ("", ""), ("x", "9"), ("99999", "1")])
+def test_days_that_cannot_be_are_refused_at_the_field(conn: Any, asked: tuple[str, str]) -> None:
+    response = browser("admin").post("/settings/storage/", {"requests": asked[0], "bodies": asked[1]})
+    assert response.status_code == 422
+    assert response.context["form"].errors
+
+
+def test_ops_read_the_sizes_and_change_nothing(conn: Any) -> None:
+    ops = browser("ops")
+    assert b"The database holds" in ops.get("/settings/").content
+    assert ops.get("/settings/storage/").status_code == 200
+    assert ops.post("/settings/storage/", {"requests": "30", "bodies": "10", "confirm": "1"}).status_code == 403
+
+
+def test_nothing_is_taken_onto_a_day_that_was_sealed(conn: Any, settings: Any) -> None:
+    settings.RETENTION_DAYS = 400
+    SealedDay.objects.create(day=TODAY - timedelta(days=31), totals={})
+    assert taken_days(TODAY) == 30
+    keep(days=Kept(7, 7))
+    assert taken_days(TODAY) == 7
+
+
+def test_what_is_counted_a_day_goes_with_the_requests(conn: Any, settings: Any) -> None:
+    settings.RETENTION_DAYS = 10
+    for days in (9, 31, 32):
+        Unread.objects.create(day=TODAY - timedelta(days=days), signal="traces", unread=1)
+    retention.apply_retention(TODAY)
+    assert {row.day for row in Unread.objects.all()} == {TODAY - timedelta(days=days) for days in (9, 31)}
+    assert not KeyUse.objects.exists()
