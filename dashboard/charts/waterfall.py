@@ -14,15 +14,15 @@ from dashboard.templatetags import money
 
 Row = Mapping[str, Any]
 ROW_PX = 30
+CUT = 0.35  # of the highest sum: steps that move less than this get a scale of their own
 
 
 def waterfall(start: Row, steps: Sequence[Row], end: Row, *, label: str = "") -> Drawing:
     """`start` and `end`: `{"label", "amount"}`; `steps` the same with signed amounts. Rows from top to bottom, so that
     names have room on a phone; up and down are told by direction, sign and hatching, colour repeats it."""
     bars = placed(start, steps, end)
-    low = min(0.0, *(min(bar[1], bar[2]) for bar in bars))
-    high = max(0.0, *(max(bar[1], bar[2]) for bar in bars))
-    scale = Scale(low, high or 1.0)  # names and sums have their room beside the plot: `plot-names`
+    scale = scale_of(bars)  # names and sums have their room beside the plot: `plot-names`
+    cut = scale.low > 0
     marks: list[str] = []
     for index, (row, since, until, kind) in enumerate(bars):
         y = index * ROW_PX
@@ -30,11 +30,14 @@ def waterfall(start: Row, steps: Sequence[Row], end: Row, *, label: str = "") ->
         if index:
             edge = pct(scale.at(since if kind != "sum" else until))
             marks.append(tag("line", cls="hair", x1=edge, y1=y - ROW_PX + 24, x2=edge, y2=y + 6))
-    zero = pct(scale.at(0.0))
+    zero = pct(scale.inside(0.0))
     marks.append(tag("line", cls="zero", x1=zero, y1=0, x2=zero, y2=len(bars) * ROW_PX))
     return drawing(
         marks,
         label=label or words(start, steps, end),
+        note=_("The scale begins at %(low)s, so that small steps can be seen.") % {"low": money.dollars(scale.low, 0)}
+        if cut
+        else "",
         height=len(bars) * ROW_PX + 8,
         cls="plot plot-names",
         legend=[Key("box", "fall-up", _("dearer")), Key("box", "fall-down", _("cheaper"))],
@@ -45,6 +48,16 @@ def waterfall(start: Row, steps: Sequence[Row], end: Row, *, label: str = "") ->
             [str(end["label"]), money.dollars(end["amount"])],
         ],
     )
+
+
+def scale_of(bars: Sequence[tuple[Row, float, float, str]]) -> Scale:
+    """From 0, or from below the lowest step where the steps would be slivers beside the sums."""
+    ends = [(until,) if kind == "sum" else (since, until) for _row, since, until, kind in bars]
+    low, high = min(0.0, *(min(end) for end in ends)), max(0.0, *(max(end) for end in ends))
+    least = min(min(end) for end in ends)
+    if least > 0 and high - least < CUT * high:
+        low = least - (high - least or high) / 4
+    return Scale(low, high or 1.0)
 
 
 def placed(start: Row, steps: Sequence[Row], end: Row) -> list[tuple[Row, float, float, str]]:
@@ -59,7 +72,7 @@ def placed(start: Row, steps: Sequence[Row], end: Row) -> list[tuple[Row, float,
 
 
 def one_bar(row: Row, since: float, until: float, kind: str, scale: Scale, y: int) -> list[str]:
-    left, right = sorted((scale.at(since), scale.at(until)))
+    left, right = sorted((scale.inside(since), scale.inside(until)))
     cls = "fall-sum" if kind == "sum" else f"fall-{kind}"
     said = money.dollars(row["amount"]) if kind == "sum" else money.signed_usd(row["amount"])
     # A step of a cent among hundreds of dollars still leaves a mark.

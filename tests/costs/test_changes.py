@@ -158,6 +158,14 @@ def test_a_fall_below_zero_stays_inside_the_picture() -> None:
     assert ' x="-' not in drawn.svg and ' width="-' not in drawn.svg
 
 
+def test_small_steps_beside_large_sums_get_a_scale_of_their_own_and_it_is_said() -> None:
+    start, end = {"label": "May", "amount": D(362)}, {"label": "June", "amount": D(337)}
+    drawn = waterfall(start, [{"label": "Cache", "amount": D(-25)}], end)
+    assert "begins at $331" in drawn.note
+    assert 'width="80%"' in drawn.svg  # the step: 25 of the 31.25 dollars that are drawn
+    assert waterfall(start, [{"label": "Cache", "amount": D(-200)}], {"label": "June", "amount": D(162)}).note == ""
+
+
 # The page and the API.
 
 
