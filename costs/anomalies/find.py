@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from math import log
 
-from costs.anomalies.drivers import Effects, Rates, added, effects
+from costs.anomalies.drivers import PROFILE_DAYS, Effects, Rates, added, effects
 from costs.anomalies.history import Judged, judge
 from costs.anomalies.sums import METRICS, REQUESTS, Metric, Sums
 
@@ -77,8 +78,14 @@ def of_application(
             most = judged or max(theirs.values(), key=lambda one: one.z)
             costs = getattr(why, name) if name in ("cache", "size") else None
             found[name] = Found(application, "", name, most.usual, most.now, most.z, tuple(sorted(theirs)), costs, why)
-    if set(found) & {"cache", "size", "errors"}:
-        found.pop("latency", None)  # longer requests and failing ones take longer: that is their doing
+    priced = any(model in rates for model in models)
+    for name in ("cache", "size"):
+        least = LEAST_USD / 20 if (application, "", name) in held else LEAST_USD / 2
+        if name in found and priced and getattr(why, name) < least:
+            del found[name]
+    # Longer requests and failing ones take longer: that is their doing.
+    if set(found) & {"cache", "size", "errors"} or ("latency" in found and longer(found["latency"], whole)):
+        found.pop("latency", None)
     spend = judge(METRICS["spend"], whole)
     driver = why.largest
     is_held = (application, "", driver) in held
@@ -88,10 +95,19 @@ def of_application(
     return list(found.values())
 
 
+def longer(slow: Found, whole: Days) -> bool:
+    """Whether answers grew by so much that it explains half of what a request takes longer."""
+    now, usual = whole.get(0, Sums()), added(whole[n] for n in whole if 1 <= n <= PROFILE_DAYS)
+    if not (now.told and usual.told and now.output and usual.output and slow.before and slow.after):
+        return False
+    grew = log(now.output / now.told) - log(usual.output / usual.told)
+    return grew >= log(slow.after / slow.before) / 2
+
+
 def driven(application: int, driver: str, models: Mapping[str, Days], spend: Judged) -> Found:
     """The finding of a rise in spend, with the figure of what drives it."""
     whole = together(models.values())
-    usual = added(whole[n] for n in whole if 1 <= n <= 28)
+    usual = added(whole[n] for n in whole if 1 <= n <= PROFILE_DAYS)
     now = whole.get(0, Sums())
     if driver in METRICS and METRICS[driver].value(usual) is not None and METRICS[driver].value(now) is not None:
         before, after = METRICS[driver].value(usual) or 0.0, METRICS[driver].value(now) or 0.0

@@ -15,7 +15,7 @@ from costs.anomalies.history import DAYS
 from costs.anomalies.sums import CLASSES, COLUMNS, Sums
 from providers.models import TokenPrice
 from providers.pricing import plain_name
-from traffic.models import UsageHour
+from traffic.models import UsageDay, UsageHour
 
 SHORT_H = 4
 SINCE_DAYS = 15  # looked back through for the begin of a finding; a rise in spend needs the week before as well
@@ -51,13 +51,18 @@ def windows(now: datetime) -> Windows:
 
 
 def rates(now: datetime, models: Iterable[str]) -> dict[str, Rates]:
-    """Rates of today's price book in USD per million tokens, by the name that requests use."""
-    names = {model: plain_name(model) for model in models}
-    wanted = {*names, *names.values()}
-    book: dict[str, Rates] = {}
-    for price in TokenPrice.objects.filter(model__in=wanted).in_force(now):
-        book[price.model] = {name: getattr(price, name) for name in CLASSES}
-    found = {model: book.get(model) or book.get(plain) for model, plain in names.items()}
+    """Rates of the price book in USD per million tokens, by the name that requests use: those of the provider that
+    served most of a model's requests of the last week, as others may sell the same name for another price."""
+    today = now.date()
+    used = UsageDay.objects.filter(day__gt=today - timedelta(days=7), day__lte=today, model__in=set(models))
+    counted = used.values_list("model", "provider").annotate(n=Sum("requests")).order_by("n")
+    served = {model: provider for model, provider, _n in counted}  # the last one of each is the largest
+    wanted = {name for model in served for name in (model, plain_name(model))}
+    prices = TokenPrice.objects.filter(provider__in=set(served.values()), model__in=wanted)
+    book: dict[tuple[str, str], Rates] = {}
+    for price in prices.in_force(now):
+        book[price.provider, price.model] = {name: getattr(price, name) for name in CLASSES}
+    found = {model: book.get((of, model)) or book.get((of, plain_name(model))) for model, of in served.items()}
     return {model: price for model, price in found.items() if price is not None}
 
 

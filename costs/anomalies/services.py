@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -31,6 +32,7 @@ def look(now: datetime) -> int:
 def look_back(now: datetime, days: int) -> int:
     """One look at the end of each of the last days, then now; what is known of those days is found anew."""
     with transaction.atomic():
+        _lock()
         Anomaly.objects.filter(dismissed_at=None).delete()
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         for n in range(days, -1, -1):
@@ -41,8 +43,7 @@ def look_back(now: datetime, days: int) -> int:
 
 @transaction.atomic
 def _look(now: datetime) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOOKING])
+    _lock()
     seen = windows(now)
     held = {cause_of(row): row for row in Anomaly.objects.open()}
     found = {one.cause: one for one in find(seen, rates(now, {model for _a, model in seen.days}), held.keys())}
@@ -64,12 +65,19 @@ def forget(now: datetime) -> int:
     return gone
 
 
+def _lock() -> None:
+    """One look at a time, until its transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOOKING])
+
+
 def cause_of(row: Anomaly) -> Cause:
     return row.application_id, row.model, row.driver
 
 
 def _follow(found: dict[Cause, Found], held: dict[Cause, Anomaly], slugs: dict[int, str], now: datetime) -> None:
     """Write down what is new and how the rest stands now."""
+    held = _came_back(found.keys() - held.keys(), now) | held
     new = [one for cause, one in found.items() if cause not in held]
     hours = (
         hourly(now, {one.application for one in new if not one.model}, {one.model for one in new if one.model})
@@ -92,7 +100,14 @@ def _follow(found: dict[Cause, Found], held: dict[Cause, Anomaly], slugs: dict[i
         else:
             for name, value in known.items():
                 setattr(row, name, value)
-            row.save(update_fields=list(known))
+            row.ended_at = None
+            row.save(update_fields=[*known, "ended_at"])
+
+
+def _came_back(causes: Set[Cause], now: datetime) -> dict[Cause, Anomaly]:
+    """Of new causes, those that ended a few days ago: they go on, and what was said of them holds."""
+    lately = Anomaly.objects.filter(ended_at__gte=now - WEEK, ended_at__lte=now).order_by("ended_at") if causes else ()
+    return {cause_of(row): row for row in lately if cause_of(row) in causes}
 
 
 def effects_json(one: Found) -> dict[str, str]:

@@ -65,6 +65,11 @@ class Anomaly(models.Model):
         return self.model or self.application or "—"
 
     @property
+    def difference(self) -> Decimal:
+        """USD that its day differs from the usual, by all causes together."""
+        return sum((Decimal(text) for text in self.effects.values()), Decimal(0))
+
+    @property
     def by_cause(self) -> list[tuple[str, Decimal]]:
         """USD a day by cause, the largest first."""
         amounts = [(str(Driver(name).label), Decimal(text)) for name, text in self.effects.items()]
