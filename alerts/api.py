@@ -106,7 +106,8 @@ def get_alerts(
 ACT_ERRORS: dict[int, Any] = dict.fromkeys((400, 401, 403, 404, 409, 422, 429, 503), Error)
 MOST_ID = 2**63 - 1
 AlertId = Annotated[int, Field(ge=1, le=MOST_ID)]
-Words = Annotated[str, Field(max_length=500)]
+Line = Annotated[str, Field(max_length=200, pattern="^[^\\x00]*$")]  # Postgres stores no NUL
+Words = Annotated[str, Field(max_length=500, pattern="^[^\\x00]*$")]
 Ahead = Annotated[datetime, Field(description="Ahead of now; without an offset it is UTC")]
 
 
@@ -115,13 +116,13 @@ class NoteIn(Schema):
 
 
 class RemarkIn(Schema):
-    note: Annotated[str, Field(min_length=1, max_length=500)]
+    note: Annotated[Words, Field(min_length=1)]
 
 
 class AssignIn(Schema):
     """`to` is a user name, or null for nobody."""
 
-    to: Annotated[str, Field(max_length=150)] | None
+    to: Annotated[Line, Field(max_length=150)] | None
     note: Words = ""
 
 
@@ -133,13 +134,13 @@ class SnoozeIn(Schema):
 class SilenceIn(Schema):
     """What is left empty matches everything, but one part must be given; `*` in the subject stands for anything."""
 
-    kind: Annotated[str, Field(max_length=40)] = ""
-    subject: Annotated[str, Field(max_length=200)] = ""
+    kind: Annotated[Line, Field(max_length=40)] = ""
+    subject: Line = ""
     severity: Literal["", "info", "warning", "critical"] = ""
-    labels: Annotated[dict[str, str], Field(max_length=20)] = {}
+    labels: Annotated[dict[Line, Line], Field(max_length=20)] = {}
     starts_at: datetime | None = None
     until: Ahead
-    reason: Annotated[str, Field(min_length=1, max_length=200)]
+    reason: Annotated[Line, Field(min_length=1)]
 
 
 class SilenceOut(Schema):

@@ -82,7 +82,7 @@ ASKS = {
         gettext_lazy("Snoozed: said again then, if it is still so."),
     ),
     "assign": Ask(
-        gettext_lazy("Whose is this alert?"),
+        gettext_lazy("Who looks after this alert from now on?"),
         gettext_lazy("They are told by mail. It stays open, and escalates, until somebody acknowledges it."),
         gettext_lazy("Assign"),
         gettext_lazy("Assigned."),
