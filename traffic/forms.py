@@ -12,18 +12,16 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from providers.models import PROVIDER_NAMES, Deployment
 from traffic.keys import LIMITS
-from traffic.models import Application, Key, QuotaPeriod, QuotaUnit, RedactKind, Route, Scope, Task
+from traffic.models import Application, Key, QuotaPeriod, QuotaUnit, RedactKind, Scope
 from traffic.redaction import KINDS, MOST_PATTERNS, BadPattern, checked
 from traffic.repricings import Wanted, requests_of
 
 if TYPE_CHECKING:
     ApplicationModelForm = forms.ModelForm[Application]
     KeyModelForm = forms.ModelForm[Key]
-    RouteModelForm = forms.ModelForm[Route]
 else:
-    ApplicationModelForm = KeyModelForm = RouteModelForm = forms.ModelForm  # takes no parameter at run time
+    ApplicationModelForm = KeyModelForm = forms.ModelForm  # takes no parameter at run time
 
 
 class RatingForm(forms.Form):
@@ -213,55 +211,6 @@ class RotateForm(forms.Form):
     hours = forms.TypedChoiceField(
         choices=list(OVERLAPS.items()), coerce=int, initial="24", label=_("The old one stops")
     )
-
-
-class RouteForm(RouteModelForm):
-    """The simple conditions of a route and where it leads."""
-
-    tasks = forms.MultipleChoiceField(
-        choices=Task.choices, required=False, widget=forms.CheckboxSelectMultiple, label=_("Tasks")
-    )
-
-    class Meta:
-        model = Route
-        fields = [
-            "name", "enabled", "tasks", "applications", "over_tokens", "percent", "to_provider", "deployment",
-            "falls_back",
-        ]  # fmt: skip
-        labels = {
-            "name": _("Name"),
-            "enabled": _("In use"),
-            "applications": _("Applications"),
-            "over_tokens": _("Prompts longer than"),
-            "percent": _("Share of conversations"),
-            "to_provider": _("Send to any deployment of"),
-            "deployment": _("Or to one deployment"),
-            "falls_back": _("Another deployment may answer when this one cannot"),
-        }
-        help_texts = {
-            "applications": _("None chosen: all."),
-            "over_tokens": _("Tokens, estimated from the length. Empty: any length."),
-            "percent": _("Per cent; a conversation stays where it began. Empty: all."),
-        }
-        widgets = {"applications": forms.CheckboxSelectMultiple}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        slugs = sorted(
-            {*Deployment.objects.values_list("provider", flat=True), *filter(None, [self.instance.to_provider])}
-        )
-        names = [(slug, PROVIDER_NAMES.get(slug, slug)) for slug in sorted(slugs)]
-        self.fields["to_provider"].widget = forms.Select(choices=[("", _("none, see below")), *names])
-        self.fields["tasks"].help_text = _("None chosen: all.")
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if not cleaned.get("to_provider") and not cleaned.get("deployment"):
-            raise forms.ValidationError(_("Say where the requests go: a provider or one deployment."))
-        percent = cleaned.get("percent")
-        if percent is not None and not 1 <= percent <= 100:
-            self.add_error("percent", _("From 1 to 100."))
-        return cleaned
 
 
 class RepricingForm(forms.Form):

@@ -14,7 +14,15 @@ from traffic.views.quality import quality
 from traffic.views.rating import rate, undo
 from traffic.views.repricings import repricing_detail, repricing_do, repricing_list
 from traffic.views.requests import request_detail, request_list, request_rate, requests_export
-from traffic.views.routes import route_edit, route_list, route_move, route_switch
+from traffic.views.routes import (
+    route_add,
+    route_delete,
+    route_edit,
+    route_list,
+    route_move,
+    route_switch,
+    route_undo,
+)
 
 app_name = "traffic"
 
@@ -53,7 +61,10 @@ urlpatterns = [
     path("settings/repricings/<int:pk>/", repricing_detail, name="repricing"),
     path("settings/repricings/<int:pk>/<slug:act>/", repricing_do, name="repricing-do"),
     path("settings/routes/", route_list, name="routes"),
+    path("settings/routes/add/", route_add, name="route-add"),
+    path("settings/routes/undo/", route_undo, name="route-undo"),
     path("settings/routes/<slug:slug>/", route_edit, name="route"),
+    path("settings/routes/<slug:slug>/delete/", route_delete, name="route-delete"),
     path("settings/routes/<slug:slug>/switch/", route_switch, name="route-switch"),
     path("settings/routes/<slug:slug>/move/", route_move, name="route-move"),
 ]

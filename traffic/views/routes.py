@@ -7,14 +7,16 @@ from django.contrib.auth.decorators import login_required, permission_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from providers.audit_log import log, log_form
 from providers.models import PROVIDER_NAMES
-from traffic.forms import RouteForm
 from traffic.models import Route
+from traffic.route_form import RouteForm
 from traffic.routes_page import conditions
+from traffic.routes_undo import SESSION, bring_back, remembered
 
 
 @login_required
@@ -45,8 +47,50 @@ def route_edit(request: HttpRequest, slug: str) -> HttpResponse:
         log_form(request, form.instance, form)
         messages.success(request, _("Saved. The gateway follows within a few seconds."))
         return redirect("traffic:routes")
-    context = {"it": route, "form": form, "conditions": conditions(route)}
+    context = {"it": route, "form": form, "conditions": conditions(Route.objects.get(pk=route.pk))}
     return render(request, "traffic/route.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@permission_required("traffic.add_route", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def route_add(request: HttpRequest) -> HttpResponse:
+    form = RouteForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        route = form.save()
+        log_form(request, route, form, added=True)
+        messages.success(request, _("%(name)s is there. The gateway follows within a few seconds.") % {"name": route})
+        return redirect("traffic:routes")
+    return render(request, "traffic/route_add.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@login_required
+@permission_required("traffic.change_route", raise_exception=True)
+@require_POST
+def route_delete(request: HttpRequest, slug: str) -> HttpResponse:
+    """Gone at once; the toast brings it back as it was, in its place."""
+    route = get_object_or_404(Route, slug=slug)
+    request.session[SESSION] = remembered(route)
+    log(request, route, _("Deleted."))
+    route.delete()
+    undo = f"undo:{reverse('traffic:route-undo')}"
+    messages.success(request, _("%(name)s is deleted.") % {"name": route.name}, extra_tags=undo)
+    return redirect("traffic:routes")
+
+
+@login_required
+@permission_required("traffic.change_route", raise_exception=True)
+@require_POST
+def route_undo(request: HttpRequest) -> HttpResponse:
+    """Bring back the rule that this person deleted last; a second time, or after another took its name, nothing."""
+    kept = request.session.pop(SESSION, None)
+    route = bring_back(kept) if kept else None
+    if route is None:
+        messages.info(request, _("There is no deleted rule to bring back."))
+    else:
+        log(request, route, _("Brought back."))
+        messages.success(request, _("%(name)s is back in its place.") % {"name": route.name})
+    return redirect("traffic:routes")
 
 
 @login_required

@@ -1,0 +1,172 @@
+"""The form of a route: every condition, where it leads, and what answers when that cannot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.db import transaction
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from providers.models import PROVIDER_NAMES, Deployment
+from traffic.gateway.routes import MOST_TARGETS
+from traffic.models import BudgetState, Fallback, Route, Task
+
+if TYPE_CHECKING:
+    RouteModelForm = forms.ModelForm[Route]
+    DeploymentField = forms.ModelChoiceField[Deployment]
+else:
+    RouteModelForm, DeploymentField = forms.ModelForm, forms.ModelChoiceField  # take no parameter at run time
+
+TAKEN = ("add", "undo")  # addresses of pages
+FALLBACKS = tuple(f"fallback_{n}" for n in range(1, MOST_TARGETS))
+EITHER = (("", _("either")), ("True", _("only if so")), ("False", _("only if not")))
+
+
+def either(label: str, help_text: str = "") -> forms.NullBooleanField:
+    """A condition that may ask for yes, for no, or for nothing."""
+    return forms.NullBooleanField(required=False, label=label, help_text=help_text, widget=forms.Select(choices=EITHER))
+
+
+class RouteForm(RouteModelForm):
+    """All that holds are asked together; a condition left empty holds for every request."""
+
+    tasks = forms.MultipleChoiceField(
+        choices=Task.choices, required=False, widget=forms.CheckboxSelectMultiple, label=_("Tasks"),
+        help_text=_("None chosen: all."),
+    )  # fmt: skip
+    requested_models = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        label=_("Models asked for"),
+        help_text=_("One a line; a * at the end stands for any rest: claude-*. Empty: all."),
+    )
+    budget_states = forms.MultipleChoiceField(
+        choices=BudgetState.choices, required=False, widget=forms.CheckboxSelectMultiple,
+        label=_("Its application’s budget is"), help_text=_("None chosen: whatever it is."),
+    )  # fmt: skip
+    before: Any = forms.ModelChoiceField(
+        Route.objects.all(), required=False, label=_("Asked before"), empty_label=_("none: it is asked last"),
+        help_text=_("The first rule that matches decides, so one after a rule for everything is never reached."),
+    )  # fmt: skip
+
+    class Meta:
+        model = Route
+        fields = [
+            "name", "slug", "enabled", "tasks", "applications", "requested_models", "self_only_model", "over_tokens",
+            "over_context", "media", "private", "budget_states", "percent", "to_provider", "deployment", "falls_back",
+        ]  # fmt: skip
+        labels = {
+            "name": _("Name"),
+            "slug": _("Short name"),
+            "enabled": _("In use"),
+            "applications": _("Applications"),
+            "self_only_model": _("Asks for a model that only our own machines serve"),
+            "over_tokens": _("Prompts longer than"),
+            "over_context": _("Or longer than what our own machines take"),
+            "percent": _("Share of conversations"),
+            "to_provider": _("Send to any deployment of"),
+            "deployment": _("Or to one deployment"),
+            "falls_back": _("Another deployment may answer when this one cannot"),
+        }
+        help_texts = {
+            "slug": _("Requests are kept with it, and a caller may insist on it. It cannot be changed later."),
+            "applications": _("None chosen: all."),
+            "over_tokens": _("Tokens, estimated from the length. Empty: any length."),
+            "percent": _("Per cent; a conversation stays where it began. Empty: all."),
+            "falls_back": _("Chosen below, else what other rules name. Private requests never leave our own machines."),
+        }
+        widgets = {"applications": forms.CheckboxSelectMultiple}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        slugs = sorted(
+            {*Deployment.objects.values_list("provider", flat=True), *filter(None, [self.instance.to_provider])}
+        )
+        names = [(slug, PROVIDER_NAMES.get(slug, slug)) for slug in slugs]
+        self.fields["to_provider"].widget = forms.Select(choices=[("", _("none, see below")), *names])
+        self.initial["requested_models"] = "\n".join(self.instance.requested_models)
+        # Not among the class's own: a form has a `media` of another sense.
+        self.fields["media"] = either(gettext("Carries images, documents, sound or video"))
+        self.fields["private"] = either(
+            gettext("Is marked private"),
+            gettext("By the header x-breakeven-private; it then stays on our own machines."),
+        )
+        stored = list(self.instance.fallback_set.order_by("order")) if self.instance.pk else []
+        for number, name in enumerate(FALLBACKS):
+            label = _("First of the others") if number == 0 else _("Then")
+            now = stored[number].deployment if stored[number:] else None
+            self.fields[name] = DeploymentField(
+                Deployment.objects.all(), required=False, empty_label=_("none"), label=label, initial=now
+            )
+        self.order_fields([*self.Meta.fields, *FALLBACKS, "before"])
+        if self.instance.pk:
+            del self.fields["slug"], self.fields["before"]
+        else:
+            self.initial["before"] = next((rule for rule in Route.objects.enabled() if holds_for_all(rule)), None)
+
+    def clean_slug(self) -> str:
+        slug: str = self.cleaned_data["slug"]
+        if slug in TAKEN:
+            raise forms.ValidationError(_("This word is taken by a page; choose another."))
+        return slug
+
+    def clean_requested_models(self) -> list[str]:
+        lines = [line.strip() for line in self.cleaned_data["requested_models"].splitlines() if line.strip()]
+        for line in lines:
+            if "*" in line[:-1]:
+                raise forms.ValidationError(_("A * may stand at the end alone: %(line)s") % {"line": line[:80]})
+            if len(line) > 200:
+                raise forms.ValidationError(_("No model has so long a name: %(line)s…") % {"line": line[:80]})
+        return list(dict.fromkeys(lines))
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not cleaned.get("to_provider") and not cleaned.get("deployment"):
+            raise forms.ValidationError(_("Say where the requests go: a provider or one deployment."))
+        percent = cleaned.get("percent")
+        if percent is not None and not 1 <= percent <= 100:
+            self.add_error("percent", _("From 1 to 100."))
+        seen = {cleaned.get("deployment")} - {None}
+        for name in FALLBACKS:
+            if (one := cleaned.get(name)) is not None:
+                if one in seen:
+                    self.add_error(name, _("It is tried before this already."))
+                elif not cleaned.get("falls_back"):
+                    self.add_error(name, _("Nothing else may answer, as said above; choose one of the two."))
+                seen.add(one)
+        return cleaned
+
+    @transaction.atomic
+    def save(self, commit: bool = True) -> Route:
+        """The rule with its fallbacks; a new one takes its place and the ones behind it move."""
+        before = self.cleaned_data.get("before")
+        if not self.instance.pk:
+            self.instance.order = place_before(before)
+        route: Route = super().save(commit)
+        chosen = [one for one in (self.cleaned_data[name] for name in FALLBACKS) if one is not None]
+        route.fallback_set.all().delete()
+        Fallback.objects.bulk_create(
+            Fallback(route=route, deployment=one, order=number) for number, one in enumerate(chosen, 1)
+        )
+        return route
+
+
+def holds_for_all(rule: Route) -> bool:
+    """Whether nothing after this rule is ever asked."""
+    conditions = (
+        rule.tasks, rule.requested_models, rule.over_tokens, rule.over_context, rule.self_only_model, rule.percent,
+        rule.budget_states,
+    )  # fmt: skip
+    return not any(conditions) and rule.media is None and rule.private is None and not rule.applications.exists()
+
+
+def place_before(rule: Route | None) -> int:
+    """The number of a free place before a rule, or behind all; call it inside a transaction."""
+    order = list(Route.objects.select_for_update().order_by("order", "pk"))
+    at = order.index(rule) if rule is not None else len(order)
+    for number, one in enumerate(order, 1):
+        one.order = number + (number > at)
+    Route.objects.bulk_update(order, ["order"])
+    return at + 1

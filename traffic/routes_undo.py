@@ -1,0 +1,46 @@
+"""A deleted route, as it is remembered in the session of who deleted it, and put back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from providers.models import Deployment
+from traffic.models import Application, Fallback, Route
+
+SESSION = "deleted_route"
+FIELDS = (
+    "order", "slug", "name", "enabled", "tasks", "requested_models", "over_tokens", "over_context", "media", "private",
+    "self_only_model", "percent", "budget_states", "to_provider", "falls_back",
+)  # fmt: skip
+
+
+def remembered(route: Route) -> dict[str, Any]:
+    """All of it as plain values."""
+    return {
+        "fields": {name: getattr(route, name) for name in FIELDS},
+        "deployment": route.deployment_id,
+        "applications": list(route.applications.values_list("pk", flat=True)),
+        "fallbacks": list(route.fallback_set.order_by("order").values_list("deployment_id", flat=True)),
+    }
+
+
+@transaction.atomic
+def bring_back(kept: dict[str, Any]) -> Route | None:
+    """The same rule again, among its old neighbours; None where another has its name or its target is gone.
+
+    A rule that was for some applications stays out of use if none of them is left: without any it would hold for all.
+    """
+    fields, deployment = kept["fields"], kept["deployment"]
+    there = set(Deployment.objects.filter(pk__in=[*kept["fallbacks"], deployment]).values_list("pk", flat=True))
+    if Route.objects.filter(slug=fields["slug"]).exists() or (deployment is not None and deployment not in there):
+        return None
+    applications = list(Application.objects.filter(pk__in=kept["applications"]))
+    if kept["applications"] and not applications:
+        fields = fields | {"enabled": False}
+    route = Route.objects.create(**fields, deployment_id=deployment)
+    route.applications.set(applications)
+    left = [one for one in kept["fallbacks"] if one in there]
+    Fallback.objects.bulk_create(Fallback(route=route, deployment_id=one, order=n) for n, one in enumerate(left, 1))
+    return route
