@@ -161,7 +161,9 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     found["traffic:unit-price-undo"] = {"pk": unit.pk}
     found |= {"traffic:repricing": {"pk": repricing.pk}, "traffic:repricing-do": {"pk": repricing.pk, "act": "start"}}
     found["traffic:requests-export"] = {"kind": "csv"}
-    found |= {f"traffic:{name}": {"slug": route.slug} for name in ("route", "route-switch", "route-move")}
+    found |= {
+        f"traffic:{name}": {"slug": route.slug} for name in ("route", "route-switch", "route-move", "route-delete")
+    }
     found |= {f"traffic:{name}": {"pk": key.pk} for name in ("key", "key-rotate", "key-revoke")}
     return found | {"traffic:rating-undo": {"pk": rating.pk}}
 
