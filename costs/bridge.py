@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 from costs.allocation import in_steps
-from costs.list_prices import ListPrices, list_rates
+from costs.list_prices import ListPrices
 from costs.models import Category, Provenance
 from costs.spend import IDLE, ZERO, Known, Line
 from costs.token_gaps import CLASSES
@@ -116,26 +117,32 @@ class Side:
 def side(known: Known, eve: date, prices: ListPrices) -> Side:
     """A period; `eve` is the day whose list prices the tokens are held against."""
     sent: dict[tuple[int, str, str], Sent] = defaultdict(Sent)
+    added: dict[tuple[str, Any], Decimal] = defaultdict(lambda: ZERO)  # quicker than adding fractions line by line
     found = Side(sent, defaultdict(int), defaultdict(Fraction), {n: defaultdict(Fraction) for n in KINDS})
     for line in known.lines:
         name, subject = kind_of(line)
-        amount = Fraction(line.amount)
+        key: Any = subject
         if name == "api":
-            sent[line.who.application_id, line.provider, line.who.model].amount += amount
+            key = (line.who.application_id, line.provider, line.who.model)
         elif name == "gpus":
-            found.gpus[line.lease_id] += amount
+            key = line.lease_id
+        added[name, key] += line.amount
+    for (name, key), amount in added.items():
+        if name == "api":
+            sent[key].amount = Fraction(amount)
+        elif name == "gpus":
+            found.gpus[key] = Fraction(amount)
         else:
-            found.sums[name][subject] += amount
+            found.sums[name][key] = Fraction(amount)
     for row in known.usage:
         application = row.get("application_id", 0)
         found.requests[application] += row["requests"]
         one = sent.get((application, row["provider"], row["model"]))
         if one is not None:
             one.requests += row["requests"]
-            tokens = {name: row[name] for name in CLASSES}
-            for name, count in tokens.items():
-                one.tokens[name] += count
-            one.dearer += dearer(tokens, row["provider"], row["model"], eve, row["day"], prices)
+            for name in CLASSES:
+                one.tokens[name] += row[name]
+            one.dearer += dearer(row, eve, prices)
     return found
 
 
@@ -155,13 +162,14 @@ def kind_of(line: Line) -> tuple[str, Subject]:
     return "other", ("category", line.category, line.provider)
 
 
-def dearer(tokens: Mapping[str, int], provider: str, model: str, eve: date, day: date, prices: ListPrices) -> Fraction:
-    """What tokens of a day cost more at list price than they would have on the eve; only where both are known."""
+def dearer(row: Mapping[str, Any], eve: date, prices: ListPrices) -> Fraction:
+    """What a day's tokens cost more at list price than they would have on the eve; only where both are known."""
+    provider, model, day = row["provider"], row["model"], row["day"]
     before, now = prices.at(provider, model, eve), prices.at(provider, model, day)
     if before is None or now is None or before.pk == now.pk:
         return NONE
-    old, new = list_rates(before), list_rates(now)
-    return sum((count * (new[n] - old[n]) for n, count in tokens.items() if n in old and n in new), NONE)
+    old, new = prices.rates_at(provider, model, eve), prices.rates_at(provider, model, day)
+    return sum((row[n] * (new[n] - old[n]) for n in CLASSES if n in old and n in new), NONE)
 
 
 def bridge(before: Known, after: Known, prices: ListPrices, hours: Mapping[int, Hours] | None = None) -> Bridge:
@@ -261,7 +269,7 @@ def token_steps(
         exact["volume", subject] += grown - cost
         moved["volume", subject] = moved["mix", subject] = (was.requests, now.requests)
         if was.requests and now.requests:
-            within(was, now, paid - each * now.requests, list_rates(prices.at(*model, eve)), subject, exact, moved)
+            within(was, now, paid - each * now.requests, prices.rates_at(*model, eve), subject, exact, moved)
 
 
 def within(

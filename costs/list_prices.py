@@ -27,6 +27,9 @@ class ListPrices:
 
     versions: dict[tuple[str, str], list[TokenPrice]]
     discounts: Discounts = field(default_factory=lambda: Discounts([]))
+    # Asked for every row of usage, and the same for each model and day.
+    found: dict[tuple[str, str, date], TokenPrice | None] = field(default_factory=dict, compare=False, repr=False)
+    rated: dict[tuple[str, str, date], dict[str, Fraction]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, models: Iterable[str]) -> ListPrices:
@@ -38,6 +41,19 @@ class ListPrices:
 
     def at(self, provider: str, model: str, day: date) -> TokenPrice | None:
         """The price in force at the end of a day, as it is paid."""
+        key = (provider, model, day)
+        if key not in self.found:
+            self.found[key] = self._at(provider, model, day)
+        return self.found[key]
+
+    def rates_at(self, provider: str, model: str, day: date) -> dict[str, Fraction]:
+        """The same as USD a token by class; empty without a price."""
+        key = (provider, model, day)
+        if key not in self.rated:
+            self.rated[key] = list_rates(self.at(provider, model, day))
+        return self.rated[key]
+
+    def _at(self, provider: str, model: str, day: date) -> TokenPrice | None:
         versions = self.versions.get((provider, model)) or self.versions.get((provider, plain(model))) or ()
         listed = next((price for price in versions if price.starts_at.date() <= day), None)
         return None if listed is None else self.discounts.paid(listed, day)

@@ -35,10 +35,10 @@ def why(sheet: Sheet, then: VariantCost, line: GpuLine, now: VariantCost) -> str
     if abs(is_now - was) < Decimal("0.005"):
         return _("the GPU costs the same")
     values = {
-        "then": usd(was / line.hours),
-        "now": usd(is_now / line.hours),
+        "then": usd(round(was / line.hours, 4)),
+        "now": usd(round(is_now / line.hours, 4)),
         "hours": f"{line.hours:,.0f}",
-        "sum": usd(abs(is_now - was)),
+        "sum": usd(round(abs(is_now - was), 2)),
     }
     text = (
         _("the GPU’s hour rose from %(then)s to %(now)s: %(hours)s h make %(sum)s more")
@@ -200,7 +200,13 @@ def because(january: Inputs, today: Inputs) -> list[str]:
     )
     text = _("%(what)s: %(then)s in January, %(now)s today")
     return [
-        text % {"what": what, "then": usd(then), "now": usd(now)}
+        text
+        % {"what": what, "then": usd(round(then, 2 if then >= 1 else 4)), "now": usd(round(now, 2 if now >= 1 else 4))}
         for what, then, now in said
         if then is not None and now is not None and then != now
     ]
+
+
+def said_usd(amount: Decimal) -> str:
+    """Cents, and finer below a dollar."""
+    return usd(round(amount, 2 if amount >= 1 else 4))

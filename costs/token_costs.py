@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from costs.allocation import divide
-from costs.list_prices import ListPrices, list_rates
+from costs.list_prices import ListPrices
 from costs.models import Provenance
 from costs.spend import ZERO, Known
 from costs.token_gaps import CLASSES
@@ -87,7 +87,7 @@ def token_costs(known: Known, prices: ListPrices) -> TokenCosts:
     undivided, saved = ZERO, Fraction(0)
     for cell, amount in amounts.items():
         day, provider, model = cell
-        rates = list_rates(prices.at(provider, model, day))
+        rates = prices.rates_at(provider, model, day)
         tokens = counted.get(cell, {})
         weights = [(name, decimal(count * rates.get(name, Fraction(0)))) for name, count in tokens.items()]
         shares = divide(amount, weights)

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
 
-from costs.list_prices import ListPrices, list_rates
+from costs.list_prices import ListPrices
 from costs.models import Category, Effort
 from costs.spend import ZERO, Known, Line, read, who_of
 from costs.spend_page import SpendPage
@@ -188,7 +188,9 @@ class UnitCosts:
             unit.requests += row["requests"]
             unit.unpriced += row["unpriced"]
             unit.tokens += sum(row[name] for name in CLASSES)
-            listed[row["day"], row["provider"], row["model"], of_row(row)] += self.at_list(row)
+            cell = (row["day"], row["provider"], row["model"], of_row(row))
+            if cell in paid:
+                listed[cell] += self.at_list(row)
         for cell, amount in paid.items():
             # Held against each other only where both are known.
             if listed[cell]:
@@ -206,7 +208,7 @@ class UnitCosts:
 
     def at_list(self, row: Mapping[str, Any]) -> Fraction:
         """A usage row's tokens at list price; nothing where the model has none."""
-        rates = list_rates(self.list_prices.at(row["provider"], row["model"], row["day"]))
+        rates = self.list_prices.rates_at(row["provider"], row["model"], row["day"])
         plain = rates.get("uncached_input")
         if plain is None:
             return Fraction(0)
@@ -251,7 +253,7 @@ class UnitCosts:
         for row in self.page.known.usage:
             if (row["day"], row["provider"], row["model"]) not in cells:
                 continue
-            rates = list_rates(self.list_prices.at(row["provider"], row["model"], row["day"]))
+            rates = self.list_prices.rates_at(row["provider"], row["model"], row["day"])
             for name in CLASSES:
                 if name in rates and row[name]:
                     listed[name] += row[name] * rates[name]

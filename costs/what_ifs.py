@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from functools import cached_property
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -97,6 +98,13 @@ class Column:
     errors: tuple[str, ...] = ()
 
     @property
+    def each(self) -> Decimal | None:
+        """USD of one request by the cheaper way; None without a result or traffic."""
+        if self.result is None or not self.inputs.requests_per_month:
+            return None
+        return min(self.result.api_cost, self.result.selfhost_cost) / self.inputs.requests_per_month
+
+    @property
     def pays_from(self) -> int | None:
         crossings = self.result.crossings if self.result else ()
         return next((c.requests_per_month for c in crossings if c.side_to == "selfhost"), None)
@@ -115,11 +123,6 @@ def compared(live_name: str, what_ifs: WhatIfs, kept: Iterable[WhatIf]) -> list[
 
 
 def cheapest(columns: Iterable[Column]) -> Column | None:
-    """The scenario that costs the least in all, whichever side serves; None where nothing can be worked out."""
-    known = [column for column in columns if column.result]
-    return min(known, key=lambda column: _least(column.result), default=None)
-
-
-def _least(result: Result | None) -> float:
-    assert result is not None, "only scenarios with a result are held against each other"
-    return float(min(result.api_cost, result.selfhost_cost))
+    """The scenario in which a request costs the least, whichever side serves; None where none has any traffic."""
+    known = [column for column in columns if column.each is not None]
+    return min(known, key=lambda column: column.each or 0, default=None)

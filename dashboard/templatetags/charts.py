@@ -7,6 +7,7 @@ shows the same figures beside it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django import template
@@ -183,7 +184,8 @@ def breakeven_curve(
 @register.simple_tag
 def waterfall(start: Row, steps: Sequence[Row], end: Row, label: str = "", table: bool = True) -> SafeString:
     """From one sum to another by steps: `{% waterfall start steps end %}`, each `{"label", "amount"}`."""
-    return framed(draw_waterfall(start, steps, end, label=label), table=table)
+    chart = draw_waterfall(start, steps, end, label=label)
+    return framed(replace(chart, note=""), table=table, caption=chart.note)
 
 
 @register.simple_tag

@@ -110,7 +110,10 @@
       const [least, most, step] = field.dataset.slide.split(" ");
       const range = Object.assign(document.createElement("input"), { type: "range", className: "slide", min: least, max: most, step });
       range.setAttribute("aria-label", field.labels[0]?.textContent ?? field.name);
-      const follow = () => { range.value = (field.value || field.placeholder).replace(/[, ]/g, "") || least; };
+      const follow = () => {
+        const now = parseFloat((field.value || field.placeholder).replace(/[, ]/g, ""));
+        range.value = Number.isNaN(now) ? least : now;
+      };
       follow();
       field.addEventListener("input", follow);
       range.addEventListener("input", () => { field.value = range.value; });

@@ -117,6 +117,7 @@ def test_a_scenario_is_kept_by_name_and_held_against_the_live_answer(traffic: No
     assert list(WhatIf.objects.values_list("query", flat=True)) == ["requests=300000", "price=9"]
     page = text(manager, "/break-even/kept/")
     assert 'href="/break-even/?requests=300000">Three times</a>' in page and "for June — a-manager" in page
+    assert "2 kept scenarios a request costs the least in <b>" in page
     assert "300,000" in page and LogEntry.objects.count() == 2
 
 
