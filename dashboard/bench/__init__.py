@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from dashboard.bench import (
     checks,
+    delivery,
     forecast,
     gateway,
     imports,
@@ -36,4 +37,5 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "forecast": forecast.measure,
     "offers": offers.measure,
     "checks": checks.measure,
+    "delivery": delivery.measure,
 }

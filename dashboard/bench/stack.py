@@ -32,12 +32,13 @@ class Stack:
     data: Path
     ready: dict[str, Any]
     seconds: float
+    variables: dict[str, str]
 
     def manage(self, *arguments: str) -> str:
         """The output of another command that joins this stack."""
         done = subprocess.run(
             [sys.executable, str(MANAGE), *arguments],
-            env=environment(self.data),
+            env=environment(self.data) | self.variables,
             capture_output=True,
             text=True,
             check=True,
@@ -55,21 +56,21 @@ def environment(data: Path) -> dict[str, str]:
 
 
 @contextmanager
-def running() -> Iterator[Stack]:
-    """Raises RuntimeError with the log's end where the stack does not come up."""
+def running(**variables: str) -> Iterator[Stack]:
+    """With more variables, where given. Raises RuntimeError with the log's end where the stack does not come up."""
     home = Path(tempfile.mkdtemp(prefix="breakeven-bench-"))
     data, ready, log = home / "data", home / "ready.json", home / "up.log"
     ports = ["--port", str(free_port()), "--gateway-port", str(free_port())]
     command = [sys.executable, str(MANAGE), "up", "--data", str(data), "--ready-file", str(ready), *ports]
     started = time.monotonic()
     with log.open("wb") as file:
-        process = subprocess.Popen(command, env=environment(data), stdout=file, stderr=file)
+        process = subprocess.Popen(command, env=environment(data) | variables, stdout=file, stderr=file)
     try:
         while not ready.exists():
             if process.poll() is not None or time.monotonic() - started > READY_S:
                 raise RuntimeError(f"the stack did not start:\n{log.read_text()[-2000:]}")
             time.sleep(0.05)
-        yield Stack(process.pid, data, json.loads(ready.read_text()), time.monotonic() - started)
+        yield Stack(process.pid, data, json.loads(ready.read_text()), time.monotonic() - started, variables)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
