@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         Charge,
         Decision,
         ExchangeRate,
+        ExportTarget,
         Finding,
         Justification,
         NoGo,
@@ -48,6 +49,12 @@ class ExchangeRateQuerySet(models.QuerySet["ExchangeRate"]):
         return held.order_by("-day").first()
 
     LONGEST = timedelta(days=31)
+
+
+class ExportTargetQuerySet(models.QuerySet["ExportTarget"]):
+    def there(self) -> ExportTargetQuerySet:
+        """Not deleted."""
+        return self.filter(deleted_at=None)
 
 
 class RecurrenceQuerySet(models.QuerySet["Recurrence"]):

@@ -8,6 +8,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from costs import anomalies, budgets, closings, ledger, savings
+from costs.focus import schedule
 from costs.models import Search
 from costs.recurrences import post_recurrences
 
@@ -43,3 +44,9 @@ def look_for_anomalies() -> None:
 def forget_anomalies() -> int:
     """What was over long ago."""
     return anomalies.forget(timezone.now())
+
+
+@shared_task(time_limit=600)
+def write_exports() -> None:
+    """Asked for every few minutes, so that a worker that was away catches up."""
+    schedule.run_due(timezone.now())

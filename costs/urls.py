@@ -8,6 +8,15 @@ from costs.views import breakeven, decide, plan, plan_drafts, records, scenarios
 from costs.views.anomalies import anomalies, anomaly_dismiss, anomaly_restore
 from costs.views.changes import changes
 from costs.views.charges import charge_add, charge_correct, charge_delete, charge_edit, charge_undo, charges
+from costs.views.exports import (
+    export,
+    export_add,
+    export_delete,
+    export_run,
+    export_switch,
+    export_undo,
+    exports,
+)
 from costs.views.leases import lease
 from costs.views.ledger import ledger
 from costs.views.rates import rates
@@ -62,6 +71,13 @@ urlpatterns = [
     path("spend/reconciliation/<int:pk>/reopen/", reconciliation_reopen, name="reconciliation-reopen"),
     path("spend/reconciliation/<int:pk>/correct/", reconciliation_correct, name="reconciliation-correct"),
     path("spend/reconciliation/tolerance/<slug:provider>/", reconciliation_tolerance, name="reconciliation-tolerance"),
+    path("spend/exports/", exports, name="exports"),
+    path("spend/exports/add/<slug:kind>/", export_add, name="export-add"),
+    path("spend/exports/<int:pk>/", export, name="export"),
+    path("spend/exports/<int:pk>/run/", export_run, name="export-run"),
+    path("spend/exports/<int:pk>/switch/", export_switch, name="export-switch"),
+    path("spend/exports/<int:pk>/delete/", export_delete, name="export-delete"),
+    path("spend/exports/<int:pk>/undo/", export_undo, name="export-undo"),
     path("spend/rates/", rates, name="rates"),
     path("spend/savings/", savings, name="savings"),
     path("spend/savings/<int:pk>/accept/", saving_accept, name="saving-accept"),

@@ -34,6 +34,7 @@ app.conf.beat_schedule = {
     "budgets": every(60, "costs.tasks.keep_budget_states"),
     "savings": every(600, "costs.tasks.search_savings"),
     "anomalies": every(600, "costs.tasks.look_for_anomalies"),
+    "exports": every(600, "costs.tasks.write_exports"),
     "evaluate": every(15, "alerts.tasks.evaluate"),
     "pages": every(300, "alerts.tasks.count_pages"),
     "reports": every(60, "alerts.tasks.write_reports"),

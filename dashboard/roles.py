@@ -39,6 +39,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     ),
     "ops": (
         *FIGURES,
+        "costs.change_exporttarget",
         "costs.dismiss_anomaly",
         "providers.add_account",
         "providers.change_account",

@@ -25,6 +25,8 @@ MAIL_LINKS_ACT = env.flag("BREAKEVEN_MAIL_LINKS_ACT", True)  # acknowledge and s
 BASE_URL = env.text("BREAKEVEN_URL", "http://127.0.0.1:8000").rstrip("/")
 GATEWAY_URL = env.text("GATEWAY_URL", "http://127.0.0.1:8001").rstrip("/")
 SANDBOX_URL = env.text("SANDBOX_URL").rstrip("/")
+# Exports to a folder stay below this one, whatever a person writes in the form.
+EXPORTS_DIR = Path(env.text("BREAKEVEN_EXPORTS") or DATA_DIR / "exports")
 RETENTION_DAYS = env.integer("BREAKEVEN_RETENTION_DAYS", 400)
 BODY_RETENTION_DAYS = env.integer("BREAKEVEN_BODY_RETENTION_DAYS", 90)
 

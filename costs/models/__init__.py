@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from costs.models.anomalies import Anomaly, AnomalyLook, Driver
+from costs.models.bill_imports import BillImport
 from costs.models.budgets import Budget, BudgetScope
 from costs.models.closings import Closing, KeyOwner, Tolerance
 from costs.models.decisions import BurdenLimit, Choice, Decision, Effort, Justification, NoGo, PageDay
+from costs.models.exports import ExportTarget
 from costs.models.ledger import Category, Charge, Posting, Provenance
 from costs.models.plan import Phase, Stage
 from costs.models.rates import ExchangeRate
@@ -19,6 +21,7 @@ from costs.models.what_ifs import WhatIf
 __all__ = [
     "Anomaly",
     "AnomalyLook",
+    "BillImport",
     "Budget",
     "BudgetScope",
     "BurdenLimit",
@@ -30,6 +33,7 @@ __all__ = [
     "Driver",
     "Effort",
     "ExchangeRate",
+    "ExportTarget",
     "Finding",
     "FindingKind",
     "Justification",

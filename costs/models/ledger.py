@@ -9,6 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from costs.finality import month_final_on
+from costs.models.bill_imports import BillImport
 from costs.models.closings import Closing
 from costs.models.receipts import Receipt
 from costs.models.recurrences import Recurrence
@@ -82,6 +83,8 @@ class Charge(models.Model):
     corrects = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="corrections")
     # Of a month that its invoice closed, or what was put right of one later.
     closing = models.ForeignKey(Closing, null=True, blank=True, on_delete=models.PROTECT, related_name="charges")
+    # Of a bill that came as a file; like an invoice it stands for what is not billed of its provider and month.
+    bill_import = models.ForeignKey(BillImport, null=True, blank=True, on_delete=models.PROTECT, related_name="charges")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

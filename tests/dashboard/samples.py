@@ -25,6 +25,7 @@ from costs.models import (
     Charge,
     Closing,
     Effort,
+    ExportTarget,
     Finding,
     Phase,
     Receipt,
@@ -211,6 +212,13 @@ def of_ledger(now: datetime) -> dict[str, dict[str, Any]]:
     )  # fmt: skip
     paper = Receipt.objects.create(name="a.txt", content_type="text/plain", content=b"50 USD", size=6, sha256="0")
     found: dict[str, dict[str, Any]] = {}
+    # An address that is refused before anything is sent.
+    target = ExportTarget.objects.create(
+        name="Lake", kind="s3", endpoint="https://127.0.0.1:9", bucket="b", since=now.date().replace(day=1)
+    )
+    for name in ("export", "export-run", "export-switch", "export-delete", "export-undo"):
+        found[f"costs:{name}"] = {"pk": target.pk}
+    found["costs:export-add"] = {"kind": "s3"}
     found |= {f"costs:{name}": {"pk": series.pk} for name in ("recurrence", "recurrence-stop", "recurrence-resume")}
     stated = {"month": f"{now:%Y-%m}", "by": "owner", "key": "~nobody"}
     found |= {f"costs:{name}": stated for name in ("statement", "statement-csv", "statement-pdf")}
