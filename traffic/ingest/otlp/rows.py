@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from traffic.ingest.native import Directory
 from traffic.ingest.otlp import doubts, names
+from traffic.ingest.otlp.content import content_of
 from traffic.ingest.otlp.dialects import translate
 from traffic.ingest.otlp.logs import call_of
 from traffic.ingest.otlp.spans import Bad, Span
@@ -107,6 +108,8 @@ def row_of(span: Span, root: Span, started_at: datetime, caller: Caller, directo
     streamed = names.flag(span, names.STREAMED)
     outcome, tokens = outcome_of(span), tokens_of(span, found)
     raw = names.without_content(span)
+    application_id, captures = application_of(span, caller, directory)
+    prompt, answer = content_of(span) if captures else (None, None)
     if found:
         raw["doubts"] = found
     return RequestRow(
@@ -115,7 +118,7 @@ def row_of(span: Span, root: Span, started_at: datetime, caller: Caller, directo
         provider=deployment.provider if deployment else names.provider_of(span),
         model=names.model_of(span) or (deployment.model if deployment else "unknown"),
         source="otlp",
-        application_id=application_of(span, caller, directory),
+        application_id=application_id,
         deployment_id=deployment.id if deployment else None,
         outcome=outcome,
         http_status=status_of(span),
@@ -129,6 +132,8 @@ def row_of(span: Span, root: Span, started_at: datetime, caller: Caller, directo
         reported_cost=usd_of(names.first(span, names.COST)),
         raw=raw,
         tier=tier_of(raw),
+        prompt=prompt,
+        answer=answer,
     )
 
 
@@ -154,12 +159,12 @@ def service_of(span: Span) -> str:
     return str(span.resource.get("service.name") or "")
 
 
-def application_of(span: Span, caller: Caller, directory: Directory) -> int | None:
-    """The key's application; with a collector's key the one whose slug is the service's name."""
+def application_of(span: Span, caller: Caller, directory: Directory) -> tuple[int | None, bool]:
+    """The key's application; with a collector's key the one whose slug is the service's name. And whether it keeps
+    prompts and answers."""
     if caller.application_id is not None:
-        return caller.application_id
-    found = directory.applications.get(service_of(span))
-    return found[0] if found else None
+        return caller.application_id, caller.capture_bodies
+    return directory.applications.get(service_of(span), (None, False))
 
 
 def ttft_ms(span: Span) -> float | None:

@@ -98,7 +98,7 @@ def same_count(one: int | None, other: int | None) -> bool:
 
 
 FILLED = ("tokens", "response_id", "http_status", "error_type", "ttft_ms", "user", "deployment_id", "raw",
-          "reported_cost", "tier")  # fmt: skip
+          "reported_cost", "tier", "prompt", "answer")  # fmt: skip
 
 
 def merged(pairs: Iterable[tuple[Span, RequestRow]]) -> RequestRow:
