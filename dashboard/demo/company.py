@@ -91,6 +91,7 @@ class Application:
     clock: str  # which hours of the day, a key of CLOCKS
     weekend: float  # a Saturday's or Sunday's volume against a working day's
     keeps_bodies: bool = False
+    patterns: tuple[str, ...] = ()  # taken out of its texts besides e-mail addresses and the like
 
     @property
     def vendor_key(self) -> str:
@@ -111,6 +112,7 @@ APPLICATIONS = (
         clock="customers",
         weekend=0.62,
         keeps_bodies=True,
+        patterns=("ORDER-[0-9]{4,10}", "CUST-[A-Z0-9]{6,12}"),
     ),
     Application(
         "docs-qa",

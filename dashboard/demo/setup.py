@@ -36,8 +36,9 @@ from providers.polling.services import poll
 from providers.sandbox import anthropic, lambda_cloud, runpod, vast, vllm
 from providers.sandbox.engine import MODEL_NAME
 from traffic.keys import create_key, hash_of
-from traffic.models import Application, Key
+from traffic.models import Application, Key, QuotaPeriod, QuotaUnit
 
+LIMITED = "chat widget on partners’ sites"  # others hold it, so it has limits
 # The real engine's checks are quicker, so that a fault set on it is an alert within a minute and a half.
 REAL_DEPLOYMENT = "llama-cpp-smollm2"
 
@@ -81,7 +82,12 @@ def applications(credentials: Credentials) -> None:
     for known in APPLICATIONS:
         application, made = Application.objects.get_or_create(
             slug=known.slug,
-            defaults={"name": known.name, "owner": users[known.owner], "capture_bodies": known.keeps_bodies},
+            defaults={
+                "name": known.name,
+                "owner": users[known.owner],
+                "capture_bodies": known.keeps_bodies,
+                "redact_patterns": list(known.patterns),
+            },
         )
         if made:
             application.members.set(users[name] for name in known.members)
@@ -99,6 +105,17 @@ def applications(credentials: Credentials) -> None:
                 created_by=users[ADMIN],
                 secret=secret,
             )
+    if not Key.objects.filter(name=LIMITED).exists():  # nobody holds its secret
+        create_key(
+            name=LIMITED,
+            scopes=["gateway"],
+            application=by_slug["site-chat"],
+            created_by=users[ADMIN],
+            per_minute=120,
+            quota=Decimal(150),
+            quota_unit=QuotaUnit.USD,
+            quota_period=QuotaPeriod.MONTH,
+        )
 
 
 def telling(sandbox_url: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from io import StringIO
 from typing import Any
 
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 
+from providers.models import Account, Discount, TokenPrice
 from tests.traffic.conftest import conninfo
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
 from traffic import rebuild as module
@@ -64,6 +66,29 @@ def test_whatever_was_damaged_is_right_again(conn: psycopg.Connection, damage: s
     assert "mended" in run()
     assert_rollups_exact(conn)
     call_command("audit")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE traffic_usage_hour SET told = 0, told_otherwise = 9, told_cost = told_cost + 1, told_ours = 0",
+        "UPDATE traffic_usage_day SET cost = 0, told_ours = told_ours - 0.000000000001",
+    ],
+)
+def test_costs_at_a_discount_and_as_others_tell_them_are_right_again(
+    conn: psycopg.Connection, price: TokenPrice, damage: str
+) -> None:
+    account = Account.objects.create(slug="a", name="A", kind="anthropic")
+    since = price.starts_at
+    Discount.objects.create(account=account, percent=25, starts_on=since.date(), source="contract", entered_at=since)
+    ingest(conn, some(0, reported_cost=Decimal("0.01")), Installation.load(conn))
+    told = "SELECT told, told_otherwise, told_cost, told_ours, cost FROM traffic_usage_day ORDER BY task"
+    before = conn.execute(told).fetchall()
+    assert before[0][0] > 0
+    conn.execute(damage)
+    assert "mended" in run()
+    assert conn.execute(told).fetchall() == before
+    assert_rollups_exact(conn)
 
 
 def test_what_is_right_is_not_written(conn: psycopg.Connection) -> None:
