@@ -15,7 +15,7 @@ from typing import Any
 
 from costs import day_edges, lease_gaps, token_gaps
 from costs.allocation import STEP, in_steps
-from costs.bills import Facts, Row, entered
+from costs.bills import Facts, Row, entered, is_invoice
 from costs.causes import CAUSES, COUNTED
 from costs.lease_gaps import LeaseDay
 from costs.list_prices import list_rates, plain
@@ -101,7 +101,7 @@ class Month:
             return
         month = self.place(None, "")
         month.billed += row["total"]
-        if row["category"] == Category.INVOICE:
+        if is_invoice(row):
             self.invoiced += row["total"]
         else:
             self.parts[None, ""][name] += Fraction(row["total"])

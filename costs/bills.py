@@ -36,6 +36,7 @@ CHARGED_BY = (
     "lease_id",
     "invoice_month",
     "closing_id",
+    "bill_import_id",
 )
 
 
@@ -75,13 +76,11 @@ class Facts:
         return self.owners.get((row["account_id"], row["api_key"]), 0) is None
 
     def has_invoice(self, provider: str) -> bool:
-        return any(
-            row["provider"] == provider and row["category"] == Category.INVOICE and entered(row) for row in self.charges
-        )
+        return any(row["provider"] == provider and is_invoice(row) and entered(row) for row in self.charges)
 
     def cause_of(self, row: Mapping[str, Any]) -> str | None:
         """Of an entered line that is a bill's: what sets it apart from ours; None of all others."""
-        if row["category"] == Category.INVOICE:
+        if is_invoice(row):
             return "on_invoice" if row["invoice_month"] == f"{self.month:%Y-%m}" else None
         closed = row["closing_id"] if self.inside(row) else None
         # A closed month is told as it was then: what belongs to this month's own closing is in that.
@@ -133,6 +132,11 @@ def read(month: date, now: datetime) -> Facts:
 
 def entered(row: Mapping[str, Any]) -> bool:
     return bool(row["provenance"] == Provenance.ENTERED)
+
+
+def is_invoice(row: Mapping[str, Any]) -> bool:
+    """Whether a line is a bill by itself: one amount of an invoice, or a line of a bill that came as a file."""
+    return row["category"] == Category.INVOICE or row["bill_import_id"] is not None
 
 
 def complete_days() -> dict[str, date]:

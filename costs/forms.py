@@ -15,8 +15,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from costs.allocation import STEP
+from costs.closings import why_stated
 from costs.ledger import bill_days
-from costs.models import Category, Charge, Closing, Provenance, Receipt, Recurrence
+from costs.models import Category, Charge, Provenance, Receipt, Recurrence
 from costs.rates import Converted, NoRate, to_usd
 from costs.receipts import ACCEPT, BadReceipt, checked, save_receipt
 from costs.receipts import LARGEST as LARGEST_RECEIPT
@@ -204,7 +205,7 @@ class ChargeForm(forms.Form):
             self.convert(data)
             if data["category"] == Category.INVOICE and data["month"] is not None:
                 self.check_not_billed(data)
-            self.check_not_closed(data)
+            self.check_not_stated(data)
         return self.cleaned_data
 
     def check_when(self, data: dict[str, Any]) -> None:
@@ -273,13 +274,12 @@ class ChargeForm(forms.Form):
                 % {"name": PROVIDER_NAMES.get(data["provider"], data["provider"])},
             )
 
-    def check_not_closed(self, data: dict[str, Any]) -> None:
-        """What comes after the invoice that closed a month is a line of a later day."""
+    def check_not_stated(self, data: dict[str, Any]) -> None:
+        """What comes after a month was closed or became final is a line of a later day."""
         day: date | None = data["month"] or data["day"]
-        month = day and day.replace(day=1)
-        if month and Closing.objects.filter(provider=data["provider"], month=month).exists():
-            said = _("This month is closed by its invoice: enter a correction on a later day.")
-            self.add_error("month" if data["month"] else "day", said)
+        why = why_stated(data["provider"], day, today()) if day else ""
+        if why:
+            self.add_error("month" if data["month"] else "day", why)
 
     @transaction.atomic
     def save(self, user: Any) -> Charge:

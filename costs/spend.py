@@ -17,7 +17,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from costs.allocation import divide
 from costs.lease_shares import lease_shares
@@ -181,8 +181,7 @@ def spend_lines(since: date, until: date, usage: Sequence[dict[str, Any]], fine:
 def counting_charges(since: date, until: date) -> tuple[list[dict[str, Any]], dict[str, date], set[tuple[str, str]]]:
     """Charges that count, how far each bill is whole, and the providers' months that an invoice stands for."""
     charges, complete = charge_rows(since, until), bill_days()
-    invoiced = {(c["provider"], c["invoice_month"]) for c in charges if c["category"] == Category.INVOICE}
-    invoiced |= invoices_reaching(since, until)
+    invoiced = invoices_reaching(since, until)
     return [charge for charge in charges if counts(charge, complete, invoiced)], complete, invoiced
 
 
@@ -203,9 +202,12 @@ def charge_rows(since: date, until: date) -> list[dict[str, Any]]:
 
 
 def invoices_reaching(since: date, until: date) -> set[tuple[str, str]]:
-    """Provider and month of entered invoices whose month overlaps the period, wherever the charge itself is dated."""
+    """Provider and month of entered invoices and of bills that came as files whose month overlaps the period, wherever
+    the charge itself is dated."""
     rows = Charge.objects.filter(
-        category=Category.INVOICE, invoice_month__gte=f"{since:%Y-%m}", invoice_month__lte=f"{until:%Y-%m}"
+        Q(category=Category.INVOICE) | Q(bill_import__isnull=False),
+        invoice_month__gte=f"{since:%Y-%m}",
+        invoice_month__lte=f"{until:%Y-%m}",
     )
     return set(rows.values_list("provider", "invoice_month"))
 

@@ -6,6 +6,7 @@ from django.urls import path
 
 from costs.views import breakeven, decide, plan, plan_drafts, records, scenarios, what_ifs
 from costs.views.anomalies import anomalies, anomaly_dismiss, anomaly_restore
+from costs.views.bill_imports import bill, bill_enter, bill_list, bill_undo
 from costs.views.changes import changes
 from costs.views.charges import charge_add, charge_correct, charge_delete, charge_edit, charge_undo, charges
 from costs.views.exports import (
@@ -71,6 +72,10 @@ urlpatterns = [
     path("spend/reconciliation/<int:pk>/reopen/", reconciliation_reopen, name="reconciliation-reopen"),
     path("spend/reconciliation/<int:pk>/correct/", reconciliation_correct, name="reconciliation-correct"),
     path("spend/reconciliation/tolerance/<slug:provider>/", reconciliation_tolerance, name="reconciliation-tolerance"),
+    path("spend/bills/", bill_list, name="bills"),
+    path("spend/bills/<int:pk>/", bill, name="bill"),
+    path("spend/bills/<int:pk>/enter/", bill_enter, name="bill-enter"),
+    path("spend/bills/<int:pk>/undo/", bill_undo, name="bill-undo"),
     path("spend/exports/", exports, name="exports"),
     path("spend/exports/add/<slug:kind>/", export_add, name="export-add"),
     path("spend/exports/<int:pk>/", export, name="export"),

@@ -209,7 +209,6 @@ def read(first: date, now: datetime) -> Month:
     until = next_month(first)
     complete, invoiced = bill_days(), invoices_reaching(first, until)
     made, entered = made_rows(first, until), entered_rows(first, until)
-    invoiced |= {(row["provider"], row["invoice_month"]) for row in entered if row["category"] == Category.INVOICE}
     lists, usage = list_extras(first, until), usage_rows(first, until)
     made = [row for row in made if counts(row, complete, invoiced)]
     users = Users(made, usage)

@@ -103,6 +103,8 @@ class Charge(models.Model):
     @property
     def of_a_month(self) -> bool:
         """Whether a person entered it for a month as a whole."""
+        if self.bill_import_id is not None:
+            return False  # it says its day
         return bool(self.invoice_month) and (self.category == Category.INVOICE or self.day.day == 1)
 
     @property

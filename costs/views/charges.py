@@ -162,7 +162,7 @@ def _repeat(request: HttpRequest, form: ChargeForm) -> HttpResponse:
 
 
 def _entered(pk: int) -> Charge:
-    """A charge of a person; those that are made from bills and leases cannot be touched."""
+    """A charge of a person; those that are made from bills, their files and leases cannot be touched one by one."""
     return get_object_or_404(
         Charge.objects.select_related("application", "receipt", "corrects", "closing"),
         pk=pk,

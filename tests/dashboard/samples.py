@@ -21,6 +21,7 @@ from costs.evidence import gather
 from costs.golive import judge
 from costs.models import (
     Anomaly,
+    BillImport,
     Budget,
     Charge,
     Closing,
@@ -218,6 +219,8 @@ def of_ledger(now: datetime) -> dict[str, dict[str, Any]]:
     )
     for name in ("export", "export-run", "export-switch", "export-delete", "export-undo"):
         found[f"costs:{name}"] = {"pk": target.pk}
+    paper_bill = BillImport.objects.create(file_name="bill.csv", sha256="1", content=b"", rows=0, amount=0)
+    found |= {f"costs:{name}": {"pk": paper_bill.pk} for name in ("bill", "bill-enter", "bill-undo")}
     found["costs:export-add"] = {"kind": "s3"}
     found |= {f"costs:{name}": {"pk": series.pk} for name in ("recurrence", "recurrence-stop", "recurrence-resume")}
     stated = {"month": f"{now:%Y-%m}", "by": "owner", "key": "~nobody"}

@@ -1,0 +1,219 @@
+"""Another vendor's bill in FOCUS, any version from 1.0 to 1.4, read into lines. Pure.
+
+What somebody asks us to pay (BilledCost) is read, in its own currency. Names that came and went between versions are
+taken for one another; columns that a version does not have are left empty.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+
+from django.utils.translation import gettext as _
+
+from costs.focus.parquet import cells
+from costs.invoices import UnreadableInvoice, decoded, delimiter_of, numbers
+from costs.models import Category
+from providers.models import PROVIDER_NAMES
+from providers.rest.periods import next_month
+
+MOST_ROWS = 100_000
+LARGEST = Decimal(10_000_000)
+PROVIDER = ("ServiceProviderName", "ProviderName", "Provider", "PublisherName", "Publisher", "InvoiceIssuerName")
+NEEDED = ("BilledCost", "BillingCurrency", "ChargePeriodStart", "ChargeCategory")
+CATEGORIES = {
+    "Tax": Category.TAX, "Credit": Category.CREDIT, "Adjustment": Category.ADJUSTMENT,
+    "Purchase": Category.SUBSCRIPTION,
+}  # fmt: skip
+SERVICES = {
+    "AI and Machine Learning": Category.TOKENS, "Compute": Category.VM, "Storage": Category.DISK,
+    "Networking": Category.NETWORK,
+}  # fmt: skip
+FIRST = date(2020, 1, 1)
+
+
+class UnreadableBill(ValueError):
+    """Why a file is no bill to us, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class BillLine:
+    """One row, in its own currency; `bill` is whose of which account and month."""
+
+    number: int  # of the row in its file, the header being 1
+    day: date
+    month: date
+    provider: str
+    account: str
+    category: str
+    amount: Decimal
+    currency: str
+    service: str = ""
+    model: str = ""
+    resource: str = ""
+    application: str = ""
+
+    @property
+    def bill(self) -> str:
+        return f"{self.provider}/{self.account}/{self.month:%Y-%m}"
+
+
+@dataclass(frozen=True)
+class Bill:
+    lines: list[BillLine]
+    errors: list[tuple[int, str]]  # row and sentence
+    free: int = 0  # rows that cost nothing
+
+
+class Wrong(ValueError):
+    """What is wrong with one row."""
+
+
+def read_bill(name: str, content: bytes) -> Bill:
+    """Every row of a CSV or Parquet file. Raises UnreadableBill, and `NotInstalled` without the extra."""
+    rows = parquet_rows(content) if content[:4] == b"PAR1" or name.lower().endswith(".parquet") else csv_rows(content)
+    if len(rows) > MOST_ROWS:
+        raise UnreadableBill(_("A bill has at most %(n)d rows: export it by month.") % {"n": MOST_ROWS})
+    if not rows:
+        raise UnreadableBill(_("The file holds no row."))
+    missing = [column for column in NEEDED if column not in rows[0][1]]
+    if missing:
+        said = _("This is no FOCUS cost and usage file: it has no column %(names)s.")
+        raise UnreadableBill(said % {"names": ", ".join(missing)})
+    commas = any("," in row.get("BilledCost", "") for _number, row in rows)
+    lines: list[BillLine] = []
+    errors: list[tuple[int, str]] = []
+    for number, row in rows:
+        try:
+            line = line_of(number, row, commas)
+        except (Wrong, UnreadableInvoice) as error:
+            errors.append((number, str(error)))
+            continue
+        if line.amount:
+            lines.append(line)
+    return Bill(lines, errors, len(rows) - len(lines) - len(errors))
+
+
+def csv_rows(content: bytes) -> list[tuple[int, dict[str, str]]]:
+    try:
+        text = decoded(content)
+    except UnreadableInvoice as error:
+        raise UnreadableBill(str(error)) from error
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text))
+    try:
+        header = [cell.strip() for cell in next(reader, [])]
+        return [
+            (reader.line_num, {name: cell.strip() for name, cell in zip(header, row, strict=False)})
+            for row in reader
+            if any(cell.strip() for cell in row)
+        ]
+    except csv.Error as error:
+        raise UnreadableBill(_("This is no CSV file: %(why)s.") % {"why": error}) from error
+
+
+def parquet_rows(content: bytes) -> list[tuple[int, dict[str, str]]]:
+    try:
+        return list(enumerate(cells(content), start=1))
+    except ValueError as error:
+        raise UnreadableBill(_("This is no Parquet file.")) from error
+
+
+def line_of(number: int, row: dict[str, str], commas: bool) -> BillLine:
+    """Raises Wrong."""
+    started = moment(row, "ChargePeriodStart")
+    first = moment(row, "BillingPeriodStart") if row.get("BillingPeriodStart") else started
+    month = first.replace(day=1)
+    # A line about an earlier month counts in the one that asks for it.
+    day = min(max(started, month), next_month(month) - timedelta(days=1))
+    currency = row.get("BillingCurrency", "").upper()
+    if not re.fullmatch(r"[A-Z]{3}", currency):
+        raise Wrong(_("BillingCurrency is no currency: %(text)s.") % {"text": currency[:20] or "“”"})
+    return BillLine(
+        number=number,
+        day=day,
+        month=month,
+        provider=provider_of(row),
+        account=(row.get("BillingAccountId") or row.get("BillingAccountName") or "")[:100],
+        category=category_of(row),
+        amount=amount_of(row.get("BilledCost", ""), commas),
+        currency=currency,
+        service=(row.get("ServiceName") or row.get("ChargeDescription") or "")[:200],
+        model=row.get("x_Model", "")[:200],
+        resource=row.get("ResourceId", "")[:200],
+        application=row.get("x_Application") or tag(row.get("Tags", ""), "application"),
+    )
+
+
+def moment(row: dict[str, str], name: str) -> date:
+    """The UTC day of a moment."""
+    text = row.get(name, "")
+    try:
+        found = datetime.fromisoformat(text.removesuffix(" UTC"))
+    except ValueError:
+        raise Wrong(_("%(name)s is no date and time: %(text)s.") % {"name": name, "text": text[:40] or "“”"}) from None
+    day = (found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)).date()
+    if day < FIRST:
+        raise Wrong(_("Nothing is kept from before 2020."))
+    return day
+
+
+def amount_of(text: str, commas: bool) -> Decimal:
+    """FOCUS writes a decimal point; where a spreadsheet made commas of them, the row must be clear by itself."""
+    if commas and not re.fullmatch(r"-?\d+(,\d+)?", text):
+        return numbers([text])[0]
+    try:
+        found = Decimal(text.replace(",", "."))
+    except InvalidOperation:
+        found = Decimal("NaN")
+    if not found.is_finite():
+        raise Wrong(_("BilledCost is no amount: %(text)s.") % {"text": text[:40] or "“”"})
+    if abs(found) > LARGEST:
+        raise Wrong(_("More than ten million is surely a slip."))
+    return found
+
+
+def provider_of(row: dict[str, str]) -> str:
+    """Our slug of whoever provides the service."""
+    name = next((row[column] for column in PROVIDER if row.get(column)), "")
+    slugs = {known.lower(): slug for slug, known in PROVIDER_NAMES.items()}
+    slug = slugs.get(name.lower()) or re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]
+    if not slug:
+        raise Wrong(_("No column says whose service it is: %(names)s.") % {"names": ", ".join(PROVIDER[:2])})
+    return slug
+
+
+def category_of(row: dict[str, str]) -> str:
+    """What it is for; usage of a service that we have no word for is told as a subscription."""
+    charge = row.get("ChargeCategory", "")
+    if charge == "Usage":
+        return str(SERVICES.get(row.get("ServiceCategory", ""), Category.SUBSCRIPTION))
+    if charge not in CATEGORIES:
+        raise Wrong(_("ChargeCategory is none of FOCUS: %(text)s.") % {"text": charge[:40] or "“”"})
+    return str(CATEGORIES[charge])
+
+
+def tag(text: str, name: str) -> str:
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError:
+        return ""
+    return str(found.get(name, "")) if isinstance(found, dict) else ""
+
+
+def alike(lines: Iterable[BillLine]) -> Iterator[tuple[BillLine, Decimal]]:
+    """Rows that differ in nothing that a charge says, added up: one of them, and their sum."""
+    sums: dict[tuple[object, ...], tuple[BillLine, Decimal]] = {}
+    for line in lines:
+        key = (
+            line.day, line.bill, line.category, line.currency, line.service, line.model, line.resource,
+            line.application,
+        )  # fmt: skip
+        one, amount = sums.get(key, (line, Decimal(0)))
+        sums[key] = (one, amount + line.amount)
+    yield from sums.values()

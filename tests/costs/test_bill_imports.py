@@ -1,0 +1,212 @@
+"""A vendor's FOCUS bill becomes charges: what is read, what is refused by row, and the way back."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from costs import bill_imports, bills, focus
+from costs.focus.bill import UnreadableBill, read_bill
+from costs.models import BillImport, Charge, ExchangeRate
+from costs.reconcile import reconciled
+from costs.spend import spend
+from tests.costs.people import client_of, text
+from tests.costs.test_focus import account, entered
+from tests.costs.test_spend import at, usage
+from traffic.models import Application
+
+URL = "/spend/bills/"
+TODAY = datetime.now(UTC).date()
+MONTH = TODAY.replace(day=1)
+OLD, NEW = "ProviderName", "ServiceProviderName"  # 1.0 to 1.2, and 1.3 on
+ROW = {
+    NEW: "OpenAI", "BillingAccountId": "org-1", "BilledCost": "2.50", "BillingCurrency": "USD",
+    "BillingPeriodStart": f"{MONTH}T00:00:00Z", "ChargePeriodStart": f"{MONTH}T05:00:00Z", "ChargeCategory": "Usage",
+    "ServiceCategory": "AI and Machine Learning", "ServiceName": "Responses API", "ResourceId": "proj_1",
+    "Tags": '{"application": "shop"}',
+}  # fmt: skip
+
+
+def written(*rows: dict[str, str], sign: str = ",", bom: str = "") -> bytes:
+    names = list(ROW if not rows else rows[0])
+    cells = [sign.join('"' + (ROW | row).get(name, "").replace('"', '""') + '"' for name in names) for row in rows]
+    return (bom + "\r\n".join([sign.join(names), *cells]) + "\r\n").encode()
+
+
+def line(**changes: str) -> dict[str, str]:
+    return ROW | changes
+
+
+def upload(client: Client, content: bytes, name: str = "bill.csv", **more: Any) -> Any:
+    return client.post(URL, {"file": SimpleUploadedFile(name, content)}, **more)
+
+
+@pytest.fixture
+def manager(db: None) -> Client:
+    return client_of("manager")
+
+
+def test_a_bill_is_looked_at_entered_once_and_taken_back(manager: Client) -> None:
+    shop = Application.objects.create(slug="shop", name="Shop")
+    content = written(line(), line(BilledCost="1.25"), line(BilledCost="0", ServiceName="free"))
+    one = upload(manager, content)["Location"]
+    assert not Charge.objects.exists()
+    assert "are <b>one charge</b> of <b>$3.75</b>" in text(manager, one)
+    manager.post(f"{one}enter/")
+    charge = Charge.objects.get()
+    assert (charge.provider, charge.category, charge.day, charge.amount, charge.application) == (
+        "openai", "tokens", MONTH, Decimal("3.75"), shop,
+    )  # fmt: skip
+    # The same file twice changes nothing, neither by upload nor by entering it again.
+    assert upload(manager, content)["Location"] == one
+    manager.post(f"{one}enter/")
+    assert (Charge.objects.count(), BillImport.objects.count()) == (1, 1)
+    assert "<b>One bill</b> of <b>$3.75</b> is entered." in text(manager, URL)
+    manager.post(f"{one}undo/")
+    assert not Charge.objects.exists()
+    assert upload(manager, content)["Location"] != one
+
+
+@pytest.mark.parametrize("column", [OLD, NEW, "PublisherName", "InvoiceIssuerName"])
+def test_the_names_of_every_version_are_read(column: str) -> None:
+    row = {name: cell for name, cell in ROW.items() if name != NEW} | {column: "Amazon Bedrock"}
+    (found,) = read_bill("bill.csv", written(row)).lines
+    assert (found.provider, found.bill) == ("bedrock", f"bedrock/org-1/{MONTH:%Y-%m}")
+
+
+@pytest.mark.parametrize(
+    ("amount", "sign", "bom", "expected"),
+    [
+        ("1.5E-05", ",", "", "0.000015"),
+        ("0.123", ",", "\ufeff", "0.123"),
+        ("1234,56", ";", "\ufeff", "1234.56"),
+        ("1.234,56", ";", "", "1234.56"),
+        ("-3,5", "\t", "", "-3.5"),
+    ],
+)
+def test_decimal_signs_and_byte_order_marks_are_understood(amount: str, sign: str, bom: str, expected: str) -> None:
+    (found,) = read_bill("bill.csv", written(line(BilledCost=amount), sign=sign, bom=bom)).lines
+    assert found.amount == Decimal(expected)
+
+
+def test_our_own_export_is_read_back_to_the_cent_as_csv_and_as_parquet(db: None) -> None:
+    may, now = date(2026, 5, 1), datetime(2026, 6, 10, tzinfo=UTC)
+    entered("lambda", "vm", "7.123456789012", date(2026, 5, 3))
+    entered("lambda", "tax", "0.22", date(2026, 5, 4))
+    entered("lambda", "credit", "-1", date(2026, 5, 5))
+    month = focus.read(may, now)
+    for kind in focus.KINDS:
+        found = read_bill(f"bill.{kind}", focus.as_file("cost-and-usage", month, kind))
+        assert (found.errors, sum(one.amount for one in found.lines)) == ([], Decimal("6.343456789012"))
+        assert sorted(one.category for one in found.lines) == ["credit", "tax", "vm"]
+        assert {one.day.day for one in found.lines} == {3, 4, 5}
+
+
+def test_it_stands_for_what_was_only_measured_of_its_provider_and_month(manager: Client) -> None:
+    usage(day=MONTH, provider="openai", cost=Decimal(9))
+    one = upload(manager, written(line()))["Location"]
+    manager.post(f"{one}enter/")
+    until = (MONTH + timedelta(days=32)).replace(day=1)
+    assert spend(MONTH, until).total == Decimal("2.5")
+
+
+def test_a_currency_counts_at_the_rate_of_its_day_and_without_one_is_refused(manager: Client) -> None:
+    content = written(line(BillingCurrency="EUR"))
+    one = upload(manager, content)["Location"]
+    assert "No rate of EUR is known for" in text(manager, one)
+    manager.post(f"{one}enter/")
+    assert not Charge.objects.exists()
+    ExchangeRate.objects.create(currency="EUR", day=MONTH, usd="1.2", source="the bank")
+    manager.post(f"{one}enter/")
+    charge = Charge.objects.get()
+    assert (charge.amount, charge.original_amount, charge.currency, charge.rate_source) == (
+        Decimal(3), Decimal("2.5"), "EUR", f"the bank, {MONTH}",
+    )  # fmt: skip
+
+
+def test_a_line_about_an_earlier_month_counts_in_the_one_that_asks_for_it() -> None:
+    (found,) = read_bill("b.csv", written(line(ChargePeriodStart="2026-01-05T00:00:00Z"))).lines
+    assert found.day == MONTH
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"BilledCost": "NaN"}, "BilledCost is no amount: NaN."),
+        ({"BilledCost": ""}, "BilledCost is no amount"),
+        ({"BilledCost": "99999999"}, "More than ten million is surely a slip."),
+        ({"BillingCurrency": "credits"}, "BillingCurrency is no currency: CREDITS."),
+        ({"ChargePeriodStart": "yesterday"}, "ChargePeriodStart is no date and time: yesterday."),
+        ({"ChargeCategory": "Rent"}, "ChargeCategory is none of FOCUS: Rent."),
+        ({NEW: ""}, "No column says whose service it is"),
+        ({"BillingPeriodStart": "2999-01-01T00:00:00Z"}, "This day has not come yet."),
+    ],
+)
+def test_a_wrong_row_is_named_and_nothing_is_entered(db: None, changes: dict[str, str], sentence: str) -> None:
+    found = bill_imports.look(name="b.csv", content=written(line(), line(**changes)), today=TODAY)
+    assert [(number, sentence in why) for number, why in found.errors] == [(3, True)]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "The file holds no row."),
+        (b"a,b\r\n1,2\r\n", "it has no column BilledCost, BillingCurrency, ChargePeriodStart, ChargeCategory."),
+        (b"\x00\x01\x02", "This is no text"),
+        (b"PAR1 but no more", "This is no Parquet file."),
+    ],
+)
+def test_what_is_no_bill_says_so(content: bytes, sentence: str) -> None:
+    with pytest.raises(UnreadableBill, match=sentence):
+        read_bill("bill.csv", content)
+
+
+def test_a_bill_that_is_here_or_read_by_itself_is_not_counted_twice(manager: Client) -> None:
+    one = upload(manager, written(line()))["Location"]
+    manager.post(f"{one}enter/")
+    again = upload(manager, written(line(BilledCost="3")))["Location"]
+    assert "came with bill.csv already; take that back first." in text(manager, again)
+    account("anthropic", at(TODAY + timedelta(days=1)))
+    other = upload(manager, written(line(**{NEW: "Anthropic"})))["Location"]
+    assert "is read by itself and holds this day already" in text(manager, other)
+    manager.post(f"{again}enter/")
+    manager.post(f"{other}enter/")
+    assert Charge.objects.count() == 1
+
+
+def test_parquet_without_the_extra_is_a_sentence_and_lookers_on_change_nothing(
+    manager: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(focus.parquet, "find_spec", lambda name: None)
+    answer = upload(manager, b"PAR1", "bill.parquet")
+    assert (answer.status_code, "Parquet needs the extra" in answer.content.decode()) == (422, True)
+    ops = client_of("ops")
+    assert (ops.get(URL).status_code, upload(ops, written(line())).status_code) == (200, 403)
+
+
+def test_its_lines_are_the_bill_that_ours_are_held_against(manager: Client) -> None:
+    usage(day=MONTH, provider="openai", cost=Decimal(2))
+    one = upload(manager, written(line()))["Location"]
+    manager.post(f"{one}enter/")
+    row = reconciled(bills.read(MONTH, datetime.now(UTC)), "openai")
+    assert (row.billed, row.measured) == (Decimal("2.5"), Decimal(2))
+    assert sum(cause.amount for cause in row.causes) == row.difference == Decimal("0.5")
+
+
+def test_nothing_new_is_dated_into_a_month_that_was_told_as_final(manager: Client) -> None:
+    long_ago = TODAY - timedelta(days=150)
+    charge = {"category": "vm", "provider": "self", "day": f"{long_ago}", "amount": "5", "currency": "USD"}
+    usage(day=long_ago.replace(day=1), provider="openai", cost=Decimal(2))
+    form = manager.post("/spend/charges/add/", charge)
+    assert "and its statements stand: enter it on a later day, as a correction." in str(form.context["form"].errors)
+    old = f"{long_ago.replace(day=1)}T00:00:00Z"
+    one = upload(manager, written(line(BillingPeriodStart=old, ChargePeriodStart=old)))["Location"]
+    assert "and its statements stand" in text(manager, one)
+    repeating = manager.post("/spend/charges/add/", charge | {"repeats": "month"})
+    assert "and its statements stand" in str(repeating.context["form"].errors["day"])
+    assert not Charge.objects.exists()
