@@ -39,6 +39,7 @@ def charges(draw: Any) -> dict[str, Any]:
         "lease_id": lease, "lines": draw(st.integers(1, 4)),
         "invoice_month": draw(st.sampled_from(["", "2026-04", "2026-05"])),
         "closing_id": draw(st.sampled_from([None, 9])),
+        "bill_import_id": draw(st.sampled_from([None, None, 3])),
     }  # fmt: skip
 
 
