@@ -10,8 +10,9 @@ import pytest
 from django.test import Client
 
 from costs import ledger
+from costs.causes import CAUSES
 from costs.models import Charge
-from costs.reconcile import CAUSES, Reconciled, Reconciliation, reconcile
+from costs.reconcile import Reconciled, Reconciliation, reconcile
 from providers.models import Account, Feed, Lease, LeaseSpan, TokenPrice, VendorCost, VendorUsage
 from tests.costs.test_spend import usage
 from traffic.filters import Filters

@@ -40,8 +40,9 @@ def target(url: str, **changes: Any) -> Target:
 def answered(tmp_path: Path, *targets: Target) -> tuple[int, bytes, Exchange]:
     """Status, body and exchange of one call that is sent to these targets in turn."""
     exchange = Exchange(
-        Application(None, "shop", False, ""), read_request(OPENAI, BODY), "chat", PATH, [], Decision("rule", targets),
-        uuid4(), "gw-1", datetime.now(UTC), time.perf_counter(), keep_bodies=False, recorded=False,
+        Application(None, "shop", False, ""), 1, read_request(OPENAI, BODY), "chat", PATH, [],
+        Decision("rule", targets), uuid4(), b"salt", "gw-1", datetime.now(UTC), time.perf_counter(),
+        keep_bodies=False, recorded=False,
     )  # fmt: skip
     sent: list[dict[str, Any]] = []
 
