@@ -20,6 +20,7 @@ from tests.traffic.test_store import NOON, row
 from traffic import retention
 from traffic.ingest.store import Installation, ingest
 from traffic.keeping import Kept, kept, taken_days
+from traffic.keys import create_key
 from traffic.models import KeyUse, SealedDay, Unread
 from traffic.services import directory, keep
 
@@ -115,8 +116,12 @@ def test_nothing_is_taken_onto_a_day_that_was_sealed(conn: Any, settings: Any) -
 
 def test_what_is_counted_a_day_goes_with_the_requests(conn: Any, settings: Any) -> None:
     settings.RETENTION_DAYS = 10
+    key, _secret = create_key(name="k", scopes=["ingest"])
     for days in (9, 31, 32):
-        Unread.objects.create(day=TODAY - timedelta(days=days), signal="traces", unread=1)
+        day = TODAY - timedelta(days=days)
+        Unread.objects.create(day=day, signal="traces", unread=1)
+        KeyUse.objects.create(key=key, day=day, requests=1, tokens=1, cost=0)
     retention.apply_retention(TODAY)
-    assert {row.day for row in Unread.objects.all()} == {TODAY - timedelta(days=days) for days in (9, 31)}
-    assert not KeyUse.objects.exists()
+    left = {TODAY - timedelta(days=days) for days in (9, 31)}
+    assert set(Unread.objects.values_list("day", flat=True)) == left
+    assert set(KeyUse.objects.values_list("day", flat=True)) == left
