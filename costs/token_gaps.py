@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 
 CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 INPUT = CLASSES[:4]
@@ -111,8 +112,31 @@ class Terms:
         return lines * self.step / 2 + requests * HALF_A_STEP
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A cell and its terms, which are what they hold."""
+
+    holds: tuple[object, ...]
+    cell: Cell = field(compare=False)
+    terms: Terms = field(compare=False)
+
+    @classmethod
+    def of(cls, cell: Cell, terms: Terms) -> Asked:
+        ours = tuple((*(getattr(row, name) for name in COUNTS), *row.tokens.items(), row.cost) for row in cell.ours)
+        parts = (frozenset(some.items()) for some in (cell.billed, cell.used, cell.keyless, terms.rates))
+        counts = cell.lines, cell.used_requests, cell.keyless_requests
+        return cls((*parts, ours, counts, terms.batch_factor, terms.step), cell, terms)
+
+
 def explain(cell: Cell, terms: Terms) -> Causes:
     """Causes of a cell's difference; they add up to it."""
+    return dict(_explained(Asked.of(cell, terms)))
+
+
+@lru_cache(maxsize=4096)
+def _explained(asked: Asked) -> Causes:
+    """Kept, because a page asks for a month of days of which only the last one moves."""
+    cell, terms = asked.cell, asked.terms
     if not cell.billed:
         return {"not_billed": -cell.measured} if cell.measured else {}
     if not any(row.requests for row in cell.ours):

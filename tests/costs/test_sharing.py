@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -138,3 +139,20 @@ def fill(own: Deployment, how: str, uses: list[Any], charges: list[Any], measure
                 provenance="entered", amount=amount, original_amount=amount, application=shop if told else None,
             )  # fmt: skip
     ledger.post()
+
+
+def test_a_day_is_divided_once_until_a_row_behind_it_moves(own: Deployment) -> None:
+    """Not even a request that moves to another hour, which leaves the sums of its day alone, goes unseen."""
+    used(own, "shop", 0, tokens=900, busy=0.25)
+    used(own, "docs", 0, tokens=100, busy=0.25)
+    docs = {"application_id": Application.objects.get(slug="docs").pk, "deployment_id": own.pk}
+    usage(UsageDay, day=DAY.date(), output=100, **docs)
+    ledger.post()
+    before = by("application")
+    assert before == {"shop": Decimal("0.9"), "docs": Decimal("0.1"), None: Decimal(1)}
+    with CaptureQueriesContext(connection) as again:
+        assert by("application") == before
+    assert not any("traffic_usage_hour" in query["sql"] for query in again)
+    UsageHour.objects.filter(application_id=docs["application_id"]).update(hour=DAY + timedelta(hours=1))
+    UsageDay.objects.filter(application_id=docs["application_id"]).update(output=100)
+    assert by("application") == {"shop": Decimal(1), "docs": Decimal(1)}
