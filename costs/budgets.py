@@ -10,7 +10,7 @@ from decimal import Decimal
 from costs.allowance import Held
 from costs.forecast import month_of
 from costs.models import Budget, BudgetScope
-from costs.plan import Days, Month, days_of, held_against, only, read_days, this_month
+from costs.plan import Days, Month, Plan, days_of, held_against, only, this_month, usage_by_provider
 from costs.spend import ZERO, spend, usage_rows
 from traffic.filters import Filters
 from traffic.models import Application, BudgetState
@@ -46,10 +46,11 @@ class Standing:
         return "will_pass" if said.median > high else "inside"
 
 
-def standings(now: datetime, budgets: Sequence[Budget] | None = None) -> list[Standing]:
+def standings(now: datetime, budgets: Sequence[Budget] | None = None, beside: Plan | None = None) -> list[Standing]:
     """Every budget that has a day in this month, in the order of its scope; the days are read once for all.
 
-    Two months of days: last month's for what is carried and for the forecast's weekdays and growth.
+    Two months of days: last month's for what is carried and for the forecast's weekdays and growth. What of them was
+    read for the plan `beside` is not read again.
     """
     today = now.astimezone(UTC).date()
     first, last = month_of(today)
@@ -57,17 +58,17 @@ def standings(now: datetime, budgets: Sequence[Budget] | None = None) -> list[St
     if not running:
         return []
     since = (first - timedelta(1)).replace(day=1)
-    days = _days(since, today, fine=any(budget.scope not in COARSE for budget in running))
+    days = _days(since, today, any(budget.scope not in COARSE for budget in running), beside)
     applications = application_ids(running)
     found = (_standing(budget, now, only(days, today, filters_of(budget, applications))) for budget in running)
     order = list(BudgetScope.values)
     return sorted(filter(None, found), key=lambda one: (order.index(one.budget.scope), one.budget.name))
 
 
-def _days(since: date, today: date, fine: bool) -> Days:
-    if not fine:
-        return read_days(since, today)
-    return days_of(since, today, usage_rows(since, today + timedelta(1)), fine=True)
+def _days(since: date, today: date, fine: bool, beside: Plan | None) -> Days:
+    usage = usage_rows(since, today + timedelta(1)) if fine else usage_by_provider(since, today + timedelta(1))
+    counting, known = (beside.counting, beside.committed) if beside else (None, None)
+    return days_of(since, today, usage, fine, counting, known)
 
 
 def _standing(budget: Budget, now: datetime, days: Days) -> Standing | None:

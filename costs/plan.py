@@ -17,7 +17,7 @@ from costs.committed import read as read_committed
 from costs.forecast import Forecast, forecast, month_of
 from costs.live import Traffic, measure
 from costs.models import Phase, Provenance, Stage
-from costs.spend import ZERO, Line, spend_lines, usage_rows, who_of
+from costs.spend import ZERO, Counting, Line, counting_charges, spend_lines, usage_rows, who_of
 from traffic.filters import Filters
 from traffic.models import UsageDay
 
@@ -86,6 +86,7 @@ class Plan:
     held: Held | None  # the month against what the phases give it; None: no phase is planned for today
     phases: list[PhaseState]
     stages: list[StageState]
+    counting: Counting | None = None  # what counts of the ledger on the days that were read
 
 
 @dataclass(frozen=True)
@@ -98,21 +99,31 @@ class Days:
     lease_share: Decimal = Decimal(1)  # of the leases' cost, what passed the filters
     committed: Committed = NOTHING  # what runs on whatever the traffic, all of it
     coming: tuple[Line, ...] = ()  # charges that come again, of the days after today to the month's end
+    counting: Counting | None = None  # what counts of the ledger on these days
 
 
-def read_days(since: date, today: date, filters: Filters | None = None) -> Days:
+def read_days(since: date, today: date, filters: Filters | None = None, counting: Counting | None = None) -> Days:
     until = today + timedelta(days=1)
     if filters is None:
         usage = usage_by_provider(since, until)
-        return days_of(since, today, usage, fine=False)
+        return days_of(since, today, usage, False, counting)
     return only(days_of(since, today, usage_rows(since, until, filters.divides()), filters.divides()), today, filters)
 
 
-def days_of(since: date, today: date, usage: list[dict[str, Any]], fine: bool) -> Days:
-    """The spend that belongs to a usage, and what is known of the days ahead."""
-    lines = spend_lines(since, today + timedelta(days=1), usage, fine)
-    known = read_committed(today)
-    return Days(since, usage, lines, committed=known, coming=tuple(known.coming()))
+def days_of(
+    since: date,
+    today: date,
+    usage: list[dict[str, Any]],
+    fine: bool,
+    counting: Counting | None = None,
+    known: Committed | None = None,
+) -> Days:
+    """The spend that belongs to a usage, and what is known of the days ahead; the rest may have been read already."""
+    until = today + timedelta(days=1)
+    counting = counting or counting_charges(since, until)
+    lines = spend_lines(since, until, usage, fine, counting)
+    known = known or read_committed(today)
+    return Days(since, usage, lines, committed=known, coming=tuple(known.coming()), counting=counting)
 
 
 def usage_by_provider(since: date, until: date) -> list[dict[str, Any]]:
@@ -167,6 +178,7 @@ def plan(now: datetime, traffic: Traffic | None = None, filters: Filters | None 
         held=held,
         phases=[phase_state(phase, current, month, held) for phase in phases],
         stages=[stage_state(stage, days) for stage in stages],
+        counting=days.counting,
     )
 
 

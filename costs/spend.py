@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from django.db.models import Q, Sum
 
@@ -136,10 +136,10 @@ class Known:
         )
 
 
-def read(since: date, until: date, fine: bool = True) -> Known:
+def read(since: date, until: date, fine: bool = True, counting: Counting | None = None) -> Known:
     """Everything of the period; `fine` divides it by application, task, model and deployment."""
     usage = usage_rows(since, until, fine)
-    return Known(since, until, spend_lines(since, until, usage, fine), usage, Names())
+    return Known(since, until, spend_lines(since, until, usage, fine, counting), usage, Names())
 
 
 SUMS = ("requests", "unpriced", "unknown_usage", "cost", "told", "told_otherwise", "told_cost", "told_ours")
@@ -164,9 +164,26 @@ def who_of(row: dict[str, Any]) -> Who:
     return Who(row["application_id"], row["deployment_id"], row["model"], row["task"])
 
 
-def spend_lines(since: date, until: date, usage: Sequence[dict[str, Any]], fine: bool = True) -> list[Line]:
-    """Every line that counts in the period; `fine` divides bills and leases by who used them."""
-    counting, complete, invoiced = counting_charges(since, until)
+class Counting(NamedTuple):
+    """Charges that count, how far each bill is whole, and the providers' months that an invoice stands for."""
+
+    charges: list[dict[str, Any]]
+    complete: dict[str, date]
+    invoiced: set[tuple[str, str]]
+
+    def between(self, since: date, until: date) -> Counting:
+        """Of some of the days that were read, for a second look at them."""
+        return self._replace(charges=[charge for charge in self.charges if since <= charge["day"] < until])
+
+
+def spend_lines(
+    since: date, until: date, usage: Sequence[dict[str, Any]], fine: bool = True, counted: Counting | None = None
+) -> list[Line]:
+    """Every line that counts in the period; `fine` divides bills and leases by who used them.
+
+    `counted` are the charges of these days and perhaps of more, where they were read already.
+    """
+    counting, complete, invoiced = counted.between(since, until) if counted else counting_charges(since, until)
     lines = [
         Line(row["day"], row["provider"], Provenance.MEASURED, row["cost"], who_of(row), category=Category.TOKENS)
         for row in usage
@@ -178,11 +195,11 @@ def spend_lines(since: date, until: date, usage: Sequence[dict[str, Any]], fine:
     return lines + divided((charge for charge in counting if charge["lease_id"] is None), usage)
 
 
-def counting_charges(since: date, until: date) -> tuple[list[dict[str, Any]], dict[str, date], set[tuple[str, str]]]:
-    """Charges that count, how far each bill is whole, and the providers' months that an invoice stands for."""
+def counting_charges(since: date, until: date) -> Counting:
+    """What counts of the ledger in a period."""
     charges, complete = charge_rows(since, until), bill_days()
     invoiced = invoices_reaching(since, until)
-    return [charge for charge in charges if counts(charge, complete, invoiced)], complete, invoiced
+    return Counting([charge for charge in charges if counts(charge, complete, invoiced)], complete, invoiced)
 
 
 def leased(charges: Iterable[dict[str, Any]]) -> set[tuple[date, str, str]]:

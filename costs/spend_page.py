@@ -16,9 +16,9 @@ from costs.bridge import Bridge, bridge
 from costs.changes import StepRow, gpu_hours, named_steps, waterfall
 from costs.list_prices import ListPrices
 from costs.models import Charge, Phase
-from costs.plan import Month, this_month
+from costs.plan import HISTORY, Month, read_days, this_month
 from costs.reconcile import Reconciliation, reconcile
-from costs.spend import ZERO, Known, Spend, read
+from costs.spend import ZERO, Counting, Known, Spend, counting_charges, read
 from costs.spend_rows import (
     Bills,
     ProviderRow,
@@ -70,7 +70,13 @@ class SpendPage:
     @cached_property
     def everything(self) -> Known:
         """Both periods in one read, before any filter; divided by who used them, as change and users need it."""
-        return read(self.days.before, self.days.until)
+        return read(self.days.before, self.days.until, counting=self.counting)
+
+    @cached_property
+    def counting(self) -> Counting:
+        """The ledger of both periods, and where the plan is shown of as many days as its forecast looks at."""
+        since = min(self.days.before, self.today - HISTORY) if self.has_plan else self.days.before
+        return counting_charges(since, self.days.until)
 
     @cached_property
     def wanted(self) -> Known:
@@ -275,9 +281,14 @@ class SpendPage:
 
     @cached_property
     def plan(self) -> tuple[Month, Phase | None] | None:
-        if not self.days.running or self.divides or self.asked.filters.provider:
+        if not self.has_plan:
             return None
-        return this_month(self.now), Phase.objects.planned_for(self.today)
+        days = read_days(min(self.days.since, self.today - HISTORY), self.today, counting=self.counting)
+        return this_month(self.now, days), Phase.objects.planned_for(self.today)
+
+    @property
+    def has_plan(self) -> bool:
+        return self.days.running and not self.divides and not self.asked.filters.provider
 
     # What can be chosen.
 
@@ -300,8 +311,7 @@ class SpendPage:
 
 
 def first_known_day(today: date) -> date:
-    firsts = [
-        UsageDay.objects.order_by("day").values_list("day", flat=True).first(),
-        Charge.objects.order_by("day").values_list("day", flat=True).first(),
-    ]
-    return min([day for day in firsts if day] + [today])
+    """Of usage or charges, in one statement that reads the end of an index of each."""
+    used, charged = (table.objects.order_by("day").values_list("day", flat=True)[:1] for table in (UsageDay, Charge))
+    firsts: list[date] = list(used.union(charged, all=True))
+    return min([*firsts, today])

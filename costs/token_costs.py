@@ -6,7 +6,7 @@ Vendors bill by class and our log measures by request; divided this way both add
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -99,7 +99,7 @@ def token_costs(known: Known, prices: ListPrices) -> TokenCosts:
     return TokenCosts([row for row in classes if row.tokens or row.cost], undivided, decimal(saved))
 
 
-def saving(tokens: dict[str, int], rates: dict[str, Fraction]) -> Fraction:
+def saving(tokens: Mapping[str, int], rates: Mapping[str, Fraction]) -> Fraction:
     """What the same prompts would have cost more as plain input."""
     plain = rates.get("uncached_input")
     if plain is None:

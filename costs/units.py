@@ -23,7 +23,7 @@ from costs.models import Category, Effort
 from costs.spend import ZERO, Known, Line, read, who_of
 from costs.spend_page import SpendPage
 from costs.spend_rows import provider_name
-from costs.token_costs import api_amounts, decimal
+from costs.token_costs import api_amounts, decimal, tokens_of
 from costs.token_gaps import CLASSES
 from providers.discounts import Discounts
 from providers.models import Outage
@@ -182,19 +182,21 @@ class UnitCosts:
             found[of_line(line)].amount += line.amount
         for line in self.page.before.lines:
             found[of_line(line)].amount_before += line.amount
-        paid, listed = api_cells(self.page.known.lines, of_line), defaultdict[Cell, Fraction](Fraction)
+        paid = api_cells(self.page.known.lines, of_line)
+        sent: dict[Cell, list[int]] = defaultdict(lambda: [0] * len(CLASSES))
         for row in self.page.known.usage:
             unit = found[of_row(row)]
             unit.requests += row["requests"]
             unit.unpriced += row["unpriced"]
-            unit.tokens += sum(row[name] for name in CLASSES)
-            cell = (row["day"], row["provider"], row["model"], of_row(row))
+            tokens = [row[name] for name in CLASSES]
+            unit.tokens += sum(tokens)
+            cell = row["day"], row["provider"], row["model"], of_row(row)
             if cell in paid:
-                listed[cell] += self.at_list(row)
+                sent[cell] = [a + b for a, b in zip(sent[cell], tokens, strict=True)]
         for cell, amount in paid.items():
             # Held against each other only where both are known.
-            if listed[cell]:
-                found[cell[3]].listed += listed[cell]
+            if listed := self.at_list(cell, sent[cell]):
+                found[cell[3]].listed += listed
                 found[cell[3]].by_token += amount
         for row in self.page.before.usage:
             found[of_row(row)].requests_before += row["requests"]
@@ -206,13 +208,15 @@ class UnitCosts:
             unit.key = key
         return dict(found)
 
-    def at_list(self, row: Mapping[str, Any]) -> Fraction:
-        """A usage row's tokens at list price; nothing where the model has none."""
-        rates = self.list_prices.rates_at(row["provider"], row["model"], row["day"])
+    def at_list(self, cell: Cell, tokens: Iterable[int]) -> Fraction:
+        """A cell's tokens by class at list price; nothing where the model has none."""
+        day, provider, model, _key = cell
+        rates = self.list_prices.rates_at(provider, model, day)
         plain = rates.get("uncached_input")
         if plain is None:
             return Fraction(0)
-        return sum((row[name] * rates.get(name, plain) for name in CLASSES), Fraction(0))
+        counted = zip(CLASSES, tokens, strict=True)
+        return sum((count * rates.get(name, plain) for name, count in counted if count), Fraction(0))
 
     @cached_property
     def ratings(self) -> list[dict[str, Any]]:
@@ -249,15 +253,12 @@ class UnitCosts:
     def classes(self) -> list[ClassUnit]:
         """Each class with what a million of it cost, and at list price the same tokens."""
         listed, counted = dict.fromkeys(CLASSES, Fraction(0)), dict.fromkeys(CLASSES, 0)
-        cells = api_amounts(self.page.known)
-        for row in self.page.known.usage:
-            if (row["day"], row["provider"], row["model"]) not in cells:
-                continue
-            rates = self.list_prices.rates_at(row["provider"], row["model"], row["day"])
-            for name in CLASSES:
-                if name in rates and row[name]:
-                    listed[name] += row[name] * rates[name]
-                    counted[name] += row[name]
+        for (day, provider, model), tokens in tokens_of(self.page.known, api_amounts(self.page.known)).items():
+            rates = self.list_prices.rates_at(provider, model, day)
+            for name, count in tokens.items():
+                if name in rates and count:
+                    listed[name] += count * rates[name]
+                    counted[name] += count
         return [
             ClassUnit(
                 row.slug, row.tokens, row.per_million,

@@ -100,7 +100,7 @@ class AnomaliesPage:
         rows = list(rows)
         if not rows:
             return {}
-        first = min(self._first(one) for one in rows)
+        first, wanted = min(self._first(one) for one in rows), {subject(one) for one in rows}
         found: dict[tuple[int, str], dict[date, Sums]] = defaultdict(dict)
         usage = UsageDay.objects.filter(day__gte=first, day__lte=self.today)
         if not any(one.model for one in rows):
@@ -109,8 +109,9 @@ class AnomaliesPage:
         for application, model, day, *values in (
             usage.values_list("application_id", "model", "day").annotate(**sums).order_by()
         ):
-            one = Sums.of_row(values)
-            for key in ((application, ""), (application, model), (0, model)):
+            keys = wanted.intersection(((application, ""), (application, model), (0, model)))
+            one = Sums.of_row(values) if keys else Sums()
+            for key in keys:
                 found[key].setdefault(day, Sums()).add(one)
         return found
 
@@ -119,8 +120,7 @@ class AnomaliesPage:
 
     def _chart(self, one: Anomaly, days: dict[tuple[int, str], dict[date, Sums]]) -> dict[str, Any]:
         """The figure of its driver by day, its usual value, and the time in which it differed."""
-        only = one.models_shown[0] if not one.model and len(one.models_shown) == 1 else one.model
-        known = days.get((one.application_id, only), {})
+        known = days.get(subject(one), {})
         first = self._first(one)
         last = min(first + timedelta(days=CHART_DAYS + 7), self.today)
         moments = [first + timedelta(days=n) for n in range((last - first).days + 1)]
@@ -151,3 +151,9 @@ def value_of(driver: str, sums: Sums) -> float | None:
 
 def scaled(driver: str, value: float) -> float:
     return value / 1000 if driver == Driver.LATENCY else value
+
+
+def subject(one: Anomaly) -> tuple[int, str]:
+    """The application and model whose days its chart shows; the one model behind it where that is a single one."""
+    only = one.models_shown[0] if not one.model and len(one.models_shown) == 1 else one.model
+    return one.application_id, only

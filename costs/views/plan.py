@@ -51,7 +51,7 @@ def plan(request: HttpRequest) -> HttpResponse:
         "sides": committed.sides(found.month),
         "commitments": committed.commitments(found.committed, hours_ahead(now, found.month.last)),
         "volume": volume_page.volume(found.usage, [state.phase for state in found.phases], today),
-        "budgets": budgets_page.rows(budgets.standings(now)),
+        "budgets": budgets_page.rows(budgets.standings(now, beside=found)),
         "history": plan_changes.history(),
         "may_change": request.user.has_perm("costs.change_phase"),
         **_split(now, traffic),

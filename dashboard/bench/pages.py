@@ -13,7 +13,11 @@ from dashboard.bench.ingest import post
 from dashboard.bench.rows import bodies
 from dashboard.bench.stack import Stack, running
 
-PAGES = ("/", "/spend/", "/spend/reconciliation/", "/requests/", "/uptime/")
+PAGES = (
+    "/", "/spend/", "/spend/ledger/", "/spend/reconciliation/", "/spend/statements/", "/spend/units/",
+    "/spend/changes/", "/spend/sharing/", "/spend/savings/", "/spend/anomalies/", "/break-even/", "/plan/", "/decide/",
+    "/requests/", "/uptime/",
+)  # fmt: skip
 VISITS = 40
 FEW, MANY = 10, 1000  # batches of a thousand
 SPAN = timedelta(days=60)

@@ -1,0 +1,103 @@
+"""Every page of costs asks the database a bounded number of things, the same for much as for little."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from costs import ledger
+from costs.models import Budget, Category, Charge, Phase, Provenance
+from providers.models import Account, Deployment, Lease, LeaseSpan
+from tests.costs.test_spend import at, usage
+from tests.traffic.people import logged_in
+from traffic.models import Application, UsageHour
+
+# By page, the most statements that it may take, session, user and what the head of each page says included.
+MOST = {
+    "/spend/": 34,
+    "/spend/ledger/": 15,
+    "/spend/reconciliation/": 23,
+    "/spend/statements/": 15,
+    "/spend/savings/": 9,
+    "/spend/anomalies/": 9,
+    "/spend/changes/": 18,
+    "/spend/units/": 25,
+    "/spend/charges/": 11,
+    "/spend/charges/repeating/": 8,
+    "/spend/rates/": 8,
+    "/spend/sharing/": 14,
+    "/break-even/": 29,
+    "/break-even/break-even.json": 15,
+    "/break-even/scenarios/": 7,
+    "/break-even/kept/": 19,
+    "/plan/": 29,
+    "/decide/": 28,
+    "/decide/sizing/": 11,
+}
+
+
+@pytest.fixture
+def client(db: None) -> Client:
+    """Someone who may see everything, of a company with a pod, a plan, budgets of every scope and some traffic."""
+    day = datetime.now(UTC).date() - timedelta(days=3)
+    account = Account.objects.create(slug="runpod", name="RunPod", kind="runpod")
+    pod = Lease.objects.create(
+        account=account, external_id="p1", gpu="RTX 4090", price_per_hour=1, started_at=at(day), seen_at=at(day)
+    )
+    LeaseSpan.objects.create(lease=pod, starts_at=at(day), ends_at=at(day, 9), state="running", price_per_hour=1)
+    Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://x", lease=pod)
+    Phase.objects.create(
+        slug="hybrid", name="Hybrid", budget_low=100, budget_high=400, volume_from=0, volume_to=1000,
+        starts_on=day.replace(day=1) - timedelta(days=40),
+    )  # fmt: skip
+    for scope, subject in (("everything", ""), ("provider", "anthropic"), ("application", "a0"), ("task", "rag")):
+        Budget.objects.create(
+            slug=scope, name=scope, scope=scope, subject=subject, low=1, high=9, starts_on=day.replace(day=1)
+        )
+    fill(0)
+    return logged_in(User.objects.create_superuser("root"))
+
+
+def fill(part: int) -> None:
+    """Some days of one more application, of two models, and charges by hand of them."""
+    application = Application.objects.create(slug=f"a{part}", name=f"A{part}")
+    own = Deployment.objects.get(slug="own")
+    today = datetime.now(UTC).date()
+    for back in range(1, 4):
+        day = today - timedelta(days=back)
+        paid = {"application_id": application.pk, "model": f"m{part}", "provider": "anthropic", "cost": Decimal(1)}
+        usage(day=day, **paid)
+        usage(UsageHour, hour=at(day, 1), **paid)
+        served = {"application_id": application.pk, "deployment_id": own.pk, "provider": "self", "model": "mistral"}
+        usage(day=day, output=7, leased=10, **served)
+        usage(UsageHour, hour=at(day, 1), output=7, **served)
+        Charge.objects.create(
+            key=f"entered:{part}:{back}", provider="anthropic", day=day, starts_at=at(day), ends_at=at(day),
+            category=Category.UPKEEP, provenance=Provenance.ENTERED, amount=1, original_amount=1,
+        )  # fmt: skip
+    ledger.post()
+
+
+def counts(client: Client) -> dict[str, int]:
+    found = {}
+    for url in MOST:
+        assert client.get(url).status_code == 200, url  # what is read once for a process is not counted
+        with CaptureQueriesContext(connection) as asked:
+            client.get(url)
+        found[url] = len(asked)
+    return found
+
+
+def test_every_page_takes_as_many_statements_for_much_as_for_little(client: Client) -> None:
+    little = counts(client)
+    for part in range(1, 9):
+        fill(part)
+    much = counts(client)
+    assert {url: n for url, n in much.items() if n > MOST[url]} == {}
+    assert {url: (little[url], n) for url, n in much.items() if n > little[url]} == {}
