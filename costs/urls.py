@@ -30,7 +30,13 @@ from costs.views.reconciliation import (
     reconciliation_reopen,
     reconciliation_tolerance,
 )
-from costs.views.recurrences import recurrence_edit, recurrence_resume, recurrence_stop, recurrences
+from costs.views.recurrences import (
+    recurrence_edit,
+    recurrence_resume,
+    recurrence_stop,
+    recurrence_undo,
+    recurrences,
+)
 from costs.views.savings import saving_accept, saving_dismiss, saving_undo, savings
 from costs.views.sharing import sharing
 from costs.views.spend import spend
@@ -62,6 +68,7 @@ urlpatterns = [
     path("spend/charges/<int:pk>/correct/", charge_correct, name="charge-correct"),
     path("spend/charges/repeating/", recurrences, name="recurrences"),
     path("spend/charges/repeating/<int:pk>/", recurrence_edit, name="recurrence"),
+    path("spend/charges/repeating/<int:pk>/undo/", recurrence_undo, name="recurrence-undo"),
     path("spend/charges/repeating/<int:pk>/stop/", recurrence_stop, name="recurrence-stop"),
     path("spend/charges/repeating/<int:pk>/resume/", recurrence_resume, name="recurrence-resume"),
     path("spend/receipts/<int:pk>/", receipt, name="receipt"),

@@ -187,6 +187,7 @@ ACCESS: dict[str, Access] = {
     "costs:charge-correct": form(PLANNERS),
     "costs:recurrences": page(FIGURES),
     "costs:recurrence": form(PLANNERS),
+    "costs:recurrence-undo": action(PLANNERS),
     "costs:recurrence-stop": action(PLANNERS),
     "costs:recurrence-resume": action(PLANNERS),
     "costs:receipt": page(FIGURES),

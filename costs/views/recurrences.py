@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.db.models import Count, Sum
@@ -15,11 +19,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from costs.forms import today
 from costs.forms_ledger import RecurrenceForm
 from costs.models import Recurrence
-from costs.recurrences import next_day, post_recurrences, waiting
+from costs.recurrences import change, next_day, post_recurrences, waiting
 from costs.spend_rows import provider_name
 from costs.statements import category_name
 from providers import audit_log
 from providers.models import PROVIDER_NAMES
+
+UNDO_KEY = "changed_recurrence"
+CHANGING = ("every", "category", "provider", "currency", "application_id", "description", "receipt_id")
 
 
 @login_required
@@ -49,7 +56,7 @@ def recurrences(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def recurrence_edit(request: HttpRequest, pk: int) -> HttpResponse:
     recurrence = get_object_or_404(Recurrence, pk=pk)
-    before = str(recurrence)
+    before, kept = str(recurrence), _values(recurrence)
     form = RecurrenceForm(request.POST or None, request.FILES or None, recurrence=recurrence)
     if request.method == "POST" and form.is_valid():
         form.save_recurrence(request.user)
@@ -57,10 +64,37 @@ def recurrence_edit(request: HttpRequest, pk: int) -> HttpResponse:
         audit_log.log(
             request, recurrence, said % {"before": before, "day": recurrence.counts_from, "after": recurrence}
         )
-        messages.success(request, _("Saved. What it made from that day on was made anew."))
+        request.session[UNDO_KEY] = {"pk": pk, "since": recurrence.counts_from.isoformat(), "values": kept}
+        undo = f"undo:{reverse('costs:recurrence-undo', args=[pk])}"
+        messages.success(request, _("Saved. What it made from that day on was made anew."), extra_tags=undo)
         return redirect("costs:recurrences")
     context = {"form": form, "recurrence": recurrence, "providers": sorted(PROVIDER_NAMES.items())}
     return render(request, "costs/recurrence_form.html", context, status=422 if form.errors else 200)
+
+
+def _values(recurrence: Recurrence) -> dict[str, Any]:
+    """What a change may change, as a session keeps it."""
+    amount, until = str(recurrence.original_amount), recurrence.until.isoformat() if recurrence.until else None
+    return {name: getattr(recurrence, name) for name in CHANGING} | {"original_amount": amount, "until": until}
+
+
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_POST
+def recurrence_undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take this person's last change of a series back from the day on that it counted; twice changes nothing."""
+    recurrence, kept = get_object_or_404(Recurrence, pk=pk), request.session.get(UNDO_KEY)
+    if not kept or kept["pk"] != pk:
+        messages.warning(request, _("Nothing was changed: this change can no longer be taken back from here."))
+        return redirect("costs:recurrences")
+    del request.session[UNDO_KEY]
+    values, until = kept["values"], kept["values"]["until"]
+    values |= {"original_amount": Decimal(values["original_amount"])}
+    values |= {"until": date.fromisoformat(until) if until else None}
+    change(recurrence=recurrence, since=date.fromisoformat(kept["since"]), today=today(), **values)
+    audit_log.log(request, recurrence, _("change taken back: %(what)s") % {"what": recurrence})
+    messages.success(request, _("Taken back: it is as it was before."))
+    return redirect("costs:recurrences")
 
 
 @login_required

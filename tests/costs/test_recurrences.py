@@ -94,6 +94,17 @@ def test_one_is_entered_on_the_charges_form_changed_stopped_and_goes_on(client: 
     assert LogEntry.objects.count() == 4
 
 
+def test_a_change_of_a_series_is_taken_back_once(client: Client) -> None:
+    client.post("/spend/charges/add/", GOOD)
+    one, first = Recurrence.objects.get(), TODAY.replace(day=1)
+    page = client.post(f"{URL}{one.pk}/", GOOD | {"amount": "60", "since": first.isoformat()}, follow=True)
+    assert f'action="{URL}{one.pk}/undo/"' in page.content.decode()
+    client.post(f"{URL}{one.pk}/undo/")
+    one.refresh_from_db()
+    assert (one.original_amount, Charge.objects.get().amount) == (50, 50)
+    assert "can no longer be taken back" in client.post(f"{URL}{one.pk}/undo/", follow=True).content.decode()
+
+
 def test_a_deleted_time_is_not_made_again_until_it_is_brought_back(client: Client) -> None:
     client.post("/spend/charges/add/", GOOD)
     charge = Charge.objects.get()

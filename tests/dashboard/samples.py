@@ -222,7 +222,10 @@ def of_ledger(now: datetime) -> dict[str, dict[str, Any]]:
     paper_bill = BillImport.objects.create(file_name="bill.csv", sha256="1", content=b"", rows=0, amount=0)
     found |= {f"costs:{name}": {"pk": paper_bill.pk} for name in ("bill", "bill-enter", "bill-undo")}
     found["costs:export-add"] = {"kind": "s3"}
-    found |= {f"costs:{name}": {"pk": series.pk} for name in ("recurrence", "recurrence-stop", "recurrence-resume")}
+    found |= {
+        f"costs:{name}": {"pk": series.pk}
+        for name in ("recurrence", "recurrence-undo", "recurrence-stop", "recurrence-resume")
+    }
     stated = {"month": f"{now:%Y-%m}", "by": "owner", "key": "~nobody"}
     found |= {f"costs:{name}": stated for name in ("statement", "statement-csv", "statement-pdf")}
     finding = Finding.objects.create(
