@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
@@ -173,3 +174,13 @@ def test_a_name_that_was_given_away_since_stays_with_its_new_page(llama: Deploym
     admin.post(reverse("providers:status-page-undo", args=[old.pk]))
     old.refresh_from_db()
     assert old.deleted_at is not None
+
+
+def test_nothing_that_holds_a_page_is_hidden_from_phones(llama: Deployment) -> None:
+    page = page_of(llama)
+    body = Client().get(addresses(page)[0]).content.decode()
+    held = re.findall(r'<(?:main|section)[^>]*\bclass="([^"]+)"', body)
+    css = " ".join((settings.BASE_DIR / "static/css" / name).read_text() for name in ("page.css", "charts.css"))
+    hidden = {name for rule in re.findall(r"([^{}]+){ display: none; }", css) for name in re.findall(r"\.(\w+)", rule)}
+    assert "wide" in hidden and held
+    assert not hidden & {name for names in held for name in names.split()}
