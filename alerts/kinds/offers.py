@@ -84,7 +84,7 @@ def is_over(one: WatchNow, subject: str) -> Finding:
     else:
         value = f"{one.lowest.whole_per_gpu_hour:f}"
         now = rate(one.lowest.whole_per_gpu_hour)
-        title = _("Offer over: %(gpu)s from %(now)s an hour, above %(line)s") % (values | {"now": now})
+        title = _("Offer over: %(gpu)s now %(now)s, above %(line)s") % (values | {"now": now})
     words = Words(todo=_("Nothing to do; the watch goes on."), page=page(one.watch))
     return Finding(subject, title, crossed=False, clear=True, value=value, words=words)
 
