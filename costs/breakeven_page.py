@@ -359,7 +359,7 @@ def _other(inputs: Inputs, offer: Offer, own_gpu: str, curve_to: int) -> Other:
     return Other(
         name=f"{PROVIDER_NAMES.get(offer.provider, offer.provider)} {offer.gpu}",
         kind=offer.get_kind_display(),
-        price=usd(offer.price_per_gpu_hour),
+        price=usd(offer.whole_per_gpu_hour),
         inputs=changed,
         result=result,
         pays_from=next((c.requests_per_month for c in result.crossings if c.side_to == "selfhost"), None),
@@ -373,7 +373,7 @@ def offered(offer: Offer, inputs: Inputs, own_gpu: str) -> dict[str, Any]:
     """What an offer changes in our side's inputs."""
     same = offer.gpu == own_gpu
     speed = inputs.selfhost.gpu_tokens_per_second if same else None
-    return {"billing": "hourly", "gpu_hourly": offer.price_per_gpu_hour, "gpu_tokens_per_second": speed}
+    return {"billing": "hourly", "gpu_hourly": offer.whole_per_gpu_hour, "gpu_tokens_per_second": speed}
 
 
 def offer_key(offer: Offer) -> str:

@@ -138,9 +138,9 @@ class WhatIfForm(forms.Form):
         changes = offered(offer, self.live, self.own_gpu)
         own["gpu_tokens_per_second"] = changes["gpu_tokens_per_second"]
         if offer.kind == "serverless":
-            own["price_per_second"] = round(offer.price_per_gpu_hour / 3600, 9)
+            own["price_per_second"] = round(offer.whole_per_gpu_hour / 3600, 9)
         else:
-            own["gpu_hourly"] = offer.price_per_gpu_hour
+            own["gpu_hourly"] = offer.whole_per_gpu_hour
 
     @property
     def body(self) -> dict[str, Any]:
@@ -187,7 +187,7 @@ class KeepForm(forms.Form):
 
 def offer_label(offer: Offer) -> str:
     provider = PROVIDER_NAMES.get(offer.provider, offer.provider)
-    return f"{provider} {offer.gpu}, {offer.get_kind_display()}, ${offer.price_per_gpu_hour:.2f}"
+    return f"{provider} {offer.gpu}, {offer.get_kind_display()}, ${offer.whole_per_gpu_hour:.2f}"
 
 
 def shared(percent: str) -> str:

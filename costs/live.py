@@ -311,10 +311,10 @@ def gpu_hourly(leases: list[Lease], reference: sheets.Sheet) -> Decimal:
     if gpus:
         return sum((lease.price_per_hour for lease in leases), Decimal(0)) / gpus
     offer = (
-        Offer.objects.filter(gpu="RTX 4090", kind="on_demand", available=True).order_by("price_per_gpu_hour").first()
+        Offer.objects.filter(gpu="RTX 4090", kind="on_demand", available=True).order_by("whole_per_gpu_hour").first()
     )
     if offer:
-        price: Decimal = offer.price_per_gpu_hour
+        price: Decimal = offer.whole_per_gpu_hour
         return price
     work = reference.workload
     return reference.gpu_price(work.provider, work.gpu, "on_demand").hourly.low

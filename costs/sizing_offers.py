@@ -17,7 +17,6 @@ from providers.leases import MONTH_HOURS
 from providers.models import Offer, OfferKind, provider_name
 from providers.offers.sources import fresh_of, sources
 from providers.offers.speeds import Fast, Speed, catalogue
-from providers.querysets import WHOLE_PRICE
 
 ASSEMBLED = 1  # offers of one GPU are joined by most vendors as many as are asked for
 
@@ -80,7 +79,7 @@ def stock() -> Iterable[Mapping[str, Any]]:
     """What can be rented, by vendor, GPU, contract and how many stand in a machine. One statement."""
     groups = Offer.objects.filter(available=True).exclude(kind=OfferKind.SERVERLESS).order_by()
     return groups.values("provider", "gpu", "kind", "gpu_count").annotate(
-        low=Min(WHOLE_PRICE), n=Count("pk"), memory=Max("memory_gb"), seen=Max("seen_at")
+        low=Min("whole_per_gpu_hour"), n=Count("pk"), memory=Max("memory_gb"), seen=Max("seen_at")
     )
 
 

@@ -60,7 +60,7 @@ class WhatIfs:
 def cheapest_offers() -> list[Offer]:
     """The cheapest offer of each provider, GPU and kind that holds a small model."""
     rows = Offer.objects.filter(available=True, memory_gb__gte=LEAST_MEMORY_GB)
-    return list(rows.order_by("gpu", "provider", "kind", "price_per_gpu_hour").distinct("gpu", "provider", "kind"))
+    return list(rows.order_by("gpu", "provider", "kind", "whole_per_gpu_hour").distinct("gpu", "provider", "kind"))
 
 
 def _current_models(now: datetime) -> list[TokenPrice]:

@@ -45,7 +45,9 @@ class OfferQuery(Schema):
     provider: list[Text] = []
     region: Text = ""
     min_memory_gb: Annotated[Decimal | None, Field(ge=0, le=100_000)] = None
-    max_price: Annotated[Decimal | None, Field(ge=0, le=100_000, description="USD per GPU hour")] = None
+    max_price: Annotated[
+        Decimal | None, Field(ge=0, le=100_000, description="USD per GPU hour, its machine included")
+    ] = None
     min_reliability: Annotated[float | None, Field(ge=0, le=1)] = None
     available: bool | None = None
 
@@ -113,6 +115,7 @@ def offer_json(offer: Offer, speed: offers.Speed | None) -> dict[str, Any]:
         "kind",
         "price_per_gpu_hour",
         "machine_per_gpu_hour",
+        "whole_per_gpu_hour",
         "disk_per_gb_month",
         "region",
         "available",

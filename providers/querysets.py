@@ -89,18 +89,14 @@ class OfferWatchQuerySet(models.QuerySet["OfferWatch"]):
         return self.filter(deleted_at=None)
 
 
-# As `Offer.whole_per_gpu_hour`, for statements.
-WHOLE_PRICE = F("price_per_gpu_hour") + Coalesce("machine_per_gpu_hour", Value(Decimal(0)))
-
-
 # A sort of all offers costs ten times the lowest prices and one look at the index for each of them.
 CHEAPEST = """
 SELECT offer.* FROM (
-    SELECT gpu, kind, min(price_per_gpu_hour) AS low FROM providers_offer WHERE available GROUP BY gpu, kind
+    SELECT gpu, kind, min(whole_per_gpu_hour) AS low FROM providers_offer WHERE available GROUP BY gpu, kind
 ) AS lowest
 CROSS JOIN LATERAL (
     SELECT * FROM providers_offer AS o
-    WHERE o.available AND o.gpu = lowest.gpu AND o.kind = lowest.kind AND o.price_per_gpu_hour = lowest.low
+    WHERE o.available AND o.gpu = lowest.gpu AND o.kind = lowest.kind AND o.whole_per_gpu_hour = lowest.low
     ORDER BY o.id LIMIT 1
 ) AS offer
 ORDER BY offer.gpu, offer.kind

@@ -26,6 +26,7 @@ class OfferOut(Schema):
     kind: str
     price_per_gpu_hour: Usd
     machine_per_gpu_hour: Usd | None
+    whole_per_gpu_hour: Usd = Field(description="Both together: what `max_price` and the order by price go by")
     disk_per_gb_month: Usd | None
     region: str
     available: bool
@@ -41,7 +42,8 @@ class OfferOut(Schema):
 
 
 class OfferDayOut(Schema):
-    """Lowest, median and highest price of a day, USD per GPU hour, over that vendor's offers to be had."""
+    """Lowest, median and highest price of a day, USD per GPU hour with its machine, over that vendor's offers to
+    be had."""
 
     provider: str
     gpu: str

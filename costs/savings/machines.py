@@ -136,7 +136,7 @@ def cheaper_rent(rented: Sequence[Machine], window: Window, now: datetime) -> It
         ours = paid.get(machine.lease.pk)
         if ours is None or machine.lease.state != LeaseState.RUNNING:
             continue
-        beating = Offer.objects.filter(offers.cheaper_than([ours], fresh)).order_by("price_per_gpu_hour", "pk")[:500]
+        beating = Offer.objects.filter(offers.cheaper_than([ours], fresh)).order_by("whole_per_gpu_hour", "pk")[:500]
         best: dict[str, tuple[Decimal, Offer]] = {}
         for offer in beating:
             saving = offers.saving(offer, [ours], fresh)

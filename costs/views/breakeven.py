@@ -111,7 +111,7 @@ def _on_demand(form: WhatIfForm) -> list[Offer]:
     for offer in form.offers.values():
         if offer.kind == "on_demand":
             known = found.get(offer.gpu)
-            if known is None or offer.price_per_gpu_hour < known.price_per_gpu_hour:
+            if known is None or offer.whole_per_gpu_hour < known.whole_per_gpu_hour:
                 found[offer.gpu] = offer
     return list(found.values())
 

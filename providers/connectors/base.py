@@ -99,6 +99,11 @@ class OfferRow:
     )
     disk_per_gb_month: Decimal | None = None  # USD; None: not said
 
+    @property
+    def whole_per_gpu_hour(self) -> Decimal:
+        """USD with the machine around it, as `Offer` has it once stored."""
+        return self.price_per_gpu_hour + (self.machine_per_gpu_hour or 0)
+
 
 @dataclass(frozen=True)
 class LeaseRow:

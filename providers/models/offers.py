@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from django.db import models
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from providers.models.fields import OfferKind, usd
@@ -25,6 +27,12 @@ class Offer(models.Model):
     price_per_gpu_hour = usd()
     reliability = models.FloatField(null=True)  # 0..1 where the vendor says
     machine_per_gpu_hour = usd(null=True)  # what the machine around it costs besides; None: it is in the price
+    # What is paid in the end, and the only price that one vendor's GPU may be compared with another's by.
+    whole_per_gpu_hour = models.GeneratedField(
+        expression=F("price_per_gpu_hour") + Coalesce("machine_per_gpu_hour", Value(Decimal(0))),
+        output_field=usd(),
+        db_persist=True,
+    )
     disk_per_gb_month = usd(null=True)
     available = models.BooleanField(default=True)
     seen_at = models.DateTimeField()
@@ -36,10 +44,10 @@ class Offer(models.Model):
             models.UniqueConstraint(fields=["provider", "external_id", "kind", "region"], name="one_sight_of_an_offer")
         ]
         indexes = [
-            models.Index(fields=["gpu", "kind", "price_per_gpu_hour"]),
+            models.Index(fields=["gpu", "kind", "whole_per_gpu_hour"]),
             # The explorer's own order, and the cheapest of each GPU, among what is to be had.
             models.Index(
-                fields=["price_per_gpu_hour", "id"],
+                fields=["whole_per_gpu_hour", "id"],
                 name="offers_to_be_had_by_price",
                 condition=models.Q(available=True),
             ),
@@ -52,14 +60,9 @@ class Offer(models.Model):
     def provider_name(self) -> str:
         return provider_name(self.provider)
 
-    @property
-    def whole_per_gpu_hour(self) -> Decimal:
-        """With the machine around it: what is paid in the end, and what other prices are compared with."""
-        return Decimal(self.price_per_gpu_hour) + (self.machine_per_gpu_hour or 0)
-
 
 class OfferDay(models.Model):
-    """Lowest, median and highest price of a GPU and kind at a provider on one day."""
+    """Lowest, median and highest price of a GPU, its machine included, and kind at a provider on one day."""
 
     provider = models.CharField(max_length=40)
     gpu = models.CharField(max_length=100)
@@ -83,7 +86,7 @@ class OfferWatch(models.Model):
     provider = models.CharField(max_length=40, blank=True)
     region = models.CharField(max_length=100, blank=True)  # a part of its name
     min_reliability = models.FloatField(null=True, blank=True)  # 0..1
-    price = usd()  # USD per GPU hour; a lower one is news
+    price = usd()  # USD per GPU hour, the machine included; a lower one is news
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True)  # can be brought back for a day
 

@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce, Concat, NullIf, Round
 from django.utils.translation import gettext as _
 
 from providers.models import Offer, OfferKind
-from providers.querysets import WHOLE_PRICE, OfferQuerySet
+from providers.querysets import OfferQuerySet
 from providers.rest.errors import ApiError
 from providers.rest.paging import decode_cursor, encode_cursor
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Where a figure is missing: past every real one, whichever way a list is turned.
 MISSING_LAST, MISSING_FIRST = Decimal(999_999), Decimal(-1)
 
-PER_GB = Round(WHOLE_PRICE / NullIf("memory_gb", Value(Decimal(0))), precision=9)
+PER_GB = Round(F("whole_per_gpu_hour") / NullIf("memory_gb", Value(Decimal(0))), precision=9)
 KIND_LABELS = dict(OfferKind.choices)
 
 
@@ -38,8 +38,8 @@ class Sort:
 
 # What any list may be sorted by; a view adds what hangs on its reader (`per_million`, `saving`).
 SORTS: Mapping[str, Sort] = {
-    "price": Sort(F("price_per_gpu_hour"), Decimal),
-    "month": Sort(WHOLE_PRICE, Decimal),
+    "price": Sort(F("whole_per_gpu_hour"), Decimal),
+    "month": Sort(F("whole_per_gpu_hour"), Decimal),
     "memory": Sort(F("memory_gb"), Decimal, missing=True),
     "per_gb": Sort(PER_GB, Decimal, missing=True),
     "reliability": Sort(F("reliability"), float, missing=True),
@@ -52,7 +52,8 @@ SORTS: Mapping[str, Sort] = {
 
 @dataclass(frozen=True, slots=True)
 class OfferFilter:
-    """What somebody looks for; empty is no condition. Prices are USD per GPU hour, memory is GB of one GPU."""
+    """What somebody looks for; empty is no condition. Prices are USD per GPU hour, its machine included;
+    memory is GB of one GPU."""
 
     gpus: Sequence[str] = ()
     kinds: Sequence[str] = ()
@@ -86,7 +87,7 @@ class OfferFilter:
                 found &= Q(**{column: value})
         for column, limit in (
             ("memory_gb__gte", self.min_memory_gb),
-            ("price_per_gpu_hour__lte", self.max_price),
+            ("whole_per_gpu_hour__lte", self.max_price),
             ("reliability__gte", self.min_reliability),
             ("available", self.available),
         ):

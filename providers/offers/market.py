@@ -34,7 +34,7 @@ def facets() -> list[Facet]:
     """The whole market in some hundred rows. One statement."""
     had = Q(available=True)
     rows = Offer.objects.values_list("provider", "gpu", "kind").annotate(
-        offers=Count("pk"), had=Count("pk", filter=had), low=Min("price_per_gpu_hour", filter=had)
+        offers=Count("pk"), had=Count("pk", filter=had), low=Min("whole_per_gpu_hour", filter=had)
     )
     return [Facet(*row) for row in rows.order_by("gpu", "kind", "provider")]
 
@@ -66,7 +66,7 @@ class Market:
 
 def market(offers: OfferQuerySet) -> list[Market]:
     """Lowest price and number of offers by GPU and kind, the cheapest first. One statement."""
-    rows = offers.order_by().values("gpu", "kind").annotate(n=Count("pk"), low=Min("price_per_gpu_hour"))
+    rows = offers.order_by().values("gpu", "kind").annotate(n=Count("pk"), low=Min("whole_per_gpu_hour"))
     return in_order(Market(row["gpu"], row["kind"], row["n"], row["low"]) for row in rows)
 
 
@@ -86,7 +86,7 @@ def in_order(markets: Iterable[Market]) -> list[Market]:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Lowest price by day, USD per GPU hour; None on days without one. The last entry is today."""
+    """Lowest price by day, USD per GPU hour with its machine; None on days without one. The last entry is today."""
 
     lows: Sequence[Decimal | None]
 

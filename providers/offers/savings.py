@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Greatest, Round
-from django.db.models.lookups import LessThan
 from django.utils.translation import gettext as _
 
 from providers.leases import MONTH_HOURS, LeaseNow
 from providers.models import Offer, OfferKind, usd
-from providers.querysets import WHOLE_PRICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +27,8 @@ class Ours:
 
     def beaten_by(self) -> Q:
         """Offers that could take its place for less: the same GPU, no more of them than we need."""
-        fits_in = Q(gpu=self.gpu, price_per_gpu_hour__lt=self.price, gpu_count__lte=self.gpu_count, available=True)
-        return fits_in & Q(LessThan(WHOLE_PRICE, Value(self.price))) & ~Q(kind=OfferKind.SERVERLESS)
+        fits_in = Q(gpu=self.gpu, whole_per_gpu_hour__lt=self.price, gpu_count__lte=self.gpu_count, available=True)
+        return fits_in & ~Q(kind=OfferKind.SERVERLESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ def saving_value(rented: Sequence[Ours], fresh: Collection[str]) -> Any:
         Case(
             When(
                 one.beaten_by() & Q(provider__in=fresh),
-                then=(Value(one.price) - WHOLE_PRICE) * Value(one.gpu_count * MONTH_HOURS),
+                then=(Value(one.price) - F("whole_per_gpu_hour")) * Value(one.gpu_count * MONTH_HOURS),
             ),
             default=None,
             output_field=usd(),
@@ -117,7 +115,7 @@ def better(rented: Sequence[Ours], fresh: Collection[str]) -> Better | None:
     """None where we rent at the best price, or nothing. At most one statement."""
     if not rented:
         return None
-    beating = Offer.objects.filter(cheaper_than(rented, fresh)).order_by("price_per_gpu_hour", "pk")[:500]
+    beating = Offer.objects.filter(cheaper_than(rented, fresh)).order_by("whole_per_gpu_hour", "pk")[:500]
     found = [(one, offer) for offer in beating if (one := saving(offer, rented, fresh))]
     if not found:
         return None

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Case, Value, When
+from django.db.models import Case, F, Value, When
 from django.db.models.functions import Round
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from providers.models import Deployment, Throughput, usd
-from providers.querysets import WHOLE_PRICE
 
 MILLION, HOUR_S = Decimal(1_000_000), Decimal(3600)
 
@@ -87,7 +86,7 @@ def speed_of(
 def per_million_value(speeds: Mapping[str, Speed]) -> Any:
     """The same for a statement over `Offer`; NULL where the GPU's speed is not known."""
     whens = [
-        When(gpu=gpu, then=WHOLE_PRICE * Value(speed.per_price.quantize(Decimal("0.000000000001"))))
+        When(gpu=gpu, then=F("whole_per_gpu_hour") * Value(speed.per_price.quantize(Decimal("0.000000000001"))))
         for gpu, speed in speeds.items()
     ]
     return Round(Case(*whens, default=None, output_field=usd()), precision=9)

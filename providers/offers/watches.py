@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.db.models import Value
 
 from providers.models import Offer, OfferWatch
-from providers.querysets import WHOLE_PRICE, OfferQuerySet
+from providers.querysets import OfferQuerySet
 
 # A vendor that we cannot read may still have the offer; after a day of silence nobody should count on it.
 BELIEVED = timedelta(days=1)
@@ -53,7 +53,7 @@ def watches_now(watches: Sequence[OfferWatch], fresh: Collection[str], now: date
 def _lowest(watches: Sequence[OfferWatch], offers: OfferQuerySet) -> dict[int, Offer]:
     """By watch, the cheapest offer like it. One statement: each watch looks at the prices of its GPU alone."""
     each = [
-        offers.like(watch).annotate(watch=Value(watch.pk)).order_by(WHOLE_PRICE.asc(), "pk")[:1] for watch in watches
+        offers.like(watch).annotate(watch=Value(watch.pk)).order_by("whole_per_gpu_hour", "pk")[:1] for watch in watches
     ]
     if not each:
         return {}

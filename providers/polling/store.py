@@ -38,8 +38,9 @@ M = TypeVar("M", bound=models.Model)
 
 def store_offers(account: Account, rows: Iterable[OfferRow], now: datetime) -> int:
     """Offers seen now; those of the account's provider that were not seen are no longer available."""
-    offers = {
-        (row.external_id, row.kind, row.region): Offer(
+    by_key = {(row.external_id, row.kind, row.region): row for row in rows}
+    offers = [
+        Offer(
             provider=row.provider,
             external_id=row.external_id,
             kind=row.kind,
@@ -54,20 +55,20 @@ def store_offers(account: Account, rows: Iterable[OfferRow], now: datetime) -> i
             disk_per_gb_month=row.disk_per_gb_month,
             seen_at=now,
         )
-        for row in rows
-    }
-    upsert(Offer, offers.values(), ("provider", "external_id", "kind", "region"))
+        for row in by_key.values()
+    ]
+    upsert(Offer, offers, ("provider", "external_id", "kind", "region"))
     Offer.objects.filter(provider=account.provider, seen_at__lt=now, available=True).update(available=False)
-    store_offer_days(account.provider, offers.values(), now.date())
+    store_offer_days(account.provider, by_key.values(), now.date())
     return len(offers)
 
 
-def store_offer_days(provider: str, offers: Iterable[Offer], day: date) -> None:
+def store_offer_days(provider: str, offers: Iterable[OfferRow], day: date) -> None:
     """The day's lowest, median and highest price by GPU and kind; a day only widens as polls go on."""
     prices: dict[tuple[str, str], list[Decimal]] = defaultdict(list)
     for offer in offers:
         if offer.available:
-            prices[offer.gpu, offer.kind].append(offer.price_per_gpu_hour)
+            prices[offer.gpu, offer.kind].append(offer.whole_per_gpu_hour)
     known = {(row.gpu, row.kind): row for row in OfferDay.objects.filter(provider=provider, day=day)}
     rows = []
     for (gpu, kind), seen in prices.items():
@@ -205,8 +206,8 @@ def store_balance(account: Account, row: BalanceRow) -> int:
 
 def upsert(model: type[M], records: Iterable[M], key: tuple[str, ...]) -> None:
     """Insert or update on a natural key, in its order so that two polls cannot deadlock."""
-    fields = [field.name for field in model._meta.concrete_fields if not field.primary_key and field.name not in key]
-    # a key
+    own = {field.name for field in model._meta.concrete_fields if field.primary_key or field.generated}
+    fields = [field.name for field in model._meta.concrete_fields if field.name not in own and field.name not in key]
     ordered = sorted(records, key=lambda record: tuple(str(getattr(record, name)) for name in key))
     model._default_manager.bulk_create(
         ordered, batch_size=1000, update_conflicts=True, unique_fields=list(key), update_fields=fields

@@ -44,7 +44,7 @@ def providers(request: HttpRequest) -> HttpResponse:
         **rent,
         "gpus": gpu_rows(cheapest, ours, fresh, now),
         "kinds": [(kind.value, kind.label) for kind in KINDS if any(offer.kind == kind for offer in cheapest)],
-        "cheapest": min(cheapest, key=lambda offer: offer.price_per_gpu_hour, default=None),
+        "cheapest": min(cheapest, key=lambda offer: offer.whole_per_gpu_hour, default=None),
         "better": offers.better(ours, fresh),
         "json_url": "/api/v1/leases",
     }
@@ -79,7 +79,7 @@ def gpu_rows(
         by_gpu[offer.gpu][offer.kind] = offer
     mine = {one.gpu: one for one in ours}
     order = sorted(
-        by_gpu, key=lambda gpu: (gpu not in mine, min(o.price_per_gpu_hour for o in by_gpu[gpu].values()), gpu)
+        by_gpu, key=lambda gpu: (gpu not in mine, min(o.whole_per_gpu_hour for o in by_gpu[gpu].values()), gpu)
     )
     shown = order[:GPUS_SHOWN]
     wanted = [(gpu, history_kind(by_gpu[gpu])) for gpu in shown]

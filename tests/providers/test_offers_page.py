@@ -13,8 +13,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from providers.connectors.base import OfferRow
 from providers.models import Account, Offer, OfferDay, Throughput
 from providers.offers import OfferFilter, facets, fits, histories, market, market_of
+from providers.polling.store import store_offers
 from tests.providers.people import account, assert_access, deployment, in_role, lease, offer, read, text
 
 pytestmark = pytest.mark.django_db
@@ -283,3 +285,33 @@ def test_the_page_takes_as_many_statements_for_many_offers_as_for_few(ops: Clien
         text(ops, URL)
     assert len(many) == len(few)
     assert len(many) <= 15
+
+
+def test_a_gpu_whose_machine_costs_extra_is_compared_with_it_everywhere(ops: Client) -> None:
+    where = account()
+    lease(where, price_per_hour=Decimal("0.40"))
+    offer(1, provider="google", price_per_gpu_hour=Decimal("0.25"), machine_per_gpu_hour=Decimal("0.20"))
+    offer(2, price_per_gpu_hour=Decimal("0.34"))
+    page = text(ops, URL)
+    assert "from <b>$0.34 an hour</b>" in page and "GPU 0.2500, its machine 0.2000" in page
+    assert re.findall(r'<td class="n strong">(0\.\d{4})', page) == ["0.3400", "0.4500"]
+    assert shown(ops, max_price="0.30") == [] and shown(ops, max_price="0.45") == ["RTX 4090", "RTX 4090"]
+    assert "from <b>$0.34 an hour</b>" in text(ops, URL, max_price="0.45")
+    assert "One is cheaper than what we rent now" in page
+    assert "The same RTX 4090 can be had for <b>$0.34</b> at RunPod." in text(ops, "/providers/")
+    items = ops.get("/api/v1/offers?sort=price&max_price=0.44").json()["items"]
+    assert [(one["price_per_gpu_hour"], one["whole_per_gpu_hour"]) for one in items] == [("0.340000000000",) * 2]
+
+
+def test_the_history_of_a_price_has_the_machine_in_it() -> None:
+    row = OfferRow(
+        *("google", "t4", "T4", 1, 16, "on_demand", Decimal("0.35"), "europe-west4", True),
+        machine_per_gpu_hour=Decimal("0.19"),
+    )
+    now = timezone.now()
+    read = account("google", "google")
+    for _ in range(2):  # the second time it is updated
+        store_offers(read, [row], now)
+    day = OfferDay.objects.get(provider="google")
+    assert (day.low, day.median, day.high) == (Decimal("0.54"),) * 3
+    assert Offer.objects.get(provider="google").whole_per_gpu_hour == Decimal("0.54")
