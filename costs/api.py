@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Body, Query, Router
@@ -58,6 +60,7 @@ from traffic.filters import Filters
 from traffic.queries import FilterQuery, PeriodQuery
 
 router = Router(tags=["costs"])
+LIVE_FOR_S = 10
 GroupBy = Literal["provider", "model", "application", "owner", "task", "category", "day", "month", "provenance"]
 Month = Annotated[str | None, Field(pattern=r"^20\d{2}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
 
@@ -147,6 +150,16 @@ def live_over(now: datetime, filters: Filters) -> Inputs:
     return live_inputs(now, measure(now, filters))
 
 
+def lately(now: datetime, filters: Filters) -> Inputs:
+    """The same, read at most every 10 seconds: who moves a slider asks many times about one live state."""
+    key = f"live-inputs/{sha256(repr(filters).encode()).hexdigest()}"
+    inputs: Inputs | None = cache.get(key)
+    if inputs is None:
+        inputs = live_over(now, filters)
+        cache.set(key, inputs, LIVE_FOR_S)
+    return inputs
+
+
 @router.post(
     "/break-even",
     auth=needs("read"),
@@ -158,7 +171,7 @@ def live_over(now: datetime, filters: Filters) -> Inputs:
 def post_break_even(request: HttpRequest, filters: Query[FilterQuery], body: Annotated[dict[str, Any], Body()]) -> Any:
     now = timezone.now()
     try:
-        inputs = inputs_from_body(body, live_over(now, filters.parsed()), price_lists(now))
+        inputs = inputs_from_body(body, lately(now, filters.parsed()), price_lists(now))
     except InvalidInputs as error:
         errors = [at(["body", *loc], message) for loc, message in error.errors]
         raise ApiError(422, "Some inputs are not as the schema says.", errors) from None

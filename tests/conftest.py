@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from hypothesis import HealthCheck, settings
 
 from dashboard.embedded.valkey import Valkey
@@ -28,6 +29,12 @@ def pytest_configure() -> None:
 
 def pytest_unconfigure() -> None:
     servers.stop()
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> None:
+    """What a test left in the process's cache, the next does not find."""
+    cache.clear()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from statistics import median
+from typing import Any
 
 import httpx
 
@@ -33,14 +35,35 @@ def measure() -> list[Figure]:
         for part in range(10):
             load(stack, key, (MANY - FEW) // 10, seed=10 + part)
         many = {page: p95(stack, page) for page in PAGES}
-    return [
+        asked, bare = what_ifs(stack)
+    figures = [
         Figure(f"{page} p95 over 1M requests", many[page], "ms", few[page], "over 10,000", "<= 50 ms") for page in PAGES
     ]
+    words = "GET /healthz: server and HTTP"
+    return [*figures, Figure("POST /api/v1/break-even median over 1M requests", asked, "ms", bare, words, "<= 5 ms")]
 
 
 def load(stack: Stack, key: str, count: int, *, seed: int) -> None:
     sent = bodies(count, 1000, seed=seed, since=datetime.now(UTC) - SPAN, span=SPAN - timedelta(hours=1))
     post(stack.ready["url"], key, sent)
+
+
+def what_ifs(stack: Stack) -> tuple[float, float]:
+    """Milliseconds at the median of one what-if after another, and of an answer that takes no work."""
+    key = stack.manage("create_key", "read")
+    url = stack.ready["url"]
+    with httpx.Client(headers={"authorization": f"Bearer {key}"}, timeout=60) as client:
+
+        def taken(method: str, path: str, **body: Any) -> float:
+            started = time.perf_counter()
+            client.request(method, f"{url}{path}", **body).raise_for_status()
+            return (time.perf_counter() - started) * 1000
+
+        asked = [
+            taken("POST", "/api/v1/break-even", json={"requests_per_month": 1000 * (n + 1)}) for n in range(VISITS * 5)
+        ]
+        bare = [taken("GET", "/healthz") for _ in range(VISITS * 5)]
+    return median(asked), median(bare)
 
 
 def p95(stack: Stack, page: str) -> float:

@@ -238,6 +238,15 @@ def test_the_scorecard_takes_the_same_statements_whatever_there_is(
         get("scorecard", reader)
 
 
+def test_a_second_what_if_reads_no_traffic_again(post: Post, django_assert_max_num_queries: Any) -> None:
+    usage(UsageHour, hour=timezone.now() - timedelta(hours=1), requests=600)
+    first = post({"requests_per_month": 1000}).json()
+    with django_assert_max_num_queries(2) as read:
+        second = post({"requests_per_month": 2000}).json()
+    assert not any("usage" in query["sql"] for query in read.captured_queries)
+    assert first["inputs"]["prices"] == second["inputs"]["prices"]
+
+
 def two_models() -> None:
     """Traffic of two models, the dearer one the main one, with cache writes of both kinds."""
     price("claude-sonnet-5-5", uncached_input=2, output=10)
