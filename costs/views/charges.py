@@ -84,8 +84,8 @@ def charge_add(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def charge_edit(request: HttpRequest, pk: int) -> HttpResponse:
     charge = _entered(pk)
-    if charge.is_final(today()):
-        return redirect("costs:charge-correct", pk)
+    if elsewhere := _elsewhere(request, charge):
+        return elsewhere
     before = _words(charge)
     form = ChargeForm(request.POST or None, request.FILES or None, charge=charge)
     if request.method == "POST" and form.is_valid():
@@ -102,8 +102,8 @@ def charge_edit(request: HttpRequest, pk: int) -> HttpResponse:
 def charge_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Delete at once; the toast brings it back."""
     charge = _entered(pk)
-    if charge.is_final(today()):
-        return redirect("costs:charge-correct", pk)
+    if elsewhere := _elsewhere(request, charge):
+        return elsewhere
     skip(charge)
     _log(request, charge, DELETION, _words(charge))
     kept = dict(request.session.get(UNDO_KEY, {}))
@@ -162,12 +162,26 @@ def _repeat(request: HttpRequest, form: ChargeForm) -> HttpResponse:
 
 
 def _entered(pk: int) -> Charge:
-    """A charge of a person; those that are made from bills, their files and leases cannot be touched one by one."""
+    """A charge of a person, or of a bill that a person entered as a file; what we make of bills and leases is not."""
     return get_object_or_404(
-        Charge.objects.select_related("application", "receipt", "corrects", "closing"),
+        Charge.objects.select_related("application", "receipt", "corrects", "closing", "bill_import"),
         pk=pk,
         provenance=Provenance.ENTERED,
     )
+
+
+def _elsewhere(request: HttpRequest, charge: Charge) -> HttpResponse | None:
+    """Where a charge is put right that cannot be changed in place: of a month that is final, or of a bill's file."""
+    if charge.is_final(today()):
+        return redirect("costs:charge-correct", charge.pk)
+    if charge.bill_import is None:
+        return None
+    said = _(
+        "Nothing was changed: this charge is a line of %(file)s, which counts as its vendor wrote it. Take that bill "
+        "back and bring in the right one; once the month is final, a line can be corrected."
+    )
+    messages.warning(request, said % {"file": charge.bill_import.file_name})
+    return redirect("costs:bill", charge.bill_import.pk)
 
 
 def _form(request: HttpRequest, form: ChargeForm) -> HttpResponse:

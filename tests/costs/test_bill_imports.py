@@ -72,6 +72,27 @@ def test_a_bill_is_looked_at_entered_once_and_taken_back(manager: Client) -> Non
     assert upload(manager, content)["Location"] != one
 
 
+def test_a_line_of_a_bill_is_not_changed_or_deleted_by_itself(manager: Client) -> None:
+    one = upload(manager, written(line()))["Location"]
+    manager.post(f"{one}enter/")
+    before = Charge.objects.values().get()
+    url = f"/spend/charges/{before['id']}/"
+    good = {"category": "vm", "provider": "openai", "day": f"{MONTH}", "amount": "9", "currency": "USD"}
+    for refused in (manager.get(url), manager.post(url, good), manager.post(f"{url}delete/")):
+        assert refused["Location"] == one
+    assert text(manager, one).count("Nothing was changed: this charge is a line of bill.csv") == 3
+    assert Charge.objects.values().get() == before
+    assert f'href="{url}"' not in text(manager, "/spend/charges/")
+
+
+def test_a_line_of_a_bill_whose_month_is_final_is_corrected(manager: Client) -> None:
+    one = upload(manager, written(line()))["Location"]
+    manager.post(f"{one}enter/")
+    Charge.objects.update(day=MONTH - timedelta(days=200))
+    url = f"/spend/charges/{Charge.objects.get().pk}/"
+    assert manager.get(url)["Location"] == f"{url}correct/"
+
+
 @pytest.mark.parametrize("column", [OLD, NEW, "PublisherName", "InvoiceIssuerName"])
 def test_the_names_of_every_version_are_read(column: str) -> None:
     row = {name: cell for name, cell in ROW.items() if name != NEW} | {column: "Amazon Bedrock"}
