@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
-from django.db.models import Max, Sum
+from django.db.models import Q, Sum
 
 from traffic.ingest.otlp.rows import Read
 from traffic.ingest.otlp.spans import Signal
@@ -32,5 +33,7 @@ def count_unread(read: Read, signal: Signal, application_id: int | None) -> None
 def unread_since(first: date) -> list[dict[str, Any]]:
     """By application and signal: `unread` and `rejected` items since that day, with the last reason."""
     found = Unread.objects.filter(day__gte=first).values("application__slug", "application__name", "signal")
-    sums = found.annotate(n=Sum("unread"), refused=Sum("rejected"), why=Max("reason"))
-    return [dict(row) for row in sums.order_by("application__slug", "signal")]
+    reasons = ArrayAgg("reason", filter=~Q(reason=""), order_by="-day", default=[])
+    sums = found.annotate(n=Sum("unread"), refused=Sum("rejected"), reasons=reasons)
+    rows = sums.order_by("application__slug", "signal")
+    return [{**row, "why": row["reasons"][0] if row["reasons"] else ""} for row in rows]

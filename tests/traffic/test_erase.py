@@ -16,6 +16,7 @@ from django.contrib.admin.models import LogEntry
 from django.core.management import call_command
 from django.utils import timezone
 
+from providers.partitions import existing_days
 from tests.traffic.people import application, logged_in, person, text
 from traffic import erase
 from traffic.audit import rollup_differences
@@ -220,6 +221,17 @@ def test_keys_stop_at_once_a_rule_for_it_alone_is_off_and_work_waits_until_all_h
     assert not erase.work(erasure.pk, now=timezone.now() + timedelta(seconds=6))
     assert not Application.objects.filter(slug="shop").exists()
     assert json.dumps(list(Erasure.objects.values_list("name", flat=True))) == '["shop"]'
+
+
+def test_a_count_reads_the_newest_days_first_and_stops_in_time(shop: Application, conn: psycopg.Connection) -> None:
+    ingest(conn, [call(1, shop.pk, OTHER), call(2, shop.pk, OTHER, 5)], Installation.load(conn))
+    user, ticks = erase.hash_of_user(OTHER), iter(range(1_000))
+    full = erase.counts(user=user)
+    assert (full["requests"], full["uncounted"]) == (2, 0)
+    days = existing_days(conn, "traffic_request")
+    newer = [day for day in days if day > timezone.now().date() - timedelta(days=5)]
+    part = erase.counts(user=user, seconds=len(newer) + 1, clock=lambda: float(next(ticks)))
+    assert (part["requests"], part["uncounted"]) == (1, len(days) - len(newer))
 
 
 # The pages.

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 
 from tests.traffic.test_otlp import CLASSES, TRACE, USAGE, body, key, ns, rows, send, span, value
 from tests.traffic.test_store import assert_rollups_exact
 from traffic.models import Application, Unread
+from traffic.unread import unread_since
 
 __all__ = ["key"]  # the fixture
 
@@ -90,6 +93,15 @@ def test_what_is_not_read_is_counted_on_the_page_of_applications(key: str, conn:
     page = client.get("/settings/applications/").content.decode()
     assert "Telemetry that is no request" in page
     assert "ahead of our clock" in page
+
+
+def test_the_last_reason_is_the_newest_and_not_the_last_of_the_alphabet(db: None) -> None:
+    today = timezone.now().date()
+    for days, reason in ((0, ""), (1, "a newer one"), (2, "z older one")):
+        Unread.objects.create(day=today - timedelta(days=days), signal="logs", unread=1, rejected=1, reason=reason)
+    (row,) = unread_since(today - timedelta(days=3))
+    assert (row["n"], row["refused"], row["why"]) == (3, 3, "a newer one")
+    assert unread_since(today)[0]["why"] == ""
 
 
 def test_an_export_of_the_wrong_signal_or_none_is_answered_by_the_protocol(key: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -29,7 +30,8 @@ class Command(BaseCommand):
                 raise CommandError(f"No application is called {slug!r}.")
         else:
             target["user"] = erase.hash_of_user(options["user"])
-        found = erase.counts(**target)
+        found = erase.counts(**target, seconds=math.inf)
+        found.pop("uncounted")  # no page waits for this: all of it is counted
         self.stdout.write(", ".join(f"{number:,} {name}" for name, number in found.items()))
         if not options["yes"]:
             self.stdout.write("Nothing is deleted yet; say --yes to delete them.")
