@@ -55,6 +55,10 @@ class Client:
         """Tell a simulated vendor what it knows; rows of the same key are replaced."""
         self._call("PUT", f"{self.sandbox_url}/state/{vendor}", {**state, "replace": True})
 
+    def read(self, path: str) -> str:
+        """What a simulated vendor gives out. Raises httpx.HTTPError."""
+        return self._http.get(f"{self.sandbox_url}{path}", timeout=TIMEOUT_S).raise_for_status().text
+
     def ping(self, path: str) -> None:
         """One ping of a batch job; lost where the server is away, as a cron's would be."""
         with contextlib.suppress(httpx.TransportError):

@@ -96,7 +96,7 @@ class Demo:
         self.live.step(self.now)
         self.loader().load(days_back(self.last_whole_day, self.story.starts[-3]))
         self.bill_older()
-        setup.accounts(self.addresses.sandbox, self.now)
+        setup.accounts(self.addresses.sandbox, self.client.read(setup.GOOGLE_KEY), self.now)
         history.add_trial_lease(self.story, self.now)
         history.add_checks(self.story, self.now)
         imports.leave_a_draft(self.now, company.BY_ROLE["ops"].username)

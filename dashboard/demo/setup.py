@@ -284,20 +284,23 @@ class Vendor:
     first: bool = True  # whether the first page waits for what it tells
 
 
+GOOGLE, GOOGLE_KEY = "google", "/google/service-account.json"  # a key that the simulated vendor makes for itself
 VENDORS = (
     Vendor("anthropic", "Anthropic Console", "anthropic", "anthropic", anthropic.ADMIN_KEY),
     Vendor("runpod", "RunPod", "runpod", "runpod", runpod.KEY),
     # Nothing is rented there: they are what the offers are compared with.
     Vendor("vast", "Vast.ai", "vast", "vast", vast.KEY, first=False),
     Vendor("lambda", "Lambda", "lambda", "lambda", lambda_cloud.KEY, first=False),
+    Vendor(GOOGLE, "Google Cloud", "google", "google", "", first=False),
 )
 FIRST = [vendor.slug for vendor in VENDORS if vendor.first]
 
 
-def accounts(sandbox_url: str, now: datetime) -> None:
+def accounts(sandbox_url: str, google_key: str, now: datetime) -> None:
     """The accounts that are polled; called when the vendors know what they are to bill."""
     for vendor in VENDORS:
-        known = {"base_url": f"{sandbox_url}/{vendor.path}", "secret": encrypt(vendor.secret), "local": True}
+        secret = encrypt(google_key if vendor.slug == GOOGLE else vendor.secret)
+        known = {"base_url": f"{sandbox_url}/{vendor.path}", "secret": secret, "local": True}
         # A newcomer may press the button that stops a lease: the vendor is simulated.
         named = {"name": vendor.name, "kind": vendor.kind, "may_stop": vendor.kind == "runpod"}
         account, _ = Account.objects.update_or_create(slug=vendor.slug, defaults=known, create_defaults=known | named)

@@ -1,19 +1,25 @@
 from __future__ import annotations
 
+import threading
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db.models import F
 
 from alerts.models import Rule
 from alerts.sentences import sentence
 from costs.models import Charge, Phase, Stage
 from dashboard.demo import company, history, setup
+from dashboard.demo.client import Client
 from dashboard.demo.files import ADMIN, Credentials
 from dashboard.demo.story import Story
-from providers.models import Account, CheckHour, Deployment, Feed, Lease, LeaseSpan, Outage
+from providers.models import Account, CheckHour, Deployment, Feed, Lease, LeaseSpan, Offer, Outage
+from providers.polling.due import claim
+from providers.polling.services import poll
+from providers.sandbox.testing import running_sandbox
 from traffic.keys import hash_of
 from traffic.models import Application, Key
 
@@ -30,7 +36,7 @@ def credentials(tmp_path: Path) -> Credentials:
 
 def set_up(credentials: Credentials, url: str = "http://127.0.0.1:1000") -> None:
     setup.set_up(STORY, credentials, url, NOW)
-    setup.accounts(url, NOW)
+    setup.accounts(url, "{}", NOW)
     history.add_trial_lease(STORY, NOW)
 
 
@@ -173,3 +179,19 @@ def test_the_companys_own_rules_are_sentences_and_a_deleted_one_stays_deleted(cr
     Rule.objects.update(deleted_at=NOW)
     set_up(credentials)
     assert not Rule.objects.kept().filter(kind="figure").exists()
+
+
+def test_every_vendor_of_the_research_is_read_google_with_the_machine_around_its_gpus(credentials: Credentials) -> None:
+    with running_sandbox(now=NOW) as sandbox:
+        client = Client(sandbox.url, sandbox.url, threading.Event())
+        setup.accounts(sandbox.url, client.read(setup.GOOGLE_KEY), NOW)
+        client.close()
+        google = Account.objects.get(kind="google")
+        for feed in claim(NOW, account=google):
+            poll(feed)
+    assert set(Account.objects.values_list("kind", flat=True)) == {"anthropic", "google", "lambda", "runpod", "vast"}
+    assert not google.feeds.exclude(last_error="").exists()
+    told = Offer.objects.filter(provider="google")
+    assert {"T4", "L4", "A100 80GB", "H100"} <= set(told.values_list("gpu", flat=True))
+    assert set(told.values_list("kind", flat=True)) == {"on_demand", "spot", "committed_1y", "committed_3y"}
+    assert told.filter(whole_per_gpu_hour__gt=F("price_per_gpu_hour")).exists()
