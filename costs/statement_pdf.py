@@ -60,10 +60,11 @@ def sheet(found: Statements, chosen: Sequence[Statement]) -> Sheet:
     total = sum((one.total for one in chosen), Decimal(0))
     blocks = [overview(chosen, total)] if len(chosen) > 1 else []
     month = date_format(found.month, "F Y")
+    held = _("%(total)s of the month’s %(all)s in the ledger.") if found.whole else _("%(total)s in the ledger.")
     return Sheet(
         title=_("Statement of costs, %(month)s") % {"month": month},
         lines=[
-            _("%(total)s of the month’s %(all)s in the ledger.") % {"total": usd(total), "all": usd(found.total)},
+            held % {"total": usd(total), "all": usd(found.total)},
             state_of(found),
         ],
         blocks=[*blocks, *(block_of(found, one) for one in chosen)],

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cached_property
 from typing import Any, Literal
 
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.utils.translation import gettext as _
 
 from costs.allocation import CENT, in_cents
@@ -106,20 +108,36 @@ class Statement:
 
 @dataclass(frozen=True)
 class Statements:
-    """All statements of a month."""
+    """All statements of a month, or those of one person: then nothing here tells of the others."""
 
     month: date
     by: By
     today: date
-    exact: Decimal  # the ledger's total
     statements: list[Statement]
     providers: frozenset[str]
     names: Mapping[str, str]  # of applications, by slug
+    whole: bool = True
+
+    @property
+    def exact(self) -> Decimal:
+        """Of all statements the ledger's total."""
+        return sum((one.exact for one in self.statements), ZERO)
 
     @property
     def total(self) -> Decimal:
-        """The ledger's total in whole cents; the statements add up to it."""
-        return self.exact.quantize(CENT, rounding=ROUND_HALF_EVEN)
+        """In whole cents; of all statements the ledger's total, rounded."""
+        return sum((one.total for one in self.statements), ZERO)
+
+    def of_owner(self, user: AbstractBaseUser | AnonymousUser) -> Statements:
+        """What is this person's own, as it stands among all of them: every cent is where it is for whoever sees all."""
+        if self.by == "owner":
+            mine = {user.get_username()}
+        else:
+            mine = set(Application.objects.filter(owner=user.pk).values_list("slug", flat=True))
+        kept = [one for one in self.statements if one.key in mine]
+        told = {slug for one in kept for slug in one.applications}
+        names = {slug: name for slug, name in self.names.items() if slug in told}
+        return replace(self, statements=kept, names=names, whole=False)
 
     @property
     def until(self) -> date:
@@ -166,12 +184,10 @@ def statements(month: date, by: By, today: date) -> Statements:
     for line in known.lines:
         books.add(line)
     books.count(known.usage)
-    exact = sum((line.amount for line in known.lines), ZERO)
     found = Statements(
         month=month,
         by=by,
         today=today,
-        exact=exact,
         statements=books.in_order(),
         providers=frozenset(line.provider for line in known.lines),
         names={application.slug: application.name for application in applications},
@@ -236,7 +252,8 @@ def why(line: Line) -> str:
 
 
 def state_cents(found: Statements) -> None:
-    totals = in_cents({one.key: one.exact for one in found.statements}, found.total)
+    ledger = found.exact.quantize(CENT, rounding=ROUND_HALF_EVEN)
+    totals = in_cents({one.key: one.exact for one in found.statements}, ledger)
     for one in found.statements:
         one.total = totals[one.key]
         cents = in_cents({row.key: row.exact for row in one.rows}, one.total)

@@ -56,6 +56,10 @@ ANYONE_SENDS = Access(writes=ALL, open=True)
 JSON = Access(scope="read", reads=FIGURES)
 
 
+# Who sees no figures sees what the applications that they own cost, and learns of nothing else.
+OWNERS_PAGE = Access(reads=ALL, theirs=("staff",))
+
+
 def posts(scope: Scope) -> Access:
     """What programs send: a key and nothing else."""
     return Access(scope=scope, writes=())
@@ -215,12 +219,12 @@ ACCESS: dict[str, Access] = {
     "costs:reconciliation-reopen": action(PLANNERS),
     "costs:reconciliation-correct": form(PLANNERS),
     "costs:reconciliation-tolerance": form(PLANNERS),
-    "costs:statements": page(FIGURES),
-    "costs:statements-csv": page(FIGURES),
-    "costs:statement": page(FIGURES),
-    "costs:statement-csv": page(FIGURES),
-    "costs:statements-pdf": page(FIGURES),
-    "costs:statement-pdf": page(FIGURES),
+    "costs:statements": page(ALL),
+    "costs:statements-csv": OWNERS_PAGE,
+    "costs:statement": OWNERS_PAGE,
+    "costs:statement-csv": OWNERS_PAGE,
+    "costs:statements-pdf": OWNERS_PAGE,
+    "costs:statement-pdf": OWNERS_PAGE,
     "costs:plan": page(FIGURES),
     "costs:add-phase": form(PLANNERS),
     "costs:phase": form(PLANNERS),

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from alerts.models import Alert
 from dashboard.demo.files import loading
+from traffic.models import Application
 
 # Label, address, the permission that opens it (None: whoever is logged in) and the key after `g`.
 PAGES = (
@@ -26,6 +27,9 @@ PAGES = (
     (_("Decide"), "/decide/", "costs.view_charge", "d"),
     (_("Settings"), "/settings/", None, "e"),
 )
+
+# Who sees no figures has instead, for owning an application, what that costs.
+OWN = (_("Statements"), "/spend/statements/", "s")
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
@@ -43,6 +47,9 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     user = request.user
     if not user.is_authenticated:
         return []
+    pages = [(label, url, key) for label, url, needs, key in PAGES if needs is None or user.has_perm(needs)]
+    if not user.has_perm("costs.view_charge") and Application.objects.filter(owner=user.pk).exists():
+        pages.insert(-1, OWN)  # before the settings
     return [
         {
             "label": label,
@@ -51,6 +58,5 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "current": request.path == address or (address != "/" and request.path.startswith(address)),
             "count": Alert.objects.shown().count() if address == "/alerts/" else 0,
         }
-        for label, address, permission, key in PAGES
-        if permission is None or user.has_perm(permission)
+        for label, address, key in pages
     ]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -26,12 +26,11 @@ WAYS: tuple[By, ...] = ("application", "owner")
 
 
 @login_required
-@permission_required("costs.view_charge", raise_exception=True)
 @require_safe
 def statement_list(request: HttpRequest) -> HttpResponse:
     now, asked = today(), request.GET.get("month", "")
     month, by = _month(asked, now), _by(request.GET.get("by", ""))
-    found = statements(month, by, now)
+    found = seen(request, month, by)
     context = {
         "found": found,
         "ways": [(way, way_name(way), f"?month={month:%Y-%m}&by={way}") for way in WAYS],
@@ -44,19 +43,17 @@ def statement_list(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@permission_required("costs.view_charge", raise_exception=True)
 @require_safe
 def statements_csv(request: HttpRequest) -> HttpResponse:
     """All statements of a month in one file."""
-    found = statements(_month(request.GET.get("month", ""), today()), _by(request.GET.get("by", "")), today())
+    found = _all(request)
     return as_csv(found, found.statements, f"statements-{found.month:%Y-%m}-by-{found.by}")
 
 
 @login_required
-@permission_required("costs.view_charge", raise_exception=True)
 @require_safe
 def statement(request: HttpRequest, month: str, by: By, key: str) -> HttpResponse:
-    found, one = _one(month, by, key)
+    found, one = _one(request, month, by, key)
     groups: dict[str, list[Any]] = {}
     for row in one.rows:
         groups.setdefault(row.key.application, []).append(row)
@@ -69,35 +66,46 @@ def statement(request: HttpRequest, month: str, by: By, key: str) -> HttpRespons
 
 
 @login_required
-@permission_required("costs.view_charge", raise_exception=True)
 @require_safe
 def statement_csv(request: HttpRequest, month: str, by: By, key: str) -> HttpResponse:
-    found, one = _one(month, by, key)
+    found, one = _one(request, month, by, key)
     return as_csv(found, [one], f"statement-{found.month:%Y-%m}-{file_name(one)}")
 
 
 @login_required
-@permission_required("costs.view_charge", raise_exception=True)
 @require_safe
 def statements_pdf(request: HttpRequest) -> HttpResponse:
     """All statements of a month to print or to file."""
-    found = statements(_month(request.GET.get("month", ""), today()), _by(request.GET.get("by", "")), today())
+    found = _all(request)
     return as_pdf(found, found.statements, f"statements-{found.month:%Y-%m}-by-{found.by}")
 
 
 @login_required
-@permission_required("costs.view_charge", raise_exception=True)
 @require_safe
 def statement_pdf(request: HttpRequest, month: str, by: By, key: str) -> HttpResponse:
-    found, one = _one(month, by, key)
+    found, one = _one(request, month, by, key)
     return as_pdf(found, [one], f"statement-{found.month:%Y-%m}-{file_name(one)}")
 
 
-def _one(month: str, by: str, key: str) -> tuple[Statements, Statement]:
+def seen(request: HttpRequest, month: date, by: By) -> Statements:
+    """All statements for whoever sees figures; for anybody else those of the applications that they own."""
+    found = statements(month, by, today())
+    return found if request.user.has_perm("costs.view_charge") else found.of_owner(request.user)
+
+
+def _all(request: HttpRequest) -> Statements:
+    """Of the month and way asked for; a file for people who own nothing does not exist."""
+    found = seen(request, _month(request.GET.get("month", ""), today()), _by(request.GET.get("by", "")))
+    if not found.whole and not found.statements:
+        raise Http404(_("Nothing of this month stands on a statement of yours."))
+    return found
+
+
+def _one(request: HttpRequest, month: str, by: str, key: str) -> tuple[Statements, Statement]:
     first = _exact_month(month)
     if first is None or first > today() or by not in WAYS:
         raise Http404
-    found = statements(first, _by(by), today())
+    found = seen(request, first, _by(by))
     one = found.get(key)
     if one is None:
         raise Http404(_("Nothing of this month stands on such a statement."))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,9 +19,10 @@ from costs.allocation import CENT, in_cents
 from costs.ledger_page import ledger_rows
 from costs.models import Charge
 from costs.spend import spend
-from costs.statements import NOBODY, OWNERLESS, statements
+from costs.statements import NOBODY, OWNERLESS, By, statements
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, VendorCost
 from providers.rest.periods import next_month
+from tests.costs.pdf_text import text_of
 from tests.costs.people import client_of, text
 from tests.costs.test_spend import usage
 from traffic.models import Application, UsageHour
@@ -114,6 +116,66 @@ def test_pages_and_files_show_the_same_sums(month: date, django_assert_max_num_q
     answer = client.get(f"/api/v1/statements?{asked}&by=owner").json()
     assert sum(Decimal(one["total"]) for one in answer["statements"]) == Decimal(answer["total"]) == Decimal("14.01")
     assert answer["statements"][-1]["key"] is None
+
+
+def owner(username: str = "ada") -> Client:
+    """Someone who sees no figures, signed in."""
+    client = Client()
+    client.force_login(User.objects.get(username=username))
+    return client
+
+
+def test_an_owner_sees_their_own_statements_as_managers_do_and_learns_nothing_of_others(month: date) -> None:
+    ada, manager, asked = owner(), client_of("manager"), f"month={month:%Y-%m}"
+    for path in ("owner/ada", "application/shop", "application/docs"):
+        for file in ("statement.csv", "statement.pdf"):
+            url = f"{URL}{month:%Y-%m}/{path}/{file}"
+            mine = ada.get(url)
+            assert mine.status_code == 200
+            if file.endswith("csv"):
+                assert mine.content == manager.get(url).content
+            else:
+                assert not any("14.01" in line for line in text_of(mine.content))
+        assert "14.01" not in text(ada, f"{URL}{month:%Y-%m}/{path}/")
+    ways: dict[By, set[str]] = {"owner": {"ada"}, "application": {"shop", "docs"}}
+    for by, mine_alone in ways.items():
+        page = text(ada, f"{URL}?{asked}&by={by}")
+        rows = list(csv.DictReader(io.StringIO(ada.get(f"{URL}statements.csv?{asked}&by={by}").content.decode())))
+        assert {row["statement"] for row in rows} == mine_alone
+        found = [one for one in statements(month, by, TODAY).statements if one.key in mine_alone]
+        total = sum(one.total for one in found)
+        assert sum(Decimal(row["amount_usd"]) for row in rows) == total
+        assert f"What you own has cost <b>${total}</b>" in page
+        for other in ("14.01", "Chat", "Not allocated", "without an owner", "/api/v1/", 'href="/spend/"'):
+            assert other not in page, other
+        whole = " ".join(text_of(ada.get(f"{URL}statements.pdf?{asked}&by={by}").content))
+        assert f"${total} in the ledger." in whole
+        assert "14.01" not in whole
+
+
+@pytest.mark.parametrize("file", ["", "statement.csv", "statement.pdf"])
+@pytest.mark.parametrize("path", ["application/chat", "owner/~nobody", "owner/~ownerless", "application/~nobody"])
+def test_what_others_carry_is_not_there_for_an_owner(month: date, path: str, file: str) -> None:
+    assert owner().get(f"{URL}{month:%Y-%m}/{path}/{file}").status_code == 404
+
+
+def test_a_member_who_owns_nothing_sees_no_statement(month: date) -> None:
+    bob = User.objects.create_user("bob")
+    Application.objects.get(slug="shop").members.add(bob)
+    client, asked = owner("bob"), f"month={month:%Y-%m}"
+    assert "No application of yours has spent anything" in text(client, f"{URL}?{asked}")
+    assert f'href="{URL}"' not in text(client, URL)  # the navigation leads nobody to an empty page
+    assert f'href="{URL}"' in text(owner(), URL)
+    for path in (f"statements.csv?{asked}", f"statements.pdf?{asked}", f"{month:%Y-%m}/application/shop/"):
+        assert client.get(URL + path).status_code == 404
+    assert owner().get("/spend/").status_code == 403
+
+
+def test_who_owns_an_application_no_longer_sees_no_more_of_it(month: date) -> None:
+    Application.objects.filter(slug="shop").update(owner=None)
+    ada = owner()
+    assert ada.get(f"{URL}{month:%Y-%m}/application/shop/").status_code == 404
+    assert ada.get(f"{URL}{month:%Y-%m}/application/docs/").status_code == 200
 
 
 def test_a_month_that_is_none_or_has_not_begun_is_said_so(month: date) -> None:
