@@ -30,6 +30,7 @@ from costs.spend import GroupBy, Known, Spend, daily, read, spend
 from costs.tolerances import Standing as BillStanding
 from costs.tolerances import standings as bill_standings
 from providers import offers
+from providers.leases import busiest
 from providers.models import Balance, Deployment, Feed, Heartbeat, Lease, LeaseSpan, Maintenance, OfferWatch, Outage
 from traffic import lately, models_used, silence
 from traffic.filters import Filters
@@ -355,6 +356,12 @@ class Figures:
         """By deployment of a lease, when the last request of the last week came."""
         served = {one.pk for one in self.deployments.values() if one.lease_id is not None}
         return last_requests({pk: hour for pk, hour in self.tokens_since.items() if pk in served})
+
+    @cached_property
+    def engines_busy(self) -> dict[int, float]:
+        """By lease, the share of the last hour in which the busiest engine on it had a request."""
+        on = {one.pk: one.lease_id for one in self.deployments.values() if one.lease_id is not None}
+        return busiest(on, self.now)
 
     @cached_property
     def rented_per_hour(self) -> dict[int, Decimal]:

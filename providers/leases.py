@@ -5,7 +5,7 @@ Cost here is observed time times the price of that time; the ledger says what co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -46,6 +46,12 @@ class LeaseNow:
     @property
     def active(self) -> bool:
         return self.lease.ended_at is None
+
+    @property
+    def unpriced(self) -> bool:
+        """Stopped, and what its disk costs is not told before the next bill: unknown, not nothing."""
+        known = self.lease.price_per_hour or self.lease.disk_per_hour is not None
+        return self.active and self.lease.state == LeaseState.STOPPED and not known
 
     @property
     def price_per_gpu_hour(self) -> Decimal:
@@ -125,9 +131,19 @@ def lease_figures(leases: LeaseQuerySet, now: datetime, old_accounts: frozenset[
 
 def busy_by_lease(leases: Iterable[Lease], now: datetime) -> dict[int, float]:
     """By lease, the share of the last hour in which the busiest engine on it had a request; those alone that tell."""
-    on = {
-        deployment.pk: lease.pk for lease in leases if lease.ended_at is None for deployment in lease.deployments.all()
-    }
+    return busiest(
+        {
+            deployment.pk: lease.pk
+            for lease in leases
+            if lease.ended_at is None
+            for deployment in lease.deployments.all()
+        },
+        now,
+    )
+
+
+def busiest(on: Mapping[int, int], now: datetime) -> dict[int, float]:
+    """The same of deployments and the leases that they are on."""
     found: dict[int, float] = {}
     for pk, share in (busy_shares(on, now) if on else {}).items():
         found[on[pk]] = max(share, found.get(on[pk], 0.0))

@@ -256,7 +256,6 @@ def lease_used(figures: Figures, lease: Lease, since: datetime | None, longest: 
     )
     way = stop_way(lease)
     fixes = [[_("Stop %(name)s") % {"name": name}, reverse("providers:lease-stop", args=[lease.pk])]]
-    used = _("unknown") if lease.utilisation is None else percent(lease.utilisation)
     return Finding(
         subject=subject,
         title=title % values,
@@ -276,12 +275,22 @@ def lease_used(figures: Figures, lease: Lease, since: datetime | None, longest: 
                 [_("GPU"), f"{lease.gpu_count} × {lease.gpu}", lease.region],
                 [_("Price"), _("%(hourly)s an hour") % {"hourly": exact(lease.price_per_hour)}, lease.account.name],
                 [_("Spent idle"), exact(wasted), _("estimated")],
-                [_("Utilisation"), used, _("said by the vendor")],
+                utilisation(figures, lease),
                 *how_to_stop(way),
             ],
             page=lease_page(lease),
         ),
     )
+
+
+def utilisation(figures: Figures, lease: Lease) -> list[str]:
+    """As the vendor reads the GPU, else as the engines on it are in use."""
+    if lease.utilisation is not None:
+        return [_("Utilisation"), percent(lease.utilisation), _("said by the vendor")]
+    busy = figures.engines_busy.get(lease.pk)
+    if busy is None:
+        return [_("Utilisation"), _("not told"), _("neither the vendor nor the engine tells it")]
+    return [_("Utilisation"), percent(busy), _("of the last hour in use, by the engine")]
 
 
 def lease_page(lease: Lease) -> str:

@@ -52,6 +52,7 @@ def leases(request: HttpRequest) -> HttpResponse:
         "total": chosen.count(),
         "active": active,
         "per_hour": hourly(active),
+        "unpriced": [entry for entry in active if entry.unpriced],
         "wasted": [entry for entry in active if entry.wasted],
         "spent": spent_on(chosen),
         "shown": len(rows),

@@ -62,6 +62,7 @@ def rented(accounts: Sequence[AccountNow], now: datetime) -> dict[str, Any]:
         "ended": ended,
         "gpus_rented": sum(entry.lease.gpu_count for entry in active if entry.lease.price_per_hour),
         "per_hour": per_hour,
+        "unpriced": [entry for entry in active if entry.unpriced],
         "per_month": per_hour * MONTH_HOURS,
         "month_cost": sum((entry.month_cost for entry in active), start=per_hour * 0),
         "month_end": sum((entry.month_end or entry.month_cost for entry in active), start=per_hour * 0),

@@ -18,6 +18,9 @@ from alerts.models import Address, Alert, Delivery, Rule
 from costs.models import Charge, Phase
 from costs.reconcile import Cause
 from costs.tolerances import Standing as BillStanding
+from providers import engine_series
+from providers.engine_series import Scraped
+from providers.engines import EngineSample, Scrape
 from providers.models import Account, Balance, Deployment, Feed, Heartbeat, Lease, Maintenance, Outage
 from tests.alerts.conftest import person
 from traffic.models import UsageDay, UsageHour
@@ -324,7 +327,8 @@ def test_a_lease_has_its_own_idle_time_and_is_told_with_the_command_that_stops_i
         account=account(kind="runpod"), external_id="pod1", name="gpu-1", gpu="RTX 4090", state="running",
         price_per_hour=Decimal("0.34"), started_at=NOW - timedelta(hours=2), seen_at=NOW,
     )  # fmt: skip
-    deployment(lease=lease)
+    one = deployment(lease=lease)
+    busy = list(enumerate(EngineSample(running=n) for n in (1, 0, 0, 0)))
     assert not only("lease").crossed, "two hours are less than the rule's six"
     Lease.objects.update(idle_minutes=30)
     found = only("lease")
@@ -333,6 +337,14 @@ def test_a_lease_has_its_own_idle_time_and_is_told_with_the_command_that_stops_i
     key = '-H "Authorization: Bearer $RUNPOD_API_KEY"'
     assert facts["To stop it"][0] == f"curl -X POST https://api.runpod.io/v2/pods/pod1/stop {key}"
     assert facts["By hand"][0] == "https://console.runpod.io/pods"
+    assert facts["Utilisation"][0] == "not told"
+    for n, sample in busy:
+        engine_series.add([Scraped(one.pk, NOW - timedelta(minutes=9 - n), Scrape(sample), None, timedelta(0))])
+    facts = {label: (value, more) for label, value, more in only("lease").words["facts"]}
+    assert facts["Utilisation"] == ("25 %", "of the last hour in use, by the engine")
+    Lease.objects.update(utilisation=0.03)
+    facts = {label: (value, more) for label, value, more in only("lease").words["facts"]}
+    assert facts["Utilisation"] == ("3 %", "said by the vendor")
     assert found.words["page"] == f"/providers/leases/{lease.pk}/"
     assert found.words["fixes"] == [["Stop gpu-1", f"/providers/leases/{lease.pk}/stop/"]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -241,3 +242,22 @@ def test_only_vendors_that_stop_by_api_offer_the_switch(ops: Client) -> None:
     account("claude", "anthropic")
     assert "leases may be stopped from here" in text(ops, reverse("providers:account", args=["runpod"]))
     assert "leases may be stopped from here" not in text(ops, reverse("providers:account", args=["claude"]))
+
+
+def test_what_is_stopped_with_a_disk_that_no_bill_has_told_is_never_said_to_cost_nothing(ops: Client) -> None:
+    made = lease(account(), name="gpu-1", state="stopped", price_per_hour=Decimal(0))
+    for url in ("/providers/", "/providers/leases/"):
+        page = text(ops, url)
+        assert "<b>gpu-1</b> is stopped; its disk is billed on" in page, url
+        assert "$0.00 an hour" not in page and "costs nothing" not in page, url
+    assert "at least" in text(ops, page_of(made))
+    Lease.objects.update(disk_per_hour=Decimal(0))
+    assert "What we rent costs nothing at this moment." in text(ops, "/providers/")
+
+
+def test_a_lease_that_has_ended_is_told_from_when_to_when(ops: Client) -> None:
+    ended = timezone.now()
+    lease(account(), state="ended", ended_at=ended, started_at=ended - timedelta(days=2))
+    page = text(ops, "/providers/leases/")
+    assert "since" not in page
+    assert re.search(r"<span class=\"sub\">\d+ \w{3}, \d\d:\d\d to \d+ \w{3}, \d\d:\d\d</span>", page)
