@@ -31,15 +31,14 @@ SHORT = 28
 
 def words_of(kind: str, period: Period, now: datetime) -> dict[str, Any]:
     """What a report says, as JSON, in the language that is active."""
-    return statement_words(period, now) if kind == ReportKind.STATEMENT else digest(kind, period)
+    return statement_words(period, stated(period, now)) if kind == ReportKind.STATEMENT else digest(kind, period)
 
 
 def stated(period: Period, now: datetime) -> Statements:
     return statements(period.since, "application", now.date())
 
 
-def statement_words(period: Period, now: datetime) -> dict[str, Any]:
-    found = stated(period, now)
+def statement_words(period: Period, found: Statements) -> dict[str, Any]:
     month = date_format(period.since, "F Y")
     state = state_of(found)
     facts = [[one.name, exact(one.total), requests_of(one)] for one in found.statements]
@@ -82,24 +81,29 @@ def message(delivery: Delivery) -> EmailMultiAlternatives:
     """In the language and zone that are active; raises nothing that another message would not."""
     report = delivery.report
     assert report is not None
-    context = context_of(report.kind, report.words, report.created_at, cid=f"chart.{delivery.message_id.strip('<>')}")
+    words, file = report.words, None
+    if report.kind == ReportKind.STATEMENT:  # both as the ledger is now, so that mail and file never differ
+        period = Period(report.starts_on, report.ends_on)
+        found = stated(period, report.created_at)
+        words, file = statement_words(period, found), file_of(period, found, report.created_at)
+    context = context_of(report.kind, words, report.created_at, cid=f"chart.{delivery.message_id.strip('<>')}")
     context["unsubscribe_url"] = links.unsubscribe_url(delivery)
     chart: Chart | None = context["chart"]
     text, html = bodies(context)
-    found = EmailMultiAlternatives(
+    mail = EmailMultiAlternatives(
         subject=context["subject"],
         body=text,
         from_email=settings.DEFAULT_FROM_EMAIL,
         to=[delivery.recipient],
         headers=headers_of(delivery, report),
     )
-    found.attach_alternative(html, "text/html")
+    mail.attach_alternative(html, "text/html")
     if chart:
-        found.mixed_subtype = "related"  # type: ignore[attr-defined]  # no stub knows it
-        found.attach(chart.part)
-    if report.kind == ReportKind.STATEMENT:
-        found.attach(*file_of(Period(report.starts_on, report.ends_on), report.created_at))
-    return found
+        mail.mixed_subtype = "related"  # type: ignore[attr-defined]  # no stub knows it
+        mail.attach(chart.part)
+    if file:
+        mail.attach(*file)
+    return mail
 
 
 def headers_of(delivery: Delivery, report: Report) -> dict[str, str]:
@@ -113,10 +117,9 @@ def headers_of(delivery: Delivery, report: Report) -> dict[str, str]:
     }
 
 
-def file_of(period: Period, at: datetime) -> tuple[str, bytes, str]:
+def file_of(period: Period, found: Statements, at: datetime) -> tuple[str, bytes, str]:
     from costs.statement_pdf import pdf  # the library is large, and most processes never need it
 
-    found = stated(period, at)
     return f"statement-{period.since:%Y-%m}.pdf", pdf(found, found.statements, at), "application/pdf"
 
 

@@ -31,11 +31,15 @@ FAMILY, BOX = "DejaVu", "\N{WHITE SQUARE}"
 logging.getLogger("fontTools.subset").setLevel(logging.WARNING)
 INK, SOFT, RULE = (22, 24, 29), (65, 70, 78), (200, 196, 186)
 MARGIN = 18.0  # mm
+KEPT, TALLEST = 2, 10.5  # rows of a table's end that stay on one page, and mm of one whose text takes two lines
 
 
 @dataclass
 class Block:
-    """A table with a line above it; `widths` are shares, the last column is money, `total` its sum."""
+    """A table with a line above it; `widths` are shares, the last column is money, `total` its sum.
+
+    The last `numbers` columns are figures, which stand right.
+    """
 
     title: str
     head: tuple[str, ...]
@@ -43,6 +47,7 @@ class Block:
     total: Decimal
     widths: tuple[int, ...]
     notes: list[str] = field(default_factory=list)
+    numbers: int = 1
 
 
 @dataclass
@@ -84,7 +89,7 @@ def state_of(found: Statements) -> str:
 
 def overview(chosen: Sequence[Statement], total: Decimal) -> Block:
     rows = [(name_of(one), f"{one.requests:,}" if one.requests else "–", money(one.total)) for one in chosen]
-    return Block(_("Together"), (_("Statement"), _("Requests"), _("USD")), rows, total, (60, 20, 20))
+    return Block(_("Together"), (_("Statement"), _("Requests"), _("USD")), rows, total, (60, 20, 20), numbers=2)
 
 
 def block_of(found: Statements, one: Statement) -> Block:
@@ -181,8 +186,8 @@ def write(paper: FPDF, text: str, size: float, gap: float = 0) -> None:
 
 
 def draw(paper: FPDF, block: Block) -> None:
-    """A table that repeats its head on every page."""
-    if paper.will_page_break(34):  # a title and its first rows stay together
+    """A table that repeats its head on every page; its sum never stands on a page without a row."""
+    if paper.will_page_break(44):  # a title and its first rows stay together
         paper.add_page()
     paper.ln(6)
     paper.set_text_color(*INK)
@@ -191,15 +196,29 @@ def draw(paper: FPDF, block: Block) -> None:
         write(paper, note, 8.5, gap=1)
     paper.set_font(FAMILY, "", 8)
     paper.set_draw_color(*RULE)
+    rows = [block.head, *block.rows, sum_row(block)]
+    if len(rows) > KEPT + 1:
+        table_of(paper, block, rows[:-KEPT], headed=True)
+        if paper.will_page_break(KEPT * TALLEST):
+            paper.add_page()
+            rows = [block.head, *rows[-KEPT:]]
+        else:
+            paper.line(paper.l_margin, paper.get_y(), paper.w - paper.r_margin, paper.get_y())
+            rows = rows[-KEPT:]
+    table_of(paper, block, rows, headed=rows[0] is block.head)
+
+
+def table_of(paper: FPDF, block: Block, rows: Sequence[tuple[str, ...]], *, headed: bool) -> None:
     with paper.table(
         col_widths=block.widths,
-        text_align=tuple(["LEFT"] * (len(block.head) - 1) + ["RIGHT"]),
+        text_align=tuple(["LEFT"] * (len(block.head) - block.numbers) + ["RIGHT"] * block.numbers),
+        first_row_as_headings=headed,
         borders_layout=TableBordersLayout.HORIZONTAL_LINES,
         headings_style=FontFace(emphasis=TextEmphasis.NONE, color=SOFT),
         line_height=4.6,
         padding=0.6,
     ) as table:
-        for cells in (block.head, *block.rows, sum_row(block)):
+        for cells in rows:
             row = table.row()
             for cell in cells:
                 row.cell(cell)

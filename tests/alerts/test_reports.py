@@ -199,6 +199,18 @@ def test_a_statement_goes_out_by_the_third_says_that_it_is_not_final_and_its_fil
     assert "$55.00 of the month’s $55.00 in the ledger." in text_of(content)
 
 
+def test_a_statement_that_leaves_late_says_what_its_file_says(spent: Application) -> None:
+    here("manager", reports=["statement"])
+    assert reporting.write_due(datetime(2026, 12, 3, 9, tzinfo=UTC)) == 1
+    usage(day=date(2026, 11, 26), application_id=spent.pk, requests=100, cost=Decimal(5))
+    message = parsed(Delivery.objects.get())
+    content = next(one for one in message.walk() if one.get_filename()).get_payload(decode=True)
+    assert isinstance(content, bytes)
+    assert "$60.00 of the month’s $60.00 in the ledger." in text_of(content)
+    assert message["Subject"] == "Not final: November 2026 cost $60.00"
+    assert "$60.00" in part(message, "plain") and "$55.00" not in part(message, "html")
+
+
 def test_a_statement_that_is_final_goes_out_on_the_first(spent: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("costs.statements.final_on", lambda provider, until: until)
     here("manager", reports=["statement"])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from costs.statement_pdf import pdf, readable, sheet
+from costs.statement_pdf import Block, _Paper, draw, pdf, readable, sheet
 from costs.statements import statements
 from providers.rest.periods import next_month
 from tests.costs.pdf_text import text_of
@@ -67,6 +68,26 @@ def test_the_same_figures_at_the_same_moment_are_the_same_file_and_long_ones_go_
     assert pdf(found, found.statements, at) == pdf(found, found.statements, at)
     many = [*found.statements] * 12
     assert text_of(pdf(found, many, at)).count("Provider") > 36, "the head of a table is said again on a new page"
+
+
+def test_a_sum_never_stands_alone_on_a_page_and_every_row_is_drawn_once() -> None:
+    paper = _Paper("")
+    paper.add_page()
+    head = ("For", "Provider", "Model", "Known from", "USD")
+    for n in range(1, 40):
+        rows = [(f"row {n}.{place}", "", "", "", "1.00") for place in range(n)]
+        draw(paper, Block(f"Block {n}", head, rows, Decimal(n), (30, 18, 24, 14, 14)))
+    said = [one for one in text_of(bytes(paper.output())) if one]
+    assert ("USD", "Together") not in set(pairwise(said))
+    drawn = [one for one in said if one.startswith("row ")]
+    assert drawn == [f"row {n}.{place}" for n in range(1, 40) for place in range(n)]
+    assert said.count("Together") == 39
+
+
+def test_every_column_of_figures_stands_right(named: date) -> None:
+    overview, *others = sheet(found := statements(named, "application", TODAY), found.statements).blocks
+    assert overview.head[-overview.numbers :] == ("Requests", "USD")
+    assert {block.head[-block.numbers :] for block in others} == {("USD",)}
 
 
 def test_pages_offer_the_files(named: date) -> None:
