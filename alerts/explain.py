@@ -40,8 +40,10 @@ def explain(rule: Rule, now: datetime | None = None) -> Iterator[str]:
         yield f"It cannot be evaluated: {error}"
         return
     if not findings:
-        yield "There is nothing for it to look at, so it is not firing."
+        yield "Nothing that it looks at crosses its line, so it is not firing."
     for finding in findings:
+        if not (rule.enabled or finding.subject in kind.always):
+            continue
         yield from _subject(figures, rule, finding, known.pop(finding.subject, None))
     for alert in known.values():
         yield f"{alert.subject}: no longer there; its alert is resolved at the next evaluation."
@@ -49,7 +51,8 @@ def explain(rule: Rule, now: datetime | None = None) -> Iterator[str]:
 
 def _state(rule: Rule, at: datetime) -> Iterator[str]:
     if not rule.enabled:
-        yield "It is switched off, so it is not firing."
+        always = ", ".join(sorted(KINDS[rule.kind].always))
+        yield f"It is switched off; only {always} is still told." if always else "It is switched off: it tells nothing."
     if rule.last_error:
         yield f"Its last error: {rule.last_error}"
     if rule.evaluated_at:

@@ -86,19 +86,21 @@ def _evaluate_kind(name: str, kind: Kind, at: datetime, stamp: bool, everything:
     writer = Writer(at=at, directory=Directory(), silences=list(Silence.objects.in_force(at)))
     known: dict[int, dict[str, Alert]] = {}
     for alert in Alert.objects.minded().of_kind(name):
-        if alert.rule.enabled and alert.rule.deleted_at is None:
+        if alert.rule.deleted_at is None and (alert.rule.enabled or alert.subject in kind.always):
             known.setdefault(alert.rule_id, {})[alert.subject] = alert
         else:
             writer.follow(alert, states.step(status_of(alert), states.GONE, Policy(), at, quiet=True), None)
     figures, flaps = Figures(at), Alert.objects.openings(name, at - FLAP_WINDOW)
     fine, failed = [], []
     started = perf_counter()
-    for rule in Rule.objects.enabled().filter(kind=name):
+    for rule in Rule.objects.kept().filter(kind=name):
+        if not (rule.enabled or kind.always):
+            continue
         if not everything and rule.evaluated_at and at - rule.evaluated_at < timedelta(seconds=kind.every_s):
             continue
         try:
             _look(writer, rule, kind, figures, known.get(rule.pk, {}), flaps)
-            fine.append(rule)
+            fine.extend([rule] if rule.enabled else [])
         except BadThreshold as error:
             if isinstance(error, Missing):  # looked at, and there is nothing to see
                 _let_go(writer, rule, known.get(rule.pk, {}))
@@ -118,8 +120,12 @@ def _evaluate_kind(name: str, kind: Kind, at: datetime, stamp: bool, everything:
 def _look(
     writer: Writer, rule: Rule, kind: Kind, figures: Figures, known: dict[str, Alert], flaps: Mapping[Flapped, int]
 ) -> None:
-    """One rule: each finding against what is known of its subject; a subject no longer found is gone."""
-    findings = {f.subject: f for f in kind.evaluate(figures, kind.read(rule.thresholds), frozenset(known))}
+    """One rule: each finding against what is known of its subject; a subject no longer found is gone.
+
+    Of a rule that is switched off only what is told all the same (`Kind.always`).
+    """
+    found = kind.evaluate(figures, kind.read(rule.thresholds), frozenset(known))
+    findings = {f.subject: f for f in found if rule.enabled or f.subject in kind.always}
     for subject, finding in findings.items():
         alert = known.pop(subject, None)
         if alert is None and not finding.crossed:

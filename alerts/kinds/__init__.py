@@ -270,6 +270,7 @@ KINDS: dict[str, Kind] = {
             "intervals": Threshold(_("Overdue after"), "intervals", 4, Decimal(2)),
             "evaluation_s": Threshold(_("Rules not run for"), "s", 180, Decimal(60)),
         },
+        always=frozenset({system.EVALUATION}),  # who switches polls' mail off still learns that nobody evaluates
         escalate_s=6 * 3600,
     ),
 }

@@ -96,6 +96,7 @@ class Kind:
     say: Callable[[Mapping[str, Any]], str] | None = None  # what a rule looks for, where its numbers do not say it
     unit: str = "count"  # of values and thresholds, for the chart: count, usd, percent, ms, s
     every_s: int = 0  # least time between two evaluations, for figures that are dear and move slowly
+    always: frozenset[str] = frozenset()  # subjects that are told of although their rule is switched off
 
     def read(self, given: Mapping[str, Any]) -> Asked:
         """A rule's thresholds over the defaults. Raises BadThreshold."""

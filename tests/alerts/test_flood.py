@@ -33,13 +33,13 @@ def test_past_ten_mails_the_next_speaks_for_all_that_wait(scene: Scene, ops: Any
     assert deliver(scene) == flood.MOST + 1
     assert states() == {"accepted": 11, "folded": 29}
     spokesman = Delivery.objects.get(alert__subject="m010")
-    assert set(Delivery.objects.filter(state="folded").values_list("folded_into", flat=True)) == {spokesman.pk}
+    assert {row.folded_into for row in Delivery.objects.filter(state="folded")} == {spokesman}
     message = compose(spokesman)
     assert message.subject == "No price: m010, 1 request, and 29 more"
     body = str(message.body)
     assert "No price: m030, 1 request" in body and "and 9 more" in body
     assert f"/alerts/{spokesman.alert_id}/" in body
-    others = Alert.objects.exclude(pk=spokesman.alert_id).values_list("pk", flat=True)
+    others = Alert.objects.exclude(pk=spokesman.alert.pk).values_list("pk", flat=True)
     assert not any(f"/alerts/{pk}/" in body for pk in others)
     assert Delivery.objects.filter(state="folded")[0].answer.endswith(f"alert {spokesman.alert_id}")
 

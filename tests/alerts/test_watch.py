@@ -11,8 +11,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from alerts import outbox, services, tasks, watch
+from alerts import outbox, rule_changes, services, tasks, watch
 from alerts.defaults import ensure_defaults
+from alerts.explain import explain
 from alerts.figures import Figures
 from alerts.kinds import KINDS
 from alerts.kinds.system import addresses
@@ -120,6 +121,27 @@ def test_the_web_process_tells_that_the_worker_is_silent_and_the_worker_that_it_
     alert.refresh_from_db()
     assert alert.state == "resolved"
     assert Delivery.objects.filter(alert=alert).count() == 2
+
+
+def test_a_rule_about_polls_that_is_switched_off_still_tells_that_nobody_evaluates(
+    ops: Any, smtp: Smtp, mailbox: Mailbox
+) -> None:
+    services.evaluate()
+    where = Account.objects.create(slug="runpod", name="RunPod", kind="runpod")
+    ago = timezone.now() - timedelta(hours=2)
+    Feed.objects.create(account=where, kind="leases", every_s=60, due_at=ago, last_success_at=ago)
+    rule = Rule.objects.get(slug="late")
+    rule_changes.switch(rule=rule, on=False)
+    Rule.objects.exclude(pk=rule.pk).update(evaluated_at=timezone.now() - timedelta(minutes=20))
+    assert watch.stand_in()
+    assert [subject[:11] for subject in mailbox.subjects()] == ["Rules late:"]
+    assert not Alert.objects.exclude(subject="evaluation").exists(), "polls stay switched off"
+    assert "only evaluation is still told" in "\n".join(explain(rule))
+    services.evaluate(wait=True)
+    services.evaluate(wait=True)
+    assert Alert.objects.get().state == "resolved"
+    rule.refresh_from_db()
+    assert rule.evaluated_at is None, "a rule that is off leaves no trace that it ran"
 
 
 def test_the_web_process_sees_polls_that_are_overdue_and_names_the_account(db: Any) -> None:
