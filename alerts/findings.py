@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from django.db.models import Sum
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -52,10 +53,10 @@ def usual_period(period: Period) -> Period:
 
 
 def open_alerts() -> Iterator[Item]:
-    """What is open now; what somebody has taken on needs nobody else."""
+    """What is open now; what somebody has, or put off, needs nobody else."""
     ranks = {"critical": CRITICAL, "warning": WARNING, "info": INFO}
-    shown = Alert.objects.shown().filter(state="open").by_urgency()[:20]
-    for place, alert in enumerate(shown):
+    waiting = Alert.objects.waiting(timezone.now()).by_urgency()[:20]
+    for place, alert in enumerate(waiting):
         rank = ranks[alert.severity]
         yield Item(rank, Decimal(-place), alert.title, alert.words.get("todo", ""), alert.get_absolute_url())
 

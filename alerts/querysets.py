@@ -98,6 +98,12 @@ class PreferenceQuerySet(models.QuerySet["Preference"]):
         return self.filter(person__email__iexact=address, person__is_active=True).order_by("person").first()
 
 
+def waits(now: datetime) -> Q:
+    """An alert that is open, and that nobody acknowledged, was given or put off to a later moment."""
+    awake = Q(snoozed_until=None) | Q(snoozed_until__lte=now)
+    return Q(awake, state="open", assigned_to=None)
+
+
 class AlertQuerySet(models.QuerySet["Alert"]):
     def live(self) -> AlertQuerySet:
         """Whatever is not resolved."""
@@ -106,6 +112,14 @@ class AlertQuerySet(models.QuerySet["Alert"]):
     def shown(self) -> AlertQuerySet:
         """What needs someone: open or acknowledged."""
         return self.filter(state__in=("open", "acknowledged"))
+
+    def waiting(self, now: datetime) -> AlertQuerySet:
+        """What needs someone."""
+        return self.filter(waits(now))
+
+    def marked(self, now: datetime) -> AlertQuerySet:
+        """Each with whether it is one of those, as `waits`."""
+        return self.annotate(waits=models.ExpressionWrapper(waits(now), models.BooleanField()))
 
     def history(self) -> AlertQuerySet:
         """What was open once and is over."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
@@ -56,7 +57,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "url": address,
             "key": key,
             "current": request.path == address or (address != "/" and request.path.startswith(address)),
-            "count": Alert.objects.shown().count() if address == "/alerts/" else 0,
+            "count": Alert.objects.waiting(timezone.now()).count() if address == "/alerts/" else 0,
         }
         for label, address, key in pages
     ]

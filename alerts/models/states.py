@@ -79,6 +79,8 @@ class Alert(models.Model):
     labels = models.JSONField(default=dict, blank=True)  # what silences match besides the subject: `alerts.labels`
     sampled_at = models.DateTimeField(null=True)  # when its value was last kept for the chart
 
+    waits: bool  # whether it needs someone, where `AlertQuerySet.marked` read that
+
     objects = AlertQuerySet.as_manager()
 
     class Meta:

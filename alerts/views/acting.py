@@ -138,7 +138,11 @@ def _acting(
     except _Stop as stop:
         return stop.response
     alert = get_object_or_404(Alert.objects.select_related("rule"), pk=pk)
-    form = form_class(request.POST if request.method == "POST" else None)
+    # Whoever pressed `i` most often takes it; whoever came by keyboard goes on by it.
+    form = form_class(request.POST if request.method == "POST" else None,
+                      initial={"to": alert.assigned_to_id or person.pk})  # fmt: skip
+    if not form.is_bound:
+        next(iter(form.fields.values())).widget.attrs["autofocus"] = True
     if request.method == "POST" and form.is_valid():
         try:
             with transaction.atomic():

@@ -31,17 +31,22 @@ def period_of(request: HttpRequest) -> int:
 @permission_required("alerts.view_alert", raise_exception=True)
 @require_safe
 def alerts(request: HttpRequest) -> HttpResponse:
-    """Open and acknowledged alerts by urgency; what waits; which silences are in force."""
+    """Alerts that are not over, by who has them and by urgency; what waits; which silences are in force."""
     now = timezone.now()
     shown = list(Alert.objects.shown().with_deliveries().by_urgency()[:200])
     awake = [alert for alert in shown if not states.asleep(status_of(alert), now)]
-    open_ = [alert for alert in awake if alert.state == State.OPEN]
+    taken = [alert for alert in awake if alert.state == State.ACKNOWLEDGED]
+    given = [alert for alert in awake if alert.state == State.OPEN and alert.assigned_to]
+    open_ = [alert for alert in awake if alert.state == State.OPEN and not alert.assigned_to]
     days = period_of(request)
     since = now - timedelta(days=days)
     context = {
+        "shown": shown,
         "open": open_,
         "worst": open_[0] if open_ else None,
-        "acknowledged": [alert for alert in awake if alert.state == State.ACKNOWLEDGED],
+        "given": given,
+        "acknowledged": taken,
+        "had": len(given) + len(taken),
         "pending": list(Alert.objects.filter(state=State.PENDING).select_related("rule").order_by("pending_since")),
         "silences": list(Silence.objects.in_force(now).select_related("by")),
         "undelivered": reports.undelivered(),

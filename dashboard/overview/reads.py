@@ -42,7 +42,8 @@ class Facts:
     windows: Mapping[int, Sequence[Span]]  # maintenance by deployment
     usage: Sequence[UsageGroup]  # of the last 24 hours, by deployment
     latency: Mapping[int, Sequence[HourLatency]]  # by deployment and hour
-    alerts: Sequence[Alert]
+    alerts: Sequence[Alert]  # what needs someone
+    taken: int  # open as well, and acknowledged, given to somebody or put off
     evaluated_at: datetime | None
     polls: Sequence[Feed]  # of bills and prices, the next due first
 
@@ -80,7 +81,8 @@ def read(now: datetime) -> Facts:
     deployments = list(serving)
     start = midnight(today) - timedelta(days=UPTIME_DAYS - 1)
     lately = Period(now - timedelta(hours=HOURS), now)
-    shown = Alert.objects.shown().with_deliveries().select_related("acknowledged_by").by_urgency()
+    shown = list(Alert.objects.shown().marked(now).with_deliveries().by_urgency())
+    alerts = [alert for alert in shown if alert.waits]
     return Facts(
         now=now,
         days=days,
@@ -95,7 +97,8 @@ def read(now: datetime) -> Facts:
         windows=Maintenance.objects.spans([row.pk for row in deployments], start, now),
         usage=reports.usage(lately, "deployment"),
         latency=reports.latency_by_hour(lately),
-        alerts=list(shown),
+        alerts=alerts,
+        taken=len(shown) - len(alerts),
         evaluated_at=evaluated_at(),
         polls=list(Feed.objects.filter(account__enabled=True).select_related("account").order_by("due_at")[:2]),
     )

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from alerts import links
+from alerts import links, services
 from alerts.defaults import ensure_defaults
 from alerts.models import Address, Alert, Delivery, OptOut, Rule, Silence
 from dashboard.roles import ROLES
@@ -95,6 +95,44 @@ def test_the_page_says_what_needs_someone_now(alert: Alert, ops_client: Client) 
     html = ops_client.get(reverse("alerts:list")).content.decode()
     assert "One alert needs someone" in html
     assert "Acknowledge" in html
+
+
+def test_the_mark_beside_alerts_counts_what_nobody_has_and_nobody_put_off(
+    scene: Scene, ops: Any, ops_client: Client
+) -> None:
+    for name in "abcd":
+        scene.set(name, True, title=f"Down: {name}, $1")
+    scene.look()
+    Rule.objects.update(evaluated_at=timezone.now())
+    found = {one.subject: one.pk for one in Alert.objects.all()}
+
+    def seen() -> tuple[str, str]:
+        html = ops_client.get(reverse("alerts:list")).content.decode()
+        marks = re.findall(r'<span class="count" aria-label="[^"]*">(\d+)</span>', html)
+        return re.findall(r"<h1>(.*?)</h1>", html, re.DOTALL)[0].strip(), "".join(marks)
+
+    assert seen()[1] == "4"
+    services.assign(alert_id=found["a"], to=ops, by=None)
+    services.snooze(alert_id=found["b"], until=timezone.now() + timedelta(hours=1), by=ops)
+    services.acknowledge(alert_id=found["c"], by=ops)
+    sentence, mark = seen()
+    assert mark == "1" and sentence == "One alert needs someone: <b>Down: d, $1</b>."
+    services.assign(alert_id=found["d"], to=ops, by=None)
+    assert seen() == ("Nothing new needs anyone; someone has each of the 3 open alerts.", "")
+    for name in "acd":
+        services.resolve(alert_id=found[name], by=ops)
+    assert seen() == ("Nothing needs anyone now; the one open alert is put off.", "")
+    Alert.objects.update(snoozed_until=timezone.now() - timedelta(seconds=1))
+    assert seen()[1] == "1", "a snooze that is over"
+
+
+def test_the_page_that_asks_has_its_first_field_ready_and_offers_whoever_asks(
+    alert: Alert, ops: Any, ops_client: Client
+) -> None:
+    html = ops_client.get(reverse("alerts:assign", args=[alert.pk])).content.decode()
+    [field] = re.findall(r"<select[^>]*>", html)
+    assert "autofocus" in field and 'name="to"' in field
+    assert f'<option value="{ops.pk}" selected>' in html
 
 
 def test_the_list_reads_the_same_number_of_queries_whatever_it_holds(
