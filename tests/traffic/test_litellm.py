@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from django.utils import timezone
 from providers.models import TokenPrice
 from tests.providers.people import in_role
 from tests.traffic.test_store import assert_rollups_exact
+from traffic.ingest.otlp import doubts
 from traffic.keys import callers, create_key
 from traffic.requests import newest
 from traffic.services import forget
@@ -86,6 +88,97 @@ def test_content_is_not_kept(key: str, conn: psycopg.Connection) -> None:
 def test_the_same_batch_twice_changes_nothing(key: str) -> None:
     send(key, json.dumps([event()]))
     assert send(key, json.dumps([event()])).json() == {"accepted": 0, "duplicates": 1, "rejected": []}
+
+
+ODD = [
+    "text",
+    "12",
+    7,
+    -1,
+    0.5,
+    1e300,
+    True,
+    None,
+    [],
+    [1],
+    {},
+    {"a": [{}]},
+    "\0",
+    "\ud800",
+    float("nan"),
+    {"usage_object": 5},
+]
+USAGES: list[Any] = [
+    "text", 5, {"prompt_tokens_details": [1]}, {"completion_tokens_details": "x"}, {"cache_read_input_tokens": {}},
+    {"prompt_tokens_details": {"cached_tokens": -1}},
+]  # fmt: skip
+
+
+def test_no_value_of_any_field_costs_more_than_its_own_event(key: str, conn: psycopg.Connection) -> None:
+    mutated = [event(**{name: value}) for name in event() for value in ODD]
+    mutated += [event(metadata={"usage_object": usage}) for usage in USAGES]
+    mutated += [event(status="failure", error_information={"error_code": code}) for code in (math.inf, [], "9" * 5_000)]
+    for number, one in enumerate(mutated):
+        one.setdefault("litellm_call_id", f"call-{number}")
+    data = json.dumps([*mutated, event(999)]).replace("Infinity", "1e400")
+    answer = send(key, data)
+    assert answer.status_code == 200
+    said = answer.json()
+    assert said["accepted"] + said["duplicates"] + len(said["rejected"]) == len(mutated) + 1
+    assert {tuple(one["errors"][0]["loc"]) for one in said["rejected"]} == {("startTime",)}
+    assert_rollups_exact(conn)
+
+
+def test_a_line_that_is_no_json_costs_itself_alone(key: str) -> None:
+    lines = [json.dumps(event(1)), "{torn", json.dumps(event(2, x=float("nan")))]
+    answer = send(key, "\n".join(lines)).json()
+    assert (answer["accepted"], [one["index"] for one in answer["rejected"]]) == (2, [1])
+    assert answer["rejected"][0]["errors"][0]["msg"] == "This line is no JSON."
+
+
+COUNTS: list[tuple[dict[str, Any], tuple[int, int, int] | None, list[str] | None]] = [
+    ({"prompt_tokens": "1200", "completion_tokens": 300.0}, (176, 1024, 300), None),
+    ({"completion_tokens": -4}, None, [doubts.NOT_A_COUNT]),
+    ({"prompt_tokens": 12.5}, None, [doubts.NOT_A_COUNT]),
+    ({"prompt_tokens": 10**12}, None, [doubts.NOT_A_COUNT]),
+    ({"prompt_tokens": None, "completion_tokens": None, "total_tokens": None}, None, None),
+    ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, None, None),
+    ({"total_tokens": 99}, (176, 1024, 300), [doubts.TOTAL]),
+    ({"completion_tokens": None}, (176, 1024, 300), None),
+    ({"completion_tokens": None, "total_tokens": None}, (176, 1024, 0), [doubts.NO_OUTPUT]),
+    ({"prompt_tokens": 100, "total_tokens": 400}, (100, 1024, 300), None),
+]
+
+
+def test_counts_that_cannot_be_are_unknown_and_never_zero(key: str, conn: psycopg.Connection) -> None:
+    send(key, json.dumps([event(number, **given) for number, (given, _classes, _doubts) in enumerate(COUNTS)]))
+    found = conn.execute(
+        "SELECT raw -> 'doubts', uncached_input, cache_read, output FROM traffic_request ORDER BY external_id"
+    ).fetchall()
+    assert found == [(doubt, *(classes or (None,) * 3)) for _given, classes, doubt in COUNTS]
+
+
+def test_times_that_cannot_be_are_unknown(key: str, conn: psycopg.Connection) -> None:
+    odd = [{"endTime": START - 1, "stream": False}, {"endTime": None, "stream": False}, {"endTime": START + 0.1},
+           {"endTime": START + 10**6, "stream": False}]  # fmt: skip
+    send(key, json.dumps([event(number, **given) for number, given in enumerate(odd)]))
+    found = conn.execute(
+        "SELECT raw -> 'doubts', round(latency_ms), ttft_ms FROM traffic_request ORDER BY external_id"
+    ).fetchall()
+    assert found == [
+        ([doubts.BACKWARDS], None, None), ([doubts.NO_END], None, None), ([doubts.LATE_FIRST], 100, None),
+        ([doubts.ENDLESS], None, None),
+    ]  # fmt: skip
+
+
+def test_what_is_too_long_too_deep_or_too_much_is_no_fact(key: str, conn: psycopg.Connection) -> None:
+    deep: Any = 1
+    for _ in range(100):
+        deep = [deep]
+    much = {f"k{number}": number for number in range(50_000)}
+    send(key, json.dumps(event(api_base="kept", long="x" * 3_000, deep=deep, **{"n" * 300: 1, "much": much})))
+    (size, raw) = conn.execute("SELECT length(raw::text), raw FROM traffic_request").fetchone() or (0, {})
+    assert size < 20_000 and raw["api_base"] == "kept" and "long" not in raw and "n" * 300 not in raw
 
 
 def test_no_json_is_400(key: str) -> None:

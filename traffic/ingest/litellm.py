@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -18,12 +17,17 @@ from providers.rest.errors import ApiError, at
 from traffic.access import authenticate
 from traffic.ingest.body import read_body
 from traffic.ingest.native import Directory, Rejected
-from traffic.ingest.otlp.names import PROVIDERS
+from traffic.ingest.otlp import doubts
+from traffic.ingest.otlp.names import LONGEST, LONGEST_MS, PROVIDERS, NoCount, whole
+from traffic.ingest.otlp.plain import ODD, decoded
+from traffic.ingest.otlp.spans import DEEPEST
+from traffic.ingest.otlp.usage import Counted, classes
 from traffic.ingest.rows import RequestRow, Tokens, usd_of
 from traffic.keys import Caller
 from traffic.services import directory, store
 
 MAX_BYTES = 64 << 20
+LONGEST_NAME = 200  # characters
 CONTENT = ("messages", "response", "requester_ip_address", "model_parameters")
 
 
@@ -37,9 +41,9 @@ def webhook(request: HttpRequest) -> HttpResponse:
     except ApiError as error:
         return error.response()
     rows, rejected = [], []
-    for index, event in enumerate(events):
+    for index, (event, doubts_of_text) in enumerate(events):
         try:
-            row = row_of(event, caller, directory.get(), timezone.now())
+            row = row_of(event, caller, directory.get(), timezone.now(), doubts_of_text)
         except Rejected as reason:
             rejected.append({"index": index, "errors": [at(reason.loc, reason.message)]})
             continue
@@ -49,23 +53,38 @@ def webhook(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"accepted": result.accepted, "duplicates": result.duplicates, "rejected": rejected})
 
 
-def events_of(body: bytes) -> Iterator[Any]:
-    """The events of any of the three formats. Raises ApiError (400)."""
+Doubts = tuple[str, ...]
+
+
+def events_of(body: bytes) -> Iterator[tuple[Any, Doubts]]:
+    """The events of any of the three formats; a line that is no JSON is `BROKEN`. Raises ApiError (400)."""
     try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        try:
-            yield from (orjson.loads(line) for line in body.splitlines() if line.strip())
-            return
-        except orjson.JSONDecodeError as error:
+        found, doubt = decoded(body)
+    except ODD as error:
+        lines = [line_of(line) for line in body.splitlines() if line.strip()]
+        if all(event is BROKEN for event, _doubt in lines):
             raise ApiError(400, f"The body is neither JSON nor NDJSON: {error}") from None
-    yield from found if isinstance(found, list) else [found]
+        yield from lines
+        return
+    yield from ((event, doubt) for event in (found if isinstance(found, list) else [found]))
 
 
-def row_of(event: Any, caller: Caller, known: Directory, now: datetime) -> RequestRow | None:
+BROKEN = object()
+
+
+def line_of(line: bytes) -> tuple[Any, Doubts]:
+    try:
+        return decoded(line)
+    except ODD:
+        return BROKEN, ()
+
+
+def row_of(event: Any, caller: Caller, known: Directory, now: datetime, doubt: Doubts = ()) -> RequestRow | None:
     """A row, or None for an event without payload. Raises Rejected."""
     if event is None:
         return None
+    if event is BROKEN:
+        raise Rejected([], "This line is no JSON.")
     if not isinstance(event, dict):
         raise Rejected([], "An event must be an object.")
     started_at, ended_at = moment(event.get("startTime")), moment(event.get("endTime"))
@@ -78,7 +97,14 @@ def row_of(event: Any, caller: Caller, known: Directory, now: datetime) -> Reque
     cached = event.get("cache_hit") is True
     first = moment(event.get("completionStartTime")) if event.get("stream") else None
     failed = event.get("status") == "failure"
-    error = event.get("error_information") or {}
+    error = an_object(event.get("error_information"))
+    found = [*doubt]
+    latency_ms, ttft_ms = times_of(started_at, ended_at, first, found)
+    # An answer from LiteLLM's own cache cost nothing: no vendor was asked.
+    tokens = Tokens() if cached else tokens_of(event, found)
+    raw = facts_of(event)
+    if found:
+        raw["doubts"] = found
     name = text(event.get("litellm_call_id"), 150) or text(event.get("id"), 150)
     if failed or not name:  # a failure and the try after it have one name; each asked a vendor
         name = f"{name or ''}:{started_at.timestamp()}"
@@ -92,24 +118,48 @@ def row_of(event: Any, caller: Caller, known: Directory, now: datetime) -> Reque
         outcome="error" if failed else "ok",
         http_status=status_of(error.get("error_code")),
         error_type=text(error.get("error_class")),
-        latency_ms=milliseconds(started_at, ended_at),
-        ttft_ms=milliseconds(started_at, first),
+        latency_ms=latency_ms,
+        ttft_ms=ttft_ms,
         streamed=bool(event.get("stream")),
         response_id=None if cached else text(event.get("id")),
-        # An answer from LiteLLM's own cache cost nothing: no vendor was asked.
-        tokens=Tokens() if cached else None if failed and not event.get("total_tokens") else tokens_of(event),
+        tokens=tokens,
         user=text(event.get("end_user")),
         reported_cost=None if cached else usd_of(event.get("response_cost")),
-        raw=facts_of(event),
+        raw=raw,
     )
 
 
 def facts_of(event: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of an event: neither what people wrote nor who they are."""
+    """What is kept of an event: neither what people wrote, nor who they are, nor what is too long to be a fact."""
     kept = {key: value for key, value in event.items() if key not in CONTENT and not PERSON.search(key)}
     if isinstance(metadata := event.get("metadata"), dict):
         kept["metadata"] = {key: value for key, value in metadata.items() if not PERSON.search(key)}
-    return kept
+    left = iter(range(MOST_KEPT))
+    return {
+        key: short(value, left) for key, value in kept.items() if is_fact(key, value) and next(left, None) is not None
+    }
+
+
+MOST_KEPT = 1_000  # values of one event, those inside others counted
+
+
+def short(value: Any, left: Iterator[int], depth: int = 1) -> Any:
+    """A value of an event without what is too long, too deep, or one too many."""
+    if not isinstance(value, dict | list):
+        return value
+    if depth > DEEPEST:
+        return None
+    if isinstance(value, list):
+        return [short(one, left, depth + 1) for one in value if is_fact("", one) and next(left, None) is not None]
+    return {
+        key: short(one, left, depth + 1)
+        for key, one in value.items()
+        if is_fact(key, one) and next(left, None) is not None
+    }
+
+
+def is_fact(key: str, value: Any) -> bool:
+    return len(key) <= LONGEST_NAME and not (isinstance(value, str) and len(value) > LONGEST)
 
 
 PERSON = re.compile(r"end_user|user_id|user_email|requester_ip|requester_custom_headers")
@@ -128,14 +178,30 @@ def moment(value: Any) -> datetime | None:
         return None
 
 
+def times_of(
+    start: datetime, end: datetime | None, first: datetime | None, found: list[str]
+) -> tuple[float | None, float | None]:
+    """Milliseconds to the end and to the first token; what cannot be is None, with a doubt in `found`."""
+    latency, ttft = milliseconds(start, end), milliseconds(start, first)
+    if latency is None:
+        found.append(doubts.NO_END)
+    elif not 0 <= latency <= LONGEST_MS:
+        found.append(doubts.BACKWARDS if latency < 0 else doubts.ENDLESS)
+        latency = None
+    if ttft is not None and not 0 <= ttft <= (LONGEST_MS if latency is None else latency):
+        ttft = None
+        found.append(doubts.LATE_FIRST)
+    return latency, ttft
+
+
 def milliseconds(start: datetime, end: datetime | None) -> float | None:
-    return (end - start) / timedelta(milliseconds=1) if end is not None and end >= start else None
+    return None if end is None else (end - start) / timedelta(milliseconds=1)
 
 
 def status_of(code: Any) -> int | None:
     try:
         number = int(code)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if 100 <= number <= 599 else None
 
@@ -149,37 +215,46 @@ def application_of(event: dict[str, Any], caller: Caller, known: Directory) -> i
     """The key's application; with a collector's key the one named like LiteLLM's key or team."""
     if caller.application_id is not None:
         return caller.application_id
-    metadata = event.get("metadata") or {}
+    metadata = an_object(event.get("metadata"))
     for name in ("user_api_key_alias", "user_api_key_team_alias"):
         if found := known.applications.get(str(metadata.get(name) or "")):
             return found[0]
     return None
 
 
-def tokens_of(event: dict[str, Any]) -> Tokens:
-    """LiteLLM's prompt tokens include what was read from and written to the vendor's cache."""
+def tokens_of(event: dict[str, Any], found: list[str]) -> Tokens | None:
+    """LiteLLM's prompt tokens include what was read from and written to the vendor's cache.
+
+    None where they are unknown: LiteLLM writes 0 there.
+    """
     usage = usage_of(event)
-    details = usage.get("prompt_tokens_details") or {}
-    read = count(details.get("cached_tokens")) or count(usage.get("cache_read_input_tokens"))
-    written = count(usage.get("cache_creation_input_tokens"))
-    prompt, output = count(event.get("prompt_tokens")), count(event.get("completion_tokens"))
-    uncached = prompt if read + written > prompt else prompt - read - written
-    reasoning = count((usage.get("completion_tokens_details") or {}).get("reasoning_tokens"))
-    return Tokens(uncached, read, written, 0, output, min(reasoning, output))
+    details = an_object(usage.get("prompt_tokens_details"))
+    try:
+        told = Counted(
+            given=whole(event.get("prompt_tokens")),
+            output=whole(event.get("completion_tokens")),
+            read=whole(details.get("cached_tokens")) or whole(usage.get("cache_read_input_tokens")) or 0,
+            written=whole(usage.get("cache_creation_input_tokens")) or 0,
+            reasoning=whole(an_object(usage.get("completion_tokens_details")).get("reasoning_tokens")) or 0,
+            total=whole(event.get("total_tokens")) or None,
+        )
+    except NoCount:
+        found.append(doubts.NOT_A_COUNT)
+        return None
+    if not (told.given or told.output or told.total):
+        return None
+    embeds = "embedding" in str(event.get("call_type"))
+    return classes(told, found, outputs=not embeds and event.get("status") != "failure")
 
 
 def usage_of(event: dict[str, Any]) -> dict[str, Any]:
     for holder in (event.get("metadata"), event.get("hidden_params")):
-        found = (holder or {}).get("usage_object")
+        found = an_object(holder).get("usage_object")
         if isinstance(found, dict):
             return found
-    response = event.get("response")
-    found = response.get("usage") if isinstance(response, dict) else None
-    return found if isinstance(found, dict) else {}
+    return an_object(an_object(event.get("response")).get("usage"))
 
 
-def count(value: Any) -> int:
-    """A count of tokens; 0 for what is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return 0
-    return int(min(max(value, 0), 10**12))
+def an_object(value: Any) -> dict[str, Any]:
+    """A part of an event that should be an object; empty for what is none."""
+    return value if isinstance(value, dict) else {}

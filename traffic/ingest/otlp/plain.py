@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,8 +53,13 @@ def decoded(body: bytes) -> tuple[Any, tuple[str, ...]]:
     try:
         return orjson.loads(body), ()
     except orjson.JSONDecodeError:
-        loose = json.loads(body.decode("utf-8", "replace"), parse_constant=str)  # NaN and the like
+        # NaN and the like, and numbers that no float holds.
+        loose = json.loads(body.decode("utf-8", "replace"), parse_constant=str, parse_float=float_or_text)
         return orjson.loads(json.dumps(loose, ensure_ascii=False).encode("utf-8", "replace")), (TEXT,)
+
+
+def float_or_text(text: str) -> float | str:
+    return number if math.isfinite(number := float(text)) else text
 
 
 def read_item(made: Any, item: Any, scope: str, resource: Attributes, doubts: tuple[str, ...]) -> Span | Bad:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from traffic.ingest.otlp import doubts, names
 from traffic.ingest.otlp.spans import Span
 from traffic.ingest.rows import Tokens
@@ -21,18 +23,40 @@ def tokens_of(span: Span, found: list[str]) -> Tokens | None:
     except names.NoCount:
         found.append(doubts.NOT_A_COUNT)
         return None
+    counted = Counted(given, output, read, written, hour, reasoning, total)
+    return classes(counted, found, apart=flat, outputs=not without_output(span))
+
+
+class Counted(NamedTuple):
+    """What is told of a call's tokens, each checked by itself; None is not told."""
+
+    given: int | None  # the input
+    output: int | None
+    read: int = 0  # from a cache
+    written: int = 0  # to a cache, both lengths
+    hour: int = 0  # of `written`, what is kept for an hour
+    reasoning: int = 0
+    total: int | None = None
+
+
+def classes(told: Counted, found: list[str], *, apart: bool = False, outputs: bool = True) -> Tokens | None:
+    """The classes that these make, by the rules of `docs/reference/telemetry-rules.md`; doubts are added to `found`.
+
+    `apart`: the input does not hold what was read from or written to a cache. `outputs`: the call should have some.
+    """
+    given, output, read, written, hour, reasoning, total = told
     if given is None and output is None:
         return None
     if output is None:
         output = rest(total, given) or 0  # what a broken stream has cost at least is its input
-        if not output and not without_output(span):
+        if not output and outputs:
             found.append(doubts.NO_OUTPUT)
     if given is None:
         given = rest(total, output)
     if given is None:
         found.append(doubts.NO_INPUT)
         return None
-    apart = flat or read + written > given
+    apart = apart or read + written > given
     if total is not None and total != given + output:
         if total == given + output + reasoning:
             output += reasoning  # Gemini counts thoughts beside the answer
