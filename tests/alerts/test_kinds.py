@@ -341,10 +341,10 @@ def test_a_lease_has_its_own_idle_time_and_is_told_with_the_command_that_stops_i
     for n, sample in busy:
         engine_series.add([Scraped(one.pk, NOW - timedelta(minutes=9 - n), Scrape(sample), None, timedelta(0))])
     facts = {label: (value, more) for label, value, more in only("lease").words["facts"]}
-    assert facts["Utilisation"] == ("25 %", "of the last hour in use, by the engine")
+    assert facts["Utilisation"] == ("25\N{NO-BREAK SPACE}%", "of the last hour in use, by the engine")
     Lease.objects.update(utilisation=0.03)
     facts = {label: (value, more) for label, value, more in only("lease").words["facts"]}
-    assert facts["Utilisation"] == ("3 %", "said by the vendor")
+    assert facts["Utilisation"] == ("3\N{NO-BREAK SPACE}%", "said by the vendor")
     assert found.words["page"] == f"/providers/leases/{lease.pk}/"
     assert found.words["fixes"] == [["Stop gpu-1", f"/providers/leases/{lease.pk}/stop/"]]
 

@@ -260,4 +260,4 @@ def test_a_lease_that_has_ended_is_told_from_when_to_when(ops: Client) -> None:
     lease(account(), state="ended", ended_at=ended, started_at=ended - timedelta(days=2))
     page = text(ops, "/providers/leases/")
     assert "since" not in page
-    assert re.search(r"<span class=\"sub\">\d+ \w{3}, \d\d:\d\d to \d+ \w{3}, \d\d:\d\d</span>", page)
+    assert re.search(r"<time [^>]+>\d+ \w{3}, \d\d:\d\d</time> to <time", page)
