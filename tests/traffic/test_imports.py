@@ -511,6 +511,26 @@ def test_the_command_brings_a_file_in_and_takes_it_back(
     assert UsageDay.objects.count() == 0
 
 
+def test_the_command_reads_a_file_of_which_there_is_a_draft_as_it_is_told(
+    conn: psycopg.Connection, price: TokenPrice, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Application.objects.create(slug="shop", name="Shop")
+    source = tmp_path / "calls.csv"
+    source.write_bytes(f"When,LLM\n{DAY}T10:00:00Z,gpt-5-mini\n".encode())
+    draft = brought(source.read_bytes())
+    said = ("--application", "shop", "--column", "started_at=When", "--column", "model=LLM")
+    call_command("import", source, "--dry-run", *said)
+    assert "gpt-5-mini" in capsys.readouterr().out
+    kept = Import.objects.get()
+    assert (kept.pk, kept.state, kept.options) == (draft.pk, "draft", draft.options)  # not what the dry run said
+    call_command("import", source, *said)
+    (row,) = Request.objects.in_days(DAY, DAY + timedelta(days=1))
+    assert (row.model, row.application.slug if row.application else None) == ("gpt-5-mini", "shop")
+    for arguments in ((source, "--dry-run"), (source, *said)):
+        with pytest.raises(CommandError, match="here already, as import"):
+            call_command("import", *arguments)
+
+
 def test_a_file_that_cannot_be_read_to_its_end_says_so_and_keeps_what_came_before(
     conn: psycopg.Connection, price: TokenPrice
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,7 @@ def bring_in(
             dialect = sniff(file)
             names = names_of(file, dialect)
         found = format or recognise({snake(one) for one in names})
-        chosen = options or Options(decimal_comma=dialect.delimiter == ";")
-        if found == generic.FORMAT.slug:
-            chosen = Options.of({**chosen.kept(), "columns": {**generic.guess(names), **chosen.columns}})
+        chosen = with_columns(found, options or Options(decimal_comma=dialect.delimiter == ";"), names)
         with transaction.atomic():
             made = Import.objects.create(
                 file_name=name[:200], size=size, sha256=sha256, format=found, options=chosen.kept(), by=by,
@@ -54,6 +52,27 @@ def bring_in(
     except Unreadable:
         path.unlink(missing_ok=True)
         raise
+
+
+def with_columns(format: str, options: Options, names: Sequence[str]) -> Options:
+    """The options, and where columns are chosen the likely ones of those that nobody named."""
+    if format != generic.FORMAT.slug:
+        return options
+    return Options.of({**options.kept(), "columns": {**generic.guess(names), **options.columns}})
+
+
+def say(imported: Import, *, format: str, options: Options) -> None:
+    """Say of a draft what it is, in place of what was said before; `start_as_said` stores it."""
+    names = imported.position["names"]
+    imported.format = format or recognise({snake(one) for one in names})
+    imported.options = with_columns(imported.format, options, names).kept()
+
+
+def start_as_said(*, imported: Import) -> bool:
+    """Begin what is a draft by what it says now; one that stopped goes on as it began."""
+    drafts = Import.objects.filter(pk=imported.pk, state=ImportState.DRAFT)
+    drafts.update(format=imported.format, options=imported.options)
+    return start(imported=imported)
 
 
 def preview(imported: Import) -> list[Became]:

@@ -16,6 +16,7 @@ from traffic.imports.forms import TARGETS
 from traffic.imports.readers import Unreadable
 from traffic.imports.run import work
 from traffic.models import Import
+from traffic.models.imports import ImportState
 
 TOLD_S = 5.0
 
@@ -51,15 +52,19 @@ class Command(BaseCommand):
             return self.undo(options["undo"])
         if options["file"] is None:
             raise CommandError("Name a file, or --undo an import.")
-        imported = self.bring_in(options)
+        imported, new = self.bring_in(options)
+        here = f"This very file is here already, as import {imported.pk}: {imported.state}."
         if options["dry_run"]:
-            return self.show(imported)
-        if not services.start(imported=imported):
-            raise CommandError(f"This very file is here already, as import {imported.pk}: {imported.state}.")
+            if imported.state != ImportState.DRAFT:
+                raise CommandError(here)
+            return self.show(imported, forget=new)
+        if not services.start_as_said(imported=imported):
+            raise CommandError(here)
         self.finish(imported)
         return None
 
-    def bring_in(self, options: dict[str, Any]) -> Import:
+    def bring_in(self, options: dict[str, Any]) -> tuple[Import, bool]:
+        """The file as it is said here, also one of which somebody has a draft; and whether it is new."""
         by = User.objects.filter(username=options["by"]).first() if options["by"] else None
         if options["by"] and by is None:
             raise CommandError(f"There is no user {options['by']!r}.")
@@ -68,20 +73,23 @@ class Command(BaseCommand):
         said = Options.of({**options, "columns": dict(map(column, options["column"]))})
         try:
             path, size, digest = take_in(options["file"])
-            made, _new = services.bring_in(
+            made, new = services.bring_in(
                 path=path, name=options["file"].name, size=size, sha256=digest, by=by, format=options["format"],
                 options=said,
             )  # fmt: skip
         except (OSError, Unreadable) as error:
             raise CommandError(str(error)) from None
-        return made
+        if not new and made.state == ImportState.DRAFT:
+            services.say(made, format=options["format"], options=said)
+        return made, new
 
-    def show(self, imported: Import) -> None:
+    def show(self, imported: Import, *, forget: bool) -> None:
         self.stdout.write(f"{services.label_of(imported)} {Options.of(imported.options).columns or ''}".rstrip())
         for became in services.preview(imported):
             said = became.problem or became.request or became.reported or "left out: no call to a model"
             self.stdout.write(f"{became.line:>6}  {said}")
-        services.discard(imported=imported)
+        if forget:
+            services.discard(imported=imported)
 
     def undo(self, pk: int) -> None:
         imported = Import.objects.filter(pk=pk).first()
