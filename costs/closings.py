@@ -140,6 +140,12 @@ def line(closing: Closing, day: date, category: str, amount: Decimal) -> dict[st
 # What comes after.
 
 
+def closed_on(month: date) -> dict[str, date]:
+    """The day on which its invoice closed this month, by provider; those without a closing are not in it."""
+    found = Closing.objects.filter(month=month).values_list("provider", "created_at")
+    return {provider: at.astimezone(UTC).date() for provider, at in found}
+
+
 def why_stated(provider: str, day: date, today: date) -> str:
     """Why nothing new can be dated into the month of a day: it is closed or final, and figures of it were told.
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, Sum
 
+from costs.closings import closed_on
 from costs.finality import final_on, month_final_on
 from costs.lease_shares import lease_shares
 from costs.models import Category, Charge, Provenance
@@ -47,6 +48,7 @@ class LedgerRow:
     application: str = ""
     task: str = ""
     lines: int = 1
+    closed_on: date | None = None  # when the invoice of its provider and month did
 
     @property
     def provider_name(self) -> str:
@@ -62,7 +64,9 @@ class LedgerRow:
 
     @property
     def final_on(self) -> date:
-        """What people enter stays open with its whole month, the rest by the day."""
+        """What people enter stays open with its whole month, the rest by the day; an invoice closes both."""
+        if self.closed_on:
+            return self.closed_on
         if self.provenance == Provenance.ENTERED:
             return month_final_on(self.provider, self.day)
         return final_on(self.provider, self.day + DAY)
@@ -76,6 +80,8 @@ def ledger_rows(month: date) -> list[LedgerRow]:
             and provisional_counts(row["provider"], row["day"], complete, invoiced)]  # fmt: skip
     rows += [charged(row) for row in charges_of_no_lease(month, until) if counts(row, complete, invoiced)]
     rows += machines(leased(counting))
+    if closed := closed_on(month):
+        rows = [replace(row, closed_on=closed.get(row.provider)) for row in rows]
     return sorted(rows, key=lambda row: (-row.day.toordinal(), row.provider, row.category, row.model, row.token_class))
 
 

@@ -170,7 +170,7 @@ def _phase_row(state: PhaseState, found: Plan, today: date) -> PhaseRow:
     elif phase.starts_on is None:
         mark, word = "unknown", _("no date yet")
     elif phase.ends_on is not None and phase.ends_on <= today:
-        mark, word = "ok", _("over")
+        mark, word = "unknown", _("ended")
     else:
         mark, word = "unknown", _("to come")
     return PhaseRow(state, mark, word, found.volume_phase is not None and found.volume_phase.pk == phase.pk)

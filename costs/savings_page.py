@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -38,9 +39,23 @@ class Row:
         return self.it.state == Finding.State.OPEN and self.it.decided_monthly is not None
 
     @property
+    def before(self) -> dict[str, Any] | None:
+        return dated(self.it.before)
+
+    @property
+    def after(self) -> dict[str, Any] | None:
+        return dated(self.it.after)
+
+    @property
     def until_verified(self) -> int:
         """Whole days that are still needed; 0 without an acceptance."""
         return max(savings.NEEDED_DAYS - self.outcome.days, 0) if self.outcome else 0
+
+
+def dated(measured: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A measurement as a finding keeps it, with its first day as a day."""
+    since = measured and measured.get("since")
+    return {**measured, "since": date.fromisoformat(since)} if measured and since else measured
 
 
 @dataclass(frozen=True, slots=True)

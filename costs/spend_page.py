@@ -181,10 +181,11 @@ class SpendPage:
         now = {group.key or "": group for group in self.total.groups}
         gone = [slug for slug in before if slug and slug not in now]
         until = {row.provider: row.complete_until for row in self.reconciliation.rows}
+        closed = {row.provider: row.closing.created_at.date() for row in self.reconciliation.rows if row.closing}
         rows = [
             ProviderRow(
                 slug, group.provenance, group.amount, group.requests, unpriced[slug], before.get(slug, ZERO),
-                until.get(slug), final_on(slug, self.days), part(group.amount, self.total.total),
+                until.get(slug), closed.get(slug) or final_on(slug, self.days), part(group.amount, self.total.total),
             )
             for slug, group in now.items()
         ]  # fmt: skip

@@ -20,6 +20,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils.translation import gettext as _
 
 from costs.allocation import CENT, in_cents
+from costs.closings import closed_on
 from costs.finality import final_on
 from costs.models import Category, Provenance
 from costs.spend import IDLE, ZERO, Line, read
@@ -116,6 +117,7 @@ class Statements:
     statements: list[Statement]
     providers: frozenset[str]
     names: Mapping[str, str]  # of applications, by slug
+    closed: Mapping[str, date]  # when an invoice closed the month of a provider
     whole: bool = True
 
     @property
@@ -149,8 +151,9 @@ class Statements:
 
     @property
     def final_on(self) -> date:
-        """When the last provider of the month no longer revises it."""
-        return max((final_on(provider, self.until) for provider in self.providers), default=self.until)
+        """When the last provider of the month no longer revises it, or its invoice closed the month."""
+        days = (self.closed.get(provider) or final_on(provider, self.until) for provider in self.providers)
+        return max(days, default=self.until)
 
     @property
     def final(self) -> bool:
@@ -191,6 +194,7 @@ def statements(month: date, by: By, today: date) -> Statements:
         statements=books.in_order(),
         providers=frozenset(line.provider for line in known.lines),
         names={application.slug: application.name for application in applications},
+        closed=closed_on(month),
     )
     state_cents(found)
     return found

@@ -18,10 +18,12 @@ from costs.invoices import UnreadableInvoice, numbers, read_invoice
 from costs.models import Charge, Closing, Receipt
 from costs.reconcile import Reconciled, reconcile
 from costs.spend import spend
+from costs.spend_page import Asked, SpendPage
 from costs.tolerances import over_tolerance, set_tolerance
 from providers.models import Account, Feed, VendorCost, VendorUsage
 from tests.costs.people import client_of, text
 from tests.costs.test_spend import usage
+from traffic.filters import Filters
 
 TODAY = timezone.now().astimezone(UTC).date()
 MONTH = (TODAY.replace(day=1) - timedelta(days=1)).replace(day=1)
@@ -96,6 +98,18 @@ def test_an_invoice_with_tax_closes_the_month_and_the_ledger_adds_up_to_it(manag
     until = (MONTH + timedelta(days=31)).replace(day=1)
     assert spend(MONTH, until).total == Decimal("12.2")
     assert "closed on" in text(manager, f"{URL}?month={SAID}")
+
+
+def test_every_page_calls_a_closed_month_final(manager: Client) -> None:
+    asked = f"month={SAID}"
+    send(manager, amount="12.20", tax="2.20")
+    answer = manager.get(f"/api/v1/statements?{asked}").json()
+    assert (answer["state"], answer["final_on"]) == ("final", TODAY.isoformat())
+    page = text(manager, f"/spend/ledger/?{asked}")
+    assert "all are final" in page
+    assert "open until" not in page
+    (provider,) = SpendPage(Asked(MONTH, Filters()), timezone.now()).providers
+    assert provider.final == TODAY
 
 
 def test_a_csv_is_added_up_kept_and_its_tax_and_credits_named(manager: Client) -> None:
