@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
+from uuid import uuid4
 
 import pytest
 from django.db import connection, transaction
@@ -13,15 +14,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from costs import ledger
-from costs.models import Charge, Sharing
-from costs.spend import IDLE, spend
+from costs.allocation import CENT
+from costs.corrections import correct
+from costs.ledger_page import ledger_rows
+from costs.models import BillImport, Charge, Sharing
+from costs.spend import FINE, IDLE, GroupBy, read, spend
+from costs.statements import By, statements
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, VendorCost
 from traffic.models import Application, UsageDay, UsageHour
 
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 DAY = TODAY - timedelta(days=2)
 HOUR_US = 3_600_000_000
-GROUPS = ("provider", "model", "application", "owner", "task", "category", "day", "month", "provenance", "deployment")
 
 
 def usage(table: Any, **given: Any) -> None:
@@ -86,59 +90,111 @@ def test_an_entered_charge_of_an_application_is_its_own_and_not_divided(own: Dep
 
 
 AMOUNT = st.decimals("0.000000000001", "999", places=12)
+EITHER_SIGN = st.decimals("-99", "999", places=12)
 USE = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 1), st.integers(0, 10**7), st.integers(0, 2 * HOUR_US)))
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.sampled_from(["tokens", "time"]),
-    USE,
-    st.lists(st.tuples(st.sampled_from(["billed", "entered"]), AMOUNT, st.booleans()), max_size=4),
-    st.lists(st.tuples(st.integers(0, 2), AMOUNT), max_size=3, unique_by=lambda one: one[0]),
+WHO = st.integers(0, 2)
+# Of each provider some requests, and on top of them what stands for them: nothing, an invoice or a bill's file.
+STANDS_IN = st.fixed_dictionaries(
+    {
+        name: st.tuples(st.none() | st.sampled_from(["invoice", "file"]), EITHER_SIGN, WHO)
+        for name in ("google", "bedrock")
+    }
 )
-def test_the_ledger_is_the_sum_of_its_parts_in_every_grouping(
-    own: Deployment, how: str, uses: list[Any], charges: list[Any], measured: list[Any]
-) -> None:
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    how=st.sampled_from(["tokens", "time"]),
+    uses=USE,
+    bill=st.lists(st.tuples(st.sampled_from(["m", "other", ""]), EITHER_SIGN), max_size=3),
+    pod_bill=st.none() | st.lists(st.tuples(st.sampled_from(["gpu", "disk", "credit"]), EITHER_SIGN), max_size=3),
+    entered=st.lists(st.tuples(EITHER_SIGN, WHO, st.none() | EITHER_SIGN), max_size=3),
+    measured=st.lists(
+        st.tuples(st.sampled_from(["anthropic", "google", "bedrock"]), WHO, AMOUNT),
+        max_size=4,
+        unique_by=lambda one: one[:2],
+    ),
+    instead=STANDS_IN,
+    asked=st.sampled_from(get_args(GroupBy)),
+)
+def test_the_ledger_is_the_sum_of_its_parts_in_every_grouping(own: Deployment, asked: GroupBy, **drawn: Any) -> None:
+    """Over bills with credits, a lease as billed or by its hours, requests, invoices, files, charges, corrections."""
     with transaction.atomic():
-        fill(own, how, uses, charges, measured)
-        counting = Decimal(2) + sum(amount for kind, amount, _ in charges if kind == "entered")
-        # A day that its bill holds is billed; nothing of it is measured.
-        counting += sum(amount for kind, amount, _ in charges if kind == "billed")
-        for group_by in GROUPS:
-            found = spend(DAY.date(), TODAY.date(), group_by)  # type: ignore[arg-type]
+        counting, month = fill(own, **drawn), DAY.date().replace(day=1)
+        fine, coarse = (read(DAY.date(), TODAY.date(), divided) for divided in (True, False))
+        ways = get_args(GroupBy)
+        for found in (
+            *(fine.by(way) for way in ways),
+            *(coarse.by(way) for way in ways if way not in FINE),
+            spend(DAY.date(), TODAY.date(), asked),
+        ):
             assert found.total == counting
             assert sum(group.amount for group in found.groups) == found.total == sum(found.provenance.values())
             assert all(sum(group.provenance.values()) == group.amount for group in found.groups)
+        assert sum(row.amount for row in ledger_rows(month)) == counting
+        for way in get_args(By):
+            stated = statements(month, way, TODAY.date())
+            assert (stated.exact, stated.total) == (counting, counting.quantize(CENT))
         transaction.set_rollback(True)
 
 
-def fill(own: Deployment, how: str, uses: list[Any], charges: list[Any], measured: list[Any]) -> None:
+def fill(
+    own: Deployment, *, how: str, uses: Any, bill: Any, pod_bill: Any, entered: Any, measured: Any, instead: Any
+) -> Decimal:
+    """Write what was drawn; what must count of it, each provider by the one source that holds its day."""
     shop, docs = Application.objects.order_by("-slug")
+    whose = (None, shop, docs)
     Sharing.objects.create(starts_on=date(2020, 1, 1), by=how)
-    whose = (0, shop.pk, docs.pk)
     seen: dict[tuple[int, int], tuple[int, int]] = {}
     for who, hour, tokens, busy in uses:
         before = seen.get((who, hour), (0, 0))
         seen[who, hour] = (before[0] + tokens, before[1] + busy)
     for (who, hour), (tokens, busy) in seen.items():
-        given = {"application_id": whose[who], "deployment_id": own.pk, "output": tokens, "latency_us": busy}
+        given = {"application_id": id_of(whose[who]), "deployment_id": own.pk, "output": tokens, "latency_us": busy}
         usage(UsageHour, hour=DAY + timedelta(hours=hour), **given)
-    for who, cost in measured:
-        usage(UsageDay, day=DAY.date(), provider="anthropic", model="m", application_id=whose[who], cost=cost)
-    claude = Account.objects.create(slug="claude", name="Claude", kind="anthropic")
-    Feed.objects.create(account=claude, kind="costs", every_s=60, due_at=TODAY, complete_until=TODAY)
-    for number, (kind, amount, told) in enumerate(charges):
-        if kind == "billed":
-            VendorCost.objects.create(
-                account=claude, external_id=str(number), starts_at=DAY, ends_at=DAY, category="tokens", amount=amount,
-                original_amount=amount, model="m" if told else "other",
-            )  # fmt: skip
-        else:
-            Charge.objects.create(
-                key=f"entered:{number}", provider="self", day=DAY.date(), starts_at=DAY, ends_at=DAY, category="vm",
-                provenance="entered", amount=amount, original_amount=amount, application=shop if told else None,
-            )  # fmt: skip
+    for provider, who, cost in measured:
+        usage(UsageDay, day=DAY.date(), provider=provider, model="m", application_id=id_of(whose[who]), cost=cost)
+    counting = billed("anthropic", [("tokens", model, amount, "") for model, amount in bill])
+    # A day that its bill holds is billed, and nothing of it is measured or estimated.
+    counting += Decimal(2) if pod_bill is None else billed("runpod", [(kind, "", usd, "p1") for kind, usd in pod_bill])
+    for amount, who, right in entered:
+        charge = by_hand(amount, category="vm", provider="self", application=whose[who])
+        if right is not None:
+            correct(charge=charge, right=right, reason="wrong", user=None, today=DAY.date())
+        counting += amount if right is None else right
+    for provider, (kind, amount, who) in instead.items():
+        if kind is None:
+            counting += sum(cost for name, _who, cost in measured if name == provider)
+            continue
+        file = BillImport.objects.create(file_name="b", sha256=provider, content=b"", rows=1, amount=amount)
+        more = {"category": "invoice"} if kind == "invoice" else {"category": "tokens", "bill_import": file}
+        by_hand(amount, provider=provider, application=whose[who], invoice_month=f"{DAY:%Y-%m}", **more)
+        counting += amount
     ledger.post()
+    return counting
+
+
+def id_of(application: Application | None) -> int:
+    return application.pk if application else 0
+
+
+def billed(kind: str, lines: list[tuple[str, str, Decimal, str]]) -> Decimal:
+    """A vendor's whole bill of the day; its sum."""
+    account, _made = Account.objects.get_or_create(slug=kind, defaults={"name": kind, "kind": kind})
+    Feed.objects.create(account=account, kind="costs", every_s=60, due_at=TODAY, complete_until=TODAY)
+    for number, (category, model, amount, resource) in enumerate(lines):
+        VendorCost.objects.create(
+            account=account, external_id=str(number), starts_at=DAY, ends_at=DAY + timedelta(hours=3), amount=amount,
+            category=category, original_amount=amount, model=model, resource=resource,
+        )  # fmt: skip
+    return sum((line[2] for line in lines), Decimal(0))
+
+
+def by_hand(amount: Decimal, **given: Any) -> Charge:
+    return Charge.objects.create(
+        key=f"entered:{uuid4()}", day=DAY.date(), starts_at=DAY, ends_at=DAY, provenance="entered", amount=amount,
+        original_amount=amount, **given,
+    )  # fmt: skip
 
 
 def test_a_day_is_divided_once_until_a_row_behind_it_moves(own: Deployment) -> None:
