@@ -37,7 +37,7 @@ class RefusalMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         api = request.path.startswith("/api/")
         if not api and ("%00" in request.META.get("QUERY_STRING", "") or "\0" in request.path):
-            return render(request, "404.html", status=400)
+            return render(request, "404.html", {"status": 400}, status=400)
         response = self.get_response(request)
         if api and response.status_code == 405:
             refused = ApiError(405, f"{request.method} is not understood here; see /api/v1/openapi.json.").response()

@@ -59,4 +59,5 @@ def test_a_method_that_is_not_there_answers_in_the_error_shape(db: Any) -> None:
 
 
 def test_a_nul_in_a_pages_address_is_refused(db: Any) -> None:
-    assert Client().get("/requests/?provider=%00").status_code == 400
+    refused = Client().get("/requests/?provider=%00")
+    assert refused.status_code == 400 and "Error 400" in refused.content.decode()
