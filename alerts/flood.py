@@ -23,11 +23,11 @@ def held(row: Delivery, now: datetime) -> bool:
         row.report_id or row.channel == "webhook" or row.held
     ):  # a program wants each; what was held back is one mail already
         return False
-    if row.attempts or row.transition.after != "open" or row.folded.exists():
+    if row.attempts or row.transition.after != "open":
         return False
     fellows = Delivery.objects.like(row)
     gone = fellows.going(now - WITHIN)
-    if len(gone) < MOST:
+    if len(gone) < MOST or row.folded.exists():
         return False
     if len(gone) == MOST:
         fold(row)

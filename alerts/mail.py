@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser
 from django.core.mail import EmailMultiAlternatives
+from django.db.models import QuerySet
 from django.template.loader import get_template
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -99,6 +101,7 @@ def context_of(delivery: Delivery) -> dict[str, Any]:
     page = words.get("page", "")
     more = list(delivery.folded.order_by("id").values_list("transition__title", flat=True))
     title = heading(transition.title or alert.title, transition.cause, transition.after)
+    person = None if over else reader_of(delivery)
     return {
         "subject": subject(title, len(more)),
         "heading": _("%(title)s, and %(n)s more") % {"title": title, "n": len(more)} if more else title,
@@ -119,8 +122,8 @@ def context_of(delivery: Delivery) -> dict[str, Any]:
         "history": history_of(alert, transition),
         "alert_url": links.alert_url(alert),
         "page_url": links.absolute(page) if page else "",
-        "acknowledge_url": action_of(delivery, "acknowledge", "alerts.change_alert") if not over else "",
-        "silence_url": action_of(delivery, "silence", "alerts.add_silence") if not over else "",
+        "acknowledge_url": action_of(delivery, person, "acknowledge", "alerts.change_alert"),
+        "silence_url": action_of(delivery, person, "silence", "alerts.add_silence"),
         "unsubscribe_url": links.unsubscribe_url(delivery),
         "rule_url": links.rule_url(alert.rule),
         "rule": alert.rule.name,
@@ -129,12 +132,17 @@ def context_of(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def action_of(delivery: Delivery, action: str, permission: str) -> str:
+def reader_of(delivery: Delivery) -> AbstractUser | None:
+    """Whose mailbox it is."""
+    people: QuerySet[AbstractUser] = get_user_model()._default_manager.filter(is_active=True)
+    return people.filter(email__iexact=delivery.recipient).order_by("pk").first()
+
+
+def action_of(delivery: Delivery, person: AbstractUser | None, action: str, permission: str) -> str:
     """A link that acts, for a person who may; empty for everyone else, whom it would only send to a refusal.
 
     Where the installation wants a login first (`MAIL_LINKS_ACT`), it leads to the same question behind one.
     """
-    person = get_user_model().objects.filter(email__iexact=delivery.recipient, is_active=True).order_by("pk").first()
     return links.action_url(delivery, action) if person and person.has_perm(permission) else ""
 
 

@@ -79,6 +79,7 @@ def claim(now: datetime, silent: Collection[str] = ()) -> Delivery | None:
     """Take one due message, that nobody else will touch before the claim ends; committed when this returns."""
     with transaction.atomic():
         due = Delivery.objects.due(now).not_by(silent).select_for_update(skip_locked=True, of=("self",))
+        due = due.select_related("alert__rule", "transition", "report")
         while (row := due.all().first()) and held(row, now):
             pass  # it is due later now
         if row is None:

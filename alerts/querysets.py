@@ -119,7 +119,8 @@ class AlertQuerySet(models.QuerySet["Alert"]):
 
     def marked(self, now: datetime) -> AlertQuerySet:
         """Each with whether it is one of those, as `waits`."""
-        return self.annotate(waits=models.ExpressionWrapper(waits(now), models.BooleanField()))
+        marks = {"waits": models.ExpressionWrapper(waits(now), models.BooleanField())}
+        return self.annotate(**marks)
 
     def history(self) -> AlertQuerySet:
         """What was open once and is over."""
@@ -199,8 +200,9 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         itself or in the mail that speaks for it."""
         from alerts.models import Delivery
 
-        open_ = Q(state__in=UNSENT) | Q(state="folded", folded_into__state__in=UNSENT)
-        earlier = Delivery.objects.filter(open_).filter(
+        # What is in none of these states any more is not in the index that this goes by: `delivery_before`.
+        unsent = Q(state__in=UNSENT) | Q(folded_into__state__in=UNSENT)
+        earlier = Delivery.objects.filter(unsent, state__in=(*UNSENT, "folded")).filter(
             alert=OuterRef("alert"), recipient=OuterRef("recipient"), channel=OuterRef("channel"), id__lt=OuterRef("id")
         )
         free = Q(state__in=("waiting", "failed"), due_at__lte=at) | Q(state="sending", claimed_until__lte=at)

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from alerts.models.reports import Report
 from alerts.models.rules import Rule
 from alerts.models.states import Alert, Transition
-from alerts.querysets import DeliveryQuerySet
+from alerts.querysets import UNSENT, DeliveryQuerySet
 
 
 class DeliveryState(models.TextChoices):
@@ -68,9 +68,13 @@ class Delivery(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["due_at", "id"], condition=models.Q(state__in=UNSENT), name="delivery_by_due"),
             models.Index(
-                fields=["due_at"], condition=models.Q(state__in=["waiting", "sending", "failed"]), name="delivery_due"
-            )
+                fields=["alert", "recipient", "channel", "id"],
+                condition=models.Q(state__in=[*UNSENT, "folded"]),
+                name="delivery_before",
+            ),
+            models.Index(fields=["recipient", "accepted_at"], name="delivery_to"),
         ]
 
     def __str__(self) -> str:

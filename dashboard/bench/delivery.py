@@ -21,6 +21,7 @@ from dashboard.bench.stack import running
 from dashboard.embedded.servers import free_port
 
 MANY = 1_000
+READERS = 10  # of each alert
 CROSSINGS = 20
 EVALUATED_EVERY_S = 15
 SERVER = "from dashboard.bench.delivery import serve; serve({port})"
@@ -116,7 +117,7 @@ def drain(port: int) -> None:
     from alerts.models import Delivery
 
     fill()
-    left = Delivery.objects.filter(alert__subject="bench").exclude(state="accepted")
+    left = Delivery.objects.filter(alert__subject__startswith="bench-").exclude(state="accepted")
     started = time.perf_counter()
     while left.exists():
         outbox.deliver()  # the stack's own worker takes its share
@@ -134,24 +135,27 @@ def now() -> Any:
 
 
 def fill() -> None:
-    """As many people as messages, each told of one alert: nobody's flood."""
+    """Alerts that tell ten people each, everybody once: nobody's flood."""
     from alerts.models import Alert, Delivery, Rule, Transition
 
     at = now()
     rule = Rule.objects.get(slug="price")
-    alert = Alert.objects.create(
-        rule=rule, kind="price", subject="bench", title="Price changed: bench, $3", state="open", severity="info",
-        value="3", threshold="2", pending_since=at, opened_at=at,
-        words={"todo": "Nothing to do.", "facts": [["A", "$3", "b"]]},
-    )  # fmt: skip
-    opened = Transition.objects.create(alert=alert, before="", after="open", at=at, cause="crossed", title=alert.title)
-    Delivery.objects.bulk_create(
-        Delivery(
-            alert=alert, transition=opened, recipient=f"bench-{n}@example.com", due_at=at - timedelta(seconds=1),
-            message_id=f"<{alert.pk}.{n}@example.com>",
+    for n in range(MANY // READERS):
+        alert = Alert.objects.create(
+            rule=rule, kind="price", subject=f"bench-{n}", title="Price changed: bench, $3", state="open",
+            severity="info", value="3", threshold="2", pending_since=at, opened_at=at,
+            words={"todo": "Nothing to do.", "facts": [["A", "$3", "b"]]},
+        )  # fmt: skip
+        opened = Transition.objects.create(
+            alert=alert, before="", after="open", at=at, cause="crossed", title=alert.title
         )
-        for n in range(MANY)
-    )  # fmt: skip
+        Delivery.objects.bulk_create(
+            Delivery(
+                alert=alert, transition=opened, recipient=f"bench-{n}-{who}@example.com",
+                due_at=at - timedelta(seconds=1), message_id=f"<{alert.pk}.{who}@example.com>",
+            )
+            for who in range(READERS)
+        )  # fmt: skip
 
 
 def bare(port: int) -> float:

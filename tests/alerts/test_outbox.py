@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from alerts import outbox, services
 from alerts.mail import compose
@@ -19,6 +21,8 @@ from tests.alerts import smtp_server
 from tests.alerts.conftest import START, Scene, person
 from tests.alerts.smtp_server import BUSY, DROP, FORBID, GREYLIST, HANG, OK, REFUSE, REJECT_LATER, Mailbox, Smtp
 from tests.dashboard.people import logged_in, with_role
+
+MOST_QUERIES = 19  # of one message to a person, from its claim to the yes that is written down
 
 
 @pytest.fixture
@@ -263,3 +267,28 @@ def test_wrong_credentials_are_ours_to_mend_and_lose_nothing(waiting: Scene, smt
     delivery = Delivery.objects.get()
     assert delivery.state == "failed"
     assert "AUTH" in delivery.answer
+
+
+def test_what_was_sent_long_ago_costs_a_claim_nothing(waiting: Scene, smtp: Smtp, mailbox: Mailbox) -> None:
+    """The outbox keeps its log: each of its reads at a claim goes by an index, never over the whole of it."""
+    alert = waiting.alert()
+    row = Delivery.objects.get()
+    done = {"state": "accepted", "due_at": START, "accepted_at": START, "alert": alert, "transition": row.transition}
+    Delivery.objects.bulk_create(Delivery(recipient=f"r{n}@example.com", **done) for n in range(4000))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE alerts_delivery")
+    due = Delivery.objects.due(waiting.now)[:1].explain()
+    assert "delivery_by_due" in due and "delivery_before" in due
+    gone = Delivery.objects.like(row).going(waiting.now).explain()
+    for plan in (due, gone):
+        assert "Seq Scan on alerts_delivery" not in plan, plan
+    assert deliver(waiting).accepted == 1
+
+
+def test_a_message_costs_few_queries(waiting: Scene, smtp: Smtp, mailbox: Mailbox) -> None:
+    waiting.set("b", True, title="Down: other, $1")
+    waiting.look()
+    assert Delivery.objects.count() == 2
+    with CaptureQueriesContext(connection) as seen:  # and one claim of three that finds nothing more
+        assert deliver(waiting).accepted == 2
+    assert len(seen) <= 2 * MOST_QUERIES + 3, [one["sql"][:80] for one in seen]
