@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.conf import settings
@@ -34,7 +35,7 @@ from alerts import links, services
 from alerts.forms import AssignForm, NoteForm, RemarkForm, SilenceForm, SnoozeForm
 from alerts.models import Alert
 from alerts.silencing import Matcher
-from alerts.states import NotPossible
+from alerts.states import NotPossible, State
 from alerts.subscriptions import subscription
 
 Person = AbstractUser
@@ -246,29 +247,43 @@ BULK: dict[str, Callable[[int, Person], object]] = {
     "take": lambda pk, person: services.assign(alert_id=pk, to=person, by=person),
     "snooze": lambda pk, person: services.snooze(alert_id=pk, by=person, until=timezone.now() + timedelta(hours=8)),
     "resolve": lambda pk, person: services.resolve(alert_id=pk, by=person),
+    "unacknowledge": lambda pk, person: services.unacknowledge(alert_id=pk, by=person),
+    "unsnooze": lambda pk, person: services.unsnooze(alert_id=pk, by=person),
+    "reopen": lambda pk, person: services.reopen(alert_id=pk, by=person),
 }
+TAKEN_BACK_BY = {"acknowledge": "unacknowledge", "snooze": "unsnooze", "resolve": "reopen"}
 
 
 @login_required
 @permission_required("alerts.change_alert", raise_exception=True)
 @require_POST
 def bulk(request: HttpRequest) -> HttpResponse:
-    """One step for every alert that was chosen; those whose state does not allow it are left as they are."""
-    act, person = BULK.get(request.POST.get("action", "")), request.user
-    chosen = Alert.objects.shown().filter(pk__in=[pk for pk in request.POST.getlist("alert") if pk.isdecimal()][:200])
+    """One step for every alert that was chosen; those whose state does not allow it are left as they are.
+
+    What takes it back says all of it in its address.
+    """
+    sent = request.POST if "action" in request.POST else request.GET
+    name = sent.get("action", "")
+    act, person = BULK.get(name), request.user
+    asked = [pk for pk in sent.getlist("alert") if pk.isdecimal() and len(pk) < 18][:200]
+    chosen = Alert.objects.exclude(state=State.PENDING).filter(pk__in=asked)
     if act is None or not chosen:
         messages.warning(request, _("Nothing was changed: choose alerts and what to do with them."))
         return redirect("alerts:list")
-    done = 0
+    done: list[int] = []
     for alert in chosen:
         try:
             act(alert.pk, person)  # type: ignore[arg-type]  # logged in
-            done += 1
+            done.append(alert.pk)
         except NotPossible as error:
             messages.warning(request, _("Not changed: %(title)s; %(why)s.") % {"title": alert.title, "why": error})
     if done:
-        said = ngettext("One alert was changed.", "%(n)s alerts were changed.", done)
-        messages.success(request, said % {"n": done})
+        said = ngettext("One alert was changed.", "%(n)s alerts were changed.", len(done))
+        undo = ""
+        if name in TAKEN_BACK_BY:
+            query = urlencode({"action": TAKEN_BACK_BY[name], "alert": done}, doseq=True)
+            undo = f"undo:{reverse('alerts:bulk')}?{query}"
+        messages.success(request, said % {"n": len(done)}, extra_tags=undo)
     return redirect("alerts:list")
 
 

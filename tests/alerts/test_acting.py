@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
+from html import unescape
 from typing import Any
 
+import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
@@ -70,6 +73,23 @@ def test_several_are_acknowledged_at_once_and_what_cannot_be_is_named(
     assert page.count("Not changed:") == 2
     page = ops_client.post(reverse("alerts:bulk"), {"action": "burn"}, follow=True).content.decode()
     assert "Nothing was changed" in page
+
+
+@pytest.mark.parametrize("action", ["acknowledge", "snooze", "resolve"])
+def test_what_was_done_to_several_is_taken_back_at_once(
+    scene: Scene, roles: None, ops: Any, ops_client: Client, action: str
+) -> None:
+    for name in "abc":
+        scene.set(name, True)
+    scene.look()
+    before = list(Alert.objects.order_by("pk").values_list("state", "snoozed_until", "resolved_at"))
+    ids = list(Alert.objects.order_by("pk").values_list("pk", flat=True))[:2]
+    page = ops_client.post(reverse("alerts:bulk"), {"action": action, "alert": ids}, follow=True).content.decode()
+    [undo] = set(re.findall(r'action="(/alerts/bulk/\?[^"]+)"', page))
+    assert list(Alert.objects.order_by("pk").values_list("state", "snoozed_until", "resolved_at")) != before
+    assert ops_client.get(unescape(undo)).status_code == 405
+    ops_client.post(unescape(undo))
+    assert list(Alert.objects.order_by("pk").values_list("state", "snoozed_until", "resolved_at")) == before
 
 
 def test_every_key_of_a_row_is_a_control_that_works_without_script(alert: Alert, ops_client: Client) -> None:
