@@ -101,7 +101,7 @@ def test_a_change_of_a_series_is_taken_back_once(client: Client) -> None:
     assert f'action="{URL}{one.pk}/undo/"' in page.content.decode()
     client.post(f"{URL}{one.pk}/undo/")
     one.refresh_from_db()
-    assert (one.original_amount, Charge.objects.get().amount) == (50, 50)
+    assert [one.original_amount, Charge.objects.get().amount] == [50, 50]
     assert "can no longer be taken back" in client.post(f"{URL}{one.pk}/undo/", follow=True).content.decode()
 
 

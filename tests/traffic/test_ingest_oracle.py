@@ -31,7 +31,7 @@ def calls(draw: st.DrawFn) -> list[RequestRow]:
     """Different calls over three days: priced, unpriced and without usage; one in two with the vendor's id."""
     made = []
     for number in range(draw(st.integers(1, 12))):
-        tokens = Tokens(*(draw(counts) for _ in range(5)), 0) if draw(st.integers(0, 4)) else None
+        tokens = Tokens(*(draw(counts) for _ in range(5))) if draw(st.integers(0, 4)) else None
         made.append(
             row(
                 number,
