@@ -32,6 +32,7 @@ NAMES = {
     "system-key": "Key expires",
     "system-certificate": "Certificate expires",
     "late-ingest": "Application silent",
+    "late-export": "Export fails",
     "late": "Poll or evaluation late",
 }
 

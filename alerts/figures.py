@@ -24,7 +24,7 @@ from costs.breakeven import Inputs, Result, compute
 from costs.budgets import Standing, standings
 from costs.kept_days import KeptDays, kept_days
 from costs.live import live_inputs
-from costs.models import Anomaly, Phase, Stage
+from costs.models import Anomaly, ExportTarget, Phase, Stage
 from costs.plan import Month, terms_of, this_month
 from costs.spend import GroupBy, Known, Spend, daily, read, spend
 from costs.tolerances import Standing as BillStanding
@@ -215,6 +215,10 @@ class Figures:
 
     def last_outage(self, slug: str) -> Outage | None:
         return Outage.objects.filter(deployment__slug=slug).order_by("-started_at").first()
+
+    @cached_property
+    def export_targets(self) -> list[ExportTarget]:
+        return list(ExportTarget.objects.there())
 
     @cached_property
     def heartbeats(self) -> list[Heartbeat]:

@@ -10,6 +10,7 @@ from alerts.kinds import (
     anomalies,
     bills,
     burn,
+    exports,
     figure,
     heartbeats,
     models,
@@ -260,6 +261,15 @@ KINDS: dict[str, Kind] = {
             "hours": Threshold(_("Silent for"), "hours", 2, Decimal(1), Decimal(168)),
             "requests": Threshold(_("Where usually there are"), "requests", 20, Decimal(1), Decimal(10**9)),
         },
+        every_s=60,
+    ),
+    "late-export": Kind(
+        label=_("an export of the ledger has not arrived where it should"),
+        evaluate=exports.exports,
+        thresholds={
+            "hours": Threshold(_("Nothing taken for"), "hours after it was due", 3, Decimal("0.5"), Decimal(720))
+        },
+        for_s=15 * 60,
         every_s=60,
     ),
     "late": Kind(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from costs import focus
 from costs.focus.stores import Store, StoreError, store_of
@@ -20,9 +20,16 @@ def is_due(target: ExportTarget, now: datetime) -> bool:
         return False
     if target.error and target.tried_at is not None and now - target.tried_at < RETRY:
         return False
-    today = now.astimezone(UTC).date()
-    begun = today if target.every == ExportTarget.Every.DAY else today.replace(day=1)
-    return target.succeeded_at is None or target.succeeded_at.astimezone(UTC).date() < begun
+    return target.succeeded_at is None or due_since(target) <= now
+
+
+def due_since(target: ExportTarget) -> datetime:
+    """The beginning of the first day or month that it has not taken, which may be ahead; of a new one its own."""
+    if target.succeeded_at is None:
+        return target.created_at
+    day = target.succeeded_at.astimezone(UTC).date()
+    begun = day + timedelta(days=1) if target.every == ExportTarget.Every.DAY else next_month(day.replace(day=1))
+    return datetime.combine(begun, time(), UTC)
 
 
 def months(target: ExportTarget, today: date) -> list[date]:

@@ -21,7 +21,7 @@ from alerts.channels.webhook import new_secret
 from alerts.defaults import ensure_defaults
 from alerts.models import Channel, Preference, Rule
 from costs import ledger
-from costs.models import Budget, Category, Charge, ExchangeRate, Phase, Provenance, Recurrence, Stage
+from costs.models import Budget, Category, Charge, ExchangeRate, ExportTarget, Phase, Provenance, Recurrence, Stage
 from costs.receipts import checked, save_receipt
 from costs.recurrences import post_recurrences
 from dashboard.demo import company
@@ -51,6 +51,7 @@ def set_up(story: Story, credentials: Credentials, sandbox_url: str, now: dateti
         deployments(sandbox_url)
         plan(story)
         enter_charges(story, now)
+        export_daily(now)
         rules()
         maintenance(now)
         telling(sandbox_url)
@@ -220,6 +221,19 @@ def enter_charges(story: Story, now: datetime) -> None:
     said = "14 hours of a spot RTX 4090 at 0.30, for the evaluation"
     day = story.evaluation_from + timedelta(days=3)
     _enter("vast", day, Category.GPU, company.EVALUATION_INVOICE, said)
+
+
+def export_daily(now: datetime) -> None:
+    """Finance reads the ledger as files: the last month and this one, in a folder beside the demo's data."""
+    ExportTarget.objects.get_or_create(
+        name="Finance",
+        defaults={
+            "kind": ExportTarget.Kind.FOLDER,
+            "folder": "finance",
+            "since": (now.date().replace(day=1) - timedelta(days=1)).replace(day=1),
+            "created_by": User.objects.get(username=company.BY_ROLE["ops"].username),
+        },
+    )
 
 
 def exchange_rates(story: Story, now: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +17,7 @@ from alerts.kinds import KINDS
 from alerts.kinds.finding import Finding
 from alerts.models import Alert, Rule
 from costs.kept_days import KeptDays, kept_days
-from costs.models import Phase, Posting, Stage
+from costs.models import ExportTarget, Phase, Posting, Stage
 from providers.connectors.base import ConnectorError
 from providers.models import Feed, Lease, Model, TokenPrice
 from providers.polling.services import record_failure, record_success
@@ -378,9 +378,71 @@ def test_a_certificate_that_ends_is_told_until_a_check_sees_a_new_one(db: Any) -
     assert over("system-certificate", found.subject).title == "Certificate renewed: mistral-7b, until 22 February 2027"
 
 
+def target(**given: Any) -> ExportTarget:
+    """One that is written daily and was until yesterday noon."""
+    values = {"name": "Lake", "kind": "folder", "folder": "finance", "since": date(2026, 10, 1), **given}
+    made = ExportTarget.objects.create(**{"succeeded_at": NOW - DAY, "files": 6, **values})
+    ExportTarget.objects.update(created_at=NOW - 30 * DAY)
+    return made
+
+
+def test_an_export_that_keeps_failing_is_told_with_its_error_until_its_files_arrive(db: Any) -> None:
+    one = target(error="/exports/finance cannot be written to: No space left on device.", tried_at=NOW)
+    begun = NOW.replace(hour=0)
+    assert findings("late-export", now=begun + 2.9 * HOUR) == []
+    found = only("late-export", now=begun + 3 * HOUR)
+    assert (found.subject, found.title) == (f"export:{one.pk}", "Export fails: Lake, nothing taken for 3 h")
+    assert (found.crossed, found.value, found.threshold, found.since) == (True, "3.0", "3", begun)
+    assert found.words["facts"][1][1] == one.error
+    assert found.words["todo"].startswith("Make room in the folder")
+    live = frozenset({found.subject})
+    one.succeeded_at, one.error = begun + 4 * HOUR, ""
+    one.save()
+    again = only("late-export", live=live)
+    assert (again.clear, again.title) == (True, "Export written again: Lake, 6 files")
+    one.delete()
+    assert findings("late-export", live=live) == []
+
+
+def test_an_export_that_fails_by_hand_after_its_files_arrived_is_neither_late_nor_well(db: Any) -> None:
+    one = target(succeeded_at=NOW, error="no")
+    assert findings("late-export") == []
+    [found] = findings("late-export", live=frozenset({f"export:{one.pk}"}))
+    assert (found.crossed, found.clear) == (False, False)
+
+
+def test_an_export_that_nobody_runs_is_ours_to_mend_and_one_that_is_off_is_no_news(db: Any) -> None:
+    one = target(kind="s3", succeeded_at=None)
+    found = only("late-export")
+    assert found.title == "Export overdue: Lake, not run for 30 d"
+    assert "worker and beat" in found.words["todo"]
+    ExportTarget.objects.update(error="The store refused it: SignatureDoesNotMatch.")
+    assert "bucket and keys" in only("late-export").words["todo"]
+    ExportTarget.objects.update(enabled=False)
+    assert findings("late-export") == []
+    assert over("late-export", f"export:{one.pk}").title == "Export switched off: Lake, 0 files are due"
+
+
+def test_a_monthly_export_is_late_from_the_first_of_the_next_month(db: Any) -> None:
+    target(every="month", succeeded_at=datetime(2026, 11, 1, 1, tzinfo=UTC), error="no")
+    assert findings("late-export", now=datetime(2026, 11, 30, 23, tzinfo=UTC)) == []
+    assert only("late-export", now=datetime(2026, 12, 1, 3, tzinfo=UTC)).crossed
+
+
+def test_an_exports_alert_opens_after_its_patience_and_resolves(db: Any) -> None:
+    one = target(error="no")
+    for minutes in (0, 16):
+        services.evaluate(now=NOW + timedelta(minutes=minutes), kinds=["late-export"], wait=True)
+    assert Alert.objects.get().state == "open"
+    ExportTarget.objects.filter(pk=one.pk).update(succeeded_at=NOW + HOUR / 2, error="")
+    services.evaluate(now=NOW + HOUR, kinds=["late-export"], wait=True)
+    assert Alert.objects.get().state == "resolved"
+
+
 NEW = (
     "burn-rate", "stage", "latency", "error-rate", "quality", "price", "retiring", "spend-cap", "late-ingest",
     "system-disk", "system-retention", "system-key", "system-certificate",
+    "late-export",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from costs import ledger
-from costs.models import Budget, Category, Charge, Phase, Provenance
+from costs.models import BillImport, Budget, Category, Charge, ExportTarget, Phase, Provenance
 from providers.models import Account, Deployment, Lease, LeaseSpan
 from tests.costs.test_spend import at, usage
 from tests.traffic.people import logged_in
@@ -22,6 +22,9 @@ from traffic.models import Application, UsageHour
 MOST = {
     "/spend/": 34,
     "/spend/ledger/": 15,
+    "/spend/ledger/?category=upkeep&provider=anthropic&provenance=entered": 15,
+    "/spend/bills/": 7,
+    "/spend/exports/": 7,
     "/spend/reconciliation/": 23,
     "/spend/statements/": 15,
     "/spend/savings/": 9,
@@ -81,6 +84,8 @@ def fill(part: int) -> None:
             key=f"entered:{part}:{back}", provider="anthropic", day=day, starts_at=at(day), ends_at=at(day),
             category=Category.UPKEEP, provenance=Provenance.ENTERED, amount=1, original_amount=1,
         )  # fmt: skip
+    ExportTarget.objects.create(name=f"Lake {part}", kind="folder", since=today.replace(day=1), error="no")
+    BillImport.objects.create(file_name=f"{part}.csv", sha256=f"{part}", content=b"", rows=0, amount=0)
     ledger.post()
 
 
@@ -101,3 +106,4 @@ def test_every_page_takes_as_many_statements_for_much_as_for_little(client: Clie
     much = counts(client)
     assert {url: n for url, n in much.items() if n > MOST[url]} == {}
     assert {url: (little[url], n) for url, n in much.items() if n > little[url]} == {}
+    assert [n for url, n in much.items() if "/ledger/" in url] == [n for url, n in little.items() if "/ledger/" in url]

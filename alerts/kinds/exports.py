@@ -1,0 +1,82 @@
+"""Rules about the exports that run by themselves: one whose files no longer arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from alerts.figures import Figures
+from alerts.kinds.finding import Asked, Finding, Words
+from alerts.wording import moment, number, span
+from costs.focus.schedule import due_since
+from costs.models import ExportTarget
+
+
+def exports(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+    """One subject for each target that has taken nothing for hours after its day or month began."""
+    limit = timedelta(hours=float(asked.one("hours")))
+    for target in figures.export_targets:
+        subject = f"export:{target.pk}"
+        late = figures.now - due_since(target)
+        if target.enabled and late >= limit:
+            yield not_taken(target, subject, late, number(asked.one("hours")))
+        elif subject in live:
+            yield is_well(target, subject)
+
+
+def not_taken(target: ExportTarget, subject: str, late: timedelta, limit: str) -> Finding:
+    """Its last run failed, or nobody ran it: the one is for its place to mend, the other for us."""
+    title = (
+        _("Export fails: %(name)s, nothing taken for %(span)s")
+        if target.error
+        else _("Export overdue: %(name)s, not run for %(span)s")
+    )
+    return Finding(
+        subject=subject,
+        title=title % {"name": target.name, "span": span(late)},
+        crossed=True,
+        clear=False,
+        since=due_since(target),
+        value=f"{late / timedelta(hours=1):.1f}",
+        threshold=limit,
+        words=Words(
+            todo=what_to_do(target),
+            detail=_(
+                "Whoever reads its files sees old figures. It is tried every hour, and writes whatever it missed."
+            ),
+            facts=[
+                [_("Goes to"), target.place, target.get_kind_display()],
+                [_("Error"), target.error or _("none"), tried(target)],
+                [_("Last written"), moment(target.succeeded_at) if target.succeeded_at else _("never"), ""],
+            ],
+            fixes=[[_("The export %(name)s") % {"name": target.name}, target.get_absolute_url()]],
+            page=reverse("costs:exports"),
+        ),
+    )
+
+
+def what_to_do(target: ExportTarget) -> str:
+    if not target.error:
+        return _("See whether the worker and beat processes run: nobody has tried to write it.")
+    if target.kind == ExportTarget.Kind.FOLDER:
+        return _("Make room in the folder and let us write to it, as the error says; then run the export by hand.")
+    return _("Look at its address, bucket and keys as the error says, press Test, and then run the export by hand.")
+
+
+def tried(target: ExportTarget) -> str:
+    return _("of %(at)s") % {"at": moment(target.tried_at)} if target.tried_at else _("never tried")
+
+
+def is_well(target: ExportTarget, subject: str) -> Finding:
+    """Taken again, or nobody waits for it; while its last run has failed it is not over."""
+    words = Words(todo=_("Nothing to do."), page=reverse("costs:exports"))
+    if not target.enabled:
+        title = _("Export switched off: %(name)s, 0 files are due")
+    else:
+        title = _("Export written again: %(name)s, %(n)s files")
+    clear = not target.enabled or not target.error
+    named = title % {"name": target.name, "n": target.files}
+    return Finding(subject, named, crossed=False, clear=clear, value="0", words=words)
