@@ -58,13 +58,12 @@ def asked_of(request: HttpRequest) -> Asked:
             words=query.get("words", "").replace("\x00", "").strip()[:LONGEST],
             readable=readable,
             applications=requests.applications_of(request.user),
-            since=day_of(query.get("from", "")),
-            until=day_of(query.get("to", "")),
         ),
         filtered=any(value for name, value in query.items() if name not in ignored),
         may_read=readable is None or bool(readable),
         money=money,
     )
+    asked.wanted.since, asked.wanted.until = days_of(query, asked.refused)
     for name, attribute, label, figures in RANGES:
         if money or not figures:
             setattr(asked.wanted, attribute, range_of(query, name, str(label), asked.refused))
@@ -98,6 +97,18 @@ def range_of(query: QueryDict, name: str, label: str, refused: list[str]) -> Ran
     if low is not None and high is not None and low > high:
         refused.append(_("%(label)s: nothing lies from %(low)s to %(high)s.") % {"label": label, **found})
     return Range(low, high)
+
+
+def days_of(query: QueryDict, refused: list[str]) -> tuple[date | None, date | None]:
+    """The first day, and the day after the last; what is none is refused with a sentence."""
+    texts = {name: query.get(name, "").strip() for name in ("from", "to")}
+    since, until = (day_of(text) for text in texts.values())
+    for text, day in zip(texts.values(), (since, until), strict=True):
+        if text and day is None:
+            refused.append(_("“%(text)s” is not a day, as 2026-11-01 is one.") % {"text": text[:40]})
+    if since is not None and until is not None and since >= until:
+        refused.append(_("No day lies from %(since)s to before %(until)s.") % {"since": since, "until": until})
+    return since, until
 
 
 def decimal(text: str) -> Decimal | None:
@@ -158,6 +169,10 @@ def fields_of(request: HttpRequest, asked: Asked) -> dict[str, Any]:
         ],
         "flags": [(name, label, name in request.GET) for name, label in flags.items()],
         "words": asked.wanted.words if asked.may_read else None,
+        "days": (
+            ("from", _("From day, UTC"), request.GET.get("from", "")),
+            ("to", _("Before day, UTC"), request.GET.get("to", "")),
+        ),
     }
 
 

@@ -52,6 +52,8 @@ def test_ranges_of_cost_and_time_are_in_the_address(viewer: Client, conn: psycop
         ({"ttft_to": "nan"}, "First token, ms: “nan” is not a number."),
         ({"cost_to": "1e400"}, "Cost, USD: “1e400” is not a number."),
         ({"cost_from": "5", "cost_to": "2"}, "Cost, USD: nothing lies from 5 to 2."),
+        ({"from": "soon"}, "“soon” is not a day"),
+        ({"from": "2026-11-02", "to": "2026-11-02"}, "No day lies from 2026-11-02 to before 2026-11-02."),
         ({"words": "return"}, "Only who may read the texts of an application can look for words in them."),
     ],
 )
@@ -61,6 +63,19 @@ def test_what_cannot_be_asked_is_refused_with_a_sentence(
     arrive(conn, {})
     page = text(viewer, URL, **asked)
     assert said in page and rows(page) == 0 and "hx-trigger" not in page
+
+
+def test_days_are_fields_and_the_sentence_is_about_them(viewer: Client, conn: psycopg.Connection) -> None:
+    today = NOON
+    for number, days in enumerate((1, 3, 3, 5)):
+        arrive(conn, {"external_id": f"of-{number}", "started_at": today - timedelta(days=days)})
+    first, end = f"{today - timedelta(days=4):%Y-%m-%d}", f"{today - timedelta(days=2):%Y-%m-%d}"
+    page = text(viewer, URL, **{"from": first, "to": end})
+    assert rows(page) == 2 and "<b>2 requests</b> in these days, none of them failed" in page
+    assert f'type="date" name="from" value="{first}"' in page and f'type="date" name="to" value="{end}"' in page
+    assert "<b>3 requests</b> in these days" in text(viewer, URL, to=end)
+    nothing = text(viewer, URL, **{"from": end, "model": "none"})
+    assert "No request of these days passes these filters" in nothing
 
 
 def test_a_page_says_how_far_back_it_has_looked(

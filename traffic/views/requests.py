@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -31,9 +31,11 @@ from traffic.forms import RatingForm
 from traffic.keeping import kept
 from traffic.models import Outcome, Rating, Request, Route
 from traffic.ratings import Judgement
+from traffic.reading import Hour
 from traffic.reports import usage
 from traffic.requests import RequestPage
 from traffic.views.rating import SCALE, rate_and_say
+from traffic.wanted import Wanted
 
 PAGE = 50
 
@@ -45,7 +47,8 @@ def request_list(request: HttpRequest) -> HttpResponse:
     wanted = asked.wanted
     page, refused = _page(request, asked)
     now = timezone.now()
-    day = usage(Period(now - timedelta(days=1), now + timedelta(hours=1)), "", wanted.visible_filters())
+    sums = usage(period_of(wanted, now), "", wanted.visible_filters()) if not asked.refused else []
+    by_days = wanted.since is not None or wanted.until is not None
     first_page = "cursor" not in request.GET
     money = request.user.has_perm(FIGURES)
     context = {
@@ -55,7 +58,9 @@ def request_list(request: HttpRequest) -> HttpResponse:
         "reached": page.reached,
         "next_url": address(request, cursor=page.next) if page.next else None,
         "first_url": None if first_page else address(request, cursor=None),
-        "day": day[0] if day else None,
+        "sums": sums[0] if sums else None,
+        "by_days": by_days,
+        "when": _("in these days") if by_days else _("in the last 24 hours"),
         "newest": page.requests[0].started_at if page.requests and first_page else None,
         "live": first_page and request.GET.get("live") != "0" and not refused,
         "can_be_live": first_page and not refused,
@@ -71,6 +76,18 @@ def request_list(request: HttpRequest) -> HttpResponse:
         return render(request, "traffic/_requests.html", context)
     exports = [(kind.label, address(request, "traffic:requests-export", kind=kind.name)) for kind in KINDS.values()]
     return render(request, "traffic/requests.html", context | {"fields": fields_of(request, asked), "exports": exports})
+
+
+def period_of(wanted: Wanted, now: datetime) -> Period:
+    """What the sentence is about: the days asked for, else the last 24 hours."""
+    start, end = now - timedelta(days=1), now + timedelta(hours=1)
+    if wanted.since is not None:
+        start = Hour.start_of(wanted.since)
+    elif wanted.until is not None:
+        start = now - timedelta(days=kept().requests)
+    if wanted.until is not None:
+        end = Hour.start_of(wanted.until)
+    return Period(min(start, end), end)
 
 
 def _page(request: HttpRequest, asked: Asked) -> tuple[RequestPage, list[str]]:
