@@ -38,6 +38,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
     taken = [alert for alert in awake if alert.state == State.ACKNOWLEDGED]
     given = [alert for alert in awake if alert.state == State.OPEN and alert.assigned_to]
     open_ = [alert for alert in awake if alert.state == State.OPEN and not alert.assigned_to]
+    silences = list(Silence.objects.in_force(now).select_related("by"))
     days = period_of(request)
     since = now - timedelta(days=days)
     context = {
@@ -48,7 +49,8 @@ def alerts(request: HttpRequest) -> HttpResponse:
         "acknowledged": taken,
         "had": len(given) + len(taken),
         "pending": list(Alert.objects.filter(state=State.PENDING).select_related("rule").order_by("pending_since")),
-        "silences": list(Silence.objects.in_force(now).select_related("by")),
+        "silences": silences,
+        "silenced": {alert.pk for alert in shown if any(silence.covers(alert) for silence in silences)},
         "undelivered": reports.undelivered(),
         "evaluated_at": reports.evaluated_at(),
         "late": reports.is_late(now),

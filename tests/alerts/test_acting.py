@@ -59,6 +59,15 @@ def test_a_snoozed_alert_stands_apart_until_somebody_wakes_it(alert: Alert, ops_
     assert "One is put off" not in ops_client.get(reverse("alerts:list")).content.decode()
 
 
+def test_a_silenced_alert_says_so_in_its_row_and_still_needs_someone(alert: Alert, ops_client: Client) -> None:
+    row = re.compile(r"<tr data-row>.*?</tr>", re.DOTALL)
+    page = ops_client.get(reverse("alerts:list")).content.decode()
+    assert ">silenced<" not in "".join(row.findall(page))
+    ops_client.post(url("silence", alert), {"hours": 8, "reason": "moving house"})
+    page = ops_client.get(reverse("alerts:list")).content.decode()
+    assert ">silenced<" in "".join(row.findall(page)) and "One is open and nobody has it" in page
+
+
 def test_several_are_acknowledged_at_once_and_what_cannot_be_is_named(
     scene: Scene, roles: None, ops: Any, ops_client: Client
 ) -> None:
