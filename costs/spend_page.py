@@ -45,6 +45,7 @@ from traffic.models import Application, Task, UsageDay
 DAY = timedelta(days=1)
 DIMENSIONS = ("application", "model", "task")
 FRESH_KINDS = ("costs", "usage", "leases")
+UNKNOWNS_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -246,6 +247,15 @@ class SpendPage:
     @cached_property
     def unknowns(self) -> list[Unknown]:
         return unknown_rows(self.known.usage)
+
+    @property
+    def unknowns_shown(self) -> list[Unknown]:
+        """Those with the most such requests: what clients send as a model's name has no end."""
+        return self.unknowns[:UNKNOWNS_SHOWN]
+
+    @property
+    def unknowns_left(self) -> int:
+        return len(self.unknowns) - len(self.unknowns_shown)
 
     @property
     def unpriced(self) -> list[Unknown]:

@@ -334,3 +334,15 @@ def test_a_period_read_once_says_what_spend_says(world: Account) -> None:
     until = datetime.now(UTC).date().replace(day=1)
     for fine in (False, True):
         assert read(month, until, fine).by("day").total == spend(month, until, "provider").total
+
+
+@pytest.mark.django_db
+def test_of_many_models_without_a_price_the_busiest_stand_and_the_rest_are_counted() -> None:
+    for n in range(1, 15):
+        usage(day=MAY, provider="openai", model=f"odd-{n:02}", requests=n, unpriced=n)
+    page = text(logged_in(person("ann", "costs.view_charge")), f"{URL}?month={MAY:%Y-%m}")
+    assert "14 models without a price answered 105 requests" in page
+    section = page.split('id="unknown-h"')[1].split("</section>")[0]
+    assert "odd-03" in section
+    assert "odd-02" not in section
+    assert "2 more models have fewer such requests." in section

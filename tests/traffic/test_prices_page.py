@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
+from django.utils import timezone
 
 from providers.models import TokenPrice
 from providers.nearest import nearest
 from tests.providers.people import assert_access, in_role, text
+from traffic.models import UsageDay
 
 pytestmark = pytest.mark.django_db
 BOOK, ADD = "/settings/prices/", "/settings/prices/add/"
@@ -169,3 +171,17 @@ def test_the_nearest_name_is_found(provider: str, model: str, expected: tuple[st
         ("openai", "gpt-5-mini"),
     ]
     assert nearest(provider, model, known) == expected
+
+
+def test_all_models_that_wait_are_counted_and_the_busiest_shown() -> None:
+    day = timezone.now().astimezone(UTC).date()
+    names = {field.name for field in UsageDay._meta.concrete_fields} - {"application", "deployment"}
+    zero: dict[str, Any] = dict.fromkeys(names, 0)
+    zero |= {"application_id": 0, "deployment_id": 0, "day": day, "provider": "openai", "task": "rag"}
+    for n in range(1, 24):
+        UsageDay.objects.create(**{**zero, "model": f"odd-{n:02}", "requests": n, "unpriced": n})
+    page = text(in_role("manager"), BOOK)
+    assert "23 models wait for a price" in page
+    assert "Here stand the 20 with the most requests" in page
+    assert "odd-04" in page
+    assert "odd-03" not in page

@@ -73,6 +73,7 @@ def book(request: HttpRequest) -> HttpResponse:
         after = None
     rows = list((in_force.behind(after[0], after[1]) if after else in_force)[: SHOWN + 1])
     more = rows[SHOWN - 1] if len(rows) > SHOWN else None
+    waiting = [] if text or after else waiting_for_price(now.date())
     context = {
         "text": text,
         "rows": rows[:SHOWN],
@@ -81,7 +82,8 @@ def book(request: HttpRequest) -> HttpResponse:
         "shown": len(rows[:SHOWN]),
         "next_url": address(request, cursor=encode_cursor(more.provider, more.model)) if more else None,
         "first_url": address(request, cursor=None) if after else None,
-        "waiting": [] if text or after else with_nearest(waiting_for_price(now.date())),
+        "waiting": with_nearest(waiting),
+        "waiting_count": len(waiting),
         "may_add": request.user.has_perm("providers.add_tokenprice"),
     }
     return render(request, "traffic/prices.html", context)
