@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -32,6 +33,15 @@ NO_FILTERS = {"cursor", "live", "kind"}  # parameters that take nothing out
 LONGEST = 200  # of the words looked for
 
 
+class Known(NamedTuple):
+    """An application, and whether it is the reader's own."""
+
+    pk: int
+    slug: str
+    name: str
+    mine: bool
+
+
 @dataclass
 class Asked:
     """The filters, and sentences on what of them cannot be."""
@@ -41,12 +51,14 @@ class Asked:
     refused: list[str] = field(default_factory=list)
     may_read: bool = False  # texts of some application
     money: bool = False
+    known: list[Known] | None = None  # the applications, where they had to be read
 
 
 def asked_of(request: HttpRequest) -> Asked:
     query, money = request.GET, request.user.has_perm(FIGURES)
     ignored = NO_FILTERS if money else NO_FILTERS | {"unpriced", "told_otherwise", "cost_from", "cost_to"}
-    readable = readable_by(request)
+    known = known_to(request)
+    readable = None if known is None else [one.pk for one in known if one.mine]
     asked = Asked(
         Wanted(
             filters=without_empty(query),
@@ -62,6 +74,7 @@ def asked_of(request: HttpRequest) -> Asked:
         filtered=any(value for name, value in query.items() if name not in ignored),
         may_read=readable is None or bool(readable),
         money=money,
+        known=known,
     )
     asked.wanted.since, asked.wanted.until = days_of(query, asked.refused)
     for name, attribute, label, figures in RANGES:
@@ -77,11 +90,12 @@ def applications_asked(request: HttpRequest) -> Wanted:
     return Wanted(filters=without_empty(request.GET), applications=requests.applications_of(request.user))
 
 
-def readable_by(request: HttpRequest) -> Sequence[int] | None:
-    """Applications whose texts this person may read; None is all."""
+def known_to(request: HttpRequest) -> list[Known] | None:
+    """The applications, those marked whose texts this person may read; None where they may read all."""
     if request.user.has_perm("traffic.view_bodies"):
         return None
-    return list(Application.objects.of_person(request.user).values_list("pk", flat=True))
+    mine = Exists(Application.objects.of_person(request.user).filter(pk=OuterRef("pk")))
+    return [Known(*row) for row in Application.objects.annotate(mine=mine).values_list("pk", "slug", "name", "mine")]
 
 
 def range_of(query: QueryDict, name: str, label: str, refused: list[str]) -> Range:
@@ -160,7 +174,7 @@ def fields_of(request: HttpRequest, asked: Asked) -> dict[str, Any]:
                 "label": labels[name],
                 "options": [(value, label, value in request.GET.getlist(name)) for value, label in values],
             }
-            for name, values in choices(asked.wanted).items()
+            for name, values in choices(asked.wanted, asked.known).items()
         ],
         "ranges": [
             (name, label, request.GET.get(f"{name}_from", ""), request.GET.get(f"{name}_to", ""))
@@ -176,16 +190,15 @@ def fields_of(request: HttpRequest, asked: Asked) -> dict[str, Any]:
     }
 
 
-def choices(wanted: Wanted) -> dict[str, Sequence[tuple[str, Any]]]:
+def choices(wanted: Wanted, known: Sequence[Known] | None = None) -> dict[str, Sequence[tuple[str, Any]]]:
     used = requests.choices(wanted)
-    applications = Application.objects.all()
-    if wanted.applications is not None:
-        applications = applications.filter(pk__in=wanted.applications)
+    applications = known if known is not None else Application.objects.only("pk", "slug", "name")
+    seen = wanted.applications
     return {
         "provider": [(slug, PROVIDER_NAMES.get(slug, slug)) for slug in used["provider"]],
         "model": [(name, name) for name in used["model"]],
         "deployment": list(Deployment.objects.values_list("slug", "name")),
-        "application": list(applications.values_list("slug", "name")),
+        "application": [(one.slug, one.name) for one in applications if seen is None or one.pk in seen],
         "task": Task.choices,
         "outcome": Outcome.choices,
     }
