@@ -21,6 +21,7 @@ from costs.models import Anomaly, AnomalyLook, Driver
 from traffic.models import UsageDay
 
 LATELY, CHART_DAYS, CHARTS = timedelta(days=60), 45, 12
+DRAWN_DAYS = 7  # with a figure; fewer make no line
 UNITS = {"cache": "percent", "errors": "percent", "size": "count", "latency": "ms", "volume": "count"}
 
 
@@ -30,6 +31,7 @@ class Row:
 
     it: Anomaly
     chart: dict[str, Any] | None
+    looked_up: bool = False  # whether its days were read for a chart
 
     @property
     def sentence(self) -> str:
@@ -76,7 +78,7 @@ class AnomaliesPage:
         found = self.findings
         shown = found[:CHARTS]
         days = self._days(shown)
-        return [Row(one, self._chart(one, days) if one in shown else None) for one in found]
+        return [Row(one, self._chart(one, days) if one in shown else None, one in shown) for one in found]
 
     @property
     def open(self) -> list[Row]:
@@ -118,13 +120,18 @@ class AnomaliesPage:
     def _first(self, one: Anomaly) -> date:
         return min((one.ended_at or self.now).astimezone(UTC).date(), self.today) - timedelta(days=CHART_DAYS)
 
-    def _chart(self, one: Anomaly, days: dict[tuple[int, str], dict[date, Sums]]) -> dict[str, Any]:
-        """The figure of its driver by day, its usual value, and the time in which it differed."""
+    def _chart(self, one: Anomaly, days: dict[tuple[int, str], dict[date, Sums]]) -> dict[str, Any] | None:
+        """The figure of its driver by day, its usual value, and the time in which it differed.
+
+        None where too few days have the figure.
+        """
         known = days.get(subject(one), {})
         first = self._first(one)
         last = min(first + timedelta(days=CHART_DAYS + 7), self.today)
         moments = [first + timedelta(days=n) for n in range((last - first).days + 1)]
         points = [(midnight(day), value_of(one.driver, known[day]) if day in known else None) for day in moments]
+        if sum(value is not None for _day, value in points) < DRAWN_DAYS:
+            return None
         ended = (one.ended_at or self.now).astimezone(UTC)
         return {
             "series": [{"name": str(Driver(one.driver).label), "points": points, "style": 1}],

@@ -15,6 +15,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.db import connection
+from django.template.loader import render_to_string
 from django.test.utils import CaptureQueriesContext
 
 from alerts import services as alerts
@@ -22,12 +23,14 @@ from alerts.models import Alert
 from costs.anomalies import dismiss, look, look_back, restore
 from costs.anomalies.find import Found, Windows, find, too_little
 from costs.anomalies.history import DAYS, begun
+from costs.anomalies.page import AnomaliesPage
 from costs.anomalies.reads import SHORT_H
 from costs.anomalies.sums import COLUMNS, Sums
 from costs.anomalies.wording import sentence
 from costs.models import Anomaly, AnomalyLook
 from providers.models import TokenPrice
 from tests.alerts.conftest import person
+from tests.costs.test_spend import usage
 from traffic.models import Application, UsageDay, UsageHour
 
 NOW = datetime(2026, 11, 24, 12, 20, tzinfo=UTC)
@@ -365,6 +368,20 @@ def test_the_page_shows_what_differs_with_its_requests_and_takes_a_reason(helper
     mara.post(f"/spend/anomalies/{row.pk}/restore/")
     row.refresh_from_db()
     assert (row.dismissed_at, row.reason) == (None, "")
+
+
+@pytest.mark.parametrize(("days", "drawn"), [(6, False), (7, True)])
+def test_a_finding_of_too_few_days_has_words_in_place_of_an_empty_chart(db: Any, days: int, drawn: bool) -> None:
+    for n in range(days):
+        usage(day=(NOW - n * 2 * DAY).date(), application_id=5)
+    Anomaly.objects.create(
+        application_id=5, application="quiet", driver="volume", before=1, after=2, since=NOW - DAY, found_at=NOW,
+        seen_at=NOW,
+    )  # fmt: skip
+    (row,) = AnomaliesPage(NOW).rows
+    said = render_to_string("costs/_anomaly.html", {"row": row})
+    assert ("Too few days have enough requests for a chart." in said) is not drawn
+    assert ("<svg" in said) is drawn
 
 
 def test_the_page_says_when_nothing_differs_and_who_has_too_little_history(mara: Any) -> None:

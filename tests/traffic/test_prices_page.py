@@ -160,6 +160,7 @@ def test_what_is_no_price_is_refused_with_a_sentence(field: str, value: str) -> 
         ("anthropic", "claude-haiku-6", ("anthropic", "claude-haiku-4-5")),
         ("openai", "gpt-5-mini-2026-08-01", ("openai", "gpt-5-mini")),
         ("mistral", "zzzzzz", None),
+        ("aurora", "aurora-2-preview", None),
     ],
 )
 def test_the_nearest_name_is_found(provider: str, model: str, expected: tuple[str, str] | None) -> None:
@@ -169,6 +170,8 @@ def test_the_nearest_name_is_found(provider: str, model: str, expected: tuple[st
         ("anthropic", "claude-haiku-4-5"),
         ("openai", "gpt-5"),
         ("openai", "gpt-5-mini"),
+        ("moonshotai", "kimi-k2-turbo-preview"),
+        ("openai", "sora-2"),
     ]
     assert nearest(provider, model, known) == expected
 
