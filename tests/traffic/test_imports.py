@@ -516,11 +516,12 @@ def test_the_command_reads_a_file_of_which_there_is_a_draft_as_it_is_told(
 ) -> None:
     Application.objects.create(slug="shop", name="Shop")
     source = tmp_path / "calls.csv"
-    source.write_bytes(f"When,LLM\n{DAY}T10:00:00Z,gpt-5-mini\n".encode())
+    source.write_bytes(f"When,LLM\n{DAY}T10:00:00Z,gpt-5-mini\n{DAY}T10:00:01Z,\n".encode())
     draft = brought(source.read_bytes())
     said = ("--application", "shop", "--column", "started_at=When", "--column", "model=LLM")
     call_command("import", source, "--dry-run", *said)
-    assert "gpt-5-mini" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "gpt-5-mini" in shown and "model: Has no model." in shown  # not that nothing says whose it is
     kept = Import.objects.get()
     assert (kept.pk, kept.state, kept.options) == (draft.pk, "draft", draft.options)  # not what the dry run said
     call_command("import", source, *said)

@@ -165,4 +165,6 @@ def provider_of(given: Any, model: str | None, options: Options) -> str:
         return PROVIDERS.get(named, named)
     if found := provider_by(model):
         return found
-    raise Rejected(["provider"], f"Nothing says whose model {model or ''!r} is; choose the provider for this file.")
+    if not model:
+        raise Rejected(["model"], "Has no model.")
+    raise Rejected(["provider"], f"Nothing says whose model {model!r} is; choose the provider for this file.")
