@@ -98,6 +98,7 @@ def test_a_deleted_rule_comes_back_as_it_was_and_once(ops: Client, machines: lis
     application = Application.objects.create(slug="a", name="A")
     ops.post(URL + "add/", given(applications=[application.pk], deployment=machines[0].pk, fallback_1=machines[1].pk))
     before = Route.objects.values().get(slug="long-code") | {"id": 0}
+    assert b'action="/settings/routes/long-code/delete/"' in ops.get(URL).content  # the list has it, too
     response = ops.post(URL + "long-code/delete/", follow=True)
     assert b"/settings/routes/undo/" in response.content
     assert not Route.objects.filter(slug="long-code").exists()
