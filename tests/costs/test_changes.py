@@ -190,6 +190,8 @@ def test_a_plan_is_held_against_the_same_days(viewer: Client, world: Account) ->
     )  # fmt: skip
     page = text(viewer, f"/spend/changes/?against=plan&month={last_month()}")
     assert "against <b>$300.00</b> that “Now” allows" in page and "less: the plan for as many requests" in page
+    assert "Volume is held against the upper end of the phase’s band" in page
+    assert "Token costs are taken apart" not in page
     found = read(f"against=plan&month={last_month()}")
     assert D(found["before"]) == 300 and found["compared_with"] is None
 
