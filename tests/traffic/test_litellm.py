@@ -115,9 +115,10 @@ USAGES: list[Any] = [
 
 
 def test_no_value_of_any_field_costs_more_than_its_own_event(key: str, conn: psycopg.Connection) -> None:
-    mutated = [event(**{name: value}) for name in event() for value in ODD]
+    mutated = [event() | {name: value} for name in event() for value in ODD]
     mutated += [event(metadata={"usage_object": usage}) for usage in USAGES]
-    mutated += [event(status="failure", error_information={"error_code": code}) for code in (math.inf, [], "9" * 5_000)]
+    codes: list[Any] = [math.inf, [], "9" * 5_000]
+    mutated += [event(status="failure", error_information={"error_code": code}) for code in codes]
     for number, one in enumerate(mutated):
         one.setdefault("litellm_call_id", f"call-{number}")
     data = json.dumps([*mutated, event(999)]).replace("Infinity", "1e400")
@@ -159,8 +160,10 @@ def test_counts_that_cannot_be_are_unknown_and_never_zero(key: str, conn: psycop
 
 
 def test_times_that_cannot_be_are_unknown(key: str, conn: psycopg.Connection) -> None:
-    odd = [{"endTime": START - 1, "stream": False}, {"endTime": None, "stream": False}, {"endTime": START + 0.1},
-           {"endTime": START + 10**6, "stream": False}]  # fmt: skip
+    odd: list[Any] = [
+        {"endTime": START - 1, "stream": False}, {"endTime": None, "stream": False}, {"endTime": START + 0.1},
+        {"endTime": START + 10**6, "stream": False},
+    ]  # fmt: skip
     send(key, json.dumps([event(number, **given) for number, given in enumerate(odd)]))
     found = conn.execute(
         "SELECT raw -> 'doubts', round(latency_ms), ttft_ms FROM traffic_request ORDER BY external_id"
@@ -176,7 +179,7 @@ def test_what_is_too_long_too_deep_or_too_much_is_no_fact(key: str, conn: psycop
     for _ in range(100):
         deep = [deep]
     much = {f"k{number}": number for number in range(50_000)}
-    send(key, json.dumps(event(api_base="kept", long="x" * 3_000, deep=deep, **{"n" * 300: 1, "much": much})))
+    send(key, json.dumps(event(api_base="kept", long="x" * 3_000, deep=deep, much=much) | {"n" * 300: 1}))
     (size, raw) = conn.execute("SELECT length(raw::text), raw FROM traffic_request").fetchone() or (0, {})
     assert size < 20_000 and raw["api_base"] == "kept" and "long" not in raw and "n" * 300 not in raw
 
