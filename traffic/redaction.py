@@ -12,11 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from re import _constants as codes  # type: ignore[attr-defined]  # the parser's own words; typeshed leaves them out
-from re import _parser as parser  # type: ignore[attr-defined]  # what `re` parses with, in every Python we run on
+from importlib import import_module
 from typing import Any
 
 import orjson
+
+# What `re` parses with, in every Python we run on, and the parser's own words; typeshed knows neither.
+parser: Any = import_module("re._parser")
+codes: Any = import_module("re._constants")
 
 EMAIL, PHONE, CARD, SECRET = KINDS = ("email", "phone", "card", "secret")
 
