@@ -81,7 +81,7 @@ def read_bill(name: str, content: bytes) -> Bill:
     if len(rows) > MOST_ROWS:
         raise UnreadableBill(_("A bill has at most %(n)d rows: export it by month.") % {"n": MOST_ROWS})
     if not rows:
-        raise UnreadableBill(_("The file holds no row."))
+        raise UnreadableBill(_("The file holds no row that could become a charge."))
     missing = [column for column in NEEDED if column not in rows[0][1]]
     if missing:
         said = _("This is no FOCUS cost and usage file: it has no column %(names)s.")

@@ -176,7 +176,7 @@ def test_a_wrong_row_is_named_and_nothing_is_entered(db: None, changes: dict[str
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "The file holds no row."),
+        (b"", "The file holds no row that could become a charge."),
         (b"a,b\r\n1,2\r\n", "it has no column BilledCost, BillingCurrency, ChargePeriodStart, ChargeCategory."),
         (b"\x00\x01\x02", "This is no text"),
         (b"PAR1 but no more", "This is no Parquet file."),
