@@ -182,14 +182,21 @@ def feed(content: IO[bytes], reader: subprocess.Popen[bytes]) -> None:
 
 
 def drop_all() -> str:
-    """Statement that drops every table of ours, partitions with their parents."""
+    """Statements that drop every table of ours, partitions with their parents, and every function no extension owns."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT quote_ident(relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
             " AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY relname"
         )
         tables = [name for (name,) in cursor.fetchall()]
-    return f"DROP TABLE {', '.join(tables)} CASCADE;\n" if tables else ""
+        cursor.execute(
+            "SELECT format('public.%I(%s)', proname, pg_get_function_identity_arguments(oid)) FROM pg_proc AS p"
+            " WHERE pronamespace = 'public'::regnamespace AND NOT EXISTS (SELECT FROM pg_depend AS d"
+            " WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e') ORDER BY 1"
+        )
+        functions = [name for (name,) in cursor.fetchall()]
+    kinds = {"TABLE": tables, "ROUTINE": functions}  # triggers of the tables use the functions
+    return "".join(f"DROP {kind} {', '.join(names)} CASCADE;\n" for kind, names in kinds.items() if names)
 
 
 def state_of_database() -> tuple[list[str], str]:
