@@ -83,10 +83,14 @@ def seed(conn: psycopg.Connection, shop: Application, other: Application, folder
 
 
 def places(conn: psycopg.Connection, mark: str) -> list[str]:
-    """Every table that holds a text, partitions and all; from the catalogue, so that a new one is seen too."""
+    """Every table that holds a text, partitions and all; from the catalogue, so that a new one is seen too.
+
+    Temporary tables of this session are among them; those of another session cannot be read.
+    """
     tables = conn.execute(
         "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')"
+        " AND NOT pg_is_other_temp_schema(n.oid)"
     ).fetchall()
     assert len(tables) > 40
     found = "SELECT count(*) FROM {} AS t WHERE t::text ILIKE %s"
