@@ -115,4 +115,4 @@ def test_a_gpu_of_google_shows_what_its_machine_and_disk_cost_besides(vendors: S
     committed = Offer.objects.get(gpu="T4", kind="committed_3y", region="us-central1")
     assert committed.machine_per_gpu_hour is not None and committed.machine_per_gpu_hour < offer.machine_per_gpu_hour
     page = text(in_role("ops"), "/providers/offers/", gpu="T4")
-    assert "and 0.1900 for its machine" in page and "disk 0.17 a GB and month" in page
+    assert "GPU 0.3500, its machine 0.1900" in page and "disk 0.17 a GB and month" in page
