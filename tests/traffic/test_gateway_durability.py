@@ -109,8 +109,9 @@ def test_a_revoked_key_stops_within_five_seconds_and_its_use_is_noted(calm: Stac
 
 def test_a_key_made_a_moment_ago_works_at_once(calm: Stack) -> None:
     calm.conn.execute(
-        "INSERT INTO traffic_key (application_id, name, hint, hash, scopes, created_at)"
-        " SELECT id, 'new', 'new', sha256('be_new'), '{gateway}', now() FROM traffic_application WHERE slug = 'shop'"
+        "INSERT INTO traffic_key (application_id, name, hint, hash, scopes, created_at, quota_unit, quota_period)"
+        " SELECT id, 'new', 'new', sha256('be_new'), '{gateway}', now(), 'requests', 'month'"
+        " FROM traffic_application WHERE slug = 'shop'"
     )
     headers = {"x-api-key": "be_new"}
     assert httpx.post(f"{calm.url}/v1/messages", json=ASKED, headers=headers).status_code == 200
