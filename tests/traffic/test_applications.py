@@ -253,10 +253,13 @@ def test_a_rule_and_its_neighbour_change_places(admin: Client, routes: list[Rout
     assert now == [slugs[1], slugs[0], *slugs[2:]]
 
 
-def test_a_rule_is_changed_and_what_the_form_does_not_show_stays(admin: Client, routes: list[Route]) -> None:
-    given = {"name": "Long ones", "enabled": "on", "over_tokens": "50000", "to_provider": "anthropic"}
-    assert admin.post(f"{ROUTES}long-prompt/", given).status_code == 302
-    route = Route.objects.get(slug="long-prompt")
+def test_a_rule_is_changed_and_its_place_and_short_name_stay(admin: Client, routes: list[Route]) -> None:
+    before = Route.objects.get(slug="long-prompt")
+    given = {"name": "Long ones", "enabled": "on", "over_tokens": "50000", "over_context": "on"}
+    hidden = {"slug": "other", "order": "99"}  # no fields of the form of a rule that exists
+    assert admin.post(f"{ROUTES}long-prompt/", {**given, **hidden, "to_provider": "anthropic"}).status_code == 302
+    route = Route.objects.get(pk=before.pk)
+    assert (route.slug, route.order) == ("long-prompt", before.order)
     assert (route.name, route.over_tokens, route.over_context, route.falls_back) == ("Long ones", 50_000, True, False)
     assert LogEntry.objects.get().object_repr == "Long ones"
 
