@@ -22,6 +22,7 @@ from providers.connectors.base import ConnectorError
 from providers.models import Feed, Lease, Model, TokenPrice
 from providers.polling.services import record_failure, record_success
 from tests.alerts.test_kinds import NOW, TODAY, account, deployment, feed, findings, only, spend, use
+from tests.traffic.conftest import drop_days
 from traffic.keys import create_key, rotate_key
 from traffic.models import Application, Key, LatencyDay, LatencyHour, Rating, SealedDay, UsageDay, UsageHour
 
@@ -330,6 +331,7 @@ def test_which_days_go_is_read_from_the_partitions_and_the_bills(transactional_d
     soon, late = TODAY - 27 * DAY, TODAY - 40 * DAY
     use(soon, 3, cost=Decimal(1))
     with raw_connection() as conn:
+        drop_days(conn)
         make_partitions(conn, "traffic_request", [soon, late])
     try:
         kept = kept_days(TODAY, 7)

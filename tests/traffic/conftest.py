@@ -12,6 +12,8 @@ import pytest
 from django.db import connection
 
 from providers.models import TokenPrice
+from providers.partitions import drop_partition, existing_days
+from traffic.ingest.store import forget_days
 
 WRITTEN = (
     "traffic_request",
@@ -25,6 +27,7 @@ WRITTEN = (
     "traffic_error_day",
 )
 MEMORY = "traffic_repriced"  # what repricings remember
+DAILY = ("traffic_request", "traffic_request_body", "traffic_span_link", MEMORY)
 
 
 def conninfo() -> str:
@@ -32,6 +35,14 @@ def conninfo() -> str:
     given = connection.get_connection_params()
     names = ("host", "port", "user", "password", "dbname")
     return psycopg.conninfo.make_conninfo(**{name: str(given[name]) for name in names if given.get(name)})
+
+
+def drop_days(conn: psycopg.Connection) -> None:
+    """Drop the days that other tests left: making one is committed, and truncating does not end it."""
+    for table in DAILY:
+        for day in existing_days(conn, table):
+            drop_partition(conn, table, day)
+    forget_days()
 
 
 @pytest.fixture
