@@ -100,8 +100,12 @@ def test_what_was_backed_up_comes_back_whole(
     with psycopg.connect(other, autocommit=True) as own:
         own.execute("DELETE FROM auth_user")
         own.execute("CREATE TABLE left_over (id int)")
+        own.execute("CREATE FUNCTION left_over(one int) RETURNS int LANGUAGE sql RETURN one")
     assert elsewhere("restore", str(source), "--force").returncode == 0
     assert contents(other) == before
+    with psycopg.connect(other) as own:
+        routines = own.execute("SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace").fetchall()
+    assert ("costs_decision_is_final",) in routines and ("left_over",) not in routines
 
 
 def test_the_key_is_inside_only_when_asked_for(in_use: psycopg.Connection, elsewhere: Manage, tmp_path: Path) -> None:
