@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from providers.connectors.http import VendorHttp
 from providers.encryption import encrypt
 from providers.models import Account, Feed, Offer, VendorName, VendorPayment
 from providers.polling import due
@@ -21,6 +22,12 @@ from tests.providers.people import in_role, text
 
 pytestmark = pytest.mark.django_db
 DAY = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0) - timedelta(days=2)
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sandbox minds no calls that follow each other at once, as Vast.ai would."""
+    monkeypatch.setattr(VendorHttp, "_keep_apart", lambda self: None)
 
 
 @pytest.fixture(scope="module")
