@@ -206,15 +206,20 @@ def mark_note(row: Row) -> Json:
             "showarrow": False, "font": {"color": "--ink"}}  # fmt: skip
 
 
+def told(x: Any) -> str:
+    """A place on the x axis in the table: a name as it is, also one of digits."""
+    return x if isinstance(x, str) else x_word(x)
+
+
 def table(spec: Row, unit: str) -> tuple[list[str], list[list[str]]]:
-    """One row for each x, one column for each series; a heatmap's rows are its y."""
+    """One row for each x, one column for each series; a heatmap's rows are its y, or its x where wider than high."""
     if spec["kind"] == "heatmap":
         grid = spec["series"][0]
         if len(grid["x"]) > len(grid["y"]):  # as long as it is high: a phone scrolls down rather than aside
             head = [str(spec.get("x_title") or _("When")), *map(str, grid["y"])]
             columns_of = zip(grid["x"], zip(*grid["z"], strict=True), strict=True)
-            return head, [[x_word(x), *(word(v, unit) for v in zs)] for x, zs in columns_of if set(zs) != {None}]
-        head = ["", *(x_word(x) if not isinstance(x, str) else x for x in grid["x"])]
+            return head, [[told(x), *(word(v, unit) for v in zs)] for x, zs in columns_of if set(zs) != {None}]
+        head = ["", *map(told, grid["x"])]
         return head, [[str(y), *(word(v, unit) for v in zs)] for y, zs in zip(grid["y"], grid["z"], strict=True)]
     if spec["kind"] == "scatter":
         head = [_("What"), str(spec.get("x_title") or _("At")), str(spec.get("y_title") or _("Value"))]
@@ -226,7 +231,5 @@ def table(spec: Row, unit: str) -> tuple[list[str], list[list[str]]]:
         return head, rows
     columns = [dict(zip(s["x"], s["y"], strict=True)) for s in spec["series"]]
     xs = list(dict.fromkeys(x for s in spec["series"] for x in s["x"]))
-    rows = [
-        [x if isinstance(x, str) else x_word(x), *(word(c[x], unit) if x in c else "" for c in columns)] for x in xs
-    ]
+    rows = [[told(x), *(word(c[x], unit) if x in c else "" for c in columns)] for x in xs]
     return [str(spec.get("x_title") or _("When")), *(str(s["name"]) for s in spec["series"])], rows

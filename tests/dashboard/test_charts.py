@@ -286,10 +286,12 @@ def test_milliseconds_are_plotted_as_seconds() -> None:
 
 
 def test_a_heatmap_and_a_scatter_bring_their_tables() -> None:
-    heat = figures.figure(
-        {"kind": "heatmap", "series": [{"name": "n", "x": ["00", "01"], "y": ["Mon"], "z": [[3, None]]}]}
-    )
-    assert heat.rows[0][:2] == ["Mon", "3"]
+    grid = {"name": "n", "x": ["00", "01"], "y": ["Mon", "Tue"], "z": [[3, None], [None, 4]]}
+    heat = figures.figure({"kind": "heatmap", "series": [grid]})
+    assert heat.columns == ["", "00", "01"]
+    assert [heat.rows[0][:2], heat.rows[1][::2]] == [["Mon", "3"], ["Tue", "4"]]
+    wide = figures.figure({"kind": "heatmap", "series": [grid | {"y": ["Mon"], "z": [[3, None]]}]})
+    assert wide.columns[1:] == ["Mon"] and wide.rows == [["00", "3"]], "as long as it is high, without what is a gap"
     points = {"name": "runpod", "key": "runpod", "x": [24], "y": [Decimal("0.34")], "text": ["RTX 4090"]}
     scatter = figures.figure({"kind": "scatter", "unit": "usd", "series": [points]})
     assert scatter.rows == [["RTX 4090", "24", "0.34"]]
