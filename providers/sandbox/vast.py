@@ -194,18 +194,18 @@ class SandboxVast(Vendor):
         return list(rentals.bills(self._rows(), start, end, end - start, self.state.now()))
 
     def _charge(self, bill: rentals.Bill) -> dict[str, Any]:
-        row = bill.row
+        row, gpu, disk = bill.row, round(bill.gpu, 6), round(bill.disk, 6)
         return {
             "start": bill.starts_at.timestamp(),
             "end": self.state.now().timestamp(),
             "type": "instance",
             "source": f"instance-{row['id']}",
             "description": f"Instance {row['id']} ({row['gpu_count']}x {row['gpu']})",
-            "amount": round(bill.gpu + bill.disk, 6),
+            "amount": round(gpu + disk, 6),  # of what its items say, not a millionth beside them
             "metadata": {"label": row["label"]},
             "items": [
-                {"type": "gpu", "amount": round(bill.gpu, 6), "description": "GPU"},
-                {"type": "disk", "amount": round(bill.disk, 6), "description": "Storage"},
+                {"type": "gpu", "amount": gpu, "description": "GPU"},
+                {"type": "disk", "amount": disk, "description": "Storage"},
             ],
         }
 

@@ -23,6 +23,7 @@ from providers.connectors.stopping import command, stop_call, stop_lease
 from providers.sandbox.bends import BENDS
 from providers.sandbox.faults import BROKEN
 from providers.sandbox.testing import SIMULATED, Sandbox, running_sandbox
+from providers.sandbox.vendor import Limit
 from tests.providers.answers import RECORDED
 
 FAR = datetime.now(UTC)
@@ -48,8 +49,8 @@ def everyone() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def market() -> Iterator[Sandbox]:
-    """Every simulated vendor with something rented, used and billed."""
-    with running_sandbox() as sandbox:
+    """Every simulated vendor with something rented, used and billed, at a moment that stands still."""
+    with running_sandbox(now=FAR) as sandbox:
         span = {"from": (FAR - timedelta(days=3)).isoformat(), "to": None, "status": "RUNNING"}
         one: dict[str, Any] = {"id": "1", "name": "one", "price_per_hour": "0.5", "disk_per_hour": "0.01"}
         one |= {"spans": [span]}
@@ -71,7 +72,9 @@ def market() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def rented(market: Sandbox) -> Iterator[Sandbox]:
+def rented(market: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """The market, which does not count the calls of the tests before."""
+    monkeypatch.setattr(Limit, "wait", lambda _limit: 0.0)
     yield market
     market.clear_faults()
 
