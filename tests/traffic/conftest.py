@@ -45,6 +45,17 @@ def drop_days(conn: psycopg.Connection) -> None:
     forget_days()
 
 
+def empty_after_a_process(conn: psycopg.Connection[Any]) -> None:
+    """Empty what a process wrote that may have died in a transaction: what it left is ended, and nothing waits long."""
+    conn.execute(
+        "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+        " AND backend_type = 'client backend'"
+    )
+    conn.execute("SET lock_timeout = '10s'")
+    conn.execute(f"TRUNCATE {', '.join(WRITTEN)}")
+
+
 @pytest.fixture
 def conn(transactional_db: Any) -> Iterator[psycopg.Connection]:
     """A connection as ingest gets it: plain psycopg, outside a transaction."""

@@ -248,11 +248,13 @@ class Door:
         self.writers -= {writer, back}
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            await self.flowing.wait()
-            writer.write(data)
-            await writer.drain()
-        writer.close()
+        try:
+            while data := await reader.read(65536):
+                await self.flowing.wait()
+                writer.write(data)
+                await writer.drain()
+        finally:
+            writer.close()  # also after a reset, which is how a killed process that had not read all of it leaves
 
     def freeze(self) -> None:
         self.loop.loop.call_soon_threadsafe(self.flowing.clear)

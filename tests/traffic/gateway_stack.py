@@ -23,7 +23,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from providers.models import Deployment, Outage
-from tests.traffic.conftest import WRITTEN, conninfo
+from tests.traffic.conftest import conninfo, empty_after_a_process
 from tests.traffic.gateway_peers import Door, FakeEngine, Loop
 from traffic.models import Application, Installation, Key, Route
 
@@ -199,12 +199,12 @@ def set_up_database(own: FakeEngine, claude: FakeEngine, credentials_key: str) -
 
 
 def tear_down_database(conn: psycopg.Connection[Any]) -> None:
+    empty_after_a_process(conn)
     Outage.objects.all().delete()
     Application.objects.all().delete()
     Key.objects.all().delete()
     Route.objects.all().delete()
     Deployment.objects.all().delete()
-    conn.execute(f"TRUNCATE {', '.join(WRITTEN)}")
 
 
 def url_through(door: Door) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,7 +26,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from tests.traffic.conftest import WRITTEN, conninfo
+from tests.traffic.conftest import conninfo, empty_after_a_process
 from tests.traffic.gateway_peers import Door, Loop
 from tests.traffic.gateway_stack import free_port, until, url_through
 from tests.traffic.test_otlp import USAGE, body, protobuf, span
@@ -106,11 +107,11 @@ def intake(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any)
         yield Intake(web, door, conn)
     finally:
         web.kill()
+        door.close()  # first, so that no connection of the dead lives on behind it
+        empty_after_a_process(conn)
         with django_db_blocker.unblock():
             shop.delete()
-        conn.execute(f"TRUNCATE {', '.join(WRITTEN)}")
         conn.close()
-        door.close()
         loop.close()
 
 
@@ -163,6 +164,21 @@ def test_a_frozen_postgres_is_a_503_in_seconds_and_the_same_batch_lands_after_it
     assert until(lambda: intake.web.post(batch)[0] == 200)
     assert intake.web.post(batch)[0] == 200
     assert rows_in(intake) == before + 2
+
+
+def test_a_door_tells_the_server_of_a_client_that_died_with_an_answer_unread(intake: Intake) -> None:
+    """A kernel resets such a connection; behind a door that kept its own, the transaction would keep its locks."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        door = Door(intake.door.loop, "127.0.0.1", server.getsockname()[1])
+        client = socket.create_connection(("127.0.0.1", door.port))
+        there, _address = server.accept()
+        there.sendall(b"answer")
+        client.recv(1, socket.MSG_PEEK)  # it has arrived
+        client.close()
+        there.settimeout(3)
+        assert there.recv(1) == b""
+        there.close()
+        door.close()
 
 
 def more_than(intake: Intake, count: int) -> bool:
