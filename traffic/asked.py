@@ -29,7 +29,24 @@ RANGES = (
     ("latency", "latency_ms", gettext_lazy("Whole answer, ms"), False),
     ("ttft", "ttft_ms", gettext_lazy("First token, ms"), False),
 )
+FLAGS = {
+    "unpriced": gettext_lazy("no price"),
+    "told_otherwise": gettext_lazy("other cost told"),
+    "unknown_usage": gettext_lazy("usage unknown"),
+    "rated": gettext_lazy("rated"),
+}
+LABELS = {
+    "provider": gettext_lazy("Provider"),
+    "model": gettext_lazy("Model"),
+    "deployment": gettext_lazy("Deployment"),
+    "application": gettext_lazy("Application"),
+    "task": gettext_lazy("Task"),
+    "outcome": gettext_lazy("Outcome"),
+}
 NO_FILTERS = {"cursor", "live", "kind"}  # parameters that take nothing out
+MONEY = {"unpriced", "told_otherwise", "cost_from", "cost_to"}  # filters for those who see figures alone
+ENDS = {f"{name}_{end}" for name, *_rest in RANGES for end in ("from", "to")}
+FILTERS = {*NAMES, "outcome", *FLAGS, *ENDS, "from", "to", "words"}
 LONGEST = 200  # of the words looked for
 
 
@@ -49,6 +66,7 @@ class Asked:
     wanted: Wanted
     filtered: bool
     refused: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)  # sentences on what takes nothing out
     may_read: bool = False  # texts of some application
     money: bool = False
     known: list[Known] | None = None  # the applications, where they had to be read
@@ -56,7 +74,7 @@ class Asked:
 
 def asked_of(request: HttpRequest) -> Asked:
     query, money = request.GET, request.user.has_perm(FIGURES)
-    ignored = NO_FILTERS if money else NO_FILTERS | {"unpriced", "told_otherwise", "cost_from", "cost_to"}
+    filters = FILTERS if money else FILTERS - MONEY
     known = known_to(request)
     readable = None if known is None else [one.pk for one in known if one.mine]
     asked = Asked(
@@ -71,11 +89,13 @@ def asked_of(request: HttpRequest) -> Asked:
             readable=readable,
             applications=requests.applications_of(request.user),
         ),
-        filtered=any(value for name, value in query.items() if name not in ignored),
+        filtered=any(value for name, value in query.items() if name in filters),
+        passed_over=passed_over(query, filters | NO_FILTERS),
         may_read=readable is None or bool(readable),
         money=money,
         known=known,
     )
+    asked.refused += unknown_values(query, asked.wanted)
     asked.wanted.since, asked.wanted.until = days_of(query, asked.refused)
     for name, attribute, label, figures in RANGES:
         if money or not figures:
@@ -96,6 +116,81 @@ def known_to(request: HttpRequest) -> list[Known] | None:
         return None
     mine = Exists(Application.objects.of_person(request.user).filter(pk=OuterRef("pk")))
     return [Known(*row) for row in Application.objects.annotate(mine=mine).values_list("pk", "slug", "name", "mine")]
+
+
+def passed_over(query: QueryDict, taken: set[str]) -> list[str]:
+    """Sentences on parameters that are no filter, here or for this person."""
+    names = sorted(name for name, value in query.items() if value and name not in taken)
+    said = _("“%(name)s” is no filter here, so it takes nothing out.")
+    found = [said % {"name": name[:40]} for name in names if name not in MONEY]
+    if len(found) < len(names):
+        found.append(_("A filter of this address is for who may see figures, so it takes nothing out."))
+    return found
+
+
+def unknown_values(query: QueryDict, wanted: Wanted) -> list[str]:
+    """What is asked for and nothing can be, as sentences; an application out of reach is as one that is not there.
+
+    A provider or a model is what its requests call it, so that any may be asked for."""
+    seen = wanted.applications
+    slugs = {
+        "deployment": Deployment.objects.all(),
+        "application": Application.objects.all() if seen is None else Application.objects.filter(pk__in=seen),
+    }
+    there: dict[str, set[str]] = {"task": set(Task.values), "outcome": set(Outcome.values)}
+    for name, rows in slugs.items():
+        asked = [value for value in query.getlist(name) if value]
+        there[name] = set(rows.filter(slug__in=asked).values_list("slug", flat=True)) if asked else set()
+    sentence = _("%(label)s: there is none called “%(text)s”.")
+    return [
+        sentence % {"label": LABELS[name], "text": value[:40]}
+        for name, known in there.items()
+        for value in query.getlist(name)
+        if value and value not in known
+    ]
+
+
+class Said(NamedTuple):
+    """A filter that is set: in words, and the address without it."""
+
+    label: str
+    value: str
+    without: str
+    counted: bool  # whether the sums of the sentence are of what passes it
+
+
+def said_of(request: HttpRequest, asked: Asked) -> list[Said]:
+    """The filters that are set, the days apart."""
+    query, wanted = request.GET, asked.wanted
+    words: dict[str, dict[str, Any]] = {
+        "provider": PROVIDER_NAMES,
+        "task": dict(Task.choices),
+        "outcome": dict(Outcome.choices),
+    }
+    found = []
+    for name, label in LABELS.items():
+        values = [str(words.get(name, {}).get(value, value)) for value in query.getlist(name) if value]
+        if values:
+            found.append(
+                Said(str(label), ", ".join(values), address(request, **{name: None}, cursor=None), name in NAMES)
+            )
+    for name, attribute, label, _figures in RANGES:
+        if bounds := getattr(wanted, attribute):
+            without = address(request, **{f"{name}_from": None, f"{name}_to": None}, cursor=None)
+            found.append(Said(str(label), range_words(bounds), without, False))
+    for name, label in FLAGS.items():
+        if getattr(wanted, name):
+            found.append(Said(str(label), "", address(request, **{name: None}, cursor=None), False))
+    if wanted.words:
+        found.append(Said(_("Words"), wanted.words, address(request, words=None, cursor=None), False))
+    return found
+
+
+def range_words(bounds: Range) -> str:
+    low, high = bounds.low, bounds.high
+    if low is None or high is None:
+        return _("up to %(n)s") % {"n": high} if low is None else _("from %(n)s") % {"n": low}
+    return _("from %(low)s to %(high)s") % {"low": low, "high": high}
 
 
 def range_of(query: QueryDict, name: str, label: str, refused: list[str]) -> Range:
@@ -161,17 +256,12 @@ def address(request: HttpRequest, to: str | None = None, kind: str | None = None
 
 def fields_of(request: HttpRequest, asked: Asked) -> dict[str, Any]:
     """The filter form: selects with their choices as (value, label, chosen), ranges, flags, and the words."""
-    labels = {
-        "provider": _("Provider"), "model": _("Model"), "deployment": _("Deployment"), "application": _("Application"),
-        "task": _("Task"), "outcome": _("Outcome"),
-    }  # fmt: skip
-    flags = {"unpriced": _("no price"), "told_otherwise": _("other cost told")} if asked.money else {}
-    flags |= {"unknown_usage": _("usage unknown"), "rated": _("rated")}
+    flags = {name: label for name, label in FLAGS.items() if asked.money or name not in MONEY}
     return {
         "selects": [
             {
                 "name": name,
-                "label": labels[name],
+                "label": LABELS[name],
                 "options": [(value, label, value in request.GET.getlist(name)) for value, label in values],
             }
             for name, values in choices(asked.wanted, asked.known).items()

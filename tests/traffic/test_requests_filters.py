@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from tests.traffic.people import ANSWER, PROMPT, application, arrive, logged_in, person, text
 from tests.traffic.test_store import NOON, row
@@ -54,6 +55,10 @@ def test_ranges_of_cost_and_time_are_in_the_address(viewer: Client, conn: psycop
         ({"cost_from": "5", "cost_to": "2"}, "Cost, USD: nothing lies from 5 to 2."),
         ({"from": "soon"}, "“soon” is not a day"),
         ({"from": "2026-11-02", "to": "2026-11-02"}, "No day lies from 2026-11-02 to before 2026-11-02."),
+        ({"outcome": "nonsense"}, "Outcome: there is none called “nonsense”."),
+        ({"task": "poetry"}, "Task: there is none called “poetry”."),
+        ({"application": "nobodys"}, "Application: there is none called “nobodys”."),
+        ({"deployment": "nowhere"}, "Deployment: there is none called “nowhere”."),
         ({"words": "return"}, "Only who may read the texts of an application can look for words in them."),
     ],
 )
@@ -63,6 +68,38 @@ def test_what_cannot_be_asked_is_refused_with_a_sentence(
     arrive(conn, {})
     page = text(viewer, URL, **asked)
     assert said in page and rows(page) == 0 and "hx-trigger" not in page
+
+
+def test_the_sentence_says_what_is_listed_of_what(viewer: Client, conn: psycopg.Connection) -> None:
+    now = timezone.now() - timedelta(minutes=5)
+    arrive(
+        conn, {"started_at": now}, {"started_at": now, "outcome": "error", "latency_ms": 2_000.0}, {"started_at": now}
+    )
+    page = text(viewer, URL, outcome="error", latency_from="1000", task="rag")
+    said = (
+        "Of <b>3 requests</b> in the last 24 hours, listed are those that pass: Outcome <b>error</b>, Whole answer, ms"
+    )
+    assert f"{said} <b>from 1000</b>." in page and rows(page) == 1
+    assert "in 24 hours" not in page  # the sum is of more than is listed
+    assert 'Task: <b>RAG</b> <a href="/requests/?outcome=error&amp;latency_from=1000"' in page
+    counted = text(viewer, URL, task="rag")
+    assert "<b>3 requests</b> in the last 24 hours, <b>1</b> of them failed" in counted
+
+
+def test_what_is_no_filter_is_said_to_take_nothing_out(viewer: Client, conn: psycopg.Connection) -> None:
+    arrive(conn, {})
+    page = text(viewer, URL, colour="blue")
+    assert "“colour” is no filter here, so it takes nothing out." in page
+    assert rows(page) == 1 and "The newest first" in page
+
+
+def test_an_application_out_of_reach_is_as_one_that_is_not_there(shop: Application, conn: psycopg.Connection) -> None:
+    application("secret", captures=False)
+    noor = person("noor")
+    shop.members.add(noor)
+    client = logged_in(noor)
+    assert "Application: there is none called “secret”." in text(client, URL, application="secret")
+    assert "there is none called" not in text(client, URL, application="shop")
 
 
 def test_days_are_fields_and_the_sentence_is_about_them(viewer: Client, conn: psycopg.Connection) -> None:

@@ -352,6 +352,7 @@ def test_who_may_not_see_figures_sees_tokens_and_times_and_no_money(
     listed, first = pages[:2]
     assert listed.count("<tr data-row") == 3 and "The newest first" in listed  # the filter by price is not there
     assert 'name="unpriced"' not in listed and 'name="unknown_usage"' in listed
+    assert "A filter of this address is for who may see figures, so it takes nothing out." in listed
     assert "Its tokens" in first and "500 ms" not in first and ">400<" in first
     assert "&quot;input_tokens&quot;: 7" in first and "0.25" not in first
     noor.user_permissions.add(Permission.objects.get(codename="view_charge"))

@@ -23,7 +23,7 @@ from providers.rest.errors import ApiError
 from providers.rest.periods import Period
 from traffic import requests, requests_page, words
 from traffic.access import FIGURES
-from traffic.asked import Asked, address, asked_of, fields_of
+from traffic.asked import Asked, address, asked_of, fields_of, said_of
 from traffic.conversation import turns
 from traffic.costing import arithmetic
 from traffic.export import KINDS, NotInstalled, as_file, export
@@ -51,8 +51,12 @@ def request_list(request: HttpRequest) -> HttpResponse:
     by_days = wanted.since is not None or wanted.until is not None
     first_page = "cursor" not in request.GET
     money = request.user.has_perm(FIGURES)
+    said = said_of(request, asked)
     context = {
         "money": money,
+        "said": said,
+        "narrowing": [one for one in said if not one.counted],
+        "passed_over": asked.passed_over,
         "rows": requests_page.rows(page.requests, requests.ratings_of(page.requests)),
         "refused": refused,
         "reached": page.reached,
