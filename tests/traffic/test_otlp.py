@@ -149,6 +149,23 @@ def test_twins_in_two_traces_meet_by_their_response_id(key: str, conn: psycopg.C
     assert len(rows(conn, "id")) == 1
 
 
+@pytest.mark.parametrize(
+    ("begins", "ends", "calls"),
+    [(0.001, 1.199, 1), (0.001, 1.26, 1), (0.5, 1.26, 1), (0.01, 1.4, 2), (1.19, 1.26, 2), (1.201, 1.25, 2)],
+    ids=["inside", "ended late", "began late", "ended too late", "hardly at the same time", "in turn"],
+)
+def test_two_instrumentations_in_two_traces_meet_by_their_time(
+    key: str, conn: psycopg.Connection, begins: float, ends: float, calls: int
+) -> None:
+    """On a busy machine the inner one is ended after the outer one; calls in turn are two all the same."""
+    times = {"startTimeUnixNano": str(ns(begins)), "endTimeUnixNano": str(ns(ends))}
+    content = body(span(1))
+    inner = body(span(2, traceId=TRACE[::-1], **times))["resourceSpans"][0]["scopeSpans"][0]
+    content["resourceSpans"][0]["scopeSpans"].append({**inner, "scope": {"name": "another"}})
+    send(key, content)
+    assert len(rows(conn, "id")) == calls
+
+
 INNER = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "claude-opus-5-5-20260801", "error.type": "Timeout"}
 
 

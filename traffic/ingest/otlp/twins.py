@@ -15,7 +15,8 @@ Key = tuple[str, str]  # trace, span
 # Spans that a vendor's own code makes; what they say of usage is what was billed.
 SDK = "com.anthropic."
 NEAR = 64  # spans that began before, which are looked at for one that holds the other
-SLACK_NS = 2_000_000  # an instrumentation of streams may begin after its SDK did, and end before
+SLACK_NS = 2_000_000  # an instrumentation of streams may begin after its SDK did
+LATE_END_NS = 100_000_000  # or end after what is around it: when its turn comes on a busy machine
 
 
 def groups(requests: Mapping[Key, Span], parents: Mapping[Key, str]) -> list[tuple[Span, list[Span]]]:
@@ -86,10 +87,17 @@ def holds(outer: Span, inner: Span) -> bool:
         outer.resource == inner.resource
         and (outer.status == 2) == (inner.status == 2)
         and outer.start_ns - SLACK_NS <= inner.start_ns
-        and inner.end_ns <= outer.end_ns + SLACK_NS
+        and inner.end_ns <= outer.end_ns + LATE_END_NS
+        and overlap(outer, inner)
         and same_model(names.model_of(outer), names.model_of(inner))
         and same_count(names.count(outer, names.OUTPUT), names.count(inner, names.OUTPUT))
     )
+
+
+def overlap(one: Span, other: Span) -> bool:
+    """Whether they share at least half of the shorter one: two calls in turn do not, however late a span was ended."""
+    shared = min(one.end_ns, other.end_ns) - max(one.start_ns, other.start_ns)
+    return 2 * shared + SLACK_NS >= min(one.end_ns - one.start_ns, other.end_ns - other.start_ns)
 
 
 def same_count(one: int | None, other: int | None) -> bool:
