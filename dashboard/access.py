@@ -152,6 +152,7 @@ ACCESS: dict[str, Access] = {
     "traffic:key-revoke": action(ADMIN),
     "traffic:imports": form(OPS, readers=FIGURES),
     "traffic:import": form(OPS, readers=FIGURES),
+    "traffic:import-errors": page(FIGURES),
     "traffic:import-do": action(OPS),
     "traffic:prices": page(FIGURES),
     "traffic:price-add": form(OPS),

@@ -29,7 +29,7 @@ from traffic.ingest.ids import erased_mark, user_hash
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.store import ATTEMPTS
 from traffic.keys import callers
-from traffic.models import Application, Erasure, Import, Installation, Key, Rating, Route, UsageDay
+from traffic.models import Application, Erasure, Import, Installation, Key, Rating, Route, SetAside, UsageDay
 from traffic.models.erasures import ErasureKind
 from traffic.models.imports import ImportState
 from traffic.rebuild import Rollup, bounds
@@ -164,7 +164,7 @@ def erase_batch(conn: psycopg.Connection, erasure: Erasure, day: date) -> int:
         for rollup in Rollup.of("error"):  # a word that others wrote is a key there
             conn.execute(rollup.sweep, bounds(rollup.period, day))
         files = {file for _identifier, file in rows if file is not None}
-        conn.execute("UPDATE traffic_import SET errors = '[]' WHERE id = ANY(%s)", [list(files)])
+        conn.execute("DELETE FROM traffic_setaside WHERE imported_id = ANY(%s)", [list(files)])
         conn.execute("UPDATE traffic_erasure SET erased = erased + %s WHERE id = %s", [len(rows), erasure.pk])
     return len(rows)
 
@@ -196,7 +196,7 @@ def drop_files(slug: str) -> None:
     for pk in files.filter(state__in=UNFINISHED).values_list("pk", flat=True):
         drop_file(pk)
     files.filter(state__in=UNFINISHED).exclude(accepted__gt=0).delete()
-    files.update(errors=[])
+    SetAside.objects.filter(imported__in=files).delete()
 
 
 def clear_set_aside(path: Path, erasure: Erasure) -> None:

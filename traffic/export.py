@@ -210,8 +210,8 @@ KINDS = {
 }
 
 
-def as_file(parts: Iterator[bytes], kind: Kind) -> StreamingHttpResponse:
-    """A download."""
-    name = f"requests-{timezone.now():%Y-%m-%d}.{kind.name}"
+def as_file(parts: Iterator[bytes], kind: Kind, called: str = "") -> StreamingHttpResponse:
+    """A download, `called` without its ending."""
+    name = f"{called or f'requests-{timezone.now():%Y-%m-%d}'}.{kind.name}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Accel-Buffering": "no"}
     return StreamingHttpResponse(parts, content_type=kind.media_type, headers=headers)

@@ -7,7 +7,7 @@ from django.urls import path
 from traffic.views import discounts, prices, unit_prices
 from traffic.views.applications import application_add, application_edit, application_list, application_try
 from traffic.views.erasures import application_erase, erasure_detail, erasure_list
-from traffic.views.imports import import_detail, import_do, import_list
+from traffic.views.imports import import_detail, import_do, import_errors, import_list
 from traffic.views.keys import key_add, key_edit, key_list, key_revoke, key_rotate
 from traffic.views.latency import latency
 from traffic.views.quality import quality
@@ -49,6 +49,7 @@ urlpatterns = [
     path("settings/keys/<int:pk>/revoke/", key_revoke, name="key-revoke"),
     path("settings/imports/", import_list, name="imports"),
     path("settings/imports/<int:pk>/", import_detail, name="import"),
+    path("settings/imports/<int:pk>/errors.csv", import_errors, name="import-errors"),
     path("settings/imports/<int:pk>/<slug:act>/", import_do, name="import-do"),
     path("settings/prices/", prices.prices, name="prices"),
     path("settings/prices/add/", prices.add, name="price-add"),

@@ -144,7 +144,8 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     deletion = Erasure.objects.create(kind="user", created_at=request.started_at, finished_at=request.started_at)
     found["traffic:erasure"] = {"pk": deletion.pk}
     file = Import.objects.create(file_name="may.csv", size=9, sha256="00", format="litellm", state="done", by=owner)
-    found |= {"traffic:import": {"pk": file.pk}, "traffic:import-do": {"pk": file.pk, "act": "start"}}
+    found |= {"traffic:import": {"pk": file.pk}, "traffic:import-errors": {"pk": file.pk}}
+    found |= {"traffic:import-do": {"pk": file.pk, "act": "start"}}
     repricing = Repricing.objects.create(since=request.day, until=request.day + timedelta(days=1), state="previewed")
     price = TokenPrice.objects.create(
         provider="anthropic", model="claude-sample", starts_at=request.started_at, uncached_input=1, output=5,

@@ -24,7 +24,19 @@ from traffic.ingest.ids import user_hash
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.ingest.store import Installation, ingest
 from traffic.keys import callers, create_key
-from traffic.models import Application, Erasure, Import, Key, Rating, Request, RequestBody, Route, SealedDay, UsageDay
+from traffic.models import (
+    Application,
+    Erasure,
+    Import,
+    Key,
+    Rating,
+    Request,
+    RequestBody,
+    Route,
+    SealedDay,
+    SetAside,
+    UsageDay,
+)
 from traffic.retention import apply_retention, sealed_differences
 from traffic.services import forget
 from traffic.tasks import run_erasures
@@ -58,8 +70,8 @@ def seed(conn: psycopg.Connection, shop: Application, other: Application, folder
     """The marker in every place that takes data, beside somebody else's."""
     file = Import.objects.create(
         file_name="f.csv", size=1, sha256="1", format="generic", state="done", options={"application": shop.slug},
-        errors=[[3, f"No application is called {MARKER}"]],
     )  # fmt: skip
+    SetAside.objects.create(imported=file, line=3, words=f"No application is called {MARKER}")
     rows = [call(n, shop.pk, MARKER, n % 3, import_id=file.pk if n == 1 else None) for n in range(1, 6)]
     rows += [call(n, other.pk, OTHER, n % 3) for n in range(1, 4)]
     ids = ingest(conn, rows, Installation.load(conn)).ids

@@ -151,6 +151,59 @@ def test_any_csv_is_read_by_its_columns_and_bad_lines_are_named(conn: psycopg.Co
     assert (failed.outcome, failed.http_status, failed.uncached_input) == ("error", 529, 1000)
 
 
+SPEND = b"request_id,call_type,spend,prompt_tokens,completion_tokens,total_tokens,startTime,endTime,model,status\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "prompt", "output", "total", "right"),
+    [
+        ("acompletion", "", "40", "", (None, None, ["input_missing"])),
+        ("acompletion", "40", "", "", (40, 0, ["output_missing"])),
+        ("acompletion", "40", "", "60", (40, 20, None)),
+        ("acompletion", "", "", "", (None, None, None)),
+        ("acompletion", "0", "0", "0", (None, None, None)),
+        ("aembedding", "40", "", "", (40, 0, None)),
+        ("acompletion", "40", "10", "60", (40, 10, ["total_differs"])),
+    ],
+)
+def test_tokens_that_spend_logs_do_not_tell_are_unknown_and_not_zero(
+    conn: psycopg.Connection, price: TokenPrice, call: str, prompt: str, output: str, total: str, right: Any
+) -> None:
+    line = f"r1,{call},0.5,{prompt},{output},{total},{DAY} 12:00:00,{DAY} 12:00:01,claude-test,success\n"
+    assert counts(finished(brought(SPEND + line.encode()))) == (1, 0, 0, 0)
+    one = Request.objects.in_days(DAY, DAY + timedelta(days=1)).get()
+    assert (one.uncached_input, one.output, (one.raw or {}).get("doubts")) == right
+    assert one.reported_cost == Decimal("0.5") and (one.cost is None) == (right[0] is None)
+
+
+def test_a_csv_without_a_column_of_answers_is_kept_with_the_doubt(conn: psycopg.Connection, price: TokenPrice) -> None:
+    content = f"time,model,provider,prompt_tokens\n{DAY} 12:00:00,claude-test,anthropic,70\n"
+    assert counts(finished(brought(content.encode()))) == (1, 0, 0, 0)
+    one = Request.objects.in_days(DAY, DAY + timedelta(days=1)).get()
+    assert (one.uncached_input, one.output, (one.raw or {})["doubts"]) == (70, 0, ["output_missing"])
+
+
+def test_every_line_that_was_set_aside_is_named_and_can_be_had_as_a_file(
+    conn: psycopg.Connection, price: TokenPrice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "BATCH", 50)
+    bad = b"".join(b"soon,claude-test,anthropic,1,1,1,bad-%d\n" % n for n in range(130))
+    done = finished(brought(lines(60) + bad))
+    assert counts(done) == (60, 0, 130, 0) and len(done.errors) == 100
+    ops = logged_in(with_role("ops"))
+    page = ops.get(f"/settings/imports/{done.pk}/").content.decode()
+    assert "130 lines with an error were set aside" in page and "The first 100 are shown." in page
+    assert f'href="/settings/imports/{done.pk}/errors.csv"' in page
+    got = b"".join(ops.get(f"/settings/imports/{done.pk}/errors.csv").streaming_content).decode()  # type: ignore[attr-defined]
+    told = got.splitlines()
+    assert len(told) == 131 and told[1] == "62,started_at: 'soon' is no date and time."
+    assert told[-1].startswith("191,")
+    services.take_back(imported=done)
+    while run.work(done.pk):
+        pass
+    assert ops.get(f"/settings/imports/{done.pk}/").status_code == 200
+
+
 def test_sums_become_the_vendors_report_and_never_requests(conn: psycopg.Connection) -> None:
     account = Account.objects.create(slug="ours", name="Ours", kind="anthropic", enabled=False)
     done = imported_file("anthropic_usage.csv")

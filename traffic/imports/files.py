@@ -42,7 +42,7 @@ def drop_stale() -> int:
 
 
 def take_in(source: Path) -> tuple[Path, int, str]:
-    """A file of this machine, hashed; a second name of it where that is possible, else a copy."""
+    """A copy of a file of this machine, and its size and hash."""
     digest, size = sha256(), 0
     descriptor, name = tempfile.mkstemp(prefix="upload-", dir=folder())
     with os.fdopen(descriptor, "wb") as into, source.open("rb") as file:

@@ -7,8 +7,10 @@ from typing import Any
 
 from traffic.imports.base import Format, Made, Options, Record
 from traffic.imports.readers import flat
+from traffic.imports.usage import Usage, usage_of
 from traffic.imports.values import blank, count, milliseconds, moment, number, provider_of, snake, text
 from traffic.ingest.native import Rejected
+from traffic.ingest.otlp.usage import Counted
 
 # Our field and the names that it goes by elsewhere, the likeliest first.
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -87,7 +89,7 @@ def request_of(record: Record, options: Options) -> Made:
         "ttft_ms": duration(row, "ttft_ms", options),
         "streamed": (text(row.get("streamed")) or "").lower() in TRUE,
         "batch": (text(row.get("batch")) or "").lower() in TRUE,
-        "tokens": tokens(row, options),
+        "usage": usage(row, options, answered=outcome == "ok"),
         "user": text(row.get("user")),
         "raw": {column: values.get(column) for target, column in options.columns.items() if target != "user"},
     }
@@ -109,20 +111,21 @@ def outcome_of(row: dict[str, Any], options: Options) -> tuple[int | None, str]:
     return None, "ok" if given is None or given.lower() in GOOD else "error"
 
 
-def tokens(row: dict[str, Any], options: Options) -> dict[str, int] | None:
+def usage(row: dict[str, Any], options: Options, *, answered: bool) -> Usage:
     """`input` is with what was read from the cache, as most vendors count; `uncached_input` is without."""
-    found = {name: count(row.get(name), options, name) for name in ("input", "uncached_input", "output", "reasoning")}
-    if all(value is None for value in found.values()):
-        return None
-    cache = {name: count(row.get(name), options, name) or 0 for name in CLASSES}
-    uncached = found["uncached_input"]
-    if uncached is None:
-        uncached = (found["input"] or 0) - sum(cache.values())
-        if uncached < 0:
-            raise Rejected(
-                ["input"], "Has more tokens from the cache than input; map the input as the one without the cache."
-            )
-    return {"uncached_input": uncached, **cache, "output": found["output"] or 0, "reasoning": found["reasoning"] or 0}
+    found = {
+        name: count(row.get(name), options, name)
+        for name in ("input", "uncached_input", "output", "reasoning", *CLASSES)
+    }
+    read, written, hour = (found[name] or 0 for name in CLASSES)
+    apart = found["uncached_input"] is not None
+    given = found["uncached_input"] if apart else found["input"]
+    if not apart and given is not None and given < read + written + hour:
+        raise Rejected(
+            ["input"], "Has more tokens from the cache than input; map the input as the one without the cache."
+        )
+    told = Counted(given, found["output"], read, written + hour, hour, found["reasoning"] or 0)
+    return usage_of(told, apart=apart, outputs=answered)
 
 
 FORMAT = Format(

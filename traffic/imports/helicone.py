@@ -6,7 +6,9 @@ from typing import Any
 
 from traffic.imports.base import Format, Made, Options, Record
 from traffic.imports.readers import snaked
+from traffic.imports.usage import NOTHING_ASKED, Usage, usage_of
 from traffic.imports.values import count, first, milliseconds, moment, nested, number, provider_of, text
+from traffic.ingest.otlp.usage import Counted
 
 OUTCOMES = {-1: "timeout", -3: "cancelled", -4: "refused"}
 
@@ -34,7 +36,7 @@ def request_of(record: Record, options: Options) -> Made:
         "ttft_ms": ttft,
         "streamed": ttft is not None,
         # An answer from Helicone's own cache cost nothing: no vendor was asked.
-        "tokens": {} if cached else tokens(row, options),
+        "usage": NOTHING_ASKED if cached else usage(row, options, answered=outcome(known) == "ok"),
         "user": text(first(row, "request_user_id", "user_id")),
         "raw": {"cost": text(first(row, "cost", "cost_usd"))},
     }
@@ -46,20 +48,14 @@ def outcome(status: int | None) -> str:
     return OUTCOMES.get(status, "error")
 
 
-def tokens(row: dict[str, Any], options: Options) -> dict[str, int] | None:
+def usage(row: dict[str, Any], options: Options, *, answered: bool) -> Usage:
     """Helicone's prompt tokens are without those of the cache."""
-    prompt = count(row.get("prompt_tokens"), options, "prompt_tokens")
-    output = count(row.get("completion_tokens"), options, "completion_tokens")
-    if prompt is None and output is None:
-        return None
-    reasoning = count(row.get("reasoning_tokens"), options, "reasoning_tokens") or 0
-    return {
-        "uncached_input": prompt or 0,
-        "cache_read": count(row.get("prompt_cache_read_tokens"), options, "prompt_cache_read_tokens") or 0,
-        "cache_write_5m": count(row.get("prompt_cache_write_tokens"), options, "prompt_cache_write_tokens") or 0,
-        "output": output or 0,
-        "reasoning": min(reasoning, output or 0),
-    }
+    prompt, output, reasoning, read, written = (
+        count(row.get(f"{name}_tokens"), options, f"{name}_tokens")
+        for name in ("prompt", "completion", "reasoning", "prompt_cache_read", "prompt_cache_write")
+    )
+    told = Counted(prompt, output, read or 0, written or 0, reasoning=reasoning or 0)
+    return usage_of(told, apart=True, outputs=answered)
 
 
 FORMAT = Format(

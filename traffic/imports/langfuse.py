@@ -11,8 +11,10 @@ from typing import Any
 
 from traffic.imports.base import Format, Made, Options, Record
 from traffic.imports.readers import snaked
+from traffic.imports.usage import Usage, usage_of
 from traffic.imports.values import count, first, milliseconds, moment, nested, provider_of, text, whole
 from traffic.ingest.otlp.dialects import INPUT, OUTPUT, READ, REASONING, WRITTEN, WRITTEN_1H, add
+from traffic.ingest.otlp.usage import Counted
 
 CALLS = ("generation", "embedding")
 SPAN = re.compile(r"^[0-9a-f]{16}$")
@@ -26,7 +28,7 @@ def request_of(record: Record, options: Options) -> Made:
     started_at, ended_at = (moment(row.get(name), options, name) for name in ("start_time", "end_time"))
     first_at = moment(row.get("completion_start_time"), options, "completion_start_time")
     model = text(first(row, "provided_model_name", "model", "internal_model", "model_id"))
-    usage = usage_of(row, options)
+    usage = counts_of(row, options)
     failed = (text(row.get("level")) or "").upper() == "ERROR"
     return {
         "id": identity(row),
@@ -38,7 +40,7 @@ def request_of(record: Record, options: Options) -> Made:
         "latency_ms": milliseconds(started_at, ended_at),
         "ttft_ms": milliseconds(started_at, first_at),
         "streamed": first_at is not None,
-        "tokens": tokens(usage),
+        "usage": told_of(usage, answered=not failed),
         "user": text(row.get("user_id")),
         "raw": {"usage_details": usage or None, "total_cost": text(first(row, "total_cost", "calculated_total_cost"))},
     }
@@ -56,7 +58,7 @@ def response_id(row: dict[str, Any]) -> str | None:
     return text(first(attributes, "gen_ai.response.id", "llm.response.id"))
 
 
-def usage_of(row: dict[str, Any], options: Options) -> dict[str, int]:
+def counts_of(row: dict[str, Any], options: Options) -> dict[str, int]:
     """Counts by their Langfuse name, as an object or, in older files, as columns."""
     for name in ("usage_details", "usage"):
         found = {key: whole(value) for key, value in nested(row.get(name)).items() if isinstance(value, int | float)}
@@ -73,19 +75,27 @@ def usage_of(row: dict[str, Any], options: Options) -> dict[str, int]:
     return {name: value for name, value in columns.items() if value is not None}
 
 
-def tokens(usage: dict[str, int]) -> dict[str, int] | None:
+def told_of(counts: dict[str, int], *, answered: bool) -> Usage:
     """Zeros everywhere are Langfuse's way to say that it does not know."""
-    if not any(usage.values()):
-        return None
-    reasoning = add(usage, REASONING)
-    return {
-        "uncached_input": add(usage, INPUT),
-        "cache_read": add(usage, READ),
-        "cache_write_5m": add(usage, WRITTEN),
-        "cache_write_1h": add(usage, WRITTEN_1H),
-        "output": add(usage, OUTPUT) + reasoning,
-        "reasoning": reasoning,
-    }
+    if not any(counts.values()):
+        return Usage()
+    read, written, hour, reasoning = (add(counts, names) for names in (READ, WRITTEN, WRITTEN_1H, REASONING))
+    given, output = known(counts, INPUT), known(counts, OUTPUT)
+    told = Counted(
+        given=None if given is None else given + read + written + hour,
+        output=None if output is None else output + reasoning,
+        read=read,
+        written=written + hour,
+        hour=hour,
+        reasoning=reasoning,
+        total=counts.get("total"),
+    )
+    return usage_of(told, outputs=answered)
+
+
+def known(counts: dict[str, int], names: tuple[str, ...]) -> int | None:
+    """None where none of them is told."""
+    return add(counts, names) if any(name in counts for name in names) else None
 
 
 FORMAT = Format(

@@ -10,8 +10,11 @@ from typing import Any
 
 from traffic.imports.base import Format, Made, Options, Record
 from traffic.imports.readers import snaked
+from traffic.imports.usage import NOTHING_ASKED, Usage, usage_of
 from traffic.imports.values import count, first, milliseconds, moment, nested, provider_of, text, whole
 from traffic.ingest import litellm
+from traffic.ingest.otlp.usage import Counted
+from traffic.ingest.rows import usd_of
 
 # What a tool asks of LiteLLM that is no call to a model.
 OTHER_CALLS = ("health", "list_models", "afile", "file", "batch_retrieve", "acreate_batch", "aretrieve_batch")
@@ -44,8 +47,9 @@ def request_of(record: Record, options: Options) -> Made:
         "latency_ms": milliseconds(started_at, ended_at),
         "ttft_ms": milliseconds(started_at, first_at) if streamed else None,
         "streamed": streamed,
-        "tokens": tokens(row, metadata, options, cached, failed),
+        "usage": NOTHING_ASKED if cached else usage(row, metadata, options, failed),
         "user": text(row.get("end_user")),
+        "reported_cost": None if cached else usd_of(row.get("spend")),
         "raw": {"spend": text(row.get("spend")), "usage_object": metadata.get("usage_object")},
     }
 
@@ -56,29 +60,22 @@ def names(metadata: dict[str, Any], row: dict[str, Any]) -> list[str]:
     return [str(name) for name in given if name]
 
 
-def tokens(
-    row: dict[str, Any], metadata: dict[str, Any], options: Options, cached: bool, failed: bool
-) -> dict[str, int] | None:
-    """An answer from LiteLLM's own cache cost nothing: no vendor was asked."""
-    prompt = count(row.get("prompt_tokens"), options, "prompt_tokens")
-    output = count(row.get("completion_tokens"), options, "completion_tokens")
-    if cached:
-        return {}
-    if (prompt is None and output is None) or (failed and not (prompt or output)):
-        return None
-    usage = nested(metadata.get("usage_object"))
-    details = nested(usage.get("prompt_tokens_details"))
-    read = whole(details.get("cached_tokens")) or whole(usage.get("cache_read_input_tokens"))
-    written = whole(usage.get("cache_creation_input_tokens"))
-    uncached, output = (prompt or 0), output or 0
-    reasoning = whole(nested(usage.get("completion_tokens_details")).get("reasoning_tokens"))
-    return {
-        "uncached_input": uncached - read - written if read + written <= uncached else uncached,
-        "cache_read": read,
-        "cache_write_5m": written,
-        "output": output,
-        "reasoning": min(reasoning, output),
-    }
+def usage(row: dict[str, Any], metadata: dict[str, Any], options: Options, failed: bool) -> Usage:
+    """Unknown where all is 0: LiteLLM writes it there, as by the webhook."""
+    used = nested(metadata.get("usage_object"))
+    details = nested(used.get("prompt_tokens_details"))
+    told = Counted(
+        given=count(row.get("prompt_tokens"), options, "prompt_tokens"),
+        output=count(row.get("completion_tokens"), options, "completion_tokens"),
+        read=whole(details.get("cached_tokens")) or whole(used.get("cache_read_input_tokens")),
+        written=whole(used.get("cache_creation_input_tokens")),
+        reasoning=whole(nested(used.get("completion_tokens_details")).get("reasoning_tokens")),
+        total=count(row.get("total_tokens"), options, "total_tokens") or None,
+    )
+    if not (told.given or told.output or told.total):
+        return Usage()
+    embeds = "embedding" in (text(row.get("call_type")) or "")
+    return usage_of(told, outputs=not embeds and not failed)
 
 
 FORMAT = Format(

@@ -29,25 +29,29 @@ from traffic.imports.translate import Became, Translator
 from traffic.ingest import sql
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.store import ATTEMPTS
-from traffic.models import Import, SealedDay
+from traffic.models import Import, SealedDay, SetAside
 from traffic.models.imports import ImportState
 from traffic.rebuild import Rollup, bounds
 from traffic.services import directory, raw_connection, store
 
 logger = logging.getLogger(__name__)
 
-BATCH = 2_000
+BATCH = 5_000
 SLICE_S = 20.0
 CLAIM = timedelta(minutes=2)
-ERRORS_KEPT = 100
+ERRORS_KEPT = 100_000  # of one file
 
 CHECKPOINT = """
 UPDATE traffic_import SET
-    "offset" = %(offset)s, line = %(line)s, position = %(position)s, errors = %(errors)s,
+    "offset" = %(offset)s, line = %(line)s, position = %(position)s,
     accepted = accepted + %(accepted)s, duplicates = duplicates + %(duplicates)s, rejected = rejected + %(rejected)s,
     skipped = skipped + %(skipped)s, first_day = least(first_day, %(first_day)s),
     last_day = greatest(last_day, %(last_day)s), claimed_until = %(until)s
 WHERE id = %(pk)s AND state = 'running' AND "offset" = %(before)s
+"""
+SET_ASIDE = """
+INSERT INTO traffic_setaside (imported_id, line, words)
+SELECT %(pk)s, line, words FROM unnest(%(lines)s::bigint[], %(words)s::text[]) AS given (line, words)
 """
 NEXT = """
 SELECT id FROM traffic_request WHERE day = %(day)s AND import_id = %(import_id)s ORDER BY id LIMIT %(limit)s FOR UPDATE
@@ -97,14 +101,14 @@ class Batch:
     rows: list[RequestRow] = field(default_factory=list)
     skipped: int = 0
     rejected: int = 0
-    errors: list[list[Any]] = field(default_factory=list)
+    errors: list[tuple[int, str]] = field(default_factory=list)  # line and sentence
     broken: Unreadable | None = None  # why the file cannot be read from here on
 
     def add(self, became: Became) -> None:
         if became.problem:
             self.rejected += 1
             if len(self.errors) < ERRORS_KEPT:
-                self.errors.append([became.line, became.problem[:300]])
+                self.errors.append((became.line, became.problem.replace("\0", "")[:300]))
         elif became.request is not None:
             self.rows.append(became.request)
         elif not became.reported:
@@ -160,10 +164,10 @@ def commit(imported: Import, batch: Batch, records: Reader, translator: Translat
     imported_until = timezone.now() + CLAIM
     position = {"dialect": asdict(records.dialect), "last": translator.last, "repeats": translator.repeats}
     days = [row.started_at.astimezone(UTC).date() for row in batch.rows]
-    errors_kept = (imported.errors + batch.errors)[:ERRORS_KEPT]
+    kept = batch.errors[: max(0, ERRORS_KEPT - imported.rejected)]
     given = {
         "pk": imported.pk, "before": imported.offset, "offset": records.offset, "line": records.line,
-        "position": json.dumps(position), "errors": json.dumps(errors_kept), "rejected": batch.rejected,
+        "position": json.dumps(position), "rejected": batch.rejected,
         "skipped": batch.skipped, "first_day": min(days, default=None), "last_day": max(days, default=None),
         "until": imported_until,
     }  # fmt: skip
@@ -172,9 +176,13 @@ def commit(imported: Import, batch: Batch, records: Reader, translator: Translat
         counts = {"accepted": accepted, "duplicates": len(batch.rows) - accepted}
         if conn.execute(CHECKPOINT, {**given, **counts}).rowcount != 1:
             raise Stopped
+        if kept:
+            lines, words = zip(*kept, strict=True)
+            conn.execute(SET_ASIDE, {"pk": imported.pk, "lines": list(lines), "words": list(words)})
 
     store(batch.rows, checkpoint)
-    imported.offset, imported.line, imported.errors = records.offset, records.line, errors_kept
+    imported.offset, imported.line = records.offset, records.line
+    imported.rejected += batch.rejected
     imported.claimed_until = imported_until
 
 
@@ -193,11 +201,14 @@ def read_sums(imported: Import, records: Reader, translator: Translator) -> bool
         days = [row.starts_at.astimezone(UTC).date() for row in sums.rows.values()]
         done = Import.objects.filter(pk=imported.pk, state=ImportState.RUNNING, offset=0).update(
             offset=records.offset, line=records.line, accepted=taken, duplicates=told, rejected=batch.rejected,
-            skipped=batch.skipped, errors=batch.errors, first_day=min(days, default=None),
+            skipped=batch.skipped, first_day=min(days, default=None),
             last_day=max(days, default=None),
         )  # fmt: skip
         if done != 1:
             raise Stopped
+        SetAside.objects.bulk_create(
+            SetAside(imported=imported, line=line, words=words) for line, words in batch.errors
+        )
     imported.offset = records.offset
     finish(imported)
     return False

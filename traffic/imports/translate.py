@@ -12,6 +12,7 @@ import orjson
 
 from traffic.imports.base import Format, Options, Reported
 from traffic.imports.readers import Found
+from traffic.imports.usage import Usage
 from traffic.ingest.native import Directory, Rejected, row_of
 from traffic.ingest.rows import RequestRow
 from traffic.keys import Caller
@@ -59,7 +60,12 @@ class Translator:
         made = self.format.request_of(found.values, self.options)
         if made is None:
             return None
-        raw = made.pop("raw", None)
+        raw = made.pop("raw", None) or {}
+        reported_cost = made.pop("reported_cost", None)
+        usage: Usage = made.pop("usage")
+        made["tokens"] = usage.tokens
+        if usage.doubts:
+            raw["doubts"] = usage.doubts
         for name, words in (("started_at", "Has no time."), ("model", "Has no model.")):
             if not made.get(name):
                 raise Rejected([name], words)
@@ -68,7 +74,8 @@ class Translator:
         given = {name: value for name, value in made.items() if value is not None}
         row = row_of(msgspec.Raw(orjson.dumps(given)), CALLER, self.directory, self.window)
         row.source, row.import_id = "import", self.import_id
-        row.raw = {name: value for name, value in (raw or {}).items() if value is not None} or None
+        row.raw = {name: value for name, value in raw.items() if value is not None} or None
+        row.reported_cost = reported_cost
         return row
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from traffic.models.applications import Application, Installation, Key, KeyUse
 from traffic.models.erasures import Erasure
-from traffic.models.imports import Import
+from traffic.models.imports import Import, SetAside
 from traffic.models.ratings import Rating
 from traffic.models.repricings import RepricedDay, Repricing
 from traffic.models.requests import Request, RequestBody
@@ -60,6 +60,7 @@ __all__ = [
     "Route",
     "Scope",
     "SealedDay",
+    "SetAside",
     "Task",
     "Unread",
     "Usage",

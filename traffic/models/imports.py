@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from traffic.querysets import ImportQuerySet
+
+ERRORS_SHOWN = 100
 
 
 class ImportState(models.TextChoices):
@@ -39,7 +43,6 @@ class Import(models.Model):
     duplicates = models.BigIntegerField(default=0)  # rows that were there already; what they lacked was filled
     rejected = models.BigIntegerField(default=0)
     skipped = models.BigIntegerField(default=0)  # rows that are no call to a model
-    errors = models.JSONField(default=list)  # [line, sentence] of the first that were rejected
     removed = models.BigIntegerField(default=0)  # by taking back
     first_day = models.DateField(null=True)  # of what was read
     last_day = models.DateField(null=True)
@@ -64,6 +67,11 @@ class Import(models.Model):
         return self.file_name
 
     @property
+    def errors(self) -> list[list[Any]]:
+        """Line and sentence of the first that were rejected, as many as a page shows."""
+        return [list(one) for one in self.set_aside.values_list("line", "words")[:ERRORS_SHOWN]]
+
+    @property
     def rows(self) -> int:
         """Read so far."""
         return self.accepted + self.duplicates + self.rejected + self.skipped
@@ -75,3 +83,17 @@ class Import(models.Model):
     @property
     def at_work(self) -> bool:
         return self.state in (ImportState.RUNNING, ImportState.UNDOING)
+
+
+class SetAside(models.Model):
+    """A line of a file that could not be stored, and why; not what stands in it. Of one file 100,000 are kept."""
+
+    imported = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="set_aside")
+    line = models.BigIntegerField()  # of the file; of a JSON array the number of the record
+    words = models.TextField()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.line}: {self.words}"

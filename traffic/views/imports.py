@@ -8,14 +8,16 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.db.models import Sum
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from providers.audit_log import changes, log
-from traffic.imports import FORMATS, generic, services
+from traffic.export import KINDS, as_file
+from traffic.imports import FORMATS, generic, run, services
 from traffic.imports.files import Streamed, ToDisk
 from traffic.imports.forms import OptionsForm, UploadForm
 from traffic.imports.readers import Unreadable
@@ -100,7 +102,21 @@ def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("traffic:import", pk)
     if request.htmx and request.htmx.target == "progress":  # type: ignore[attr-defined]  # django-htmx's middleware
         return render(request, "traffic/_import_progress.html", context)
-    return render(request, "traffic/import.html", {**context, "log": changes(imported)})
+    return render(
+        request,
+        "traffic/import.html",
+        {**context, "log": changes(imported), "errors": imported.errors, "most": run.ERRORS_KEPT},
+    )
+
+
+@login_required
+@permission_required("traffic.view_import", raise_exception=True)
+@require_safe
+def import_errors(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Every line that was set aside, as a file."""
+    imported = get_object_or_404(Import, pk=pk)
+    lines = imported.set_aside.values_list("line", "words").iterator()
+    return as_file(KINDS["csv"].write(("line", "what is wrong"), lines), KINDS["csv"], f"import-{pk}-errors")
 
 
 def draft(request: HttpRequest, imported: Import, context: dict[str, Any]) -> HttpResponse:
