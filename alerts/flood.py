@@ -26,13 +26,13 @@ def held(row: Delivery, now: datetime) -> bool:
     if row.attempts or row.transition.after != "open":
         return False
     fellows = Delivery.objects.like(row)
-    gone = fellows.going(now - WITHIN)
+    gone = list(fellows.going(now - WITHIN).values_list("accepted_at", flat=True))
     if len(gone) < MOST or row.folded.exists():
         return False
     if len(gone) == MOST:
         fold(row)
         return False
-    first = min((one.accepted_at for one in gone if one.accepted_at), default=None)
+    first = min(filter(None, gone), default=None)
     due = max(first + WITHIN, now + timedelta(seconds=1)) if first else now + PAUSE
     Delivery.objects.filter(pk=row.pk).update(due_at=due)
     fellows.alone().filter(due_at__lt=due).update(due_at=due)

@@ -8,10 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractUser
 from django.core.mail import EmailMultiAlternatives
-from django.db.models import QuerySet
 from django.template.loader import get_template
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -20,7 +17,8 @@ from django.utils.translation import gettext_lazy
 
 from alerts import held, links, report_mail
 from alerts.chart import Chart, chart_of
-from alerts.models import Alert, Delivery, Preference, Transition
+from alerts.models import Alert, Delivery, Transition
+from alerts.readers import Reader, Readers
 from alerts.sentences import looks_for
 from alerts.states import Cause, State
 from alerts.subjects import heading, subject
@@ -38,15 +36,17 @@ SHORT = 28  # characters of a figure that stay on one line
 TONES = {"info": "us", "warning": "warn", "critical": "bad"}
 
 
-def compose(delivery: Delivery) -> EmailMultiAlternatives:
-    """The message of a delivery, in its reader's language and zone; the same words for every attempt at it."""
-    delivery = Delivery.objects.select_related("alert__rule", "transition__by", "report").get(pk=delivery.pk)
-    wishes = Preference.objects.of_address(delivery.recipient) or Preference()
-    with translation.override(wishes.language), timezone.override(ZoneInfo(wishes.timezone)):
-        return _written(delivery)
+def compose(delivery: Delivery, readers: Readers | None = None) -> EmailMultiAlternatives:
+    """The message of a delivery, in its reader's language and zone; the same words for every attempt at it.
+
+    Who writes many gives the readers that it knows already.
+    """
+    reader = (readers or Readers()).of(delivery.recipient)
+    with translation.override(reader.wishes.language), timezone.override(ZoneInfo(reader.wishes.timezone)):
+        return _written(delivery, reader)
 
 
-def _written(delivery: Delivery) -> EmailMultiAlternatives:
+def _written(delivery: Delivery, reader: Reader) -> EmailMultiAlternatives:
     if delivery.report_id:
         return report_mail.message(delivery)
     chart = None
@@ -54,7 +54,7 @@ def _written(delivery: Delivery) -> EmailMultiAlternatives:
         title, text, html = held.bodies(delivery)
     else:
         chart = chart_of(delivery)
-        title, text, html = bodies(delivery, chart)
+        title, text, html = bodies(delivery, reader, chart)
     message = EmailMultiAlternatives(
         subject=title,
         body=text,
@@ -69,9 +69,9 @@ def _written(delivery: Delivery) -> EmailMultiAlternatives:
     return message
 
 
-def bodies(delivery: Delivery, chart: Chart | None = None) -> tuple[str, str, str]:
+def bodies(delivery: Delivery, reader: Reader, chart: Chart | None = None) -> tuple[str, str, str]:
     """Subject, text and HTML of the mail about one alert."""
-    context = context_of(delivery) | {"chart": chart}
+    context = context_of(delivery, reader) | {"chart": chart}
     text, html = (get_template(f"alerts/email/alert.{kind}").render(context) for kind in ("txt", "html"))
     return context["subject"], text, html
 
@@ -88,12 +88,12 @@ def headers_of(delivery: Delivery) -> dict[str, str]:
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         "List-Id": f"Breakeven {delivery.alert.kind} <{delivery.alert.rule.slug}.alerts.{links.host()}>",
     }
-    if first and first.message_id != delivery.message_id:
-        headers["In-Reply-To"] = headers["References"] = first.message_id
+    if first and first != delivery.message_id:
+        headers["In-Reply-To"] = headers["References"] = first
     return headers
 
 
-def context_of(delivery: Delivery) -> dict[str, Any]:
+def context_of(delivery: Delivery, reader: Reader) -> dict[str, Any]:
     """What both templates need; every address is absolute."""
     alert, transition = delivery.alert, delivery.transition
     over = transition.after == State.RESOLVED
@@ -101,7 +101,6 @@ def context_of(delivery: Delivery) -> dict[str, Any]:
     page = words.get("page", "")
     more = list(delivery.folded.order_by("id").values_list("transition__title", flat=True))
     title = heading(transition.title or alert.title, transition.cause, transition.after)
-    person = None if over else reader_of(delivery)
     return {
         "subject": subject(title, len(more)),
         "heading": _("%(title)s, and %(n)s more") % {"title": title, "n": len(more)} if more else title,
@@ -122,8 +121,8 @@ def context_of(delivery: Delivery) -> dict[str, Any]:
         "history": history_of(alert, transition),
         "alert_url": links.alert_url(alert),
         "page_url": links.absolute(page) if page else "",
-        "acknowledge_url": action_of(delivery, person, "acknowledge", "alerts.change_alert"),
-        "silence_url": action_of(delivery, person, "silence", "alerts.add_silence"),
+        "acknowledge_url": "" if over else action_of(delivery, reader, "acknowledge", "alerts.change_alert"),
+        "silence_url": "" if over else action_of(delivery, reader, "silence", "alerts.add_silence"),
         "unsubscribe_url": links.unsubscribe_url(delivery),
         "rule_url": links.rule_url(alert.rule),
         "rule": alert.rule.name,
@@ -132,18 +131,12 @@ def context_of(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def reader_of(delivery: Delivery) -> AbstractUser | None:
-    """Whose mailbox it is."""
-    people: QuerySet[AbstractUser] = get_user_model()._default_manager.filter(is_active=True)
-    return people.filter(email__iexact=delivery.recipient).order_by("pk").first()
-
-
-def action_of(delivery: Delivery, person: AbstractUser | None, action: str, permission: str) -> str:
+def action_of(delivery: Delivery, reader: Reader, action: str, permission: str) -> str:
     """A link that acts, for a person who may; empty for everyone else, whom it would only send to a refusal.
 
     Where the installation wants a login first (`MAIL_LINKS_ACT`), it leads to the same question behind one.
     """
-    return links.action_url(delivery, action) if person and person.has_perm(permission) else ""
+    return links.action_url(delivery, action) if reader.may(permission) else ""
 
 
 def width(share: float) -> int:

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -26,6 +26,7 @@ from alerts.flood import held
 from alerts.held import gather, unfold
 from alerts.mail import compose
 from alerts.models import Address, Delivery
+from alerts.readers import Readers
 from alerts.smtp import Courier, NotSent
 
 logger = logging.getLogger(__name__)
@@ -66,9 +67,10 @@ def deliver(*, seconds: float = 50.0, clock: Callable[[], datetime] = timezone.n
     try:
         until = time.monotonic() + seconds
         silent: set[str] = set()  # who does not answer at all: the next would only wait as long
+        readers = Readers()
         with Courier() as courier:
             while time.monotonic() < until and (delivery := claim(clock(), silent)):
-                if not _send(delivery, courier, done, clock):
+                if not _send(delivery, courier, readers, done, clock):
                     silent.add(delivery.route)
     finally:
         _running.release()
@@ -76,25 +78,31 @@ def deliver(*, seconds: float = 50.0, clock: Callable[[], datetime] = timezone.n
 
 
 def claim(now: datetime, silent: Collection[str] = ()) -> Delivery | None:
-    """Take one due message, that nobody else will touch before the claim ends; committed when this returns."""
+    """Take one due message, that nobody else will touch before the claim ends; committed when this returns.
+
+    It is due again at the end of the claim, unless its attempt has come to an end by then.
+    """
     with transaction.atomic():
         due = Delivery.objects.due(now).not_by(silent).select_for_update(skip_locked=True, of=("self",))
-        due = due.select_related("alert__rule", "transition", "report")
+        marks = {"doubted": Exists(Address.objects.filter(address=OuterRef("recipient"), refusals__gt=0))}
+        due = due.select_related("alert__rule", "transition__by", "report").annotate(**marks)
         while (row := due.all().first()) and held(row, now):
             pass  # it is due later now
         if row is None:
             return None
         gather(row, now)
-        row.state, row.claimed_until, row.attempts = "sending", now + CLAIM, row.attempts + 1
-        row.save(update_fields=["state", "claimed_until", "attempts"])
+        row.state, row.attempts = "sending", row.attempts + 1
+        Delivery.objects.filter(pk=row.pk).update(state=row.state, due_at=now + CLAIM, attempts=row.attempts)
     return row
 
 
-def _send(delivery: Delivery, courier: Courier, done: Delivered, clock: Callable[[], datetime]) -> bool:
+def _send(
+    delivery: Delivery, courier: Courier, readers: Readers, done: Delivered, clock: Callable[[], datetime]
+) -> bool:
     """One message; False where the server could not be talked to, so that the next would only wait as long."""
-    hand_over = _by_mail if delivery.channel == "email" else _to_channel
+    by_mail = delivery.channel == "email"
     try:
-        answer = hand_over(delivery, courier, clock)
+        answer = courier.send(compose(delivery, readers)) if by_mail else deliver_to(delivery, clock())
     except NotSent as error:
         return _not_sent(delivery, error, done, clock())
     except Exception as error:  # one message that cannot be written must not hold up the others
@@ -103,25 +111,17 @@ def _send(delivery: Delivery, courier: Courier, done: Delivered, clock: Callable
         _mark(delivery, **postponed(delivery, f"could not be written: {error}", clock()))
         return True
     done.accepted += 1
-    _mark(delivery, state="accepted", accepted_at=clock(), answer=answer, claimed_until=None)
-    if delivery.channel == "email":
+    _mark(delivery, state="accepted", accepted_at=clock(), answer=answer)
+    if delivery.doubted:
         Address.objects.filter(address=delivery.recipient, refusals__gt=0).update(refusals=0)
     return True
-
-
-def _by_mail(delivery: Delivery, courier: Courier, clock: Callable[[], datetime]) -> str:
-    return courier.send(compose(delivery))
-
-
-def _to_channel(delivery: Delivery, courier: Courier, clock: Callable[[], datetime]) -> str:
-    return deliver_to(delivery, clock())
 
 
 def _not_sent(delivery: Delivery, error: NotSent, done: Delivered, now: datetime) -> bool:
     answer = str(error)
     if error.permanent:
         done.dead += 1
-        _mark(delivery, refused=error.refused, state="dead", answer=answer, claimed_until=None)
+        _mark(delivery, refused=error.refused, state="dead", answer=answer)
     else:
         done.failed += 1
         _mark(delivery, **postponed(delivery, answer, now))
@@ -135,9 +135,9 @@ def postponed(delivery: Delivery, answer: str, now: datetime) -> dict[str, Any]:
     if now - delivery.created_at >= GIVE_UP_AFTER:
         days = {"days": GIVE_UP_AFTER.days, "answer": answer}
         text = _("given up after %(days)s days: %(answer)s") % days
-        return {"state": "dead", "answer": text, "claimed_until": None}
+        return {"state": "dead", "answer": text}
     due = now + delay(delivery.attempts, now - delivery.created_at)
-    return {"state": "failed", "answer": answer, "due_at": due, "claimed_until": None}
+    return {"state": "failed", "answer": answer, "due_at": due}
 
 
 def delay(attempts: int, age: timedelta) -> timedelta:
@@ -168,8 +168,11 @@ def _mark(delivery: Delivery, *, refused: bool = False, **columns: Any) -> None:
     until = time.monotonic() + MARK_FOR_S
     while True:
         try:
+            if columns["state"] != "dead":
+                rows.update(**columns)
+                return
             with transaction.atomic():
-                if rows.update(**columns) and columns["state"] == "dead":
+                if rows.update(**columns):
                     unfold(delivery, columns["answer"], refused)
             return
         except (OperationalError, InterfaceError):

@@ -41,7 +41,7 @@ def png(points: Sequence[Point]) -> bytes:
     x, y = values[-1]
     r = 9 * FINER
     draw.ellipse([(x - r, y - r), (x + r, y + r)], fill=(*VALUE, 255))
-    small = image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
+    small = image.reduce(FINER)
     out = BytesIO()
     small.quantize(COLOURS, method=Image.Quantize.FASTOCTREE).save(out, "PNG", optimize=True)
     return out.getvalue()

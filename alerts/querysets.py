@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Prefetch, Q
 
 if TYPE_CHECKING:
-    from alerts.models import Alert, Channel, Delivery, Preference, Rule, Silence  # noqa: F401
+    from alerts.models import Alert, Channel, Delivery, Rule, Silence  # noqa: F401
 
 
 class Names(Protocol):
@@ -90,12 +90,6 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         """Wipe the secrets of those deleted before a moment; their name stays for the log."""
         rows = self.filter(deleted_at__lt=before).exclude(address="")
         return rows.update(address="", secret="", enabled=False)
-
-
-class PreferenceQuerySet(models.QuerySet["Preference"]):
-    def of_address(self, address: str) -> Preference | None:
-        """The wishes of a mailbox's person; of several, whoever was there first."""
-        return self.filter(person__email__iexact=address, person__is_active=True).order_by("person").first()
 
 
 def waits(now: datetime) -> Q:
@@ -205,8 +199,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         earlier = Delivery.objects.filter(unsent, state__in=(*UNSENT, "folded")).filter(
             alert=OuterRef("alert"), recipient=OuterRef("recipient"), channel=OuterRef("channel"), id__lt=OuterRef("id")
         )
-        free = Q(state__in=("waiting", "failed"), due_at__lte=at) | Q(state="sending", claimed_until__lte=at)
-        return self.filter(free, ~Exists(earlier)).order_by("due_at", "id")
+        return self.filter(~Exists(earlier), state__in=UNSENT, due_at__lte=at).order_by("due_at", "id")
 
     def not_by(self, routes: Collection[str]) -> DeliveryQuerySet:
         """Those that go over none of these (see `Delivery.route`)."""
@@ -253,9 +246,10 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         """Not tried yet, speaking for no other, and held back by nobody's wish."""
         return self.filter(state="waiting", attempts=0, folded__isnull=True, held="")
 
-    def first_of(self, alert_id: int, recipient: str) -> Delivery | None:
-        """The first message about an alert to a person."""
-        return self.filter(alert=alert_id, recipient=recipient).order_by("id").first()
+    def first_of(self, alert_id: int, recipient: str) -> str:
+        """The identity of the first message about an alert to a person; empty where there is none."""
+        rows = self.filter(alert=alert_id, recipient=recipient).order_by("id")
+        return rows.values_list("message_id", flat=True).first() or ""
 
     def told(self, alert: Alert, channel: bool = False) -> list[str]:
         """Who was told that an alert began, or is about to be; of one that took another's place without a word, who

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from alerts import links
 from alerts.mail import context_of
 from alerts.models import Delivery
+from alerts.readers import Reader
 from alerts.states import State
 
 VERSION = 1  # of the JSON; it rises when a field goes or changes its meaning
@@ -31,7 +32,7 @@ class Note:
 
 def note_of(delivery: Delivery) -> Note:
     delivery = Delivery.objects.select_related("alert__rule", "transition").get(pk=delivery.pk)
-    context = context_of(delivery)
+    context = context_of(delivery, Reader())
     identifier = delivery.message_id.strip("<>").partition("@")[0]
     return Note(identifier, context["heading"], text_of(context), context["tone"], data_of(delivery, identifier))
 

@@ -43,10 +43,9 @@ class Delivery(models.Model):
     recipient = models.CharField(max_length=254)
     state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING)
     attempts = models.PositiveIntegerField(default=0)
-    due_at = models.DateTimeField()
+    due_at = models.DateTimeField()  # while it is being sent: when somebody else may take it over
     group = models.CharField(max_length=200, blank=True)  # messages of one group that wait together are one mail
     held = models.CharField(max_length=10, choices=Held.choices, blank=True)  # then it leaves with others like it
-    claimed_until = models.DateTimeField(null=True)
     answer = models.TextField(blank=True)  # what the server said last
     message_id = models.CharField(
         max_length=200, blank=True
@@ -54,6 +53,8 @@ class Delivery(models.Model):
     folded_into = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="folded")
     created_at = models.DateTimeField(auto_now_add=True)
     accepted_at = models.DateTimeField(null=True)
+
+    doubted: bool  # whether servers refused its address lately, where `outbox.claim` read that
 
     objects = DeliveryQuerySet.as_manager()
 

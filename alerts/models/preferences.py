@@ -10,7 +10,6 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from alerts.models.rules import Severity
-from alerts.querysets import PreferenceQuerySet
 
 
 class Digest(models.TextChoices):
@@ -31,8 +30,6 @@ class Preference(models.Model):
     reports = ArrayField(models.CharField(max_length=10), null=True, blank=True)  # NULL: those of their role
     language = models.CharField(max_length=10, default="en")
     timezone = models.CharField(max_length=60, default="UTC")  # IANA name
-
-    objects = PreferenceQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"preferences of {self.person_id}"

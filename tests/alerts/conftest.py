@@ -67,7 +67,8 @@ class Scene:
     def set(self, subject: str, crossed: bool, clear: bool | None = None, **more: Any) -> None:
         title = more.pop("title", f"Down: {subject}, $12.50" if crossed else f"Up again: {subject}, $0")
         clear = not crossed if clear is None else clear
-        self.findings[subject] = Finding(subject, title, crossed, clear, value="12.50", threshold="10", **more)
+        figures = {"value": "12.50", "threshold": "10"}
+        self.findings[subject] = Finding(subject, title, crossed, clear, **figures | more)
 
     def look(self, seconds: float = 15) -> services.Evaluated:
         """Let time pass, then evaluate."""
