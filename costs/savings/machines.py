@@ -130,7 +130,7 @@ def idle_hours(rented: Sequence[Machine], window: Window) -> Iterator[Found]:
 
 def cheaper_rent(rented: Sequence[Machine], window: Window, now: datetime) -> Iterator[Found]:
     """The same GPU for less: as it is rented now, or as another kind where that fits."""
-    paid = {one.entry.lease.pk: one for one in offers.ours([machine.now for machine in rented])}
+    paid = {one.lease.pk: one for one in offers.ours([machine.lease for machine in rented])}
     fresh = offers.fresh_of(offers.sources(now))
     for machine in rented:
         ours = paid.get(machine.lease.pk)

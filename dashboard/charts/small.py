@@ -31,14 +31,19 @@ def runs(values: Sequence[Value | None]) -> list[list[tuple[int, float]]]:
 
 def sparkline(values: Sequence[Value | None], *, unit: str = "count", label: str = "", cls: str = "l1") -> Drawing:
     """A line of one number over time, the last known value dotted; from 0 so that heights compare."""
-    low, high = extent(values)
-    scale, last = Scale(min(0.0, low), high), max(1, len(values) - 1)
     stretches = runs(values)
-    lines = [tag("polyline", cls=cls, points=points((i / last, scale.at(v)) for i, v in run)) for run in stretches]
+    known = [value for run in stretches for _i, value in run]
+    low, high = (min(known), max(known)) if known else (0.0, 1.0)
+    floor, last = min(0.0, low), max(1, len(values) - 1)
+    span = high - floor or 1.0
+    lines = [
+        tag("polyline", cls=cls, points=points((i / last, (value - floor) / span) for i, value in run))
+        for run in stretches
+    ]
     marks = [stretched(*lines)] if lines else []
     if stretches:
         index, value = stretches[-1][-1]
-        marks.append(tag("circle", cls="dot", cx=pct(index / last), cy=pct(1 - scale.at(value)), r=3.5))
+        marks.append(tag("circle", cls="dot", cx=pct(index / last), cy=pct(1 - (value - floor) / span), r=3.5))
     words = _("from %(low)s to %(high)s, last %(last)s") % {
         "low": word(low, unit), "high": word(high, unit), "last": word(values[-1] if values else None, unit),
     }  # fmt: skip

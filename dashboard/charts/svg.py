@@ -49,7 +49,7 @@ def stretched(*marks: str) -> str:
 
 def points(places: Iterable[tuple[float, float]]) -> str:
     """Fractions (x from the left, y from the bottom) as the `points` of a stretched shape."""
-    return " ".join(f"{short(x * 1000)},{short((1 - y) * 1000)}" for x, y in places)
+    return " ".join(f"{x * 1000:.5g},{1000 - y * 1000:.5g}" for x, y in places)
 
 
 def tail_class(labels: Iterable[str]) -> str:

@@ -7,6 +7,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.forms.utils import flatatt
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -22,7 +25,18 @@ LEAST_PRICE, MOST_PRICE = Decimal("0.0001"), Decimal(10_000)  # USD per GPU hour
 Choices = Sequence[tuple[str, str]]
 
 
-class OneOfSeveral(forms.Select):
+class QuickSelect(forms.Select):
+    """A select without a template: one template for each of a hundred options takes longer than the page's list."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        chosen, selected = set(self.format_value(value)), SafeString(" selected")
+        rows = ((key, selected if str(key) in chosen else "", label) for key, label in self.choices)
+        options = format_html_join("", '<option value="{}"{}>{}</option>', rows)
+        attributes = flatatt(self.build_attrs({**self.attrs, "name": name}, attrs))
+        return format_html("<select{}>{}</select>", attributes, options)
+
+
+class OneOfSeveral(QuickSelect):
     """A select of one, over a parameter of which the address may name several."""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str]:
@@ -53,6 +67,7 @@ class OfferForm(forms.Form):
         super().__init__(data)
         model = self.fields["model"]
         assert isinstance(model, forms.ChoiceField)
+        model.widget = QuickSelect()
         model.choices = [("", _("no model")), *models]
         for name, first, choices in (
             ("gpu", _("all"), gpus),

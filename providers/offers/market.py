@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.core.cache import cache
 from django.db import connection
 from django.db.models import Count, Min, Q
 
+from providers.freshness import AccountNow
 from providers.models import Offer
 from providers.offers.listing import OfferFilter, kind_label
 from providers.querysets import OfferQuerySet
 
 HISTORY_DAYS = 90
+REMEMBERED_S = 30  # another account of the same vendor may have been read meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,23 @@ def facets() -> list[Facet]:
         offers=Count("pk"), had=Count("pk", filter=had), low=Min("whole_per_gpu_hour", filter=had)
     )
     return [Facet(*row) for row in rows.order_by("gpu", "kind", "provider")]
+
+
+def facets_since(read: Mapping[str, AccountNow]) -> list[Facet]:
+    """The same, added up once after each poll: between two of them no offer changes. `read`: what `sources` tells."""
+    polls = sorted(
+        f"{one.account.pk}@{one.offers.feed.last_success_at.timestamp()}"
+        for one in read.values()
+        if one.offers and one.offers.feed.last_success_at
+    )
+    if not polls:
+        return facets()
+    key = f"offer-facets:{','.join(polls)}"
+    known: list[Facet] | None = cache.get(key)
+    if known is None:
+        known = facets()
+        cache.set(key, known, REMEMBERED_S)
+    return known
 
 
 def gpus_called(text: str, known: Iterable[str]) -> list[str]:

@@ -11,15 +11,15 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Greatest, Round
 from django.utils.translation import gettext as _
 
-from providers.leases import MONTH_HOURS, LeaseNow
-from providers.models import Offer, OfferKind, usd
+from providers.leases import MONTH_HOURS
+from providers.models import Lease, Offer, OfferKind, usd
 
 
 @dataclass(frozen=True, slots=True)
 class Ours:
     """What we pay for a GPU now, USD per GPU hour."""
 
-    entry: LeaseNow
+    lease: Lease
     gpu: str
     kind: str
     gpu_count: int
@@ -40,12 +40,12 @@ class Saving:
     caveat: str = field(default="")
 
 
-def ours(leases: Iterable[LeaseNow]) -> list[Ours]:
+def ours(leases: Iterable[Lease]) -> list[Ours]:
     """Our running machines, the dearest first; what sleeps for nothing or is paid by the second is no measure."""
     found = [
-        Ours(entry, lease.gpu, lease.kind, max(lease.gpu_count, 1), entry.price_per_gpu_hour)
-        for entry in leases
-        if (lease := entry.lease).ended_at is None and lease.kind != OfferKind.SERVERLESS and lease.price_per_hour > 0
+        Ours(lease, lease.gpu, lease.kind, (count := max(lease.gpu_count, 1)), lease.price_per_hour / count)
+        for lease in leases
+        if lease.ended_at is None and lease.kind != OfferKind.SERVERLESS and lease.price_per_hour > 0
     ]
     return sorted(found, key=lambda one: -one.price)
 

@@ -14,19 +14,20 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from providers import offers
 from providers.forms import OfferForm
 from providers.forms.offers import plain
 from providers.freshness import AccountNow
-from providers.leases import MONTH_HOURS, lease_figures
-from providers.models import Lease, Offer, provider_name
+from providers.leases import MONTH_HOURS
+from providers.models import Lease, Offer, OfferKind, provider_name
 from providers.offers import SORTS, Facet, Fast, Ours, Sort
 from providers.rest.errors import ApiError
 from providers.views.addresses import address
 
-SHOWN = 30
+SHOWN = 25
 MARKETS_SHOWN = 10  # GPUs and kinds with their history above the list
 
 
@@ -38,6 +39,7 @@ class Reader:
     sources: Mapping[str, AccountNow]
     fresh: frozenset[str]
     names: Mapping[str, str]
+    kinds: Mapping[str, str]
     model: Fast | None
     watch_url: str
 
@@ -54,10 +56,9 @@ class Reader:
 @require_safe
 def explorer(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    found, models = offers.facets(), offers.catalogue()
-    rented = (
-        offers.ours(lease_figures(Lease.objects.active(), now)) if request.user.has_perm("providers.view_lease") else []
-    )
+    sources = offers.sources(now)
+    found, models = offers.facets_since(sources), offers.catalogue()
+    rented = offers.ours(Lease.objects.active()) if request.user.has_perm("providers.view_lease") else []
     names = provider_names(found)
     form = OfferForm(
         request.GET,
@@ -65,12 +66,13 @@ def explorer(request: HttpRequest) -> HttpResponse:
         providers=list(names.items()),
         models=[(one.slug, one.name) for one in models.values()],
     )
-    wanted, sources = form.wanted, offers.sources(now)
+    wanted = form.wanted
     reader = Reader(
         rented=rented,
         sources=sources,
         fresh=offers.fresh_of(sources),
         names=names,
+        kinds={kind.value: str(kind.label) for kind in OfferKind},
         model=models.get(form.cleaned_data.get("model") or ""),
         watch_url=reverse("providers:offer-watch-add"),
     )
@@ -120,12 +122,23 @@ def provider_names(found: Sequence[Facet]) -> dict[str, str]:
 
 
 def offer_row(offer: Offer, reader: Reader) -> dict[str, Any]:
+    """Figures by name: a template finds them in a dict several times as fast as on an object."""
     price = offer.whole_per_gpu_hour
     speed = reader.model.speeds.get(offer.gpu) if reader.model else None
     wish = urlencode({"gpu": offer.gpu, "kind": offer.kind, "price": plain(price)})
     return {
-        "offer": offer,
-        "kind": offers.kind_label(offer.kind),
+        "gpu": offer.gpu,
+        "gpu_count": offer.gpu_count,
+        "price": price,
+        "gpu_price": offer.price_per_gpu_hour,
+        "machine": offer.machine_per_gpu_hour,
+        "disk": offer.disk_per_gb_month,
+        "kind": reader.kinds.get(offer.kind, offer.kind),
+        "sold_out": not offer.available,
+        "region": offer.region,
+        "memory": f"{offer.memory_gb:.1f}".removesuffix(".0") if offer.memory_gb else "",
+        "reliability": offer.reliability,
+        "seen_at": offer.seen_at,
         "where": reader.names.get(offer.provider, offer.provider),
         "monthly": price * MONTH_HOURS,
         "per_gb": price / offer.memory_gb if offer.memory_gb else None,
@@ -135,6 +148,7 @@ def offer_row(offer: Offer, reader: Reader) -> dict[str, Any]:
         "saving": offers.saving(offer, reader.rented, reader.fresh),
         "like_ours": any(one.gpu == offer.gpu and one.kind == offer.kind for one in reader.rented),
         "watch_url": f"{reader.watch_url}?{wish}",
+        "watch_label": _("Watch for a lower price of %(gpu)s") % {"gpu": offer.gpu},
     }
 
 

@@ -31,7 +31,7 @@ def providers(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     accounts = worst_first(account_now(account, now) for account in Account.objects.with_feeds())
     rent = rented(accounts, now) if request.user.has_perm("providers.view_lease") else {}
-    ours = offers.ours(rent.get("active", []))
+    ours = offers.ours(entry.lease for entry in rent.get("active", []))
     cheapest = list(Offer.objects.cheapest())
     fresh = offers.fresh_of(offers.newest_of(accounts))
     context = {
