@@ -20,11 +20,11 @@ HOUR_S = 3_600
 
 def number(value: Value) -> float:
     """A value as a float for drawing only: seconds since 1970 for moments. Money stays Decimal everywhere else."""
+    if isinstance(value, Decimal | int | float):
+        return float(value)
     if isinstance(value, datetime):
         return money.aware(value).timestamp()
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp()
-    return float(value)
+    return datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from providers.offers.listing import (
 )
 from providers.offers.market import (
     HISTORY_DAYS,
+    REMEMBERED_S,
     Facet,
     History,
     Market,
@@ -24,6 +25,7 @@ from providers.offers.market import (
     histories,
     market,
     market_of,
+    polls,
 )
 from providers.offers.savings import Better, Ours, Saving, better, cheaper_than, ours, saving, saving_value
 from providers.offers.sources import fresh_of, newest_of, sources
@@ -32,6 +34,7 @@ from providers.offers.watches import WatchNow, watches_now
 
 __all__ = [
     "HISTORY_DAYS",
+    "REMEMBERED_S",
     "SORTS",
     "Better",
     "Facet",
@@ -62,6 +65,7 @@ __all__ = [
     "page_of",
     "parse_value",
     "per_million_value",
+    "polls",
     "saving",
     "saving_value",
     "sorted_offers",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,7 @@ from providers.offers.listing import OfferFilter, kind_label
 from providers.querysets import OfferQuerySet
 
 HISTORY_DAYS = 90
-REMEMBERED_S = 30  # another account of the same vendor may have been read meanwhile
+REMEMBERED_S = 30  # no longer: another account of the same vendor may have been read meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +42,23 @@ def facets() -> list[Facet]:
     return [Facet(*row) for row in rows.order_by("gpu", "kind", "provider")]
 
 
-def facets_since(read: Mapping[str, AccountNow]) -> list[Facet]:
-    """The same, added up once after each poll: between two of them no offer changes. `read`: what `sources` tells."""
-    polls = sorted(
-        f"{one.account.pk}@{one.offers.feed.last_success_at.timestamp()}"
-        for one in read.values()
-        if one.offers and one.offers.feed.last_success_at
-    )
-    if not polls:
+def polls(read: Mapping[str, AccountNow]) -> str:
+    """Names the newest poll of every vendor, of what `sources` tells: between two of them no offer changes. Empty where
+    nothing was ever read."""
+    times = ((one.account.pk, one.offers.feed.last_success_at) for one in read.values() if one.offers)
+    return ",".join(sorted(f"{pk}@{at.timestamp()}" for pk, at in times if at))
+
+
+def facets_since(polled: str) -> list[Facet]:
+    """The same, added up once after each poll."""
+    if not polled:
         return facets()
-    key = f"offer-facets:{','.join(polls)}"
-    known: list[Facet] | None = cache.get(key)
+    key = f"offer-facets:{polled}"
+    known = cache.get(key)
     if known is None:
-        known = facets()
+        known = [astuple(facet) for facet in facets()]  # which are unpickled several times as fast
         cache.set(key, known, REMEMBERED_S)
-    return known
+    return [Facet(*values) for values in known]
 
 
 def gpus_called(text: str, known: Iterable[str]) -> list[str]:

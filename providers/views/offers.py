@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -57,7 +58,8 @@ class Reader:
 def explorer(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     sources = offers.sources(now)
-    found, models = offers.facets_since(sources), offers.catalogue()
+    polled = offers.polls(sources)
+    found, models = offers.facets_since(polled), offers.catalogue()
     rented = offers.ours(Lease.objects.active()) if request.user.has_perm("providers.view_lease") else []
     names = provider_names(found)
     form = OfferForm(
@@ -85,7 +87,10 @@ def explorer(request: HttpRequest) -> HttpResponse:
         "form": form,
         "filtered": any(form.cleaned_data.get(name) for name in form.fields),
         "rows": [offer_row(offer, reader) for offer in rows],
-        "market": market_rows(request, market, wanted.providers),
+        # Called only where the template does not remember how the market stood after the same polls.
+        "market": partial(market_rows, request, market, wanted.providers),
+        "market_key": f"{polled} {now:%Y-%m-%d} {request.GET.urlencode()}",
+        "market_s": offers.REMEMBERED_S if polled else 0,
         "markets_left": max(len(market) - MARKETS_SHOWN, 0),
         "total": sum(one.offers for one in market),
         "lowest": market[0] if market else None,
