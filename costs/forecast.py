@@ -2,9 +2,9 @@
 
 The variable part is a level, times a pattern of weekdays, times a growth that fades; the committed part (leases,
 contracts) is known and added exactly. The statistics run on ratios to the mean day, so that no amount ever becomes a
-float. The interval is meant to hold the month's end at least four times in five; its width comes from how far the same
-method was off, looking back, over as many days as are still to come, and while little can be looked back on, from the
-noise of single days.
+float. The interval is meant to hold the month's end four times in five; its width comes from how far the same method
+was off, looking back, over as many days as are still to come, and as far as little can be looked back on, from how much
+single days, the level and the growth have moved: a calm history has a narrow interval.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
 from math import exp, log, sqrt
 from statistics import fmean, median
 
@@ -25,9 +26,10 @@ WINDOW = 140  # days of history looked at: twenty weeks
 SHRINK = 1.0  # ratios at which a weekday's own pattern counts half
 QUANTILE = 1.2816  # of the normal distribution, 80 % between its two sides
 STEEPEST = 0.05  # growth a day, in logarithms, beyond which it is a step and not a trend
-# What no history tells (a launch, a new model, a new price), as a standard deviation of what is still to come: without
-# it six in ten months of the demo company ended inside, with it more than eight.
-SURPRISE = 0.1
+# A level is taken to move this much a day, in logarithms, until some weeks have shown how much it does; where days
+# hardly differ, by no more than this share of their noise.
+MOVES, OF_NOISE, WEEKS_TO_KNOW = 0.025, 0.1, 3
+OLDEST_LOOK = 70  # days of history from which on looks back are like today's
 FADE = 0.985  # of the growth, a day: few teams grow for ever
 WIDEST = log(10)  # beyond a factor of ten an interval says nothing more
 STEP = 2  # days between two looks back
@@ -62,13 +64,14 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A history in units of its mean day without its weekdays; growth, doubt and noise are of a day, in logarithms."""
+    """A history in units of its mean day without its weekdays; the others are of a day, in logarithms."""
 
     flat: tuple[float, ...]
     weekdays: tuple[float, ...]
     growth: float
     doubt: float  # standard error of the growth
-    noise: float
+    noise: float  # by which a day differs from its neighbours
+    moves: float  # standard deviation by which the level wanders
 
     def ahead(self, way: tuple[int, float], weekdays: Sequence[tuple[int, int]]) -> list[float]:
         """The days ahead, each given as (days after the history, weekday), read in one of `WAYS`."""
@@ -127,7 +130,7 @@ def forecast(
 
 def _either_side(width: float) -> tuple[Decimal, Decimal, Decimal]:
     """Factors of the low, the expected and the high sum of open days."""
-    reach = min(QUANTILE * sqrt(width * width + SURPRISE * SURPRISE), WIDEST)
+    reach = min(QUANTILE * width, WIDEST)
     return Decimal(repr(exp(-reach))), Decimal(1), Decimal(repr(exp(reach)))
 
 
@@ -239,15 +242,28 @@ def _project(
     weights = _weights(past, apart)
     each = [now.ahead(way, ahead) for way in WAYS]
     said = tuple(sum(weight * one[i] for weight, one in zip(weights, each, strict=True)) for i in range(len(ahead)))
-    days, used, trend = len(ahead), min(len(ratios), 14), len(ratios)
-    single = now.noise**2 / days + now.noise**2 / used + (now.doubt * (days + min(trend, 14)) / 2) ** 2
+    alone = _doubt_of_a_sum(now, len(ahead))
     if not past:
-        return said, sqrt(single) * 1.25
+        return said, sqrt(alone)
     mixed = [sum(weight * error for weight, error in zip(weights, errors, strict=True)) for errors in past]
-    seen = fmean([error * error for error in mixed]) * (1 + 1 / (apart + 1))
-    share = apart / (apart + 0.5)
-    # The fewer looks back, the heavier the tails.
-    return said, sqrt(share * seen + (1 - share) * single * 1.5) * (1 + 0.4 / (apart + 0.5))
+    # The weights were made on the same looks.
+    seen = fmean([error * error for error in mixed]) * (1 + 0.5 / (apart + 1))
+    share = apart / (apart + 2)
+    return said, sqrt(share * seen + (1 - share) * alone)
+
+
+def _doubt_of_a_sum(now: Pattern, days: int) -> float:
+    """Variance, in logarithms, of the sum of some days ahead, from the history's own movements.
+
+    Of single days, of the level since the days that made it, and of the growth: it is as unsure as it is large, since
+    few teams grow at one pace, and a wandering level looks like growth too.
+    """
+    known = len(now.flat)
+    used = min(known, 14)
+    single = now.noise**2 * (1 / days + 1 / used)
+    level = now.moves**2 * (days + used) / 3
+    growth = now.doubt**2 + now.moves**2 / known + now.growth**2
+    return single + level + growth * ((days + used) / 2) ** 2
 
 
 def forget() -> None:
@@ -266,9 +282,13 @@ def _weights(past: Sequence[Sequence[float]], apart: float) -> list[float]:
 
 
 def _past_errors(ratios: Sequence[float], first_weekday: int, days: int) -> list[list[float]]:
-    """How far each way was off, in logarithms, when it looked as many days ahead from earlier days."""
+    """How far each way was off, in logarithms, when it looked as many days ahead from earlier days.
+
+    Not from those at which far less was known than now: they were further off than today's can be.
+    """
     past = []
-    for at in range(2 * FEWEST_DAYS, len(ratios) - days + 1, STEP):
+    oldest = max(2 * FEWEST_DAYS, min(len(ratios) * 45 // 100, OLDEST_LOOK))
+    for at in range(oldest, len(ratios) - days + 1, STEP):
         came = sum(ratios[at : at + days])
         then = _read(ratios[:at], first_weekday)
         ahead = [(i + 1, (first_weekday + at + i) % 7) for i in range(days)]
@@ -281,8 +301,30 @@ def _past_errors(ratios: Sequence[float], first_weekday: int, days: int) -> list
 def _read(ratios: Sequence[float], first_weekday: int) -> Pattern:
     weekdays = _weekdays(ratios, first_weekday)
     flat = tuple(ratio / weekdays[(first_weekday + i) % 7] for i, ratio in enumerate(ratios))
-    growth, doubt, noise = _growth(flat)
-    return Pattern(flat, weekdays, growth, doubt, noise)
+    growth, doubt = _growth(flat)
+    noise = _noise(flat)
+    moves = _moves(flat, growth, noise)
+    if growth:  # a level that wanders looks like growth
+        growth *= growth * growth / (growth * growth + 2 * moves * moves / len(flat))
+    return Pattern(flat, weekdays, growth, doubt, noise, moves)
+
+
+def _noise(flat: Sequence[float]) -> float:
+    """By which a day differs from its neighbours, in logarithms; growth and a moved level are no part of it."""
+    logs = [log(ratio) for ratio in flat if ratio > 0]
+    jumps = [abs(after - before) for before, after in pairwise(logs)]
+    return max(1.4826 * median(jumps) / sqrt(2), 0.005) if jumps else 0.3
+
+
+def _moves(flat: Sequence[float], growth: float, noise: float) -> float:
+    """By which the level wanders in a day, from how much more the weeks differ than growth and noise explain."""
+    weeks = [fmean(flat[end - 7 : end]) for end in range(len(flat), 6, -7)][::-1]
+    logs = [log(week) for week in weeks if week > 0]
+    steps = [(after - before - 7 * growth) ** 2 for before, after in pairwise(logs)]
+    # Means of neighbouring weeks differ by two sevenths of a day's noise, and by 4.72 days of a wandering level.
+    found = max(0.0, sum(steps) - len(steps) * 2 * noise**2 / 7) / 4.72
+    supposed = min(MOVES, OF_NOISE * noise) ** 2 * WEEKS_TO_KNOW
+    return sqrt((found + supposed) / (len(steps) + WEEKS_TO_KNOW))
 
 
 def _weekdays(ratios: Sequence[float], first_weekday: int) -> tuple[float, ...]:
@@ -297,8 +339,8 @@ def _weekdays(ratios: Sequence[float], first_weekday: int) -> tuple[float, ...]:
     return tuple(max(factor / mean, 0.02) for factor in factors)
 
 
-def _growth(flat: Sequence[float]) -> tuple[float, float, float]:
-    """Growth a day, its standard error and the noise of a day, in logarithms.
+def _growth(flat: Sequence[float]) -> tuple[float, float]:
+    """Growth a day and its standard error, in logarithms.
 
     The growth is the median slope between weeks, pulled to 0 by its own doubt so that noise is not taken for a trend.
     """
@@ -312,7 +354,7 @@ def _growth(flat: Sequence[float]) -> tuple[float, float, float]:
     count = len(left)
     doubt = noise * sqrt(12 / (count * (count * count - 1))) if count > 2 else noise
     trusted = slope * slope / (slope * slope + 2 * doubt * doubt) if slope else 0.0
-    return slope * trusted, doubt, noise
+    return slope * trusted, doubt
 
 
 def _level(recent: Sequence[float], growth: float) -> float:
