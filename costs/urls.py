@@ -113,6 +113,7 @@ urlpatterns = [
     path("plan/budgets/add/", plan.edit_budget, name="add-budget"),
     path("plan/budgets/<slug:slug>/", plan.edit_budget, name="budget"),
     path("plan/budgets/<slug:slug>/remove/", plan.remove_budget, name="remove-budget"),
+    path("plan/applications/<slug:slug>/budgets/", plan.application_budgets, name="application-budgets"),
     path("plan/copy/", plan_drafts.copy_plan, name="copy-plan"),
     path("plan/research/", plan_drafts.research_plan, name="research-plan"),
     path("plan/undo/", plan.undo_change, name="undo-plan"),

@@ -234,6 +234,7 @@ ACCESS: dict[str, Access] = {
     "costs:add-stage": form(PLANNERS),
     "costs:stage": form(PLANNERS),
     "costs:remove-stage": action(PLANNERS),
+    "costs:application-budgets": page(FIGURES),
     "costs:add-budget": form(PLANNERS),
     "costs:budget": form(PLANNERS),
     "costs:remove-budget": action(PLANNERS),

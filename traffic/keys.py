@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -22,6 +23,7 @@ from traffic.models import Application, Key, KeyUse, QuotaPeriod, QuotaUnit
 from traffic.querysets import KeyQuerySet
 
 CACHE_S = 5
+LONGEST_PERIOD = 32  # days; of a quota
 PREFIX = "bk_"
 
 
@@ -80,8 +82,8 @@ LIMITS = ("per_minute", "quota", "quota_unit", "quota_period")
 def rotate_key(*, key: Key, overlap: timedelta, now: datetime, by: Any = None) -> tuple[Key, str]:
     """A new key in place of one, which works on for `overlap`: programs change over without a gap.
 
-    The new one may do the same, under the same limits, and lives as long as the old one was made to. Raises
-    ValueError where the old one does not work any more.
+    The new one may do the same, under the same limits and within the same quota, and lives as long as the old one was
+    made to. Raises ValueError where the old one does not work any more.
     """
     old = Key.objects.select_for_update().get(pk=key.pk)
     if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= now):
@@ -93,6 +95,7 @@ def rotate_key(*, key: Key, overlap: timedelta, now: datetime, by: Any = None) -
         created_by=by,
         expires_at=old.expires_at and now + (old.expires_at - old.created_at),
         replaces=old,
+        first_id=old.line,
         **{name: getattr(old, name) for name in LIMITS},
     )
     until = now + overlap
@@ -152,12 +155,22 @@ def spent_until(key: Key, now: datetime) -> datetime | None:
     """When a quota that is used up begins anew; None while there is some left, or no quota."""
     if key.quota is None:
         return None
-    used = used_of(key.use.all(), key.quota_period, now)
+    used = used_of(use_by_line([key], now)[key.line], key.quota_period, now)
     return period_end(key.quota_period, now) if used[key.quota_unit] >= key.quota else None
 
 
+def use_by_line(keys: Iterable[Key], now: datetime) -> dict[int, list[KeyUse]]:
+    """What came lately with these keys and with those that they replaced or that replaced them, by `Key.line`."""
+    lines = {key.line for key in keys}
+    near = KeyUse.objects.filter(day__gt=now.astimezone(UTC).date() - timedelta(days=LONGEST_PERIOD))
+    found: dict[int, list[KeyUse]] = {line: [] for line in lines}
+    for use in near.filter(Q(key__in=lines) | Q(key__first__in=lines)).select_related("key"):
+        found[use.key.line].append(use)
+    return found
+
+
 def used_of(use: Iterable[KeyUse], period: str, now: datetime) -> dict[str, Decimal]:
-    """What of a key's days counts in the period that `now` lies in, by unit."""
+    """What of these days counts in the period that `now` lies in, by unit."""
     today = now.astimezone(UTC).date()
     first = today if period == QuotaPeriod.DAY else today.replace(day=1)
     counted = [one for one in use if one.day >= first]

@@ -16,12 +16,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from costs import budgets, budgets_page, committed, plan_changes, plan_page, planning, sheets, volume_page
+from costs.forecast import month_of
 from costs.forms_plan import BudgetForm, Named, PhaseForm, StageForm
 from costs.live import Traffic, live_inputs, measure
-from costs.models import Budget, Phase, Stage
+from costs.models import Budget, BudgetScope, Phase, Stage
 from costs.plan import Plan, hours_ahead
 from costs.plan import plan as plan_of
-from traffic.models import UsageDay
+from traffic.models import Application, UsageDay
 
 SPLIT_DAYS = timedelta(days=60)
 PLANNED_SHARE = 0.7  # of the requests, that our own GPUs are to serve in the hybrid phase
@@ -116,6 +117,26 @@ def edit_budget(request: HttpRequest, slug: str | None = None) -> HttpResponse:
     form = BudgetForm(request.POST or None, instance=budget, initial={} if budget else {"key": request.GET.get("for")})
     title = _("Change the budget “%(name)s”") % {"name": budget.name} if budget else _("Add a budget to the plan")
     return _edited(request, form, title, reverse("costs:remove-budget", args=[slug]) if slug else "")
+
+
+@login_required
+@permission_required("costs.view_phase", raise_exception=True)
+@require_safe
+def application_budgets(request: HttpRequest, slug: str) -> HttpResponse:
+    """The part of an application's page that tells its budgets, and those of all that its owner has."""
+    application = get_object_or_404(Application.objects.select_related("owner"), slug=slug)
+    held = Q(scope=BudgetScope.APPLICATION, subject=slug)
+    if application.owner is not None:
+        held |= Q(scope=BudgetScope.OWNER, subject=application.owner.get_username())
+    now = timezone.now()
+    first, last = month_of(now.astimezone(UTC).date())
+    running = list(Budget.objects.reaching(first, last + timedelta(1)).filter(held))
+    context = {
+        "application": application,
+        "budgets": budgets_page.rows(budgets.standings(now, running)),
+        "may_change": request.user.has_perm("costs.change_phase"),
+    }
+    return render(request, "costs/_application_budgets.html", context)
 
 
 def _edited(request: HttpRequest, form: Named, title: str, remove_url: str) -> HttpResponse:

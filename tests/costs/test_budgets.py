@@ -214,6 +214,18 @@ def test_a_budget_is_added_shown_removed_and_brought_back(manager: Client) -> No
     assert Budget.objects.get() == made
 
 
+def test_an_applications_page_brings_its_own_budgets_and_its_owners(manager: Client, shop: Application) -> None:
+    assert "No budget is held against it" in text(manager, "/plan/applications/shop/budgets/")
+    budget("application", "shop", name="Of the shop")
+    budget("owner", "mara", name="Of Mara")
+    budget("owner", "bert", name="Of Bert")
+    part = text(manager, "/plan/applications/shop/budgets/")
+    assert "2 budgets hold it this month" in part and "<html" not in part
+    assert "Of the shop" in part and "Of Mara" in part and "Of Bert" not in part
+    page = text(manager, "/settings/applications/shop/")
+    assert 'hx-get="/plan/applications/shop/budgets/" hx-trigger="load"' in page
+
+
 @pytest.mark.parametrize(
     ("changes", "field", "sentence"),
     [

@@ -17,9 +17,11 @@ from django.utils import timezone
 
 from providers.models import TokenPrice
 from tests.traffic.people import application, logged_in, person, text
+from traffic.gateway.snapshot import read_snapshot
 from traffic.keys import buckets, callers, create_key, expiring_keys, rotate_key
 from traffic.limits import Buckets, period_end
 from traffic.models import Application, Key, KeyUse
+from traffic.rebuild import rebuild
 from traffic.services import forget
 
 KEYS = "/settings/keys/"
@@ -200,6 +202,32 @@ def test_the_new_key_works_now_and_the_old_one_until_then(admin: Client, shop: A
         "Replaced by a new key.",
     ]
     assert found[1] not in "".join(entry.change_message + entry.object_repr for entry in LogEntry.objects.all())
+
+
+def test_a_new_key_is_no_new_quota(shop: Application, client: Client, conn: psycopg.Connection) -> None:
+    old, first = create_key(name="k", scopes=["ingest", "gateway"], application=shop, quota=Decimal(3))
+    assert send(client, first, 1, 2).json()["accepted"] == 2
+    middle, _secret = rotate_key(key=old, overlap=timedelta(hours=1), now=timezone.now())
+    new, second = rotate_key(key=middle, overlap=timedelta(hours=1), now=timezone.now())
+    assert new.line == middle.line == old.pk
+    assert send(client, second, 3).json()["accepted"] == 1
+    callers.clear()
+    assert [send(client, secret, 4).status_code for secret in (first, second)] == [429, 429]
+    spent = {key.id: key.spent_until is not None for key in read_snapshot(conn, "").keys.values()}
+    assert spent == {old.pk: True, middle.pk: True, new.pk: True}
+    page = text(logged_in(person("root", is_superuser=True)), f"{KEYS}{new.pk}/")
+    assert "has used <b>100 % of 3 requests a month</b>" in page and "with the keys that replaced each other" in page
+
+
+def test_making_the_rollups_again_counts_nothing_for_a_quota(
+    shop: Application, client: Client, price: TokenPrice, conn: psycopg.Connection
+) -> None:
+    _key, secret = create_key(name="k", scopes=["ingest"], application=shop, quota=Decimal(9))
+    send(client, secret, 1, 2)
+    before = list(KeyUse.objects.values_list("day", "requests", "tokens", "cost"))
+    conn.execute("DELETE FROM traffic_usage_day")
+    assert sum(one.mended for one in rebuild(conn)) > 0
+    assert list(KeyUse.objects.values_list("day", "requests", "tokens", "cost")) == before
 
 
 def test_rotating_never_lengthens_a_life_and_a_dead_key_has_no_successor(shop: Application) -> None:

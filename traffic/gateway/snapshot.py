@@ -83,7 +83,8 @@ KEYS = """
 SELECT k.id, k.hash, k.application_id, k.scopes, k.expires_at, k.per_minute, k.quota, k.quota_unit, k.quota_period,
        k.quota <= (
            SELECT sum(CASE k.quota_unit WHEN 'requests' THEN u.requests WHEN 'tokens' THEN u.tokens ELSE u.cost END)
-           FROM traffic_keyuse u WHERE u.key_id = k.id
+           FROM traffic_keyuse u JOIN traffic_key l ON l.id = u.key_id
+           WHERE coalesce(l.first_id, l.id) = coalesce(k.first_id, k.id)
              AND u.day >= date_trunc(k.quota_period, now() AT TIME ZONE 'UTC')::date
        ) AS spent
 FROM traffic_key k WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())

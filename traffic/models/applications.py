@@ -72,6 +72,8 @@ class Key(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     replaces = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replaced_by")
+    # The first of the keys that replaced each other up to this one, None for itself: they share a quota.
+    first = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="later")
     per_minute = models.PositiveIntegerField(null=True, blank=True)  # calls; None: as many as come
     quota = models.DecimalField(max_digits=20, decimal_places=2, null=True, blank=True)  # None: none
     quota_unit = models.CharField(max_length=10, choices=QuotaUnit.choices, default=QuotaUnit.REQUESTS)
@@ -85,6 +87,11 @@ class Key(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.hint}…)"
+
+    @property
+    def line(self) -> int:
+        """The first of the keys that replaced each other."""
+        return self.first_id or self.pk
 
     @property
     def scope_words(self) -> list[str]:
@@ -102,7 +109,8 @@ class Key(models.Model):
 
 
 class KeyUse(models.Model):
-    """What came in with a key on a UTC day, counted in the transaction that stores it; quotas are held against it.
+    """What came in with a key on a UTC day, counted in the transaction that stores it; quotas are held against it,
+    and against what came with the keys that it replaced or that replaced it.
 
     A request that turns out later to be another's twin is not given back, and repricing changes nothing here.
     """

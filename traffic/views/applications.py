@@ -20,7 +20,7 @@ from traffic.keys import callers
 from traffic.models import Application, UsageDay
 from traffic.services import forget
 from traffic.unread import unread_since
-from traffic.views.keys import NEAR, used_words
+from traffic.views.keys import tell_use
 
 DAYS = 30
 TRIED = 20_000  # characters of a text to try
@@ -104,9 +104,8 @@ def page(request: HttpRequest, application: Application, form: ApplicationForm, 
     now = timezone.now()
     keys = None
     if request.user.has_perm("traffic.view_key"):
-        keys = list(application.keys.select_related("created_by").prefetch_related(*NEAR))
-        for key in keys:
-            key.used_words = used_words(key, now)
+        keys = list(application.keys.select_related("created_by"))
+        tell_use(keys, now)
     context = {
         "it": application, "form": form, "may_change": request.user.has_perm("traffic.change_application"),
         "keys": keys, "now": now, **more,

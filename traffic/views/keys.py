@@ -6,8 +6,6 @@ from datetime import datetime, timedelta
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
-from django.db.models import Prefetch
-from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -17,11 +15,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from providers.audit_log import changes, log, log_form
 from traffic.forms import KeyForm, KeyLimitsForm, RotateForm
-from traffic.keys import callers, create_key, rotate_key, used_of
-from traffic.models import Application, Key, KeyUse
+from traffic.keys import callers, create_key, rotate_key, use_by_line, used_of
+from traffic.models import Application, Key
 
 # A quota is of a month at most.
-NEAR = (Prefetch("use", KeyUse.objects.filter(day__gt=Now() - timedelta(days=32))),)
 
 
 @login_required
@@ -29,9 +26,8 @@ NEAR = (Prefetch("use", KeyUse.objects.filter(day__gt=Now() - timedelta(days=32)
 @require_safe
 def key_list(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    keys = list(Key.objects.select_related("application", "created_by").prefetch_related(*NEAR))
-    for key in keys:
-        key.used_words = used_words(key, now)
+    keys = list(Key.objects.select_related("application", "created_by"))
+    tell_use(keys, now)
     live = [key for key in keys if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)]
     used = [key for key in live if key.last_used_at is not None]
     latest = max((key.last_used_at for key in used if key.last_used_at), default=None)
@@ -69,7 +65,7 @@ def key_add(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """What came in with a key, its limits, and how to replace it."""
-    key = get_object_or_404(Key.objects.select_related("application", "replaces").prefetch_related(*NEAR), pk=pk)
+    key = get_object_or_404(Key.objects.select_related("application", "replaces"), pk=pk)
     form = KeyLimitsForm(request.POST if request.method == "POST" else None, instance=key)
     if request.method == "POST" and form.is_valid():
         form.save()
@@ -79,10 +75,11 @@ def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("traffic:key", pk)
     now = timezone.now()
     works = key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
-    used = used_of(key.use.all(), key.quota_period, now)
+    tell_use([key], now)
+    used = used_of(use_by_line([key], now)[key.line], key.quota_period, now)
     context = {
         "it": key, "form": form, "rotate": RotateForm(), "now": now, "works": works, "used": used,
-        "used_words": used_words(key, now), "log": changes(key), "next": key.replaced_by.first(),
+        "used_words": key.used_words, "log": changes(key), "next": key.replaced_by.first(),
     }  # fmt: skip
     return render(request, "traffic/key.html", context, status=422 if form.errors else 200)
 
@@ -111,12 +108,16 @@ def key_rotate(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "traffic/key_made.html", {"key": made, "secret": secret, "old": key})
 
 
-def used_words(key: Key, now: datetime) -> str:
-    """How much of its quota is used, for people; empty where it has none."""
-    if key.quota is None:
-        return ""
-    share = used_of(key.use.all(), key.quota_period, now)[key.quota_unit] / key.quota
-    return _("%(percent)s %% of %(quota)s") % {"percent": f"{share * 100:.0f}", "quota": key.quota_words}
+def tell_use(keys: list[Key], now: datetime) -> None:
+    """Set how much of its quota each has used, for people; empty where it has none."""
+    use = use_by_line(keys, now)
+    for key in keys:
+        if key.quota is not None:
+            share = used_of(use[key.line], key.quota_period, now)[key.quota_unit] / key.quota
+            key.used_words = _("%(percent)s %% of %(quota)s") % {
+                "percent": f"{share * 100:.0f}",
+                "quota": key.quota_words,
+            }
 
 
 @login_required
