@@ -1,4 +1,4 @@
-"""The providers' part of the JSON API: offers with their history and watches, leases, uptime.
+"""The providers' part of the JSON API: offers with their history and watches, leases, bills by workspace, uptime.
 
 Who may ask is decided where the router is mounted: keys are traffic's, to the right of this app.
 """
@@ -21,13 +21,23 @@ from providers.connectors.gpus import MEMORY_GB
 from providers.engine_series import GAUGES, Point
 from providers.engines.growth import quantile
 from providers.leases import MONTH_HOURS, LeaseNow, lease_figures
-from providers.models import Deployment, Lease, Offer, OfferDay, OfferKind, OfferWatch
+from providers.models import Account, Deployment, Lease, Offer, OfferDay, OfferKind, OfferWatch
 from providers.outage_cost import NO_COST, OutageCost, cost_of
+from providers.reported import USUAL, Part, reported
 from providers.rest.errors import ApiError, at
 from providers.rest.paging import Limit, Page, decode_cursor, encode_cursor
 from providers.rest.periods import MOMENT, parse_period
 from providers.rest.shapes import READ_ERRORS, Error
-from providers.schemas import EngineSeriesOut, LeaseOut, OfferDayOut, OfferOut, OfferWatchesOut, Text, UptimeOut
+from providers.schemas import (
+    BillOut,
+    EngineSeriesOut,
+    LeaseOut,
+    OfferDayOut,
+    OfferOut,
+    OfferWatchesOut,
+    Text,
+    UptimeOut,
+)
 from providers.uptime_report import DeploymentUptime, OutageSpan
 
 router = Router(tags=["providers"])
@@ -218,6 +228,37 @@ def lease_json(row: LeaseNow) -> dict[str, Any]:
         "state": lease.state,
         "deployments": [deployment.slug for deployment in row.deployments],
     }
+
+
+@router.get(
+    "/accounts/{slug}/bill",
+    response={200: BillOut, 404: Error, **READ_ERRORS},
+    summary="What a vendor reports of an account, by workspace, key and tier",
+)
+def get_bill(
+    request: HttpRequest,
+    slug: str,
+    days: Annotated[int, Field(ge=1, le=366, description="Days back, today (UTC) included")] = USUAL,
+    workspace: Annotated[Text | None, Field(description="The vendor's id; empty is its default workspace")] = None,
+) -> Any:
+    account = Account.objects.filter(slug=slug).first()
+    if account is None:
+        raise ApiError(404, "There is no account of this name.")
+    told = reported(account, timezone.now(), days, workspace)
+    return {
+        "account": account.slug,
+        "provider": account.kind,
+        "from": told.since,
+        "workspaces": [
+            part_json(space) | {"keys": [part_json(key) for key in space.keys]} for space in told.workspaces
+        ],
+        "tiers": [part_json(tier) for tier in told.tiers],
+        "not_in_the_bill": [tier.id for tier in told.unbilled],
+    }
+
+
+def part_json(part: Part) -> dict[str, Any]:
+    return {name: getattr(part, name) for name in ("id", "name", "state", "requests", "tokens", "cost")}
 
 
 class UptimeQuery(Schema):

@@ -97,6 +97,31 @@ class LeaseOut(Schema):
     deployments: list[str]
 
 
+class BillPartOut(Schema):
+    """A workspace, key or tier; `cost` is null where the bill has no line of it, a key's is its part of its
+    workspace's."""
+
+    id: str
+    name: str
+    state: str
+    requests: int | None = Field(description="null where the report does not count them")
+    tokens: int
+    cost: Usd | None
+
+
+class BillWorkspaceOut(BillPartOut):
+    keys: list[BillPartOut]
+
+
+class BillOut(Schema):
+    account: str
+    provider: str
+    since: datetime = Field(alias="from")
+    workspaces: list[BillWorkspaceOut]
+    tiers: list[BillPartOut]
+    not_in_the_bill: list[str] = Field(description="Tiers that were used and that the vendor's cost report leaves out")
+
+
 class OutageOut(Schema):
     """What it cost is null where it is not known: requests not counted yet, no lease observed in that time."""
 

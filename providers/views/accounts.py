@@ -21,7 +21,7 @@ from providers.forms import AccountForm
 from providers.freshness import FEED_WORDS, account_now, worst_first
 from providers.models import Account, provider_name
 from providers.polling.services import try_account
-from providers.reported import reported
+from providers.reported import PERIODS, USUAL, reported
 from providers.views.addresses import sent
 
 
@@ -123,7 +123,8 @@ def shown(
     context = {
         "account": account,
         "row": account_now(account, timezone.now()) if account.pk else None,
-        "reported": reported(account, timezone.now()) if account.pk else None,
+        "reported": reported(account, timezone.now(), *reported_asked(request)) if account.pk else None,
+        "reported_days": PERIODS,
         "form": form,
         "tried": tried,
         "gives": gives(account.kind) if account.kind in CONNECTORS else [],
@@ -140,6 +141,12 @@ def shown(
         else "providers/account.html"
     )
     return render(request, name, context, status=status)
+
+
+def reported_asked(request: HttpRequest) -> tuple[int, str | None]:
+    """Days and workspace as the address has them; what is none of ours is as if it was not asked for."""
+    days, workspace = request.GET.get("days", ""), request.GET.get("workspace", "all")
+    return int(days) if days in map(str, PERIODS) else USUAL, None if workspace == "all" else workspace[:200]
 
 
 def tried_only(request: HttpRequest) -> bool:

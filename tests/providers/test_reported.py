@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from providers.encryption import encrypt
-from providers.models import Account, Feed, Offer, VendorName, VendorPayment
+from providers.models import Account, Feed, Offer, TokenPrice, VendorName, VendorPayment
 from providers.polling import due
 from providers.polling.services import poll
 from providers.reported import reported
@@ -69,6 +69,45 @@ def test_a_bill_is_told_by_workspace_key_tier_and_extra(vendors: Sandbox) -> Non
         "standard": 3, "batch": 3, "priority": 3, "web_search": 1, "code_execution": Decimal("0.5"),
     }  # fmt: skip
     assert not told.unbilled, "the analytics report has the priority tier"
+
+
+def test_what_a_workspace_is_billed_is_divided_among_its_keys(vendors: Sandbox) -> None:
+    (space,) = reported(polled(vendors, "anthropic"), timezone.now()).workspaces
+    assert sum(key.cost or 0 for key in space.keys) == space.cost
+    # No price of this model is in the book of this test, so that tokens count: two rows of three are of the first key.
+    assert [key.cost for key in space.keys] == [7, Decimal("3.5")]
+    price_model("claude-sonnet-5-5")  # now batch counts half
+    (space,) = reported(Account.objects.get(), timezone.now()).workspaces
+    assert [key.cost for key in space.keys] == [Decimal("6.3"), Decimal("4.2")]
+
+
+def price_model(model: str) -> None:
+    TokenPrice.objects.create(
+        provider="anthropic", model=model, starts_at=DAY - timedelta(days=99), seen_at=DAY, uncached_input=Decimal(1),
+        output=Decimal(1), batch_factor=Decimal("0.5"),
+    )  # fmt: skip
+
+
+def test_a_bill_is_looked_at_by_workspace_and_period(vendors: Sandbox) -> None:
+    polled(vendors, "anthropic")
+    url, client = "/settings/accounts/anthropic/", in_role("manager")
+    assert "last 30 days" in text(client, url)
+    page = text(client, url, workspace="wrkspc_1", days=7)
+    assert '<option value="wrkspc_1" selected>Shop floor' in page and "last 7 days" in page and "10.50" in page
+    page = text(client, url, workspace="another", days="x")
+    assert "0 workspaces used it" in page and "10.50" not in page and "last 30 days" in page
+
+
+def test_the_bill_by_workspace_and_key_is_told_by_the_json_api(vendors: Sandbox) -> None:
+    polled(vendors, "anthropic")
+    client = in_role("manager")
+    told = client.get("/api/v1/accounts/anthropic/bill").json()
+    (space,) = told["workspaces"]
+    assert (space["name"], Decimal(space["cost"])) == ("Shop floor", Decimal("10.5"))
+    assert sum(Decimal(key["cost"]) for key in space["keys"]) == Decimal("10.5")
+    assert told["not_in_the_bill"] == []
+    assert client.get("/api/v1/accounts/anthropic/bill?workspace=another").json()["workspaces"] == []
+    assert client.get("/api/v1/accounts/nobody/bill").status_code == 404
 
 
 def test_the_account_page_names_workspaces_and_keys(vendors: Sandbox) -> None:
