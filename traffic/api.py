@@ -10,7 +10,7 @@ from ninja import Query, Router, Schema
 
 from providers.rest.errors import ApiError, at
 from providers.rest.shapes import READ_ERRORS, Error
-from traffic import quality, ratings, reports
+from traffic import latency_reports, quality, ratings, reports
 from traffic.access import caller_of, needs
 from traffic.export import KINDS, NotInstalled, as_file, export
 from traffic.ingest.body import read_body
@@ -19,7 +19,7 @@ from traffic.ingest.openapi import batch_schema
 from traffic.keeping import kept
 from traffic.queries import FilterQuery, PeriodQuery, RequestQuery
 from traffic.reports import GroupBy
-from traffic.schemas import FeedbackIn, FeedbackOut, LatencyOut, QualityOut, UsageOut
+from traffic.schemas import FailuresOut, FeedbackIn, FeedbackOut, HeatOut, LatencyOut, QualityOut, UsageOut
 from traffic.services import ingest_native
 
 router = Router(tags=["traffic"])
@@ -103,6 +103,35 @@ def get_latency(
             for group in groups
         ]
     }
+
+
+@router.get(
+    "/latency/heat",
+    auth=needs("read"),
+    response={200: HeatOut, **READ_ERRORS},
+    summary="How many requests took how long, over time",
+    description="The bands of the heat map, counted from the log buckets; a band's end is moved by 1 % at most.",
+)
+def get_latency_heat(
+    request: HttpRequest, filters: Query[FilterQuery], period: Query[PeriodQuery], step: latency_reports.Step = "day"
+) -> Any:
+    found = latency_reports.heat(period.parsed(), step, filters.parsed())
+    return {
+        "upper_ms": latency_reports.BANDS,
+        "times": [{"at": at, "counts": counts} for at, counts in found.items()],
+    }
+
+
+@router.get(
+    "/errors",
+    auth=needs("read"),
+    response={200: FailuresOut, **READ_ERRORS},
+    summary="Failed requests by group and what went wrong",
+)
+def get_errors(
+    request: HttpRequest, filters: Query[FilterQuery], period: Query[PeriodQuery], group_by: GroupBy = "provider"
+) -> Any:
+    return {"groups": latency_reports.failures(period.parsed(), group_by, filters.parsed())}
 
 
 @router.post(

@@ -14,10 +14,11 @@ from django.utils.translation import ngettext
 from providers.rest.periods import Period
 from traffic import latency_reports, reports
 from traffic.filters import Filters
-from traffic.latency_reports import BANDS, By, Mark, Step, told
+from traffic.latency_reports import BANDS, By, Failure, Mark, Step, told
 from traffic.reports import LatencyGroup, UsageGroup
 
 LINES = 6  # groups drawn; a chart has six styles
+FAILURES = 12  # of groups and what went wrong in them that are listed
 KINDS = 5  # of errors that stand by themselves; the rest is one
 NOTICED = 0.1  # a change of a figure that is told
 
@@ -67,6 +68,8 @@ class Page:
     speed: dict[str, Any]
     heat: dict[str, Any]
     failures: dict[str, Any]
+    where: Sequence[Failure]  # the most frequent ways to fail of a group
+    ways: int  # how many such there are
 
     @property
     def worse(self) -> Group | None:
@@ -86,7 +89,7 @@ def page(period: Period, against: Period, by: By, filters: Filters) -> Page:
     total = groups_of(period, against, "", filters)
     groups = groups_of(period, against, by, filters)
     marks = latency_reports.marks(period, filters)
-    kinds = latency_reports.errors(period, fine, filters)
+    failed = latency_reports.errors(period, by, fine, filters)
     drawn = [group.key for group in groups[:LINES]]
     points = latency_reports.points(period, by, coarse, filters)
     lines = {(point.group, point.at): point for point in points}
@@ -104,13 +107,15 @@ def page(period: Period, against: Period, by: By, filters: Filters) -> Page:
         total=total[0] if total else None,
         groups=groups,
         marks=marks,
-        errors={kind: sum(counts.values()) for kind, counts in kinds.items()},
+        errors={kind: sum(counts.values()) for kind, counts in failed.kinds.items()},
         overall=overall_figure(latency_reports.times(period, fine), over_time, notes),
         grouped=line_figure(_("Whole answer, 95th percentile, by group"), "ms", drawn, at, whole, notes),
         first_tokens=line_figure(_("First token, 95th percentile, by group"), "ms", drawn, at, first, notes),
         speed=line_figure(_("Output tokens a second, by group"), "count", drawn, at, speeds, notes),
         heat=heat_figure(latency_reports.times(period, fine), latency_reports.heat(period, fine, filters), notes),
-        failures=error_figure(latency_reports.times(period, fine), kinds, notes),
+        failures=error_figure(latency_reports.times(period, fine), failed.kinds, notes),
+        where=failed.groups[:FAILURES],
+        ways=len(failed.groups),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,7 +15,7 @@ from providers.models import TokenPrice
 from providers.rest.periods import Period
 from traffic.filters import Filters
 from traffic.models import Metric, UsageDay
-from traffic.reports import KEYS, NOTHING, Quantiles, by_day, from_rollup, key_of, query, ranked, ratio
+from traffic.reports import KEYS, NOTHING, GroupBy, Quantiles, by_day, from_rollup, key_of, query, ranked, ratio
 
 By = Literal["deployment", "model", "application", "task"]
 Step = Literal["hour", "day"]
@@ -44,6 +44,23 @@ class Mark:
     at: datetime
     kind: Literal["deployment", "price"]
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How many requests of a group failed in one way: what the reporter called it, else its status."""
+
+    key: str | None
+    kind: str
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """By kind how many failed at each time, and by group and kind; both the most frequent first."""
+
+    kinds: dict[str, Counter[str]]
+    groups: list[Failure]
 
 
 def points(period: Period, by: By, step: Step, filters: Filters) -> list[Point]:
@@ -92,17 +109,35 @@ def heat(period: Period, step: Step, filters: Filters) -> dict[str, list[int]]:
     return found
 
 
-def errors(period: Period, step: Step, filters: Filters) -> dict[str, dict[str, int]]:
-    """Failed requests by what went wrong and time, the most frequent first."""
-    source, parameters = from_rollup("error", scaled(period, step), "", filters, step)
+def errors(period: Period, by: By, step: Step, filters: Filters) -> Errors:
+    """Failed requests by what went wrong, over time and by group, from one read."""
+    source, parameters = from_rollup("error", scaled(period, step), by, filters, step)
     at = key_of("error", scaled(period, step), step)
     rows = query(
-        f"SELECT kind, {at} AS at, sum(n)::bigint AS n {source} GROUP BY 1, 2 HAVING sum(n) > 0 ORDER BY 2", parameters
+        f"SELECT {KEYS[by]} AS key, kind, {at} AS at, sum(n)::bigint AS n {source} GROUP BY 1, 2, 3 HAVING sum(n) > 0",
+        parameters,
     )
-    found: dict[str, dict[str, int]] = defaultdict(dict)
+    kinds: dict[str, Counter[str]] = defaultdict(Counter)
+    groups: Counter[tuple[str | None, str]] = Counter()
     for row in rows:
-        found[row["kind"]][row["at"]] = row["n"]
-    return dict(sorted(found.items(), key=lambda item: (-sum(item[1].values()), item[0])))
+        kinds[row["kind"]][row["at"]] += row["n"]
+        groups[row["key"], row["kind"]] += row["n"]
+    return Errors(
+        dict(sorted(kinds.items(), key=lambda item: (-item[1].total(), item[0]))),
+        [Failure(key, kind, n) for (key, kind), n in sorted(groups.items(), key=lambda item: (-item[1], str(item[0])))],
+    )
+
+
+def failures(period: Period, group_by: GroupBy, filters: Filters) -> list[Failure]:
+    """Failed requests by group and what went wrong, the most frequent first; times in their order."""
+    source, parameters = from_rollup("error", period, group_by, filters)
+    order = "key, n DESC, kind" if group_by in ("hour", "day") else "n DESC, key, kind"
+    rows = query(
+        f"SELECT {key_of('error', period, group_by)} AS key, kind, sum(n)::bigint AS n {source} GROUP BY 1, 2"
+        f" HAVING sum(n) > 0 ORDER BY {order}",
+        parameters,
+    )
+    return [Failure(row["key"], row["kind"], row["n"]) for row in rows]
 
 
 def scaled(period: Period, step: Step) -> Period:

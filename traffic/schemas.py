@@ -51,6 +51,31 @@ class LatencyOut(Schema):
     groups: list[LatencyGroupOut]
 
 
+class HeatTimeOut(Schema):
+    at: str
+    counts: list[int]
+
+
+class HeatOut(Schema):
+    """How many requests of each hour or day fell into each band of latency. `upper_ms` are the ends of the bands; the
+    last band has none, so that `counts` has one number more. A time without a measured request is missing."""
+
+    upper_ms: list[int]
+    times: list[HeatTimeOut]
+
+
+class FailureOut(Schema):
+    """`kind` is what the reporter called it, else its status."""
+
+    key: str | None
+    kind: str
+    errors: int
+
+
+class FailuresOut(Schema):
+    groups: list[FailureOut]
+
+
 class QualityGroupOut(Schema):
     """`interval` is the 95 % interval of the share; a cost per accepted answer of null is not known."""
 

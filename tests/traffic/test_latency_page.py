@@ -19,6 +19,7 @@ from tests.traffic.people import application, arrive, logged_in, person, text
 from tests.traffic.test_store import NOON
 from traffic import latency_reports
 from traffic.filters import Filters
+from traffic.keys import create_key
 from traffic.latency_page import band_names, noted, page
 
 URL = "/requests/latency/"
@@ -113,8 +114,37 @@ def test_the_page_says_it_in_words_and_figures_with_tables(viewer: Client) -> No
     failures = figure(content, "errors-over-time")["data"]
     assert {trace["name"]: sum(trace["y"]) for trace in failures} == {"overloaded_error": 1, "timeout": 1}
     assert content.count("The same as a table") == 6
-    assert 'href="/requests/?model=claude-test"' in content
+    days = f"from={asked['from']}&to={asked['to']}"
+    listed = f"/requests/?{days}&model=claude-test".replace("&", "&amp;")
+    assert f'href="{listed}"' in content and f'href="{listed}&amp;outcome=error&amp;outcome=timeout"' in content
+    failed = text(viewer, f"/requests/?{days}&model=claude-test&outcome=error&outcome=timeout")
+    assert failed.count("<tr data-row") == 2 and "is no filter here" not in failed
     assert "<script>" not in content and " style=" not in content[content.index("<main") :]
+
+
+@pytest.mark.usefixtures("some")
+def test_the_heat_map_and_what_went_wrong_are_in_the_json_api(client: Client) -> None:
+    _key, secret = create_key(name="reader", scopes=["read"])
+    asked = {"from": f"{MIDNIGHT - DAY:%Y-%m-%dT00:00:00Z}", "to": f"{MIDNIGHT + DAY:%Y-%m-%dT00:00:00Z}"}
+
+    def got(path: str, **more: str) -> Any:
+        answer = client.get(f"/api/v1/{path}", {**asked, **more}, headers={"authorization": f"Bearer {secret}"})
+        assert answer.status_code == 200, answer.content
+        return answer.json()
+
+    heat = got("latency/heat")
+    assert heat["upper_ms"][3:5] == [500, 1_000] and len(heat["times"][0]["counts"]) == len(heat["upper_ms"]) + 1
+    assert {one["at"]: sum(one["counts"]) for one in heat["times"]} == {
+        f"{MIDNIGHT - DAY:%Y-%m-%d}": 1,
+        f"{MIDNIGHT:%Y-%m-%d}": 2,
+    }
+    assert got("latency/heat", step="hour")["times"][0]["at"] == f"{NOON - DAY:%Y-%m-%dT%H:00:00Z}"
+    assert got("errors", group_by="model")["groups"] == [
+        {"key": "claude-test", "kind": "overloaded_error", "errors": 1},
+        {"key": "claude-test", "kind": "timeout", "errors": 1},
+    ]
+    assert {one["key"] for one in got("errors", group_by="day")["groups"]} == {f"{MIDNIGHT:%Y-%m-%d}"}
+    assert got("errors", task="code")["groups"] == []
 
 
 @pytest.mark.usefixtures("some")

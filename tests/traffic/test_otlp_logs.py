@@ -78,7 +78,8 @@ def test_claude_codes_records_are_requests_unless_spans_tell_them(key: str, conn
 
 def test_what_is_not_read_is_counted_on_the_page_of_applications(key: str, conn: psycopg.Connection) -> None:
     send(key, body(span(1), span(2, attributes={"http.method": "GET"}), span(3, startTimeUnixNano="1")))
-    post(key, "/v1/logs", logs(record({"event.name": "user_prompt"}), record({**USAGE}, eventName=DETAILS)))
+    asked = record({}, eventName="gen_ai.user.message", traceId=TRACE, spanId=f"{1:016x}")
+    post(key, "/v1/logs", logs(record({"event.name": "user_prompt"}), record({**USAGE}, eventName=DETAILS), asked))
     post(key, "/v1/metrics", {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "a"}] * 3}]}]})
     request = ExportLogsServiceRequest()
     request.resource_logs.add().scope_logs.add().log_records.add().body.string_value = "hello"
@@ -86,12 +87,12 @@ def test_what_is_not_read_is_counted_on_the_page_of_applications(key: str, conn:
     assert (answer.status_code, ExportLogsServiceResponse.FromString(answer.content).ByteSize()) == (200, 0)
     shop = Application.objects.get(slug="shop")
     assert list(Unread.objects.order_by("signal").values_list("application", "signal", "unread", "rejected")) == [
-        (shop.pk, "logs", 3, 0), (shop.pk, "metrics", 3, 0), (shop.pk, "traces", 1, 1),
+        (shop.pk, "logs", 4, 0), (shop.pk, "metrics", 3, 0), (shop.pk, "traces", 1, 1),
     ]  # fmt: skip
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
     page = client.get("/settings/applications/").content.decode()
-    assert "Telemetry that is no request" in page
+    assert "Telemetry that is no request" in page and "their texts are not kept" in page
     assert "ahead of our clock" in page
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -62,10 +63,24 @@ def latency(request: HttpRequest) -> HttpResponse:
         "against": request.GET.get("against", ""),
         "filtered": any(request.GET.get(name) for name in FIELDS),
         "no_applications": wanted.applications is not None and not wanted.applications,
-        "json_url": "/api/v1/latency?"
-        + urlencode({"group_by": by, "from": iso(period.since), "to": iso(period.until)}),
+        "requests_url": requests_url(request, period),
+        "json_urls": [
+            (word, f"{path}?{urlencode({**more, 'from': iso(period.since), 'to': iso(period.until)})}")
+            for word, path, more in (
+                (_("percentiles"), "/api/v1/latency", {"group_by": by}),
+                (_("heat map"), "/api/v1/latency/heat", {"step": "hour" if days == 1 else "day"}),
+                (_("errors"), "/api/v1/errors", {"group_by": by}),
+            )
+        ],
     }
     return render(request, "traffic/latency.html", context)
+
+
+def requests_url(request: HttpRequest, period: Period) -> str:
+    """The list of the requests that are shown, for more parameters to be put behind it: its days are whole."""
+    kept = [(name, value) for name in FIELDS for value in request.GET.getlist(name) if value]
+    days = [("from", f"{period.first_day}"), ("to", f"{period.end_day}")]
+    return f"{reverse('traffic:requests')}?{urlencode([*days, *kept])}"
 
 
 def period_of(request: HttpRequest) -> tuple[Period, int | None]:
