@@ -326,6 +326,10 @@ def get_anomalies(request: HttpRequest) -> Any:
     return {
         "looked_at": page.look and page.look.at,
         "too_little": dict(page.look.too_little) if page.look else {},
+        "new": [
+            {"application": slug, "model": model or None, "first_day": day, "cost_last_day": costs}
+            for slug, model, day, costs in page.new
+        ],
         "anomalies": [anomaly_json(one) for one in page.findings],
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from ninja import Schema
@@ -249,11 +249,21 @@ class AnomalyOut(Schema):
     expected: str | None
 
 
+class NewOut(Schema):
+    """Of an application, its model that it did not use two weeks ago; null where all of the application is new."""
+
+    application: str
+    model: str | None
+    first_day: date
+    cost_last_day: Usd
+
+
 class AnomaliesOut(Schema):
     """Open ones and those that ended in the last 60 days; `too_little` are applications with too few days."""
 
     looked_at: datetime | None
     too_little: dict[str, int]
+    new: list[NewOut]
     anomalies: list[AnomalyOut]
 
 

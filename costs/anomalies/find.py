@@ -9,11 +9,12 @@ from decimal import Decimal
 from math import log
 
 from costs.anomalies.drivers import PROFILE_DAYS, Effects, Rates, added, effects
-from costs.anomalies.history import Judged, judge
+from costs.anomalies.history import LEAST_DAYS, Judged, judge
 from costs.anomalies.sums import METRICS, REQUESTS, Metric, Sums
 
 SPREADS, SHORT_SPREADS, HELD_SPREADS = 4.0, 6.0, 2.0
 LEAST_USD = Decimal(1)  # a day; less is nobody's business
+NEW_DAYS = 14  # for which an application or a model is new
 SHARED = 2  # applications on one model that slow down or fail together: then it is the model
 Key = tuple[int, str]  # application and model; "" stands for all of an application's
 Days = Mapping[int, Sums]  # by number of the window, backwards
@@ -48,6 +49,16 @@ class Found:
         return self.application, self.model, self.driver
 
 
+@dataclass(frozen=True, slots=True)
+class New:
+    """An application, or a model that it did not use before ("" where all of it is new)."""
+
+    application: int
+    model: str
+    days: int  # since its first request
+    costs: Decimal  # USD of the last day, priced requests
+
+
 def find(windows: Windows, rates: Mapping[str, Rates], held: Set[Cause] = frozenset()) -> list[Found]:
     """Every cause; those in `held` are kept until they are well inside the usual."""
     by_application: dict[int, dict[str, Days]] = defaultdict(dict)
@@ -64,12 +75,15 @@ def of_application(
     application: int, models: Mapping[str, Days], windows: Windows, rates: Mapping[str, Rates], held: Set[Cause]
 ) -> list[Found]:
     whole = together(models.values())
-    hours = together(days for (one, _m), days in windows.hours.items() if one == application)
+    # What its requests are like is told by the models that it knows: the others' have another cache, size and pace.
+    settled = {model: days for model, days in models.items() if max(days) >= LEAST_DAYS}
+    alike = together(settled.values())
+    hours = together(windows.hours.get((application, model), {}) for model in settled)
     why = effects(models, rates)
     found: dict[str, Found] = {}
     for name in ("cache", "size", "errors", "latency"):
         metric, is_held = METRICS[name], (application, "", name) in held
-        judged = stands_out(metric, whole, hours, is_held)
+        judged = stands_out(metric, alike, hours, is_held)
         theirs = {
             model: one for model, days in models.items()
             if (one := stands_out(metric, days, windows.hours.get((application, model), {}), is_held))
@@ -84,24 +98,50 @@ def of_application(
         if name in found and priced and getattr(why, name) < least:
             del found[name]
     # Longer requests and failing ones take longer: that is their doing.
-    if set(found) & {"cache", "size", "errors"} or ("latency" in found and longer(found["latency"], whole)):
+    if set(found) & {"cache", "size", "errors"} or ("latency" in found and longer(found["latency"], models)):
         found.pop("latency", None)
     spend = judge(METRICS["spend"], whole)
     driver = why.largest
     is_held = (application, "", driver) in held
     dear = why.total >= (LEAST_USD / 2 if is_held else LEAST_USD)
-    if spend and dear and driver not in found and past(METRICS["spend"], spend, is_held):
+    if spend and dear and driver not in found and not is_new(models, why) and past(METRICS["spend"], spend, is_held):
         found[driver] = replace(driven(application, driver, models, spend), costs=why.total, effects=why)
     return list(found.values())
 
 
-def longer(slow: Found, whole: Days) -> bool:
-    """Whether answers grew by so much that it explains half of what a request takes longer."""
+def is_new(models: Mapping[str, Days], why: Effects) -> bool:
+    """Whether a model that the application did not use before makes half of what it spends more: a fact, no anomaly."""
+    new = sum((days[0].cost for days in models.values() if 0 in days and max(days) <= NEW_DAYS), Decimal(0))
+    return new >= why.total / 2
+
+
+def news(windows: Windows) -> list[New]:
+    """Applications, and models that an application did not use before, that came in the last two weeks, the latest
+    first. Nothing is known to be new before there is a longer history."""
+    if max((n for days in windows.days.values() for n in days), default=0) < LEAST_DAYS:
+        return []
+    by_application: dict[int, dict[str, Days]] = defaultdict(dict)
+    for (application, model), days in windows.days.items():
+        by_application[application][model] = days
+    found = []
+    for application, models in by_application.items():
+        whole = together(models.values())
+        fresh = {"": whole} if max(whole) <= NEW_DAYS else {m: d for m, d in models.items() if max(d) <= NEW_DAYS}
+        found += [New(application, model, max(days), days.get(0, Sums()).cost) for model, days in fresh.items()]
+    return sorted(found, key=lambda one: (one.days, -one.costs, one.application, one.model))
+
+
+def longer(slow: Found, models: Mapping[str, Days]) -> bool:
+    """Whether answers, of all its models or of those that slowed down, grew by so much that it explains half of it."""
+    return any(grew(slow, together(models[model] for model in names)) for names in (models, slow.models) if names)
+
+
+def grew(slow: Found, whole: Days) -> bool:
     now, usual = whole.get(0, Sums()), added(whole[n] for n in whole if 1 <= n <= PROFILE_DAYS)
     if not (now.told and usual.told and now.output and usual.output and slow.before and slow.after):
         return False
-    grew = log(now.output / now.told) - log(usual.output / usual.told)
-    return grew >= log(slow.after / slow.before) / 2
+    by = log(now.output / now.told) - log(usual.output / usual.told)
+    return by >= log(slow.after / slow.before) / 2
 
 
 def driven(application: int, driver: str, models: Mapping[str, Days], spend: Judged) -> Found:

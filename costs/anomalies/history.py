@@ -17,6 +17,8 @@ from costs.anomalies.sums import Metric, Sums
 DAYS = 56  # of history
 LEAST_POINTS, LEAST_DAYS = 14, 21  # before anything is usual
 LATE = 14  # days that say where the level is now: an anomaly of up to a week does not move their median
+LEAST_LATE = 4  # of them, before the level of today is known: what was usual a month ago says little of now
+LEAST_WEEKDAYS = 3  # days of the same weekday as now, before anything of it is usual
 NORMAL = 1.4826  # of a normal distribution, its deviation over its median absolute deviation
 
 
@@ -48,8 +50,9 @@ def judge(metric: Metric, windows: Mapping[int, Sums]) -> Judged | None:
     usual, spread = expected(scaled)
     at = log(now + least) if metric.factors else now
     change = (at - usual) * metric.worse
-    # Three failures of forty are luck.
-    chance = 0.0 if metric.factors else sqrt(now * (1 - now) / windows[0].requests)
+    # Three failures of forty are luck, and so is a slow mean of forty: requests differ by about what they last.
+    requests = windows[0].requests if 0 in windows else 1
+    chance = 1 / sqrt(requests) if metric.factors else sqrt(now * (1 - now) / requests)
     return Judged(
         max(exp(usual) - least, 0.0) if metric.factors else usual,
         now,
@@ -59,7 +62,13 @@ def judge(metric: Metric, windows: Mapping[int, Sums]) -> Judged | None:
 
 
 def enough(values: Mapping[int, float]) -> bool:
-    return len(values) >= LEAST_POINTS and max(values) >= LEAST_DAYS
+    """Three weeks, of them three days like today and some of late."""
+    return (
+        len(values) >= LEAST_POINTS
+        and max(values) >= LEAST_DAYS
+        and sum(n % 7 == 0 for n in values) >= LEAST_WEEKDAYS
+        and sum(n <= LATE for n in values) >= LEAST_LATE
+    )
 
 
 def expected(values: Mapping[int, float]) -> tuple[float, float]:
@@ -70,8 +79,7 @@ def expected(values: Mapping[int, float]) -> tuple[float, float]:
     whole = median(values.values())
     season = {day: median(found) if len(found) >= 3 else whole for day, found in by_weekday.items()}
     rest = {n: value - season[n % 7] for n, value in values.items()}
-    late = [value for n, value in rest.items() if n <= LATE]
-    level = median(late) if len(late) >= LATE // 3 else 0.0
+    level = median(value for n, value in rest.items() if n <= LATE)
     middle = median(rest.values())
     spread = NORMAL * median(abs(value - middle) for value in rest.values())
     return season.get(0, whole) + level, spread

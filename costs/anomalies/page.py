@@ -93,6 +93,12 @@ class AnomaliesPage:
         return [row for row in self.rows if row.it.ended_at is not None]
 
     @property
+    def new(self) -> list[tuple[str, str, date, Decimal]]:
+        """Applications and models that came lately: slug, model or "", first day, USD of the last day."""
+        rows = self.look.new if self.look else []
+        return [(slug, model, date.fromisoformat(day), Decimal(costs)) for slug, model, day, costs in rows]
+
+    @property
     def costs(self) -> Decimal:
         """USD a day of the open ones."""
         return sum((row.it.costs or Decimal(0) for row in self.open), Decimal(0))

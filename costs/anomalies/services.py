@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
-from costs.anomalies.find import Cause, Found, find, too_little
+from costs.anomalies.find import Cause, Found, New, find, news, too_little
 from costs.anomalies.history import begun
 from costs.anomalies.reads import full_hour, hourly, rates, windows
 from costs.anomalies.sums import METRICS, Sums
-from costs.models import Anomaly, AnomalyLook
+from costs.models import Anomaly, AnomalyLook, Driver, Phase, Stage
 from traffic.models import Application
 
 KEPT = timedelta(days=730)  # after its end; what people said is expected stays as long
 HOUR, WEEK, DAY = timedelta(hours=1), timedelta(days=7), timedelta(days=1)
 FIRST_LOOK = 45  # days that the very first look goes back, so that a history that was imported has its findings
+PLANNED = frozenset({Driver.SIZE, Driver.VOLUME, Driver.MIX, Driver.REST})  # what a new phase is expected to change
 LOOKING = 0x616E6F6D  # of the advisory lock: one look at a time
 
 
@@ -33,7 +35,7 @@ def look_back(now: datetime, days: int) -> int:
     """One look at the end of each of the last days, then now; what is known of those days is found anew."""
     with transaction.atomic():
         _lock()
-        Anomaly.objects.filter(dismissed_at=None).delete()
+        Anomaly.objects.filter(dismissed_by=None).delete()
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         for n in range(days, -1, -1):
             if midnight - n * DAY < now:
@@ -53,15 +55,17 @@ def _look(now: datetime) -> int:
         row = held[cause]
         row.ended_at = now
         row.save(update_fields=["ended_at"])
-    looked = {application for application, _model in seen.days if application in applications}
+    looked = {application for application, _m in seen.days if application in applications}
     little = [[applications[pk], days] for pk, days in sorted(too_little(seen).items()) if pk in applications]
-    AnomalyLook.objects.update_or_create(pk=1, defaults={"at": now, "applications": len(looked), "too_little": little})
+    came = [new_json(one, applications[one.application], now) for one in news(seen) if one.application in applications]
+    told = {"at": now, "applications": len(looked), "too_little": little, "new": came}
+    AnomalyLook.objects.update_or_create(pk=1, defaults=told)
     return len(found)
 
 
 def forget(now: datetime) -> int:
     """Remove what ended long ago; returns how many."""
-    gone, _by_model = Anomaly.objects.filter(ended_at__lt=now - KEPT).delete()
+    gone, _by = Anomaly.objects.filter(ended_at__lt=now - KEPT).delete()
     return gone
 
 
@@ -95,13 +99,24 @@ def _follow(found: dict[Cause, Found], held: dict[Cause, Anomaly], slugs: dict[i
             since = since_of(one, hours.get((one.application, one.model), {}), now)
             Anomaly.objects.create(
                 application_id=one.application, application=slugs.get(one.application, ""), model=one.model,
-                driver=one.driver, since=since, found_at=now, **known,
+                driver=one.driver, since=since, found_at=now, **known, **planned(one, since, now),
             )  # fmt: skip
         else:
             for name, value in known.items():
                 setattr(row, name, value)
             row.ended_at = None
             row.save(update_fields=[*known, "ended_at"])
+
+
+def planned(one: Found, since: datetime, now: datetime) -> dict[str, Any]:
+    """The plan's own word, where more is spent since the day on which a phase or stage of it began."""
+    if one.driver not in PLANNED:
+        return {}
+    day = since.astimezone(UTC).date()
+    begun = Phase.objects.filter(starts_on=day).first() or Stage.objects.filter(starts_on=day).first()
+    if begun is None:
+        return {}
+    return {"dismissed_at": now, "reason": _("%(name)s of the plan began that day.") % {"name": begun.name}}
 
 
 def _came_back(causes: Set[Cause], now: datetime) -> dict[Cause, Anomaly]:
@@ -115,6 +130,11 @@ def effects_json(one: Found) -> dict[str, str]:
         name: getattr(one.effects, name) for name in ("cache", "size", "volume", "mix", "rest")
     }
     return {name: f"{amount:.12f}" for name, amount in amounts.items()}
+
+
+def new_json(one: New, slug: str, now: datetime) -> list[str]:
+    first = full_hour(now) - one.days * DAY - HOUR
+    return [slug, one.model, first.date().isoformat(), f"{one.costs:.12f}"]
 
 
 def since_of(one: Found, by_hour: dict[datetime, Sums], now: datetime) -> datetime:

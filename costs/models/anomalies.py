@@ -77,8 +77,10 @@ class Anomaly(models.Model):
 
 
 class AnomalyLook(models.Model):
-    """One row: when it was last looked, at how many applications, and which have too little history (slug, days)."""
+    """One row: when it was last looked, at how many applications, which have too little history (slug, days), and what
+    is new (slug, model or "" for all of it, ISO date of its first day, USD of the last day)."""
 
     at = models.DateTimeField()
     applications = models.PositiveIntegerField()
     too_little = models.JSONField(default=list)
+    new = models.JSONField(default=list)

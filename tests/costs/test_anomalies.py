@@ -21,13 +21,13 @@ from django.test.utils import CaptureQueriesContext
 from alerts import services as alerts
 from alerts.models import Alert
 from costs.anomalies import dismiss, look, look_back, restore
-from costs.anomalies.find import Found, Windows, find, too_little
-from costs.anomalies.history import DAYS, begun
+from costs.anomalies.find import Found, Windows, find, news, too_little
+from costs.anomalies.history import DAYS, begun, judge
 from costs.anomalies.page import AnomaliesPage
 from costs.anomalies.reads import SHORT_H
-from costs.anomalies.sums import COLUMNS, Sums
+from costs.anomalies.sums import COLUMNS, METRICS, Sums
 from costs.anomalies.wording import sentence
-from costs.models import Anomaly, AnomalyLook
+from costs.models import Anomaly, AnomalyLook, Phase
 from providers.models import TokenPrice
 from tests.alerts.conftest import person
 from tests.costs.test_spend import usage
@@ -212,6 +212,48 @@ def test_a_short_history_says_too_little_and_finds_nothing() -> None:
     assert too_little(series.windows(END)) == {1: 14, 2: 14}
 
 
+def moved(n_days: int, like: float) -> Windows:
+    """Of one application, 57 days of the model `fast`; in the last days another one takes most of its requests, whose
+    answers take `like` times as long."""
+
+    def day(requests: int, each: float, cost: int) -> Sums:
+        took = round(requests * each * 1_000_000)
+        return Sums(requests=requests, output=200 * requests, cost=Decimal(cost), latency_us=took, timed=requests)
+
+    fast = {n: day(40 if n < n_days else 1000, 1, 1 if n < n_days else 20) for n in range(DAYS + 1)}
+    return Windows({(1, "fast"): fast, (1, "slow"): {n: day(960, like, 60) for n in range(n_days)}}, {})
+
+
+def test_a_model_that_an_application_did_not_use_before_is_a_fact_and_no_anomaly() -> None:
+    windows = moved(2, 3.0)
+    assert find(windows, BOOK) == []
+    assert [(one.application, one.model, one.days, one.costs) for one in news(windows)] == [(1, "slow", 1, Decimal(60))]
+    whole = Windows({(2, "slow"): {n: windows.days[1, "slow"][n] for n in range(2)}, **windows.days}, {})
+    assert [(one.application, one.model) for one in news(whole)] == [(1, "slow"), (2, "")]
+
+
+def test_what_was_usual_a_month_ago_says_nothing_of_a_model_that_is_used_again() -> None:
+    before = {n: Sums(requests=200, latency_us=200 * 1_000_000, timed=200) for n in range(20, DAYS + 1)}
+    again = {0: Sums(requests=200, latency_us=200 * 3_000_000, timed=200)}
+    assert judge(METRICS["latency"], before | again) is None
+    late = dict.fromkeys(range(1, 8), before[20])
+    judged = judge(METRICS["latency"], before | late | again)
+    assert judged is not None
+    assert judged.z > 4
+
+
+def test_a_slow_mean_of_few_requests_is_luck() -> None:
+    days = {n: Sums(requests=40, latency_us=40 * 1_000_000, timed=40) for n in range(1, DAYS + 1)}
+    few, many = (
+        Sums(requests=40, latency_us=40 * 1_800_000, timed=40),
+        Sums(requests=4000, latency_us=7_200_000_000, timed=4000),
+    )
+    for now, found in ((few, False), (many, True)):
+        judged = judge(METRICS["latency"], days | {0: now})
+        assert judged is not None
+        assert (judged.z > 4) is found
+
+
 def test_a_cause_that_is_known_is_kept_until_it_is_well_inside_the_usual() -> None:
     mild = Series(END, 58, seed=7, plant=since(END - 30 * HOUR, "app-1", hit=0.87))
     assert mild.found() == []
@@ -272,6 +314,22 @@ def test_a_look_writes_down_the_cause_with_its_begin_and_what_it_costs(helper: A
     assert re.fullmatch(form, said)
     assert sum((Decimal(text) for text in row.effects.values()), Decimal(0)) > 1
     assert AnomalyLook.objects.get().applications == 1
+
+
+def test_more_spend_since_a_phase_of_the_plan_began_is_what_the_plan_expects(db: Any) -> None:
+    begun = END - 27 * HOUR
+    Phase.objects.create(
+        slug="growth", name="Growth", budget_low=1, budget_high=2, volume_from=0, starts_on=begun.date()
+    )  # fmt: skip
+    app = Application.objects.create(slug="code-helper", name="Code helper")
+    store(app, since(begun, "code-helper", requests=4))
+    AnomalyLook.objects.create(pk=1, at=NOW - DAY, applications=0)
+    look(NOW)
+    row = Anomaly.objects.get()
+    assert (row.driver, row.dismissed_at, row.dismissed_by) == ("volume", NOW, None)
+    assert row.reason == "Growth of the plan began that day."
+    alerts.evaluate(now=NOW, kinds=["anomaly"], wait=True)
+    assert not Alert.objects.filter(subject__startswith="anomaly:").exists()
 
 
 def test_looking_again_changes_nothing_and_its_end_is_kept(helper: Application) -> None:
