@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
@@ -108,6 +109,10 @@ MOST_ID = 2**63 - 1
 AlertId = Annotated[int, Field(ge=1, le=MOST_ID)]
 Line = Annotated[str, Field(max_length=200, pattern="^[^\\x00]*$")]  # Postgres stores no NUL
 Words = Annotated[str, Field(max_length=500, pattern="^[^\\x00]*$")]
+Repeating = Annotated[
+    Literal["", "day", "week"], Field(description="Whether it comes again on the same hours of its zone's clock")
+]
+Zone = Annotated[Line, Field(max_length=60, description="IANA name")]
 Ahead = Annotated[datetime, Field(description="Ahead of now; without an offset it is UTC")]
 
 
@@ -139,7 +144,10 @@ class SilenceIn(Schema):
     severity: Literal["", "info", "warning", "critical"] = ""
     labels: Annotated[dict[Line, Line], Field(max_length=20)] = {}
     starts_at: datetime | None = None
-    until: Ahead
+    until: Annotated[datetime, Field(description="Ahead of now, of one that repeats the end of the first window")]
+    repeats: Repeating = ""
+    zone: Zone = "UTC"
+    repeats_until: datetime | None = None
     reason: Annotated[Line, Field(min_length=1)]
 
 
@@ -151,14 +159,20 @@ class SilenceOut(Schema):
     labels: dict[str, str]
     starts_at: datetime | None
     until: datetime
+    repeats: Repeating
+    zone: str
+    repeats_until: datetime | None
+    in_force: bool
     reason: str
     by: str | None
 
 
 def silence_json(silence: Silence) -> dict[str, Any]:
     names = ("id", "kind", "subject", "severity", "labels", "starts_at", "until", "reason")
+    again = ("repeats", "zone", "repeats_until")
     person = silence.by.get_username() if silence.by else None
-    return {name: getattr(silence, name) for name in names} | {"by": person}
+    in_force = silence.course.at(timezone.now()) is not None
+    return {name: getattr(silence, name) for name in names + again} | {"by": person, "in_force": in_force}
 
 
 def aware(at: datetime) -> datetime:
@@ -237,8 +251,7 @@ def post_snooze(request: HttpRequest, alert_id: AlertId, body: SnoozeIn) -> Any:
     summary="Silences in force and planned maintenance windows",
 )
 def get_silences(request: HttpRequest) -> Any:
-    rows = Silence.objects.filter(until__gt=timezone.now()).select_related("by")
-    return [silence_json(silence) for silence in rows]
+    return [silence_json(silence) for silence in Silence.objects.kept(timezone.now())]
 
 
 @router.post(
@@ -252,9 +265,19 @@ def post_silence(request: HttpRequest, body: SilenceIn) -> Any:
     if not matcher.words:
         raise ApiError(422, "Say what to silence; everything at once would hide what matters.")
     by, _note = author(request, "")
-    starts = aware(body.starts_at) if body.starts_at else None
+    if body.zone not in available_timezones():
+        raise ApiError(422, "There is no time zone of this name.", [{"loc": ["body", "zone"], "msg": "unknown"}])
     try:
-        made = services.silence(matcher=matcher, starts_at=starts, until=aware(body.until), reason=body.reason, by=by)
+        made = services.silence(
+            matcher=matcher,
+            starts_at=aware(body.starts_at) if body.starts_at else None,
+            until=aware(body.until),
+            repeats=body.repeats,
+            zone=body.zone,
+            repeats_until=aware(body.repeats_until) if body.repeats_until else None,
+            reason=body.reason,
+            by=by,
+        )
     except ValueError as error:
         raise ApiError(422, str(error), [{"loc": ["body", "until"], "msg": str(error)}]) from None
     return silence_json(made)

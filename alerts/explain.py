@@ -79,7 +79,11 @@ def _subject(figures: Figures, rule: Rule, finding: Finding, alert: Alert | None
         yield f"  {finding.covered_by} speaks for it, so no mail goes out."
     for silence in Silence.objects.in_force(at):
         if silence.covers(target_of(rule, finding)):
-            yield f"  Silenced until {moment(silence.until)}: {silence.reason}."
+            window = silence.course.at(at)
+            until = moment(window.end) if window else ""
+            yield f"  Silenced until {until}: {silence.reason}." + (
+                f" It comes {silence.rhythm}." if silence.repeats else ""
+            )
 
 
 def _patience(rule: Rule, alert: Alert, at: datetime) -> Iterator[str]:

@@ -210,8 +210,8 @@ class Figures:
     @cached_property
     def in_maintenance(self) -> set[int]:
         """Deployments whose failures do not count now."""
-        windows = Maintenance.objects.filter(starts_at__lte=self.now, ends_at__gt=self.now)
-        return set(windows.values_list("deployment_id", flat=True))
+        ids = [deployment.pk for deployment in self.deployments.values()]
+        return set(Maintenance.objects.spans(ids, self.now, self.now + timedelta(microseconds=1)))
 
     def last_outage(self, slug: str) -> Outage | None:
         return Outage.objects.filter(deployment__slug=slug).order_by("-started_at").first()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib.auth import get_user_model
@@ -18,9 +19,14 @@ from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Threshold
 from alerts.models import Channel, Rule, Severity
 from alerts.silencing import Matcher, read_labels
+from providers.checks import Span
+from providers.forms.recurring import AgainForm
+from providers.recurring import first_span, wall
 
 HOURS = [
     (1, gettext_lazy("1 hour")),
+    (2, gettext_lazy("2 hours")),
+    (4, gettext_lazy("4 hours")),
     (8, gettext_lazy("8 hours")),
     (24, gettext_lazy("1 day")),
     (72, gettext_lazy("3 days")),
@@ -46,7 +52,7 @@ class RemarkForm(forms.Form):
 class SnoozeForm(NoteForm):
     """Until when it can wait."""
 
-    hours = forms.TypedChoiceField(label=gettext_lazy("For"), choices=HOURS[:5], coerce=int, initial=8)
+    hours = forms.TypedChoiceField(label=gettext_lazy("For"), choices=HOURS[:-1], coerce=int, initial=8)
     field_order = ("hours", "note")
 
 
@@ -73,7 +79,7 @@ def may_act() -> Any:
     return people.filter(permission | Q(is_superuser=True)).distinct().order_by("username")
 
 
-class MatcherForm(forms.Form):
+class MatcherForm(AgainForm):
     """A silence or a maintenance window, by what it matches; at least one part must be given."""
 
     kind = forms.ChoiceField(label=gettext_lazy("Kind"), required=False)
@@ -98,6 +104,18 @@ class MatcherForm(forms.Form):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text=gettext_lazy("empty: now; later: a maintenance window"),
     )
+    field_order = (
+        "kind",
+        "subject",
+        "severity",
+        "labels",
+        "starts_at",
+        "hours",
+        "zone",
+        "repeats",
+        "repeats_until",
+        "reason",
+    )
     hours = forms.TypedChoiceField(label=gettext_lazy("For"), choices=HOURS, coerce=int, initial=24)
     reason = forms.CharField(label=gettext_lazy("Reason"), max_length=200)
 
@@ -119,10 +137,21 @@ class MatcherForm(forms.Form):
         given = super().clean() or {}
         if not self.errors and not any(given.get(name) for name in ("kind", "subject", "severity", "labels")):
             self.add_error("kind", _("Say what to silence; everything at once would hide what matters."))
-        start = given.get("starts_at")
-        if start and start + timedelta(hours=given.get("hours") or 0) <= timezone.now():
-            self.add_error("starts_at", _("That is over already; choose a later time."))
+        if not self.errors:
+            given["span"] = self._first(given)
+            given["last"] = self.check_again(given["span"])
+            if given["span"].end <= timezone.now() and not given["repeats"]:
+                self.add_error("starts_at", _("That is over already; choose a later time."))
         return given
+
+    def _first(self, given: dict[str, Any]) -> Span:
+        """From its beginning, or now; what comes again lasts by the clock, what comes once by the hour."""
+        lasts, now = timedelta(hours=given["hours"]), timezone.now()
+        zone = ZoneInfo(given["zone"])
+        start = timezone.make_naive(given["starts_at"]) if given["starts_at"] else wall(now, zone)
+        first = first_span(start, start + lasts, zone)
+        begins = first.start if given["starts_at"] else now
+        return Span(begins, first.end if given["repeats"] else begins + lasts)
 
     @property
     def matcher(self) -> Matcher:

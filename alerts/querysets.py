@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 from django.db import models
 from django.db.models import Exists, OuterRef, Prefetch, Q
 
+from providers.checks import Span
+from providers.models import may_hold
+
 if TYPE_CHECKING:
     from alerts.models import Alert, Channel, Delivery, Rule, Silence  # noqa: F401
 
@@ -173,19 +176,25 @@ class AlertQuerySet(models.QuerySet["Alert"]):
 
 
 class SilenceQuerySet(models.QuerySet["Silence"]):
-    def in_force(self, at: datetime) -> SilenceQuerySet:
-        return self.filter(Q(starts_at=None) | Q(starts_at__lte=at), until__gt=at)
+    def kept(self, at: datetime) -> SilenceQuerySet:
+        """Those in force, and those of which a window is still to come."""
+        return self.filter(may_hold("until", at)).select_related("by")
 
-    def planned(self, at: datetime) -> SilenceQuerySet:
-        """Those that begin later: maintenance windows, the next first."""
-        return self.filter(starts_at__gt=at, until__gt=at).order_by("starts_at")
+    def in_force(self, at: datetime) -> list[Silence]:
+        begun = self.kept(at).filter(Q(starts_at=None) | Q(starts_at__lte=at))
+        return [silence for silence in begun if silence.course.at(at)]
+
+    def planned(self, at: datetime) -> list[tuple[Silence, Span]]:
+        """Those that begin later: maintenance windows, each with its next, the soonest first."""
+        ahead = [(row, span) for row in self.kept(at).exclude(starts_at=None) if (span := row.course.ahead(at))]
+        return sorted([one for one in ahead if one[1].start > at], key=lambda one: one[1].start)
 
     def over(self, at: datetime) -> SilenceQuerySet:
         """Those that have ended, the last first."""
-        return self.filter(until__lte=at).order_by("-until")
+        return self.exclude(may_hold("until", at)).order_by("-until")
 
     def covering(self, alert: Alert, at: datetime) -> list[Silence]:
-        return [silence for silence in self.in_force(at).select_related("by") if silence.covers(alert)]
+        return [silence for silence in self.in_force(at) if silence.covers(alert)]
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):

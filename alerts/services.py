@@ -26,6 +26,8 @@ from alerts.recipients import Directory
 from alerts.silencing import Matcher
 from alerts.states import Cause, Policy, State, Step
 from alerts.writing import Writer, status_of, target_of
+from providers.checks import Span
+from providers.recurring import STEPS, Course
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +85,7 @@ def _lock(kind: str, wait: bool) -> bool:
 
 
 def _evaluate_kind(name: str, kind: Kind, at: datetime, stamp: bool, everything: bool) -> int:
-    writer = Writer(at=at, directory=Directory(), silences=list(Silence.objects.in_force(at)))
+    writer = Writer(at=at, directory=Directory(), silences=Silence.objects.in_force(at))
     known: dict[int, dict[str, Alert]] = {}
     for alert in Alert.objects.minded().of_kind(name):
         if alert.rule.deleted_at is None and (alert.rule.enabled or alert.subject in kind.always):
@@ -244,7 +246,7 @@ def _by_hand(alert_id: int, action: Action, by: AbstractBaseUser | None, note: s
         _lock(Rule.objects.get(alerts=alert_id).kind, wait=True)
         at = now or timezone.now()
         alert = Alert.objects.select_related("rule").get(pk=alert_id)
-        writer = Writer(at=at, directory=Directory(), silences=list(Silence.objects.in_force(at)), by=by, note=note)
+        writer = Writer(at=at, directory=Directory(), silences=Silence.objects.in_force(at), by=by, note=note)
         writer.follow(alert, action(alert, at, writer.silenced(alert)), None)
         writer.finish()
     return alert
@@ -257,11 +259,21 @@ def silence(
     reason: str,
     by: AbstractBaseUser | None,
     starts_at: datetime | None = None,
+    repeats: str = "",
+    zone: str = "UTC",
+    repeats_until: datetime | None = None,
     now: datetime | None = None,
 ) -> Silence:
-    """No mail about what matches until then, from now or from later on. Raises ValueError when `until` is not ahead."""
-    if until <= max(now or timezone.now(), starts_at or until - timedelta(seconds=1)):
+    """No mail about what matches until then, from now or from later on; one that `repeats` comes again on the same
+    hours of a zone's clock. Raises ValueError when it is over, ends before it begins, or comes again before its end."""
+    at = now or timezone.now()
+    starts_at = (starts_at or at) if repeats else starts_at
+    if (starts_at and until <= starts_at) or not Course(
+        Span(starts_at or at, until), repeats, zone, repeats_until
+    ).ahead(at):
         raise ValueError(_("A silence must end in the future, after it begins."))
+    if repeats and starts_at and until - starts_at > STEPS[repeats]:
+        raise ValueError(_("A window must be over before it comes again."))
     return Silence.objects.create(
         kind=matcher.kind,
         subject=matcher.subject,
@@ -269,6 +281,9 @@ def silence(
         labels=dict(matcher.labels),
         starts_at=starts_at,
         until=until,
+        repeats=repeats,
+        zone=zone,
+        repeats_until=repeats_until if repeats else None,
         reason=reason,
         by=by if by and by.pk else None,  # type: ignore[misc]  # the user model is a setting
     )
@@ -277,7 +292,9 @@ def silence(
 def lift(*, silence_id: int, now: datetime | None = None) -> None:
     """End a silence now, or one that has not begun; what is open and was not told is told at the next evaluation."""
     at = now or timezone.now()
-    Silence.objects.filter(pk=silence_id, until__gt=at).update(until=at)
+    rows = Silence.objects.filter(pk=silence_id)
+    rows.filter(repeats="", until__gt=at).update(until=at)
+    rows.exclude(repeats="").exclude(repeats_until__lte=at).update(repeats_until=at)
 
 
 def again(*, delivery_id: int, now: datetime | None = None) -> Delivery | None:

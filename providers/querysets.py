@@ -187,14 +187,25 @@ class MaintenanceQuerySet(models.QuerySet["Maintenance"]):
     def spans(self, ids: Iterable[int], start: datetime, end: datetime) -> dict[int, list[Span]]:
         """Windows that touch the time between two moments, by deployment."""
         found: dict[int, list[Span]] = {}
-        for row in self.filter(deployment__in=list(ids), starts_at__lt=end, ends_at__gt=start):
-            found.setdefault(row.deployment_id, []).append(Span(row.starts_at, row.ends_at))
+        for row in self.filter(self._may_hold(start), deployment__in=list(ids), starts_at__lt=end):
+            if spans := list(row.course.spans(start, end)):
+                found.setdefault(row.deployment_id, []).extend(spans)
         return found
 
-    def planned(self, ids: Iterable[int], now: datetime) -> list[Maintenance]:
-        """The next windows, those under way first, with their deployments."""
-        ahead = self.filter(deployment__in=list(ids), ends_at__gt=now).select_related("deployment")
-        return list(ahead.order_by("starts_at")[:PLANNED_SHOWN])
+    def planned(self, ids: Iterable[int], now: datetime) -> list[tuple[Maintenance, Span]]:
+        """With their deployments, each with the window of now or its next, those under way first."""
+        rows = self.filter(self._may_hold(now), deployment__in=list(ids)).select_related("deployment")
+        ahead = [(row, span) for row in rows if (span := row.course.ahead(now))]
+        return sorted(ahead, key=lambda one: one[1].start)[:PLANNED_SHOWN]
+
+    def over(self, now: datetime) -> MaintenanceQuerySet:
+        """Those of which nothing comes any more, the last first."""
+        return self.exclude(self._may_hold(now)).order_by("-starts_at")
+
+    def _may_hold(self, since: datetime) -> Q:
+        from providers.models.recurring import may_hold
+
+        return may_hold("ends_at", since)
 
 
 class HeartbeatQuerySet(models.QuerySet["Heartbeat"]):

@@ -101,6 +101,10 @@ def end_maintenance(*, window: Maintenance, now: datetime) -> None:
     """Close a window that is under way; take back one that has not begun. What is over stays."""
     if window.starts_at > now:
         window.delete()
+    elif window.repeats:
+        if window.repeats_until is None or window.repeats_until > now:
+            window.repeats_until = now
+            window.save(update_fields=["repeats_until"])
     elif window.ends_at > now:
         window.ends_at = now
         window.save(update_fields=["ends_at"])

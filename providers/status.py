@@ -163,7 +163,7 @@ def incidents_of(entry: DeploymentUptime) -> list[Incident]:
 def planned(ids: Sequence[int], now: datetime) -> list[Planned]:
     """Windows of now and later; why is ours to know."""
     rows = Maintenance.objects.planned(ids, now)
-    return [Planned(row.deployment.name, row.starts_at, row.ends_at) for row in rows]
+    return [Planned(row.deployment.name, span.start, span.end) for row, span in rows]
 
 
 def as_json(told: Summary) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -13,6 +13,10 @@ from alerts.models.rules import Rule, Severity
 from alerts.querysets import AlertQuerySet, SilenceQuerySet
 from alerts.silencing import Matcher, Silenceable
 from alerts.states import Cause
+from providers.checks import Span
+from providers.models import Recurring
+
+BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def cause_choices() -> list[tuple[str, str]]:
@@ -154,10 +158,10 @@ class Sample(models.Model):
         return f"{self.value} at {self.at:%Y-%m-%d %H:%M}"
 
 
-class Silence(models.Model):
+class Silence(Recurring):
     """Alerts that nobody wants mail about for a while; what is left empty matches everything.
 
-    One that begins later is a maintenance window for whatever it matches.
+    One that begins later, or that comes again, is a maintenance window for whatever it matches.
     """
 
     kind = models.CharField(max_length=40, blank=True)
@@ -165,7 +169,7 @@ class Silence(models.Model):
     severity = models.CharField(max_length=10, choices=Severity.choices, blank=True)
     labels = models.JSONField(default=dict, blank=True)  # each of them must be so
     starts_at = models.DateTimeField(null=True)  # NULL: at once
-    until = models.DateTimeField()
+    until = models.DateTimeField()  # of one that comes again the end of the first
     reason = models.CharField(max_length=200)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -177,6 +181,10 @@ class Silence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind or '*'} {self.subject or '*'}"
+
+    @property
+    def first(self) -> Span:
+        return Span(self.starts_at or BEFORE_ALL, self.until)
 
     @property
     def matcher(self) -> Matcher:

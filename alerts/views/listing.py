@@ -38,7 +38,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
     taken = [alert for alert in awake if alert.state == State.ACKNOWLEDGED]
     given = [alert for alert in awake if alert.state == State.OPEN and alert.assigned_to]
     open_ = [alert for alert in awake if alert.state == State.OPEN and not alert.assigned_to]
-    silences = list(Silence.objects.in_force(now).select_related("by"))
+    silences = Silence.objects.in_force(now)
     days = period_of(request)
     since = now - timedelta(days=days)
     context = {

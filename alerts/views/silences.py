@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
@@ -33,11 +31,14 @@ def silences(request: HttpRequest) -> HttpResponse:
     form = MatcherForm(request.POST) if request.method == "POST" else MatcherForm(initial=given)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
-        until = (data["starts_at"] or now) + timedelta(hours=data["hours"])
+        later = data["starts_at"] or data["repeats"]
         made = services.silence(
             matcher=form.matcher,
-            starts_at=data["starts_at"],
-            until=until,
+            starts_at=data["span"].start if later else None,
+            until=data["span"].end,
+            repeats=data["repeats"],
+            zone=data["zone"],
+            repeats_until=data["last"],
             reason=data["reason"],
             by=request.user,  # type: ignore[arg-type]  # logged in
         )
@@ -46,10 +47,9 @@ def silences(request: HttpRequest) -> HttpResponse:
         messages.success(request, said)
         return redirect("alerts:silences")
     shown = list(Alert.objects.shown().select_related("rule"))
-    in_force = list(Silence.objects.in_force(now).select_related("by"))
     context = {
-        "in_force": [(one, sum(one.covers(alert) for alert in shown)) for one in in_force],
-        "planned": list(Silence.objects.planned(now).select_related("by")),
+        "in_force": [(one, sum(one.covers(alert) for alert in shown)) for one in Silence.objects.in_force(now)],
+        "planned": Silence.objects.planned(now),
         "over": list(Silence.objects.over(now).select_related("by")[:20]),
         "form": form if may_silence else None,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth import get_user_model
 
@@ -50,6 +51,19 @@ def maintenance(now: datetime) -> None:
     """The move that the company plans for a Sunday night ahead, once."""
     sunday = now.date() + timedelta(days=13 - now.weekday())
     starts_at = datetime.combine(sunday, time(2), UTC)
+    saturday = datetime.combine(now.date() - timedelta(days=now.weekday() + 2), time(22), ZoneInfo("Europe/Berlin"))
+    Silence.objects.get_or_create(
+        reason="The index of the knowledge base is built anew",
+        defaults={
+            "kind": "latency",
+            "labels": {"deployment": "mistral-7b"},
+            "starts_at": saturday,
+            "until": saturday + timedelta(hours=2),
+            "repeats": "week",
+            "zone": "Europe/Berlin",
+            "by": get_user_model().objects.filter(groups__name="ops").order_by("pk").first(),
+        },
+    )
     Silence.objects.get_or_create(
         reason="RunPod moves our machine to another rack",
         defaults={

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from providers.encryption import encrypt
 from providers.engines import ENGINES
 from providers.forms.fields import KEY_AGAIN, AddressField, Person, SecretField, bounded, free_slug, is_admin
+from providers.forms.recurring import AgainForm
 from providers.models import Deployment, Lease, Maintenance
 from providers.netguard import AddressRefused, pin
 from providers.uptime import LONGEST_TIMEOUT_S
@@ -178,15 +179,15 @@ def lease_label(lease: Lease) -> str:
     return f"{lease} · {lease.gpu_count} × {lease.gpu} · {lease.account}"
 
 
-class MaintenanceForm(MaintenanceModelForm):
-    """A planned window, in UTC."""
+class MaintenanceForm(AgainForm, MaintenanceModelForm):
+    """A planned window, that may come again; by the clock of its zone."""
 
     class Meta:
         model = Maintenance
-        fields = ["starts_at", "ends_at", "reason"]
+        fields = ["starts_at", "ends_at", "zone", "repeats", "reason"]
         labels = {
-            "starts_at": gettext_lazy("From (UTC)"),
-            "ends_at": gettext_lazy("To (UTC)"),
+            "starts_at": gettext_lazy("From"),
+            "ends_at": gettext_lazy("To"),
             "reason": gettext_lazy("Reason"),
         }
         widgets = {
@@ -194,12 +195,16 @@ class MaintenanceForm(MaintenanceModelForm):
             for name in ("starts_at", "ends_at")
         }
 
+    field_order = ("starts_at", "ends_at", "zone", "repeats", "repeats_until", "reason")
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        starts_at, ends_at = cleaned.get("starts_at"), cleaned.get("ends_at")
-        if starts_at and ends_at:
-            if ends_at <= starts_at:
+        if all(cleaned.get(name) for name in ("starts_at", "ends_at", "zone")):
+            first = self.between(cleaned["starts_at"], cleaned["ends_at"])
+            cleaned["starts_at"], cleaned["ends_at"] = first.start, first.end
+            self.instance.repeats_until = self.check_again(first)
+            if first.end <= first.start:
                 self.add_error("ends_at", _("The window ends before it begins."))
-            elif ends_at <= timezone.now():
+            elif first.end <= timezone.now() and not cleaned["repeats"]:
                 self.add_error("ends_at", _("The window is over: what was down then stays down."))
         return cleaned

@@ -21,6 +21,7 @@ from providers.models.leases import Lease, LeaseSpan, LeaseState
 from providers.models.names import PROVIDER_NAMES, provider_name
 from providers.models.offers import Offer, OfferDay, OfferWatch, Throughput
 from providers.models.prices import Model, TokenPrice
+from providers.models.recurring import Recurring, Repeats, may_hold
 from providers.models.status_pages import StatusPage
 from providers.models.unit_prices import Priced, UnitPrice
 
@@ -51,6 +52,8 @@ __all__ = [
     "OfferWatch",
     "Outage",
     "Priced",
+    "Recurring",
+    "Repeats",
     "Resolution",
     "Signal",
     "StatusPage",
@@ -63,6 +66,7 @@ __all__ = [
     "VendorUsage",
     "connector_choices",
     "engine_choices",
+    "may_hold",
     "provider_name",
     "usd",
 ]

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from providers.checks import Span
 from providers.encryption import EncryptedTextField
 from providers.models.leases import Lease
+from providers.models.recurring import Recurring
 from providers.querysets import CheckHourQuerySet, DeploymentQuerySet, MaintenanceQuerySet, OutageQuerySet
 from providers.validators import web_address
 
@@ -152,8 +154,8 @@ class Outage(models.Model):
         return (self.ended_at or now) - self.started_at
 
 
-class Maintenance(models.Model):
-    """A planned window in which failures of a deployment do not count."""
+class Maintenance(Recurring):
+    """A planned window in which failures of a deployment do not count; of one that comes again the first."""
 
     deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="maintenance")
     starts_at = models.DateTimeField()
@@ -161,3 +163,7 @@ class Maintenance(models.Model):
     reason = models.CharField(max_length=200)
 
     objects = MaintenanceQuerySet.as_manager()
+
+    @property
+    def first(self) -> Span:
+        return Span(self.starts_at, self.ends_at)

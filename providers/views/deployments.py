@@ -153,10 +153,9 @@ def windows(deployment: Deployment, now: datetime) -> dict[str, Any]:
     """Maintenance of now and later, and what has been."""
     if deployment._state.adding:
         return {"planned": [], "past": []}
-    known = deployment.maintenance.order_by("-starts_at")
     return {
-        "planned": list(known.filter(ends_at__gt=now).order_by("starts_at")),
-        "past": list(known.filter(ends_at__lte=now)[:WINDOWS_SHOWN]),
+        "planned": Maintenance.objects.planned([deployment.pk], now),
+        "past": list(Maintenance.objects.filter(deployment=deployment).over(now)[:WINDOWS_SHOWN]),
     }
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import connection
 
-from alerts.models import Alert, Delivery
+from alerts.models import Alert, Delivery, Rule
 from tests.alerts.conftest import Scene, person
 from tests.alerts.smtp_server import BUSY, DROP, GREYLIST, OK, REJECT_LATER, Mailbox, Smtp
 from tests.alerts.test_outbox import closed_port, deliver
@@ -20,8 +21,6 @@ from tests.alerts.test_outbox import closed_port, deliver
 SCHEDULES = int(os.environ.get("BREAKEVEN_SCHEDULES", "16"))
 ANSWERS = [OK, OK, GREYLIST, DROP, BUSY, REJECT_LATER]
 CAN_CRASH = 0.008  # before a statement, and as often after one
-# How a test's transaction says BEGIN and COMMIT; a process that dies there has died before or after its neighbours.
-MARKS = ("SAVEPOINT", "RELEASE", "ROLLBACK")
 NO_CHART: dict[str, Any] = {"threshold": "0"}  # drawing one takes longer than sending it
 
 
@@ -40,7 +39,7 @@ class Trouble:
         mailbox.decide = lambda: self.chance.choice(ANSWERS) if self.on else OK
 
     def at_a_statement(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if sql.startswith(MARKS) or not self.on:
+        if not self.on:
             return execute(sql, params, many, context)
         if self.chance.random() < CAN_CRASH:
             raise Crash
@@ -56,6 +55,7 @@ class Trouble:
             with connection.execute_wrapper(self.at_a_statement):
                 act()
         except Crash:
+            connection.close()
             for message in self.mailbox.accepted[accepted:][-1:]:
                 identity = str(message["Message-ID"])
                 self.forgotten[identity] += not Delivery.objects.filter(message_id=identity, state="accepted").exists()
@@ -76,9 +76,9 @@ def play(scene: Scene, trouble: Trouble, settings: Any) -> Counter[str]:
             crossings.update(name for name, now in crossed.items() if now and not seen[name])
             seen.update(crossed)
 
-    for _ in range(10):
+    for _ in range(6):
         for name in crossed:
-            if chance.random() < 0.35:
+            if chance.random() < 0.6:
                 crossed[name] = not crossed[name]
                 scene.set(name, crossed[name], **NO_CHART)
         look(chance.choice([15, 60, 600]))
@@ -94,6 +94,16 @@ def play(scene: Scene, trouble: Trouble, settings: Any) -> Counter[str]:
     for _ in range(2):  # an end waits for its beginning
         deliver(scene, 7200)
     return crossings
+
+
+@pytest.fixture
+def db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Transactions as in life, of which a crash loses what was not committed; what they leave is removed."""
+    with django_db_blocker.unblock():
+        yield
+        get_user_model().objects.filter(username__in=("olga", "otto")).delete()
+        for model in (Delivery, Alert, Rule):
+            model.objects.all().delete()
 
 
 @pytest.mark.parametrize("seed", range(SCHEDULES))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import Group
+from django.utils import timezone
 
 from alerts import outbox, services
 from alerts.explain import explain
 from alerts.mail import compose
-from alerts.models import Alert, Delivery, Rule, Sample
+from alerts.models import Alert, Delivery, Rule, Sample, Silence
 from alerts.silencing import Matcher, Target, labels_of, read_labels
 from tests.alerts.conftest import Scene, person
 from tests.alerts.smtp_server import Mailbox, Smtp
+from tests.dashboard.people import logged_in, with_role
 
 DOWN = Target("outage", "deployment:mistral-7b", "critical", {"deployment": "mistral-7b", "provider": "vast"})
 
@@ -195,3 +198,58 @@ def test_explain_says_what_an_alert_waits_for(scene: Scene, ops: Any) -> None:
     said = "\n".join(explain(Rule.objects.get(kind="outage"), scene.now))
     assert "Snoozed until" in said and "account:vast speaks for it" in said and "Silenced until" in said
     assert "Unacknowledged, it is told to admins in" in said
+
+
+def test_a_window_that_comes_every_sunday_quiets_each_of_them_across_the_clock_change(scene: Scene, ops: Any) -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    first = datetime(2027, 3, 21, 2, tzinfo=zone)
+    made = services.silence(
+        matcher=Matcher("outage"), starts_at=first, until=first + timedelta(hours=2), repeats="week",
+        zone="Europe/Berlin", repeats_until=datetime(2027, 4, 5, tzinfo=UTC), reason="backup", by=ops, now=scene.now,
+    )  # fmt: skip
+    assert made.rhythm == "every Sunday 02:00–04:00 Europe/Berlin until 5 Apr 2027"
+
+    def told(at: datetime) -> bool:
+        """Whether something that opens then is told."""
+        scene.set(f"{at:%d %H}", True)
+        scene.look((at - scene.now).total_seconds())
+        return Delivery.objects.filter(alert__subject=f"{at:%d %H}").exists()
+
+    assert told(datetime(2027, 3, 20, 22, tzinfo=UTC)), "it has not begun"
+    assert not told(datetime(2027, 3, 21, 1, tzinfo=UTC)), "02:00 in winter"
+    assert told(datetime(2027, 3, 21, 3, tzinfo=UTC)), "04:00, it is over for this week"
+    assert Silence.objects.planned(scene.now)[0][1].start == datetime(2027, 3, 28, 1, tzinfo=UTC)
+    assert not told(datetime(2027, 3, 28, 1, tzinfo=UTC)), "03:00 in summer, the hour from 02:00 does not exist"
+    assert told(datetime(2027, 3, 28, 2, tzinfo=UTC)), "04:00 in summer"
+    assert not told(datetime(2027, 4, 4, 0, tzinfo=UTC)), "02:00 in summer"
+    assert told(datetime(2027, 4, 11, 0, tzinfo=UTC)), "it came for the last time on the 4th"
+    assert Silence.objects.over(scene.now).get() == made
+
+
+def test_one_that_comes_again_is_ended_for_good_and_must_be_over_before_it_comes_again(scene: Scene, ops: Any) -> None:
+    given: dict[str, Any] = {"matcher": Matcher("outage"), "repeats": "day", "reason": "x", "by": ops}
+    with pytest.raises(ValueError, match="before it comes again"):
+        services.silence(until=scene.now + timedelta(hours=25), **given, now=scene.now)
+    made = services.silence(until=scene.now + timedelta(hours=1), **given, now=scene.now)
+    assert Silence.objects.in_force(scene.now + timedelta(days=3, minutes=30)) == [made]
+    services.lift(silence_id=made.pk, now=scene.now + timedelta(days=1))
+    assert not Silence.objects.in_force(scene.now + timedelta(days=3, minutes=30))
+    assert not Silence.objects.kept(scene.now + timedelta(days=1))
+
+
+def test_a_weekly_window_is_planned_on_its_page_and_shown_as_people_say_it(db: None) -> None:
+    client = logged_in(with_role("ops"))
+    window = {"labels": "provider:vast", "starts_at": "2027-01-03T02:00", "hours": 2, "zone": "europe/berlin"}
+    window |= {"repeats": "week", "repeats_until": "2027-03-01", "reason": "backup"}
+    page = client.post("/alerts/silences/", window, follow=True).content.decode()
+    assert "every Sunday 02:00–04:00 Europe/Berlin until 1 Mar 2027" in page
+    made = Silence.objects.get()
+    assert (made.starts_at, made.until) == (datetime(2027, 1, 3, 1, tzinfo=UTC), datetime(2027, 1, 3, 3, tzinfo=UTC))
+    refused = client.post("/alerts/silences/", window | {"zone": "Europe/Nowhere"})
+    assert refused.status_code == 422 and 'id="id_zone_error"' in refused.content.decode()
+    refused = client.post("/alerts/silences/", window | {"repeats": "day", "hours": 72})
+    assert refused.status_code == 422 and 'id="id_repeats_error"' in refused.content.decode()
+    refused = client.post("/alerts/silences/", window | {"repeats_until": "2026-12-01"})
+    assert refused.status_code == 422 and 'id="id_repeats_until_error"' in refused.content.decode()
+    client.post(f"/alerts/silences/{made.pk}/lift/")
+    assert not Silence.objects.kept(timezone.now())

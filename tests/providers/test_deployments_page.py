@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -280,3 +280,24 @@ def test_the_list_puts_what_is_down_first() -> None:
     page = text(in_role("manager"), LIST)
     assert "<b>1 of 2 deployments</b> are up; <b>Broken</b> is down." in page
     assert page.index(">Broken<") < page.index(">Fine<")
+
+
+def test_maintenance_that_comes_every_week_is_planned_seen_and_ended_for_good() -> None:
+    one, ops = deployment(), in_role("ops")
+    window = {
+        "starts_at": "2026-01-04T02:00",
+        "ends_at": "2026-01-04T04:00",
+        "zone": "Europe/Berlin",
+        "repeats": "week",
+    }
+    assert post(ops, f"{ONE}maintenance/", **window, reason="backup")[0] == 302, "it comes again, so it is not over"
+    made = Maintenance.objects.get()
+    assert "every Sunday 02:00–04:00 Europe/Berlin" in text(ops, ONE)
+    inside = datetime(2026, 7, 5, 1, tzinfo=UTC)  # 03:00 in summer
+    assert Maintenance.objects.spans([one.pk], inside, inside + timedelta(seconds=1))
+    assert not Maintenance.objects.spans([one.pk], inside + timedelta(hours=1), inside + timedelta(hours=2))
+    ops.post(f"{ONE}maintenance/{made.pk}/end/")
+    made.refresh_from_db()
+    assert made.repeats_until and made.repeats_until <= timezone.now()
+    assert Maintenance.objects.spans([one.pk], inside, inside + timedelta(seconds=1)), "what was planned stays planned"
+    assert post(ops, f"{ONE}maintenance/", **window | {"ends_at": "2026-01-12T04:00"}, reason="x")[0] == 422
