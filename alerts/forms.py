@@ -140,7 +140,7 @@ class MatcherForm(AgainForm):
         if not self.errors:
             given["span"] = self._first(given)
             given["last"] = self.check_again(given["span"])
-            if given["span"].end <= timezone.now() and not given["repeats"]:
+            if given["span"].end <= timezone.now() and not given.get("repeats"):
                 self.add_error("starts_at", _("That is over already; choose a later time."))
         return given
 

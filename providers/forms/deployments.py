@@ -205,6 +205,6 @@ class MaintenanceForm(AgainForm, MaintenanceModelForm):
             self.instance.repeats_until = self.check_again(first)
             if first.end <= first.start:
                 self.add_error("ends_at", _("The window ends before it begins."))
-            elif first.end <= timezone.now() and not cleaned["repeats"]:
+            elif first.end <= timezone.now() and not cleaned.get("repeats"):
                 self.add_error("ends_at", _("The window is over: what was down then stays down."))
         return cleaned
