@@ -19,6 +19,8 @@ SERVICE = (
     "openai.request.service_tier",
     "gen_ai.openai.request.service_tier",
 )
+GEO, SPEED = ("inference_geo",), ("speed",)
+SAID = frozenset((*SERVICE, *GEO, *SPEED))
 PLACES = ("usage", "attributes", "model_parameters")
 LONGEST = 60
 
@@ -27,11 +29,14 @@ def tier_of(raw: Any) -> str | None:
     """From what is kept of a request's own record."""
     if not isinstance(raw, dict):
         return None
-    places = [raw, *(place for name in PLACES if isinstance(place := raw.get(name), dict))]
+    within = (raw, *[raw.get(name) for name in PLACES])
+    places = [place for place in within if isinstance(place, dict) and not SAID.isdisjoint(place)]
+    if not places:
+        return None
     parts = [
         word(places, SERVICE, ""),
-        word(places, ("inference_geo",), "geo:"),
-        word(places, ("speed",), "speed:"),
+        word(places, GEO, "geo:"),
+        word(places, SPEED, "speed:"),
     ]
     return "+".join(part for part in parts if part) or None
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
-from traffic.ingest.otlp.spans import Span
+from traffic.ingest.otlp.spans import Attributes, Span
 
 OPERATION = ("gen_ai.operation.name", "llm.request.type", "openinference.span.kind")
 PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
@@ -98,10 +99,38 @@ LONGEST = 2_000  # characters of one attribute that is kept raw
 MOST_KEPT = 256  # attributes of one span that are kept raw
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What follows from the names of a span's attributes alone; a program's spans carry the same again and again."""
+
+    facts: tuple[str, ...]  # those that are no content
+    present: dict[tuple[str, ...], tuple[str, ...]]  # of the names of a fact, those that are there; filled as asked
+
+
+def shape_of(attributes: Attributes) -> Shape:
+    names = tuple(attributes)
+    return _known_shape(names) if len(names) <= FEW else _shape(names)
+
+
+def _shape(names: tuple[str, ...]) -> Shape:
+    return Shape(tuple(name for name in names if not is_content(name)), {})
+
+
+FEW = 64
+_known_shape = lru_cache(512)(_shape)
+
+
 def first(span: Span, names: tuple[str, ...]) -> Any:
-    get = span.attributes.get
-    for name in names:
-        value = get(name)
+    """The value of the first of these attributes that is there; None where none is."""
+    given = span.attributes
+    shape = span.shape
+    if shape is None:
+        shape = span.shape = shape_of(given)
+    present = shape.present.get(names)
+    if present is None:
+        present = shape.present[names] = tuple(name for name in names if name in given)
+    for name in present:
+        value = given[name]
         if value is not None:
             return value
     return None
@@ -133,12 +162,9 @@ class NoCount(ValueError):
 
 def whole(value: Any) -> int | None:
     """A count; None for None. Raises NoCount."""
-    if type(value) is int:
-        number: float = value
-    elif value is None:
+    if value is None:
         return None
-    else:
-        number = number_of(value)
+    number = value if type(value) is int else number_of(value)
     if not 0 <= number <= MOST or number != int(number):
         raise NoCount
     return int(number)
@@ -197,16 +223,19 @@ def provider_by(model: str | None) -> str | None:
 def endpoint_of(span: Span) -> str:
     """`host:port` that the call went to; empty where the emitter does not say."""
     value = text(span, ENDPOINT, 500)
-    if not value:
+    return place_of(value, count(span, PORT)) if value else ""
+
+
+@lru_cache(1024)
+def place_of(value: str, port: int | None) -> str:
+    """`host:port` of an address, or of a host whose port is told apart; empty for what is no address."""
+    if "://" not in value:
+        return f"{value.lower()}:{port or 443}"
+    try:
+        parts = urlsplit(value)
+        return f"{(parts.hostname or '').lower()}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+    except ValueError:
         return ""
-    if "://" in value:
-        try:
-            parts = urlsplit(value)
-            port = parts.port or (443 if parts.scheme == "https" else 80)
-            return f"{(parts.hostname or '').lower()}:{port}"
-        except ValueError:
-            return ""
-    return f"{value.lower()}:{count(span, PORT) or 443}"
 
 
 def response_id_of(span: Span) -> str | None:
@@ -225,23 +254,11 @@ def response_id_of(span: Span) -> str | None:
     return None
 
 
-def facts_of(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Attributes that are no content; a program's spans carry the same names again and again."""
-    return (_few_facts_of if len(names) <= FEW else _facts_of)(names)
-
-
-def _facts_of(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in names if not is_content(name))
-
-
-FEW = 64
-_few_facts_of = lru_cache(512)(_facts_of)
-
-
 def without_content(span: Span) -> dict[str, Any]:
     """Attributes for later repricing, without what people wrote and without what is too long to be a fact."""
     given = span.attributes
-    kept = {name: value for name in facts_of(tuple(given)) if type(value := given[name]) in NUMBERS or is_short(value)}
+    facts = (span.shape or shape_of(given)).facts
+    kept = {name: value for name in facts if type(value := given[name]) in NUMBERS or is_short(value)}
     if len(kept) > MOST_KEPT:
         kept = dict(islice(kept.items(), MOST_KEPT))
     return {"span": span.name, "scope": span.scope, "service": span.resource.get("service.name"), "attributes": kept}

@@ -15,7 +15,6 @@ from traffic.ingest.otlp.spans import Bad, Span
 from traffic.ingest.otlp.twins import groups, merged
 from traffic.ingest.otlp.usage import tokens_of
 from traffic.ingest.rows import RequestRow, usd_of
-from traffic.ingest.tiers import tier_of
 from traffic.keys import Caller
 
 YEAR_1970 = datetime(1970, 1, 1, tzinfo=UTC)
@@ -131,7 +130,6 @@ def row_of(span: Span, root: Span, started_at: datetime, caller: Caller, directo
         user=names.text(span, names.USER),
         reported_cost=usd_of(names.first(span, names.COST)),
         raw=raw,
-        tier=tier_of(raw),
         prompt=prompt,
         answer=answer,
     )

@@ -10,6 +10,7 @@ from typing import Any
 from traffic.ingest.otlp import names
 from traffic.ingest.otlp.spans import Span
 from traffic.ingest.rows import RequestRow
+from traffic.ingest.tiers import tier_of
 
 Key = tuple[str, str]  # trace, span
 # Spans that a vendor's own code makes; what they say of usage is what was billed.
@@ -106,7 +107,7 @@ def same_count(one: int | None, other: int | None) -> bool:
 
 
 FILLED = ("tokens", "response_id", "http_status", "error_type", "ttft_ms", "user", "deployment_id", "raw",
-          "reported_cost", "tier", "prompt", "answer")  # fmt: skip
+          "reported_cost", "prompt", "answer")  # fmt: skip
 
 
 def merged(pairs: Iterable[tuple[Span, RequestRow]]) -> RequestRow:
@@ -114,6 +115,8 @@ def merged(pairs: Iterable[tuple[Span, RequestRow]]) -> RequestRow:
     by_length = sorted(pairs, key=lambda pair: pair[1].latency_ms or 0)
     by_trust = [row for _span, row in sorted(by_length, key=lambda pair: not pair[0].scope.startswith(SDK))]
     outer = by_length[-1][1]
+    for row in by_trust:  # the raw JSON of one alone is kept, and another may have told the tier
+        outer.tier = outer.tier or tier_of(row.raw)
     known: dict[str, Any] = {
         name: next((value for row in by_trust if (value := getattr(row, name)) is not None), None) for name in FILLED
     }
