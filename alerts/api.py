@@ -176,7 +176,11 @@ def silence_json(silence: Silence) -> dict[str, Any]:
 
 
 def aware(at: datetime) -> datetime:
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    """In UTC: Postgres knows no offset past 15:59. Raises ApiError (422) for what lies outside the calendar there."""
+    try:
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise ApiError(422, f"{at.isoformat()} is outside the calendar in UTC.") from None
 
 
 def author(request: HttpRequest, note: str) -> tuple[AbstractBaseUser | None, str]:

@@ -148,3 +148,10 @@ def test_a_silence_is_made_listed_and_ended(actor: Client, client: Client) -> No
     assert [one["id"] for one in client.get("/api/v1/silences").json()] == [made["id"]]
     assert send(actor, f"silences/{made['id']}/end")[0] == 200
     assert client.get("/api/v1/silences").json() == []
+
+
+def test_an_end_of_a_silence_is_told_in_utc_whatever_its_offset(actor: Client) -> None:
+    odd = send(actor, "silences", until="2098-12-31T08:00:00-16:14", reason="move", labels={"provider": "vast"})
+    assert (odd[0], odd[1]["until"]) == (200, "2099-01-01T00:14:00Z")
+    far = send(actor, "silences", until="9999-12-31T23:59:59-16:14", reason="move", labels={"provider": "vast"})
+    assert far[0] == 422 and "outside the calendar" in far[1]["detail"]
