@@ -28,12 +28,15 @@ RATES = ("input", "output", "cache_write_5m", "cache_read")
 
 
 def why(sheet: Sheet, then: VariantCost, line: GpuLine, now: VariantCost) -> str:
-    """What makes a scenario cost more or less today; the GPU is all that offers tell a price of."""
+    """What makes a scenario cost more or less today: offers tell the price of the GPU, and of the machine around it
+    where that is paid besides."""
     was, is_now = then.lines["gpu"], now.lines["gpu"]
     if was is None or is_now is None:
         return _("no offer of this GPU and contract is known, so there is nothing to hold against it")
+    around = machine(then.lines.get("vm"), now.lines.get("vm"))
+    rest = around or (_("; VM and storage as in the sheet") if len(then.lines) > 1 else "")
     if abs(is_now - was) < Decimal("0.005"):
-        return _("the GPU costs the same")
+        return _("the GPU costs the same") + around
     values = {
         "then": usd(round(was / line.hours, 4)),
         "now": usd(round(is_now / line.hours, 4)),
@@ -45,8 +48,16 @@ def why(sheet: Sheet, then: VariantCost, line: GpuLine, now: VariantCost) -> str
         if is_now > was
         else _("the GPU’s hour fell from %(then)s to %(now)s: %(hours)s h make %(sum)s less")
     )
-    rest = _("; VM and storage as in the sheet") if len(then.lines) > 1 else ""
     return text % values + rest
+
+
+def machine(was: Decimal | None, is_now: Decimal | None) -> str:
+    """What the machine around a GPU makes of the difference; empty where nothing is known to have changed."""
+    if is_now is None or abs(is_now - (was or Decimal(0))) < Decimal("0.005"):
+        return ""
+    change = is_now - (was or Decimal(0))
+    more, less = _("; the machine around it %(sum)s a month more"), _("; the machine around it %(sum)s a month less")
+    return (more if change > 0 else less) % {"sum": usd(round(abs(change), 2))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,13 +45,16 @@ class ScenarioCost:
         return next(row for row in self.variants if row.slug == slug)
 
 
-def compute(sheet: Sheet, scenario_id: str, hourly: Hourly | None = None) -> ScenarioCost:
-    """One scenario with the sheet's prices, or with the GPU prices that `hourly` knows.
+def compute(
+    sheet: Sheet, scenario_id: str, hourly: Hourly | None = None, machine: Hourly | None = None
+) -> ScenarioCost:
+    """One scenario with the sheet's prices, or with the GPU prices that `hourly` knows; where `machine` knows what the
+    machine around the GPU costs besides, that stands for the sheet's VM.
 
     Raises LookupError for an unknown scenario.
     """
     scenario = find(sheet, scenario_id)
-    variants = tuple(_variant(sheet, variant, hourly) for variant in scenario.variants)
+    variants = tuple(_variant(sheet, variant, hourly, machine) for variant in scenario.variants)
     return ScenarioCost(scenario.id, scenario.title, sheet.name, variants)
 
 
@@ -115,9 +118,12 @@ def workload_inputs(sheet: Sheet) -> Inputs:
     )
 
 
-def _variant(sheet: Sheet, variant: Variant, hourly: Hourly | None) -> VariantCost:
+def _variant(sheet: Sheet, variant: Variant, hourly: Hourly | None, machine: Hourly | None) -> VariantCost:
     lines: dict[str, Decimal | None] = {"gpu": _gpu(sheet, variant.gpu, hourly)}
-    if variant.vm is not None:
+    around = machine(variant.gpu) if machine is not None else None
+    if around is not None:
+        lines["vm"] = around * variant.gpu.hours
+    elif variant.vm is not None:
         lines["vm"] = sheet.vm(variant.vm).monthly
     if variant.storage is not None:
         lines["storage"] = sheet.storage(variant.storage).monthly

@@ -221,7 +221,7 @@ def person(request: HttpRequest) -> AbstractUser:
 def size(request: HttpRequest) -> HttpResponse:
     """How much memory a model needs, which GPUs hold it, and the commands that start it."""
     sheet = sheets.load()
-    today, seen_at = offered()
+    today = offered()
     form = SizingForm(request.GET, sheet)
     asked = form.asked
     model = sheet.model(asked["model"])
@@ -242,7 +242,7 @@ def size(request: HttpRequest) -> HttpResponse:
         "model": model,
         "precision": dict(PRECISIONS)[asked["precision"]],
         "need": need,
-        "fits": [_fit(fit, today) for fit in fits],
+        "fits": [_fit(fit, today.whole) for fit in fits],
         "cheapest": fits[0] if fits else None,
         "offers": offers[:OFFERS_SHOWN],
         "more_offers": len(offers) - OFFERS_SHOWN,
@@ -254,7 +254,7 @@ def size(request: HttpRequest) -> HttpResponse:
         "recipes": recipes.recipes(wanted),
         "checked": recipes.CHECKED,
         "sheet": sheet,
-        "seen_at": seen_at,
+        "seen_at": today.seen_at,
     }
     return render(request, "costs/sizing.html", context, status=200 if form.is_valid() else 422)
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import cache
 
 from django.contrib.auth.decorators import login_required, permission_required
-from django.db.models import Max, Min
+from django.db.models import Max, Window
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -52,8 +52,8 @@ class Shown:
 @require_safe
 def scenario_list(request: HttpRequest) -> HttpResponse:
     sheet = sheets.load()
-    prices, seen_at = offered()
-    shown = [_shown(sheet, scenario, hourly(sheet, prices)) for scenario in scenarios.IDS]
+    today = offered()
+    shown = [_shown(sheet, scenario, today) for scenario in scenarios.IDS]
     every = [row for scenario in shown for row in scenario.rows]
     totals = [row.cost.total for row in every if row.cost.total is not None]
     context = {
@@ -62,7 +62,7 @@ def scenario_list(request: HttpRequest) -> HttpResponse:
         "highest": max(totals),
         "priced": sum(row.today is not None for row in every),
         "variants": len(every),
-        "seen_at": seen_at,
+        "seen_at": today.seen_at,
         "slips": slips(),
         "computed": sum(1 for figure in _figures() if figure.kind == "computed"),
         "sheet": sheet,
@@ -76,15 +76,15 @@ def scenario_list(request: HttpRequest) -> HttpResponse:
 def research_tables(request: HttpRequest) -> HttpResponse:
     """What the research compared and decided, with today's figures beside it."""
     sheet, now = sheets.load(), timezone.now()
-    prices, seen_at = offered()
+    today = offered()
     found = research.decision(sheet, live_inputs(now), now)
     models = {model.slug: model.name for model in sheet.models} | {row.slug: row.name for row in sheet.claude}
     gpus = {gpu.slug: gpu.name for gpu in sheet.gpus}
     context = {
         "sheet": sheet,
-        "seen_at": seen_at,
+        "seen_at": today.seen_at,
         "decision": found,
-        "hardware": research.hardware(sheet, prices),
+        "hardware": research.hardware(sheet, today.gpus),
         "claude": research.claude(sheet, now),
         "throughputs": [
             (models.get(r.model, r.model), gpus.get(r.hardware, r.hardware.upper()), r) for r in sheet.throughputs
@@ -92,37 +92,61 @@ def research_tables(request: HttpRequest) -> HttpResponse:
         "own": research.own_deployments(),
         "quality": [(models.get(row.model, row.model), row) for row in sheet.quality],
         "judged": research.judged(now),
-        "providers": [_purpose(row, sheet, prices) for row in sheet.provider_purposes],
+        "providers": [_purpose(row, sheet, today) for row in sheet.provider_purposes],
         "breaks": next(figure for figure in slips() if figure.slug == "slip-phase-2-breaks"),
         "slips": slips(),
     }
     return render(request, "costs/research.html", context)
 
 
-def _purpose(row: Purpose, sheet: Sheet, prices: Kinds) -> tuple[str, Purpose, Decimal | None]:
+def _purpose(row: Purpose, sheet: Sheet, offered: Offered) -> tuple[str, Purpose, Decimal | None]:
     """A provider for a purpose, with the cheapest month of its GPU today."""
     provider, gpu = row.choices
     name = sheet.gpu(gpu).name
-    today = prices.get((provider, name, "on_demand"))
+    today = offered.whole.get((provider, name, "on_demand"))
     title = f"{PROVIDER_NAMES.get(provider, provider)} {name}"
     return title, row, None if today is None else today * research.MONTH
 
 
-def offered() -> tuple[Kinds, datetime | None]:
-    """The lowest price of an hour by provider, GPU and kind among what can be rented, and when it was last read."""
-    offers = Offer.objects.filter(available=True).values("provider", "gpu", "kind").order_by()
-    rows = offers.annotate(price=Min("price_per_gpu_hour"), seen=Max("seen_at"))
-    prices = {(row["provider"], row["gpu"], row["kind"]): row["price"] for row in rows}
-    return prices, max((row["seen"] for row in rows), default=None)
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """Of the offer that costs least with the machine around its GPU, by provider, GPU and kind: an hour of the GPU, and
+    of that machine where it costs besides. `seen_at`: when anything was last read."""
+
+    gpus: Kinds
+    machines: Kinds
+    seen_at: datetime | None
+
+    @property
+    def whole(self) -> Kinds:
+        return {key: price + self.machines.get(key, Decimal(0)) for key, price in self.gpus.items()}
+
+
+NAMES = ("provider", "gpu", "kind")
+
+
+def offered() -> Offered:
+    """One statement."""
+    newest = Offer.objects.filter(available=True).annotate(newest=Window(Max("seen_at")))
+    found = newest.order_by(*NAMES, "whole_per_gpu_hour", "pk").distinct(*NAMES)
+    gpus: Kinds = {}
+    machines: Kinds = {}
+    rows = list(found.values_list(*NAMES, "price_per_gpu_hour", "machine_per_gpu_hour", "newest"))
+    for provider, gpu, kind, price, machine, _newest in rows:
+        gpus[provider, gpu, kind] = price
+        if machine is not None:
+            machines[provider, gpu, kind] = machine
+    return Offered(gpus, machines, rows[0][-1] if rows else None)
 
 
 def hourly(sheet: Sheet, prices: Kinds) -> Callable[[GpuLine], Decimal | None]:
-    """Today's price of a scenario's GPU."""
+    """Today's price of a scenario's GPU, or of the machine around it."""
     return lambda line: prices.get((line.provider, sheet.gpu(line.gpu).name, line.kind))
 
 
-def _shown(sheet: Sheet, scenario: str, today: Callable[[GpuLine], Decimal | None]) -> Shown:
-    then, now = scenarios.compute(sheet, scenario), scenarios.compute(sheet, scenario, today)
+def _shown(sheet: Sheet, scenario: str, today: Offered) -> Shown:
+    then = scenarios.compute(sheet, scenario)
+    now = scenarios.compute(sheet, scenario, hourly(sheet, today.gpus), hourly(sheet, today.machines))
     noted = {variant.slug: variant for variant in scenarios.find(sheet, scenario).variants}
     rows = []
     for cost in then.variants:

@@ -225,6 +225,16 @@ def test_scenarios_show_january_beside_today_and_tell_the_slips(db: Any) -> None
     assert page.count("state warn") == 1  # B, committed for three years
 
 
+def test_a_machine_that_is_paid_besides_its_gpu_stands_for_the_sheets_vm(db: Any) -> None:
+    offer("T4", "0.35", provider="google")
+    Offer.objects.update(machine_per_gpu_hour=D("0.20"))
+    page = text(client_of("manager"), "/break-even/scenarios/")
+    # 0.35 and 0.20 for 720 h each, and the sheet's storage of 17.
+    assert '<td class="n">413.00</td>' in page
+    assert "the GPU costs the same; the machine around it $24.00 a month more" in page
+    assert "the offer’s machine stands for the sheet’s VM" in page
+
+
 def test_the_scenarios_take_one_statement_of_their_own(db: Any, django_assert_max_num_queries: Any) -> None:
     client = client_of("manager")
     with django_assert_max_num_queries(8):

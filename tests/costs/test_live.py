@@ -12,6 +12,7 @@ from costs.breakeven import compute
 from costs.live import LIVE, live_inputs, measure
 from providers.models import TokenPrice
 from tests.costs.test_spend import usage
+from tests.providers.people import account, deployment, lease
 from traffic.models import UsageHour
 
 NOW = datetime(2026, 9, 16, 12, tzinfo=UTC)
@@ -114,3 +115,11 @@ def test_long_prompts_cost_what_their_tier_costs(db: Any) -> None:
          output=1_000)  # fmt: skip
     cost = (200_000 * 5 + 40_000 + 10_000 * 10 + 1_000 * 25) / Decimal(1_000_000)
     assert abs(compute(live_inputs(NOW)).api_cost - cost) < Decimal("1e-9")
+
+
+def test_a_machine_that_does_something_else_is_no_measure_of_what_serving_costs(db: Any) -> None:
+    made = account()
+    for slug, price, rate in (("serving", "0.34", 85.0), ("embeddings", "0.06", None)):
+        rented = lease(made, external_id=slug, price_per_hour=Decimal(price))
+        deployment(slug, lease=rented, tokens_per_second=rate)
+    assert live_inputs(NOW).selfhost.gpu_hourly == Decimal("0.34")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, timedelta
 from decimal import Decimal
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -315,3 +316,18 @@ def test_the_history_of_a_price_has_the_machine_in_it() -> None:
     day = OfferDay.objects.get(provider="google")
     assert (day.low, day.median, day.high) == (Decimal("0.54"),) * 3
     assert Offer.objects.get(provider="google").whole_per_gpu_hour == Decimal("0.54")
+
+
+def test_history_from_before_gets_the_machine_and_other_days_stay() -> None:
+    offer(1, provider="google", gpu="T4", price_per_gpu_hour=Decimal("0.35"), machine_per_gpu_hour=Decimal("0.19"))
+    today = timezone.now().astimezone(UTC).date()
+    for ago, low in ((2, "0.36"), (1, "0.55")):  # of the GPU alone, and of both
+        prices = {name: Decimal(low) for name in ("low", "median", "high")}
+        day = {"day": today - timedelta(days=ago), "offers": 1}
+        OfferDay.objects.create(provider="google", gpu="T4", kind="on_demand", **day, **prices)
+    add = import_module("providers.migrations.0016_whole_price_history").ADD_MACHINES
+    for _ in range(2):  # the second time there is nothing left to add
+        with connection.cursor() as cursor:
+            cursor.execute(add)
+        lows = list(OfferDay.objects.order_by("day").values_list("low", "high"))
+        assert lows == [(Decimal("0.55"),) * 2] * 2
