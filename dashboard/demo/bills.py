@@ -1,7 +1,8 @@
 """What the demo's vendors bill, made from the same rows as the request log, in the shape that the sandbox takes.
 
 Claude: usage and cost by hour, model, service tier and key, at the list price of the moment; with it what our log does
-not know. RunPod: the pods, when each was rented, and a prepaid balance.
+not know. RunPod: the pods, when each was rented, a serverless endpoint, and a prepaid balance. Vast.ai: two machines
+that money is burnt on.
 """
 
 from __future__ import annotations
@@ -116,8 +117,15 @@ def cost_by_class(model: str, at: datetime, batch: bool, tokens: Iterable[int]) 
     return [count * rate * factor / MILLION for count, rate in zip(tokens, rates, strict=True)]
 
 
-# Serverless: nobody has called it yet, so that it costs nothing.
-ASLEEP = {"id": "vx7batch01", "name": "night-batch", "price_per_second": 0.00019, "workers_max": 2}
+# Serverless: busy for some minutes of each night, asleep by day.
+NIGHTLY = {"id": "vx7batch01", "name": "night-batch", "price_per_second": 0.00019, "workers_max": 2}
+NIGHTS = 14
+
+
+def nightly(story: Story) -> dict[str, Any]:
+    """The endpoint with the seconds that its workers were busy in each of the last nights."""
+    nights = (moment(story.anchor - timedelta(days=n), 0) + timedelta(hours=2) for n in range(NIGHTS))
+    return NIGHTLY | {"busy_seconds": {_iso(night): 1_500 + night.day * 83 % 700 for night in nights}}
 
 
 def runpod_state(story: Story, now: datetime) -> dict[str, Any]:
@@ -127,7 +135,7 @@ def runpod_state(story: Story, now: datetime) -> dict[str, Any]:
         entry = pods.setdefault(pod, _pod(pod))
         entry["status"] = "RUNNING" if end is None else "TERMINATED"
         entry["spans"].append({"from": _iso(start), "to": end and _iso(end), "status": "RUNNING"})
-    return {"pods": list(pods.values()), "endpoints": [ASLEEP], "balance": f"{balance(now):f}"}
+    return {"pods": list(pods.values()), "endpoints": [nightly(story)], "balance": f"{balance(now):f}"}
 
 
 def _pod(pod: str) -> dict[str, Any]:
@@ -142,6 +150,25 @@ def _pod(pod: str) -> dict[str, Any]:
         "spans": [],
         "disk_per_hour": "0",
     }
+
+
+def vast_state(story: Story) -> dict[str, Any]:
+    """The sandbox's Vast.ai: a machine that has served nothing for a day, and one that stands still since a week."""
+    begun, day = moment(story.anchor, 0), timedelta(days=1)
+    idle = {
+        "id": company.SPARE, "name": company.SPARE_DEPLOYMENT, "label": company.SPARE_DEPLOYMENT, "gpu": "RTX 3060",
+        "price_per_hour": f"{company.SPARE_HOURLY:f}", "util": 0,
+        "spans": [{"from": _iso(begun - 1.6 * day), "status": "RUNNING"}],
+    }  # fmt: skip
+    left = {
+        "id": company.LEFT, "name": company.LEFT_NAME, "label": company.LEFT_NAME, "gpu": "RTX 3090",
+        "price_per_hour": "0.14", "disk_per_hour": f"{company.LEFT_DISK_HOURLY:f}",
+        "spans": [
+            {"from": _iso(begun - 7.4 * day), "to": _iso(begun - 7.1 * day), "status": "RUNNING"},
+            {"from": _iso(begun - 7.1 * day), "status": "EXITED"},
+        ],
+    }  # fmt: skip
+    return {"instances": [idle, left], "balance": 18.4}
 
 
 def balance(now: datetime) -> Decimal:

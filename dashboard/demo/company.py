@@ -194,6 +194,10 @@ POD_ID = "lo0m4090prod01"
 POD_NAME = "mistral-7b"
 TRIAL_POD_ID = "lo0m4090trial1"
 TRIAL_POD_NAME = "mistral-7b-trial"
+# Two that money is burnt on, at Vast.ai: one that serves embeddings which nobody asks for, and one that was stopped and
+# whose disk is billed on.
+SPARE, SPARE_DEPLOYMENT, SPARE_HOURLY = "9150021", "bge-m3", Decimal("0.06")
+LEFT, LEFT_NAME, LEFT_DISK_HOURLY = "9148870", "product-photos", Decimal("0.011")
 # What a person enters: the upkeep of the pod by the month, and the evaluation's few hours on a borrowed spot machine.
 UPKEEP_MONTHLY_EUR = Decimal("5.50")
 UPKEEP_SAID = "Backups and monitoring of the pod"

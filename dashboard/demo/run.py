@@ -93,6 +93,7 @@ class Demo:
         setup.set_up(self.story, self.credentials, self.addresses.sandbox, self.now)
         self.client.wait_for(f"{self.addresses.web}/readyz")
         self.client.put_state("runpod", bills.runpod_state(self.story, self.now))
+        self.client.put_state("vast", bills.vast_state(self.story))
         self.live.step(self.now)
         self.loader().load(days_back(self.last_whole_day, self.story.starts[-3]))
         self.bill_older()

@@ -135,7 +135,7 @@ def telling(sandbox_url: str) -> None:
 
 
 def deployments(sandbox_url: str) -> None:
-    """Claude as the sandbox plays it, mistral-7b on the simulated pod, and the real engine."""
+    """Claude as the sandbox plays it, mistral-7b on the simulated pod, one that is never asked, and the real engine."""
     for served in company.CLAUDE:
         _deployment(
             served.deployment,
@@ -156,6 +156,15 @@ def deployments(sandbox_url: str) -> None:
         model=company.MISTRAL_7B.model,
         context_tokens=vllm.CONTEXT,
         tokens_per_second=company.GPU_TOKENS_PER_SECOND,
+    )
+    # Not "self": no rule of routes may send anything there, which is why it is idle.
+    _deployment(
+        company.SPARE_DEPLOYMENT,
+        name="BGE-M3 on Vast.ai",
+        provider="vast",
+        engine="openai_compatible",
+        url=f"{sandbox_url}/spare",
+        model=vllm.SPARE,
     )
     _deployment(
         REAL_DEPLOYMENT,
@@ -302,8 +311,8 @@ GOOGLE, GOOGLE_KEY = "google", "/google/service-account.json"  # a key that the 
 VENDORS = (
     Vendor("anthropic", "Anthropic Console", "anthropic", "anthropic", anthropic.ADMIN_KEY),
     Vendor("runpod", "RunPod", "runpod", "runpod", runpod.KEY),
-    # Nothing is rented there: they are what the offers are compared with.
     Vendor("vast", "Vast.ai", "vast", "vast", vast.KEY, first=False),
+    # Nothing is rented there: they are what the offers are compared with.
     Vendor("lambda", "Lambda", "lambda", "lambda", lambda_cloud.KEY, first=False),
     Vendor(GOOGLE, "Google Cloud", "google", "google", "", first=False),
 )
@@ -316,7 +325,7 @@ def accounts(sandbox_url: str, google_key: str, now: datetime) -> None:
         secret = encrypt(google_key if vendor.slug == GOOGLE else vendor.secret)
         known = {"base_url": f"{sandbox_url}/{vendor.path}", "secret": secret, "local": True}
         # A newcomer may press the button that stops a lease: the vendor is simulated.
-        named = {"name": vendor.name, "kind": vendor.kind, "may_stop": vendor.kind == "runpod"}
+        named = {"name": vendor.name, "kind": vendor.kind, "may_stop": vendor.kind in ("runpod", "vast")}
         account, _ = Account.objects.update_or_create(slug=vendor.slug, defaults=known, create_defaults=known | named)
         ensure_feeds(account, now)
 
@@ -349,8 +358,10 @@ def poll_or_leave(feeds: list[Feed]) -> None:
             poll(feed)
 
 
+RENTED = {company.POD_ID: company.MISTRAL_7B.deployment, company.SPARE: company.SPARE_DEPLOYMENT}
+
+
 def link_lease() -> None:
-    """Tie mistral-7b to its pod, once a poll has found that."""
-    lease = Lease.objects.filter(external_id=company.POD_ID).first()
-    if lease is not None:
-        Deployment.objects.filter(slug=company.MISTRAL_7B.deployment, lease=None).update(lease=lease)
+    """Tie what we serve to the machines that it runs on, once a poll has found them."""
+    for lease in Lease.objects.filter(external_id__in=RENTED):
+        Deployment.objects.filter(slug=RENTED[lease.external_id], lease=None).update(lease=lease)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from aiohttp import web
 
 from providers.sandbox.vendor import json
 
-MODEL = "mistral-7b"
+MODEL, SPARE = "mistral-7b", "bge-m3"  # the other is on a machine of its own, and is asked nothing
 CONTEXT = 32_768
 CREATED = 1_759_276_800
 # What the pod is asked a second at the mean of a day, most in its afternoon; and what each request takes.
@@ -25,10 +26,11 @@ TTFT_SHARES = {0.04: 0.02, 0.06: 0.11, 0.08: 0.3, 0.1: 0.52, 0.25: 0.93, 0.5: 0.
 
 
 def routes(passthrough: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> list[web.RouteDef]:
-    """Routes under `/vllm`; `passthrough` sends the call of `{path}` on to the engine."""
+    """Routes under `/vllm` and `/spare`; `passthrough` sends the call of `{path}` on to the engine."""
     return [
         web.get("/vllm/health", _health),
-        web.get("/vllm/v1/models", _models),
+        web.get("/vllm/v1/models", partial(_models, MODEL)),
+        web.get("/spare/v1/models", partial(_models, SPARE)),
         web.get("/vllm/metrics", _metrics),
         web.route("*", "/vllm/{path:.*}", passthrough),
     ]
@@ -38,8 +40,8 @@ async def _health(request: web.Request) -> web.Response:
     return web.Response()  # vLLM's is empty as well
 
 
-async def _models(request: web.Request) -> web.Response:
-    model = {"id": MODEL, "object": "model", "created": CREATED, "owned_by": "vllm", "max_model_len": CONTEXT}
+async def _models(name: str, request: web.Request) -> web.Response:
+    model = {"id": name, "object": "model", "created": CREATED, "owned_by": "vllm", "max_model_len": CONTEXT}
     return json({"object": "list", "data": [model]})
 
 
