@@ -325,7 +325,7 @@ def test_history_from_before_gets_the_machine_and_other_days_stay() -> None:
         prices = {name: Decimal(low) for name in ("low", "median", "high")}
         day = {"day": today - timedelta(days=ago), "offers": 1}
         OfferDay.objects.create(provider="google", gpu="T4", kind="on_demand", **day, **prices)
-    add = import_module("providers.migrations.0016_whole_price_history").ADD_MACHINES
+    add = import_module("providers.migrations.0017_whole_price_history").ADD_MACHINES
     for _ in range(2):  # the second time there is nothing left to add
         with connection.cursor() as cursor:
             cursor.execute(add)

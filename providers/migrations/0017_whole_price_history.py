@@ -17,7 +17,7 @@ WHERE d.provider = m.provider AND d.gpu = m.gpu AND d.kind = m.kind AND d.low < 
 
 
 class Migration(migrations.Migration):
-    dependencies = [("providers", "0015_whole_offer_price")]
+    dependencies = [("providers", "0016_recurring_windows")]
 
     # Going back leaves the days as they are: they are compared by what is paid then as now.
     operations = [migrations.RunSQL(ADD_MACHINES, migrations.RunSQL.noop)]
