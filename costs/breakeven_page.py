@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -26,6 +26,7 @@ from costs.breakeven import (
 from costs.breakeven.decimals import decimal
 from costs.breakeven.engine import Costs, costs_of, find_all_crossings
 from costs.breakeven.statement import number, percent, usd
+from costs.own_costs import UnitBook
 from providers.models import PROVIDER_NAMES, Offer
 from traffic.models import Task
 
@@ -213,13 +214,24 @@ WORDS = {
     "gpu_hourly": lambda: _("GPU, an hour"),
     "fixed_monthly": lambda: _("VM and upkeep, a month"),
     "storage_monthly": lambda: _("Storage, a month"),
+    "vm_hourly": lambda: _("Machine around a GPU, an hour"),
+    "disk_per_gb_month": lambda: _("Disk, a GB and month"),
+    "egress_per_gb": lambda: _("Egress, a GB"),
     "gpu_tokens_per_second": lambda: _("Tokens/s of one GPU"),
     "peak_factor": lambda: _("Peak, times the mean"),
     "price_per_second": lambda: _("GPU, a second"),
     "cold_start_seconds": lambda: _("Cold start, seconds"),
 }
 SHARES = ("cache_read_share", "batch_share", "routable_share", "api_prices")
-MONEY = ("gpu_hourly", "fixed_monthly", "storage_monthly", "price_per_second")
+MONEY = (
+    "vm_hourly",
+    "disk_per_gb_month",
+    "egress_per_gb",
+    "gpu_hourly",
+    "fixed_monthly",
+    "storage_monthly",
+    "price_per_second",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,17 +355,17 @@ class Other:
         return drawn(self.inputs, compute(self.inputs, curve_to=self.curve_to))
 
 
-def others(inputs: Inputs, offers: Iterable[Offer], own_gpu: str, curve_to: int) -> list[Other]:
+def others(inputs: Inputs, offers: Iterable[Offer], own_gpu: str, curve_to: int, book: UnitBook) -> list[Other]:
     """Each offer in the place of our GPU, the one that pays soonest first.
 
     How much a GPU serves is known for our own kind alone; of another there is one at every volume, and that is said.
     """
-    found = [_other(inputs, offer, own_gpu, curve_to) for offer in offers]
+    found = [_other(inputs, offer, own_gpu, curve_to, book) for offer in offers]
     return sorted(found, key=lambda other: (other.pays_from is None, other.pays_from or 0))
 
 
-def _other(inputs: Inputs, offer: Offer, own_gpu: str, curve_to: int) -> Other:
-    own = replace(inputs.selfhost, **offered(offer, inputs, own_gpu))
+def _other(inputs: Inputs, offer: Offer, own_gpu: str, curve_to: int, book: UnitBook) -> Other:
+    own = replace(inputs.selfhost, **offered(offer, inputs, own_gpu, book))
     changed = replace(inputs, selfhost=own)
     result = compute(changed, curve_to=0)
     return Other(
@@ -369,11 +381,12 @@ def _other(inputs: Inputs, offer: Offer, own_gpu: str, curve_to: int) -> Other:
     )
 
 
-def offered(offer: Offer, inputs: Inputs, own_gpu: str) -> dict[str, Any]:
-    """What an offer changes in our side's inputs."""
+def offered(offer: Offer, inputs: Inputs, own_gpu: str, book: UnitBook) -> dict[str, Any]:
+    """What an offer changes in our side's inputs: the GPU, and what its vendor charges beside it."""
     same = offer.gpu == own_gpu
     speed = inputs.selfhost.gpu_tokens_per_second if same else None
-    return {"billing": "hourly", "gpu_hourly": offer.whole_per_gpu_hour, "gpu_tokens_per_second": speed}
+    beside = asdict(book.of_offer(offer))
+    return {"billing": "hourly", "gpu_hourly": offer.whole_per_gpu_hour, "gpu_tokens_per_second": speed, **beside}
 
 
 def offer_key(offer: Offer) -> str:

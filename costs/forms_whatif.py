@@ -16,6 +16,7 @@ from costs.breakeven.statement import number
 from costs.breakeven_page import offer_key, offered
 from costs.live import LIVE
 from costs.models import WhatIf
+from costs.own_costs import UnitBook
 from providers.models import PROVIDER_NAMES, Offer
 
 # Field of the form -> place in the body of the JSON API.
@@ -63,10 +64,10 @@ class WhatIfForm(forms.Form):
 
     def __init__(
         self, data: Any, *, live: Inputs, sheets: dict[str, PriceList], offers: Iterable[Offer], own_gpu: str,
-        models: list[tuple[str, str]],
+        models: list[tuple[str, str]], book: UnitBook,
     ) -> None:  # fmt: skip
         super().__init__(data)
-        self.live, self.sheets, self.own_gpu = live, sheets, own_gpu
+        self.live, self.sheets, self.own_gpu, self.book = live, sheets, own_gpu, book
         self.offers = {offer_key(offer): offer for offer in offers}
         self.fields["gpu"].choices = [("", translated("ours, as it is")), *self._offer_choices()]  # type: ignore[attr-defined]
         self.fields["model"].choices = [("", translated("our own mix, live")), *models]  # type: ignore[attr-defined]
@@ -135,8 +136,8 @@ class WhatIfForm(forms.Form):
         """A serverless offer is billed by the second, any other by the hour."""
         if offer is None:
             return
-        changes = offered(offer, self.live, self.own_gpu)
-        own["gpu_tokens_per_second"] = changes["gpu_tokens_per_second"]
+        changes = offered(offer, self.live, self.own_gpu, self.book)
+        own |= {name: value for name, value in changes.items() if name not in ("billing", "gpu_hourly")}
         if offer.kind == "serverless":
             own["price_per_second"] = round(offer.whole_per_gpu_hour / 3600, 9)
         else:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from django.db.models import BooleanField, ExpressionWrapper, F, Max, Min, Q, Sum
+from django.db.models import BooleanField, Count, ExpressionWrapper, F, Max, Min, Q, Sum
 
 from costs import sheets
 from costs.breakeven import (
@@ -26,6 +26,7 @@ from costs.breakeven import (
     spread_of,
 )
 from costs.models import Category, Charge, PriceSheet, Provenance
+from costs.own_costs import UnitBook
 from providers.discounts import Discounts
 from providers.models import Deployment, Lease, Offer, TokenPrice
 from providers.pricing import DATED
@@ -292,16 +293,21 @@ def at_mean(row: Mapping[str, Any], mix: Mix, rows: Iterable[Usage]) -> Usage:
 
 def live_selfhost(now: datetime, traffic: Traffic, reference: sheets.Sheet) -> SelfHost:
     leases = measured_leases()
+    hourly, offer = gpu_hourly(leases, reference)
+    entered, vm = upkeep(now, reference)
+    book = UnitBook(now)
+    beside = book.of_offer(offer, vm) if offer else book.of_leases(leases, vm)
     return SelfHost(
         billing="hourly",
-        gpu_hourly=gpu_hourly(leases, reference),
+        gpu_hourly=hourly,
         hours_per_month=HOURS,
         price_per_second=None,
         cold_start_seconds=Decimal(0),
-        fixed_monthly=upkeep(now, reference),
+        fixed_monthly=entered,
         storage_monthly=Decimal(0),
         gpu_tokens_per_second=capacity(leases),
         peak_factor=traffic.peak_factor,
+        **asdict(beside),
     )
 
 
@@ -309,24 +315,29 @@ def measured_leases() -> list[Lease]:
     """Leases behind our deployments; where it is known how fast some of them serve, those alone: a machine that does
     something else is no measure of what serving costs."""
     leases: list[Any] = list(
-        Lease.objects.active().filter(deployments__isnull=False).annotate(fastest=Max("deployments__tokens_per_second"))
+        Lease.objects.active()
+        .filter(deployments__isnull=False)
+        .select_related("account")
+        .annotate(fastest=Max("deployments__tokens_per_second"))
     )
     return [lease for lease in leases if lease.fastest] or leases
 
 
-def gpu_hourly(leases: list[Lease], reference: sheets.Sheet) -> Decimal:
-    """One GPU's hour: of the leases behind our deployments, else the cheapest RTX 4090 on offer, else the sheet's."""
+def gpu_hourly(leases: list[Lease], reference: sheets.Sheet) -> tuple[Decimal, Offer | None]:
+    """One GPU's hour: of the leases behind our deployments, else the cheapest RTX 4090 on offer, else the sheet's.
+
+    With the offer, where it is one's.
+    """
     gpus = sum(lease.gpu_count for lease in leases)
     if gpus:
-        return sum((lease.price_per_hour for lease in leases), Decimal(0)) / gpus
+        return sum((lease.price_per_hour for lease in leases), Decimal(0)) / gpus, None
     offer = (
         Offer.objects.filter(gpu="RTX 4090", kind="on_demand", available=True).order_by("whole_per_gpu_hour").first()
     )
     if offer:
-        price: Decimal = offer.whole_per_gpu_hour
-        return price
+        return offer.whole_per_gpu_hour, offer
     work = reference.workload
-    return reference.gpu_price(work.provider, work.gpu, "on_demand").hourly.low
+    return reference.gpu_price(work.provider, work.gpu, "on_demand").hourly.low, None
 
 
 def capacity(leases: list[Lease]) -> Decimal | None:
@@ -336,11 +347,12 @@ def capacity(leases: list[Lease]) -> Decimal | None:
     return Decimal(str(min(rate for rate in rates if rate))) if rates else None
 
 
-def upkeep(now: datetime, reference: sheets.Sheet) -> Decimal:
-    """Upkeep and VM that people entered for the last 30 days; the sheet's where nobody has."""
+def upkeep(now: datetime, reference: sheets.Sheet) -> tuple[Decimal, bool]:
+    """Upkeep and VM that people entered for the last 30 days, the sheet's where nobody has; and whether a VM is in."""
     day = now.date()
     entered = Charge.objects.between(day - WINDOW, day).filter(
         provenance=Provenance.ENTERED, category__in=(Category.UPKEEP, Category.VM)
     )
-    total: Decimal | None = entered.aggregate(total=Sum("amount"))["total"]
-    return total if total is not None else reference.workload.upkeep_monthly
+    found = entered.aggregate(total=Sum("amount"), vm=Count("pk", filter=Q(category=Category.VM)))
+    total: Decimal | None = found["total"]
+    return (reference.workload.upkeep_monthly if total is None else total), bool(found["vm"])

@@ -17,6 +17,7 @@ from costs.breakeven import Inputs, PriceList, Result, compute
 from costs.forms_whatif import WhatIfForm, model_choices
 from costs.live import price_lists
 from costs.models import WhatIf
+from costs.own_costs import UnitBook
 from providers.models import Lease, Model, Offer, TokenPrice
 
 LEAST_MEMORY_GB = 16  # a 7B model in 16 bits
@@ -37,11 +38,16 @@ class WhatIfs:
             offers=self.offers,
             own_gpu=self.own_gpu,
             models=self.models,
+            book=self.book,
         )
 
     @cached_property
     def price_lists(self) -> dict[str, PriceList]:
         return price_lists(self.now)
+
+    @cached_property
+    def book(self) -> UnitBook:
+        return UnitBook(self.now)
 
     @cached_property
     def offers(self) -> list[Offer]:

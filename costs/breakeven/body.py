@@ -58,6 +58,10 @@ SELFHOST_NUMBERS: dict[str, Bounds] = {
     "storage_monthly": _bounds("0", "1e9"),
     "gpu_tokens_per_second": _bounds("0.001", "1e9", nullable=True),
     "peak_factor": _bounds("1", "1e6"),
+    "vm_hourly": _bounds("0", "1e6"),
+    "disk_gb": _bounds("0", "1e9"),
+    "disk_per_gb_month": _bounds("0", "1e6"),
+    "egress_per_gb": _bounds("0", "1e6"),
 }
 
 

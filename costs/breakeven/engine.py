@@ -19,6 +19,8 @@ from costs.breakeven.inputs import Inputs, SelfHost
 
 MILLION = 1_000_000
 SECONDS_PER_HOUR = 3600
+BYTES_PER_TOKEN = 200  # of an answer on the wire: streamed, each token comes in an event of its own
+GIGABYTE = 10**9
 DAYS_PER_MONTH = Decimal(730) / 24
 
 
@@ -29,9 +31,9 @@ class Costs:
     api_request: Fraction  # one request, batch discount taken off
     api_writes: Fraction  # cache writes of a month, due as soon as any request goes to the API
     routed_share: Fraction
-    own_fixed: Fraction  # storage, VM, upkeep
-    own_request: Fraction  # one routed request, per second only
-    lease: Fraction  # one GPU for a month
+    own_fixed: Fraction  # storage, disk, upkeep
+    own_request: Fraction  # one routed request: its egress, and its seconds where these are billed
+    lease: Fraction  # one GPU for a month, with the machine around it
     load: Fraction  # GPUs that one request a month needs at the peak; 0 where the capacity is unknown
     fewest: int | None  # GPUs as soon as there is a request; None where nothing is leased by the hour
     idle: int | None  # GPUs without any request
@@ -135,9 +137,12 @@ def costs_of(inputs: Inputs) -> Costs:
         api_request=_api_request(inputs),
         api_writes=_fraction(inputs.cache_write_tokens) * _fraction(inputs.prices.cache_write_5m) / MILLION,
         routed_share=_fraction(inputs.routable_share),
-        own_fixed=_fraction(own.fixed_monthly) + _fraction(own.storage_monthly),
-        own_request=Fraction(0) if hourly else _seconds(inputs) * _needed(own.price_per_second, "price_per_second"),
-        lease=_needed(own.gpu_hourly, "gpu_hourly") * _fraction(own.hours_per_month) if hourly else Fraction(0),
+        own_fixed=_fraction(own.fixed_monthly) + _fraction(own.storage_monthly) + _fraction(own.disk_monthly),
+        own_request=egress_request(inputs)
+        + (Fraction(0) if hourly else _seconds(inputs) * _needed(own.price_per_second, "price_per_second")),
+        lease=(_needed(own.gpu_hourly, "gpu_hourly") + _fraction(own.vm_hourly)) * _fraction(own.hours_per_month)
+        if hourly
+        else Fraction(0),
         load=_load(inputs) if hourly else Fraction(0),
         fewest=_fewest_gpus(inputs) if hourly else None,
         # Of a GPU whose capacity nobody knows there is one at every volume, as the research counts it.
@@ -218,6 +223,12 @@ def _api_request(inputs: Inputs) -> Fraction:
     tokens = _fraction(inputs.input_tokens) * input_price
     tokens += _fraction(inputs.output_tokens) * _fraction(prices.output)
     return tokens * (1 - _fraction(inputs.batch_share) * _fraction(prices.batch_discount)) / MILLION
+
+
+def egress_request(inputs: Inputs) -> Fraction:
+    """USD for what one routed request's answer weighs on the wire."""
+    weight = _fraction(inputs.output_tokens) * BYTES_PER_TOKEN
+    return weight * _fraction(inputs.selfhost.egress_per_gb) / GIGABYTE
 
 
 def _seconds(inputs: Inputs) -> Fraction:

@@ -52,6 +52,15 @@ class SelfHost:
     storage_monthly: Decimal  # USD
     gpu_tokens_per_second: Decimal | None  # one GPU's aggregate output; None: one GPU at every volume
     peak_factor: Decimal  # peak hour / mean
+    # What the vendor charges beside the GPU; nothing where its price is in the GPU's or nobody has listed one.
+    vm_hourly: Decimal = Decimal(0)  # USD, the machine around each GPU, with it
+    disk_gb: Decimal = Decimal(0)  # kept all month, whatever runs
+    disk_per_gb_month: Decimal = Decimal(0)  # USD
+    egress_per_gb: Decimal = Decimal(0)  # USD, of what is answered
+
+    @property
+    def disk_monthly(self) -> Decimal:
+        return self.disk_gb * self.disk_per_gb_month
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,20 @@ ENDS: dict[str, tuple[Decimal | None, Decimal | None]] = {
     "peak_factor": (Decimal(1), None),
 }
 TRAFFIC = ("input_tokens", "output_tokens", "cache_read_share", "cache_write_tokens", "batch_share", "routable_share")
-HOURLY = ("gpu_hourly", "fixed_monthly", "storage_monthly", "gpu_tokens_per_second", "peak_factor")
-PER_SECOND = ("price_per_second", "cold_start_seconds", "fixed_monthly", "storage_monthly", "gpu_tokens_per_second")
+HOURLY = (
+    "gpu_hourly",
+    "vm_hourly",
+    "egress_per_gb",
+    "disk_per_gb_month",
+    "fixed_monthly",
+    "storage_monthly",
+    "gpu_tokens_per_second",
+    "peak_factor",
+)
+PER_SECOND = (
+    "price_per_second", "cold_start_seconds", "egress_per_gb", "disk_per_gb_month", "fixed_monthly", "storage_monthly",
+    "gpu_tokens_per_second",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from fractions import Fraction
 from django.utils.translation import gettext as _
 
 from costs.breakeven.decimals import decimal
-from costs.breakeven.engine import Costs, Result, costs_of
+from costs.breakeven.engine import BYTES_PER_TOKEN, Costs, Result, costs_of, egress_request
 from costs.breakeven.inputs import Inputs
 
 
@@ -84,20 +84,41 @@ def _tokens(slug: str, label: str, tokens: Decimal, price: Decimal) -> Row:
 def _own(inputs: Inputs, result: Result) -> Iterator[Row]:
     own = inputs.selfhost
     yield Row("selfhost", _("Our own GPUs"), _("and the API for what they cannot serve"), result.selfhost_cost)
-    fixed = own.fixed_monthly + own.storage_monthly
+    vm = _machines(inputs, result)
+    egress = decimal(egress_request(inputs) * Fraction(inputs.requests_per_month) * Fraction(inputs.routable_share))
+    rest = own.fixed_monthly + own.storage_monthly + own.disk_monthly + vm + egress
     if own.billing == "hourly":
-        yield Row("lease", _("lease"), _lease(inputs, result), result.own_cost - fixed, 1)
+        yield Row("lease", _("lease"), _lease(inputs, result), result.own_cost - rest, 1)
     else:
-        yield Row("seconds", _("busy seconds"), _busy(inputs), result.own_cost - fixed, 1)
+        yield Row("seconds", _("busy seconds"), _busy(inputs), result.own_cost - rest, 1)
+    if vm:
+        text = _("%(gpus)s × %(price)s an hour × %(hours)s h, the price book's machine beside a GPU")
+        values = {"gpus": result.gpus, "price": usd(own.vm_hourly), "hours": number(own.hours_per_month)}
+        yield Row("vm", _("machine"), text % values, vm, 1)
+    if own.disk_monthly:
+        text = _("%(gb)s GB × %(price)s a GB and month")
+        values = {"gb": number(own.disk_gb), "price": usd(own.disk_per_gb_month)}
+        yield Row("disk", _("disk"), text % values, own.disk_monthly, 1)
+    if egress:
+        text = _("%(requests)s × %(tokens)s tokens × %(bytes)s bytes × %(price)s a GB")
+        routed = number(inputs.requests_per_month * inputs.routable_share)
+        values = {"requests": routed, "tokens": number(inputs.output_tokens), "bytes": BYTES_PER_TOKEN,
+                  "price": usd(own.egress_per_gb)}  # fmt: skip
+        yield Row("egress", _("egress"), text % values, egress, 1)
     yield Row("fixed", _("VM and upkeep"), _("a month"), own.fixed_monthly, 1)
     if own.storage_monthly:
         yield Row("storage", _("storage"), _("a month"), own.storage_monthly, 1)
-    rest = result.selfhost_cost - result.own_cost
-    if rest:
+    stays = result.selfhost_cost - result.own_cost
+    if stays:
         kept = number(inputs.requests_per_month * (1 - inputs.routable_share))
         text = _("%(requests)s requests × %(price)s, plus cache writes")
         values = {"requests": kept, "price": usd(result.api_cost_per_request)}
-        yield Row("rest", _("API for what stays there"), text % values, rest, 1)
+        yield Row("rest", _("API for what stays there"), text % values, stays, 1)
+
+
+def _machines(inputs: Inputs, result: Result) -> Decimal:
+    own = inputs.selfhost
+    return own.vm_hourly * own.hours_per_month * (result.gpus or 0) if own.billing == "hourly" else Decimal(0)
 
 
 def _lease(inputs: Inputs, result: Result) -> str:

@@ -74,7 +74,9 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
     growth = breakeven_page.growth(rates)
     refused = golive.quality_refuses(report.evidence.quality_gap)
     answer = breakeven_page.answer(inputs, result, growth, refused)
-    found = breakeven_page.others(inputs, _on_demand(form), form.own_gpu, result.curve[-1].requests_per_month)
+    found = breakeven_page.others(
+        inputs, _on_demand(form), form.own_gpu, result.curve[-1].requests_per_month, form.book
+    )
     json_url = reverse("costs:break-even-json")
     return {
         "answer": answer,

@@ -355,6 +355,10 @@ def questions(draw: st.DrawFn) -> Inputs:
         fixed_monthly=draw(money),
         gpu_tokens_per_second=draw(st.none() | st.decimals(Decimal("0.5"), Decimal(4000), places=1)),
         peak_factor=draw(st.decimals(Decimal(1), Decimal(9), places=1)),
+        vm_hourly=draw(st.decimals(Decimal(0), Decimal(1), places=2)),
+        disk_gb=Decimal(draw(st.integers(0, 200))),
+        disk_per_gb_month=draw(share),
+        egress_per_gb=draw(share),
     )
     return replace(
         NOTE,
@@ -416,7 +420,9 @@ def by_hand(inputs: Inputs) -> tuple[Fraction, Fraction]:
         gpus = -(-mean * Fraction(own.peak_factor) // Fraction(own.gpu_tokens_per_second))
         gpus = max(gpus, 1 if routed else 0)
     assert own.gpu_hourly is not None
-    lease = gpus * Fraction(own.gpu_hourly) * Fraction(own.hours_per_month)
+    lease = gpus * (Fraction(own.gpu_hourly) + Fraction(own.vm_hourly)) * Fraction(own.hours_per_month)
+    lease += Fraction(own.disk_gb) * Fraction(own.disk_per_gb_month)
+    lease += routed * Fraction(inputs.output_tokens) * 200 * Fraction(own.egress_per_gb) / 10**9
     rest = (n - routed) * each + writes if n > routed else Fraction(0)
     api = n * each + writes if n else Fraction(0)
     return api, lease + Fraction(own.fixed_monthly) + Fraction(own.storage_monthly) + rest

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from costs.breakeven import compute
+from costs.breakeven import compute, explain
 from costs.live import LIVE, live_inputs, measure
-from providers.models import TokenPrice
+from providers.models import Offer, TokenPrice, UnitPrice
 from tests.costs.test_spend import usage
 from tests.providers.people import account, deployment, lease
 from traffic.models import UsageHour
@@ -106,6 +106,35 @@ def test_live_inputs_take_as_many_statements_for_nine_models_as_for_one(
         hour(n, model=f"claude-{n}", requests=1, output=1)
     with django_assert_num_queries(8):
         live_inputs(NOW)
+
+
+def test_machine_disk_and_egress_of_the_gpus_vendor_come_from_the_price_book(book: None) -> None:
+    hour(model="claude-sonnet-5-5", requests=1000, uncached_input=500_000, output=200_000)
+    Offer.objects.create(
+        provider="google", external_id="l4", kind="on_demand", region="europe-west4", gpu="RTX 4090", memory_gb=24,
+        price_per_gpu_hour="0.5", seen_at=NOW,
+    )  # fmt: skip
+    before = compute(live_inputs(NOW))
+    for kind, variant, amount in (
+        ("vm", "europe", "0.2"), ("vm", "us", "0.1"), ("storage", "", "0.1"), ("egress", "", "0.12"),
+    ):  # fmt: skip
+        UnitPrice.objects.create(
+            provider="google", kind=kind, name="", variant=variant, amount=amount, starts_at=FIRST, source="test",
+            seen_at=NOW,
+        )  # fmt: skip
+    UnitPrice.objects.create(provider="vast", kind="vm", amount="0.01", starts_at=FIRST, source="test", seen_at=NOW)
+    inputs = live_inputs(NOW)
+    own, result = inputs.selfhost, compute(inputs)
+    assert (own.vm_hourly, own.disk_gb, own.disk_per_gb_month) == (Decimal("0.2"), Decimal(100), Decimal("0.1"))
+    egress = 700 * 200 * 200 * Decimal("0.12") / 10**9
+    assert result.own_cost - before.own_cost == Decimal("0.2") * 730 + 10 + egress
+    rows = {row.slug: row for row in explain(inputs, result)}
+    assert (rows["vm"].amount, rows["disk"].amount, rows["egress"].amount) == (Decimal(146), Decimal(10), egress)
+    assert rows["egress"].arithmetic == "700 × 200 tokens × 200 bytes × $0.12 a GB"
+    # Both bases have them in.
+    assert result.mtok_allocated is not None
+    assert before.mtok_allocated is not None
+    assert result.mtok_allocated > before.mtok_allocated
 
 
 def test_long_prompts_cost_what_their_tier_costs(db: Any) -> None:

@@ -1,0 +1,65 @@
+"""What the price book says that our own GPUs cost beside the GPU: machine, disk and egress of its vendor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+
+from providers.models import Lease, Offer, Priced, UnitPrice
+
+ZERO = Decimal(0)
+DISK_GB = Decimal(100)  # the image, one model's weights and room to fetch the next
+BESIDE = (Priced.VM, Priced.STORAGE, Priced.EGRESS)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """USD; 0 where the vendor charges nothing apart, or its price is in the GPU's or not in the book."""
+
+    vm_hourly: Decimal = ZERO
+    disk_gb: Decimal = ZERO
+    disk_per_gb_month: Decimal = ZERO
+    egress_per_gb: Decimal = ZERO
+
+
+class UnitBook:
+    """The unit prices of today, read once: of a vendor and kind the cheapest, in the region where that is known."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    @cached_property
+    def known(self) -> Mapping[tuple[str, str], list[tuple[str, Decimal]]]:
+        found: dict[tuple[str, str], list[tuple[str, Decimal]]] = {}
+        for price in UnitPrice.objects.filter(kind__in=BESIDE).in_force(self.now):
+            found.setdefault((price.provider, price.kind), []).append((price.variant, price.amount))
+        return found
+
+    def cheapest(self, provider: str, kind: Priced, region: str = "") -> Decimal:
+        prices = self.known.get((provider, kind), [])
+        there = [amount for variant, amount in prices if region and variant and region.startswith(variant)]
+        return min(there or [amount for _variant, amount in prices], default=ZERO)
+
+    def of_leases(self, leases: Iterable[Lease], vm_entered: bool) -> Beside:
+        """Of what we rent: a disk that is in the lease's price, and a machine that somebody entered, count once."""
+        lease = next(iter(leases), None)
+        if lease is None:
+            return Beside()
+        return self._of(lease.account.kind, lease.region, disk=not lease.disk_per_hour, vm=not vm_entered)
+
+    def of_offer(self, offer: Offer, vm_entered: bool = False) -> Beside:
+        """Of what could be rented: its own disk price before the book's."""
+        vm = offer.machine_per_gpu_hour is None and not vm_entered
+        return self._of(offer.provider, offer.region, disk=True, vm=vm, disk_price=offer.disk_per_gb_month)
+
+    def _of(self, provider: str, region: str, *, disk: bool, vm: bool, disk_price: Decimal | None = None) -> Beside:
+        per_gb = self.cheapest(provider, Priced.STORAGE, region) if disk_price is None else disk_price
+        return Beside(
+            vm_hourly=self.cheapest(provider, Priced.VM, region) if vm else ZERO,
+            disk_gb=DISK_GB if disk and per_gb else ZERO,
+            disk_per_gb_month=per_gb if disk else ZERO,
+            egress_per_gb=self.cheapest(provider, Priced.EGRESS, region),
+        )
