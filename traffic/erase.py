@@ -24,9 +24,9 @@ from psycopg import errors
 
 from providers.partitions import existing_days
 from traffic.imports.files import drop_file
-from traffic.ingest import sql
 from traffic.ingest.ids import erased_mark, user_hash
 from traffic.ingest.rows import RequestRow
+from traffic.ingest.sql import removals
 from traffic.ingest.store import ATTEMPTS
 from traffic.keys import callers
 from traffic.models import Application, Erasure, Import, Installation, Key, Rating, Route, SetAside, UsageDay
@@ -155,12 +155,12 @@ def erase_batch(conn: psycopg.Connection, erasure: Erasure, day: date) -> int:
     of = "application_id" if erasure.kind == ErasureKind.APPLICATION else "user_hash"
     whose = erasure.application_id if erasure.kind == ErasureKind.APPLICATION else erasure.user_hash
     with conn.transaction():
-        rows = conn.execute(sql.to_erase(of), {"day": day, "whose": whose, "limit": BATCH}).fetchall()
+        rows = conn.execute(removals.to_erase(of), {"day": day, "whose": whose, "limit": BATCH}).fetchall()
         if not rows:
             return 0
         given = {"day": day, "ids": [identifier for identifier, _file in rows]}
         conn.execute("SET LOCAL enable_seqscan = off")
-        conn.execute(sql.erase(of == "application_id"), given)
+        conn.execute(removals.erase(of == "application_id"), given)
         for rollup in Rollup.of("error"):  # a word that others wrote is a key there
             conn.execute(rollup.sweep, bounds(rollup.period, day))
         files = {file for _identifier, file in rows if file is not None}
@@ -187,7 +187,7 @@ def finish(conn: psycopg.Connection, erasure: Erasure) -> None:
 
 def move_sums(conn: psycopg.Connection, rollup: Rollup, application_id: int) -> int:
     """An application's sums become those of no application; what its rows made of them is 0 by now."""
-    return conn.execute(sql.to_nobody(rollup.table, rollup.key, rollup.sums), {"whose": application_id}).rowcount
+    return conn.execute(removals.to_nobody(rollup.table, rollup.key, rollup.sums), {"whose": application_id}).rowcount
 
 
 def drop_files(slug: str) -> None:

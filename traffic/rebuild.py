@@ -17,7 +17,7 @@ import psycopg
 from psycopg import errors
 
 from providers.partitions import existing_days
-from traffic.ingest import sql
+from traffic.ingest.sql import rollups
 
 REBUILD_LOCK = 7_203_011  # advisory; two rebuilds at once would add the same difference twice
 ATTEMPTS = 8  # ingest may need the same rows in another order
@@ -49,14 +49,14 @@ class Rollup:
 
     @classmethod
     def all(cls) -> Iterator[Rollup]:
-        for name in sql.ROLLUPS:
+        for name in rollups.ROLLUPS:
             yield from cls.of(name)
 
     @classmethod
     def of(cls, name: str) -> Iterator[Rollup]:
-        own, sums, select = sql.ROLLUPS[name]
-        for period in sql.PERIODS:
-            yield cls(f"traffic_{name}_{period}", period, (period, *sql.KEY, *own), sums, select)
+        own, sums, select = rollups.ROLLUPS[name]
+        for period in rollups.PERIODS:
+            yield cls(f"traffic_{name}_{period}", period, (period, *rollups.KEY, *own), sums, select)
 
     def right(self, source: str) -> str:
         """SELECT of what the table should hold for the requests of `source`."""
@@ -65,7 +65,7 @@ class Rollup:
     @property
     def sweep(self) -> str:
         """DELETE of the rows of a day that add up to nothing; takes `bounds`."""
-        return sql.sweep(self.table, self.period, self.key, self.sums[0])
+        return rollups.sweep(self.table, self.period, self.key, self.sums[0])
 
 
 def rebuild(conn: psycopg.Connection, first: date | None = None, last: date | None = None) -> Iterator[Rebuilt]:

@@ -21,7 +21,8 @@ from psycopg import errors
 
 from providers.partitions import existing_days, make_partitions
 from providers.pricing import Book, Costed
-from traffic.ingest import sql
+from traffic.ingest.sql import prices
+from traffic.ingest.sql.rows import COSTED
 from traffic.ingest.store import ATTEMPTS, array
 from traffic.models import Repricing, SealedDay
 
@@ -32,7 +33,7 @@ ZERO = Decimal(0)
 CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 START = uuid.UUID(int=0)
 
-COLUMNS = f"id, provider, model, started_at, batch, tier, {', '.join(sql.COSTED)}, {', '.join(CLASSES)}"
+COLUMNS = f"id, provider, model, started_at, batch, tier, {', '.join(COSTED)}, {', '.join(CLASSES)}"
 NEXT = f"""
 SELECT {COLUMNS} FROM traffic_request
 WHERE day = %(day)s AND id > %(after)s AND cost_reason IS DISTINCT FROM 'leased'
@@ -216,7 +217,7 @@ class Run:
             changes = list(changed(rows, self.book))
             if changes and not self.dry_run:
                 changes = self.lock(day, changes)
-                write(self.conn, sql.REPRICE, day, self.repricing.pk, changes)
+                write(self.conn, prices.REPRICE, day, self.repricing.pk, changes)
             differences = add_up(day, changes)
             at = (day, rows[-1].id) if rows else (self.repricing.at_day, self.repricing.at_id)
             if self.repricing.pk is not None:
@@ -329,7 +330,7 @@ def restore_some(
     with conn.transaction():
         conn.execute("SET LOCAL enable_seqscan = off")  # as above
         given: dict[str, Any] = {"day": day, "repricing": repricing.pk, "after": after, "limit": limit}
-        found = conn.execute(sql.FORGET, given).fetchall()
+        found = conn.execute(prices.FORGET, given).fetchall()
         back = [row for row in found if row[5] is not None]
         given = {
             "day": day,
@@ -339,7 +340,7 @@ def restore_some(
                 for at, name in enumerate(("costs", "reasons", "prices", "discounts"), 1)
             },
         }
-        (restored,) = conn.execute(sql.RESTORE, given).fetchone() or (0,) if back else (0,)
+        (restored,) = conn.execute(prices.RESTORE, given).fetchone() or (0,) if back else (0,)
         assert restored == len(back), "the rows are locked"
         counted = {"restored": restored, "kept": len(found) - restored}
         given = {"pk": repricing.pk, "until": timezone.now() + CLAIM, **counted}

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from providers.partitions import drop_partition, existing_days, make_partitions
-from traffic.ingest.sql import SUMS
+from traffic.ingest.sql.rollups import SUMS
 from traffic.ingest.store import LINKS, TABLES, forget_days
 from traffic.keeping import Kept, kept
 from traffic.models import KeyUse, SealedDay, Unread

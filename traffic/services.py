@@ -17,11 +17,12 @@ from django.utils import timezone
 
 from providers.models import Deployment
 from traffic import ratings
-from traffic.ingest import sql
 from traffic.ingest.native import Directory, KnownDeployment, parse
 from traffic.ingest.patience import more_patience
 from traffic.ingest.rows import RequestRow
-from traffic.ingest.store import Also, IngestResult, Installation, ingest
+from traffic.ingest.sql import rows as statements
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import Also, IngestResult, ingest
 from traffic.keeping import Kept, taken_days
 from traffic.keys import Caller
 from traffic.models import Application
@@ -98,7 +99,7 @@ def forget() -> None:
 def keep(*, days: Kept) -> InstallationRow:
     """Keep requests and bodies for so many days; the next run of retention goes by it, and so does what is taken in."""
     with connection.cursor() as cursor:
-        cursor.execute(sql.MAKE_SALT, [secrets.token_bytes(32)])
+        cursor.execute(statements.MAKE_SALT, [secrets.token_bytes(32)])
     InstallationRow.objects.filter(pk=1).update(request_days=days.requests, body_days=days.bodies)
     transaction.on_commit(forget)
     return InstallationRow.objects.get(pk=1)

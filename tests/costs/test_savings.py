@@ -25,7 +25,8 @@ from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, Offer,
 from tests.costs.people import client_of, text
 from tests.traffic.test_store import row
 from traffic.ingest.rows import RequestRow, Tokens
-from traffic.ingest.store import Installation, ingest
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import ingest
 from traffic.models import Application, Rating, Request
 
 NOW = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)

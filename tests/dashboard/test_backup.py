@@ -27,7 +27,8 @@ from providers.models import Account
 from tests.servers import free_environment
 from tests.traffic.conftest import conn, conninfo  # noqa: F401 -- a fixture
 from tests.traffic.test_store import row
-from traffic.ingest.store import Installation, ingest
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import ingest
 
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -18,7 +18,8 @@ from tests.dashboard.people import logged_in, with_role
 from tests.traffic.conftest import WRITTEN, conninfo, drop_days
 from tests.traffic.test_store import NOON, row
 from traffic import retention
-from traffic.ingest.store import Installation, ingest
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import ingest
 from traffic.keeping import Kept, kept, taken_days
 from traffic.keys import create_key
 from traffic.models import KeyUse, SealedDay, Unread

@@ -9,7 +9,8 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from tests.traffic.test_store import row
-from traffic.ingest.store import Installation, ingest
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import ingest
 from traffic.models import Application, Request
 
 ANSWER = "Yes, within 14 days."

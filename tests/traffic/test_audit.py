@@ -8,7 +8,8 @@ from django.core.management import call_command
 
 from tests.traffic.test_store import row
 from traffic.audit import rollup_differences
-from traffic.ingest.store import Installation, ingest
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import ingest
 
 ROLLUPS = {f"traffic_{name}_{period}" for name in ("usage", "latency", "error") for period in ("hour", "day")}
 

@@ -18,7 +18,8 @@ from providers.pricing import Book
 from tests.providers.people import in_role, text
 from tests.traffic.test_reprice import DAY, NEXT
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
-from traffic.ingest.store import Installation, ingest
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import ingest
 from traffic.models import Request
 from traffic.repricings import reprice
 

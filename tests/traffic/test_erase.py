@@ -22,7 +22,8 @@ from traffic import erase
 from traffic.audit import rollup_differences
 from traffic.ingest.ids import user_hash
 from traffic.ingest.rows import RequestRow, Tokens
-from traffic.ingest.store import Installation, ingest
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import ingest
 from traffic.keys import callers, create_key
 from traffic.models import (
     Application,

@@ -29,7 +29,8 @@ from traffic.imports.readers import Dialect, Unreadable, reader, sniff
 from traffic.imports.values import decimal, moment, snake
 from traffic.ingest.native import Rejected
 from traffic.ingest.rows import Tokens
-from traffic.ingest.store import Installation, ingest
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import ingest
 from traffic.models import Application, Import, Rating, Request, RequestBody, UsageDay
 from traffic.services import forget
 

@@ -20,7 +20,8 @@ from providers.models import TokenPrice
 from tests.traffic.conftest import WRITTEN, conninfo
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
 from traffic.ingest.rows import RequestRow, Tokens
-from traffic.ingest.store import Installation, ingest
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import ingest
 
 WRITERS = 3
 counts = st.integers(0, 10**7)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.traffic.conftest import WRITTEN
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
 from traffic.ingest.rows import RequestRow, Tokens
-from traffic.ingest.store import Installation, ingest
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import ingest
 
 CALLS = 6
 NAMES = ("client", "sdk", "proxy")  # who may report a call, each under an id of its own

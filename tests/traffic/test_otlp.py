@@ -158,7 +158,7 @@ def test_two_instrumentations_in_two_traces_meet_by_their_time(
     key: str, conn: psycopg.Connection, begins: float, ends: float, calls: int
 ) -> None:
     """On a busy machine the inner one is ended after the outer one; calls in turn are two all the same."""
-    times = {"startTimeUnixNano": str(ns(begins)), "endTimeUnixNano": str(ns(ends))}
+    times: dict[str, Any] = {"startTimeUnixNano": str(ns(begins)), "endTimeUnixNano": str(ns(ends))}
     content = body(span(1))
     inner = body(span(2, traceId=TRACE[::-1], **times))["resourceSpans"][0]["scopeSpans"][0]
     content["resourceSpans"][0]["scopeSpans"].append({**inner, "scope": {"name": "another"}})

@@ -17,7 +17,8 @@ from django.utils import timezone
 from tests.traffic.people import application, arrive
 from tests.traffic.test_store import NOON, RESPONSE, row
 from traffic import ratings
-from traffic.ingest.store import Installation, ingest
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import ingest
 from traffic.keys import callers, create_key
 from traffic.models import Application, Rating, Request
 from traffic.ratings import Judgement

@@ -19,7 +19,8 @@ from tests.traffic.test_store import NOON, assert_rollups_exact, row
 from traffic import rebuild as module
 from traffic import retention
 from traffic.ingest.rows import RequestRow
-from traffic.ingest.store import Installation, ingest
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import ingest
 from traffic.rebuild import rebuild
 
 DAY = NOON.date()

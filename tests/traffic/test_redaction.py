@@ -25,7 +25,8 @@ from traffic.gateway.routes import Decision, Target
 from traffic.ingest.ids import user_hash
 from traffic.ingest.litellm import facts_of
 from traffic.ingest.rows import RequestRow
-from traffic.ingest.store import Installation, ingest
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import ingest
 from traffic.keys import buckets, callers, create_key
 from traffic.models import Application, RedactKind, Request, RequestBody
 from traffic.redaction import EVERYTHING, KINDS, UNSEEN, BadPattern, Redaction, checked, luhn, redaction_of

@@ -24,7 +24,8 @@ from tests.traffic.conftest import WRITTEN, conninfo
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
 from traffic import reprice as module
 from traffic.ingest.rows import Tokens
-from traffic.ingest.store import Installation, ingest
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import ingest
 from traffic.models import Request, SealedDay, UsageDay
 from traffic.reprice import Difference
 from traffic.repricings import reprice

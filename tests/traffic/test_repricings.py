@@ -22,7 +22,8 @@ from tests.traffic.test_reprice import BEFORE, DAY, NEXT, YESTERDAY, dearer, eve
 from tests.traffic.test_store import assert_rollups_exact, row
 from traffic import reprice as module
 from traffic import repricings
-from traffic.ingest.store import Installation, ingest
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import ingest
 from traffic.models import Repricing, Request
 from traffic.repricings import Refused, Wanted, plan, start, undo, work
 

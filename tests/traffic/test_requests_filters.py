@@ -16,7 +16,8 @@ from tests.traffic.people import ANSWER, PROMPT, application, arrive, logged_in,
 from tests.traffic.test_store import NOON, row
 from traffic import words
 from traffic.ingest.otlp import doubts
-from traffic.ingest.store import Installation, ingest
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import ingest
 from traffic.models import Application, Request
 
 URL = "/requests/"

@@ -12,7 +12,8 @@ from django.core.management import call_command
 from providers.partitions import existing_days
 from tests.traffic.test_store import NOON, row
 from traffic import retention
-from traffic.ingest.store import Installation, ingest
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import ingest
 from traffic.models import SealedDay, UsageDay
 
 TODAY = NOON.date() + timedelta(days=1)

@@ -13,7 +13,8 @@ import psycopg
 from providers.models import Deployment, TokenPrice
 from tests.traffic.conftest import conninfo
 from traffic.ingest.rows import RequestRow, Tokens
-from traffic.ingest.store import Installation, ingest
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import ingest
 from traffic.rebuild import Rollup
 
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)

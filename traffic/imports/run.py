@@ -26,8 +26,8 @@ from traffic.imports.base import Options
 from traffic.imports.files import drop_file, path_of
 from traffic.imports.readers import Dialect, Found, Reader, Unreadable, reader
 from traffic.imports.translate import Became, Translator
-from traffic.ingest import sql
 from traffic.ingest.rows import RequestRow
+from traffic.ingest.sql.removals import TAKE_BACK
 from traffic.ingest.store import ATTEMPTS
 from traffic.models import Import, SealedDay, SetAside
 from traffic.models.imports import ImportState
@@ -262,7 +262,7 @@ def take_back_batch(conn: psycopg.Connection, imported: Import, day: Any) -> int
         conn.execute("SET LOCAL enable_seqscan = off")
         given = {"day": day, "import_id": imported.pk, "limit": BATCH}
         ids = [identifier for (identifier,) in conn.execute(NEXT, given).fetchall()]
-        (gone,) = conn.execute(sql.TAKE_BACK, {**given, "ids": ids}).fetchone() or (0,)
+        (gone,) = conn.execute(TAKE_BACK, {**given, "ids": ids}).fetchone() or (0,)
         counted = conn.execute(
             "UPDATE traffic_import SET removed = removed + %s, claimed_until = %s WHERE id = %s AND state = 'undoing'",
             [gone, until, imported.pk],

@@ -1,0 +1,1 @@
+"""The statements of ingest, composed once at import from lists of columns."""

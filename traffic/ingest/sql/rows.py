@@ -1,0 +1,165 @@
+"""How a batch gets in: the stage that it is copied to, and the upsert of rows and rollups."""
+
+from __future__ import annotations
+
+from traffic.ingest.sql.rollups import READ, TOKENS, rollups
+
+# The first process that needs it makes it; it stays for good, or the same call would get another id.
+MAKE_SALT = "INSERT INTO traffic_installation (id, salt) VALUES (1, %s) ON CONFLICT (id) DO NOTHING"
+
+LEASED_DEPLOYMENTS = "SELECT id FROM providers_deployment WHERE provider = 'self' OR lease_id IS NOT NULL"
+
+# The request table's columns in the order of COPY, with the types of the staging table.
+COLUMNS = {
+    "id": "uuid",
+    "response_hash": "uuid",
+    "user_hash": "uuid",
+    "started_at": "timestamptz",
+    "received_at": "timestamptz",
+    "application_id": "bigint",
+    "deployment_id": "bigint",
+    "price_id": "bigint",
+    "discount_id": "bigint",
+    "latency_ms": "double precision",
+    "ttft_ms": "double precision",
+    "uncached_input": "bigint",
+    "cache_read": "bigint",
+    "cache_write_5m": "bigint",
+    "cache_write_1h": "bigint",
+    "output": "bigint",
+    "reasoning": "bigint",
+    "day": "date",
+    "http_status": "smallint",
+    "streamed": "boolean",
+    "batch": "boolean",
+    "cost": "numeric(20, 12)",
+    "cost_reason": "text",
+    "provider": "text",
+    "model": "text",
+    "task": "text",
+    "outcome": "text",
+    "error_type": "text",
+    "response_id": "text",
+    "external_id": "text",
+    "source": "text",
+    "route": "text",
+    "raw": "jsonb",
+    "import_id": "bigint",
+    "reported_cost": "numeric(20, 12)",
+    "tier": "text",
+}
+
+MAKE_STAGE = (
+    "CREATE TEMP TABLE IF NOT EXISTS traffic_stage"
+    " (number int, alt_day date, own_day date, own_id uuid, round int NOT NULL DEFAULT 0, "
+    + ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+    + ") ON COMMIT DELETE ROWS"
+)
+
+_copied = list(COLUMNS)
+_copied.insert(_copied.index("day") + 1, "alt_day")
+COPY = f"COPY traffic_stage (number, {', '.join(_copied)}) FROM STDIN"
+
+FILLED = (
+    "response_id",
+    "response_hash",
+    "user_hash",
+    "http_status",
+    "error_type",
+    "latency_ms",
+    "ttft_ms",
+    "route",
+    "raw",
+    "reported_cost",
+    "tier",
+)
+COSTED = ("cost", "cost_reason", "price_id", "discount_id")
+
+# A twin brings usage that was unknown.
+_USAGE_COMES = "r.uncached_input IS NULL AND excluded.uncached_input IS NOT NULL"
+# A twin that knows the usage too says that it was served in another tier than the standard.
+_TIER_COMES = "r.tier IS NULL AND excluded.tier IS NOT NULL AND excluded.uncached_input IS NOT NULL"
+# A twin says that the call went to our own lease: then the hours are paid, and the request costs nothing of its own.
+_LEASE_COMES = "r.deployment_id IS NULL AND excluded.cost_reason = 'leased'"
+
+
+def _fills() -> str:
+    parts = [f"{name} = coalesce(r.{name}, excluded.{name})" for name in FILLED]
+    parts += [f"{name} = coalesce(r.{name}, excluded.{name})" for name in ("application_id", "deployment_id")]
+    parts += [f"{name} = CASE WHEN {_USAGE_COMES} THEN excluded.{name} ELSE r.{name} END" for name in TOKENS]
+    parts += [
+        f"{name} = CASE WHEN {_LEASE_COMES} THEN excluded.{name} ELSE r.{name} END" for name in ("provider", "model")
+    ]
+    takes = f"{_LEASE_COMES} OR (({_USAGE_COMES} OR {_TIER_COMES}) AND r.cost_reason IS DISTINCT FROM 'leased')"
+    # Usage that comes without the tier that the row was told was costed as standard: unknown until it is priced anew.
+    untold = f"{_USAGE_COMES} AND r.tier IS NOT NULL AND excluded.tier IS DISTINCT FROM r.tier"
+    lost = {"cost": "NULL", "cost_reason": "'unknown_rate'"}
+    parts += [
+        f"{name} = CASE WHEN {takes} THEN "
+        + (
+            f"CASE WHEN {untold} AND excluded.cost IS NOT NULL THEN {lost[name]} ELSE excluded.{name} END"
+            if name in lost
+            else f"excluded.{name}"
+        )
+        + f" ELSE r.{name} END"
+        for name in COSTED
+    ]
+    parts.append("task = CASE WHEN r.task = 'other' THEN excluded.task ELSE r.task END")
+    parts.append("streamed = r.streamed OR excluded.streamed")
+    # A log record tells of a call at its end; the span that brings the latency knows when it began.
+    begins = "r.latency_ms IS NULL AND excluded.latency_ms IS NOT NULL AND r.source = 'otlp'"
+    same_day = "(excluded.started_at AT TIME ZONE 'UTC')::date = r.day"
+    parts.append(f"started_at = CASE WHEN {begins} AND {same_day} THEN excluded.started_at ELSE r.started_at END")
+    # A call that came by another way too is no longer the file's alone: taking the import back leaves it.
+    parts.append("import_id = CASE WHEN excluded.import_id IS NULL THEN NULL ELSE r.import_id END")
+    return ", ".join(parts)
+
+
+def _news() -> str:
+    """Whether a twin brings anything: an update that changes nothing would only bloat the table."""
+    filled = (*FILLED, "application_id", "deployment_id", "uncached_input")
+    parts = [f"(r.{name} IS NULL AND excluded.{name} IS NOT NULL)" for name in filled]
+    parts.append("(r.task = 'other' AND excluded.task <> 'other')")
+    parts.append("(NOT r.streamed AND excluded.streamed)")
+    parts.append("(r.import_id IS NOT NULL AND excluded.import_id IS NULL)")
+    return " OR ".join(parts)
+
+
+_CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+_TOKENS_ADDED = " + ".join(f"coalesce(new_{name}, 0) - coalesce(old_{name}, 0)" for name in _CLASSES)
+
+UPSERT = f"""
+WITH written AS (
+    INSERT INTO traffic_request AS r ({", ".join(COLUMNS)})
+    SELECT {", ".join(COLUMNS)} FROM traffic_stage WHERE round = %(round)s ORDER BY day, id
+    ON CONFLICT (day, id) DO UPDATE SET {_fills()} WHERE {_news()}
+    RETURNING old.id AS old_id, {", ".join(f"old.{name} AS old_{name}, new.{name} AS new_{name}" for name in READ)}
+),
+delta AS MATERIALIZED (
+    SELECT 1 AS sign, {", ".join(f"new_{name} AS {name}" for name in READ)} FROM written
+    UNION ALL
+    SELECT -1, {", ".join(f"old_{name}" for name in READ)} FROM written WHERE old_id IS NOT NULL
+),
+{rollups()}
+SELECT count(*) FILTER (WHERE old_id IS NULL), coalesce(sum({_TOKENS_ADDED}), 0)::bigint,
+       coalesce(sum(coalesce(new_cost, 0) - coalesce(old_cost, 0)), 0)
+FROM written
+"""
+
+# What came in with a key today, for its quota.
+COUNT_USE = """
+INSERT INTO traffic_keyuse AS u (key_id, day, requests, tokens, cost)
+SELECT id, (now() AT TIME ZONE 'UTC')::date, %(requests)s, %(tokens)s, %(cost)s FROM traffic_key WHERE id = %(key)s
+ON CONFLICT (key_id, day) DO UPDATE
+SET requests = u.requests + excluded.requests, tokens = u.tokens + excluded.tokens, cost = u.cost + excluded.cost
+"""
+
+BODIES = """
+INSERT INTO traffic_request_body AS b (day, request_id, prompt, answer)
+SELECT DISTINCT ON (s.day, s.id) s.day, s.id, given.prompt, given.answer
+FROM unnest(%(numbers)s::int[], %(prompts)s::text[], %(answers)s::text[]) AS given (number, prompt, answer)
+JOIN traffic_stage AS s USING (number)
+ORDER BY s.day, s.id, s.number
+ON CONFLICT (day, request_id) DO UPDATE
+SET prompt = coalesce(b.prompt, excluded.prompt), answer = coalesce(b.answer, excluded.answer)
+"""

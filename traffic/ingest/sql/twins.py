@@ -1,0 +1,130 @@
+"""Rows that are one call: found by their response id or by their spans, and made one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from traffic.ingest.sql.rollups import READ, rollups
+from traffic.ingest.sql.rows import COLUMNS
+
+# Waiting rows whose response id is stored under another id. Near midnight a twin may lie on the neighbour day; LATERAL
+# with OFFSET 0 keeps it an index look-up row by row. It joins nothing else: the stage has no statistics, and a planner
+# that takes it for a single row would do the look-ups again for each of its rows.
+FIND_STORED = """
+SELECT mine.number, f.day, f.id
+FROM traffic_stage AS mine, LATERAL (
+    SELECT r.day, r.id FROM traffic_request AS r
+    WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = mine.day AND r.response_hash = mine.response_hash
+    UNION ALL
+    SELECT r.day, r.id FROM traffic_request AS r
+    WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = mine.alt_day AND r.response_hash = mine.response_hash
+    OFFSET 0
+) AS f
+WHERE mine.round = 0 AND mine.response_hash IS NOT NULL AND (f.day, f.id) <> (mine.day, mine.id)
+"""
+TAKE_OVER = """
+UPDATE traffic_stage AS s SET day = f.day, id = f.id, own_day = s.day, own_id = s.id
+FROM unnest(%(numbers)s::int[], %(days)s::date[], %(ids)s::uuid[]) AS f (number, day, id)
+WHERE s.number = f.number
+"""
+
+# Of the waiting rows that are one call, by id or by response id, the first one.
+PICK = """
+UPDATE traffic_stage AS s SET round = %(round)s
+FROM (
+    SELECT number, row_number() OVER (PARTITION BY day, id ORDER BY number) AS of_id,
+           row_number() OVER (PARTITION BY coalesce(response_hash, id) ORDER BY number) AS of_response
+    FROM traffic_stage WHERE round = 0
+) AS waiting
+WHERE s.number = waiting.number AND of_id = 1 AND of_response = 1
+"""
+
+
+# Two stored rows can turn out to be one. One of them is taken out, and what it knew comes back in as a staged row that
+# fills the other. `gone` says which: the rows deleted, with the day and the id that they become part of.
+def _absorb(gone: str, known: Iterable[str], error_type: str = "error_type") -> str:
+    columns = [name for name in COLUMNS if name in known and name not in ("id", "day")]
+    given = [error_type if name == "error_type" else name for name in columns]
+    return f"""
+WITH RECURSIVE {gone},
+delta AS MATERIALIZED (SELECT -1 AS sign, {", ".join(READ)} FROM gone),
+{rollups()},
+back AS (
+    INSERT INTO traffic_stage (number, day, id, {", ".join(columns)})
+    SELECT (SELECT coalesce(max(number), -1) FROM traffic_stage) + row_number() OVER (), to_day, to_id,
+        {", ".join(given)} FROM gone
+),
+bodies AS (
+    UPDATE traffic_request_body AS b SET day = gone.to_day, request_id = gone.to_id FROM gone
+    WHERE b.day >= %(low)s AND b.day <= %(high)s AND b.day = gone.day AND b.request_id = gone.id AND NOT EXISTS (
+        SELECT FROM traffic_request_body AS o
+        WHERE o.day >= %(low)s AND o.day <= %(high)s AND o.day = gone.to_day AND o.request_id = gone.to_id
+    )
+),
+ratings AS (
+    UPDATE traffic_rating AS t SET day = gone.to_day, request_id = gone.to_id FROM gone
+    WHERE t.request_id = gone.id AND NOT EXISTS (
+        SELECT FROM traffic_rating AS o WHERE o.request_id = gone.to_id AND o.by = t.by
+    )
+)
+SELECT count(*) FROM gone
+"""
+
+
+# A row that came without a response id, and now a twin that carries both ids.
+ABSORB = _absorb(
+    """
+gone AS (
+    DELETE FROM traffic_request AS r USING traffic_stage AS s
+    WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = s.own_day AND r.id = s.own_id
+      AND r.response_hash IS NULL -- one with a response id of its own is another call, whatever a twin says
+    RETURNING r.*, s.day AS to_day, s.id AS to_id
+)""",
+    set(COLUMNS) - {"response_id", "response_hash"},
+)
+
+LINK = """
+INSERT INTO traffic_span_link (day, child, parent)
+SELECT * FROM unnest(%(days)s::date[], %(children)s::uuid[], %(parents)s::uuid[]) AS given (day, child, parent)
+ORDER BY 1, 2 ON CONFLICT (day, child) DO NOTHING
+"""
+
+# Whether a batch has to do with any link at all.
+LINKED = """
+SELECT 1 FROM traffic_span_link WHERE day >= %(low)s AND day <= %(high)s AND child = ANY(%(ids)s)
+UNION ALL
+SELECT 1 FROM traffic_span_link WHERE day >= %(low)s AND day <= %(high)s AND parent = ANY(%(ids)s)
+LIMIT 1
+"""
+
+# Calls that the spans of a batch link: each stored call below another of the same model becomes part of the outermost.
+_up = "SELECT day, child, parent, 1 AS depth FROM traffic_span_link WHERE day >= %(low)s AND day <= %(high)s"
+JOIN = _absorb(
+    f"""
+up AS (
+    SELECT * FROM ({_up} AND child = ANY(%(ids)s) UNION {_up} AND parent = ANY(%(ids)s)) AS known
+    UNION
+    SELECT up.day, up.child, l.parent, up.depth + 1 FROM up JOIN traffic_span_link AS l
+    ON l.day = up.day AND l.child = up.parent WHERE l.day >= %(low)s AND l.day <= %(high)s AND up.depth < 8
+),
+pair AS MATERIALIZED (
+    SELECT DISTINCT ON (c.id) c.day, c.id, p.day AS to_day, p.id AS to_id, p.outcome AS to_outcome
+    FROM up, LATERAL (
+        SELECT r.day, r.id, r.model FROM traffic_request AS r
+        WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = up.day AND r.id = up.child OFFSET 0
+    ) AS c, LATERAL (
+        SELECT r.day, r.id, r.model, r.outcome FROM traffic_request AS r
+        WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = up.day AND r.id = up.parent OFFSET 0
+    ) AS p
+    WHERE c.id <> p.id
+      AND (starts_with(c.model, p.model) OR starts_with(p.model, c.model) OR 'unknown' IN (c.model, p.model))
+    ORDER BY c.id, up.depth DESC
+),
+gone AS (
+    DELETE FROM traffic_request AS r USING pair
+    WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = pair.day AND r.id = pair.id
+    RETURNING r.*, pair.to_day, pair.to_id, pair.to_outcome
+)""",
+    COLUMNS,
+    "CASE WHEN to_outcome = 'ok' THEN NULL ELSE error_type END",  # a try that was repeated
+)
