@@ -120,6 +120,10 @@ class NoteIn(Schema):
     note: Words = ""
 
 
+class NothingIn(Schema):
+    note: Literal[""] = ""
+
+
 class RemarkIn(Schema):
     note: Annotated[Words, Field(min_length=1)]
 
@@ -190,62 +194,68 @@ def author(request: HttpRequest, note: str) -> tuple[AbstractBaseUser | None, st
     return key.created_by, f"{note} ({said})" if note else said
 
 
-def acted(alert_id: int, act: Callable[[], Alert]) -> dict[str, Any]:
-    """Do it and show the alert. Raises ApiError: 404 for an unknown alert, 409 where its state does not allow it."""
-    if not Alert.objects.filter(pk=alert_id).exists():
-        raise ApiError(404, "There is no such alert.")
-    try:
-        act()
-    except NotPossible as error:
-        raise ApiError(409, f"Nothing was changed: {error}.") from None
-    return alert_json(Alert.objects.with_deliveries().get(pk=alert_id))
+Step = Callable[[int, Any, AbstractBaseUser | None, str], Alert]  # alert, body, who, what the timeline says
 
 
-@router.post(
-    "/alerts/{alert_id}/acknowledge",
-    auth=needs("alerts"),
-    response={200: AlertOut, **ACT_ERRORS},
-    summary="Take an open alert on: no reminder, no escalation",
-)
-def post_acknowledge(request: HttpRequest, alert_id: AlertId, body: NoteIn) -> Any:
-    by, note = author(request, body.note)
-    return acted(alert_id, lambda: services.acknowledge(alert_id=alert_id, by=by, note=note))
+def step(name: str, summary: str, act: Step, body_class: type[Schema] = NoteIn) -> None:
+    """`POST /alerts/{id}/name`: one step of a program, under the name of whoever made its key."""
+
+    def post(request: HttpRequest, alert_id: int, body: Any) -> Any:
+        if not Alert.objects.filter(pk=alert_id).exists():
+            raise ApiError(404, "There is no such alert.")
+        by, note = author(request, body.note)
+        try:
+            act(alert_id, body, by, note)
+        except NotPossible as error:
+            raise ApiError(409, f"Nothing was changed: {error}.") from None
+        return alert_json(Alert.objects.with_deliveries().get(pk=alert_id))
+
+    post.__name__ = "post_" + name.replace("-", "_")
+    post.__annotations__ |= {"alert_id": AlertId, "body": body_class}
+    answers = {200: AlertOut, **ACT_ERRORS}
+    router.post(f"/alerts/{{alert_id}}/{name}", auth=needs("alerts"), response=answers, summary=summary)(post)
 
 
-@router.post(
-    "/alerts/{alert_id}/assign",
-    auth=needs("alerts"),
-    response={200: AlertOut, **ACT_ERRORS},
-    summary="Give an alert to somebody who may act, who is told; or to nobody",
-)
-def post_assign(request: HttpRequest, alert_id: AlertId, body: AssignIn) -> Any:
-    by, note = author(request, body.note)
+def assign(alert_id: int, body: AssignIn, by: AbstractBaseUser | None, note: str) -> Alert:
     person = may_act().filter(username=body.to).first() if body.to is not None else None
     if body.to is not None and person is None:
         raise ApiError(422, "Nobody of that name may act on alerts.", [{"loc": ["body", "to"], "msg": "unknown"}])
-    return acted(alert_id, lambda: services.assign(alert_id=alert_id, to=person, by=by, note=note))
+    return services.assign(alert_id=alert_id, to=person, by=by, note=note)
 
 
-@router.post(
-    "/alerts/{alert_id}/note",
-    auth=needs("alerts"),
-    response={200: AlertOut, **ACT_ERRORS},
-    summary="Write a note into an alert's timeline",
-)
-def post_note(request: HttpRequest, alert_id: AlertId, body: RemarkIn) -> Any:
-    by, note = author(request, body.note)
-    return acted(alert_id, lambda: services.write_note(alert_id=alert_id, by=by, note=note))
-
-
-@router.post(
-    "/alerts/{alert_id}/snooze",
-    auth=needs("alerts"),
-    response={200: AlertOut, **ACT_ERRORS},
-    summary="Put one alert off; it is said again then, if it is still so",
-)
-def post_snooze(request: HttpRequest, alert_id: AlertId, body: SnoozeIn) -> Any:
-    by, note = author(request, body.note)
-    return acted(alert_id, lambda: services.snooze(alert_id=alert_id, until=aware(body.until), by=by, note=note))
+step(
+    "acknowledge", "Take an open alert on: no reminder, no escalation",
+    lambda pk, body, by, note: services.acknowledge(alert_id=pk, by=by, note=note),
+)  # fmt: skip
+step(
+    "unacknowledge", "Take an acknowledgement back: it is open again",
+    lambda pk, body, by, note: services.unacknowledge(alert_id=pk, by=by, note=note),
+)  # fmt: skip
+step("assign", "Give an alert to somebody who may act, who is told; or to nobody", assign, AssignIn)
+step(
+    "note", "Write a note into an alert's timeline",
+    lambda pk, body, by, note: services.write_note(alert_id=pk, by=by, note=note), RemarkIn,
+)  # fmt: skip
+step(
+    "erase-note", "Take the newest note back that this key's person wrote",
+    lambda pk, body, by, note: services.erase_note(alert_id=pk, by=by), NothingIn,
+)  # fmt: skip
+step(
+    "snooze", "Put one alert off; it is said again then, if it is still so",
+    lambda pk, body, by, note: services.snooze(alert_id=pk, until=aware(body.until), by=by, note=note), SnoozeIn,
+)  # fmt: skip
+step(
+    "unsnooze", "Take a snooze back",
+    lambda pk, body, by, note: services.unsnooze(alert_id=pk, by=by, note=note),
+)  # fmt: skip
+step(
+    "resolve", "Call an alert over; while its line is still crossed it stays quiet",
+    lambda pk, body, by, note: services.resolve(alert_id=pk, by=by, note=note),
+)  # fmt: skip
+step(
+    "reopen", "Take a resolution by hand back, with its mails as far as they have not left",
+    lambda pk, body, by, note: services.reopen(alert_id=pk, by=by, note=note),
+)  # fmt: skip
 
 
 @router.get(

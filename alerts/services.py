@@ -175,9 +175,9 @@ def acknowledge(*, alert_id: int, by: AbstractBaseUser | None, note: str = "", n
     return _by_hand(alert_id, lambda alert, at, quiet: states.acknowledge(status_of(alert)), by, note, now)
 
 
-def unacknowledge(*, alert_id: int, by: AbstractBaseUser | None, now: datetime | None = None) -> Alert:
+def unacknowledge(*, alert_id: int, by: AbstractBaseUser | None, note: str = "", now: datetime | None = None) -> Alert:
     """Take `acknowledge` back. Raises states.NotPossible unless it is acknowledged."""
-    return _by_hand(alert_id, lambda alert, at, quiet: states.unacknowledge(status_of(alert)), by, "", now)
+    return _by_hand(alert_id, lambda alert, at, quiet: states.unacknowledge(status_of(alert)), by, note, now)
 
 
 def resolve(*, alert_id: int, by: AbstractBaseUser | None, note: str = "", now: datetime | None = None) -> Alert:
@@ -185,9 +185,9 @@ def resolve(*, alert_id: int, by: AbstractBaseUser | None, note: str = "", now: 
     return _by_hand(alert_id, lambda alert, at, quiet: states.close(status_of(alert), at, quiet=quiet), by, note, now)
 
 
-def reopen(*, alert_id: int, by: AbstractBaseUser | None, now: datetime | None = None) -> Alert:
+def reopen(*, alert_id: int, by: AbstractBaseUser | None, note: str = "", now: datetime | None = None) -> Alert:
     """Take `resolve` back, with its messages as far as they have not left. Raises states.NotPossible."""
-    return _by_hand(alert_id, _take_back, by, "", now)
+    return _by_hand(alert_id, _take_back, by, note, now)
 
 
 def snooze(
@@ -197,9 +197,9 @@ def snooze(
     return _by_hand(alert_id, lambda alert, at, quiet: states.snooze(status_of(alert), until, at), by, note, now)
 
 
-def unsnooze(*, alert_id: int, by: AbstractBaseUser | None, now: datetime | None = None) -> Alert:
+def unsnooze(*, alert_id: int, by: AbstractBaseUser | None, note: str = "", now: datetime | None = None) -> Alert:
     """Take `snooze` back. Raises states.NotPossible where it is not snoozed."""
-    return _by_hand(alert_id, lambda alert, at, quiet: states.unsnooze(status_of(alert), at), by, "", now)
+    return _by_hand(alert_id, lambda alert, at, quiet: states.unsnooze(status_of(alert), at), by, note, now)
 
 
 def assign(
@@ -223,6 +223,18 @@ def assign(
 def write_note(*, alert_id: int, note: str, by: AbstractBaseUser | None, now: datetime | None = None) -> Alert:
     """Write something beside the timeline, also of an alert that is over."""
     return _by_hand(alert_id, lambda alert, at, quiet: states.note(status_of(alert)), by, note, now)
+
+
+def erase_note(*, alert_id: int, by: AbstractBaseUser | None) -> Alert:
+    """Take one's newest note back; nobody else's. Raises states.NotPossible where there is none."""
+    with transaction.atomic():
+        alert = Alert.objects.select_for_update().get(pk=alert_id)
+        mine = alert.transitions.filter(cause=Cause.NOTED, by=by.pk if by else None)
+        newest = mine.order_by("-at", "-id").first()
+        if newest is None:
+            raise states.NotPossible(_("there is no note of yours"))
+        newest.delete()
+    return alert
 
 
 # What a person asks for, given the alert, the moment, and whether a silence covers it.

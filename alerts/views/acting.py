@@ -32,14 +32,14 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST
 
 from alerts import links, services
-from alerts.forms import AssignForm, NoteForm, RemarkForm, SilenceForm, SnoozeForm
+from alerts.forms import AssignForm, NoteForm, RemarkForm, SilenceForm, SnoozeForm, may_act
 from alerts.models import Alert
 from alerts.silencing import Matcher
 from alerts.states import NotPossible, State
 from alerts.subscriptions import subscription
 
 Person = AbstractUser
-Act = Callable[[Alert, Person, Any], str]  # the address that takes it back; empty where nothing does
+Act = Callable[[Alert, Person, Any], str]  # the address that takes it back
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +162,23 @@ def _done(request: HttpRequest, alert: Alert, action: str, token: str, undo: str
     """`undo` is None where nothing was changed."""
     if token:  # whoever holds the mail need not be logged in, so there is no page to go back to
         return render(request, "alerts/done.html", {"alert": alert, "text": "" if undo is None else ASKS[action].done})
+    back = _back(request) or str(alert.pk)
     if undo is not None:
-        messages.success(request, str(ASKS[action].done), extra_tags=f"undo:{undo}" if undo else "")
-    return redirect("alerts:list") if _back(request) else redirect("alerts:detail", pk=alert.pk)
+        tags = f"undo:{undo}{'&' if '?' in undo else '?'}{urlencode({'back': back})}"
+        messages.success(request, str(ASKS[action].done), extra_tags=tags)
+    return went_back(request, back)
 
 
-def _back(request: HttpRequest) -> bool:
-    """Whether the list is where this person came from."""
-    return "list" in (request.GET.get("back"), request.POST.get("back"))
+def _back(request: HttpRequest) -> str:
+    """Where this person came from: `list`, an alert by its number, or empty where nobody says."""
+    said: str = request.GET.get("back") or request.POST.get("back") or ""
+    return said if said == "list" or (said.isdecimal() and len(said) < 18) else ""
+
+
+def went_back(request: HttpRequest, otherwise: str) -> HttpResponse:
+    """To where this person came from, else to the list, an alert by its number, or the page of a name."""
+    back = _back(request) or otherwise
+    return redirect("alerts:detail", pk=int(back)) if back.isdecimal() else redirect(f"alerts:{back}")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -225,8 +234,9 @@ def assign(request: HttpRequest, pk: int) -> HttpResponse:
     """It is somebody's, or nobody's again."""
 
     def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
+        before = alert.assigned_to_id
         services.assign(alert_id=alert.pk, to=data["to"], by=person, note=data["note"])
-        return ""
+        return f"{reverse('alerts:reassign', args=[alert.pk])}?{urlencode({'to': before or ''})}"
 
     return _acting(request, pk, "assign", "alerts.change_alert", AssignForm, act)
 
@@ -237,7 +247,7 @@ def note(request: HttpRequest, pk: int) -> HttpResponse:
 
     def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
         services.write_note(alert_id=alert.pk, note=data["note"], by=person)
-        return ""
+        return reverse("alerts:erase-note", args=[alert.pk])
 
     return _acting(request, pk, "note", "alerts.change_alert", RemarkForm, act)
 
@@ -293,7 +303,25 @@ def _undone(request: HttpRequest, pk: int, take_back: Callable[[], object]) -> H
         messages.success(request, _("Taken back."))
     except NotPossible as error:
         messages.warning(request, _("Nothing was changed: %(why)s.") % {"why": error})
-    return redirect("alerts:detail", pk=pk)
+    return went_back(request, str(pk))
+
+
+@login_required
+@permission_required("alerts.change_alert", raise_exception=True)
+@require_POST
+def reassign(request: HttpRequest, pk: int) -> HttpResponse:
+    """To whoever had it before, or to nobody."""
+    alert, to = get_object_or_404(Alert, pk=pk), request.GET.get("to", "")
+    person = may_act().filter(pk=int(to)).first() if to.isdecimal() and len(to) < 10 else None
+    return _undone(request, pk, lambda: services.assign(alert_id=alert.pk, to=person, by=request.user))  # type: ignore[arg-type]  # logged in
+
+
+@login_required
+@permission_required("alerts.change_alert", raise_exception=True)
+@require_POST
+def erase_note(request: HttpRequest, pk: int) -> HttpResponse:
+    alert = get_object_or_404(Alert, pk=pk)
+    return _undone(request, pk, lambda: services.erase_note(alert_id=alert.pk, by=request.user))  # type: ignore[arg-type]  # logged in
 
 
 @login_required

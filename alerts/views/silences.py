@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from alerts import services
 from alerts.forms import MatcherForm
 from alerts.models import Alert, Silence
+from alerts.views.acting import went_back
 from providers.audit_log import log
 
 PREFILLED = ("kind", "subject", "severity", "labels", "reason")
@@ -65,4 +66,4 @@ def lift(request: HttpRequest, pk: int) -> HttpResponse:
     services.lift(silence_id=found.pk)
     log(request, found, _("Ended: the silence of %(what)s.") % {"what": found.matcher.words or _("everything")})
     messages.success(request, _("The silence is over; what is open and was not told is told now."))
-    return redirect("alerts:silences")
+    return went_back(request, "silences")

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from alerts import noise
+from alerts import noise, services
 from alerts.models import Alert, Rule, Sample, Silence
 from alerts.named.scopes import Scope
 from alerts.named.watch import OVER, UNDER, Watch
@@ -228,3 +228,47 @@ def test_a_manager_sees_alerts_and_acts_on_none(alert: Alert, manager: Client) -
     for name in ("assign", "note", "snooze"):
         assert manager.get(url(name, alert)).status_code == 403
     assert client_of(person("stan", "staff")).get(reverse("alerts:silences")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("action", "given"),
+    [
+        ("acknowledge", {}),
+        ("resolve", {}),
+        ("silence", {"hours": 8, "reason": "disk"}),
+        ("snooze", {"hours": 8}),
+        ("assign", {"to": ""}),
+        ("note", {"note": "disk full"}),
+    ],
+)
+@pytest.mark.parametrize("came_from", ["list", "detail"])
+def test_a_step_and_its_undo_lead_back_to_where_one_was(
+    alert: Alert, ops_client: Client, action: str, given: dict[str, Any], came_from: str
+) -> None:
+    home = reverse("alerts:list") if came_from == "list" else alert.get_absolute_url()
+    query = "?back=list" if came_from == "list" else ""
+    before = steps_of(alert)
+    done = ops_client.post(reverse(f"alerts:{action}", args=[alert.pk]) + query, given, follow=True)
+    assert done.redirect_chain[-1][0] == home
+    [undo] = re.findall(r'<form[^>]* action="([^"]*back=[^"]+)"', done.content.decode())
+    back = ops_client.post(unescape(undo), follow=True)
+    assert back.redirect_chain[-1][0] == home
+    alert.refresh_from_db()
+    assert (alert.state, alert.assigned_to, asleep(alert)) == ("open", None, False)
+    assert not Silence.objects.in_force(timezone.now())
+    assert steps_of(alert) == before + (0 if action in ("note", "silence") else 2), "a note taken back is gone"
+
+
+def steps_of(alert: Alert) -> int:
+    return alert.transitions.count()
+
+
+def asleep(alert: Alert) -> bool:
+    return alert.snoozed_until is not None and alert.snoozed_until > timezone.now()
+
+
+def test_a_note_of_somebody_else_cannot_be_taken_back(alert: Alert, ops_client: Client) -> None:
+    services.write_note(alert_id=alert.pk, note="mine", by=person("nora", "ops"))
+    page = ops_client.post(reverse("alerts:erase-note", args=[alert.pk]), follow=True).content.decode()
+    assert "Nothing was changed: there is no note of yours." in page
+    assert alert.transitions.filter(note="mine").exists()

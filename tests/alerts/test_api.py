@@ -129,6 +129,39 @@ def test_a_program_takes_the_steps_that_people_take_and_the_timeline_says_which(
     assert [row.note for row in rows] == ["key pager", "olga: key pager", "disk full (key pager)", "key pager"]
 
 
+def test_a_program_takes_its_steps_back(actor: Client, scene: Scene) -> None:
+    scene.now = timezone.now() - timedelta(minutes=1)
+    scene.set("a", True)
+    scene.look()
+    path = f"alerts/{scene.alert().pk}"
+    until = (timezone.now() + timedelta(hours=1)).isoformat()
+    assert send(actor, f"{path}/unacknowledge")[0] == 409
+    send(actor, f"{path}/acknowledge")
+    assert send(actor, f"{path}/unacknowledge", note="not mine")[1]["state"] == "open"
+    send(actor, f"{path}/snooze", until=until)
+    assert send(actor, f"{path}/unsnooze")[1]["snoozed_until"] is None
+    send(actor, f"{path}/assign", to="olga")
+    assert send(actor, f"{path}/assign", to=None)[1]["assigned_to"] is None
+    send(actor, f"{path}/note", note="disk full")
+    assert send(actor, f"{path}/erase-note")[0] == 200
+    assert send(actor, f"{path}/erase-note")[0] == 409
+    assert send(actor, f"{path}/resolve", note="done")[1]["state"] == "resolved"
+    assert send(actor, f"{path}/reopen")[1]["state"] == "open"
+    assert [row.note for row in scene.alert().transitions.filter(by__username="olga")] == [
+        "key pager", "not mine (key pager)", "key pager", "key pager", "olga: key pager", "nobody: key pager",
+        "done (key pager)", "key pager",
+    ]  # fmt: skip
+
+
+def test_a_window_that_comes_again_is_made_and_told(actor: Client, client: Client) -> None:
+    window = {"starts_at": "2027-01-03T01:00:00Z", "until": "2027-01-03T03:00:00Z", "repeats": "week"}
+    status, made = send(actor, "silences", **window, zone="Europe/Berlin", reason="backup", kind="outage")
+    assert (status, made["repeats"], made["zone"], made["in_force"]) == (200, "week", "Europe/Berlin", False)
+    assert send(actor, "silences", **window, zone="Nowhere", reason="backup", kind="outage")[0] == 422
+    assert send(actor, f"silences/{made['id']}/end")[0] == 200
+    assert client.get("/api/v1/silences").json() == []
+
+
 def test_what_cannot_be_is_refused_with_a_sentence(actor: Client, scene: Scene) -> None:
     scene.set("a", True)
     scene.look()

@@ -162,7 +162,7 @@ def test_an_acknowledgement_can_be_undone_from_its_toast(alert: Alert, ops_clien
     alert.refresh_from_db()
     assert (alert.state, alert.acknowledged_by.username) == ("acknowledged", "olga")  # type: ignore[union-attr]  # just set
     undo = reverse("alerts:unacknowledge", args=[alert.pk])
-    assert f'action="{undo}"' in page.content.decode()
+    assert f'action="{undo}?back={alert.pk}"' in page.content.decode()
     ops_client.post(undo)
     alert.refresh_from_db()
     assert alert.state == "open"

@@ -256,7 +256,8 @@ def of_alerts(mail_folder: Path) -> dict[str, dict[str, Any]]:
         alert=alert, transition=moved, recipient="a@example.com", due_at=now, state="dead", attempts=9
     )
     silence = Silence.objects.create(kind=rule.kind, until=now + timedelta(hours=1), reason="known")
-    names = "detail acknowledge unacknowledge silence resolve reopen snooze unsnooze assign note".split()
+    names = "detail acknowledge unacknowledge silence resolve reopen snooze unsnooze assign reassign".split()
+    names += ["note", "erase-note"]
     found: dict[str, dict[str, Any]] = {f"alerts:{name}": {"pk": alert.pk} for name in names}
     found |= {"alerts:lift": {"pk": silence.pk}, "alerts:again": {"pk": sent.pk}, "alerts:rule": {"slug": rule.slug}}
     made = Rule.objects.create(
@@ -271,7 +272,8 @@ def of_alerts(mail_folder: Path) -> dict[str, dict[str, Any]]:
     found["alerts:channel-add"] = {"kind": "webhook"}
     found |= {f"alerts:channel{do}": {"slug": channel.slug} for do in ("", "-switch", "-delete", "-undo")}
     found["alerts:unsubscribe"] = {"token": links.sign("unsubscribe", rule.pk, "a@example.com")}
-    found |= {f"api:post_{name}": {"alert_id": alert.pk} for name in ("acknowledge", "assign", "note", "snooze")}
+    steps = "acknowledge unacknowledge assign note erase_note snooze unsnooze resolve reopen".split()
+    found |= {f"api:post_{name}": {"alert_id": alert.pk} for name in steps}
     found["api:post_silence_end"] = {"silence_id": silence.pk}
     found |= {f"alerts:{name}": {"kind": "daily"} for name in ("digest", "digest-html")}
     mail = a_mail(mail_folder)
