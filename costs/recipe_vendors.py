@@ -1,7 +1,8 @@
 """Set-ups at a vendor: the command that rents a GPU that holds the model and starts vLLM on it. Pure.
 
-Flags as of the vendors' own references: runpodctl 2 (`runpodctl pod create`), vastai (`search offers`, `create
-instance`), gcloud (`compute instances create`).
+Flags as of the vendors' own references: docs.runpod.io/runpodctl/reference/runpodctl-pod (`pod create`),
+docs.vast.ai/cli/reference (`search offers`, whose `gpu_ram` is GB of one GPU, and `create instance`), and
+cloud.google.com/compute/docs/gpus (machine types, and the T4 as the one that is added to a machine).
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ VAST = {
     "A100 80GB": "A100_SXM4",
     "H200": "H200",
 }
-# GPU -> how many -> machine type. A T4 is added to a machine, the others come with theirs.
+# GPU -> how many -> machine type. A T4 is added to a machine (of up to 48 vCPU for one or two, 96 for four), the others
+# come with theirs.
 GOOGLE: dict[str, dict[int, str]] = {
     "T4": {1: "n1-standard-8", 2: "n1-standard-16", 4: "n1-standard-32"},
     "L4": {1: "g2-standard-8", 2: "g2-standard-24", 4: "g2-standard-48", 8: "g2-standard-96"},
@@ -98,7 +100,7 @@ def runpod(asked: Asked) -> Recipe:
             lines(
                 f"runpodctl pod create --name {machine_name(asked)} --image {IMAGE}",
                 f"--gpu-id {shlex.quote(RUNPOD[gpu])} --gpu-count {count} --cloud-type SECURE",
-                f"--container-disk-in-gb 30 --volume-in-gb {disk_gb(asked)}",
+                f"--min-cuda-version 12.8 --container-disk-in-gb 30 --volume-in-gb {disk_gb(asked)}",
                 "--volume-mount-path /root/.cache/huggingface --ports 8000/http",
                 # A single-quoted object with the keys put in between, so that the shell and not the pod reads them.
                 f"""--env '{{"VLLM_API_KEY":"'"{KEY}"'","HF_TOKEN":"'"{TOKEN}"'"}}'""",
@@ -174,6 +176,10 @@ def gcloud(asked: Asked) -> Recipe:
     if gpu == "T4":
         traps.append(
             _("A T4 knows neither bfloat16 nor fp8: vLLM needs --dtype half there. The VM is billed beside the GPU.")
+        )
+    if machine.startswith("a2-ultragpu"):
+        traps.append(
+            _("It comes with local SSDs, and loses them when it is stopped: stop it with --discard-local-ssd=true.")
         )
     title = _("Google Cloud, %(count)s × %(gpu)s") % {"count": count, "gpu": gpu}
     return Recipe("gcloud", title, _("a VM with its GPU"), command, tuple(traps))

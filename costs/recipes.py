@@ -2,6 +2,10 @@
 
 The research's own commands have aged: the apt-key repository of nvidia-docker is gone, llama.cpp has neither `make` nor
 `./main`, `--quantization awq` breaks on a checkpoint that is not AWQ, and a pinned nvidia-driver-535 is too old.
+
+Flags as of: docs.vllm.ai (Using Docker: the image runs `vllm serve`, so that the model is its first argument), TGI's
+launcher reference on huggingface.co, llama.cpp's tools/server/README.md (`-c` is shared by the slots that --parallel
+names, `--metrics` is off unless asked for), docs.ollama.com/faq.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import socket
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -50,7 +51,7 @@ def everyone() -> Iterator[Sandbox]:
 @pytest.fixture(scope="module")
 def market() -> Iterator[Sandbox]:
     """Every simulated vendor with something rented, used and billed, at a moment that stands still."""
-    with running_sandbox(now=FAR) as sandbox:
+    with running_sandbox(now=FAR, recorded=RECORDED) as sandbox:
         span = {"from": (FAR - timedelta(days=3)).isoformat(), "to": None, "status": "RUNNING"}
         one: dict[str, Any] = {"id": "1", "name": "one", "price_per_hour": "0.5", "disk_per_hour": "0.01"}
         one |= {"spans": [span]}
@@ -120,19 +121,26 @@ REFUSED: dict[str, dict[str, set[str]]] = {
         "vast": {"test", "offers", "leases", "costs", "balance", "payments"},
         "lambda": {"test", "offers", "leases"},
         "google": {"offers", "leases", "costs"},
+        "digitalocean": {"test", "offers", "leases"},
     },
     "currency": {"anthropic": {"costs"}, "google": {"offers", "leases"}},
-    "naive": {"anthropic": {"usage", "costs"}, "runpod": {"leases", "costs"}, "google": {"leases"}},
+    "naive": {
+        "anthropic": {"usage", "costs"},
+        "runpod": {"leases", "costs"},
+        "google": {"leases"},
+        "digitalocean": {"leases"},
+    },
     "endless": {
         "anthropic": {"usage", "costs", "names"},
         "vast": {"leases", "costs", "payments"},
         "google": {"offers", "leases"},
+        "digitalocean": {"offers"},
     },
 }
 
 
 @pytest.mark.parametrize("fault", sorted(REFUSED))
-@pytest.mark.parametrize("kind", sorted(SIMULATED))
+@pytest.mark.parametrize("kind", CONNECTORS)
 def test_what_cannot_be_true_is_refused_and_the_rest_is_read_on(
     kind: str, fault: str, rented: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,7 +157,7 @@ def test_what_cannot_be_true_is_refused_and_the_rest_is_read_on(
     assert wrong == REFUSED[fault].get(kind, set())
 
 
-@pytest.mark.parametrize("kind", sorted(SIMULATED))
+@pytest.mark.parametrize("kind", CONNECTORS)
 def test_a_list_of_the_wrong_type_is_refused(kind: str, rented: Sandbox) -> None:
     connector = connect(kind, rented.config(kind))
     rented.fault(kind, "wrong_type")
@@ -230,6 +238,36 @@ def test_a_private_address_needs_the_word_local(kind: str, everyone: Sandbox) ->
         with pytest.raises(ConnectorError) as caught:
             connect(kind, everyone.config(kind, base_url=base_url, local=False)).test()
         assert caught.value.permanent
+
+
+@pytest.mark.parametrize("second", ["10.0.0.7", "169.254.169.254"])
+@pytest.mark.parametrize("kind", CONNECTORS)
+def test_a_name_that_answers_differently_a_second_later_leads_nowhere_else(
+    kind: str, second: str, everyone: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS rebinding: a name that was judged is not asked again, and one that leads inside is refused."""
+    secret = everyone.config(kind).secret.replace(everyone.url, "https://vendor.test")  # Google's names an address
+    config = everyone.config(kind, base_url="https://vendor.test", local=False, timeout=0.2, secret=secret)
+    answers, asked, real = ["8.8.8.8", second], [], socket.getaddrinfo
+
+    def lookup(host: Any, *rest: Any, **options: Any) -> Any:
+        if host not in ("vendor.test", b"vendor.test"):
+            return real(host, *rest, **options)
+        asked.append(host)
+        return real(answers[0] if len(answers) == 1 else answers.pop(0), *rest, **options)
+
+    def dial(address: Any, *rest: Any, **options: Any) -> Any:
+        assert address[0] == "8.8.8.8", "only what was judged is called"
+        raise OSError("nobody is there")
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    monkeypatch.setattr(socket, "create_connection", dial)
+    with pytest.raises(ConnectorError) as first:
+        CALLS["test"](connect(kind, config))
+    assert len(asked) == 1 and not first.value.permanent
+    with pytest.raises(ConnectorError, match=r"leads to the (private|link-local) address") as then:
+        CALLS["test"](connect(kind, config))
+    assert then.value.permanent
 
 
 @pytest.mark.parametrize("kind", CONNECTORS)
