@@ -23,11 +23,26 @@ from traffic.models import Application, Outcome, Task
 from traffic.wanted import Range, Wanted
 
 NAMES = ("provider", "model", "deployment", "application", "task")
-# Parameter, field of `Wanted`, label, whether it is for those who see figures alone.
+
+
+class Bounds(NamedTuple):
+    """A range of the address: its parameter, the field of `Wanted`, what it is and in what unit."""
+
+    name: str
+    attribute: str
+    what: Any
+    unit: str
+    figures: bool = False  # for those who see figures alone
+
+    @property
+    def label(self) -> str:
+        return f"{self.what}, {self.unit}"
+
+
 RANGES = (
-    ("cost", "cost", gettext_lazy("Cost, USD"), True),
-    ("latency", "latency_ms", gettext_lazy("Whole answer, ms"), False),
-    ("ttft", "ttft_ms", gettext_lazy("First token, ms"), False),
+    Bounds("cost", "cost", gettext_lazy("Cost"), "USD", figures=True),
+    Bounds("latency", "latency_ms", gettext_lazy("Whole answer"), "ms"),
+    Bounds("ttft", "ttft_ms", gettext_lazy("First token"), "ms"),
 )
 FLAGS = {
     "unpriced": gettext_lazy("no price"),
@@ -45,7 +60,7 @@ LABELS = {
 }
 NO_FILTERS = {"cursor", "live", "kind"}  # parameters that take nothing out
 MONEY = {"unpriced", "told_otherwise", "cost_from", "cost_to"}  # filters for those who see figures alone
-ENDS = {f"{name}_{end}" for name, *_rest in RANGES for end in ("from", "to")}
+ENDS = {f"{one.name}_{end}" for one in RANGES for end in ("from", "to")}
 FILTERS = {*NAMES, "outcome", *FLAGS, *ENDS, "from", "to", "words"}
 LONGEST = 200  # of the words looked for
 
@@ -97,9 +112,9 @@ def asked_of(request: HttpRequest) -> Asked:
     )
     asked.refused += unknown_values(query, asked.wanted)
     asked.wanted.since, asked.wanted.until = days_of(query, asked.refused)
-    for name, attribute, label, figures in RANGES:
-        if money or not figures:
-            setattr(asked.wanted, attribute, range_of(query, name, str(label), asked.refused))
+    for one in RANGES:
+        if money or not one.figures:
+            setattr(asked.wanted, one.attribute, range_of(query, one.name, one.label, asked.refused))
     if asked.wanted.words and not asked.may_read:
         asked.refused.append(_("Only who may read the texts of an application can look for words in them."))
     return asked
@@ -174,10 +189,10 @@ def said_of(request: HttpRequest, asked: Asked) -> list[Said]:
             found.append(
                 Said(str(label), ", ".join(values), address(request, **{name: None}, cursor=None), name in NAMES)
             )
-    for name, attribute, label, _figures in RANGES:
-        if bounds := getattr(wanted, attribute):
-            without = address(request, **{f"{name}_from": None, f"{name}_to": None}, cursor=None)
-            found.append(Said(str(label), range_words(bounds), without, False))
+    for one in RANGES:
+        if bounds := getattr(wanted, one.attribute):
+            without = address(request, **{f"{one.name}_from": None, f"{one.name}_to": None}, cursor=None)
+            found.append(Said(str(one.what), f"{range_words(bounds)} {one.unit}", without, False))
     for name, label in FLAGS.items():
         if getattr(wanted, name):
             found.append(Said(str(label), "", address(request, **{name: None}, cursor=None), False))
@@ -267,9 +282,9 @@ def fields_of(request: HttpRequest, asked: Asked) -> dict[str, Any]:
             for name, values in choices(asked.wanted, asked.known).items()
         ],
         "ranges": [
-            (name, label, request.GET.get(f"{name}_from", ""), request.GET.get(f"{name}_to", ""))
-            for name, _attribute, label, figures in RANGES
-            if asked.money or not figures
+            (one.name, one.label, request.GET.get(f"{one.name}_from", ""), request.GET.get(f"{one.name}_to", ""))
+            for one in RANGES
+            if asked.money or not one.figures
         ],
         "flags": [(name, label, name in request.GET) for name, label in flags.items()],
         "words": asked.wanted.words if asked.may_read else None,

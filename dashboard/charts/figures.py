@@ -23,6 +23,7 @@ Json = dict[str, Any]
 
 DASHES = {1: "solid", 2: "dash", 3: "dot", 4: "dashdot", 5: "longdash", 6: "longdashdot"}
 SYMBOLS = {1: "circle", 2: "square", 3: "triangle-up", 4: "diamond", 5: "x", 6: "cross"}
+MANY = 40  # places on the x axis
 ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 NAMED = {"us": 1, "api": 2}
 TICKS: dict[str, Json] = {
@@ -93,7 +94,7 @@ def hover(unit: str) -> str:
 
 
 def line_trace(series: Row, number: int, unit: str) -> Json:
-    many = len(series["x"]) > 40
+    many = len(series["x"]) > MANY
     return {
         "type": "scatter",
         "mode": "lines" if many else "lines+markers",
@@ -114,9 +115,14 @@ def bar_trace(series: Row, number: int, unit: str) -> Json:
         "name": series["name"],
         "x": listed(series["x"]),
         "y": drawn(series["y"], unit),
-        "marker": {"color": f"--series-{number}", "line": {"color": "--paper", "width": 1}},
+        "marker": {"color": f"--series-{number}", "line": {"color": "--paper", "width": gap(series)}},
         "hovertemplate": hover(unit),
     }  # fmt: skip
+
+
+def gap(series: Row) -> int:
+    """Between bars or cells; none where there are so many that on a phone nothing else would be left."""
+    return 0 if len(series["x"]) > MANY else 1
 
 
 def scatter_trace(series: Row, number: int, unit: str) -> Json:
@@ -142,7 +148,7 @@ def heatmap_trace(series: Row, number: int, unit: str) -> Json:
         "z": [drawn(row, unit) for row in series["z"]],
         "colorscale": [[0, "--sunken"], [1, f"--series-{number}"]],
         "showscale": False,
-        "xgap": 1,
+        "xgap": gap(series),
         "ygap": 1,
         "hoverongaps": False,
         "hovertemplate": f"%{{x}}, %{{y}}: %{{z:{HOVER.get(unit, ',.0f')}}}<extra></extra>",
@@ -168,7 +174,7 @@ def base_layout(spec: Row, unit: str) -> Json:
         "yaxis": y,
         "shapes": [limit_shape(row, unit) for row in limits] + [mark_shape(row) for row in marks],
         "annotations": [limit_note(row, unit) for row in limits if row.get("label")]
-        + [mark_note(row) for row in marks if row.get("label")],
+        + [mark_note(row, left=right_half(row, spec)) for row in marks if row.get("label")],
         "showlegend": len(spec["series"]) > 1,
     }
 
@@ -201,9 +207,15 @@ def mark_shape(row: Row) -> Json:
             "line": {"color": "--ink", "width": 1, "dash": "dot"}}  # fmt: skip
 
 
-def mark_note(row: Row) -> Json:
-    return {"yref": "paper", "y": 1, "x": plain(row["x"]), "text": row["label"], "xanchor": "left", "yanchor": "top",
-            "showarrow": False, "font": {"color": "--ink"}}  # fmt: skip
+def right_half(row: Row, spec: Row) -> bool:
+    """Whether a mark lies there; words to its right would widen the axis, on a phone to twice the data."""
+    places = sorted({x for series in spec["series"] for x in listed(series["x"]) if isinstance(x, str)})
+    return bool(places) and str(plain(row["x"])) > places[len(places) // 2]
+
+
+def mark_note(row: Row, *, left: bool) -> Json:
+    return {"yref": "paper", "y": 1, "x": plain(row["x"]), "text": row["label"], "xanchor": "right" if left else "left",
+            "yanchor": "top", "showarrow": False, "font": {"color": "--ink"}}  # fmt: skip
 
 
 def told(x: Any) -> str:
