@@ -24,7 +24,7 @@ from costs import ledger
 from costs.models import Budget, Category, Charge, ExchangeRate, ExportTarget, Phase, Provenance, Recurrence, Stage
 from costs.receipts import checked, save_receipt
 from costs.recurrences import post_recurrences
-from dashboard.demo import company
+from dashboard.demo import company, noise
 from dashboard.demo.company import APPLICATIONS, PEOPLE, PLAYGROUND
 from dashboard.demo.files import ADMIN, Credentials
 from dashboard.demo.rules import maintenance, rules
@@ -53,6 +53,7 @@ def set_up(story: Story, credentials: Credentials, sandbox_url: str, now: dateti
         enter_charges(story, now)
         export_daily(now)
         rules()
+        noise.past(now)
         maintenance(now)
         telling(sandbox_url)
 
