@@ -14,6 +14,7 @@ CONNECTORS: dict[str, str] = {
     "lambda": "providers.connectors.lambda_cloud.LambdaCloud",
     "google": "providers.connectors.google.Google",
     "digitalocean": "providers.connectors.digitalocean.DigitalOcean",
+    "hyperstack": "providers.connectors.hyperstack.Hyperstack",
 }
 
 

@@ -122,6 +122,7 @@ REFUSED: dict[str, dict[str, set[str]]] = {
         "lambda": {"test", "offers", "leases"},
         "google": {"offers", "leases", "costs"},
         "digitalocean": {"test", "offers", "leases"},
+        "hyperstack": {"test", "offers"},
     },
     "currency": {"anthropic": {"costs"}, "google": {"offers", "leases"}},
     "naive": {
