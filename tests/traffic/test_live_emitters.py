@@ -23,7 +23,7 @@ from traffic.keys import callers, create_key
 from traffic.models import Application
 from traffic.services import forget
 
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("emitters")]  # one llama.cpp, one run
+pytestmark = [pytest.mark.django_db, pytest.mark.long]  # one llama.cpp, one run
 
 # "cancelled" is a stream that its caller left.
 OPENAI = ["plain", "stream", "stream_without_usage", "cancelled", "error", "timeout", "responses", "embeddings"]
