@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from django.db import connection
 
 from alerts.models import Alert, Delivery, Rule
 from tests.alerts.conftest import Scene, person
-from tests.alerts.smtp_server import BUSY, DROP, GREYLIST, OK, REJECT_LATER, Mailbox, Smtp
+from tests.alerts.smtp_server import BUSY, DROP, GREYLIST, OK, REJECT_LATER, Mailbox, Smtp, port_of, started
 from tests.alerts.test_outbox import closed_port, deliver
 
 # Longer runs are asked for by hand: BREAKEVEN_SCHEDULES=1000.
@@ -127,3 +129,71 @@ def test_every_crossing_is_told_once_and_its_end_once_whatever_fails(
     for name, times in crossings.items():
         opened = Alert.objects.filter(subject=name).count()
         assert opened == times or (opened < times and times > 3), "only what flaps is told less often than it crosses"
+
+
+class Killer(Mailbox):
+    """A server at whose word the sender's process is killed, as a machine is that loses its power."""
+
+    def __init__(self, moment: str) -> None:
+        super().__init__()
+        self.moment, self.victim = moment, 0
+
+    def strike(self, moment: str) -> None:
+        if moment == self.moment:
+            self.moment = ""
+            os.kill(self.victim, signal.SIGKILL)
+
+    async def handle_RCPT(self, *said: Any) -> str:
+        self.strike("asked for its recipient")
+        return await super().handle_RCPT(*said)
+
+    async def handle_DATA(self, *said: Any) -> str:
+        if self.moment == "sent":
+            self.strike("sent")
+            return "451 4.3.0 lost with the power"
+        answer = await super().handle_DATA(*said)
+        self.strike("taken")
+        return answer
+
+
+@pytest.mark.parametrize("moment", ["asked for its recipient", "sent", "taken"])
+def test_a_killed_sender_loses_no_mail_and_the_twin_of_one_that_was_taken_has_its_identity(
+    db: None, moment: str, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    killer = Killer(moment)
+    server = started(killer)
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port_of(server)
+    scene = Scene(monkeypatch)
+    person("olga", "ops")
+    scene.set("a", True, **NO_CHART)
+    scene.look()
+    try:
+        assert signal_that_ended(killer, lambda: deliver(scene)) == signal.SIGKILL
+        assert Delivery.objects.get().state == "sending"
+        deliver(scene, 10)
+        assert Delivery.objects.get().state == "sending", "its claim has not ended"
+        deliver(scene, 60)
+    finally:
+        server.stop()
+    assert Delivery.objects.get().state == "accepted"
+    identities = [str(message["Message-ID"]) for message in killer.accepted]
+    assert identities == [Delivery.objects.get().message_id] * (2 if moment == "taken" else 1)
+
+
+def signal_that_ended(killer: Killer, act: Callable[[], Any]) -> int:
+    """Of a process of its own, with connections of its own, that does this and is killed at it."""
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]  # of Postgres
+
+    ready, go = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.read(ready, 1)
+        with suppress(BaseException):
+            act()
+        os._exit(0)
+    killer.victim = child
+    os.write(go, b"1")
+    _pid, status = os.waitpid(child, 0)
+    return os.WTERMSIG(status)
