@@ -13,7 +13,8 @@ from django.views.decorators.http import require_safe
 
 from costs import changes as steps
 from costs.spend_page import Asked, SpendPage
-from costs.views.spend import address, fields_of, month_asked, said
+from costs.views.months import month_asked
+from costs.views.spend import address, fields_of, said
 from traffic.filters import Filters
 
 
@@ -23,7 +24,7 @@ from traffic.filters import Filters
 def changes(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     query = said(request.GET)
-    page = SpendPage(Asked(month_asked(query.get("month", ""), now), Filters.of_query(query)), now)
+    page = SpendPage(Asked(month_asked(request), Filters.of_query(query)), now)
     against = "plan" if query.get("against") == "plan" else "month"
     plan = steps.planned(page.days) if against == "plan" else None
     found = steps.against_plan(plan, page.known) if plan else page.change

@@ -25,6 +25,7 @@ from costs.models import Charge, Provenance, Recurrence
 from costs.recurrences import skip, unskip
 from costs.spend import ZERO
 from costs.spend_rows import provider_name
+from costs.views.months import month_or_all
 from providers import audit_log
 from providers.models import PROVIDER_NAMES
 
@@ -41,7 +42,7 @@ COLUMNS = (
 @permission_required("costs.view_charge", raise_exception=True)
 @require_safe
 def charges(request: HttpRequest) -> HttpResponse:
-    month = _month(request.GET.get("month", ""))
+    month = month_or_all(request)
     entered = Charge.objects.filter(provenance=Provenance.ENTERED)
     if month:
         entered = entered.filter(day__year=month.year, day__month=month.month)
@@ -231,13 +232,6 @@ def _values(kept: dict[str, Any]) -> dict[str, Any]:
 def _by_provider(entered: Any) -> list[dict[str, Any]]:
     rows = entered.values("provider").annotate(sum=Sum("amount")).order_by("-sum")
     return [{"name": provider_name(row["provider"]), "sum": row["sum"]} for row in rows]
-
-
-def _month(text: str) -> date | None:
-    try:
-        return date.fromisoformat(f"{text}-01")
-    except ValueError:
-        return None
 
 
 def _number(text: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import date
 from decimal import Decimal
 from urllib.parse import urlencode
 
@@ -20,6 +19,7 @@ from costs.spend import ZERO
 from costs.spend_page import first_known_day
 from costs.spend_rows import months_since, provider_name
 from costs.statements import category_name
+from costs.views.months import month_asked
 
 PER_PAGE = 100
 FILTERS = ("provider", "category", "provenance")
@@ -30,7 +30,7 @@ FILTERS = ("provider", "category", "provenance")
 @require_safe
 def ledger(request: HttpRequest) -> HttpResponse:
     now = today()
-    month = _month(request.GET.get("month", ""), now)
+    month = month_asked(request)
     everything = ledger_rows(month)
     asked = {name: request.GET.get(name, "") for name in FILTERS}
     rows = [row for row in everything if all(not said or getattr(row, name) == said for name, said in asked.items())]
@@ -87,14 +87,6 @@ def fields(rows: list[LedgerRow], asked: dict[str, str]) -> list[dict[str, objec
         }
         for name in FILTERS
     ]
-
-
-def _month(text: str, now: date) -> date:
-    try:
-        month = date.fromisoformat(f"{text}-01")
-    except ValueError:
-        return now.replace(day=1)
-    return month if date(2000, 1, 1) <= month <= now else now.replace(day=1)
 
 
 def _number(text: str) -> int:

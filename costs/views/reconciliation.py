@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,6 +27,7 @@ from costs.reconciliation_page import ReconciliationPage, evidence
 from costs.spend_page import first_known_day
 from costs.spend_rows import months_since
 from costs.tolerances import set_tolerance
+from costs.views.months import month_asked, month_in
 from providers import audit_log
 from providers.models import Account, VendorName, provider_name
 from traffic.filters import Filters
@@ -48,7 +49,7 @@ class Shown:
 @require_safe
 def reconciliation(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    month = _month(request.GET.get("month", ""), now)
+    month = month_asked(request)
     provider = [slug for slug in request.GET.getlist("provider") if slug][:1]
     page = ReconciliationPage(month, now, Filters(provider=provider))
     query = {"month": f"{month:%Y-%m}"} | ({"provider": provider[0]} if provider else {})
@@ -212,7 +213,7 @@ def reconciliation_key(request: HttpRequest) -> HttpResponse:
         words = _("any application")
         audit_log.log(request, account, _("key %(key)s: %(owner)s") % {"key": key, "owner": words})
     messages.success(request, _("The key %(key)s is taken for: %(owner)s.") % {"key": key, "owner": words})
-    return redirect(f"{_address(_month(request.POST.get('month', ''), timezone.now()))}#keys-h")
+    return redirect(f"{_address(month_in(request.POST.get('month', '')))}#keys-h")
 
 
 def _words(closing: Closing) -> str:
@@ -222,13 +223,3 @@ def _words(closing: Closing) -> str:
 def _address(month: date | None) -> str:
     page = reverse("costs:reconciliation")
     return f"{page}?month={month:%Y-%m}" if month else page
-
-
-def _month(text: str, now: datetime) -> date:
-    """The month asked for; one that is no month or lies ahead is the running one."""
-    running = now.date().replace(day=1)
-    try:
-        month = date.fromisoformat(f"{text}-01")
-    except ValueError:
-        return running
-    return month if date(2000, 1, 1) <= month <= running else running

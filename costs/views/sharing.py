@@ -20,6 +20,7 @@ from costs.forms_ledger import SharingForm
 from costs.lease_shares import lease_shares, shared_by
 from costs.models import Sharing
 from costs.spend import ZERO, counting_charges, leased, share_of
+from costs.views.months import month_asked
 from providers import audit_log
 from providers.rest.periods import next_month
 from traffic.models import Application
@@ -58,7 +59,7 @@ def sharing(request: HttpRequest) -> HttpResponse:
     form = SharingForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         return _saved(request, form.cleaned_data["month"], form.cleaned_data["by"])
-    month = _month(request.GET.get("month", ""), now)
+    month = month_asked(request)
     rows = compared(month)
     context = {
         "form": form,
@@ -82,15 +83,6 @@ def _saved(request: HttpRequest, month: date, by: str) -> HttpResponse:
     audit_log.log(request, choice, said)
     messages.success(request, _("Machines are shared %(how)s.") % {"how": said})
     return redirect("costs:sharing")
-
-
-def _month(text: str, now: date) -> date:
-    """The month asked for; without one the running month."""
-    try:
-        month = date.fromisoformat(f"{text}-01")
-    except ValueError:
-        return now.replace(day=1)
-    return min(month, now.replace(day=1))
 
 
 def compared(month: date) -> list[Compared]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,6 +16,7 @@ from django.views.decorators.http import require_safe
 from costs.models import Charge
 from costs.spend_page import DIMENSIONS, Asked, SpendPage
 from costs.spend_rows import provider_name
+from costs.views.months import month_asked
 from traffic.filters import Filters
 
 FILTERS = ("provider", "model", "application", "task")
@@ -28,7 +28,7 @@ FILTERS = ("provider", "model", "application", "task")
 def spend(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     query = said(request.GET)
-    asked = Asked(month_asked(query.get("month", ""), now), Filters.of_query(query), _by(query.get("by", "")))
+    asked = Asked(month_asked(request), Filters.of_query(query), _by(query.get("by", "")))
     page = SpendPage(asked, now)
     fields = fields_of(page, query)
     context = {
@@ -58,16 +58,6 @@ def said(query: QueryDict) -> QueryDict:
     for name, values in query.lists():
         kept.setlist(name, [value for value in values if value and "\x00" not in value][:20])
     return kept
-
-
-def month_asked(text: str, now: datetime) -> date:
-    """The month asked for; one that is no month or lies ahead is the running one."""
-    running = now.date().replace(day=1)
-    try:
-        month = date.fromisoformat(f"{text}-01")
-    except ValueError:
-        return running
-    return month if date(2000, 1, 1) <= month <= running else running
 
 
 def _by(text: str) -> str:

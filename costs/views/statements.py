@@ -21,6 +21,7 @@ from costs.forms import today
 from costs.spend_page import first_known_day
 from costs.spend_rows import months_since
 from costs.statements import By, Statement, Statements, csv_rows, statements
+from costs.views.months import month_asked, month_in
 
 WAYS: tuple[By, ...] = ("application", "owner")
 
@@ -28,15 +29,14 @@ WAYS: tuple[By, ...] = ("application", "owner")
 @login_required
 @require_safe
 def statement_list(request: HttpRequest) -> HttpResponse:
-    now, asked = today(), request.GET.get("month", "")
-    month, by = _month(asked, now), _by(request.GET.get("by", ""))
+    now = today()
+    month, by = month_asked(request, default=last_month(now)), _by(request.GET.get("by", ""))
     found = seen(request, month, by)
     context = {
         "found": found,
         "ways": [(way, way_name(way), f"?month={month:%Y-%m}&by={way}") for way in WAYS],
         "months": months_since(first_known_day(now), now),
         "sharing_url": reverse("costs:sharing"),
-        "refused": bool(asked) and f"{month:%Y-%m}" != asked,
         "json_url": f"/api/v1/statements?month={month:%Y-%m}&by={by}",
     }
     return render(request, "costs/statements.html", context)
@@ -95,14 +95,18 @@ def seen(request: HttpRequest, month: date, by: By) -> Statements:
 
 def _all(request: HttpRequest) -> Statements:
     """Of the month and way asked for; a file for people who own nothing does not exist."""
-    found = seen(request, _month(request.GET.get("month", ""), today()), _by(request.GET.get("by", "")))
+    text = request.GET.get("month", "")
+    month = month_in(text) if text else last_month(today())
+    if month is None or month > today():
+        raise Http404(_("“%(text)s” is no month that has begun, written as 2026-10.") % {"text": text[:40]})
+    found = seen(request, month, _by(request.GET.get("by", "")))
     if not found.whole and not found.statements:
         raise Http404(_("Nothing of this month stands on a statement of yours."))
     return found
 
 
 def _one(request: HttpRequest, month: str, by: str, key: str) -> tuple[Statements, Statement]:
-    first = _exact_month(month)
+    first = month_in(month)
     if first is None or first > today() or by not in WAYS:
         raise Http404
     found = seen(request, first, _by(by))
@@ -136,19 +140,8 @@ def as_csv(found: Statements, chosen: Iterable[Statement], name: str) -> HttpRes
     return answer
 
 
-def _exact_month(text: str) -> date | None:
-    try:
-        month = date.fromisoformat(f"{text}-01")
-    except ValueError:
-        return None
-    return month if month >= date(2000, 1, 1) else None
-
-
-def _month(text: str, now: date) -> date:
-    """The month asked for; without one, and for one that has not begun, the last that is over."""
-    month = _exact_month(text)
-    last = (now.replace(day=1) - timedelta(days=1)).replace(day=1)
-    return last if month is None or month > now else month
+def last_month(now: date) -> date:
+    return (now.replace(day=1) - timedelta(days=1)).replace(day=1)
 
 
 def _by(text: str) -> By:

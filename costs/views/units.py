@@ -13,7 +13,8 @@ from django.views.decorators.http import require_safe
 
 from costs.spend_page import Asked, SpendPage
 from costs.units import BYS, By, UnitCosts
-from costs.views.spend import address, fields_of, month_asked, said
+from costs.views.months import month_asked
+from costs.views.spend import address, fields_of, said
 from traffic.filters import Filters
 
 
@@ -24,7 +25,7 @@ def units(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     query = said(request.GET)
     by: By = next((name for name in BYS if name == query.get("by")), "application")
-    page = SpendPage(Asked(month_asked(query.get("month", ""), now), Filters.of_query(query)), now)
+    page = SpendPage(Asked(month_asked(request), Filters.of_query(query)), now)
     found = UnitCosts(page, by)
     labels = {"application": _("Application"), "task": _("Task"), "model": _("Model"), "provider": _("Provider")}
     context = {
