@@ -122,10 +122,14 @@ NIGHTLY = {"id": "vx7batch01", "name": "night-batch", "price_per_second": 0.0001
 NIGHTS = 14
 
 
+def busy_nights(story: Story) -> list[tuple[datetime, int]]:
+    """When the endpoint's workers began in each of the last nights, and for how many seconds they were busy."""
+    nights = (moment(story.anchor - timedelta(days=n), 0) + timedelta(hours=2) for n in range(1, NIGHTS + 1))
+    return [(night, 1_500 + night.day * 83 % 700) for night in nights]
+
+
 def nightly(story: Story) -> dict[str, Any]:
-    """The endpoint with the seconds that its workers were busy in each of the last nights."""
-    nights = (moment(story.anchor - timedelta(days=n), 0) + timedelta(hours=2) for n in range(NIGHTS))
-    return NIGHTLY | {"busy_seconds": {_iso(night): 1_500 + night.day * 83 % 700 for night in nights}}
+    return NIGHTLY | {"busy_seconds": {_iso(night): seconds for night, seconds in busy_nights(story)}}
 
 
 def runpod_state(story: Story, now: datetime) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
 from dashboard.demo import company
+from dashboard.demo.bills import NIGHTLY, busy_nights
 from dashboard.demo.company import HAIKU_4_5, MISTRAL_7B, SONNET_4_5, SONNET_5_5
 from dashboard.demo.jobs import past_window
 from dashboard.demo.story import Story, moment
@@ -125,6 +126,25 @@ def _hour(
         observed_s=HOUR.total_seconds(),
         latency_sum_ms=mean_ms * (CHECKS_AN_HOUR - failed),
     )
+
+
+def add_nights(story: Story) -> None:
+    """What the serverless endpoint was busy for in the nights before, once a poll has found it: polls see it asleep."""
+    lease = Lease.objects.filter(external_id=NIGHTLY["id"], worker_per_hour__gt=0).first()
+    if lease is None:
+        return
+    nights = busy_nights(story)
+    Lease.objects.filter(pk=lease.pk).update(started_at=min(start for start, _seconds in nights))
+    for start, seconds in nights:
+        LeaseSpan.objects.get_or_create(
+            lease=lease,
+            starts_at=start,
+            defaults={
+                "ends_at": start + timedelta(seconds=seconds),
+                "state": LeaseState.RUNNING,
+                "price_per_hour": lease.worker_per_hour,
+            },
+        )
 
 
 def add_trial_lease(story: Story, now: datetime) -> None:

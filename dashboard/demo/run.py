@@ -104,6 +104,7 @@ class Demo:
         jobs.add_jobs(self.story, self.now)
         setup.poll_accounts()
         setup.link_lease()
+        history.add_nights(self.story)
         offers.add_price_history(self.now)
         offers.add_watches()
         engines.add_engine_history(self.now)

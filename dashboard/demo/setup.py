@@ -164,7 +164,7 @@ def deployments(sandbox_url: str) -> None:
         name="BGE-M3 on Vast.ai",
         provider="vast",
         engine="openai_compatible",
-        url=f"{sandbox_url}/spare",
+        url=f"{sandbox_url}/spare/v1",
         model=vllm.SPARE,
     )
     _deployment(

@@ -12,7 +12,7 @@ from django.db.models.functions import Greatest, Round
 from django.utils.translation import gettext as _
 
 from providers.leases import MONTH_HOURS
-from providers.models import Lease, Offer, OfferKind, usd
+from providers.models import Lease, LeaseState, Offer, OfferKind, usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,15 @@ class Saving:
 
 
 def ours(leases: Iterable[Lease]) -> list[Ours]:
-    """Our running machines, the dearest first; what sleeps for nothing or is paid by the second is no measure."""
+    """Our running machines, the dearest first; what sleeps, for nothing or for its disk's price, and what is paid by
+    the second is no measure."""
     found = [
         Ours(lease, lease.gpu, lease.kind, (count := max(lease.gpu_count, 1)), lease.price_per_hour / count)
         for lease in leases
-        if lease.ended_at is None and lease.kind != OfferKind.SERVERLESS and lease.price_per_hour > 0
+        if lease.ended_at is None
+        and lease.kind != OfferKind.SERVERLESS
+        and lease.state != LeaseState.STOPPED
+        and lease.price_per_hour > 0
     ]
     return sorted(found, key=lambda one: -one.price)
 

@@ -262,6 +262,14 @@ def test_what_has_no_price_of_now_saves_nothing_and_is_said_to_be_old(ops: Clien
     assert shown(ops, cheaper="on") == []
 
 
+def test_the_disk_of_a_machine_that_stands_still_is_no_price_of_its_gpu(ops: Client) -> None:
+    lease(account(), state="stopped", price_per_hour=Decimal("0.01"))
+    offer(price_per_gpu_hour=Decimal("0.30"))
+    page = text(ops, URL)
+    assert "no cheaper" not in page and "Every offer that fits" in page
+    assert 'class="now"' not in text(ops, "/providers/")
+
+
 def test_a_machine_that_costs_besides_its_gpu_is_part_of_what_is_compared(ops: Client) -> None:
     lease(account())  # an RTX 4090 for 0.40
     offer(1, price_per_gpu_hour=Decimal("0.30"), machine_per_gpu_hour=Decimal("0.20"))
