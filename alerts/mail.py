@@ -22,7 +22,7 @@ from alerts.readers import Reader, Readers
 from alerts.sentences import looks_for
 from alerts.states import Cause, State
 from alerts.subjects import heading, subject
-from alerts.wording import here, moment, span
+from alerts.wording import facts_of, here, moment, span
 
 # What the mail is about, in two words, and the colour of the line above it.
 VERDICTS = {
@@ -32,7 +32,6 @@ VERDICTS = {
 }
 NAMED = 20  # titles of the alerts that one mail speaks for besides its own
 DRIVERS = 3  # of a figure that are named
-SHORT = 28  # characters of a figure that stay on one line
 TONES = {"info": "us", "warning": "warn", "critical": "bad"}
 
 
@@ -111,9 +110,9 @@ def context_of(delivery: Delivery, reader: Reader) -> dict[str, Any]:
         "tone": "ok" if over else TONES[alert.severity],
         "over": over,
         "at": moment(transition.at),
-        "todo": words.get("todo", ""),
+        "todo": todo_of(transition, words.get("todo", "")),
         "detail": words.get("detail", ""),
-        "facts": [[*fact, len(fact[1]) <= SHORT] for fact in words.get("facts", [])],
+        "facts": facts_of(words.get("facts", [])),
         "bars": [bar | {"width": width(bar["share"])} for bar in words.get("bars", [])],
         "drivers": words.get("drivers", [])[:DRIVERS],
         "driven": words.get("driven") or _("What costs most this month"),
@@ -129,6 +128,18 @@ def context_of(delivery: Delivery, reader: Reader) -> dict[str, Any]:
         "why": looks_for(alert.rule),
         "demo": settings.DEMO,
     }
+
+
+def todo_of(transition: Transition, todo: str) -> str:
+    """What to do first. The words are those of the last look, which knew nothing of what ended or raised it since."""
+    if transition.after == State.RESOLVED and transition.cause == Cause.CLOSED:
+        who = transition.by.get_username() if transition.by else _("somebody")
+        return _("Nothing to do: %(who)s resolved it by hand.") % {"who": who}
+    if transition.after == State.RESOLVED and transition.cause == Cause.GONE:
+        return _("Nothing to do: what it was about, or its rule, is no longer there.")
+    if transition.cause == Cause.ESCALATED:
+        return _("Take it on or find who does: nobody has acknowledged it. %(todo)s") % {"todo": todo}
+    return todo
 
 
 def action_of(delivery: Delivery, reader: Reader, action: str, permission: str) -> str:

@@ -23,10 +23,8 @@ from alerts.periods import Period
 from alerts.picture import png
 from alerts.subjects import subject
 from alerts.timeline import Point, decimal_of
-from alerts.wording import exact, moment
+from alerts.wording import exact, facts_of, moment
 from costs.statements import Statement, Statements, statements
-
-SHORT = 28
 
 
 def words_of(kind: str, period: Period, now: datetime) -> dict[str, Any]:
@@ -129,7 +127,7 @@ def context_of(kind: str, words: dict[str, Any], at: datetime, cid: str) -> dict
         **words,
         "subject": subject(words["subject"]),
         "at": moment(at),
-        "facts": [[*fact, len(fact[1]) <= SHORT] for fact in words["facts"]],
+        "facts": facts_of(words["facts"]),
         "items": [
             {"title": title, "detail": detail, "url": links.absolute(path)} for title, detail, path in words["items"]
         ],

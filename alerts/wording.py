@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,6 +15,7 @@ from django.utils.translation import gettext as _
 # As `moment` writes it.
 MOMENT = re.compile(r"\b\d{1,2} [A-Z][a-z]{2} \d{4}, \d{2}:\d{2} UTC\b")
 MOMENT_SHAPE = "%d %b %Y, %H:%M UTC"
+SHORT, SHORT_WORD = 28, 14  # characters of a value, and of a word, that stay on one line of a phone
 UNITS = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 
 
@@ -73,3 +76,32 @@ def listed(names: list[str], most: int = 5) -> str:
     if len(shown) < 2:
         return "".join(shown)
     return _("%(some)s and %(last)s") % {"some": ", ".join(shown[:-1]), "last": shown[-1]}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A figure of a mail's table. What is short stays on one line, and of words only those that fit nowhere break."""
+
+    label: str
+    value: str
+    origin: str
+
+    @property
+    def on_one_line(self) -> bool:
+        return len(self.value) <= SHORT
+
+    @property
+    def label_breaks(self) -> bool:
+        return longest_word(self.label) > SHORT_WORD
+
+    @property
+    def origin_breaks(self) -> bool:
+        return longest_word(self.origin) > SHORT_WORD + 4  # phones do not show it
+
+
+def longest_word(text: str) -> int:
+    return max(map(len, text.split()), default=0)
+
+
+def facts_of(words: Sequence[Sequence[str]]) -> list[Fact]:
+    return [Fact(*one) for one in words]

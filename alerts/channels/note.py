@@ -39,7 +39,7 @@ def note_of(delivery: Delivery) -> Note:
 
 def text_of(context: dict[str, Any]) -> str:
     """Plain text: what to do first, the figures, where to look."""
-    figures = [f"{fact[0]}: {fact[1]}" for fact in context["facts"][:FACTS]]
+    figures = [f"{fact.label}: {fact.value}" for fact in context["facts"][:FACTS]]
     more = [_("Open as well: %s") % title for title in context["more"]]
     if context["unnamed"]:
         more.append(_("and %(n)s more") % {"n": context["unnamed"]})

@@ -14,11 +14,12 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from alerts import links
+from alerts import links, services
 from alerts.defaults import ensure_defaults
 from alerts.kinds.finding import Bar, Words
 from alerts.mail import compose
 from alerts.models import Alert, Delivery, Rule
+from alerts.wording import facts_of
 from tests.alerts.conftest import Scene, person
 
 EVIL = '<script>alert("x")</script>&'
@@ -158,6 +159,26 @@ def test_the_subject_says_why_it_comes(opened: Delivery, cause: str, begins: str
     opened.transition.cause, opened.transition.after = cause, "open" if cause == "escalated" else "resolved"
     opened.transition.save()
     assert parsed(opened)["Subject"].startswith(begins)
+
+
+def test_what_ended_by_hand_or_is_gone_asks_for_nothing_and_an_escalation_asks_to_take_it_on(
+    scene: Scene, opened: Delivery, ops: Any
+) -> None:
+    opened.transition.cause = "escalated"
+    opened.transition.save()
+    assert part(parsed(opened), "plain").startswith("Take it on or find who does: nobody has acknowledged it. ")
+    services.resolve(alert_id=opened.alert.pk, by=ops, now=scene.now)
+    end = Delivery.objects.get(transition__cause="closed")
+    assert part(parsed(end), "plain").startswith("Nothing to do: olga resolved it by hand.")
+    end.transition.cause = "gone"
+    end.transition.save()
+    assert part(parsed(end), "plain").startswith("Nothing to do: what it was about")
+
+
+def test_words_of_a_table_break_only_where_they_fit_nowhere() -> None:
+    [usual, long] = facts_of([["Answered elsewhere", "0", "measured"], ["x" * 40, "http://" + "y" * 40, "z" * 30]])
+    assert (usual.on_one_line, usual.label_breaks, usual.origin_breaks) == (True, False, False)
+    assert (long.on_one_line, long.label_breaks, long.origin_breaks) == (False, True, True)
 
 
 def test_links_that_act_are_for_those_who_may(opened: Delivery, ops: Any) -> None:
