@@ -16,6 +16,7 @@ __all__ = ["ENGINES", "CheckResult", "Engine", "EngineClient", "EngineSample", "
 ENGINES = {
     "vllm": "providers.engines.vllm.VLLM",
     "sglang": "providers.engines.sglang.SGLang",
+    "lmdeploy": "providers.engines.lmdeploy.LMDeploy",
     "tgi": "providers.engines.tgi.TGI",
     "llamacpp": "providers.engines.llamacpp.LlamaCpp",
     "ollama": "providers.engines.ollama.Ollama",

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar, Literal
 
 from django.utils.translation import gettext as _
@@ -182,7 +183,8 @@ class Engine:
                 return
 
     def _refuse_other_engine(self, owners: set[str]) -> None:
-        found = {OWNERS[owner] for owner in owners if owner in OWNERS and owner != self.owned_by}
+        known = owners_known()
+        found = {known[owner] for owner in owners if owner in known and owner != self.owned_by}
         if found and self.owned_by and self.owned_by not in owners:
             raise Fault("models", causes.wrong_engine(self.label, min(found)))
 
@@ -236,8 +238,13 @@ class Engine:
         return CheckResult(ok, state, step, round(latency, 3), climb.ttft_ms, cause, climb.tls_expires_at, climb.served)
 
 
-#: Who a model list names as the owner -> the engine's name for people. Only servers that give themselves away.
-OWNERS: Mapping[str, str] = {"vllm": "vLLM", "llamacpp": "llama.cpp", "library": "Ollama", "sglang": "SGLang"}
+@cache
+def owners_known() -> Mapping[str, str]:
+    """Who a model list names as the owner -> the engine's name for people. Only servers that give themselves away."""
+    from providers.engines import ENGINES, engine_of  # which imports this module
+
+    engines = [engine_of(kind) for kind in ENGINES]
+    return {engine.owned_by: engine.label for engine in engines if engine.owned_by}
 
 
 def owners_of(body: Any) -> set[str]:

@@ -201,6 +201,36 @@ def vllm(model: str = "qwen") -> Stub:
     )
 
 
+LMDEPLOY_METRICS = """\
+# TYPE lmdeploy:num_requests_running gauge
+lmdeploy:num_requests_running{engine="0",model_name="qwen"} 4.0
+lmdeploy:num_requests_running{engine="1",model_name="qwen"} 3.0
+lmdeploy:num_requests_waiting{engine="0",model_name="qwen"} 1.0
+lmdeploy:num_requests_waiting{engine="1",model_name="qwen"} 0.0
+# TYPE lmdeploy:gpu_cache_usage_perc gauge
+lmdeploy:gpu_cache_usage_perc{engine="0",model_name="qwen"} 0.4
+lmdeploy:gpu_cache_usage_perc{engine="1",model_name="qwen"} 0.6
+# TYPE lmdeploy:prompt_tokens_total counter
+lmdeploy:prompt_tokens_total{engine="0",model_name="qwen"} 900.0
+lmdeploy:generation_tokens_total{engine="0",model_name="qwen"} 300.0
+# TYPE lmdeploy:time_to_first_token_seconds histogram
+lmdeploy:time_to_first_token_seconds_bucket{engine="0",le="0.1",model_name="qwen"} 2.0
+lmdeploy:time_to_first_token_seconds_bucket{engine="0",le="+Inf",model_name="qwen"} 5.0
+process_start_time_seconds 1.7955e+09
+"""
+
+
+def lmdeploy(model: str = "qwen") -> Stub:
+    return Stub(
+        {
+            "GET /health": Answer(content_type="text/plain"),
+            "GET /v1/models": model_list(model, owner="lmdeploy"),
+            "GET /metrics": as_text(LMDEPLOY_METRICS, content_type="text/plain; version=1.0.0; charset=utf-8"),
+            "POST /v1/chat/completions": chat_stream(),
+        }
+    )
+
+
 def sglang(model: str = "qwen") -> Stub:
     return Stub(
         {

@@ -42,6 +42,7 @@ def checked(kind: str, stub: Stub, **target: Any) -> CheckResult:
 HEALTHY: dict[str, tuple[Callable[[], Stub], str, str]] = {
     "vllm": (lambda: stubs.vllm("qwen"), "qwen", ""),
     "sglang": (lambda: stubs.sglang("qwen"), "qwen", ""),
+    "lmdeploy": (lambda: stubs.lmdeploy("qwen"), "qwen", ""),
     "tgi": (lambda: stubs.tgi("org/falcon"), "org/falcon", ""),
     "ollama": (lambda: stubs.ollama("smol:latest"), "smol", ""),
     "anthropic": (lambda: stubs.claude("claude-sonnet-5-5-20260901"), "claude-sonnet-5-5", KEY),

@@ -65,6 +65,18 @@ def test_sglang_is_read_over_all_its_caches() -> None:
     )
 
 
+def test_lmdeploy_is_read_over_all_its_engines() -> None:
+    assert scrape("lmdeploy", stubs.lmdeploy(), "qwen") == EngineSample(
+        running=7.0,
+        waiting=1.0,
+        kv_cache=0.6,
+        prompt_tokens_total=900.0,
+        output_tokens_total=300.0,
+        ttft_buckets=((0.1, 2.0), (inf, 5.0)),
+        started_at=datetime.fromtimestamp(1.7955e9, UTC),
+    )
+
+
 def test_tgi_counters_lack_their_suffix_and_labels() -> None:
     sample = scrape("tgi", stubs.tgi())
     assert sample == EngineSample(

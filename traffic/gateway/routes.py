@@ -29,6 +29,7 @@ PROTOCOLS: dict[str, frozenset[Protocol]] = {
     "llamacpp": BOTH,
     "ollama": BOTH,
     "sglang": frozenset({OPENAI}),
+    "lmdeploy": frozenset({OPENAI}),
     "tgi": frozenset({OPENAI}),
     "openai_compatible": frozenset({OPENAI}),
 }
