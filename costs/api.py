@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from typing import Annotated, Any, Literal
@@ -25,6 +25,7 @@ from costs import (
     sheets,
     statements,
     units,
+    user_units,
 )
 from costs.anomalies.page import AnomaliesPage, scaled
 from costs.anomalies.wording import sentence
@@ -49,6 +50,7 @@ from costs.schemas import (
     SpendOut,
     StatementsOut,
     UnitCostsOut,
+    UserCostsOut,
 )
 from costs.spend import Spend, spend
 from costs.spend_page import Asked, SpendPage
@@ -57,6 +59,7 @@ from providers.rest.periods import month_days
 from providers.rest.shapes import READ_ERRORS, Error
 from traffic.access import needs
 from traffic.filters import Filters
+from traffic.models import Application
 from traffic.queries import FilterQuery, PeriodQuery
 
 router = Router(tags=["costs"])
@@ -132,6 +135,22 @@ def get_unit_costs(
     now = timezone.now()
     page = SpendPage(Asked(month_days(month)[0] if month else now.date().replace(day=1), filters.parsed()), now)
     return units.as_json(units.UnitCosts(page, group_by))
+
+
+@router.get(
+    "/unit-costs/{application}/users",
+    auth=needs("read"),
+    response={200: UserCostsOut, **READ_ERRORS, 404: Error},
+    summary="What the dearest users of an application cost in a month, as far back as may be read",
+    by_alias=True,
+)
+def get_user_costs(request: HttpRequest, application: str, month: Month = None) -> Any:
+    found = Application.objects.filter(slug=application).first()
+    if found is None:
+        raise ApiError(404, "No application is called so.")
+    today = timezone.now().date()
+    since, until = month_days(month) if month else (today.replace(day=1), today + timedelta(days=1))
+    return user_units.as_json(user_units.user_units(found, since, min(until, today + timedelta(days=1))))
 
 
 @router.get(

@@ -120,6 +120,32 @@ class UnitCostsOut(Schema):
     months: list[MonthUnitOut]
 
 
+class UserCostOut(Schema):
+    """`user` is the keyed hash that is kept of its name; `by_day` is USD of every day."""
+
+    user: str
+    requests: int
+    leased_requests: int
+    unpriced_requests: int
+    tokens: int
+    amount: Usd
+    per_request: Usd | None
+    by_day: list[Usd]
+
+
+class UserCostsOut(Schema):
+    model_config = ConfigDict(populate_by_name=True)
+
+    application: str
+    since: str = Field(alias="from")
+    until: str = Field(alias="to")
+    currency: str
+    users: int
+    requests: int
+    requests_without_user: int
+    dearest: list[UserCostOut]
+
+
 class CrossingOut(Schema):
     model_config = ConfigDict(populate_by_name=True)
 

@@ -48,7 +48,7 @@ from costs.views.statements import (
     statements_csv,
     statements_pdf,
 )
-from costs.views.units import units
+from costs.views.units import unit_users, units
 
 app_name = "costs"
 
@@ -56,6 +56,7 @@ urlpatterns = [
     path("spend/", spend, name="spend"),
     path("spend/changes/", changes, name="changes"),
     path("spend/units/", units, name="units"),
+    path("spend/units/<slug:slug>/users/", unit_users, name="unit-users"),
     path("spend/anomalies/", anomalies, name="anomalies"),
     path("spend/anomalies/<int:pk>/dismiss/", anomaly_dismiss, name="anomaly-dismiss"),
     path("spend/anomalies/<int:pk>/restore/", anomaly_restore, name="anomaly-restore"),

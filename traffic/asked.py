@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -61,7 +62,7 @@ LABELS = {
 NO_FILTERS = {"cursor", "live", "kind"}  # parameters that take nothing out
 MONEY = {"unpriced", "told_otherwise", "cost_from", "cost_to"}  # filters for those who see figures alone
 ENDS = {f"{one.name}_{end}" for one in RANGES for end in ("from", "to")}
-FILTERS = {*NAMES, "outcome", *FLAGS, *ENDS, "from", "to", "words"}
+FILTERS = {*NAMES, "outcome", *FLAGS, *ENDS, "from", "to", "words", "user"}
 LONGEST = 200  # of the words looked for
 
 
@@ -100,6 +101,7 @@ def asked_of(request: HttpRequest) -> Asked:
             unknown_usage="unknown_usage" in query,
             told_otherwise="told_otherwise" in query and money,
             rated="rated" in query,
+            user=user_of(query.get("user", "")),
             words=query.get("words", "").replace("\x00", "").strip()[:LONGEST],
             readable=readable,
             applications=requests.applications_of(request.user),
@@ -111,6 +113,8 @@ def asked_of(request: HttpRequest) -> Asked:
         known=known,
     )
     asked.refused += unknown_values(query, asked.wanted)
+    if query.get("user") and asked.wanted.user is None:
+        asked.refused.append(_("“%(user)s” is not the hash of a user.") % {"user": query["user"][:40]})
     asked.wanted.since, asked.wanted.until = days_of(query, asked.refused)
     for one in RANGES:
         if money or not one.figures:
@@ -118,6 +122,13 @@ def asked_of(request: HttpRequest) -> Asked:
     if asked.wanted.words and not asked.may_read:
         asked.refused.append(_("Only who may read the texts of an application can look for words in them."))
     return asked
+
+
+def user_of(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
 
 
 def applications_asked(request: HttpRequest) -> Wanted:
@@ -196,6 +207,8 @@ def said_of(request: HttpRequest, asked: Asked) -> list[Said]:
     for name, label in FLAGS.items():
         if getattr(wanted, name):
             found.append(Said(str(label), "", address(request, **{name: None}, cursor=None), False))
+    if wanted.user:
+        found.append(Said(_("User"), wanted.user.hex[:8], address(request, user=None, cursor=None), False))
     if wanted.words:
         found.append(Said(_("Words"), wanted.words, address(request, words=None, cursor=None), False))
     return found

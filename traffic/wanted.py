@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -47,6 +48,7 @@ class Wanted:
     unknown_usage: bool = False
     told_otherwise: bool = False  # who reported them says another cost than we do
     rated: bool = False
+    user: uuid.UUID | None = None  # the hash that is kept of a user's name
     cost: Range = field(default_factory=Range)  # USD
     latency_ms: Range = field(default_factory=Range)
     ttft_ms: Range = field(default_factory=Range)
@@ -68,7 +70,9 @@ class Wanted:
     def exact(self) -> bool:
         """Whether the rollups count just the requests that pass, not only at most as many."""
         counted = self.unpriced + self.unknown_usage + self.told_otherwise
-        return not (self.outcomes or self.rated or self.cost or self.latency_ms or self.ttft_ms or counted > 1)
+        return not (
+            self.outcomes or self.rated or self.user or self.cost or self.latency_ms or self.ttft_ms or counted > 1
+        )
 
     @property
     def odd(self) -> bool:
@@ -91,6 +95,8 @@ class Wanted:
             larger = Greatest("reported_cost", "cost")
             found = found.exclude(reported_cost=None).exclude(cost=None)
             found = found.alias(apart=apart).filter(apart__gt=larger * Decimal("0.01"))
+        if self.user:
+            found = found.filter(user_hash=self.user)
         if self.rated:
             found = found.filter(Exists(Rating.objects.filter(request_id=OuterRef("id"))))
         return found

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import UTC, timedelta
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from costs.forecast import month_of
 from costs.spend_page import Asked, SpendPage
 from costs.units import BYS, By, UnitCosts
+from costs.user_units import user_units
 from costs.views.months import month_asked
 from costs.views.spend import address, fields_of, said
 from traffic.filters import Filters
+from traffic.models import Application
 
 
 @login_required
@@ -41,3 +45,22 @@ def units(request: HttpRequest) -> HttpResponse:
         "json_url": "/api/v1/unit-costs?" + urlencode({"month": f"{page.days.since:%Y-%m}", "group_by": by}),
     }
     return render(request, "costs/units.html", context)
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def unit_users(request: HttpRequest, slug: str) -> HttpResponse:
+    """The dearest users of one application in a month."""
+    application = get_object_or_404(Application, slug=slug)
+    now = timezone.now()
+    month = month_asked(request)
+    until = min(month_of(month)[1], now.astimezone(UTC).date()) + timedelta(days=1)
+    found = user_units(application, month, until)
+    context = {
+        "found": found,
+        "month": month,
+        "last": until - timedelta(days=1),
+        "json_url": f"/api/v1/unit-costs/{slug}/users?month={month:%Y-%m}",
+    }
+    return render(request, "costs/unit_users.html", context)

@@ -51,6 +51,9 @@ OWN_FAULTS: tuple[tuple[int, Fault], ...] = (
 )
 
 
+NAMES_USERS = frozenset({"code-helper", "analyst"})
+
+
 class Unseen(NamedTuple):
     """Usage that is on the vendor's bill and not in our log: five token classes, as the vendor counts them."""
 
@@ -83,6 +86,12 @@ class Traffic:
         self.hours = {clock: _spread(list(enumerate(weights)), SAMPLES) for clock, weights in company.CLOCKS.items()}
         self.faults = {True: _faults(rng, OWN_FAULTS), False: _faults(rng, VENDOR_FAULTS)}
         self.jitter = [math.exp(rng.gauss(0, 0.16)) for _ in range(SAMPLES)]
+        # Programs of colleagues name who asks; few of them ask most.
+        self.users = {
+            application.slug: [f"{application.slug}-user-{n}" for n in range(16)]
+            for application in APPLICATIONS
+            if application.slug in NAMES_USERS
+        }
         self.sizes: dict[tuple[str, str, float], Sizes] = {}
         for application in APPLICATIONS:
             for work in application.work:
@@ -120,6 +129,7 @@ class Traffic:
         )
         hit_below, streamed_below = 0 if lost else round(work.hit * 256), round(work.streamed * 256)
         date_text, id_prefix = day.isoformat(), f"{day:%Y%m%d}-{work.task}-"
+        users = self.users.get(application.slug)
         slug, task, batch, long_cache, writes = (
             application.slug,
             work.task,
@@ -175,6 +185,8 @@ class Traffic:
                 "response_id": f"{served.response_prefix}{(bits >> 98) & 0xFFFFFFFFFFFFFFFFFFFF:024x}",
                 "tokens": tokens,
             }
+            if users:
+                row["user"] = users[min((bits >> 120) & 15, (bits >> 124) & 15)]
             if meant and served.deployment != meant:
                 row["instead_of"] = meant
             if fault is not None:

@@ -140,7 +140,8 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
         f"traffic:{name}": {"slug": made.application.slug}
         for name in ("application", "application-try", "application-erase")
     }
-    found["costs:application-budgets"] = {"slug": made.application.slug}
+    found["costs:application-budgets"] = found["costs:unit-users"] = {"slug": made.application.slug}
+    found["api:get_user_costs"] = {"application": made.application.slug}
     found |= {f"traffic:{name}": {"identifier": request.id} for name in ("request", "request-rate")}
     deletion = Erasure.objects.create(kind="user", created_at=request.started_at, finished_at=request.started_at)
     found["traffic:erasure"] = {"pk": deletion.pk}

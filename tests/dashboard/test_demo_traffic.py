@@ -10,7 +10,7 @@ import pytest
 from dashboard.demo import bills, company
 from dashboard.demo.bills import ClaudeBill, cost_by_class
 from dashboard.demo.story import MONTHS, Story, add_months
-from dashboard.demo.traffic import Day, Traffic, five_classes
+from dashboard.demo.traffic import NAMES_USERS, Day, Traffic, five_classes
 
 ANCHOR = date(2026, 11, 1)
 STORY = Story(ANCHOR)
@@ -83,8 +83,9 @@ def test_seventy_per_cent_of_the_present_requests_stay_on_the_own_gpu(rows: list
 
 
 def test_rows_have_the_fields_of_the_contract_and_ids_of_their_own(rows: list[dict[str, Any]]) -> None:
-    # What went elsewhere because its deployment was down says so besides.
-    assert {frozenset(row) - {"instead_of"} for row in rows} == {frozenset(FIELDS)}
+    # What went elsewhere because its deployment was down says so besides; programs of colleagues say who asked.
+    assert {frozenset(row) - {"instead_of", "user"} for row in rows} == {frozenset(FIELDS)}
+    assert {row["application"] for row in rows if "user" in row} == NAMES_USERS
     assert len({(row["application"], row["id"]) for row in rows}) == len(rows)
     responses = [row["response_id"] for row in rows if row["response_id"]]
     assert len(set(responses)) == len(responses)
