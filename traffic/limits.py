@@ -40,6 +40,11 @@ class Buckets:
             self._free_at.clear()
 
 
+def too_often(per_minute: int) -> str:
+    """What a key past its calls a minute is told."""
+    return f"This key may call {'once' if per_minute == 1 else f'{per_minute:,} times'} a minute."
+
+
 def period_end(period: str, now: datetime) -> datetime:
     """When a quota of a `day` or a `month` begins anew: both are UTC's, as money is."""
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -19,6 +19,7 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import F, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from traffic.models import RepricedDay, Repricing, Request, UsageDay
 from traffic.models.repricings import RepricingState
@@ -175,6 +176,10 @@ def fail(repricing: Repricing) -> None:
     )
 
 
+def requests_word(n: int) -> str:
+    return ngettext("%(n)d request", "%(n)d requests", n) % {"n": n}
+
+
 def remember(repricing: Repricing) -> None:
     """Who did it and why, with what it came to; also of a run that was stopped half way."""
     person = repricing.undone_by_id if repricing.state == RepricingState.UNDONE else repricing.by_id
@@ -182,11 +187,10 @@ def remember(repricing: Repricing) -> None:
         return
     sums = RepricedDay.objects.filter(repricing=repricing, planned=False).aggregate(n=Sum(F("after") - F("before")))
     amount = sums["n"] or 0
-    said = f"Repriced {repricing.changed} requests by {amount:+f} USD. {repricing.why}".strip()
+    said = f"Repriced {requests_word(repricing.changed)} by {amount:+f} USD. {repricing.why}".strip()
     if repricing.state == RepricingState.UNDONE:
-        said = (
-            f"Took the repricing of {repricing.changed} requests back: {repricing.restored} cost what they did before."
-        )
+        repriced = requests_word(repricing.changed)
+        said = f"Took the repricing of {repriced} back: {repricing.restored} cost what they did before."
     LogEntry.objects.create(
         user_id=person,
         content_type=ContentType.objects.get_for_model(Request),

@@ -26,7 +26,7 @@ from traffic.gateway.snapshot import Application, Key, Snapshot, Snapshots
 from traffic.gateway.spool import Mover, Spool
 from traffic.gateway.store import Store
 from traffic.ingest.ids import request_id
-from traffic.limits import Buckets, seconds_until
+from traffic.limits import Buckets, seconds_until, too_often
 
 log = logging.getLogger(__name__)
 
@@ -204,7 +204,7 @@ class Gateway:
             raise Refusal(403, "wrong-scope", "This key may not use the gateway: it lacks the scope `gateway`.")
         self.snapshots.used(key)
         if key.per_minute is not None and (wait := self._buckets.take(key.id, key.per_minute)):
-            raise _too_much("rate-limit", f"This key may call {key.per_minute:,} times a minute.", wait)
+            raise _too_much("rate-limit", too_often(key.per_minute), wait)
         return snapshot, key
 
     async def _models(self, scope: Scope, send: Send) -> None:
