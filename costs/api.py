@@ -190,7 +190,8 @@ def lately(now: datetime, filters: Filters) -> Inputs:
 def post_break_even(request: HttpRequest, filters: Query[FilterQuery], body: Annotated[dict[str, Any], Body()]) -> Any:
     now = timezone.now()
     try:
-        inputs = inputs_from_body(body, lately(now, filters.parsed()), price_lists(now))
+        listed = price_lists(now) if body.keys() & {"price_sheet", "api_model"} else {}
+        inputs = inputs_from_body(body, lately(now, filters.parsed()), listed)
     except InvalidInputs as error:
         errors = [at(["body", *loc], message) for loc, message in error.errors]
         raise ApiError(422, "Some inputs are not as the schema says.", errors) from None

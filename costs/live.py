@@ -104,8 +104,11 @@ def peak(busiest: Decimal | None, total: Decimal | None, days: Decimal) -> Decim
 class BookPrices:
     """Today's prices as the break-even engine reads them: what is paid, contracts' discounts taken off."""
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, now: datetime, models: Iterable[str] = ()) -> None:
+        """`models` are those that will be asked for, so that one statement reads them all."""
         self.now = now
+        self.names, self.held = with_plain(models), list[TokenPrice]()
+        self.is_read = False
 
     @cached_property
     def discounts(self) -> Discounts:
@@ -118,8 +121,14 @@ class BookPrices:
 
     def rows(self, models: Iterable[str]) -> list[TokenPrice]:
         """The versions in force of these models, vendors' own first; a dated name is the model without its date."""
-        names = {*models, *(plain_name(model) for model in models)}
-        rows = TokenPrice.objects.filter(model__in=names, starts_at__lte=self.now).order_by(
+        names = with_plain(models)
+        if not self.is_read or not names <= self.names:
+            self.names, self.is_read = self.names | names, True
+            self.held = self._read()
+        return [row for row in self.held if row.model in names]
+
+    def _read(self) -> list[TokenPrice]:
+        rows = TokenPrice.objects.filter(model__in=self.names, starts_at__lte=self.now).order_by(
             "provider", "model", "-starts_at"
         )
         today = self.now.astimezone(UTC).date()
@@ -133,6 +142,10 @@ class BookPrices:
         known = {(row.provider, row.model): row for row in rows}
         found = {key: known.get(key) or known.get((key[0], plain_name(key[1]))) for key in wanted}
         return {key: row for key, row in found.items() if row is not None}
+
+
+def with_plain(models: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for model in models for name in (model, plain_name(model)))
 
 
 def plain_name(model: str) -> str:
@@ -173,7 +186,8 @@ def live_inputs(now: datetime, traffic: Traffic | None = None) -> Inputs:
     """Complete inputs; where nothing was measured yet, the reference sheet's example stands in."""
     reference = sheets.load()
     traffic = traffic or measure(now)
-    book = BookPrices(now)
+    asked = {row["model"] for row in traffic.groups if not row["ours"]}
+    book = BookPrices(now, {*asked, reference.workload.api_model})
     inputs = example(book, reference, live_selfhost(now, traffic, reference), traffic.run_rate)
     known = book.by_model((row["provider"], row["model"]) for row in traffic.groups if not row["ours"])
     mix = traffic_mix(traffic, known)

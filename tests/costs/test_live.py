@@ -104,7 +104,7 @@ def test_live_inputs_take_as_many_statements_for_nine_models_as_for_one(
     for n in range(8):
         price(f"claude-{n}")
         hour(n, model=f"claude-{n}", requests=1, output=1)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(7):
         live_inputs(NOW)
 
 
