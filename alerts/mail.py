@@ -138,7 +138,7 @@ def todo_of(transition: Transition, todo: str) -> str:
     if transition.after == State.RESOLVED and transition.cause == Cause.GONE:
         return _("Nothing to do: what it was about, or its rule, is no longer there.")
     if transition.cause == Cause.ESCALATED:
-        return _("Take it on or find who does: nobody has acknowledged it. %(todo)s") % {"todo": todo}
+        return (_("Take it on or find who does: nobody has acknowledged it. %(todo)s") % {"todo": todo}).strip()
     return todo
 
 
