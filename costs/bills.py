@@ -109,10 +109,13 @@ class Facts:
         return replace(self, models=models, closings=closings, charges=kept(self.charges), usage=usage, vendor=vendor)
 
 
-def read(month: date, now: datetime) -> Facts:
-    """Everything of the month that begins on `month`."""
+def read(month: date, now: datetime, prices: ListPrices | None = None) -> Facts:
+    """Everything of the month that begins on `month`; `prices` that were read already are taken if they know enough."""
     until = next_month(month)
     usage, vendor = usage_rows(month - DAY, until + DAY), vendor_rows(month - DAY, until + DAY)
+    models = frozenset(row["model"] for row in vendor)
+    if prices is None or not models <= prices.asked:
+        prices = ListPrices.of(models)
     return Facts(
         month=month,
         until=until,
@@ -121,7 +124,7 @@ def read(month: date, now: datetime) -> Facts:
         charges=charge_rows(month - DAY, until + DAY, month),
         usage=usage,
         vendor=vendor,
-        prices=ListPrices.of({row["model"] for row in vendor}),
+        prices=prices,
         models=frozenset(),
         steps=smallest_steps(month, until),
         watched=watched_hours(month, until),

@@ -27,17 +27,19 @@ class ListPrices:
 
     versions: dict[tuple[str, str], list[TokenPrice]]
     discounts: Discounts = field(default_factory=lambda: Discounts([]))
+    asked: frozenset[str] = frozenset()  # models of which every version is here
     # Asked for every row of usage, and the same for each model and day.
     found: dict[tuple[str, str, date], TokenPrice | None] = field(default_factory=dict, compare=False, repr=False)
     rated: dict[tuple[str, str, date], dict[str, Fraction]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, models: Iterable[str]) -> ListPrices:
+        models = frozenset(models)
         names = {name for model in models for name in (model, plain(model))}
         found: dict[tuple[str, str], list[TokenPrice]] = defaultdict(list)
         for price in TokenPrice.objects.filter(model__in=names).order_by("-starts_at") if names else ():
             found[price.provider, price.model].append(price)
-        return cls(dict(found), Discounts.load() if found else Discounts([]))
+        return cls(dict(found), Discounts.load() if found else Discounts([]), models)
 
     def at(self, provider: str, model: str, day: date) -> TokenPrice | None:
         """The price in force at the end of a day, as it is paid."""

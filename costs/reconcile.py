@@ -17,6 +17,7 @@ from costs import bills
 from costs.bill_cells import Month, Place
 from costs.bills import Facts
 from costs.causes import CAUSES, COUNTED, ORDER, PENDING
+from costs.list_prices import ListPrices
 from costs.models import Closing
 from costs.spend import ZERO
 from providers.models import provider_name
@@ -128,9 +129,11 @@ class Reconciliation:
         return sorted(parts, key=lambda part: (part.day or date.max, part.provider, part.model))
 
 
-def reconcile(month: date, now: datetime, filters: Filters | None = None) -> Reconciliation:
+def reconcile(
+    month: date, now: datetime, filters: Filters | None = None, prices: ListPrices | None = None
+) -> Reconciliation:
     """Compare the bills of the month that begins on `month` with our own figures, by provider and model if asked."""
-    return reconciliation(bills.read(month, now).only(filters or Filters()))
+    return reconciliation(bills.read(month, now, prices).only(filters or Filters()))
 
 
 def reconciliation(facts: Facts) -> Reconciliation:

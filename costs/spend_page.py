@@ -231,7 +231,7 @@ class SpendPage:
 
     @cached_property
     def reconciliation(self) -> Reconciliation:
-        return reconcile(self.days.since, self.now)
+        return reconcile(self.days.since, self.now, prices=self.prices)
 
     @cached_property
     def bills(self) -> Bills | None:
