@@ -331,6 +331,7 @@ ACCESS: dict[str, Access] = {
     "api:get_offer_history": JSON,
     "api:get_offer_watches": JSON,
     "api:get_leases": JSON,
+    "api:get_bill": JSON,
     "api:get_engine": JSON,
     "api:get_uptime": JSON,
     "api:get_alerts": JSON,
