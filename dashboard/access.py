@@ -310,6 +310,8 @@ ACCESS: dict[str, Access] = {
     "api:get_usage": JSON,
     "api:get_requests_file": JSON,
     "api:get_latency": JSON,
+    "api:get_latency_heat": JSON,
+    "api:get_errors": JSON,
     "api:get_quality": JSON,
     "api:get_spend": JSON,
     "api:get_break_even": JSON,
