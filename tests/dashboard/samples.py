@@ -82,6 +82,7 @@ def samples(mail_folder: Path) -> Samples:
     made.sent["costs:reconciliation-key"] = {"account": "ours", "key": "apikey_1", "owner": ""}
     made.arguments["api:get_scenario"] = {"scenario": "A"}
     made.arguments["api:get_engine"] = {"slug": "mistral-7b"}
+    made.arguments["api:get_bill"] = {"slug": "ours"}
     return made
 
 
