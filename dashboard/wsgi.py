@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from django.core.wsgi import get_wsgi_application
@@ -12,3 +13,9 @@ application = get_wsgi_application()
 from alerts import watch  # noqa: E402 -- the apps must be loaded
 
 watch.start()
+
+# What is loaded by now stays. Left among what is looked through for circles of garbage, it would be gone over again and
+# again while batches of thousands of spans are read, which leave none.
+gc.collect()
+gc.freeze()
+gc.set_threshold(20_000, 20, 20)

@@ -38,7 +38,7 @@ def read(body: bytes, signal: Signal) -> Iterator[Span | Bad | None]:
                 for item in of_scope.items:
                     yield None if made is None else read_item(made, item, scope.name, attributes)
     except DecodeError as error:
-        raise Unreadable(str(error)) from None
+        raise Unreadable("its protobuf cannot be decoded.") from error
 
 
 def read_item(made: Any, item: bytes, scope: str, resource: Attributes) -> Span | Bad:
