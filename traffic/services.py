@@ -23,6 +23,7 @@ from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql import rows as statements
 from traffic.ingest.staging import Installation
 from traffic.ingest.store import Also, IngestResult, ingest
+from traffic.ingest.turn import in_turn
 from traffic.keeping import Kept, taken_days
 from traffic.keys import Caller
 from traffic.models import Application
@@ -143,6 +144,8 @@ def names_of(rows: Sequence[RequestRow], result: IngestResult) -> set[str]:
 
 def ingest_native(*, body: bytes, caller: Caller, now: datetime) -> dict[str, Any]:
     """The answer of `POST /api/v1/requests` to a body. Raises ApiError for a wrong outer shape."""
-    parsed = parse(body, caller, directory.get(), now)
+    known = directory.get()
+    with in_turn(size=len(body)):
+        parsed = parse(body, caller, known, now)
     result = store(parsed.rows, caller=caller)
     return {"accepted": result.accepted, "duplicates": result.duplicates, "rejected": parsed.rejected}

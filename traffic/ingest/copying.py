@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from traffic.ingest.staging import Staged
+
+
+def lines_of(staged: Sequence[Staged]) -> str:
+    """A batch as COPY reads it; made before the transaction begins, which others may wait for."""
+    received = datetime.now(UTC).isoformat()
+    return "".join([line(number, item, received) for number, item in enumerate(staged)])
 
 
 def line(number: int, item: Staged, received: str) -> str:
@@ -91,7 +99,7 @@ ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\
 
 def text(value: str | None) -> str | None:
     """COPY's escapes; most values have nothing to escape."""
-    return value if value is None or value.isidentifier() else value.translate(ESCAPES)
+    return value if value is None or (value.isprintable() and "\\" not in value) else value.translate(ESCAPES)
 
 
 # Names of models, tasks and the like come again and again.

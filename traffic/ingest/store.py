@@ -11,7 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -19,11 +19,12 @@ import psycopg
 from psycopg import errors
 
 from providers.partitions import make_partitions
-from traffic.ingest.copying import line
+from traffic.ingest.copying import lines_of
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql import rows as rows_sql
 from traffic.ingest.sql import twins as twins_sql
 from traffic.ingest.staging import Installation, Staged, merge_twins
+from traffic.ingest.turn import in_turn
 
 ATTEMPTS = 8  # a lost race for a response id repeats the batch
 LINKS = "traffic_span_link"
@@ -50,17 +51,19 @@ def ingest(
 
     Raises psycopg.OperationalError when the database is away; then nothing of the batch was written.
     """
-    staged = [installation.stage(row) for row in rows]
-    merged = merge_twins(staged)
+    with in_turn(rows=len(rows)):
+        staged = [installation.stage(row) for row in rows]
+        merged = merge_twins(staged)
+        text = lines_of(merged)
     make_days_of(conn, merged)
     for _ in range(ATTEMPTS - 1):
         try:
-            accepted = write(conn, merged, also)
+            accepted = write(conn, merged, text, also)
             break
         except (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure):
             continue  # another writer was first with one of our response ids; now it can be seen
     else:
-        accepted = write(conn, merged, also)
+        accepted = write(conn, merged, text, also)
     accepted -= join(conn, merged)
     return IngestResult(accepted, len(rows) - accepted, [item.id for item in staged])
 
@@ -89,8 +92,8 @@ def forget_days() -> None:
     _known_days.clear()
 
 
-def write(conn: psycopg.Connection, staged: Sequence[Staged], also: Also | None = None) -> int:
-    """One transaction over the whole batch; returns how many rows are new."""
+def write(conn: psycopg.Connection, staged: Sequence[Staged], text: str, also: Also | None = None) -> int:
+    """One transaction over the whole batch, `text` in the format of COPY; returns how many rows are new."""
     if not staged:
         if also is not None:
             with conn.transaction():
@@ -100,7 +103,8 @@ def write(conn: psycopg.Connection, staged: Sequence[Staged], also: Also | None 
         with conn.transaction():
             conn.execute("SET LOCAL synchronous_commit = on")
             conn.execute(rows_sql.MAKE_STAGE)
-            copy(conn, staged)
+            with conn.cursor().copy(rows_sql.COPY) as stream:
+                stream.write(text)
             added = write_rows(conn, staged)
             count_use(conn, staged[0].row.key_id, added)
             write_bodies(conn, staged)
@@ -112,13 +116,6 @@ def write(conn: psycopg.Connection, staged: Sequence[Staged], also: Also | None 
         make_days_of(conn, staged)
         raise errors.SerializationFailure("a partition was missing; the batch is repeated") from None
     return added.rows
-
-
-def copy(conn: psycopg.Connection, staged: Sequence[Staged]) -> None:
-    received = datetime.now(UTC).isoformat()
-    lines = [line(number, item, received) for number, item in enumerate(staged)]
-    with conn.cursor() as cursor, cursor.copy(rows_sql.COPY) as stream:
-        stream.write("".join(lines))
 
 
 def bounds(staged: Sequence[Staged]) -> dict[str, date]:

@@ -16,6 +16,7 @@ from traffic.ingest.body import read_body
 from traffic.ingest.otlp import plain, protobuf
 from traffic.ingest.otlp.rows import Read, rows_of
 from traffic.ingest.otlp.spans import Signal, Unreadable
+from traffic.ingest.turn import in_turn
 from traffic.keys import password_of, secret_of
 from traffic.services import directory, store_apart
 from traffic.unread import count_unread
@@ -57,8 +58,9 @@ def take(request: HttpRequest, signal: Signal, secret: str = "") -> HttpResponse
     try:
         caller = authenticate(request, "ingest", secret or secret_of(request))
         reader = protobuf if encoding_of(request) == PROTOBUF else plain
-        items = reader.read(read_body(request, MAX_BYTES), signal)
-        read = rows_of(items, caller, directory.get(), timezone.now())
+        body, known = read_body(request, MAX_BYTES), directory.get()
+        with in_turn(size=len(body)):
+            read = rows_of(reader.read(body, signal), caller, known, timezone.now())
         for _row in store_apart(read.rows, caller):
             read.reject("A span holds what the database cannot store.")
         count_unread(read, signal, caller.application_id)
