@@ -27,6 +27,7 @@ from costs.breakeven import (
 )
 from costs.models import Category, Charge, PriceSheet, Provenance
 from costs.own_costs import UnitBook
+from costs.querysets import ChargeQuerySet
 from providers.discounts import Discounts
 from providers.models import Deployment, Lease, Offer, TokenPrice
 from providers.pricing import DATED
@@ -309,8 +310,8 @@ def live_selfhost(now: datetime, traffic: Traffic, reference: sheets.Sheet) -> S
     leases = measured_leases()
     hourly, offer = gpu_hourly(leases, reference)
     entered, vm = upkeep(now, reference)
-    book = UnitBook(now)
-    beside = book.of_offer(offer, vm) if offer else book.of_leases(leases, vm)
+    book = UnitBook(now, vm)
+    beside = book.of_offer(offer) if offer else book.of_leases(leases)
     return SelfHost(
         billing="hourly",
         gpu_hourly=hourly,
@@ -363,10 +364,18 @@ def capacity(leases: list[Lease]) -> Decimal | None:
 
 def upkeep(now: datetime, reference: sheets.Sheet) -> tuple[Decimal, bool]:
     """Upkeep and VM that people entered for the last 30 days, the sheet's where nobody has; and whether a VM is in."""
-    day = now.date()
-    entered = Charge.objects.between(day - WINDOW, day).filter(
-        provenance=Provenance.ENTERED, category__in=(Category.UPKEEP, Category.VM)
-    )
+    entered = beside_entered(now, Category.UPKEEP, Category.VM)
     found = entered.aggregate(total=Sum("amount"), vm=Count("pk", filter=Q(category=Category.VM)))
     total: Decimal | None = found["total"]
     return (reference.workload.upkeep_monthly if total is None else total), bool(found["vm"])
+
+
+def vm_entered(now: datetime) -> bool:
+    """Whether people entered a VM for the last 30 days."""
+    return beside_entered(now, Category.VM).exists()
+
+
+def beside_entered(now: datetime, *categories: Category) -> ChargeQuerySet:
+    day = now.date()
+    charges = Charge.objects.between(day - WINDOW, day)
+    return charges.filter(provenance=Provenance.ENTERED, category__in=categories)

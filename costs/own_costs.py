@@ -26,10 +26,13 @@ class Beside:
 
 
 class UnitBook:
-    """The unit prices of today, read once: of a vendor and kind the cheapest, in the region where that is known."""
+    """The unit prices of today, read once: of a vendor and kind the cheapest, in the region where that is known.
 
-    def __init__(self, now: datetime) -> None:
-        self.now = now
+    A machine that somebody entered as a charge (`vm_entered`) is in the upkeep already, whichever GPU stands in it.
+    """
+
+    def __init__(self, now: datetime, vm_entered: bool) -> None:
+        self.now, self.vm_entered = now, vm_entered
 
     @cached_property
     def known(self) -> Mapping[tuple[str, str], list[tuple[str, Decimal]]]:
@@ -43,22 +46,22 @@ class UnitBook:
         there = [amount for variant, amount in prices if region and variant and region.startswith(variant)]
         return min(there or [amount for _variant, amount in prices], default=ZERO)
 
-    def of_leases(self, leases: Iterable[Lease], vm_entered: bool) -> Beside:
-        """Of what we rent: a disk that is in the lease's price, and a machine that somebody entered, count once."""
+    def of_leases(self, leases: Iterable[Lease]) -> Beside:
+        """Of what we rent: a disk that is in the lease's price counts once."""
         lease = next(iter(leases), None)
         if lease is None:
             return Beside()
-        return self._of(lease.account.kind, lease.region, disk=not lease.disk_per_hour, vm=not vm_entered)
+        return self._of(lease.account.kind, lease.region, disk=not lease.disk_per_hour, vm=True)
 
-    def of_offer(self, offer: Offer, vm_entered: bool = False) -> Beside:
+    def of_offer(self, offer: Offer) -> Beside:
         """Of what could be rented: its own disk price before the book's."""
-        vm = offer.machine_per_gpu_hour is None and not vm_entered
+        vm = offer.machine_per_gpu_hour is None
         return self._of(offer.provider, offer.region, disk=True, vm=vm, disk_price=offer.disk_per_gb_month)
 
     def _of(self, provider: str, region: str, *, disk: bool, vm: bool, disk_price: Decimal | None = None) -> Beside:
         per_gb = self.cheapest(provider, Priced.STORAGE, region) if disk_price is None else disk_price
         return Beside(
-            vm_hourly=self.cheapest(provider, Priced.VM, region) if vm else ZERO,
+            vm_hourly=self.cheapest(provider, Priced.VM, region) if vm and not self.vm_entered else ZERO,
             disk_gb=DISK_GB if disk and per_gb else ZERO,
             disk_per_gb_month=per_gb if disk else ZERO,
             egress_per_gb=self.cheapest(provider, Priced.EGRESS, region),

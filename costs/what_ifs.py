@@ -15,7 +15,7 @@ from django.utils import timezone
 from costs import sheets
 from costs.breakeven import Inputs, PriceList, Result, compute
 from costs.forms_whatif import WhatIfForm, model_choices
-from costs.live import price_lists
+from costs.live import price_lists, vm_entered
 from costs.models import WhatIf
 from costs.own_costs import UnitBook
 from providers.models import Lease, Model, Offer, TokenPrice
@@ -47,7 +47,7 @@ class WhatIfs:
 
     @cached_property
     def book(self) -> UnitBook:
-        return UnitBook(self.now)
+        return UnitBook(self.now, vm_entered(self.now))
 
     @cached_property
     def offers(self) -> list[Offer]:

@@ -7,9 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.http import QueryDict
 
 from costs.breakeven import compute, explain
 from costs.live import LIVE, live_inputs, measure
+from costs.models import Charge
+from costs.what_ifs import WhatIfs
 from providers.models import Offer, TokenPrice, UnitPrice
 from tests.costs.test_spend import usage
 from tests.providers.people import account, deployment, lease
@@ -135,6 +138,27 @@ def test_machine_disk_and_egress_of_the_gpus_vendor_come_from_the_price_book(boo
     assert result.mtok_allocated is not None
     assert before.mtok_allocated is not None
     assert result.mtok_allocated > before.mtok_allocated
+
+
+def test_a_machine_that_somebody_entered_counts_once_whichever_offer_is_chosen(book: None) -> None:
+    for provider in ("google", "runpod"):
+        Offer.objects.create(
+            provider=provider, external_id="o", kind="on_demand", gpu="RTX 4090", memory_gb=24,
+            price_per_gpu_hour="0.5", seen_at=NOW,
+        )  # fmt: skip
+    UnitPrice.objects.create(provider="google", kind="vm", amount="0.2", starts_at=FIRST, source="test", seen_at=NOW)
+
+    def chosen() -> tuple[Decimal, Decimal]:
+        own = WhatIfs(NOW, live_inputs(NOW)).form(QueryDict("gpu=google/RTX 4090/on_demand"))
+        assert own.is_valid(), own.errors
+        return own.inputs.selfhost.vm_hourly, own.inputs.selfhost.fixed_monthly
+
+    assert chosen()[0] == Decimal("0.2")
+    Charge.objects.create(
+        key="vm", provider="google", day=NOW.date() - timedelta(days=3), starts_at=NOW, ends_at=NOW,
+        category="vm", provenance="entered", amount=40, original_amount=40,
+    )  # fmt: skip
+    assert chosen() == (Decimal(0), Decimal(40))
 
 
 def test_long_prompts_cost_what_their_tier_costs(db: Any) -> None:
