@@ -175,6 +175,9 @@ class Month:
         for (day, model), cell in self.cells.items():
             parts[day, model] = defaultdict(Fraction, token_gaps.explain(cell, self.terms(day, model)))
         day_edges.settle(parts)
+        if self.provider in self.facts.awaited:
+            for causes in parts.values():
+                causes["report_awaited"] += causes.pop("unexplained", Fraction(0))
         for (day, model), causes in parts.items():
             if self.facts.month <= day < self.facts.until:
                 add(self.parts[day, model], causes)

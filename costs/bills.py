@@ -57,6 +57,7 @@ class Facts:
     watched: dict[tuple[int, date], Fraction]  # hours by lease and day
     closings: dict[str, Closing]  # by provider whose month is closed
     owners: dict[tuple[int, str], int | None]  # by account and its key: an application, or None for another tool
+    awaited: frozenset[str]  # providers whose usage report is asked for and was never read so far
 
     def providers(self) -> set[str]:
         own = (row for row in self.charges if self.cause_of(row) or not entered(row))
@@ -113,6 +114,7 @@ def read(month: date, now: datetime, prices: ListPrices | None = None) -> Facts:
     """Everything of the month that begins on `month`; `prices` that were read already are taken if they know enough."""
     until = next_month(month)
     usage, vendor = usage_rows(month - DAY, until + DAY), vendor_rows(month - DAY, until + DAY)
+    charges = charge_rows(month - DAY, until + DAY, month)
     models = frozenset(row["model"] for row in vendor)
     if prices is None or not models <= prices.asked:
         prices = ListPrices.of(models)
@@ -121,7 +123,7 @@ def read(month: date, now: datetime, prices: ListPrices | None = None) -> Facts:
         until=until,
         today=now.astimezone(UTC).date(),
         complete=complete_days(),
-        charges=charge_rows(month - DAY, until + DAY, month),
+        charges=charges,
         usage=usage,
         vendor=vendor,
         prices=prices,
@@ -130,6 +132,7 @@ def read(month: date, now: datetime, prices: ListPrices | None = None) -> Facts:
         watched=watched_hours(month, until),
         closings={closing.provider: closing for closing in Closing.objects.filter(month=month)},
         owners=key_owners(),
+        awaited=awaited_reports({row["provider"] for row in charges} - {row["provider"] for row in vendor}),
     )
 
 
@@ -151,6 +154,13 @@ def complete_days() -> dict[str, date]:
         assert until is not None, "telling() leaves out feeds without a watermark"
         found[provider] = min(until.astimezone(UTC).date(), found.get(provider, date.max))
     return found
+
+
+def awaited_reports(silent: set[str]) -> frozenset[str]:
+    """Of providers without any usage told, those whose report was never read; not where asking for it fails."""
+    never = Feed.objects.filter(kind="usage", last_success_at=None, last_error="", disabled_reason="")
+    asked = never.filter(account__enabled=True, account__kind__in=silent)
+    return frozenset(asked.values_list("account__kind", flat=True)) if silent else frozenset()
 
 
 def usage_rows(since: date, until: date) -> list[Row]:

@@ -37,6 +37,7 @@ CAUSES: dict[str, str | Promise] = {
     "on_invoice": _("on the month’s invoice, which tells no days"),
     "not_complete": _("days that the bill does not hold yet"),
     "no_bill": _("no bill is read from this provider"),
+    "report_awaited": _("usage that the vendor has yet to tell: its report was never read so far"),
     "rounding": _("rounding"),
     "unexplained": _("unexplained"),
 }

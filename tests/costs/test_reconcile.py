@@ -40,7 +40,9 @@ def claude(db: Any) -> Account:
 def whole(account: Account, until: datetime | None, *kinds: str) -> None:
     for kind in kinds or ("costs", "usage"):
         Feed.objects.update_or_create(
-            account=account, kind=kind, defaults={"every_s": 60, "due_at": NOW, "complete_until": until}
+            account=account,
+            kind=kind,
+            defaults={"every_s": 60, "due_at": NOW, "complete_until": until, "last_success_at": NOW},
         )
 
 
@@ -203,6 +205,19 @@ def test_a_bill_without_a_usage_report_stays_unexplained(claude: Account) -> Non
     found = compared()
     assert found.unexplained == Decimal("0.50036")
     assert causes(found) == {"unexplained": Decimal("0.50036")}
+
+
+def test_a_usage_report_that_was_never_read_is_awaited_and_nothing_is_beyond_explaining(claude: Account) -> None:
+    billed(claude, "0.5127", "output")
+    logged(output=1234)
+    usage_feed = Feed.objects.filter(account=claude, kind="usage")
+    usage_feed.update(complete_until=None, last_success_at=None)
+    assert causes(compared()) == {"report_awaited": Decimal("0.50036")}
+    usage_feed.update(last_error="This key may not read usage.")
+    assert causes(compared()) == {"unexplained": Decimal("0.50036")}
+    usage_feed.update(last_error="", last_success_at=NOW)
+    report(claude, output=51270)
+    assert causes(compared()) == {"unseen_requests": Decimal("0.50036")}
 
 
 def test_days_that_the_bill_does_not_hold_yet_are_one_cause(claude: Account) -> None:
