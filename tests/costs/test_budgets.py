@@ -381,3 +381,13 @@ def test_the_api_gives_every_budget_as_the_page_shows_it(manager: Client) -> Non
         "task", "rag", D(10), D("2.5"), D("7.5"),
     )  # fmt: skip
     assert (row["forecast"], row["runs_out_on"]) == (None, None)
+
+
+def test_the_budgets_of_an_application_that_is_deleted_go_with_it(shop: Application) -> None:
+    other = Application.objects.create(slug="other", name="Other")
+    for scope, subject in (("application", shop.slug), ("application", other.slug), ("provider", shop.slug)):
+        Budget.objects.create(
+            slug=f"{scope}-{subject}", name=subject, scope=scope, subject=subject, low=1, high=2, starts_on=SEPTEMBER
+        )
+    shop.delete()
+    assert set(Budget.objects.values_list("slug", flat=True)) == {"application-other", f"provider-{shop.slug}"}
