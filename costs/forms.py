@@ -33,7 +33,7 @@ ENTERABLE = (
 )  # fmt: skip
 FIRST_DAY = date(2020, 1, 1)
 LARGEST = Decimal(10_000_000)
-SLUG = re.compile(r"^[a-z0-9][a-z0-9_.-]{0,39}$")
+SLUG = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 BY_HAND = "said with the charge"  # the source of a rate that a person wrote beside the amount
 MONTH = re.compile(r"^(\d{4})-(\d{2})$")
 
@@ -153,7 +153,7 @@ class ChargeForm(forms.Form):
         said = str(self.cleaned_data["provider"]).strip()
         names = {name.lower(): slug for slug, name in PROVIDER_NAMES.items()}
         slug = names.get(said.lower(), said.lower())
-        if not SLUG.match(slug):
+        if not SLUG.fullmatch(slug):
             raise forms.ValidationError(_("A provider is written with small letters, digits, dots and hyphens."))
         return slug
 

@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from providers.forms.fields import one_line
 from providers.models import Discount
 from providers.pricebook import FIELDS
 
@@ -54,7 +55,7 @@ class DiscountForm(DiscountModelForm):
             self.fields[name].widget = forms.TextInput(attrs={"inputmode": "decimal", "class": "input-s"})
 
     def clean_model(self) -> str:
-        return str(self.cleaned_data["model"]).strip()
+        return one_line(self.cleaned_data["model"])
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

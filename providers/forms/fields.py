@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar
 
 from django import forms
@@ -16,6 +17,16 @@ from providers.validators import web_address
 Person = AbstractBaseUser | AnonymousUser
 N = TypeVar("N", int, float)
 KEY_AGAIN = gettext_lazy("Enter the key again: the address that it is sent to has changed.")
+
+LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
+
+
+def one_line(said: str) -> str:
+    """A name that a table can show. Raises ValidationError."""
+    name = said.strip()
+    if not LINE.fullmatch(name):
+        raise forms.ValidationError(_("A name has no line breaks and no control characters."))
+    return name
 
 
 class SecretField(forms.CharField):

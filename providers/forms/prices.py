@@ -9,6 +9,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from providers.forms.fields import one_line
 from providers.models import TokenPrice
 from providers.pricebook import FIELDS
 
@@ -73,13 +74,13 @@ class PriceForm(PriceModelForm):
             self.initial[name] = f"{value.normalize():f}"
 
     def clean_provider(self) -> str:
-        provider = str(self.cleaned_data["provider"]).strip().lower()
+        provider = one_line(self.cleaned_data["provider"]).lower()
         if provider == "self":
             raise forms.ValidationError(_("Our own models have no list price: their cost is their share of the lease."))
         return provider
 
     def clean_model(self) -> str:
-        return str(self.cleaned_data["model"]).strip()
+        return one_line(self.cleaned_data["model"])
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

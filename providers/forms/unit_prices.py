@@ -9,6 +9,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from providers.forms.fields import one_line
 from providers.models import Priced, UnitPrice
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ class UnitPriceForm(UnitPriceModelForm):
         }
 
     def clean_provider(self) -> str:
-        return str(self.cleaned_data["provider"]).strip().lower()
+        return one_line(self.cleaned_data["provider"]).lower()
 
     def clean_name(self) -> str:
-        return str(self.cleaned_data["name"]).strip()
+        return one_line(self.cleaned_data["name"])
 
     def clean_variant(self) -> str:
-        return str(self.cleaned_data["variant"]).strip()
+        return one_line(self.cleaned_data["variant"])
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

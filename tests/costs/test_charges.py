@@ -136,6 +136,7 @@ def test_a_credit_lowers_the_spend(client: Client) -> None:
         ({"amount": "99999999"}, "amount", "More than ten million USD is surely a slip."),
         ({"category": "credit", "amount": "5"}, "amount", "A credit lowers the spend: write it with a minus."),
         ({"category": "tokens"}, "category", "Select a valid choice. tokens is not one of the available choices."),
+        ({"provider": "run\x07pod"}, "provider", "A provider is written with small letters, digits, dots and hyphens."),
         ({"provider": "../x"}, "provider", "A provider is written with small letters, digits, dots and hyphens."),
         ({"provider": ""}, "provider", "Say who is paid."),
         ({"day": "2199-01-01"}, "day", "This day has not come yet; a charge is entered once it has arisen."),

@@ -142,6 +142,8 @@ def test_a_price_that_stands_is_never_edited() -> None:
         ("source", ""),
         ("starts_at", "yesterday"),
         ("provider", "self"),
+        ("provider", "open\x07ai"),
+        ("model", "gpt\x1b[31m-5"),
         ("over_output", "3"),
     ],
 )

@@ -241,7 +241,20 @@ def test_a_tier_that_waits_is_listed_with_its_form_filled_in(book: None) -> None
     assert "<b>One tier</b> waits for its factor" in words
     link = "?kind=tier&amp;provider=anthropic&amp;name=flex&amp;variant=claude-test#add"
     assert link in words
+    assert "Claude’s priority tier is bought as capacity" in words
     assert 'value="flex"' in text(client, PAGE + link.replace("&amp;", "&").removesuffix("#add"))
+
+
+def test_of_a_tier_of_two_words_the_one_that_the_book_lacks_is_asked_for_and_then_a_repricing(book: None) -> None:
+    connection.ensure_connection()
+    usage = {"service_tier": "flex", "inference_geo": "us"}
+    arrive(connection.connection, {"tokens": TOKENS, "raw": {"usage": usage}})
+    client = client_of("ops")
+    words = text(client, PAGE)
+    assert "flex+geo:us" in words and "name=flex&amp;" in words and "name=geo%3Aus&amp;" not in words
+    enter("flex", "0.5")
+    words = text(client, PAGE)
+    assert "name=flex&amp;" not in words and "known by now: reprice" in words
 
 
 def test_a_factor_that_requests_were_costed_with_cannot_be_taken_back(book: None) -> None:

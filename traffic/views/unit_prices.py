@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from providers.audit_log import log
 from providers.forms import UnitPriceForm
 from providers.models import PROVIDER_NAMES, Priced, UnitPrice
+from providers.pricing import plain_name
 from traffic.models import Request
 
 SHOWN = 200
@@ -76,11 +77,22 @@ def _history(price: UnitPrice) -> list[UnitPrice]:
 
 
 def waiting(now: datetime) -> list[dict[str, Any]]:
-    """Tiers of the last 30 days whose requests have no cost because the book does not know a factor."""
+    """Tiers of the last 30 days whose requests have no cost because the book does not know a factor; which of their
+    words it lacks is `missing`."""
     today = now.astimezone(UTC).date()
     rows = Request.objects.in_days(today - timedelta(days=WAITING_DAYS), today + timedelta(days=1))
     rows = rows.filter(cost=None, cost_reason="unknown_rate").exclude(tier=None)
-    return [dict(one) for one in rows.values("provider", "model", "tier").annotate(n=Count("id")).order_by("-n")[:20]]
+    found = list(rows.values("provider", "model", "tier").annotate(n=Count("id")).order_by("-n")[:20])
+    known = (
+        set(UnitPrice.objects.filter(kind=Priced.TIER).values_list("provider", "name", "variant")) if found else set()
+    )
+    return [{**one, "missing": missing(one["provider"], one["model"], one["tier"] or "", known)} for one in found]
+
+
+def missing(provider: str, model: str, tier: str, known: set[tuple[str, str, str]]) -> list[str]:
+    """The words of a tier that the book has no factor of, for this model or for all."""
+    models = ("", model, plain_name(model))
+    return [name for name in tier.split("+") if not any((provider, name, one) in known for one in models)]
 
 
 def _review(request: HttpRequest, form: UnitPriceForm, price: UnitPrice) -> HttpResponse:
