@@ -19,6 +19,7 @@ from costs.breakeven.decimals import decimal
 from costs.breakeven.engine import costs_of
 from costs.figures import OURS
 from costs.forecast import Check, look_back
+from costs.forecast_looks import Looks
 from costs.models import Phase
 from costs.plan import Month, PhaseState, Plan, StageState
 from costs.sheets import Sheet
@@ -369,9 +370,10 @@ def shares_by_day(rows: Iterable[Mapping[str, Any]]) -> list[tuple[date, Decimal
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Past months as they were forecast on their tenth day."""
+    """Past months as they were forecast on their tenth day, and how often any of their days was right."""
 
     checks: list[Check]
+    looks: Looks
 
     @property
     def error(self) -> Decimal:
@@ -385,9 +387,14 @@ class Record:
     def covered(self) -> int:
         return sum(check.covered for check in self.checks)
 
+    @property
+    def rows(self) -> list[tuple[Check, tuple[int, int] | None]]:
+        """Each month, with how many of its days had its end inside their interval, where that was looked at."""
+        return [(check, self.looks.months.get(check.month)) for check in self.checks]
 
-def record(history: Mapping[date, Decimal]) -> Record:
-    return Record(list(_record(tuple(sorted(history.items())))))
+
+def record(history: Mapping[date, Decimal], looks: Looks) -> Record:
+    return Record(list(_record(tuple(sorted(history.items())))), looks)
 
 
 @lru_cache(maxsize=8)

@@ -7,7 +7,7 @@ from datetime import UTC
 from celery import shared_task
 from django.utils import timezone
 
-from costs import anomalies, budgets, closings, ledger, savings
+from costs import anomalies, budgets, closings, forecast_looks, ledger, savings
 from costs.focus import schedule
 from costs.models import Search
 from costs.recurrences import post_recurrences
@@ -44,6 +44,11 @@ def look_for_anomalies() -> None:
 def forget_anomalies() -> int:
     """What was over long ago."""
     return anomalies.forget(timezone.now())
+
+
+@shared_task(time_limit=300)
+def look_at_forecasts() -> None:
+    forecast_looks.keep_looks(timezone.now())
 
 
 @shared_task(time_limit=600)

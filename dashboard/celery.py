@@ -35,6 +35,7 @@ app.conf.beat_schedule = {
     "savings": every(600, "costs.tasks.search_savings"),
     "anomalies": every(600, "costs.tasks.look_for_anomalies"),
     "exports": every(600, "costs.tasks.write_exports"),
+    "forecasts": every(3600, "costs.tasks.look_at_forecasts"),
     "evaluate": every(15, "alerts.tasks.evaluate"),
     "pages": every(300, "alerts.tasks.count_pages"),
     "reports": every(60, "alerts.tasks.write_reports"),

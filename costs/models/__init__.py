@@ -8,6 +8,7 @@ from costs.models.budgets import Budget, BudgetScope
 from costs.models.closings import Closing, KeyOwner, Tolerance
 from costs.models.decisions import BurdenLimit, Choice, Decision, Effort, Justification, NoGo, PageDay
 from costs.models.exports import ExportTarget
+from costs.models.forecasts import ForecastLook
 from costs.models.ledger import Category, Charge, Posting, Provenance
 from costs.models.plan import Phase, Stage
 from costs.models.rates import ExchangeRate
@@ -36,6 +37,7 @@ __all__ = [
     "ExportTarget",
     "Finding",
     "FindingKind",
+    "ForecastLook",
     "Justification",
     "KeyOwner",
     "NoGo",

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from costs import budgets, budgets_page, committed, plan_changes, plan_page, planning, sheets, volume_page
 from costs.forecast import month_of
+from costs.forecast_looks import kept_looks
 from costs.forms_plan import BudgetForm, Named, PhaseForm, StageForm
 from costs.live import Traffic, live_inputs, measure
 from costs.models import Budget, BudgetScope, Phase, Stage
@@ -47,7 +48,7 @@ def plan(request: HttpRequest) -> HttpResponse:
         "phases": plan_page.phase_rows(found, today),
         "stages": plan_page.stages(found.stages, today),
         "research": plan_page.research(sheets.load()),
-        "record": plan_page.record(found.month.history),
+        "record": plan_page.record(found.month.history, kept_looks(min(found.month.history, default=today))),
         "moved": found.current and found.volume_phase and found.current.pk != found.volume_phase.pk,
         "sides": committed.sides(found.month),
         "commitments": committed.commitments(found.committed, hours_ahead(now, found.month.last)),

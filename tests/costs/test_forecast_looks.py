@@ -1,0 +1,78 @@
+"""The forecast held against each day of the months that are over, kept and told on Plan."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from costs.forecast_looks import Looks, keep_looks, kept_looks, over
+from costs.models import ForecastLook, Phase
+from tests.costs.people import client_of, text
+from tests.costs.test_spend import usage
+from traffic.models import UsageDay
+
+D = Decimal
+NOW = datetime(2026, 9, 3, 12, tzinfo=UTC)
+AUGUST = date(2026, 8, 1)
+
+
+@pytest.fixture
+def steady(db: Any) -> None:
+    """Four USD a day since the middle of July, a little more and less in turn."""
+    for n in range(50):
+        usage(day=date(2026, 7, 15) + timedelta(days=n), cost=D(4) + D(n % 3 - 1) / 10)
+
+
+def test_each_day_of_a_whole_month_but_its_first_is_looked_from_once(steady: None) -> None:
+    assert keep_looks(NOW, most=12) == 12
+    assert keep_looks(NOW) == 18
+    assert keep_looks(NOW) == 0
+    looks = kept_looks(AUGUST)
+    assert list(looks.months) == [AUGUST] and looks.of == 30
+    assert looks.share is not None and looks.share > D("0.9") and not looks.is_narrow
+    assert set(ForecastLook.objects.values_list("actual", flat=True)) == {D("124.10")}
+
+
+def test_a_month_that_came_to_something_else_since_is_looked_at_anew(steady: None) -> None:
+    keep_looks(NOW)
+    UsageDay.objects.filter(day=date(2026, 8, 31)).update(cost=D(64))
+    assert keep_looks(NOW) == 30
+    looks = kept_looks(AUGUST)
+    assert (looks.inside, looks.of, looks.is_narrow) == (0, 30, True)
+    assert kept_looks(date(2026, 9, 1)).share is None
+
+
+def test_months_with_a_day_unknown_or_to_come_or_without_spend_are_left_out() -> None:
+    days = {AUGUST + timedelta(n): D(1) for n in range(31)}
+    assert len(list(over(days, date(2026, 9, 1)))) == 30
+    assert not list(over(days, date(2026, 8, 31)))
+    assert not list(over({day: D(0) for day in days}, date(2026, 9, 1)))
+    del days[date(2026, 8, 9)]
+    assert not list(over(days, date(2026, 9, 1)))
+
+
+def test_plan_says_how_often_the_interval_held_and_that_it_is_too_narrow(db: Any) -> None:
+    today = timezone.now().astimezone(UTC).date()
+    last = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
+    for n in range((today - last).days + 40):
+        usage(day=last - timedelta(days=40) + timedelta(days=n), cost=D(4))
+    Phase.objects.create(
+        slug="now", name="Now", volume_from=0, budget_low=50, budget_high=150, starts_on=last - timedelta(days=90)
+    )
+    client = client_of("manager")
+    assert "Looked at from each day" not in text(client, "/plan/")
+    for n in range(10):
+        high = D(130) if n < 7 else D(1)
+        ForecastLook.objects.create(day=last + timedelta(n + 1), low=0, median=1, high=high, actual=D(120))
+    page = text(client, "/plan/")
+    assert '<td class="n">7 of 10</td>' in page
+    assert "7 of 10 days had the month’s end inside: <b>70" in page
+    assert "take the interval for too narrow" in page
+
+
+def test_nothing_looked_at_has_no_share() -> None:
+    assert Looks({}).share is None and not Looks({}).is_narrow
