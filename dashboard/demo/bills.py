@@ -1,8 +1,8 @@
 """What the demo's vendors bill, made from the same rows as the request log, in the shape that the sandbox takes.
 
-Claude: usage and cost by hour, model, service tier and key, at the list price of the moment; with it what our log does
-not know. RunPod: the pods, when each was rented, a serverless endpoint, and a prepaid balance. Vast.ai: two machines
-that money is burnt on.
+Claude: usage and cost by hour, model, service tier and key, at the list price of the moment less what the contract
+takes off; with it what our log does not know. RunPod: the pods, when each was rented, a serverless endpoint, and a
+prepaid balance. Vast.ai: two machines that money is burnt on.
 """
 
 from __future__ import annotations
@@ -43,9 +43,12 @@ class ClaudeBill:
     """Adds days up to hours as the vendor reports them."""
 
     hours: dict[Key, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0] * 6))
+    contract: set[date] = field(default_factory=set)  # days on which it holds
 
     def add(self, day: Day, until: datetime | None = None) -> None:
         """Add a day's billed requests, those after `until` left out."""
+        if day.contract:
+            self.contract.add(day.day)
         limit = "" if until is None else iso_milliseconds(until)
         for row in day.rows:
             if (
@@ -79,7 +82,7 @@ class ClaudeBill:
     def _line(self, key: Key, counts: list[int]) -> dict[str, Any]:
         hour, model, batch, api_key = key
         tokens = counts[:5]
-        costs = cost_by_class(model, hour, batch, tokens)
+        costs = self._costs(key, tokens)
         return {
             "hour": f"{hour:%Y-%m-%dT%H:00:00Z}",
             "model": model,
@@ -101,17 +104,20 @@ class ClaudeBill:
     def total(self) -> Decimal:
         """All of it in USD."""
         return sum(
-            (
-                cost
-                for (hour, model, batch, _), counts in self.hours.items()
-                for cost in cost_by_class(model, hour, batch, counts[:5])
-            ),
+            (cost for key, counts in self.hours.items() for cost in self._costs(key, counts[:5])),
             Decimal(0),
         )
 
+    def _costs(self, key: Key, tokens: list[int]) -> list[Decimal]:
+        hour, model, batch, _api_key = key
+        listed = cost_by_class(model, hour, batch, tokens)
+        if model != company.CONTRACT_MODEL or hour.date() not in self.contract:
+            return listed
+        return [cost * (1 - company.CONTRACT_PERCENT / 100) for cost in listed]
+
 
 def cost_by_class(model: str, at: datetime, batch: bool, tokens: Iterable[int]) -> list[Decimal]:
-    """USD by token class; exact, since list prices are linear in tokens."""
+    """USD by token class at list price; exact, since list prices are linear in tokens."""
     rates = next(rates for starts, rates in RATES[model] if at.date() >= starts)
     factor = BATCH_FACTOR if batch else Decimal(1)
     return [count * rate * factor / MILLION for count, rate in zip(tokens, rates, strict=True)]

@@ -199,6 +199,10 @@ TRIAL_POD_NAME = "mistral-7b-trial"
 SPARE, SPARE_DEPLOYMENT, SPARE_HOURLY = "9150021", "bge-m3", Decimal("0.06")
 LEFT, LEFT_NAME, LEFT_DISK_HOURLY = "9148870", "product-photos", Decimal("0.011")
 # What a person enters: the upkeep of the pod by the month, and the evaluation's few hours on a borrowed spot machine.
+# A contract that was signed some days after the day from which it holds.
+CONTRACT_MODEL, CONTRACT_PERCENT = HAIKU_4_5.model, Decimal(5)
+CONTRACT_SOURCE = "Contract LL-0317, folder Vendors"
+CONTRACT_WHY = "Contract LL-0317 holds since before it was entered: Haiku costs 5 % less from its first day on"
 UPKEEP_MONTHLY_EUR = Decimal("5.50")
 UPKEEP_SAID = "Backups and monitoring of the pod"
 UPKEEP_RECEIPT = """Kestrel Backup Services (invented)

@@ -13,11 +13,12 @@ from pathlib import Path
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from costs import anomalies
+from costs import anomalies, forecast_looks
 from dashboard.demo import (
     advice,
     bills,
     company,
+    contracts,
     decided,
     engines,
     history,
@@ -41,6 +42,7 @@ from providers.sandbox.engine import MODEL_NAME
 # How far back answers were rated; those of the last days come before the older months, which take longer.
 JUDGED_DAYS, JUDGED_FIRST = 45, 10
 ANOMALY_DAYS = 60  # and how far back it is told what stood out
+FORECAST_LOOKS = 200  # days of the months that are over
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ class Demo:
         self.loader().load(days_back(self.last_whole_day, self.story.starts[-3]))
         self.bill_older()
         setup.accounts(self.addresses.sandbox, self.client.read(setup.GOOGLE_KEY), self.now)
+        contracts.sign_contract(self.story, self.now)
+        contracts.bring_bill(self.now)
         history.add_trial_lease(self.story, self.now)
         history.add_checks(self.story, self.now)
         imports.leave_a_draft(self.now, company.BY_ROLE["ops"].username)
@@ -131,7 +135,7 @@ class Demo:
         first, rest = partial(self.judge, JUDGED_FIRST), partial(self.judge, JUDGED_DAYS)
         parts: list[Callable[[], None]] = [
             self.write_reports, first, self.advise, self.decide, self.older_prices, self.load_older,
-            self.look_for_anomalies, rest, self.advise, self.older_prices,
+            self.look_for_anomalies, self.look_at_forecasts, rest, self.advise, self.older_prices,
         ]  # fmt: skip
         for part in parts:
             try:
@@ -167,6 +171,10 @@ class Demo:
     def look_for_anomalies(self) -> None:
         """What stood out in the last two months, now that there is a history to hold it against."""
         anomalies.look_back(datetime.now(UTC), ANOMALY_DAYS)
+
+    def look_at_forecasts(self) -> None:
+        """How often the forecast would have been right, on every day of the months before."""
+        forecast_looks.keep_looks(datetime.now(UTC), most=FORECAST_LOOKS)
 
     def judge(self, days: int) -> None:
         """People's opinions of the answers of so many days, newest first; those of today are the live part's."""

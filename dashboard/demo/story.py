@@ -157,6 +157,11 @@ class Story:
         return day in (saturday, saturday + timedelta(days=1))
 
     @property
+    def contract_from(self) -> date:
+        """Since when a contract takes something off a model's list price; it was entered on the anchor's day."""
+        return self.anchor - timedelta(days=6)
+
+    @property
     def cache_mended_on(self) -> date:
         """The day on which the analyst stopped writing an hour's cache that nobody could read again."""
         return self.hybrid_from + timedelta(days=15)

@@ -66,11 +66,12 @@ class Unseen(NamedTuple):
 
 @dataclass(slots=True)
 class Day:
-    """One UTC day: its rows by time, and what only the vendor saw."""
+    """One UTC day: its rows by time, what only the vendor saw, and whether the contract holds on it."""
 
     day: date
     rows: list[Row] = field(default_factory=list)
     unseen: list[Unseen] = field(default_factory=list)
+    contract: bool = False
 
 
 class Traffic:
@@ -100,7 +101,7 @@ class Traffic:
 
     def day(self, day: date) -> Day:
         """Every row of a UTC day, sorted by time; about five thousand at the company's present size."""
-        made = Day(day)
+        made = Day(day, contract=day >= self.story.contract_from)
         for application in APPLICATIONS:
             rng = random.Random(f"{self.seed}:{day.isoformat()}:{application.slug}")
             total = self.story.requests(application, day) * rng.uniform(0.96, 1.04)

@@ -1,0 +1,82 @@
+"""What people of the company entered from paper: a contract's discount, and another vendor's bill.
+
+The contract holds since some days before it was entered, so the requests of these days are costed anew; the vendor's
+bill has it from its first day on.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, date, datetime, timedelta
+
+from django.contrib.auth.models import User
+
+from costs import bill_imports
+from costs.models import BillImport
+from dashboard.demo import company
+from dashboard.demo.story import Story
+from providers import services
+from providers.models import Account, Discount
+from traffic import repricings
+from traffic.models import Repricing
+
+VENDOR, BILL = "OpenAI", "openai-focus.csv"
+COLUMNS = ("ProviderName", "BillingAccountId", "BilledCost", "BillingCurrency", "BillingPeriodStart",
+           "ChargePeriodStart", "ChargeCategory", "ServiceCategory", "ServiceName", "ResourceId", "Tags")  # fmt: skip
+# Of each of the last days: what for, of which FOCUS category, EUR, whose.
+LINES = (
+    ("Usage", "AI and Machine Learning", "Embeddings API", "0.62", "docs-qa"),
+    ("Usage", "Storage", "Vector store", "0.18", "docs-qa"),
+    ("Tax", "AI and Machine Learning", "VAT", "0.15", ""),
+)
+BILL_DAYS = 5
+
+
+def sign_contract(story: Story, now: datetime) -> None:
+    """Once; a discount that somebody has taken back since stays so, and so does a repricing."""
+    account = Account.objects.filter(slug="anthropic").first()
+    if account is None:
+        return
+    if not Discount.objects.exists():
+        manager = _of_role("manager")
+        one = Discount(
+            account=account, model=company.CONTRACT_MODEL, starts_on=story.contract_from,
+            percent=company.CONTRACT_PERCENT, source=company.CONTRACT_SOURCE,
+        )  # fmt: skip
+        services.add_discount(discount=one, person=manager, now=now)
+    if not Repricing.objects.exists():
+        repricings.reprice(
+            since=story.contract_from, until=now.astimezone(UTC).date() + timedelta(days=1), provider="anthropic",
+            model=company.CONTRACT_MODEL, person=_of_role("ops").pk, why=company.CONTRACT_WHY,
+        )  # fmt: skip
+
+
+def bring_bill(now: datetime) -> None:
+    """Once; one that somebody has taken back since is not brought again."""
+    if BillImport.objects.exists():
+        return
+    today, manager = now.astimezone(UTC).date(), _of_role("manager")
+    content = focus_bill(today)
+    looked = bill_imports.look(name=BILL, content=content, today=today)
+    made, _new = bill_imports.bring_in(name=BILL, content=content, looked=looked, by=manager)
+    bill_imports.enter(pk=made.pk, today=today, user=manager)
+
+
+def focus_bill(today: date) -> bytes:
+    """The days before today as a vendor writes them in FOCUS 1.0, in EUR."""
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(COLUMNS)
+    for day in (today - timedelta(days=back) for back in range(BILL_DAYS, 0, -1)):
+        for category, service, name, amount, application in LINES:
+            tags = f'{{"application": "{application}"}}' if application else ""
+            table.writerow(
+                (VENDOR, "org-lantern", amount, "EUR", f"{day.replace(day=1)}T00:00:00Z", f"{day}T00:00:00Z", category,
+                 service, name, "proj_search", tags)
+            )  # fmt: skip
+    return text.getvalue().encode()
+
+
+def _of_role(role: str) -> User:
+    return User.objects.get(username=company.BY_ROLE[role].username)
