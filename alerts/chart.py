@@ -12,7 +12,6 @@ from alerts.course import course
 from alerts.models import Delivery, Transition
 from alerts.picture import png
 from alerts.timeline import Timeline
-from alerts.wording import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +40,15 @@ def chart_of(delivery: Delivery) -> Chart | None:
     if known is None:
         return None
     seen, image = known
-    first, last = seen.points[0], seen.points[-1]
+    last = seen.points[-1]
     return Chart(
         cid=f"chart.{delivery.message_id.strip('<>') or delivery.pk}",
         image=image,
         alt=seen.sentence,
         value=_("value %(value)s") % {"value": seen.say(last.value)},
         line=_("line %(line)s") % {"line": seen.say(last.line)} if last.line is not None else "",
-        since=moment(first.at),
-        until=moment(last.at),
+        since=seen.since,
+        until=seen.until,
     )
 
 

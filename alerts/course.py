@@ -11,6 +11,7 @@ from alerts.models import Alert
 from alerts.named.past import Past
 from alerts.named.scopes import Names
 from alerts.named.watch import Watch
+from alerts.named.windows import Window
 from alerts.thresholds import BadThreshold
 from alerts.timeline import FEWEST, Point, Timeline, decimal_of, drawn, kept
 from costs.budgets import application_ids, filters_of
@@ -21,6 +22,7 @@ from traffic.filters import Filters
 
 SHOWN = timedelta(days=14)  # of a figure's past
 RATED = 30  # days of a run rate
+INSTANT = timedelta(microseconds=1)  # before midnight a day is still its own
 
 
 def course(alert: Alert, at: datetime, value: str = "") -> Timeline | None:
@@ -34,7 +36,17 @@ def course(alert: Alert, at: datetime, value: str = "") -> Timeline | None:
     told = decimal_of(value)
     if before and told is not None:
         before[-1] = Point(at, told, before[-1].line)
-    return drawn(alert, before if len(before) >= FEWEST else kept(alert, at))
+    if len(before) >= FEWEST:
+        return drawn(alert, before, days=by_the_day(alert))
+    return drawn(alert, kept(alert, at))
+
+
+def by_the_day(alert: Alert) -> bool:
+    """Whether the points that `past` finds are days, of which no hour can be told."""
+    if alert.rule.kind != "figure":
+        return True
+    window = Watch.of(alert.rule.thresholds).window
+    return not window.hourly and window not in (Window.TODAY, Window.NOW)
 
 
 def past(alert: Alert, at: datetime) -> list[Point]:
@@ -84,7 +96,7 @@ def spent(alert: Alert, at: datetime, line: Decimal | None) -> list[Point]:
         amounts = by_day(first, today, filters_of(budget, application_ids([budget])))
     days = [first + timedelta(days=n) for n in range((today - first).days + 1)]
     sums = accumulate(amounts.get(day, ZERO) for day in days)
-    ends = (min(midnight(day + timedelta(days=1)), at) for day in days)
+    ends = (min(midnight(day + timedelta(days=1)) - INSTANT, at) for day in days)
     found = [Point(midnight(first), ZERO, line)]
     return [*found, *(Point(end, amount, line) for end, amount in zip(ends, sums, strict=True))]
 

@@ -53,9 +53,9 @@ def usual_period(period: Period) -> Period:
 
 
 def open_alerts() -> Iterator[Item]:
-    """What is open now; what somebody has, or put off, needs nobody else."""
+    """What is open now; what somebody has, put off, or a larger alert tells, needs nobody else."""
     ranks = {"critical": CRITICAL, "warning": WARNING, "info": INFO}
-    waiting = Alert.objects.waiting(timezone.now()).by_urgency()[:20]
+    waiting = Alert.objects.waiting(timezone.now()).filter(covered_by="").by_urgency()[:20]
     for place, alert in enumerate(waiting):
         rank = ranks[alert.severity]
         yield Item(rank, Decimal(-place), alert.title, alert.words.get("todo", ""), alert.get_absolute_url())

@@ -96,8 +96,9 @@ def context_of(delivery: Delivery, reader: Reader) -> dict[str, Any]:
     """What both templates need; every address is absolute."""
     alert, transition = delivery.alert, delivery.transition
     over = transition.after == State.RESOLVED
-    words = here(transition.words or alert.words)
-    page = words.get("page", "")
+    cleared = over and transition.cause in (Cause.CLEARED, Cause.LOWERED)  # what was said of it holds no more
+    words = here(transition.words if cleared else transition.words or alert.words)
+    page = words.get("page") or alert.words.get("page", "")
     more = list(delivery.folded.order_by("id").values_list("transition__title", flat=True))
     title = heading(transition.title or alert.title, transition.cause, transition.after)
     return {
@@ -106,7 +107,7 @@ def context_of(delivery: Delivery, reader: Reader) -> dict[str, Any]:
         "more": more[:NAMED],
         "unnamed": len(more[NAMED:]),
         "list_url": links.absolute(reverse("alerts:list")),
-        "verdict": _("Over, nothing to do") if over else VERDICTS[alert.severity],
+        "verdict": _("Over") if over else VERDICTS[alert.severity],
         "tone": "ok" if over else TONES[alert.severity],
         "over": over,
         "at": moment(transition.at),
@@ -137,6 +138,8 @@ def todo_of(transition: Transition, todo: str) -> str:
         return _("Nothing to do: %(who)s resolved it by hand.") % {"who": who}
     if transition.after == State.RESOLVED and transition.cause == Cause.GONE:
         return _("Nothing to do: what it was about, or its rule, is no longer there.")
+    if transition.after == State.RESOLVED:
+        return todo or _("Nothing to do: it is over.")
     if transition.cause == Cause.ESCALATED:
         return (_("Take it on or find who does: nobody has acknowledged it. %(todo)s") % {"todo": todo}).strip()
     return todo

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
 from typing import Any
@@ -23,7 +23,7 @@ from alerts.periods import Period
 from alerts.picture import png
 from alerts.subjects import subject
 from alerts.timeline import Point, decimal_of
-from alerts.wording import exact, facts_of, moment
+from alerts.wording import exact, facts_of, moment, money_day
 from costs.statements import Statement, Statements, statements
 
 
@@ -150,7 +150,8 @@ def chart_of(words: dict[str, Any], cid: str) -> Chart | None:
     if not points:
         return None
     last = points[-1]
-    values = {"spent": exact(last.value), "since": moment(points[0].at), "until": moment(last.at)}
+    ends = last.at - timedelta(microseconds=1)  # each point is what the day before its midnight added
+    values = {"spent": exact(last.value), "since": money_day(points[0].at), "until": money_day(ends)}
     plan = exact(last.line) if last.line is not None else ""
     alt = _("From %(since)s to %(until)s the month came to %(spent)s.") % values
     return Chart(

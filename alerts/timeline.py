@@ -16,7 +16,7 @@ from alerts.named.watch import Watch
 from alerts.preview import CHARTED
 from alerts.states import Cause
 from alerts.thresholds import BadThreshold
-from alerts.wording import exact, moment
+from alerts.wording import exact, moment, money_day
 
 FEWEST = 2  # points that make a line
 
@@ -38,15 +38,27 @@ class Timeline:
     points: list[Point]
     unit: str
     scale: Decimal
+    days: bool = False  # its points are whole days of money or volume
+
+    @property
+    def since(self) -> str:
+        return self._when(self.points[0].at)
+
+    @property
+    def until(self) -> str:
+        return self._when(self.points[-1].at)
+
+    def _when(self, at: datetime) -> str:
+        return money_day(at) if self.days else moment(at)
 
     @property
     def sentence(self) -> str:
         """What the chart shows, in words."""
-        first, last = self.points[0], self.points[-1]
+        last = self.points[-1]
         values = [point.value for point in self.points]
         said = {
-            "since": moment(first.at),
-            "until": moment(last.at),
+            "since": self.since,
+            "until": self.until,
             "least": self.say(min(values)),
             "most": self.say(max(values)),
             "line": self.say(last.line) if last.line is not None else _("unknown"),
@@ -98,11 +110,11 @@ def kept(alert: Alert, until: datetime | None = None) -> list[Point]:
     return [point for point in by_moment.values() if point]
 
 
-def drawn(alert: Alert, points: list[Point]) -> Timeline | None:
+def drawn(alert: Alert, points: list[Point], *, days: bool = False) -> Timeline | None:
     if len(points) < FEWEST:
         return None
     unit = unit_of(alert)
-    return Timeline(alert, points, unit, Decimal("0.01") if unit == "percent" else Decimal(1))
+    return Timeline(alert, points, unit, Decimal("0.01") if unit == "percent" else Decimal(1), days)
 
 
 def point_of(at: datetime, value: str, line: str) -> Point | None:

@@ -10,13 +10,21 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
-# As `moment` writes it.
-MOMENT = re.compile(r"\b\d{1,2} [A-Z][a-z]{2} \d{4}, \d{2}:\d{2} UTC\b")
+# As `moment` writes it, with its weekday or without.
+MOMENT = re.compile(r"\b([A-Z][a-z]+day, )?(\d{1,2} [A-Z][a-z]{2} \d{4}, \d{2}:\d{2} UTC)\b")
 MOMENT_SHAPE = "%d %b %Y, %H:%M UTC"
 SHORT, SHORT_WORD = 28, 14  # characters of a value, and of a word, that stay on one line of a phone
-UNITS = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+DAYS, HOURS, MINUTES, SECONDS = (
+    gettext_noop("%(n)s d"),
+    gettext_noop("%(n)s h"),
+    gettext_noop("%(n)s min"),
+    gettext_noop("%(n)s s"),
+)
+UNITS = ((86_400, DAYS, 3600, HOURS), (3600, HOURS, 60, MINUTES), (60, MINUTES, 1, SECONDS))
 
 
 def dollars(amount: Decimal, places: int = 2) -> str:
@@ -46,28 +54,45 @@ def span(length: timedelta) -> str:
     for size, unit, part, part_unit in UNITS:
         if seconds >= size:
             whole, rest = divmod(seconds, size)
-            return f"{whole} {unit}" + (f" {rest // part} {part_unit}" if rest >= part and whole < 10 else "")
-    return f"{seconds} s"
+            said = _(unit) % {"n": whole}
+            return f"{said} {_(part_unit) % {'n': rest // part}}" if rest >= part and whole < 10 else said
+    return _(SECONDS) % {"n": seconds}
 
 
-def moment(at: datetime) -> str:
+def moment(at: datetime, *, weekday: bool = False) -> str:
     """`18 Jun 2026, 14:00 UTC`, in the zone of whoever reads it where that is known, else UTC."""
     local = timezone.localtime(at)
     name = local.tzname() or "UTC"
-    return f"{local:%-d %b %Y, %H:%M} {f'UTC{name}' if name[0] in '+-' else name}"
+    zone = f"UTC{name}" if name[0] in "+-" else name
+    return f"{date_format(local, 'l, j M Y, H:i' if weekday else 'j M Y, H:i')} {zone}"
 
 
 def here(said: Any) -> Any:
     """The moments in texts that were written earlier, in UTC, as `moment` says them now; lists and all."""
     if isinstance(said, str):
-        return MOMENT.sub(lambda found: moment(datetime.strptime(found[0], MOMENT_SHAPE).replace(tzinfo=UTC)), said)
+        return MOMENT.sub(again, said)
     if isinstance(said, list):
         return [here(one) for one in said]
     return {key: here(one) for key, one in said.items()} if isinstance(said, dict) else said
 
 
+def again(found: re.Match[str]) -> str:
+    at = datetime.strptime(found[2], MOMENT_SHAPE).replace(tzinfo=UTC)
+    return moment(at, weekday=bool(found[1]))
+
+
 def day(on: date) -> str:
-    return f"{on:%-d %b}"
+    return date_format(on, "j M")
+
+
+def long_day(on: date) -> str:
+    """`18 June 2026`."""
+    return date_format(on, "j F Y")
+
+
+def money_day(at: datetime) -> str:
+    """`1 Nov 2026`: a day of money is UTC's wherever it is read, so no hour and no zone belong to it."""
+    return date_format(at.astimezone(UTC).date(), "j M Y")
 
 
 def listed(names: list[str], most: int = 5) -> str:

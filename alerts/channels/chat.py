@@ -46,7 +46,7 @@ def plugin(url: str, *, local: bool) -> Any:
         judge(host, ipaddress.ip_address("127.0.0.1" if host == "localhost" else host), local=local)
     if parts.scheme.lower() in REFUSED or FILES & {name.lower() for name, _value in parse_qsl(parts.query)}:
         raise AddressRefused(_("This service, or a file that it would read, is on this machine and is not used."))
-    asset = apprise.AppriseAsset(http_redirects=False, secure_logging=True)
+    asset = apprise.AppriseAsset(app_id="Breakeven", app_desc="Breakeven", http_redirects=False, secure_logging=True)
     found = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
     if found is None:
         raise AddressRefused(_("apprise does not know this address; see its list of services for how it is written."))

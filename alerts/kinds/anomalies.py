@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from alerts.figures import Figures
 from alerts.kinds.finding import Asked, Finding, Words
 from alerts.wording import exact, listed, moment
-from costs.anomalies.wording import figure, sentence
+from costs.anomalies.wording import figure, sentence, signed
 from costs.models import Anomaly, Driver
 
 
@@ -28,7 +29,9 @@ def anomalies(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[
             title = _("Expected: %(name)s") if row.dismissed_at else _("Too small to tell: %(name)s")
             yield Finding(subject, title % {"name": row.subject}, False, True, words=Words(page=page_of(row)))
     for subject in live - found.keys():
-        title = _("As usual again: %(name)s") % {"name": subject.partition(":")[2].replace("/", ", ")}
+        what, _slash, driver = subject.partition(":")[2].removeprefix("model:").rpartition("/")
+        label = Driver(driver).label if driver in Driver.values else driver
+        title = _("As usual again: %(name)s, %(what)s") % {"name": what, "what": label}
         yield Finding(subject, title, crossed=False, clear=True, words=Words(page=reverse("costs:anomalies")))
 
 
@@ -45,7 +48,7 @@ def differs(figures: Figures, subject: str, row: Anomaly) -> Finding:
     models = [row.model] if row.model else row.models_shown
     return Finding(
         subject=subject,
-        title=sentence(row),
+        title=headline(row),
         crossed=True,
         clear=False,
         value="" if row.costs is None else f"{row.costs:.2f}",
@@ -54,11 +57,11 @@ def differs(figures: Figures, subject: str, row: Anomaly) -> Finding:
         labels={"application": row.application} if row.application else {"model": row.model},
         words=Words(
             todo=_("Look at its requests since then; if it is as it should be, say on the page that it is expected."),
-            detail=_("Compared with the same weekdays of its last eight weeks."),
+            detail=_("%(said)s, compared with the same weekdays of its last eight weeks.") % {"said": sentence(row)},
             facts=[
                 [_("Since"), moment(row.since), _("hours of the log")],
                 [
-                    str(Driver(row.driver).label),
+                    capfirst(str(Driver(row.driver).label)),
                     figure(row, row.after),
                     _("usually %(value)s") % {"value": figure(row, row.before)},
                 ],
@@ -66,10 +69,27 @@ def differs(figures: Figures, subject: str, row: Anomaly) -> Finding:
                 *([[_("Models"), listed(models), ""]] if models else []),
                 *([[_("Applications"), listed(row.applications_shown), ""]] if row.applications_shown else []),
             ],
-            drivers=[[label, exact(amount), _("a day")] for label, amount in row.by_cause[:4]] if row.costs else [],
+            drivers=[[capfirst(label), exact(amount), _("a day")] for label, amount in row.by_cause[:4]]
+            if row.costs
+            else [],
+            driven=_("What its days cost more by"),
             page=page_of(row),
         ),
     )
+
+
+def headline(row: Anomaly) -> str:
+    """`Cache hits fell: code-helper, now 12 %, +$41.20 a day`: what a subject line has room for."""
+    said = {
+        Driver.CACHE: _("Cache hits fell: %(name)s, now %(after)s"),
+        Driver.SIZE: _("Requests grew: %(name)s, now %(after)s"),
+        Driver.ERRORS: _("Errors rose: %(name)s, now %(after)s"),
+        Driver.LATENCY: _("Slowed down: %(name)s, now %(after)s"),
+        Driver.VOLUME: _("More requests: %(name)s, now %(after)s"),
+        Driver.MIX: _("Dearer models: %(name)s, now %(after)s"),
+        Driver.REST: _("Dearer requests: %(name)s, now %(after)s"),
+    }[Driver(row.driver)] % {"name": row.subject, "after": figure(row, row.after)}
+    return said if row.costs is None else _("%(said)s, %(costs)s a day") % {"said": said, "costs": signed(row)}
 
 
 def spoken_for(figures: Figures, row: Anomaly, models: list[str]) -> str:

@@ -52,9 +52,12 @@ def of(subject: str, one: Standing) -> Finding:
             todo=_("Open the reconciliation: each cause leads to its requests or bill lines.")
             if one.over
             else _("Nothing to do; the bill is within its tolerance."),
-            detail=_("The bill of %(name)s for %(month)s may be %(allowed)s from measured and estimated together.")
+            detail=_("%(name)s’s bill for %(month)s may differ by %(allowed)s from what is measured and estimated.")
             % names,
-            facts=[[_("Billed"), dollars(one.billed), _("billed")], [_("Difference"), dollars(one.gap), ""]],
+            facts=[
+                [_("Billed"), dollars(one.billed), _("the vendor’s bill")],
+                [_("Difference"), dollars(one.gap), _("%(allowed)s are allowed") % names],
+            ],
             drivers=[[cause.label, dollars(cause.amount), ""] for cause in one.causes[:CAUSES_SHOWN]],
             driven=_("What the difference is made of"),
             page=f"{reverse('costs:reconciliation')}?month={one.month:%Y-%m}&provider={one.provider}",

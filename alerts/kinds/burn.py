@@ -15,7 +15,7 @@ from alerts.kinds.money import budget_month, drivers
 from alerts.month_budgets import MonthBudget
 from alerts.named.scopes import Missing, Scope
 from alerts.named.windows import Window
-from alerts.wording import dollars, exact, moment, percent, span
+from alerts.wording import dollars, exact, long_day, moment, percent, span
 from costs.models import Stage
 
 LONG, SHORT = Window.LAST_DAY, Window.HOUR
@@ -60,7 +60,7 @@ def burning(
     title = (
         _("Burning %(times)s times too fast: %(name)s, %(rate)s an hour")
         if crossed
-        else _("Pace of the budget: %(name)s, %(rate)s an hour, %(times)s times the plan’s")
+        else _("Pace of the budget: %(name)s, %(rate)s an hour")
     )
     return Finding(
         subject=f"burn:{budget.subject}",
@@ -70,7 +70,9 @@ def burning(
         value=f"{over['long']:.2f}",
         threshold=f"{times:f}",
         words=Words(
-            todo=_("Find the caller that began to spend, and stop or limit its key, before the budget is gone."),
+            todo=_("Find the caller that began to spend, and stop or limit its key, before the budget is gone.")
+            if crossed
+            else "",
             detail=until_gone(figures, budget, long),
             facts=[
                 [_("Last 24 hours"), _("%(rate)s an hour") % {"rate": exact(long)}, times_of(over["long"])],
@@ -139,9 +141,9 @@ def stage_stands(figures: Figures, stage: Stage) -> Finding:
         words=Words(
             todo=todo,
             detail=_("It ran from %(first)s to %(last)s.")
-            % {"first": f"{stage.starts_on:%-d %B %Y}", "last": f"{last:%-d %B %Y}"}
+            % {"first": long_day(stage.starts_on), "last": long_day(last)}
             if ended
-            else _("It runs until %(last)s.") % {"last": f"{last:%-d %B %Y}"},
+            else _("It runs until %(last)s.") % {"last": long_day(last)},
             facts=[
                 [_("Spent"), exact(spent), _("all of its days")],
                 [_("Total"), dollars(stage.budget), _("plan")],

@@ -8,12 +8,13 @@ from decimal import Decimal
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from alerts.figures import Figures
 from alerts.kinds.finding import Asked, Finding, Words
-from alerts.kinds.vendors import capped
-from alerts.wording import day, exact, listed, moment, number, percent
-from providers.models import Feed
+from alerts.kinds.vendors import capped, words_of
+from alerts.wording import day, exact, listed, long_day, moment, number, percent
+from providers.models import PROVIDER_NAMES, Feed
 from traffic.models_used import PriceChange, Retiring
 
 
@@ -58,10 +59,19 @@ def changed(figures: Figures, subject: str, one: PriceChange) -> Finding:
                 [_("Effect"), by_month(monthly), _("a month, at the last 30 days’ use")],
                 [_("Known from"), who, moment(one.new.seen_at)],
             ],
+            drivers=users(figures, one),
+            driven=_("Who uses it, last 30 days"),
             page=f"{reverse('traffic:prices')}?{urlencode({'provider': one.provider, 'model': one.model})}",
             providers=[one.provider],
         ),
     )
+
+
+def users(figures: Figures, one: PriceChange, most: int = 3) -> list[list[str]]:
+    """The applications with most requests to the model: name, requests, share."""
+    rows = figures.requests_by_application(provider=one.provider, model=one.model)
+    total = sum(n for _slug, n, _unpriced in rows)
+    return [[slug or _("no application"), number(n), percent(Decimal(n) / total)] for slug, n, _u in rows[:most] if n]
 
 
 def by_month(amount: Decimal | None) -> str:
@@ -84,14 +94,15 @@ def retiring(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[F
 
 def retires(figures: Figures, subject: str, one: Retiring) -> Finding:
     left = (one.on - figures.today).days
-    values = {"name": one.model, "n": str(left), "day": f"{one.on:%-d %B %Y}", "requests": number(one.requests)}
+    values = {"name": one.model, "n": str(left), "day": long_day(one.on), "requests": number(one.requests)}
     if left > 0:
-        title = _("Retires in %(n)s days: %(name)s, %(requests)s requests in 7 days") % values
+        title = ngettext("Retires in %(n)s day: %(name)s, %(said)s", "Retires in %(n)s days: %(name)s, %(said)s", left)
     else:
-        title = _("Retired: %(name)s on %(day)s, %(requests)s requests in 7 days") % values
+        title = _("Retired: %(name)s on %(day)s, %(said)s")
+    said = ngettext("%(requests)s request in 7 days", "%(requests)s requests in 7 days", one.requests) % values
     return Finding(
         subject=subject,
-        title=title,
+        title=title % (values | {"said": said}),
         crossed=True,
         clear=False,
         value=str(left),
@@ -99,8 +110,15 @@ def retires(figures: Figures, subject: str, one: Retiring) -> Finding:
         severity="critical" if left <= 7 else "",
         labels={"provider": one.provider, "model": one.model},
         words=Words(
-            todo=_("Move these applications to another model before that day; then its requests fail."),
-            detail=_("The vendor switches %(name)s off on %(day)s.") % values,
+            todo=_("Move these applications to another model before that day; from then on their requests fail.")
+            if left > 0
+            else _("Move these applications to another model now: their requests fail."),
+            detail=(
+                _("The vendor switches %(name)s off on %(day)s.")
+                if left > 0
+                else _("The vendor switched %(name)s off on %(day)s.")
+            )
+            % values,
             facts=[
                 [_("Model"), one.model, one.provider],
                 [_("Switched off on"), values["day"], _("the vendor’s list")],
@@ -110,6 +128,7 @@ def retires(figures: Figures, subject: str, one: Retiring) -> Finding:
                 [name or _("no application"), number(n), percent(Decimal(n) / one.requests)]
                 for name, n in one.applications[:3]
             ],
+            driven=_("Who still uses it, last 7 days"),
             page=f"{reverse('traffic:requests')}?{urlencode({'provider': one.provider, 'model': one.used_as[0]})}",
             providers=[one.provider],
         ),
@@ -136,7 +155,7 @@ def is_capped(figures: Figures, subject: str, feed: Feed) -> Finding:
     values = {"name": account.name, "until": moment(feed.capped_until)}
     return Finding(
         subject=subject,
-        title=_("Vendor’s limit reached: %(name)s, until %(until)s") % values,
+        title=_("Limit reached: %(name)s, until %(until)s") % values,
         crossed=True,
         clear=False,
         since=feed.last_error_at,
@@ -145,8 +164,12 @@ def is_capped(figures: Figures, subject: str, feed: Feed) -> Finding:
             todo=_("Raise the limit in the vendor’s console, or let routes send requests elsewhere until then."),
             detail=feed.last_error,
             facts=[
-                [_("Account"), account.name, account.kind],
-                [_("Refused since"), moment(feed.last_error_at) if feed.last_error_at else _("unknown"), feed.kind],
+                [_("Account"), account.name, PROVIDER_NAMES.get(account.kind, account.kind)],
+                [
+                    _("Refused since"),
+                    moment(feed.last_error_at) if feed.last_error_at else _("unknown"),
+                    words_of(feed),
+                ],
                 [_("Until"), values["until"], _("if nobody raises it")],
             ],
             page=reverse("providers:account", args=[account.slug]),

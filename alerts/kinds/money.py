@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from alerts.figures import Figures
@@ -38,7 +39,7 @@ def ended(figures: Figures, subject: str) -> Finding | None:
     if came is None:
         return None
     name, spent, high = came
-    values = {"month": f"{first:%B}", "name": name, "spent": exact(spent), "plan": dollars(high)}
+    values = {"month": date_format(first, "F"), "name": name, "spent": exact(spent), "plan": dollars(high)}
     return Finding(
         subject=subject,
         title=_("%(month)s is over: %(name)s, %(spent)s of %(plan)s") % values,
@@ -86,7 +87,9 @@ def budget_level(figures: Figures, budget: MonthBudget, levels: list[Decimal], b
 def budget_words(figures: Figures, budget: MonthBudget, level: int) -> Words:
     at_least = _("at least") + "\N{NO-BREAK SPACE}" if budget.at_least else ""
     left = budget.high - budget.spent
-    if level >= HUNDRED:
+    if not level:
+        todo = ""
+    elif level >= HUNDRED:
         todo = _("Raise the budget on the Plan page, or slow down what costs most.")
     else:
         todo = _("Look at what costs most, and whether the month still fits.")
@@ -105,11 +108,15 @@ def budget_words(figures: Figures, budget: MonthBudget, level: int) -> Words:
             ]
         )
     if budget.runs_out_on and left >= 0:
-        facts.append([_("Runs out on"), f"{budget.runs_out_on:%-d %B}", _("at this pace")])
+        facts.append([_("Runs out on"), date_format(budget.runs_out_on, "j F"), _("at this pace")])
     return Words(
         todo=todo,
         detail=_("%(name)s has spent %(share)s of its budget for %(month)s.")
-        % {"name": budget.name, "share": percent(budget.spent / budget.high), "month": f"{budget.month:%B %Y}"},
+        % {
+            "name": budget.name,
+            "share": percent(budget.spent / budget.high),
+            "month": date_format(budget.month, "F Y"),
+        },
         facts=facts,
         bars=bars_of(budget),
         drivers=drivers(budget_month(figures, budget)) if level else [],
@@ -126,13 +133,12 @@ def known_from(budget: MonthBudget) -> str:
 
 def bars_of(budget: MonthBudget) -> list[Bar]:
     forecast = budget.forecast[1] if budget.forecast else None
-    rows = [(_("Spent"), budget.spent, "us"), (_("Budget"), budget.high, "limit")]
+    rows = [(_("Spent"), exact(budget.spent), budget.spent, "us")]
     if forecast is not None:
-        rows.insert(1, (_("Forecast"), forecast, "them"))
-    most = max(amount for _label, amount, _tone in rows) or Decimal(1)
-    return [
-        Bar(label=label, text=dollars(amount, 0), share=float(amount / most), tone=tone) for label, amount, tone in rows
-    ]
+        rows.append((_("Forecast"), exact(forecast), forecast, "them"))
+    rows.append((_("Budget"), dollars(budget.high), budget.high, "limit"))
+    most = max(amount for _label, _text, amount, _tone in rows) or Decimal(1)
+    return [Bar(label=label, text=text, share=float(amount / most), tone=tone) for label, text, amount, tone in rows]
 
 
 def budget_month(figures: Figures, budget: MonthBudget) -> Spend:
@@ -179,7 +185,9 @@ def forecasts(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[
             covered_by=budget.subject if is_over else "",
             words=budget_words(figures, budget, int(share))
             | Words(
-                todo=_("Decide now whether the budget moves or the traffic does; the month still has time."),
+                todo=_("Decide now whether the budget moves or the traffic does; the month still has time.")
+                if crossed
+                else "",
                 detail=_("At the present pace the month ends between %(low)s and %(high)s, four times in five.")
                 % {"low": exact(low), "high": exact(high)},
             ),

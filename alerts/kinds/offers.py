@@ -34,7 +34,7 @@ def is_below(one: WatchNow, subject: str) -> Finding:
     less = (watch.price - price) * MONTH_HOURS
     return Finding(
         subject=subject,
-        title=_("Offer: %(gpu)s for %(price)s an hour, below %(line)s") % values,
+        title=_("Offer: %(gpu)s at %(price)s an hour, below %(line)s") % values,
         crossed=True,
         clear=False,
         value=f"{price:f}",
@@ -51,7 +51,7 @@ def is_below(one: WatchNow, subject: str) -> Finding:
                 [_("Seen"), moment(offer.seen_at), _("the vendor's list")],
             ],
             page=page(watch),
-            over=_("Was offered: %(gpu)s for %(price)s an hour") % values,
+            over=_("Was offered: %(gpu)s at %(price)s an hour") % values,
             providers=[offer.provider],
         ),
     )
@@ -70,7 +70,7 @@ def is_kept(one: WatchNow, subject: str) -> Finding:
     old = one.old
     assert old is not None, "unsure() asks for it"
     values = {"gpu": str(one.watch), "price": rate(old.whole_per_gpu_hour), "where": old.provider_name}
-    title = _("Offer not confirmed: %(gpu)s for %(price)s an hour") % values
+    title = _("Offer not confirmed: %(gpu)s at %(price)s an hour") % values
     todo = _("%(where)s has not told of its offers for a while; see its account.") % values
     value = f"{old.whole_per_gpu_hour:f}"
     words = Words(todo=todo, page=page(one.watch))
@@ -84,7 +84,7 @@ def is_over(one: WatchNow, subject: str) -> Finding:
     else:
         value = f"{one.lowest.whole_per_gpu_hour:f}"
         now = rate(one.lowest.whole_per_gpu_hour)
-        title = _("Offer over: %(gpu)s now %(now)s, above %(line)s") % (values | {"now": now})
+        title = _("Offer over: %(gpu)s, now %(now)s, above %(line)s") % (values | {"now": now})
     words = Words(todo=_("Nothing to do; the watch goes on."), page=page(one.watch))
     return Finding(subject, title, crossed=False, clear=True, value=value, words=words)
 

@@ -68,7 +68,9 @@ def speed(deployment: Deployment, metric: int, ms: Decimal, usual: Decimal | Non
         depends_on=(f"deployment:{deployment.slug}", f"provider:{deployment.provider}"),
         labels={"provider": deployment.provider, "model": deployment.model, "deployment": deployment.slug},
         words=Words(
-            todo=_("See on Uptime since when; then whether its machine is full, or the vendor says that it is slow."),
+            todo=_("See on Uptime since when; then whether its machine is full, or the vendor says that it is slow.")
+            if crossed
+            else "",
             detail=_("Of the last hour’s requests one in twenty waited %(ms)s or longer %(what)s.")
             % {"ms": duration(ms), "what": _(WHAT[metric])},
             facts=[
@@ -128,7 +130,9 @@ def failing(
         labels={"provider": provider}
         | ({"deployment": name, "model": deployment.model} if deployment else {"model": model}),
         words=Words(
-            todo=_("Open the failed requests: their error says whether it is the vendor, our key, or what we send."),
+            todo=_("Open the failed requests: their error says whether it is the vendor, our key, or what we send.")
+            if crossed
+            else "",
             detail=_("Of the requests since the last full hour began, %(failed)s of %(n)s failed.") % values,
             facts=[
                 [_("Failed"), number(failed), _("measured, the last hour")],
@@ -136,6 +140,7 @@ def failing(
                 [_("Vendor"), PROVIDER_NAMES.get(provider, provider), ""],
             ],
             drivers=failed_most(figures, rows, failed) if crossed else [],
+            driven=_("Whose requests fail"),
             page=f"{reverse('traffic:requests')}?{urlencode(query | {'outcome': 'error'})}",
             providers=[provider],
         ),
@@ -182,10 +187,12 @@ def quality_of(model: str, now: QualityGroup, before: QualityGroup, points: Deci
         threshold="",
         labels={"model": model},
         words=Words(
-            todo=_(
-                "Read the answers that were refused, and see what changed: the model, the prompt, or the questions."
-            ),
-            detail=_("The fall is larger than chance would let it be (95 % interval of the difference below 0)."),
+            todo=_("Read the answers that were refused, and see what changed: the model, the prompt, or the questions.")
+            if crossed
+            else "",
+            detail=_("The fall is larger than chance would let it be (95 % interval of the difference below 0).")
+            if crossed
+            else "",
             facts=[
                 [_("Last 14 days"), values["now"], _("%(n)s ratings") % {"n": number(now.ratings)}],
                 [_("60 days before"), values["before"], _("%(n)s ratings") % {"n": number(before.ratings)}],

@@ -42,9 +42,9 @@ def silent(figures: Figures, subject: str, one: Silence) -> Finding:
         labels={"application": one.application},
         words=Words(
             todo=_("See whether the program runs, and whether its exporter or key is refused here."),
-            detail=_("The same hours of the weeks before brought %(usual)s requests in the middle.") % values,
+            detail=_("The same hours of the weeks before brought %(usual)s requests, as their median.") % values,
             facts=[
-                [_("Last request before"), moment(one.last), _("UTC hours of the log")],
+                [_("Last request before"), moment(one.last), _("hours of the log")],
                 [_("Silent for"), values["span"], ""],
                 [_("Weeks before"), listed([number(n) for n in one.usual]), _("requests in the same hours")],
             ],

@@ -8,10 +8,11 @@ from decimal import Decimal
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from alerts.figures import Figures
 from alerts.kinds.finding import Asked, Finding, Words
-from alerts.wording import day, listed, moment, number, percent, span
+from alerts.wording import day, listed, long_day, moment, number, percent, span
 from providers.models import Deployment
 from traffic.models import Key
 
@@ -29,7 +30,9 @@ def disk(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Findi
     crossed = used >= limit or free < least
     values = {"used": percent(used / 100), "free": f"{free:.1f}"}
     title = (
-        _("Disk fills up: %(used)s used, %(free)s GB free") if crossed else _("Disk: %(used)s used, %(free)s GB free")
+        _("Disk fills up: %(used)s used, %(free)s GB free")
+        if crossed
+        else _("Room on the disk: %(used)s used, %(free)s GB free")
     )
     yield Finding(
         subject="disk:data",
@@ -40,10 +43,10 @@ def disk(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Findi
         threshold=f"{limit:f}",
         severity="critical" if used >= 95 or free < 1 else "",
         words=Words(
-            todo=_("Make room, enlarge the disk, or keep requests for fewer days."),
-            detail=_(
-                "A full disk stops the database: nothing more could be stored, and applications would be told so."
-            ),
+            todo=_("Make room, enlarge the disk, or keep requests for fewer days.") if crossed else "",
+            detail=_("A full disk stops the database; until there is room again, what applications send is refused.")
+            if crossed
+            else "",
             facts=[
                 [_("Free"), _("%(n)s GB") % {"n": values["free"]}, str(figures.data_dir)],
                 [_("Disk"), _("%(n)s GB") % {"n": f"{Decimal(usage.total) / GB:.1f}"}, ""],
@@ -65,13 +68,15 @@ def retention(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[
     values = {"days": number(kept.days), "first": day(kept.first) if kept.first else ""}
     facts = [
         [_("Kept for"), _("%(days)s days") % values, _("as the settings say")],
-        [_("Oldest day"), f"{kept.first:%-d %B %Y}" if kept.first else _("none"), _("requests one by one")],
+        [_("Oldest day"), long_day(kept.first) if kept.first else _("none"), _("requests one by one")],
     ]
     page = reverse("costs:reconciliation")
     if kept.overdue:
         yield Finding(
             subject="retention:overdue",
-            title=_("Retention late: %(n)s days of requests should be gone") % {"n": number(len(kept.overdue))},
+            title=ngettext("Retention late: %(n)s day of requests should be gone",
+                           "Retention late: %(n)s days of requests should be gone", len(kept.overdue))
+            % {"n": number(len(kept.overdue))},
             crossed=True, clear=False, value=str(len(kept.overdue)), threshold="0",
             words=Words(
                 todo=_("See whether beat and worker run, and what the worker's log says of retention."),
@@ -97,10 +102,12 @@ def retention(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[
     if kept.approaching:
         yield Finding(
             subject="retention:first",
-            title=_("The first requests go in %(n)s days: those of %(first)s") % (values | {"n": kept.goes_in}),
+            title=ngettext("First requests go: those of %(first)s, in %(n)s day",
+                           "First requests go: those of %(first)s, in %(n)s days", kept.goes_in or 0)
+            % (values | {"n": kept.goes_in}),
             crossed=True, clear=False, value=str(kept.goes_in), threshold="0", severity="info",
             words=Words(
-                todo=_("Nothing, if that is meant; else keep more days before then, in the settings."),
+                todo=_("Nothing to do if that is meant; else keep more days, in the settings, before then."),
                 detail=_("From then on one day goes each day. Its totals stay: spend, usage and latency as before."),
                 facts=facts, page=reverse("traffic:requests"),
             ),
@@ -174,7 +181,7 @@ def certificates(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterat
         if one.enabled and ends is not None and ends - figures.now < limit:
             yield certificate_ends(figures, subject, one, ends)
         elif subject in live:
-            until = f"{ends:%-d %B %Y}" if ends else _("no end")
+            until = long_day(ends) if ends else _("no end")
             title = _("Certificate renewed: %(name)s, until %(until)s") % {"name": one.slug, "until": until}
             yield Finding(subject, title, crossed=False, clear=True, words=Words(page=uptime_of(one)))
 

@@ -139,7 +139,7 @@ def vendor_down(figures: Figures, provider: str, outages: list[Outage]) -> Findi
         severity="critical",
         words=Words(
             todo=_("Nothing at %(name)s answers; look at the vendor's own status first.") % {"name": name},
-            detail=_("Down are %(names)s.") % {"names": listed(slugs, 12)},
+            detail=_("These are down: %(names)s.") % {"names": listed(slugs, 12)},
             facts=facts,
             drivers=[
                 [

@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import groupby
 
 from django.urls import reverse
-from django.utils.formats import date_format
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -67,11 +67,15 @@ def account_polled(figures: Figures, asked: Asked, account: Account, feeds: list
             if unasked
             else _("Look at the account's last error; if the vendor is down there is nothing to do, polls go on."),
             detail=_("Until it answers, its figures stand still: spend and leases may be higher than shown."),
-            facts=[[feed.kind, feed.last_error or _("overdue"), answered(feed)] for feed in bad],
+            facts=[[words_of(feed), feed.last_error or _("overdue"), answered(feed)] for feed in bad],
             fixes=[[_("The account %(name)s") % {"name": account.name}, page_of(account)]],
             page=page_of(account),
         ),
     )
+
+
+def words_of(feed: Feed) -> str:
+    return capfirst(str(FEED_WORDS.get(feed.kind, feed.kind)))
 
 
 def page_of(account: Account) -> str:
@@ -119,7 +123,7 @@ def refused(figures: Figures, subject: str, account: Account, feeds: list[Feed])
         words=Words(
             todo=_("Enter a new key for the account under Settings, then test it there."),
             detail=account.disabled_reason,
-            facts=[[feed.kind, feed.last_error or "", answered(feed)] for feed in feeds],
+            facts=[[words_of(feed), feed.last_error or "", answered(feed)] for feed in feeds],
             page=page_of(account),
         ),
     )
@@ -143,7 +147,7 @@ def partly_refused(figures: Figures, subject: str, account: Account, feeds: list
         words=Words(
             todo=_("Give the key the permission that it lacks, then poll the account by hand."),
             detail=feeds[0].disabled_reason,
-            facts=[[feed.kind, feed.last_error, answered(feed)] for feed in feeds],
+            facts=[[words_of(feed), feed.last_error, answered(feed)] for feed in feeds],
             fixes=[[_("The account %(name)s") % {"name": account.name}, page_of(account)]],
             page=page_of(account),
         ),
@@ -178,7 +182,7 @@ def balance_lasts(lasts: Runway, fewest: Decimal, band: Decimal, there: list[Lea
         threshold=f"{fewest}",
         severity="critical" if days < 1 else "",
         words=Words(
-            todo=_("Top the account up; at zero the vendor stops our machines."),
+            todo=_("Top the account up; at zero the vendor stops our machines.") if crossed else "",
             detail=lasts_until(lasts, days),
             facts=[
                 [_("Balance"), exact(balance.amount), moment(balance.at)],
@@ -203,12 +207,12 @@ def source_of(lasts: Runway) -> str:
 
 
 def lasts_until(lasts: Runway, days: Decimal) -> str:
-    """ "Balance lasts until Thursday 14:00 UTC at this rate", where a weekday says which day."""
+    """ "Balance lasts until Thursday, 26 Nov 2026, 14:00 UTC at this rate", where it is soon."""
     hourly = exact(lasts.per_hour)
     if lasts.lasts_until is None or not lasts.soon:
         return _("At %(hourly)s an hour the balance lasts %(days)s days.") % {"hourly": hourly, "days": f"{days:.1f}"}
-    said = _("Balance lasts until %(until)s UTC at this rate of %(hourly)s an hour.")
-    return said % {"until": date_format(lasts.lasts_until, "l H:i"), "hourly": hourly}
+    said = _("Balance lasts until %(until)s at this rate of %(hourly)s an hour.")
+    return said % {"until": moment(lasts.lasts_until, weekday=True), "hourly": hourly}
 
 
 def leases(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
@@ -267,7 +271,11 @@ def lease_used(figures: Figures, lease: Lease, since: datetime | None, longest: 
             todo=_("Stop it by the command below, or send it work: batch and rag requests may run there.")
             if way and way.call
             else _("End the lease at %(account)s's console.") % {"account": lease.account.name},
-            detail=_("It has served no request for %(span)s and went on costing %(hourly)s an hour.")
+            detail=(
+                _("It has been stopped for %(span)s and goes on costing %(hourly)s an hour.")
+                if stopped
+                else _("It has served no request for %(span)s and goes on costing %(hourly)s an hour.")
+            )
             % {"span": span(idle), "hourly": exact(lease.price_per_hour)},
             fixes=fixes,
             facts=[

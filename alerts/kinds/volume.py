@@ -80,7 +80,7 @@ def break_even_facts(inputs: Inputs, result: Result, at: int | None) -> list[lis
     saved = _("Saved") if result.saving >= 0 else _("Lost")
     return [
         [_("Requests a month, all"), number(n), _("measured, last 30 days")],
-        [_("of these our GPU may serve"), number(n * inputs.routable_share), routable],
+        [_("Of these our GPU may serve"), number(n * inputs.routable_share), routable],
         [_("Break-even, all requests"), _("none") if at is None else number(at), _("today's prices")],
         [_("API, all of it"), exact(result.api_cost), each],
         [_("Our GPU and the rest"), exact(result.selfhost_cost), gpus_text(result, inputs.selfhost.gpu_hourly)],
@@ -96,7 +96,7 @@ def sides(result: Result) -> list[list[str]]:
     return [
         [_("API, all of it"), exact(result.api_cost), ""],
         [_("Our GPU, lease and upkeep"), exact(result.own_cost), own],
-        [_("and the API for the rest"), exact(rest), left],
+        [_("The API for the rest"), exact(rest), left],
     ]
 
 
@@ -104,8 +104,7 @@ def break_even_bars(result: Result) -> list[Bar]:
     most = max(result.api_cost, result.selfhost_cost) or 1
     costs = ((_("API"), result.api_cost, "them"), (_("Our GPU"), result.selfhost_cost, "us"))
     return [
-        Bar(label=label, text=dollars(amount, 0), share=float(amount / most), tone=tone)
-        for label, amount, tone in costs
+        Bar(label=label, text=exact(amount), share=float(amount / most), tone=tone) for label, amount, tone in costs
     ]
 
 
@@ -159,7 +158,7 @@ def phase_band(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable
         value=str(rate),
         threshold=str(planned.volume_to if planned.volume_to and rate >= planned.volume_to else planned.volume_from),
         words=Words(
-            todo=_("Move the plan to the phase that fits, or find out where the volume comes from."),
+            todo=_("Move the plan to the phase that fits, or find out where the volume comes from.") if outside else "",
             detail=band_text(planned, other, since),
             facts=[
                 [_("Run rate"), number(rate), _("requests a month, last 30 days")],

@@ -100,7 +100,7 @@ class Past:
         for at, bucket, n in rows.annotate(n_sum=Sum("n")).order_by():
             counts[moment(at)][bucket] = n
         for at in steps:
-            yield min(at + step, self.now), ranked(counts[at]) if at in counts else None
+            yield self.end(at, step), ranked(counts[at]) if at in counts else None
 
     def spend(self, window: Window, place: Place) -> Iterator[tuple[datetime, Decimal]]:
         """What the month had cost at the end of each day, or the day at the end of each hour: a day's amount came with
@@ -194,7 +194,7 @@ class Past:
         for at in self.days():
             first = reach(window, at)
             inside = [by_day.get(day.date(), (0, 0)) for day in stretch(first, at)]
-            yield min(at + DAY, self.now), of(sum(a for a, _b in inside), sum(b for _a, b in inside))
+            yield self.end(at, DAY), of(sum(a for a, _b in inside), sum(b for _a, b in inside))
 
 
 def reach(window: Window, at: datetime) -> datetime:

@@ -43,7 +43,7 @@ def silences(request: HttpRequest) -> HttpResponse:
             reason=data["reason"],
             by=request.user,  # type: ignore[arg-type]  # logged in
         )
-        said = _("Silenced: %(what)s.") % {"what": made.matcher.words}
+        said = _("Silenced: %(what)s.") % {"what": made.matcher.words or _("everything")}
         log(request, made, said, added=True)
         messages.success(request, said)
         return redirect("alerts:silences")

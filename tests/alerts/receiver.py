@@ -52,7 +52,7 @@ def receiving() -> Iterator[Receiver]:
             self.end_headers()
             self.wfile.write(said.encode())
 
-        do_GET = do_POST
+        do_GET = do_PUT = do_POST
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

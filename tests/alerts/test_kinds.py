@@ -359,8 +359,8 @@ def test_a_balance_without_a_rate_of_the_vendors_lasts_as_long_as_our_leases_let
     )  # fmt: skip
     found = only("balance")
     assert (found.crossed, found.title) == (True, "Balance low: Claude org, $24.00, 2.0 days")
-    until = f"{NOW + timedelta(hours=48):%A %H:%M}"
-    assert found.words["detail"] == f"Balance lasts until {until} UTC at this rate of $0.50 an hour."
+    said = "Balance lasts until Thursday, 26 Nov 2026, 12:00 UTC at this rate of $0.50 an hour."
+    assert found.words["detail"] == said
 
 
 def test_a_feed_that_was_given_up_is_told_while_the_others_are_read(db: Any) -> None:

@@ -145,7 +145,7 @@ def test_the_end_has_no_button_to_acknowledge_it(scene: Scene, opened: Delivery,
     scene.look()
     end = Delivery.objects.get(transition__after="resolved")
     html = part(parsed(end), "html")
-    assert "nothing to do" in html
+    assert "Nothing to do" in html
     assert "/acknowledge/" not in html
     assert "It was open from" in html
     assert parsed(end)["In-Reply-To"] == opened.message_id

@@ -39,7 +39,7 @@ TITLES = [
     ("No price: ", "{}", ", 12,345 requests of unknown cost"),
     ("Balance low: ", "{}", ", $12.40, 1.2 days"),
     ("Stopped but billed: ", "{}", ", $120.00 in 9 h 40 min"),
-    ("Offer: ", "{}", " for $0.3412 an hour, below $0.40"),
+    ("Offer: ", "{}", " at $0.3412 an hour, below $0.40"),
     ("Bill apart: ", "{}", ", October 2026, $120.40 from ours"),
     ("Mail refused: ", "{}", ", 3 times in a row"),
     ("Channel dead: ", "{}", ", 12 failures in a row"),

@@ -231,7 +231,7 @@ def test_a_vendors_spend_limit_is_told_once_and_not_as_a_failing_poll(db: Any) -
     one = feed(account(), failures=2)
     record_failure(one, ConnectorError("Claude's spend limit is reached.", retry_after=6 * 86_400, capped=True), NOW)
     found = only("spend-cap")
-    assert (found.crossed, found.title) == (True, "Vendor’s limit reached: Claude org, until 30 Nov 2026, 12:00 UTC")
+    assert (found.crossed, found.title) == (True, "Limit reached: Claude org, until 30 Nov 2026, 12:00 UTC")
     late = next(found for found in findings("late") if found.subject == "account:claude")
     assert late.covered_by == found.subject
     record_success(Feed.objects.get(), 1, None, NOW)
@@ -316,9 +316,9 @@ def test_days_that_go_before_their_bill_is_whole_are_told(db: Any) -> None:
         overdue=[date(2025, 10, 1)], unbilled=[(date(2025, 10, 24), "anthropic")], approaching=True
     ) if found.crossed}  # fmt: skip
     assert crossed == {
-        "retention:overdue": "Retention late: 1 days of requests should be gone",
+        "retention:overdue": "Retention late: 1 day of requests should be gone",
         "retention:unbilled": "Days go unbilled: anthropic, until 24 Oct",
-        "retention:first": "The first requests go in 5 days: those of 24 Oct",
+        "retention:first": "First requests go: those of 24 Oct, in 5 days",
     }
     assert all(found.clear for found in keeps())
 

@@ -229,7 +229,7 @@ def test_a_price_that_falls_is_mailed_once_and_is_over_when_it_rises(bazaar: Mar
     bazaar.look(timedelta(minutes=2))
     bazaar.look(timedelta(minutes=2))
     [mail] = mailbox.accepted
-    assert "RTX 4090, on demand for $0.20" in mail["Subject"] and "below $0.30" in mail["Subject"]
+    assert "RTX 4090, on demand at $0.20" in mail["Subject"] and "below $0.30" in mail["Subject"]
     body = mail.get_body(("plain",))
     assert body is not None
     said = " ".join(body.get_content().split())

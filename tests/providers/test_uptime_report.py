@@ -94,6 +94,20 @@ def test_maintenance_inside_an_outage_is_left_out(llama: Deployment) -> None:
     assert entry.uptime == pytest.approx(0.5)
 
 
+def test_a_window_that_comes_each_day_takes_its_hours_out_of_the_share(llama: Deployment) -> None:
+    watch(llama, 0, 72)
+    for day in range(3):
+        outage(llama, 24 * day + 1, 24 * day + 3)
+    [entry] = Deployment.objects.uptime_report(DAY, DAY + 72 * HOUR)
+    assert entry.uptime == pytest.approx(1 - 6 / 72)
+    window = {"starts_at": DAY + 2 * HOUR, "ends_at": DAY + 3 * HOUR, "repeats": "day"}
+    Maintenance.objects.create(deployment=llama, reason="new models", **window)
+    CheckHour.objects.filter(hour__hour=2).update(observed_s=0)  # checks in a window watch nothing
+    [entry] = Deployment.objects.uptime_report(DAY, DAY + 72 * HOUR)
+    assert entry.uptime == pytest.approx(1 - 3 / 69)
+    assert [round(day.down_s) for day in entry.days] == [3600] * 3
+
+
 def test_nothing_observed_is_unknown_and_not_up(llama: Deployment) -> None:
     [entry] = Deployment.objects.uptime_report(DAY, DAY + HOUR)
     assert (entry.uptime, entry.checks, list(entry.days)) == (None, 0, [])

@@ -23,13 +23,18 @@ class Command(BaseCommand):
         directory: Path = options["directory"]
         directory.mkdir(parents=True, exist_ok=True)
         for name, delivery in newest().items():
-            mail = of_message(compose(delivery).message().as_bytes())
-            stem = directory / re.sub(r"[^a-z0-9-]+", "-", name)
-            stem.with_suffix(".html").write_text(mail.with_pictures, encoding="utf-8")
-            stem.with_suffix(".txt").write_text(f"{mail.subject}\n\n{mail.text}", encoding="utf-8")
-            for file in mail.files:
-                (directory / Path(file.name).name).write_bytes(file.content)
-            self.stdout.write(f"{stem.name}: {mail.subject}")
+            self.stdout.write(write(directory, name, delivery))
+
+
+def write(directory: Path, name: str, delivery: Delivery) -> str:
+    """One mail as files that a browser opens; what was written, in a line."""
+    mail = of_message(compose(delivery).message().as_bytes())
+    stem = directory / re.sub(r"[^a-z0-9-]+", "-", name)
+    stem.with_suffix(".html").write_text(mail.with_pictures, encoding="utf-8")
+    stem.with_suffix(".txt").write_text(f"{mail.subject}\n\n{mail.text}", encoding="utf-8")
+    for file in mail.files:
+        (directory / Path(file.name).name).write_bytes(file.content)
+    return f"{stem.name}: {mail.subject}"
 
 
 def newest() -> dict[str, Delivery]:
