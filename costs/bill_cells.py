@@ -23,6 +23,8 @@ from costs.models import Category, Provenance
 from costs.token_gaps import BATCH, CLASSES, STANDARD, Causes, Cell, Ours, Terms, add
 
 ZERO = Decimal(0)
+# What a bill's lines are for that we know by ourselves, and what they are where we do not.
+BARE: dict[str, str] = {Category.TOKENS: "unseen_requests", Category.GPU: "lease_unseen"}
 Where = tuple[date | None, str]  # a day, None for what belongs to the month as a whole; a model, empty for all else
 
 
@@ -63,6 +65,7 @@ class Month:
         self.cells: dict[tuple[date, str], Cell] = defaultdict(Cell)
         self.leases: dict[tuple[date, int], LeaseDay] = defaultdict(LeaseDay)
         self.invoiced = ZERO
+        self.told: Causes = defaultdict(Fraction)  # of that, what lines of a bill that came as a file say they are for
         for row in facts.charges:
             if row["provider"] == provider:
                 self.take_charge(row)
@@ -103,6 +106,8 @@ class Month:
         month.billed += row["total"]
         if is_invoice(row):
             self.invoiced += row["total"]
+            if row["bill_import_id"] is not None:
+                self.told[BARE.get(row["category"]) or row["category"]] += Fraction(row["total"])
         else:
             self.parts[None, ""][name] += Fraction(row["total"])
 
@@ -200,7 +205,10 @@ class Month:
             add(self.parts[day, ""], lease_gaps.explain(machine, self.step))
 
     def settle_invoice(self) -> None:
-        """An invoice stands for the days without a bill; it is one sum, so that what it differs by has no names."""
+        """An invoice stands for the days without a bill; it is one sum, so that what it differs by has no names.
+
+        Lines of a bill that came as a file have: what is beside requests and machines, and these where we know of none.
+        """
         if not self.facts.has_invoice(self.provider):
             return
         stands_for = Fraction(0)
@@ -211,6 +219,10 @@ class Month:
         left = stands_for + Fraction(self.invoiced)
         month = self.parts[None, ""]
         month["on_invoice"] -= stands_for
+        for name, amount in self.told.items():
+            if name in CAUSES and (not stands_for or name not in BARE.values()):
+                month[name] += amount
+                left -= amount
         month["rounding" if abs(left) <= Fraction(5, 1000) else "unexplained"] += left
 
     def terms(self, day: date, model: str) -> Terms:

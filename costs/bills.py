@@ -57,7 +57,7 @@ class Facts:
     watched: dict[tuple[int, date], Fraction]  # hours by lease and day
     closings: dict[str, Closing]  # by provider whose month is closed
     owners: dict[tuple[int, str], int | None]  # by account and its key: an application, or None for another tool
-    awaited: frozenset[str]  # providers whose usage report is asked for and was never read so far
+    awaited: frozenset[str] = frozenset()  # providers whose usage report is asked for and was never read so far
 
     def providers(self) -> set[str]:
         own = (row for row in self.charges if self.cause_of(row) or not entered(row))

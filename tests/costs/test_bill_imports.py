@@ -219,6 +219,19 @@ def test_its_lines_are_the_bill_that_ours_are_held_against(manager: Client) -> N
     assert sum(cause.amount for cause in row.causes) == row.difference == Decimal("0.5")
 
 
+def test_what_a_bill_of_a_vendor_that_we_log_nothing_of_is_for_has_its_name(manager: Client) -> None:
+    lines = (line(), line(ServiceCategory="Storage", BilledCost="0.40"), line(ChargeCategory="Tax", BilledCost="0.55"))
+    manager.post(f"{upload(manager, written(*lines))['Location']}enter/")
+    row = reconciled(bills.read(MONTH, datetime.now(UTC)), "openai")
+    found = {cause.cause: cause.amount for cause in row.causes}
+    assert found == {"unseen_requests": Decimal("2.5"), "disk": Decimal("0.4"), "tax": Decimal("0.55")}
+    # With requests of ours beside it, only what is no request can be told apart.
+    usage(day=MONTH, provider="openai", cost=Decimal(2))
+    row = reconciled(bills.read(MONTH, datetime.now(UTC)), "openai")
+    found = {cause.cause: cause.amount for cause in row.causes}
+    assert found == {"disk": Decimal("0.4"), "tax": Decimal("0.55"), "unexplained": Decimal("0.5")}
+
+
 def test_nothing_new_is_dated_into_a_month_that_was_told_as_final(manager: Client) -> None:
     long_ago = TODAY - timedelta(days=150)
     charge = {"category": "vm", "provider": "self", "day": f"{long_ago}", "amount": "5", "currency": "USD"}

@@ -72,6 +72,7 @@ def months(draw: Any) -> Facts:
         charges=draw(st.lists(charges(), max_size=6)), usage=draw(st.lists(usage(), max_size=6)),
         vendor=draw(st.lists(reports(), max_size=6)), prices=ListPrices({}), steps={"v": Fraction(1, 100)},
         watched={(1, MONTH): Fraction(5)}, owners=draw(st.sampled_from([{}, {(1, "k1"): 1, (1, "k2"): None}])),
+        awaited=draw(st.sampled_from([frozenset(), frozenset("v")])),
     )  # fmt: skip
 
 
