@@ -2,7 +2,10 @@
 
 Flags as of the vendors' own references: docs.runpod.io/runpodctl/reference/runpodctl-pod (`pod create`),
 docs.vast.ai/cli/reference (`search offers`, whose `gpu_ram` is GB of one GPU, and `create instance`), and
-cloud.google.com/compute/docs/gpus (machine types, and the T4 as the one that is added to a machine).
+cloud.google.com/compute/docs/gpus (machine types and their counts, and the T4, `nvidia-tesla-t4`, as the one that is
+added to a machine), …/gpus/create-gpu-vm-accelerator-optimized (the command, --maintenance-policy=TERMINATE),
+…/instances/create-use-spot (SPOT with its --instance-termination-action) and …/disks/local-ssd
+(--discard-local-ssd).
 """
 
 from __future__ import annotations

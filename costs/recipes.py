@@ -3,9 +3,11 @@
 The research's own commands have aged: the apt-key repository of nvidia-docker is gone, llama.cpp has neither `make` nor
 `./main`, `--quantization awq` breaks on a checkpoint that is not AWQ, and a pinned nvidia-driver-535 is too old.
 
-Flags as of: docs.vllm.ai (Using Docker: the image runs `vllm serve`, so that the model is its first argument), TGI's
-launcher reference on huggingface.co, llama.cpp's tools/server/README.md (`-c` is shared by the slots that --parallel
-names, `--metrics` is off unless asked for), docs.ollama.com/faq.
+Flags as of: docs.vllm.ai (Using Docker: the image runs `vllm serve`, so that the model is its first argument);
+huggingface.co/docs/text-generation-inference/reference/launcher (--max-concurrent-requests refuses, fp8 is for H100,
+eetq for any card); llama.cpp's tools/server/README.md (`-c` is shared by the slots that --parallel names, `--metrics`
+is off unless asked for); docs.ollama.com/faq (the variables, and where systemd reads them) and
+docs.ollama.com/context-length (4k below 24 GiB).
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ from costs.recipe_words import (
     vllm_model,
 )
 
+# 3.3.5 is in TGI's own docs and was never pushed: github.com/huggingface/text-generation-inference/issues/3320.
+TGI_IMAGE = "ghcr.io/huggingface/text-generation-inference:3.3.4"
 CHECKED = date(2026, 11, 27)  # when the commands were last held against the projects' own documentation
 
 
@@ -138,13 +142,16 @@ def _tgi(asked: Asked) -> Recipe:
     quantize = "--quantize fp8" if asked.precision in EIGHT_BITS else quantize
     command = lines(
         "docker run -d --name tgi --gpus all --shm-size 1g -p 8080:80 -v tgi-data:/data -e HF_TOKEN",
-        f"ghcr.io/huggingface/text-generation-inference:3.3.5 --model-id {shlex.quote(vllm_model(asked))}",
+        f"{TGI_IMAGE} --model-id {shlex.quote(vllm_model(asked))}",
         f"--max-input-tokens {asked.context_tokens * 3 // 4} --max-total-tokens {asked.context_tokens}",
         f"--max-concurrent-requests {asked.concurrent}",
         quantize,
         f"--num-shard {asked.gpus}" if asked.gpus > 1 else "",
         f'--api-key "{KEY}"',
     )
+    eight_bits = (
+        _("--quantize fp8 is for an H100 and newer; on an older card take --quantize eetq, from the same weights."),
+    ) * (asked.precision in EIGHT_BITS)
     return Recipe(
         "tgi",
         _("TGI"),
@@ -152,6 +159,8 @@ def _tgi(asked: Asked) -> Recipe:
         command,
         (
             _("TGI is in maintenance mode since the end of 2025; its makers point to vLLM, SGLang and llama.cpp."),
+            *eight_bits,
+            _("--max-concurrent-requests refuses what is above it with 429; without it 128 may wait."),
             _("--max-input-tokens must stay below --max-total-tokens; here a prompt may take three quarters."),
             _("With two GPUs the shared memory of a container (64 MB) is too small: --shm-size, or it hangs."),
             *_gated(asked),
@@ -200,9 +209,11 @@ def _ollama(asked: Asked) -> Recipe:
         (
             "curl -fsSL https://ollama.com/install.sh | sh",
             "sudo systemctl edit ollama   # add under [Service]:",
-            f'#   Environment="OLLAMA_CONTEXT_LENGTH={asked.context_tokens}" "OLLAMA_NUM_PARALLEL={asked.concurrent}"',
-            '#   Environment="OLLAMA_KEEP_ALIVE=-1" "OLLAMA_HOST=127.0.0.1:11434"',
-            "sudo systemctl restart ollama",
+            f'#   Environment="OLLAMA_CONTEXT_LENGTH={asked.context_tokens}"',
+            f'#   Environment="OLLAMA_NUM_PARALLEL={asked.concurrent}"',
+            '#   Environment="OLLAMA_KEEP_ALIVE=-1"',
+            '#   Environment="OLLAMA_HOST=127.0.0.1:11434"',
+            "sudo systemctl daemon-reload && sudo systemctl restart ollama",
             f"ollama pull {tag}",
             "ollama ps   # PROCESSOR must say 100% GPU",
         )
@@ -214,6 +225,7 @@ def _ollama(asked: Asked) -> Recipe:
         command,
         (
             _("Below 24 GB of GPU memory the context is 4,096 tokens unless set; a longer prompt is cut silently."),
+            _("The memory grows with both: OLLAMA_NUM_PARALLEL is 1 unless set, and each slot has the whole context."),
             _("It has no key and no metrics: keep it on loopback, behind the gateway."),
             _("A model leaves the memory after five idle minutes unless OLLAMA_KEEP_ALIVE says otherwise."),
         ),

@@ -283,6 +283,14 @@ def test_every_model_and_precision_has_its_recipes_without_what_is_stale(model: 
     assert all(recipe.traps for recipe in found)
 
 
+def test_eight_bits_by_tgi_tell_which_cards_can() -> None:
+    found = {recipe.slug: recipe for recipe in recipes.recipes(Asked("mistral-7b", "int8", 4096, 8))}
+    assert "--quantize fp8" in found["tgi"].command
+    assert any("--quantize eetq" in trap for trap in found["tgi"].traps)
+    plain = {recipe.slug: recipe for recipe in recipes.recipes(Asked("mistral-7b", "fp16", 4096, 8))}
+    assert not any("eetq" in trap for trap in plain["tgi"].traps)
+
+
 def test_an_awq_precision_takes_an_awq_checkpoint() -> None:
     command = {r.slug: r.command for r in recipes.recipes(Asked("mistral-7b", "awq", 4096, 8))}
     assert "Mistral-7B-Instruct-v0.3-AWQ" in command["vllm"]
