@@ -65,7 +65,7 @@ def authenticate(request: HttpRequest, scope: str, secret: str | None = None) ->
 
 def hold_to_limits(caller: Caller, scope: str) -> None:
     """Raises ApiError (429) with the seconds to wait. A quota is on what is stored, so reading goes on without it."""
-    if caller.per_minute is not None and (wait := buckets.take(caller.key_id, caller.per_minute)):
+    if caller.per_minute is not None and (wait := buckets.take(caller.line, caller.per_minute)):
         raise ApiError(429, too_often(caller.per_minute), retry_after=wait)
     now = timezone.now()
     if scope == "ingest" and caller.spent_until is not None and caller.spent_until > now:

@@ -40,6 +40,7 @@ class Caller:
     per_minute: int | None = None
     spent_until: datetime | None = None  # its quota is used up until then
     quota: str = ""  # the quota in words
+    line: int = 0  # the first of the keys that replaced each other: they share one bucket of calls, and a quota
 
     def expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= timezone.now()
@@ -148,6 +149,7 @@ class KeyCache:
             per_minute=key.per_minute,
             spent_until=spent_until(key, timezone.now()),
             quota=key.quota_words,
+            line=key.line,
         )
 
 

@@ -1,4 +1,5 @@
-"""How often a key may call: a bucket for each key in the memory of each process. For the gateway too: without Django.
+"""How often a key may call, with those that replace it: a bucket in the memory of each process. For the gateway too:
+without Django.
 
 See docs/decisions/0005-limits-of-keys-are-kept-in-memory.md for what that approximates.
 """

@@ -219,6 +219,14 @@ def test_a_new_key_is_no_new_quota(shop: Application, client: Client, conn: psyc
     assert "has used <b>100 % of 3 requests a month</b>" in page and "with the keys that replaced each other" in page
 
 
+def test_a_new_key_is_no_new_rate(shop: Application, client: Client, conn: psycopg.Connection) -> None:
+    old, first = create_key(name="k", scopes=["read", "gateway"], application=shop, per_minute=2)
+    _new, second = rotate_key(key=old, overlap=timedelta(hours=1), now=timezone.now())
+    asked = [{"authorization": f"Bearer {secret}"} for secret in (first, second, first, second)]
+    assert [client.get("/api/v1/usage", headers=one).status_code for one in asked] == [200, 200, 429, 429]
+    assert {key.line for key in read_snapshot(conn, "").keys.values()} == {old.pk}
+
+
 def test_making_the_rollups_again_counts_nothing_for_a_quota(
     shop: Application, client: Client, price: TokenPrice, conn: psycopg.Connection
 ) -> None:

@@ -203,7 +203,7 @@ class Gateway:
         if "gateway" not in key.scopes:
             raise Refusal(403, "wrong-scope", "This key may not use the gateway: it lacks the scope `gateway`.")
         self.snapshots.used(key)
-        if key.per_minute is not None and (wait := self._buckets.take(key.id, key.per_minute)):
+        if key.per_minute is not None and (wait := self._buckets.take(key.line, key.per_minute)):
             raise _too_much("rate-limit", too_often(key.per_minute), wait)
         return snapshot, key
 

@@ -56,6 +56,7 @@ class Key:
     per_minute: int | None = None  # calls
     quota: str = ""  # in words
     spent_until: datetime | None = None  # its quota is used up until then
+    line: int = 0  # the first of the keys that replaced each other: they share one bucket of calls, and a quota
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class Snapshot:
 
 KEYS = """
 SELECT k.id, k.hash, k.application_id, k.scopes, k.expires_at, k.per_minute, k.quota, k.quota_unit, k.quota_period,
+       coalesce(k.first_id, k.id) AS line,
        k.quota <= (
            SELECT sum(CASE k.quota_unit WHEN 'requests' THEN u.requests WHEN 'tokens' THEN u.tokens ELSE u.cost END)
            FROM traffic_keyuse u JOIN traffic_key l ON l.id = u.key_id
@@ -136,7 +138,7 @@ def _key(row: dict[str, Any], applications: dict[int | None, Application]) -> Ke
     quota = "" if row["quota"] is None else f"{row['quota']:,f} {row['quota_unit']} a {row['quota_period']}"
     spent_until = period_end(row["quota_period"], datetime.now(UTC)) if row["spent"] else None
     scopes = frozenset(row["scopes"])
-    return Key(row["id"], application, scopes, row["expires_at"], row["per_minute"], quota, spent_until)
+    return Key(row["id"], application, scopes, row["expires_at"], row["per_minute"], quota, spent_until, row["line"])
 
 
 def _target(row: dict[str, Any], credentials_key: str) -> Target:
