@@ -31,7 +31,18 @@ from costs.tolerances import Standing as BillStanding
 from costs.tolerances import standings as bill_standings
 from providers import offers
 from providers.leases import busiest
-from providers.models import Balance, Deployment, Feed, Heartbeat, Lease, LeaseSpan, Maintenance, OfferWatch, Outage
+from providers.models import (
+    Balance,
+    Deployment,
+    Feed,
+    Heartbeat,
+    Lease,
+    LeaseSpan,
+    LeaseState,
+    Maintenance,
+    OfferWatch,
+    Outage,
+)
 from traffic import lately, models_used, silence
 from traffic.filters import Filters
 from traffic.keys import expiring_keys
@@ -348,6 +359,12 @@ class Figures:
         """The newest span of each running lease: since when it has had its state."""
         spans = LeaseSpan.objects.filter(lease__in=self.leases).order_by("lease_id", "-starts_at").distinct("lease_id")
         return {span.lease_id: span for span in spans}
+
+    @cached_property
+    def ran_since(self) -> dict[int, datetime]:
+        """By lease that was once seen not to run, when that ended; a price that moves ends nothing."""
+        spans = LeaseSpan.objects.filter(lease__in=self.leases).exclude(state=LeaseState.RUNNING).order_by()
+        return {row["lease_id"]: row["last"] for row in spans.values("lease_id").annotate(last=Max("ends_at"))}
 
     @cached_property
     def tokens_since(self) -> dict[int, datetime]:

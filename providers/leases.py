@@ -98,7 +98,9 @@ class LeaseNow:
             return ""
         if self.lease.state == LeaseState.STOPPED:
             return _("stopped, and billed all the same")
-        if self.lease.state == LeaseState.RUNNING and not self.deployments:
+        at_work = self.utilisation is not None and self.utilisation >= IDLE_BELOW  # perhaps it trains a model
+        paid_idle = self.lease.state == LeaseState.RUNNING and self.lease.worker_per_hour is None
+        if paid_idle and not at_work and not self.deployments:
             return _("no deployment is on it")
         if self.utilisation is not None and self.utilisation < IDLE_BELOW:
             return _("its GPU does next to nothing")

@@ -17,11 +17,12 @@ from alerts.kinds.finding import Asked, Finding, Words
 from alerts.wording import exact, listed, moment, number, percent, span
 from providers.freshness import FEED_WORDS
 from providers.lease_stop import StopWay, stop_way
-from providers.leases import Runway, runway
+from providers.leases import IDLE_BELOW, Runway, runway
 from providers.models import Account, Feed, Lease, LeaseState
 
 # Whatever a feed's own interval: a poll that is a few minutes late is not yet news.
 LEAST_OVERDUE = timedelta(minutes=10)
+LONGEST_LOOK = timedelta(days=7)  # for the last request through a lease
 
 
 def polls(figures: Figures, asked: Asked) -> Iterator[Finding]:
@@ -216,8 +217,8 @@ def lasts_until(lasts: Runway, days: Decimal) -> str:
 
 
 def leases(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
-    """One subject for each lease that is billed while nobody uses it: stopped, or without a request for as long as
-    the lease says, or else the rule."""
+    """One subject for each lease that is billed while nobody uses it: stopped, or without a request or a deployment
+    for as long as the lease says, or else the rule."""
     hours = timedelta(hours=float(asked.one("hours")))
     for lease in figures.leases:
         since = unused_since(figures, lease)
@@ -230,11 +231,27 @@ def unused_since(figures: Figures, lease: Lease) -> datetime | None:
     if lease.state == LeaseState.STOPPED:
         span_ = figures.last_span.get(lease.pk)
         return span_.starts_at if span_ else lease.seen_at
-    served = [d.pk for d in figures.deployments.values() if d.lease_id == lease.pk]
-    if lease.state != LeaseState.RUNNING or not served:
+    if lease.state != LeaseState.RUNNING:
         return None
+    served = served_by(figures, lease)
+    if not served:
+        return unserved_since(figures, lease)
     last = [figures.last_requests[pk] for pk in served if pk in figures.last_requests]
-    return max(last) if last else max(lease.started_at, figures.now - timedelta(days=7))
+    return max(last) if last else max(lease.started_at, figures.now - LONGEST_LOOK)
+
+
+def served_by(figures: Figures, lease: Lease) -> list[int]:
+    return [d.pk for d in figures.deployments.values() if d.lease_id == lease.pk]
+
+
+def unserved_since(figures: Figures, lease: Lease) -> datetime | None:
+    """Of a running machine that no deployment is on: since when its vendor last saw its GPU at work, else since it
+    runs. It may train a model, so one that is at work is in use; an endpoint costs nothing while it is not."""
+    at_work = lease.utilisation is not None and lease.utilisation >= IDLE_BELOW
+    if at_work or lease.worker_per_hour is not None or not lease.price_per_hour:
+        return None
+    known = [lease.started_at, figures.ran_since.get(lease.pk), lease.used_at, figures.now - LONGEST_LOOK]
+    return max(at for at in known if at is not None)
 
 
 def lease_used(figures: Figures, lease: Lease, since: datetime | None, longest: timedelta) -> Finding:
@@ -259,7 +276,10 @@ def lease_used(figures: Figures, lease: Lease, since: datetime | None, longest: 
         else _("Idle GPU: %(name)s, %(wasted)s in %(span)s")
     )
     way = stop_way(lease)
+    bare = not stopped and not served_by(figures, lease)
     fixes = [[_("Stop %(name)s") % {"name": name}, reverse("providers:lease-stop", args=[lease.pk])]]
+    if bare:
+        fixes.append([_("Say which deployment is on it"), reverse("providers:deployments")])
     return Finding(
         subject=subject,
         title=title % values,
@@ -271,12 +291,7 @@ def lease_used(figures: Figures, lease: Lease, since: datetime | None, longest: 
             todo=_("Stop it by the command below, or send it work: batch and rag requests may run there.")
             if way and way.call
             else _("End the lease at %(account)s's console.") % {"account": lease.account.name},
-            detail=(
-                _("It has been stopped for %(span)s and goes on costing %(hourly)s an hour.")
-                if stopped
-                else _("It has served no request for %(span)s and goes on costing %(hourly)s an hour.")
-            )
-            % {"span": span(idle), "hourly": exact(lease.price_per_hour)},
+            detail=why_paid(stopped, bare) % {"span": span(idle), "hourly": exact(lease.price_per_hour)},
             fixes=fixes,
             facts=[
                 [_("Lease"), name, lease.external_id],
@@ -289,6 +304,17 @@ def lease_used(figures: Figures, lease: Lease, since: datetime | None, longest: 
             page=lease_page(lease),
         ),
     )
+
+
+def why_paid(stopped: bool, bare: bool) -> str:
+    if stopped:
+        return _("It has been stopped for %(span)s and goes on costing %(hourly)s an hour.")
+    if bare:
+        return _(
+            "No deployment is on it, so no request went there for %(span)s at %(hourly)s an hour. If it does serve "
+            "one, say so under Settings, Deployments."
+        )
+    return _("It has served no request for %(span)s and goes on costing %(hourly)s an hour.")
 
 
 def utilisation(figures: Figures, lease: Lease) -> list[str]:

@@ -37,6 +37,7 @@ class Lease(models.Model):
     handle = models.CharField(max_length=300, blank=True)  # how the vendor addresses it, where the id is not enough
     idle_minutes = models.PositiveIntegerField(null=True, blank=True)  # unused before it is told; None: the rule's
     utilisation = models.FloatField(null=True)  # 0..1 where the vendor or the engine says
+    used_at = models.DateTimeField(null=True)  # when the vendor last said that its GPU does something
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField()

@@ -21,7 +21,7 @@ from costs.tolerances import Standing as BillStanding
 from providers import engine_series
 from providers.engine_series import Scraped
 from providers.engines import EngineSample, Scrape
-from providers.models import Account, Balance, Deployment, Feed, Heartbeat, Lease, Maintenance, Outage
+from providers.models import Account, Balance, Deployment, Feed, Heartbeat, Lease, LeaseSpan, Maintenance, Outage
 from tests.alerts.conftest import person
 from traffic.models import UsageDay, UsageHour
 
@@ -305,8 +305,30 @@ def test_a_lease_that_is_stopped_and_billed_is_told_with_what_it_wasted(db: Any)
     )  # fmt: skip
     found = only("lease")
     assert (found.crossed, found.title) == (True, "Stopped but billed: gpu-1, $3.40 in 10 h")
-    Lease.objects.filter(pk=lease.pk).update(state="running")
-    assert not only("lease").crossed, "nobody says which deployment it serves, so nothing is known"
+    Lease.objects.filter(pk=lease.pk).update(state="pending")
+    assert not only("lease").crossed, "it has not begun to run"
+
+
+def test_a_running_machine_that_no_deployment_is_on_burns_money_too(db: Any) -> None:
+    lease = Lease.objects.create(
+        account=account(), external_id="pod1", name="gpu-1", gpu="RTX 4090", price_per_hour=Decimal("0.34"),
+        state="running", started_at=NOW - timedelta(days=2), seen_at=NOW,
+    )  # fmt: skip
+    for begun, over, state in ((48, 10, "stopped"), (10, 2, "running"), (2, 0, "running")):  # its price moved
+        at = {"starts_at": NOW - timedelta(hours=begun), "ends_at": NOW - timedelta(hours=over)}
+        LeaseSpan.objects.create(lease=lease, state=state, price_per_hour=Decimal("0.34"), **at)
+    found = only("lease")
+    assert (found.crossed, found.title) == (True, "Idle GPU: gpu-1, $3.40 in 10 h")
+    assert "No deployment is on it" in found.words["detail"]
+    assert found.words["fixes"][1] == ["Say which deployment is on it", "/settings/deployments/"]
+    Lease.objects.update(utilisation=0.9)
+    assert only("lease").clear, "it may train a model"
+    Lease.objects.update(utilisation=0.0, used_at=NOW - timedelta(hours=7))
+    assert only("lease").title == "Idle GPU: gpu-1, $2.38 in 7 h"
+    Lease.objects.update(used_at=NOW - timedelta(hours=1))
+    assert not only("lease").crossed, "between two jobs"
+    Lease.objects.update(used_at=None, worker_per_hour=Decimal("0.5"))
+    assert only("lease").clear, "an endpoint is paid by the busy second"
 
 
 def test_a_running_lease_that_serves_nothing_is_idle(db: Any) -> None:
