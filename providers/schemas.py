@@ -53,6 +53,7 @@ class OfferDayOut(Schema):
     median: Usd
     high: Usd
     offers: int
+    estimated: bool = Field(description="From before machines were stored with offers: today’s price of one is in it")
 
 
 class OfferWatchOut(Schema):

@@ -72,6 +72,9 @@ class OfferDay(models.Model):
     median = usd()
     high = usd()
     offers = models.PositiveIntegerField()
+    estimated = models.BooleanField(
+        default=False
+    )  # a day of before machines were stored: today's price of one is in it
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "gpu", "kind", "day"], name="one_day_of_offers")]

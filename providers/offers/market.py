@@ -111,6 +111,7 @@ class History:
     """Lowest price by day, USD per GPU hour with its machine; None on days without one. The last entry is today."""
 
     lows: Sequence[Decimal | None]
+    estimated_until: date | None = None  # the last day whose machine's price is today's and not that day's
 
     @property
     def known(self) -> list[Decimal]:
@@ -149,17 +150,19 @@ def histories(
     given: list[Any] = [list(gpus), list(kinds), first, first, today, list(providers), list(providers)]
     with connection.cursor() as cursor:
         cursor.execute(HISTORIES, given)
-        return {(gpu, kind): History(lows_of(lows)) for gpu, kind, lows in cursor.fetchall()}
+        return {(gpu, kind): History(lows_of(lows), until) for gpu, kind, lows, until in cursor.fetchall()}
 
 
 # A row for each of a thousand days would take longer to read than to find: the days of a GPU come as one text. Each GPU
 # looks at its own part of the index; joined at once, the whole table is read.
 HISTORIES = """
-SELECT wanted.gpu, wanted.kind, history.lows
+SELECT wanted.gpu, wanted.kind, history.lows, history.estimated_until
 FROM unnest(%s::text[], %s::text[]) AS wanted (gpu, kind)
 CROSS JOIN LATERAL (
-    SELECT string_agg((day - %s) || ' ' || low, ' ') AS lows FROM (
-        SELECT day, min(low) AS low FROM providers_offerday AS o
+    SELECT string_agg((day - %s) || ' ' || low, ' ') AS lows,
+        max(day) FILTER (WHERE estimated) AS estimated_until
+    FROM (
+        SELECT day, min(low) AS low, bool_or(estimated) AS estimated FROM providers_offerday AS o
         WHERE o.gpu = wanted.gpu AND o.kind = wanted.kind AND day BETWEEN %s AND %s
             AND (provider = ANY(%s) OR %s::text[] = '{}')
         GROUP BY day

@@ -15,6 +15,7 @@ from django.db.models import F, Max, Value
 
 from providers.connectors.base import Balance as BalanceRow
 from providers.connectors.base import CostRow, LeaseRow, NameRow, OfferRow, PaymentRow, UsageRow
+from providers.leases import IDLE_BELOW
 from providers.models import (
     Account,
     Balance,
@@ -83,6 +84,7 @@ def store_offer_days(provider: str, offers: Iterable[OfferRow], day: date) -> No
                 median=median(seen),
                 high=max([*seen, before.high] if before else seen),
                 offers=len(seen),
+                estimated=before.estimated if before else False,
             )
         )
     upsert(OfferDay, rows, ("provider", "gpu", "kind", "day"))
@@ -133,6 +135,8 @@ def store_lease(lease: Lease, row: LeaseRow, now: datetime) -> None:
     lease.disk_per_hour, lease.worker_per_hour, lease.handle = row.disk_per_hour, row.worker_per_hour, row.handle
     lease.started_at = row.started_at or (lease.started_at if lease.pk else now)
     lease.seen_at = now
+    if row.utilisation is not None and row.utilisation >= IDLE_BELOW:
+        lease.used_at = now
     lease.ended_at = (lease.ended_at or now) if ended else None
     lease.save()
     if not ended:

@@ -170,7 +170,7 @@ def test_price_history_is_told_by_day_page_by_page(key: str) -> None:
     assert len(found) == 90
     assert found[0] == {
         "provider": "vast", "gpu": "H100", "kind": "spot", "day": today.isoformat(), "offers": 4,
-        "low": "1.000000000000", "median": "2.000000000000", "high": "3.000000000000",
+        "low": "1.000000000000", "median": "2.000000000000", "high": "3.000000000000", "estimated": False,
     }  # fmt: skip
     assert [one["day"] for one in found] == sorted((one["day"] for one in found), reverse=True)
     assert len(everything(key, "offers/history", days=3)) == 6

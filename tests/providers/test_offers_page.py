@@ -339,3 +339,27 @@ def test_history_from_before_gets_the_machine_and_other_days_stay() -> None:
             cursor.execute(add)
         lows = list(OfferDay.objects.order_by("day").values_list("low", "high"))
         assert lows == [(Decimal("0.55"),) * 2] * 2
+
+
+def test_days_that_were_given_a_machine_say_so_on_the_page_and_in_the_api(ops: Client) -> None:
+    offer(1, provider="google", gpu="T4", price_per_gpu_hour=Decimal("0.35"), machine_per_gpu_hour=Decimal("0.19"))
+    offer(2, gpu="RTX 4090", price_per_gpu_hour=Decimal("0.34"))
+    today = timezone.now().astimezone(UTC).date()
+    prices = {name: Decimal("0.54") for name in ("low", "median", "high")}
+    for ago in (9, 3, 0):
+        for provider, gpu in (("google", "T4"), ("runpod", "RTX 4090")):
+            day = {"day": today - timedelta(days=ago), "offers": 1, "kind": "on_demand"}
+            OfferDay.objects.create(provider=provider, gpu=gpu, **day, **prices)
+    mark = import_module("providers.migrations.0019_estimated_offer_days").MARK
+    with connection.cursor() as cursor:
+        # As where the migration ran three days ago; a new installation has no day from before it.
+        cursor.execute(
+            "UPDATE django_migrations SET applied = now() - interval '3 days' WHERE name LIKE '0017_whole%%'"
+        )
+        cursor.execute(mark)
+    found = OfferDay.objects.filter(estimated=True).order_by("day").values_list("gpu", "day")
+    assert list(found) == [("T4", today - timedelta(days=9)), ("T4", today - timedelta(days=3))]
+    page = text(ops, URL)
+    assert page.count("machine estimated until") == 1
+    told = ops.get("/api/v1/offers/history?gpu=T4").json()["items"]
+    assert [one["estimated"] for one in told] == [False, True, True]
