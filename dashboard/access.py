@@ -70,6 +70,7 @@ ACCESS: dict[str, Access] = {
     "overview": page(ALL),
     "settings": page(ALL),
     "storage": form(ADMIN, readers=FIGURES),
+    "storage-unstored": page(ADMIN),
     "legend": page(ALL),
     "theme": ANYONE_SENDS,
     "login": Access(reads=ALL, writes=ALL, open=True),

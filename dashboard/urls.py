@@ -18,6 +18,7 @@ urlpatterns = [
     path("", include("alerts.urls")),
     path("settings/", views.settings_index, name="settings"),
     path("settings/storage/", views.storage, name="storage"),
+    path("settings/storage/unstored/", views.unstored, name="storage-unstored"),
     path("settings/people/", views.people, name="people"),
     path("settings/people/add/", views.person_add, name="person-add"),
     path("settings/people/<int:pk>/", views.person, name="person"),

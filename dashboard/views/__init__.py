@@ -7,7 +7,7 @@ from dashboard.views.machines import healthz, metrics, readyz
 from dashboard.views.overview import overview
 from dashboard.views.pages import not_found, server_error, settings_index
 from dashboard.views.people import audit, people, person, person_add, person_switch
-from dashboard.views.storage import storage
+from dashboard.views.storage import storage, unstored
 
 __all__ = [
     "audit",
@@ -25,4 +25,5 @@ __all__ = [
     "settings_index",
     "storage",
     "theme",
+    "unstored",
 ]

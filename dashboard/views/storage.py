@@ -8,13 +8,15 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
+from dashboard import set_aside
 from dashboard import storage as report
 from providers.audit_log import changes, log
 from traffic import services
@@ -67,6 +69,8 @@ def storage(request: HttpRequest) -> HttpResponse:
         "may_change": may_change,
         "soon": report.SOON,
         "growth_days": report.GROWTH_DAYS,
+        "unstored": set_aside.set_aside(),
+        "unstored_path": set_aside.path(),
     }
     form = KeptForm(request.POST if request.method == "POST" else None, initial=now._asdict())
     if request.method == "POST":
@@ -93,3 +97,15 @@ def keep(request: HttpRequest, before: Kept, days: Kept) -> HttpResponse:
     else:
         messages.info(request, _("Nothing was changed: it is kept that long already."))
     return redirect("storage")
+
+
+@login_required
+@permission_required(CHANGE, raise_exception=True)
+@require_safe
+def unstored(request: HttpRequest) -> HttpResponseBase:
+    """The gateway's calls that could not be stored, as they lie in its spool: with prompts and answers, so admins'."""
+    try:
+        file = set_aside.path().open("rb")
+    except FileNotFoundError:
+        raise Http404(_("Every call was stored.")) from None
+    return FileResponse(file, as_attachment=True, content_type="application/x-ndjson")

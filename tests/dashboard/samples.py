@@ -49,6 +49,7 @@ from providers.models import (
     UnitPrice,
 )
 from tests.traffic.people import arrive
+from traffic.gateway.spool import SET_ASIDE
 from traffic.models import Application, Erasure, Import, Key, Rating, Repricing, Route
 
 
@@ -79,6 +80,8 @@ def samples(mail_folder: Path) -> Samples:
     made.sent["traffic:rate"] = {"request": str(a_request(everybodys).id)}
     made.arguments = {**of_providers(), **of_traffic(made, owner, request), **of_costs(), **of_alerts(mail_folder)}
     made.arguments |= {name: {"pk": owner.pk} for name in ("person", "person-switch")}
+    (mail_folder / "spool").mkdir()
+    (mail_folder / "spool" / SET_ASIDE).write_text('{"reason": "This is no row", "line": "{"}\n')
     made.sent["costs:reconciliation-key"] = {"account": "ours", "key": "apikey_1", "owner": ""}
     made.arguments["api:get_scenario"] = {"scenario": "A"}
     made.arguments["api:get_engine"] = {"slug": "mistral-7b"}

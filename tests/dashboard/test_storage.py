@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -13,11 +15,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from dashboard import storage
+from dashboard import set_aside, storage
 from tests.dashboard.people import logged_in, with_role
 from tests.traffic.conftest import WRITTEN, conninfo, drop_days
 from tests.traffic.test_store import NOON, row
 from traffic import retention
+from traffic.gateway.spool import Spool
 from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
 from traffic.keeping import Kept, kept, taken_days
@@ -127,3 +130,34 @@ def test_what_is_counted_a_day_goes_with_the_requests(conn: Any, settings: Any) 
     left = {TODAY - timedelta(days=days) for days in (9, 31)}
     assert set(Unread.objects.values_list("day", flat=True)) == left
     assert set(KeyUse.objects.values_list("day", flat=True)) == left
+
+
+def test_calls_that_could_not_be_stored_are_told_and_had_as_a_file_by_admins(
+    conn: psycopg.Connection, settings: Any, tmp_path: Path
+) -> None:
+    settings.DATA_DIR = tmp_path
+    admin, ops = browser("admin"), browser("ops")
+    assert "could not be stored" not in admin.get("/settings/storage/").content.decode()
+    assert admin.get("/settings/storage/unstored/").status_code == 404
+    spool = Spool(tmp_path / "spool")
+    spool.set_aside(b"{half", "This is no row: it ends early")
+    spool.set_aside(b'{"prompt": "who"}', "invalid <byte> sequence\nCONTEXT: COPY")
+    page = admin.get("/settings/storage/").content.decode()
+    assert "2 calls of the gateway could not be stored" in page and "invalid &lt;byte&gt; sequence" in page
+    assert "CONTEXT" not in page and str(tmp_path) in page
+    file = admin.get("/settings/storage/unstored/")
+    lines = b"".join(file.streaming_content).splitlines()  # type: ignore[attr-defined]  # it is a file
+    assert [msgspec.json.decode(one)["line"] for one in lines] == ["{half", '{"prompt": "who"}']
+    assert "attachment" in file["Content-Disposition"]
+    told = ops.get("/settings/storage/").content.decode()
+    assert "2 calls of the gateway" in told and "unstored/" not in told and str(tmp_path) not in told
+    assert ops.get("/settings/storage/unstored/").status_code == 403
+
+
+@pytest.mark.parametrize("line", [b"no JSON", b"[]", b'{"reason": 5}', b'{"reason": null}', b'{"reason": "\\n"}'])
+def test_a_line_without_a_reason_is_counted_all_the_same(settings: Any, tmp_path: Path, line: bytes) -> None:
+    settings.DATA_DIR = tmp_path
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "set-aside.jsonl").write_bytes(line + b"\n")
+    found = set_aside.set_aside()
+    assert found is not None and found.calls == 1
