@@ -304,6 +304,15 @@ def test_the_poll_gets_the_list_alone(viewer: Client, conn: psycopg.Connection) 
     assert "<html" not in content
 
 
+def test_the_sentence_above_the_list_comes_anew_with_each_poll(viewer: Client, conn: psycopg.Connection) -> None:
+    arrive(conn, {"started_at": timezone.now()})
+    assert '<span id="answer"><b>1 request</b>' in text(viewer, URL)
+    arrive(conn, {"started_at": timezone.now(), "external_id": "another"})
+    polled = viewer.get(URL, headers={"HX-Request": "true", "HX-Target": "live"}).content.decode()
+    assert '<span id="answer" hx-swap-oob="true"><b>2 requests</b>' in polled
+    assert '<span id="newest" hx-swap-oob="true">' in polled
+
+
 def test_a_cursor_that_is_not_ours_is_404(viewer: Client) -> None:
     for cursor in ("x", "WyJhIiwiYiJd", "WzFd"):
         assert viewer.get(URL, {"cursor": cursor}).status_code == 404

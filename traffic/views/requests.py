@@ -77,7 +77,7 @@ def request_list(request: HttpRequest) -> HttpResponse:
         "filtered": asked.filtered,
     }
     if request.htmx and request.htmx.target == "live":  # type: ignore[attr-defined]  # django-htmx's middleware
-        return render(request, "traffic/_requests.html", context)
+        return render(request, "traffic/_requests.html", context | {"polled": True})
     exports = [(kind.label, address(request, "traffic:requests-export", kind=kind.name)) for kind in KINDS.values()]
     return render(request, "traffic/requests.html", context | {"fields": fields_of(request, asked), "exports": exports})
 
