@@ -38,7 +38,7 @@ from costs.spend_rows import (
     user_rows,
 )
 from costs.token_costs import ClassCost, TokenCosts, token_costs
-from providers.models import Feed
+from providers.models import Account, Feed
 from traffic.filters import Filters
 from traffic.models import Application, Task, UsageDay
 
@@ -283,6 +283,11 @@ class SpendPage:
     @property
     def failing(self) -> list[Feed]:
         return [feed for feed in self.feeds if feed.failures]
+
+    @property
+    def reporting(self) -> list[Account]:
+        """Accounts whose vendor reports usage by workspace and key, each with a page of its own about it."""
+        return [feed.account for feed in self.feeds if feed.kind == "usage" and feed.last_success_at]
 
     @property
     def last_poll(self) -> datetime | None:
