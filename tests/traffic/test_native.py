@@ -91,6 +91,13 @@ def test_a_wrong_outer_shape_is_400(key: str, body: bytes) -> None:
     assert set(answer.json()) == {"detail", "errors"}
 
 
+def test_a_first_token_after_the_end_is_left_out_and_said(key: str, conn: psycopg.Connection) -> None:
+    late = row(latency_ms=5, ttft_ms=6, streamed=True)
+    post(key, {"requests": [late, row(id="b", latency_ms=5, ttft_ms=5), row(id="c", ttft_ms=7)]})
+    found = conn.execute("SELECT latency_ms, ttft_ms, raw -> 'doubts' FROM traffic_request ORDER BY external_id")
+    assert found.fetchall() == [(5.0, None, ["ttft_after_end"]), (5.0, 5.0, None), (None, 7.0, None)]
+
+
 def test_too_many_rows_are_413(key: str) -> None:
     assert post(key, {"requests": [1] * 5001}).status_code == 413
 

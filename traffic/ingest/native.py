@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from providers.rest.errors import ApiError, at
+from traffic.ingest.otlp import doubts
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.keys import Caller
 
@@ -155,6 +156,9 @@ def row_of(raw: msgspec.Raw, caller: Caller, directory: Directory, window: tuple
     provider, model = given.provider.strip(), given.model.strip()
     if not provider or not model:
         raise Rejected(["model" if provider else "provider"], "Must not be blank.")
+    raw, ttft = told(given), given.ttft_ms
+    if ttft is not None and given.latency_ms is not None and ttft > given.latency_ms:
+        ttft, raw["doubts"] = None, [doubts.LATE_FIRST]
     return RequestRow(
         external_id=given.id or uuid.uuid4().hex,
         started_at=started_at,
@@ -168,19 +172,19 @@ def row_of(raw: msgspec.Raw, caller: Caller, directory: Directory, window: tuple
         http_status=given.http_status,
         error_type=given.error_type,
         latency_ms=given.latency_ms,
-        ttft_ms=given.ttft_ms,
+        ttft_ms=ttft,
         streamed=given.streamed,
         batch=given.batch,
         response_id=given.response_id,
         tokens=tokens_of(given.tokens),
         user=given.user,
-        raw=told(given) or None,
+        raw=raw or None,
         prompt=text_of(given.prompt) if captures else None,
         answer=given.answer if captures else None,
     )
 
 
-def told(given: RequestIn) -> dict[str, str]:
+def told(given: RequestIn) -> dict[str, Any]:
     """What is kept of a row as it was told."""
     names = ("instead_of", "service_tier", "inference_geo")
     return {name: value for name in names if (value := getattr(given, name))}
