@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -188,6 +189,28 @@ def test_a_dead_channel_is_an_alert_to_admins_and_stands_beside_its_rules(
 def test_where_we_do_not_go_is_refused_when_it_is_called(db: Any, kind: str, address: str, why: str) -> None:
     with pytest.raises(NotSent, match=why):
         hand_over(channel(address, kind, local=False), trial_note("1", "olga", START), START)
+
+
+@pytest.mark.parametrize("inside", ["10.0.0.7", "127.0.0.1", "169.254.169.254"])
+def test_a_name_that_leads_inside_by_now_is_refused_at_the_next_call(
+    db: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, inside: str
+) -> None:
+    """DNS rebinding: a channel's address was judged when it was entered, and is judged again at each call."""
+    port = int(receiver.host.rsplit(":", 1)[1])
+
+    def lookup(*_args: Any, **_options: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (inside, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    with pytest.raises(NotSent, match="leads to the"):
+        hand_over(channel(f"https://rebound.example:{port}/", local=False), trial_note("1", "olga", START), START)
+    assert receiver.calls == []
+
+
+def test_of_an_endless_answer_the_first_words_are_read(db: Any, receiver: Receiver) -> None:
+    receiver.plan = [(200, "x" * (33 * 1024 * 1024))]
+    answer = hand_over(channel(f"{receiver.url}/hook"), trial_note("1", "olga", START), START)
+    assert answer == "200 OK: " + "x" * 300
 
 
 def test_a_chat_is_told_through_apprise_and_its_real_answer_is_kept_without_the_token(

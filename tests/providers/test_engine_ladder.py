@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import gzip
 import ipaddress
 import socket
 import ssl
@@ -234,6 +235,44 @@ def test_a_private_address_needs_the_word_local(url: str) -> None:
 
 def test_the_cloud_metadata_address_is_refused_even_when_local() -> None:
     assert "link-local" in check("vllm", "http://169.254.169.254/").cause
+
+
+@pytest.mark.parametrize("inside", ["127.0.0.1", "10.0.0.7", "169.254.169.254", "::ffff:10.0.0.7"])
+def test_a_name_that_leads_inside_by_now_is_refused_when_it_is_checked(
+    monkeypatch: pytest.MonkeyPatch, inside: str
+) -> None:
+    """DNS rebinding: judged good when it was entered, moved since; what was judged is what is connected to."""
+    family = socket.AF_INET6 if ":" in inside else socket.AF_INET
+    where: Any = (inside, 80, 0, 0) if ":" in inside else (inside, 80)
+    asked = []
+
+    def lookup(host: str, *_args: Any, **_options: Any) -> list[Any]:
+        asked.append(host)
+        return [(family, socket.SOCK_STREAM, 6, "", where)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    result = check("vllm", "http://rebound.example", local=False)
+    assert (result.ok, result.step) == (False, "connect")
+    assert "rebound.example leads to the" in result.cause
+    assert asked == ["rebound.example"]
+
+
+def test_a_redirect_is_not_followed_to_where_it_leads() -> None:
+    inside = Stub({"GET /v1/models": model_list("qwen")})
+    stub = stubs.vllm()
+    with serving(inside):
+        stub.routes["GET /v1/models"] = Answer(302, headers={"Location": f"{inside.url}/v1/models"})
+        assert "redirects to" in checked("vllm", stub, model="qwen").cause
+    assert inside.seen == []
+
+
+def test_a_body_that_grows_when_unpacked_is_capped() -> None:
+    stub = stubs.vllm()
+    bomb = gzip.compress(b" " * (33 * 1024 * 1024))
+    stub.routes["GET /v1/models"] = Answer(200, bomb, headers={"Content-Encoding": "gzip"})
+    result = checked("vllm", stub, model="qwen")
+    assert (result.ok, result.state) == (False, "down")
+    assert "The answer is longer than 1024 KiB" in result.cause
 
 
 @pytest.mark.parametrize(

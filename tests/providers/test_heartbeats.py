@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -10,15 +11,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
 from providers import heartbeats, retention
 from providers.forms.heartbeats import LengthField, length
 from providers.heartbeat_report import beat_now, uptime_of
-from providers.heartbeats import BadCron, due_after, next_run, pause, ping, resume
+from providers.heartbeats import MESSAGE_KEPT, BadCron, due_after, next_run, pause, ping, resume
 from providers.models import Heartbeat, HeartbeatPing, HeartbeatSpan, Signal
+from providers.views.pings import MOST_BYTES
+from providers.views.pings import ping as ping_view
 from tests.providers.people import in_role, text
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
@@ -176,6 +179,23 @@ def test_the_address_takes_every_method_every_signal_and_no_login() -> None:
     log = [(one.signal, one.method) for one in HeartbeatPing.objects.order_by("pk")]
     assert log == [("success", "HEAD"), ("start", "GET"), ("fail", "POST"), ("success", "GET"), ("fail", "GET")]
     assert len(HeartbeatPing.objects.get(method="POST").message) == 1000
+
+
+@pytest.mark.django_db
+def test_a_body_of_any_length_is_read_as_far_as_it_is_kept() -> None:
+    beat, read = job(), list[int]()
+
+    class Body(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            part = super().read(size)
+            read.append(len(part))
+            return part
+
+    ask = RequestFactory().post(f"/ping/{beat.ping_id}")
+    ask._stream = Body(b"y" * (33 * 1024 * 1024))  # as a server hands it over
+    assert ping_view(ask, beat.ping_id).status_code == 200
+    assert len(beat.pings.get().message) == MESSAGE_KEPT
+    assert sum(read) == MOST_BYTES
 
 
 @pytest.mark.django_db
