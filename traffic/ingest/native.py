@@ -156,9 +156,9 @@ def row_of(raw: msgspec.Raw, caller: Caller, directory: Directory, window: tuple
     provider, model = given.provider.strip(), given.model.strip()
     if not provider or not model:
         raise Rejected(["model" if provider else "provider"], "Must not be blank.")
-    raw, ttft = told(given), given.ttft_ms
+    kept, ttft = told(given), given.ttft_ms
     if ttft is not None and given.latency_ms is not None and ttft > given.latency_ms:
-        ttft, raw["doubts"] = None, [doubts.LATE_FIRST]
+        ttft, kept["doubts"] = None, [doubts.LATE_FIRST]
     return RequestRow(
         external_id=given.id or uuid.uuid4().hex,
         started_at=started_at,
@@ -178,7 +178,7 @@ def row_of(raw: msgspec.Raw, caller: Caller, directory: Directory, window: tuple
         response_id=given.response_id,
         tokens=tokens_of(given.tokens),
         user=given.user,
-        raw=raw or None,
+        raw=kept or None,
         prompt=text_of(given.prompt) if captures else None,
         answer=given.answer if captures else None,
     )
