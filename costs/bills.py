@@ -12,13 +12,14 @@ from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
-from django.db.models import Count, F, Func, IntegerField, Max, Q, Sum
+from django.db.models import Count, F, Func, IntegerField, Max, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from costs.list_prices import ListPrices, plain
 from costs.models import Category, Charge, Closing, KeyOwner, Provenance
 from costs.token_gaps import CLASSES
 from providers.models import Feed, LeaseSpan, VendorUsage
+from providers.prepared import prepared
 from providers.rest.periods import next_month
 from traffic.filters import Filters
 from traffic.models import UsageDay
@@ -130,7 +131,7 @@ def read(month: date, now: datetime, prices: ListPrices | None = None) -> Facts:
         models=frozenset(),
         steps=smallest_steps(month, until),
         watched=watched_hours(month, until),
-        closings={closing.provider: closing for closing in Closing.objects.filter(month=month)},
+        closings={closing.provider: closing for closing in closings_of(month)},
         owners=key_owners(),
         awaited=awaited_reports({row["provider"] for row in charges} - {row["provider"] for row in vendor}),
     )
@@ -148,9 +149,8 @@ def is_invoice(row: Mapping[str, Any]) -> bool:
 def complete_days() -> dict[str, date]:
     """By provider, the first day for which bill or usage report is not whole; with several accounts the slowest's."""
     found: dict[str, date] = {}
-    feeds = Feed.objects.telling().filter(kind__in=("costs", "usage"))
     # A usage report without a watermark is whole as far as its bill is.
-    for provider, until in feeds.values_list("account__kind", "complete_until"):
+    for provider, until in watermarks():
         assert until is not None, "telling() leaves out feeds without a watermark"
         found[provider] = min(until.astimezone(UTC).date(), found.get(provider, date.max))
     return found
@@ -163,48 +163,83 @@ def awaited_reports(silent: set[str]) -> frozenset[str]:
     return frozenset(asked.values_list("account__kind", flat=True)) if silent else frozenset()
 
 
+@prepared
+def watermarks() -> QuerySet[Any]:
+    feeds = Feed.objects.telling().filter(kind__in=("costs", "usage"))
+    return feeds.values_list("account__kind", "complete_until")
+
+
+@prepared
+def closings_of(month: date) -> QuerySet[Closing]:
+    return Closing.objects.filter(month=month)
+
+
+USED = ("model", "day", "provider", "application_id", "cost", *COUNTS, *CLASSES)
+
+
 def usage_rows(since: date, until: date) -> list[Row]:
-    days = UsageDay.objects.filter(day__gte=since, day__lt=until)
-    return [
-        {**row, "model": plain(row["model"])}
-        for row in days.values("day", "provider", "model", "application_id", "cost", *COUNTS, *CLASSES)
-    ]
+    """A row for each day, provider, model, application, deployment and task."""
+    names: dict[str, str] = {}  # a month has few models on many rows
+    found = []
+    for row in used_days(since, until):
+        model = names.get(row[0]) or names.setdefault(row[0], plain(row[0]))
+        found.append(dict(zip(USED, (model, *row[1:]), strict=True)))
+    return found
+
+
+@prepared
+def used_days(since: date, until: date) -> QuerySet[Any]:
+    return UsageDay.objects.filter(day__gte=since, day__lt=until).values_list(*USED)
 
 
 def vendor_rows(since: date, until: date) -> list[Row]:
     """The vendors' own usage by day, model, tier, workspace and key."""
-    reports = VendorUsage.objects.filter(starts_at__gte=midnight(since), starts_at__lt=midnight(until))
-    rows: Any = (
+    return [
+        {**row, "model": plain(row["model"]), "tokens": {name: row[f"{name}_sum"] for name in CLASSES}}
+        for row in reported(midnight(since), midnight(until))
+    ]
+
+
+@prepared
+def reported(since: datetime, until: datetime) -> Any:
+    reports: Any = VendorUsage.objects.filter(starts_at__gte=since, starts_at__lt=until)
+    return (
         reports.annotate(day=TruncDate("starts_at", tzinfo=UTC), provider=F("account__kind"))
         .annotate(batch=Q(service_tier="batch"))
         .values("day", "provider", "account_id", "model", "workspace", "api_key", "batch")
         .annotate(count=Sum("requests"), **{f"{name}_sum": Sum(name) for name in CLASSES})
     )
-    return [
-        {**row, "model": plain(row["model"]), "tokens": {name: row[f"{name}_sum"] for name in CLASSES}} for row in rows
-    ]
 
 
 def charge_rows(since: date, until: date, month: date) -> list[Row]:
     """The ledger's lines of these days and of the month's invoices, added up."""
-    wanted = Q(day__gte=since, day__lt=until) | Q(invoice_month=f"{month:%Y-%m}")
-    return list(Charge.objects.filter(wanted).values(*CHARGED_BY).annotate(total=Sum("amount"), lines=Count("pk")))
+    return charged(since, until, f"{month:%Y-%m}")
+
+
+@prepared
+def charged(since: date, until: date, month: str) -> Any:
+    wanted = Q(day__gte=since, day__lt=until) | Q(invoice_month=month)
+    return Charge.objects.filter(wanted).values(*CHARGED_BY).annotate(total=Sum("amount"), lines=Count("pk"))
 
 
 def smallest_steps(since: date, until: date) -> dict[str, Fraction]:
     """By provider the last decimal that its bill uses: cents, or finer; rounded by up to half of it."""
+    return {provider: Fraction(1, 10 ** max(2, scale)) for provider, scale in billed_scales(since, until)}
+
+
+@prepared
+def billed_scales(since: date, until: date) -> QuerySet[Any]:
     lines = Charge.objects.filter(provenance=Provenance.BILLED, day__gte=since, day__lt=until)
     trimmed = Func(F("amount"), function="trim_scale")
-    scales = lines.values("provider").annotate(scale=Max(Func(trimmed, function="scale", output_field=IntegerField())))
-    return {row["provider"]: Fraction(1, 10 ** max(2, row["scale"])) for row in scales}
+    scale = Max(Func(trimmed, function="scale", output_field=IntegerField()))
+    return lines.values("provider").annotate(scale=scale).values_list("provider", "scale")
 
 
 def watched_hours(since: date, until: date) -> dict[tuple[int, date], Fraction]:
     """Hours of each lease and day in which we saw it."""
     found: dict[tuple[int, date], Fraction] = defaultdict(Fraction)
     start, end = midnight(since), midnight(until)
-    spans = LeaseSpan.objects.filter(starts_at__lt=end, ends_at__gt=start)
-    for lease, first, last in spans.values_list("lease_id", "starts_at", "ends_at"):
+    for lease, first, last in spans_touching(start, end):
         at, last = max(first, start), min(last, end)
         while at < last:
             step = min(last, midnight(at.astimezone(UTC).date() + timedelta(days=1)))
@@ -213,10 +248,20 @@ def watched_hours(since: date, until: date) -> dict[tuple[int, date], Fraction]:
     return found
 
 
+@prepared
+def spans_touching(start: datetime, end: datetime) -> QuerySet[Any]:
+    spans = LeaseSpan.objects.filter(starts_at__lt=end, ends_at__gt=start)
+    return spans.values_list("lease_id", "starts_at", "ends_at")
+
+
 def key_owners() -> dict[tuple[int, str], int | None]:
     """Whose the keys are that people said something of."""
-    rows = KeyOwner.objects.values_list("account_id", "api_key", "application_id")
-    return {(account, key): application for account, key, application in rows}
+    return {(account, key): application for account, key, application in owned_keys()}
+
+
+@prepared
+def owned_keys() -> QuerySet[Any]:
+    return KeyOwner.objects.values_list("account_id", "api_key", "application_id")
 
 
 def midnight(day: date) -> datetime:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-from django.db.models import BooleanField, Case, Count, Q, Sum, When
+from django.db.models import BooleanField, Case, Count, Q, QuerySet, Sum, When
 
 from costs.breakeven import Crossing, Inputs, Result, Spread, band, compute, volume_saving
 from costs.burden import burden
@@ -21,6 +21,7 @@ from costs.intervals import Interval, Z, wilson
 from costs.live import WINDOW, Traffic, live_inputs, measure, spread
 from costs.models import Justification, NoGo
 from providers.models import Deployment
+from providers.prepared import prepared
 from providers.uptime_report import DeploymentUptime
 from traffic.filters import Filters
 from traffic.models import LatencyDay, Metric, Rating
@@ -86,8 +87,8 @@ def gather(now: datetime, filters: Filters | None = None) -> Report:
     rated = ratings_by_task(now, traffic)
     timings = own_timings(now)
     uptimes = Deployment.objects.enabled().filter(provider=OWN).uptime_report(now - WINDOW, now)
-    no_go = NoGo.objects.standing().select_related("by").order_by("-created_at").first()
-    switches = {row.kind: row for row in Justification.objects.standing().select_related("by")}
+    no_go = next(iter(standing_no_go()), None)
+    switches = {row.kind: row for row in standing_switches()}
     evidence = Evidence(
         tasks=tuple(row.quality for row in rated),
         quality_gap=quality_gap(rated),
@@ -105,6 +106,16 @@ def gather(now: datetime, filters: Filters | None = None) -> Report:
     )
     first, whole = timings[Metric.TTFT], timings[Metric.LATENCY]
     return Report(evidence, traffic, inputs, result, rated, first, whole, uptimes, no_go, switches, apart)
+
+
+@prepared
+def standing_no_go() -> QuerySet[NoGo]:
+    return NoGo.objects.standing().select_related("by").order_by("-created_at")[:1]
+
+
+@prepared
+def standing_switches() -> QuerySet[Justification]:
+    return Justification.objects.standing().select_related("by")
 
 
 def _money(inputs: Inputs, result: Result) -> dict[str, Any]:
@@ -153,29 +164,34 @@ def uptime_interval(checks: int, failed: int, uptime: Decimal | None) -> Interva
 def ratings_by_task(now: datetime, traffic: Traffic) -> list[Rated]:
     """Every task with requests or ratings of ours, the most requests first."""
     end = now.astimezone(UTC).date() + timedelta(days=1)
-    recent = Q(day__gte=end - WINDOW)
-    rows = (
-        Rating.objects.in_days(end - COMPARED, end)
-        .annotate(ours=_is_ours(traffic))
-        .values("task", "ours")
-        .annotate(
-            ratings=Count("id"),
-            acceptable=Count("id", filter=ACCEPTABLE),
-            lately=Count("id", filter=recent),
-            acceptable_lately=Count("id", filter=recent & ACCEPTABLE),
-        )
-    )
-    sides = {(row["task"], row["ours"]): row for row in rows.order_by()}
+    rows = rating_counts(end - COMPARED, end - WINDOW, end, own=own_models(traffic))
+    sides = {(row["task"], row["ours"]): row for row in rows}
     requests = requests_by_task(traffic)
     tasks = {*requests, *(task for task, ours in sides if ours)}
     found = [_rated(task, requests.get(task, 0), sides) for task in tasks if task]
     return sorted(found, key=lambda row: (-row.requests, row.task))
 
 
-def _is_ours(traffic: Traffic) -> Case:
-    """A rating of an answer of ours; where it names no deployment, the model says who served it."""
+@prepared
+def rating_counts(since: date, lately: date, until: date, *, own: frozenset[str]) -> QuerySet[Any]:
+    recent = Q(day__gte=lately)
+    rows = Rating.objects.in_days(since, until).annotate(ours=_is_ours(own)).values("task", "ours")
+    return rows.annotate(
+        ratings=Count("id"),
+        acceptable=Count("id", filter=ACCEPTABLE),
+        lately=Count("id", filter=recent),
+        acceptable_lately=Count("id", filter=recent & ACCEPTABLE),
+    ).order_by()
+
+
+def own_models(traffic: Traffic) -> frozenset[str]:
+    """Those that our own GPUs alone served."""
     own = {row["model"] for row in traffic.groups if row["ours"]}
-    own -= {row["model"] for row in traffic.groups if not row["ours"]}
+    return frozenset(own - {row["model"] for row in traffic.groups if not row["ours"]})
+
+
+def _is_ours(own: frozenset[str]) -> Case:
+    """A rating of an answer of ours; where it names no deployment, the model says who served it."""
     return Case(
         When(deployment__provider=OWN, then=True),
         When(deployment=None, model__in=own, then=True),
@@ -236,12 +252,17 @@ def _share(counts: tuple[int, int]) -> tuple[Decimal, Interval]:
 def own_timings(now: datetime) -> dict[Metric, Timing]:
     """First token and whole answer of our own deployments over the last 30 days."""
     end = now.astimezone(UTC).date() + timedelta(days=1)
-    rows = LatencyDay.objects.filter(day__gte=end - WINDOW, day__lt=end, provider=OWN)
-    counted = rows.values("metric", "bucket").annotate(count=Sum("n")).order_by("metric", "bucket")
     by_metric: dict[int, list[tuple[int, int]]] = {Metric.LATENCY: [], Metric.TTFT: []}
-    for metric, bucket, count in counted.values_list("metric", "bucket", "count"):
+    for metric, bucket, count in own_buckets(end - WINDOW, end):
         by_metric[metric].append((bucket, int(count)))
     return {metric: timing(by_metric[metric]) for metric in (Metric.LATENCY, Metric.TTFT)}
+
+
+@prepared
+def own_buckets(since: date, until: date) -> QuerySet[Any]:
+    rows = LatencyDay.objects.filter(day__gte=since, day__lt=until, provider=OWN)
+    counted = rows.values("metric", "bucket").annotate(count=Sum("n")).order_by("metric", "bucket")
+    return counted.values_list("metric", "bucket", "count")
 
 
 def timing(buckets: Buckets) -> Timing:

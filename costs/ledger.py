@@ -10,9 +10,11 @@ import json
 from datetime import UTC, date
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from costs.models import Posting
 from providers.models import Feed
+from providers.prepared import prepared
 
 COLUMNS = (
     "key, provider, account_id, day, starts_at, ends_at, category, provenance, amount, original_amount, currency,"
@@ -103,8 +105,12 @@ def watermarks() -> dict[str, date]:
 
 def bill_days() -> dict[str, date]:
     """The same at the last posting: a bill takes the place of estimates once its lines are in the ledger."""
-    posting = Posting.objects.first()
-    return {provider: date.fromisoformat(day) for provider, day in posting.complete.items()} if posting else {}
+    return {provider: date.fromisoformat(day) for one in posting() for provider, day in one.complete.items()}
+
+
+@prepared
+def posting() -> QuerySet[Posting]:
+    return Posting.objects.order_by("pk")[:1]
 
 
 # What came in since the last posting, or in a transaction that was open then, is not due yet: changed bill lines, and

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 
+from django.db.models import QuerySet
+
 from costs.token_gaps import CLASSES
 from providers.discounts import Discounts
 from providers.models import TokenPrice
+from providers.prepared import prepared
 from providers.pricing import DATED
 
 MILLION = 1_000_000
@@ -35,9 +38,9 @@ class ListPrices:
     @classmethod
     def of(cls, models: Iterable[str]) -> ListPrices:
         models = frozenset(models)
-        names = {name for model in models for name in (model, plain(model))}
+        names = frozenset(name for model in models for name in (model, plain(model)))
         found: dict[tuple[str, str], list[TokenPrice]] = defaultdict(list)
-        for price in TokenPrice.objects.filter(model__in=names).order_by("-starts_at") if names else ():
+        for price in prices_of(names=names) if names else ():
             found[price.provider, price.model].append(price)
         return cls(dict(found), Discounts.load() if found else Discounts([]), models)
 
@@ -59,6 +62,12 @@ class ListPrices:
         versions = self.versions.get((provider, model)) or self.versions.get((provider, plain(model))) or ()
         listed = next((price for price in versions if price.starts_at.date() <= day), None)
         return None if listed is None else self.discounts.paid(listed, day)
+
+
+@prepared
+def prices_of(*, names: frozenset[str]) -> QuerySet[TokenPrice]:
+    """Every version, the newest first."""
+    return TokenPrice.objects.filter(model__in=names).order_by("-starts_at")
 
 
 def list_rates(price: TokenPrice | None) -> dict[str, Fraction]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from django.db.models import BooleanField, Count, ExpressionWrapper, F, Max, Min, Q, Sum
+from django.db import connection
+from django.db.models import BooleanField, Count, ExpressionWrapper, F, Max, Q, QuerySet, Sum
 
 from costs import sheets
 from costs.breakeven import (
@@ -27,9 +28,9 @@ from costs.breakeven import (
 )
 from costs.models import Category, Charge, PriceSheet, Provenance
 from costs.own_costs import UnitBook
-from costs.querysets import ChargeQuerySet
 from providers.discounts import Discounts
 from providers.models import Deployment, Lease, Offer, TokenPrice
+from providers.prepared import prepared
 from providers.pricing import DATED
 from traffic.filters import Filters
 from traffic.models import UsageDay, UsageHour
@@ -67,26 +68,57 @@ class Traffic:
 
 def measure(now: datetime, filters: Filters | None = None) -> Traffic:
     """Traffic of the 30 days up to now that passes the filters, from the usage hours."""
-    hours = UsageHour.objects.filter(hour__gte=now - WINDOW, hour__lte=now, **(filters or Filters()).lookups())
+    wanted = tuple((name, tuple(values)) for name, values in (filters or Filters()).lookups().items())
+    groups = window_groups(now - WINDOW, now, wanted=wanted)
+    first, busiest, total = window_loads(now - WINDOW, now, wanted)
+    days = observed_days(first, now) if first else Decimal(30)
+    return Traffic(groups, days, peak(busiest, total, days))
+
+
+Wanted = tuple[tuple[str, tuple[Any, ...]], ...]  # lookups of the filters
+
+
+@prepared
+def window_groups(since: datetime, until: datetime, *, wanted: Wanted) -> Any:
+    hours = UsageHour.objects.filter(hour__gte=since, hour__lte=until, **dict(wanted))
     served = ExpressionWrapper(Q(leased__gt=0) | Q(provider="self"), BooleanField())
     groups = hours.annotate(ours=served).values("provider", "model", "task", "ours").annotate(**SUMS)
-    loads = hours.values("hour").annotate(tokens=Sum("output")).order_by()
-    load = loads.aggregate(first=Min("hour"), busiest=Max("tokens"), total=Sum("tokens"))
-    days = observed_days(load["first"], now) if load["first"] else Decimal(30)
-    return Traffic(list(groups.order_by()), days, peak(load["busiest"], load["total"], days))
+    return groups.order_by()
+
+
+LOADS = """
+SELECT min(hour), max(tokens), sum(tokens) FROM (
+    SELECT hour, sum(output) AS tokens FROM traffic_usage_hour WHERE hour >= %s AND hour <= %s{wanted} GROUP BY hour
+) AS loads
+"""
+
+
+def window_loads(since: datetime, until: datetime, wanted: Wanted) -> tuple[datetime | None, Any, Any]:
+    """Of the hours: the first, the output tokens of the busiest, and of all."""
+    also = "".join(f" AND {name.removesuffix('__in')} = ANY(%s)" for name, _values in wanted)
+    with connection.cursor() as cursor:
+        cursor.execute(LOADS.format(wanted=also), [since, until, *(list(values) for _name, values in wanted)])
+        found: tuple[datetime | None, Any, Any] = cursor.fetchone()
+    return found
 
 
 def spread(now: datetime, filters: Filters | None = None) -> Spread | None:
     """By how much the whole days of the window differ; None where there are too few."""
     today = now.astimezone(UTC).date()
-    days = UsageDay.objects.filter(day__gte=today - WINDOW, day__lt=today, **(filters or Filters()).lookups())
+    wanted = tuple((name, tuple(values)) for name, values in (filters or Filters()).lookups().items())
+    rows = whole_days(today - WINDOW, today, wanted=wanted)
+    return spread_of([Day(int(row["n"]), int(row["priced"]), row["paid"]) for row in rows])
+
+
+@prepared
+def whole_days(since: date, until: date, *, wanted: Wanted) -> Any:
+    days = UsageDay.objects.filter(day__gte=since, day__lt=until, **dict(wanted))
     at_api = ~Q(provider="self")
-    rows = days.values("day").order_by().annotate(
+    return days.values("day").order_by().annotate(
         n=Sum("requests"),
         priced=Sum(F("requests") - F("unpriced") - F("leased") - F("unknown_usage"), filter=at_api, default=0),
         paid=Sum("cost", filter=at_api, default=0),
     )  # fmt: skip
-    return spread_of([Day(int(row["n"]), int(row["priced"]), row["paid"]) for row in rows])
 
 
 def observed_days(first: datetime, now: datetime) -> Decimal:
@@ -129,11 +161,8 @@ class BookPrices:
         return [row for row in self.held if row.model in names]
 
     def _read(self) -> list[TokenPrice]:
-        rows = TokenPrice.objects.filter(model__in=self.names, starts_at__lte=self.now).order_by(
-            "provider", "model", "-starts_at"
-        )
         today = self.now.astimezone(UTC).date()
-        newest = [self.discounts.paid(row, today) for row in rows.distinct("provider", "model")]
+        newest = [self.discounts.paid(row, today) for row in in_force(self.now, names=self.names)]
         return sorted(newest, key=lambda row: row.provider not in ("anthropic", "openai"))
 
     def by_model(self, models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], TokenPrice]:
@@ -143,6 +172,12 @@ class BookPrices:
         known = {(row.provider, row.model): row for row in rows}
         found = {key: known.get(key) or known.get((key[0], plain_name(key[1]))) for key in wanted}
         return {key: row for key, row in found.items() if row is not None}
+
+
+@prepared
+def in_force(now: datetime, *, names: frozenset[str]) -> QuerySet[TokenPrice]:
+    rows = TokenPrice.objects.filter(model__in=names, starts_at__lte=now).order_by("provider", "model", "-starts_at")
+    return rows.distinct("provider", "model")
 
 
 def with_plain(models: Iterable[str]) -> frozenset[str]:
@@ -329,13 +364,14 @@ def live_selfhost(now: datetime, traffic: Traffic, reference: sheets.Sheet) -> S
 def measured_leases() -> list[Lease]:
     """Leases behind our deployments; where it is known how fast some of them serve, those alone: a machine that does
     something else is no measure of what serving costs."""
-    leases: list[Any] = list(
-        Lease.objects.active()
-        .filter(deployments__isnull=False)
-        .select_related("account")
-        .annotate(fastest=Max("deployments__tokens_per_second"))
-    )
+    leases = serving_leases()
     return [lease for lease in leases if lease.fastest] or leases
+
+
+@prepared
+def serving_leases() -> QuerySet[Lease]:
+    leases = Lease.objects.active().filter(deployments__isnull=False).select_related("account")
+    return leases.annotate(fastest=Max("deployments__tokens_per_second"))
 
 
 def gpu_hourly(leases: list[Lease], reference: sheets.Sheet) -> tuple[Decimal, Offer | None]:
@@ -346,13 +382,16 @@ def gpu_hourly(leases: list[Lease], reference: sheets.Sheet) -> tuple[Decimal, O
     gpus = sum(lease.gpu_count for lease in leases)
     if gpus:
         return sum((lease.price_per_hour for lease in leases), Decimal(0)) / gpus, None
-    offer = (
-        Offer.objects.filter(gpu="RTX 4090", kind="on_demand", available=True).order_by("whole_per_gpu_hour").first()
-    )
-    if offer:
+    for offer in cheapest_usual():
         return offer.whole_per_gpu_hour, offer
     work = reference.workload
     return reference.gpu_price(work.provider, work.gpu, "on_demand").hourly.low, None
+
+
+@prepared
+def cheapest_usual() -> QuerySet[Offer]:
+    usual = Offer.objects.filter(gpu="RTX 4090", kind="on_demand", available=True)
+    return usual.order_by("whole_per_gpu_hour")[:1]
 
 
 def capacity(leases: list[Lease]) -> Decimal | None:
@@ -364,18 +403,21 @@ def capacity(leases: list[Lease]) -> Decimal | None:
 
 def upkeep(now: datetime, reference: sheets.Sheet) -> tuple[Decimal, bool]:
     """Upkeep and VM that people entered for the last 30 days, the sheet's where nobody has; and whether a VM is in."""
-    entered = beside_entered(now, Category.UPKEEP, Category.VM)
-    found = entered.aggregate(total=Sum("amount"), vm=Count("pk", filter=Q(category=Category.VM)))
-    total: Decimal | None = found["total"]
-    return (reference.workload.upkeep_monthly if total is None else total), bool(found["vm"])
+    for _entered, total, vms in entered_upkeep(now.date() - WINDOW, now.date()):
+        return total, bool(vms)
+    return reference.workload.upkeep_monthly, False
 
 
 def vm_entered(now: datetime) -> bool:
     """Whether people entered a VM for the last 30 days."""
-    return beside_entered(now, Category.VM).exists()
+    return any(vms for _entered, _total, vms in entered_upkeep(now.date() - WINDOW, now.date()))
 
 
-def beside_entered(now: datetime, *categories: Category) -> ChargeQuerySet:
-    day = now.date()
-    charges = Charge.objects.between(day - WINDOW, day)
-    return charges.filter(provenance=Provenance.ENTERED, category__in=categories)
+@prepared
+def entered_upkeep(since: date, until: date) -> QuerySet[Any]:
+    """The sum and how many charges of a VM are in it; no row where nobody entered any."""
+    entered = Charge.objects.between(since, until).filter(
+        provenance=Provenance.ENTERED, category__in=(Category.UPKEEP, Category.VM)
+    )
+    sums = {"total": Sum("amount"), "vms": Count("pk", filter=Q(category=Category.VM))}
+    return entered.values_list("provenance").annotate(**sums)

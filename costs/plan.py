@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from costs.allowance import Held, Term, allowance
 from costs.committed import NOTHING, Committed
@@ -18,6 +18,7 @@ from costs.forecast import Forecast, forecast, month_of
 from costs.live import Traffic, measure
 from costs.models import Phase, Provenance, Stage
 from costs.spend import ZERO, Counting, Line, counting_charges, spend_lines, usage_rows, who_of
+from providers.prepared import prepared
 from traffic.filters import Filters
 from traffic.models import UsageDay
 
@@ -128,10 +129,21 @@ def days_of(
 
 def usage_by_provider(since: date, until: date) -> list[dict[str, Any]]:
     """What `spend_lines` and a month's counts need and no more: half a year of days is read for every page."""
-    names = ("requests", "unpriced", "cost")
+    return [
+        {"day": day, "provider": provider, "requests": requests, "unpriced": unpriced, "cost": cost, "model": ""}
+        for day, provider, requests, unpriced, cost in provider_usage(since, until)
+    ]
+
+
+@prepared
+def provider_usage(since: date, until: date) -> Any:
     days = UsageDay.objects.filter(day__gte=since, day__lt=until).values_list("day", "provider")
-    rows = days.annotate(**{f"{name}_sum": Sum(name) for name in names})
-    return [dict(zip(("day", "provider", *names), row, strict=True)) | {"model": ""} for row in rows]
+    return days.annotate(**{f"{name}_sum": Sum(name) for name in ("requests", "unpriced", "cost")})
+
+
+@prepared
+def phases() -> QuerySet[Phase]:
+    return Phase.objects.all()
 
 
 def only(days: Days, today: date, wanted: Filters) -> Days:
@@ -162,21 +174,21 @@ def plan(now: datetime, traffic: Traffic | None = None, filters: Filters | None 
     """Everything the Plan page and `GET /phases` show; the filters hold for what was spent and sent."""
     today = now.astimezone(UTC).date()
     stages = list(Stage.objects.all())
-    phases = list(Phase.objects.all())
+    known = phases()
     days = read_days(min([today - HISTORY, *(stage.starts_on for stage in stages)]), today, filters)
-    current = planned_for(phases, today)
+    current = planned_for(known, today)
     run_rate = (traffic or measure(now, filters)).run_rate
     month = this_month(now, days)
-    held = hold(phases, month, days) if current else None
+    held = hold(known, month, days) if current else None
     return Plan(
         current=current,
-        volume_phase=holding(phases, run_rate, current),
+        volume_phase=holding(known, run_rate, current),
         run_rate=run_rate,
         month=month,
         committed=days.committed,
         usage=days.usage,
         held=held,
-        phases=[phase_state(phase, current, month, held) for phase in phases],
+        phases=[phase_state(phase, current, month, held) for phase in known],
         stages=[stage_state(stage, days) for stage in stages],
         counting=days.counting,
     )

@@ -17,13 +17,14 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from costs.allocation import divide
 from costs.lease_shares import lease_shares
 from costs.ledger import bill_days
 from costs.models import Category, Charge, Provenance
 from providers.models import Deployment
+from providers.prepared import prepared
 from traffic.filters import Filters
 from traffic.models import Application, UsageDay
 
@@ -143,18 +144,28 @@ def read(since: date, until: date, fine: bool = True, counting: Counting | None 
 
 
 SUMS = ("requests", "unpriced", "unknown_usage", "cost", "told", "told_otherwise", "told_cost", "told_ours")
+TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+FINEST = ("day", "provider", "model", "application_id", "deployment_id", "task", *SUMS, *TOKENS)
+COARSE = ("day", "provider", "model", *SUMS, *TOKENS)
 
 
 def usage_rows(since: date, until: date, fine: bool = True) -> list[dict[str, Any]]:
     """Usage by day, provider and model, or at its finest, as plain rows; leased requests cost nothing of their own."""
-    days = UsageDay.objects.filter(day__gte=since, day__lt=until)
-    if fine:
-        return list(days.values("day", "provider", "model", "application_id", "deployment_id", "task", *SUMS, *TOKENS))
-    keys = ("day", "provider", "model")
-    # Tuples first: the sums may not be called what the columns are, and months of days are many rows.
-    rows = days.values_list(*keys).annotate(**{f"{name}_sum": Sum(name) for name in (*SUMS, *TOKENS)})
-    names = (*keys, *SUMS, *TOKENS)
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    names, rows = (FINEST, finest_usage) if fine else (COARSE, coarse_usage)
+    # Tuples first: a page of months of days is many rows, and Django makes its own mappings slowly.
+    return [dict(zip(names, row, strict=True)) for row in rows(since, until)]
+
+
+@prepared
+def finest_usage(since: date, until: date) -> QuerySet[Any]:
+    return UsageDay.objects.filter(day__gte=since, day__lt=until).values_list(*FINEST)
+
+
+@prepared
+def coarse_usage(since: date, until: date) -> Any:
+    """The sums may not be called what the columns are."""
+    days = UsageDay.objects.filter(day__gte=since, day__lt=until).values_list("day", "provider", "model")
+    return days.annotate(**{f"{name}_sum": Sum(name) for name in (*SUMS, *TOKENS)})
 
 
 def who_of(row: dict[str, Any]) -> Who:
@@ -214,19 +225,27 @@ CHARGE_COLUMNS = (
 
 def charge_rows(since: date, until: date) -> list[dict[str, Any]]:
     """Charges as plain rows, those alike added up in the database."""
-    rows = Charge.objects.between(since, until).values(*CHARGE_COLUMNS).annotate(total=Sum("amount"))
-    return [{**row, "amount": row["total"]} for row in rows]
+    names = (*CHARGE_COLUMNS, "amount")
+    return [dict(zip(names, row, strict=True)) for row in charge_sums(since, until)]
+
+
+@prepared
+def charge_sums(since: date, until: date) -> QuerySet[Any]:
+    return Charge.objects.between(since, until).values_list(*CHARGE_COLUMNS).annotate(total=Sum("amount"))
 
 
 def invoices_reaching(since: date, until: date) -> set[tuple[str, str]]:
     """Provider and month of entered invoices and of bills that came as files whose month overlaps the period, wherever
     the charge itself is dated."""
+    return set(invoice_months(f"{since:%Y-%m}", f"{until:%Y-%m}"))
+
+
+@prepared
+def invoice_months(first: str, last: str) -> QuerySet[Any]:
     rows = Charge.objects.filter(
-        Q(category=Category.INVOICE) | Q(bill_import__isnull=False),
-        invoice_month__gte=f"{since:%Y-%m}",
-        invoice_month__lte=f"{until:%Y-%m}",
+        Q(category=Category.INVOICE) | Q(bill_import__isnull=False), invoice_month__gte=first, invoice_month__lte=last
     )
-    return set(rows.values_list("provider", "invoice_month"))
+    return rows.values_list("provider", "invoice_month")
 
 
 def provisional_counts(provider: str, day: date, complete: dict[str, date], invoiced: set[tuple[str, str]]) -> bool:
@@ -284,9 +303,6 @@ def measured_weights(usage: Iterable[dict[str, Any]]) -> dict[tuple[str, date, s
     return weights
 
 
-TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
-
-
 def grouped(lines: Iterable[Line], usage: Iterable[dict[str, Any]], group_by: GroupBy, names: Names) -> list[Group]:
     """Groups in descending order of amount (days and months in theirs); amounts without a key stand last."""
     groups: dict[str | None, Group] = {}
@@ -307,7 +323,7 @@ class Names:
 
     @cached_property
     def applications(self) -> dict[int, str]:
-        return dict(Application.objects.values_list("pk", "slug"))
+        return dict(application_slugs())
 
     @cached_property
     def owners(self) -> dict[int, str]:
@@ -317,7 +333,17 @@ class Names:
 
     @cached_property
     def deployments(self) -> dict[int, str]:
-        return dict(Deployment.objects.values_list("pk", "slug"))
+        return dict(deployment_slugs())
+
+
+@prepared
+def application_slugs() -> QuerySet[Any]:
+    return Application.objects.values_list("pk", "slug")
+
+
+@prepared
+def deployment_slugs() -> QuerySet[Any]:
+    return Deployment.objects.values_list("pk", "slug")
 
 
 def key_of(

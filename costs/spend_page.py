@@ -9,6 +9,7 @@ from decimal import Decimal
 from statistics import median
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
@@ -16,7 +17,7 @@ from costs.bridge import Bridge, bridge
 from costs.changes import StepRow, gpu_hours, named_steps, waterfall
 from costs.list_prices import ListPrices
 from costs.models import Charge, Phase
-from costs.plan import HISTORY, Month, read_days, this_month
+from costs.plan import HISTORY, Month, phases, planned_for, read_days, this_month
 from costs.reconcile import Reconciliation, reconcile
 from costs.spend import ZERO, Counting, Known, Spend, counting_charges, read
 from costs.spend_rows import (
@@ -39,6 +40,7 @@ from costs.spend_rows import (
 )
 from costs.token_costs import ClassCost, TokenCosts, token_costs
 from providers.models import Account, Feed
+from providers.prepared import prepared
 from traffic.filters import Filters
 from traffic.models import Application, Task, UsageDay
 
@@ -219,7 +221,7 @@ class SpendPage:
 
     @cached_property
     def known_applications(self) -> dict[int, Application]:
-        return Application.objects.only("slug", "name").in_bulk()
+        return {application.pk: application for application in named_applications()}
 
     @property
     def labels(self) -> dict[str, str]:
@@ -275,9 +277,8 @@ class SpendPage:
 
     @cached_property
     def feeds(self) -> list[Feed]:
-        found = Feed.objects.filter(kind__in=FRESH_KINDS, account__enabled=True).select_related("account")
         wanted = self.asked.filters.provider
-        order = [feed for feed in found.order_by("account__slug") if not wanted or feed.account.kind in wanted]
+        order = [feed for feed in fresh_feeds() if not wanted or feed.account.kind in wanted]
         return sorted(order, key=lambda feed: (feed.account.slug, FRESH_KINDS.index(feed.kind)))
 
     @property
@@ -300,7 +301,7 @@ class SpendPage:
         if not self.has_plan:
             return None
         days = read_days(min(self.days.since, self.today - HISTORY), self.today, counting=self.counting)
-        return this_month(self.now, days), Phase.objects.planned_for(self.today)
+        return this_month(self.now, days), planned_for(phases(), self.today)
 
     @property
     def has_plan(self) -> bool:
@@ -328,6 +329,22 @@ class SpendPage:
 
 def first_known_day(today: date) -> date:
     """Of usage or charges, in one statement that reads the end of an index of each."""
+    first: date = min([*first_days(), today])
+    return first
+
+
+@prepared
+def first_days() -> QuerySet[Any]:
     used, charged = (table.objects.order_by("day").values_list("day", flat=True)[:1] for table in (UsageDay, Charge))
-    firsts: list[date] = list(used.union(charged, all=True))
-    return min([*firsts, today])
+    return used.union(charged, all=True)
+
+
+@prepared
+def named_applications() -> QuerySet[Application]:
+    return Application.objects.only("slug", "name")
+
+
+@prepared
+def fresh_feeds() -> QuerySet[Feed]:
+    found = Feed.objects.filter(kind__in=FRESH_KINDS, account__enabled=True).select_related("account")
+    return found.order_by("account__slug")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
+from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -19,6 +21,7 @@ from costs.live import price_lists, vm_entered
 from costs.models import WhatIf
 from costs.own_costs import UnitBook
 from providers.models import Lease, Model, Offer, TokenPrice
+from providers.prepared import prepared
 
 LEAST_MEMORY_GB = 16  # a 7B model in 16 bits
 MOST_KEPT = 30
@@ -55,25 +58,32 @@ class WhatIfs:
 
     @cached_property
     def own_gpu(self) -> str:
-        leased = Lease.objects.active().filter(deployments__isnull=False).first()
-        return leased.gpu if leased else "RTX 4090"
+        return next(iter(leased_gpu()), "RTX 4090")
 
     @cached_property
     def models(self) -> list[tuple[str, str]]:
-        return model_choices(_current_models(self.now), [sheets.load()])
+        return model_choices(_current_models(self.now, self.now.date()), [sheets.load()])
 
 
-def cheapest_offers() -> list[Offer]:
+@prepared
+def leased_gpu() -> QuerySet[Any]:
+    leases = Lease.objects.active().filter(deployments__isnull=False)
+    return leases.values_list("gpu", flat=True)[:1]
+
+
+@prepared
+def cheapest_offers() -> QuerySet[Offer]:
     """The cheapest offer of each provider, GPU and kind that holds a small model."""
     rows = Offer.objects.filter(available=True, memory_gb__gte=LEAST_MEMORY_GB)
-    return list(rows.order_by("gpu", "provider", "kind", "whole_per_gpu_hour").distinct("gpu", "provider", "kind"))
+    return rows.order_by("gpu", "provider", "kind", "whole_per_gpu_hour").distinct("gpu", "provider", "kind")
 
 
-def _current_models(now: datetime) -> list[TokenPrice]:
+@prepared
+def _current_models(now: datetime, today: date) -> QuerySet[TokenPrice]:
     """Claude models with a price in force that are not retired, those of traffic included."""
-    retired = Model.objects.filter(provider="anthropic", retires_on__lte=now.date()).values("name")
+    retired = Model.objects.filter(provider="anthropic", retires_on__lte=today).values("name")
     rows = TokenPrice.objects.filter(provider="anthropic", starts_at__lte=now).exclude(model__in=retired)
-    return list(rows.order_by("model", "-starts_at").distinct("model"))
+    return rows.order_by("model", "-starts_at").distinct("model")
 
 
 def keep(*, name: str, query: str, note: str, by: AbstractBaseUser) -> WhatIf:

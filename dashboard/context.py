@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import Group
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
@@ -12,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from alerts.models import Alert
 from dashboard.demo.files import loading
+from providers.prepared import prepared
 from traffic.models import Application
 
 # Label, address, the permission that opens it (None: whoever is logged in) and the key after `g`.
@@ -37,6 +41,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     """Context of every template; what costs a query is read only where a template asks."""
     return {
         "nav": SimpleLazyObject(lambda: navigation(request)),
+        "roles": SimpleLazyObject(lambda: roles(request.user.pk)),
         "demo": settings.DEMO,
         "demo_loading": SimpleLazyObject(lambda: loading(settings.DATA_DIR)) if settings.DEMO else None,
         "mail_url": "/mail/" if settings.DEMO and request.user.has_perm("alerts.view_alert") else "",
@@ -57,7 +62,20 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "url": address,
             "key": key,
             "current": request.path == address or (address != "/" and request.path.startswith(address)),
-            "count": Alert.objects.waiting(timezone.now()).count() if address == "/alerts/" else 0,
+            "count": sum(waiting(timezone.now())) if address == "/alerts/" else 0,
         }
         for label, address, key in pages
     ]
+
+
+@prepared
+def roles(user: int) -> QuerySet[Any]:
+    """Names of a person's roles."""
+    return Group.objects.filter(user=user).values_list("name", flat=True)
+
+
+@prepared
+def waiting(now: datetime) -> QuerySet[Any]:
+    """How many alerts need someone; no row where none does."""
+    counted = Alert.objects.waiting(now).order_by().values("state").annotate(n=Count("pk"))
+    return counted.values_list("n", flat=True)

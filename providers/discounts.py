@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from django.db.models import QuerySet
+
 from providers.models import Discount, TokenPrice
+from providers.prepared import prepared
 from providers.pricebook import FIELDS
 from providers.pricing import plain_name
 
@@ -36,6 +39,11 @@ def paid(price: TokenPrice, discount: Discount | None) -> TokenPrice:
     return made
 
 
+@prepared
+def standing_discounts() -> QuerySet[Discount]:
+    return Discount.objects.standing().select_related("account").order_by("-model", "-starts_on")
+
+
 @dataclass(frozen=True, slots=True)
 class Discounts:
     """Those that stand, the ones of one model before those of all."""
@@ -44,7 +52,7 @@ class Discounts:
 
     @classmethod
     def load(cls) -> Discounts:
-        return cls(list(Discount.objects.standing().select_related("account").order_by("-model", "-starts_on")))
+        return cls(standing_discounts())
 
     def at(self, provider: str, model: str, day: date) -> Discount | None:
         """The one that holds for requests to a model on a UTC day, as costing finds it."""

@@ -17,7 +17,6 @@ from providers.checks import Span, Watched, down_s, without
 
 if TYPE_CHECKING:
     from providers.models import Deployment, Outage
-    from providers.querysets import DeploymentQuerySet
 
 HOUR = timedelta(hours=1)
 
@@ -130,8 +129,8 @@ def share(observed_s: float, down: float) -> float | None:
     return max(0.0, 1.0 - down / observed_s) if observed_s > 0 else None
 
 
-def report(deployments: DeploymentQuerySet, start: datetime, end: datetime) -> list[DeploymentUptime]:
-    """One entry per deployment, in the query's order; five statements however many there are."""
+def report(deployments: Iterable[Deployment], start: datetime, end: datetime) -> list[DeploymentUptime]:
+    """One entry per deployment, in their order; five statements however many there are."""
     rows = list(deployments)
     ids = [row.pk for row in rows]
     outages = _outages({row.pk: row for row in rows}, start, end)

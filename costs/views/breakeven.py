@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.decorators import login_required, permission_required
@@ -20,6 +20,7 @@ from costs.forms_whatif import WIDE, KeepForm, WhatIfForm
 from costs.live import live_inputs
 from costs.what_ifs import WhatIfs
 from providers.models import Offer
+from providers.prepared import prepared
 from traffic.models import UsageDay
 
 HISTORY = timedelta(days=91)
@@ -120,5 +121,10 @@ def _on_demand(form: WhatIfForm) -> list[Offer]:
 
 def _requests_by_day(now: datetime) -> dict[Any, int]:
     today = now.astimezone(UTC).date()
-    rows = UsageDay.objects.filter(day__gte=today - HISTORY, day__lte=today).values("day").order_by()
-    return {row["day"]: int(row["n"]) for row in rows.annotate(n=Sum("requests"))}
+    return {day: int(requests) for day, requests in day_requests(today - HISTORY, today)}
+
+
+@prepared
+def day_requests(since: date, until: date) -> Any:
+    rows = UsageDay.objects.filter(day__gte=since, day__lte=until).values("day").order_by()
+    return rows.annotate(n=Sum("requests")).values_list("day", "n")

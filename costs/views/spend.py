@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required, permission_required
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
@@ -17,6 +19,7 @@ from costs.models import Charge
 from costs.spend_page import DIMENSIONS, Asked, SpendPage
 from costs.spend_rows import provider_name
 from costs.views.months import month_asked
+from providers.prepared import prepared
 from traffic.filters import Filters
 
 FILTERS = ("provider", "model", "application", "task")
@@ -44,12 +47,19 @@ def spend(request: HttpRequest) -> HttpResponse:
         "user_rows": [(row, address(query, **{asked.by: row.key})) for row in page.users],
         "provider_rows": [(row, address(query, provider=row.slug)) for row in page.providers],
         "charges_month": f"{asked.month:%Y-%m}",
-        "entered": Charge.objects.between(page.days.since, page.days.until).filter(provenance="entered").count(),
+        "entered": sum(entered(page.days.since, page.days.until)),
         "json_url": "/api/v1/spend?" + _api_query(page, query),
         "changes_url": reverse("costs:changes") + address(query, by=None),
         "units_url": reverse("costs:units") + address(query),
     }
     return render(request, "costs/spend.html", context)
+
+
+@prepared
+def entered(since: date, until: date) -> QuerySet[Any]:
+    """How many charges a person entered; no row for none."""
+    lines = Charge.objects.between(since, until).filter(provenance="entered").values("provenance")
+    return lines.annotate(n=Count("pk")).values_list("n", flat=True)
 
 
 def said(query: QueryDict) -> QueryDict:

@@ -6,15 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from django.db.models import QuerySet
+
 from alerts.models import Alert
 from alerts.reports import evaluated_at
 from costs.breakeven import Inputs, Result, compute
 from costs.evidence import Rated, ratings_by_task
 from costs.live import Traffic, live_inputs, measure
 from costs.models import Phase
-from costs.plan import HISTORY, Days, Month, read_days, this_month
+from costs.plan import HISTORY, Days, Month, phases, read_days, this_month
+from providers import uptime_report
 from providers.checks import Span
 from providers.models import Deployment, Feed, Maintenance
+from providers.prepared import prepared
 from providers.rest.periods import Period
 from providers.uptime_report import DeploymentUptime
 from traffic import reports
@@ -77,31 +81,45 @@ def read(now: datetime) -> Facts:
     days = read_days(min(today.replace(day=1), today - HISTORY), today)
     traffic = measure(now)
     inputs = live_inputs(now, traffic)
-    serving = Deployment.objects.enabled().select_related("lease__account")
-    deployments = list(serving)
+    deployments = serving()
     start = midnight(today) - timedelta(days=UPTIME_DAYS - 1)
     lately = Period(now - timedelta(hours=HOURS), now)
-    shown = list(Alert.objects.shown().marked(now).with_deliveries().by_urgency())
+    shown = shown_alerts(now)
     alerts = [alert for alert in shown if alert.waits]
     return Facts(
         now=now,
         days=days,
         month=this_month(now, days),
-        phases=list(Phase.objects.all()),
+        phases=phases(),
         traffic=traffic,
         inputs=inputs,
         result=compute(inputs),
         rated=ratings_by_task(now, traffic),
         deployments=deployments,
-        uptimes=serving.uptime_report(start, now),
+        uptimes=uptime_report.report(deployments, start, now),
         windows=Maintenance.objects.spans([row.pk for row in deployments], start, now),
         usage=reports.usage(lately, "deployment"),
         latency=reports.latency_by_hour(lately),
         alerts=alerts,
         taken=len(shown) - len(alerts),
         evaluated_at=evaluated_at(),
-        polls=list(Feed.objects.filter(account__enabled=True).select_related("account").order_by("due_at")[:2]),
+        polls=next_polls(),
     )
+
+
+@prepared
+def serving() -> QuerySet[Deployment]:
+    return Deployment.objects.enabled().select_related("lease__account")
+
+
+@prepared
+def shown_alerts(now: datetime) -> QuerySet[Alert]:
+    return Alert.objects.shown().marked(now).with_deliveries().by_urgency()
+
+
+@prepared
+def next_polls() -> QuerySet[Feed]:
+    return Feed.objects.filter(account__enabled=True).select_related("account").order_by("due_at")[:2]
 
 
 def midnight(day: date) -> datetime:
