@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -10,6 +11,7 @@ from django.contrib.auth.decorators import login_required, permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -97,6 +99,7 @@ def bill(request: HttpRequest, pk: int) -> HttpResponse:
         looked, context["problem"] = Looked(), str(error)
     charges = list(one.charges.order_by("day", "pk")) if one.entered_at else looked.charges
     shown = Looked(charges=charges)
+    months = shown.sums(lambda charge: f"{charge.day:%Y-%m}")
     context |= {
         "looked": looked,
         "errors": looked.errors[:SHOWN],
@@ -104,7 +107,10 @@ def bill(request: HttpRequest, pk: int) -> HttpResponse:
         "count": len(charges),
         "sum": shown.amount,
         "sums": [
-            (_("By month"), shown.sums(lambda charge: f"{charge.day:%Y-%m}")),
+            (
+                _("By month"),
+                [(date_format(date.fromisoformat(f"{name}-01"), "F Y"), amount) for name, amount in months],
+            ),
             (_("By provider"), shown.sums(lambda charge: provider_name(charge.provider))),
             (_("For what"), shown.sums(lambda charge: category_name(charge.category))),
         ],

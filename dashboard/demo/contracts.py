@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from django.contrib.auth.models import User
 
 from costs import bill_imports
+from costs.finality import month_final_on
 from costs.models import BillImport
 from dashboard.demo import company
 from dashboard.demo.story import Story
@@ -24,7 +25,7 @@ from traffic.models import Repricing
 VENDOR, BILL = "OpenAI", "openai-focus.csv"
 COLUMNS = ("ProviderName", "BillingAccountId", "BilledCost", "BillingCurrency", "BillingPeriodStart",
            "ChargePeriodStart", "ChargeCategory", "ServiceCategory", "ServiceName", "ResourceId", "Tags")  # fmt: skip
-# Of each of the last days: what for, of which FOCUS category, EUR, whose.
+# Of each of last month's last days: what for, of which FOCUS category, EUR, whose.
 LINES = (
     ("Usage", "AI and Machine Learning", "Embeddings API", "0.62", "docs-qa"),
     ("Usage", "Storage", "Vector store", "0.18", "docs-qa"),
@@ -57,18 +58,21 @@ def bring_bill(now: datetime) -> None:
     if BillImport.objects.exists():
         return
     today, manager = now.astimezone(UTC).date(), _of_role("manager")
-    content = focus_bill(today)
+    month = today.replace(day=1)
+    if month_final_on("openai", month - timedelta(days=1)) <= today:
+        return  # the last day of a long month: a final one takes no bill any more
+    content = focus_bill(month)
     looked = bill_imports.look(name=BILL, content=content, today=today)
     made, _new = bill_imports.bring_in(name=BILL, content=content, looked=looked, by=manager)
     bill_imports.enter(pk=made.pk, today=today, user=manager)
 
 
-def focus_bill(today: date) -> bytes:
-    """The days before today as a vendor writes them in FOCUS 1.0, in EUR."""
+def focus_bill(until: date) -> bytes:
+    """The days before a day as a vendor writes them in FOCUS 1.0, in EUR."""
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow(COLUMNS)
-    for day in (today - timedelta(days=back) for back in range(BILL_DAYS, 0, -1)):
+    for day in (until - timedelta(days=back) for back in range(BILL_DAYS, 0, -1)):
         for category, service, name, amount, application in LINES:
             tags = f'{{"application": "{application}"}}' if application else ""
             table.writerow(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from costs.models import BillImport, Charge
+from costs.reconcile import reconcile
 from dashboard.demo import company, contracts, setup
 from dashboard.demo.bills import CLASSES, RATES, ClaudeBill, cost_by_class
 from dashboard.demo.files import Credentials
@@ -70,17 +71,26 @@ def test_the_contract_is_entered_once_and_the_requests_of_its_days_cost_what_the
     assert (Discount.objects.count(), Repricing.objects.count()) == (1, 1)
 
 
-def test_the_bill_that_somebody_brought_is_entered_once_and_taken_back_for_good(haiku: Request) -> None:
-    contracts.bring_bill(NOW)
-    contracts.bring_bill(NOW)
+def test_the_bill_that_somebody_brought_is_entered_once_and_taken_back_for_good(db: None, tmp_path: Path) -> None:
+    now = datetime(2026, 11, 24, 10, 30, tzinfo=UTC)
+    setup.set_up(Story(now.date()), Credentials.kept_in(tmp_path), "http://127.0.0.1:1000", now)
+    # September is final on the last day of a long October.
+    contracts.bring_bill(datetime(2026, 10, 31, 10, tzinfo=UTC))
+    assert not BillImport.objects.exists()
+    contracts.bring_bill(now)
+    contracts.bring_bill(now)
     charges = Charge.objects.exclude(bill_import=None)
     assert charges.count() == len(contracts.LINES) * contracts.BILL_DAYS
-    assert {(one.provider, one.currency) for one in charges} == {("openai", "EUR")}
+    assert {(one.provider, one.currency, f"{one.day:%Y-%m}") for one in charges} == {("openai", "EUR", "2026-10")}
     assert sum(one.original_amount for one in charges) == Decimal("4.75")
+    (row,) = (row for row in reconcile(date(2026, 10, 1), now).rows if row.provider == "openai")
+    assert {cause.cause for cause in row.causes} == {"unseen_requests", "disk", "tax"}
     client = client_of("manager")
     assert "<b>One bill</b>" in text(client, "/spend/bills/")
-    client.post(f"/spend/bills/{BillImport.objects.get().pk}/undo/")
-    contracts.bring_bill(NOW)
+    one = BillImport.objects.get()
+    assert "October 2026" in text(client, f"/spend/bills/{one.pk}/")
+    client.post(f"/spend/bills/{one.pk}/undo/")
+    contracts.bring_bill(now)
     assert not Charge.objects.exclude(bill_import=None).exists()
 
 
