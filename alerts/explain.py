@@ -16,6 +16,7 @@ from alerts.recipients import Directory
 from alerts.sentences import sentence
 from alerts.services import FLAP_WINDOW, policy_of_alert
 from alerts.states import asleep
+from alerts.timeline import decimal_of, said_in
 from alerts.wording import moment, span
 from alerts.writing import status_of, target_of
 
@@ -73,7 +74,7 @@ def _subject(figures: Figures, rule: Rule, finding: Finding, alert: Alert | None
     at = figures.now
     yield ""
     yield f"{finding.subject}: {finding.title}"
-    yield "  " + _stands(finding)
+    yield "  " + _stands(finding, KINDS[rule.kind].unit)
     yield "  " + _why(rule, finding, alert, at)
     if alert and alert.state in ("open", "acknowledged"):
         yield from ("  " + line for line in _patience(rule, alert, at))
@@ -83,7 +84,7 @@ def _subject(figures: Figures, rule: Rule, finding: Finding, alert: Alert | None
     yield from ("  " + line for line in _silences(rule, finding, at))
 
 
-def _stands(finding: Finding) -> str:
+def _stands(finding: Finding, unit: str) -> str:
     """The value against its line."""
     if finding.crossed and finding.level:
         side = _("crossed (level %(level)s)") % {"level": finding.level}
@@ -91,10 +92,16 @@ def _stands(finding: Finding) -> str:
         side = _("crossed")
     else:
         side = _("clear") if finding.clear else _("between the line and its clear line, where nothing changes")
-    values = {"value": finding.value or _("unknown"), "line": finding.threshold, "side": side}
+    value, line = (_said(unit, text) for text in (finding.value, finding.threshold))
+    values = {"value": value or _("unknown"), "line": line, "side": side}
     if finding.threshold:
         return _("value %(value)s against a line at %(line)s: %(side)s.") % values
     return _("value %(value)s: %(side)s.") % values
+
+
+def _said(unit: str, text: str) -> str:
+    number = decimal_of(text)
+    return text if number is None else said_in(unit, number)
 
 
 def _silences(rule: Rule, finding: Finding, at: datetime) -> Iterator[str]:

@@ -96,7 +96,7 @@ class MatcherForm(AgainForm):
         max_length=400,
         required=False,
         widget=forms.TextInput(attrs={"placeholder": "provider:vast model:mistral-7b", "spellcheck": "false"}),
-        help_text=gettext_lazy("each must be so"),
+        help_text=gettext_lazy("each of them must fit"),
     )
     starts_at = forms.DateTimeField(
         label=gettext_lazy("From"),

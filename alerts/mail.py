@@ -112,7 +112,7 @@ def context_of(delivery: Delivery, reader: Reader) -> dict[str, Any]:
         "over": over,
         "at": moment(transition.at),
         "todo": todo_of(transition, words.get("todo", "")),
-        "detail": words.get("detail", ""),
+        "detail": ended(words.get("detail", "")),
         "facts": facts_of(words.get("facts", [])),
         "bars": [bar | {"width": width(bar["share"])} for bar in words.get("bars", [])],
         "drivers": words.get("drivers", [])[:DRIVERS],
@@ -143,6 +143,11 @@ def todo_of(transition: Transition, todo: str) -> str:
     if transition.cause == Cause.ESCALATED:
         return (_("Take it on or find who does: nobody has acknowledged it. %(todo)s") % {"todo": todo}).strip()
     return todo
+
+
+def ended(text: str) -> str:
+    """A cause or an error in somebody else's words, as a sentence before the next one."""
+    return f"{text}." if text and text[-1].isalnum() else text
 
 
 def action_of(delivery: Delivery, reader: Reader, action: str, permission: str) -> str:

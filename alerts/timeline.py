@@ -71,10 +71,7 @@ class Timeline:
 
     def say(self, value: Decimal) -> str:
         """In the alert's unit."""
-        if self.unit == "usd":
-            return exact(value)
-        units = {"percent": "\N{NO-BREAK SPACE}%", "ms": " ms", "s": " s"}
-        return plain(value) + units.get(self.unit, "")
+        return said_in(self.unit, value)
 
     @property
     def series(self) -> list[dict[str, Any]]:
@@ -94,6 +91,14 @@ class Timeline:
             return []
         ends = self.alert.resolved_at or self.points[-1].at
         return [{"from": max(self.alert.opened_at, self.points[0].at), "to": ends, "name": _("open"), "label": ""}]
+
+
+def said_in(unit: str, value: Decimal) -> str:
+    """A value in the unit of a kind of rule: `$12.40`, `90 %`, `3`."""
+    if unit == "usd":
+        return exact(value)
+    units = {"percent": "\N{NO-BREAK SPACE}%", "ms": " ms", "s": " s"}
+    return plain(value) + units.get(unit, "")
 
 
 def timeline(alert: Alert) -> Timeline | None:

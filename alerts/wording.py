@@ -18,6 +18,7 @@ from django.utils.translation import gettext_noop
 MOMENT = re.compile(r"\b([A-Z][a-z]+day, )?(\d{1,2} [A-Z][a-z]{2} \d{4}, \d{2}:\d{2} UTC)\b")
 MOMENT_SHAPE = "%d %b %Y, %H:%M UTC"
 SHORT, SHORT_WORD = 28, 14  # characters of a value, and of a word, that stay on one line of a phone
+LONG = 60  # characters of a value that has a row of its own: a command, an answer
 DAYS, HOURS, MINUTES, SECONDS = (
     gettext_noop("%(n)s d"),
     gettext_noop("%(n)s h"),
@@ -114,6 +115,14 @@ class Fact:
     @property
     def on_one_line(self) -> bool:
         return len(self.value) <= SHORT
+
+    @property
+    def has_a_row(self) -> bool:
+        return len(self.value) > LONG
+
+    @property
+    def label_on_one_line(self) -> bool:
+        return len(self.label) <= SHORT_WORD
 
     @property
     def label_breaks(self) -> bool:

@@ -27,7 +27,7 @@ class AgainForm(forms.Form):
     )
     repeats = forms.ChoiceField(label=gettext_lazy("Comes again"), choices=Repeats.choices, required=False)
     repeats_until = forms.DateField(
-        label=gettext_lazy("Until"),
+        label=gettext_lazy("Comes again until"),
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}),
         help_text=gettext_lazy("its last day; empty: for good"),

@@ -7,8 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import translation
 
-from alerts import services
+from alerts import explain as explaining
+from alerts import services, wording
 from alerts.defaults import ensure_defaults
 from alerts.explain import explain
 from alerts.figures import Figures
@@ -466,6 +468,23 @@ def test_an_explanation_says_why_a_rule_fires_or_not(phase: Phase) -> None:
     assert "  It opens at the next evaluation." in list(explain(rule, NOW))
     services.evaluate(now=NOW, kinds=["budget"])
     assert any(line.startswith(f"  Alert {Alert.objects.get().pk} is open") for line in explain(rule, NOW))
+
+
+def test_explanations_durations_and_dates_are_said_in_the_readers_language(
+    phase: Phase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wording, "_", lambda text: text.replace("min", "Minuten"))
+    with translation.override("it"):
+        assert wording.span(timedelta(minutes=3, seconds=10)) == "3 Minuten 10 s"
+        assert (wording.day(TODAY), wording.long_day(TODAY)) == ("24 Nov", "24 Novembre 2026")
+        assert wording.moment(NOW, weekday=True) == "Martedì, 24 Nov 2026, 12:00 UTC"
+        assert wording.here("until Tuesday, 24 Nov 2026, 12:00 UTC") == "until Martedì, 24 Nov 2026, 12:00 UTC"
+    monkeypatch.setattr(explaining, "_", lambda text: f"»{text}")
+    ensure_defaults()
+    spend("200")
+    lines = [line for line in explain(Rule.objects.get(kind="budget"), NOW) if line and ":2026-11:" not in line]
+    assert [line for line in lines[1:] if "»" not in line] == []
+    assert any("value $200.00 against a line at $200.00" in line for line in lines)
 
 
 def test_a_batch_job_that_missed_its_time_or_failed_alarms_until_it_pings(db: None) -> None:

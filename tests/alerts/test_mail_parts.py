@@ -7,10 +7,12 @@ from datetime import timedelta
 from decimal import Decimal
 from io import BytesIO
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -211,3 +213,5 @@ def test_a_budgets_chart_is_its_month_added_up_and_ends_in_the_figure_of_the_mai
     values = [point.value for point in seen.points]
     assert values[:3] == [0, 2, 4] and values[-2:] == [46, Decimal("47.50")]
     assert seen.sentence.endswith("between $0.00 and $47.50; its line is $40.00.")
+    with timezone.override(ZoneInfo("Europe/Berlin")):
+        assert seen.sentence.startswith("From 1 Nov 2026 to 24 Nov 2026 the value"), "a day of money has no hour"

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, Permission
 
 from alerts import outbox, reporting, services
 from alerts.defaults import ensure_defaults
@@ -62,6 +63,8 @@ def told(db: Any) -> None:
     """Somebody of each role, and rules that wait for nothing."""
     for name, group in (("olaf", "ops"), ("mara", "manager"), ("ada", "admin")):
         person(name, group)
+    acts = Permission.objects.filter(codename__in=("change_alert", "add_silence"))
+    Group.objects.get(name="ops").permissions.add(*acts)
     ensure_defaults()
     Rule.objects.update(for_s=0, clear_for_s=0)
 
@@ -100,7 +103,7 @@ def test_what_the_calendar_brings_says_what_to_do_and_the_same_in_its_text(
     SAMPLES["outage"](monkeypatch)
     services.evaluate(now=NOW, kinds=["outage"], wait=True)
     mara = get_user_model().objects.get(username="mara")
-    wishes = Preference(person=mara, timezone="Europe/Berlin")
+    wishes = Preference.objects.create(person=mara, timezone="Europe/Berlin")
     assert reporting.write(mara, wishes, report, newest(report, TODAY), NOW) == 1
     delivery = Delivery.objects.get(report__isnull=False)
     message = parsed(delivery)
@@ -108,6 +111,8 @@ def test_what_the_calendar_brings_says_what_to_do_and_the_same_in_its_text(
     assert len(message["Subject"]) <= MOST and figures_of(message["Subject"])
     assert text.startswith(delivery.report.words["todo"])  # type: ignore[union-attr]  # it has one
     assert_same_figures(html, text)
+    assert "24 Nov 2026, 13:00 CET" in text, "moments are the reader's"
+    assert not re.search(r"0[01]:00 CE", text), "a day of money is no moment"
     keep(report, delivery)
 
 
@@ -117,11 +122,13 @@ def test_an_escalation_a_flood_and_what_was_held_say_the_same_in_their_text(
     scene.now = NOW
     for n in range(14):
         title = f"Down: llama-{n}, for 3 min so far"
-        scene.set(f"deployment:llama-{n}", True, title=title, words={"todo": "Look at the machine."})
+        words = {"todo": "Look at the machine.", "detail": "3 checks in a row failed: connection refused"}
+        scene.set(f"deployment:llama-{n}", True, title=title, words=words)
     scene.look()
     outbox.deliver(clock=lambda: scene.now)
     flood = Delivery.objects.filter(folded__isnull=False).first()
     assert flood and parsed(flood)["Subject"].endswith(", and 3 more")
+    assert "connection refused. Open since" in " ".join(part(parsed(flood), "html").split())
     said_alike("flood", flood)
     scene.look(3600)
     escalated = Delivery.objects.filter(transition__cause="escalated").first()
@@ -167,6 +174,8 @@ def reads_well(delivery: Delivery) -> None:
     assert_same_figures(html, text)
     for fact in words["facts"]:
         assert all(said in text for said in fact)
+    for action in ("acknowledge", "silence"):
+        assert (f"/{action}/" in text) == (f"/{action}/" in html) == (delivery.recipient == "olaf@example.com")
     assert words["page"] and f"{words['page']}" in text
     keep_alert(delivery)
 
