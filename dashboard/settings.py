@@ -132,9 +132,10 @@ LOGOUT_REDIRECT_URL = "/login/"
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
-USE_I18N = True
-USE_TZ = True
 LOCALE_PATHS = [BASE_DIR / "locale"]
+# Without any translation there is nothing to look up, at each of a page's hundreds of words.
+USE_I18N = any(BASE_DIR.glob("locale/*/LC_MESSAGES/django.mo"))
+USE_TZ = True
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
