@@ -33,7 +33,7 @@ class ListPrices:
     asked: frozenset[str] = frozenset()  # models of which every version is here
     # Asked for every row of usage, and the same for each model and day.
     found: dict[tuple[str, str, date], TokenPrice | None] = field(default_factory=dict, compare=False, repr=False)
-    rated: dict[tuple[str, str, date], dict[str, Fraction]] = field(default_factory=dict, compare=False, repr=False)
+    rated: dict[int, dict[str, Fraction]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, models: Iterable[str]) -> ListPrices:
@@ -53,10 +53,13 @@ class ListPrices:
 
     def rates_at(self, provider: str, model: str, day: date) -> dict[str, Fraction]:
         """The same as USD a token by class; empty without a price."""
-        key = (provider, model, day)
-        if key not in self.rated:
-            self.rated[key] = list_rates(self.at(provider, model, day))
-        return self.rated[key]
+        price = self.at(provider, model, day)
+        if price is None:
+            return {}
+        known = self.rated.get(id(price))  # which `found` keeps alive
+        if known is None:
+            known = self.rated[id(price)] = list_rates(price)
+        return known
 
     def _at(self, provider: str, model: str, day: date) -> TokenPrice | None:
         versions = self.versions.get((provider, model)) or self.versions.get((provider, plain(model))) or ()

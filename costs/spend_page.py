@@ -38,7 +38,7 @@ from costs.spend_rows import (
     unknown_rows,
     user_rows,
 )
-from costs.token_costs import ClassCost, TokenCosts, token_costs
+from costs.token_costs import Cell, ClassCost, TokenCosts, api_amounts, by_class, tokens_of
 from providers.models import Account, Feed
 from providers.prepared import prepared
 from traffic.filters import Filters
@@ -140,8 +140,16 @@ class SpendPage:
         return waterfall(self.change, self.steps, _("Before"), _("Now"))
 
     @cached_property
+    def api_amounts(self) -> dict[Cell, Decimal]:
+        return api_amounts(self.known)
+
+    @cached_property
+    def api_tokens(self) -> dict[Cell, dict[str, int]]:
+        return tokens_of(self.known, self.api_amounts)
+
+    @cached_property
     def tokens(self) -> TokenCosts:
-        return token_costs(self.known, self.prices)
+        return by_class(self.api_amounts, self.api_tokens, self.prices)
 
     @property
     def class_rows(self) -> list[tuple[ClassCost, Decimal | None]]:

@@ -82,7 +82,13 @@ def tokens_of(known: Known, cells: Iterable[Cell]) -> dict[Cell, dict[str, int]]
 def token_costs(known: Known, prices: ListPrices) -> TokenCosts:
     """By class, over everything that is paid by the token."""
     amounts = api_amounts(known)
-    counted = tokens_of(known, amounts)
+    return by_class(amounts, tokens_of(known, amounts), prices)
+
+
+def by_class(
+    amounts: Mapping[Cell, Decimal], counted: Mapping[Cell, Mapping[str, int]], prices: ListPrices
+) -> TokenCosts:
+    """The same of what each model cost on each day, and of its tokens."""
     costs = dict.fromkeys(CLASSES, ZERO)
     undivided, saved = ZERO, Fraction(0)
     for cell, amount in amounts.items():

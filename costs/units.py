@@ -20,10 +20,10 @@ from django.utils.translation import gettext as _
 
 from costs.list_prices import ListPrices
 from costs.models import Category, Effort
-from costs.spend import ZERO, Known, Line, read, who_of
+from costs.spend import ZERO, Known, Line, read
 from costs.spend_page import SpendPage
 from costs.spend_rows import provider_name
-from costs.token_costs import api_amounts, decimal, tokens_of
+from costs.token_costs import decimal
 from costs.token_gaps import CLASSES
 from providers.discounts import Discounts
 from providers.models import Outage
@@ -92,6 +92,18 @@ class Unit:
     def against_list(self) -> Decimal | None:
         """Share by which what was paid by the token is above list price; below it where negative."""
         return self.by_token / self.at_list - 1 if self.at_list else None
+
+
+ADDED = ("amount", "requests", "unpriced", "tokens", "ratings", "acceptable", "amount_before", "requests_before")
+
+
+def sum_of(units: Iterable[Unit]) -> Unit:
+    """Several as one, of no list price yet."""
+    found = Unit("", _("all"))
+    for unit in units:
+        for name in ADDED:
+            setattr(found, name, getattr(found, name) + getattr(unit, name))
+    return found
 
 
 def ratio(amount: Decimal, count: int) -> Decimal | None:
@@ -163,15 +175,23 @@ class UnitCosts:
 
     @cached_property
     def whole(self) -> Unit:
-        found = Unit("", _("all"))
-        rows = self.units(lambda _row: "", lambda _line: "")
-        return rows.get("", found)
+        """All groups together; list prices are held against what was paid for each model and day as a whole."""
+        found = sum_of(self.by_key.values())
+        for (day, provider, model), amount in self.page.api_amounts.items():
+            tokens = self.page.api_tokens.get((day, provider, model), {})
+            if listed := self.at_list((day, provider, model, ""), [tokens.get(name, 0) for name in CLASSES]):
+                found.listed += listed
+                found.by_token += amount
+        return found
+
+    @cached_property
+    def by_key(self) -> dict[str, Unit]:
+        return self.units(self.key_of_row, self.key_of_line)
 
     @cached_property
     def rows(self) -> list[Unit]:
         """By what was asked for, the dearest in all first; what belongs to nobody last."""
-        found = self.units(self.key_of_row, self.key_of_line)
-        shown = [unit for unit in found.values() if unit.amount or unit.requests or unit.amount_before]
+        shown = [unit for unit in self.by_key.values() if unit.amount or unit.requests or unit.amount_before]
         for unit in shown:
             unit.name = self.name_of(unit.key)
         return sorted(shown, key=lambda unit: (not unit.key, -unit.amount, -unit.requests, unit.name))
@@ -185,12 +205,13 @@ class UnitCosts:
         paid = api_cells(self.page.known.lines, of_line)
         sent: dict[Cell, list[int]] = defaultdict(lambda: [0] * len(CLASSES))
         for row in self.page.known.usage:
-            unit = found[of_row(row)]
+            key = of_row(row)
+            unit = found[key]
             unit.requests += row["requests"]
             unit.unpriced += row["unpriced"]
             tokens = [row[name] for name in CLASSES]
             unit.tokens += sum(tokens)
-            cell = row["day"], row["provider"], row["model"], of_row(row)
+            cell = row["day"], row["provider"], row["model"], key
             if cell in paid:
                 sent[cell] = [a + b for a, b in zip(sent[cell], tokens, strict=True)]
         for cell, amount in paid.items():
@@ -228,7 +249,9 @@ class UnitCosts:
                  "application_id": row["application_id"] or 0} for row in counted]  # fmt: skip
 
     def key_of_row(self, row: Mapping[str, Any]) -> str:
-        return str(row["provider"]) if self.by == "provider" else self.key_of_who(who_of(dict(row)))
+        if self.by == "application":
+            return self.page.known.names.applications.get(row["application_id"], "")
+        return str(row[self.by])
 
     def key_of_line(self, line: Line) -> str:
         return line.provider if self.by == "provider" else self.key_of_who(line.who)
@@ -253,7 +276,7 @@ class UnitCosts:
     def classes(self) -> list[ClassUnit]:
         """Each class with what a million of it cost, and at list price the same tokens."""
         listed, counted = dict.fromkeys(CLASSES, Fraction(0)), dict.fromkeys(CLASSES, 0)
-        for (day, provider, model), tokens in tokens_of(self.page.known, api_amounts(self.page.known)).items():
+        for (day, provider, model), tokens in self.page.api_tokens.items():
             rates = self.list_prices.rates_at(provider, model, day)
             for name, count in tokens.items():
                 if name in rates and count:
