@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from math import lcm
 from typing import Any
 
@@ -17,6 +18,9 @@ from costs.breakeven.curve import volumes
 from costs.breakeven.decimals import decimal, divided, plain
 from costs.breakeven.inputs import Inputs, SelfHost
 
+# Answers that are kept: a page asks for the same inputs in several places and, while no request comes in, at every
+# visit; the half a hundred variations that show which input moves the answer most are small, whole answers are not.
+KEPT, WHOLE_KEPT = 256, 16
 MILLION = 1_000_000
 SECONDS_PER_HOUR = 3600
 BYTES_PER_TOKEN = 200  # of an answer on the wire: streamed, each token comes in an event of its own
@@ -100,6 +104,7 @@ class Result:
         return self.api_cost - self.selfhost_cost
 
 
+@lru_cache(WHOLE_KEPT)
 def compute(inputs: Inputs, *, curve_to: int | None = None) -> Result:
     """The whole answer; `curve_to` is the last volume of the curve (default: past the question and its crossings).
 
@@ -129,6 +134,7 @@ def compute(inputs: Inputs, *, curve_to: int | None = None) -> Result:
     )
 
 
+@lru_cache(KEPT)
 def costs_of(inputs: Inputs) -> Costs:
     """Both curves of these inputs."""
     own = inputs.selfhost
@@ -150,6 +156,7 @@ def costs_of(inputs: Inputs) -> Costs:
     )
 
 
+@lru_cache(KEPT)
 def find_all_crossings(inputs: Inputs) -> tuple[Crossing, ...]:
     """The crossings alone, without curve and statement."""
     return tuple(find_crossings(_difference(costs_of(inputs)))[0])
