@@ -18,7 +18,7 @@ from django.utils.translation import gettext_noop
 MOMENT = re.compile(r"\b([A-Z][a-z]+day, )?(\d{1,2} [A-Z][a-z]{2} \d{4}, \d{2}:\d{2} UTC)\b")
 MOMENT_SHAPE = "%d %b %Y, %H:%M UTC"
 SHORT, SHORT_WORD = 28, 14  # characters of a value, and of a word, that stay on one line of a phone
-LONG = 60  # characters of a value that has a row of its own: a command, an answer
+LONG = 60  # characters of a value that has a row of its own, as an address has: a command, an answer
 DAYS, HOURS, MINUTES, SECONDS = (
     gettext_noop("%(n)s d"),
     gettext_noop("%(n)s h"),
@@ -118,7 +118,7 @@ class Fact:
 
     @property
     def has_a_row(self) -> bool:
-        return len(self.value) > LONG
+        return len(self.value) > LONG or longest_word(self.value) > SHORT
 
     @property
     def label_on_one_line(self) -> bool:

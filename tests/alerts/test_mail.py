@@ -179,6 +179,9 @@ def test_words_of_a_table_break_only_where_they_fit_nowhere() -> None:
     [usual, long] = facts_of([["Answered elsewhere", "0", "measured"], ["x" * 40, "http://" + "y" * 40, "z" * 30]])
     assert (usual.on_one_line, usual.label_breaks, usual.origin_breaks) == (True, False, False)
     assert (long.on_one_line, long.label_breaks, long.origin_breaks) == (False, True, True)
+    assert (usual.has_a_row, long.has_a_row) == (False, True)
+    [command] = facts_of([["To stop it", "curl -X POST " + "ab " * 20, "destroyed for good"]])
+    assert command.has_a_row, "phones leave out where a figure is from, but not what a command destroys"
 
 
 def test_links_that_act_are_for_those_who_may(opened: Delivery, ops: Any) -> None:
