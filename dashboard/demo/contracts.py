@@ -27,9 +27,9 @@ COLUMNS = ("ProviderName", "BillingAccountId", "BilledCost", "BillingCurrency", 
            "ChargePeriodStart", "ChargeCategory", "ServiceCategory", "ServiceName", "ResourceId", "Tags")  # fmt: skip
 # Of each of last month's last days: what for, of which FOCUS category, EUR, whose.
 LINES = (
-    ("Usage", "AI and Machine Learning", "Embeddings API", "0.62", "docs-qa"),
-    ("Usage", "Storage", "Vector store", "0.18", "docs-qa"),
-    ("Tax", "AI and Machine Learning", "VAT", "0.15", ""),
+    ("Usage", "AI and Machine Learning", "Embeddings API", "0.58", "docs-qa"),
+    ("Usage", "Storage", "Vector store", "0.16", "docs-qa"),
+    ("Tax", "AI and Machine Learning", "VAT", "0.12", ""),
 )
 BILL_DAYS = 5
 
