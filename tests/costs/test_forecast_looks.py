@@ -72,6 +72,7 @@ def test_plan_says_how_often_the_interval_held_and_that_it_is_too_narrow(db: Any
     assert '<td class="n">7 of 10</td>' in page
     assert "7 of 10 days had the month’s end inside: <b>70" in page
     assert "take the interval for too narrow" in page
+    assert "hold 80 % of the ends" in page and "four months in five end inside" not in page
 
 
 def test_nothing_looked_at_has_no_share() -> None:
