@@ -38,8 +38,9 @@ class Threshold:
         try:
             number = Decimal(str(given).strip())
         except InvalidOperation:
+            values = {"label": self.label, "given": given, "unit": self.unit}
             raise BadThreshold(
-                _("%(label)s: %(given)s is no number.") % {"label": self.label, "given": given}
+                _("%(label)s: “%(given)s” is no number; give it in %(unit)s, without the unit.") % values
             ) from None
         if not number.is_finite() or not self.least <= number <= self.most:
             bounds = {"label": self.label, "least": self.least, "most": self.most, "unit": self.unit}

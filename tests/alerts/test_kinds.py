@@ -459,6 +459,27 @@ def test_a_threshold_that_is_none_is_refused_with_a_sentence(given: Any) -> None
         KINDS["budget"].read({"levels": given})
 
 
+@pytest.mark.parametrize(
+    ("kind", "given", "said"),
+    [
+        (
+            "lease",
+            {"hours": "2 days"},
+            "Idle or stopped for: “2 days” is no number; give it in hours, without the unit.",
+        ),
+        ("budget", {"levels": "$300"}, "Levels: “$300” is no number; give it in %, without the unit."),
+        ("budget", {"levels": "5000"}, "Levels must be between 1 and 1000 %."),
+        ("latency", {"ms": "10"}, "Or to the first token over must be between 100 and 600000 ms."),
+    ],
+)
+def test_a_threshold_of_the_wrong_unit_is_refused_with_the_right_one(
+    kind: str, given: dict[str, str], said: str
+) -> None:
+    with pytest.raises(BadThreshold) as raised:
+        KINDS[kind].read(given)
+    assert str(raised.value) == said
+
+
 def test_an_explanation_says_why_a_rule_fires_or_not(phase: Phase) -> None:
     ensure_defaults()
     spend("100")
