@@ -62,6 +62,7 @@ class Month:
         self.step = facts.steps.get(provider, Fraction(STEP))
         self.found: dict[Where, Place] = {}
         self.parts: dict[Where, Causes] = defaultdict(lambda: defaultdict(Fraction))
+        self.opened: dict[Where, Decimal] = defaultdict(lambda: ZERO)  # bill less ours where the bill is not whole
         self.cells: dict[tuple[date, str], Cell] = defaultdict(Cell)
         self.leases: dict[tuple[date, int], LeaseDay] = defaultdict(LeaseDay)
         self.invoiced = ZERO
@@ -114,7 +115,7 @@ class Month:
     def compare(self, row: Row, billed: bool, where: Where) -> None:
         amount, day = Fraction(row["total"]), row["day"]
         if not self.facts.whole(self.provider, day):
-            self.open(where, amount if billed else -amount)
+            self.open(where, row["total"] if billed else -row["total"])
         elif row["lease_id"] is not None:
             self.take_machine(self.leases[day, row["lease_id"]], row, amount, billed)
         elif row["category"] == Category.TOKENS:
@@ -125,11 +126,10 @@ class Month:
             name = "lease_unseen" if row["category"] == Category.GPU else row["category"]
             self.parts[where][name if name in CAUSES else "unexplained"] += amount
 
-    def open(self, where: Where, amount: Fraction) -> None:
+    def open(self, where: Where, amount: Decimal) -> None:
         """Bill less ours, of a day that the bill does not hold whole."""
         if where[0] is not None:
-            reads = self.facts.complete.get(self.provider, date.min) > date.min
-            self.parts[where]["not_complete" if reads else "no_bill"] += amount
+            self.opened[where] += amount
 
     def take_machine(self, day: LeaseDay, row: Row, amount: Fraction, billed: bool) -> None:
         if billed:
@@ -144,7 +144,7 @@ class Month:
         if inside:
             self.place(*where).measured += row["cost"]
         if not self.facts.whole(self.provider, row["day"]):
-            self.open(where, -Fraction(row["cost"]))
+            self.open(where, -row["cost"])
             return
         tokens = {name: row[name] for name in CLASSES}
         counts = (row["requests"], row["batched"], row["unpriced"], row["unknown_usage"])
@@ -168,6 +168,7 @@ class Month:
         """Every day and model with a figure or a cause, in order; what belongs to no day comes last."""
         self.explain_tokens()
         self.explain_machines()
+        self.explain_opened()
         self.settle_invoice()
         for where in self.parts:
             self.place(*where)
@@ -203,6 +204,11 @@ class Month:
         for (day, lease), machine in self.leases.items():
             machine.hours, machine.ever_seen = self.facts.watched.get((lease, day), Fraction(0)), lease in seen
             add(self.parts[day, ""], lease_gaps.explain(machine, self.step))
+
+    def explain_opened(self) -> None:
+        reads = self.facts.complete.get(self.provider, date.min) > date.min
+        for where, amount in self.opened.items():
+            self.parts[where]["not_complete" if reads else "no_bill"] += Fraction(amount)
 
     def settle_invoice(self) -> None:
         """An invoice stands for the days without a bill; it is one sum, so that what it differs by has no names.

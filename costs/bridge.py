@@ -142,7 +142,8 @@ def side(known: Known, eve: date, prices: ListPrices) -> Side:
             one.requests += row["requests"]
             for name in CLASSES:
                 one.tokens[name] += row[name]
-            one.dearer += dearer(row, eve, prices)
+            if more := dearer(row, eve, prices):
+                one.dearer += more
     return found
 
 
@@ -165,8 +166,7 @@ def kind_of(line: Line) -> tuple[str, Subject]:
 def dearer(row: Mapping[str, Any], eve: date, prices: ListPrices) -> Fraction:
     """What a day's tokens cost more at list price than they would have on the eve; only where both are known."""
     provider, model, day = row["provider"], row["model"], row["day"]
-    before, now = prices.at(provider, model, eve), prices.at(provider, model, day)
-    if before is None or now is None or before.pk == now.pk:
+    if not prices.moved(provider, model, eve, day):
         return NONE
     old, new = prices.rates_at(provider, model, eve), prices.rates_at(provider, model, day)
     return sum((row[n] * (new[n] - old[n]) for n in CLASSES if n in old and n in new), NONE)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 
 from django.db.models import QuerySet
@@ -33,6 +34,8 @@ class ListPrices:
     asked: frozenset[str] = frozenset()  # models of which every version is here
     # Asked for every row of usage, and the same for each model and day.
     found: dict[tuple[str, str, date], TokenPrice | None] = field(default_factory=dict, compare=False, repr=False)
+    decimals: dict[int, dict[str, Decimal]] = field(default_factory=dict, compare=False, repr=False)
+    others: dict[tuple[str, str, date, date], bool] = field(default_factory=dict, compare=False, repr=False)
     rated: dict[int, dict[str, Fraction]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -61,6 +64,25 @@ class ListPrices:
             known = self.rated[id(price)] = list_rates(price)
         return known
 
+    def moved(self, provider: str, model: str, eve: date, day: date) -> bool:
+        """Whether another version of a price holds on a day than on the eve; only where there are both."""
+        key = (provider, model, eve, day)
+        known = self.others.get(key)
+        if known is None:
+            before, now = self.at(provider, model, eve), self.at(provider, model, day)
+            known = self.others[key] = before is not None and now is not None and before.pk != now.pk
+        return known
+
+    def decimals_at(self, provider: str, model: str, day: date) -> dict[str, Decimal]:
+        """The same as decimals, which are quicker to add up, and exact as well: a rate is a decimal itself."""
+        price = self.at(provider, model, day)
+        if price is None:
+            return {}
+        known = self.decimals.get(id(price))
+        if known is None:
+            known = self.decimals[id(price)] = {name: rate / MILLION for name, rate in listed_rates(price).items()}
+        return known
+
     def _at(self, provider: str, model: str, day: date) -> TokenPrice | None:
         versions = self.versions.get((provider, model)) or self.versions.get((provider, plain(model))) or ()
         listed = next((price for price in versions if price.starts_at.date() <= day), None)
@@ -75,5 +97,10 @@ def prices_of(*, names: frozenset[str]) -> QuerySet[TokenPrice]:
 
 def list_rates(price: TokenPrice | None) -> dict[str, Fraction]:
     """USD a token by class; a class without a rate is left out."""
-    rates = {name: getattr(price, name) for name in CLASSES} if price else {}
-    return {name: Fraction(rate) / MILLION for name, rate in rates.items() if rate is not None}
+    return {name: Fraction(rate) / MILLION for name, rate in listed_rates(price).items()} if price else {}
+
+
+def listed_rates(price: TokenPrice) -> dict[str, Decimal]:
+    """USD a million by class."""
+    rates = {name: getattr(price, name) for name in CLASSES}
+    return {name: rate for name, rate in rates.items() if rate is not None}

@@ -250,7 +250,9 @@ def invoice_months(first: str, last: str) -> QuerySet[Any]:
 
 def provisional_counts(provider: str, day: date, complete: dict[str, date], invoiced: set[tuple[str, str]]) -> bool:
     """Whether what we measured or estimated stands for a provider and day."""
-    return day >= complete.get(provider, date.min) and (provider, f"{day:%Y-%m}") not in invoiced
+    if day < complete.get(provider, date.min):
+        return False
+    return not invoiced or (provider, f"{day:%Y-%m}") not in invoiced
 
 
 def counts(charge: dict[str, Any], complete: dict[str, date], invoiced: set[tuple[str, str]]) -> bool:
@@ -279,7 +281,9 @@ def share_of(row: dict[str, Any]) -> Line:
 
 def divided(charges: Iterable[dict[str, Any]], usage: Sequence[dict[str, Any]]) -> list[Line]:
     """Charges of no lease divided by who used what they paid for."""
-    measured = measured_weights(usage)
+    charges = list(charges)
+    by_bill = any(charge["provenance"] == Provenance.BILLED for charge in charges)
+    measured = measured_weights(usage) if by_bill else {}
     lines: list[Line] = []
     for charge in charges:
         weights: Sequence[tuple[Who, Decimal | int]] = ()

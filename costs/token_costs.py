@@ -90,28 +90,28 @@ def by_class(
 ) -> TokenCosts:
     """The same of what each model cost on each day, and of its tokens."""
     costs = dict.fromkeys(CLASSES, ZERO)
-    undivided, saved = ZERO, Fraction(0)
+    undivided, saved = ZERO, ZERO
     for cell, amount in amounts.items():
         day, provider, model = cell
-        rates = prices.rates_at(provider, model, day)
+        rates = prices.decimals_at(provider, model, day)
         tokens = counted.get(cell, {})
-        weights = [(name, decimal(count * rates.get(name, Fraction(0)))) for name, count in tokens.items()]
+        weights = [(name, count * rates.get(name, ZERO)) for name, count in tokens.items()]
         shares = divide(amount, weights)
         for name, share in shares:
             costs[name] += share
         undivided += ZERO if shares else amount
         saved += saving(tokens, rates)
     classes = [ClassCost(name, sum(t[name] for t in counted.values()), costs[name]) for name in CLASSES]
-    return TokenCosts([row for row in classes if row.tokens or row.cost], undivided, decimal(saved))
+    return TokenCosts([row for row in classes if row.tokens or row.cost], undivided, saved)
 
 
-def saving(tokens: Mapping[str, int], rates: Mapping[str, Fraction]) -> Fraction:
+def saving(tokens: Mapping[str, int], rates: Mapping[str, Decimal]) -> Decimal:
     """What the same prompts would have cost more as plain input."""
     plain = rates.get("uncached_input")
     if plain is None:
-        return Fraction(0)
+        return ZERO
     cached = (name for name in CLASSES if name.startswith("cache_") and name in rates)
-    return sum((tokens.get(name, 0) * (plain - rates[name]) for name in cached), Fraction(0))
+    return sum((tokens.get(name, 0) * (plain - rates[name]) for name in cached), ZERO)
 
 
 def decimal(value: Fraction) -> Decimal:
