@@ -80,6 +80,13 @@ class ReconciliationPage:
         return apart / billed if billed else None
 
 
+# By cause what its lines in the ledger are for; those of an imported bill are entered, those of a vendor's own billed.
+CATEGORY_OF = {
+    "late_revision": "adjustment", "unseen_requests": "tokens", "lease_unseen": "gpu",
+    **{name: name for name in ("tax", "credit", "disk", "web_search", "subscription", "network", "vm")},
+}  # fmt: skip
+
+
 def evidence(provider: str, month: date, cause: Cause, part: Part | None = None) -> str:
     """Where the requests or the bill's lines behind a cause are."""
     if cause.cause in OF_REQUESTS:
@@ -91,8 +98,8 @@ def evidence(provider: str, month: date, cause: Cause, part: Part | None = None)
         query += [(cause.cause, "1")] if cause.cause in ("unpriced", "unknown_usage") else []
         return f"{reverse('traffic:requests')}?{urlencode(query)}"
     lines = {"month": f"{month:%Y-%m}", "provider": provider}
-    if cause.cause in ("late_revision", "tax", "credit"):
-        lines["category"] = {"late_revision": "adjustment"}.get(cause.cause, cause.cause)
-    if cause.cause in ("lease_unseen", "lease_hours", "lease_price", "unseen_requests", "other_keys"):
+    if cause.cause in CATEGORY_OF:
+        lines["category"] = CATEGORY_OF[cause.cause]
+    if cause.cause in ("lease_hours", "lease_price", "other_keys"):
         lines["provenance"] = "billed"
     return f"{reverse('costs:ledger')}?{urlencode(lines)}"
