@@ -13,9 +13,10 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from traffic.ingest.otlp.doubts import MEANINGS
-from traffic.models import Outcome, Rating, Request
+from traffic.models import Outcome, Rating, Request, Task
 from traffic.quality import acceptable
 
+TASKS = dict(Task.choices)
 MARKS = {"ok": "ok", "error": "bad", "timeout": "bad", "cancelled": "info", "refused": "warn"}
 
 
@@ -29,6 +30,11 @@ class Row:
     @property
     def mark(self) -> str:
         return MARKS.get(self.it.outcome, "unknown")
+
+    @property
+    def task(self) -> str:
+        """As people call it; Django's own way to ask looks every list of choices through for what cannot be hashed."""
+        return str(TASKS.get(self.it.task, self.it.task))
 
     @property
     def word(self) -> str:
