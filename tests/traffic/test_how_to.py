@@ -100,7 +100,7 @@ def test_the_line_of_import_runs(key: str, tmp_path: Path, monkeypatch: pytest.M
     shutil.copy(Path(__file__).parent / "recorded" / "import_litellm.csv", tmp_path / "spend.csv")
     monkeypatch.chdir(tmp_path)
     (line,) = blocks("Import", "sh")
-    program, command, *arguments = shlex.split(line)
-    assert program == "manage.py"
+    python, program, command, *arguments = shlex.split(line)
+    assert (python, program) == (".venv/bin/python", "manage.py")
     call_command(command, *arguments)
     assert Import.objects.get().state == "done"
