@@ -228,9 +228,9 @@ def test_what_a_bill_of_a_vendor_that_we_log_nothing_of_is_for_has_its_name(mana
     # Each cause opens the bill's lines behind it.
     page = text(manager, "/spend/reconciliation/")
     for category, amount in (("tokens", "2.50"), ("disk", "0.40"), ("tax", "0.55")):
-        lines = f"/spend/ledger/?month={MONTH:%Y-%m}&provider=openai&category={category}"
-        assert lines.replace("&", "&amp;") in page
-        assert f"<b>One line</b> makes <b>${amount}</b>" in text(manager, lines)
+        url = f"/spend/ledger/?month={MONTH:%Y-%m}&provider=openai&category={category}"
+        assert url.replace("&", "&amp;") in page
+        assert f"<b>One line</b> makes <b>${amount}</b>" in text(manager, url)
     # With requests of ours beside it, only what is no request can be told apart.
     usage(day=MONTH, provider="openai", cost=Decimal(2))
     row = reconciled(bills.read(MONTH, datetime.now(UTC)), "openai")
