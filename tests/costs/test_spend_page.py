@@ -291,6 +291,13 @@ def test_links_keep_what_was_chosen(viewer: Client, world: Account) -> None:
     assert re.search(rf'href="\?month={last_month()}&amp;by=task&amp;task=rag"', page)
 
 
+def test_what_the_vendor_reports_by_workspace_and_key_is_one_click_away(viewer: Client, world: Account) -> None:
+    page = text(viewer, URL, month=last_month())
+    assert f'<a href="/settings/accounts/{world.slug}/#reported">{world.name}</a>' in page
+    Feed.objects.update(last_success_at=None)
+    assert "#reported" not in text(viewer, URL, month=last_month())
+
+
 def test_the_page_takes_as_many_statements_for_much_as_for_little(viewer: Client, world: Account) -> None:
     viewer.get(URL, {"month": last_month()})
     with CaptureQueriesContext(connection) as little:

@@ -240,7 +240,7 @@ def test_a_price_that_falls_is_mailed_once_and_is_over_when_it_rises(bazaar: Mar
     bazaar.look(timedelta(minutes=2))
     bazaar.look(timedelta(minutes=11))
     assert state() == "resolved"
-    assert mailbox.subjects()[1:] == ["Offer over: RTX 4090, on demand now $0.5041, above $0.30"]
+    assert mailbox.subjects()[1:] == ["Offer over: RTX 4090, on demand, now $0.5041, above $0.30"]
 
 
 def test_an_alert_is_over_when_the_offer_sells_out(bazaar: Market) -> None:
