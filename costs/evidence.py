@@ -20,6 +20,7 @@ from costs.golive import Evidence, TaskQuality, Thresholds
 from costs.intervals import Interval, Z, wilson
 from costs.live import WINDOW, Traffic, live_inputs, measure, spread
 from costs.models import Justification, NoGo
+from providers import uptime_report
 from providers.models import Deployment
 from providers.prepared import prepared
 from providers.uptime_report import DeploymentUptime
@@ -86,7 +87,7 @@ def gather(now: datetime, filters: Filters | None = None) -> Report:
     sure = band(inputs, apart) if apart and inputs.requests_per_month else None
     rated = ratings_by_task(now, traffic)
     timings = own_timings(now)
-    uptimes = Deployment.objects.enabled().filter(provider=OWN).uptime_report(now - WINDOW, now)
+    uptimes = uptime_report.report(own_deployments(), now - WINDOW, now)
     no_go = next(iter(standing_no_go()), None)
     switches = {row.kind: row for row in standing_switches()}
     evidence = Evidence(
@@ -106,6 +107,11 @@ def gather(now: datetime, filters: Filters | None = None) -> Report:
     )
     first, whole = timings[Metric.TTFT], timings[Metric.LATENCY]
     return Report(evidence, traffic, inputs, result, rated, first, whole, uptimes, no_go, switches, apart)
+
+
+@prepared
+def own_deployments() -> QuerySet[Deployment]:
+    return Deployment.objects.enabled().filter(provider=OWN)
 
 
 @prepared

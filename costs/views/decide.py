@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.models import AbstractUser
-from django.db.models import CharField, F, Value
+from django.db.models import CharField, F, QuerySet, Value
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -31,6 +31,7 @@ from costs.views.scenarios import Kinds, offered
 from providers import uptime_page
 from providers.audit_log import log
 from providers.models import PROVIDER_NAMES, OfferKind
+from providers.prepared import prepared
 from traffic.models import Task
 
 STRIP_DAYS = 30
@@ -89,7 +90,7 @@ def show(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse:
         "limits_form": LimitsForm(initial={name: most for name, _value, most in card.burden.rows}),
         "efforts": recent_efforts(now) if card.burden.hours else (),
         "burden_words": BURDEN_WORDS,
-        "records": Decision.objects.all()[:SHOWN],
+        "records": signed_decisions(),
         "may_decide": request.user.has_perm("costs.decide"),
         "thresholds": golive.Thresholds(),
         **forms,
@@ -148,13 +149,22 @@ def _switch(kind: str, label: Any, report: Report) -> dict[str, Any]:
 
 def past_decisions() -> list[dict[str, Any]]:
     """What people decided, the newest first, withdrawn or not; in one statement."""
+    words = {**dict(Justification.Kind.choices), "no_go": _("no-go")}
+    names = ("what", "reason", "by", "created_at", "withdrawn_at")
+    return [{**dict(zip(names, row, strict=True)), "what": words[row[0]]} for row in newest_decisions()]
+
+
+@prepared
+def newest_decisions() -> QuerySet[Any]:
     columns = ("what", "reason", "by__username", "created_at", "withdrawn_at")
     no_gos = NoGo.objects.annotate(what=Value("no_go", CharField())).order_by().values_list(*columns)
     switches = Justification.objects.annotate(what=F("kind")).order_by().values_list(*columns)
-    words = {**dict(Justification.Kind.choices), "no_go": _("no-go")}
-    names = ("what", "reason", "by", "created_at", "withdrawn_at")
-    rows = no_gos.union(switches, all=True).order_by("-created_at")[:SHOWN]
-    return [{**dict(zip(names, row, strict=True)), "what": words[row[0]]} for row in rows]
+    return no_gos.union(switches, all=True).order_by("-created_at")[:SHOWN]
+
+
+@prepared
+def signed_decisions() -> QuerySet[Decision]:
+    return Decision.objects.all()[:SHOWN]
 
 
 @login_required

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -23,6 +23,7 @@ from costs.live import Traffic, live_inputs, measure
 from costs.models import Budget, BudgetScope, Phase, Stage
 from costs.plan import Plan, hours_ahead
 from costs.plan import plan as plan_of
+from providers.prepared import prepared
 from traffic.models import Application, UsageDay
 
 SPLIT_DAYS = timedelta(days=60)
@@ -64,10 +65,8 @@ def plan(request: HttpRequest) -> HttpResponse:
 
 def _split(now: datetime, traffic: Traffic) -> dict[str, Any]:
     """Who served the requests, against the plan's 70/30: by task, and day by day."""
-    since = now.astimezone(UTC).date() - SPLIT_DAYS
-    served = ExpressionWrapper(Q(leased__gt=0) | Q(provider="self"), BooleanField())
-    days = UsageDay.objects.filter(day__gte=since, day__lte=now.astimezone(UTC).date()).annotate(ours=served)
-    rows = days.values("day", "ours").annotate(requests=Sum("requests")).order_by()
+    today = now.astimezone(UTC).date()
+    rows = days_by_side(today - SPLIT_DAYS, today)
     share = traffic.own_requests / traffic.requests if traffic.requests else None
     points = plan_page.shares_by_day(rows)
     return {
@@ -77,6 +76,13 @@ def _split(now: datetime, traffic: Traffic) -> dict[str, Any]:
         "share_lines": [{"name": _("our own GPUs"), "style": "us", "points": points}] if len(points) > 1 else None,
         "share_limits": [{"y": PLANNED_SHARE, "label": _("plan: 70 %"), "style": "plan"}],
     }
+
+
+@prepared
+def days_by_side(since: date, until: date) -> Any:
+    served = ExpressionWrapper(Q(leased__gt=0) | Q(provider="self"), BooleanField())
+    days = UsageDay.objects.filter(day__gte=since, day__lte=until).annotate(ours=served)
+    return days.values("day", "ours").annotate(requests=Sum("requests")).order_by()
 
 
 def _reach(now: datetime, found: Plan, traffic: Traffic) -> dict[str, Any]:
