@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.cache import cache
 from hypothesis import HealthCheck, settings
@@ -40,6 +41,18 @@ def pytest_unconfigure() -> None:
 def nothing_remembered() -> None:
     """What a test left in the process's cache, the next does not find."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def nothing_written(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Nor what it committed to the tables that Django does not know, and so does not empty."""
+    yield
+    marker = request.node.get_closest_marker("django_db")
+    if "transactional_db" in request.fixturenames or (marker and marker.kwargs.get("transaction")):
+        from tests.traffic.conftest import MEMORY, WRITTEN, conninfo
+
+        with psycopg.connect(conninfo(), autocommit=True) as conn:
+            conn.execute(f"TRUNCATE {', '.join((*WRITTEN, MEMORY))}")
 
 
 @pytest.fixture(scope="session")
