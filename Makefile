@@ -9,8 +9,6 @@ UP ?=
 # Which tests and how, for example: make test TESTS="tests/costs -k staircase"
 TESTS ?=
 BENCH ?= all
-# One more than there are processors: a test waits for servers about a third of its time.
-WORKERS := $(shell echo $$(($$(nproc) < 7 ? $$(nproc) + 1 : 8)))
 
 help: ## Explain every target
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +21,7 @@ demo: setup ## Start the demo company; prints its address and the login (more op
 
 test: ## Run the tests (some of them: TESTS="tests/costs -k staircase")
 	@requirements/install.sh dev
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist loadfile $(TESTS)
 
 lint: export BREAKEVEN_DATA := $(CURDIR)/.venv/lint
 lint: ## Check style, types, imports between apps, templates and missing migrations

@@ -37,7 +37,7 @@ from traffic.keys import callers, create_key
 from traffic.models import Application
 from traffic.services import forget
 
-pytestmark = [pytest.mark.django_db, pytest.mark.long]
+pytestmark = pytest.mark.django_db
 MODEL = "claude-sonnet-4-5"
 BUDGET = 10  # USD a month
 

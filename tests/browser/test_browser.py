@@ -12,8 +12,6 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.stack import Site
 
-pytestmark = pytest.mark.long
-
 Visit = Callable[..., Page]
 
 PAGES = (

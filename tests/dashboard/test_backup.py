@@ -30,8 +30,6 @@ from tests.traffic.test_store import row
 from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
 
-pytestmark = pytest.mark.long
-
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 
 

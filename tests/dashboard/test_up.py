@@ -29,8 +29,6 @@ from dashboard.up.refusal import Crashed, Refused
 from dashboard.up.servers import Servers, check_database, check_queue
 from tests.servers import free_environment
 
-pytestmark = pytest.mark.long
-
 BASE = Path(__file__).resolve().parent.parent.parent
 
 

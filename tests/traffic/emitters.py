@@ -41,6 +41,8 @@ HEAVY = (
 )  # fmt: skip
 
 QUESTION: list[Any] = [{"role": "user", "content": "What does a tired lamp say?"}]
+# A connection that is kept may be closed by the engine just when a slow machine comes to use it again.
+ONCE = {"Connection": "close"}
 Seen = dict[str, Any]
 
 
@@ -59,8 +61,8 @@ def openai_calls(url: str, dead: str) -> dict[str, Callable[[], Seen]]:
     """`url` is a llama.cpp, `dead` a server that never answers."""
     import openai
 
-    client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
-    deaf = openai.OpenAI(base_url=f"{dead}/v1", api_key="none", max_retries=0, timeout=0.3)
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, default_headers=ONCE)
+    deaf = openai.OpenAI(base_url=f"{dead}/v1", api_key="none", max_retries=0, default_headers=ONCE, timeout=0.3)
     ask: dict[str, Any] = {"model": "tiny", "max_tokens": 8, "messages": QUESTION}
 
     def plain() -> Seen:
@@ -124,8 +126,8 @@ def anthropic_calls(url: str, dead: str) -> dict[str, Callable[[], Seen]]:  # no
     """`url` is a Claude API, `dead` a server that never answers."""
     import anthropic
 
-    client = anthropic.Anthropic(base_url=url, max_retries=0)
-    deaf = anthropic.Anthropic(base_url=dead, max_retries=0, timeout=0.3)
+    client = anthropic.Anthropic(base_url=url, max_retries=0, default_headers=ONCE)
+    deaf = anthropic.Anthropic(base_url=dead, max_retries=0, default_headers=ONCE, timeout=0.3)
     ask: dict[str, Any] = {"model": "claude-opus-5-5", "max_tokens": 48, "messages": QUESTION}
 
     fresh = uuid.uuid4().hex[:8]  # no other run has it in the cache
@@ -254,8 +256,8 @@ def langfuse_calls(url: str, dead: str) -> dict[str, Callable[[], Seen]]:
 
     openai = load("langfuse.openai:openai")
     langfuse = get_client()
-    client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
-    deaf = openai.OpenAI(base_url=f"{dead}/v1", api_key="none", max_retries=0, timeout=0.2)
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, default_headers=ONCE)
+    deaf = openai.OpenAI(base_url=f"{dead}/v1", api_key="none", max_retries=0, default_headers=ONCE, timeout=0.2)
     ask: dict[str, Any] = {"model": "tiny", "max_tokens": 8, "messages": QUESTION}
 
     def plain() -> Seen:

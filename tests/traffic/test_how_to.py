@@ -20,7 +20,6 @@ from traffic.keys import callers, create_key
 from traffic.models import Application, Import
 from traffic.services import forget
 
-pytestmark = pytest.mark.long
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "send-requests.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -34,7 +34,7 @@ from tests.traffic.test_store import assert_rollups_exact
 from traffic.ingest.patience import INTAKE_S
 from traffic.models import Application, Key
 
-pytestmark = [pytest.mark.django_db, pytest.mark.long]
+pytestmark = pytest.mark.django_db
 SECRET = "bk_of_the_exporters"
 EXPORTERS, CALLS = 10, 60
 

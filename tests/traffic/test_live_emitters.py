@@ -23,7 +23,7 @@ from traffic.keys import callers, create_key
 from traffic.models import Application
 from traffic.services import forget
 
-pytestmark = [pytest.mark.django_db, pytest.mark.long]  # one llama.cpp, one run
+pytestmark = pytest.mark.django_db  # one llama.cpp, one run
 
 # "cancelled" is a stream that its caller left.
 OPENAI = ["plain", "stream", "stream_without_usage", "cancelled", "error", "timeout", "responses", "embeddings"]
@@ -66,10 +66,11 @@ def emitted(django_db_setup: None, django_db_blocker: Any, engine_url: str) -> I
             seen = run(lines)
             with psycopg.connect(conninfo(), autocommit=True) as conn:
                 found = {name: Emitted(seen[name], stored(conn, name)) for name in ORDERS}
-                conn.execute(f"TRUNCATE {', '.join(WRITTEN)}")
-            Application.objects.all().delete()
         finally:
             server.stop()
+            with psycopg.connect(conninfo(), autocommit=True) as conn:
+                conn.execute(f"TRUNCATE {', '.join(WRITTEN)}")
+            Application.objects.all().delete()
             forget()
             callers.clear()
     yield found
