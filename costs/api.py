@@ -36,22 +36,12 @@ from costs.live import live_inputs, measure, price_lists
 from costs.models import Anomaly, Decision, Phase
 from costs.plan import PhaseState, plan
 from costs.reconciliation_page import ReconciliationPage
-from costs.schemas import (
-    AnomaliesOut,
-    BreakEvenOut,
-    BudgetsOut,
-    ChangesOut,
-    DecisionsOut,
-    PhasesOut,
-    ReconciliationOut,
-    SavingsOut,
-    ScenarioOut,
-    ScorecardOut,
-    SpendOut,
-    StatementsOut,
-    UnitCostsOut,
-    UserCostsOut,
-)
+from costs.schemas.bills import ReconciliationOut, StatementsOut
+from costs.schemas.breakeven import BreakEvenOut, ScenarioOut
+from costs.schemas.decisions import DecisionsOut, ScorecardOut
+from costs.schemas.findings import AnomaliesOut, SavingsOut
+from costs.schemas.plan import BudgetsOut, PhasesOut
+from costs.schemas.spend import ChangesOut, SpendOut, UnitCostsOut, UserCostsOut
 from costs.spend import Spend, spend
 from costs.spend_page import Asked, SpendPage
 from providers.rest.errors import ApiError, at

@@ -297,55 +297,41 @@ def bulk(request: HttpRequest) -> HttpResponse:
     return redirect("alerts:list")
 
 
-def _undone(request: HttpRequest, pk: int, take_back: Callable[[], object]) -> HttpResponse:
-    try:
-        take_back()
-        messages.success(request, _("Taken back."))
-    except NotPossible as error:
-        messages.warning(request, _("Nothing was changed: %(why)s.") % {"why": error})
-    return went_back(request, str(pk))
+def _taking_back(step: Callable[[int, HttpRequest], object]) -> Callable[..., HttpResponse]:
+    """The view behind an undo: what it takes back, or a sentence on why that cannot be; then to where one was."""
+
+    @login_required
+    @permission_required("alerts.change_alert", raise_exception=True)
+    @require_POST
+    def view(request: HttpRequest, pk: int) -> HttpResponse:
+        get_object_or_404(Alert, pk=pk)
+        try:
+            step(pk, request)
+            messages.success(request, _("Taken back."))
+        except NotPossible as error:
+            messages.warning(request, _("Nothing was changed: %(why)s.") % {"why": error})
+        return went_back(request, str(pk))
+
+    return view
 
 
-@login_required
-@permission_required("alerts.change_alert", raise_exception=True)
-@require_POST
-def reassign(request: HttpRequest, pk: int) -> HttpResponse:
+def _who(request: HttpRequest) -> Person:
+    assert isinstance(request.user, AbstractUser), "every view here asks for a login"
+    return request.user
+
+
+def _to_before(pk: int, request: HttpRequest) -> object:
     """To whoever had it before, or to nobody."""
-    alert, to = get_object_or_404(Alert, pk=pk), request.GET.get("to", "")
+    to = request.GET.get("to", "")
     person = may_act().filter(pk=int(to)).first() if to.isdecimal() and len(to) < 10 else None
-    return _undone(request, pk, lambda: services.assign(alert_id=alert.pk, to=person, by=request.user))  # type: ignore[arg-type]  # logged in
+    return services.assign(alert_id=pk, to=person, by=_who(request))
 
 
-@login_required
-@permission_required("alerts.change_alert", raise_exception=True)
-@require_POST
-def erase_note(request: HttpRequest, pk: int) -> HttpResponse:
-    alert = get_object_or_404(Alert, pk=pk)
-    return _undone(request, pk, lambda: services.erase_note(alert_id=alert.pk, by=request.user))  # type: ignore[arg-type]  # logged in
-
-
-@login_required
-@permission_required("alerts.change_alert", raise_exception=True)
-@require_POST
-def unacknowledge(request: HttpRequest, pk: int) -> HttpResponse:
-    alert = get_object_or_404(Alert, pk=pk)
-    return _undone(request, pk, lambda: services.unacknowledge(alert_id=alert.pk, by=request.user))  # type: ignore[arg-type]  # logged in
-
-
-@login_required
-@permission_required("alerts.change_alert", raise_exception=True)
-@require_POST
-def unsnooze(request: HttpRequest, pk: int) -> HttpResponse:
-    alert = get_object_or_404(Alert, pk=pk)
-    return _undone(request, pk, lambda: services.unsnooze(alert_id=alert.pk, by=request.user))  # type: ignore[arg-type]  # logged in
-
-
-@login_required
-@permission_required("alerts.change_alert", raise_exception=True)
-@require_POST
-def reopen(request: HttpRequest, pk: int) -> HttpResponse:
-    alert = get_object_or_404(Alert, pk=pk)
-    return _undone(request, pk, lambda: services.reopen(alert_id=alert.pk, by=request.user))  # type: ignore[arg-type]  # logged in
+reassign = _taking_back(_to_before)
+erase_note = _taking_back(lambda pk, request: services.erase_note(alert_id=pk, by=_who(request)))
+unacknowledge = _taking_back(lambda pk, request: services.unacknowledge(alert_id=pk, by=_who(request)))
+unsnooze = _taking_back(lambda pk, request: services.unsnooze(alert_id=pk, by=_who(request)))
+reopen = _taking_back(lambda pk, request: services.reopen(alert_id=pk, by=_who(request)))
 
 
 @login_required

@@ -33,7 +33,8 @@ class Recurring(models.Model):
 
     @property
     def first(self) -> Span:
-        raise NotImplementedError
+        """From when to when it is the first time; a model cannot be an abstract class of Python's as well."""
+        raise NotImplementedError(f"{type(self).__name__} does not say which window is the first")
 
     @property
     def course(self) -> Course:

@@ -1,0 +1,1 @@
+"""Shapes of costs' answers in the JSON API."""

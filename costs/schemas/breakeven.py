@@ -1,0 +1,60 @@
+"""Break-even and scenarios."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ninja import Schema
+from pydantic import ConfigDict, Field
+
+
+class CrossingOut(Schema):
+    model_config = ConfigDict(populate_by_name=True)
+
+    requests_per_month: int
+    before: str = Field(alias="from")
+    after: str = Field(alias="to")
+    routed_requests: int
+
+
+class PointOut(Schema):
+    requests_per_month: int
+    api: str
+    selfhost: str
+    gpus: int | None
+
+
+class CostPerMtokOut(Schema):
+    api: str | None
+    selfhost_allocated: str | None
+    selfhost_used: str | None
+
+
+class BreakEvenOut(Schema):
+    api_cost: str
+    selfhost_cost: str
+    own_cost: str
+    saving: str
+    gpus: int | None
+    cheaper: str
+    crossings: list[CrossingOut]
+    more_crossings: bool
+    api_cost_per_request: str
+    utilisation: float | None
+    cost_per_mtok: CostPerMtokOut
+    curve: list[PointOut]
+    inputs: dict[str, Any]
+
+
+class VariantOut(Schema):
+    slug: str
+    title: str
+    lines: dict[str, str | None]
+    total: str | None
+
+
+class ScenarioOut(Schema):
+    id: str
+    title: str
+    price_sheet: str
+    variants: list[VariantOut]

@@ -1,0 +1,61 @@
+"""Go or no-go, and what was decided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ninja import Schema
+
+
+class CriterionOut(Schema):
+    slug: str
+    holds: bool | None
+    value: Any
+    threshold: Any
+    interval: list[float] | list[str] | None
+    sample: int
+    sentence: str
+    set_aside: bool
+
+
+class ObjectionOut(Schema):
+    slug: str
+    sentence: str
+
+
+class BurdenOut(Schema):
+    """Of 30 days; `limit` null is none."""
+
+    value: float
+    limit: float | None
+    over: bool
+
+
+class ScorecardOut(Schema):
+    verdict: str
+    sentence: str
+    criteria: list[CriterionOut]
+    objections: list[ObjectionOut]
+    justified_by: list[str]
+    changes: list[str]
+    burden: dict[str, BurdenOut]
+
+
+class DecisionOut(Schema):
+    """A signed record; `digest` is SHA-256 over all of it and `previous`, the digest of the one before."""
+
+    number: int
+    choice: str
+    statement: str
+    signed_at: str
+    signed_by: str
+    signed_name: str
+    superseded: bool
+    previous: str | None
+    digest: str
+    intact: bool
+    figures: dict[str, Any]
+
+
+class DecisionsOut(Schema):
+    items: list[DecisionOut]
