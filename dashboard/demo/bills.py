@@ -166,7 +166,8 @@ def vast_state(story: Story) -> dict[str, Any]:
     """The sandbox's Vast.ai: a machine that has served nothing for a day, and one that stands still since a week."""
     begun, day = moment(story.anchor, 0), timedelta(days=1)
     idle = {
-        "id": company.SPARE, "name": company.SPARE_DEPLOYMENT, "label": company.SPARE_DEPLOYMENT, "gpu": "RTX 3060",
+        "id": company.SPARE, "name": company.SPARE_DEPLOYMENT, "label": company.SPARE_DEPLOYMENT,
+        "gpu": "RTX 3060", "gpu_ram": 12_288,
         "price_per_hour": f"{company.SPARE_HOURLY:f}", "util": 0,
         "spans": [{"from": _iso(begun - 1.6 * day), "status": "RUNNING"}],
     }  # fmt: skip

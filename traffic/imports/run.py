@@ -36,7 +36,7 @@ from traffic.services import directory, raw_connection, store
 
 logger = logging.getLogger(__name__)
 
-BATCH = 5_000
+BATCH = 2_000
 SLICE_S = 20.0
 CLAIM = timedelta(minutes=2)
 ERRORS_KEPT = 100_000  # of one file
