@@ -25,6 +25,7 @@ from traffic import services as traffic_services
 from traffic import tasks
 from traffic.imports import FORMATS, files, recognise, reports, run, services
 from traffic.imports.base import Options
+from traffic.imports.pace import Pace
 from traffic.imports.readers import Dialect, Unreadable, reader, sniff
 from traffic.imports.values import decimal, moment, snake
 from traffic.ingest.native import Rejected
@@ -376,7 +377,7 @@ def test_cancelling_stops_between_batches_and_it_can_go_on(
     taken = Import.objects.claim(draft.pk, timezone.now(), timezone.now() + run.CLAIM)
     assert taken is not None and services.cancel(imported=draft)
     with pytest.raises(run.Stopped):
-        run.read_some(taken, lambda: False)
+        run.read_some(taken, lambda: False, Pace(lambda: 0.0, None))
     draft.refresh_from_db()
     assert (draft.state, counts(draft)) == ("cancelled", (10, 0, 0, 0))
     assert counts(finished(draft)) == (40, 0, 0, 0)

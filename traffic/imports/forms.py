@@ -106,6 +106,14 @@ class OptionsForm(forms.Form):
             needed = target in ("started_at", "model")
             self.fields[f"column_{target}"] = forms.ChoiceField(label=label, required=needed, choices=names)
 
+    def told(self) -> list[forms.BoundField]:
+        """What holds for the whole file."""
+        return [field for field in self if not field.name.startswith("column_")]
+
+    def mapped(self) -> list[forms.BoundField]:
+        """Which column is what; empty where the format knows."""
+        return [field for field in self if field.name.startswith("column_")]
+
     def options(self) -> Options:
         """What was said; of a valid form."""
         given = dict(self.cleaned_data)

@@ -24,6 +24,7 @@ from providers.partitions import existing_days
 from traffic.imports import FORMATS, reports
 from traffic.imports.base import Options
 from traffic.imports.files import drop_file, path_of
+from traffic.imports.pace import Pace
 from traffic.imports.readers import Dialect, Found, Reader, Unreadable, reader
 from traffic.imports.translate import Became, Translator
 from traffic.ingest.rows import RequestRow
@@ -70,14 +71,18 @@ def work(pk: int, *, clock: Callable[[], float] = time.monotonic, seconds: float
         return False
     ends = clock() + seconds
     try:
-        step = take_back_some if imported.state == ImportState.UNDOING else read_some
-        more = step(imported, lambda: clock() >= ends)
+        if imported.state == ImportState.UNDOING:
+            more = take_back_some(imported, lambda: clock() >= ends)
+        else:
+            more = read_some(imported, lambda: clock() >= ends, Pace(clock, imported.position.get("pace")))
     except Stopped:
         return False
     except (OperationalError, InterfaceError, psycopg.OperationalError):
         raise  # the database is away; the claim runs out and somebody goes on
-    except (Unreadable, OSError) as error:
+    except Unreadable as error:
         return fail(pk, str(error))
+    except OSError as error:
+        return fail(pk, f"The file cannot be read any more: {error.strerror}.")
     except Exception:
         logger.exception("import %s", pk)
         return fail(pk, "A fault of ours stopped it; the log has the details.")
@@ -128,7 +133,7 @@ def translator_of(imported: Import, now: datetime) -> Translator:
     return found
 
 
-def read_some(imported: Import, late: Callable[[], bool]) -> bool:
+def read_some(imported: Import, late: Callable[[], bool], pace: Pace) -> bool:
     """Read on until it is late or the file ends; whether there is more. Raises Stopped, Unreadable, OSError."""
     dialect, now = dialect_of(imported), timezone.now()
     translator = translator_of(imported, now)
@@ -139,7 +144,9 @@ def read_some(imported: Import, late: Callable[[], bool]) -> bool:
             return read_sums(imported, records, translator)
         stream = iter(records)
         while batch := next_batch(stream, translator):
-            commit(imported, batch, records, translator)
+            before = imported.offset
+            commit(imported, batch, records, translator, pace)
+            pace.add(imported.offset - before, len(batch.rows) + batch.skipped + batch.rejected)
             if batch.broken is not None:
                 raise batch.broken
             if late():
@@ -159,10 +166,12 @@ def next_batch(stream: Iterator[Found], translator: Translator) -> Batch | None:
     return batch if read or batch.broken else None
 
 
-def commit(imported: Import, batch: Batch, records: Reader, translator: Translator) -> None:
+def commit(imported: Import, batch: Batch, records: Reader, translator: Translator, pace: Pace) -> None:
     """The batch and where the next one begins, in one transaction. Raises Stopped."""
     imported_until = timezone.now() + CLAIM
-    position = {"dialect": asdict(records.dialect), "last": translator.last, "repeats": translator.repeats}
+    position = {
+        "dialect": asdict(records.dialect), "last": translator.last, "repeats": translator.repeats, "pace": pace.known
+    }  # fmt: skip
     days = [row.started_at.astimezone(UTC).date() for row in batch.rows]
     kept = batch.errors[: max(0, ERRORS_KEPT - imported.rejected)]
     given = {

@@ -92,9 +92,15 @@ def move(imported: Import, before: Iterable[str], **fields: Any) -> bool:
     return bool(Import.objects.filter(pk=imported.pk, state__in=list(before)).update(**fields))
 
 
+def may_go_on(imported: Import) -> bool:
+    """Whether one that stopped can be read on: its file is here, and nothing of it was taken back."""
+    stopped = imported.state in (ImportState.CANCELLED, ImportState.FAILED)
+    return stopped and not imported.removed and path_of(imported.pk).exists()
+
+
 def start(*, imported: Import) -> bool:
     """A draft begins, one that stopped goes on where it was."""
-    before = (ImportState.DRAFT, ImportState.CANCELLED, ImportState.FAILED)
+    before = (ImportState.DRAFT, *((ImportState.CANCELLED, ImportState.FAILED) if may_go_on(imported) else ()))
     return move(
         imported, before, state=ImportState.RUNNING, started_at=imported.started_at or timezone.now(), problem="",
         finished_at=None, claimed_until=None,

@@ -77,8 +77,18 @@ class Import(models.Model):
         return self.accepted + self.duplicates + self.rejected + self.skipped
 
     @property
+    def rows_expected(self) -> int | None:
+        """About how many the whole file has, if the rest is like what was read; None before anything was."""
+        return round(self.rows * self.size / self.offset) if self.rows and self.offset else None
+
+    @property
     def percent(self) -> int:
-        return 100 if self.state == ImportState.DONE else int(100 * self.offset / max(self.size, 1))
+        """Of the file that is read, or of its rows that are taken back."""
+        if self.state == ImportState.DONE:
+            return 100
+        if self.state in (ImportState.UNDOING, ImportState.UNDONE):
+            return min(100, 100 * self.removed // self.accepted) if self.accepted else 100
+        return int(100 * self.offset / max(self.size, 1))
 
     @property
     def at_work(self) -> bool:

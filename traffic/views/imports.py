@@ -20,6 +20,7 @@ from traffic.export import KINDS, as_file
 from traffic.imports import FORMATS, generic, run, services
 from traffic.imports.files import Streamed, ToDisk
 from traffic.imports.forms import OptionsForm, UploadForm
+from traffic.imports.pace import seconds_left
 from traffic.imports.readers import Unreadable
 from traffic.models import Import
 from traffic.models.imports import ImportState
@@ -100,13 +101,26 @@ def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
         return draft(request, imported, context)
     if request.method == "POST":
         return redirect("traffic:import", pk)
+    context |= how_far(imported)
     if request.htmx and request.htmx.target == "progress":  # type: ignore[attr-defined]  # django-htmx's middleware
+        context |= {"polled": True, "aloud": request.GET.get("said") != context["said"]}
         return render(request, "traffic/_import_progress.html", context)
-    return render(
-        request,
-        "traffic/import.html",
-        {**context, "log": changes(imported), "errors": imported.errors, "most": run.ERRORS_KEPT},
-    )
+    return render(request, "traffic/import.html", {**context, "log": changes(imported)})
+
+
+def how_far(imported: Import) -> dict[str, Any]:
+    """What the progress says besides the counts; `said` changes whenever there is something to say aloud."""
+    known = seconds_left(imported.size, imported.offset, imported.position)
+    left = None if known is None else max(1, round(known))
+    return {
+        "said": f"{imported.state}-{imported.percent // 10}",
+        "left": left,
+        "left_ms": left and left * 1000,
+        "pace": (imported.position.get("pace") or {}).get("rows"),
+        "may_go_on": services.may_go_on(imported),
+        "errors": imported.errors,
+        "most": run.ERRORS_KEPT,
+    }
 
 
 @login_required

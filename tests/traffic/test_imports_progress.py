@@ -1,0 +1,109 @@
+"""What the page of an import says while it is at work: to the eye with each poll, aloud at each tenth."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.test import Client
+
+from providers.models import TokenPrice
+from tests.dashboard.people import logged_in, with_role
+from tests.traffic.test_imports import brought, folder, lines, recorded, sent
+from traffic.imports import run, services
+from traffic.imports.files import path_of
+from traffic.imports.pace import Pace, seconds_left
+from traffic.models import Import
+
+__all__ = ["folder"]  # the fixture that gives each test its own folder
+
+
+@pytest.fixture
+def half(conn: psycopg.Connection, price: TokenPrice, monkeypatch: pytest.MonkeyPatch) -> Import:
+    """An import of 40 rows that is at work, with 20 of them read at 5 rows a second."""
+    monkeypatch.setattr(run, "BATCH", 10)
+    draft = brought(lines(40))
+    services.start(imported=draft)
+    seconds: Iterator[float] = iter(range(0, 100, 2))
+    assert run.work(draft.pk, clock=lambda: next(seconds), seconds=7)
+    draft.refresh_from_db()
+    return draft
+
+
+def poll(client: Client, imported: Import, said: str = "") -> str:
+    headers: dict[str, Any] = {"hx-request": "true", "hx-target": "progress"}
+    page = client.get(f"/settings/imports/{imported.pk}/", {"said": said}, headers=headers)
+    return " ".join(page.content.decode().split())
+
+
+def test_the_progress_says_how_many_of_how_many_how_fast_and_how_long(half: Import) -> None:
+    page = poll(logged_in(with_role("manager")), half)
+    assert re.search(r"20 of about (39|40|41) rows, .* of .* · 5 rows/s · about 4 s left", page), page
+    assert (half.percent, half.rows) == (round(100 * half.offset / half.size - 0.5), 20)
+
+
+def test_a_poll_brings_the_sentence_and_the_days_anew_and_speaks_once_for_each_tenth(half: Import) -> None:
+    client = logged_in(with_role("manager"))
+    first = poll(client, half)
+    assert 'id="answer" hx-swap-oob="true"' in first and "<b>20 new rows</b>" in first
+    assert 'id="days" hx-swap-oob="true"' in first
+    assert '<p id="said" hx-swap-oob="innerHTML">being read: ' in first
+    said = re.search(r"\?said=([a-z]+-\d+)", first)
+    assert said is not None
+    assert 'id="said"' not in poll(client, half, said[1]), "the same tenth is not said again"
+    while run.work(half.pk):
+        pass
+    last = poll(client, half, said[1])
+    assert "done: 100 %, 40 new rows" in last and "data-poll" not in last and "How it went" in last
+
+
+def test_what_is_taken_back_is_counted_in_rows_and_cannot_be_read_on(half: Import) -> None:
+    services.take_back(imported=half)
+    Import.objects.filter(pk=half.pk).update(removed=5)
+    client = logged_in(with_role("ops"))
+    assert "5 of 20 rows taken back" in poll(client, half)
+    half.refresh_from_db()
+    assert half.percent == 25
+    run.fail(half.pk, "The disk is full.")
+    half.refresh_from_db()
+    assert not services.start(imported=half), "a part of it is gone; only taking back can be gone on with"
+    page = poll(client, half)
+    assert "Go on" not in page and "Take it back" in page
+
+
+def test_one_whose_file_is_gone_says_so_without_a_path(half: Import) -> None:
+    path_of(half.pk).unlink()
+    assert not run.work(half.pk)
+    half.refresh_from_db()
+    assert half.problem == "The file cannot be read any more: No such file or directory."
+    assert not services.start(imported=half)
+
+
+def test_the_pace_of_the_slice_before_holds_until_a_batch_is_committed() -> None:
+    seconds = iter((10.0, 12.0, 14.0))
+    pace = Pace(lambda: next(seconds), {"bytes": 7.0, "rows": 1.0})
+    assert pace.known == {"bytes": 7.0, "rows": 1.0}
+    pace.add(1000, 10)
+    assert pace.known == {"bytes": 500.0, "rows": 5.0}
+    pace.add(600, 10)
+    assert pace.known == {"bytes": 400.0, "rows": 5.0}
+    assert seconds_left(3600, 1600, {"pace": pace.known}) == 5
+    assert seconds_left(3600, 0, {"pace": None}) is None and seconds_left(3600, 0, {}) is None
+
+
+def test_the_preview_says_on_a_phone_what_each_figure_is_and_keeps_the_columns_apart(
+    conn: psycopg.Connection, price: TokenPrice, tmp_path: Path
+) -> None:
+    client = logged_in(with_role("ops"))
+    page = client.get(sent(client, recorded("generic.csv"))["Location"]).content.decode()
+    assert 'class="table-box stack"' in page
+    for label in ("Line", "Started", "Outcome", "Whole time", "Uncached input", "From the cache", "Output"):
+        assert f'data-l="{label}"' in page
+    told, mapped = page.split("<legend>Which column is what</legend>")
+    assert 'name="zone"' in told and 'name="column_' not in told
+    assert 'name="column_model"' in mapped and 'name="zone"' not in mapped
+    assert 'href="#options-h"' in told
