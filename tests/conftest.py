@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from django.core.cache import cache
 from hypothesis import HealthCheck, settings
+from pytest_django import DjangoDbBlocker
 
 from dashboard.embedded.valkey import Valkey
 from providers.sandbox.engine import Engine, EngineOptions
@@ -38,16 +38,13 @@ def nothing_remembered() -> None:
     cache.clear()
 
 
-@pytest.fixture(autouse=True)
-def nothing_written(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Nor what it committed to the tables that Django does not know, and so does not empty."""
-    yield
-    marker = request.node.get_closest_marker("django_db")
-    if "transactional_db" in request.fixturenames or (marker and marker.kwargs.get("transaction")):
-        from tests.traffic.conftest import MEMORY, WRITTEN, conninfo
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """The database of this worker; what a test commits to it, also to tables that Django does not know, goes again."""
+    from tests.emptying import instead_of_flush
 
-        with psycopg.connect(conninfo(), autocommit=True) as conn:
-            conn.execute(f"TRUNCATE {', '.join((*WRITTEN, MEMORY))}")
+    with django_db_blocker.unblock():
+        instead_of_flush()
 
 
 @pytest.fixture(scope="session")

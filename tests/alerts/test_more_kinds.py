@@ -22,7 +22,6 @@ from providers.connectors.base import ConnectorError
 from providers.models import Feed, Lease, Model, TokenPrice
 from providers.polling.services import record_failure, record_success
 from tests.alerts.test_kinds import NOW, TODAY, account, deployment, feed, findings, only, spend, use
-from tests.traffic.conftest import drop_days
 from traffic.keys import create_key, rotate_key
 from traffic.models import Application, Key, LatencyDay, LatencyHour, Rating, SealedDay, UsageDay, UsageHour
 
@@ -331,25 +330,19 @@ def test_which_days_go_is_read_from_the_partitions_and_the_bills(transactional_d
     soon, late = TODAY - 27 * DAY, TODAY - 40 * DAY
     use(soon, 3, cost=Decimal(1))
     with raw_connection() as conn:
-        drop_days(conn)
         make_partitions(conn, "traffic_request", [soon, late])
-    try:
-        kept = kept_days(TODAY, 7)
-        assert (kept.first, kept.overdue, kept.unbilled, kept.approaching) == (late, [late], [], False)
-        Posting.objects.create(at=NOW, complete={"anthropic": soon.isoformat()})
-        assert kept_days(TODAY, 7).unbilled == [(soon, "anthropic")]
-        Posting.objects.update(complete={"anthropic": (soon + DAY).isoformat()})
-        assert kept_days(TODAY, 7).unbilled == []
-        with raw_connection() as conn:
-            drop_partition(conn, "traffic_request", late)
-        kept = kept_days(TODAY, 7)
-        assert (kept.goes_in, kept.approaching) == (4, True)
-        SealedDay.objects.create(day=late, totals={})
-        assert not kept_days(TODAY, 7).approaching, "days go every day by now"
-    finally:
-        with raw_connection() as conn:
-            for day in (soon, late):
-                drop_partition(conn, "traffic_request", day)
+    kept = kept_days(TODAY, 7)
+    assert (kept.first, kept.overdue, kept.unbilled, kept.approaching) == (late, [late], [], False)
+    Posting.objects.create(at=NOW, complete={"anthropic": soon.isoformat()})
+    assert kept_days(TODAY, 7).unbilled == [(soon, "anthropic")]
+    Posting.objects.update(complete={"anthropic": (soon + DAY).isoformat()})
+    assert kept_days(TODAY, 7).unbilled == []
+    with raw_connection() as conn:
+        drop_partition(conn, "traffic_request", late)
+    kept = kept_days(TODAY, 7)
+    assert (kept.goes_in, kept.approaching) == (4, True)
+    SealedDay.objects.create(day=late, totals={})
+    assert not kept_days(TODAY, 7).approaching, "days go every day by now"
 
 
 def test_a_key_that_expires_is_told_until_it_is_replaced(db: Any) -> None:

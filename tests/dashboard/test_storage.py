@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from dashboard import set_aside, storage
 from tests.dashboard.people import logged_in, with_role
-from tests.traffic.conftest import WRITTEN, conninfo, drop_days
+from tests.traffic.conftest import conninfo
 from tests.traffic.test_store import NOON, row
 from traffic import retention
 from traffic.gateway.spool import Spool
@@ -36,9 +36,7 @@ OLD = NOON.date() - timedelta(days=60)
 def conn(transactional_db: Any) -> Iterator[psycopg.Connection]:
     storage.forget()
     with psycopg.connect(conninfo(), autocommit=True) as own:
-        drop_days(own)
         yield own
-        own.execute(f"TRUNCATE {', '.join(WRITTEN)}")
     storage.forget()
     directory.clear()
 

@@ -1,4 +1,4 @@
-"""Ingest commits on connections of its own; what it wrote is emptied after each test that may commit."""
+"""Ingest commits on connections of its own."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import pytest
 from django.db import connection
 
 from providers.models import TokenPrice
-from providers.partitions import drop_partition, existing_days
-from traffic.ingest.store import forget_days
+from tests.emptying import begin_again
 
 WRITTEN = (
     "traffic_request",
@@ -26,8 +25,6 @@ WRITTEN = (
     "traffic_error_hour",
     "traffic_error_day",
 )
-MEMORY = "traffic_repriced"  # what repricings remember
-DAILY = ("traffic_request", "traffic_request_body", "traffic_span_link", MEMORY)
 
 
 def conninfo() -> str:
@@ -37,14 +34,6 @@ def conninfo() -> str:
     return psycopg.conninfo.make_conninfo(**{name: str(given[name]) for name in names if given.get(name)})
 
 
-def drop_days(conn: psycopg.Connection) -> None:
-    """Drop the days that other tests left: making one is committed, and truncating does not end it."""
-    for table in DAILY:
-        for day in existing_days(conn, table):
-            drop_partition(conn, table, day)
-    forget_days()
-
-
 def empty_after_a_process(conn: psycopg.Connection[Any]) -> None:
     """Empty what a process wrote that may have died in a transaction: what it left is ended, and nothing waits long."""
     conn.execute(
@@ -52,8 +41,7 @@ def empty_after_a_process(conn: psycopg.Connection[Any]) -> None:
         " WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
         " AND backend_type = 'client backend'"
     )
-    conn.execute("SET lock_timeout = '10s'")
-    conn.execute(f"TRUNCATE {', '.join(WRITTEN)}")
+    begin_again()
 
 
 @pytest.fixture

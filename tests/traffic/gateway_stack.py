@@ -22,7 +22,7 @@ import psycopg
 import pytest
 from cryptography.fernet import Fernet
 
-from providers.models import Deployment, Outage
+from providers.models import Deployment
 from tests.traffic.conftest import conninfo, empty_after_a_process
 from tests.traffic.gateway_peers import Door, FakeEngine, Loop
 from traffic.models import Application, Installation, Key, Route
@@ -198,15 +198,6 @@ def set_up_database(own: FakeEngine, claude: FakeEngine, credentials_key: str) -
     )
 
 
-def tear_down_database(conn: psycopg.Connection[Any]) -> None:
-    empty_after_a_process(conn)
-    Outage.objects.all().delete()
-    Application.objects.all().delete()
-    Key.objects.all().delete()
-    Route.objects.all().delete()
-    Deployment.objects.all().delete()
-
-
 def url_through(door: Door) -> str:
     """The test database's URL by way of the door."""
     parts = psycopg.conninfo.conninfo_to_dict(conninfo())
@@ -236,7 +227,7 @@ def stack(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) 
     finally:
         gateway.stop()
         with django_db_blocker.unblock():
-            tear_down_database(own_conn)
+            empty_after_a_process(own_conn)
         own_conn.close()
         own.stop()
         claude.stop()

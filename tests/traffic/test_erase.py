@@ -17,7 +17,6 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from providers.partitions import existing_days
-from tests.traffic.conftest import drop_days
 from tests.traffic.people import application, logged_in, person, text
 from traffic import erase
 from traffic.audit import rollup_differences
@@ -210,7 +209,6 @@ def test_what_arrives_late_is_stripped_and_what_is_sent_again_is_a_duplicate(
 def test_sums_of_sealed_days_lose_the_application_too(
     shop: Application, conn: psycopg.Connection, settings: Any
 ) -> None:
-    drop_days(conn)
     ingest(conn, [call(1, shop.pk, MARKER, 30), call(2, None, OTHER, 30)], Installation.load(conn))
     before = money(conn)
     settings.RETENTION_DAYS = settings.BODY_RETENTION_DAYS = 10

@@ -108,9 +108,8 @@ def intake(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any)
     finally:
         web.kill()
         door.close()  # first, so that no connection of the dead lives on behind it
-        empty_after_a_process(conn)
         with django_db_blocker.unblock():
-            shop.delete()
+            empty_after_a_process(conn)
         conn.close()
         loop.close()
 

@@ -18,7 +18,8 @@ import psycopg
 import pytest
 from pytest_django.live_server_helper import LiveServer
 
-from tests.traffic.conftest import WRITTEN, conninfo
+from tests.emptying import begin_again
+from tests.traffic.conftest import conninfo
 from traffic.keys import callers, create_key
 from traffic.models import Application
 from traffic.services import forget
@@ -68,9 +69,7 @@ def emitted(django_db_setup: None, django_db_blocker: Any, engine_url: str) -> I
                 found = {name: Emitted(seen[name], stored(conn, name)) for name in ORDERS}
         finally:
             server.stop()
-            with psycopg.connect(conninfo(), autocommit=True) as conn:
-                conn.execute(f"TRUNCATE {', '.join(WRITTEN)}")
-            Application.objects.all().delete()
+            begin_again()
             forget()
             callers.clear()
     yield found

@@ -1,0 +1,86 @@
+"""After a test that commits, the database is again what migrations made: not a row and not a day more.
+
+Django's own flush truncates every table that it knows and makes permissions anew, a quarter of a second for each test;
+it leaves partitions, of which each makes the next test slower, and takes away what migrations wrote. Here only tables
+that hold something are emptied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import connection, transaction
+from django.test import TransactionTestCase
+from psycopg import Cursor, sql
+
+from traffic.ingest.store import forget_days
+
+TABLES = """
+SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+AND NOT relispartition ORDER BY relname
+"""
+DAYS = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relispartition AND relkind = 'r'"
+
+
+class Beginning:
+    """The tables as migrations left them; made once they have run, with their rows where they have any."""
+
+    def __init__(self) -> None:
+        with connection.cursor() as own:
+            cursor: Cursor = own.cursor
+            self.tables = names(cursor, TABLES)
+            self.days = set(names(cursor, DAYS))
+            self.rows = {table: copied(cursor, table) for table in filled(cursor, self.tables)}
+        self.emptied = [table for table in self.tables if table not in self.rows]
+
+    def again(self) -> None:
+        """Take away what was committed since, whoever did; rows of before that were changed are put back."""
+        with transaction.atomic(), connection.cursor() as own:
+            cursor: Cursor = own.cursor
+            cursor.execute("SET LOCAL lock_timeout = '10s'")  # who still holds a lock is an error, not a wait for ever
+            for day in set(names(cursor, DAYS)) - self.days:
+                cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(day)))
+            changed = [table for table, rows in self.rows.items() if sorted(copied(cursor, table)) != sorted(rows)]
+            if (some := filled(cursor, self.emptied)) or changed:
+                self.write(cursor, [*some, *changed])
+        forget_days()
+
+    def write(self, cursor: Cursor, tables: Iterable[str]) -> None:
+        # Neither keys between the tables nor triggers that keep what was decided are asked.
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        for table in tables:
+            cursor.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+            if rows := self.rows.get(table):
+                with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table))) as copy:
+                    copy.write(b"".join(rows))
+
+
+def names(cursor: Cursor, query: str) -> list[str]:
+    return [name for (name,) in cursor.execute(query).fetchall()]
+
+
+def filled(cursor: Cursor, tables: Iterable[str]) -> list[str]:
+    """Those that have a row."""
+    one = sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})")
+    asked = [one.format(sql.Literal(table), sql.Identifier(table)) for table in tables]
+    return [name for (name,) in cursor.execute(sql.SQL(" UNION ALL ").join(asked)).fetchall()]
+
+
+def copied(cursor: Cursor, table: str) -> list[bytes]:
+    """Its rows, each a line."""
+    with cursor.copy(sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(table))) as copy:
+        return b"".join(bytes(piece) for piece in copy).splitlines(keepends=True)
+
+
+found: list[Beginning] = []
+
+
+def instead_of_flush() -> None:
+    """To be called once, with the migrated database."""
+    found.append(Beginning())
+    TransactionTestCase._fixture_teardown = lambda case: begin_again()  # type: ignore[attr-defined]
+
+
+def begin_again() -> None:
+    """For what commits outside of such a test: fixtures of a whole module, and processes."""
+    found[-1].again()
