@@ -82,8 +82,8 @@ def export(kind: Kind, wanted: Wanted, *, retention_days: int, money: bool) -> I
 def rows_of(wanted: Wanted, sources: Sequence[str], retention_days: int) -> Iterator[Row]:
     """Rows of the columns that are read from `sources`, the newest first."""
     first, end = days_of(wanted, retention_days)
-    for day, _count in wanted.days(first, end):
-        found = wanted.of(Request.objects.in_days(day, day + DAY)).newest_first()
+    for one in wanted.days(first, end):
+        found = wanted.of(Request.objects.in_days(one.day, one.day + DAY)).newest_first()
         place: tuple[datetime, UUID] | None = None
         full = True
         while full:

@@ -21,7 +21,7 @@ from providers.rest.paging import decode_cursor, encode_cursor
 from traffic.models import Application, Rating, Request, RequestBody, UsageDay
 from traffic.querysets import RequestQuerySet
 from traffic.reading import READ_MOST, Span, portions, spans
-from traffic.wanted import Wanted
+from traffic.wanted import Day, Wanted
 
 DAY = timedelta(days=1)
 FIRST_ID = uuid.UUID(int=0)
@@ -107,11 +107,10 @@ def days_of(wanted: Wanted, retention_days: int, place: Place | None = None) -> 
     return max(first, wanted.since or first), min(end, wanted.until or end)
 
 
-def portions_of(
-    wanted: Wanted, days: Sequence[tuple[date, int]], place: Place | None, needed: int
-) -> Iterator[Sequence[Span]]:
+def portions_of(wanted: Wanted, days: Sequence[Day], place: Place | None, needed: int) -> Iterator[Sequence[Span]]:
     """Spans of time to read, a statement's worth each; `place` is where the last page ended."""
-    for some in stretches(days, needed if wanted.exact else 0):
+    sizes = [(one.day, one.passing if wanted.exact else one.rows) for one in days]
+    for some in stretches(sizes, needed if wanted.exact else READ_MOST):
         found = spans(wanted.hours([day for day, _count in some]))
         behind = (span for span in found if place is None or (span.start, FIRST_ID) < place)
         yield from portions(behind, needed, exact=wanted.exact)
@@ -141,7 +140,7 @@ def earlier(requests: RequestQuerySet, place: Place | None) -> RequestQuerySet:
 
 
 def stretches(days: Sequence[tuple[date, int]], wanted: int) -> Iterator[Sequence[tuple[date, int]]]:
-    """Days, the newest first: the first part holds `wanted` requests, then each is twice as long, up to a month."""
+    """Days, the newest first: the first part holds `wanted` requests, if a month does, then each is twice as long."""
     place, width = 0, 1
     while width < len(days) and sum(count for _day, count in days[:width]) < wanted:
         width += 1

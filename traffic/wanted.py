@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Exists, F, Func, OuterRef, Q, Sum
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Greatest
 
 from traffic.filters import Filters
@@ -20,7 +21,14 @@ from traffic.reading import Hour
 DAY = timedelta(days=1)
 UNPRICED = (CostReason.UNKNOWN_MODEL, CostReason.UNKNOWN_RATE)
 FAILED = {"error", "timeout"}  # the outcomes that the rollups count as errors
-HOURS = 24
+
+
+class Day(NamedTuple):
+    """A day of the log: at most how many requests pass, and about how many rows are read to find them."""
+
+    day: date
+    passing: int
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,31 +118,43 @@ class Wanted:
         needed += ["errors"] if self.outcomes and set(self.outcomes) <= FAILED else []
         return needed
 
-    def days(self, first: date, end: date) -> list[tuple[date, int]]:
-        """Days with requests that may pass and at most how many, the newest first."""
-        needed = self.counted()
+    @property
+    def read(self) -> Combinable:
+        """The rows that the rollups know to be in the index that is read."""
+        return F("errors") + F("unpriced") + F("unknown_usage") if self.odd else F("requests")
+
+    def days(self, first: date, end: date) -> list[Day]:
+        """Days with requests that may pass, the newest first."""
+        sums = {f"n_{name}": Sum(name) for name in self.counted()}
         rows = (
             UsageDay.objects.filter(day__gte=first, day__lt=end, **self.visible_filters().lookups())
-            .values("day")
-            .annotate(**{f"n_{name}": Sum(name) for name in needed})
+            .values_list("day")
+            .annotate(rows=Sum(self.read), **sums)
             .order_by("-day")
         )
-        counted = [(row["day"], min(row[f"n_{name}"] for name in needed)) for row in rows]
-        found = [(day, count) for day, count in counted if count > 0]
+        found = [Day(day, min(counts), read) for day, read, *counts in rows if min(counts) > 0]
         if self.rated:
             rated = set(Rating.objects.in_days(first, end).values_list("day", flat=True).distinct())
-            found = [(day, count) for day, count in found if day in rated]
+            found = [one for one in found if one.day in rated]
         return found
 
     def hours(self, days: Sequence[date]) -> list[Hour]:
-        """Hours of these days with requests that may pass, the newest first, and how many rows are read for them."""
-        starts = [Hour.start_of(day) + timedelta(hours=n) for day in days for n in range(HOURS)]
-        passing, needed = Q(**self.visible_filters().lookups()), self.counted()
-        read = F("errors") + F("unpriced") + F("unknown_usage") if self.odd else F("requests")
-        sums: dict[str, Any] = {f"n_{name}": Sum(name, filter=passing, default=0) for name in needed}
-        rows = UsageHour.objects.filter(hour__in=starts).values("hour").annotate(rows=Sum(read), **sums)
-        return [
-            Hour(row["hour"], min(row[f"n_{name}"] for name in needed), row["rows"])
-            for row in rows.order_by("-hour")
-            if min(row[f"n_{name}"] for name in needed) > 0
-        ]
+        """Hours of these days in which there is anything, the newest first."""
+        passing = Q(**self.visible_filters().lookups())
+        sums: dict[str, Any] = {f"n_{name}": Sum(name, filter=passing, default=0) for name in self.counted()}
+        within = Q()
+        for first, end in runs(days):
+            within |= Q(hour__gte=Hour.start_of(first), hour__lt=Hour.start_of(end))
+        rows = UsageHour.objects.filter(within).values_list("hour").annotate(rows=Sum(self.read), **sums)
+        return [Hour(hour, max(0, min(counts)), read) for hour, read, *counts in rows.order_by("-hour")]
+
+
+def runs(days: Sequence[date]) -> list[tuple[date, date]]:
+    """Days, the newest first, as stretches of days that follow each other: the first, and the day after the last."""
+    found: list[tuple[date, date]] = []
+    for day in days:
+        end = day + DAY
+        if found and found[-1][0] == end:
+            end = found.pop()[1]
+        found.append((day, end))
+    return found

@@ -26,9 +26,9 @@ from traffic.filters import Filters
 from traffic.ingest.rows import Tokens
 from traffic.models import Application, Rating, Request
 from traffic.ratings import Judgement
-from traffic.reading import HOUR, MINUTE, SPANS_MOST, Hour, portions, spans
+from traffic.reading import GAP_MOST, HOUR, MINUTE, SPANS_MOST, Hour, Span, portions, spans
 from traffic.requests import newest, statement, stretches
-from traffic.wanted import Range, Wanted
+from traffic.wanted import Range, Wanted, runs
 
 URL = "/requests/"
 DAY = timedelta(days=1)
@@ -143,8 +143,24 @@ def test_spans_that_touch_are_one_and_a_statement_takes_no_more_than_it_should()
     assert second[0].end == first[0].start
     (enough, *_rest) = portions(spans(hours), 15, exact=True)
     assert sum(span.passing for span in enough) == 20
-    apart = [Hour(noon - 2 * n * HOUR, 1, 1) for n in range(100)]
+    apart = [Hour(noon - n * HOUR, *((0, GAP_MOST + 1) if n % 2 else (1, 1))) for n in range(200)]
     assert [len(one) for one in portions(spans(apart), 1000, exact=True)] == [SPANS_MOST, 100 - SPANS_MOST]
+
+
+def test_what_lies_between_two_spans_is_read_along_where_it_is_little() -> None:
+    noon = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    hours = [Hour(noon, 1, 7), Hour(noon - HOUR, 0, 20), Hour(noon - 9 * HOUR, 2, 8), Hour(noon - 40 * DAY, 3, 9)]
+    ((one,),) = portions(spans(hours), 1000, exact=True)
+    assert one == Span(noon - 40 * DAY, noon + HOUR, 6, 7 + 20 + 8 + 9)
+    dense = [Hour(noon, 1, 7), Hour(noon - HOUR, 0, GAP_MOST + 1), Hour(noon - 2 * HOUR, 2, 8)]
+    ((late, early),) = portions(spans(dense), 1000, exact=True)
+    assert (late.start, early.end, late.rows, early.rows) == (noon, noon - HOUR, 7, 8)
+
+
+def test_days_that_follow_each_other_are_read_as_one() -> None:
+    days = [date(2026, 11, 30), date(2026, 11, 29), date(2026, 11, 5)]
+    assert runs(days) == [(date(2026, 11, 29), date(2026, 12, 1)), (date(2026, 11, 5), date(2026, 11, 6))]
+    assert runs([]) == []
 
 
 def test_a_page_that_has_read_enough_ends_early_and_goes_on_from_there(
