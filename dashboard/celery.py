@@ -44,6 +44,7 @@ app.conf.beat_schedule = {
     "repricings": every(5, "traffic.tasks.run_repricings"),
     "erasures": every(5, "traffic.tasks.run_erasures"),
     "ratings": every(10, "traffic.tasks.attach_ratings"),
+    "texts": every(10, "traffic.tasks.attach_texts"),
     "partitions": every(3600, "traffic.tasks.make_partitions"),
     "retention": every(3600, "traffic.tasks.apply_retention"),
     "checks": every(3600, "providers.tasks.keep_checks"),

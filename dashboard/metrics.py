@@ -61,7 +61,7 @@ def unread() -> Iterator[Metric]:
     refused = CounterMetricFamily("breakeven_otlp_rejected", "OTLP items refused", labels=["signal"])
     rows = Unread.objects.order_by().values("signal").annotate(n=Sum("unread"), refused=Sum("rejected"))
     found = {row["signal"]: row for row in rows}
-    for signal in ("logs", "metrics", "traces"):
+    for signal in ("logs", "metrics", "texts", "traces"):
         row = found.get(signal, {"n": 0, "refused": 0})
         kept.add_metric([signal], row["n"])
         refused.add_metric([signal], row["refused"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from traffic import erase, outage_requests, ratings, repricings, retention
+from traffic import erase, outage_requests, ratings, repricings, retention, texts
 from traffic.imports.files import drop_stale
 from traffic.imports.run import work
 from traffic.models import Erasure, Import, Repricing
@@ -26,6 +26,12 @@ def attach_ratings() -> int:
     """Ratings that wait get their requests, whatever way those came in; copies of what a twin told later follow."""
     ratings.copy_again()
     return ratings.attach_waiting()
+
+
+@shared_task(ignore_result=True)
+def attach_texts() -> int:
+    """Texts of log records whose call came after them; those that waited an hour go."""
+    return texts.attach_due(timezone.now())
 
 
 @shared_task(ignore_result=True)

@@ -10,7 +10,6 @@ from django.db import connection
 from django.db.models import Q, Sum
 
 from traffic.ingest.otlp.rows import Read
-from traffic.ingest.otlp.spans import Signal
 from traffic.models import Unread
 
 # As often as it was sent: what is not kept has no identity that would tell a repetition.
@@ -23,7 +22,7 @@ ON CONFLICT (day, application_id, signal) DO UPDATE SET unread = u.unread + excl
 """
 
 
-def count_unread(read: Read, signal: Signal, application_id: int | None) -> None:
+def count_unread(read: Read, signal: str, application_id: int | None) -> None:
     """Add what an export held beside calls; a statement of its own, after the rows are safe."""
     if read.unread or read.rejected:
         with connection.cursor() as cursor:

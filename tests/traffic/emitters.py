@@ -31,6 +31,7 @@ EMITTERS = {
     "openllmetry_anthropic": ("anthropic", "opentelemetry-instrumentation-anthropic", f"{OTEL}.anthropic"),
     "openinference_anthropic": ("anthropic", "openinference-instrumentation-anthropic", f"{OPENINFERENCE}.anthropic"),
 }
+MESSAGES = "openai_v2_messages"  # `openai_v2` as its releases before 2.4 work: a log record for each message
 INSTRUMENTORS = {"openai": "OpenAIInstrumentor", "anthropic": "AnthropicInstrumentor"}
 
 # Imported before the first fork. What cannot be imported beside the others fails in its own fork, with its own words.
@@ -67,11 +68,12 @@ def openai_calls(url: str, dead: str) -> dict[str, Callable[[], Seen]]:
 
     def plain() -> Seen:
         answer = client.chat.completions.create(**ask)
-        return {"id": answer.id, **openai_usage(answer.usage)}
+        return {"id": answer.id, "said": answer.choices[0].message.content, **openai_usage(answer.usage)}
 
     def stream() -> Seen:
         chunks = list(client.chat.completions.create(**ask, stream=True, stream_options={"include_usage": True}))
-        return {"id": chunks[0].id, "streamed": True, **openai_usage(chunks[-1].usage)}
+        said = "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
+        return {"id": chunks[0].id, "streamed": True, "said": said, **openai_usage(chunks[-1].usage)}
 
     def stream_without_usage() -> Seen:
         chunks = list(client.chat.completions.create(**ask, stream=True))
@@ -308,8 +310,19 @@ def exporting() -> Any:
     return provider
 
 
+def exporting_logs() -> Any:
+    """A logger provider whose records the official exporter sends where the environment says."""
+    provider = load("opentelemetry.sdk._logs:LoggerProvider")()
+    exporter = load("opentelemetry.exporter.otlp.proto.http._log_exporter:OTLPLogExporter")()
+    provider.add_log_record_processor(load("opentelemetry.sdk._logs.export:BatchLogRecordProcessor")(exporter))
+    importlib.import_module("opentelemetry._logs").set_logger_provider(provider)
+    return provider
+
+
 def instrument(name: str) -> None:
-    sdk, _distribution, place = EMITTERS[name]
+    sdk, _distribution, place = EMITTERS["openai_v2" if name == MESSAGES else name]
+    if name == MESSAGES:
+        vars(importlib.import_module(place))["is_experimental_mode"] = lambda: False
     if place:
         load(f"{place}:{INSTRUMENTORS[sdk]}")().instrument()
 
@@ -354,12 +367,13 @@ def obey(order: dict[str, Any]) -> int:
     lines: list[Seen]
     try:
         os.environ.update(order["environment"])
-        provider = exporting()
+        provider, logs = exporting(), exporting_logs()
         for name in order["emitters"]:
             instrument(name)
         calls = CALLS[order["sdk"]](order["url"], order["dead"])
         lines = [{**timed(call, calls[call]), "order": order["name"]} for call in order["calls"]]
-        provider.shutdown()  # Langfuse's SDK puts its own exporter beside ours
+        for one in (logs, provider) if order["first"] == "logs" else (provider, logs):
+            one.shutdown()  # Langfuse's SDK puts its own exporter beside ours
     except Exception:
         lines = [{"order": order["name"], "failed": traceback.format_exc()}]
     # One write, so that forks do not cut each other's lines.

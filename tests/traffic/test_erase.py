@@ -8,6 +8,7 @@ from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import psycopg
@@ -37,6 +38,7 @@ from traffic.models import (
     SealedDay,
     SetAside,
     UsageDay,
+    WaitingText,
 )
 from traffic.retention import apply_retention, sealed_differences
 from traffic.services import forget
@@ -144,7 +146,11 @@ def test_of_an_application_nothing_is_left_anywhere_and_every_sum_is_right(
 ) -> None:
     other = application("lab")
     seed(conn, shop, other, fresh)
-    everywhere = {"traffic_request", "traffic_request_body", "traffic_rating", "traffic_import", "traffic_key"}
+    WaitingText.objects.create(
+        application=shop, call="c", at_ns=1, digest=uuid4(), whole=False, prompt=MARKER, arrived_at=timezone.now()
+    )
+    everywhere = {"traffic_request", "traffic_request_body", "traffic_rating", "traffic_import", "traffic_key",
+                  "traffic_waitingtext"}  # fmt: skip
     assert everywhere <= set(places(conn, MARKER))
     assert set(in_files(fresh, MARKER)) >= {"set-aside.jsonl"}
     before, theirs = money(conn), sorted(places(conn, OTHER))

@@ -11,15 +11,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
 from tests.emptying import begin_again
 from tests.traffic.conftest import conninfo
+from traffic import texts
 from traffic.keys import callers, create_key
 from traffic.models import Application
 from traffic.services import forget
@@ -33,6 +36,9 @@ ANTHROPIC = ["plain", "stream", "raw_stream", "cancelled", "error", "timeout"]
 ORDERS: dict[str, tuple[str, list[str], list[str]]] = {
     "openai-v2": ("openai", ["openai_v2"], OPENAI[:6]),
     "openai-v2-and-openinference": ("openai", ["openai_v2", "openinference_openai"], OPENAI[:6]),
+    "openai-v2-event-first": ("openai", ["openai_v2"], ["plain", "stream", "error"]),
+    "openai-v2-messages-first": ("openai", ["openai_v2_messages"], ["plain", "stream", "error"]),
+    "openai-v2-messages-last": ("openai", ["openai_v2_messages"], ["plain", "stream", "error"]),
     "openllmetry-openai": ("openai", ["openllmetry_openai"], OPENAI),
     "openinference-openai": ("openai", ["openinference_openai"], OPENAI),
     "both-openai": ("openai", ["openllmetry_openai", "openinference_openai"], OPENAI[:6]),
@@ -65,6 +71,7 @@ def emitted(django_db_setup: None, django_db_blocker: Any, engine_url: str) -> I
         try:
             lines = list(orders(server.url, engine_url, f"http://127.0.0.1:{deaf.getsockname()[1]}"))
             seen = run(lines)
+            texts.attach_due(timezone.now() + timedelta(minutes=1))
             with psycopg.connect(conninfo(), autocommit=True) as conn:
                 found = {name: Emitted(seen[name], stored(conn, name)) for name in ORDERS}
         finally:
@@ -80,7 +87,7 @@ def orders(url: str, engine: str, dead: str) -> Iterator[dict[str, Any]]:
     forget()
     callers.clear()
     for name, (sdk, emitters, calls) in ORDERS.items():
-        application = Application.objects.create(slug=name, name=name)
+        application = Application.objects.create(slug=name, name=name, capture_bodies=name in CONTENT)
         key = create_key(name=name, scopes=["ingest"], application=application)[1]
         environment = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": url,
@@ -88,6 +95,8 @@ def orders(url: str, engine: str, dead: str) -> Iterator[dict[str, Any]]:
             "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
             # One export at the end, however slow the machine: spans that only time joins must come together.
             "OTEL_BSP_SCHEDULE_DELAY": "60000",
+            "OTEL_BLRP_SCHEDULE_DELAY": "60000",
+            "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": CONTENT.get(name, ""),
             "LANGFUSE_FLUSH_INTERVAL": "60",
             "LANGFUSE_BASE_URL": url,
             "LANGFUSE_PUBLIC_KEY": "breakeven",
@@ -96,7 +105,7 @@ def orders(url: str, engine: str, dead: str) -> Iterator[dict[str, Any]]:
         }
         yield {
             "name": name, "sdk": sdk, "emitters": emitters, "calls": calls, "url": engine, "dead": dead,
-            "environment": environment,
+            "environment": environment, "first": "logs" if name.endswith("first") else "spans",
         }  # fmt: skip
 
 
@@ -112,15 +121,20 @@ def run(lines: list[dict[str, Any]]) -> dict[str, Calls]:
     return seen
 
 
+# What people wrote comes as log records, where the variable of the instrumentation says so.
+CONTENT = {
+    "openai-v2-event-first": "event_only", "openai-v2-messages-first": "true", "openai-v2-messages-last": "true",
+}  # fmt: skip
 COLUMNS = (
     "response_id, outcome, streamed, uncached_input, cache_read, cache_write_5m, cache_write_1h, output, latency_ms,"
-    " ttft_ms, extract(epoch FROM started_at)::numeric * 1000000000, raw::text"
+    " ttft_ms, extract(epoch FROM started_at)::numeric * 1000000000, raw::text, prompt, answer"
 )
 
 
 def stored(conn: psycopg.Connection, application: str) -> Calls:
     rows = conn.execute(
-        f"SELECT {COLUMNS} FROM traffic_request WHERE application_id ="
+        f"SELECT {COLUMNS} FROM traffic_request AS r LEFT JOIN traffic_request_body AS b"
+        " ON b.day = r.day AND b.request_id = r.id WHERE application_id ="
         " (SELECT id FROM traffic_application WHERE slug = %s) ORDER BY started_at",
         [application],
     ).fetchall()
@@ -129,6 +143,7 @@ def stored(conn: psycopg.Connection, application: str) -> Calls:
             "id": row[0], "outcome": row[1], "streamed": row[2],
             "tokens": None if row[3] is None else list(row[3:8]),
             "latency_ms": row[8], "ttft_ms": row[9], "began": int(row[10]), "raw": row[11],
+            "prompt": row[12], "answer": row[13],
         }
         for row in rows
     ]  # fmt: skip
@@ -155,7 +170,7 @@ def untold(row: dict[str, Any]) -> dict[str, Any]:
 
 
 NO_ID = {"langfuse"}  # its wrapper keeps no id of the answer
-SILENT = {"openai-v2"}  # tells none of that; an instrumentation beside it does
+SILENT = {"openai-v2", *CONTENT}  # tells none of that; an instrumentation beside it does
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -178,6 +193,18 @@ def test_times_lie_within_what_the_caller_measured(order: str, emitted: dict[str
             assert 0 < row["ttft_ms"] <= row["latency_ms"]
         elif not call["streamed"] or order in SILENT:
             assert row["ttft_ms"] is None
+
+
+@pytest.mark.parametrize("order", CONTENT)
+def test_what_log_records_say_is_the_body_of_its_call_where_the_application_keeps_it(
+    order: str, emitted: dict[str, Emitted]
+) -> None:
+    for call, row in zip(emitted[order].seen, emitted[order].rows, strict=True):
+        (asked,) = json.loads(row["prompt"])
+        assert asked["role"] == "user"
+        assert asked["content"].startswith("x x" if call["outcome"] == "error" else "What does a tired lamp say?")
+        assert row["answer"] == call.get("said")
+    assert not any(row["prompt"] or row["answer"] for row in emitted["openai-v2"].rows)
 
 
 def test_what_people_wrote_is_not_kept_and_what_is_not_understood_is(emitted: dict[str, Emitted]) -> None:

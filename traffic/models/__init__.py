@@ -9,6 +9,7 @@ from traffic.models.ratings import Rating
 from traffic.models.repricings import RepricedDay, Repricing
 from traffic.models.requests import Request, RequestBody
 from traffic.models.routes import Fallback, Route
+from traffic.models.texts import WaitingText
 from traffic.models.unread import Unread
 from traffic.models.usage import (
     ErrorDay,
@@ -67,4 +68,5 @@ __all__ = [
     "UsageDay",
     "UsageHour",
     "UsageKey",
+    "WaitingText",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from traffic.ingest.native import Directory
@@ -12,6 +12,7 @@ from traffic.ingest.otlp.content import content_of
 from traffic.ingest.otlp.dialects import translate
 from traffic.ingest.otlp.logs import call_of
 from traffic.ingest.otlp.spans import Bad, Span
+from traffic.ingest.otlp.texts import Said, said_in
 from traffic.ingest.otlp.twins import groups, merged
 from traffic.ingest.otlp.usage import tokens_of
 from traffic.ingest.rows import RequestRow, usd_of
@@ -28,6 +29,8 @@ class Read:
     unread: int = 0  # that tell of no call to a model
     rejected: int = 0
     reason: str = ""  # of the first that was rejected
+    said: list[Said] = field(default_factory=list)  # texts of log records, for applications that keep them
+    dropped: int = 0  # and of the others
 
     def reject(self, reason: str) -> None:
         self.rejected += 1
@@ -50,7 +53,7 @@ def rows_of(spans: Iterable[Span | Bad | None], caller: Caller, directory: Direc
         if span.is_log:
             record = call_of(span)
             if record is None:
-                read.unread += 1
+                take_text(read, span, caller, directory)
                 continue
             span = record
         parents[span.trace_id, span.span_id] = span.parent_id
@@ -72,6 +75,19 @@ def rows_of(spans: Iterable[Span | Bad | None], caller: Caller, directory: Direc
             row.links = links_of(root, of_call, parents)
             read.rows.append(row)
     return read
+
+
+def take_text(read: Read, record: Span, caller: Caller, directory: Directory) -> None:
+    """A log record that tells of no call may hold what was said in one."""
+    said = said_in(record)
+    if said is None:
+        read.unread += 1
+        return
+    application_id, captures = application_of(record, caller, directory)
+    if captures and application_id is not None:
+        read.said.append(replace(said, application_id=application_id))
+    else:
+        read.dropped += 1
 
 
 def links_of(root: Span, of_call: list[Span], parents: Mapping[tuple[str, str], str]) -> tuple[tuple[str, str], ...]:

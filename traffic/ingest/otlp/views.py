@@ -11,6 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from providers.rest.errors import ApiError
+from traffic import texts
 from traffic.access import authenticate
 from traffic.ingest.body import read_body
 from traffic.ingest.otlp import plain, protobuf
@@ -58,11 +59,13 @@ def take(request: HttpRequest, signal: Signal, secret: str = "") -> HttpResponse
     try:
         caller = authenticate(request, "ingest", secret or secret_of(request))
         reader = protobuf if encoding_of(request) == PROTOBUF else plain
-        body, known = read_body(request, MAX_BYTES), directory.get()
+        body, known, now = read_body(request, MAX_BYTES), directory.get(), timezone.now()
         with in_turn(size=len(body)):
-            read = rows_of(reader.read(body, signal), caller, known, timezone.now())
+            read = rows_of(reader.read(body, signal), caller, known, now)
         for _row in store_apart(read.rows, caller):
             read.reject("A span holds what the database cannot store.")
+        if signal == "logs":
+            texts.keep(read, caller.application_id, now)
         count_unread(read, signal, caller.application_id)
     except Unreadable as error:
         return refused(request, ApiError(400, f"This is no OTLP request: {error}"))
