@@ -78,13 +78,17 @@ UPDATE traffic_waitingtext SET due_at = CASE WHEN id = ANY(%(found)s::bigint[]) 
 WHERE id = ANY(%(pieces)s::bigint[])
 """
 
-# Past their hour, or of an application that keeps nothing any more; how many belonged to no call, by application.
+# Past their hour, or of applications that keep nothing any more; how many belonged to no call, by application.
 FORGET = """
-WITH gone AS (
-    DELETE FROM traffic_waitingtext AS w
-    WHERE w.arrived_at <= %(before)s
-       OR w.application_id IN (SELECT id FROM traffic_application WHERE NOT capture_bodies)
-    RETURNING w.application_id, w.due_at
-)
+WITH old AS (
+    DELETE FROM traffic_waitingtext WHERE arrived_at <= %(before)s RETURNING application_id, due_at
+),
+unwanted AS (
+    DELETE FROM traffic_waitingtext
+    WHERE application_id = ANY(ARRAY(SELECT id FROM traffic_application WHERE NOT capture_bodies))
+        AND arrived_at > %(before)s
+    RETURNING application_id, due_at
+),
+gone AS (SELECT * FROM old UNION ALL SELECT * FROM unwanted)
 SELECT application_id, count(*) FROM gone WHERE due_at IS NOT NULL GROUP BY 1 ORDER BY 1
 """
