@@ -13,7 +13,7 @@ from django.test import Client
 
 from providers.models import TokenPrice
 from tests.dashboard.people import logged_in, with_role
-from tests.traffic.test_imports import brought, folder, lines, recorded, sent
+from tests.traffic.test_imports import DAY, brought, folder, lines, recorded, sent
 from traffic.imports import run, services
 from traffic.imports.files import path_of
 from traffic.imports.pace import Pace, seconds_left
@@ -107,3 +107,27 @@ def test_the_preview_says_on_a_phone_what_each_figure_is_and_keeps_the_columns_a
     assert 'name="zone"' in told and 'name="column_' not in told
     assert 'name="column_model"' in mapped and 'name="zone"' not in mapped
     assert 'href="#options-h"' in told
+
+
+ODD = b"wann;was;rein\n" + b"".join(b"%s 10:0%d:00;gpt-5-mini;%d\n" % (str(DAY).encode(), n, n) for n in range(3))
+
+
+def test_columns_that_nobody_knows_come_first_with_an_example_for_who_may_see_the_file(
+    conn: psycopg.Connection, price: TokenPrice
+) -> None:
+    client = logged_in(with_role("ops"))
+    url = sent(client, ODD)["Location"]
+    page = client.get(url).content.decode()
+    assert page.index('id="options-h"') < page.index('id="preview-h"'), "nothing to look at before that"
+    assert f"wann: {DAY} 10:00:00</option>" in page and "rein: 0</option>" in page
+    Import.objects.update(by=None)
+    assert ">wann</option>" in client.get(url).content.decode(), "somebody else's file may hold what people wrote"
+    given = {"format": "generic", "zone": "UTC", "column_started_at": "wann", "column_model": "was"}
+    client.post(url, given)
+    page = client.get(url).content.decode()
+    assert page.index('id="preview-h"') < page.index('id="options-h"') and "Start</button>" in page
+
+
+def test_an_example_is_one_short_line() -> None:
+    assert services.shortened("a\n  b") == "a b"
+    assert services.shortened("x" * 31) == "x" * 29 + "…"

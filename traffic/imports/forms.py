@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -13,24 +14,11 @@ from traffic.imports import FORMATS, generic
 from traffic.imports.base import Options
 from traffic.models import Application, Import
 
-# What the columns of the generic format become.
+# What the columns of the generic format become: what a row cannot be without, what it cost, whose it was, how it went.
 TARGETS = {
     "started_at": _("Started at"),
-    "ended_at": _("Ended at"),
-    "provider": _("Provider"),
     "model": _("Model"),
-    "id": _("Id"),
-    "response_id": _("Response id"),
-    "application": _("Application"),
-    "deployment": _("Deployment"),
-    "task": _("Task"),
-    "outcome": _("Outcome"),
-    "http_status": _("HTTP status"),
-    "error_type": _("Error"),
-    "latency_ms": _("Whole time"),
-    "ttft_ms": _("Time to first token"),
-    "streamed": _("Streamed"),
-    "batch": _("In a batch"),
+    "provider": _("Provider"),
     "input": _("Input, with the cache"),
     "uncached_input": _("Input, without the cache"),
     "cache_read": _("Read from the cache"),
@@ -38,7 +26,20 @@ TARGETS = {
     "cache_write_1h": _("Written to the cache, 1 hour"),
     "output": _("Output"),
     "reasoning": _("Of it reasoning"),
+    "application": _("Application"),
+    "task": _("Task"),
+    "deployment": _("Deployment"),
     "user": _("User"),
+    "outcome": _("Outcome"),
+    "http_status": _("HTTP status"),
+    "error_type": _("Error"),
+    "ended_at": _("Ended at"),
+    "latency_ms": _("Whole time"),
+    "ttft_ms": _("Time to first token"),
+    "streamed": _("Streamed"),
+    "batch": _("In a batch"),
+    "id": _("Id"),
+    "response_id": _("Response id"),
 }
 DAY_FIRST = {"": None, "day": True, "month": False}
 
@@ -77,7 +78,8 @@ class OptionsForm(forms.Form):
         label=_("Account"), required=False, help_text=_("Whose report it is, where a provider has several.")
     )
 
-    def __init__(self, imported: Import, data: Any = None) -> None:
+    def __init__(self, imported: Import, data: Any = None, examples: Mapping[str, str] | None = None) -> None:
+        """`examples` are values of the file by the name of their column, for whoever may see them."""
         options = Options.of(imported.options)
         first_word = {given: word for word, given in DAY_FIRST.items()}[options.day_first]
         initial = {**options.kept(), "format": imported.format, "day_first": first_word}
@@ -93,15 +95,19 @@ class OptionsForm(forms.Form):
         else:
             del self.fields["account"]
         if kept.slug == generic.FORMAT.slug:
-            self.add_columns()
+            self.add_columns(examples or {})
 
     def choose(self, name: str, choices: Any, *, none: bool = True) -> None:
         field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [*([("", _("none"))] if none else []), *choices]
 
-    def add_columns(self) -> None:
-        names = [("", _("none")), *((name, name) for name in self.imported.position.get("names", []))]
+    def add_columns(self, examples: Mapping[str, str]) -> None:
+        known = self.imported.position.get("names", [])
+        names = [
+            ("", _("none")),
+            *((name, f"{name}: {examples[name]}" if name in examples else name) for name in known),
+        ]
         for target, label in TARGETS.items():
             needed = target in ("started_at", "model")
             self.fields[f"column_{target}"] = forms.ChoiceField(label=label, required=needed, choices=names)

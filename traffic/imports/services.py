@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,15 @@ from django.utils import timezone
 from traffic.imports import FORMATS, generic, recognise
 from traffic.imports.base import Options
 from traffic.imports.files import drop_file, path_of
-from traffic.imports.readers import Unreadable, names_of, reader, sniff
+from traffic.imports.readers import Unreadable, flat, names_of, reader, sniff
 from traffic.imports.run import dialect_of, translator_of
 from traffic.imports.translate import Became
-from traffic.imports.values import snake
+from traffic.imports.values import blank, snake
 from traffic.models import Import
 from traffic.models.imports import ImportState
 
 PREVIEWED = 20
+EXAMPLE = 30  # characters
 
 
 def bring_in(
@@ -85,6 +87,22 @@ def preview(imported: Import) -> list[Became]:
             if len(found) == PREVIEWED:
                 break
     return found
+
+
+def examples(imported: Import) -> dict[str, str]:
+    """The first value that each column of a draft has among the first rows, cut short. Raises Unreadable, OSError."""
+    found: dict[str, str] = {}
+    with path_of(imported.pk).open("rb") as file:
+        for record in islice(reader(file, dialect_of(imported)), PREVIEWED):
+            for name, value in flat(record.values).items():
+                if not blank(value):
+                    found.setdefault(name, shortened(str(value)))
+    return found
+
+
+def shortened(value: str) -> str:
+    value = " ".join(value.split())
+    return value if len(value) <= EXAMPLE else f"{value[: EXAMPLE - 1]}…"
 
 
 def move(imported: Import, before: Iterable[str], **fields: Any) -> bool:

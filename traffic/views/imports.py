@@ -135,7 +135,7 @@ def import_errors(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 def draft(request: HttpRequest, imported: Import, context: dict[str, Any]) -> HttpResponse:
     """Its options, and the first rows as they would land."""
-    form = OptionsForm(imported, request.POST if request.method == "POST" else None)
+    form = OptionsForm(imported, request.POST if request.method == "POST" else None, examples_for(request, imported))
     if request.method == "POST" and form.is_valid():
         chosen, options = form.cleaned_data["format"], form.options()
         if chosen == generic.FORMAT.slug and not options.columns:
@@ -151,6 +151,16 @@ def draft(request: HttpRequest, imported: Import, context: dict[str, Any]) -> Ht
     good = sum(1 for row in rows if row.request or row.reported)
     context |= {"form": form, "rows": rows, "problem": problem, "bad": bad, "good": good}
     return render(request, "traffic/import_draft.html", context, status=422 if form.errors else 200)
+
+
+def examples_for(request: HttpRequest, imported: Import) -> dict[str, str]:
+    """Values of the file beside the names of its columns: for who brought it, and who may read prompts and answers."""
+    if imported.by != request.user and not request.user.has_perm("traffic.view_bodies"):
+        return {}
+    try:
+        return services.examples(imported)
+    except (Unreadable, OSError):
+        return {}  # the page says why
 
 
 ACTS = {
