@@ -32,6 +32,7 @@ EMITTERS = {
     "openinference_anthropic": ("anthropic", "openinference-instrumentation-anthropic", f"{OPENINFERENCE}.anthropic"),
 }
 MESSAGES = "openai_v2_messages"  # `openai_v2` as its releases before 2.4 work: a log record for each message
+EVENTS = "openllmetry_openai_events"  # `openllmetry_openai` as it is where events were chosen
 INSTRUMENTORS = {"openai": "OpenAIInstrumentor", "anthropic": "AnthropicInstrumentor"}
 
 # Imported before the first fork. What cannot be imported beside the others fails in its own fork, with its own words.
@@ -320,11 +321,12 @@ def exporting_logs() -> Any:
 
 
 def instrument(name: str) -> None:
-    sdk, _distribution, place = EMITTERS["openai_v2" if name == MESSAGES else name]
+    sdk, _distribution, place = EMITTERS[{MESSAGES: "openai_v2", EVENTS: "openllmetry_openai"}.get(name, name)]
     if name == MESSAGES:
         vars(importlib.import_module(place))["is_experimental_mode"] = lambda: False
     if place:
-        load(f"{place}:{INSTRUMENTORS[sdk]}")().instrument()
+        chosen = {"use_attributes": False} if name == EVENTS else {}
+        load(f"{place}:{INSTRUMENTORS[sdk]}")(**chosen).instrument()
 
 
 def timed(call: str, run: Callable[[], Seen]) -> Seen:

@@ -223,6 +223,14 @@ def test_sums_become_the_vendors_report_and_never_requests(conn: psycopg.Connect
     assert not VendorUsage.objects.exists()
 
 
+def test_an_export_of_before_the_hours_cache_keeps_what_was_written_to_it(conn: psycopg.Connection) -> None:
+    header = (
+        "usage_date_utc,model_version,usage_input_tokens_no_cache,usage_input_tokens_cache_write,usage_output_tokens"
+    )
+    finished(brought(f"{header}\n{DAY},claude-3-5-haiku,10,400,7\n".encode()))
+    assert VendorUsage.objects.values_list("uncached_input", "cache_write_5m", "output").get() == (10, 400, 7)
+
+
 def test_a_day_that_the_vendors_api_told_is_left_to_it(conn: psycopg.Connection) -> None:
     account = Account.objects.create(slug="ours", name="Ours", kind="anthropic")
     starts_at = datetime(DAY.year, DAY.month, DAY.day, 9, tzinfo=UTC)

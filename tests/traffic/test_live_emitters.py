@@ -39,6 +39,7 @@ ORDERS: dict[str, tuple[str, list[str], list[str]]] = {
     "openai-v2-event-first": ("openai", ["openai_v2"], ["plain", "stream", "error"]),
     "openai-v2-messages-first": ("openai", ["openai_v2_messages"], ["plain", "stream", "error"]),
     "openai-v2-messages-last": ("openai", ["openai_v2_messages"], ["plain", "stream", "error"]),
+    "openllmetry-openai-events-last": ("openai", ["openllmetry_openai_events"], ["plain", "stream", "error"]),
     "openllmetry-openai": ("openai", ["openllmetry_openai"], OPENAI),
     "openinference-openai": ("openai", ["openinference_openai"], OPENAI),
     "both-openai": ("openai", ["openllmetry_openai", "openinference_openai"], OPENAI[:6]),
@@ -124,6 +125,7 @@ def run(lines: list[dict[str, Any]]) -> dict[str, Calls]:
 # What people wrote comes as log records, where the variable of the instrumentation says so.
 CONTENT = {
     "openai-v2-event-first": "event_only", "openai-v2-messages-first": "true", "openai-v2-messages-last": "true",
+    "openllmetry-openai-events-last": "true",
 }  # fmt: skip
 COLUMNS = (
     "response_id, outcome, streamed, uncached_input, cache_read, cache_write_5m, cache_write_1h, output, latency_ms,"
@@ -170,7 +172,8 @@ def untold(row: dict[str, Any]) -> dict[str, Any]:
 
 
 NO_ID = {"langfuse"}  # its wrapper keeps no id of the answer
-SILENT = {"openai-v2", *CONTENT}  # tells none of that; an instrumentation beside it does
+# Tells none of that; an instrumentation beside it does.
+SILENT = {"openai-v2", *(name for name in CONTENT if name.startswith("openai-v2-"))}
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -203,7 +206,9 @@ def test_what_log_records_say_is_the_body_of_its_call_where_the_application_keep
         (asked,) = json.loads(row["prompt"])
         assert asked["role"] == "user"
         assert asked["content"].startswith("x x" if call["outcome"] == "error" else "What does a tired lamp say?")
-        assert row["answer"] == call.get("said")
+        # OpenLLMetry writes the answer of a stream outside of its span, and so without saying of which call it is.
+        lost = order.startswith("openllmetry") and call["streamed"]
+        assert row["answer"] == (None if lost else call.get("said"))
     assert not any(row["prompt"] or row["answer"] for row in emitted["openai-v2"].rows)
 
 

@@ -71,7 +71,8 @@ def report_of(record: Record, options: Options) -> Iterable[Reported]:
         requests=None,
         uncached_input=tokens("usage_input_tokens_no_cache"),
         cache_read=tokens("usage_input_tokens_cache_read"),
-        cache_write_5m=tokens("usage_input_tokens_cache_write_5m"),
+        # Exports of before the hour's cache have one column for what was written.
+        cache_write_5m=tokens("usage_input_tokens_cache_write_5m") or tokens("usage_input_tokens_cache_write"),
         cache_write_1h=tokens("usage_input_tokens_cache_write_1h"),
         output=tokens("usage_output_tokens"),
         web_searches=tokens("web_search_count"),
