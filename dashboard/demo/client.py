@@ -51,6 +51,10 @@ class Client:
         """One rating. Raises DemoError, Halted."""
         self._call("POST", f"{self.url}/api/v1/feedback", rating, key)
 
+    def send_logs(self, records: Sequence[Mapping[str, Any]], key: str) -> None:
+        """Log records of OpenTelemetry. Raises DemoError, Halted."""
+        self._call("POST", f"{self.url}/v1/logs", {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}, key)
+
     def put_state(self, vendor: str, state: Mapping[str, Any]) -> None:
         """Tell a simulated vendor what it knows; rows of the same key are replaced."""
         self._call("PUT", f"{self.sandbox_url}/state/{vendor}", {**state, "replace": True})

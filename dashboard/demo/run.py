@@ -28,6 +28,7 @@ from dashboard.demo import (
     offers,
     reports,
     setup,
+    telemetry,
 )
 from dashboard.demo.client import Client, DemoError, Halted
 from dashboard.demo.files import READY, Credentials, LoadState, write_json
@@ -105,6 +106,7 @@ class Demo:
         history.add_trial_lease(self.story, self.now)
         history.add_checks(self.story, self.now)
         imports.leave_a_draft(self.now, company.BY_ROLE["ops"].username)
+        telemetry.send_texts(self.client, self.credentials.keys, self.now)
         jobs.add_jobs(self.story, self.now)
         setup.poll_accounts()
         setup.link_lease()
