@@ -32,7 +32,7 @@ SOON = 30  # days
 
 # What a table is counted as, by the beginning of its name; the first that fits.
 KINDS = {
-    "bodies": (retention.BODIES,),
+    "bodies": (retention.BODIES, "traffic_waitingtext"),
     "requests": (retention.REQUESTS, LINKS),
     "rollups": ("traffic_usage_", "traffic_latency_", "traffic_error_", "traffic_sealedday"),
     "repricings": (MEMORY,),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -20,7 +23,7 @@ from tests.traffic.test_store import assert_rollups_exact
 from traffic import texts
 from traffic.ingest.otlp.spans import Span
 from traffic.ingest.otlp.texts import MOST_RECORDS, Said, body_of, said_in
-from traffic.keys import callers
+from traffic.keys import callers, create_key
 from traffic.models import Application, Erasure, RequestBody, Unread, WaitingText
 from traffic.services import forget
 
@@ -223,6 +226,38 @@ def test_deleting_an_application_takes_what_waits_with_it(shop: str) -> None:
     assert WaitingText.objects.count() == 3, "what comes after the wish is not stored"
     found.delete()
     assert not WaitingText.objects.exists()
+
+
+# --- at once ---
+
+
+def test_exporters_that_send_parts_of_one_call_at_once_lose_and_double_nothing(shop: str) -> None:
+    calls = range(1, 9)
+    parts = [logs(*(conversation(of)[part] for of in calls)) for part in range(3)]
+    jobs: list[Callable[[], Any]] = [lambda part=part: post(shop, "/v1/logs", part) for part in parts * 3]  # type: ignore[misc]
+    jobs += [lambda: send(shop, body(*(span(of) for of in calls)))] * 2 + [lambda: later(seconds=10)] * 3
+
+    def done(job: Callable[[], Any]) -> None:
+        job()
+        connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(done, random.Random(5).sample(jobs, len(jobs))))
+    later(minutes=30)
+    assert bodies() == [(ASKED, SAID)] * 8
+    assert WaitingText.objects.count() == 24
+
+
+def test_with_a_collectors_key_the_service_names_the_application(shop: str) -> None:
+    collector = create_key(name="collector", scopes=["ingest"])[1]
+    for service in ("shop", "unheard-of"):
+        sent: dict[str, Any] = logs(*conversation())
+        sent["resourceLogs"][0]["resource"] = {"attributes": record({"service.name": service})["attributes"]}
+        post(collector, "/v1/logs", sent)
+    post(collector, "/v1/traces", body(span(1), service="shop"))
+    later(seconds=10)
+    assert bodies() == [(ASKED, SAID)]
+    assert Unread.objects.filter(application=None).values_list("signal", "unread").get() == ("texts", 3)
 
 
 # --- pure ---
