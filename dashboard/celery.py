@@ -11,6 +11,8 @@ from celery import Celery
 from celery.signals import beat_init, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+# They are of the code alone, and load every page into a worker that shows none.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 # Celery fears pickled messages of strangers when root runs it; here messages are JSON, in a queue with a password.
 warnings.filterwarnings("ignore", message="You're running the worker with superuser")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
+from django.db import connection
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -17,8 +20,10 @@ from playwright.sync_api import (
     Response,
     sync_playwright,
 )
+from psycopg import sql
 
 from tests.browser.stack import Site, site
+from tests.traffic.conftest import conninfo
 
 TELL_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
@@ -62,10 +67,31 @@ def browser(browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
         launched.close()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def database(django_db_setup: None) -> Iterator[str]:
+    """The URL of a copy of this worker's database, made before the browser's loop runs: inside of it Django sees other
+    connections than the tests before had, and nobody may be in what is copied."""
+    name, ours = f"site_{token_hex(4)}", connection.get_connection_params()["dbname"]
+    with psycopg.connect(conninfo(), dbname="postgres", autocommit=True) as own:
+        leave(own, ours)
+        own.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(ours)))
+        info = own.info
+        yield f"postgresql://{info.user}:{info.password}@{info.host}:{info.port}/{name}"
+        own.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        leave(own, ours)
+
+
+def leave(own: psycopg.Connection, name: str) -> None:
+    """End every connection to a database, those of the browser's loop too."""
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]  # of the backend for PostgreSQL
+    own.execute("SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE datname = %s", [name])
+
+
 @pytest.fixture(scope="module")
-def the_site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def the_site(browser: Browser, database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Asks for the browser first: without one there is no need to start anything."""
-    with site(tmp_path_factory.mktemp("site")) as found:
+    with site(tmp_path_factory.mktemp("site"), database) as found:
         yield found
 
 

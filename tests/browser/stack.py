@@ -44,8 +44,11 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path) -> Iterator[Site]:
-    """The stack that the file in BREAKEVEN_READY tells of (a demo), else one of our own until the block ends."""
+def site(folder: Path, database: str) -> Iterator[Site]:
+    """The stack that the file in BREAKEVEN_READY tells of (a demo), else one of our own until the block ends.
+
+    `database` is the URL of one that has its tables already: the stack needs no server of its own, and no migration.
+    """
     if known := os.environ.get("BREAKEVEN_READY"):
         ready = json.loads(Path(known).read_text())
         yield Site(ready["url"], **ready["admin"], api_key=ready["api_key"], seeded=False)
@@ -54,7 +57,7 @@ def site(folder: Path) -> Iterator[Site]:
     data.mkdir()
     with (
         running_sandbox(maildir=data / "mail") as sandbox,
-        up(folder, data, f"smtp://127.0.0.1:{sandbox.smtp_port}") as ready,
+        up(folder, data, DATABASE_URL=database, EMAIL_URL=f"smtp://127.0.0.1:{sandbox.smtp_port}") as ready,
     ):
         secrets = json.loads(
             manage(data, f"from tests.browser.seed import begin; begin({str(data)!r}, {sandbox.url!r})")
@@ -66,15 +69,13 @@ def site(folder: Path) -> Iterator[Site]:
 
 
 @contextmanager
-def up(folder: Path, data: Path, email_url: str) -> Iterator[dict[str, Any]]:
+def up(folder: Path, data: Path, **variables: str) -> Iterator[dict[str, Any]]:
     """`manage.py up`, which sends its mail to our own sink; gives the ready file's content."""
     ready, log = folder / "ready.json", folder / "up.log"
     ports = ["--port", "0", "--gateway-port", "0"]
     command = [sys.executable, "manage.py", "up", "--data", str(data), *ports, "--ready-file", str(ready)]
     with log.open("wb") as file:
-        process = subprocess.Popen(
-            command, cwd=BASE, env=free_environment(EMAIL_URL=email_url), stdout=file, stderr=file
-        )
+        process = subprocess.Popen(command, cwd=BASE, env=free_environment(**variables), stdout=file, stderr=file)
     try:
         wait(process, log, ready.exists)
         yield json.loads(ready.read_text())

@@ -269,6 +269,12 @@ def test_a_probe_tells_why_it_is_not_ready_yet() -> None:
 # --- the whole stack, for real ---
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of one installation, on which each test starts a stack: only the first makes the cluster and its tables."""
+    return tmp_path_factory.mktemp("installation")
+
+
 @dataclass
 class Running:
     process: subprocess.Popen[str]
@@ -318,9 +324,7 @@ def left_running(data: Path) -> list[str]:
     return found
 
 
-def test_the_stack_starts_answers_is_joined_and_stops_without_a_trace(tmp_path: Path) -> None:
-    data = tmp_path / "var"
-    data.mkdir()
+def test_the_stack_starts_answers_is_joined_and_stops_without_a_trace(data: Path) -> None:
     with stack(data) as running:
         for address in (f"{running.ready['url']}/readyz", f"{running.ready['gateway_url']}/healthz"):
             with urllib.request.urlopen(address, timeout=5) as answer:
@@ -350,9 +354,7 @@ def test_the_stack_starts_answers_is_joined_and_stops_without_a_trace(tmp_path: 
     assert not (data / "run.json").exists()
 
 
-def test_after_a_kill_of_everything_the_stack_starts_again_and_a_crash_ends_it_with_the_name(tmp_path: Path) -> None:
-    data = tmp_path / "var"
-    data.mkdir()
+def test_after_a_kill_of_everything_the_stack_starts_again_and_a_crash_ends_it_with_the_name(data: Path) -> None:
     with stack(data) as running:
         killed = psutil.Process(running.process.pid)
         servers = killed.children()
