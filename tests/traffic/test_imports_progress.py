@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from providers.models import TokenPrice
 from tests.dashboard.people import logged_in, with_role
-from tests.traffic.test_imports import DAY, brought, folder, lines, recorded, sent
+from tests.traffic.test_imports import DAY, brought, finished, folder, lines, recorded, sent
 from traffic.imports import run, services
 from traffic.imports.files import path_of
 from traffic.imports.pace import Pace, seconds_left
@@ -81,6 +83,33 @@ def test_one_whose_file_is_gone_says_so_without_a_path(half: Import) -> None:
     half.refresh_from_db()
     assert half.problem == "The file cannot be read any more: No such file or directory."
     assert not services.start(imported=half)
+
+
+def test_a_worker_that_is_not_heard_of_is_said_with_when_another_takes_over(half: Import) -> None:
+    client = logged_in(with_role("manager"))
+    for ago, said in ((5, False), (40, True)):
+        heard = timezone.now() - timedelta(seconds=ago)
+        Import.objects.filter(pk=half.pk).update(claimed_until=heard + run.CLAIM)
+        page = poll(client, half)
+        assert ("Nothing was heard of its worker for 40" in page, "rows/s" in page) == (said, not said)
+
+
+def test_the_same_file_again_is_said_by_how_far_it_is(conn: psycopg.Connection, price: TokenPrice) -> None:
+    client = logged_in(with_role("ops"))
+    file = lines(3)
+
+    def said() -> str:
+        return client.get(sent(client, file)["Location"]).content.decode()
+
+    sent(client, file)
+    assert "was not started yet" in said()
+    draft = Import.objects.get()
+    services.start(imported=draft)
+    services.cancel(imported=draft)
+    assert "going on reads the rest" in said()
+    draft.refresh_from_db()
+    finished(draft)
+    assert "changes nothing a second time" in said() and Import.objects.count() == 1
 
 
 def test_the_pace_of_the_slice_before_holds_until_a_batch_is_committed() -> None:

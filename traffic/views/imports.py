@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -10,6 +11,7 @@ from django.db.models import Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -26,6 +28,7 @@ from traffic.models import Import
 from traffic.models.imports import ImportState
 
 SHOWN = 100
+QUIET = timedelta(seconds=15)  # a worker at work is heard of with each batch, several times a second
 
 
 @csrf_exempt  # the upload handler must be set before the token is read; `upload` checks it
@@ -60,8 +63,17 @@ def upload(request: HttpRequest) -> HttpResponse:
     if new:
         log(request, made, [{"added": {}}], added=True)
     else:
-        messages.info(request, _("This very file is here already; it changes nothing a second time."))
+        messages.info(request, known_words(made))
     return redirect("traffic:import", made.pk)
+
+
+def known_words(imported: Import) -> str:
+    """What is said of a file that somebody brought before."""
+    if imported.state == ImportState.DRAFT:
+        return _("This very file is here already and was not started yet.")
+    if services.may_go_on(imported):
+        return _("This very file is here already and was not read to its end; going on reads the rest.")
+    return _("This very file is here already; it changes nothing a second time.")
 
 
 def list_page(request: HttpRequest, form: UploadForm, status: int = 200) -> HttpResponse:
@@ -112,7 +124,11 @@ def how_far(imported: Import) -> dict[str, Any]:
     """What the progress says besides the counts; `said` changes whenever there is something to say aloud."""
     known = seconds_left(imported.size, imported.offset, imported.position)
     left = None if known is None else max(1, round(known))
+    taken_over = imported.claimed_until
+    quiet = taken_over and timezone.now() - (taken_over - run.CLAIM)
     return {
+        "quiet": quiet if imported.at_work and quiet and quiet > QUIET else None,
+        "taken_over": taken_over,
         "said": f"{imported.state}-{imported.percent // 10}",
         "left": left,
         "left_ms": left and left * 1000,
