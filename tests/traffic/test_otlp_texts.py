@@ -15,6 +15,8 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from tests.traffic.test_otlp import TRACE, USAGE, body, key, ns, send, span
@@ -55,6 +57,12 @@ def told(name: str, at: float, of: int = 1, **given: Any) -> dict[str, Any]:
     """A record of the older kind: an event with a message as its body."""
     ids = {"traceId": TRACE, "spanId": f"{of:016x}"}
     return record({}, eventName=name, **ids, timeUnixNano=str(ns(at)), **kvlist(**given))
+
+
+def odd_pairs(values: Any) -> Any:
+    """Attributes of a record by names that are read."""
+    names = ["content", "message", "role", "gen_ai.input.messages", "gen_ai.prompt", "gen_ai.completion", "event.name"]
+    return st.lists(st.fixed_dictionaries({"key": st.sampled_from(names), "value": values}), max_size=4)
 
 
 def conversation(of: int = 1) -> list[dict[str, Any]]:
@@ -100,8 +108,8 @@ def test_however_exports_cut_reorder_and_repeat_them_the_body_is_the_same(seed: 
     sent = [*parts, [one for one in records if not any(one in part for part in parts)] or records[:1]]
     steps: list[Any] = [*((post, "/v1/logs", logs(*part)) for part in sent), (send, body(span(1), span(2), span(3)))]
     chance.shuffle(steps)
-    for step, *given in [*steps, chance.choice(steps)]:
-        assert step(shop, *given).status_code == 200
+    for step, *what in [*steps, chance.choice(steps)]:
+        assert step(shop, *what).status_code == 200
         if chance.random() < 0.3:
             later(seconds=chance.randint(1, 60))
     later(minutes=30)
@@ -260,6 +268,46 @@ def test_with_a_collectors_key_the_service_names_the_application(shop: str) -> N
     assert Unread.objects.filter(application=None).values_list("signal", "unread").get() == ("texts", 3)
 
 
+# --- from no honest emitter ---
+
+TIMES = ("0", "1", str(2**63 - 1), str(2**63), str(2**64 - 1), str(ns(0.1)), str(ns(0.2)))
+odd_values = st.recursive(
+    st.one_of(
+        st.fixed_dictionaries(
+            {"stringValue": st.text(max_size=40) | st.sampled_from(['[{"role": 1}]', "[" * 300, "\0"])}
+        ),
+        st.fixed_dictionaries({"intValue": st.integers(-(2**63), 2**63 - 1).map(str)}),
+        st.fixed_dictionaries({"boolValue": st.booleans()}),
+        st.just({}),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda found: {"arrayValue": {"values": found}}),
+        odd_pairs(inner).map(lambda found: {"kvlistValue": {"values": found}}),
+    ),
+    max_leaves=6,
+)
+odd_records = st.fixed_dictionaries(
+    {
+        "eventName": st.sampled_from(["gen_ai.user.message", "gen_ai.choice", "gen_ai.content.prompt", DETAILS]),
+        "traceId": st.just(TRACE), "spanId": st.sampled_from([f"{1:016x}", f"{2:016x}"]),
+        "timeUnixNano": st.sampled_from(TIMES),
+        "body": odd_pairs(odd_values).map(lambda found: {"kvlistValue": {"values": found}}) | odd_values,
+        "attributes": odd_pairs(odd_values),
+    }
+)  # fmt: skip
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@given(records=st.lists(odd_records, max_size=6))
+def test_records_of_any_shape_are_stored_or_counted_and_never_an_error(shop: str, records: list[Any]) -> None:
+    assert post(shop, "/v1/logs", logs(*records)).status_code == 200
+    assert send(shop, body(span(1), span(2))).status_code == 200
+    later(seconds=10)
+    assert not WaitingText.objects.filter(due_at=None).exists() or RequestBody.objects.exists()
+    for one in RequestBody.objects.all():
+        assert not any("\0" in found for found in (one.prompt, one.answer) if found)
+
+
 # --- pure ---
 
 
@@ -303,5 +351,7 @@ def test_one_record_with_all_of_a_call_goes_before_pieces_and_a_body_has_a_bound
     assert (json.loads(prompt or ""), answer) == (both, "x\ny")
     assert body_of([*pieces, said("all", whole=True)]) == ("all", "x\ny")
     assert body_of([]) == (None, None)
+    deep = "[" * 100_000
+    assert json.loads(body_of([said(deep), said("b")])[0] or "")[0] == {"role": "user", "content": deep}
     long, _answer = body_of([said("z")] * (MOST_RECORDS + 5))
     assert len(json.loads(long or "")) == MOST_RECORDS

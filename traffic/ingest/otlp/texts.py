@@ -67,6 +67,6 @@ def messages(prompt: str) -> list[dict[str, Any]]:
     """The messages of one record."""
     try:
         found = json.loads(prompt)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     return found if isinstance(found, list) else [{"role": "user", "content": prompt}]
