@@ -100,6 +100,26 @@
     event.target.closest("form[data-auto]")?.requestSubmit();
   });
 
+  // How much of a form's file is on the other side: what is marked with data-upload in it shows while it is sent.
+  document.addEventListener("htmx:xhr:progress", (event) => {
+    const { lengthComputable, loaded, total } = event.detail;
+    const box = event.target.querySelector("[data-upload]");
+    if (!box || !lengthComputable || !total) return;
+    const percent = Math.floor((100 * loaded) / total);
+    box.hidden = false;
+    box.querySelector("progress").value = percent;
+    box.querySelector("b").textContent = `${percent} %`;
+    box.parentElement.querySelector("[data-lost]").hidden = true;
+  });
+  for (const name of ["htmx:sendError", "htmx:responseError"]) {
+    document.addEventListener(name, ({ target }) => {
+      const box = target.querySelector("[data-upload]");
+      if (!box) return;
+      box.hidden = true;
+      box.parentElement.querySelector("[data-lost]").hidden = false;
+    });
+  }
+
   localise(document);
   nameZone();
 

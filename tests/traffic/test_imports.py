@@ -540,6 +540,15 @@ def test_a_file_past_the_limit_is_refused_and_leaves_nothing(db: None, monkeypat
     assert (list(files.folder().iterdir()), Import.objects.count()) == ([], 0)
 
 
+def test_an_upload_with_a_bar_beside_it_ends_on_the_same_page(db: None) -> None:
+    client = logged_in(with_role("ops"))
+    given = {"file": SimpleUploadedFile("calls.csv", recorded("generic.csv"))}
+    answer = client.post("/settings/imports/", given, headers={"hx-request": "true"})
+    assert (answer.status_code, answer["HX-Redirect"]) == (200, f"/settings/imports/{Import.objects.get().pk}/")
+    refused = client.post("/settings/imports/", {"file": SimpleUploadedFile("x", b"")}, headers={"hx-request": "true"})
+    assert refused.status_code == 422 and 'id="upload"' in refused.content.decode()
+
+
 def test_an_upload_without_the_forms_token_is_refused(db: None) -> None:
     client = logged_in(with_role("ops"))
     client.handler.enforce_csrf_checks = True

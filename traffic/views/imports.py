@@ -11,11 +11,13 @@ from django.db.models import Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
 
 from providers.audit_log import changes, log
 from traffic.export import KINDS, as_file
@@ -64,7 +66,9 @@ def upload(request: HttpRequest) -> HttpResponse:
         log(request, made, [{"added": {}}], added=True)
     else:
         messages.info(request, known_words(made))
-    return redirect("traffic:import", made.pk)
+    url = reverse("traffic:import", args=[made.pk])
+    htmx = request.htmx  # type: ignore[attr-defined]  # django-htmx's middleware
+    return HttpResponseClientRedirect(url) if htmx else redirect(url)
 
 
 def known_words(imported: Import) -> str:
