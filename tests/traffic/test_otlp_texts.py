@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
+from tests.traffic.conftest import conninfo
 from tests.traffic.test_otlp import TRACE, USAGE, body, key, ns, send, span
 from tests.traffic.test_otlp_logs import DETAILS, logs, post, record
 from tests.traffic.test_store import assert_rollups_exact
@@ -222,6 +223,27 @@ def test_a_request_that_was_deleted_on_request_gets_no_body_any_more(shop: str, 
     conn.execute("UPDATE traffic_request SET external_id = ''")
     post(shop, "/v1/logs", logs(*conversation()))
     later(minutes=10)
+    assert bodies() == []
+
+
+def test_a_body_that_is_made_while_its_request_is_deleted_waits_and_is_not_written(
+    shop: str, conn: psycopg.Connection
+) -> None:
+    send(shop, body(span(1)))
+
+    def attach() -> None:
+        post(shop, "/v1/logs", logs(*conversation()))
+        connection.close()
+
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(conninfo()) as deleting:
+        deleting.execute("SELECT id FROM traffic_request FOR UPDATE")
+        deleting.execute("UPDATE traffic_request SET external_id = ''")
+        at_work = pool.submit(attach)
+        while conn.execute(waiting).fetchone() == (0,):
+            assert not at_work.done(), "it did not wait"
+        deleting.commit()
+        at_work.result()
     assert bodies() == []
 
 
