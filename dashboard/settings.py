@@ -107,6 +107,8 @@ DATABASES = {
                 "connection_class": PatientConnection,
             },
             "connect_timeout": 3,
+            # Statements that ask for it are prepared on the server: Django would have none of them.
+            "prepare_threshold": 5,
         },
     }
 }

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import psycopg
 
-MILLION = Decimal(1_000_000)
+ONE, MILLION = Decimal(1), Decimal(1_000_000)
 COST_STEP = Decimal("0.000000000001")  # twelve decimals, as stored
 
 # A dated or vendor-prefixed name is the same model: claude-sonnet-5-5-20261007, anthropic/claude-…, …@20261007.
@@ -126,10 +126,10 @@ class Book:
         day, names = when.astimezone(UTC).date(), ("", model, plain_name(model))
         return next((one for one in standing if one.model in names and one.holds_on(day)), None)
 
-    def factor(self, provider: str, model: str, when: datetime, tier: str | None) -> Decimal | None:
+    def factor(self, provider: str, model: str, when: datetime, tier: str) -> Decimal | None:
         """By what a tier (words joined by `+`) changes the price; None where the book does not know one of them."""
-        total = Decimal(1)
-        for name in tier.split("+") if tier else ():
+        total = ONE
+        for name in tier.split("+"):
             names = ("", model, plain_name(model))
             known = self.factors.get((provider, name), ())
             found = next((one for one in known if one.model in names and one.starts_at <= when), None)
@@ -163,11 +163,12 @@ class Book:
         rebate = self.rebate(provider, model, when)
         if rebate is not None and rebate.factor is None:
             rates = own_rates(rebate.rates, rates)
-        factor = self.factor(provider, model, when, tier)
+        factor = self.factor(provider, model, when, tier) if tier else ONE
         total = added(tokens, rates)
         if total is None or factor is None or (batch and price.batch_factor is None):
             return Costed(None, "unknown_rate", price.id)
-        total *= factor
+        if factor is not ONE:
+            total *= factor
         if batch and price.batch_factor is not None:
             total *= price.batch_factor
         if rebate is None:

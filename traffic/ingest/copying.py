@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -13,62 +13,46 @@ import orjson
 from traffic.ingest.staging import Staged
 
 
-def lines_of(staged: Sequence[Staged]) -> str:
-    """A batch as COPY reads it; made before the transaction begins, which others may wait for."""
+def lines_of(staged: Sequence[Staged], first: int) -> str:
+    """A batch as COPY reads it, numbered from `first` on; made before the transaction begins."""
     received = datetime.now(UTC).isoformat()
-    return "".join([line(number, item, received) for number, item in enumerate(staged)])
+    return "".join([line(number, item, received) for number, item in enumerate(staged, first)])
 
 
 def line(number: int, item: Staged, received: str) -> str:
     """One row of COPY's text format; written by hand because this is the hottest line of ingest."""
     row, tokens, costed = item.row, item.row.tokens, item.costed
-    values = (
-        number,
-        item.id.hex,
-        item.response_hash and item.response_hash.hex,
-        item.user_hash and item.user_hash.hex,
-        row.started_at.isoformat(),
-        received,
-        row.application_id,
-        row.deployment_id,
-        costed.price_id,
-        costed.discount_id,
-        row.latency_ms,
-        row.ttft_ms,
-        *(
-            (None, None, None, None, None, None)
-            if tokens is None
-            else (
-                tokens.uncached_input,
-                tokens.cache_read,
-                tokens.cache_write_5m,
-                tokens.cache_write_1h,
-                tokens.output,
-                tokens.reasoning,
-            )
-        ),
-        item.day,
-        item.alt_day,
-        row.http_status,
-        "t" if row.streamed else "f",
-        "t" if row.batch else "f",
-        None if costed.cost is None else f"{costed.cost:f}",
-        costed.reason,
-        word(row.provider),
-        word(row.model),
-        word(row.task),
-        word(row.outcome),
-        word(row.error_type),
-        text(row.response_id),
-        text(row.external_id),
-        row.source,
-        word(row.route),
-        None if row.raw is None else raw_text(item).replace("\\", "\\\\"),  # JSON has nothing else to escape
-        row.import_id,
-        None if row.reported_cost is None else f"{row.reported_cost:f}",
-        word(row.tier),
+    counts = (
+        NO_TOKENS
+        if tokens is None
+        else f"{tokens.uncached_input}\t{tokens.cache_read}\t{tokens.cache_write_5m}\t{tokens.cache_write_1h}"
+        f"\t{tokens.output}\t{tokens.reasoning}"
     )
-    return "\t".join(["\\N" if value is None else str(value) for value in values]) + "\n"
+    common = words(
+        item.day, item.alt_day, row.application_id, row.deployment_id, costed.price_id, costed.discount_id,
+        row.http_status, row.streamed, row.batch, costed.reason, row.provider, row.model, row.task, row.outcome,
+        row.error_type, row.source, row.route, row.import_id, row.tier,
+    )  # fmt: skip
+    return (
+        f"{number}\t{item.id}\t{NULL if item.response_hash is None else item.response_hash}"
+        f"\t{NULL if item.user_hash is None else item.user_hash.hex}\t{row.started_at.isoformat()}\t{received}"
+        f"\t{NULL if row.latency_ms is None else row.latency_ms}\t{NULL if row.ttft_ms is None else row.ttft_ms}"
+        f"\t{counts}\t{common}\t{NULL if costed.cost is None else f'{costed.cost:f}'}"
+        f"\t{NULL if row.response_id is None else text(row.response_id)}\t{text(row.external_id)}"
+        # JSON has nothing else to escape.
+        f"\t{NULL if row.raw is None else raw_text(item).replace(BACKSLASH, ESCAPED)}"
+        f"\t{NULL if row.reported_cost is None else f'{row.reported_cost:f}'}\n"
+    )
+
+
+NULL, BACKSLASH, ESCAPED = "\\N", "\\", "\\\\"
+NO_TOKENS = "\t".join([NULL] * 6)
+
+
+@lru_cache(4096)
+def words(*values: str | int | bool | date | None) -> str:
+    """Columns whose values come again and again, as COPY reads them."""
+    return "\t".join([NULL if value is None else text(str(value)) for value in values])
 
 
 def raw_text(item: Staged) -> str:
@@ -97,10 +81,6 @@ NUL = re.compile(r"((?<!\\)(?:\\\\)*)\\u0000")
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "�"})
 
 
-def text(value: str | None) -> str | None:
+def text(value: str) -> str:
     """COPY's escapes; most values have nothing to escape."""
-    return value if value is None or (value.isprintable() and "\\" not in value) else value.translate(ESCAPES)
-
-
-# Names of models, tasks and the like come again and again.
-word = lru_cache(4096)(text)
+    return value if value.isprintable() and "\\" not in value else value.translate(ESCAPES)

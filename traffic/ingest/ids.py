@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import blake2b
 
 EPOCH = date(1970, 1, 1)
+FIRST_DAY = EPOCH.toordinal()
+# The two bits of a UUID that tell its variant, in the digit that holds them.
+VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 # A shorter response id is no identity: Ollama numbers its answers 0 to 998, over and over.
 MIN_RESPONSE_ID = 20
 
@@ -16,10 +19,15 @@ def request_id(salt: bytes, application_id: int | None, external_id: str, day: d
 
     The day leads, so that ids sort by it and a request is found by its id alone (see `day_of`).
     """
-    digest = blake2b(f"{application_id or 0}\0{external_id}".encode(), key=salt, digest_size=14).digest()
-    number = ((day - EPOCH).days << 112) | int.from_bytes(digest, "big")
-    number = number & ~(0xF << 76) | (8 << 76)
-    return uuid.UUID(int=number & ~(3 << 62) | (2 << 62))
+    return uuid.UUID(hex=request_hex(salt, application_id, external_id, day))
+
+
+def request_hex(salt: bytes, application_id: int | None, external_id: str, day: date) -> str:
+    """The same in 32 hexadecimal digits, which ingest passes on as they are."""
+    said = f"{application_id or 0}\0{external_id}".encode()
+    digest = blake2b(said, key=salt, digest_size=14).hexdigest()
+    days = day.toordinal() - FIRST_DAY
+    return f"{days:04x}{digest[:8]}8{digest[9:12]}{VARIANT[digest[12]]}{digest[13:]}"
 
 
 def day_of(identifier: uuid.UUID) -> date:
@@ -29,9 +37,15 @@ def day_of(identifier: uuid.UUID) -> date:
 
 def response_hash(salt: bytes, response_id: str | None) -> uuid.UUID | None:
     """16 bytes of keyed hash of a vendor's response id; None where it is too short to be one of a kind."""
+    found = response_hex(salt, response_id)
+    return None if found is None else uuid.UUID(hex=found)
+
+
+def response_hex(salt: bytes, response_id: str | None) -> str | None:
+    """The same in 32 hexadecimal digits."""
     if response_id is None or len(response_id) < MIN_RESPONSE_ID:
         return None
-    return uuid.UUID(bytes=blake2b(response_id.encode(), key=salt, digest_size=16, person=b"response").digest())
+    return blake2b(response_id.encode(), key=salt, digest_size=16, person=b"response").hexdigest()
 
 
 def user_hash(salt: bytes, user: str | None) -> uuid.UUID | None:
@@ -47,9 +61,13 @@ def erased_mark(salt: bytes, user: uuid.UUID) -> uuid.UUID:
 
 
 def neighbour_day(started_at: datetime) -> date | None:
-    """The other day on which a twin of this request may lie: its clock may be ten minutes off at midnight."""
-    moment = started_at.astimezone(UTC)
-    minute = moment.hour * 60 + moment.minute
+    """The other day on which a twin of this request may lie: its clock may be ten minutes off at midnight.
+
+    `started_at` is in UTC.
+    """
+    if 0 < started_at.hour < 23:
+        return None
+    minute = started_at.hour * 60 + started_at.minute
     if minute < 10:
-        return moment.date() - timedelta(days=1)
-    return moment.date() + timedelta(days=1) if minute >= 24 * 60 - 10 else None
+        return started_at.date() - timedelta(days=1)
+    return started_at.date() + timedelta(days=1) if minute >= 24 * 60 - 10 else None

@@ -31,6 +31,11 @@ def patience(seconds: float) -> Iterator[None]:
         _limit.reset(token)
 
 
+def patience_limit() -> float | None:
+    """Seconds that a wait for Postgres may last here."""
+    return _limit.get()
+
+
 @contextmanager
 def more_patience(rows: int) -> Iterator[None]:
     """Within, as much more as so many rows may take; without a limit there stays none."""

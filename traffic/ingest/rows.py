@@ -51,6 +51,7 @@ class RequestRow:
     links: tuple[tuple[str, str], ...] = ()
     reported_cost: Decimal | None = None  # USD, as who reports the call reckons it; never our figure
     tier: str | None = None  # of service or region, where it is not the standard; see `traffic.ingest.tiers`
+    tier_read: bool = False  # whether `tier` and `batch` hold what `raw` tells of them already
     import_id: int | None = None  # the file that brought it, until another way in reports it too
     key_id: int | None = None  # the key that it came with, for quotas
     # The gateway takes out and hashes before it spools: then `user` is None and this is its hash.

@@ -7,11 +7,12 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from operator import attrgetter
 
 import psycopg
 
 from providers.pricing import LEASED, Book, Costed, stamp_of
-from traffic.ingest.ids import erased_mark, neighbour_day, request_id, response_hash, user_hash
+from traffic.ingest.ids import erased_mark, neighbour_day, request_hex, response_hex, user_hash
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql.rows import LEASED_DEPLOYMENTS, MAKE_SALT
 from traffic.ingest.tiers import is_batch, tier_of
@@ -20,17 +21,17 @@ from traffic.redaction import EVERYTHING, Redaction, redaction_of
 
 @dataclass(slots=True)
 class Staged:
-    """A row with its identity and cost, ready to be copied."""
+    """A row with its identity and cost, ready to be copied. Ids are 32 hexadecimal digits."""
 
     row: RequestRow
-    id: uuid.UUID
+    id: str
     day: date
     alt_day: date | None
-    response_hash: uuid.UUID | None
+    response_hash: str | None
     user_hash: uuid.UUID | None
     costed: Costed
     redaction: Redaction
-    links: list[tuple[date, uuid.UUID, uuid.UUID]] = field(default_factory=list)  # day, child, parent
+    links: list[tuple[date, str, str]] = field(default_factory=list)  # day, child, parent
 
 
 @dataclass
@@ -64,23 +65,26 @@ class Installation:
         )
 
     def stage(self, row: RequestRow) -> Staged:
-        day = row.started_at.astimezone(UTC).date()
+        started_at = row.started_at.astimezone(UTC)
+        day = started_at.date()
         redaction = self.redactions.get(row.application_id or 0, EVERYTHING)
         if not row.clean:
             row.prompt, row.answer = redaction.prompt(row.prompt), redaction.optional(row.answer)
             row.error_type = redaction.optional(row.error_type)
-        row.tier = row.tier or tier_of(row.raw)
-        row.batch = row.batch or is_batch(row.raw)
+        if not row.tier_read:
+            row.tier, row.batch = row.tier or tier_of(row.raw), row.batch or is_batch(row.raw)
         staged = Staged(
-            row=row,
-            id=self.id_of(row, row.external_id, day),
-            day=day,
-            alt_day=neighbour_day(row.started_at),
-            response_hash=response_hash(self.salt, row.response_id),
-            user_hash=row.user_hash or user_hash(self.salt, row.user),
-            redaction=redaction,
-            costed=self.cost(row),
-            links=[(day, self.id_of(row, child, day), self.id_of(row, parent, day)) for child, parent in row.links],
+            row,
+            self.id_of(row, row.external_id, day),
+            day,
+            neighbour_day(started_at),
+            response_hex(self.salt, row.response_id),
+            row.user_hash or user_hash(self.salt, row.user),
+            self.cost(row),
+            redaction,
+            [(day, self.id_of(row, child, day), self.id_of(row, parent, day)) for child, parent in row.links]
+            if row.links
+            else [],
         )
         if self.erased_applications or self.erased_users:
             self.strip(staged)
@@ -101,9 +105,9 @@ class Installation:
             row.external_id, item.user_hash, item.links = "", None, []
             row.user = row.response_id = row.error_type = row.raw = row.prompt = row.answer = None
 
-    def id_of(self, row: RequestRow, external_id: str, day: date) -> uuid.UUID:
+    def id_of(self, row: RequestRow, external_id: str, day: date) -> str:
         """The id that a call of the same application has on that day."""
-        return request_id(self.salt, row.application_id, external_id, day)
+        return request_hex(self.salt, row.application_id, external_id, day)
 
     def cost(self, row: RequestRow) -> Costed:
         if row.deployment_id in self.leased:
@@ -134,7 +138,7 @@ def merge_twins(staged: Iterable[Staged]) -> list[Staged]:
         if twin is not item:
             fill(twin, item)
     # Ids lead with the day, so this is (day, id).
-    return sorted(by_id.values(), key=lambda item: item.id.int)
+    return sorted(by_id.values(), key=attrgetter("id"))
 
 
 FILLED = ("http_status", "error_type", "latency_ms", "ttft_ms", "user", "route", "raw", "prompt", "answer",

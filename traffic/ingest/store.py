@@ -1,15 +1,17 @@
 """The one transaction that every request passes through: rows and rollups land together, once, or not at all.
 
 Plain psycopg, so that the gateway runs it without Django. The steps: twins inside the batch are merged; the rest is
-copied into a staging table; response ids that are known already take over the id of the row they belong to; one
-statement inserts the rows, fills what was unknown in rows that were there, and adds new minus old to the rollups. All
-upserts go in key order, so that concurrent writers cannot deadlock.
+copied into a staging table, together with other batches that wait; response ids that are known already take over the
+id of the row they belong to; one statement inserts the rows, fills what was unknown in rows that were there, and adds
+new minus old to the rollups. All upserts go in key order, so that concurrent writers cannot deadlock.
 """
 
 from __future__ import annotations
 
+import itertools
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -23,23 +25,41 @@ from traffic.ingest.copying import lines_of
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql import rows as rows_sql
 from traffic.ingest.sql import twins as twins_sql
+from traffic.ingest.sql.rows import BATCH_BITS
 from traffic.ingest.staging import Installation, Staged, merge_twins
-from traffic.ingest.turn import in_turn
+from traffic.ingest.together import Together
+from traffic.ingest.turn import SMALL_ROWS, in_turn
 
 ATTEMPTS = 8  # a lost race for a response id repeats the batch
 LINKS = "traffic_span_link"
 TABLES = ("traffic_request", "traffic_request_body", LINKS)
+MOST_BATCHES = 1 << 16  # of one process at the same time
 # What a caller writes in the same transaction; it is told how many rows are new. What it raises undoes the batch.
 Also = Callable[[psycopg.Connection, int], None]
 
 
+class Added(NamedTuple):
+    """What a batch adds to what was there: rows, tokens of all five classes, measured USD."""
+
+    rows: int = 0
+    tokens: int = 0
+    cost: Decimal = Decimal(0)
+
+    def plus(self, other: Added) -> Added:
+        return Added(self.rows + other.rows, self.tokens + other.tokens, self.cost + other.cost)
+
+
 @dataclass(slots=True)
 class IngestResult:
-    """What became of a batch; `ids` holds the id of each row sent, in order."""
+    """What became of a batch, with the id of each row sent, in order."""
 
     accepted: int = 0
     duplicates: int = 0
-    ids: list[uuid.UUID] = field(default_factory=list)
+    hex_ids: list[str] = field(default_factory=list)
+
+    @property
+    def ids(self) -> list[uuid.UUID]:
+        return [uuid.UUID(hex=one) for one in self.hex_ids]
 
 
 def ingest(
@@ -51,21 +71,59 @@ def ingest(
 
     Raises psycopg.OperationalError when the database is away; then nothing of the batch was written.
     """
+    batch = batch_of(rows, installation)
+    if also is not None or len(rows) > SMALL_ROWS:
+        commit(conn, [batch], also)
+    else:
+        _writers[server_of(conn)].write(conn, batch)
+    accepted = batch.added.rows - join(conn, batch.staged)
+    return IngestResult(accepted, len(rows) - accepted, batch.ids)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows that are judged and written out for COPY, and what they have added once they are committed."""
+
+    number: int
+    key_id: int | None
+    ids: list[str]  # of the rows in the order they were sent in
+    staged: list[Staged]  # without twins
+    text: str
+    added: Added
+
+    def __len__(self) -> int:
+        return len(self.staged)
+
+
+_numbers = itertools.count()
+
+
+def batch_of(rows: Sequence[RequestRow], installation: Installation) -> Batch:
     with in_turn(rows=len(rows)):
         staged = [installation.stage(row) for row in rows]
-        merged = merge_twins(staged)
-        text = lines_of(merged)
-    make_days_of(conn, merged)
+        merged, number = merge_twins(staged), next(_numbers) % MOST_BATCHES
+        text = lines_of(merged, number << BATCH_BITS)
+    return Batch(number, rows[0].key_id if rows else None, [item.id for item in staged], merged, text, Added())
+
+
+def commit(conn: psycopg.Connection, batches: Sequence[Batch], also: Also | None = None) -> None:
+    """Write batches in one transaction, and again as long as another writer was first with one of their ids."""
+    staged = [item for batch in batches for item in batch.staged]
+    make_days_of(conn, staged)
     for _ in range(ATTEMPTS - 1):
         try:
-            accepted = write(conn, merged, text, also)
-            break
+            return write(conn, batches, staged, also)
         except (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure):
-            continue  # another writer was first with one of our response ids; now it can be seen
-    else:
-        accepted = write(conn, merged, text, also)
-    accepted -= join(conn, merged)
-    return IngestResult(accepted, len(rows) - accepted, [item.id for item in staged])
+            continue  # now it can be seen
+    write(conn, batches, staged, also)
+
+
+def server_of(conn: psycopg.Connection) -> tuple[bytes, bytes, bytes]:
+    """Batches are written together with those that go to the same database."""
+    return conn.pgconn.host, conn.pgconn.port, conn.pgconn.db
+
+
+_writers: defaultdict[tuple[bytes, bytes, bytes], Together[Batch]] = defaultdict(lambda: Together(commit))
 
 
 # Partitions that this process has seen; none is made twice, and dropping one ends with a restart or below.
@@ -92,30 +150,32 @@ def forget_days() -> None:
     _known_days.clear()
 
 
-def write(conn: psycopg.Connection, staged: Sequence[Staged], text: str, also: Also | None = None) -> int:
-    """One transaction over the whole batch, `text` in the format of COPY; returns how many rows are new."""
+def write(conn: psycopg.Connection, batches: Sequence[Batch], staged: Sequence[Staged], also: Also | None) -> None:
+    """One transaction over the rows of all batches, each of which is told what it added."""
     if not staged:
         if also is not None:
             with conn.transaction():
                 also(conn, 0)
-        return 0
+        return
     try:
         with conn.transaction():
             conn.execute("SET LOCAL synchronous_commit = on")
             conn.execute(rows_sql.MAKE_STAGE)
             with conn.cursor().copy(rows_sql.COPY) as stream:
-                stream.write(text)
+                for batch in batches:
+                    stream.write(batch.text)
             added = write_rows(conn, staged)
-            count_use(conn, staged[0].row.key_id, added)
-            write_bodies(conn, staged)
+            count_use(conn, batches, added)
+            write_bodies(conn, batches)
             write_links(conn, staged)
             if also is not None:
-                also(conn, added.rows)
+                also(conn, sum(one.rows for one in added.values()))
     except errors.CheckViolation:
         forget_days()  # "no partition of relation found": retention dropped the day under us
         make_days_of(conn, staged)
         raise errors.SerializationFailure("a partition was missing; the batch is repeated") from None
-    return added.rows
+    for batch in batches:
+        batch.added = added.get(batch.number, Added())
 
 
 def bounds(staged: Sequence[Staged]) -> dict[str, date]:
@@ -124,39 +184,35 @@ def bounds(staged: Sequence[Staged]) -> dict[str, date]:
     return {"low": min(days) - timedelta(days=1), "high": max(days) + timedelta(days=1)}
 
 
-class Added(NamedTuple):
-    """What a batch adds to what was there: rows, tokens of all five classes, measured USD."""
-
-    rows: int = 0
-    tokens: int = 0
-    cost: Decimal = Decimal(0)
-
-    def plus(self, other: Added) -> Added:
-        return Added(self.rows + other.rows, self.tokens + other.tokens, self.cost + other.cost)
-
-
-def count_use(conn: psycopg.Connection, key_id: int | None, added: Added) -> None:
-    """What came in with a key, in the same transaction, so that a repeated batch is not counted again."""
-    if key_id is not None and any(added):
-        given = {"key": key_id, "requests": added.rows, "tokens": added.tokens, "cost": added.cost}
-        conn.execute(rows_sql.COUNT_USE, given)
+def count_use(conn: psycopg.Connection, batches: Sequence[Batch], added: Mapping[int, Added]) -> None:
+    """What came in with each key, in the same transaction, so that a repeated batch is not counted again."""
+    used: dict[int, Added] = {}
+    for batch in batches:
+        if batch.key_id is not None and batch.number in added:
+            used[batch.key_id] = used.get(batch.key_id, Added()).plus(added[batch.number])
+    for key_id, total in sorted(used.items()):  # in the order that all writers lock in
+        if any(total):
+            given = {"key": key_id, "requests": total.rows, "tokens": total.tokens, "cost": total.cost}
+            conn.execute(rows_sql.COUNT_USE, given)
 
 
-def write_rows(conn: psycopg.Connection, staged: Sequence[Staged]) -> Added:
-    """Insert or fill the staged rows and keep the rollups exact; returns what they add.
+def write_rows(conn: psycopg.Connection, staged: Sequence[Staged]) -> dict[int, Added]:
+    """Insert or fill the staged rows and keep the rollups exact; returns what each batch adds, by its number.
 
-    One pass, unless rows share a response id or were found to be rows that are stored: then those that are one call
-    come in one after the other, each seeing what the one before it left.
+    One pass, unless rows share an id or were found to be rows that are stored: then those that are one call come in
+    one after the other, each seeing what the one before it left.
     """
+    ids = {item.id for item in staged}
     hashes = [item.response_hash for item in staged if item.response_hash is not None]
     taken = take_over(conn, staged) if hashes else 0
-    if not taken and len(set(hashes)) == len(hashes):
+    if not taken and len(ids) == len(staged) and len(set(hashes)) == len(hashes):
         return upsert(conn, 0)
-    added = Added()
+    added: dict[int, Added] = {}
     for number in range(1, 2 * len(staged) + 2):
         if not conn.execute(twins_sql.PICK, {"round": number}).rowcount:
             return added
-        added = added.plus(upsert(conn, number))
+        for batch, more in upsert(conn, number).items():
+            added[batch] = added.get(batch, Added()).plus(more)
         take_over(conn, staged)
     raise AssertionError("each pass takes at least one row")
 
@@ -175,19 +231,19 @@ def take_over(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
     return taken
 
 
-def upsert(conn: psycopg.Connection, number: int) -> Added:
-    """Insert or fill one pass of rows; returns what they add."""
+def upsert(conn: psycopg.Connection, number: int) -> dict[int, Added]:
+    """Insert or fill one pass of rows; returns what each batch adds."""
     # Prepared on the server whatever kind of cursor the connection makes: planning it takes longer than 50 rows do.
     with psycopg.Cursor(conn) as cursor:
-        found = cursor.execute(rows_sql.UPSERT, {"round": number}, prepare=True).fetchone()
-    assert found is not None
-    return Added(*found)
+        found = cursor.execute(rows_sql.UPSERT, {"round": number}, prepare=True).fetchall()
+    return {batch: Added(*added) for batch, *added in found}
 
 
-def write_bodies(conn: psycopg.Connection, staged: Sequence[Staged]) -> None:
+def write_bodies(conn: psycopg.Connection, batches: Sequence[Batch]) -> None:
     bodies: list[tuple[Any, ...]] = [
         (number, item.row.prompt, item.row.answer)
-        for number, item in enumerate(staged)
+        for batch in batches
+        for number, item in enumerate(batch.staged, batch.number << BATCH_BITS)
         if item.row.prompt is not None or item.row.answer is not None
     ]
     if bodies:
@@ -199,7 +255,7 @@ def write_links(conn: psycopg.Connection, staged: Sequence[Staged]) -> None:
     links = [link for item in staged for link in item.links]
     if links:
         days, children, parents = zip(*links, strict=True)
-        of_ids = (array(one.hex for one in ids) for ids in (children, parents))
+        of_ids = (array(children), array(parents))
         conn.execute(twins_sql.LINK, dict(zip(("days", "children", "parents"), (array(days), *of_ids), strict=True)))
 
 
@@ -213,10 +269,10 @@ def join(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
 
     After the commit: of two writers that hold a half each, the one that comes later sees both.
     """
-    ids = [item.id.hex for item in staged if item.row.source == "otlp"]
+    ids = [item.id for item in staged if item.row.source == "otlp"]
     if not ids:
         return 0
-    ids += [child.hex for item in staged for _day, child, _parent in item.links if child != item.id]
+    ids += [child for item in staged for _day, child, _parent in item.links if child != item.id]
     given = {**bounds(staged), "ids": array(ids)}
     if not conn.execute(twins_sql.LINKED, given).fetchone():
         return 0

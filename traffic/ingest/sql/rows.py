@@ -16,10 +16,6 @@ COLUMNS = {
     "user_hash": "uuid",
     "started_at": "timestamptz",
     "received_at": "timestamptz",
-    "application_id": "bigint",
-    "deployment_id": "bigint",
-    "price_id": "bigint",
-    "discount_id": "bigint",
     "latency_ms": "double precision",
     "ttft_ms": "double precision",
     "uncached_input": "bigint",
@@ -29,29 +25,36 @@ COLUMNS = {
     "output": "bigint",
     "reasoning": "bigint",
     "day": "date",
+    "application_id": "bigint",
+    "deployment_id": "bigint",
+    "price_id": "bigint",
+    "discount_id": "bigint",
     "http_status": "smallint",
     "streamed": "boolean",
     "batch": "boolean",
-    "cost": "numeric(20, 12)",
     "cost_reason": "text",
     "provider": "text",
     "model": "text",
     "task": "text",
     "outcome": "text",
     "error_type": "text",
-    "response_id": "text",
-    "external_id": "text",
     "source": "text",
     "route": "text",
-    "raw": "jsonb",
     "import_id": "bigint",
-    "reported_cost": "numeric(20, 12)",
     "tier": "text",
+    "cost": "numeric(20, 12)",
+    "response_id": "text",
+    "external_id": "text",
+    "raw": "jsonb",
+    "reported_cost": "numeric(20, 12)",
 }
+
+# A row's number in the stage begins with that of its batch.
+BATCH_BITS = 32
 
 MAKE_STAGE = (
     "CREATE TEMP TABLE IF NOT EXISTS traffic_stage"
-    " (number int, alt_day date, own_day date, own_id uuid, round int NOT NULL DEFAULT 0, "
+    " (number bigint, alt_day date, own_day date, own_id uuid, round int NOT NULL DEFAULT 0, "
     + ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
     + ") ON COMMIT DELETE ROWS"
 )
@@ -128,12 +131,15 @@ def _news() -> str:
 _CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 _TOKENS_ADDED = " + ".join(f"coalesce(new_{name}, 0) - coalesce(old_{name}, 0)" for name in _CLASSES)
 
+# The stage has no statistics, and a planner that takes it for a few rows would go through it again for each row written;
+# a FULL join is hashed in any case. What brings no news is not written, and has no `new_id`.
 UPSERT = f"""
 WITH written AS (
     INSERT INTO traffic_request AS r ({", ".join(COLUMNS)})
     SELECT {", ".join(COLUMNS)} FROM traffic_stage WHERE round = %(round)s ORDER BY day, id
     ON CONFLICT (day, id) DO UPDATE SET {_fills()} WHERE {_news()}
-    RETURNING old.id AS old_id, {", ".join(f"old.{name} AS old_{name}, new.{name} AS new_{name}" for name in READ)}
+    RETURNING new.day AS new_day, new.id AS new_id, old.id AS old_id,
+        {", ".join(f"old.{name} AS old_{name}, new.{name} AS new_{name}" for name in READ)}
 ),
 delta AS MATERIALIZED (
     SELECT 1 AS sign, {", ".join(f"new_{name} AS {name}" for name in READ)} FROM written
@@ -141,9 +147,11 @@ delta AS MATERIALIZED (
     SELECT -1, {", ".join(f"old_{name}" for name in READ)} FROM written WHERE old_id IS NOT NULL
 ),
 {rollups()}
-SELECT count(*) FILTER (WHERE old_id IS NULL), coalesce(sum({_TOKENS_ADDED}), 0)::bigint,
-       coalesce(sum(coalesce(new_cost, 0) - coalesce(old_cost, 0)), 0)
-FROM written
+SELECT number >> {BATCH_BITS}, count(new_id) FILTER (WHERE old_id IS NULL), sum({_TOKENS_ADDED})::bigint,
+       sum(coalesce(new_cost, 0) - coalesce(old_cost, 0))
+FROM written FULL JOIN (SELECT number, day, id FROM traffic_stage WHERE round = %(round)s) AS s
+    ON s.day = new_day AND s.id = new_id
+GROUP BY 1
 """
 
 # What came in with a key today, for its quota.
@@ -157,7 +165,7 @@ SET requests = u.requests + excluded.requests, tokens = u.tokens + excluded.toke
 BODIES = """
 INSERT INTO traffic_request_body AS b (day, request_id, prompt, answer)
 SELECT DISTINCT ON (s.day, s.id) s.day, s.id, given.prompt, given.answer
-FROM unnest(%(numbers)s::int[], %(prompts)s::text[], %(answers)s::text[]) AS given (number, prompt, answer)
+FROM unnest(%(numbers)s::bigint[], %(prompts)s::text[], %(answers)s::text[]) AS given (number, prompt, answer)
 JOIN traffic_stage AS s USING (number)
 ORDER BY s.day, s.id, s.number
 ON CONFLICT (day, request_id) DO UPDATE

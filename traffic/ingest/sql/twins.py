@@ -24,7 +24,7 @@ WHERE mine.round = 0 AND mine.response_hash IS NOT NULL AND (f.day, f.id) <> (mi
 """
 TAKE_OVER = """
 UPDATE traffic_stage AS s SET day = f.day, id = f.id, own_day = s.day, own_id = s.id
-FROM unnest(%(numbers)s::int[], %(days)s::date[], %(ids)s::uuid[]) AS f (number, day, id)
+FROM unnest(%(numbers)s::bigint[], %(days)s::date[], %(ids)s::uuid[]) AS f (number, day, id)
 WHERE s.number = f.number
 """
 

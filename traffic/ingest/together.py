@@ -1,0 +1,93 @@
+"""Batches that meet are written in one transaction, by the thread whose turn it is.
+
+Writers that add to the same rollups wait for each other's commit anyway. Written together, they add once to the hours,
+days and buckets that they share instead of once for each, and make one commit.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import psycopg
+
+from traffic.ingest.patience import more_patience, patience_limit
+
+MOST_ROWS = 4_096  # of one transaction, unless a single batch has more
+LOST = (psycopg.OperationalError, psycopg.InterfaceError)
+
+
+class Sized(Protocol):
+    def __len__(self) -> int: ...
+
+
+B = TypeVar("B", bound=Sized)
+
+
+@dataclass(eq=False, slots=True)
+class Waiting(Generic[B]):
+    batch: B
+    done: bool = False
+    error: Exception | None = None
+
+
+class Together(Generic[B]):
+    """The batches of one process that wait for their turn to be written."""
+
+    def __init__(self, write: Callable[[psycopg.Connection, Sequence[B]], None]) -> None:
+        """`write` commits all batches that it is given, or raises and has written nothing of any."""
+        self._write = write
+        self._turn = threading.Lock()
+        self._waiting: deque[Waiting[B]] = deque()
+
+    def write(self, conn: psycopg.Connection, batch: B) -> None:
+        """Return when the batch is committed, over this connection or another thread's to the same database.
+
+        Raises what `write` raises for this batch; psycopg.OperationalError, too, where another thread that had it in
+        hand lost the database, or where its turn did not come in time.
+        """
+        mine = Waiting(batch)
+        self._waiting.append(mine)
+        limit = patience_limit()
+        if not self._turn.acquire(timeout=-1 if limit is None else limit):
+            raise psycopg.OperationalError(f"Postgres has been busy with other batches for {limit:.0f} seconds")
+        try:
+            while not mine.done:
+                self._lead(conn, self._next(), mine)
+        finally:
+            self._turn.release()
+        if mine.error is not None:
+            raise mine.error
+
+    def _next(self) -> list[Waiting[B]]:
+        """Those that have waited longest, as many as one transaction takes."""
+        group = [self._waiting.popleft()]
+        rows = len(group[0].batch)
+        while self._waiting and (rows := rows + len(self._waiting[0].batch)) <= MOST_ROWS:
+            group.append(self._waiting.popleft())
+        return group
+
+    def _lead(self, conn: psycopg.Connection, group: Sequence[Waiting[B]], mine: Waiting[B]) -> None:
+        """Write a group, and tell each what became of it."""
+        for one in group:
+            one.error = psycopg.OperationalError("the thread that wrote this batch was stopped")
+        try:
+            with more_patience(sum(len(one.batch) for one in group if one is not mine)):
+                self._write(conn, [one.batch for one in group])
+            for one in group:
+                one.error = None
+        except LOST as error:
+            for one in group:
+                one.error = error if one is mine else psycopg.OperationalError(str(error))
+        except Exception as error:
+            if len(group) == 1:
+                group[0].error = error
+            else:  # one of them is at fault, and must not cost the others anything
+                for one in group:
+                    self._lead(conn, [one], mine)
+        finally:
+            for one in group:
+                one.done = True
