@@ -10,10 +10,11 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 import psycopg
 
-ONE, MILLION = Decimal(1), Decimal(1_000_000)
+ZERO, ONE, MILLION = Decimal(0), Decimal(1), Decimal(1_000_000)
 COST_STEP = Decimal("0.000000000001")  # twelve decimals, as stored
 
 # A dated or vendor-prefixed name is the same model: claude-sonnet-5-5-20261007, anthropic/claude-…, …@20261007.
@@ -52,8 +53,7 @@ class Rebate:
         return self.starts_on <= day and (self.ends_on is None or day <= self.ends_on)
 
 
-@dataclass(frozen=True, slots=True)
-class Costed:
+class Costed(NamedTuple):
     """The cost of a request in USD, or None with the reason why it has none."""
 
     cost: Decimal | None
@@ -180,7 +180,7 @@ class Book:
 
 def added(tokens: tuple[int, ...], rates: Rates) -> Decimal | None:
     """Tokens at their rates; None where a class that is used has none."""
-    total = Decimal(0)
+    total = ZERO
     for count, rate in zip(tokens, rates, strict=True):
         if count:
             if rate is None:

@@ -20,6 +20,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from tests.traffic.test_otlp import CLASSES, USAGE, body, key, ns, protobuf, rows, send, span
 from tests.traffic.test_store import assert_rollups_exact
 from traffic.ingest.otlp import doubts
+from traffic.ingest.rows import Tokens
 
 __all__ = ["key"]  # the fixture
 
@@ -144,8 +145,12 @@ def test_numbers_that_the_database_has_no_room_for(key: str, conn: psycopg.Conne
 def test_a_row_that_the_database_refuses_is_rejected_alone(
     key: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A figure that no check foresaw; here a status that the column has no room for."""
-    monkeypatch.setattr("traffic.ingest.otlp.rows.status_of", lambda span: 99_999 if span.span_id[-1] == "3" else None)
+    """A figure that no check foresaw; here a count that the column has no room for."""
+    too_many = Tokens(output=10**20)
+    monkeypatch.setattr(
+        "traffic.ingest.otlp.rows.tokens_of",
+        lambda span, *_found, **_given: too_many if span.span_id[-1] == "3" else None,
+    )
     answer = send(key, body(*[span(number) for number in range(1, 8)]))
     assert (answer.status_code, answer.json()["partialSuccess"]["rejectedSpans"]) == (200, "1")
     assert len(rows(conn, "id")) == 6

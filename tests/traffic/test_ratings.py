@@ -115,7 +115,7 @@ def test_a_rating_by_our_id_waits_too_for_the_gateway_writes_a_moment_later(
 ) -> None:
     installation = Installation.load(conn)
     coming = row(1, application_id=shop.pk)
-    known = installation.stage(coming).id
+    known = uuid.UUID(installation.stage(coming).id)
     assert send(key, request_id=str(known), score=1).json()["request_id"] is None
     ingest(conn, [coming], installation)  # by a way in that does not look for ratings
     assert ratings.attach_waiting() == 1

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from traffic.ingest.staging import Staged
-
-
-def lines_of(staged: Sequence[Staged], first: int) -> str:
-    """A batch as COPY reads it, numbered from `first` on; made before the transaction begins."""
-    received = datetime.now(UTC).isoformat()
-    return "".join([line(number, item, received) for number, item in enumerate(staged, first)])
 
 
 def line(number: int, item: Staged, received: str) -> str:

@@ -84,6 +84,7 @@ class Directory:
     retention_days: int
     endpoints: dict[str, KnownDeployment] = field(default_factory=dict)  # by host:port, where only one is there
     services: dict[str, KnownDeployment] = field(default_factory=dict)  # by slug: an engine's own service.name
+    kinds: dict[Any, Any] = field(default_factory=dict)  # of spans that were judged by this; see `otlp.kinds`
 
 
 @dataclass

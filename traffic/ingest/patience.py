@@ -36,11 +36,16 @@ def patience_limit() -> float | None:
     return _limit.get()
 
 
+def patience_for(rows: int) -> float:
+    """Seconds that so many rows may take longer."""
+    return rows / ROWS_A_SECOND
+
+
 @contextmanager
 def more_patience(rows: int) -> Iterator[None]:
     """Within, as much more as so many rows may take; without a limit there stays none."""
     limit = _limit.get()
-    token = _limit.set(None if limit is None else limit + rows / ROWS_A_SECOND)
+    token = _limit.set(None if limit is None else limit + patience_for(rows))
     try:
         yield
     finally:

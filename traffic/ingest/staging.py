@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from operator import attrgetter
 
 import psycopg
 
@@ -130,17 +128,6 @@ class Installation:
         )
 
 
-def merge_twins(staged: Iterable[Staged]) -> list[Staged]:
-    """One item for each id, what the first left unknown filled from its twins; in the order that all writers lock."""
-    by_id: dict[uuid.UUID, Staged] = {}
-    for item in staged:
-        twin = by_id.setdefault(item.id, item)
-        if twin is not item:
-            fill(twin, item)
-    # Ids lead with the day, so this is (day, id).
-    return sorted(by_id.values(), key=attrgetter("id"))
-
-
 FILLED = ("http_status", "error_type", "latency_ms", "ttft_ms", "user", "route", "raw", "prompt", "answer",
           "reported_cost")  # fmt: skip
 
@@ -159,7 +146,7 @@ def fill(twin: Staged, item: Staged) -> None:
         row.tokens = other.tokens
         if twin.costed is not LEASED:
             untold = row.tier is not None and other.tier != row.tier and item.costed.cost is not None
-            twin.costed = replace(item.costed, cost=None, reason="unknown_rate") if untold else item.costed
+            twin.costed = item.costed._replace(cost=None, reason="unknown_rate") if untold else item.costed
     elif row.tier is None and other.tier is not None and other.tokens is not None and twin.costed is not LEASED:
         twin.costed = item.costed
     row.tier = row.tier or other.tier

@@ -8,45 +8,30 @@ new minus old to the rollups. All upserts go in key order, so that concurrent wr
 
 from __future__ import annotations
 
-import itertools
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 from psycopg import errors
 
 from providers.partitions import make_partitions
-from traffic.ingest.copying import lines_of
+from traffic.ingest.batch import NOTHING, Added, Batch, batch_of
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql import rows as rows_sql
 from traffic.ingest.sql import twins as twins_sql
-from traffic.ingest.sql.rows import BATCH_BITS
-from traffic.ingest.staging import Installation, Staged, merge_twins
+from traffic.ingest.staging import Installation, Staged
 from traffic.ingest.together import Together
-from traffic.ingest.turn import SMALL_ROWS, in_turn
+from traffic.ingest.turn import SMALL_ROWS
 
 ATTEMPTS = 8  # a lost race for a response id repeats the batch
 LINKS = "traffic_span_link"
 TABLES = ("traffic_request", "traffic_request_body", LINKS)
-MOST_BATCHES = 1 << 16  # of one process at the same time
 # What a caller writes in the same transaction; it is told how many rows are new. What it raises undoes the batch.
 Also = Callable[[psycopg.Connection, int], None]
-
-
-class Added(NamedTuple):
-    """What a batch adds to what was there: rows, tokens of all five classes, measured USD."""
-
-    rows: int = 0
-    tokens: int = 0
-    cost: Decimal = Decimal(0)
-
-    def plus(self, other: Added) -> Added:
-        return Added(self.rows + other.rows, self.tokens + other.tokens, self.cost + other.cost)
 
 
 @dataclass(slots=True)
@@ -80,39 +65,14 @@ def ingest(
     return IngestResult(accepted, len(rows) - accepted, batch.ids)
 
 
-@dataclass(slots=True)
-class Batch:
-    """Rows that are judged and written out for COPY, and what they have added once they are committed."""
-
-    number: int
-    key_id: int | None
-    ids: list[str]  # of the rows in the order they were sent in
-    staged: list[Staged]  # without twins
-    text: str
-    added: Added
-
-    def __len__(self) -> int:
-        return len(self.staged)
-
-
-_numbers = itertools.count()
-
-
-def batch_of(rows: Sequence[RequestRow], installation: Installation) -> Batch:
-    with in_turn(rows=len(rows)):
-        staged = [installation.stage(row) for row in rows]
-        merged, number = merge_twins(staged), next(_numbers) % MOST_BATCHES
-        text = lines_of(merged, number << BATCH_BITS)
-    return Batch(number, rows[0].key_id if rows else None, [item.id for item in staged], merged, text, Added())
-
-
 def commit(conn: psycopg.Connection, batches: Sequence[Batch], also: Also | None = None) -> None:
     """Write batches in one transaction, and again as long as another writer was first with one of their ids."""
     staged = [item for batch in batches for item in batch.staged]
     make_days_of(conn, staged)
     for _ in range(ATTEMPTS - 1):
         try:
-            return write(conn, batches, staged, also)
+            write(conn, batches, staged, also)
+            return
         except (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure):
             continue  # now it can be seen
     write(conn, batches, staged, also)
@@ -175,7 +135,7 @@ def write(conn: psycopg.Connection, batches: Sequence[Batch], staged: Sequence[S
         make_days_of(conn, staged)
         raise errors.SerializationFailure("a partition was missing; the batch is repeated") from None
     for batch in batches:
-        batch.added = added.get(batch.number, Added())
+        batch.added = added.get(batch.number, NOTHING)
 
 
 def bounds(staged: Sequence[Staged]) -> dict[str, date]:
@@ -189,7 +149,7 @@ def count_use(conn: psycopg.Connection, batches: Sequence[Batch], added: Mapping
     used: dict[int, Added] = {}
     for batch in batches:
         if batch.key_id is not None and batch.number in added:
-            used[batch.key_id] = used.get(batch.key_id, Added()).plus(added[batch.number])
+            used[batch.key_id] = used.get(batch.key_id, NOTHING).plus(added[batch.number])
     for key_id, total in sorted(used.items()):  # in the order that all writers lock in
         if any(total):
             given = {"key": key_id, "requests": total.rows, "tokens": total.tokens, "cost": total.cost}
@@ -212,7 +172,7 @@ def write_rows(conn: psycopg.Connection, staged: Sequence[Staged]) -> dict[int, 
         if not conn.execute(twins_sql.PICK, {"round": number}).rowcount:
             return added
         for batch, more in upsert(conn, number).items():
-            added[batch] = added.get(batch, Added()).plus(more)
+            added[batch] = added.get(batch, NOTHING).plus(more)
         take_over(conn, staged)
     raise AssertionError("each pass takes at least one row")
 
@@ -221,7 +181,8 @@ def take_over(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
     """Waiting rows whose response id is stored become that row, whatever their own id was; returns how many did."""
     # A fresh partition has no statistics: without this the planner hashes it whole, 50 times slower.
     conn.execute("SET LOCAL enable_seqscan = off")
-    found = conn.execute(twins_sql.FIND_STORED, bounds(staged)).fetchall()
+    there = {day for item in staged if item.response_hash for day in (item.day, item.alt_day) if day}
+    found = [row for day in sorted(there) for row in conn.execute(twins_sql.FIND_STORED, {"day": day}).fetchall()]
     if not found:
         return 0
     numbers, days, ids = zip(*found, strict=True)
@@ -243,7 +204,7 @@ def write_bodies(conn: psycopg.Connection, batches: Sequence[Batch]) -> None:
     bodies: list[tuple[Any, ...]] = [
         (number, item.row.prompt, item.row.answer)
         for batch in batches
-        for number, item in enumerate(batch.staged, batch.number << BATCH_BITS)
+        for number, item in enumerate(batch.staged, batch.first)
         if item.row.prompt is not None or item.row.answer is not None
     ]
     if bodies:

@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 import psycopg
 
-from traffic.ingest.patience import more_patience, patience_limit
+from traffic.ingest.patience import more_patience, patience_for, patience_limit
 
 MOST_ROWS = 4_096  # of one transaction, unless a single batch has more
 LOST = (psycopg.OperationalError, psycopg.InterfaceError)
@@ -40,8 +40,9 @@ class Together(Generic[B]):
     def __init__(self, write: Callable[[psycopg.Connection, Sequence[B]], None]) -> None:
         """`write` commits all batches that it is given, or raises and has written nothing of any."""
         self._write = write
-        self._turn = threading.Lock()
         self._waiting: deque[Waiting[B]] = deque()
+        self._leads = False  # whether a thread is writing
+        self._change = threading.Condition()
 
     def write(self, conn: psycopg.Connection, batch: B) -> None:
         """Return when the batch is committed, over this connection or another thread's to the same database.
@@ -50,17 +51,30 @@ class Together(Generic[B]):
         hand lost the database, or where its turn did not come in time.
         """
         mine = Waiting(batch)
-        self._waiting.append(mine)
-        limit = patience_limit()
-        if not self._turn.acquire(timeout=-1 if limit is None else limit):
-            raise psycopg.OperationalError(f"Postgres has been busy with other batches for {limit:.0f} seconds")
-        try:
-            while not mine.done:
-                self._lead(conn, self._next(), mine)
-        finally:
-            self._turn.release()
+        with self._change:
+            self._waiting.append(mine)
+        while not mine.done:
+            if group := self._turn_of(mine):
+                try:
+                    self._lead(conn, group, mine)
+                finally:
+                    with self._change:
+                        self._leads = False
+                        self._change.notify_all()
         if mine.error is not None:
             raise mine.error
+
+    def _turn_of(self, mine: Waiting[B]) -> list[Waiting[B]]:
+        """Wait until this batch is written or this thread is the next to write, and then what it is to write."""
+        limit = patience_limit()
+        longest = None if limit is None else limit + patience_for(MOST_ROWS)
+        with self._change:
+            if not self._change.wait_for(lambda: mine.done or not self._leads, longest):
+                raise psycopg.OperationalError("Postgres has been busy with other batches for too long")
+            if mine.done:
+                return []
+            self._leads = True
+            return self._next()
 
     def _next(self) -> list[Waiting[B]]:
         """Those that have waited longest, as many as one transaction takes."""

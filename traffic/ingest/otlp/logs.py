@@ -29,7 +29,7 @@ def call_of(record: Span) -> Span | None:
 def inference(record: Span) -> Span | None:
     """Without an id that finds the span across midnight, the same call could become two."""
     given = names.text(record, ("gen_ai.response.id",))
-    if given is None or len(given) < MIN_RESPONSE_ID or not names.is_request(record):
+    if given is None or len(given) < MIN_RESPONSE_ID or names.is_request(record) is not True:
         return None
     if record.trace_id and record.span_id:
         return record
@@ -62,4 +62,5 @@ def claude_code(record: Span, event: str) -> Span | None:
         end_ns=record.start_ns if known else 0,
         status=2 if failed else 0,
         attributes={name: value for name, value in found.items() if value is not None},
+        shape=None,
     )

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlsplit
 
 from traffic.ingest.otlp.spans import Attributes, Span
+from traffic.ingest.tiers import SAID
 
 OPERATION = ("gen_ai.operation.name", "llm.request.type", "openinference.span.kind")
 PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
@@ -49,6 +52,7 @@ TTFT_S = (
     "gen_ai.latency.time_to_first_token",
 )  # fmt: skip
 FIRST_TOKEN = ("gen_ai.content.completion.chunk", "First Token Stream Event", "llm.content.completion.chunk")
+TTFT_MS = (*((name, 1000.0) for name in TTFT_S), ("ttft_ms", 1.0))
 STREAMED = ("gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming", "litellm.request.streaming")
 COST = ("gen_ai.usage.cost", "gen_ai.cost.total_cost", "litellm.cost.total", "llm.cost.total")
 FINISH = (
@@ -70,7 +74,8 @@ OPERATIONS = {
     "agenerate_content", "generate_content_stream", "agenerate_content_stream",
 }  # fmt: skip
 # Spans that are requests by their name, because they say nothing else.
-REQUEST_NAMES = {"llm_request", "claude_code.llm_request"}
+CLAUDE_CODE = "claude_code."
+REQUEST_NAMES = {"llm_request", f"{CLAUDE_CODE}llm_request"}
 # Slugs of providers where conventions spell them otherwise, or spelt them otherwise before.
 PROVIDERS = {
     "aws.bedrock": "bedrock", "aws_bedrock": "bedrock", "azure.ai.openai": "azure", "az.ai.openai": "azure",
@@ -99,36 +104,81 @@ LONGEST = 2_000  # characters of one attribute that is kept raw
 MOST_KEPT = 256  # attributes of one span that are kept raw
 
 
-@dataclass(frozen=True, slots=True)
+# By these words a span is judged; see `kinds.py`.
+ERROR = "error.type"
+WORDS = frozenset((*OPERATION, *PROVIDER, *MODEL, *STREAMED, *ENDPOINT, *PORT, *STATUS, *SAID, ERROR))
+# What is counted, in the order of `usage.Counted`; and as Claude Code's spans name it.
+COUNTS = (INPUT, OUTPUT, CACHE_READ, CACHE_WRITE, CACHE_WRITE_1H, REASONING, TOTAL)
+FLAT_COUNTS = (FLAT_INPUT, FLAT_OUTPUT, FLAT_CACHE_READ, FLAT_CACHE_WRITE, CACHE_WRITE_1H, REASONING, TOTAL)
+
+Names = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """What follows from the names of a span's attributes alone; a program's spans carry the same again and again."""
+    """What follows from the names of a span's attributes alone; a program's spans carry the same again and again.
 
-    facts: tuple[str, ...]  # those that are no content
-    present: dict[tuple[str, ...], tuple[str, ...]]  # of the names of a fact, those that are there; filled as asked
+    Of each fact's names those that are there.
+    """
+
+    facts: Names  # what is kept raw: no content, and not what a column of its own is for
+    words: Callable[[Attributes], Any]  # takes the values of WORDS out
+    counts: tuple[Names, ...]
+    flat_counts: tuple[Names, ...]
+    response_id: Names
+    user: Names
+    cost: Names
+    ttft: tuple[tuple[str, float], ...]  # with what makes it milliseconds
+    present: dict[Names, Names]  # of other facts; filled as asked
 
 
-def shape_of(attributes: Attributes) -> Shape:
-    names = tuple(attributes)
-    return _known_shape(names) if len(names) <= FEW else _shape(names)
+def shape(span: Span) -> Shape:
+    found: Shape | None = span.shape
+    if found is None:
+        names = tuple(span.attributes)
+        found = span.shape = _known_shape(names) if len(names) <= FEW else _shape(names)
+    return found
 
 
-def _shape(names: tuple[str, ...]) -> Shape:
-    return Shape(tuple(name for name in names if not is_content(name)), {})
+def _shape(names: Names) -> Shape:
+    there = set(names)
+
+    def those(fact: Names) -> Names:
+        return tuple(name for name in fact if name in there)
+
+    words = [name for name in names if name in WORDS]
+    response_id = those(RESPONSE_ID)
+    return Shape(
+        facts=tuple(name for name in names if not is_content(name) and name not in response_id[:1]),
+        words=itemgetter(*words) if words else no_words,
+        counts=tuple(those(fact) for fact in COUNTS),
+        flat_counts=tuple(those(fact) for fact in FLAT_COUNTS),
+        response_id=response_id,
+        user=those(USER),
+        cost=those(COST),
+        ttft=tuple((name, factor) for name, factor in TTFT_MS if name in there),
+        present={},
+    )
+
+
+def no_words(_attributes: Attributes) -> None:
+    """Of a span that says none."""
 
 
 FEW = 64
 _known_shape = lru_cache(512)(_shape)
 
 
-def first(span: Span, names: tuple[str, ...]) -> Any:
+def first(span: Span, names: Names) -> Any:
     """The value of the first of these attributes that is there; None where none is."""
-    given = span.attributes
-    shape = span.shape
-    if shape is None:
-        shape = span.shape = shape_of(given)
-    present = shape.present.get(names)
+    known = shape(span).present
+    present = known.get(names)
     if present is None:
-        present = shape.present[names] = tuple(name for name in names if name in given)
+        present = known[names] = tuple(name for name in names if name in span.attributes)
+    return value_of(span.attributes, present)
+
+
+def value_of(given: Attributes, present: Names) -> Any:
     for name in present:
         value = given[name]
         if value is not None:
@@ -136,10 +186,13 @@ def first(span: Span, names: tuple[str, ...]) -> Any:
     return None
 
 
-def text(span: Span, names: tuple[str, ...], limit: int = 200) -> str | None:
+def text(span: Span, names: Names, limit: int = 200) -> str | None:
     """The first that is present, as text without NUL bytes; None where empty."""
-    value = first(span, names)
-    return written(value, limit) or None if value is not None else None
+    return text_of(first(span, names), limit)
+
+
+def text_of(value: Any, limit: int = 200) -> str | None:
+    return None if value is None else written(value, limit) or None
 
 
 def written(value: Any, limit: int = 200) -> str:
@@ -148,7 +201,7 @@ def written(value: Any, limit: int = 200) -> str:
     return (given.replace("\0", "") if "\0" in given else given)[:limit]
 
 
-def count(span: Span, names: tuple[str, ...]) -> int | None:
+def count(span: Span, names: Names) -> int | None:
     """A count that may have come as text or float; None where there is none, or it is none (`NoCount` tells)."""
     try:
         return whole(first(span, names))
@@ -180,7 +233,7 @@ def number_of(value: Any) -> float:
         return math.nan
 
 
-def flag(span: Span, names: tuple[str, ...]) -> bool | None:
+def flag(span: Span, names: Names) -> bool | None:
     value = first(span, names)
     if value is None:
         return None
@@ -192,15 +245,27 @@ def operation(span: Span) -> str:
     return found.lower() if found else ""
 
 
-def is_request(span: Span) -> bool:
-    """Whether a span is a call to a model; agents, tools, retrievals and servers' other spans are not."""
+def is_request(span: Span) -> bool | None:
+    """Whether a span is a call to a model; agents, tools, retrievals and servers' other spans are not.
+
+    None where it is one if it counts its input (see `counts_input`).
+    """
     if span.name in REQUEST_NAMES:
         return True
     found = operation(span)
     if found:
         return found in OPERATIONS
     # Spans that name a provider and a model but no operation are old or odd ways to say the same.
-    return text(span, PROVIDER) is not None and text(span, MODEL) is not None and count(span, INPUT) is not None
+    return None if text(span, PROVIDER) is not None and text(span, MODEL) is not None else False
+
+
+def counts_input(span: Span) -> bool:
+    return count(span, INPUT) is not None
+
+
+def tells(name: str) -> bool:
+    """Whether a span's name says what it is."""
+    return name in REQUEST_NAMES or name.startswith(CLAUDE_CODE)
 
 
 def model_of(span: Span) -> str | None:
@@ -209,7 +274,7 @@ def model_of(span: Span) -> str | None:
 
 def provider_of(span: Span) -> str:
     found = (text(span, PROVIDER, 40) or "").lower()
-    if not found and span.name.startswith("claude_code."):
+    if not found and span.name.startswith(CLAUDE_CODE):
         return "anthropic"
     return PROVIDERS.get(found, found) or provider_by(model_of(span)) or "unknown"
 
@@ -240,10 +305,11 @@ def place_of(value: str, port: int | None) -> str:
 
 def response_id_of(span: Span) -> str | None:
     """The vendor's id of the answer; OpenInference has it only inside the answer's JSON."""
-    found = text(span, RESPONSE_ID)
+    given = span.attributes
+    found = text_of(value_of(given, shape(span).response_id))
     if found:
         return found
-    answer = span.attributes.get("output.value")
+    answer = given.get("output.value")
     if isinstance(answer, str) and answer.startswith("{"):
         try:
             inside = json.loads(answer).get("id")
@@ -257,8 +323,11 @@ def response_id_of(span: Span) -> str | None:
 def without_content(span: Span) -> dict[str, Any]:
     """Attributes for later repricing, without what people wrote and without what is too long to be a fact."""
     given = span.attributes
-    facts = (span.shape or shape_of(given)).facts
-    kept = {name: value for name in facts if type(value := given[name]) in NUMBERS or is_short(value)}
+    kept = {
+        name: value
+        for name in shape(span).facts
+        if (len(value) <= LONGEST if type(value := given[name]) is str else type(value) in NUMBERS or is_short(value))
+    }
     if len(kept) > MOST_KEPT:
         kept = dict(islice(kept.items(), MOST_KEPT))
     return {"span": span.name, "scope": span.scope, "service": span.resource.get("service.name"), "attributes": kept}
@@ -274,7 +343,7 @@ PERSON = re.compile(r"(?:^|[._])(?:user|enduser|end_user|customer)(?:[._](?:id|n
 
 
 def is_short(value: Any) -> bool:
-    return len(value if type(value) is str else str(value)) <= LONGEST
+    return len(str(value)) <= LONGEST
 
 
 NUMBERS = frozenset((int, float, bool, type(None)))

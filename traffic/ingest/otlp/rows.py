@@ -10,6 +10,7 @@ from traffic.ingest.native import Directory
 from traffic.ingest.otlp import doubts, names
 from traffic.ingest.otlp.content import content_of
 from traffic.ingest.otlp.dialects import translate
+from traffic.ingest.otlp.kinds import Kind, application_of, kind_of
 from traffic.ingest.otlp.logs import call_of
 from traffic.ingest.otlp.spans import Bad, Span
 from traffic.ingest.otlp.texts import Said, said_in
@@ -56,9 +57,11 @@ def rows_of(spans: Iterable[Span | Bad | None], caller: Caller, directory: Direc
                 take_text(read, span, caller, directory)
                 continue
             span = record
-        parents[span.trace_id, span.span_id] = span.parent_id
-        if names.is_request(span):
-            requests[span.trace_id, span.span_id] = span
+        key = (span.trace_id, span.span_id)
+        parents[key] = span.parent_id
+        kind = span.kind = kind_of(span, caller, directory)
+        if kind.is_request or (kind.is_request is None and names.counts_input(span)):
+            requests[key] = span
         else:
             read.unread += 1
     oldest = now - timedelta(days=directory.retention_days)
@@ -67,7 +70,7 @@ def rows_of(spans: Iterable[Span | Bad | None], caller: Caller, directory: Direc
         for span in of_call:
             started_at = moment(span.start_ns)
             if started_at is not None and oldest <= started_at <= now + timedelta(days=1):
-                rows.append((span, row_of(span, root, started_at, caller, directory)))
+                rows.append((span, row_of(span, root, started_at)))
                 continue
             read.reject("A span starts before what is kept, or more than a day ahead of our clock.")
         if rows:
@@ -113,41 +116,42 @@ def moment(ns: int) -> datetime | None:
         return None
 
 
-def row_of(span: Span, root: Span, started_at: datetime, caller: Caller, directory: Directory) -> RequestRow:
+def row_of(span: Span, root: Span, started_at: datetime) -> RequestRow:
+    kind: Kind = span.kind
+    shape, given = names.shape(span), span.attributes
     found = [*span.doubts]
-    latency, ttft = latency_ms(span, found), ttft_ms(span)
+    latency, ttft = latency_ms(span, found), ttft_ms(span, shape)
     if latency is not None and ttft is not None and ttft > latency:
         ttft = None
         found.append(doubts.LATE_FIRST)
-    deployment = directory.endpoints.get(names.endpoint_of(span)) or directory.services.get(service_of(span))
-    streamed = names.flag(span, names.STREAMED)
-    outcome, tokens = outcome_of(span), tokens_of(span, found)
+    tokens = tokens_of(span, found, without_output=kind.without_output)
     raw = names.without_content(span)
-    application_id, captures = application_of(span, caller, directory)
-    prompt, answer = content_of(span) if captures else (None, None)
+    prompt, answer = content_of(span) if kind.captures else (None, None)
     if found:
         raw["doubts"] = found
     return RequestRow(
         external_id=external_id(root.trace_id, root.span_id),
         started_at=started_at,
-        provider=deployment.provider if deployment else names.provider_of(span),
-        model=names.model_of(span) or (deployment.model if deployment else "unknown"),
+        provider=kind.provider,
+        model=kind.model,
         source="otlp",
-        application_id=application_id,
-        deployment_id=deployment.id if deployment else None,
-        outcome=outcome,
-        http_status=status_of(span),
-        error_type=error_of(span),
+        application_id=kind.application_id,
+        deployment_id=kind.deployment_id,
+        outcome="cancelled" if kind.outcome == "ok" and broke_off(span, kind) else kind.outcome,
+        http_status=kind.http_status,
+        error_type=kind.error_type,
         latency_ms=latency,
         ttft_ms=ttft,
-        streamed=bool(streamed) or ttft is not None,
+        streamed=kind.streamed or ttft is not None,
         response_id=names.response_id_of(span),
         tokens=tokens,
-        user=names.text(span, names.USER),
-        reported_cost=usd_of(names.first(span, names.COST)),
+        user=names.text_of(names.value_of(given, shape.user)) if shape.user else None,
+        reported_cost=usd_of(names.value_of(given, shape.cost)) if shape.cost else None,
         raw=raw,
         prompt=prompt,
         answer=answer,
+        tier=kind.tier,
+        tier_read=True,
     )
 
 
@@ -164,27 +168,10 @@ def latency_ms(span: Span, found: list[str]) -> float | None:
     return None
 
 
-def status_of(span: Span) -> int | None:
-    found = names.count(span, names.STATUS)
-    return found if found is not None and 100 <= found <= 599 else None
-
-
-def service_of(span: Span) -> str:
-    return str(span.resource.get("service.name") or "")
-
-
-def application_of(span: Span, caller: Caller, directory: Directory) -> tuple[int | None, bool]:
-    """The key's application; with a collector's key the one whose slug is the service's name. And whether it keeps
-    prompts and answers."""
-    if caller.application_id is not None:
-        return caller.application_id, caller.capture_bodies
-    return directory.applications.get(service_of(span), (None, False))
-
-
-def ttft_ms(span: Span) -> float | None:
+def ttft_ms(span: Span, shape: names.Shape) -> float | None:
     """To the first chunk of content; None when the emitter does not say, never the whole latency."""
-    for name, factor in TTFT:
-        value = span.attributes.get(name)
+    for name, factor in shape.ttft:
+        value = span.attributes[name]
         if value is not None and 0 <= (ms := names.number_of(value) * factor) <= names.LONGEST_MS:
             return ms
     for name, at, _attributes in span.events:
@@ -194,28 +181,8 @@ def ttft_ms(span: Span) -> float | None:
     return None
 
 
-TTFT = (*((name, 1000.0) for name in names.TTFT_S), ("ttft_ms", 1.0))
-
-
-def error_of(span: Span) -> str | None:
-    found = span.attributes.get("error.type")
-    for name, _at, attributes in span.events:
-        if name == "exception" and found is None:
-            found = attributes.get("exception.type")
-    return str(found).replace("\0", "")[:200] if found else None
-
-
-def outcome_of(span: Span) -> str:
-    error = (error_of(span) or "").lower()
-    if span.status != 2 and not error:
-        return "cancelled" if broke_off(span) else "ok"
-    if "timeout" in error:
-        return "timeout"
-    return "cancelled" if "cancel" in error else "error"
-
-
-def broke_off(span: Span) -> bool:
+def broke_off(span: Span, kind: Kind) -> bool:
     """Whether a stream ended before its end: who says that it streamed says at the end why it stopped."""
-    if names.first(span, names.FINISH) is not None or names.count(span, names.OUTPUT) is not None:
+    if not kind.streamed and not any(name in names.FIRST_TOKEN for name, *_ in span.events):
         return False
-    return bool(names.flag(span, names.STREAMED)) or any(name in names.FIRST_TOKEN for name, *_ in span.events)
+    return names.count(span, names.OUTPUT) is None and names.first(span, names.FINISH) is None

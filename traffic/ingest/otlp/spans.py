@@ -34,7 +34,8 @@ class Span:
     events: list[tuple[str, int, Attributes]] = field(default_factory=list)
     doubts: tuple[str, ...] = ()  # what of it is to be taken with care; see `doubts.py`
     is_log: bool = False
-    shape: Any = None  # see `names.shape_of`; made when it is first asked for, after which no name is added
+    shape: Any = None  # a `names.Shape`; made when it is first asked for, after which no name is added
+    kind: Any = None  # a `kinds.Kind`, once it is judged
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from typing import Any
 from traffic.ingest.otlp import names
 from traffic.ingest.otlp.spans import Span
 from traffic.ingest.rows import RequestRow
-from traffic.ingest.tiers import tier_of
 
 Key = tuple[str, str]  # trace, span
 # Spans that a vendor's own code makes; what they say of usage is what was billed.
@@ -34,12 +33,11 @@ def groups(requests: Mapping[Key, Span], parents: Mapping[Key, str]) -> list[tup
 def ancestor(span: Span, requests: Mapping[Key, Span], parents: Mapping[Key, str]) -> Span:
     """The outermost request span of the same model above this one; the span itself where there is none."""
     found, at = span, span.parent_id
-    model = names.model_of(span)
     for _ in range(64):  # a loop of parents ends
         if not at:
             break
         above = requests.get((span.trace_id, at))
-        if above is not None and same_model(model, names.model_of(above)):
+        if above is not None and same_model(names.model_of(span), names.model_of(above)):
             found = above
         at = parents.get((span.trace_id, at), "")
     return found
@@ -116,7 +114,7 @@ def merged(pairs: Iterable[tuple[Span, RequestRow]]) -> RequestRow:
     by_trust = [row for _span, row in sorted(by_length, key=lambda pair: not pair[0].scope.startswith(SDK))]
     outer = by_length[-1][1]
     for row in by_trust:  # the raw JSON of one alone is kept, and another may have told the tier
-        outer.tier = outer.tier or tier_of(row.raw)
+        outer.tier = outer.tier or row.tier
     known: dict[str, Any] = {
         name: next((value for row in by_trust if (value := getattr(row, name)) is not None), None) for name in FILLED
     }

@@ -9,22 +9,21 @@ from traffic.ingest.otlp.spans import Span
 from traffic.ingest.rows import Tokens
 
 
-def tokens_of(span: Span, found: list[str]) -> Tokens | None:
+def tokens_of(span: Span, found: list[str], *, without_output: bool = False) -> Tokens | None:
     """None where the usage is unknown; what is odd about it is added to `found`."""
-    flat = span.name.startswith("claude_code.")
+    shape, given = names.shape(span), span.attributes
+    flat = span.name.startswith(names.CLAUDE_CODE)
     try:
-        given = names.whole(names.first(span, names.FLAT_INPUT if flat else names.INPUT))
-        output = names.whole(names.first(span, names.FLAT_OUTPUT if flat else names.OUTPUT))
-        read = names.whole(names.first(span, names.FLAT_CACHE_READ if flat else names.CACHE_READ)) or 0
-        written = names.whole(names.first(span, names.FLAT_CACHE_WRITE if flat else names.CACHE_WRITE)) or 0
-        hour = names.whole(names.first(span, names.CACHE_WRITE_1H)) or 0
-        reasoning = names.whole(names.first(span, names.REASONING)) or 0
-        total = names.whole(names.first(span, names.TOTAL))
+        told = [
+            names.whole(names.value_of(given, present)) if present else None
+            for present in (shape.flat_counts if flat else shape.counts)
+        ]
     except names.NoCount:
         found.append(doubts.NOT_A_COUNT)
         return None
-    counted = Counted(given, output, read, written, hour, reasoning, total)
-    return classes(counted, found, apart=flat, outputs=not without_output(span))
+    sent, output, read, written, hour, reasoning, total = told
+    counted = Counted(sent, output, read or 0, written or 0, hour or 0, reasoning or 0, total)
+    return classes(counted, found, apart=flat, outputs=not without_output)
 
 
 class Counted(NamedTuple):
@@ -73,8 +72,3 @@ def classes(told: Counted, found: list[str], *, apart: bool = False, outputs: bo
 def rest(total: int | None, part: int | None) -> int | None:
     """What is left of a total; None where it is not known or less than the part."""
     return total - part if total is not None and part is not None and total >= part else None
-
-
-def without_output(span: Span) -> bool:
-    """Whether a call has no output to count: it embeds, or it failed."""
-    return span.status == 2 or names.operation(span).startswith("embedding")

@@ -131,8 +131,8 @@ def _news() -> str:
 _CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 _TOKENS_ADDED = " + ".join(f"coalesce(new_{name}, 0) - coalesce(old_{name}, 0)" for name in _CLASSES)
 
-# The stage has no statistics, and a planner that takes it for a few rows would go through it again for each row written;
-# a FULL join is hashed in any case. What brings no news is not written, and has no `new_id`.
+# The stage has no statistics, and a planner that takes it for a few rows would go through it for each row written.
+# A FULL join is hashed in any case. What brings no news is not written, and has no `new_id`.
 UPSERT = f"""
 WITH written AS (
     INSERT INTO traffic_request AS r ({", ".join(COLUMNS)})

@@ -7,20 +7,19 @@ from collections.abc import Iterable
 from traffic.ingest.sql.rollups import READ, rollups
 from traffic.ingest.sql.rows import COLUMNS
 
-# Waiting rows whose response id is stored under another id. Near midnight a twin may lie on the neighbour day; LATERAL
-# with OFFSET 0 keeps it an index look-up row by row. It joins nothing else: the stage has no statistics, and a planner
-# that takes it for a single row would do the look-ups again for each of its rows.
+# Waiting rows whose response id is stored under another id on one day, which is their own or, near midnight, the
+# neighbour. The day stands alone: beside a range of days, the planner takes the primary key for as good as the index of
+# response ids, and would read the whole day for each row. LATERAL with OFFSET 0 keeps it a look-up row by row. It joins
+# nothing else: the stage has no statistics, and taken for a single row it would be gone through again for each.
 FIND_STORED = """
 SELECT mine.number, f.day, f.id
 FROM traffic_stage AS mine, LATERAL (
     SELECT r.day, r.id FROM traffic_request AS r
-    WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = mine.day AND r.response_hash = mine.response_hash
-    UNION ALL
-    SELECT r.day, r.id FROM traffic_request AS r
-    WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = mine.alt_day AND r.response_hash = mine.response_hash
+    WHERE r.day = %(day)s AND r.response_hash = mine.response_hash
     OFFSET 0
 ) AS f
-WHERE mine.round = 0 AND mine.response_hash IS NOT NULL AND (f.day, f.id) <> (mine.day, mine.id)
+WHERE mine.round = 0 AND mine.response_hash IS NOT NULL AND (mine.day = %(day)s OR mine.alt_day = %(day)s)
+  AND (f.day, f.id) <> (mine.day, mine.id)
 """
 TAKE_OVER = """
 UPDATE traffic_stage AS s SET day = f.day, id = f.id, own_day = s.day, own_id = s.id

@@ -1,0 +1,133 @@
+"""What is kept from one span for the next gives every span what it would get alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from google.protobuf.message import DecodeError
+from hypothesis import example, given
+from hypothesis import strategies as st
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+from traffic.ingest.native import Directory, KnownDeployment
+from traffic.ingest.otlp import kinds, names, protobuf
+from traffic.ingest.otlp.spans import Span
+from traffic.keys import Caller
+
+CALLER = Caller(1, None, None, False, frozenset(["ingest"]), None)
+TEXTS = [
+    "chat",
+    "embeddings",
+    "openai",
+    "azure.ai.openai",
+    "gpt-x",
+    "TimeoutError",
+    "flex",
+    "true",
+    "engine",
+    "",
+    "200",
+]
+VALUES = st.sampled_from([*TEXTS, 0, 1, 200, 529, 2.0, True, False, ["a"], None])
+NAMES = st.sampled_from([*sorted(names.WORDS), *names.INPUT, *names.FINISH, "anything"])
+
+
+def directory() -> Directory:
+    ours = KnownDeployment(7, "self", "qwen")
+    return Directory({"shop": (3, True)}, {"engine": 7}, 400, {"engine:443": ours}, {"engine": ours})
+
+
+def span(attributes: dict[str, Any], name: str, status: int, service: Any, events: list[Any]) -> Span:
+    resource = {"service.name": service}
+    return Span("0" * 31 + "1", "0" * 15 + "1", "", name, "scope", 1, 2, status, attributes, resource, events)
+
+
+@given(
+    st.lists(
+        st.builds(
+            span,
+            st.dictionaries(NAMES, VALUES, max_size=8),
+            st.sampled_from(["chat", "llm_request", "claude_code.llm_request"]),
+            st.sampled_from([0, 1, 2]),
+            st.sampled_from(["shop", "engine", None, ["odd"]]),
+            st.sampled_from([[], [("exception", 1, {"exception.type": "Timeout"})], [("gen_ai.choice", 1, {})]]),
+        ),
+        max_size=30,
+    )
+)
+def test_a_kind_that_is_kept_is_what_the_span_itself_would_be_judged(spans: list[Span]) -> None:
+    known = directory()
+    for one in spans:
+        assert kinds.kind_of(one, CALLER, known) == kinds.judged(one, CALLER, known)
+
+
+def test_what_is_kept_has_bounds() -> None:
+    known = directory()
+
+    def judge(**words: Any) -> None:
+        attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", **words}
+        kinds.kind_of(span(attributes, "chat", 0, "shop", []), CALLER, known)
+
+    for number in range(kinds.MOST_KEPT + 10):
+        judge(**{"error.type": str(number)})
+    assert 0 < len(known.kinds) <= kinds.MOST_KEPT
+    before = len(known.kinds)
+    judge(**{"error.type": "x" * 100_000})
+    assert len(known.kinds) == before
+
+
+def test_names_that_a_log_record_gets_are_those_of_a_span() -> None:
+    """The shape of the record's own names would not know them."""
+    record = span({"request_id": "req_1", "status_code": 529, "model": "claude-x"}, "", 0, "shop", [])
+    assert names.text(record, ("request_id",)) == "req_1"
+    from traffic.ingest.otlp.logs import claude_code
+
+    call = claude_code(record, "claude_code.api_error")
+    assert call is not None
+    assert (names.response_id_of(call), kinds.status_of(call)) == ("req_1", 529)
+    assert names.response_id_of(span(dict(record.attributes), "", 0, "shop", [])) is None
+
+
+def pairs(item: bytes, read: Callable[[bytes], Any]) -> Any:
+    try:
+        return read(item)
+    except DecodeError:
+        return DecodeError
+
+
+written = st.builds(
+    lambda key, value: KeyValue(key=key, value=value).SerializeToString(),
+    st.text(max_size=130),
+    st.one_of(
+        st.builds(lambda v: AnyValue(int_value=v), st.integers(-(2**63), 2**63 - 1) | st.integers(0, 20_000)),
+        st.builds(lambda v: AnyValue(double_value=v), st.floats(allow_nan=False)),
+        st.builds(lambda v: AnyValue(bool_value=v), st.booleans()),
+        st.builds(lambda v: AnyValue(string_value=v), st.text(max_size=130)),
+        st.builds(lambda v: AnyValue(bytes_value=v), st.binary(max_size=9)),
+        st.just(AnyValue()),
+    ),
+)
+
+
+@given(written)
+def test_a_pair_as_it_is_written_is_read_as_protobuf_reads_it(item: bytes) -> None:
+    assert protobuf.plain_pair_of(item) in (None, protobuf.pair_of(item))
+
+
+@given(written, st.integers(0, 300), st.integers(0, 255))
+@example(KeyValue(key="a", value=AnyValue(int_value=5)).SerializeToString() + b"\x12\x02\x18\x07", 0, 0x0A)
+def test_a_pair_that_is_broken_is_left_to_protobuf(item: bytes, at: int, byte: int) -> None:
+    at %= len(item)
+    odd = item[:at] + bytes([byte]) + item[at + 1 :]
+    plain = protobuf.plain_pair_of(odd)
+    assert plain is None or repr(plain) == repr(pairs(odd, protobuf.pair_of))  # NaN is no NaN's equal
+
+
+@pytest.mark.parametrize("value", ["text", 5, 300, 1.5])
+def test_common_pairs_are_read_plainly(value: Any) -> None:
+    """Else the quick way would have gone without anyone noticing."""
+    said = {str: "string_value", int: "int_value", float: "double_value"}[type(value)]
+    item = KeyValue(key="gen_ai.usage.output_tokens", value=AnyValue(**{said: value})).SerializeToString()
+    assert protobuf.plain_pair_of(item) == ("gen_ai.usage.output_tokens", value) == protobuf.pair_of(item)

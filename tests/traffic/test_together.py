@@ -1,0 +1,168 @@
+"""Batches that meet are written together: each is told its own result, and none pays for another's fault."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from decimal import Decimal
+from typing import Any, cast
+
+import psycopg
+import pytest
+
+from providers.models import TokenPrice
+from tests.traffic.test_store import RESPONSE, assert_rollups_exact, row
+from traffic.ingest.batch import Added, batch_of
+from traffic.ingest.patience import patience
+from traffic.ingest.sql.twins import FIND_STORED
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import commit, ingest
+from traffic.ingest.together import MOST_ROWS, Together
+from traffic.keys import create_key
+from traffic.models import KeyUse
+
+CONN = cast(psycopg.Connection, object())
+SECONDS = 30
+
+
+class Slow:
+    """A `write` whose first call waits until the test lets it go on."""
+
+    def __init__(self, then: Callable[[Sequence[list[int]]], None] = lambda batches: None) -> None:
+        self.calls: list[list[list[int]]] = []
+        self.at_work, self.goes_on = threading.Event(), threading.Event()
+        self.then = then
+
+    def __call__(self, conn: psycopg.Connection, batches: Sequence[list[int]]) -> None:
+        self.calls.append(list(batches))
+        if len(self.calls) == 1:
+            self.at_work.set()
+            assert self.goes_on.wait(SECONDS)
+        self.then(batches)
+
+
+def meet(slow: Slow, *batches: list[int]) -> list[Future[None]]:
+    """The first batch is being written while the others come, in their order; returns what became of each."""
+    together = Together(slow)
+    with ThreadPoolExecutor(len(batches)) as pool:
+        sent = [pool.submit(together.write, CONN, batches[0])]
+        assert slow.at_work.wait(SECONDS)
+        for number, batch in enumerate(batches[1:], 1):
+            sent.append(pool.submit(together.write, CONN, batch))
+            while len(together._waiting) < number:
+                threading.Event().wait(0.001)
+        slow.goes_on.set()
+    return sent
+
+
+def test_what_waits_is_written_in_one_go() -> None:
+    slow = Slow()
+    sent = meet(slow, [1], [2], [3], [4])
+    assert slow.calls == [[[1]], [[2], [3], [4]]]
+    assert [one.exception() for one in sent] == [None] * 4
+
+
+def test_one_go_has_a_size() -> None:
+    slow, half = Slow(), [0] * (MOST_ROWS // 2)
+    meet(slow, [1], half, half, half, [5])
+    assert [[len(batch) for batch in call] for call in slow.calls] == [[1], [len(half)] * 2, [len(half), 1]]
+
+
+def test_a_batch_at_fault_costs_the_others_nothing() -> None:
+    def refuse(batches: Sequence[list[int]]) -> None:
+        if [3] in batches:
+            raise ValueError("three")
+
+    slow = Slow(refuse)
+    sent = meet(slow, [1], [2], [3], [4])
+    assert [str(one.exception() or "") for one in sent] == ["", "", "three", ""]
+    assert slow.calls[1:] == [[[2], [3], [4]], [[2]], [[3]], [[4]]]
+
+
+def test_a_lost_database_is_told_to_each_and_tried_no_more() -> None:
+    def lose(batches: Sequence[list[int]]) -> None:
+        if [2] in batches:
+            raise psycopg.OperationalError("gone")
+
+    slow = Slow(lose)
+    sent = meet(slow, [1], [2], [3])
+    assert [(type(one.exception()), str(one.exception() or "")) for one in sent] == [
+        (type(None), ""), (psycopg.OperationalError, "gone"), (psycopg.OperationalError, "gone"),
+    ]  # fmt: skip
+    assert slow.calls == [[[1]], [[2], [3]]]
+
+
+def test_a_thread_that_is_stopped_leaves_nobody_waiting() -> None:
+    def stop(batches: Sequence[list[int]]) -> None:
+        if [2] in batches:
+            raise SystemExit
+
+    sent = meet(Slow(stop), [1], [2], [3])
+    kinds = {type(one.exception()) for one in sent[1:]}
+    assert kinds == {SystemExit, psycopg.OperationalError}
+
+
+def test_a_turn_that_does_not_come_is_told() -> None:
+    slow = Slow()
+    together = Together(slow)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(together.write, CONN, [1])
+        assert slow.at_work.wait(SECONDS)
+        with patience(-MOST_ROWS), pytest.raises(psycopg.OperationalError, match="too long"):
+            together.write(CONN, [2])
+        slow.goes_on.set()
+        assert first.exception() is None
+
+
+def test_each_batch_is_told_what_it_added(conn: psycopg.Connection, price: TokenPrice) -> None:
+    """Of three keys, with a call that is in two of them, one that is stored already, and two with one response id."""
+    installation = Installation.load(conn)
+    ingest(conn, [row(1)], installation)
+    keys = [create_key(name=str(n), scopes=["ingest"], application=None)[0].pk for n in range(3)]
+    given: list[list[dict[str, Any]]] = [
+        [{"number": 1}, {"number": 2}],
+        [{"number": 2, "user": "ada"}, {"number": 3, "response_id": RESPONSE}],
+        [{"number": 4, "response_id": RESPONSE}, {"number": 5, "prompt": "asked", "answer": "said"}],
+    ]
+    batches = [
+        batch_of([row(**one, key_id=key_id) for one in rows], installation)
+        for rows, key_id in zip(given, keys, strict=True)
+    ]
+    commit(conn, batches)
+    cost = Decimal("0.00342")
+    assert [batch.added for batch in batches] == [Added(1, 700, cost)] * 3
+    used = KeyUse.objects.order_by("key_id").values_list("key_id", "requests", "tokens", "cost")
+    assert list(used) == [(key_id, 1, 700, cost) for key_id in keys]
+    assert conn.execute("SELECT count(*), count(user_hash) FROM traffic_request").fetchone() == (4, 1)
+    assert conn.execute("SELECT prompt, answer FROM traffic_request_body").fetchall() == [("asked", "said")]
+    assert_rollups_exact(conn)
+
+
+def test_batches_of_ten_threads_are_all_there_once(conn: psycopg.Connection, price: TokenPrice) -> None:
+    """Each batch has rows of its neighbour, as an exporter has that sends again; the sums are those of the rows."""
+    installation, threads, size = Installation.load(conn), 10, 40
+
+    def send(thread: int) -> int:
+        with psycopg.connect(conn.info.dsn, password=conn.info.password, autocommit=True) as own:
+            rows = [row(n, response_id=f"msg_{n:030d}") for n in range(thread * size, thread * size + 2 * size)]
+            return ingest(own, rows, installation).accepted
+
+    with ThreadPoolExecutor(threads) as pool:
+        accepted = sum(pool.map(send, range(threads)))
+    assert accepted == (threads + 1) * size
+    assert_rollups_exact(conn)
+    assert conn.execute("SELECT count(*) FROM traffic_request").fetchone() == (accepted,)
+
+
+def test_a_day_without_statistics_is_looked_up_by_response_id(conn: psycopg.Connection, price: TokenPrice) -> None:
+    """By its primary key it would be read as a whole for each row of a batch, which is seconds."""
+    rows = [row(n, response_id=f"msg_{n:030d}") for n in range(500)]
+    ingest(conn, rows, Installation.load(conn))
+    day = rows[0].started_at.date()
+    with conn.transaction():
+        conn.execute("SET LOCAL enable_seqscan = off")
+        plan = "\n".join(line for (line,) in conn.execute(f"EXPLAIN {FIND_STORED}", {"day": day}).fetchall())
+    assert "response_hash_idx on traffic_request" in plan
+    assert "Index Cond: ((day = " in plan
+    assert "AND (response_hash = mine.response_hash))" in plan

@@ -1,0 +1,125 @@
+"""What follows from a span's words alone. A program says the same in each of its spans: it is judged once, and kept.
+
+Words are whose model it is and which, where it was called, how that ended. Ids, times and counts are each span's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from traffic.ingest.native import Directory
+from traffic.ingest.otlp import names
+from traffic.ingest.otlp.spans import Span
+from traffic.ingest.tiers import tier_of
+from traffic.keys import Caller
+
+MOST_KEPT = 1_024
+LONGEST_KEPT = 2_000  # characters of words; a program that says more says something else each time
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What spans have in common that say the same words."""
+
+    is_request: bool | None  # None: if it counts its input
+    application_id: int | None = None
+    captures: bool = False
+    provider: str = ""
+    model: str = ""
+    deployment_id: int | None = None
+    streamed: bool = False
+    http_status: int | None = None
+    error_type: str | None = None
+    outcome: str = "ok"  # of a stream that did not break off
+    without_output: bool = False
+    tier: str | None = None
+
+
+OTHER = Kind(False)
+
+
+def kind_of(span: Span, caller: Caller, directory: Directory) -> Kind:
+    """Kept with the directory that it was judged by, which is read again every few seconds."""
+    if span.events and any(name == "exception" for name, _at, _attributes in span.events):
+        return judged(span, caller, directory)
+    shape = names.shape(span)
+    key = (
+        shape,
+        shape.words(span.attributes),
+        span.name if names.tells(span.name) else "",
+        span.status,
+        span.resource.get("service.name"),
+        caller.application_id,
+        caller.capture_bodies,
+    )
+    try:
+        found: Kind | None = directory.kinds.get(key)
+    except TypeError:  # a list where a word should be
+        return judged(span, caller, directory)
+    return keep(key, judged(span, caller, directory), directory) if found is None else found
+
+
+def keep(key: tuple[Hashable, ...], kind: Kind, directory: Directory) -> Kind:
+    if len(str(key[1:])) <= LONGEST_KEPT:
+        if len(directory.kinds) >= MOST_KEPT:
+            directory.kinds.clear()
+        directory.kinds[key] = kind
+    return kind
+
+
+def judged(span: Span, caller: Caller, directory: Directory) -> Kind:
+    is_request = names.is_request(span)
+    if is_request is False:
+        return OTHER
+    service = service_of(span)
+    deployment = directory.endpoints.get(names.endpoint_of(span)) or directory.services.get(service)
+    application_id, captures = application_of(span, caller, directory)
+    return Kind(
+        is_request=is_request,
+        application_id=application_id,
+        captures=captures,
+        provider=deployment.provider if deployment else names.provider_of(span),
+        model=names.model_of(span) or (deployment.model if deployment else "unknown"),
+        deployment_id=deployment.id if deployment else None,
+        streamed=bool(names.flag(span, names.STREAMED)),
+        http_status=status_of(span),
+        error_type=error_of(span),
+        outcome=outcome_of(span),
+        without_output=span.status == 2 or names.operation(span).startswith("embedding"),
+        tier=tier_of(names.without_content(span)),
+    )
+
+
+def service_of(span: Span) -> str:
+    return str(span.resource.get("service.name") or "")
+
+
+def application_of(span: Span, caller: Caller, directory: Directory) -> tuple[int | None, bool]:
+    """The key's application; with a collector's key the one whose slug is the service's name. And whether it keeps
+    prompts and answers."""
+    if caller.application_id is not None:
+        return caller.application_id, caller.capture_bodies
+    return directory.applications.get(service_of(span), (None, False))
+
+
+def status_of(span: Span) -> int | None:
+    found = names.count(span, names.STATUS)
+    return found if found is not None and 100 <= found <= 599 else None
+
+
+def error_of(span: Span) -> str | None:
+    found = span.attributes.get(names.ERROR)
+    for name, _at, attributes in span.events:
+        if name == "exception" and found is None:
+            found = attributes.get("exception.type")
+    return str(found).replace("\0", "")[:200] if found else None
+
+
+def outcome_of(span: Span) -> str:
+    error = (error_of(span) or "").lower()
+    if span.status != 2 and not error:
+        return "ok"
+    if "timeout" in error:
+        return "timeout"
+    return "cancelled" if "cancel" in error else "error"
