@@ -9,6 +9,8 @@ UP ?=
 # Which tests and how, for example: make test TESTS="tests/costs -k staircase"
 TESTS ?=
 BENCH ?= all
+# One more than there are processors: a test waits for servers about a third of its time.
+WORKERS := $(shell echo $$(($$(nproc) < 7 ? $$(nproc) + 1 : 8)))
 
 help: ## Explain every target
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,9 +21,11 @@ setup: ## Make .venv with the locked packages (hashes checked) and collect the s
 demo: setup ## Start the demo company; prints its address and the login (more options: UP="--port 9000")
 	@$(BIN)/python manage.py up --demo $(UP)
 
+# Some sixty processes are started, of which each would compile everything anew where this is set.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: ## Run the tests (some of them: TESTS="tests/costs -k staircase")
 	@requirements/install.sh dev
-	$(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist loadfile $(TESTS)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
 
 lint: export BREAKEVEN_DATA := $(CURDIR)/.venv/lint
 lint: ## Check style, types, imports between apps, templates and missing migrations

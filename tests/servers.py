@@ -33,7 +33,7 @@ class Servers:
         # Never the developer's own ./var: a running `up` there would be joined.
         os.environ["BREAKEVEN_DATA"] = str(self.home / "var")
         if "DATABASE_URL" not in os.environ:
-            settings = {**THROWAWAY, "max_connections": "100"}
+            settings = {**THROWAWAY, "max_connections": "200"}
             os.environ["DATABASE_URL"] = Postgres(self.home / "postgres", settings).start()
 
     def stop(self) -> None:

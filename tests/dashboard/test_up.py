@@ -114,7 +114,7 @@ def test_a_closed_terminal_does_not_block_the_processes(tmp_path: Path) -> None:
     terminal = io.StringIO()
     group = Processes(tmp_path, os.environ, tmp_path, terminal)
     terminal.close()
-    group.start("chatty", "seq 100000; touch finished; exec sleep 60")
+    group.start("chatty", "seq 30000; touch finished; exec sleep 60")  # more than twice what a pipe holds
     until(lambda: (tmp_path / "finished").exists())
     group.stop(1)
 
