@@ -14,6 +14,7 @@ from django.test import Client, override_settings
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from dashboard.access import ACCESS, ADMIN_SITE, ALL, Access
+from tests.dashboard.beginnings import dull
 from tests.dashboard.people import ROLES, logged_in, with_role
 from tests.dashboard.samples import Samples, samples
 from traffic.keys import callers, create_key
@@ -100,11 +101,13 @@ def let_in(response: HttpResponseBase) -> bool:
 def test_those_who_may_are_let_in_and_all_others_refused(
     name: str, things: Samples, everyone: dict[str, Client]
 ) -> None:
+    """Whatever page answers them, a refusal too, begins with a sentence."""
     access, url = ACCESS[name], things.url(name)
     for method, may in (("GET", access.reads), ("POST", access.writes)):
         for who, client in everyone.items():
             response = ask(client, method, url, things.sent.get(name))
             told = f"{who} {method} {url}: {response.status_code}"
+            assert method == "POST" or may is None or dull(response) is None, f"{told} begins with {dull(response)}"
             if who == "anonymous" or who not in (may if may is not None else reach(access)):
                 assert refused(response, who) or (may is None and response.status_code == 405), told
             elif may is None:
