@@ -18,9 +18,10 @@ from django.utils import timezone
 
 from providers.rest.errors import ApiError
 from providers.rest.paging import decode_cursor, encode_cursor
+from traffic.filters import Filters
 from traffic.models import Application, Rating, Request, RequestBody, UsageDay
 from traffic.querysets import RequestQuerySet
-from traffic.reading import READ_MOST, Span, portions, spans
+from traffic.reading import READ_MOST, Hour, Span, portions, spans
 from traffic.wanted import Day, Wanted
 
 DAY = timedelta(days=1)
@@ -110,10 +111,19 @@ def days_of(wanted: Wanted, retention_days: int, place: Place | None = None) -> 
 def portions_of(wanted: Wanted, days: Sequence[Day], place: Place | None, needed: int) -> Iterator[Sequence[Span]]:
     """Spans of time to read, a statement's worth each; `place` is where the last page ended."""
     sizes = [(one.day, one.passing if wanted.exact else one.rows) for one in days]
+    known = {one.day: one for one in days}
     for some in stretches(sizes, needed if wanted.exact else READ_MOST):
-        found = spans(wanted.hours([day for day, _count in some]))
+        found = spans_of(wanted, [known[day] for day, _size in some])
         behind = (span for span in found if place is None or (span.start, FIRST_ID) < place)
         yield from portions(behind, needed, exact=wanted.exact)
+
+
+def spans_of(wanted: Wanted, days: Sequence[Day]) -> Iterator[Span]:
+    """The days whole where all of them may be read at once, else their hours; the newest first."""
+    everything = wanted.visible_filters() == Filters()  # else the days tell only how many rows of the filters there are
+    if everything and sum(one.rows for one in days) <= READ_MOST:
+        return (Span(Hour.start_of(one.day), Hour.start_of(one.day + DAY), one.passing, one.rows) for one in days)
+    return spans(wanted.hours([one.day for one in days]))
 
 
 def read_spans(wanted: Wanted, portion: Sequence[Span], place: Place | None, limit: int) -> list[Request]:

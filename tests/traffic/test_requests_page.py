@@ -82,6 +82,9 @@ def test_a_page_is_one_statement_when_the_rollups_tell_which_hours(conn: psycopg
     arrive(conn, *({"started_at": NOON - DAY * back} for back in range(40)))
     with CaptureQueriesContext(connection) as queries:
         assert len(ask(limit=10).requests) == 10
+    assert len(queries) == 2  # the rollup's days, so few that they are read whole, then the requests
+    with CaptureQueriesContext(connection) as queries:
+        assert len(ask(Wanted(Filters(provider=["anthropic"])), limit=10).requests) == 10
     assert len(queries) == 3  # the rollup's days, its hours, then the requests
 
 
