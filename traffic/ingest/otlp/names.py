@@ -112,6 +112,7 @@ COUNTS = (INPUT, OUTPUT, CACHE_READ, CACHE_WRITE, CACHE_WRITE_1H, REASONING, TOT
 FLAT_COUNTS = (FLAT_INPUT, FLAT_OUTPUT, FLAT_CACHE_READ, FLAT_CACHE_WRITE, CACHE_WRITE_1H, REASONING, TOTAL)
 
 Names = tuple[str, ...]
+Counts = tuple[tuple[int, Names], ...]  # places in COUNTS, of what is there
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,8 +124,8 @@ class Shape:
 
     facts: Names  # what is kept raw: no content, and not what a column of its own is for
     words: Callable[[Attributes], Any]  # takes the values of WORDS out
-    counts: tuple[Names, ...]
-    flat_counts: tuple[Names, ...]
+    counts: Counts
+    flat_counts: Counts
     response_id: Names
     user: Names
     cost: Names
@@ -151,8 +152,8 @@ def _shape(names: Names) -> Shape:
     return Shape(
         facts=tuple(name for name in names if not is_content(name) and name not in response_id[:1]),
         words=itemgetter(*words) if words else no_words,
-        counts=tuple(those(fact) for fact in COUNTS),
-        flat_counts=tuple(those(fact) for fact in FLAT_COUNTS),
+        counts=tuple((place, those(fact)) for place, fact in enumerate(COUNTS) if those(fact)),
+        flat_counts=tuple((place, those(fact)) for place, fact in enumerate(FLAT_COUNTS) if those(fact)),
         response_id=response_id,
         user=those(USER),
         cost=those(COST),

@@ -13,17 +13,18 @@ def tokens_of(span: Span, found: list[str], *, without_output: bool = False) -> 
     """None where the usage is unknown; what is odd about it is added to `found`."""
     shape, given = names.shape(span), span.attributes
     flat = span.name.startswith(names.CLAUDE_CODE)
-    try:
-        told = [
-            names.whole(names.value_of(given, present)) if present else None
-            for present in (shape.flat_counts if flat else shape.counts)
-        ]
-    except names.NoCount:
-        found.append(doubts.NOT_A_COUNT)
-        return None
-    sent, output, read, written, hour, reasoning, total = told
-    counted = Counted(sent, output, read or 0, written or 0, hour or 0, reasoning or 0, total)
-    return classes(counted, found, apart=flat, outputs=not without_output)
+    told: list[int | None] = [*NOTHING]
+    for place, present in shape.flat_counts if flat else shape.counts:
+        value = names.value_of(given, present)
+        if type(value) is int and 0 <= value <= names.MOST:
+            told[place] = value
+        elif value is not None:
+            try:
+                told[place] = names.whole(value)
+            except names.NoCount:
+                found.append(doubts.NOT_A_COUNT)
+                return None
+    return classes(Counted._make(told), found, apart=flat, outputs=not without_output)
 
 
 class Counted(NamedTuple):
@@ -36,6 +37,9 @@ class Counted(NamedTuple):
     hour: int = 0  # of `written`, what is kept for an hour
     reasoning: int = 0
     total: int | None = None
+
+
+NOTHING = Counted(None, None)
 
 
 def classes(told: Counted, found: list[str], *, apart: bool = False, outputs: bool = True) -> Tokens | None:
