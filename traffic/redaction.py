@@ -106,6 +106,11 @@ def _touches(value: Any, user: str | None) -> bool:
     return False
 
 
+def may_hold(value: Any) -> bool:
+    """Whether there may be anything in this JSON that the shipped patterns take out."""
+    return _touches(value, None)
+
+
 def _names_may_hold(names: tuple[Any, ...]) -> bool:
     """Of an object; a name that is no text is looked at when it is."""
     return any(type(name) is not str or _may_hold(name) for name in names)

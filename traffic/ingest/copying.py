@@ -52,10 +52,12 @@ def raw_text(item: Staged) -> str:
     """The raw JSON without what must not be kept; it is taken apart only where it may hold such a thing."""
     row = item.row
     written = json_text(row.raw)
-    readable = not written.startswith(UNREADABLE)
-    if row.clean or not item.redaction.needed(row.raw if readable else written, row.user):
+    if row.clean or (row.suspect is False and row.user is None and not item.redaction.own):
         return written
-    return json_text(item.redaction.tree(orjson.loads(written), row.user))
+    readable = not written.startswith(UNREADABLE)
+    if row.suspect or item.redaction.needed(row.raw if readable else written, row.user):
+        return json_text(item.redaction.tree(orjson.loads(written), row.user))
+    return written
 
 
 def json_text(value: Any) -> str:

@@ -54,6 +54,7 @@ class RequestRow:
     tier_read: bool = False  # whether `tier` and `batch` hold what `raw` tells of them already
     import_id: int | None = None  # the file that brought it, until another way in reports it too
     key_id: int | None = None  # the key that it came with, for quotas
+    suspect: bool | None = None  # whether `raw` may hold what the shipped redactions take out; None: not looked at
     # The gateway takes out and hashes before it spools: then `user` is None and this is its hash.
     clean: bool = False
     user_hash: uuid.UUID | None = None

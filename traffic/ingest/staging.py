@@ -135,6 +135,7 @@ FILLED = ("http_status", "error_type", "latency_ms", "ttft_ms", "user", "route",
 def fill(twin: Staged, item: Staged) -> None:
     """Give `twin` what only `item` knows; the same rules as the statement that fills stored rows."""
     row, other = twin.row, item.row
+    row.suspect = None if row.suspect is None or other.suspect is None else row.suspect or other.suspect
     for name in FILLED:
         if getattr(row, name) is None:
             setattr(row, name, getattr(other, name))

@@ -6,13 +6,14 @@ Words are whose model it is and which, where it was called, how that ended. Ids,
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from traffic.ingest.native import Directory
 from traffic.ingest.otlp import names
-from traffic.ingest.otlp.spans import Span
+from traffic.ingest.otlp.spans import Attributes, Span
 from traffic.ingest.tiers import tier_of
 from traffic.keys import Caller
+from traffic.redaction import may_hold
 
 MOST_KEPT = 1_024
 LONGEST_KEPT = 2_000  # characters of words; a program that says more says something else each time
@@ -34,6 +35,8 @@ class Kind:
     outcome: str = "ok"  # of a stream that did not break off
     without_output: bool = False
     tier: str | None = None
+    said: Attributes = field(default_factory=dict)  # the words themselves, to be kept raw
+    suspect: bool = False  # whether they, or the names of the others, may hold what must not be kept
 
 
 OTHER = Kind(False)
@@ -75,6 +78,8 @@ def judged(span: Span, caller: Caller, directory: Directory) -> Kind:
     service = service_of(span)
     deployment = directory.endpoints.get(names.endpoint_of(span)) or directory.services.get(service)
     application_id, captures = application_of(span, caller, directory)
+    shape = names.shape(span)
+    said = names.kept(span.attributes, shape.said)
     return Kind(
         is_request=is_request,
         application_id=application_id,
@@ -87,7 +92,9 @@ def judged(span: Span, caller: Caller, directory: Directory) -> Kind:
         error_type=error_of(span),
         outcome=outcome_of(span),
         without_output=span.status == 2 or names.operation(span).startswith("embedding"),
-        tier=tier_of(names.without_content(span)),
+        tier=tier_of(said),
+        said=said,
+        suspect=may_hold(said) or may_hold(shape.rest),
     )
 
 

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 from operator import itemgetter
 from typing import Any
 from urllib.parse import urlsplit
@@ -122,7 +121,8 @@ class Shape:
     Of each fact's names those that are there.
     """
 
-    facts: Names  # what is kept raw: no content, and not what a column of its own is for
+    said: Names  # of WORDS
+    rest: Names  # of what else is kept raw: no content, and not what a column of its own is for
     words: Callable[[Attributes], Any]  # takes the values of WORDS out
     counts: Counts
     flat_counts: Counts
@@ -150,7 +150,10 @@ def _shape(names: Names) -> Shape:
     words = [name for name in names if name in WORDS]
     response_id = those(RESPONSE_ID)
     return Shape(
-        facts=tuple(name for name in names if not is_content(name) and name not in response_id[:1]),
+        said=tuple(words),
+        rest=tuple(
+            name for name in names if name not in WORDS and not is_content(name) and name not in response_id[:1]
+        ),
         words=itemgetter(*words) if words else no_words,
         counts=tuple((place, those(fact)) for place, fact in enumerate(COUNTS) if those(fact)),
         flat_counts=tuple((place, those(fact)) for place, fact in enumerate(FLAT_COUNTS) if those(fact)),
@@ -321,17 +324,11 @@ def response_id_of(span: Span) -> str | None:
     return None
 
 
-def without_content(span: Span) -> dict[str, Any]:
-    """Attributes for later repricing, without what people wrote and without what is too long to be a fact."""
-    given = span.attributes
-    kept = {
-        name: value
-        for name in shape(span).facts
-        if (len(value) <= LONGEST if type(value := given[name]) is str else type(value) in NUMBERS or is_short(value))
+def kept(given: Attributes, names: Names) -> Attributes:
+    """Of these attributes those that are no longer than a fact is."""
+    return {
+        name: value for name in names if (value := given[name]) is None or type(value) in NUMBERS or is_short(value)
     }
-    if len(kept) > MOST_KEPT:
-        kept = dict(islice(kept.items(), MOST_KEPT))
-    return {"span": span.name, "scope": span.scope, "service": span.resource.get("service.name"), "attributes": kept}
 
 
 @lru_cache(4096)  # a program has few names of attributes, and uses them in every span

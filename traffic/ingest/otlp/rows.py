@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
 
 from traffic.ingest.native import Directory
 from traffic.ingest.otlp import doubts, names
@@ -18,6 +20,7 @@ from traffic.ingest.otlp.twins import groups, merged
 from traffic.ingest.otlp.usage import tokens_of
 from traffic.ingest.rows import RequestRow, usd_of
 from traffic.keys import Caller
+from traffic.redaction import may_hold
 
 YEAR_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -125,7 +128,7 @@ def row_of(span: Span, root: Span, started_at: datetime) -> RequestRow:
         ttft = None
         found.append(doubts.LATE_FIRST)
     tokens = tokens_of(span, found, without_output=kind.without_output)
-    raw = names.without_content(span)
+    raw, suspect = raw_of(span, kind, shape)
     prompt, answer = content_of(span) if kind.captures else (None, None)
     if found:
         raw["doubts"] = found
@@ -148,11 +151,31 @@ def row_of(span: Span, root: Span, started_at: datetime) -> RequestRow:
         user=names.text_of(names.value_of(given, shape.user)) if shape.user else None,
         reported_cost=usd_of(names.value_of(given, shape.cost)) if shape.cost else None,
         raw=raw,
+        suspect=suspect,
         prompt=prompt,
         answer=answer,
         tier=kind.tier,
         tier_read=True,
     )
+
+
+def raw_of(span: Span, kind: Kind, shape: names.Shape) -> tuple[dict[str, Any], bool]:
+    """What is kept of a span for later repricing, and whether it may hold what must not be kept.
+
+    Without what people wrote, and without what is too long to be a fact.
+    """
+    given, kept, suspect = span.attributes, {**kind.said}, kind.suspect
+    for name in shape.rest:
+        value = given[name]
+        if type(value) not in names.NUMBERS:
+            if not names.is_short(value):
+                continue
+            suspect = suspect or may_hold(value)
+        kept[name] = value
+    if len(kept) > names.MOST_KEPT:
+        kept = dict(islice(kept.items(), names.MOST_KEPT))
+    about = {"span": span.name, "scope": span.scope, "service": span.resource.get("service.name")}
+    return {**about, "attributes": kept}, suspect or may_hold(about)
 
 
 def latency_ms(span: Span, found: list[str]) -> float | None:

@@ -127,4 +127,5 @@ def merged(pairs: Iterable[tuple[Span, RequestRow]]) -> RequestRow:
         finished = any(names.first(span, names.FINISH) is not None for span, _row in by_length)
         # Not every span tells that the stream was broken off; one that saw its end knows better than all.
         outcome = "cancelled" if not finished and any(row.outcome == "cancelled" for row in by_trust) else "ok"
+    known["suspect"] = any(row.suspect for row in by_trust)
     return replace(outer, outcome=outcome, streamed=any(row.streamed for row in by_trust), **known)
