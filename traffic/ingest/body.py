@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zlib
 
 from django.http import HttpRequest
@@ -16,6 +17,15 @@ WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 def read_body(request: HttpRequest, limit: int) -> bytes:
     """The decompressed body. Raises ApiError: 413 past `limit` bytes, 415 for another encoding, 400 if broken."""
+    try:
+        return decompressed(request, limit)
+    finally:
+        # A request is in circles (its lazy user and its messages point back at it): until garbage is looked for, which is
+        # seldom here, the body would stay with what it was read from.
+        request.META["wsgi.input"] = vars(request)["_stream"] = io.BytesIO()
+
+
+def decompressed(request: HttpRequest, limit: int) -> bytes:
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in ("", "identity"):
         return read_plain(request, limit)
