@@ -20,8 +20,8 @@ def read_body(request: HttpRequest, limit: int) -> bytes:
     try:
         return decompressed(request, limit)
     finally:
-        # A request is in circles (its lazy user and its messages point back at it): until garbage is looked for, which is
-        # seldom here, the body would stay with what it was read from.
+        # A request is in circles (its lazy user and its messages point back at it): until garbage is looked for, which
+        # is seldom here, the body would stay with what it was read from.
         request.META["wsgi.input"] = vars(request)["_stream"] = io.BytesIO()
 
 

@@ -47,12 +47,12 @@ BUCKET = "CASE WHEN ms < 0.01 THEN -32768 ELSE ceil(ln(ms) / ln(1.02::float8) - 
 
 
 def usage_of(source: str, period: str, sign: str = "1") -> str:
-    """SELECT that adds up `source`, rows of requests, by the usage key of an hour or a day, in key order."""
+    """SELECT that adds up `source`, rows of requests, by the usage key of an hour or a day."""
     zero = [f"coalesce({name}, 0) AS {name}" if name.endswith("_id") else name for name in KEY]
     sums = [f"sum({sign} * {expression}) AS {name}" for name, expression in SUMS.items()]
     places = ", ".join(str(place) for place in range(1, len(KEY) + 2))
     columns = ", ".join([f"{PERIODS[period]} AS {period}", *zero, *sums])
-    return f"SELECT {columns} FROM {source} GROUP BY {places} ORDER BY {places}"
+    return f"SELECT {columns} FROM {source} GROUP BY {places}"
 
 
 def latency_of(source: str, period: str, sign: str = "1") -> str:
@@ -61,7 +61,7 @@ def latency_of(source: str, period: str, sign: str = "1") -> str:
     columns = ", ".join([f"{PERIODS[period]} AS {period}", *zero, "metric", f"{BUCKET} AS bucket", f"sum({sign}) AS n"])
     places = ", ".join(str(place) for place in range(1, len(KEY) + 4))
     unpivot = "CROSS JOIN LATERAL (VALUES (1::smallint, latency_ms), (2::smallint, ttft_ms)) AS m (metric, ms)"
-    return f"SELECT {columns} FROM {source} {unpivot} WHERE ms IS NOT NULL GROUP BY {places} ORDER BY {places}"
+    return f"SELECT {columns} FROM {source} {unpivot} WHERE ms IS NOT NULL GROUP BY {places}"
 
 
 # What went wrong, in a word: as the reporter calls it, else the status, else the outcome. A sentence is no word: it may
@@ -77,7 +77,7 @@ def errors_of(source: str, period: str, sign: str = "1") -> str:
     columns = ", ".join([f"{PERIODS[period]} AS {period}", *zero, f"{ERROR_KIND} AS kind", f"sum({sign}) AS n"])
     places = ", ".join(str(place) for place in range(1, len(KEY) + 3))
     failed = "outcome IN ('error', 'timeout')"
-    return f"SELECT {columns} FROM {source} WHERE {failed} GROUP BY {places} ORDER BY {places}"
+    return f"SELECT {columns} FROM {source} WHERE {failed} GROUP BY {places}"
 
 
 # The rollups by the middle of their tables' names: what their key has besides period and KEY, their sums, the first of
@@ -115,9 +115,11 @@ def days_of(hours: str, key: tuple[str, ...], sums: Iterable[str]) -> str:
 def _rollup(name: str) -> str:
     """The upserts that add the sums of `delta` to a rollup's hours and days, as further parts of a WITH list."""
     own, sums, select = ROLLUPS[name]
+    # Ordered when they are fewer, so that the requests need not be sorted to be added up.
+    hours = f"SELECT * FROM {name}_delta ORDER BY {', '.join(('hour', *KEY, *own))}"
     return f"""
 {name}_delta AS MATERIALIZED ({select("delta", "hour", "sign")}),
-{name}_hour AS ({add(name, "hour", f"SELECT * FROM {name}_delta WHERE true")}),
+{name}_hour AS ({add(name, "hour", hours)}),
 {name}_day AS ({add(name, "day", days_of(f"{name}_delta", (*KEY, *own), sums))})"""
 
 
