@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -32,21 +32,44 @@ NOTHING = Added()
 
 @dataclass(slots=True)
 class Batch:
-    """Rows of one key, and what they have added once they are committed."""
+    """Rows of one key as the statements take them, and what they have added once they are committed.
+
+    Ids are 32 hexadecimal digits. The rows themselves are not kept: a batch may wait for its turn.
+    """
 
     number: int
     key_id: int | None
-    ids: list[str]  # of the rows as they were sent
-    staged: list[Staged]  # one for each id, numbered in the stage from `first` on
-    text: str  # the same in the format of COPY
+    sent: list[str] = field(default_factory=list)  # the id of each row, in the order they were sent in
+    text: str = ""  # one line for each id, in the format of COPY
+    ids: list[str] = field(default_factory=list)
+    days: set[date] = field(default_factory=set)
+    hashes: list[str] = field(default_factory=list)  # of response ids
+    hash_days: set[date] = field(default_factory=set)  # on which these may be stored already
+    spans: list[str] = field(default_factory=list)  # ids of rows that spans told of
+    links: list[tuple[date, str, str]] = field(default_factory=list)  # day, child, parent
+    bodies: list[tuple[int, str | None, str | None]] = field(default_factory=list)  # number in the stage, texts
     added: Added = NOTHING
 
     def __len__(self) -> int:
-        return len(self.staged)
+        return len(self.ids)
 
-    @property
-    def first(self) -> int:
-        return self.number << BATCH_BITS
+    def take(self, staged: Sequence[Staged], first: int) -> None:
+        """Keep what is told beside the lines of COPY; the rows are numbered from `first` on."""
+        self.ids = [item.id for item in staged]
+        for number, item in enumerate(staged, first):
+            row, day = item.row, item.day
+            self.days.add(day)
+            if item.response_hash is not None:
+                self.hashes.append(item.response_hash)
+                self.hash_days.add(day)
+                if item.alt_day is not None:
+                    self.hash_days.add(item.alt_day)
+            if row.source == "otlp":
+                self.spans.append(item.id)
+            if item.links:
+                self.links += item.links
+            if row.prompt is not None or row.answer is not None:
+                self.bodies.append((number, row.prompt, row.answer))
 
 
 MOST_AT_ONCE = 1 << 16
@@ -55,14 +78,15 @@ _numbers = itertools.count()
 
 def batch_of(rows: Sequence[RequestRow], installation: Installation) -> Batch:
     """Each row is judged and written out while it is at hand; twins become one, the first filled from the others."""
-    batch = Batch(next(_numbers) % MOST_AT_ONCE, rows[0].key_id if rows else None, [], [], "")
+    batch = Batch(next(_numbers) % MOST_AT_ONCE, rows[0].key_id if rows else None)
+    staged: list[Staged] = []
     lines: list[str] = []
     places: dict[str, int] = {}
     with in_turn(rows=len(rows)):
-        received, first, staged = datetime.now(UTC).isoformat(), batch.first, batch.staged
+        received, first = datetime.now(UTC).isoformat(), batch.number << BATCH_BITS
         for row in rows:
             item = installation.stage(row)
-            batch.ids.append(item.id)
+            batch.sent.append(item.id)
             place = places.setdefault(item.id, len(staged))
             if place == len(staged):
                 staged.append(item)
@@ -71,4 +95,5 @@ def batch_of(rows: Sequence[RequestRow], installation: Installation) -> Batch:
                 fill(staged[place], item)
                 lines[place] = line(first + place, staged[place], received)
         batch.text = "".join(lines)
+        batch.take(staged, first)
     return batch

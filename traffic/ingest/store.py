@@ -23,7 +23,7 @@ from traffic.ingest.batch import NOTHING, Added, Batch, batch_of
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql import rows as rows_sql
 from traffic.ingest.sql import twins as twins_sql
-from traffic.ingest.staging import Installation, Staged
+from traffic.ingest.staging import Installation
 from traffic.ingest.together import Together
 from traffic.ingest.turn import SMALL_ROWS
 
@@ -61,21 +61,20 @@ def ingest(
         commit(conn, [batch], also)
     else:
         _writers[server_of(conn)].write(conn, batch)
-    accepted = batch.added.rows - join(conn, batch.staged)
-    return IngestResult(accepted, len(rows) - accepted, batch.ids)
+    accepted = batch.added.rows - join(conn, batch)
+    return IngestResult(accepted, len(rows) - accepted, batch.sent)
 
 
 def commit(conn: psycopg.Connection, batches: Sequence[Batch], also: Also | None = None) -> None:
     """Write batches in one transaction, and again as long as another writer was first with one of their ids."""
-    staged = [item for batch in batches for item in batch.staged]
-    make_days_of(conn, staged)
+    make_days_of(conn, batches)
     for _ in range(ATTEMPTS - 1):
         try:
-            write(conn, batches, staged, also)
+            write(conn, batches, also)
             return
         except (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure):
             continue  # now it can be seen
-    write(conn, batches, staged, also)
+    write(conn, batches, also)
 
 
 def server_of(conn: psycopg.Connection) -> tuple[bytes, bytes, bytes]:
@@ -90,12 +89,16 @@ _writers: defaultdict[tuple[bytes, bytes, bytes], Together[Batch]] = defaultdict
 _known_days: set[tuple[str, date]] = set()
 
 
-def make_days_of(conn: psycopg.Connection, staged: Sequence[Staged]) -> None:
-    """Make the partitions that a batch needs and that are not there yet."""
-    days = {item.day for item in staged}
+def make_days_of(conn: psycopg.Connection, batches: Sequence[Batch]) -> None:
+    """Make the partitions that batches need and that are not there yet."""
+    days = days_of(batches)
     for table in ("traffic_request", "traffic_request_body"):
         make_days(conn, table, days)
-    make_days(conn, LINKS, {day for item in staged for day, _child, _parent in item.links})
+    make_days(conn, LINKS, {day for batch in batches for day, _child, _parent in batch.links})
+
+
+def days_of(batches: Sequence[Batch]) -> set[date]:
+    return {day for batch in batches for day in batch.days}
 
 
 def make_days(conn: psycopg.Connection, table: str, days: set[date]) -> None:
@@ -110,37 +113,36 @@ def forget_days() -> None:
     _known_days.clear()
 
 
-def write(conn: psycopg.Connection, batches: Sequence[Batch], staged: Sequence[Staged], also: Also | None) -> None:
+def write(conn: psycopg.Connection, batches: Sequence[Batch], also: Also | None) -> None:
     """One transaction over the rows of all batches, each of which is told what it added."""
-    if not staged:
+    if not any(batches):
         if also is not None:
             with conn.transaction():
                 also(conn, 0)
         return
     try:
         with conn.transaction():
-            conn.execute("SET LOCAL synchronous_commit = on")
-            conn.execute(rows_sql.MAKE_STAGE)
+            conn.execute(rows_sql.BEGIN)
             with conn.cursor().copy(rows_sql.COPY) as stream:
                 for batch in batches:
                     stream.write(batch.text)
-            added = write_rows(conn, staged)
+            added = write_rows(conn, batches)
             count_use(conn, batches, added)
             write_bodies(conn, batches)
-            write_links(conn, staged)
+            write_links(conn, batches)
             if also is not None:
                 also(conn, sum(one.rows for one in added.values()))
     except errors.CheckViolation:
         forget_days()  # "no partition of relation found": retention dropped the day under us
-        make_days_of(conn, staged)
+        make_days_of(conn, batches)
         raise errors.SerializationFailure("a partition was missing; the batch is repeated") from None
     for batch in batches:
         batch.added = added.get(batch.number, NOTHING)
 
 
-def bounds(staged: Sequence[Staged]) -> dict[str, date]:
+def bounds(batches: Sequence[Batch]) -> dict[str, date]:
     """Days that a twin may lie on: every query on a partitioned table names its days."""
-    days = [item.day for item in staged]
+    days = days_of(batches)
     return {"low": min(days) - timedelta(days=1), "high": max(days) + timedelta(days=1)}
 
 
@@ -156,39 +158,37 @@ def count_use(conn: psycopg.Connection, batches: Sequence[Batch], added: Mapping
             conn.execute(rows_sql.COUNT_USE, given)
 
 
-def write_rows(conn: psycopg.Connection, staged: Sequence[Staged]) -> dict[int, Added]:
+def write_rows(conn: psycopg.Connection, batches: Sequence[Batch]) -> dict[int, Added]:
     """Insert or fill the staged rows and keep the rollups exact; returns what each batch adds, by its number.
 
     One pass, unless rows share an id or were found to be rows that are stored: then those that are one call come in
     one after the other, each seeing what the one before it left.
     """
-    ids = {item.id for item in staged}
-    hashes = [item.response_hash for item in staged if item.response_hash is not None]
-    taken = take_over(conn, staged) if hashes else 0
-    if not taken and len(ids) == len(staged) and len(set(hashes)) == len(hashes):
+    ids = [one for batch in batches for one in batch.ids]
+    hashes = [one for batch in batches for one in batch.hashes]
+    taken = take_over(conn, batches) if hashes else 0
+    if not taken and len(set(ids)) == len(ids) and len(set(hashes)) == len(hashes):
         return upsert(conn, 0)
     added: dict[int, Added] = {}
-    for number in range(1, 2 * len(staged) + 2):
+    for number in range(1, 2 * len(ids) + 2):
         if not conn.execute(twins_sql.PICK, {"round": number}).rowcount:
             return added
         for batch, more in upsert(conn, number).items():
             added[batch] = added.get(batch, NOTHING).plus(more)
-        take_over(conn, staged)
+        take_over(conn, batches)
     raise AssertionError("each pass takes at least one row")
 
 
-def take_over(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
+def take_over(conn: psycopg.Connection, batches: Sequence[Batch]) -> int:
     """Waiting rows whose response id is stored become that row, whatever their own id was; returns how many did."""
-    # A fresh partition has no statistics: without this the planner hashes it whole, 50 times slower.
-    conn.execute("SET LOCAL enable_seqscan = off")
-    there = {day for item in staged if item.response_hash for day in (item.day, item.alt_day) if day}
-    found = [row for day in sorted(there) for row in conn.execute(twins_sql.FIND_STORED, {"day": day}).fetchall()]
+    there = sorted({day for batch in batches for day in batch.hash_days})
+    found = [row for day in there for row in conn.execute(twins_sql.FIND_STORED, {"day": day}).fetchall()]
     if not found:
         return 0
     numbers, days, ids = zip(*found, strict=True)
     given = {"numbers": array(numbers), "days": array(days), "ids": array(one.hex for one in ids)}
     taken = conn.execute(twins_sql.TAKE_OVER, given).rowcount
-    conn.execute(twins_sql.ABSORB, bounds(staged))
+    conn.execute(twins_sql.ABSORB, bounds(batches))
     return taken
 
 
@@ -201,23 +201,17 @@ def upsert(conn: psycopg.Connection, number: int) -> dict[int, Added]:
 
 
 def write_bodies(conn: psycopg.Connection, batches: Sequence[Batch]) -> None:
-    bodies: list[tuple[Any, ...]] = [
-        (number, item.row.prompt, item.row.answer)
-        for batch in batches
-        for number, item in enumerate(batch.staged, batch.first)
-        if item.row.prompt is not None or item.row.answer is not None
-    ]
+    bodies = [body for batch in batches for body in batch.bodies]
     if bodies:
         numbers, prompts, answers = zip(*bodies, strict=True)
         conn.execute(rows_sql.BODIES, {"numbers": list(numbers), "prompts": list(prompts), "answers": list(answers)})
 
 
-def write_links(conn: psycopg.Connection, staged: Sequence[Staged]) -> None:
-    links = [link for item in staged for link in item.links]
+def write_links(conn: psycopg.Connection, batches: Sequence[Batch]) -> None:
+    links = [link for batch in batches for link in batch.links]
     if links:
         days, children, parents = zip(*links, strict=True)
-        of_ids = (array(children), array(parents))
-        conn.execute(twins_sql.LINK, dict(zip(("days", "children", "parents"), (array(days), *of_ids), strict=True)))
+        conn.execute(twins_sql.LINK, {"days": array(days), "children": array(children), "parents": array(parents)})
 
 
 def array(values: Iterable[object]) -> str:
@@ -225,16 +219,15 @@ def array(values: Iterable[object]) -> str:
     return f"{{{','.join(['NULL' if value is None else str(value) for value in values])}}}"
 
 
-def join(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
+def join(conn: psycopg.Connection, batch: Batch) -> int:
     """Make one row of calls that are one by their spans, whichever came first; returns how many rows went.
 
     After the commit: of two writers that hold a half each, the one that comes later sees both.
     """
-    ids = [item.id for item in staged if item.row.source == "otlp"]
-    if not ids:
+    if not batch.spans:
         return 0
-    ids += [child for item in staged for _day, child, _parent in item.links if child != item.id]
-    given = {**bounds(staged), "ids": array(ids)}
+    ids = {*batch.spans, *(child for _day, child, _parent in batch.links)}
+    given = {**bounds([batch]), "ids": array(ids)}
     if not conn.execute(twins_sql.LINKED, given).fetchone():
         return 0
     for _ in range(ATTEMPTS):
@@ -247,9 +240,7 @@ def join(conn: psycopg.Connection, staged: Sequence[Staged]) -> int:
 
 def absorb_linked(conn: psycopg.Connection, given: dict[str, Any]) -> int:
     with conn.transaction():
-        conn.execute("SET LOCAL synchronous_commit = on")
-        conn.execute(rows_sql.MAKE_STAGE)
-        conn.execute("SET LOCAL enable_seqscan = off")  # as in `take_over`
+        conn.execute(rows_sql.BEGIN)
         (gone,) = conn.execute(twins_sql.JOIN, given).fetchone() or (0,)
         for number in range(1, gone + 1):
             if conn.execute(twins_sql.PICK, {"round": number}).rowcount:

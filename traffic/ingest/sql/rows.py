@@ -59,6 +59,14 @@ MAKE_STAGE = (
     + ") ON COMMIT DELETE ROWS"
 )
 
+# How each transaction begins. A fresh partition has no statistics: without the second line the planner hashes it whole
+# to find response ids, 50 times slower.
+BEGIN = f"""
+SET LOCAL synchronous_commit = on;
+SET LOCAL enable_seqscan = off;
+{MAKE_STAGE}
+"""
+
 _copied = list(COLUMNS)
 _copied.insert(_copied.index("day") + 1, "alt_day")
 COPY = f"COPY traffic_stage (number, {', '.join(_copied)}) FROM STDIN"
