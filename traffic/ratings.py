@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
@@ -83,6 +84,7 @@ def wait(*, identifier: str, judgement: Judgement, application_id: int | None) -
         setattr(rating, name, value)
     rating.created_at = timezone.now()
     rating.save()
+    _looked.none_until = 0.0
     return rating
 
 
@@ -111,13 +113,30 @@ def attach(rating: Rating) -> Rating | None:
 
 
 def any_waits() -> bool:
-    """Whether a rating waits: asked after every batch, so it reads a small partial index alone, and without the ORM."""
+    """Whether a rating waits: asked after every batch, so without the ORM, and not again for a second if none did.
+
+    One that another process keeps meanwhile is found by the next look of the task.
+    """
+    if time.monotonic() < _looked.none_until:
+        return False
     with connection.cursor() as cursor:
         cursor.execute(ANY_WAITS, {"since": timezone.now() - WAIT})
-        return cursor.fetchone() is not None
+        waits = cursor.fetchone() is not None
+    if not waits:
+        _looked.none_until = time.monotonic() + LOOK_AGAIN_S
+    return waits
 
 
 ANY_WAITS = "SELECT 1 FROM traffic_rating WHERE request_id IS NULL AND created_at >= %(since)s LIMIT 1"
+LOOK_AGAIN_S = 1.0
+
+
+@dataclass
+class Looked:
+    none_until: float = 0.0
+
+
+_looked = Looked()
 
 
 def _patient() -> RatingQuerySet:

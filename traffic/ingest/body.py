@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from providers.rest.errors import ApiError
 
-CHUNK = 1 << 16
+CHUNK, PLAIN_CHUNK = 1 << 16, 1 << 20
 # Telemetry shrinks to a twentieth; what shrinks to less than this is made to fill memory. Small bodies may.
 MAX_RATIO, RATIO_FROM = 250, 4 << 20
 WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
@@ -37,7 +37,7 @@ def decompressed(request: HttpRequest, limit: int) -> bytes:
 def read_plain(request: HttpRequest, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
-    while chunk := request.read(CHUNK):
+    while chunk := request.read(PLAIN_CHUNK):
         size += len(chunk)
         if size > limit:
             raise too_large(limit)

@@ -228,7 +228,7 @@ def join(conn: psycopg.Connection, batch: Batch) -> int:
         return 0
     ids = {*batch.spans, *(child for _day, child, _parent in batch.links)}
     given = {**bounds([batch]), "ids": array(ids)}
-    if not conn.execute(twins_sql.LINKED, given).fetchone():
+    if not conn.execute(twins_sql.LINKED if batch.links else twins_sql.BELOW, given).fetchone():
         return 0
     for _ in range(ATTEMPTS):
         try:

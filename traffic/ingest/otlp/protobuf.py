@@ -37,8 +37,9 @@ def read(body: bytes, signal: Signal) -> Iterator[Span | Bad | None]:
             attributes = attributes_of(resource.attributes)
             for of_scope in of_resource.scopes:
                 scope, _repaired = opened(InstrumentationScope, of_scope.scope)
+                name = scope.name
                 for item in of_scope.items:
-                    yield None if made is None else read_item(made, item, scope.name, attributes)
+                    yield None if made is None else read_item(made, item, name, attributes)
     except DecodeError as error:
         raise Unreadable("its protobuf cannot be decoded.") from error
 
@@ -139,12 +140,8 @@ def span_of(item: bytes, scope: str, resource: Attributes) -> Span:
     try:
         span = of_span.FromString(item)
         pairs = span.attributes
-        attributes = dict(
-            [
-                known.get(pair) or new_pair_of(pair)
-                for pair in (pairs if len(pairs) <= MOST_ATTRIBUTES else pairs[:MOST_ATTRIBUTES])
-            ]
-        )
+        # A slice is a list at once, where a repeated field would be asked for one after the other.
+        attributes = dict([known.get(pair) or new_pair_of(pair) for pair in pairs[:MOST_ATTRIBUTES]])
     except broken:
         from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
 

@@ -103,6 +103,8 @@ def links_of(root: Span, of_call: list[Span], parents: Mapping[tuple[str, str], 
         if (root.trace_id, above) not in parents:
             break
         above = parents[root.trace_id, above]
+    if not above and len(of_call) == 1:
+        return ()
     name = external_id(root.trace_id, root.span_id)
     links = [(external_id(span.trace_id, span.span_id), name) for span in of_call if span is not root]
     return (*links, (name, external_id(root.trace_id, above))) if above else tuple(links)
@@ -174,8 +176,9 @@ def raw_of(span: Span, kind: Kind, shape: names.Shape) -> tuple[dict[str, Any], 
         kept[name] = value
     if len(kept) > names.MOST_KEPT:
         kept = dict(islice(kept.items(), names.MOST_KEPT))
-    about = {"span": span.name, "scope": span.scope, "service": span.resource.get("service.name")}
-    return {**about, "attributes": kept}, suspect or may_hold(about)
+    service = span.resource.get("service.name")
+    raw = {"span": span.name, "scope": span.scope, "service": service, "attributes": kept}
+    return raw, suspect or any(may_hold(text) for text in (span.name, span.scope, service))
 
 
 def latency_ms(span: Span, found: list[str]) -> float | None:

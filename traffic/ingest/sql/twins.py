@@ -88,12 +88,13 @@ SELECT * FROM unnest(%(days)s::date[], %(children)s::uuid[], %(parents)s::uuid[]
 ORDER BY 1, 2 ON CONFLICT (day, child) DO NOTHING
 """
 
-# Whether a batch has to do with any link at all.
-LINKED = """
+# Whether a batch has to do with any link at all. Who has no link of its own can only be the parent in one.
+BELOW = """
+SELECT 1 FROM traffic_span_link WHERE day >= %(low)s AND day <= %(high)s AND parent = ANY(%(ids)s) LIMIT 1
+"""
+LINKED = f"""
 SELECT 1 FROM traffic_span_link WHERE day >= %(low)s AND day <= %(high)s AND child = ANY(%(ids)s)
-UNION ALL
-SELECT 1 FROM traffic_span_link WHERE day >= %(low)s AND day <= %(high)s AND parent = ANY(%(ids)s)
-LIMIT 1
+UNION ALL ({BELOW}) LIMIT 1
 """
 
 # Calls that the spans of a batch link: each stored call below another of the same model becomes part of the outermost.
