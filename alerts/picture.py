@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from io import BytesIO
 from itertools import pairwise
-
-from PIL import Image, ImageDraw
+from typing import TYPE_CHECKING
 
 from alerts.timeline import Point
+
+if TYPE_CHECKING:
+    from PIL import ImageDraw
 
 # At twice the size that mails show it in, for screens that are fine.
 WIDTH, HEIGHT = 1120, 240
@@ -26,6 +28,8 @@ MOST_POINTS = 140  # eight pixels each
 
 def png(points: Sequence[Point]) -> bytes:
     """At least two points, oldest first; well below 20 kB."""
+    from PIL import Image, ImageDraw  # only who writes mails needs it
+
     size = (WIDTH * FINER, HEIGHT * FINER)
     image = Image.new("RGBA", size, (*VALUE, 0))
     draw = ImageDraw.Draw(image)

@@ -29,6 +29,7 @@ from traffic.ingest.turn import SMALL_ROWS
 
 ATTEMPTS = 8  # a lost race for a response id repeats the batch
 LINKS = "traffic_span_link"
+PIECE = 1 << 17  # characters that are given to libpq at once: each connection keeps room for as many for good
 TABLES = ("traffic_request", "traffic_request_body", LINKS)
 # What a caller writes in the same transaction; it is told how many rows are new. What it raises undoes the batch.
 Also = Callable[[psycopg.Connection, int], None]
@@ -125,7 +126,8 @@ def write(conn: psycopg.Connection, batches: Sequence[Batch], also: Also | None)
             conn.execute(rows_sql.BEGIN)
             with conn.cursor().copy(rows_sql.COPY) as stream:
                 for batch in batches:
-                    stream.write(batch.text)
+                    for at in range(0, len(batch.text), PIECE):
+                        stream.write(batch.text[at : at + PIECE])
             added = write_rows(conn, batches)
             count_use(conn, batches, added)
             write_bodies(conn, batches)
