@@ -6,7 +6,6 @@ import math
 import random
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +14,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from providers.models import TokenPrice
 from tests.traffic.conftest import WRITTEN, conninfo

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import psycopg
+from msgspec.structs import replace
 
 from providers.models import Deployment, TokenPrice
 from tests.traffic.conftest import conninfo

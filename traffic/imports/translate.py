@@ -72,7 +72,7 @@ class Translator:
         made["id"] = made.get("id") or self.identity(found.values)
         made["application"] = self.application(made.get("application"))
         given = {name: value for name, value in made.items() if value is not None}
-        row = row_of(msgspec.Raw(orjson.dumps(given)), CALLER, self.directory, self.window)
+        row = row_of(msgspec.Raw(msgspec.json.encode(given)), CALLER, self.directory, self.window)
         row.source, row.import_id = "import", self.import_id
         row.raw = {name: value for name, value in raw.items() if value is not None} or None
         row.reported_cost = reported_cost

@@ -1,16 +1,19 @@
-"""One request on its way in: what every way in makes of what it was sent, and what the store takes."""
+"""One request on its way in: what every way in makes of what it was sent, and what the store takes.
+
+Structs and no dataclasses: they are made in a third of the time, and none is ever part of a circle of garbage.
+"""
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import msgspec
 
-@dataclass(slots=True)
-class Tokens:
+
+class Tokens(msgspec.Struct, gc=False):
     """The five disjoint token classes of one request; `reasoning` is a sub-count of `output`."""
 
     uncached_input: int = 0
@@ -21,8 +24,7 @@ class Tokens:
     reasoning: int = 0
 
 
-@dataclass(slots=True)
-class RequestRow:
+class RequestRow(msgspec.Struct, gc=False):
     """A call to a model, normalised. Times are aware UTC, durations milliseconds; None is unknown, never zero."""
 
     external_id: str  # identity within the application and the UTC day

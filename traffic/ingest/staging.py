@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
+import msgspec
 import psycopg
 
 from providers.pricing import LEASED, Book, Costed, stamp_of
@@ -17,8 +18,7 @@ from traffic.ingest.tiers import is_batch, tier_of
 from traffic.redaction import EVERYTHING, Redaction, redaction_of
 
 
-@dataclass(slots=True)
-class Staged:
+class Staged(msgspec.Struct, gc=False):
     """A row with its identity and cost, ready to be copied. Ids are 32 hexadecimal digits."""
 
     row: RequestRow
@@ -29,7 +29,7 @@ class Staged:
     user_hash: uuid.UUID | None
     costed: Costed
     redaction: Redaction
-    links: list[tuple[date, str, str]] = field(default_factory=list)  # day, child, parent
+    links: list[tuple[date, str, str]] = []  # day, child, parent
 
 
 @dataclass

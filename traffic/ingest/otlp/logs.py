@@ -7,7 +7,7 @@ record that belongs to a trace is left to the spans of that trace.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from traffic.ingest.ids import MIN_RESPONSE_ID
 from traffic.ingest.otlp import names

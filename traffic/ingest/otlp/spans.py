@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
+
+import msgspec
 
 Attributes = dict[str, Any]
 Signal = Literal["traces", "logs", "metrics"]
@@ -17,8 +19,7 @@ class Unreadable(ValueError):
     """The body is no OTLP request; or, of one item in it, what is wrong with that item alone."""
 
 
-@dataclass(slots=True)
-class Span:
+class Span(msgspec.Struct, gc=False):
     """A span, or a log record that tells of a call as a span would."""
 
     trace_id: str
@@ -31,7 +32,7 @@ class Span:
     status: int  # 0 unset, 1 ok, 2 error
     attributes: Attributes
     resource: Attributes
-    events: list[tuple[str, int, Attributes]] = field(default_factory=list)
+    events: list[tuple[str, int, Attributes]] = []
     doubts: tuple[str, ...] = ()  # what of it is to be taken with care; see `doubts.py`
     is_log: bool = False
     shape: Any = None  # a `names.Shape`; made when it is first asked for, after which no name is added

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from traffic.ingest.otlp.content import CHOICE, SAID, WHOLE, content_of, stored, text
 from traffic.ingest.otlp.spans import Span
