@@ -1,6 +1,8 @@
 """Rows a second of a file read as the worker reads it, and the memory that a file many times as big takes.
 
 `BENCH_IMPORT_MB` says how big the file is (10,000 is the real run, and takes twice that on disk); without it 60 MB.
+`BENCH_IMPORT_NOTE` says how many characters of text stand beside each request's figures; without it 400, as labels do.
+Files of a proxy that keeps messages have thousands.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ MB = 10**6
 SMALL = 7 * MB  # bytes
 BIG = int(os.environ.get("BENCH_IMPORT_MB", "60")) * MB
 COLUMNS = "started_at,request_id,provider,model,latency_ms,ttft_ms,input_tokens,cached_tokens,output_tokens,note\n"
-NOTE = "x" * 400  # as the texts and labels beside the figures of such files
+NOTE = "x" * int(os.environ.get("BENCH_IMPORT_NOTE", "400"))
+LINE = 100 + len(NOTE)  # bytes of a line, and a little more
 DAYS = 20
 MODELS = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-4-5")
 
@@ -46,7 +49,7 @@ def measure() -> list[Figure]:
 def write(path: Path, size: int, prefix: str) -> Path:
     """A file of that many bytes as another tool would export it, in the order of time over some days."""
     since = datetime.now(UTC).replace(microsecond=0) - timedelta(days=DAYS)
-    step = timedelta(days=DAYS - 1) / (size // 500)  # a line has a little over 500 bytes
+    step = timedelta(days=DAYS - 1) / (size // LINE)
     with path.open("w") as file:
         written, n = file.write(COLUMNS), 0
         while written < size:
