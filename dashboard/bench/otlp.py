@@ -16,10 +16,10 @@ from dashboard.bench.ingest import bare_copy
 from dashboard.bench.spans import exports
 from dashboard.bench.stack import Stack, running
 
-BATCHES = 120
+BATCHES = 160
 SIZE = 512
-CLIENTS = 4
-WARM_UP = 8
+CLIENTS = 10  # as a small fleet has; their batches meet
+WARM_UP = 16
 PROTOBUF = "application/x-protobuf"
 
 

@@ -65,9 +65,9 @@ class WebProcess:
         self.process.wait(10)
         self.log.close()
 
-    def post(self, content: bytes = b"") -> tuple[int, Any, bytes]:
+    def post(self, content: bytes = b"", secret: str = SECRET) -> tuple[int, Any, bytes]:
         """Status, headers and body of an export."""
-        headers = {"Authorization": f"Bearer {SECRET}", "Content-Type": "application/x-protobuf"}
+        headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/x-protobuf"}
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/v1/traces", content, headers)
         try:
             with urllib.request.urlopen(request, timeout=15) as answer:
@@ -163,6 +163,31 @@ def test_a_frozen_postgres_is_a_503_in_seconds_and_the_same_batch_lands_after_it
     assert until(lambda: intake.web.post(batch)[0] == 200)
     assert intake.web.post(batch)[0] == 200
     assert rows_in(intake) == before + 2
+
+
+def test_ten_exporters_before_a_frozen_postgres_are_all_told_before_they_give_up(intake: Intake) -> None:
+    """Written one after the other, the last would wait for ten patiences; an exporter has ten seconds."""
+    until(intake.web.answers, 30)
+    before, batches = rows_in(intake), [protobuf(body(span(100 + number))) for number in range(EXPORTERS)]
+    intake.door.freeze()
+    try:
+        with ThreadPoolExecutor(EXPORTERS) as pool:
+            started = time.monotonic()
+            told = list(pool.map(intake.web.post, batches))
+            seconds = time.monotonic() - started
+    finally:
+        intake.door.thaw()
+    assert [status for status, _headers, _content in told] == [503] * EXPORTERS
+    assert seconds < 10
+    assert until(lambda: intake.web.post(batches[0])[0] == 200)
+    assert [intake.web.post(batch)[0] for batch in batches] == [200] * EXPORTERS
+    assert rows_in(intake) == before + EXPORTERS
+
+
+def test_who_is_refused_in_the_middle_of_a_large_export_reads_why(intake: Intake) -> None:
+    until(intake.web.answers, 30)
+    status, _headers, content = intake.web.post(b"x" * (8 << 20), "bk_of_nobody")
+    assert (status, "unknown, expired or revoked" in Status.FromString(content).message) == (401, True)
 
 
 def test_a_door_tells_the_server_of_a_client_that_died_with_an_answer_unread(intake: Intake) -> None:

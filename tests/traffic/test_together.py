@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any, cast
 
 import psycopg
@@ -22,7 +23,7 @@ from traffic.ingest.together import MOST_ROWS, Together
 from traffic.keys import create_key
 from traffic.models import KeyUse
 
-CONN = cast(psycopg.Connection, object())
+CONN = cast(psycopg.Connection, SimpleNamespace(closed=False))
 SECONDS = 30
 
 
@@ -42,14 +43,14 @@ class Slow:
         self.then(batches)
 
 
-def meet(slow: Slow, *batches: list[int]) -> list[Future[None]]:
+def meet(slow: Slow, *batches: list[int], conn: Any = CONN) -> list[Future[None]]:
     """The first batch is being written while the others come, in their order; returns what became of each."""
     together = Together(slow)
     with ThreadPoolExecutor(len(batches)) as pool:
-        sent = [pool.submit(together.write, CONN, batches[0])]
+        sent = [pool.submit(together.write, conn, batches[0])]
         assert slow.at_work.wait(SECONDS)
         for number, batch in enumerate(batches[1:], 1):
-            sent.append(pool.submit(together.write, CONN, batch))
+            sent.append(pool.submit(together.write, conn, batch))
             while len(together._waiting) < number:
                 threading.Event().wait(0.001)
         slow.goes_on.set()
@@ -91,6 +92,19 @@ def test_a_lost_database_is_told_to_each_and_tried_no_more() -> None:
         (type(None), ""), (psycopg.OperationalError, "gone"), (psycopg.OperationalError, "gone"),
     ]  # fmt: skip
     assert slow.calls == [[[1]], [[2], [3]]]
+
+
+def test_who_waits_behind_a_lost_connection_is_told_at_once() -> None:
+    conn = SimpleNamespace(closed=False)
+
+    def lose(batches: Sequence[list[int]]) -> None:
+        conn.closed = True
+        raise psycopg.OperationalError("gone")
+
+    slow = Slow(lose)
+    sent = meet(slow, [1], [2], [3], conn=conn)
+    assert [str(one.exception()) for one in sent] == ["gone"] * 3
+    assert slow.calls == [[[1]]]
 
 
 def test_a_thread_that_is_stopped_leaves_nobody_waiting() -> None:

@@ -47,8 +47,8 @@ class Together(Generic[B]):
     def write(self, conn: psycopg.Connection, batch: B) -> None:
         """Return when the batch is committed, over this connection or another thread's to the same database.
 
-        Raises what `write` raises for this batch; psycopg.OperationalError, too, where another thread that had it in
-        hand lost the database, or where its turn did not come in time.
+        Raises what `write` raises for this batch; psycopg.OperationalError, too, where another thread lost the
+        database, or where its turn did not come in time.
         """
         mine = Waiting(batch)
         with self._change:
@@ -84,6 +84,13 @@ class Together(Generic[B]):
             group.append(self._waiting.popleft())
         return group
 
+    def _give_up(self, why: str) -> None:
+        """Who waits behind a lost connection is told at once: one after the other they would wait for minutes."""
+        with self._change:
+            for one in self._waiting:
+                one.error, one.done = psycopg.OperationalError(why), True
+            self._waiting.clear()
+
     def _lead(self, conn: psycopg.Connection, group: Sequence[Waiting[B]], mine: Waiting[B]) -> None:
         """Write a group, and tell each what became of it."""
         for one in group:
@@ -96,6 +103,8 @@ class Together(Generic[B]):
         except LOST as error:
             for one in group:
                 one.error = error if one is mine else psycopg.OperationalError(str(error))
+            if conn.closed:
+                self._give_up(str(error))
         except Exception as error:
             if len(group) == 1:
                 group[0].error = error
