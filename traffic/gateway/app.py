@@ -26,6 +26,7 @@ from traffic.gateway.snapshot import Application, Key, Snapshot, Snapshots
 from traffic.gateway.spool import Mover, Spool
 from traffic.gateway.store import Store
 from traffic.ingest.ids import request_id
+from traffic.interpreter import settle
 from traffic.limits import Buckets, seconds_until, too_often
 
 log = logging.getLogger(__name__)
@@ -105,6 +106,7 @@ class Gateway:
         await receive()
         try:
             self.start(read_settings())
+            settle()
             await self.snapshots.after(None)  # with Postgres away we start all the same, and say 503 until it is back
         except (SettingMissing, OSError) as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
