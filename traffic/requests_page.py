@@ -100,7 +100,9 @@ def timeline(request: Request) -> list[Segment]:
     timings = (request.raw or {}).get("timings")
     reading = number(timings, "prompt_ms")
     parts: list[tuple[str, float, str]] = []
-    if first is None:
+    if first is None and not answered(request):
+        parts.append((_("waiting for an answer"), total, "queue"))
+    elif first is None:
         parts.append((_("whole answer"), total, "stream"))
     elif reading is not None and reading <= first:
         parts += [(_("queued"), first - reading, "queue"), (_("reading the prompt"), reading, "read")]
@@ -108,6 +110,16 @@ def timeline(request: Request) -> list[Segment]:
     else:
         parts += [(_("queued and reading the prompt"), first, "queue"), (_("streaming"), total - first, "stream")]
     return placed(parts, total)
+
+
+def answered(request: Request) -> bool:
+    """Whether an answer came; a refusal is one."""
+    return request.outcome not in (Outcome.ERROR, Outcome.TIMEOUT, Outcome.CANCELLED)
+
+
+def from_own_cache(raw: Any) -> bool:
+    """Whether a proxy (LiteLLM) answered out of its own cache: no vendor was asked, no token is paid."""
+    return isinstance(raw, dict) and raw.get("cache_hit") is True
 
 
 def placed(parts: Sequence[tuple[str, float, str]], total: float) -> list[Segment]:

@@ -96,6 +96,16 @@ def usd4(value: object, kind: str = "") -> str:
 
 
 @register.filter
+def rate(value: object, kind: str = "") -> str:
+    """A price by which something is reckoned, with all its decimals and at least two: 0.025, 15.00."""
+    amount = to_decimal(value)
+    if amount is None:
+        return missing(kind)
+    places = -int(amount.normalize().as_tuple().exponent)
+    return money(amount, max(2, min(places, 12))) or missing(kind)
+
+
+@register.filter
 def signed_usd(value: object) -> str:
     """A difference: `+26.63`, `−7.50`, `0.00`."""
     amount, text = to_decimal(value), money(value)

@@ -65,6 +65,13 @@ def test_the_cost_of_one_request_keeps_its_digits(value: str, text: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("value", "text"), [("0.02500000", "0.025"), ("15", "15.00"), ("1E+3", "1,000.00"), ("0.01875", "0.01875")]
+)
+def test_a_rate_keeps_all_its_digits(value: str, text: str) -> None:
+    assert money.rate(Decimal(value)) == text
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [("231.77", "$231.77"), ("-38", "−$38.00"), ("0.001", "<$0.01"), ("1234567.891", "$1,234,567.89")],
 )

@@ -437,12 +437,31 @@ def test_batch_and_long_prompts_are_part_of_the_sum() -> None:
         ({"raw": {"tries": [{"deployment": "own", "error": "connect_timeout"}]}}, "<b>own</b> (connect_timeout)"),
         ({"raw": {"usage": {"input_tokens": 7}}}, "&quot;input_tokens&quot;: 7"),
         ({"tokens": Tokens(1, 0, 0, 0, 9, 4)}, "4 of them for reasoning"),
+        ({"outcome": "error", "ttft_ms": None}, "It ended without an answer after"),
+        ({"raw": {"cache_hit": True}}, "out of the cache of a proxy, so that no vendor was asked"),
     ],
 )
 def test_what_is_known_and_what_is_not_is_said(
     viewer: Client, conn: psycopg.Connection, given: dict[str, Any], said: str
 ) -> None:
     assert said in text(viewer, f"{URL}{arrive(conn, given)[0].id}/")
+
+
+def test_a_price_stands_with_all_its_decimals_and_what_was_not_used_needs_none(
+    viewer: Client, price: TokenPrice, conn: psycopg.Connection
+) -> None:
+    TokenPrice.objects.filter(pk=price.pk).update(cache_read=Decimal("0.025"), cache_write_1h=None)
+    page = text(viewer, f"{URL}{arrive(conn, {})[0].id}/")
+    assert '<td class="n">0.025</td><td class="n">0.00001000</td>' in page
+    assert "prov-unknown" not in page
+
+
+def test_the_page_shows_the_hash_of_a_user_and_the_way_to_the_rest(viewer: Client, conn: psycopg.Connection) -> None:
+    mine, _other = arrive(conn, {"user": "ann"}, {"user": "bob"})
+    assert mine.user_hash is not None
+    page = text(viewer, f"{URL}{mine.id}/")
+    assert f">{mine.user_hash}</dd>" in page and f'href="{URL}?user={mine.user_hash}"' in page
+    assert text(viewer, URL, user=str(mine.user_hash)).count("<tr data-row") == 1
 
 
 def test_a_request_takes_a_fixed_number_of_statements(viewer: Client, one: Request) -> None:
@@ -496,6 +515,7 @@ def test_a_timeline_is_as_fine_as_what_is_known() -> None:
     assert timed(raw={"timings": {"prompt_ms": "long"}}) == [("queue", 300), ("stream", 700)]
     assert timed(streamed=False) == [("stream", 1000)]
     assert timed(ttft_ms=None) == [("stream", 1000)]
+    assert timed(ttft_ms=None, outcome="timeout") == [("queue", 1000)]
     assert timed(latency_ms=None) == []
 
 

@@ -187,6 +187,8 @@ def _detail(request: HttpRequest, found: Request, form: RatingForm | None = None
         "price": price,
         "sum": arithmetic(found, price, discount_of(found) if money else None, UnitPrice.objects.tier_factor(found)),
         "timeline": requests_page.timeline(found),
+        "answered": requests_page.answered(found),
+        "own_cache": requests_page.from_own_cache(found.raw),
         "tries": requests_page.tries(found.raw),
         "doubts": requests_page.doubts_of(found.raw),
         "raw": json.dumps(raw, indent=2, ensure_ascii=False) if raw else "",
