@@ -135,6 +135,15 @@ def test_a_wrong_application_is_refused_at_its_field(
     assert Application.objects.count() == 1
 
 
+def test_the_sentence_of_a_refused_change_is_about_what_holds(admin: Client, shop: Application) -> None:
+    response = admin.post(
+        f"{APPLICATIONS}shop/", {"name": "Other", "capture_bodies": "on", "redact_patterns": "C-[0-9]+"}
+    )
+    page = response.content.decode()
+    assert response.status_code == 422 and 'value="Other"' in page
+    assert f"<b>{shop.name}</b> belongs to" in page and "prompts and answers are not kept" in page
+
+
 def test_who_may_only_look_sees_no_form_and_no_keys(shop: Application) -> None:
     create_key(name="secret thing", scopes=["read"], application=shop)
     page = text(logged_in(person("tilda", "traffic.view_application")), f"{APPLICATIONS}shop/")

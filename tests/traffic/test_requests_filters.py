@@ -77,8 +77,8 @@ def test_the_sentence_says_what_is_listed_of_what(viewer: Client, conn: psycopg.
         conn, {"started_at": now}, {"started_at": now, "outcome": "error", "latency_ms": 2_000.0}, {"started_at": now}
     )
     page = text(viewer, URL, outcome="error", latency_from="1000", task="rag")
-    said = "Listed are the requests that pass Outcome <b>error</b>, Whole answer <b>from 1000 ms</b>; without these"
-    assert f"{said} filters there were <b>3 requests</b> in the last 24 hours." in page and rows(page) == 1
+    said = "Listed are the requests that pass these filters: Outcome <b>error</b>, Whole answer <b>from 1000 ms</b>."
+    assert f"{said} Without them there were <b>3 requests</b> in the last 24 hours." in page and rows(page) == 1
     assert "in 24 hours" not in page  # the sum is of more than is listed
     assert 'Task: <b>RAG</b> <a href="/requests/?outcome=error&amp;latency_from=1000"' in page
     counted = text(viewer, URL, task="rag")

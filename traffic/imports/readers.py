@@ -252,6 +252,14 @@ def names_of(file: IO[bytes], dialect: Dialect) -> list[str]:
     return list(found)
 
 
+def has_rows(file: IO[bytes], dialect: Dialect) -> bool:
+    """Whether anything stands below the names; a first row that cannot be read is a row."""
+    try:
+        return next(iter(reader(file, dialect)), None) is not None
+    except Unreadable:
+        return True
+
+
 def flat(values: dict[str, Any], before: str = "", depth: int = 0) -> dict[str, Any]:
     """Objects inside objects as names with dots, four deep."""
     found: dict[str, Any] = {}

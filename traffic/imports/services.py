@@ -14,7 +14,7 @@ from django.utils import timezone
 from traffic.imports import FORMATS, generic, recognise
 from traffic.imports.base import Options
 from traffic.imports.files import drop_file, path_of
-from traffic.imports.readers import Unreadable, flat, names_of, reader, sniff
+from traffic.imports.readers import Unreadable, flat, has_rows, names_of, reader, sniff
 from traffic.imports.run import dialect_of, translator_of
 from traffic.imports.translate import Became
 from traffic.imports.values import blank, snake
@@ -37,6 +37,8 @@ def bring_in(
         with path.open("rb") as file:
             dialect = sniff(file)
             names = names_of(file, dialect)
+            if not has_rows(file, dialect):
+                raise Unreadable("The file has the names of its columns and no row below them.")
         found = format or recognise({snake(one) for one in names})
         chosen = with_columns(found, options or Options(decimal_comma=dialect.delimiter == ";"), names)
         with transaction.atomic():

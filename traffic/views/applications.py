@@ -83,6 +83,8 @@ def application_edit(request: HttpRequest, slug: str) -> HttpResponse:
         callers.clear()
         messages.success(request, _("Saved."))
         return redirect("traffic:application", slug)
+    if form.errors:
+        application.refresh_from_db()  # the form wrote into it what was not saved, and the page says what holds
     return page(request, application, form)
 
 

@@ -73,6 +73,8 @@ def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
         callers.clear()
         messages.success(request, _("Saved. Within five seconds every process knows."))
         return redirect("traffic:key", pk)
+    if form.errors:
+        key.refresh_from_db()  # the form wrote into it what was not saved, and the page says what holds
     now = timezone.now()
     works = key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
     tell_use([key], now)

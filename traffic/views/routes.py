@@ -47,7 +47,9 @@ def route_edit(request: HttpRequest, slug: str) -> HttpResponse:
         log_form(request, form.instance, form)
         messages.success(request, _("Saved. The gateway follows within a few seconds."))
         return redirect("traffic:routes")
-    context = {"it": route, "form": form, "conditions": conditions(Route.objects.get(pk=route.pk))}
+    if form.errors:
+        route.refresh_from_db()  # the form wrote into it what was not saved, and the page says what holds
+    context = {"it": route, "form": form, "conditions": conditions(route)}
     return render(request, "traffic/route.html", context, status=422 if form.errors else 200)
 
 
