@@ -63,6 +63,35 @@ def test_a_kind_that_is_kept_is_what_the_span_itself_would_be_judged(spans: list
         assert kinds.kind_of(one, CALLER, known) == kinds.judged(one, CALLER, known)
 
 
+@pytest.mark.parametrize("words", [(1, True), (1.0, 1), (True, 1.0), ("1", 1)])
+def test_equal_values_of_two_types_are_two_words(words: tuple[Any, Any]) -> None:
+    """Python takes 1, 1.0 and True for one key; as a model, a port or a service they are three."""
+    known = directory()
+    known.applications["1"] = (4, False)
+    known.endpoints["h:1"] = KnownDeployment(8, "self", "at-port-1")
+    makers: tuple[Callable[[Any], Span], ...] = (
+        lambda value: span({"gen_ai.operation.name": "chat", "gen_ai.request.model": value}, "chat", 0, "shop", []),
+        lambda value: span({"gen_ai.request.model": value}, "llm_request", 0, "shop", []),
+        lambda value: span({"server.address": "h", "server.port": value}, "llm_request", 0, "shop", []),
+        lambda value: span({"gen_ai.operation.name": "chat"}, "chat", 0, value, []),
+    )
+    for make in makers:
+        for value in words:
+            found, alone = kinds.kind_of(make(value), CALLER, known), kinds.judged(make(value), CALLER, known)
+            assert (found, repr(found.said)) == (alone, repr(alone.said))
+
+
+def test_many_or_long_names_of_attributes_are_not_kept() -> None:
+    """Each such span has names of its own: what is kept of it would push out the others, and hold megabytes."""
+    known, before = directory(), len(names._shapes)
+    asked = {"gen_ai.operation.name": "chat"}
+    for odd in ({f"name.{n}": 1 for n in range(names.FEW)}, {"n" * 100_000: 1}):
+        one = span({**asked, **odd}, "chat", 0, "shop", [])
+        assert kinds.kind_of(one, CALLER, known).is_request
+    assert (len(known.kinds), len(names._shapes)) == (0, before)
+    assert names.shape(span({"n" * 100_000: 1}, "chat", 0, "shop", [])).rest == ()
+
+
 def test_what_is_kept_has_bounds() -> None:
     known = directory()
 

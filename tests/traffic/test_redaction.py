@@ -274,6 +274,22 @@ def test_imports_hash_users_and_redact_what_they_keep(shop: Application, conn: p
     assert_nowhere(conn, "ann@example.org")
 
 
+def test_a_nul_that_is_left_out_hides_nothing(conn: psycopg.Connection) -> None:
+    """Postgres stores none, so that what stood on both sides of it comes together."""
+    told: list[dict[str, Any]] = [
+        {"note": "s\0k-AAAABBBBCCCCDDDDEEEE"},
+        {"s\0k-AAAABBBBCCCCDDDDEEEE": 1},
+        {"by": ["MARKER\0-ann-lee"]},
+    ]
+    calls = [
+        RequestRow(str(n), datetime.now(UTC), "openai", "m", "otlp", user="MARKER-ann-lee", raw=raw)
+        for n, raw in enumerate(told)
+    ]
+    ingest(conn, calls, Installation.load(conn))
+    found = Request.objects.order_by("external_id").values_list("raw", flat=True)
+    assert list(found) == [{"note": "[secret]"}, {"[secret]": 1}, {"by": ["[user]"]}]
+
+
 def test_raw_facts_without_anything_to_hide_stay_as_they_came() -> None:
     raw = {"a": {"b": [1, 2.5, "chatcmpl-abc", None, True]}}
     assert not EVERYTHING.needed(raw, "u1")

@@ -24,6 +24,7 @@ from traffic.keys import create_key
 from traffic.models import KeyUse
 
 CONN = cast(psycopg.Connection, SimpleNamespace(closed=False))
+LOST = cast(psycopg.Connection, SimpleNamespace(closed=True))
 SECONDS = 30
 
 
@@ -87,7 +88,7 @@ def test_a_lost_database_is_told_to_each_and_tried_no_more() -> None:
             raise psycopg.OperationalError("gone")
 
     slow = Slow(lose)
-    sent = meet(slow, [1], [2], [3])
+    sent = meet(slow, [1], [2], [3], conn=LOST)
     assert [(type(one.exception()), str(one.exception() or "")) for one in sent] == [
         (type(None), ""), (psycopg.OperationalError, "gone"), (psycopg.OperationalError, "gone"),
     ]  # fmt: skip
@@ -105,6 +106,17 @@ def test_who_waits_behind_a_lost_connection_is_told_at_once() -> None:
     sent = meet(slow, [1], [2], [3], conn=conn)
     assert [str(one.exception()) for one in sent] == ["gone"] * 3
     assert slow.calls == [[[1]]]
+
+
+def test_what_postgres_refuses_to_one_is_no_lost_database() -> None:
+    """It calls also operational what is a batch's own fault: an entry too long for its index, a lost race."""
+
+    def refuse(batches: Sequence[list[int]]) -> None:
+        if [3] in batches:
+            raise psycopg.errors.ProgramLimitExceeded("three")
+
+    sent = meet(Slow(refuse), [1], [2], [3], [4])
+    assert [str(one.exception() or "") for one in sent] == ["", "", "three", ""]
 
 
 def test_a_thread_that_is_stopped_leaves_nobody_waiting() -> None:
@@ -125,8 +137,10 @@ def test_a_turn_that_does_not_come_is_told() -> None:
         assert slow.at_work.wait(SECONDS)
         with patience(-MOST_ROWS), pytest.raises(psycopg.OperationalError, match="too long"):
             together.write(CONN, [2])
+        assert not together._waiting  # else it would be written when its thread has long said that it was not
         slow.goes_on.set()
         assert first.exception() is None
+    assert slow.calls == [[[1]]]
 
 
 def test_each_batch_is_told_what_it_added(conn: psycopg.Connection, price: TokenPrice) -> None:
@@ -150,6 +164,18 @@ def test_each_batch_is_told_what_it_added(conn: psycopg.Connection, price: Token
     assert list(used) == [(key_id, 1, 700, cost) for key_id in keys]
     assert conn.execute("SELECT count(*), count(user_hash) FROM traffic_request").fetchone() == (4, 1)
     assert conn.execute("SELECT prompt, answer FROM traffic_request_body").fetchall() == [("asked", "said")]
+    assert_rollups_exact(conn)
+
+
+def test_what_is_put_together_is_counted_for_no_key(conn: psycopg.Connection, price: TokenPrice) -> None:
+    """Tokens of a stored row that turns out to be another stored one were counted when they came."""
+    installation = Installation.load(conn)
+    ingest(conn, [row(1, response_id=RESPONSE, tokens=None), row(2)], installation)
+    told = batch_of([row(2, response_id=RESPONSE, tokens=None)], installation)
+    other = batch_of([row(3)], installation)
+    commit(conn, [told, other])
+    assert [told.added, other.added] == [Added(0, 0, Decimal(0)), Added(1, 700, Decimal("0.00342"))]
+    assert conn.execute("SELECT count(*), sum(output) FROM traffic_request").fetchone() == (2, 400)
     assert_rollups_exact(conn)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -17,7 +18,6 @@ import psycopg
 from traffic.ingest.patience import more_patience, patience_for, patience_limit
 
 MOST_ROWS = 4_096  # of one transaction, unless a single batch has more
-LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 
 
 class Sized(Protocol):
@@ -30,7 +30,8 @@ B = TypeVar("B", bound=Sized)
 @dataclass(eq=False, slots=True)
 class Waiting(Generic[B]):
     batch: B
-    done: bool = False
+    done: bool = False  # whether its thread may go on, after one of the two below
+    written: bool = False
     error: Exception | None = None
 
 
@@ -53,60 +54,58 @@ class Together(Generic[B]):
         mine = Waiting(batch)
         with self._change:
             self._waiting.append(mine)
-        while not mine.done:
-            if group := self._turn_of(mine):
+        try:
+            while self._is_next(mine):
                 try:
-                    self._lead(conn, group, mine)
+                    self._lead(conn, self._next(), mine)
                 finally:
                     with self._change:
                         self._leads = False
                         self._change.notify_all()
+        finally:
+            self._leave(mine)
         if mine.error is not None:
             raise mine.error
+        if not mine.written:
+            raise psycopg.OperationalError("the thread that wrote this batch was stopped")
 
-    def _turn_of(self, mine: Waiting[B]) -> list[Waiting[B]]:
-        """Wait until this batch is written or this thread is the next to write, and then what it is to write."""
+    def _is_next(self, mine: Waiting[B]) -> bool:
+        """Wait until this thread is the next to write; False when its batch has been written meanwhile, or failed."""
         limit = patience_limit()
         longest = None if limit is None else limit + patience_for(MOST_ROWS)
         with self._change:
             if not self._change.wait_for(lambda: mine.done or not self._leads, longest):
                 raise psycopg.OperationalError("Postgres has been busy with other batches for too long")
-            if mine.done:
-                return []
-            self._leads = True
-            return self._next()
+            if not mine.done:
+                self._leads = True
+            return not mine.done
 
     def _next(self) -> list[Waiting[B]]:
         """Those that have waited longest, as many as one transaction takes."""
-        group = [self._waiting.popleft()]
-        rows = len(group[0].batch)
-        while self._waiting and (rows := rows + len(self._waiting[0].batch)) <= MOST_ROWS:
-            group.append(self._waiting.popleft())
-        return group
-
-    def _give_up(self, why: str) -> None:
-        """Who waits behind a lost connection is told at once: one after the other they would wait for minutes."""
         with self._change:
-            for one in self._waiting:
-                one.error, one.done = psycopg.OperationalError(why), True
-            self._waiting.clear()
+            group = [self._waiting.popleft()]
+            rows = len(group[0].batch)
+            while self._waiting and (rows := rows + len(self._waiting[0].batch)) <= MOST_ROWS:
+                group.append(self._waiting.popleft())
+            return group
+
+    def _leave(self, mine: Waiting[B]) -> None:
+        """A batch whose thread gives up is not written later: it was judged by what was known then."""
+        if not mine.done:
+            with self._change, suppress(ValueError):  # another thread has it in hand
+                self._waiting.remove(mine)
 
     def _lead(self, conn: psycopg.Connection, group: Sequence[Waiting[B]], mine: Waiting[B]) -> None:
         """Write a group, and tell each what became of it."""
-        for one in group:
-            one.error = psycopg.OperationalError("the thread that wrote this batch was stopped")
         try:
             with more_patience(sum(len(one.batch) for one in group if one is not mine)):
                 self._write(conn, [one.batch for one in group])
             for one in group:
-                one.error = None
-        except LOST as error:
-            for one in group:
-                one.error = error if one is mine else psycopg.OperationalError(str(error))
-            if conn.closed:
-                self._give_up(str(error))
+                one.written = True
         except Exception as error:
-            if len(group) == 1:
+            if conn.closed:
+                self._give_up(group, str(error))
+            elif len(group) == 1:
                 group[0].error = error
             else:  # one of them is at fault, and must not cost the others anything
                 for one in group:
@@ -114,3 +113,10 @@ class Together(Generic[B]):
         finally:
             for one in group:
                 one.done = True
+
+    def _give_up(self, group: Sequence[Waiting[B]], why: str) -> None:
+        """Who waits behind a lost connection is told at once: one after the other they would wait for minutes."""
+        with self._change:
+            for one in (*group, *self._waiting):
+                one.error, one.done = psycopg.OperationalError(why), True
+            self._waiting.clear()

@@ -47,12 +47,16 @@ def kind_of(span: Span, caller: Caller, directory: Directory) -> Kind:
     if span.events and any(name == "exception" for name, _at, _attributes in span.events):
         return judged(span, caller, directory)
     shape = names.shape(span)
+    if not shape.kept:
+        return judged(span, caller, directory)
+    words, service = shape.words(span.attributes), span.resource.get("service.name")
     key = (
         shape,
-        shape.words(span.attributes),
+        words,
+        (*map(type, words), type(service)),  # Python takes 1, 1.0 and True for the same
         span.name if names.tells(span.name) else "",
         span.status,
-        span.resource.get("service.name"),
+        service,
         caller.application_id,
         caller.capture_bodies,
     )

@@ -100,6 +100,7 @@ CONTENT = (
 MOST = 10**9  # tokens of one request; more is no count
 LONGEST_MS = 86_400_000.0  # a call that lasts longer has a clock that is wrong
 LONGEST = 2_000  # characters of one attribute that is kept raw
+LONGEST_NAME = 500  # and of its name
 MOST_KEPT = 256  # attributes of one span that are kept raw
 
 
@@ -123,7 +124,7 @@ class Shape:
 
     said: Names  # of WORDS
     rest: Names  # of what else is kept raw: no content, and not what a column of its own is for
-    words: Callable[[Attributes], Any]  # takes the values of WORDS out
+    words: Callable[[Attributes], tuple[Any, ...]]  # takes the values of WORDS out
     counts: Counts
     flat_counts: Counts
     response_id: Names
@@ -131,17 +132,34 @@ class Shape:
     cost: Names
     ttft: tuple[tuple[str, float], ...]  # with what makes it milliseconds
     present: dict[Names, Names]  # of other facts; filled as asked
+    kept: bool  # whether the next span of the same names finds it
 
 
 def shape(span: Span) -> Shape:
     found: Shape | None = span.shape
     if found is None:
         names = tuple(span.attributes)
-        found = span.shape = _known_shape(names) if len(names) <= FEW else _shape(names)
+        found = span.shape = _shapes.get(names) or new_shape(names)
     return found
 
 
-def _shape(names: Names) -> Shape:
+FEW, SHORT = 64, 4_000  # names, and characters of all of them; a span with more has others each time
+MOST_SHAPES = 512
+_shapes: dict[Names, Shape] = {}
+
+
+def new_shape(names: Names) -> Shape:
+    """One that no span had lately."""
+    keep = len(names) <= FEW and sum(map(len, names)) <= SHORT
+    found = shape_of(names, keep=keep)
+    if keep:
+        if len(_shapes) >= MOST_SHAPES:
+            _shapes.clear()
+        _shapes[names] = found
+    return found
+
+
+def shape_of(names: Names, *, keep: bool) -> Shape:
     there = set(names)
 
     def those(fact: Names) -> Names:
@@ -152,9 +170,11 @@ def _shape(names: Names) -> Shape:
     return Shape(
         said=tuple(words),
         rest=tuple(
-            name for name in names if name not in WORDS and not is_content(name) and name not in response_id[:1]
+            name
+            for name in names
+            if name not in WORDS and len(name) <= LONGEST_NAME and not is_content(name) and name not in response_id[:1]
         ),
-        words=itemgetter(*words) if words else no_words,
+        words=itemgetter(*words) if len(words) > 1 else lambda given: tuple([given[name] for name in words]),
         counts=tuple((place, those(fact)) for place, fact in enumerate(COUNTS) if those(fact)),
         flat_counts=tuple((place, those(fact)) for place, fact in enumerate(FLAT_COUNTS) if those(fact)),
         response_id=response_id,
@@ -162,15 +182,8 @@ def _shape(names: Names) -> Shape:
         cost=those(COST),
         ttft=tuple((name, factor) for name, factor in TTFT_MS if name in there),
         present={},
+        kept=keep,
     )
-
-
-def no_words(_attributes: Attributes) -> None:
-    """Of a span that says none."""
-
-
-FEW = 64
-_known_shape = lru_cache(512)(_shape)
 
 
 def first(span: Span, names: Names) -> Any:

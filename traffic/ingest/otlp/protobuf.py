@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from struct import Struct
-from sys import intern
 from typing import Any
 
 from traffic.ingest.otlp.doubts import CUT
@@ -200,7 +199,7 @@ def pair_of(item: bytes) -> tuple[str, Any]:
     pair = key_value().FromString(item)
     value = pair.value
     text = value.string_value
-    return intern(pair.key), text if text and len(text) <= LONGEST_TEXT else value_of(value)
+    return same(pair.key), text if text and len(text) <= LONGEST_TEXT else value_of(value)
 
 
 SHORT = 128  # bytes of an attribute that may be kept for the next span
@@ -258,9 +257,19 @@ def plain_pair_of(item: bytes) -> tuple[str, Any] | None:
 @lru_cache(4096)
 def name_of(written: bytes) -> str | None:
     try:
-        return intern(written.decode())
+        return same(written.decode())
     except UnicodeDecodeError:
         return None
+
+
+def same(name: str) -> str:
+    """Of equal names the first, so that they need not be compared. `sys.intern` keeps all for good in Python 3.12."""
+    return _first_of(name) if len(name) <= SHORT else name
+
+
+@lru_cache(4096)
+def _first_of(name: str) -> str:
+    return name
 
 
 def log_of(item: bytes, scope: str, resource: Attributes) -> Span:

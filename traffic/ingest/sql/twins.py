@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from traffic.ingest.sql.rollups import READ, rollups
-from traffic.ingest.sql.rows import COLUMNS
+from traffic.ingest.sql.rows import BATCH_BITS, BATCHES, COLUMNS
 
 # Waiting rows whose response id is stored under another id on one day, which is their own or, near midnight, the
 # neighbour. The day stands alone: beside a range of days, the planner takes the primary key for as good as the index of
@@ -50,8 +50,8 @@ delta AS MATERIALIZED (SELECT -1 AS sign, {", ".join(READ)} FROM gone),
 {rollups()},
 back AS (
     INSERT INTO traffic_stage (number, day, id, {", ".join(columns)})
-    SELECT (SELECT coalesce(max(number), -1) FROM traffic_stage) + row_number() OVER (), to_day, to_id,
-        {", ".join(given)} FROM gone
+    SELECT (SELECT greatest(max(number), {BATCHES << BATCH_BITS}) FROM traffic_stage) + row_number() OVER (), to_day,
+        to_id, {", ".join(given)} FROM gone
 ),
 bodies AS (
     UPDATE traffic_request_body AS b SET day = gone.to_day, request_id = gone.to_id FROM gone
