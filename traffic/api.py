@@ -21,6 +21,7 @@ from traffic.queries import FilterQuery, PeriodQuery, RequestQuery
 from traffic.reports import GroupBy
 from traffic.schemas import FailuresOut, FeedbackIn, FeedbackOut, HeatOut, LatencyOut, QualityOut, UsageOut
 from traffic.services import ingest_native
+from traffic.unread import count_refused
 
 router = Router(tags=["traffic"])
 
@@ -50,7 +51,9 @@ class IngestAnswer(Schema):
     },
 )
 def post_requests(request: HttpRequest) -> JsonResponse:
-    answer = ingest_native(body=read_body(request, MAX_BYTES), caller=caller_of(request), now=timezone.now())
+    caller = caller_of(request)
+    answer = ingest_native(body=read_body(request, MAX_BYTES), caller=caller, now=timezone.now())
+    count_refused(answer["rejected"], "native", caller.application_id)
     return JsonResponse(answer)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -27,6 +28,17 @@ def count_unread(read: Read, signal: str, application_id: int | None) -> None:
     if read.unread or read.rejected:
         with connection.cursor() as cursor:
             cursor.execute(ADD, [application_id, signal, read.unread, read.rejected, read.reason[:300]])
+
+
+def count_refused(
+    refused: Sequence[Mapping[str, Any]], signal: str, application_id: int | None, *, skipped: int = 0
+) -> None:
+    """Add the rows of an answer's `rejected`, and the skipped ones: LiteLLM reads no answer, a job may read none."""
+    read = Read(unread=skipped)
+    for row in refused:
+        error = row["errors"][0]
+        read.reject(": ".join([".".join(str(part) for part in error["loc"]), error["msg"]]).removeprefix(": "))
+    count_unread(read, signal, application_id)
 
 
 def unread_since(first: date) -> list[dict[str, Any]]:

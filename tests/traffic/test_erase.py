@@ -268,6 +268,7 @@ def test_the_pages_count_first_ask_and_show_how_far_it_is(shop: Application, con
     assert admin.post(url, {"confirm": "other"}).status_code == 422
     assert not Erasure.objects.exists()
     counted = admin.post("/settings/deletions/", {"user": OTHER}).content.decode()
+    assert "of this user; nothing is deleted yet." in counted
     assert "<b>1 request</b> of this user" in counted and OTHER not in counted and not Erasure.objects.exists()
     assert admin.post("/settings/deletions/", {"user": " "}).status_code == 422
     hashed = str(erase.hash_of_user(OTHER))

@@ -181,6 +181,7 @@ def test_a_quota_of_an_earlier_period_is_forgotten(shop: Application, client: Cl
 def test_the_new_key_works_now_and_the_old_one_until_then(admin: Client, shop: Application) -> None:
     old, secret = create_key(name="worker", scopes=["ingest"], application=shop, per_minute=100, quota=Decimal(7))
     response = admin.post(f"{KEYS}{old.pk}/rotate/", {"hours": "24"})
+    assert "works until" in text(admin, f"{KEYS}{old.pk}/")
     assert response.status_code == 200 and "no-store" in response["Cache-Control"]
     page = " ".join(response.content.decode().split())
     assert "works until" in page

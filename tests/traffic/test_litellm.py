@@ -20,6 +20,7 @@ from traffic.ingest.otlp import doubts
 from traffic.keys import callers, create_key
 from traffic.requests import newest
 from traffic.services import forget
+from traffic.unread import unread_since
 from traffic.wanted import Wanted
 
 START = (timezone.now() - timedelta(minutes=5)).timestamp()
@@ -63,6 +64,11 @@ def test_a_single_object_is_read(key: str) -> None:
 def test_null_events_are_skipped_and_bad_ones_named(key: str) -> None:
     answer = send(key, json.dumps([None, event(1), 7, event(2, startTime="old format")])).json()
     assert (answer["accepted"], [one["index"] for one in answer["rejected"]]) == (1, [2, 3])
+    (row,) = unread_since(timezone.now().date() - timedelta(days=1))
+    assert (row["signal"], row["n"], row["refused"], row["why"]) == ("litellm", 1, 2, "An event must be an object.")
+    send(key, json.dumps(event(2, startTime="old format")))
+    (row,) = unread_since(timezone.now().date() - timedelta(days=1))
+    assert row["refused"] == 3 and row["why"].startswith("startTime: Must be Unix seconds")
 
 
 def test_an_answer_from_litellms_own_cache_costs_nothing(key: str, conn: psycopg.Connection) -> None:

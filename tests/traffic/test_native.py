@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from traffic.keys import callers, create_key
-from traffic.models import Application
+from traffic.models import Application, Unread
 from traffic.services import forget
 
 URL = "/api/v1/requests"
@@ -114,6 +114,7 @@ def test_a_broken_compression_is_400(key: str) -> None:
 def test_a_row_that_is_no_object_is_rejected(key: str) -> None:
     answer = post(key, {"requests": [1, "x", None, row()]}).json()
     assert (answer["accepted"], len(answer["rejected"])) == (1, 3)
+    assert Unread.objects.values_list("signal", "unread", "rejected").get() == ("native", 0, 3)
 
 
 def test_without_a_key_it_is_401_and_without_the_scope_403(application: Application) -> None:

@@ -25,6 +25,7 @@ from traffic.ingest.otlp.usage import Counted, classes
 from traffic.ingest.rows import RequestRow, Tokens, usd_of
 from traffic.keys import Caller
 from traffic.services import directory, store
+from traffic.unread import count_refused
 
 MAX_BYTES = 64 << 20
 LONGEST_NAME = 200  # characters
@@ -50,6 +51,7 @@ def webhook(request: HttpRequest) -> HttpResponse:
         if row is not None:
             rows.append(row)
     result = store(rows, caller=caller)
+    count_refused(rejected, "litellm", caller.application_id, skipped=len(events) - len(rows) - len(rejected))
     return JsonResponse({"accepted": result.accepted, "duplicates": result.duplicates, "rejected": rejected})
 
 

@@ -10,7 +10,7 @@ class Unread(models.Model):
 
     day = models.DateField()
     application = models.ForeignKey("traffic.Application", null=True, on_delete=models.CASCADE, related_name="+")
-    signal = models.CharField(max_length=10)  # traces, logs, metrics, or texts of logs
+    signal = models.CharField(max_length=10)  # traces, logs, metrics, texts of logs, litellm, native
     unread = models.BigIntegerField(default=0)  # taken, and no call to a model
     rejected = models.BigIntegerField(default=0)
     reason = models.TextField(default="")  # of the rejection that came last
