@@ -275,7 +275,7 @@ def test_the_pages_count_first_ask_and_show_how_far_it_is(shop: Application, con
     there = admin.post("/settings/deletions/", {"user": hashed, "confirm": hashed})["Location"]
     assert "is being deleted" in text(admin, there)
     run_erasures()
-    assert "is deleted: <b>1 requests</b>" in text(admin, there)
+    assert "is deleted: <b>1 request</b> has lost" in text(admin, there)
     assert admin.post(url, {"confirm": "shop"}).status_code == 302
     run_erasures()
     assert not Application.objects.exists()

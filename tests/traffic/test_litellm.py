@@ -18,12 +18,15 @@ from tests.providers.people import in_role
 from tests.traffic.test_store import assert_rollups_exact
 from traffic.ingest.otlp import doubts
 from traffic.keys import callers, create_key
+from traffic.models import Request
 from traffic.requests import newest
+from traffic.retries import retries_of
 from traffic.services import forget
 from traffic.unread import unread_since
 from traffic.wanted import Wanted
 
-START = (timezone.now() - timedelta(minutes=5)).timestamp()
+BEGAN = timezone.now() - timedelta(minutes=5)
+START, START_DAY = BEGAN.timestamp(), (BEGAN - timedelta(seconds=9)).date()
 
 
 def event(number: int = 1, **given: Any) -> dict[str, Any]:
@@ -242,6 +245,17 @@ def test_tries_that_failed_are_calls_of_their_own_however_often_they_are_sent(
     assert send(key, json.dumps(tries[::-1])).json() == {"accepted": 0, "duplicates": 3, "rejected": []}
     found = conn.execute("SELECT outcome, output FROM traffic_request ORDER BY started_at").fetchall()
     assert found == [("error", None), ("error", None), ("ok", 300)]
+    one, two, answer = Request.objects.in_days(START_DAY, START_DAY + timedelta(days=2)).order_by("started_at")
+    assert [retries_of(request) for request in (one, two, answer)] == [
+        ([], answer),
+        ([one], answer),
+        ([one, two], None),
+    ]
+    ops = in_role("ops")
+    page = ops.get(f"/requests/{answer.id}/").content.decode()
+    assert page.index(f"/requests/{one.id}/") < page.index(f"/requests/{two.id}/") and "(429 RateLimitError)" in page
+    page = ops.get(f"/requests/{one.id}/").content.decode()
+    assert f'<a href="/requests/{answer.id}/">It was tried again, and answered</a>' in page
 
 
 def test_who_asked_is_kept_as_a_hash_alone(key: str, conn: psycopg.Connection) -> None:

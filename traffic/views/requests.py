@@ -34,6 +34,7 @@ from traffic.ratings import Judgement
 from traffic.reading import Hour
 from traffic.reports import usage
 from traffic.requests import RequestPage
+from traffic.retries import retries_of
 from traffic.views.rating import SCALE, rate_and_say
 from traffic.wanted import Wanted
 
@@ -190,6 +191,7 @@ def _detail(request: HttpRequest, found: Request, form: RatingForm | None = None
         "answered": requests_page.answered(found),
         "own_cache": requests_page.from_own_cache(found.raw),
         "tries": requests_page.tries(found.raw),
+        "retries": retries_of(found),
         "doubts": requests_page.doubts_of(found.raw),
         "raw": json.dumps(raw, indent=2, ensure_ascii=False) if raw else "",
         "readable": readable,

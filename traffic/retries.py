@@ -1,0 +1,53 @@
+"""Tries of one call that came as requests of their own: LiteLLM tells of each that failed, and of the answer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from traffic.ingest.ids import request_id
+from traffic.models import Installation, Outcome, Request
+
+WINDOW = timedelta(minutes=10)  # between a try that failed and the answer
+READ_MOST = 2_000  # failures of that time that are looked at
+TIMES = {"id", "day", "started_at", "external_id", "source", "application_id", "outcome"}
+ERRORS = {"http_status", "error_type", "provider", "model"}
+
+
+class Retries(NamedTuple):
+    """The other tries of a call: those that failed before this one, and the one that was answered after it."""
+
+    failed: list[Request]
+    answered: Request | None
+
+
+NONE = Retries([], None)
+
+
+def retries_of(request: Request) -> Retries:
+    """Reads a bounded number of rows; a failure bears the name of its call and its own time (`ingest.litellm`)."""
+    if request.source != "litellm":
+        return NONE
+    own = f":{request.started_at.timestamp()}"
+    was_try = request.outcome == Outcome.ERROR and request.external_id.endswith(own)
+    name = request.external_id.removesuffix(own) if was_try else request.external_id
+    if not name:
+        return NONE
+    start = request.started_at - WINDOW
+    odd = Request.objects.in_days(start.date(), request.day + timedelta(days=1))
+    found = odd.between(start, request.started_at, odd=True).only(*TIMES, *ERRORS)[:READ_MOST]
+    failed = [
+        one
+        for one in found
+        if one.application_id == request.application_id and one.external_id == f"{name}:{one.started_at.timestamp()}"
+    ]
+    return Retries(failed[::-1], answer_to(name, request) if was_try else None)
+
+
+def answer_to(name: str, failed: Request) -> Request | None:
+    """The request that ended a call, whose id is made from the call's name; of the next day near midnight."""
+    salt = bytes(Installation.objects.get().salt)
+    for day in dict.fromkeys((failed.day, (failed.started_at + WINDOW).date())):
+        if one := Request.objects.by_id(request_id(salt, failed.application_id, name, day)):
+            return one
+    return None
