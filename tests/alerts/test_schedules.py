@@ -11,13 +11,13 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.db import connection
 
-from alerts.models import Alert, Delivery, Rule
+from alerts.models import Alert, Delivery
 from tests.alerts.conftest import Scene, person
 from tests.alerts.smtp_server import BUSY, DROP, GREYLIST, OK, REJECT_LATER, Mailbox, Smtp, port_of, started
 from tests.alerts.test_outbox import closed_port, deliver
+from tests.emptying import begin_again
 
 # Longer runs are asked for by hand: BREAKEVEN_SCHEDULES=1000.
 SCHEDULES = int(os.environ.get("BREAKEVEN_SCHEDULES", "16"))
@@ -103,9 +103,7 @@ def db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Transactions as in life, of which a crash loses what was not committed; what they leave is removed."""
     with django_db_blocker.unblock():
         yield
-        get_user_model().objects.filter(username__in=("olga", "otto")).delete()
-        for model in (Delivery, Alert, Rule):
-            model.objects.all().delete()
+        begin_again()
 
 
 @pytest.mark.parametrize("seed", range(SCHEDULES))
