@@ -282,6 +282,12 @@ def address(request: HttpRequest, to: str | None = None, kind: str | None = None
     return f"{path}?{query}" if query else path
 
 
+def shared(request: HttpRequest) -> str:
+    """What the list and the page of latencies both filter by, to be put behind the address of the other."""
+    kept = [(name, value) for name in (*NAMES, "from", "to") for value in request.GET.getlist(name) if value]
+    return f"?{urlencode(kept)}" if kept else ""
+
+
 def fields_of(request: HttpRequest, asked: Asked) -> dict[str, Any]:
     """The filter form: selects with their choices as (value, label, chosen), ranges, flags, and the words."""
     flags = {name: label for name, label in FLAGS.items() if asked.money or name not in MONEY}

@@ -163,6 +163,19 @@ def test_an_empty_page_says_what_to_do(viewer: Client, conn: psycopg.Connection)
     assert "a member of none yet" in text(logged_in(person("new")), URL)
     nonsense = {"from": "x", "to": "2026-99-99", "days": "-1", "by": "nothing", "against": "0001-01-01"}
     assert "No request has arrived" in text(viewer, URL, **nonsense)
+    page = text(viewer, URL, days="5", by="colour", against="soon", outcome="error", application="nobodys")
+    for said in (
+        "“5” is no period here", "Nothing is shown by “colour”", "“soon” is not a day", "“outcome” is no filter here",
+        "Application: there is none called “nobodys”.",
+    ):  # fmt: skip
+        assert said in page
+
+
+def test_the_tabs_keep_the_filters_that_both_pages_have(viewer: Client, conn: psycopg.Connection) -> None:
+    asked = {"model": "claude-test", "from": "2026-11-01", "to": "2026-11-03"}
+    query = "?model=claude-test&amp;from=2026-11-01&amp;to=2026-11-03"
+    assert f'href="{URL}{query}"' in text(viewer, "/requests/", **asked, outcome="error")
+    assert f'href="/requests/{query}"' in text(viewer, URL, **asked, by="task")
 
 
 @pytest.mark.usefixtures("some")

@@ -79,6 +79,8 @@ def test_the_sentence_says_what_is_listed_of_what(viewer: Client, conn: psycopg.
     page = text(viewer, URL, outcome="error", latency_from="1000", task="rag")
     said = "Listed are the requests that pass these filters: Outcome <b>error</b>, Whole answer <b>from 1000 ms</b>."
     assert f"{said} Without them there were <b>3 requests</b> in the last 24 hours." in page and rows(page) == 1
+    none = text(viewer, URL, outcome="timeout", rated="1")
+    assert "No request passes these filters: Outcome <b>timeout</b>, rated." in none and rows(none) == 0
     assert "in 24 hours" not in page  # the sum is of more than is listed
     assert 'Task: <b>RAG</b> <a href="/requests/?outcome=error&amp;latency_from=1000"' in page
     counted = text(viewer, URL, task="rag")

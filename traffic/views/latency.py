@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 
 from providers.rest.periods import Period
 from traffic import latency_page
-from traffic.asked import address, applications_asked, choices, day_of
+from traffic.asked import address, applications_asked, choices, day_of, passed_over, shared, unknown_values
 from traffic.latency_reports import By
 from traffic.wanted import Wanted
 
@@ -29,6 +29,8 @@ WAYS: dict[str, Any] = {
     "application": gettext_lazy("Application"), "task": gettext_lazy("Task"),
 }  # fmt: skip
 FIELDS = ("provider", "model", "deployment", "application", "task")
+DAYS = ("from", "to", "against")
+TAKEN = {*FIELDS, *DAYS, "by", "days"}
 DAY = timedelta(days=1)
 
 
@@ -59,6 +61,8 @@ def latency(request: HttpRequest) -> HttpResponse:
             for n in PERIODS
         ],
         "fields": fields_of(request, wanted),
+        "shared": shared(request),
+        "not_taken": not_taken(request, wanted),
         "kept": [(name, request.GET[name]) for name in ("by", "days", "from", "to") if request.GET.get(name)],
         "against": request.GET.get("against", ""),
         "filtered": any(request.GET.get(name) for name in FIELDS),
@@ -74,6 +78,20 @@ def latency(request: HttpRequest) -> HttpResponse:
         ],
     }
     return render(request, "traffic/latency.html", context)
+
+
+def not_taken(request: HttpRequest, wanted: Wanted) -> list[str]:
+    """Sentences on what of the address changes nothing, or can hold for no request."""
+    query = request.GET
+    said = passed_over(query, TAKEN) + unknown_values(query, wanted)
+    for name in DAYS:
+        if (text := query.get(name, "").strip()) and day_of(text) is None:
+            said.append(_("“%(text)s” is not a day, as 2026-11-01 is one.") % {"text": text[:40]})
+    if (text := query.get("days", "")) and text not in map(str, PERIODS):
+        said.append(_("“%(text)s” is no period here; these are the last 7 days.") % {"text": text[:40]})
+    if (text := query.get("by", "")) and text not in WAYS:
+        said.append(_("Nothing is shown by “%(text)s”; this is by deployment.") % {"text": text[:40]})
+    return said
 
 
 def requests_url(request: HttpRequest, period: Period) -> str:

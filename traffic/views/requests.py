@@ -23,7 +23,7 @@ from providers.rest.errors import ApiError
 from providers.rest.periods import Period
 from traffic import requests, requests_page, words
 from traffic.access import FIGURES
-from traffic.asked import Asked, address, asked_of, fields_of, said_of
+from traffic.asked import Asked, address, asked_of, fields_of, said_of, shared
 from traffic.conversation import turns
 from traffic.costing import arithmetic
 from traffic.export import KINDS, NotInstalled, as_file, export
@@ -76,6 +76,7 @@ def request_list(request: HttpRequest) -> HttpResponse:
         "mine_only": wanted.applications is not None,
         "no_applications": wanted.applications is not None and not wanted.applications,
         "filtered": asked.filtered,
+        "shared": shared(request),
     }
     if request.htmx and request.htmx.target == "live":  # type: ignore[attr-defined]  # django-htmx's middleware
         return render(request, "traffic/_requests.html", context | {"polled": True})
