@@ -38,8 +38,9 @@ from traffic.services import forget, raw_connection
 BATCH = 2_000
 SLICE_S = 20.0
 COUNT_S = 2.0  # a page waits for it
-# Until every process has heard of it: keys are cached for five seconds, and what rows are judged by as long.
-SETTLE = timedelta(seconds=6)
+# Until every process has heard of it (keys are cached for five seconds, what rows are judged by for two), and batches
+# judged before are written or given up: each waits for its turn, and then for each of its statements.
+SETTLE = timedelta(seconds=60)
 LOCK = 7_203_012  # advisory: one at a time
 UNFINISHED = (ImportState.DRAFT, ImportState.FAILED, ImportState.CANCELLED)
 

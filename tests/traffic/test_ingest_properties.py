@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -12,9 +12,11 @@ from msgspec.structs import replace
 
 from tests.traffic.conftest import WRITTEN
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
+from traffic.ingest.batch import batch_of
 from traffic.ingest.rows import RequestRow, Tokens
+from traffic.ingest.sql.rows import COLUMNS
 from traffic.ingest.staging import Installation
-from traffic.ingest.store import ingest
+from traffic.ingest.store import commit, ingest
 
 CALLS = 6
 NAMES = ("client", "sdk", "proxy")  # who may report a call, each under an id of its own
@@ -84,6 +86,36 @@ def test_every_call_is_one_row_and_the_rollups_are_exact(
     assert ingest(conn, [replace(report) for report in last.values()], installation).accepted == 0
     assert rows_in(conn) == calls_of(sent)
     assert_rollups_exact(conn)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batches=st.lists(st.lists(reports(), max_size=6), min_size=2, max_size=4), midnight=st.booleans())
+def test_batches_written_together_are_what_they_are_one_after_the_other(
+    conn: psycopg.Connection, price: Any, batches: list[list[RequestRow]], midnight: bool
+) -> None:
+    installation = Installation.load(conn)
+    batches = consistent(batches)
+    for report in (report for batch in batches for report in batch if midnight):
+        report.started_at = clock_of(report)
+    note(str([[(r.external_id, r.response_id, r.tokens is not None, r.ttft_ms) for r in batch] for batch in batches]))
+    ends = []
+    for together in (False, True):
+        conn.execute(f"TRUNCATE {', '.join(WRITTEN)}")
+        made = [batch_of([replace(report) for report in batch], installation) for batch in batches]
+        for group in [made] if together else [[one] for one in made]:
+            commit(conn, group)
+        assert_rollups_exact(conn)
+        ends.append(([one.added for one in made], conn.execute(STORED).fetchall()))
+    assert ends[0] == ends[1]
+
+
+def clock_of(report: RequestRow) -> datetime:
+    """A little before or after midnight, by whose clock tells."""
+    name, call = report.external_id.split("-")
+    return NOON + timedelta(hours=12, minutes=4 * (NAMES.index(name) - 1), seconds=int(call))
+
+
+STORED = f"SELECT {', '.join(name for name in COLUMNS if name != 'received_at')} FROM traffic_request ORDER BY day, id"
 
 
 def rows_in(conn: psycopg.Connection) -> int:

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from google.protobuf.message import DecodeError
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from providers.pricing import Book
+from traffic.ingest.copying import raw_text
 from traffic.ingest.native import Directory, KnownDeployment
 from traffic.ingest.otlp import kinds, names, protobuf
+from traffic.ingest.otlp.rows import rows_of
 from traffic.ingest.otlp.spans import Span
+from traffic.ingest.rows import RequestRow
+from traffic.ingest.staging import Installation
 from traffic.keys import Caller
+from traffic.redaction import redaction_of
 
+NOW = datetime.now(UTC)
+NOW_NS = int(NOW.timestamp()) * 10**9
 CALLER = Caller(1, None, None, False, frozenset(["ingest"]), None)
 TEXTS = [
     "chat",
@@ -117,6 +127,53 @@ def test_names_that_a_log_record_gets_are_those_of_a_span() -> None:
     assert call is not None
     assert (names.response_id_of(call), kinds.status_of(call)) == ("req_1", 529)
     assert names.response_id_of(span(dict(record.attributes), "", 0, "shop", [])) is None
+
+
+# Whatever spans say, and whoever said it before.
+
+ODD = st.sampled_from(
+    ["", "chat", "openai", "gpt-x", "true", "1", "flex", "engine", "shop", "ann@example.org", "415-555-2671",
+     "s\0k-AAAABBBBCCCCDDDDEEEE", "sk-AAAABBBBCCCCDDDDEEEE", "CUST-1234", "Bob-Marley", "x" * 2_001, "429", 0, 1, True,
+     False, 1.0, 200, 200.0, -1, 2**62, float("nan"), float("inf"), None, ["ann@example.org"], [],
+     [["sk-AAAABBBBCCCCDDDDEEEE"]], {"ann@example.org": 1}, {"role": "user", "content": "Bob-Marley"}],
+)  # fmt: skip
+ODD_NAMES = st.sampled_from(
+    [*sorted(names.WORDS), *names.INPUT, *names.OUTPUT, *names.FINISH, *names.USER, *names.RESPONSE_ID, *names.TTFT_S,
+     *names.COST, "anything", "ann@example.org", "n\0ame", "user.name", "gen_ai.prompt.0.content"],
+)  # fmt: skip
+KNOWN = Installation(
+    b"salt", Book({}), frozenset(), {3: redaction_of(("email", "secret"), ("CUST-[0-9]{4}",)), 4: redaction_of((), ())}
+)
+CALLERS = [
+    CALLER,
+    Caller(2, 3, "shop", True, frozenset(["ingest"]), None),
+    Caller(3, 4, "own", False, frozenset(), None),
+]
+odd_spans = st.builds(
+    span,
+    st.dictionaries(ODD_NAMES, ODD, max_size=6).map(lambda said: {"gen_ai.operation.name": "chat", **said}),
+    st.sampled_from(["chat", "llm_request", "claude_code.llm_request", "to ann@example.org"]),
+    st.sampled_from([0, 2]),
+    ODD,
+    st.sampled_from([[], [("exception", 1, {"exception.type": "Timeout"})], [("gen_ai.choice", 1, {})]]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(odd_spans, st.sampled_from(CALLERS)), min_size=2, max_size=12))
+def test_a_row_is_the_same_whatever_was_judged_before(spans: list[tuple[Span, Caller]]) -> None:
+    """Also what is stored of it: whoever looks for what must not be kept only once finds as much as who looks twice."""
+    shared = directory()
+    for one, caller in spans:
+        rows, alone = read_by(shared, one, caller), read_by(directory(), one, caller)
+        assert repr(rows) == repr(alone)
+        for row in rows:
+            assert raw_text(KNOWN.stage(replace(row))) == raw_text(KNOWN.stage(replace(row, suspect=None)))
+
+
+def read_by(known: Directory, one: Span, caller: Caller) -> list[RequestRow]:
+    fresh = replace(one, attributes=dict(one.attributes), shape=None, kind=None, start_ns=NOW_NS, end_ns=NOW_NS + 10)
+    return rows_of([fresh], caller, known, NOW).rows
 
 
 def pairs(item: bytes, read: Callable[[bytes], Any]) -> Any:

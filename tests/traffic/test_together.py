@@ -179,6 +179,19 @@ def test_what_is_put_together_is_counted_for_no_key(conn: psycopg.Connection, pr
     assert_rollups_exact(conn)
 
 
+def test_a_call_told_of_twice_is_not_another_because_its_second_telling_is(
+    conn: psycopg.Connection, price: TokenPrice
+) -> None:
+    """The second has a response id that is stored under another id: the first is that row too, as if it came before."""
+    installation = Installation.load(conn)
+    ingest(conn, [row(1, response_id=RESPONSE, tokens=None)], installation)
+    first, second = (batch_of([row(2, response_id=told)], installation) for told in (None, RESPONSE))
+    commit(conn, [first, second])
+    assert conn.execute("SELECT external_id, output FROM traffic_request").fetchall() == [("r1", 200)]
+    assert (first.added.rows, second.added.rows) == (0, 0)
+    assert_rollups_exact(conn)
+
+
 def test_batches_of_ten_threads_are_all_there_once(conn: psycopg.Connection, price: TokenPrice) -> None:
     """Each batch has rows of its neighbour, as an exporter has that sends again; the sums are those of the rows."""
     installation, threads, size = Installation.load(conn), 10, 40

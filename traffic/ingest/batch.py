@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from traffic.ingest.copying import line
 from traffic.ingest.rows import RequestRow
-from traffic.ingest.sql.rows import BATCH_BITS, BATCHES
+from traffic.ingest.sql.rows import BATCH_BITS
 from traffic.ingest.staging import Installation, Staged, fill
 from traffic.ingest.turn import in_turn
 
@@ -72,12 +72,13 @@ class Batch:
                 self.bodies.append((number, row.prompt, row.answer))
 
 
+MOST_AT_ONCE = 1 << 16
 _numbers = itertools.count()
 
 
 def batch_of(rows: Sequence[RequestRow], installation: Installation) -> Batch:
     """Each row is judged and written out while it is at hand; twins become one, the first filled from the others."""
-    batch = Batch(next(_numbers) % BATCHES, rows[0].key_id if rows else None)
+    batch = Batch(next(_numbers) % MOST_AT_ONCE, rows[0].key_id if rows else None)
     staged: list[Staged] = []
     lines: list[str] = []
     places: dict[str, int] = {}

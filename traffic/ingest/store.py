@@ -189,9 +189,11 @@ def take_over(conn: psycopg.Connection, batches: Sequence[Batch]) -> int:
         return 0
     numbers, days, ids = zip(*found, strict=True)
     given = {"numbers": array(numbers), "days": array(days), "ids": array(one.hex for one in ids)}
-    taken = conn.execute(twins_sql.TAKE_OVER, given).rowcount
+    taken = conn.execute(twins_sql.TAKE_OVER, given).fetchall()
+    names = ("own_days", "own_ids", "days", "ids")
+    conn.execute(twins_sql.FOLLOW, dict(zip(names, map(array, zip(*taken, strict=True)), strict=True)))
     conn.execute(twins_sql.ABSORB, bounds(batches))
-    return taken
+    return len(taken)
 
 
 def upsert(conn: psycopg.Connection, number: int) -> dict[int, Added]:

@@ -49,9 +49,8 @@ COLUMNS = {
     "reported_cost": "numeric(20, 12)",
 }
 
-# A row's number in the stage begins with that of its batch, of which there are so many at once. Rows with a higher one
-# were stored before: they came with no batch.
-BATCH_BITS, BATCHES = 32, 1 << 16
+# A row's number in the stage begins with that of its batch.
+BATCH_BITS = 32
 
 MAKE_STAGE = (
     "CREATE TEMP TABLE IF NOT EXISTS traffic_stage"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from traffic.ingest.sql.rollups import READ, rollups
-from traffic.ingest.sql.rows import BATCH_BITS, BATCHES, COLUMNS
+from traffic.ingest.sql.rows import COLUMNS
 
 # Waiting rows whose response id is stored under another id on one day, which is their own or, near midnight, the
 # neighbour. The day stands alone: beside a range of days, the planner takes the primary key for as good as the index of
@@ -25,6 +25,14 @@ TAKE_OVER = """
 UPDATE traffic_stage AS s SET day = f.day, id = f.id, own_day = s.day, own_id = s.id
 FROM unnest(%(numbers)s::bigint[], %(days)s::date[], %(ids)s::uuid[]) AS f (number, day, id)
 WHERE s.number = f.number
+RETURNING s.own_day, s.own_id, s.day, s.id
+"""
+# The same call in another waiting row, without its response id: it is where the call was found, and no second one.
+FOLLOW = """
+UPDATE traffic_stage AS s SET day = f.day, id = f.id
+FROM unnest(%(own_days)s::date[], %(own_ids)s::uuid[], %(days)s::date[], %(ids)s::uuid[])
+    AS f (own_day, own_id, day, id)
+WHERE s.round = 0 AND s.response_hash IS NULL AND s.day = f.own_day AND s.id = f.own_id
 """
 
 # Of the waiting rows that are one call, by id or by response id, the first one.
@@ -40,7 +48,8 @@ WHERE s.number = waiting.number AND of_id = 1 AND of_response = 1
 
 
 # Two stored rows can turn out to be one. One of them is taken out, and what it knew comes back in as a staged row that
-# fills the other. `gone` says which: the rows deleted, with the day and the id that they become part of.
+# fills the other, before what waits and for no batch, as its number is negative: it was stored and counted before.
+# `gone` says which: the rows deleted, with the day and the id that they become part of.
 def _absorb(gone: str, known: Iterable[str], error_type: str = "error_type") -> str:
     columns = [name for name in COLUMNS if name in known and name not in ("id", "day")]
     given = [error_type if name == "error_type" else name for name in columns]
@@ -50,8 +59,8 @@ delta AS MATERIALIZED (SELECT -1 AS sign, {", ".join(READ)} FROM gone),
 {rollups()},
 back AS (
     INSERT INTO traffic_stage (number, day, id, {", ".join(columns)})
-    SELECT (SELECT greatest(max(number), {BATCHES << BATCH_BITS}) FROM traffic_stage) + row_number() OVER (), to_day,
-        to_id, {", ".join(given)} FROM gone
+    SELECT (SELECT least(min(number), 0) FROM traffic_stage) - row_number() OVER (), to_day, to_id,
+        {", ".join(given)} FROM gone
 ),
 bodies AS (
     UPDATE traffic_request_body AS b SET day = gone.to_day, request_id = gone.to_id FROM gone
