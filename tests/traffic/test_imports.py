@@ -527,6 +527,9 @@ def test_a_file_is_uploaded_looked_at_started_and_taken_back_on_the_pages(
     client.post(f"{url}take-back/")
     assert not run.work(draft.pk)
     assert "taken back: <b>3 rows</b>" in " ".join(client.get(url).content.decode().split())
+    assert "Nothing here comes from a file now" in client.get("/settings/imports/").content.decode()
+    looked = logged_in(with_role("manager")).get("/settings/imports/").content.decode()
+    assert "ask ops or an admin" in looked and 'type="file"' not in looked
     assert not Request.objects.in_days(DAY, DAY + timedelta(days=1)).exists()
     assert client.post(f"{url}explode/").status_code == 404
 

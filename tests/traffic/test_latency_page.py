@@ -108,7 +108,7 @@ def test_the_page_says_it_in_words_and_figures_with_tables(viewer: Client) -> No
     asked = {"from": f"{MIDNIGHT - DAY:%Y-%m-%d}", "to": f"{MIDNIGHT + DAY:%Y-%m-%d}"}
     content = text(viewer, URL, **asked, by="model")
     assert "95 of 100 answers were complete within" in content and "slower</b> than in the period compared" in content
-    assert "<b>50.0" in content and "most often with overloaded_error" in content
+    assert "<b>50.0" in content and "most often by overloaded_error" in content
     heat = figure(content, "latency-heat")["data"][0]
     assert heat["type"] == "heatmap" and heat["y"] == band_names()[3:]
     failures = figure(content, "errors-over-time")["data"]
