@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
@@ -127,6 +130,42 @@ def test_a_thread_that_is_stopped_leaves_nobody_waiting() -> None:
     sent = meet(Slow(stop), [1], [2], [3])
     kinds = {type(one.exception()) for one in sent[1:]}
     assert kinds == {SystemExit, psycopg.OperationalError}
+
+
+def test_a_thread_that_is_stopped_in_the_middle_tells_what_became_of_each() -> None:
+    def stop(batches: Sequence[list[int]]) -> None:
+        if len(batches) > 1:
+            raise ValueError("one of them")
+        if batches == [[3]]:
+            raise SystemExit
+
+    sent = meet(Slow(stop), [1], [2], [3], [4])
+    kinds = [type(one.exception()) for one in sent]
+    assert kinds.count(SystemExit) == 1  # in the thread whose turn it was
+    wanted = [type(None), type(None), psycopg.OperationalError, psycopg.OperationalError]
+    assert all(kind in (one, SystemExit) for kind, one in zip(kinds, wanted, strict=True))
+
+
+class Weak(list[int]):
+    """A batch that can be asked whether anything still holds it."""
+
+
+def test_what_failed_is_let_go_of() -> None:
+    """An error holds its frames; held by them, it would stay with its batch until garbage is looked for."""
+
+    def refuse(conn: psycopg.Connection, batches: Sequence[list[int]]) -> None:
+        raise ValueError
+
+    batch = Weak([1])
+    left = weakref.ref(batch)
+    gc.disable()
+    try:
+        with suppress(ValueError):
+            Together(refuse).write(CONN, batch)
+        del batch
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 def test_a_turn_that_does_not_come_is_told() -> None:

@@ -65,7 +65,10 @@ class Together(Generic[B]):
         finally:
             self._leave(mine)
         if mine.error is not None:
-            raise mine.error
+            try:
+                raise mine.error
+            finally:
+                mine.error = None  # it holds the frames that hold it, and in them the batch
         if not mine.written:
             raise psycopg.OperationalError("the thread that wrote this batch was stopped")
 
