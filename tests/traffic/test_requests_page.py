@@ -456,6 +456,13 @@ def test_a_price_stands_with_all_its_decimals_and_what_was_not_used_needs_none(
     assert "prov-unknown" not in page
 
 
+@pytest.mark.usefixtures("price")
+def test_of_a_failure_without_usage_no_answer_is_spoken(viewer: Client, conn: psycopg.Connection) -> None:
+    failed, silent = arrive(conn, {"tokens": None, "outcome": "timeout"}, {"tokens": None})
+    assert "No answer came, so nobody said what it used" in text(viewer, f"{URL}{failed.id}/")
+    assert "The answer did not say how many tokens it used" in text(viewer, f"{URL}{silent.id}/")
+
+
 def test_the_page_shows_the_hash_of_a_user_and_the_way_to_the_rest(viewer: Client, conn: psycopg.Connection) -> None:
     mine, _other = arrive(conn, {"user": "ann"}, {"user": "bob"})
     assert mine.user_hash is not None
