@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.shortcuts import render
 
+from dashboard.database_away import INTAKE
 from providers.rest.errors import ApiError
 
 
@@ -51,7 +52,7 @@ class HearOutMiddleware:
 
 
 class RefusalMiddleware:
-    """A NUL in an address, which Postgres stores nowhere, is a 400; a wrong method at the API has the API's shape."""
+    """A NUL in an address, which Postgres stores nowhere, is a 400; a wrong method has the API's shape for programs."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -61,8 +62,9 @@ class RefusalMiddleware:
         if not api and ("%00" in request.META.get("QUERY_STRING", "") or "\0" in request.path):
             return render(request, "404.html", {"status": 400}, status=400)
         response = self.get_response(request)
-        if api and response.status_code == 405:
-            refused = ApiError(405, f"{request.method} is not understood here; see /api/v1/openapi.json.").response()
-            refused["Allow"] = response.get("Allow", "")
+        if response.status_code == 405 and (api or request.path.startswith(INTAKE)):
+            allowed = response.get("Allow", "")
+            refused = ApiError(405, f"{request.method} is not understood here, but {allowed}.").response()
+            refused["Allow"] = allowed
             return refused
         return response

@@ -29,6 +29,12 @@ KEYS: dict[Signal, tuple[str, str, str]] = {
     "metrics": ("resourceMetrics", "scopeMetrics", "metrics"),
 }
 STATUS = {"STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}  # some write the names, against the protocol
+
+
+class Odd(ValueError):
+    """What is wrong, in words of ours."""
+
+
 ODD = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)
 
 
@@ -45,7 +51,16 @@ def read(body: bytes, signal: Signal) -> Iterator[Span | Bad | None]:
                 for item in listed(of_scope, inner):
                     yield None if made is None else read_item(made, item, scope, resource, doubts)
     except ODD as error:
-        raise Unreadable(f"not an OTLP request in JSON: {error}") from None
+        raise Unreadable(why(error)) from None
+
+
+def why(error: Exception) -> str:
+    """In words that who sent it understands; those of Python are about our code."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"its JSON cannot be read, {error}."
+    if isinstance(error, RecursionError):
+        return "its JSON is nested too deep."
+    return f"{error}." if isinstance(error, Odd) else "its JSON has another shape than OTLP's."
 
 
 def decoded(body: bytes) -> tuple[Any, tuple[str, ...]]:
@@ -66,7 +81,7 @@ def read_item(made: Any, item: Any, scope: str, resource: Attributes, doubts: tu
     try:
         span: Span = made(item, scope, resource)
     except ODD as error:
-        return Bad(f"A span is not as OTLP says: {error}")
+        return Bad(f"A span is not as OTLP says: {why(error)}")
     if len(listed(item, "attributes")) > MOST_ATTRIBUTES:
         doubts = (*doubts, CUT)
     span.doubts = doubts
@@ -117,21 +132,21 @@ def log_of(record: dict[str, Any], scope: str, resource: Attributes) -> Span:
 def listed(holder: dict[str, Any], key: str) -> list[Any]:
     found = holder.get(key) or []
     if not isinstance(found, list):
-        raise TypeError(f"{key} must be a list")
+        raise Odd(f"{key} must be a list")
     return found
 
 
 def time_of(given: Any) -> int:
     number = int(given or 0)
     if not 0 <= number < MOST_TIME:
-        raise ValueError("a time must be nanoseconds since 1970 in 64 bits")
+        raise Odd("a time must be nanoseconds since 1970 in 64 bits")
     return number
 
 
 def identifier(given: Any, size: int) -> str:
     found = hexadecimal(given or "", size)
     if not found.strip("0"):
-        raise ValueError("a span needs a trace id and a span id")
+        raise Odd("a span needs a trace id and a span id")
     return found
 
 
@@ -139,9 +154,12 @@ def hexadecimal(text: Any, size: int) -> str:
     """An id of `size` bytes, lower case; empty stays empty."""
     if not text:
         return ""
-    raw = binascii.unhexlify(text)
+    try:
+        raw = binascii.unhexlify(text)
+    except (ValueError, TypeError):
+        raise Odd("an id must be hexadecimal") from None
     if len(raw) != size:
-        raise ValueError(f"an id must have {size} bytes")
+        raise Odd(f"an id must have {size} bytes")
     return raw.hex()
 
 
