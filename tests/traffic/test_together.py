@@ -231,6 +231,32 @@ def test_a_call_told_of_twice_is_not_another_because_its_second_telling_is(
     assert_rollups_exact(conn)
 
 
+def test_prompt_and_answer_of_a_call_may_come_in_two_batches(conn: psycopg.Connection, price: TokenPrice) -> None:
+    installation = Installation.load(conn)
+    commit(conn, [batch_of([row(1, prompt="asked")], installation), batch_of([row(1, answer="said")], installation)])
+    assert conn.execute("SELECT prompt, answer FROM traffic_request_body").fetchall() == [("asked", "said")]
+
+
+def test_a_body_goes_where_its_call_is_found(conn: psycopg.Connection, price: TokenPrice) -> None:
+    """Left under the id of a row that is no more, nobody would see it, and nobody delete it on request."""
+    told: list[dict[str, Any]] = [
+        {"number": 1, "response_id": RESPONSE}, {"number": 2, "answer": "said"}, {"number": 2, "response_id": RESPONSE},
+    ]  # fmt: skip
+    installation = Installation.load(conn)
+    commit(conn, [batch_of([row(**one)], installation) for one in told])
+    found = conn.execute(
+        "SELECT external_id, answer FROM traffic_request_body LEFT JOIN traffic_request AS r ON r.id = request_id"
+    ).fetchall()
+    assert found == [("r1", "said")]
+
+
+def test_the_body_of_a_row_that_becomes_another_fills_its_body(conn: psycopg.Connection, price: TokenPrice) -> None:
+    installation = Installation.load(conn)
+    ingest(conn, [row(1, response_id=RESPONSE, prompt="asked"), row(2, prompt="asked", answer="said")], installation)
+    ingest(conn, [row(2, response_id=RESPONSE)], installation)
+    assert conn.execute("SELECT prompt, answer FROM traffic_request_body").fetchall() == [("asked", "said")]
+
+
 def test_batches_of_ten_threads_are_all_there_once(conn: psycopg.Connection, price: TokenPrice) -> None:
     """Each batch has rows of its neighbour, as an exporter has that sends again; the sums are those of the rows."""
     installation, threads, size = Installation.load(conn), 10, 40

@@ -170,12 +170,19 @@ ON CONFLICT (key_id, day) DO UPDATE
 SET requests = u.requests + excluded.requests, tokens = u.tokens + excluded.tokens, cost = u.cost + excluded.cost
 """
 
-BODIES = """
-INSERT INTO traffic_request_body AS b (day, request_id, prompt, answer)
-SELECT DISTINCT ON (s.day, s.id) s.day, s.id, given.prompt, given.answer
-FROM unnest(%(numbers)s::bigint[], %(prompts)s::text[], %(answers)s::text[]) AS given (number, prompt, answer)
-JOIN traffic_stage AS s USING (number)
-ORDER BY s.day, s.id, s.number
+# Of rows that are one call each may know a part of the body.
+FIRST_TOLD = ", ".join(f"(array_agg({name}) FILTER (WHERE {name} IS NOT NULL))[1]" for name in ("prompt", "answer"))
+FILL_BODY = """
 ON CONFLICT (day, request_id) DO UPDATE
 SET prompt = coalesce(b.prompt, excluded.prompt), answer = coalesce(b.answer, excluded.answer)
 """
+BODIES = f"""
+INSERT INTO traffic_request_body AS b (day, request_id, prompt, answer)
+SELECT day, id, {FIRST_TOLD} FROM (
+    SELECT s.day, s.id, given.prompt, given.answer
+    FROM unnest(%(numbers)s::bigint[], %(prompts)s::text[], %(answers)s::text[]) AS given (number, prompt, answer)
+    JOIN traffic_stage AS s USING (number)
+    ORDER BY s.day, s.id, s.number
+) AS told
+GROUP BY day, id ORDER BY day, id
+{FILL_BODY}"""

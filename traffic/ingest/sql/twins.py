@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from traffic.ingest.sql.rollups import READ, rollups
-from traffic.ingest.sql.rows import COLUMNS
+from traffic.ingest.sql.rows import COLUMNS, FILL_BODY, FIRST_TOLD
 
 # Waiting rows whose response id is stored under another id on one day, which is their own or, near midnight, the
 # neighbour. The day stands alone: beside a range of days, the planner takes the primary key for as good as the index of
@@ -27,12 +27,13 @@ FROM unnest(%(numbers)s::bigint[], %(days)s::date[], %(ids)s::uuid[]) AS f (numb
 WHERE s.number = f.number
 RETURNING s.own_day, s.own_id, s.day, s.id
 """
-# The same call in another waiting row, without its response id: it is where the call was found, and no second one.
+# The same call in another row, without its response id: it is where the call was found, and no second one. Also in one
+# that an earlier pass wrote, and that is absorbed now: its body is yet to be written.
 FOLLOW = """
 UPDATE traffic_stage AS s SET day = f.day, id = f.id
 FROM unnest(%(own_days)s::date[], %(own_ids)s::uuid[], %(days)s::date[], %(ids)s::uuid[])
     AS f (own_day, own_id, day, id)
-WHERE s.round = 0 AND s.response_hash IS NULL AND s.day = f.own_day AND s.id = f.own_id
+WHERE s.response_hash IS NULL AND s.day = f.own_day AND s.id = f.own_id
 """
 
 # Of the waiting rows that are one call, by id or by response id, the first one.
@@ -63,11 +64,14 @@ back AS (
         {", ".join(given)} FROM gone
 ),
 bodies AS (
-    UPDATE traffic_request_body AS b SET day = gone.to_day, request_id = gone.to_id FROM gone
-    WHERE b.day >= %(low)s AND b.day <= %(high)s AND b.day = gone.day AND b.request_id = gone.id AND NOT EXISTS (
-        SELECT FROM traffic_request_body AS o
-        WHERE o.day >= %(low)s AND o.day <= %(high)s AND o.day = gone.to_day AND o.request_id = gone.to_id
-    )
+    DELETE FROM traffic_request_body AS b USING gone
+    WHERE b.day >= %(low)s AND b.day <= %(high)s AND b.day = gone.day AND b.request_id = gone.id
+    RETURNING gone.to_day, gone.to_id, b.prompt, b.answer
+),
+filled AS (
+    INSERT INTO traffic_request_body AS b (day, request_id, prompt, answer)
+    SELECT to_day, to_id, {FIRST_TOLD} FROM bodies GROUP BY to_day, to_id ORDER BY to_day, to_id
+    {FILL_BODY}
 ),
 ratings AS (
     UPDATE traffic_rating AS t SET day = gone.to_day, request_id = gone.to_id FROM gone
