@@ -8,7 +8,7 @@ COPY . .
 RUN /venv/bin/python -m dashboard.static_files && /venv/bin/python -m compileall -q providers traffic costs alerts dashboard
 
 FROM python:3.13-slim
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 MALLOC_ARENA_MAX=2 BREAKEVEN_DATA=/data HOST=0.0.0.0 PORT=8000 GATEWAY_PORT=8001
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=262144 MALLOC_TRIM_THRESHOLD_=65536 BREAKEVEN_DATA=/data HOST=0.0.0.0 PORT=8000 GATEWAY_PORT=8001
 RUN useradd --uid 10001 --home-dir /data --shell /usr/sbin/nologin breakeven \
     && install --directory --owner breakeven --mode 0700 /data
 COPY --from=build /venv /venv

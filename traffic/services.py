@@ -17,12 +17,13 @@ from django.utils import timezone
 
 from providers.models import Deployment
 from traffic import ratings
+from traffic.ingest.batch import Batch, batch_of
 from traffic.ingest.native import Directory, KnownDeployment, parse
 from traffic.ingest.patience import more_patience
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql import rows as statements
 from traffic.ingest.staging import Installation
-from traffic.ingest.store import Also, IngestResult, ingest
+from traffic.ingest.store import Also, IngestResult, take_in
 from traffic.ingest.turn import in_turn
 from traffic.keeping import Kept, taken_days
 from traffic.keys import Caller
@@ -106,28 +107,38 @@ def keep(*, days: Kept) -> InstallationRow:
     return InstallationRow.objects.get(pk=1)
 
 
-def store(rows: Sequence[RequestRow], also: Also | None = None, caller: Caller | None = None) -> IngestResult:
-    """Write a batch; committed when this returns, with what `also` writes, and counted for the caller's key.
-
-    Ratings that wait for a request get it.
-    """
+def batch_for(rows: Sequence[RequestRow], caller: Caller | None, judge: Installation) -> Batch:
+    """The rows worked out for the store, to be counted for the caller's key."""
     if caller is not None:
         for row in rows:
             row.key_id = caller.key_id
+    return batch_of(rows, judge)
+
+
+def store(
+    rows: Sequence[RequestRow], also: Also | None = None, caller: Caller | None = None, batch: Batch | None = None
+) -> IngestResult:
+    """Write a batch; committed when this returns, with what `also` writes, and counted for the caller's key.
+
+    `batch` is what `batch_for` made of the rows, where that was done. Ratings that wait for a request get it.
+    """
+    batch = batch or batch_for(rows, caller, installation.get())
     with more_patience(len(rows)), raw_connection() as conn:
-        result = ingest(conn, rows, installation.get(), also)
+        result = take_in(conn, batch, also)
     if ratings.any_waits():
         ratings.attach_waiting(arrived=names_of(rows, result))
     return result
 
 
-def store_apart(rows: Sequence[RequestRow], caller: Caller | None = None) -> list[RequestRow]:
+def store_apart(
+    rows: Sequence[RequestRow], caller: Caller | None = None, batch: Batch | None = None
+) -> list[RequestRow]:
     """Write a batch; rows that the database refuses for what they hold are returned, and cost no other row.
 
     Halves are tried apart until the rows at fault stand alone. A half that is repeated changes nothing.
     """
     try:
-        store(rows, caller=caller)
+        store(rows, caller=caller, batch=batch)
     except DataError:
         if len(rows) == 1:
             return list(rows)
@@ -144,8 +155,9 @@ def names_of(rows: Sequence[RequestRow], result: IngestResult) -> set[str]:
 
 def ingest_native(*, body: bytes, caller: Caller, now: datetime) -> dict[str, Any]:
     """The answer of `POST /api/v1/requests` to a body. Raises ApiError for a wrong outer shape."""
-    known = directory.get()
+    known, judge = directory.get(), installation.get()
     with in_turn(size=len(body)):
         parsed = parse(body, caller, known, now)
-    result = store(parsed.rows, caller=caller)
+        batch = batch_for(parsed.rows, caller, judge)
+    result = store(parsed.rows, caller=caller, batch=batch)
     return {"accepted": result.accepted, "duplicates": result.duplicates, "rejected": parsed.rejected}

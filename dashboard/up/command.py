@@ -145,8 +145,11 @@ class Stack:
         made = {
             "BREAKEVEN_URL": self.url,
             "HOST": "127.0.0.1",
-            # Threads that each keep a 64 MB arena of their own are most of a Python process's memory.
-            "MALLOC_ARENA_MAX": "2",
+            # Threads that each keep a 64 MB arena of their own are most of a Python process's memory; and what a batch
+            # took, of which some buffers are large, is given back when it is written.
+            "MALLOC_ARENA_MAX": "1",
+            "MALLOC_MMAP_THRESHOLD_": "262144",
+            "MALLOC_TRIM_THRESHOLD_": "65536",
         }
         ours = {
             **servers,

@@ -57,13 +57,17 @@ def ingest(
 
     Raises psycopg.OperationalError when the database is away; then nothing of the batch was written.
     """
-    batch = batch_of(rows, installation)
-    if also is not None or len(rows) > SMALL_ROWS:
+    return take_in(conn, batch_of(rows, installation), also)
+
+
+def take_in(conn: psycopg.Connection, batch: Batch, also: Also | None = None) -> IngestResult:
+    """Write a batch that is worked out already, as `ingest` does."""
+    if also is not None or len(batch) > SMALL_ROWS:
         commit(conn, [batch], also)
     else:
         _writers[server_of(conn)].write(conn, batch)
     accepted = batch.added.rows - join(conn, batch)
-    return IngestResult(accepted, len(rows) - accepted, batch.sent)
+    return IngestResult(accepted, len(batch.sent) - accepted, batch.sent)
 
 
 def commit(conn: psycopg.Connection, batches: Sequence[Batch], also: Also | None = None) -> None:

@@ -203,7 +203,7 @@ def pair_of(item: bytes) -> tuple[str, Any]:
 
 
 SHORT = 128  # bytes of an attribute that may be kept for the next span
-MOST_KEPT = 16_384
+MOST_KEPT = 8_192
 _kept: dict[bytes, tuple[str, Any]] = {}  # most attributes are the same in every span of a program
 
 

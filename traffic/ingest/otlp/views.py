@@ -19,7 +19,7 @@ from traffic.ingest.otlp.rows import Read, rows_of
 from traffic.ingest.otlp.spans import Signal, Unreadable
 from traffic.ingest.turn import in_turn
 from traffic.keys import password_of, secret_of
-from traffic.services import directory, store_apart
+from traffic.services import batch_for, directory, installation, store_apart
 from traffic.unread import count_unread
 
 MAX_BYTES = 64 << 20
@@ -59,10 +59,11 @@ def take(request: HttpRequest, signal: Signal, secret: str = "") -> HttpResponse
     try:
         caller = authenticate(request, "ingest", secret or secret_of(request))
         reader = protobuf if encoding_of(request) == PROTOBUF else plain
-        body, known, now = read_body(request, MAX_BYTES), directory.get(), timezone.now()
+        body, known, judge, now = read_body(request, MAX_BYTES), directory.get(), installation.get(), timezone.now()
         with in_turn(size=len(body)):
             read = rows_of(reader.read(body, signal), caller, known, now)
-        for _row in store_apart(read.rows, caller):
+            batch = batch_for(read.rows, caller, judge)
+        for _row in store_apart(read.rows, caller, batch):
             read.reject("A span holds what the database cannot store.")
         if signal == "logs":
             texts.keep(read, caller.application_id, now)
