@@ -12,7 +12,8 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import psycopg
-from django.db import DataError, connection, transaction
+import psycopg_pool
+from django.db import DataError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from providers.models import Deployment
@@ -30,26 +31,38 @@ from traffic.keys import Caller
 from traffic.models import Application
 from traffic.models import Installation as InstallationRow
 
-REFRESH_S = 2
+REFRESH_S, LOOK_AGAIN_S = 2, 1
+AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg_pool.PoolTimeout)
 T = TypeVar("T")
 
 
 class Refreshed(Generic[T]):
-    """A value that is read again when it is older than two seconds; a thread that races reads it twice, no harm."""
+    """A value that is read again when it is older than two seconds; a thread that races reads it twice, no harm.
+
+    Raises OperationalError while the database is away; not every thread has to wait to find out.
+    """
 
     def __init__(self, read: Callable[[T | None], T]) -> None:
         self._read = read
         self._value: T | None = None
-        self._until = 0.0
+        self._until = self._away_until = 0.0
 
     def get(self) -> T:
-        if self._value is None or self._until < time.monotonic():
-            self._value = self._read(self._value)
-            self._until = time.monotonic() + REFRESH_S
-        return self._value
+        value, now = self._value, time.monotonic()
+        if value is not None and now <= self._until:
+            return value
+        if now < self._away_until:
+            raise OperationalError("the database was away a moment ago")
+        try:
+            value = self._value = self._read(value)
+        except AWAY:
+            self._away_until = time.monotonic() + LOOK_AGAIN_S
+            raise
+        self._until = time.monotonic() + REFRESH_S
+        return value
 
     def clear(self) -> None:
-        self._value = None
+        self._value, self._away_until = None, 0.0
 
 
 @contextmanager
