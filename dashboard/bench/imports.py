@@ -67,12 +67,25 @@ def bring_in(stack: Stack, path: Path) -> tuple[int, float, int]:
     """The rows, the seconds that reading took, and the most memory that a process of its own took, in bytes."""
     started = time.monotonic()
     command = [sys.executable, str(MANAGE), "import", str(path)]
+    most = 0
     with subprocess.Popen(command, env=environment(stack.data), stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None:
+            most = max(most, most_memory(process.pid))
+            time.sleep(0.05)
         output = process.stdout.read() if process.stdout else ""
-        _pid, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
     done = re.search(r"import \d+: ([0-9,]+) new, 0 here before, 0 left out, 0 with an error", output)
     if process.returncode or done is None:
         raise RuntimeError(f"the import went wrong: {output[-500:]}")
     path.unlink()
-    return int(done[1].replace(",", "")), time.monotonic() - started, used.ru_maxrss * 1024
+    return int(done[1].replace(",", "")), time.monotonic() - started, most
+
+
+def most_memory(pid: int) -> int:
+    """The most that a process has had so far, in bytes; what its parent had before it began is not its own.
+
+    The kernel's figure at a process's end would be the parent's where that is larger.
+    """
+    try:
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[0]) * 1024
+    except (OSError, IndexError):
+        return 0  # it has just ended
