@@ -12,7 +12,7 @@ def settle() -> None:
     # and again while batches of thousands of rows are read, which leave none: those of requests are few and small.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 10, 10)
+    gc.set_threshold(10_000, 10, 10)
     # A thread whose answer has come, from Postgres or from an upstream, asks for the interpreter in so many seconds. By
     # Python's own default it would stand still for 5 ms each time while another thread is at a batch.
     sys.setswitchinterval(0.0005)
