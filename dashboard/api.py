@@ -13,11 +13,12 @@ from ninja.openapi.schema import OpenAPISchema
 
 from alerts.api import router as alerts
 from costs.api import router as costs
-from dashboard.database_away import AWAY, away
+from dashboard.database_away import away
 from providers.api import router as providers
 from providers.rest.errors import ApiError
 from traffic.access import needs
 from traffic.api import router as traffic
+from traffic.services import AWAY
 
 
 class Api(NinjaAPI):

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import psycopg
-import psycopg_pool
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 from traffic.ingest.patience import INTAKE_S, PAGE_S, patience
+from traffic.services import AWAY
 
 RETRY_AFTER_S = 2
-AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg_pool.PoolTimeout)
 # Where programs send what must not be lost, and wait for few seconds.
 INTAKE = ("/v1/", "/ingest/", "/api/public/", "/api/v1/requests", "/api/v1/feedback")
 

@@ -9,10 +9,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from dashboard.database_away import AWAY
 from dashboard.metrics import exposition
 from providers.rest.errors import ApiError
 from traffic.access import authenticate
+from traffic.services import AWAY
 
 
 @require_safe

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -97,7 +98,7 @@ def unique(names: list[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-class Reader:
+class Reader(ABC):
     """Records from `offset` on; `offset` and `line` follow to where the next begins."""
 
     def __init__(self, file: IO[bytes], dialect: Dialect, offset: int, line: int) -> None:
@@ -108,8 +109,8 @@ class Reader:
         self.bad = ""
         file.seek(offset)
 
-    def __iter__(self) -> Iterator[Found]:
-        raise NotImplementedError
+    @abstractmethod
+    def __iter__(self) -> Iterator[Found]: ...
 
     def raw_lines(self) -> Iterator[bytes]:
         """Lines as bytes; of one that is too long only the beginning, and `bad` says so."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import psycopg
-import psycopg_pool
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -19,14 +17,14 @@ from traffic.ingest.otlp.rows import Read, rows_of
 from traffic.ingest.otlp.spans import Signal, Unreadable
 from traffic.ingest.turn import in_turn
 from traffic.keys import password_of, secret_of
-from traffic.services import batch_for, directory, installation, store_apart
+from traffic.services import AWAY, batch_for, directory, installation, store_apart
 from traffic.unread import count_unread
 
 MAX_BYTES = 64 << 20
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 RETRY_AFTER_S = 2  # a Python exporter gives up on what would take more than ten seconds
 # Other writers' rows in the way, or no database: the same batch may pass in a moment.
-AWAY = (OperationalError, InterfaceError, IntegrityError, psycopg.OperationalError, psycopg_pool.PoolTimeout)
+RETRIED = (*AWAY, IntegrityError)
 
 
 @csrf_exempt
@@ -72,7 +70,7 @@ def take(request: HttpRequest, signal: Signal, secret: str = "") -> HttpResponse
         return refused(request, ApiError(400, f"This is no OTLP request: {error}"))
     except ApiError as error:
         return refused(request, error)
-    except AWAY:
+    except RETRIED:
         detail = "The database is away; send the same again in a moment."
         return refused(request, ApiError(503, detail, retry_after=RETRY_AFTER_S))
     return succeeded(request, read, signal)
