@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 from django.utils.translation import gettext as _
 
-from providers.reach import IPAddress, address_of, inner, may_reach
+from providers.reach import METADATA, IPAddress, address_of, inner, may_reach
 
 
 class AddressRefused(Exception):
@@ -72,6 +72,11 @@ def judge(host: str, address: IPAddress, *, local: bool) -> None:
 
 
 def _refusal(host: str, address: IPAddress) -> str:
+    if inner(address) in METADATA:
+        return _("%(host)s leads to %(address)s, where a cloud keeps this machine's own secrets; it is never used.") % {
+            "host": host,
+            "address": address,
+        }
     if inner(address).is_link_local:
         return _("%(host)s leads to the link-local address %(address)s, which is never used.") % {
             "host": host,

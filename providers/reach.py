@@ -17,6 +17,11 @@ from aiohttp.resolver import ThreadedResolver
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# Where clouds tell a machine its own secrets. Most are link-local, these are not: the wire server of Azure, the
+# metadata services of Alibaba, Oracle Classic and AWS (IPv6). Never reached, marked as local or not.
+METADATA = frozenset(
+    ipaddress.ip_address(text) for text in ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254")
+)
 
 
 def inner(address: IPAddress) -> IPAddress:
@@ -30,11 +35,16 @@ def inner(address: IPAddress) -> IPAddress:
 
 
 def may_reach(address: IPAddress, *, local: bool) -> bool:
-    """Public addresses always, private and loopback ones where `local`, link-local and multicast ones never."""
+    """Public addresses always, private and loopback ones where `local`, link-local, multicast and metadata never."""
     address = inner(address)
-    if address.is_multicast or address.is_unspecified or address.is_link_local:
+    if address.is_multicast or address.is_unspecified or never_used(address):
         return False
     return address.is_global or (local and (address.is_loopback or address.is_private))
+
+
+def never_used(address: IPAddress) -> bool:
+    """Whether a cloud may keep a machine's secrets there."""
+    return address.is_link_local or address in METADATA
 
 
 def address_of(text: str) -> IPAddress:

@@ -1,6 +1,8 @@
-"""Slack, Teams, Telegram, ntfy, PagerDuty, Matrix and a hundred more, through apprise and the address it knows them by.
+"""Slack, Teams, Telegram, ntfy, PagerDuty, Matrix and some more, through apprise and the address it knows them by.
 
-apprise resolves and connects by itself, so its sockets are judged where they connect: see `Guard`.
+An address is judged by what apprise made of it, never by a reading of our own: the two grammars differ (apprise splits
+a query at `;` too, and strips names). apprise resolves and connects by itself, so its sockets are judged where they
+connect: see `Guard`.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import apprise
 from django.utils.translation import gettext as _
@@ -24,11 +26,15 @@ from alerts.smtp import NotSent
 from providers.netguard import AddressRefused, judge
 
 KINDS = {"ok": "success", "us": "info", "warn": "warning", "bad": "failure"}
-# They speak to this machine, read its files, or send without a connection that could be judged.
-REFUSED = {
-    "dbus", "fcm", "glib", "gnome", "kde", "macosx", "mqtt", "mqtts", "qt", "rsyslog", "syslog", "vapid", "windows",
+# The schemes that are used. Each speaks HTTP to the host of its address or to its vendor, and reads no file of this
+# machine but through the parameters below; a service that apprise adds is refused until somebody has looked at it.
+SCHEMES = {
+    "discord", "form", "forms", "gchat", "gotify", "gotifys", "json", "jsons", "matrix", "matrixs", "mmost", "mmosts",
+    "ntfy", "ntfys", "opsgenie", "pagerduty", "pover", "rocket", "rockets", "slack", "tgram", "workflow", "workflows",
+    "xml", "xmls", "zulip",
 }  # fmt: skip
-FILES = {"attach", "keyfile", "pem", "prv", "subfile", "template", "tmpl"}
+# Parameters that name a file of this machine, or an address that is fetched as one.
+FILES = {"attach", "keyfile", "pem", "pgpkey", "pgpprv", "pgppub", "prv", "subfile", "template", "tmpl"}
 SHOWN = 300
 # The first line of what a plugin logs about an answer; its other lines may hold tokens.
 ANSWERS = ("Response Details", "Failed to send", "Sent ")
@@ -37,21 +43,61 @@ SECRET_FROM = 6  # characters: what is as long as this in an address may be a to
 
 def plugin(url: str, *, local: bool) -> Any:
     """apprise's own object for an address, with no retries and no redirects of its own. Raises AddressRefused."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        raise AddressRefused(_("This is no address.")) from None
+    parsed = read(url)
+    host = str(parsed.get("host") or "")
     with suppress(ValueError):  # a name, or a token in its place; whatever it leads to is judged on connecting
         judge(host, ipaddress.ip_address("127.0.0.1" if host == "localhost" else host), local=local)
-    if parts.scheme.lower() in REFUSED or FILES & {name.lower() for name, _value in parse_qsl(parts.query)}:
-        raise AddressRefused(_("This service, or a file that it would read, is on this machine and is not used."))
-    asset = apprise.AppriseAsset(app_id="Breakeven", app_desc="Breakeven", http_redirects=False, secure_logging=True)
-    found = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
-    if found is None:
-        raise AddressRefused(_("apprise does not know this address; see its list of services for how it is written."))
-    found.redirects, found.retry = False, 0
-    return found
+    made = apprise.Apprise.instantiate(parsed, asset=asset(), suppress_exceptions=True)
+    if made is None:
+        raise AddressRefused(unknown_sentence())
+    if any(isinstance(value, apprise.AppriseAttachment) and len(value) for value in vars(made).values()):
+        raise AddressRefused(file_sentence())
+    made.redirects, made.retry = False, 0
+    return made
+
+
+def read(url: str) -> dict[str, Any]:
+    """What apprise takes an address for: its scheme, host and parameters. Raises AddressRefused."""
+    try:
+        scheme = urlsplit(url).scheme.lower()
+        parsed: dict[str, Any] | None = apprise.plugins.url_to_dict(url)  # type: ignore[no-untyped-call]
+    except ValueError:
+        raise AddressRefused(_("This is no address.")) from None
+    if parsed is None:
+        raise AddressRefused(service_sentence() if scheme in apprise.plugins.N_MGR else unknown_sentence())
+    if parsed["schema"] not in SCHEMES:
+        raise AddressRefused(service_sentence())
+    parameters = {name.strip().lower() for name in parsed.get("qsd", {})}
+    if FILES & (parameters | {name for name, value in parsed.items() if value}):
+        raise AddressRefused(file_sentence())
+    return parsed
+
+
+def asset() -> apprise.AppriseAsset:
+    """apprise without plugins of others, without files of its own, and without templates."""
+    return apprise.AppriseAsset(
+        app_id="Breakeven",
+        app_desc="Breakeven",
+        http_redirects=False,
+        secure_logging=True,
+        plugin_paths=[],
+        storage_mode=apprise.PersistentStoreMode.MEMORY,
+        allow_templates=False,
+        pem_autogen=False,
+        pgp_autogen=False,
+    )
+
+
+def file_sentence() -> str:
+    return _("The address names a file that the service would read on this machine; that is not used.")
+
+
+def service_sentence() -> str:
+    return _("This service is not used. These are: %(schemes)s.") % {"schemes": ", ".join(sorted(SCHEMES))}
+
+
+def unknown_sentence() -> str:
+    return _("apprise does not know this address; see its list of services for how it is written.")
 
 
 def service(url: str, *, local: bool) -> str:
@@ -63,10 +109,10 @@ def say(channel: Channel, note: Note) -> str:
     """Say it, and give back what the service answered as far as apprise tells. Raises NotSent."""
     url, heard = channel.address.reveal(), Heard()
     try:
-        found = plugin(url, local=channel.local)
-        found.logger = heard.logger  # its own: what it tells of a token must not reach our log
+        sender = plugin(url, local=channel.local)
+        sender.logger = heard.logger  # its own: what it tells of a token must not reach our log
         with guard.on(local=channel.local):
-            good = found.notify(
+            good = sender.notify(
                 body=note.text, title=note.title, notify_type=KINDS.get(note.tone, "info"), body_format="text"
             )
     except AddressRefused as refused:
@@ -75,8 +121,8 @@ def say(channel: Channel, note: Note) -> str:
         raise NotSent(f"{type(error).__name__}: {redacted(str(error), url)}"[:SHOWN]) from None
     answer = redacted(heard.words(), url)
     if not good:
-        raise NotSent(answer or _("%(name)s did not take it and did not say why.") % {"name": found.service_name})
-    return answer or _("%(name)s took it.") % {"name": found.service_name}
+        raise NotSent(answer or _("%(name)s did not take it and did not say why.") % {"name": sender.service_name})
+    return answer or _("%(name)s took it.") % {"name": sender.service_name}
 
 
 class Heard(logging.Handler):

@@ -25,7 +25,8 @@ ADDRESS_HELP = {
     ChannelKind.WEBHOOK: gettext_lazy("Where a program of yours takes JSON. Begins with https."),
     ChannelKind.APPRISE: gettext_lazy(
         "As apprise writes it: slack://token-a/token-b/token-c/#ops, tgram://bot-token/chat, ntfys://ntfy.sh/topic, "
-        "workflows://… for Teams, pagerduty://integration-key@api-key, matrixs://user:password@host/#room."
+        "workflows://… for Teams, pagerduty://integration-key@api-key, matrixs://user:password@host/#room. Also used: "
+        "Discord, Mattermost, Rocket.Chat, Google Chat, Zulip, Opsgenie, Pushover, Gotify, json(s), xml(s) and form(s)."
     ),
     ChannelKind.MONITOR: gettext_lazy(
         "What the monitor gives you to ask for, such as https://hc-ping.com/… Begins with https. Asked with GET about "

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alerts import outbox, tasks
 from alerts.channels import chat, hand_over, trial_note, webhook
@@ -21,6 +23,7 @@ from alerts.kinds.system import addresses
 from alerts.models import Channel, Delivery, Rule
 from alerts.smtp import NotSent
 from providers.encryption import encrypt
+from providers.netguard import AddressRefused
 from tests.alerts.conftest import START, Scene
 from tests.alerts.receiver import Receiver, receiving
 from tests.alerts.smtp_server import Mailbox, Smtp
@@ -181,8 +184,11 @@ def test_a_dead_channel_is_an_alert_to_admins_and_stands_beside_its_rules(
         ("webhook", "https://169.254.169.254/latest", "link-local"),
         ("apprise", "json://127.0.0.1:1/", "private address"),
         ("apprise", "json://169.254.169.254/", "link-local"),
-        ("apprise", "syslog://", "this machine"),
-        ("apprise", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/?template=/etc/passwd", "this machine"),
+        ("apprise", "json://168.63.129.16/", "a cloud keeps this machine's own secrets"),
+        ("webhook", "https://168.63.129.16/", "a cloud keeps this machine's own secrets"),
+        ("apprise", "syslog://", "This service is not used"),
+        ("apprise", "mailto://user:password@example.com", "This service is not used"),
+        ("apprise", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/?template=/etc/passwd", "a file"),
         ("apprise", "nothing://x", "does not know"),
     ],
 )
@@ -230,6 +236,40 @@ def test_a_chat_is_told_through_apprise_and_its_real_answer_is_kept_without_the_
     with pytest.raises(NotSent, match="refused"):
         hand_over(away, note, START)
     assert "verysecret" not in caplog.text + Channel.objects.get(slug="hook").answer
+
+
+SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/"
+WORKFLOW = "workflows://1.1.1.1:443/workflow1/signature1/"
+
+
+@pytest.mark.parametrize("query", ["x=1;template={file}", "%20template={file}", "x=1&%20TEMPLATE%20={file}"])
+def test_a_file_of_this_machine_is_never_read_however_the_query_is_written(tmp_path: Path, query: str) -> None:
+    file = tmp_path / "card.json"
+    file.write_text('{"type": "message", "attachments": ["secret"]}')
+    with pytest.raises(AddressRefused, match="a file"):
+        chat.plugin(f"{WORKFLOW}?{query.format(file=file)}", local=False)
+
+
+@st.composite
+def queries_with_a_file(draw: st.DrawFn) -> str:
+    """A parameter that names a file, among others, in every spelling: case, escapes, blanks, separators, repeats."""
+    name = draw(st.sampled_from(["template", "Template", "TEMPLATE", "tEmPlAtE"]))
+    spelt = "".join(draw(st.sampled_from([letter, f"%{ord(letter):02x}", f"%{ord(letter):02X}"])) for letter in name)
+    blank = st.sampled_from(["", "%20", "%09", "%0a", "%0d%0a", "%0b", "%20%20"])
+    pairs = draw(st.lists(st.sampled_from(["x=1", "y", "", "=", "image=no", "a=b=c"]), max_size=3))
+    pairs.insert(draw(st.integers(0, len(pairs))), f"{draw(blank)}{spelt}{draw(blank)}=/etc/hostname")
+    return "".join(pair + draw(st.sampled_from("&;")) for pair in pairs)
+
+
+@given(queries_with_a_file(), st.sampled_from([SLACK, WORKFLOW]))
+def test_no_spelling_of_a_query_makes_a_plugin_hold_a_file(query: str, address: str) -> None:
+    """Either it is refused, or apprise itself saw no file in it."""
+    try:
+        made = chat.plugin(f"{address}?{query}", local=False)
+    except AddressRefused:
+        return
+    assert not made.template
+    assert "template" not in made.url()
 
 
 def test_services_are_known_by_the_addresses_that_the_form_shows() -> None:

@@ -55,7 +55,20 @@ def test_a_local_account_may_reach_private_and_loopback_addresses(
     assert pin("http://box.lan:8000/v1", local=True).addresses == (address,)
 
 
-@pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1", "0.0.0.0", "224.0.0.1"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "169.254.169.254",
+            "168.63.129.16",
+            "100.100.100.200",
+            "192.0.0.192",
+            "fd00:ec2::254",
+            "::ffff:168.63.129.16",
+        ),
+        *("fe80::1", "0.0.0.0", "224.0.0.1"),
+    ],
+)
 def test_not_even_a_local_account_reaches_the_metadata_service(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     resolves_to(monkeypatch, address)
     with pytest.raises(AddressRefused):
