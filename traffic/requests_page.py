@@ -177,7 +177,7 @@ def curl(request: Request, prompt: str | None, gateway: str) -> str:
         body["stream"] = True
     parts = [
         f"curl {gateway}/v1/{'messages' if anthropic else 'chat/completions'}",
-        '-H "Authorization: Bearer $BREAKEVEN_KEY"',
+        '-H "Authorization: Bearer $GATEWAY_KEY"',
         "-H 'content-type: application/json'",
         f"-H 'x-breakeven-task: {request.task}'",
         f"-d {shlex.quote(json.dumps(body, ensure_ascii=False))}",

@@ -144,7 +144,6 @@ class Stack:
         options = self.options
         made = {
             "BREAKEVEN_URL": self.url,
-            "HOST": "127.0.0.1",
             # Threads that each keep a 64 MB arena of their own are most of a Python process's memory; and what a batch
             # took, of which some buffers are large, is given back when it is written.
             "MALLOC_ARENA_MAX": "1",
@@ -159,6 +158,8 @@ class Stack:
             "DJANGO_SETTINGS_MODULE": "dashboard.settings",
             "GATEWAY_PORT": str(options.gateway_port),
             "GATEWAY_URL": f"http://127.0.0.1:{options.gateway_port}",
+            # Never the shell's own HOST, which tcsh exports as the machine's name.
+            "HOST": os.environ.get("BREAKEVEN_HOST") or "127.0.0.1",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "PORT": str(options.port),
             "PYTHONUNBUFFERED": "1",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import os
@@ -21,7 +22,7 @@ import psutil
 import pytest
 
 from dashboard.embedded.postgres import Postgres
-from dashboard.up.command import main
+from dashboard.up.command import Stack, main
 from dashboard.up.data import MARK, DataDirectory, marked, stop_marked
 from dashboard.up.processes import Processes, procfile
 from dashboard.up.ready import http_probe, ready_text
@@ -246,6 +247,16 @@ def test_a_database_that_dies_comes_back_at_the_same_address_unless_it_keeps_dyi
     finally:
         servers.stop()
     assert postgres.pid() is None
+
+
+def test_only_our_own_variable_opens_it_to_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """tcsh exports HOST as the machine's name."""
+    options = argparse.Namespace(demo=False, port=8000, gateway_port=8001)
+    stack = Stack(options, DataDirectory(tmp_path))
+    monkeypatch.setenv("HOST", "192.0.2.7")
+    assert stack._environment({})["HOST"] == "127.0.0.1"
+    monkeypatch.setenv("BREAKEVEN_HOST", "0.0.0.0")
+    assert stack._environment({})["HOST"] == "0.0.0.0"
 
 
 # --- the ready file ---

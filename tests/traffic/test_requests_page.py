@@ -358,7 +358,7 @@ MONEYS = ("USD", "$", "cost", "price", "lease")
 
 def words(page: str) -> str:
     """What a page's main part says, without its tags, and without the name of the variable in the curl line."""
-    return re.sub(r"<[^>]*>|\$BREAKEVEN_KEY", " ", page[page.index("<main") : page.index("</main>")])
+    return re.sub(r"<[^>]*>|\$GATEWAY_KEY", " ", page[page.index("<main") : page.index("</main>")])
 
 
 @pytest.mark.usefixtures("price")
@@ -540,6 +540,8 @@ def test_the_curl_line_repeats_the_call_and_survives_a_shell() -> None:
     request = Request(provider="anthropic", model="claude-test", task="rag", streamed=True)
     line = requests_page.curl(request, quoted, "http://gateway")
     assert line.startswith("curl http://gateway/v1/messages \\\n")
+    # BREAKEVEN_KEY is the name of the encryption key, which a server's shell may hold.
+    assert "$GATEWAY_KEY" in line and "BREAKEVEN_KEY" not in line
     assert "'\"'\"'s $HOME" in line
     assert '"system"' in line and '"stream": true' in line
     assert "/v1/chat/completions" in requests_page.curl(
