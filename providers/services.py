@@ -31,7 +31,7 @@ def save_account(*, account: Account, intervals: Mapping[str, int], now: datetim
         ensure_feeds(account, now)
         # A new key may see what the old one did not.
         refused = account.feeds.exclude(disabled_reason="")
-        refused.update(disabled_reason="", failures=0, due_at=now)
+        refused.update(disabled_reason="", failures=0, failing_since=None, due_at=now)
         for kind, every_s in intervals.items():
             account.feeds.filter(kind=kind).exclude(every_s=every_s).update(every_s=every_s, due_at=now)
 
@@ -39,7 +39,8 @@ def save_account(*, account: Account, intervals: Mapping[str, int], now: datetim
 def poll_soon(*, account: Account, now: datetime) -> int:
     """Make every feed due that nobody polls right now, one that was refused as well; beat sees to the rest within
     seconds. Returns how many."""
-    Feed.objects.filter(account=account).exclude(disabled_reason="").update(disabled_reason="", failures=0)
+    refused = Feed.objects.filter(account=account).exclude(disabled_reason="")
+    refused.update(disabled_reason="", failures=0, failing_since=None)
     return Feed.objects.filter(account=account).due_now(now)
 
 
@@ -47,7 +48,7 @@ def enable_account(*, account: Account, now: datetime) -> None:
     """Poll it again, from a clean slate: it takes as many refusals as ever to be switched off anew."""
     with transaction.atomic():
         Account.objects.filter(pk=account.pk).update(enabled=True, disabled_reason="")
-        Feed.objects.filter(account=account).update(failures=0)
+        Feed.objects.filter(account=account).update(failures=0, failing_since=None)
         poll_soon(account=account, now=now)
 
 

@@ -46,12 +46,12 @@ def account_polled(figures: Figures, asked: Asked, account: Account, feeds: list
         failures = sum(feed.failures for feed in feeds)
         calm = fine(subject, account, _("Polls again: %(name)s, 0 feeds fail"))
         return calm if not failures else Finding(subject, calm.title, crossed=False, clear=False, value=str(failures))
-    silent = [feed.last_success_at or account.created_at for feed in bad]
-    lasted = span(figures.now - min(silent))
+    since = min(failing_since(feed, figures.now) for feed in bad)
+    lasted = span(figures.now - since)
     # Nobody was asked, or somebody was and failed: the one is ours to mend.
     unasked = not any(feed.failures for feed in bad)
     title = (
-        _("Poll overdue: %(name)s, not asked for %(span)s")
+        _("Poll overdue: %(name)s, due %(span)s ago")
         if unasked
         else _("Poll failing: %(name)s, no answer for %(span)s")
     )
@@ -62,6 +62,7 @@ def account_polled(figures: Figures, asked: Asked, account: Account, feeds: list
         clear=False,
         value="" if unasked else str(max(feed.failures for feed in bad)),
         threshold="" if unasked else number(asked.one("failures")),
+        since=since,
         covered_by=f"spend-cap:{account.slug}" if all(capped(feed, figures.now) for feed in bad) else "",
         words=Words(
             todo=_("See whether the worker and beat processes run: the vendor was not asked.")
@@ -91,6 +92,14 @@ def overdue(feed: Feed, now: datetime, asked: Asked) -> bool:
     """Not answered for several intervals, by whoever's fault."""
     since = feed.last_success_at or feed.account.created_at
     return now - since > max(timedelta(seconds=feed.every_s) * float(asked.one("intervals")), LEAST_OVERDUE)
+
+
+def failing_since(feed: Feed, now: datetime) -> datetime:
+    """When it went wrong: its first failure, or when it was to be asked and nobody did. The last good answer is older
+    by up to an interval, in which nothing was wrong."""
+    if feed.failures:
+        return min(feed.failing_since or feed.last_error_at or now, now)
+    return min((feed.last_success_at or feed.account.created_at) + timedelta(seconds=feed.every_s), now)
 
 
 def capped(feed: Feed, now: datetime) -> bool:

@@ -63,6 +63,7 @@ class Feed(models.Model):
     last_error = models.TextField(blank=True)
     last_error_at = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0)  # since the last success
+    failing_since = models.DateTimeField(null=True)  # the first of those failures
     capped_until = models.DateTimeField(null=True)  # the vendor's own spend limit is reached; None: it is not
     disabled_reason = models.TextField(blank=True)  # why we ask for this no more; the other feeds go on
     rows = models.PositiveIntegerField(default=0)  # of the last success

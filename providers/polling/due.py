@@ -46,8 +46,11 @@ def claim(now: datetime, limit: int = 100, account: Account | None = None) -> li
 
 
 def backoff(failures: int, every_s: int, retry_after: float | None) -> timedelta:
-    """How long to wait after a failure: doubling from the interval, at most an hour, 20 % of chance, never less than
-    the vendor asked for."""
-    wait = min(min(every_s, 60) * 2 ** min(failures - 1, 12), LONGEST_BACKOFF_S)
+    """How long to wait after a failure: doubling from a minute, 20 % of chance, never less than the vendor asked for.
+
+    At most the feed's own interval, or an hour: asking as often as in good days burdens nobody, and whoever answers
+    well again is read within two intervals however long it did not.
+    """
+    wait = min(min(every_s, 60) * 2 ** min(failures - 1, 12), every_s, LONGEST_BACKOFF_S)
     wait *= random.uniform(0.9, 1.1)
     return timedelta(seconds=max(wait, retry_after or 0))

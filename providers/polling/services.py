@@ -148,6 +148,7 @@ def record_success(feed: Feed, rows: int, complete_until: datetime | None, now: 
         capped_until=None,
         disabled_reason="",
         failures=0,
+        failing_since=None,
         rows=rows,
         complete_until=complete_until or F("complete_until"),
     )
@@ -162,6 +163,7 @@ def record_failure(feed: Feed, error: ConnectorError, now: datetime) -> None:
         last_error_at=now,
         capped_until=now + timedelta(seconds=error.retry_after or feed.every_s) if error.capped else None,
         failures=failures,
+        failing_since=feed.failing_since or now,
     )
     if not (changed and error.permanent and failures >= due.STRIKES):
         return

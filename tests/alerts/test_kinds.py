@@ -258,10 +258,14 @@ def polled() -> Finding:
     return next(found for found in findings("late") if found.subject == "account:claude")
 
 
-def test_a_poll_that_fails_again_and_again_is_told_with_how_long_it_has_been_silent(db: Any) -> None:
-    one = feed(account(), failures=3, last_error="503 from the vendor")
+def test_a_poll_that_fails_again_and_again_is_told_with_how_long_it_has_failed(db: Any) -> None:
+    """From its first failure: the good answer before it is older by up to an interval in which nothing was wrong."""
+    began = NOW - timedelta(minutes=4)
+    good = began - timedelta(minutes=15)
+    one = feed(account(), failures=3, failing_since=began, last_success_at=good, last_error="503 from the vendor")
     found = polled()
     assert (found.title, found.crossed) == ("Poll failing: Claude org, no answer for 4 min", True)
+    assert found.since == began
     assert found.words["facts"][0][1] == "503 from the vendor"
     assert found.words["page"] == "/settings/accounts/claude/"
     Feed.objects.filter(pk=one.pk).update(failures=1)
@@ -273,7 +277,7 @@ def test_a_poll_that_fails_again_and_again_is_told_with_how_long_it_has_been_sil
 def test_a_poll_that_is_overdue_without_an_error_is_told_as_well(db: Any) -> None:
     feed(account(), last_success_at=NOW - timedelta(hours=2))
     found = polled()
-    assert (found.crossed, found.title) == (True, "Poll overdue: Claude org, not asked for 2 h")
+    assert (found.crossed, found.title) == (True, "Poll overdue: Claude org, due 1 h 55 min ago")
     assert found.words["page"] == "/settings/accounts/claude/"
 
 

@@ -45,7 +45,7 @@ TITLES = [
     ("Bill apart: ", "{}", ", October 2026, $120.40 from ours"),
     ("Mail refused: ", "{}", ", 3 times in a row"),
     ("Channel dead: ", "{}", ", 12 failures in a row"),
-    ("Poll overdue: ", "{}", ", not asked for 3 d 4 h"),
+    ("Poll overdue: ", "{}", ", due 3 d 4 h ago"),
     ("", "Spend of application {} this month", ": $512.00, over $500"),
 ]
 PREFIXED = [Cause.CROSSED, Cause.REMINDED, Cause.ESCALATED, Cause.CLOSED]

@@ -153,7 +153,7 @@ def test_the_web_process_sees_polls_that_are_overdue_and_names_the_account(db: A
     Rule.objects.update(evaluated_at=timezone.now() - timedelta(minutes=20))
     assert watch.stand_in()
     alert = Alert.objects.get(subject="account:runpod", state="open")
-    assert alert.title == "Poll overdue: RunPod, not asked for 2 h"
+    assert alert.title == "Poll overdue: RunPod, due 1 h 59 min ago"
     assert alert.words["page"] == "/settings/accounts/runpod/"
 
 

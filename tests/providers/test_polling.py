@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from providers import tasks
@@ -127,6 +128,42 @@ def test_a_failing_vendor_is_explained_and_stops_no_other(db: Any, sandbox: Sand
         assert (feed.failures, feed.claimed_until) == (1, None)
         assert feed.due_at > timezone.now()
     assert not Feed.objects.filter(account__slug="runpod").exclude(last_error="").exists()
+
+
+def fail_for(feed: Feed, span: timedelta, now: datetime) -> datetime:
+    """The vendor's garbage at each poll of so long a time; when the next one is due."""
+    end, broken = now + span, ConnectorError("Claude answered with broken or cut JSON (11 bytes).")
+    while now < end:
+        record_failure(feed, broken, now)
+        feed.refresh_from_db()
+        now = feed.due_at
+    return now
+
+
+@pytest.mark.parametrize("hours", [1, 12])
+def test_a_vendor_that_answers_again_is_read_within_two_intervals_however_long_it_did_not(
+    db: Any, sandbox: Sandbox, hours: int
+) -> None:
+    account(sandbox, "anthropic")
+    now = timezone.now()
+    for feed in Feed.objects.all():
+        mended = now + timedelta(hours=hours)
+        assert fail_for(feed, timedelta(hours=hours), now) - mended <= 2 * timedelta(seconds=feed.every_s)
+
+
+def test_the_first_failure_of_a_row_is_remembered_until_a_poll_goes_well(db: Any, sandbox: Sandbox) -> None:
+    account(sandbox, "anthropic")
+    before = timezone.now()
+    for _ in range(2):
+        sandbox.fault("anthropic", "garbage", for_s=30)
+        Feed.objects.update(due_at=timezone.now())
+        poll_all()
+    feeds = Feed.objects.filter(failing_since__gte=before, failing_since__lt=F("last_error_at"), failures=2)
+    assert feeds.count() == Feed.objects.count() == 3
+    sandbox.clear_faults()
+    assert not due.claim(timezone.now())
+    assert all(poll(feed) for feed in due.claim(timezone.now() + timedelta(minutes=3)))
+    assert set(Feed.objects.values_list("failing_since", "failures")) == {(None, 0)}
 
 
 def test_the_last_good_data_stay_while_a_vendor_fails(db: Any, sandbox: Sandbox) -> None:
