@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -46,9 +46,11 @@ def month(db: None) -> date:
         account=claude, external_id="1", starts_at=START, ends_at=START + timedelta(days=1), category="tokens",
         model="claude", amount=10, original_amount=10,
     )  # fmt: skip
+    # The bill is whole to the end of the month; reaching into the running one, it would replace what is measured there.
     Feed.objects.create(
-        account=claude, kind="costs", every_s=60, due_at=START, complete_until=START + timedelta(days=40)
-    )
+        account=claude, kind="costs", every_s=60, due_at=START,
+        complete_until=datetime.combine(next_month(MONTH), time(), UTC),
+    )  # fmt: skip
     runpod = Account.objects.create(slug="runpod", name="RunPod", kind="runpod")
     pod = Lease.objects.create(
         account=runpod, external_id="p1", gpu="RTX 4090", price_per_hour=1, started_at=START, seen_at=START
