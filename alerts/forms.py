@@ -148,9 +148,12 @@ class MatcherForm(AgainForm):
         """From its beginning, or now; what comes again lasts by the clock, what comes once by the hour."""
         lasts, now = timedelta(hours=given["hours"]), timezone.now()
         zone = ZoneInfo(given["zone"])
-        start = timezone.make_naive(given["starts_at"]) if given["starts_at"] else wall(now, zone)
-        first = first_span(start, start + lasts, zone)
-        begins = first.start if given["starts_at"] else now
+        if given["starts_at"]:
+            first = self.between(given["starts_at"], given["starts_at"] + lasts)
+            begins = first.start
+        else:
+            start, begins = wall(now, zone), now
+            first = first_span(start, start + lasts, zone)
         return Span(begins, first.end if given["repeats"] else begins + lasts)
 
     @property

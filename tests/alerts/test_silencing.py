@@ -251,5 +251,7 @@ def test_a_weekly_window_is_planned_on_its_page_and_shown_as_people_say_it(db: N
     assert refused.status_code == 422 and 'id="id_repeats_error"' in refused.content.decode()
     refused = client.post("/alerts/silences/", window | {"repeats_until": "2026-12-01"})
     assert refused.status_code == 422 and 'id="id_repeats_until_error"' in refused.content.decode()
+    refused = client.post("/alerts/silences/", window | {"starts_at": "2027-03-28T02:00", "repeats_until": ""})
+    assert refused.status_code == 422 and 'id="id_starts_at_error"' in refused.content.decode(), "the clock skips 02:00"
     client.post(f"/alerts/silences/{made.pk}/lift/")
     assert not Silence.objects.kept(timezone.now())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -301,3 +301,17 @@ def test_maintenance_that_comes_every_week_is_planned_seen_and_ended_for_good() 
     assert made.repeats_until and made.repeats_until <= timezone.now()
     assert Maintenance.objects.spans([one.pk], inside, inside + timedelta(seconds=1)), "what was planned stays planned"
     assert post(ops, f"{ONE}maintenance/", **window | {"ends_at": "2026-01-12T04:00"}, reason="x")[0] == 422
+
+
+def test_a_window_that_comes_again_does_not_begin_on_a_night_whose_clock_skips_its_hour() -> None:
+    deployment()
+    ops = in_role("ops")
+    eighth = date(timezone.now().year + 1, 3, 8)
+    day = eighth + timedelta(days=6 - eighth.weekday())  # the second Sunday of March
+    window = {"starts_at": f"{day}T02:00", "ends_at": f"{day}T03:00", "zone": "America/New_York", "reason": "x"}
+    status, page = post(ops, f"{ONE}maintenance/", **window, repeats="day")
+    assert status == 422 and "skips that time on that day" in page
+    assert post(ops, f"{ONE}maintenance/", **window)[0] == 302
+    made = Maintenance.objects.get()
+    seven = datetime(day.year, 3, day.day, 7, tzinfo=UTC)  # 03:00 in summer
+    assert (made.starts_at, made.ends_at) == (seven, seven + timedelta(hours=1))

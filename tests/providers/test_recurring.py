@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from providers.checks import Span
-from providers.recurring import STEPS, Course, first_span, wall
+from providers.recurring import STEPS, Course, first_span, is_skipped, wall
 
 clock = datetime.fromisoformat  # what it shows, in no zone
 BERLIN = "Europe/Berlin"
@@ -82,3 +82,75 @@ def test_windows_of_any_zone_come_in_order_never_overlap_and_are_found_from_anyw
     for span in found:
         assert course.at(span.start) == span
         assert course.ahead(span.start) == span
+
+
+NEW_YORK = "America/New_York"
+
+
+@pytest.mark.parametrize(
+    ("zone", "starts", "ends", "day", "moved"),
+    [
+        (NEW_YORK, "02:00", "03:00", (2020, 3, 8), ((7, 0), (8, 0))),  # as 03:00 to 04:00 in summer
+        (NEW_YORK, "02:15", "02:45", (2026, 3, 8), ((7, 15), (7, 45))),
+        (NEW_YORK, "02:30", "03:30", (2026, 3, 8), ((7, 0), (7, 30))),  # half of it exists
+        (NEW_YORK, "01:30", "02:30", (2026, 3, 8), ((6, 30), (7, 30))),
+        (BERLIN, "02:00", "03:00", (2027, 3, 28), ((1, 0), (2, 0))),
+        ("Australia/Lord_Howe", "02:00", "02:30", (2026, 10, 3), ((15, 30), (16, 0))),  # half an hour forward
+        ("Antarctica/Troll", "01:00", "03:00", (2026, 3, 29), ((1, 0), (3, 0))),  # two hours
+    ],
+)
+def test_a_daily_window_that_a_clock_put_forward_swallows_is_moved_and_the_next_ones_come(
+    zone: str, starts: str, ends: str, day: tuple[int, int, int], moved: tuple[tuple[int, int], tuple[int, int]]
+) -> None:
+    first = first_span(clock(f"2020-01-25 {starts}"), clock(f"2020-01-25 {ends}"), ZoneInfo(zone))
+    course = Course(first, "day", zone)
+    windows = list(course.spans(utc(*day), utc(*day) + timedelta(days=4)))
+    assert Span(utc(*day, *moved[0]), utc(*day, *moved[1])) in windows
+    assert len(windows) in (4, 5)
+    assert all(f"{wall(span.start, ZoneInfo(zone)):%H:%M}" == starts for span in windows[2:])
+    assert course.ahead(utc(*day) - timedelta(days=1)) is not None
+
+
+@pytest.mark.parametrize(("day", "length"), [((2026, 3, 8), 1), ((2026, 11, 1), 2)])
+def test_every_night_on_which_new_york_changes_its_clocks_has_its_window(
+    day: tuple[int, int, int], length: int
+) -> None:
+    first = first_span(clock("2020-01-25 01:00"), clock("2020-01-25 02:00"), ZoneInfo(NEW_YORK))
+    windows = list(Course(first, "day", NEW_YORK).spans(utc(*day), utc(*day) + timedelta(days=1)))
+    assert [span.seconds / 3600 for span in windows] == [length]
+
+
+def test_a_window_told_in_utc_in_the_hour_that_comes_twice_keeps_its_length() -> None:
+    first = Span(utc(2026, 11, 1, 5, 45), utc(2026, 11, 1, 6, 15))  # from 01:45 to 01:15, by the clock
+    course = Course(first, "day", NEW_YORK)
+    following = Span(utc(2026, 11, 2, 6, 45), utc(2026, 11, 2, 7, 15))
+    assert list(course.spans(first.start, first.start + timedelta(days=2))) == [first, following]
+
+
+CHANGING = sorted(
+    zone
+    for zone in available_timezones()
+    if len({ZoneInfo(zone).utcoffset(datetime(2026, month, 15)) for month in range(1, 13)}) > 1  # noqa: DTZ001 -- a clock
+)
+
+
+@given(
+    zone=st.sampled_from(CHANGING),
+    minute=st.integers(0, 24 * 60 - 1),
+    lasts=st.integers(1, 3 * 60),
+    repeats=st.sampled_from(["day", "week"]),
+    began=st.integers(0, 7 * 365),
+)
+def test_in_every_zone_that_changes_its_clock_no_night_is_without_its_window(
+    zone: str, minute: int, lasts: int, repeats: str, began: int
+) -> None:
+    start = clock("2019-01-01") + timedelta(days=began, minutes=minute)
+    assume(not is_skipped(start, ZoneInfo(zone)))
+    course = Course(first_span(start, start + timedelta(minutes=lasts), ZoneInfo(zone)), repeats, zone)
+    year = list(course.spans(utc(2026, 1, 1), utc(2027, 1, 1)))
+    assert all(span.seconds for span in year)
+    for span, following in pairwise(year):
+        assert span.end <= following.start
+        assert abs(following.start - span.start - STEPS[repeats]) <= timedelta(hours=2)
+    for span in year:
+        assert course.at(span.start) == course.at(span.end - timedelta(seconds=1)) == span
