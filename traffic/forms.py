@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy as _
 
 from traffic.keys import LIMITS
 from traffic.models import Application, Key, QuotaPeriod, QuotaUnit, RedactKind, Scope
-from traffic.redaction import KINDS, MOST_PATTERNS, BadPattern, checked
+from traffic.own_patterns import BadPattern, checked
+from traffic.redaction import KINDS, MOST_PATTERNS
 from traffic.repricings import Wanted, requests_of
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class ApplicationForm(ApplicationModelForm):
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
         label=_("And what matches these"),
-        help_text=_("Regular expressions, one a line; each repeat says how often at most: CUST-[0-9]{4,10}."),
+        help_text=_("Regular expressions in the syntax of RE2, one a line: CUST-[0-9]{4,10}."),
     )
 
     class Meta:

@@ -1,0 +1,11 @@
+"""What one request can plausibly be, and how many may come at once: the same for every way in, the gateway included."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+LONGEST_NAME = 200  # characters of a model, a vendor's id, an error type, a user and the like
+LONGEST_SLUG = 80  # of a provider, an application, a deployment
+MOST_TOKENS = 10**9  # of one class in one request; the longest context is a hundredth of it
+MOST_USD = Decimal(1_000_000)  # of one request
+MOST_ITEMS = 100_000  # of one export, post or file that is read at once
