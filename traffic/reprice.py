@@ -21,9 +21,10 @@ from psycopg import errors
 
 from providers.partitions import existing_days, make_partitions
 from providers.pricing import Book, Costed
+from traffic.ingest.arguments import array
 from traffic.ingest.sql import prices
 from traffic.ingest.sql.rows import COSTED
-from traffic.ingest.store import ATTEMPTS, array
+from traffic.ingest.store import ATTEMPTS
 from traffic.models import Repricing, SealedDay
 
 BATCH = 5_000

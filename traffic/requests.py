@@ -19,7 +19,8 @@ from django.utils import timezone
 from providers.rest.errors import ApiError
 from providers.rest.paging import decode_cursor, encode_cursor
 from traffic.filters import Filters
-from traffic.models import Application, Rating, Request, RequestBody, UsageDay
+from traffic.ingest.ids import response_hash, second_hash
+from traffic.models import Application, Installation, Rating, Request, RequestBody, UsageDay
 from traffic.querysets import RequestQuerySet
 from traffic.reading import READ_MOST, Hour, Span, portions, spans
 from traffic.wanted import Day, Wanted
@@ -55,6 +56,20 @@ def may_read_body(user: Person, request: Request) -> bool:
     if request.application_id is None:
         return False
     return Application.objects.of_person(user).filter(pk=request.application_id).exists()
+
+
+def shares_response_id(request: Request) -> bool:
+    """Whether another application has a request with the same response id; each is a row of its own."""
+    salt = Installation.objects.values_list("salt", flat=True).first() or b""
+    first = response_hash(bytes(salt), request.response_id)
+    if first is None:
+        return False
+    owners = Application.objects.values_list("pk", flat=True)
+    same = Request.objects.in_days(request.day - DAY, request.day + 2 * DAY).filter(
+        response_hash__in=[first, *(second_hash(first, owner) for owner in owners)]
+    )
+    others = same.exclude(id=request.id).values_list("application_id", flat=True)
+    return any(owner is not None and owner != request.application_id for owner in others)
 
 
 def body_of(request: Request) -> RequestBody | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from traffic.ingest.otlp.doubts import MEANINGS
+from traffic.ingest.otlp.doubts import MEANINGS, SHARED_ID
 from traffic.models import Outcome, Rating, Request, Task
 from traffic.quality import acceptable
 
@@ -146,10 +146,14 @@ def tries(raw: Any) -> list[dict[str, Any]]:
     ]
 
 
-def doubts_of(raw: Any) -> list[str]:
-    """What ingest doubted of it, as sentences; a word that is no longer known stands for itself."""
+def doubts_of(raw: Any, *, shared_id: bool = False) -> list[str]:
+    """What ingest doubted of it, as sentences; a word that is no longer known stands for itself.
+
+    `shared_id`: another application has a request with its response id.
+    """
     found = raw.get("doubts") if isinstance(raw, dict) else None
     words = [one for one in (found if isinstance(found, list) else []) if isinstance(one, str)]
+    words += [SHARED_ID] if shared_id else []
     return [str(MEANINGS.get(word, word)) for word in dict.fromkeys(words)]
 
 

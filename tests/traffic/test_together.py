@@ -190,7 +190,10 @@ def test_each_batch_is_told_what_it_added(conn: psycopg.Connection, price: Token
     given: list[list[dict[str, Any]]] = [
         [{"number": 1}, {"number": 2}],
         [{"number": 2, "user": "ada"}, {"number": 3, "response_id": RESPONSE}],
-        [{"number": 4, "response_id": RESPONSE}, {"number": 5, "prompt": "asked", "answer": "said"}],
+        [
+            {"number": 4, "response_id": RESPONSE},
+            {"number": 5, "application_id": 7, "prompt": "asked", "answer": "said"},
+        ],
     ]
     batches = [
         batch_of([row(**one, key_id=key_id) for one in rows], installation)
@@ -233,7 +236,8 @@ def test_a_call_told_of_twice_is_not_another_because_its_second_telling_is(
 
 def test_prompt_and_answer_of_a_call_may_come_in_two_batches(conn: psycopg.Connection, price: TokenPrice) -> None:
     installation = Installation.load(conn)
-    commit(conn, [batch_of([row(1, prompt="asked")], installation), batch_of([row(1, answer="said")], installation)])
+    halves = [row(1, application_id=7, prompt="asked"), row(1, application_id=7, answer="said")]
+    commit(conn, [batch_of([half], installation) for half in halves])
     assert conn.execute("SELECT prompt, answer FROM traffic_request_body").fetchall() == [("asked", "said")]
 
 
@@ -243,7 +247,7 @@ def test_a_body_goes_where_its_call_is_found(conn: psycopg.Connection, price: To
         {"number": 1, "response_id": RESPONSE}, {"number": 2, "answer": "said"}, {"number": 2, "response_id": RESPONSE},
     ]  # fmt: skip
     installation = Installation.load(conn)
-    commit(conn, [batch_of([row(**one)], installation) for one in told])
+    commit(conn, [batch_of([row(**one, application_id=7)], installation) for one in told])
     found = conn.execute(
         "SELECT external_id, answer FROM traffic_request_body LEFT JOIN traffic_request AS r ON r.id = request_id"
     ).fetchall()
@@ -252,8 +256,10 @@ def test_a_body_goes_where_its_call_is_found(conn: psycopg.Connection, price: To
 
 def test_the_body_of_a_row_that_becomes_another_fills_its_body(conn: psycopg.Connection, price: TokenPrice) -> None:
     installation = Installation.load(conn)
-    ingest(conn, [row(1, response_id=RESPONSE, prompt="asked"), row(2, prompt="asked", answer="said")], installation)
-    ingest(conn, [row(2, response_id=RESPONSE)], installation)
+    told: list[dict[str, Any]] = [{"number": 1, "response_id": RESPONSE, "prompt": "asked"}]
+    told += [{"number": 2, "prompt": "asked", "answer": "said"}]
+    ingest(conn, [row(**one, application_id=7) for one in told], installation)
+    ingest(conn, [row(2, application_id=7, response_id=RESPONSE)], installation)
     assert conn.execute("SELECT prompt, answer FROM traffic_request_body").fetchall() == [("asked", "said")]
 
 

@@ -48,6 +48,15 @@ def response_hex(salt: bytes, response_id: str | None) -> str | None:
     return blake2b(response_id.encode(), key=salt, digest_size=16, person=b"response").hexdigest()
 
 
+def second_hash(first: uuid.UUID, application_id: int | None) -> uuid.UUID:
+    """What stands for a response id in an application's row where another application told the same id first.
+
+    `first` is `response_hash` of it, which is keyed already.
+    """
+    of = f"{first.hex}:{application_id or 0}".encode()
+    return uuid.UUID(bytes=blake2b(of, digest_size=16, person=b"second").digest())
+
+
 def user_hash(salt: bytes, user: str | None) -> uuid.UUID | None:
     """16 bytes of keyed hash of a user's name; the name itself is never stored."""
     if not user:

@@ -65,6 +65,8 @@ class Installation:
     def stage(self, row: RequestRow) -> Staged:
         started_at = row.started_at.astimezone(UTC)
         day = started_at.date()
+        if row.application_id is None:  # nobody opted in to keep what was said
+            row.prompt = row.answer = None
         redaction = self.redactions.get(row.application_id or 0, EVERYTHING)
         if not row.clean:
             row.prompt, row.answer = redaction.prompt(row.prompt), redaction.optional(row.answer)

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import psycopg
 from psycopg import errors
 
 from providers.partitions import make_partitions
+from traffic.ingest.arguments import array, bounds, days_of
 from traffic.ingest.batch import NOTHING, Added, Batch, batch_of
+from traffic.ingest.deduplicate import take_over
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql import rows as rows_sql
 from traffic.ingest.sql import twins as twins_sql
@@ -102,10 +104,6 @@ def make_days_of(conn: psycopg.Connection, batches: Sequence[Batch]) -> None:
     make_days(conn, LINKS, {day for batch in batches for day, _child, _parent in batch.links})
 
 
-def days_of(batches: Sequence[Batch]) -> set[date]:
-    return {day for batch in batches for day in batch.days}
-
-
 def make_days(conn: psycopg.Connection, table: str, days: set[date]) -> None:
     missing = {day for day in days if (table, day) not in _known_days}
     if missing:
@@ -146,12 +144,6 @@ def write(conn: psycopg.Connection, batches: Sequence[Batch], also: Also | None)
         batch.added = added.get(batch.number, NOTHING)
 
 
-def bounds(batches: Sequence[Batch]) -> dict[str, date]:
-    """Days that a twin may lie on: every query on a partitioned table names its days."""
-    days = days_of(batches)
-    return {"low": min(days) - timedelta(days=1), "high": max(days) + timedelta(days=1)}
-
-
 def count_use(conn: psycopg.Connection, batches: Sequence[Batch], added: Mapping[int, Added]) -> None:
     """What came in with each key, in the same transaction, so that a repeated batch is not counted again."""
     used: dict[int, Added] = {}
@@ -185,21 +177,6 @@ def write_rows(conn: psycopg.Connection, batches: Sequence[Batch]) -> dict[int, 
     raise AssertionError("each pass takes at least one row")
 
 
-def take_over(conn: psycopg.Connection, batches: Sequence[Batch]) -> int:
-    """Waiting rows whose response id is stored become that row, whatever their own id was; returns how many did."""
-    there = sorted({day for batch in batches for day in batch.hash_days})
-    found = [row for day in there for row in conn.execute(twins_sql.FIND_STORED, {"day": day}).fetchall()]
-    if not found:
-        return 0
-    numbers, days, ids = zip(*found, strict=True)
-    given = {"numbers": array(numbers), "days": array(days), "ids": array(one.hex for one in ids)}
-    taken = conn.execute(twins_sql.TAKE_OVER, given).fetchall()
-    names = ("own_days", "own_ids", "days", "ids")
-    conn.execute(twins_sql.FOLLOW, dict(zip(names, map(array, zip(*taken, strict=True)), strict=True)))
-    conn.execute(twins_sql.ABSORB, bounds(batches))
-    return len(taken)
-
-
 def upsert(conn: psycopg.Connection, number: int) -> dict[int, Added]:
     """Insert or fill one pass of rows; returns what each batch adds."""
     # Prepared on the server whatever kind of cursor the connection makes: planning it takes longer than 50 rows do.
@@ -220,11 +197,6 @@ def write_links(conn: psycopg.Connection, batches: Sequence[Batch]) -> None:
     if links:
         days, children, parents = zip(*links, strict=True)
         conn.execute(twins_sql.LINK, {"days": array(days), "children": array(children), "parents": array(parents)})
-
-
-def array(values: Iterable[object]) -> str:
-    """An array as Postgres reads it, of values without anything to quote; several times faster than one by one."""
-    return f"{{{','.join(['NULL' if value is None else str(value) for value in values])}}}"
 
 
 def join(conn: psycopg.Connection, batch: Batch) -> int:
@@ -250,7 +222,10 @@ def absorb_linked(conn: psycopg.Connection, given: dict[str, Any]) -> int:
     with conn.transaction():
         conn.execute(rows_sql.BEGIN)
         (gone,) = conn.execute(twins_sql.JOIN, given).fetchone() or (0,)
+        days = {"low": given["low"], "high": given["high"]}
         for number in range(1, gone + 1):
+            if conn.execute(twins_sql.CROSSES, days).fetchone():
+                raise errors.SerializationFailure("another application was first; they are looked at again")
             if conn.execute(twins_sql.PICK, {"round": number}).rowcount:
                 upsert(conn, number)
     return int(gone)

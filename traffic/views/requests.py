@@ -193,7 +193,7 @@ def _detail(request: HttpRequest, found: Request, form: RatingForm | None = None
         "own_cache": requests_page.from_own_cache(found.raw),
         "tries": requests_page.tries(found.raw),
         "retries": retries_of(found),
-        "doubts": requests_page.doubts_of(found.raw),
+        "doubts": requests_page.doubts_of(found.raw, shared_id=requests.shares_response_id(found)),
         "raw": json.dumps(raw, indent=2, ensure_ascii=False) if raw else "",
         "readable": readable,
         "body": body,

@@ -15,6 +15,7 @@ NO_INPUT = "input_missing"
 NO_OUTPUT = "output_missing"
 TOTAL = "total_differs"
 PART = "part_exceeds_whole"
+SHARED_ID = "response_id_of_two_applications"  # found when the row is read: either may have come first
 
 MEANINGS = {
     TEXT: _("Text in it was not valid Unicode; what was broken is replaced."),
@@ -28,4 +29,5 @@ MEANINGS = {
     NO_OUTPUT: _("It tells input tokens but no output, as a stream that broke does; its cost is at least this."),
     TOTAL: _("Its total of tokens is not what its parts add up to; the parts are kept."),
     PART: _("A part of its tokens is larger than the whole that it belongs to; it is cut to fit."),
+    SHARED_ID: _("Another application told of a request with the same response id; each of the two keeps its own row."),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -28,7 +28,25 @@ def groups(requests: Mapping[Key, Span], parents: Mapping[Key, str]) -> list[tup
         found.setdefault((root.trace_id, root.span_id), []).append(span)
     if len(found) > 1 and len({span.scope for span in requests.values()}) > 1:
         join_traces(found, requests)
-    return [(requests[key], spans) for key, spans in found.items()]
+    calls = [(requests[key], spans) for key, spans in found.items()]
+    if len(applications_of(requests.values())) < 2:
+        return calls
+    return [call for root, spans in calls for call in by_application(root, spans)]
+
+
+def applications_of(spans: Iterable[Span]) -> set[int]:
+    """Whose these spans are; those of a service that no application is called by are nobody's."""
+    return {span.kind.application_id for span in spans} - {None}
+
+
+def by_application(root: Span, spans: list[Span]) -> Iterator[tuple[Span, list[Span]]]:
+    """Calls of two applications that are below a span of neither: it goes to the one that began first."""
+    named = sorted((span for span in spans if span.kind.application_id), key=lambda span: (span.start_ns, span.span_id))
+    owners = list(dict.fromkeys(span.kind.application_id for span in named))
+    yield root, [span for span in spans if span.kind.application_id in (None, *owners[:1])]
+    for owner in owners[1:]:
+        theirs = [span for span in named if span.kind.application_id == owner]
+        yield max(theirs, key=lambda span: span.end_ns - span.start_ns), theirs
 
 
 def ancestor(span: Span, requests: Mapping[Key, Span], parents: Mapping[Key, str]) -> Span:
@@ -38,7 +56,11 @@ def ancestor(span: Span, requests: Mapping[Key, Span], parents: Mapping[Key, str
         if not at:
             break
         above = requests.get((span.trace_id, at))
-        if above is not None and same_model(names.model_of(span), names.model_of(above)):
+        if (
+            above is not None
+            and len(applications_of((span, above))) < 2
+            and same_model(names.model_of(span), names.model_of(above))
+        ):
             found = above
         at = parents.get((span.trace_id, at), "")
     return found
@@ -68,7 +90,12 @@ def join_traces(found: dict[Key, list[Span]], requests: Mapping[Key, Span]) -> N
     for key in order:
         end = bisect_right(starts, requests[key].start_ns + SLACK_NS)
         for other in reversed(order[max(0, end - NEAR) : end]):
-            if other in found and scopes[other].isdisjoint(scopes[key]) and holds(requests[other], requests[key]):
+            if (
+                other in found
+                and scopes[other].isdisjoint(scopes[key])
+                and holds(requests[other], requests[key])
+                and len(applications_of((*found[other], *found[key]))) < 2
+            ):
                 found[other] += found.pop(key)
                 scopes[other] |= scopes[key]
                 break
@@ -105,8 +132,14 @@ def same_count(one: int | None, other: int | None) -> bool:
     return one is None or other is None or abs(one - other) <= 1
 
 
-FILLED = ("tokens", "response_id", "http_status", "error_type", "ttft_ms", "user", "deployment_id", "raw",
-          "reported_cost", "prompt", "answer")  # fmt: skip
+FILLED = (
+    "tokens", "response_id", "http_status", "error_type", "ttft_ms", "deployment_id", "raw", "reported_cost",
+)  # fmt: skip
+PERSONAL = ("user", "prompt", "answer")  # told by the row's own application alone
+
+
+def first_of(rows: Iterable[RequestRow], name: str) -> Any:
+    return next((value for row in rows if (value := getattr(row, name)) is not None), None)
 
 
 def merged(pairs: Iterable[tuple[Span, RequestRow]]) -> RequestRow:
@@ -116,9 +149,10 @@ def merged(pairs: Iterable[tuple[Span, RequestRow]]) -> RequestRow:
     outer = by_length[-1][1]
     for row in by_trust:  # the raw JSON of one alone is kept, and another may have told the tier
         outer.tier = outer.tier or row.tier
-    known: dict[str, Any] = {
-        name: next((value for row in by_trust if (value := getattr(row, name)) is not None), None) for name in FILLED
-    }
+    outer.application_id = next((row.application_id for row in by_trust if row.application_id is not None), None)
+    by_owner = [row for row in by_trust if row.application_id == outer.application_id]
+    known: dict[str, Any] = {name: first_of(by_trust, name) for name in FILLED}
+    known |= {name: first_of(by_owner, name) for name in PERSONAL}
     if outer.deployment_id is None and known["deployment_id"] is not None:
         ours = next(row for row in by_trust if row.deployment_id is not None)
         known |= {"provider": ours.provider, "model": ours.model}

@@ -74,7 +74,6 @@ COPY = f"COPY traffic_stage (number, {', '.join(_copied)}) FROM STDIN"
 FILLED = (
     "response_id",
     "response_hash",
-    "user_hash",
     "http_status",
     "error_type",
     "latency_ms",
@@ -86,6 +85,7 @@ FILLED = (
 )
 COSTED = ("cost", "cost_reason", "price_id", "discount_id")
 
+_SAME_APPLICATION = "r.application_id IS NOT DISTINCT FROM excluded.application_id"
 # A twin brings usage that was unknown.
 _USAGE_COMES = "r.uncached_input IS NULL AND excluded.uncached_input IS NOT NULL"
 # A twin that knows the usage too says that it was served in another tier than the standard.
@@ -96,6 +96,11 @@ _LEASE_COMES = "r.deployment_id IS NULL AND excluded.cost_reason = 'leased'"
 
 def _fills() -> str:
     parts = [f"{name} = coalesce(r.{name}, excluded.{name})" for name in FILLED]
+    # A collector's row without application tells nobody's users: an application's row has the user that itself told.
+    parts.append(
+        f"user_hash = CASE WHEN {_SAME_APPLICATION} THEN coalesce(r.user_hash, excluded.user_hash)"
+        " WHEN r.application_id IS NULL THEN excluded.user_hash ELSE r.user_hash END"
+    )
     parts += [f"{name} = coalesce(r.{name}, excluded.{name})" for name in ("application_id", "deployment_id")]
     parts += [f"{name} = CASE WHEN {_USAGE_COMES} THEN excluded.{name} ELSE r.{name} END" for name in TOKENS]
     parts += [
@@ -130,6 +135,7 @@ def _news() -> str:
     """Whether a twin brings anything: an update that changes nothing would only bloat the table."""
     filled = (*FILLED, "application_id", "deployment_id", "uncached_input")
     parts = [f"(r.{name} IS NULL AND excluded.{name} IS NOT NULL)" for name in filled]
+    parts.append(f"({_SAME_APPLICATION} AND r.user_hash IS NULL AND excluded.user_hash IS NOT NULL)")
     parts.append("(r.task = 'other' AND excluded.task <> 'other')")
     parts.append("(NOT r.streamed AND excluded.streamed)")
     parts.append("(r.import_id IS NOT NULL AND excluded.import_id IS NULL)")

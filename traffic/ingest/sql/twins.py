@@ -8,18 +8,42 @@ from traffic.ingest.sql.rollups import READ, rollups
 from traffic.ingest.sql.rows import COLUMNS, FILL_BODY, FIRST_TOLD
 
 # Waiting rows whose response id is stored under another id on one day, which is their own or, near midnight, the
-# neighbour. The day stands alone: beside a range of days, the planner takes the primary key for as good as the index of
-# response ids, and would read the whole day for each row. LATERAL with OFFSET 0 keeps it a look-up row by row. It joins
-# nothing else: the stage has no statistics, and taken for a single row it would be gone through again for each.
+# neighbour; with whose each of the two is. Also those that stand under its id already and are to give it its
+# application. The day stands alone: beside a range of days, the planner takes the primary key for as good as the index
+# of response ids, and would read the whole day for each row. LATERAL with OFFSET 0 keeps it a look-up row by row. It
+# joins nothing else: the stage has no statistics, and taken for a single row it would be gone through again for each.
 FIND_STORED = """
-SELECT mine.number, f.day, f.id
+SELECT mine.number, mine.day, mine.id, mine.response_hash, mine.application_id, mine.external_id = '',
+    f.day, f.id, f.application_id, f.external_id = ''
 FROM traffic_stage AS mine, LATERAL (
-    SELECT r.day, r.id FROM traffic_request AS r
+    SELECT r.day, r.id, r.application_id, r.external_id FROM traffic_request AS r
     WHERE r.day = %(day)s AND r.response_hash = mine.response_hash
     OFFSET 0
 ) AS f
 WHERE mine.round = 0 AND mine.response_hash IS NOT NULL AND (mine.day = %(day)s OR mine.alt_day = %(day)s)
-  AND (f.day, f.id) <> (mine.day, mine.id)
+  AND ((f.day, f.id) <> (mine.day, mine.id) OR (f.application_id IS NULL AND mine.application_id IS NOT NULL))
+"""
+# The same for rows whose response id another application told first, by the hash that names their application too.
+FIND_SECOND = """
+SELECT mine.number, f.day, f.id
+FROM unnest(%(numbers)s::bigint[], %(hashes)s::uuid[]) AS mine (number, response_hash), LATERAL (
+    SELECT r.day, r.id FROM traffic_request AS r
+    WHERE r.day = %(day)s AND r.response_hash = mine.response_hash
+    OFFSET 0
+) AS f
+"""
+# They are kept under that hash.
+SET_APART = """
+UPDATE traffic_stage AS s SET response_hash = f.hash
+FROM unnest(%(numbers)s::bigint[], %(hashes)s::uuid[]) AS f (number, hash)
+WHERE s.number = f.number
+"""
+# Rows of no application that one now has: nobody else may take them before the commit.
+CLAIM = """
+SELECT id FROM traffic_request
+WHERE day >= %(low)s AND day <= %(high)s AND day = ANY(%(days)s::date[]) AND id = ANY(%(ids)s::uuid[])
+    AND application_id IS NULL
+ORDER BY day, id FOR NO KEY UPDATE
 """
 TAKE_OVER = """
 UPDATE traffic_stage AS s SET day = f.day, id = f.id, own_day = s.day, own_id = s.id
@@ -120,18 +144,23 @@ up AS (
     SELECT up.day, up.child, l.parent, up.depth + 1 FROM up JOIN traffic_span_link AS l
     ON l.day = up.day AND l.child = up.parent WHERE l.day >= %(low)s AND l.day <= %(high)s AND up.depth < 8
 ),
-pair AS MATERIALIZED (
-    SELECT DISTINCT ON (c.id) c.day, c.id, p.day AS to_day, p.id AS to_id, p.outcome AS to_outcome
+related AS MATERIALIZED (
+    SELECT c.day, c.id, c.application_id, p.day AS to_day, p.id AS to_id, p.outcome AS to_outcome, up.depth,
+        coalesce(p.application_id, min(c.application_id) OVER (PARTITION BY p.id)) AS owner_id
     FROM up, LATERAL (
-        SELECT r.day, r.id, r.model FROM traffic_request AS r
+        SELECT r.day, r.id, r.model, r.application_id FROM traffic_request AS r
         WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = up.day AND r.id = up.child OFFSET 0
     ) AS c, LATERAL (
-        SELECT r.day, r.id, r.model, r.outcome FROM traffic_request AS r
+        SELECT r.day, r.id, r.model, r.outcome, r.application_id FROM traffic_request AS r
         WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = up.day AND r.id = up.parent OFFSET 0
     ) AS p
     WHERE c.id <> p.id
       AND (starts_with(c.model, p.model) OR starts_with(p.model, c.model) OR 'unknown' IN (c.model, p.model))
-    ORDER BY c.id, up.depth DESC
+),
+pair AS MATERIALIZED (
+    SELECT DISTINCT ON (id) day, id, to_day, to_id, to_outcome FROM related
+    WHERE application_id IS NULL OR application_id = owner_id -- never part of another application's
+    ORDER BY id, depth DESC
 ),
 gone AS (
     DELETE FROM traffic_request AS r USING pair
@@ -141,3 +170,13 @@ gone AS (
     COLUMNS,
     "CASE WHEN to_outcome = 'ok' THEN NULL ELSE error_type END",  # a try that was repeated
 )
+
+# A row on its way back in has another application than the row that it becomes part of: somebody else had that row
+# first, after it was looked at.
+CROSSES = """
+SELECT 1 FROM traffic_stage AS s, LATERAL (
+    SELECT r.application_id FROM traffic_request AS r
+    WHERE r.day >= %(low)s AND r.day <= %(high)s AND r.day = s.day AND r.id = s.id OFFSET 0
+) AS r
+WHERE r.application_id <> s.application_id LIMIT 1
+"""
