@@ -28,6 +28,7 @@ NAMES = {
     "bill-gap": "Bill over tolerance",
     "system": "Mail refused",
     "system-disk": "Disk nearly full",
+    "system-restarts": "Process restarted",
     "system-retention": "Days about to go",
     "system-key": "Key expires",
     "system-certificate": "Certificate expires",

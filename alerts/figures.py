@@ -15,10 +15,12 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Max, Min, Sum
 
+from alerts import restarts
 from alerts.models import Address, Alert, Channel, Rule
 from alerts.month_budgets import MonthBudget, other_budget
 from alerts.named.present import Present
 from alerts.named.scopes import Scope
+from alerts.restarts import Restart
 from costs.allowance import Held, allowance
 from costs.breakeven import Inputs, Result, compute
 from costs.budgets import Standing, standings
@@ -276,6 +278,11 @@ class Figures:
     def disk(self) -> Disk | None:
         """The disk of the data directory; None where there is none on this machine."""
         return Disk(*shutil.disk_usage(self.data_dir)) if self.data_dir.exists() else None
+
+    @cached_property
+    def restarts(self) -> dict[str, list[Restart]]:
+        """Our own processes that were started again in the last hour, by name."""
+        return restarts.lately(self.data_dir, self.now)
 
     @cached_property
     def database_bytes(self) -> int:

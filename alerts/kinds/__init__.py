@@ -16,6 +16,7 @@ from alerts.kinds import (
     models,
     money,
     offers,
+    processes,
     serving,
     silent,
     system,
@@ -233,6 +234,13 @@ KINDS: dict[str, Kind] = {
         for_s=5 * 60,
         escalate_s=24 * 3600,
         every_s=60,
+    ),
+    "system-restarts": Kind(
+        label=_("a process of Breakeven ended by itself and was started again"),
+        evaluate=processes.restarts,
+        thresholds={"restarts": Threshold(_("From"), "restarts in an hour", 1, Decimal(1), Decimal(1000))},
+        groups=OWNERS,
+        every_s=30,
     ),
     "system-retention": Kind(
         label=_("days of requests are about to go that something still waits for"),

@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from django.conf import settings
 from django.db.models import QuerySet
 
+from alerts import restarts
 from alerts.models import Alert
 from alerts.reports import evaluated_at
+from alerts.restarts import Restart
+from alerts.wording import restarted
 from costs.breakeven import Inputs, Result, compute
 from costs.evidence import Rated, ratings_by_task
 from costs.live import Traffic, live_inputs, measure
@@ -49,6 +53,7 @@ class Facts:
     alerts: Sequence[Alert]  # what needs someone
     taken: int  # open as well, and acknowledged, given to somebody or put off
     evaluated_at: datetime | None
+    restarts: Mapping[str, Sequence[Restart]]  # of our own processes in the last hour, by process
     polls: Sequence[Feed]  # of bills and prices, the next due first
 
     @property
@@ -68,6 +73,11 @@ class Facts:
             if phase.starts_on and phase.starts_on <= self.today and (not phase.ends_on or phase.ends_on > self.today)
         ]
         return max(held, key=lambda phase: phase.starts_on or date.min, default=None)
+
+    @property
+    def restarted(self) -> list[str]:
+        """A sentence for each of our own processes that was started again."""
+        return [restarted(rows) for rows in self.restarts.values()]
 
     @property
     def empty(self) -> bool:
@@ -103,6 +113,7 @@ def read(now: datetime) -> Facts:
         alerts=alerts,
         taken=len(shown) - len(alerts),
         evaluated_at=evaluated_at(),
+        restarts=restarts.lately(settings.DATA_DIR, now),
         polls=next_polls(),
     )
 

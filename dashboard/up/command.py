@@ -9,13 +9,15 @@ import shlex
 import signal
 import socket
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
 import psycopg
 
+from alerts.restarts import last_words
 from dashboard import static_files
 from dashboard.embedded.servers import ServerError, free_port
 from dashboard.up.data import MARK, DataDirectory, replace_private, stop_marked
@@ -23,14 +25,18 @@ from dashboard.up.processes import Processes, procfile
 from dashboard.up.ready import Probe, file_probe, http_probe, ready_text
 from dashboard.up.refusal import Crashed, Refused, Stopped
 from dashboard.up.servers import Servers
+from dashboard.up.supervisor import Supervisor
 from providers.sandbox.engine import MODEL_NAME
 
 BASE = Path(__file__).resolve().parent.parent.parent
 NAMES = ("web", "gateway", "worker", "beat")
 DEMO_NAMES = (*NAMES, "sandbox", "engine", "demo")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# Seconds. Together with the servers' own they stay below the 15 after which nothing may be left.
+# Seconds. Together with the servers' own they stay below the 15 after which nothing may be left, unless calls run
+# through the gateway: it ends with the last of them, after BREAKEVEN_GATEWAY_GRACE at the latest.
 PATIENCE_AT_STOP = 6.0
+DEFAULT_GRACE, BEYOND_GRACE = 30.0, 3.0
+SECOND_THOUGHT = 1.0  # a signal that comes sooner after the first is the same one, passed on by some other program
 PATIENCE_AT_START, PATIENCE_AT_DEMO = 120.0, 900.0
 # What other commands need to join; the rest of the environment is the processes' own business.
 ANNOUNCED = (
@@ -176,7 +182,7 @@ class Stack:
             }
         return {**made, **{key: value for key, value in os.environ.items() if value or key not in made}, **ours}
 
-    def _probes(self, environment: dict[str, str]) -> list[Probe]:
+    def _probes(self, environment: Mapping[str, str]) -> list[Probe]:
         ready = self.data.ready
         probes = [
             http_probe("web", self.options.port, "/readyz"),
@@ -229,10 +235,13 @@ class Stack:
         return f"{own}{os.path.relpath(sys.executable)} manage.py createsuperuser"
 
     def _watch(self, processes: Processes) -> None:
+        probes = {probe.name: probe for probe in self._probes(processes.environment)}
+        supervisor = Supervisor(processes, self.data.root, probes)
         while True:
-            processes.check()
-            if news := self.servers.check():
-                processes.say(news)
+            supervisor.look()
+            if revived := self.servers.check():
+                processes.say(f"{revived.name} ended and was started again. Its last lines:\n{revived.last}")
+                supervisor.note(revived.name, "ended", last_words(revived.last.splitlines()))
             time.sleep(0.2)
 
     def _say(self, text: str) -> None:
@@ -242,12 +251,14 @@ class Stack:
             print(text, file=sys.stderr)
 
     def _stop(self) -> None:
-        """Ends the processes first, then what they write to. Signals that come meanwhile change nothing."""
+        """Ends the processes first, then what they write to. A second Ctrl-C ends the wait for calls under way; other
+        signals that come meanwhile change nothing."""
         _ignore_signals()
         self.data.forget()
         if self.processes:
+            grace = gateway_grace(self.processes.environment)
             self.processes.say("stopping")
-            self.processes.stop(PATIENCE_AT_STOP)
+            self.processes.stop(PATIENCE_AT_STOP, {"gateway": grace + BEYOND_GRACE}, _second_thought())
         stop_marked(self.data.token, patience=1)
         self.servers.stop()
         if self.processes:
@@ -295,6 +306,26 @@ def _hold_signals() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     for number in SIGNALS:
         signal.signal(number, stop)
+
+
+def gateway_grace(environment: Mapping[str, str]) -> float:
+    """Seconds that the gateway takes at most to end the calls under way; what is no number is its own to refuse."""
+    try:
+        return max(float(environment.get("BREAKEVEN_GATEWAY_GRACE") or DEFAULT_GRACE), 0.0)
+    except ValueError:
+        return DEFAULT_GRACE
+
+
+def _second_thought() -> Callable[[], bool]:
+    """Tells whether Ctrl-C was pressed again after the stop began."""
+    began, again = time.monotonic(), threading.Event()
+
+    def hurry(number: int, frame: FrameType | None) -> None:
+        if time.monotonic() - began > SECOND_THOUGHT:
+            again.set()
+
+    signal.signal(signal.SIGINT, hurry)
+    return again.is_set
 
 
 def _ignore_signals() -> None:

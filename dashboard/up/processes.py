@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -22,10 +22,14 @@ from honcho.environ import parse_procfile
 from honcho.printer import Message, Printer
 from honcho.process import Popen
 
+from alerts.restarts import last_words
 from dashboard.up.refusal import Crashed
 
 LAST_LINES = 20
+PATIENCE_UNTOLD = 2.0  # seconds
 LOG_BYTES = 10 * 1024**2  # of one log file; one older file is kept beside it
+# What granian says when a worker of its ended by itself; it starts another one.
+WORKER_ENDED = "Unexpected exit from worker"
 
 
 def procfile(path: Path, names: Collection[str]) -> dict[str, str]:
@@ -41,16 +45,34 @@ class LogFile(RotatingFileHandler):
         """Says nothing: a complaint per line would drown the log that it complains about."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Child:
     """One running command, its log file and the last lines it said."""
 
     name: str
+    command: str
     popen: Any
     colour: str
     file: LogFile
     last: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
     reader: threading.Thread | None = None
+    worker_deaths: int = 0  # of those that it started itself and replaced
+    worker_deaths_told: int = 0
+    worker_words: str = ""  # what was said before the newest of them
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs."""
+        code: int | None = self.popen.poll()
+        return code
+
+    @property
+    def end(self) -> str:
+        """How it ended, as a sentence goes on."""
+        if self.code is None:
+            return "lost its worker"
+        name = signal.Signals(-self.code).name if self.code < 0 else ""
+        return f"was ended by {name}" if name else f"ended with exit code {self.code}"
 
 
 class Processes:
@@ -67,65 +89,103 @@ class Processes:
 
     def start(self, name: str, command: str) -> None:
         """Starts one command in a session of its own; a thread passes on what it says."""
-        popen = Popen(command, env=self.environment, cwd=str(self._cwd))
         file = LogFile(self._logs / f"{name}.log", maxBytes=LOG_BYTES, backupCount=1, delay=True)
         file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-        child = self._children[name] = Child(name, popen, next(self._colours), file)
+        self._launch(name, command, next(self._colours), file)
+
+    def restart(self, child: Child) -> None:
+        """Starts a command that has ended again, with the log and the colour that it had."""
+        self._launch(child.name, child.command, child.colour, child.file)
+
+    def _launch(self, name: str, command: str, colour: str, file: LogFile) -> None:
+        popen = Popen(command, env=self.environment, cwd=str(self._cwd))
+        child = self._children[name] = Child(name, command, popen, colour, file)
         child.reader = threading.Thread(target=self._read, args=(child,), daemon=True, name=f"log of {name}")
         child.reader.start()
+
+    def children(self) -> list[Child]:
+        """Each command's newest process, running or not."""
+        return list(self._children.values())
 
     def run(self, name: str, command: str) -> None:
         """Runs one command to its end; raises Crashed unless it succeeds."""
         self.start(name, command)
-        while self._children[name].popen.poll() is None:
+        while self._children[name].code is None:
             time.sleep(0.02)
         self.check(may_end={name})
         del self._children[name]
 
     def check(self, may_end: Collection[str] = ()) -> None:
-        """Raises Crashed when a process has ended; those of `may_end` may do so with success."""
+        """Raises Crashed when a process or the worker of one has ended; those of `may_end` may do so with success."""
         for child in self._children.values():
-            code = child.popen.poll()
-            if code or (code == 0 and child.name not in may_end):
-                raise Crashed(self._obituary(child, code))
+            if child.code or (child.code == 0 and child.name not in may_end) or child.worker_deaths:
+                raise Crashed(self.obituary(child))
 
     def say(self, text: str) -> None:
         """Our own lines among theirs."""
         self._print("up", "", text)
 
-    def stop(self, patience: float) -> None:
-        """Asks all to end, and after `patience` seconds kills what is left with everything it started."""
-        self._signal(self._alive(), signal.SIGTERM)
-        deadline = time.monotonic() + patience
-        while self._alive() and time.monotonic() < deadline:
+    def stop(
+        self, patience: float, longer: Mapping[str, float] | None = None, hurried: Callable[[], bool] = bool
+    ) -> None:
+        """Asks all to end, and after `patience` seconds kills what is left with everything it started.
+
+        Those of `longer` have as many seconds as it says, unless `hurried` comes true.
+        """
+        self.signal(self._alive(), signal.SIGTERM)
+        began, told = time.monotonic(), False
+        while alive := self._alive():
+            if not told and time.monotonic() - began > PATIENCE_UNTOLD:
+                told = True
+                self.say(f"waiting for {', '.join(child.name for child in alive)}; Ctrl-C again cuts calls under way")
+            for child in alive:
+                seconds = patience if hurried() else (longer or {}).get(child.name, patience)
+                if time.monotonic() - began >= seconds:
+                    self.say(f"{child.name} did not stop within {seconds:.0f} s and is killed")
+                    self.signal([child], signal.SIGKILL)
+                    child.popen.wait()
             time.sleep(0.05)
-        for child in self._alive():
-            self.say(f"{child.name} did not stop within {patience:.0f} s and is killed")
         # The session of each: workers of a server are reached also when it has died before them.
-        self._signal(self._children.values(), signal.SIGKILL)
+        self.signal(self._children.values(), signal.SIGKILL)
         for child in self._children.values():
             if child.reader:
                 child.reader.join(1)
             child.file.close()
 
     def _alive(self) -> list[Child]:
-        return [child for child in self._children.values() if child.popen.poll() is None]
+        return [child for child in self._children.values() if child.code is None]
 
-    def _signal(self, children: Collection[Child], number: signal.Signals) -> None:
+    def signal(self, children: Iterable[Child], number: signal.Signals) -> None:
+        """To all that each has started as well, be it dead itself."""
         for child in children:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.popen.pid, number)
 
-    def _obituary(self, child: Child, code: int) -> str:
+    def has_orphans(self, child: Child) -> bool:
+        """Whether something that an ended process had started runs on: it would hold the port of its successor."""
+        try:
+            os.killpg(child.popen.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
+    def obituary(self, child: Child) -> str:
+        """How a process ended, its last lines and where to read on."""
         if child.reader:
-            child.reader.join(1)  # its last words may still be on their way
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+            child.reader.join(0.3)  # its last words may still be on their way
         last = "\n".join(f"  {line}" for line in child.last)
-        return f"{child.name} {how}. Its last lines:\n{last or '  (none)'}\nIts whole log: {child.file.baseFilename}"
+        return (
+            f"{child.name} {child.end}. Its last lines:\n{last or '  (none)'}\nIts whole log: {child.file.baseFilename}"
+        )
 
     def _read(self, child: Child) -> None:
         for raw in iter(child.popen.stdout.readline, b""):
             line = raw.decode(errors="replace").rstrip()
+            if WORKER_ENDED in line:
+                child.worker_words = last_words(child.last)
+                child.worker_deaths += 1
             child.last.append(line)
             self._print(child.name, child.colour, line)
             child.file.emit(logging.makeLogRecord({"msg": line, "created": time.time()}))

@@ -6,6 +6,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import psycopg
@@ -20,6 +21,14 @@ LEAST_VERSION = 18
 # The demo loads half a million requests beside a page that someone looks at already.
 DEMO_SETTINGS: Mapping[str, str] = {"shared_buffers": "192MB", "max_wal_size": "2GB"}
 REVIVALS, WITHIN = 3, 60.0  # more deaths than that in so many seconds are no accident
+
+
+@dataclass(frozen=True)
+class Revived:
+    """A server that had ended and answers again, and the last lines of its log before."""
+
+    name: str
+    last: str
 
 
 class Servers:
@@ -47,8 +56,8 @@ class Servers:
             self._running["valkey"] = self._valkey
         return {"DATABASE_URL": database, "REDIS_URL": queue}
 
-    def check(self) -> str | None:
-        """What was started again just now and its last words; raises Crashed when it keeps dying."""
+    def check(self) -> Revived | None:
+        """What was started again just now; raises Crashed when it keeps dying."""
         for name, server in self._running.items():
             if server.process is not None and server.process.poll() is not None:
                 last = tail(server.log)
@@ -59,7 +68,7 @@ class Servers:
                     server.revive()
                 except ServerError as error:
                     raise Crashed(f"{name} ended and cannot be started again: {error}") from error
-                return f"{name} ended and was started again. Its last lines:\n{last}"
+                return Revived(name, last)
         return None
 
     def stop(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from alerts.figures import Disk, Figures
 from alerts.models import Address, Channel, Rule
+from alerts.restarts import Restart
 from costs.kept_days import KeptDays
 from costs.models import Anomaly, Driver, ExportTarget, Phase, Stage
 from costs.reconcile import Cause
@@ -229,6 +231,11 @@ def system_disk(patch: Patch) -> None:
     patch.setattr(Figures, "disk", Disk(100 * GB, 92 * GB, 8 * GB))
 
 
+def system_restarts(patch: Patch) -> None:
+    ended = Restart("web", NOW - HOUR / 2, "was ended by SIGKILL", "[INFO] Started worker-1")
+    patch.setattr(Figures, "restarts", {"web": [ended, replace(ended, at=NOW - HOUR / 10)]})
+
+
 def system_retention(patch: Patch) -> None:
     first = date(2025, 10, 24)
     kept = KeptDays(400, first, 1, [first], [(first, "anthropic"), (first + DAY, "anthropic")], True)
@@ -290,6 +297,7 @@ SAMPLES: dict[str, Callable[[Patch], None]] = {
     "figure": figure,
     "system": system,
     "system-disk": system_disk,
+    "system-restarts": system_restarts,
     "system-retention": system_retention,
     "system-key": system_key,
     "system-certificate": system_certificate,

@@ -436,7 +436,7 @@ def test_an_exports_alert_opens_after_its_patience_and_resolves(db: Any) -> None
 
 NEW = (
     "burn-rate", "stage", "latency", "error-rate", "quality", "price", "retiring", "spend-cap", "late-ingest",
-    "system-disk", "system-retention", "system-key", "system-certificate",
+    "system-disk", "system-restarts", "system-retention", "system-key", "system-certificate",
     "late-export",
 )  # fmt: skip
 

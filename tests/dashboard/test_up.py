@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from alerts.restarts import read
 from dashboard.embedded.postgres import Postgres
 from dashboard.up.command import Stack, main
 from dashboard.up.data import MARK, DataDirectory, marked, stop_marked
@@ -28,6 +29,7 @@ from dashboard.up.processes import Processes, procfile
 from dashboard.up.ready import http_probe, ready_text
 from dashboard.up.refusal import Crashed, Refused
 from dashboard.up.servers import Servers, check_database, check_queue
+from dashboard.up.supervisor import DEATHS
 from tests.servers import free_environment
 
 BASE = Path(__file__).resolve().parent.parent.parent
@@ -239,7 +241,7 @@ def test_a_database_that_dies_comes_back_at_the_same_address_unless_it_keeps_dyi
     try:
         for _ in range(2):
             os.kill(postgres.pid() or 0, signal.SIGKILL)
-            until(lambda: "postgres ended and was started again" in (servers.check() or ""))
+            until(lambda: (revived := servers.check()) and revived.name == "postgres")
             check_database(urls["DATABASE_URL"])
         os.kill(postgres.pid() or 0, signal.SIGKILL)
         with pytest.raises(Crashed, match="postgres ends again and again"):
@@ -300,20 +302,20 @@ class Running:
 
 
 @contextmanager
-def stack(data: Path) -> Iterator[Running]:
+def stack(data: Path, **variables: str) -> Iterator[Running]:
     ready = data / "ready-file.json"
     ready.unlink(missing_ok=True)
     command = [sys.executable, "manage.py", "up", "--data", str(data), "--port", "0", "--gateway-port", "0"]
     process = subprocess.Popen(
         [*command, "--ready-file", str(ready)],
         cwd=BASE,
-        env=free_environment(),
+        env=free_environment(**variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     try:
-        until(lambda: ready.exists() or process.poll() is not None, 60)
+        until(lambda: ready.exists() or process.poll() is not None, 150)
         assert process.poll() is None, process.communicate()[0]
         assert stat.S_IMODE(ready.stat().st_mode) == 0o600
         yield Running(process, data, json.loads(ready.read_text()))
@@ -365,7 +367,24 @@ def test_the_stack_starts_answers_is_joined_and_stops_without_a_trace(data: Path
     assert not (data / "run.json").exists()
 
 
-def test_after_a_kill_of_everything_the_stack_starts_again_and_a_crash_ends_it_with_the_name(data: Path) -> None:
+def master(running: Running, module: str) -> psutil.Process:
+    """The server that runs this module: the one that `up` itself has started."""
+    return next(
+        process
+        for process in psutil.Process(running.process.pid).children()
+        if any(module in word for word in process.cmdline())
+    )
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def test_after_a_kill_of_everything_the_stack_starts_again_and_outlives_the_death_of_each_part(data: Path) -> None:
     with stack(data) as running:
         killed = psutil.Process(running.process.pid)
         servers = killed.children()
@@ -375,13 +394,48 @@ def test_after_a_kill_of_everything_the_stack_starts_again_and_a_crash_ends_it_w
     with stack(data) as running:
         old = [process for process in servers if process.is_running()]
         assert old == [], "the next start stops what the killed one left"
-        gateway = next(
-            process
-            for process in psutil.Process(running.process.pid).children(recursive=True)
-            if any("traffic.gateway" in word for word in process.cmdline())
-        )
+        web, gateway = master(running, "dashboard."), master(running, "traffic.gateway")
+        [worker] = gateway.children()
+        worker.kill()  # the server itself starts another one
+        until(lambda: any(row.process == "gateway" for row in read(data)), 30)
+        assert gateway.is_running() and master(running, "traffic.gateway").pid == gateway.pid
+        until(lambda: answers(running.ready["gateway_url"]), 30)
         gateway.kill()
-        output, _ = running.process.communicate(timeout=15)
+        until(lambda: len([row for row in read(data) if row.process == "gateway"]) == 2, 30)
+        until(lambda: answers(running.ready["gateway_url"]), 30)
+        assert [row.how for row in read(data)] == ["lost its worker", "was ended by SIGKILL"]
+        assert web.is_running() and answers(running.ready["url"]), "the pages knew nothing of it"
+        assert json.loads((data / "ready-file.json").read_text()) == running.ready, "what others joined by still holds"
+        master(running, "traffic.gateway").kill()
+        output = running.stop(signal.SIGTERM)  # while it waits for its next start
+        assert output[0] == 0, output[1]
+        assert "gateway was ended by SIGKILL" in output[1]
+    assert left_running(data) == []
+
+
+def test_what_dies_again_and_again_ends_everything_with_its_name(data: Path) -> None:
+    with stack(data) as running:
+        for count in range(DEATHS):
+            until(lambda: running.process.poll() is not None or beat_of(running), 40)
+            assert running.process.poll() is None, f"after {count} deaths"
+            beat_of(running)[0].kill()
+        output, _ = running.process.communicate(timeout=20)
         assert running.process.returncode == 1
-        assert "gateway was ended by SIGKILL" in output
+        assert "beat was ended by SIGKILL" in output and "It has ended 5 times within 5 minutes." in output
+    assert left_running(data) == []
+
+
+def beat_of(running: Running) -> list[psutil.Process]:
+    try:
+        children = psutil.Process(running.process.pid).children()
+        return [child for child in children if child.is_running() and "beat" in child.cmdline()]
+    except psutil.Error:
+        return []
+
+
+def test_a_process_that_never_worked_ends_the_start_at_once(data: Path) -> None:
+    """A typing error in a setting is not mended by trying again."""
+    told = r"(?s)ended with exit code 2\. Its last lines.*--workers.*Everything is being stopped"
+    with pytest.raises(AssertionError, match=told), stack(data, GRANIAN_WORKERS="none"):
+        pass
     assert left_running(data) == []

@@ -16,9 +16,12 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import Error as DatabaseError
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
+from alerts.restarts import lately
+from alerts.wording import restarted
 from dashboard import static_files
 from dashboard.celery import app
 from dashboard.settings import env
@@ -137,6 +140,12 @@ def gateway() -> str:
     return answer(f"{settings.GATEWAY_URL}/healthz")
 
 
+def restarts() -> str:
+    """What was started again of late; it answers now, so that alone is no failure."""
+    rows = lately(settings.DATA_DIR, timezone.now())
+    return " ".join(restarted(some) for some in rows.values()) or _("none in the last hour")
+
+
 def answer(url: str) -> str:
     """`url` when it answers with 200; raises Ill with what it says otherwise."""
     try:
@@ -165,4 +174,5 @@ CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("worker", worker),
     ("web", web),
     ("gateway", gateway),
+    ("restarts", restarts),
 )

@@ -1,0 +1,43 @@
+"""Rules about our own processes: what ended by itself and was started again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from alerts.figures import Figures
+from alerts.kinds.finding import Asked, Finding, Words
+from alerts.wording import moment, restarted
+
+OFTEN = 3  # restarts in an hour: the next deaths may end everything
+
+
+def restarts(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+    """One subject for each process that was started again in the last hour."""
+    least = asked.one("restarts")
+    for process, rows in figures.restarts.items():
+        title = ngettext("Restarted: %(name)s, %(n)s time in an hour", "Restarted: %(name)s, %(n)s times in an hour",
+                         len(rows))  # fmt: skip
+        crossed = len(rows) >= least
+        yield Finding(
+            subject=f"process:{process}",
+            title=title % {"name": process, "n": len(rows)},
+            crossed=crossed,
+            clear=not crossed,
+            value=str(len(rows)),
+            threshold=f"{least:f}",
+            since=rows[0].at,
+            severity="critical" if len(rows) >= OFTEN else "",
+            words=Words(
+                todo=_("Read its log for why it ended; where the system killed it, give the machine more memory."),
+                detail=restarted(rows),
+                facts=[[moment(row.at), row.how, row.last_line] for row in rows[-10:]],
+                page=reverse("alerts:list"),
+            ),
+        )
+    for subject in live - {f"process:{process}" for process in figures.restarts}:
+        title = _("Runs on: %(name)s, 0 restarts in an hour") % {"name": subject.partition(":")[2]}
+        yield Finding(subject, title, crossed=False, clear=True, value="0")
