@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from dashboard.database_away import INTAKE
@@ -27,27 +26,6 @@ class ContentSecurityPolicyMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", self.policy)
-        return response
-
-
-class HearOutMiddleware:
-    """What nobody has read of a body is read and let go before an error is answered.
-
-    Who is still sending would see a broken connection, and not why: an exporter with a wrong key, for one.
-    """
-
-    CHUNK, MOST = 1 << 16, 64 << 20  # bytes
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        if response.status_code >= 400:
-            with suppress(UnreadablePostError):  # the client is gone
-                for _chunk in range(self.MOST // self.CHUNK):
-                    if not request.read(self.CHUNK):
-                        break
         return response
 
 

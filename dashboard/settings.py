@@ -52,7 +52,6 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "dashboard.middleware.HearOutMiddleware",
     "dashboard.middleware.ContentSecurityPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -69,7 +68,6 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "dashboard.urls"
-WSGI_APPLICATION = "dashboard.wsgi.application"
 
 TEMPLATES = [
     {
@@ -103,7 +101,7 @@ DATABASES = {
         "OPTIONS": {
             "pool": {
                 "min_size": 1,
-                "max_size": env.integer("DATABASE_POOL", 12),
+                "max_size": env.integer("DATABASE_POOL", 18),
                 "timeout": 3,
                 "connection_class": PatientConnection,
             },

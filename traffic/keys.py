@@ -130,6 +130,11 @@ class KeyCache:
         caller = found[1]
         return None if caller is None or caller.expired() else caller
 
+    def remembered(self, secret: str) -> Caller | None:
+        """The caller of a live key that was looked up a moment ago; never asks the database."""
+        until, caller = self._callers.get(hash_of(secret), (0.0, None))
+        return None if caller is None or until < time.monotonic() or caller.expired() else caller
+
     def clear(self) -> None:
         self._callers.clear()
 

@@ -50,7 +50,7 @@ def measure() -> list[Figure]:
 def web(stack: Stack) -> list[psutil.Process]:
     """The processes that serve the web: granian's own and its worker."""
     found = psutil.Process(stack.pid).children(recursive=True)
-    return [process for process in found if "dashboard.wsgi" in " ".join(process.cmdline())]
+    return [process for process in found if "dashboard.asgi" in " ".join(process.cmdline())]
 
 
 def cpu_of_web(stack: Stack) -> float:

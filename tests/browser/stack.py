@@ -93,8 +93,8 @@ def web_with_mailbox(folder: Path, data: Path) -> Iterator[str]:
     command = [
         str(granian),
         "--interface",
-        "wsgi",
-        "dashboard.wsgi:application",
+        "asgi",
+        "dashboard.asgi:application",
         "--host",
         "127.0.0.1",
         "--port",
@@ -102,7 +102,7 @@ def web_with_mailbox(folder: Path, data: Path) -> Iterator[str]:
     ]
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [*command, "--blocking-threads", "4", "--no-ws"],
+            [*command, "--http", "1", "--no-ws"],
             cwd=BASE,
             env={**free_environment(**variables), "DJANGO_SETTINGS_MODULE": "dashboard.settings"},
             stdout=file,

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.http import Compression
@@ -26,92 +16,21 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from tests.traffic.conftest import conninfo, empty_after_a_process
-from tests.traffic.gateway_peers import Door, Loop
-from tests.traffic.gateway_stack import free_port, until, url_through
+from tests.traffic.gateway_peers import Door
+from tests.traffic.gateway_stack import until
 from tests.traffic.test_otlp import USAGE, body, protobuf, span
 from tests.traffic.test_store import assert_rollups_exact
+from tests.traffic.web_process import SECRET, Intake, WebProcess, running_intake
 from traffic.ingest.patience import INTAKE_S
-from traffic.models import Application, Key
 
 pytestmark = pytest.mark.django_db
-SECRET = "bk_of_the_exporters"
 EXPORTERS, CALLS = 10, 60
-
-
-@dataclass
-class WebProcess:
-    """One granian that serves the web, on a port that it keeps over its deaths."""
-
-    database_url: str
-    data: Path
-    port: int = field(default_factory=free_port)
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--no-ws"]
-        environment = {**os.environ, "DATABASE_URL": self.database_url, "DJANGO_SETTINGS_MODULE": "dashboard.settings"}
-        self.log = (self.data / "web.log").open("ab")
-        self.process = subprocess.Popen(
-            [*command, "--port", str(self.port), "--blocking-threads", "8", "dashboard.wsgi:application"],
-            env={**environment, "BREAKEVEN_DATA": str(self.data), "ALLOWED_HOSTS": "127.0.0.1"},
-            stdout=self.log,
-            stderr=self.log,
-            start_new_session=True,
-        )
-
-    def kill(self) -> None:
-        """As a crash does it: the worker and its parent at once."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
-        self.log.close()
-
-    def post(self, content: bytes = b"", secret: str = SECRET) -> tuple[int, Any, bytes]:
-        """Status, headers and body of an export."""
-        headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/x-protobuf"}
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/v1/traces", content, headers)
-        try:
-            with urllib.request.urlopen(request, timeout=15) as answer:
-                return answer.status, answer.headers, answer.read()
-        except urllib.error.HTTPError as refused:
-            return refused.code, refused.headers, refused.read()
-
-    def answers(self) -> bool:
-        assert self.process.poll() is None, (self.data / "web.log").read_text()
-        try:
-            return self.post()[0] == 200
-        except OSError:
-            return False
-
-
-@dataclass
-class Intake:
-    web: WebProcess
-    door: Door
-    conn: psycopg.Connection[Any]
 
 
 @pytest.fixture(scope="module")
 def intake(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -> Iterator[Intake]:
-    loop = Loop()
-    with django_db_blocker.unblock():
-        shop = Application.objects.create(slug="exporters", name="Exporters")
-        digest = sha256(SECRET.encode()).digest()
-        Key.objects.create(application=shop, name="otlp", hint=SECRET[:8], hash=digest, scopes=["ingest"])
-        parts = psycopg.conninfo.conninfo_to_dict(conninfo())
-        door = Door(loop, str(parts["host"]), int(parts.get("port") or 5432))
-        web = WebProcess(url_through(door), tmp_path_factory.mktemp("web"))
-        conn = psycopg.connect(conninfo(), autocommit=True)
-    web.start()
-    try:
-        until(web.answers, 30)
-        yield Intake(web, door, conn)
-    finally:
-        web.kill()
-        door.close()  # first, so that no connection of the dead lives on behind it
-        with django_db_blocker.unblock():
-            empty_after_a_process(conn)
-        conn.close()
-        loop.close()
+    with running_intake(django_db_blocker, tmp_path_factory.mktemp("web")) as running:
+        yield running
 
 
 def emit(web: WebProcess, name: int) -> None:

@@ -1,0 +1,85 @@
+"""What each address may be sent, and by which threads it is served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from django.urls import Resolver404, resolve
+
+from costs.forms_ledger import LARGEST_FILE as LARGEST_RATES
+from costs.receipts import LARGEST as LARGEST_RECEIPT
+from costs.views.bill_imports import LARGEST as LARGEST_BILL
+from dashboard.database_away import INTAKE as INTAKE_PREFIXES
+from traffic.imports.files import MAX_BYTES as LARGEST_IMPORT
+from traffic.ingest.native import MAX_BYTES as LARGEST_NATIVE
+from traffic.ingest.otlp.views import MAX_BYTES as LARGEST_EXPORT
+
+MIB = 1 << 20
+# Bytes that anybody may send. More is read of those alone who hold a live key or are logged in.
+SMALL = 64 << 10
+FORM_AROUND_FILE = MIB  # bytes of a form's other fields and of its boundaries
+READING = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A class of addresses.
+
+    `pool` names the threads, `limit` is in bytes as sent, compressed or not. `by_key`: who sends more than `SMALL`
+    proves it by a key, else by a session. `files`: a form with a file, which is written to disk while it comes in.
+    `cut`: as much as `limit` is read, and the rest let go.
+    """
+
+    pool: str
+    limit: int
+    by_key: bool = False
+    files: bool = False
+    cut: bool = False
+
+
+EXPORTS = Kind("intake", LARGEST_EXPORT, by_key=True)
+NATIVE = Kind("intake", LARGEST_NATIVE, by_key=True)
+RATINGS = Kind("intake", MIB, by_key=True)
+API = Kind("pages", 5 * MIB // 2, by_key=True)
+PAGES = Kind("pages", 5 * MIB // 2)
+PINGS = Kind("pages", SMALL, cut=True)
+STATIC = Kind("static", 0)
+
+# Views that ask for a file, by the name of their address; a test holds it against the views.
+FILES = {
+    "costs:charge-add": LARGEST_RECEIPT,
+    "costs:charge": LARGEST_RECEIPT,
+    "costs:recurrence": LARGEST_RECEIPT,
+    "costs:reconciliation": LARGEST_RECEIPT,
+    "costs:rates": LARGEST_RATES,
+    "costs:bills": LARGEST_BILL,
+    "traffic:imports": LARGEST_IMPORT,
+}
+
+
+def kind_of(method: str, path: str) -> Kind:
+    """The class of an address, by its beginning alone."""
+    if path.startswith("/static/"):
+        return STATIC
+    if method not in READING and path.startswith(INTAKE_PREFIXES):
+        return intake_of(path)
+    if path.startswith("/api/"):
+        return API
+    return PINGS if path.startswith("/ping/") else PAGES
+
+
+def intake_of(path: str) -> Kind:
+    if path.startswith("/api/v1/"):
+        return RATINGS if path.startswith("/api/v1/feedback") else NATIVE
+    return EXPORTS
+
+
+def exact_kind(kind: Kind, path: str) -> Kind | None:
+    """The class of an address whose caller sends a file, or much; None where there is no such address."""
+    try:
+        name = resolve(path).view_name
+    except Resolver404:
+        return None
+    if name in FILES:
+        return replace(kind, limit=FILES[name] + FORM_AROUND_FILE, files=True)
+    return kind

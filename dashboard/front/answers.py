@@ -1,0 +1,167 @@
+"""Answers of Django, and how they reach a client that may read slowly: no thread waits for it without an end."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.db import close_old_connections
+
+from dashboard.front.bodies import Receive, next_of
+from dashboard.front.pools import Pool
+from dashboard.front.refusals import Gone
+from providers.rest.errors import ApiError
+
+logger = logging.getLogger(__name__)
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+AT_ONCE = 256 << 10  # bytes that are handed to the server whole
+PIECE = 64 << 10
+PIECE_S = 30.0  # for a client to take a piece
+
+
+class File:
+    """What `wsgi.file_wrapper` makes of an open file: the server sends it, where it lies on disk as it is."""
+
+    def __init__(self, file: Any, block_size: int = PIECE) -> None:
+        self.file = file
+        self.block_size = block_size
+
+    @property
+    def path(self) -> str | None:
+        """Of a plain file that nobody has begun to read."""
+        plain = type(self.file) is io.BufferedReader and isinstance(self.file.name, str)
+        return self.file.name if plain and self.file.tell() == 0 else None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(partial(self.file.read, PIECE), b"")
+
+    def close(self) -> None:
+        self.file.close()
+
+
+@dataclass(slots=True)
+class Answer:
+    """A status, headers, and one of three: the whole body, the path of a file, or parts that are yet to be made."""
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+    path: str | None = None
+    parts: Any = None
+
+    def close(self) -> None:
+        if self.parts is not None:
+            self.parts.close()
+
+
+def answer_of(handler: Any, environ: dict[str, Any]) -> Answer:
+    """What Django's WSGI handler answers; to be called in a thread."""
+    answer = Answer(500, [])
+
+    def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+        answer.status = int(status[:3])
+        answer.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+    result: Any = handler({**environ, "wsgi.file_wrapper": File}, start)
+    if isinstance(result, File) and (path := result.path):
+        answer.path = path
+        result.close()
+    elif isinstance(result, File) or result.streaming:
+        answer.parts = result
+        # They are made in another thread, which asks the database over a connection of its own.
+        close_old_connections()
+    else:
+        answer.body = result.content
+        result.close()
+    return answer
+
+
+def answer_from(response: Any) -> Answer:
+    """A response that no view made."""
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
+    size = str(len(response.content)).encode()
+    return Answer(response.status_code, [*headers, (b"content-length", size)], response.content)
+
+
+async def deliver(answer: Answer, receive: Receive, send: Send, downloads: Pool) -> None:
+    """Send an answer. Raises ApiError (503), with nothing sent, where too many downloads are under way."""
+    start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
+    if answer.parts is not None:
+        await stream(answer, start, receive, send, downloads)
+        return
+    await send(start)
+    if answer.path is not None:
+        await send({"type": "http.response.pathsend", "path": answer.path})
+    elif len(answer.body) <= AT_ONCE:
+        await send({"type": "http.response.body", "body": answer.body})
+    else:
+        await in_pieces(answer.body, send)
+
+
+async def in_pieces(body: bytes, send: Send) -> None:
+    try:
+        for at in range(0, len(body), PIECE):
+            await send_piece(send, body[at : at + PIECE])
+    except TimeoutError:
+        logger.info("an answer of %d bytes was given up: its client does not read", len(body))
+        return
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def send_piece(send: Send, piece: bytes) -> None:
+    """Raises TimeoutError where the client does not take it."""
+    async with asyncio.timeout(PIECE_S):
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+
+async def stream(answer: Answer, start: dict[str, Any], receive: Receive, send: Send, downloads: Pool) -> None:
+    """Send parts as a thread makes them, which waits for the client with each, but not for ever."""
+    loop = asyncio.get_running_loop()
+    begun = False
+    left = asyncio.ensure_future(hung_up(receive))
+
+    async def push(piece: bytes) -> None:
+        nonlocal begun
+        if left.done():
+            raise Gone
+        if not begun:
+            begun = True
+            await send(start)
+        await send_piece(send, piece)
+
+    def pump() -> None:
+        try:
+            for part in answer.parts:
+                for at in range(0, len(part), PIECE):
+                    asyncio.run_coroutine_threadsafe(push(part[at : at + PIECE]), loop).result()
+        finally:
+            answer.parts.close()
+
+    try:
+        await downloads.run(pump)
+        if not begun:
+            await send(start)
+        await send({"type": "http.response.body", "body": b""})
+    except ApiError:
+        answer.parts.close()
+        raise
+    except (Gone, TimeoutError):
+        logger.info("a download was given up: its client does not read")
+    finally:
+        left.cancel()
+
+
+async def hung_up(receive: Receive) -> None:
+    """Return when the client has."""
+    with suppress(Gone):
+        while True:
+            await next_of(receive)

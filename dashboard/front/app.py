@@ -1,0 +1,233 @@
+"""The ASGI application: what is decided before a view is asked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from importlib import import_module
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.db import close_old_connections
+from django.utils.translation import gettext as _
+
+from dashboard.front import refusals
+from dashboard.front.addresses import READING, SMALL, Kind, exact_kind, kind_of
+from dashboard.front.answers import Answer, Send, answer_from, answer_of, deliver
+from dashboard.front.bodies import Body, Budget, InMemory, Receive, Unread, Uploads, drain, read
+from dashboard.front.environ import Scope, environ_of
+from dashboard.front.pools import Pool
+from dashboard.front.pulse import Heart, Pulse
+from dashboard.front.refusals import Gone
+from providers.rest.errors import ApiError
+from traffic.imports.files import folder
+from traffic.keys import callers, password_of, secret_of
+from traffic.services import AWAY
+
+logger = logging.getLogger(__name__)
+
+MIB = 1 << 20
+CHUNKED = -1  # a length that nobody knows before the end
+CLOSE = (b"connection", b"close")
+HEALTHY = Answer(200, [(b"content-type", b"application/json"), (b"content-length", b"16")], b'{"status": "ok"}')
+UPLOADS = 4
+
+
+@dataclass
+class Call:
+    """One request, as far as it has been read."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    read_whole: bool = False
+
+    @cached_property
+    def headers(self) -> dict[bytes, bytes]:
+        return dict(self.scope["headers"])
+
+    @property
+    def method(self) -> str:
+        return str(self.scope["method"])
+
+    @property
+    def path(self) -> str:
+        return str(self.scope["path"])
+
+    def header(self, name: bytes) -> str:
+        return self.headers.get(name, b"").decode("latin-1")
+
+    @property
+    def length(self) -> int:
+        """Bytes of the body as its sender declares them; CHUNKED, or 0 for none."""
+        if b"transfer-encoding" in self.headers:
+            return CHUNKED
+        declared = self.header(b"content-length")
+        return int(declared) if declared.isdecimal() else 0
+
+    @property
+    def is_form_with_files(self) -> bool:
+        return self.header(b"content-type").lower().startswith("multipart/")
+
+    def request(self) -> WSGIRequest:
+        """For what asks for headers and cookies alone."""
+        return WSGIRequest(environ_of(self.scope, Body().stream, 0))
+
+
+class Front:
+    """One for each process."""
+
+    def __init__(self, handler: WSGIHandler, started: Callable[[], None] = lambda: None) -> None:
+        self.handler, self.started = handler, started
+        self.pulse = Pulse(Heart().ask, self._tell)
+        self.intake = Pool("intake", threads=8, longest=64, wait_s=1.5, suspect=self.pulse.suspect)
+        self.pages = Pool("pages", threads=4, longest=128, wait_s=10, suspect=self.pulse.suspect)
+        self.checks = Pool("checks", threads=2, longest=128, wait_s=1.5, suspect=self.pulse.suspect)
+        self.static = Pool("static", threads=1, longest=1024, wait_s=10)
+        self.downloads = Pool("downloads", threads=4, longest=0, wait_s=0)
+        self.pools = {pool.name: pool for pool in (self.intake, self.pages, self.static)}
+        self.budgets = {"intake": Budget(256 * MIB, 128 * MIB), "pages": Budget(64 * MIB, 16 * MIB)}
+        self.uploads = Uploads(folder, UPLOADS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        call = Call(scope, receive, send)
+        try:
+            answer = await self._refused_or_not(call)
+            try:
+                await deliver(answer, receive, send, self.downloads)
+            except ApiError as error:
+                await deliver(self._refusal(call, error), receive, send, self.downloads)
+        except Gone:
+            return
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self.started()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                self.pulse.close()
+                for pool in (*self.pools.values(), self.checks, self.downloads):
+                    pool.close()
+                return
+
+    async def _refused_or_not(self, call: Call) -> Answer:
+        """The answer; where some of the body is left, it goes by for a moment, and the connection is closed."""
+        try:
+            answer = await self._answer(call)
+        except ApiError as error:
+            answer = self._refusal(call, error)
+        if call.length and not call.read_whole:
+            honest = call.length <= DRAINED_MOST and b"expect" not in call.headers
+            if not (honest and answer.status >= 400 and await drain(call.receive)):
+                answer = Answer(answer.status, [*answer.headers, CLOSE], answer.body, answer.path, answer.parts)
+        return answer
+
+    def _refusal(self, call: Call, error: ApiError) -> Answer:
+        # Neither its address, which may be a secret, nor anything else that a stranger chose.
+        logger.info("%s of %d bytes refused with %d: %s", call.method, call.length, error.status, error.detail)
+        return answer_from(
+            refusals.response_to(
+                error, path=call.path, content_type=call.header(b"content-type"), accept=call.header(b"accept")
+            )
+        )
+
+    async def _answer(self, call: Call) -> Answer:
+        if call.path == "/healthz" and call.method in READING:
+            return HEALTHY
+        kind = kind_of(call.method, call.path)
+        if self.pulse.away and kind.pool != "static":
+            raise refusals.away()
+        body = await self._body(call, kind)
+        environ = environ_of(call.scope, body.stream, body.size)
+        answer: Answer = await self.pools[kind.pool].run(partial(answer_of, self.handler, environ), body.close)
+        return answer
+
+    async def _body(self, call: Call, kind: Kind) -> Body | Unread:
+        """Raises ApiError for a body that is not taken, or cannot be read."""
+        if not call.length or call.method in READING or kind.pool == "static":
+            return Body()
+        caller: object = None
+        if call.length == CHUNKED or call.length > SMALL or call.is_form_with_files:
+            exact = exact_kind(kind, call.path)
+            if exact is None:
+                return Unread()
+            kind = exact
+            refuse_what_is_not_taken(call, kind)
+            caller = None if kind.cut else await self._caller(call, kind)
+            if caller is None and kind.by_key:
+                return Unread()
+            if caller is None and not kind.cut:
+                raise ApiError(
+                    413, _("Log in first: of strangers at most %(size)d KiB are read.") % {"size": SMALL >> 10}
+                )
+        return await self._read(call, kind, caller)
+
+    async def _read(self, call: Call, kind: Kind, caller: object) -> Body:
+        body = self.uploads.begin(max(call.length, 0)) if kind.files else InMemory(self.budgets[kind.pool], caller)
+        try:
+            call.read_whole = await read(call.receive, body, kind.limit, cut=kind.cut)
+        except BaseException:
+            body.close()
+            raise
+        return body
+
+    async def _caller(self, call: Call, kind: Kind) -> object:
+        """Who shows a live key, or is logged in; None for a stranger. Raises ApiError (503) while nobody can know."""
+        request = call.request()
+        if kind.by_key:
+            secret = secret_of(request) or password_of(request)
+            if not secret:
+                return None
+            if (remembered := callers.remembered(secret)) is not None:
+                return remembered.key_id
+            check = partial(key_of, secret)
+        else:
+            if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+                return None
+            check = partial(person_of, request)
+        try:
+            return await self.checks.run(check)
+        except AWAY:
+            raise refusals.away() from None
+
+    def _tell(self, error: ApiError) -> None:
+        for pool in (self.intake, self.pages, self.checks):
+            pool.tell(error)
+
+
+DRAINED_MOST = 16 * MIB
+
+
+def refuse_what_is_not_taken(call: Call, kind: Kind) -> None:
+    """Raises ApiError: 415 for files where none are asked for, 413 for what is declared larger than is taken."""
+    if call.is_form_with_files and not kind.files:
+        raise ApiError(415, _("This address takes no files: send the form as application/x-www-form-urlencoded."))
+    if call.length > kind.limit and not kind.cut:
+        raise refusals.too_large(kind.limit)
+
+
+def key_of(secret: str) -> object:
+    """In a thread: the key's number, or None. Raises OperationalError."""
+    try:
+        caller = callers.find(secret)
+        return caller and caller.key_id
+    finally:
+        close_old_connections()
+
+
+def person_of(request: WSGIRequest) -> object:
+    """In a thread: the number of the person whose session it is, or None. Raises OperationalError."""
+    try:
+        store = import_module(settings.SESSION_ENGINE).SessionStore
+        request.session = store(request.COOKIES[settings.SESSION_COOKIE_NAME])
+        return get_user(request).pk
+    finally:
+        close_old_connections()

@@ -1,0 +1,202 @@
+"""Reading a body on the event loop: under deadlines, under limits, and within a bounded sum of memory."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from django.utils.translation import gettext as _
+
+from dashboard.front.refusals import Gone, too_large, too_slow
+from providers.rest.errors import ApiError
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+FIRST_BYTE_S = WINDOW_S = 5.0
+LEAST = 5_000  # bytes in each window: 1 KB a second
+WHOLE_S = 300.0  # for a body in memory
+DRAIN_S, DRAIN_BYTES = 1.0, 16 << 20
+WRITTEN_AT_ONCE = 1 << 20
+KEPT_FREE = 1 << 30  # bytes of the disk that uploads leave to others
+
+
+class Budget:
+    """The bytes of all bodies in memory that one class of addresses may have, and one caller of them."""
+
+    def __init__(self, most: int, each: int) -> None:
+        self.most, self.each = most, each
+        self.used = 0
+        self._by_caller: Counter[object] = Counter()
+
+    def take(self, caller: object, size: int) -> None:
+        """Raises ApiError (503) where there is no room now."""
+        if self.used + size > self.most or self._by_caller[caller] + size > self.each:
+            raise ApiError(503, _("Too much is being sent at once; send the same again in a moment."), retry_after=2)
+        self.used += size
+        self._by_caller[caller] += size
+
+    def give_back(self, caller: object, size: int) -> None:
+        self.used -= size
+        self._by_caller[caller] -= size
+        if not self._by_caller[caller]:
+            del self._by_caller[caller]
+
+
+class Body:
+    """What a view reads; `size` bytes. `close` gives back what it holds, once the view is done."""
+
+    def __init__(self, stream: Any = None, size: int = 0) -> None:
+        self.stream: Any = stream or io.BytesIO()
+        self.size = size
+
+    def close(self) -> None:
+        self.stream.close()
+
+
+class Unread:
+    """Stands for a body that was not read as its sender showed no key: the view, which asks for one first, says so."""
+
+    size = 1
+
+    @property
+    def stream(self) -> Unread:
+        return self
+
+    def read(self, *_size: int) -> bytes:
+        raise ApiError(401, _("This key is unknown, expired or revoked."))
+
+    readline = read
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+
+class InMemory(Body):
+    """A body that grows within a budget."""
+
+    def __init__(self, budget: Budget, caller: object) -> None:
+        super().__init__()
+        self._budget, self._caller = budget, caller
+
+    async def write(self, chunk: bytes) -> None:
+        """Raises ApiError (503) where there is no room."""
+        self._budget.take(self._caller, len(chunk))
+        self.size += len(chunk)
+        self.stream.write(chunk)
+
+    async def finish(self) -> None:
+        self.stream.seek(0)
+
+    def close(self) -> None:
+        self._budget.give_back(self._caller, self.size)
+        self._budget = Budget(0, 0)
+        self.size = 0
+        super().close()
+
+
+class Uploads:
+    """Bodies on disk, as many at once as `most`; each is a file without a name, which goes with its last reader."""
+
+    def __init__(self, folder: Callable[[], Path], most: int) -> None:
+        self.folder = folder
+        self.most = most
+        self.open = 0
+
+    def begin(self, declared: int) -> OnDisk:
+        """Raises ApiError: 503 where as many come in already, 413 where the disk has no room for it twice."""
+        if self.open >= self.most:
+            raise ApiError(503, _("Others send files just now; send yours again in a moment."), retry_after=3)
+        # Django's parser takes the file out of the form and writes it again.
+        if shutil.disk_usage(self.folder()).free < 2 * declared + KEPT_FREE:
+            raise ApiError(413, _("The disk has no room for this file."))
+        self.open += 1
+        return OnDisk(self)
+
+
+class OnDisk(Body):
+    def __init__(self, uploads: Uploads) -> None:
+        file: IO[bytes] = tempfile.TemporaryFile(dir=uploads.folder())  # noqa: SIM115 -- closed by `close`
+        super().__init__(file)
+        self._uploads: Uploads | None = uploads
+        self._parts: list[bytes] = []
+        self._waiting = 0
+
+    async def write(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        self._waiting += len(chunk)
+        self._parts.append(chunk)
+        if self._waiting >= WRITTEN_AT_ONCE:
+            await self._flush()
+
+    async def finish(self) -> None:
+        await self._flush()
+        self.stream.seek(0)
+
+    async def _flush(self) -> None:
+        parts, self._parts, self._waiting = self._parts, [], 0
+        await asyncio.to_thread(self.stream.writelines, parts)
+
+    def close(self) -> None:
+        if self._uploads is not None:
+            self._uploads.open -= 1
+            self._uploads = None
+        super().close()
+
+
+async def read(receive: Receive, body: InMemory | OnDisk, limit: int, *, cut: bool = False) -> bool:
+    """Read a body to its end; with `cut`, at most `limit` bytes. Whether that was all of it.
+
+    Raises ApiError: 408 for what comes too slowly, 413 past `limit` bytes, 503 where there is no room; Gone.
+    """
+    clock = asyncio.get_running_loop().time
+    end = clock() + WHOLE_S if isinstance(body, InMemory) else float("inf")
+    since = LEAST  # the first byte opens the first window
+    try:
+        async with asyncio.timeout(FIRST_BYTE_S) as deadline:
+            more = True
+            while more:
+                chunk, more = await next_of(receive)
+                if body.size + len(chunk) > limit:
+                    if not cut:
+                        raise too_large(limit)
+                    await body.write(chunk[: limit - body.size])
+                    break
+                await body.write(chunk)
+                since += len(chunk)
+                if since >= LEAST:
+                    since = 0
+                    deadline.reschedule(min(clock() + WINDOW_S, end))
+    except TimeoutError:
+        raise too_slow() from None
+    await body.finish()
+    return not more
+
+
+async def next_of(receive: Receive) -> tuple[bytes, bool]:
+    """A part of the body, and whether more follows. Raises Gone."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise Gone
+    return message.get("body", b""), message.get("more_body", False)
+
+
+async def drain(receive: Receive) -> bool:
+    """Let a body go by for a moment: who is still sending would see a broken connection, and not why. Whether it
+    came to its end.
+    """
+    size = 0
+    with suppress(TimeoutError, Gone):
+        async with asyncio.timeout(DRAIN_S):
+            while size < DRAIN_BYTES:
+                chunk, more = await next_of(receive)
+                size += len(chunk)
+                if not more:
+                    return True
+    return False

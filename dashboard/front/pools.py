@@ -1,0 +1,131 @@
+"""Threads for one class of addresses, and a short queue before them: who would wait too long is told at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from providers.rest.errors import ApiError
+
+logger = logging.getLogger(__name__)
+
+LONG_S = 0.7  # after so many seconds of a job somebody asks whether the database is still there
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """Work for a thread. `answer` is what its caller waits for, who may be told sooner."""
+
+    work: Callable[[], Any]
+    finished: Callable[[], None]
+    answer: asyncio.Future[Any]
+    timer: asyncio.TimerHandle | None = None
+
+
+@dataclass(eq=False)
+class Pool:
+    """`threads` that serve, a queue of at most `longest` jobs, each of which waits at most `wait_s` for a thread.
+
+    Everything but the work itself happens on the event loop. `suspect` is called each time that a job has taken
+    longer than usual.
+    """
+
+    name: str
+    threads: int
+    longest: int
+    wait_s: float
+    suspect: Callable[[], None] = lambda: None
+    running: set[Job] = field(default_factory=set)
+    queue: deque[Job] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix=self.name)
+
+    async def run(self, work: Callable[[], Any], finished: Callable[[], None] = lambda: None) -> Any:
+        """The result of `work`; `finished` is called when it is over, or will not be done.
+
+        Raises ApiError (503) where no thread comes free in time, or as `tell` says, and whatever `work` raises.
+        """
+        loop = asyncio.get_running_loop()
+        job = Job(work, finished, loop.create_future())
+        if len(self.running) < self.threads:
+            self._start(job)
+        elif len(self.queue) < self.longest:
+            self.queue.append(job)
+            job.timer = loop.call_later(self.wait_s, self._give_up, job)
+        else:
+            finished()
+            raise self._busy()
+        return await job.answer
+
+    def tell(self, error: ApiError) -> None:
+        """Everybody who waits is answered so. Work that has begun goes on: to send the same again changes nothing."""
+        queued, self.queue = self.queue, deque()
+        for job in queued:
+            self._drop(job, error)
+        for job in self.running:
+            if not job.answer.done():
+                job.answer.set_exception(error)
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _busy(self) -> ApiError:
+        # Not all at once again.
+        wait = random.randint(1, 3)
+        return ApiError(503, _("The server is busy; send the same again in a moment."), retry_after=wait)
+
+    def _give_up(self, job: Job) -> None:
+        self.queue.remove(job)
+        self._drop(job, self._busy())
+
+    def _drop(self, job: Job, error: ApiError) -> None:
+        if job.timer is not None:
+            job.timer.cancel()
+        job.finished()
+        if not job.answer.done():
+            job.answer.set_exception(error)
+
+    def _start(self, job: Job) -> None:
+        loop = asyncio.get_running_loop()
+        self.running.add(job)
+        if job.timer is not None:
+            job.timer.cancel()
+        job.timer = loop.call_later(LONG_S, self._is_long, job)
+        self._executor.submit(self._work, job, loop)
+
+    def _is_long(self, job: Job) -> None:
+        self.suspect()
+        job.timer = asyncio.get_running_loop().call_later(LONG_S, self._is_long, job)
+
+    def _work(self, job: Job, loop: asyncio.AbstractEventLoop) -> None:
+        """In a thread."""
+        result, error = None, None
+        try:
+            result = job.work()
+        except Exception as raised:
+            error = raised
+        loop.call_soon_threadsafe(self._done, job, result, error)
+
+    def _done(self, job: Job, result: Any, error: Exception | None) -> None:
+        self.running.discard(job)
+        if job.timer is not None:
+            job.timer.cancel()
+        job.finished()
+        while self.queue and len(self.running) < self.threads:
+            self._start(self.queue.popleft())
+        if job.answer.done():  # told before, or the caller is gone
+            if result is not None and hasattr(result, "close"):
+                result.close()
+        elif error is not None:
+            job.answer.set_exception(error)
+        else:
+            job.answer.set_result(result)

@@ -1,0 +1,88 @@
+"""Whether the database still answers, asked when a request has waited for longer than usual, and not by its clients.
+
+A frozen Postgres takes what is sent and answers nothing. Each thread would find that out by its own patience, one round
+of waiting senders after the other; so one connection asks `SELECT 1`, and all who wait are told what comes of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import psycopg
+from django.db import connection
+
+from dashboard.front.refusals import away
+from providers.rest.errors import ApiError
+from traffic.ingest.patience import PatientConnection, patience
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_S = 1.0
+AGAIN_S = 1.0
+
+
+class Heart:
+    """A connection of its own, outside the pool, that is kept."""
+
+    def __init__(self) -> None:
+        self._conn: psycopg.Connection | None = None
+
+    def ask(self) -> None:
+        """Return when the database has answered. Raises psycopg.Error, within three seconds."""
+        if self._conn is None or self._conn.closed:
+            params = connection.get_connection_params()
+            self._conn = PatientConnection.connect(**{**params, "connect_timeout": 2}, autocommit=True)
+        try:
+            with patience(PATIENCE_S):
+                self._conn.execute("SELECT 1")
+        except psycopg.Error:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._conn is not None:
+            with suppress(psycopg.Error):
+                self._conn.close()
+            self._conn = None
+
+
+class Pulse:
+    """Asks while there is a reason to; `tell` is called once each time that the database is found away."""
+
+    def __init__(self, ask: Callable[[], None], tell: Callable[[ApiError], None]) -> None:
+        self.away = False
+        self._ask, self._tell = ask, tell
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pulse")
+        self._asking: asyncio.Task[None] | None = None
+
+    def suspect(self) -> None:
+        """To be called on the event loop."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.get_running_loop().create_task(self._until_it_answers())
+
+    async def _until_it_answers(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                await loop.run_in_executor(self._thread, self._ask)
+            except psycopg.Error as error:
+                self._is_away(error)
+            else:
+                break
+            await asyncio.sleep(AGAIN_S)
+        if self.away:
+            logger.warning("the database answers again")
+        self.away = False
+
+    def _is_away(self, error: psycopg.Error) -> None:
+        if not self.away:
+            logger.warning("the database does not answer: %s", str(error).splitlines()[0] if str(error) else error)
+        self.away = True
+        self._tell(away())
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)

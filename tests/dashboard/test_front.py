@@ -1,0 +1,279 @@
+"""The door of the web process, in earnest: nothing that a client holds open stops another."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.auth.models import User
+from google.rpc.status_pb2 import Status
+
+from tests.traffic.test_otlp import body, protobuf, span
+from tests.traffic.web_process import BASE, SECRET, Intake, running_intake
+
+pytestmark = pytest.mark.django_db
+MANY = 64
+PASSWORD = "a-door-of-its-own-17"
+BATCH = protobuf(body(span(1), span(2)))
+KEY = f"Authorization: Bearer {SECRET}\r\nContent-Type: application/x-protobuf\r\n"
+# No test waits for one: whoever is stopped by another never gets an answer.
+PATIENT = 30
+
+
+@pytest.fixture(scope="module")
+def intake(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -> Iterator[Intake]:
+    with running_intake(django_db_blocker, tmp_path_factory.mktemp("web")) as running:
+        with django_db_blocker.unblock():
+            # Hashed as in earnest, which the suite's own settings do not do.
+            User.objects.create(
+                username="door",
+                is_superuser=True,
+                password=PBKDF2PasswordHasher().encode(PASSWORD, "salt"),
+            )
+        yield running
+
+
+@pytest.fixture(scope="module")
+def person(intake: Intake) -> Iterator[httpx.Client]:
+    """Somebody who is logged in."""
+    with httpx.Client(base_url=intake.web.url, timeout=PATIENT) as client:
+        page = client.get("/login/").text
+        answer = client.post("/login/", data={"username": "door", "password": PASSWORD, **token_of(page)})
+        assert answer.status_code == 302
+        yield client
+
+
+def token_of(page: str) -> dict[str, str]:
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    assert token is not None
+    return {"csrfmiddlewaretoken": token[1]}
+
+
+@contextmanager
+def connected(intake: Intake, heads: list[str]) -> Iterator[list[socket.socket]]:
+    """Connections that have each sent so much of a request, and nothing since."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_connection(("127.0.0.1", intake.web.port))) for _ in heads]
+        for one, head in zip(sockets, heads, strict=True):
+            one.settimeout(PATIENT)
+            one.sendall(head.encode())
+        yield sockets
+
+
+def head(method: str, path: str, length: int, more: str = "") -> str:
+    return f"{method} {path} HTTP/1.1\r\nHost: here\r\n{more}Content-Length: {length}\r\n\r\n"
+
+
+def everything_answers(intake: Intake, person: httpx.Client) -> None:
+    assert intake.web.ask("/healthz", seconds=PATIENT)[0] == 200
+    assert person.get("/").status_code == 200
+    assert person.get("/spend/").status_code == 200
+    assert person.get("/api/v1/openapi.json").status_code == 200
+    assert intake.web.post(BATCH)[0] == 200
+
+
+def open_ones(sockets: list[socket.socket]) -> int:
+    """How many of these connections have neither an answer nor an end."""
+    count = 0
+    for one in sockets:
+        one.settimeout(0)
+        try:
+            one.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            count += 1
+        except OSError:
+            continue
+    return count
+
+
+def test_idle_uploads_and_half_heads_of_strangers_stop_neither_pages_nor_ingest(
+    intake: Intake, person: httpx.Client
+) -> None:
+    small = [head("POST", path, 60_000) for path in ("/login/", "/v1/traces", "/nothing-here", "/healthz")]
+    halves = ["POST /v1/traces HTTP/1.1\r\nHost: he"]
+    with connected(intake, small * (MANY // 4) + halves * MANY) as sockets:
+        everything_answers(intake, person)
+        assert open_ones(sockets) == 2 * MANY, "all of them were being held while the others were answered"
+
+
+def test_a_stranger_who_declares_much_is_refused_before_it_is_sent(intake: Intake) -> None:
+    paths = ["/login/", "/v1/traces", "/nothing-here", "/healthz"]
+    with connected(intake, [head("POST", path, 100_000) for path in paths]) as sockets:
+        statuses = [int(one.recv(4096).split()[1]) for one in sockets]
+    assert statuses == [413, 401, 404, 413]
+
+
+def test_idle_uploads_come_to_an_end(intake: Intake) -> None:
+    paths = ["/login/", "/v1/traces", "/api/v1/requests", "/ingest/litellm"]
+    with connected(intake, [head("POST", path, 60_000, KEY) for path in paths]) as sockets:
+        answers = [until_closed(one) for one in sockets]
+    for answer in answers:
+        assert answer.startswith(b"HTTP/1.1 408 ") and b"too slowly" in answer
+        assert b"connection: close" in answer.lower()
+
+
+def test_half_a_head_comes_to_an_end(intake: Intake) -> None:
+    with connected(intake, ["GET / HTTP/1.1\r\nHost: he", ""]) as sockets:
+        stop = threading.Event()
+
+        def drip() -> None:
+            while not stop.wait(0.5):
+                try:
+                    sockets[0].sendall(b"r")
+                except OSError:
+                    return
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        try:
+            assert [b"200" in until_closed(one) for one in sockets] == [False, False]
+        finally:
+            stop.set()
+            dripping.join()
+
+
+def until_closed(one: socket.socket) -> bytes:
+    parts = []
+    with suppress(ConnectionResetError):
+        while part := one.recv(65536):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def test_keys_whose_bodies_trickle_stop_nobody_and_fill_no_memory(intake: Intake, person: httpx.Client) -> None:
+    worker = psutil.Process(intake.web.process.pid).children(recursive=True)[0]
+    everything_answers(intake, person)
+    before = worker.memory_info().rss
+    stop = threading.Event()
+    with connected(intake, [head("POST", "/v1/traces", 64 << 20, KEY)] * MANY) as sockets:
+        dripping = threading.Thread(target=trickle, args=(sockets, stop))
+        dripping.start()
+        try:
+            time.sleep(6)  # longer than what a body that does not come is waited for
+            for _ in range(3):
+                everything_answers(intake, person)
+            assert open_ones(sockets) == MANY
+        finally:
+            stop.set()
+            dripping.join()
+        assert worker.memory_info().rss - before < 64 << 20
+
+
+def trickle(sockets: list[socket.socket], stop: threading.Event) -> None:
+    """Two kilobytes a second to each."""
+    while not stop.wait(0.5):
+        for one in sockets:
+            one.setblocking(False)
+            try:
+                one.sendall(b"x" * 1024)
+            except OSError:
+                continue
+
+
+def test_readers_who_do_not_read_hold_no_thread(intake: Intake, person: httpx.Client) -> None:
+    cookie = "; ".join(f"{name}={value}" for name, value in person.cookies.items())
+    request = f"GET /requests/export.csv HTTP/1.1\r\nHost: here\r\nCookie: {cookie}\r\n\r\n"
+    [plotly] = (BASE / "staticfiles" / "plotly").glob("plotly*.js")  # five megabytes
+    big = f"GET /static/plotly/{plotly.name} HTTP/1.1\r\nHost: here\r\n\r\n"
+    with connected(intake, [request] * 8 + [big] * MANY):
+        everything_answers(intake, person)
+        assert person.get(f"/static/plotly/{plotly.name}").status_code == 200
+
+
+def test_what_is_larger_than_an_address_takes_is_refused_before_a_byte_of_it(intake: Intake) -> None:
+    paths = {"/v1/traces": 64 << 20, "/ingest/litellm": 64 << 20, "/api/v1/requests": 16 << 20}
+    heads = [head("POST", path, limit + 1, KEY) for path, limit in paths.items()]
+    with connected(intake, heads) as sockets:
+        answers = [one.recv(4096) for one in sockets]
+    for answer, limit in zip(answers, paths.values(), strict=True):
+        assert answer.startswith(b"HTTP/1.1 413 ") and f"larger than {limit >> 20} MiB".encode() in answer
+
+
+def test_a_chunked_body_is_read_like_one_with_a_length(intake: Intake) -> None:
+    assert chunked(intake, SECRET, [BATCH])[0] == 200
+    assert chunked(intake, "bk_of_nobody", [b"x" * 100_000] * 10)[0] == 401
+    status, content = chunked(intake, SECRET, [b"x" * (1 << 20)] * 65)
+    assert (status, "larger than 64 MiB" in Status.FromString(content).message) == (413, True)
+
+
+def chunked(intake: Intake, secret: str, parts: list[bytes]) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", intake.web.port, timeout=PATIENT)
+    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/x-protobuf"}
+    with suppress(BrokenPipeError, ConnectionResetError):  # the answer came before the end
+        connection.request("POST", "/v1/traces", iter(parts), headers, encode_chunked=True)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def test_files_are_refused_where_no_view_asks_for_one(intake: Intake, person: httpx.Client) -> None:
+    made_up = {"csrftoken": "x" * 32}
+    for path in ("/login/", "/v1/traces", "/admin/login/", "/settings/people/add/", "/api/v1/requests"):
+        answer = httpx.post(
+            f"{intake.web.url}{path}",
+            files={"file": b"x" * 100_000},
+            data={"csrfmiddlewaretoken": "x"},
+            cookies=made_up,
+        )
+        assert answer.status_code in (401, 413, 415), path
+        assert person.post(path, files={"file": b"x" * 1000}).status_code in (401, 415), path
+    refused = httpx.post(f"{intake.web.url}/settings/imports/", files={"file": b"x"}, cookies=made_up)
+    assert (refused.status_code, "Log in" in refused.text) == (413, True)
+
+
+def test_a_file_goes_to_the_view_that_asks_for_it(intake: Intake, person: httpx.Client) -> None:
+    page = person.get("/settings/imports/").text
+    lines = b"started_at,provider,model\n" + b"2026-11-24T10:00:00Z,anthropic,claude-test\n" * 60_000
+    answer = person.post("/settings/imports/", data=token_of(page), files={"file": ("calls.csv", lines)})
+    assert (answer.status_code, answer.headers["location"][:18]) == (302, "/settings/imports/"), answer.text
+
+
+def test_a_ping_brings_the_beginning_of_what_its_job_wrote(intake: Intake) -> None:
+    """The address of a heartbeat is its secret: there is no login to ask for."""
+    content = b"x" * 300_000
+    status, _headers, answer = intake.web.ask(f"/ping/{'0' * 8}-0000-4000-8000-{'0' * 12}", content)
+    assert (status, answer) == (404, b"not found\n")
+
+
+def test_refusals_of_browsers_are_pages(intake: Intake) -> None:
+    answer = httpx.post(
+        f"{intake.web.url}/login/", content=b"x" * 100_000, headers={"Accept": "text/html", "Origin": intake.web.url}
+    )
+    assert answer.status_code == 413
+    assert "<h1>" in answer.text and "default-src" in answer.headers["content-security-policy"]
+
+
+def test_more_senders_than_are_served_at_once_are_told_when_to_come_again_and_all_land(intake: Intake) -> None:
+    before = rows_in(intake)
+
+    def send(number: int) -> list[int]:
+        """As an exporter does: again after the time that it is told."""
+        statuses = []
+        while 200 not in statuses:
+            status, headers, _content = intake.web.post(protobuf(body(span(1000 + number))))
+            statuses.append(status)
+            if status == 503:
+                assert headers["Retry-After"] in ("1", "2", "3")
+                time.sleep(int(headers["Retry-After"]))
+        return statuses
+
+    with ThreadPoolExecutor(120) as pool:
+        answers = list(pool.map(send, range(240)))
+    assert {status for statuses in answers for status in statuses} <= {200, 503}
+    assert rows_in(intake) == before + 240
+
+
+def rows_in(intake: Intake) -> int:
+    row = intake.conn.execute("SELECT count(*) FROM traffic_request").fetchone()
+    assert row is not None
+    return int(row[0])

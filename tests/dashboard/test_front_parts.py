@@ -1,0 +1,272 @@
+"""The parts of the door by themselves: pools, budgets, deadlines, answers that nobody reads."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from dashboard.front import answers, bodies
+from dashboard.front.addresses import FILES, exact_kind, kind_of
+from dashboard.front.answers import Answer, File, answer_of, deliver
+from dashboard.front.bodies import Budget, InMemory, Uploads, read
+from dashboard.front.environ import environ_of
+from dashboard.front.pools import Pool
+from dashboard.front.pulse import Pulse
+from providers.rest.errors import ApiError
+
+Messages = list[dict[str, Any]]
+SCOPE: dict[str, Any] = {
+    "type": "http", "method": "POST", "http_version": "1.1", "scheme": "http", "path": "/a b/é",
+    "raw_path": b"/a%20b/%C3%A9", "query_string": b"x=%C3%A9", "server": ("127.0.0.1", "1"),
+    "client": ("127.0.0.1", "2"),
+    "headers": [
+        (b"host", b"here"), (b"cookie", b"a=1"), (b"cookie", b"b=2"), (b"x-two", b"1"), (b"x-two", b"2"),
+        (b"x_api_key", b"smuggled"), (b"content-length", b"9"), (b"content-type", b"text/plain"), (b"proxy", b"x"),
+    ],
+}  # fmt: skip
+
+
+def sender(messages: Messages) -> Callable[[], Awaitable[dict[str, Any]]]:
+    """A client that sends these and then nothing."""
+    left = iter(messages)
+
+    async def receive() -> dict[str, Any]:
+        for message in left:
+            return message
+        await asyncio.Event().wait()
+        raise AssertionError("nothing is set")
+
+    return receive
+
+
+def part(content: bytes, more: bool = True) -> dict[str, Any]:
+    return {"type": "http.request", "body": content, "more_body": more}
+
+
+def read_all(messages: Messages, limit: int = 100, cut: bool = False, budget: Budget | None = None) -> InMemory:
+    body = InMemory(budget or Budget(1000, 1000), "somebody")
+    asyncio.run(read(sender(messages), body, limit, cut=cut))
+    return body
+
+
+def test_variables_are_those_of_pep_3333() -> None:
+    environ = environ_of(SCOPE, None, 3)
+    assert environ["PATH_INFO"] == "/a b/é".encode().decode("latin-1")
+    assert (environ["QUERY_STRING"], environ["CONTENT_LENGTH"]) == ("x=%C3%A9", "3")
+    assert (environ["HTTP_COOKIE"], environ["HTTP_X_TWO"]) == ("a=1; b=2", "1,2")
+    assert environ["CONTENT_TYPE"] == "text/plain"
+    assert not {"HTTP_X_API_KEY", "HTTP_PROXY", "HTTP_CONTENT_LENGTH"} & set(environ)
+
+
+def test_a_body_is_put_together_from_its_parts() -> None:
+    assert read_all([part(b"one "), part(b"two", more=False)]).stream.read() == b"one two"
+
+
+@pytest.mark.parametrize("sent", [[], [part(b"a")], [part(b"a"), part(b"b")]])
+def test_a_body_that_stops_coming_is_408(sent: Messages, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "FIRST_BYTE_S", 0.05)
+    monkeypatch.setattr(bodies, "WINDOW_S", 0.05)
+    with pytest.raises(ApiError) as refused:
+        read_all(sent)
+    assert refused.value.status == 408
+
+
+def test_a_body_that_grows_past_its_limit_is_413_or_cut() -> None:
+    with pytest.raises(ApiError) as refused:
+        read_all([part(b"x" * 60), part(b"x" * 60)])
+    assert refused.value.status == 413
+    assert read_all([part(b"x" * 60), part(b"y" * 60)], cut=True).stream.read() == b"x" * 60 + b"y" * 40
+
+
+def test_bodies_in_memory_have_a_sum_for_all_and_for_each_and_give_it_back() -> None:
+    budget = Budget(100, 60)
+    first = read_all([part(b"x" * 50, more=False)], budget=budget)
+    with pytest.raises(ApiError) as refused:
+        read_all([part(b"x" * 50, more=False)], budget=budget)
+    assert (refused.value.status, refused.value.retry_after) == (503, 2)
+    budget.take("another", 50)
+    with pytest.raises(ApiError):
+        budget.take("a third", 50)
+    first.close()
+    first.close()
+    assert budget.used == 50
+
+
+def test_files_come_in_few_at_a_time_and_leave_nothing(tmp_path: Path) -> None:
+    uploads = Uploads(lambda: tmp_path, most=1)
+
+    async def upload() -> bytes:
+        body = uploads.begin(3)
+        with pytest.raises(ApiError) as refused:
+            uploads.begin(3)
+        assert refused.value.status == 503
+        await read(sender([part(b"abc", more=False)]), body, 10)
+        content: bytes = body.stream.read()
+        body.close()
+        return content
+
+    assert asyncio.run(upload()) == b"abc"
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ApiError) as refused:
+        uploads.begin(1 << 60)
+    assert (refused.value.status, uploads.open) == (413, 0)
+
+
+def test_who_waits_too_long_for_a_thread_is_told_before_any_work() -> None:
+    done = []
+
+    async def crowd() -> list[Any]:
+        pool, free = Pool("few", threads=1, longest=1, wait_s=0.05), threading.Event()
+        first = asyncio.ensure_future(pool.run(free.wait))
+        await asyncio.sleep(0)
+        others = [asyncio.ensure_future(pool.run(lambda: done.append(1))) for _ in range(2)]
+        await asyncio.wait(others)
+        free.set()
+        return [await first, *(other.exception() for other in others)]
+
+    served, late, turned_away = asyncio.run(crowd())
+    assert served is True and not done
+    assert {late.status, turned_away.status} == {503}
+    assert late.retry_after in (1, 2, 3)
+
+
+def test_a_database_that_does_not_answer_is_told_to_all_who_wait_though_their_threads_go_on() -> None:
+    finished = []
+
+    async def scene() -> list[Any]:
+        frozen = threading.Event()
+
+        def ask() -> None:
+            raise answers_not
+
+        pool = Pool("frozen", threads=1, longest=5, wait_s=60)
+        pulse = Pulse(ask, pool.tell)
+        calls = [asyncio.ensure_future(pool.run(frozen.wait, lambda: finished.append(1))) for _ in range(3)]
+        await asyncio.sleep(0)
+        pulse.suspect()
+        await asyncio.wait(calls)
+        assert pulse.away and len(finished) == 2, "the body of what is being worked on is still needed"
+        frozen.set()
+        while pool.running:
+            await asyncio.sleep(0.01)
+        return [call.exception() for call in calls]
+
+    import psycopg
+
+    answers_not = psycopg.OperationalError("no answer")
+    errors = asyncio.run(scene())
+    assert [error.status for error in errors] == [503] * 3
+    assert len(finished) == 3
+
+
+def test_a_stream_that_nobody_reads_is_given_up_and_its_thread_comes_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "PIECE_S", 0.05)
+    closed = []
+
+    def rows() -> Iterator[bytes]:
+        try:
+            while True:
+                yield b"x" * 1000
+        finally:
+            closed.append(1)
+
+    class Parts:
+        def __init__(self) -> None:
+            self.rows = rows()
+
+        def __iter__(self) -> Iterator[bytes]:
+            return self.rows
+
+        def close(self) -> None:
+            self.rows.close()  # type: ignore[attr-defined]  # a generator
+
+    async def scene() -> None:
+        downloads, sent = Pool("downloads", threads=1, longest=0, wait_s=0), 0
+
+        async def send(message: dict[str, Any]) -> None:
+            nonlocal sent
+            sent += 1
+            if sent == 4:
+                await asyncio.Event().wait()
+
+        await deliver(Answer(200, [], parts=Parts()), sender([]), send, downloads)
+        assert not downloads.running
+
+    asyncio.run(scene())
+    assert closed == [1]
+
+
+def test_a_plain_file_is_sent_by_the_server_itself(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    for at, path in ((0, str(tmp_path / "a")), (1, None)):
+        with (tmp_path / "a").open("rb") as file:
+            file.seek(at)
+
+            def handler(environ: dict[str, Any], start: Any, file: Any = file) -> Any:
+                start("200 OK", [("X-A", "b")])
+                return environ["wsgi.file_wrapper"](file)
+
+            answer = answer_of(handler, {})
+            assert (answer.status, answer.headers, answer.path) == (200, [(b"x-a", b"b")], path)
+            if path is None:
+                assert b"".join(answer.parts) == b"bc"
+    assert File(None).block_size
+
+
+def views(patterns: Any = None, names: str = "") -> Iterator[tuple[str, Any]]:
+    """Each view by the name of its address."""
+    for pattern in patterns or get_resolver().url_patterns:
+        if isinstance(pattern, URLResolver):
+            inner = f"{names}{pattern.namespace}:" if pattern.namespace else names
+            yield from views(pattern.url_patterns, inner)
+        elif isinstance(pattern, URLPattern) and pattern.name:
+            yield names + pattern.name, inspect.unwrap(pattern.callback)
+
+
+def test_every_view_that_asks_for_a_file_is_declared_and_no_other() -> None:
+    functions = [(name, view) for name, view in views() if inspect.isfunction(view)]
+    asking = {name for name, view in functions if "request.FILES" in inspect.getsource(view)}
+    assert asking == set(FILES) - {"traffic:imports"}, "its view gives the request to a function that asks"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "pool", "limit"),
+    [
+        ("POST", "/v1/traces", "intake", 64 << 20),
+        ("POST", "/api/public/otel/v1/traces", "intake", 64 << 20),
+        ("POST", "/api/v1/requests", "intake", 16 << 20),
+        ("POST", "/api/v1/feedback", "intake", 1 << 20),
+        ("GET", "/api/v1/spend", "pages", 5 << 19),
+        ("POST", "/spend/charges/add/", "pages", 5 << 19),
+        ("GET", "/static/css/page.css", "static", 0),
+    ],
+)
+def test_an_address_has_its_threads_and_its_limit(method: str, path: str, pool: str, limit: int) -> None:
+    kind = kind_of(method, path)
+    assert (kind.pool, kind.limit) == (pool, limit)
+
+
+def test_an_address_that_is_none_and_one_that_takes_a_file() -> None:
+    page = kind_of("POST", "/")
+    assert exact_kind(page, "/nothing-here") is None
+    imports = exact_kind(page, "/settings/imports/")
+    assert imports is not None and imports.files and imports.limit > 10 << 30
+
+
+def test_a_job_that_takes_long_makes_somebody_ask_for_the_database() -> None:
+    suspected = []
+
+    async def scene() -> None:
+        pool = Pool("slow", threads=1, longest=1, wait_s=1, suspect=lambda: suspected.append(1))
+        await pool.run(lambda: time.sleep(0.9))
+
+    asyncio.run(scene())
+    assert suspected == [1]
