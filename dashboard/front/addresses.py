@@ -50,7 +50,7 @@ FILES = {
     "costs:charge-add": LARGEST_RECEIPT,
     "costs:charge": LARGEST_RECEIPT,
     "costs:recurrence": LARGEST_RECEIPT,
-    "costs:reconciliation": LARGEST_RECEIPT,
+    "costs:reconciliation-close": LARGEST_RECEIPT,
     "costs:rates": LARGEST_RATES,
     "costs:bills": LARGEST_BILL,
     "traffic:imports": LARGEST_IMPORT,
