@@ -34,6 +34,12 @@ class Stack:
     seconds: float
     variables: dict[str, str]
 
+    @property
+    def owner_url(self) -> str:
+        """Of the role that may make a table to compare with."""
+        url: str = json.loads((self.data / "run.json").read_text())["DATABASE_OWNER_URL"]
+        return url
+
     def manage(self, *arguments: str) -> str:
         """The output of another command that joins this stack."""
         done = subprocess.run(
