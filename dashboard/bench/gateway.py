@@ -83,12 +83,13 @@ async def client(port: int, request: bytes, end: float) -> list[float]:
     return times
 
 
-async def read_message(reader: asyncio.StreamReader, begins: bytes) -> None:
+async def read_message(reader: asyncio.StreamReader, begins: bytes) -> bytes:
+    """The body of a message that says its length. Raises RuntimeError where it begins otherwise."""
     head = await reader.readuntil(b"\r\n\r\n")
     if not head.startswith(begins):
         raise RuntimeError(head.decode(errors="replace"))
     length = head.lower().split(b"content-length:")[1].split(b"\r\n")[0]
-    await reader.readexactly(int(length))
+    return await reader.readexactly(int(length))
 
 
 def serve(port: int) -> None:
