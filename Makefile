@@ -1,6 +1,6 @@
 # `make help` explains every target. A recipe that needs more than a line is a script beside what it is about.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench chromium lock clean
+.PHONY: help setup demo test test-days lint bench fuzz chromium faketime lock clean
 
 BIN := .venv/bin
 APPS := providers traffic costs alerts dashboard
@@ -8,12 +8,16 @@ APPS := providers traffic costs alerts dashboard
 UP ?=
 # Which tests and how, for example: make test TESTS="tests/costs -k staircase"
 TESTS ?=
+# On which days, for example: make test-days DAYS="2027-03-28T01:10 2028-02-29T12:00"
+export DAYS ?=
 BENCH ?= all
+SECONDS ?= 60
+SEED ?=
 # One more than there are processors: a test waits for servers about a third of its time.
 WORKERS := $(shell echo $$(($$(nproc) < 7 ? $$(nproc) + 1 : 8)))
 
 help: ## Explain every target
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Make .venv with the locked packages (hashes checked) and collect the static files
 	@requirements/install.sh demo
@@ -26,6 +30,11 @@ test: export PYTHONDONTWRITEBYTECODE :=
 test: ## Run the tests (some of them: TESTS="tests/costs -k staircase")
 	@requirements/install.sh dev
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
+
+test-days: export PYTHONDONTWRITEBYTECODE :=
+test-days: ## Run the tests on days on which dates behave oddly (one of them: DAYS=2028-02-29T12:00; needs make faketime)
+	@requirements/install.sh dev
+	@tests/days.sh --numprocesses $(WORKERS) --dist loadfile $(TESTS)
 
 lint: export BREAKEVEN_DATA := $(CURDIR)/.venv/lint
 lint: ## Check style, types, imports between apps, templates and missing migrations
@@ -42,8 +51,15 @@ bench: ## Measure speed and print a table (one measurement: BENCH=ingest)
 	@requirements/install.sh dev
 	$(BIN)/python manage.py bench $(BENCH)
 
+fuzz: ## Send a demo of its own mutated requests to every address (how long: SECONDS=1800; the same again: SEED=7)
+	@requirements/install.sh demo
+	$(BIN)/python manage.py fuzz --seconds $(SECONDS) $(SEED:%=--seed %)
+
 chromium: ## Install Debian's Chromium, which the browser tests drive (needs root or sudo)
-	@requirements/chromium.sh
+	@requirements/debian.sh chromium
+
+faketime: ## Install Debian's faketime, by which test-days moves the clock (needs root or sudo)
+	@requirements/debian.sh faketime
 
 lock: ## Choose the newest allowed versions anew and write them to requirements/*.txt
 	@requirements/lock.sh

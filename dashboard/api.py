@@ -82,7 +82,7 @@ def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
 
 
 def database_away(request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
-    return away(request)
+    return away(request, error if isinstance(error, Exception) else error())
 
 
 for kind in AWAY:

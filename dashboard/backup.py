@@ -37,6 +37,7 @@ OWN = ("auth_user", "traffic_application", "traffic_request", "traffic_usage_day
 LIBPQ = {
     "host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE",
     "sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY",
+    "require_auth": "PGREQUIREAUTH",
 }  # fmt: skip
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
-from django.utils.translation import gettext as _
 
 from traffic.ingest.patience import INTAKE_S, PAGE_S, patience
 from traffic.services import AWAY
+from traffic.storing import send_again
 
 RETRY_AFTER_S = 2
 # Where programs send what must not be lost, and wait for few seconds.
@@ -25,16 +25,15 @@ class DatabaseAwayMiddleware:
             return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        return away(request) if isinstance(error, AWAY) else None
+        return away(request, error) if isinstance(error, AWAY) else None
 
 
-def away(request: HttpRequest) -> HttpResponse:
+def away(request: HttpRequest, error: Exception) -> HttpResponse:
     """503 in the shape the caller reads: a page for browsers, the API's error shape for programs."""
     if "text/html" in request.headers.get("Accept", ""):
         # Without the request: its context would ask the database who this is.
         response = HttpResponse(render_to_string("503.html"), status=503)
     else:
-        detail = _("The database is away; send the same again in a moment.")
-        response = JsonResponse({"detail": detail, "errors": []}, status=503)
+        response = JsonResponse({"detail": send_again(error), "errors": []}, status=503)
     response["Retry-After"] = str(RETRY_AFTER_S)
     return response

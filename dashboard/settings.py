@@ -94,11 +94,13 @@ TEMPLATES = [
 ]
 
 # A pool per process; a page waits 3 s for a connection at most, then the answer is 503 (DatabaseAwayMiddleware).
+_database = dj_database_url.parse(env.text("DATABASE_URL", "postgresql://breakeven@127.0.0.1:5432/breakeven"))
 DATABASES = {
     "default": {
-        **dj_database_url.parse(env.text("DATABASE_URL", "postgresql://breakeven@127.0.0.1:5432/breakeven")),
+        **_database,
         "CONN_MAX_AGE": 0,
         "OPTIONS": {
+            **_database.get("OPTIONS", {}),  # what follows the URL's question mark: sslmode, require_auth
             "pool": {
                 "min_size": 1,
                 "max_size": env.integer("DATABASE_POOL", 18),

@@ -1,12 +1,15 @@
-"""Daily partitions of the big tables: made by ATTACH, which blocks nobody, and dropped whole by retention."""
+"""Daily partitions of the big tables: made by ATTACH, which blocks nobody, and dropped whole by retention.
+
+The application's role owns no table and can neither make nor drop one: two functions of the owner do it, which check
+what they are asked for (migration `providers.0021_partition_functions`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date
 
 import psycopg
-from psycopg import sql
 
 PARTITION_LOCK = 7_203_001  # advisory; two makers of one partition would fail with "already exists"
 
@@ -36,23 +39,10 @@ def existing_days(conn: psycopg.Connection, table: str) -> set[date]:
 
 
 def attach(conn: psycopg.Connection, table: str, day: date) -> None:
-    """Create one day's table beside the parent, then attach it; the CHECK spares the scan under the lock."""
-    parent, child = sql.Identifier(table), sql.Identifier(partition_name(table, day))
-    low, high = sql.Literal(day), sql.Literal(day + timedelta(days=1))
-    conn.execute(
-        sql.SQL(
-            "CREATE TABLE {child} (LIKE {parent} INCLUDING DEFAULTS INCLUDING STORAGE,"
-            " CONSTRAINT in_day CHECK (day >= {low} AND day < {high}))"
-        ).format(child=child, parent=parent, low=low, high=high)
-    )
-    conn.execute(
-        sql.SQL("ALTER TABLE {parent} ATTACH PARTITION {child} FOR VALUES FROM ({low}) TO ({high})").format(
-            child=child, parent=parent, low=low, high=high
-        )
-    )
-    conn.execute(sql.SQL("ALTER TABLE {child} DROP CONSTRAINT in_day").format(child=child))
+    """Create one day's table beside the parent, then attach it; a function of the tables' owner does it."""
+    conn.execute("SELECT breakeven_attach_day(%s, %s)", [table, day])
 
 
 def drop_partition(conn: psycopg.Connection, table: str, day: date) -> None:
     """Drop one day; the caller has sealed what must outlive it."""
-    conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(partition_name(table, day))))
+    conn.execute("SELECT breakeven_drop_day(%s, %s)", [table, day])

@@ -34,7 +34,10 @@ class Servers:
         os.environ["BREAKEVEN_DATA"] = str(self.home / "var")
         if "DATABASE_URL" not in os.environ:
             settings = {**THROWAWAY, "max_connections": "200"}
-            os.environ["DATABASE_URL"] = Postgres(self.home / "postgres", settings).start()
+            server = Postgres(self.home / "postgres", settings)
+            server.start()
+            # It makes databases and empties tables past their triggers; what the application may is tested apart.
+            os.environ["DATABASE_URL"] = server.superuser_url
 
     def stop(self) -> None:
         """Stops what `ensure` started; does nothing in a worker."""
@@ -53,7 +56,10 @@ def home() -> Path:
 
 def free_environment(**variables: str) -> dict[str, str]:
     """An environment for `manage.py` in a process of its own, as in a shell that knows nothing of the suite."""
-    ours = ("BREAKEVEN_TESTS", "BREAKEVEN_DATA", "DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "SECRET_KEY")
+    ours = (
+        "BREAKEVEN_TESTS", "BREAKEVEN_DATA", "DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL",
+        "DJANGO_SETTINGS_MODULE", "SECRET_KEY",
+    )  # fmt: skip
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     return {**environment, "BREAKEVEN_DATA": str(home() / "elsewhere"), **variables}
 

@@ -17,7 +17,7 @@ from django.db import DataError, InterfaceError, OperationalError, connection, t
 from django.utils import timezone
 
 from providers.models import Deployment
-from traffic import ratings
+from traffic import ratings, storing
 from traffic.ingest.batch import Batch, batch_of
 from traffic.ingest.native import Directory, KnownDeployment, parse
 from traffic.ingest.patience import more_patience
@@ -136,8 +136,13 @@ def store(
     `batch` is what `batch_for` made of the rows, where that was done. Ratings that wait for a request get it.
     """
     batch = batch or batch_for(rows, caller, installation.get())
-    with more_patience(len(rows)), raw_connection() as conn:
-        result = take_in(conn, batch, also)
+    try:
+        with more_patience(len(rows)), raw_connection() as conn:
+            result = take_in(conn, batch, also)
+    except AWAY as error:
+        storing.failed(error)
+        raise
+    storing.stored()
     if ratings.any_waits():
         ratings.attach_waiting(arrived=names_of(rows, result))
     return result

@@ -26,8 +26,9 @@ ON CONFLICT (day, application_id, signal) DO UPDATE SET unread = u.unread + excl
 def count_unread(read: Read, signal: str, application_id: int | None) -> None:
     """Add what an export held beside calls; a statement of its own, after the rows are safe."""
     if read.unread or read.rejected:
+        reason = read.reason[:300].replace("\0", "\N{REPLACEMENT CHARACTER}")  # it may repeat what was refused
         with connection.cursor() as cursor:
-            cursor.execute(ADD, [application_id, signal, read.unread, read.rejected, read.reason[:300]])
+            cursor.execute(ADD, [application_id, signal, read.unread, read.rejected, reason])
 
 
 def count_refused(

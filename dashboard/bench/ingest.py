@@ -32,7 +32,7 @@ def measure() -> list[Figure]:
         with ThreadPoolExecutor(CLIENTS) as pool:
             list(pool.map(lambda part: post(url, key, part), [sent[WARM_UP + n :: CLIENTS] for n in range(CLIENTS)]))
         rate = BATCHES * SIZE / (time.perf_counter() - started)
-        bare = bare_copy(stack.ready["database_url"])
+        bare = bare_copy(stack.owner_url)
     return [
         Figure(
             f"native ingest, batches of {SIZE:,}, {CLIENTS} clients, rollups included", rate, "requests/s",

@@ -36,7 +36,7 @@ def measure() -> list[Figure]:
         rate = BATCHES * SIZE / (time.perf_counter() - started)
         burnt = (cpu_of_web(stack) - before) / (BATCHES * SIZE) * 1e6
         memory = max(process.memory_info().rss for process in web(stack)) / 2**20
-        bare = bare_copy(stack.ready["database_url"], SIZE)
+        bare = bare_copy(stack.owner_url, SIZE)
     return [
         Figure(
             f"OTLP ingest, protobuf, batches of {SIZE}, {CLIENTS} exporters, rollups included", rate, "spans/s",

@@ -74,6 +74,7 @@ def fill(rows: int) -> None:
     """Rows over the last days, with the rollups that they make, instead of what was there."""
     from django.db import connection
 
+    from dashboard.database_roles import as_owner
     from providers.partitions import make_partitions
     from traffic.models import Application
     from traffic.rebuild import Rollup
@@ -81,25 +82,26 @@ def fill(rows: int) -> None:
 
     now = datetime.now(UTC)
     start = now - timedelta(days=DAYS)
-    with raw_connection() as own:
-        make_partitions(own, "traffic_request", [start.date() + timedelta(days=n) for n in range(DAYS + 1)])
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE traffic_request, " + ", ".join(rollup.table for rollup in Rollup.all()))
-        application = Application.objects.get(slug="bench").pk
-        given: dict[str, Any] = {"application": application, "start": start, "rows": rows}
-        given["step"] = (now - start) / (rows + 1)
-        cursor.execute("SET synchronous_commit = off; SET work_mem = '256MB'; SET maintenance_work_mem = '256MB'")
-        cursor.execute("SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s", ["traffic_request"])
-        indexes = {name: made for name, made in cursor.fetchall() if not name.endswith("_pkey")}
-        for name in indexes:
-            cursor.execute(f"DROP INDEX {name}")
-        cursor.execute(MAKE, given)
-        for made in indexes.values():
-            cursor.execute(made.replace(" ON ONLY ", " ON ", 1))
-        for rollup in Rollup.all():
-            columns = ", ".join((*rollup.key, *rollup.sums))
-            cursor.execute(f"INSERT INTO {rollup.table} ({columns}) {rollup.right('traffic_request')}")
-        cursor.execute("ANALYZE")
+    with as_owner():  # it empties tables and builds their indexes anew
+        with raw_connection() as own:
+            make_partitions(own, "traffic_request", [start.date() + timedelta(days=n) for n in range(DAYS + 1)])
+        with connection.cursor() as cursor:
+            cursor.execute("TRUNCATE traffic_request, " + ", ".join(rollup.table for rollup in Rollup.all()))
+            application = Application.objects.get(slug="bench").pk
+            given: dict[str, Any] = {"application": application, "start": start, "rows": rows}
+            given["step"] = (now - start) / (rows + 1)
+            cursor.execute("SET synchronous_commit = off; SET work_mem = '256MB'; SET maintenance_work_mem = '256MB'")
+            cursor.execute("SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s", ["traffic_request"])
+            indexes = {name: made for name, made in cursor.fetchall() if not name.endswith("_pkey")}
+            for name in indexes:
+                cursor.execute(f"DROP INDEX {name}")
+            cursor.execute(MAKE, given)
+            for made in indexes.values():
+                cursor.execute(made.replace(" ON ONLY ", " ON ", 1))
+            for rollup in Rollup.all():
+                columns = ", ".join((*rollup.key, *rollup.sums))
+                cursor.execute(f"INSERT INTO {rollup.table} ({columns}) {rollup.right('traffic_request')}")
+            cursor.execute("ANALYZE")
 
 
 def tell() -> None:

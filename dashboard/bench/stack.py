@@ -20,7 +20,7 @@ from django.conf import settings
 
 from dashboard.embedded.servers import free_port
 
-READY_S = 90
+READY_S, DEMO_READY_S = 90, 900
 MANAGE = Path(settings.BASE_DIR) / "manage.py"
 
 
@@ -33,6 +33,12 @@ class Stack:
     ready: dict[str, Any]
     seconds: float
     variables: dict[str, str]
+
+    @property
+    def owner_url(self) -> str:
+        """Of the role that may make a table to compare with."""
+        url: str = json.loads((self.data / "run.json").read_text())["DATABASE_OWNER_URL"]
+        return url
 
     def manage(self, *arguments: str) -> str:
         """The output of another command that joins this stack."""
@@ -56,19 +62,20 @@ def environment(data: Path) -> dict[str, str]:
 
 
 @contextmanager
-def running(folder: Path | None = None, **variables: str) -> Iterator[Stack]:
-    """With more variables, where given, and its data under `folder`. Raises RuntimeError with the log's end where the
-    stack does not come up."""
+def running(*options: str, folder: Path | None = None, **variables: str) -> Iterator[Stack]:
+    """With more options of `up` and variables, its data under `folder`. Raises RuntimeError with the log's end where it
+    does not come up."""
+    patience = DEMO_READY_S if "--demo" in options else READY_S
     home = Path(tempfile.mkdtemp(prefix="breakeven-bench-", dir=folder))
     data, ready, log = home / "data", home / "ready.json", home / "up.log"
     ports = ["--port", str(free_port()), "--gateway-port", str(free_port())]
-    command = [sys.executable, str(MANAGE), "up", "--data", str(data), "--ready-file", str(ready), *ports]
+    command = [sys.executable, str(MANAGE), "up", "--data", str(data), "--ready-file", str(ready), *ports, *options]
     started = time.monotonic()
     with log.open("wb") as file:
         process = subprocess.Popen(command, env=environment(data) | variables, stdout=file, stderr=file)
     try:
         while not ready.exists():
-            if process.poll() is not None or time.monotonic() - started > READY_S:
+            if process.poll() is not None or time.monotonic() - started > patience:
                 raise RuntimeError(f"the stack did not start:\n{log.read_text()[-2000:]}")
             time.sleep(0.05)
         yield Stack(process.pid, data, json.loads(ready.read_text()), time.monotonic() - started, variables)

@@ -19,15 +19,18 @@ from pathlib import Path
 
 import psutil
 import psycopg
-from psycopg import sql
 
+from dashboard.embedded import roles
 from dashboard.embedded.servers import ServerError, free_port, gone, launch, wait_until, write_private
 
-USER = DATABASE = "breakeven"
 MAJOR = "18"
 
 # PostgreSQL refuses to run as root. In a namespace it is another user, while the kernel still sees the files' owner.
 NAMESPACE = ("unshare", "--user", "--map-user=65534", "--map-group=65534")
+
+# While a server is down its port is anybody's on this machine. By SCRAM the server proves that it knows the password
+# too, and nothing else is answered: neither a password in the clear nor "trust".
+GUARDED = "require_auth=scram-sha-256"
 
 #: Small enough for a laptop beside everything else; `overrides` of the constructor go on top.
 SETTINGS: Mapping[str, str] = {
@@ -54,7 +57,7 @@ THROWAWAY: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off", "sync
 
 
 class Postgres:
-    """One server of the folder `home`: its cluster in `home/data`, its password and log beside it."""
+    """One server of the folder `home`: its cluster in `home/data`, the roles' passwords and its log beside it."""
 
     def __init__(self, home: Path, overrides: Mapping[str, str] | None = None) -> None:
         self.home = home.absolute()
@@ -63,14 +66,25 @@ class Postgres:
         self.settings = {**SETTINGS, **(overrides or {})}
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
+        self._superuser = roles.SUPERUSER
 
     @property
     def url(self) -> str:
-        """Where the database is, password included; valid after `start`."""
-        return self._url(DATABASE)
+        """Where the database is, for the application, password included; valid after `start`."""
+        return self._url(roles.APPLICATION)
+
+    @property
+    def owner_url(self) -> str:
+        """The same for the owner of the tables, who migrates and restores."""
+        return self._url(roles.OWNER)
+
+    @property
+    def superuser_url(self) -> str:
+        """The same for who may do everything; nobody but the setting up and the suite needs it."""
+        return self._url(self._superuser)
 
     def start(self, seconds: float = 60) -> str:
-        """Makes the cluster at the first start, runs the server and returns the URL of its database.
+        """Makes the cluster at the first start, runs the server and returns the application's URL of its database.
 
         A server that an earlier start left behind is stopped first. Raises ServerError with a sentence.
         """
@@ -87,7 +101,7 @@ class Postgres:
                 if attempt == 3:
                     raise
                 self.stop()
-        self._create_database()
+        self._set_up_roles()
         return self.url
 
     def revive(self, seconds: float = 60) -> None:
@@ -141,7 +155,7 @@ class Postgres:
         self._run_tool(
             str(binary("initdb")),
             f"--pgdata={self.cluster}",
-            f"--username={USER}",
+            f"--username={roles.SUPERUSER}",
             f"--pwfile={password}",
             "--auth=scram-sha-256",
             "--encoding=UTF8",
@@ -164,22 +178,43 @@ class Postgres:
         wait_until(self._answers, self.process, "PostgreSQL", self.log, seconds)
 
     def _answers(self) -> bool:
-        try:
-            with psycopg.connect(self._url("postgres"), connect_timeout=2) as connection:
-                connection.execute("SELECT 1")
-        except psycopg.OperationalError:
-            return False
-        return True
+        for self._superuser in (roles.SUPERUSER, roles.LEGACY_SUPERUSER):
+            with contextlib.suppress(psycopg.OperationalError):
+                with psycopg.connect(self._url(self._superuser, "postgres"), connect_timeout=2) as connection:
+                    connection.execute("SELECT 1")
+                return True
+        self._superuser = roles.SUPERUSER
+        return False
 
-    def _create_database(self) -> None:
-        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
-            row = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
-            if row is None:
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+    def _set_up_roles(self) -> None:
+        """The roles and the database; a cluster of an earlier version gets them too, and its tables their owner."""
+        if self._superuser == roles.LEGACY_SUPERUSER:
+            self._rename_superuser()
+        passwords = {name: self._password(name) for name in (roles.OWNER, roles.APPLICATION)}
+        with psycopg.connect(self._url(self._superuser, "postgres"), autocommit=True) as connection:
+            roles.drop_renamer(connection)
+            roles.set_up(connection, passwords)
+        with psycopg.connect(self.superuser_url) as connection:
+            roles.take_over(connection)
 
-    def _url(self, database: str) -> str:
-        password = (self.home / "password").read_text().strip()
-        return f"postgresql://{USER}:{password}@127.0.0.1:{self.port}/{database}"
+    def _rename_superuser(self) -> None:
+        password = secrets.token_urlsafe(24)
+        with psycopg.connect(self._url(self._superuser, "postgres"), autocommit=True) as connection:
+            roles.make_renamer(connection, password)
+        renamer = f"postgresql://{roles.RENAMING}:{password}@127.0.0.1:{self.port}/postgres?{GUARDED}"
+        with psycopg.connect(renamer, autocommit=True) as connection:
+            roles.rename_legacy_superuser(connection)
+        self._superuser = roles.SUPERUSER
+
+    def _password(self, role: str) -> str:
+        """The role's own, made at the first look; the superuser's is the one that the cluster was made with."""
+        path = self.home / ("password" if role == self._superuser else f"password-{role}")
+        if not path.exists():
+            write_private(path, secrets.token_urlsafe(24))
+        return path.read_text().strip()
+
+    def _url(self, role: str, database: str = roles.DATABASE) -> str:
+        return f"postgresql://{role}:{self._password(role)}@127.0.0.1:{self.port}/{database}?{GUARDED}"
 
 
 @cache

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib import import_module
@@ -20,8 +22,11 @@ from dashboard.front.answers import Answer, Send, answer_from, answer_of, delive
 from dashboard.front.bodies import Body, Budget, InMemory, Receive, Unread, Uploads, drain, read
 from dashboard.front.environ import Scope, environ_of
 from dashboard.front.pools import Pool
-from dashboard.front.pulse import Heart, Pulse
+from dashboard.front.pulse import Pulse
 from dashboard.front.refusals import Gone
+from dashboard.heart import Heart
+from dashboard.readiness import Readiness
+from dashboard.views.machines import readiness_answer
 from providers.rest.errors import ApiError
 from traffic.imports.files import folder
 from traffic.keys import callers, password_of, secret_of
@@ -34,6 +39,7 @@ CHUNKED = -1  # a length that nobody knows before the end
 CLOSE = (b"connection", b"close")
 HEALTHY = Answer(200, [(b"content-type", b"application/json"), (b"content-length", b"16")], b'{"status": "ok"}')
 UPLOADS = 4
+READY_S = 2.5
 
 
 @dataclass
@@ -91,6 +97,9 @@ class Front:
         self.pools = {pool.name: pool for pool in (self.intake, self.pages, self.static)}
         self.budgets = {"intake": Budget(256 * MIB, 128 * MIB), "pages": Budget(64 * MIB, 16 * MIB)}
         self.uploads = Uploads(folder, UPLOADS)
+        self.readiness = Readiness()
+        self._look = ThreadPoolExecutor(1, thread_name_prefix="readiness")
+        self._looking: asyncio.Future[list[str]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -114,6 +123,7 @@ class Front:
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
                 self.pulse.close()
+                self._look.shutdown(wait=False, cancel_futures=True)
                 for pool in (*self.pools.values(), self.checks, self.downloads):
                     pool.close()
                 return
@@ -142,6 +152,8 @@ class Front:
     async def _answer(self, call: Call) -> Answer:
         if call.path == "/healthz" and call.method in READING:
             return HEALTHY
+        if call.path == "/readyz" and call.method in READING:
+            return await self._ready()
         kind = kind_of(call.method, call.path)
         if self.pulse.away and kind.pool != "static":
             raise refusals.away()
@@ -149,6 +161,18 @@ class Front:
         environ = environ_of(call.scope, body.stream, body.size)
         answer: Answer = await self.pools[kind.pool].run(partial(answer_of, self.handler, environ), body.close)
         return answer
+
+    async def _ready(self) -> Answer:
+        """However many ask, one thread looks, and nobody waits longer than a container's health check does."""
+        if self._looking is None or self._looking.done():
+            loop = asyncio.get_running_loop()
+            self._looking = loop.run_in_executor(self._look, self.readiness.reasons)
+        try:
+            async with asyncio.timeout(READY_S):
+                reasons = await asyncio.shield(self._looking)
+        except TimeoutError:
+            reasons = [_("The database does not answer.")]
+        return answer_from(readiness_answer(reasons))
 
     async def _body(self, call: Call, kind: Kind) -> Body | Unread:
         """Raises ApiError for a body that is not taken, or cannot be read."""

@@ -10,44 +10,15 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
 import psycopg
-from django.db import connection
 
 from dashboard.front.refusals import away
 from providers.rest.errors import ApiError
-from traffic.ingest.patience import PatientConnection, patience
 
 logger = logging.getLogger(__name__)
 
-PATIENCE_S = 1.0
 AGAIN_S = 1.0
-
-
-class Heart:
-    """A connection of its own, outside the pool, that is kept."""
-
-    def __init__(self) -> None:
-        self._conn: psycopg.Connection | None = None
-
-    def ask(self) -> None:
-        """Return when the database has answered. Raises psycopg.Error, within three seconds."""
-        if self._conn is None or self._conn.closed:
-            params = connection.get_connection_params()
-            self._conn = PatientConnection.connect(**{**params, "connect_timeout": 2}, autocommit=True)
-        try:
-            with patience(PATIENCE_S):
-                self._conn.execute("SELECT 1")
-        except psycopg.Error:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        if self._conn is not None:
-            with suppress(psycopg.Error):
-                self._conn.close()
-            self._conn = None
 
 
 class Pulse:

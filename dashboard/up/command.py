@@ -40,9 +40,12 @@ SECOND_THOUGHT = 1.0  # a signal that comes sooner after the first is the same o
 PATIENCE_AT_START, PATIENCE_AT_DEMO = 120.0, 900.0
 # What other commands need to join; the rest of the environment is the processes' own business.
 ANNOUNCED = (
-    "DATABASE_URL REDIS_URL EMAIL_URL SECRET_KEY BREAKEVEN_KEY BREAKEVEN_URL BREAKEVEN_DEMO "
+    "DATABASE_URL DATABASE_OWNER_URL REDIS_URL EMAIL_URL SECRET_KEY BREAKEVEN_KEY BREAKEVEN_URL BREAKEVEN_DEMO "
     "GATEWAY_URL SANDBOX_URL ENGINE_URL"
 ).split()
+
+
+OWNERS = ("DATABASE_OWNER_URL", "DATABASE_OWNER_URL_FILE")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -131,6 +134,8 @@ class Stack:
     def _start(self) -> Processes:
         print(f"Breakeven starts in {self.data.root}", flush=True)
         environment = self._environment(self.servers.start(os.environ))
+        # The role that owns the tables is for set-up alone: no process that strangers talk to gets it.
+        owner = {name: environment.pop(name) for name in OWNERS if name in environment}
         processes = self.processes = Processes(self.data.logs, environment, BASE)
         processes.say("database and queue answer")
         if static_files.changed():
@@ -138,9 +143,9 @@ class Stack:
             # Not secret, and another user's start in this clone serves them too.
             processes.run("static", "umask 022; exec python -m dashboard.static_files")
         processes.say("bringing the database up to date")
-        processes.run("prepare", "exec python manage.py prepare")
-        joinable = {name: environment[name] for name in ANNOUNCED if environment.get(name)}
-        self.data.announce(joinable)
+        processes.run("prepare", "exec python manage.py prepare", owner)
+        joinable = {**environment, **owner}
+        self.data.announce({name: joinable[name] for name in ANNOUNCED if joinable.get(name)})
         for name, command in procfile(BASE / "Procfile", self.names).items():
             processes.start(name, command)
         return processes

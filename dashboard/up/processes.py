@@ -87,18 +87,20 @@ class Processes:
         self._printing = threading.Lock()
         self._children: dict[str, Child] = {}
 
-    def start(self, name: str, command: str) -> None:
-        """Starts one command in a session of its own; a thread passes on what it says."""
+    def start(self, name: str, command: str, secrets: Mapping[str, str] | None = None) -> None:
+        """Starts one command in a session of its own; a thread passes on what it says. `secrets` are for it alone."""
         file = LogFile(self._logs / f"{name}.log", maxBytes=LOG_BYTES, backupCount=1, delay=True)
         file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-        self._launch(name, command, next(self._colours), file)
+        self._launch(name, command, next(self._colours), file, secrets)
 
     def restart(self, child: Child) -> None:
         """Starts a command that has ended again, with the log and the colour that it had."""
         self._launch(child.name, child.command, child.colour, child.file)
 
-    def _launch(self, name: str, command: str, colour: str, file: LogFile) -> None:
-        popen = Popen(command, env=self.environment, cwd=str(self._cwd))
+    def _launch(
+        self, name: str, command: str, colour: str, file: LogFile, secrets: Mapping[str, str] | None = None
+    ) -> None:
+        popen = Popen(command, env={**self.environment, **(secrets or {})}, cwd=str(self._cwd))
         child = self._children[name] = Child(name, command, popen, colour, file)
         child.reader = threading.Thread(target=self._read, args=(child,), daemon=True, name=f"log of {name}")
         child.reader.start()
@@ -107,9 +109,9 @@ class Processes:
         """Each command's newest process, running or not."""
         return list(self._children.values())
 
-    def run(self, name: str, command: str) -> None:
+    def run(self, name: str, command: str, secrets: Mapping[str, str] | None = None) -> None:
         """Runs one command to its end; raises Crashed unless it succeeds."""
-        self.start(name, command)
+        self.start(name, command, secrets)
         while self._children[name].code is None:
             time.sleep(0.02)
         self.check(may_end={name})

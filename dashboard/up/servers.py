@@ -41,20 +41,30 @@ class Servers:
         self._deaths: deque[float] = deque(maxlen=REVIVALS)
 
     def start(self, given: Mapping[str, str]) -> dict[str, str]:
-        """DATABASE_URL and REDIS_URL; raises Refused where one that was given does not answer."""
+        """DATABASE_URL and REDIS_URL, and DATABASE_OWNER_URL where another role owns the tables.
+
+        Raises Refused where one that was given does not answer.
+        """
         self.stop()  # of an earlier start that was killed, also when this one has URLs of its own
         database, queue = given.get("DATABASE_URL", ""), given.get("REDIS_URL", "")
+        owner = given.get("DATABASE_OWNER_URL", "")
         if database:
             check_database(database)
+        elif owner:
+            raise Refused(
+                "DATABASE_OWNER_URL is set without DATABASE_URL: set both, or none for a database of our own."
+            )
         else:
             database = self._postgres.start()
+            owner = self._postgres.owner_url
             self._running["postgres"] = self._postgres
         if queue:
             check_queue(queue)
         else:
             queue = self._valkey.start()
             self._running["valkey"] = self._valkey
-        return {"DATABASE_URL": database, "REDIS_URL": queue}
+        roles = {"DATABASE_OWNER_URL": owner} if owner else {}
+        return {"DATABASE_URL": database, "REDIS_URL": queue, **roles}
 
     def check(self) -> Revived | None:
         """What was started again just now; raises Crashed when it keeps dying."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import redis
-from django.conf import settings
-from django.db import connection
+from contextlib import closing
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from dashboard.metrics import exposition
+from dashboard.readiness import Readiness
 from providers.rest.errors import ApiError
 from traffic.access import authenticate
-from traffic.services import AWAY
 
 
 @require_safe
@@ -23,30 +22,17 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Database and queue are reachable, else 503 with what is not."""
-    reasons = [reason for reason in (database_reason(), queue_reason()) if reason]
+    """Something can be stored and the queue is reachable, else 503 with why not.
+
+    The web process answers before a view is asked (`dashboard.front`), and keeps its connections.
+    """
+    with closing(Readiness()) as readiness:
+        return readiness_answer(readiness.reasons())
+
+
+def readiness_answer(reasons: list[str]) -> JsonResponse:
     answer = {"status": "unavailable", "reasons": reasons} if reasons else {"status": "ok"}
     return JsonResponse(answer, status=503 if reasons else 200)
-
-
-def database_reason() -> str:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except AWAY as error:
-        return f"The database does not answer: {str(error).splitlines()[0]}"
-    return ""
-
-
-def queue_reason() -> str:
-    client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
-    try:
-        client.ping()
-    except redis.RedisError as error:
-        return f"The queue does not answer: {error}"
-    finally:
-        client.close()
-    return ""
 
 
 @require_safe

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import yaml
 from honcho.environ import parse_procfile
 
+from dashboard.embedded.postgres import THROWAWAY, Postgres, binary
 from dashboard.up.command import NAMES
 
 BASE = Path(__file__).resolve().parent.parent.parent
@@ -90,9 +94,60 @@ def test_processes_wait_for_healthy_servers_and_the_prepared_database(compose: d
 
 def test_no_password_has_a_default(compose: dict[str, Any]) -> None:
     text = (BASE / "docker-compose.yml").read_text()
-    assert set(re.findall(r"\$\{(\w*PASSWORD\w*)(:.)", text)) == {("POSTGRES_PASSWORD", ":?")}
-    assert "ports" not in compose["services"]["postgres"]
-    assert "ports" not in compose["services"]["redis"]
+    names = ("POSTGRES_PASSWORD", "DATABASE_PASSWORD", "DATABASE_OWNER_PASSWORD", "REDIS_PASSWORD")
+    assert set(re.findall(r"\$\{(\w*PASSWORD\w*)(:.)", text)) == {(name, ":?") for name in names}
+
+
+def test_each_server_is_reached_by_those_that_use_it_and_pages_by_this_machine_alone(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    for name in SERVERS:
+        assert "ports" not in services[name]
+        assert all(compose["networks"][network]["internal"] for network in services[name]["networks"])
+    on_queue = {name for name, service in services.items() if "queue" in service["networks"]}
+    assert on_queue == {"redis", "web", "worker", "beat"}
+    ports = [port for service in services.values() for port in service.get("ports", ())]
+    assert ports == ["127.0.0.1:8000:8000", "127.0.0.1:8001:8001"]
+
+
+def test_the_owner_of_the_tables_is_known_to_prepare_alone(compose: dict[str, Any]) -> None:
+    knows = [name for name, service in compose["services"].items() if "DATABASE_OWNER_URL" in service["environment"]]
+    assert knows == ["prepare"]
+    urls = {compose["services"][name]["environment"]["DATABASE_URL"] for name in NAMES}
+    assert all(url.startswith("postgresql://breakeven:${DATABASE_PASSWORD:") for url in urls)
+
+
+def test_images_of_others_are_pinned_to_a_minor_version(compose: dict[str, Any]) -> None:
+    images = [compose["services"][name]["image"] for name in SERVERS]
+    assert all(re.fullmatch(r"[\w/]+:\d+\.\d+(\.\d+)?(@sha256:\w+)?", image) for image in images), images
+
+
+def test_the_image_holds_nothing_that_installs(stages: list[list[tuple[str, str]]]) -> None:
+    assert ("RUN", "python -m venv --without-pip /venv") in stages[0]
+    assert any(rest.startswith("python -m pip uninstall --yes") for _instruction, rest in stages[-1])
+
+
+def test_the_script_of_the_compose_file_makes_the_roles(compose: dict[str, Any], tmp_path: Path) -> None:
+    """Run as the image's entry point runs it, against a new cluster with its superuser alone."""
+    server = Postgres(tmp_path / "postgres", THROWAWAY)
+    server.start()
+    try:
+        with psycopg.connect(server._url("postgres", "postgres"), autocommit=True) as superuser:
+            for statement in ("DROP DATABASE breakeven", "DROP ROLE breakeven", "DROP ROLE breakeven_owner"):
+                superuser.execute(statement)
+        script = compose["configs"]["roles"]["content"].replace("$$", "$")
+        address = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGPASSWORD": server._password("postgres")}
+        passwords = {"DATABASE_PASSWORD": "of the application's own", "DATABASE_OWNER_PASSWORD": "o'wner"}
+        path = f"{binary('psql').parent}{os.pathsep}{os.environ['PATH']}"
+        environment = {**address, **passwords, "POSTGRES_USER": "postgres", "PATH": path}
+        subprocess.run(["sh", "-eu", "-c", script], env=environment, check=True, timeout=30)
+        for role, password in zip(("breakeven", "breakeven_owner"), passwords.values(), strict=True):
+            with psycopg.connect(server.url, user=role, password=password) as connection:
+                may_make = connection.execute("SELECT has_schema_privilege('public', 'CREATE')").fetchone()
+                assert may_make == (role == "breakeven_owner",)
+            with pytest.raises(psycopg.OperationalError, match="permission denied"):
+                psycopg.connect(server.url, user=role, password=password, dbname="postgres")
+    finally:
+        server.stop()
 
 
 def test_data_is_on_volumes(compose: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -159,8 +160,6 @@ def test_a_database_that_does_not_answer_is_told_to_all_who_wait_though_their_th
             await asyncio.sleep(0.01)
         return [call.exception() for call in calls]
 
-    import psycopg
-
     answers_not = psycopg.OperationalError("no answer")
     errors = asyncio.run(scene())
     assert [error.status for error in errors] == [503] * 3
@@ -204,6 +203,7 @@ def test_a_stream_that_nobody_reads_is_given_up_and_its_thread_comes_free(monkey
     assert closed == [1]
 
 
+@pytest.mark.django_db  # a thread that hands parts on lets its connection go
 def test_a_plain_file_is_sent_by_the_server_itself(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     for at, path in ((0, str(tmp_path / "a")), (1, None)):

@@ -353,6 +353,13 @@ def test_the_stack_starts_answers_is_joined_and_stops_without_a_trace(data: Path
             cwd=BASE, env=free_environment(BREAKEVEN_DATA=str(data)), capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert "FAIL" not in doctor.stdout and doctor.returncode == 0, doctor.stdout
+        assert "database role: breakeven reads and writes rows and can do nothing else" in doctor.stdout
+        for process in psutil.Process(running.process.pid).children(recursive=True):
+            assert "DATABASE_OWNER_URL" not in process.environ(), process.cmdline()
+        announced = json.loads((data / "run.json").read_text())
+        assert running.ready["database_url"] == announced["DATABASE_URL"]
+        superuser = (data / "postgres" / "password").read_text()
+        assert superuser not in json.dumps([announced, running.ready])
         second = subprocess.run(
             [sys.executable, "manage.py", "up", "--data", str(data)],
             cwd=BASE, env=free_environment(), capture_output=True, text=True, check=False,

@@ -117,6 +117,15 @@ def test_a_row_that_is_no_object_is_rejected(key: str) -> None:
     assert Unread.objects.values_list("signal", "unread", "rejected").get() == ("native", 0, 3)
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"outcome": "a\0b"}, {"task": "a\0b"}, {"started_at": "a\0b"}, {"a\0b": 1}, {"tokens": {"a\0b": 1}}]
+)
+def test_a_refused_row_whose_reason_repeats_a_nul_costs_no_other(key: str, wrong: dict[str, Any]) -> None:
+    answer = post(key, {"requests": [row(id="a"), row(id="b", **wrong)]})
+    assert (answer.status_code, answer.json()["accepted"], len(answer.json()["rejected"])) == (200, 1, 1)
+    assert "\0" not in Unread.objects.get().reason
+
+
 def test_without_a_key_it_is_401_and_without_the_scope_403(application: Application) -> None:
     assert Client().post(URL, "{}", content_type="application/json").status_code == 401
     assert post("wrong", {}).status_code == 401

@@ -100,7 +100,7 @@ def _on_a_stack(names: Sequence[str], seconds: float, folder: Path | None) -> tu
     upstream = multiprocessing.get_context("spawn").Process(target=serve, args=(port,), daemon=True)
     upstream.start()
     try:
-        with running(folder) as stack:
+        with running(folder=folder) as stack:
             load = Load(_target(stack, port))
             load.start()
             windows = [_inflict(stack, load.tally, name, seconds) for name in names]

@@ -24,6 +24,7 @@ from alerts.restarts import lately
 from alerts.wording import restarted
 from dashboard import static_files
 from dashboard.celery import app
+from dashboard.database_roles import powers
 from dashboard.settings import env
 
 LEAST_POSTGRES = 180_000
@@ -32,6 +33,10 @@ LEAST_FREE = 1024**3  # bytes
 
 class Ill(Exception):
     """What is wrong and what to do about it."""
+
+
+class Risk(Exception):
+    """What works, and should be otherwise."""
 
 
 class Command(BaseCommand):
@@ -45,6 +50,8 @@ class Command(BaseCommand):
         for name, check in CHECKS:
             try:
                 self.stdout.write(f"{self.style.SUCCESS('ok  ')} {name}: {check()}")
+            except Risk as error:
+                self.stdout.write(f"{self.style.WARNING('risk')} {name}: {error}")
             except Ill as error:
                 ill += 1
                 self.stdout.write(f"{self.style.ERROR('FAIL')} {name}: {error}")
@@ -95,6 +102,29 @@ def database() -> str:
     if version < LEAST_POSTGRES:
         raise Ill(_("PostgreSQL %(version)d; Breakeven needs 18 or newer") % {"version": version // 10_000})
     return f"PostgreSQL {version // 10_000}.{version % 10_000}"
+
+
+def database_role() -> str:
+    """The application's role reads and writes rows and can do nothing else."""
+    try:
+        role, words = powers()
+    except DatabaseError as error:
+        raise Ill(_("cannot be told: %(error)s") % {"error": str(error).strip()}) from error
+    if words:
+        can = "; ".join(POWERS[word]() for word in words)
+        advice = _("give it a role of its own, see docs/how-to/database-roles.md")
+        raise Risk(_("%(role)s %(can)s: %(advice)s") % {"role": role, "can": can, "advice": advice})
+    return _("%(role)s reads and writes rows and can do nothing else") % {"role": role}
+
+
+POWERS: dict[str, Callable[[], str]] = {
+    "superuser": lambda: _("is a superuser, who runs programs on the database's machine"),
+    "createrole": lambda: _("makes other roles"),
+    "createdb": lambda: _("makes other databases"),
+    "bypassrls": lambda: _("passes over row security"),
+    "owner": lambda: _("owns the tables, the audit log included"),
+    "create": lambda: _("makes tables and functions"),
+}
 
 
 def migrations() -> str:
@@ -169,6 +199,7 @@ CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("data directory", data_directory),
     ("static files", static),
     ("database", database),
+    ("database role", database_role),
     ("migrations", migrations),
     ("queue", queue),
     ("worker", worker),

@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from dashboard.backup import KEY, BackupError, Manifest, key_in, key_mark, restore
+from dashboard.database_roles import as_owner, grant
 from dashboard.up.data import replace_private
 
 
@@ -24,11 +25,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         source = options["file"]
         try:
-            manifest = restore(source, force=options["force"])
-            key = key_in(source)
+            with as_owner() as application:
+                manifest = restore(source, force=options["force"])
+                key = key_in(source)
+                call_command("migrate", verbosity=0)  # a backup of an older version
+                if application:
+                    grant(application)
         except BackupError as error:
             raise CommandError(str(error)) from None
-        call_command("migrate", verbosity=0)  # a backup of an older version
         self.stdout.write(f"The database is what it was at {manifest.made_at}. Start Breakeven again now.")
         self.stdout.write(self.about_key(manifest, key))
 

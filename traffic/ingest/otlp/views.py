@@ -9,7 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from providers.rest.errors import ApiError
-from traffic import texts
+from traffic import storing, texts
 from traffic.access import authenticate
 from traffic.ingest.body import read_body
 from traffic.ingest.otlp import plain, protobuf
@@ -70,9 +70,8 @@ def take(request: HttpRequest, signal: Signal, secret: str = "") -> HttpResponse
         return refused(request, ApiError(400, f"This is no OTLP request: {error}"))
     except ApiError as error:
         return refused(request, error)
-    except RETRIED:
-        detail = "The database is away; send the same again in a moment."
-        return refused(request, ApiError(503, detail, retry_after=RETRY_AFTER_S))
+    except RETRIED as error:
+        return refused(request, ApiError(503, storing.send_again(error), retry_after=RETRY_AFTER_S))
     return succeeded(request, read, signal)
 
 

@@ -1,0 +1,87 @@
+"""Whether anything can be stored now: what `/readyz` says, to strangers too. Details are for the log."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+
+import psycopg
+import redis
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from dashboard.heart import Heart
+from traffic import storing
+
+logger = logging.getLogger(__name__)
+
+REMEMBERED_S = 1.0
+QUEUE_S = 1.0
+LEAST_FREE = (
+    32 << 20
+)  # bytes; the gateway's spool, logs and, where it is embedded, the database are in the data directory
+
+
+class Readiness:
+    """The reasons why not, looked for at most once a second however many ask; connections are kept."""
+
+    def __init__(self) -> None:
+        self._heart = Heart()
+        self._queue: redis.Redis | None = None
+        self._lock = threading.Lock()
+        self._reasons: list[str] = []
+        self._until = float("-inf")
+
+    def reasons(self) -> list[str]:
+        """Sentences; empty where all is well. Takes four seconds at most."""
+        with self._lock:
+            if time.monotonic() > self._until:
+                reasons = [reason for reason in (self._disk(), self._database(), self._ask_queue()) if reason]
+                if reasons != self._reasons:
+                    logger.warning("readyz: %s", " ".join(reasons) or "ready again")
+                self._reasons, self._until = reasons, time.monotonic() + REMEMBERED_S
+            return self._reasons
+
+    def close(self) -> None:
+        self._heart.close()
+        if self._queue is not None:
+            self._queue.close()
+
+    def _disk(self) -> str:
+        if shutil.disk_usage(settings.DATA_DIR).free < LEAST_FREE:
+            return _("The disk of the data directory is full.")
+        return ""
+
+    def _database(self) -> str:
+        if storing.disk_is_full():
+            return DISK
+        if storing.seconds_since_stored() < REMEMBERED_S:
+            return ""
+        try:
+            self._heart.write()
+        except psycopg.errors.DiskFull as error:
+            logger.warning("the database cannot write: %s", error)
+            return DISK
+        except psycopg.errors.ReadOnlySqlTransaction:
+            return _("The database takes nothing in: it is read-only.")
+        except psycopg.Error as error:
+            logger.warning("the database does not answer: %s", error)
+            return _("The database does not answer.")
+        return ""
+
+    def _ask_queue(self) -> str:
+        if self._queue is None:
+            self._queue = redis.Redis.from_url(
+                settings.REDIS_URL, socket_timeout=QUEUE_S, socket_connect_timeout=QUEUE_S, retry=None
+            )
+        try:
+            self._queue.ping()
+        except redis.RedisError as error:
+            logger.warning("the queue does not answer: %s", error)
+            return _("The queue does not answer.")
+        return ""
+
+
+DISK = _("The disk of the database is full: nothing can be stored.")

@@ -1,0 +1,180 @@
+"""`/readyz`: 503 while nothing can be stored, in a sentence that tells strangers nothing, and at hardly any cost."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from django.db import connection
+
+from dashboard import heart, readiness
+from dashboard.heart import Heart
+from dashboard.readiness import Readiness
+from tests.traffic.gateway_stack import until
+from tests.traffic.test_otlp import body, protobuf, span
+from tests.traffic.web_process import Intake, running_intake
+from traffic import storing
+
+pytestmark = pytest.mark.django_db
+FULL = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION"
+FULL += " 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;"
+FULL += " CREATE TRIGGER full_disk BEFORE INSERT ON traffic_usage_hour EXECUTE FUNCTION full_disk()"
+
+
+@pytest.fixture(scope="module")
+def intake(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any, valkey_url: str) -> Iterator[Intake]:
+    with running_intake(django_db_blocker, tmp_path_factory.mktemp("web"), REDIS_URL=valkey_url) as running:
+        yield running
+
+
+@pytest.fixture
+def ready(valkey_url: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Readiness]:
+    """One that remembers nothing."""
+    settings.REDIS_URL = valkey_url
+    monkeypatch.setattr(readiness, "REMEMBERED_S", -1.0)
+    made = Readiness()
+    yield made
+    made.close()
+    storing.stored()
+
+
+def reasons(intake: Intake) -> list[str]:
+    status, _headers, content = intake.web.ask("/readyz", seconds=10)
+    answer = json.loads(content)
+    assert (status == 200) == ("reasons" not in answer)
+    found: list[str] = answer.get("reasons", [])
+    return found
+
+
+def test_a_frozen_database_makes_it_not_ready_and_its_thaw_ready_again(intake: Intake) -> None:
+    until(lambda: not reasons(intake), 30)
+    intake.door.freeze()
+    try:
+        until(lambda: reasons(intake) == ["The database does not answer."], 30)
+        with ThreadPoolExecutor(50) as pool:
+            assert set(pool.map(lambda _n: tuple(reasons(intake)), range(100))) == {("The database does not answer.",)}
+        assert intake.web.ask("/healthz", seconds=10)[0] == 200
+    finally:
+        intake.door.thaw()
+    until(lambda: not reasons(intake), 30)
+
+
+def test_strangers_do_not_learn_where_the_database_is(intake: Intake) -> None:
+    intake.door.shut()
+    try:
+        until(lambda: reasons(intake), 30)
+        _status, _headers, content = intake.web.ask("/readyz", seconds=10)
+    finally:
+        intake.door.reopen()
+    assert json.loads(content) == {"status": "unavailable", "reasons": ["The database does not answer."]}
+    until(lambda: not reasons(intake), 30)
+
+
+def test_a_full_disk_is_told_to_exporters_and_machines_until_something_was_stored(intake: Intake) -> None:
+    until(lambda: not reasons(intake), 30)
+    until(intake.web.answers, 30)
+    batch = protobuf(body(span(1)))
+    intake.conn.execute(FULL)
+    try:
+        status, headers, content = intake.web.post(batch)
+        assert (status, b"disk of the database is full" in content) == (503, True)
+        assert headers["Retry-After"] == "2"
+        assert until(lambda: reasons(intake), 30) == ["The disk of the database is full: nothing can be stored."]
+    finally:
+        intake.conn.execute("DROP FUNCTION full_disk() CASCADE")
+    assert intake.web.post(batch)[0] == 200
+    until(lambda: not reasons(intake), 30)
+
+
+def test_the_database_is_asked_to_write_and_keeps_nothing_of_it(ready: Readiness, transactional_db: Any) -> None:
+    assert ready.reasons() == []
+    storing.failed(ValueError())
+    assert ready.reasons() == []
+    tables = tables_to_try()
+    assert tables >= 1, "a table of the kept connection"
+    assert ready.reasons() == [] and tables_to_try() == tables
+
+
+def tables_to_try() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_class WHERE relname = 'breakeven_try'")
+        return int(cursor.fetchone()[0])
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (psycopg.errors.DiskFull("no room"), "The disk of the database is full: nothing can be stored."),
+        (psycopg.OperationalError("at 10.0.0.7, port 5432, user x"), "The database does not answer."),
+        (psycopg.errors.ReadOnlySqlTransaction("no"), "The database takes nothing in: it is read-only."),
+    ],
+)
+def test_what_the_database_says_becomes_a_sentence(
+    ready: Readiness, monkeypatch: pytest.MonkeyPatch, error: psycopg.Error, sentence: str
+) -> None:
+    def write(self: Heart) -> None:
+        raise error
+
+    monkeypatch.setattr(Heart, "write", write)
+    assert ready.reasons() == [sentence]
+
+
+def test_a_session_that_may_write_nothing_is_there_at_least(transactional_db: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(heart, "MAKE", "SELECT 1")  # as where another session made the table
+    own = Heart()
+    own.write()
+    own.close()
+
+
+def test_a_read_only_database_is_seen(ready: Readiness, transactional_db: Any) -> None:
+    name = connection.settings_dict["NAME"]
+    with connection.cursor() as cursor:
+        cursor.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        try:
+            assert ready.reasons() == ["The database takes nothing in: it is read-only."]
+        finally:
+            cursor.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+
+
+def test_a_full_disk_of_the_data_directory_is_named(ready: Readiness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "LEAST_FREE", 1 << 60)
+    assert ready.reasons() == ["The disk of the data directory is full."]
+
+
+def test_a_queue_that_is_away_is_named_without_its_address(ready: Readiness, settings: Any) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    assert ready.reasons() == ["The queue does not answer."]
+
+
+def test_one_connection_to_the_queue_is_kept(ready: Readiness, valkey_url: str) -> None:
+    client = redis.Redis.from_url(valkey_url)
+    ready.reasons()
+    before = client.info("stats")["total_connections_received"]
+    for _ in range(5):
+        assert ready.reasons() == []
+    assert client.info("stats")["total_connections_received"] == before
+    client.close()
+
+
+def test_however_many_ask_it_is_looked_for_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+    own = Readiness()
+
+    def disk() -> str:
+        looked.append(1)
+        time.sleep(0.1)
+        return "full"
+
+    monkeypatch.setattr(own, "_disk", disk)
+    monkeypatch.setattr(own, "_database", lambda: "")
+    monkeypatch.setattr(own, "_ask_queue", lambda: "")
+    with ThreadPoolExecutor(20) as pool:
+        assert list(pool.map(lambda _n: own.reasons(), range(200))) == [["full"]] * 200
+    assert looked == [1]
+    own.close()

@@ -1,0 +1,26 @@
+#!/bin/sh
+# usage: days.sh [PYTEST ARGUMENTS]    runs the tests on each of the days on which dates behave oddly (others: DAYS="...")
+# faketime moves the clock of every process of a run alike: the tests, PostgreSQL, Valkey, workers, servers, browsers.
+# Each moment is in UTC. A run takes minutes, so none begins shortly before midnight.
+set -eu
+cd "$(dirname "$0")/.."
+if ! command -v faketime >/dev/null; then
+    echo "These runs need the program faketime, which moves the clock of processes: make faketime" >&2
+    exit 1
+fi
+# The 1st (of a year; after the shortest month), the 2nd, the last of a month, 29 February, and the hours in which
+# New York (March, November) and Europe (March, October) have just changed their clocks.
+DAYS=${DAYS:-"2027-01-01T00:20 2027-03-01T00:20 2027-03-02T00:20 2027-01-31T12:00 2028-02-29T12:00 \
+    2027-03-14T07:10 2027-03-28T01:10 2027-10-31T01:10 2027-11-07T06:10"}
+# Durations are measured by a clock that nobody sets; moving it too would only slow the servers down.
+export FAKETIME_DONT_FAKE_MONOTONIC=1 TZ=UTC
+
+red=
+for day in $DAYS; do
+    echo "== $day"
+    faketime "$(echo "$day" | tr T ' ')" .venv/bin/pytest "$@" || red="$red $day"
+done
+if [ -n "$red" ]; then
+    echo "Red with the clock at:$red" >&2
+    exit 1
+fi

@@ -1,0 +1,46 @@
+"""What this process knows of its last tries to store requests, and what is said to who must send them again."""
+
+from __future__ import annotations
+
+import time
+
+import psycopg
+from django.utils.translation import gettext as _
+
+FULL_S = 30.0  # for so long a full disk is taken for full, unless something could be stored since
+
+_stored_at = _full_at = float("-inf")
+
+
+def stored() -> None:
+    """A batch was committed."""
+    global _stored_at, _full_at
+    _stored_at, _full_at = time.monotonic(), float("-inf")
+
+
+def failed(error: BaseException) -> None:
+    """A batch was not."""
+    global _full_at
+    if is_full(error):
+        _full_at = time.monotonic()
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether it is the database's disk that is at fault; Django's errors have the driver's as their cause."""
+    return isinstance(error, psycopg.errors.DiskFull) or (error is not None and is_full(error.__cause__))
+
+
+def seconds_since_stored() -> float:
+    return time.monotonic() - _stored_at
+
+
+def disk_is_full() -> bool:
+    """Whether the last try met a full disk, a moment ago."""
+    return time.monotonic() - _full_at < FULL_S
+
+
+def send_again(error: BaseException) -> str:
+    """The sentence of a 503."""
+    if is_full(error):
+        return _("The disk of the database is full; send the same again when there is room.")
+    return _("The database is away; send the same again in a moment.")
