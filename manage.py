@@ -17,8 +17,11 @@ def main() -> None:
     from django.core.management import execute_from_command_line
     from django.db import OperationalError
 
+    from dashboard.command_log import recorded
+
     try:
-        execute_from_command_line(sys.argv)
+        with recorded(sys.argv):
+            execute_from_command_line(sys.argv)
     except OperationalError as error:
         reason = str(error).strip().splitlines()[0]
         sys.exit(

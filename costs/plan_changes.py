@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
-from django.contrib.contenttypes.models import ContentType
+from django.contrib.auth import get_user_model
 from django.core import serializers
 from django.db import models, transaction
 from django.http import HttpRequest
@@ -22,6 +21,8 @@ from django.utils.translation import gettext as _
 
 from costs.forms_plan import BudgetForm, PhaseForm, StageForm
 from costs.models import Budget, Phase, Stage
+from providers import audit_log
+from providers.audit_log import Action, AuditEntry, Changes
 
 PLANNED: tuple[type[Phase] | type[Stage] | type[Budget], ...] = (Phase, Stage, Budget)
 LABELS: dict[str, dict[str, Any]] = {
@@ -30,7 +31,6 @@ LABELS: dict[str, dict[str, Any]] = {
     "costs.budget": BudgetForm.Meta.labels,
 }
 UNDO_KEY = "plan_undo"
-ARROW = " → "
 SHOWN = 20
 
 Rows = dict[tuple[str, int], dict[str, Any]]  # (model, pk) -> fields as JSON has them
@@ -89,33 +89,22 @@ def log_difference(request: HttpRequest, before: str, after: str) -> None:
     for key in old | new:
         if old.get(key) == new.get(key):
             continue
-        flag = CHANGE if key in old and key in new else ADDITION if key in new else DELETION
-        fields = differences(key[0], old.get(key, {}), new.get(key, {}))
-        word = {CHANGE: "changed", ADDITION: "added", DELETION: "deleted"}[flag]
-        _enter(request, key, (new.get(key) or old[key])["name"], flag, [{word: {"fields": fields}}])
+        audit_log.record(
+            Action.CHANGED if key in old and key in new else Action.ADDED if key in new else Action.DELETED,
+            actor=audit_log.person(request),
+            object_type=key[0],
+            object_id=key[1],
+            object_name=(new.get(key) or old[key])["name"],
+            changes=differences(key[0], old.get(key, {}), new.get(key, {})),
+        )
 
 
-def differences(model: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """`Budget a month, high, USD: 400.00 → 500.00`, a line for each field that differs."""
+def differences(model: str, old: dict[str, Any], new: dict[str, Any]) -> Changes:
+    """Before and after of each field that differs, by its label: `Budget a month, high, USD` from 400.00 to 500.00."""
     labels = LABELS[model]
-    names = [name for name in old | new if name in labels and _shown(old.get(name)) != _shown(new.get(name))]
-    return [f"{labels[name]}: {_shown(old.get(name))}{ARROW}{_shown(new.get(name))}" for name in names]
-
-
-def _shown(value: Any) -> str:
-    return "–" if value in (None, "") else str(value)
-
-
-def _enter(request: HttpRequest, key: tuple[str, int], name: str, flag: int, message: list[Any]) -> None:
-    assert request.user.pk is not None, "only people who are logged in change the plan"
-    LogEntry.objects.create(
-        user_id=request.user.pk,
-        content_type=ContentType.objects.get_by_natural_key(*key[0].split(".")),
-        object_id=str(key[1]),
-        object_repr=name[:200],
-        action_flag=flag,
-        change_message=json.dumps(message),
-    )
+    before = {str(labels[name]): old[name] for name in old if name in labels}
+    after = {str(labels[name]): new[name] for name in new if name in labels}
+    return audit_log.difference(before, after)
 
 
 # --- what the page shows of it -------------------------------------------------------------------------------------
@@ -136,33 +125,25 @@ class Change:
 
 def history(most: int = SHOWN) -> list[Change]:
     """The latest changes of the plan, newest first."""
-    kinds = {ContentType.objects.get_for_model(model).pk: str(model._meta.model_name) for model in PLANNED}
+    kinds = {model._meta.label_lower: str(model._meta.model_name) for model in PLANNED}
     names = {"phase": _("phase"), "stage": _("stage"), "budget": _("budget")}
-    words = {ADDITION: _("added"), CHANGE: _("changed"), DELETION: _("removed")}
-    entries = LogEntry.objects.filter(content_type_id__in=kinds).select_related("user").order_by("-action_time", "-pk")
-    found = []
-    for entry in entries[:most]:
-        values = values_of(entry)
-        found.append(
-            Change(
-                at=entry.action_time,
-                by=entry.user.get_full_name() or entry.user.get_username(),
-                what=names[kinds[entry.content_type_id or 0]],
-                name=entry.object_repr,
-                word=words[entry.action_flag],
-                values=values,
-                said="" if values else str(entry.get_change_message()),
-            )
+    words = {Action.ADDED: _("added"), Action.CHANGED: _("changed"), Action.DELETED: _("removed")}
+    entries = list(AuditEntry.objects.filter(object_type__in=kinds, action__in=words)[:most])
+    people = {entry.actor_id for entry in entries if entry.actor_id}
+    full = {row.pk: row.get_full_name() for row in get_user_model().objects.filter(pk__in=people)}
+    return [
+        Change(
+            at=entry.at,
+            by=full.get(entry.actor_id or 0) or entry.actor,
+            what=names[kinds[entry.object_type]],
+            name=entry.object_name,
+            word=words[Action(entry.action)],
+            values=[(label, *map(_shown, values)) for label, values in entry.changes.items()],
+            said=entry.message,
         )
-    return found
+        for entry in entries
+    ]
 
 
-def values_of(entry: LogEntry) -> list[tuple[str, str, str]]:
-    """Label, before and after of each value that an entry names."""
-    try:
-        message = json.loads(entry.change_message)
-        fields = [field for part in message for change in part.values() for field in change.get("fields", ())]
-    except (ValueError, AttributeError):  # a sentence, or of another making
-        return []
-    split = [(*field.partition(": ")[::2],) for field in fields if ARROW in field]
-    return [(label, *rest.split(ARROW, 1)) for label, rest in split]
+def _shown(value: Any) -> str:
+    return "–" if value in (None, "") else str(value)

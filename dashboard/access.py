@@ -81,6 +81,7 @@ ACCESS: dict[str, Access] = {
     "person": form(ADMIN),
     "person-switch": action(ADMIN),
     "audit": page(ADMIN),
+    "audit-export": page(ADMIN),
     "healthz": ANYONE,
     "readyz": ANYONE,
     "metrics": Access(scope="read", reads=()),
@@ -351,6 +352,3 @@ ACCESS: dict[str, Access] = {
     "api:post_silence": posts("alerts"),
     "api:post_silence_end": posts("alerts"),
 }
-
-# Django's own admin pages, all of them: superusers alone.
-ADMIN_SITE = "admin:"

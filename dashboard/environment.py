@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -65,6 +66,13 @@ class Environment:
             return int(value)
         except ValueError:
             raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from None
+
+    def networks(self, name: str) -> list[IPv4Network | IPv6Network]:
+        """Addresses and networks (10.0.0.0/8), separated by commas."""
+        try:
+            return [ip_network(text.strip(), strict=False) for text in self.text(name).split(",") if text.strip()]
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name} must be addresses or networks, separated by commas: {error}.") from None
 
     def secret(self, name: str, filename: str) -> str:
         """A secret from the environment, else from a file (mode 0600) that is made at the first look."""

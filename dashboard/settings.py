@@ -25,6 +25,8 @@ MAIL_LINKS_ACT = env.flag("BREAKEVEN_MAIL_LINKS_ACT", True)  # acknowledge and s
 BASE_URL = env.text("BREAKEVEN_URL", "http://127.0.0.1:8000").rstrip("/")
 GATEWAY_URL = env.text("GATEWAY_URL", "http://127.0.0.1:8001").rstrip("/")
 SANDBOX_URL = env.text("SANDBOX_URL").rstrip("/")
+AUDIT_THREAD = True  # refusals are counted, and written by a thread of each process
+AUDIT_HEAD: Path | None = DATA_DIR / "audit.head"  # how far the audit log had come, beside the database
 # Exports to a folder stay below this one, whatever a person writes in the form.
 EXPORTS_DIR = Path(env.text("BREAKEVEN_EXPORTS") or DATA_DIR / "exports")
 RETENTION_DAYS = env.integer("BREAKEVEN_RETENTION_DAYS", 400)
@@ -33,6 +35,8 @@ BODY_RETENTION_DAYS = env.integer("BREAKEVEN_BODY_RETENTION_DAYS", 90)
 # Any host name is answered: nothing here builds a link from the Host header, e-mails use BASE_URL.
 ALLOWED_HOSTS = ["*"]
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
+# Proxies whose X-Forwarded-For tells the client's address.
+TRUSTED_PROXIES = env.networks("BREAKEVEN_TRUSTED_PROXIES")
 
 INSTALLED_APPS = [
     "providers",
@@ -40,7 +44,6 @@ INSTALLED_APPS = [
     "costs",
     "alerts",
     "dashboard",
-    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

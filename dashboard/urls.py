@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import include, path
 
@@ -24,6 +23,7 @@ urlpatterns = [
     path("settings/people/<int:pk>/", views.person, name="person"),
     path("settings/people/<int:pk>/switch/", views.person_switch, name="person-switch"),
     path("settings/audit/", views.audit, name="audit"),
+    path("settings/audit/export/", views.audit_export, name="audit-export"),
     path("legend/", views.legend, name="legend"),
     path("theme/", views.theme, name="theme"),
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -33,7 +33,6 @@ urlpatterns = [
     path("readyz", views.readyz, name="readyz"),
     path("metrics", views.metrics, name="metrics"),
     path("api/v1/", api.urls),
-    path("admin/", admin.site.urls),
 ]
 
 handler404 = "dashboard.views.not_found"

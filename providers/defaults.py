@@ -6,15 +6,18 @@ from datetime import datetime
 
 from django.utils import timezone
 
+from providers import audit_chain
 from providers.models import TokenPrice, UnitPrice
 from providers.pricebook import ListPrice, ListUnit, list_prices, unit_prices
 
 
 def ensure_defaults() -> None:
-    """Bring the price book up to date; run at every start, and changes nothing when nothing is new."""
+    """Bring the price book up to date, and the audit log's chain; run at every start, changes nothing where nothing is
+    new."""
     now = timezone.now()
     add_prices(list_prices(), now)
     add_unit_prices(unit_prices(), now)
+    audit_chain.seal_all()
 
 
 def add_prices(prices: list[ListPrice], now: datetime) -> int:

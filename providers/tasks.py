@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, timedelta
 
 from celery import shared_task
 from django.utils import timezone
 
-from providers import engine_series, heartbeats, retention, unit_feed, uptime
+from providers import audit_chain, audit_head, engine_series, heartbeats, retention, unit_feed, uptime
 from providers.models import Feed
 from providers.polling import due
 from providers.polling.services import poll_apart
@@ -38,6 +38,14 @@ def poll_feed(pk: int, claimed_until: str) -> bool:
         return False
     poll_apart(feed)
     return True
+
+
+@shared_task(ignore_result=True)
+def seal_audit_log() -> int:
+    """Entries whose process ended before it could give them their place, and a note of how far the chain has come."""
+    sealed = audit_chain.seal_since(timezone.now() - timedelta(days=1))
+    audit_head.note_growth()
+    return sealed
 
 
 @shared_task(ignore_result=True)

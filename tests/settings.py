@@ -12,6 +12,8 @@ os.environ.setdefault("SECRET_KEY", "of the suite")
 from dashboard.settings import *  # noqa: E402, F403 -- the servers must be known before the settings are read
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+AUDIT_HEAD = None
+AUDIT_THREAD = False  # what it would write, a test's transaction could not take back
 USE_I18N = True  # some tests speak Italian, of which Django itself knows the numbers and months
 # A task that a test does not run itself goes nowhere; tests of the queue ask for the fixture `valkey_url`.
 CELERY_BROKER_URL = "memory://"

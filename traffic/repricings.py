@@ -13,14 +13,15 @@ from datetime import date
 from typing import Any
 
 import psycopg
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.contenttypes.models import ContentType
+from django.contrib.auth import get_user_model
 from django.db import InterfaceError, OperationalError
 from django.db.models import F, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from providers import audit_log
+from providers.audit_log import Action, Actor, ActorKind
 from traffic.models import RepricedDay, Repricing, Request, UsageDay
 from traffic.models.repricings import RepricingState
 from traffic.reprice import BATCH, CLAIM, Difference, Repriced, Run, Stopped, never, take_back
@@ -191,13 +192,14 @@ def remember(repricing: Repricing) -> None:
     if repricing.state == RepricingState.UNDONE:
         repriced = requests_word(repricing.changed)
         said = f"Took the repricing of {repriced} back: {repricing.restored} cost what they did before."
-    LogEntry.objects.create(
-        user_id=person,
-        content_type=ContentType.objects.get_for_model(Request),
+    by = get_user_model().objects.filter(pk=person).first()
+    audit_log.record(
+        Action.CHANGED,
+        actor=Actor(ActorKind.PERSON, by.get_username() if by else "", person),
+        object_type=Request._meta.label_lower,
         object_id=f"{repricing.since}/{repricing.until}",
-        object_repr=str(repricing),
-        action_flag=CHANGE,
-        change_message=said,
+        object_name=str(repricing),
+        message=said,
     )
 
 

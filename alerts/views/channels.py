@@ -138,7 +138,7 @@ def channel_switch(request: HttpRequest, slug: str) -> HttpResponse:
 def channel_delete(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(Channel.objects.there(), slug=slug)
     services.delete(channel=found, now=timezone.now())
-    log(request, found, _("Deleted."))
+    log(request, found, _("Deleted."), deleted=True)
     undo = f"undo:{reverse('alerts:channel-undo', args=[slug])}"
     messages.success(request, _("%(name)s is deleted.") % {"name": found.name}, extra_tags=undo)
     return redirect("alerts:channels")

@@ -80,7 +80,7 @@ def _kept(request: HttpRequest, form: BillForm) -> HttpResponse:
     name = form.cleaned_data["file"].name
     made, new = bill_imports.bring_in(name=name, content=form.content, looked=form.looked, by=request.user)
     if new:
-        audit_log.log(request, made, [{"added": {}}], added=True)
+        audit_log.log(request, made, added=True)
     else:
         messages.info(request, _("This very file is here already; it changes nothing a second time."))
     return redirect("costs:bill", made.pk)

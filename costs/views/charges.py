@@ -7,9 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth.decorators import login_required, permission_required
-from django.contrib.contenttypes.models import ContentType
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -27,6 +25,7 @@ from costs.spend import ZERO
 from costs.spend_rows import provider_name
 from costs.views.months import month_or_all
 from providers import audit_log
+from providers.audit_log import Action
 from providers.models import PROVIDER_NAMES
 
 PER_PAGE = 50
@@ -74,7 +73,7 @@ def charge_add(request: HttpRequest) -> HttpResponse:
         if form.cleaned_data["repeats"]:
             return _repeat(request, form)
         charge = form.save(request.user)
-        _log(request, charge, ADDITION, _words(charge))
+        _log(request, charge, Action.ADDED, _words(charge))
         messages.success(request, _("Entered: %(what)s.") % {"what": _words(charge)})
         return redirect("costs:charges")
     return _form(request, form)
@@ -91,7 +90,12 @@ def charge_edit(request: HttpRequest, pk: int) -> HttpResponse:
     form = ChargeForm(request.POST or None, request.FILES or None, charge=charge)
     if request.method == "POST" and form.is_valid():
         charge = form.save(request.user)
-        _log(request, charge, CHANGE, _("%(before)s; now %(after)s") % {"before": before, "after": _words(charge)})
+        _log(
+            request,
+            charge,
+            Action.CHANGED,
+            _("%(before)s; now %(after)s") % {"before": before, "after": _words(charge)},
+        )
         messages.success(request, _("Saved: %(what)s.") % {"what": _words(charge)})
         return redirect("costs:charges")
     return _form(request, form)
@@ -106,7 +110,7 @@ def charge_delete(request: HttpRequest, pk: int) -> HttpResponse:
     if elsewhere := _elsewhere(request, charge):
         return elsewhere
     skip(charge)
-    _log(request, charge, DELETION, _words(charge))
+    _log(request, charge, Action.DELETED, _words(charge))
     kept = dict(request.session.get(UNDO_KEY, {}))
     kept[str(pk)] = {name: _text(getattr(charge, name)) for name in COLUMNS}
     request.session[UNDO_KEY] = dict(list(kept.items())[-UNDO_KEPT:])
@@ -130,7 +134,7 @@ def charge_undo(request: HttpRequest, pk: int) -> HttpResponse:
     charge, made = Charge.objects.get_or_create(key=values["key"], defaults=_values(values))
     if made:
         unskip(charge)
-        _log(request, charge, ADDITION, _("brought back: %(what)s") % {"what": _words(charge)})
+        _log(request, charge, Action.ADDED, _("brought back: %(what)s") % {"what": _words(charge)})
         messages.success(request, _("Back again: %(what)s.") % {"what": _words(charge)})
     return redirect("costs:charges")
 
@@ -148,7 +152,7 @@ def charge_correct(request: HttpRequest, pk: int) -> HttpResponse:
         data = form.cleaned_data
         made = correct(charge=charge, right=data["right"], reason=data["reason"], user=request.user, today=today())
         said = _("%(what)s, for a correction of: %(before)s") % {"what": _words(made), "before": _words(charge)}
-        _log(request, made, ADDITION, said)
+        _log(request, made, Action.ADDED, said)
         messages.success(request, _("Entered: %(what)s.") % {"what": _words(made)})
         return redirect("costs:charges")
     context = {"form": form, "charge": charge, "standing": standing(charge), "corrections": charge.corrections.all()}
@@ -197,16 +201,8 @@ def _words(charge: Charge) -> str:
     return f"{charge.get_category_display()}, {name}, {when}, {charge.original_amount:,.2f} {charge.currency}"
 
 
-def _log(request: HttpRequest, charge: Charge, flag: int, message: str) -> None:
-    assert request.user.pk is not None, "only people who are logged in enter charges"
-    LogEntry.objects.create(
-        user_id=request.user.pk,
-        content_type=ContentType.objects.get_for_model(Charge),
-        object_id=str(charge.pk),
-        object_repr=str(charge)[:200],
-        action_flag=flag,
-        change_message=message,
-    )
+def _log(request: HttpRequest, charge: Charge, action: str, message: str) -> None:
+    audit_log.record(action, actor=audit_log.person(request), thing=charge, message=message)
 
 
 def _text(value: Any) -> Any:

@@ -137,7 +137,7 @@ def export_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Nothing more is written there; files that were stay. The toast brings it back."""
     found = get_object_or_404(ExportTarget.objects.there(), pk=pk)
     ExportTarget.objects.filter(pk=pk).update(deleted_at=timezone.now())
-    log(request, found, _("Deleted."))
+    log(request, found, _("Deleted."), deleted=True)
     undo = f"undo:{reverse('costs:export-undo', args=[pk])}"
     messages.success(request, _("%(name)s is deleted.") % {"name": found.name}, extra_tags=undo)
     return redirect("costs:exports")

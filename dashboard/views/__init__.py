@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dashboard.look import legend, theme
+from dashboard.views.audit import audit, audit_export
 from dashboard.views.machines import healthz, metrics, readyz
 from dashboard.views.overview import overview
 from dashboard.views.pages import not_found, server_error, settings_index
-from dashboard.views.people import audit, people, person, person_add, person_switch
+from dashboard.views.people import people, person, person_add, person_switch
 from dashboard.views.storage import storage, unstored
 
 __all__ = [
     "audit",
+    "audit_export",
     "healthz",
     "legend",
     "metrics",

@@ -41,7 +41,7 @@ PLACES = (
         "providers.view_account",
     ),
     (_("People"), _("who may do what"), "/settings/people/", "auth.view_user"),
-    (_("Audit log"), _("who changed what"), "/settings/audit/", "admin.view_logentry"),
+    (_("Audit log"), _("who did what, when and from where"), "/settings/audit/", "providers.view_auditentry"),
     (_("Password"), _("your own"), "/password/", None),
 )
 

@@ -1,25 +1,19 @@
-"""Settings: people and their roles, and the log of who changed what."""
+"""Settings: people and their roles."""
 
 from __future__ import annotations
 
-from typing import Any, cast
-from urllib.parse import urlencode
+from typing import cast
 
 from django.contrib import messages
-from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.people import ROLE_LABELS, PersonForm, role_of
 from providers.audit_log import log, log_form
-
-PAGE = 50
-MARKS = {ADDITION: "ok", CHANGE: "info", DELETION: "bad"}
 
 
 @login_required
@@ -91,37 +85,3 @@ def person_switch(request: HttpRequest, pk: int) -> HttpResponse:
 def me(request: HttpRequest) -> User:
     """Who is logged in; the views above let nobody else in."""
     return cast(User, request.user)
-
-
-@login_required
-@permission_required("admin.view_logentry", raise_exception=True)
-@require_safe
-def audit(request: HttpRequest) -> HttpResponse:
-    """Who changed what, newest first, by person and page."""
-    by, before = number(request.GET.get("by", "")), number(request.GET.get("before", ""))
-    entries = LogEntry.objects.select_related("user", "content_type").order_by("-pk")
-    if by:
-        entries = entries.filter(user_id=by)
-    found = list((entries.filter(pk__lt=before) if before else entries)[: PAGE + 1])
-    shown = found[:PAGE]
-    changers = User.objects.filter(pk__in=LogEntry.objects.values("user_id")).order_by("username")
-    context = {
-        "rows": [{"it": entry, "mark": MARKS.get(entry.action_flag, "unknown")} for entry in shown],
-        "total": entries.count(),
-        "newest": shown[0] if shown and not before else None,
-        "people": [(person.pk, person.get_username(), person.pk == by) for person in changers],
-        "by": next((entry.user for entry in shown if by), None),
-        "first_url": audit_url(by=by) if before else None,
-        "next_url": audit_url(by=by, before=shown[-1].pk) if len(found) > PAGE else None,
-    }
-    return render(request, "dashboard/audit.html", context)
-
-
-def number(text: str) -> int:
-    """A number of the address; what is none counts as left out."""
-    return int(text) if text.isdecimal() and len(text) < 10 else 0
-
-
-def audit_url(**asked: Any) -> str:
-    query = urlencode({name: value for name, value in asked.items() if value})
-    return f"{reverse('audit')}?{query}" if query else reverse("audit")

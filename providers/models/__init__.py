@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from providers.models.accounts import Account, Balance, Feed, connector_choices
+from providers.models.audit import Action, ActorKind, AuditEntry, AuditKey, AuditSeal
 from providers.models.bills import VendorCost, VendorName, VendorPayment, VendorUsage
 from providers.models.deployments import (
     Check,
@@ -28,6 +29,11 @@ from providers.models.unit_prices import Priced, UnitPrice
 __all__ = [
     "PROVIDER_NAMES",
     "Account",
+    "Action",
+    "ActorKind",
+    "AuditEntry",
+    "AuditKey",
+    "AuditSeal",
     "Balance",
     "Check",
     "CheckHour",

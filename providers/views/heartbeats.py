@@ -158,7 +158,7 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
     """Gone at once, its address too; the toast brings both back."""
     found = get_object_or_404(Heartbeat.objects.kept(), slug=slug)
     services.delete_for_now(thing=found, now=timezone.now())
-    log(request, found, _("Deleted."))
+    log(request, found, _("Deleted."), deleted=True)
     undo = f"undo:{reverse('providers:heartbeat-undo', args=[found.pk])}"
     messages.success(request, _("%(name)s is deleted.") % {"name": found.name}, extra_tags=undo)
     return redirect("providers:heartbeats")

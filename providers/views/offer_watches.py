@@ -96,7 +96,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Nobody is told any more; the toast brings it back."""
     found = get_object_or_404(OfferWatch.objects.kept(), pk=pk)
     services.delete_for_now(thing=found, now=timezone.now())
-    log(request, found, _("Deleted."))
+    log(request, found, _("Deleted."), deleted=True)
     undo = f"undo:{reverse('providers:offer-watch-undo', args=[found.pk])}"
     messages.success(request, _("Nobody waits for %(what)s now.") % {"what": found}, extra_tags=undo)
     return redirect("providers:offer-watches")

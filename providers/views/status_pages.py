@@ -75,7 +75,7 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
     """Gone at once for everybody; the toast brings it back."""
     page = get_object_or_404(StatusPage.objects.kept(), slug=slug)
     services.delete_for_now(thing=page, now=timezone.now())
-    log(request, page, _("Deleted."))
+    log(request, page, _("Deleted."), deleted=True)
     undo = f"undo:{reverse('providers:status-page-undo', args=[page.pk])}"
     messages.success(request, _("%(title)s is deleted.") % {"title": page.title}, extra_tags=undo)
     return redirect("providers:status-pages")

@@ -9,7 +9,6 @@ from html import unescape
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -20,6 +19,7 @@ from alerts.named.scopes import Scope
 from alerts.named.watch import OVER, UNDER, Watch
 from alerts.named.windows import Window
 from alerts.timeline import timeline
+from providers.audit_log import AuditEntry
 from tests.alerts.conftest import Scene, person
 from tests.alerts.test_pages import alert as alert
 from tests.alerts.test_pages import client_of
@@ -124,7 +124,7 @@ def test_a_silence_is_added_seen_and_ended_and_the_audit_log_knows(
     assert "Add a silence" not in page and manager.post(where, {}).status_code == 403
     ops_client.post(reverse("alerts:lift", args=[Silence.objects.get().pk]))
     assert not Silence.objects.in_force(timezone.now())
-    assert LogEntry.objects.count() == 2
+    assert AuditEntry.objects.count() == 2
 
 
 def test_a_window_that_begins_later_is_planned_maintenance(alert: Alert, ops_client: Client) -> None:

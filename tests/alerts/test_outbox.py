@@ -9,7 +9,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -17,6 +16,7 @@ from alerts import outbox, services
 from alerts.mail import compose
 from alerts.models import Address, Delivery
 from alerts.smtp import Courier
+from providers.audit_log import AuditEntry
 from tests.alerts import smtp_server
 from tests.alerts.conftest import START, Scene, person
 from tests.alerts.smtp_server import BUSY, DROP, FORBID, GREYLIST, HANG, OK, REFUSE, REJECT_LATER, Mailbox, Smtp
@@ -233,7 +233,7 @@ def test_a_refused_address_is_mailed_again_by_hand_with_what_was_given_up(
     assert "gets no mail" not in said
     assert outbox.deliver().accepted == 1
     assert "Nothing was changed" in client.post(where, follow=True).content.decode()
-    assert LogEntry.objects.get().get_change_message() == "Mail goes there again."
+    assert AuditEntry.objects.get().words == "Mail goes there again."
 
 
 def test_a_dead_message_can_be_sent_again_by_hand(waiting: Scene, smtp: Smtp, mailbox: Mailbox) -> None:

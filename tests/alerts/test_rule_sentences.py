@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
@@ -31,6 +30,7 @@ from alerts.sentences import sentence
 from alerts.states import Policy
 from alerts.thresholds import BadThreshold
 from costs.models import Budget, Phase
+from providers.audit_log import AuditEntry
 from providers.models import Account, Balance, CheckHour, Deployment, Outage
 from tests.alerts.test_kinds import NOW, TODAY, use
 from tests.dashboard.people import logged_in, with_role
@@ -342,7 +342,7 @@ def test_a_rule_is_made_tried_changed_copied_switched_off_deleted_and_brought_ba
     assert ops_client.get(page).status_code == 404
     ops_client.post(reverse("alerts:rule-restore", args=[ours.slug]))
     assert ops_client.get(page).status_code == 200
-    assert LogEntry.objects.filter(object_id=str(ours.pk)).count() == 5
+    assert AuditEntry.objects.filter(object_id=str(ours.pk)).count() == 5
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.template.loader import render_to_string
@@ -28,6 +27,7 @@ from costs.anomalies.reads import SHORT_H
 from costs.anomalies.sums import COLUMNS, METRICS, Sums
 from costs.anomalies.wording import sentence
 from costs.models import Anomaly, AnomalyLook, Phase
+from providers.audit_log import AuditEntry
 from providers.models import TokenPrice
 from tests.alerts.conftest import person
 from tests.costs.test_spend import usage
@@ -422,7 +422,7 @@ def test_the_page_shows_what_differs_with_its_requests_and_takes_a_reason(helper
     page = mara.get("/spend/anomalies/").content.decode()
     assert "A &lt;b&gt;new&lt;/b&gt; prompt" in page
     assert f"/spend/anomalies/{row.pk}/restore/" in page
-    assert LogEntry.objects.get().change_message == "expected: A <b>new</b> prompt"
+    assert AuditEntry.objects.get().message == "expected: A <b>new</b> prompt"
     mara.post(f"/spend/anomalies/{row.pk}/restore/")
     row.refresh_from_db()
     assert (row.dismissed_at, row.reason) == (None, "")

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.utils import timezone
 
@@ -18,6 +17,7 @@ from costs.models import Justification, NoGo
 from costs.recipe_words import Asked
 from costs.sheets import load
 from costs.views.decide import matrix
+from providers.audit_log import AuditEntry
 from providers.models import CheckHour, Deployment
 from tests.costs.people import client_of, text
 from tests.costs.test_breakeven_page import offer
@@ -110,7 +110,7 @@ def test_a_managers_no_go_holds_until_it_is_withdrawn(ready: Deployment) -> None
     assert verdict(client) == "go"
     assert "withdrawn" in text(client, "/decide/")
     assert NoGo.objects.get().withdrawn_at is not None
-    assert [entry.change_message for entry in LogEntry.objects.order_by("pk")] == ["Two of us on call.", "Withdrawn."]
+    assert [entry.message for entry in AuditEntry.objects.order_by("pk")] == ["Two of us on call.", "Withdrawn."]
 
 
 def test_a_no_go_without_a_reason_is_refused(ready: Deployment) -> None:

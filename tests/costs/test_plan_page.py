@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
@@ -19,6 +18,7 @@ from costs.forecast import Forecast
 from costs.models import Phase, Stage
 from costs.plan import Month
 from costs.scenarios import workload_inputs
+from providers.audit_log import AuditEntry
 from tests.costs.people import client_of, text
 from tests.costs.test_spend import usage
 from traffic.models import UsageHour
@@ -182,11 +182,11 @@ def test_who_changed_the_plan_is_kept(plan: None) -> None:
     client = Client()
     client.force_login(_manager())
     client.post("/plan/stages/poc/remove/")
-    entries = LogEntry.objects.order_by("pk")
-    assert [(entry.user.username, entry.object_repr) for entry in entries] == [
+    entries = AuditEntry.objects.order_by("pk")
+    assert [(entry.actor, entry.object_name) for entry in entries] == [
         ("a-manager", "3 More"), ("a-manager", "POC"),
     ]  # fmt: skip
-    assert "Budget a month, high, USD" in entries[0].get_change_message()
+    assert "Budget a month, high, USD" in entries[0].words
 
 
 def _manager() -> User:

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.db import DatabaseError, transaction
 from django.utils import timezone
@@ -19,6 +18,7 @@ from alerts.models import Alert, Delivery, Rule, Transition
 from costs import burden, records
 from costs.golive import Burden, Evidence, judge
 from costs.models import BurdenLimit, Decision, Effort, PageDay
+from providers.audit_log import AuditEntry
 from providers.models import Deployment, Outage
 from tests.costs.people import client_of, text
 from tests.costs.test_decide import ready  # noqa: F401 - a fixture
@@ -45,7 +45,7 @@ def test_a_manager_signs_the_figures_of_this_moment(ready: Deployment) -> None: 
     figures = json.loads(record.figures)
     assert (figures["scorecard"]["verdict"], len(figures["scorecard"]["criteria"])) == ("go", 4)
     assert figures["break_even"]["inputs"]["requests_per_month"] > 0
-    assert LogEntry.objects.get().change_message == SIGNED["statement"]
+    assert AuditEntry.objects.get().message == SIGNED["statement"]
     Outage.objects.all().delete()
     page = text(manager, response["Location"])
     assert "GO</b>, signed by <b>a-manager</b>" in page and "It stands." in page
@@ -172,7 +172,7 @@ def test_withdrawn_hours_no_longer_count(ready: Deployment) -> None:  # noqa: F8
     manager.post(f"/decide/hours/{effort.pk}/withdraw/")
     manager.post(f"/decide/hours/{effort.pk}/withdraw/")
     assert burden.burden(timezone.now(), ()).hours == 0
-    assert [entry.change_message for entry in LogEntry.objects.order_by("pk")] == ["driver", "Withdrawn."]
+    assert [entry.message for entry in AuditEntry.objects.order_by("pk")] == ["driver", "Withdrawn."]
 
 
 @pytest.mark.parametrize(("field", "value"), [("hours", "0"), ("hours", "25"), ("day", "2999-01-01"), ("what", "")])

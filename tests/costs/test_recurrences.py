@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from costs.models import Charge, ExchangeRate, Recurrence
 from costs.recurrences import change, post_recurrences, waiting
+from providers.audit_log import AuditEntry
 from tests.traffic.people import logged_in, person, text
 
 TODAY = datetime.now(UTC).date()
@@ -91,7 +91,7 @@ def test_one_is_entered_on_the_charges_form_changed_stopped_and_goes_on(client: 
     assert "No charge repeats now." in " ".join(page.split())
     client.post(f"{URL}{one.pk}/resume/")
     assert Recurrence.objects.get().stopped_at is None
-    assert LogEntry.objects.count() == 4
+    assert AuditEntry.objects.count() == 4
 
 
 def test_a_change_of_a_series_is_taken_back_once(client: Client) -> None:

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.db import connection
 from hypothesis import given, settings
@@ -21,6 +20,7 @@ from costs.savings.machines import runs
 from costs.savings.prompts import Prompt, repeats, unread_of
 from costs.savings_page import page
 from costs.tasks import search_savings
+from providers.audit_log import AuditEntry
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, Offer, TokenPrice
 from tests.costs.people import client_of, text
 from tests.traffic.test_store import row
@@ -438,7 +438,7 @@ def test_accepting_and_its_undo_are_in_the_audit_log(listed: Finding) -> None:
     client.post(f"/spend/savings/{listed.pk}/undo/")
     listed.refresh_from_db()
     assert (listed.state, listed.decided_by, listed.before) == ("open", None, None)
-    assert [entry.get_change_message()[:8] for entry in LogEntry.objects.order_by("pk")] == ["Accepted", "Open aga"]
+    assert [entry.words[:8] for entry in AuditEntry.objects.order_by("pk")] == ["Accepted", "Open aga"]
 
 
 def test_a_dismissal_needs_a_reason(listed: Finding) -> None:
@@ -457,7 +457,7 @@ def test_deciding_too_late_says_so(listed: Finding) -> None:
     client.post(f"/spend/savings/{listed.pk}/accept/")
     answer = client.post(f"/spend/savings/{listed.pk}/accept/", follow=True)
     assert "Somebody else has decided" in answer.content.decode()
-    assert LogEntry.objects.count() == 1
+    assert AuditEntry.objects.count() == 1
 
 
 def test_the_api_says_what_the_page_says(listed: Finding) -> None:

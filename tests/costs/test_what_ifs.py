@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -21,6 +20,7 @@ from costs.live import spread
 from costs.models import WhatIf
 from costs.scenarios import workload_inputs
 from costs.sheets import load
+from providers.audit_log import AuditEntry
 from tests.costs.people import client_of, text
 from tests.costs.test_breakeven_page import traffic  # noqa: F401 - a fixture
 from tests.costs.test_spend import usage
@@ -118,7 +118,7 @@ def test_a_scenario_is_kept_by_name_and_held_against_the_live_answer(traffic: No
     page = text(manager, "/break-even/kept/")
     assert 'href="/break-even/?requests=300000">Three times</a>' in page and "for June — a-manager" in page
     assert "2 kept scenarios a request costs the least in <b>" in page
-    assert "300,000" in page and LogEntry.objects.count() == 2
+    assert "300,000" in page and AuditEntry.objects.count() == 2
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 
-from dashboard.people import role_of
+from dashboard.people import ROLE_LABELS, role_of
+from providers.audit_log import AuditEntry
 from tests.dashboard.people import logged_in, with_role, words
 
 pytestmark = pytest.mark.django_db
@@ -80,26 +80,12 @@ def test_nobody_locks_themselves_out(client: Client, admin: User) -> None:
 def test_each_change_is_on_record_with_who_made_it_and_without_the_password(client: Client) -> None:
     client.post("/settings/people/add/", form())
     nadia = User.objects.get(username="nadia")
-    client.post(f"/settings/people/{nadia.pk}/", form(email="n@example.com", password="another long one"))
+    client.post(f"/settings/people/{nadia.pk}/", form(email="n@example.com", role="ops", password="another long one"))
     client.post(f"/settings/people/{nadia.pk}/switch/", {"active": "0"})
+    changed = AuditEntry.objects.get(object_id=str(nadia.pk), changes__has_key="E-mail", action="changed")
+    assert changed.changes["E-mail"] == ["nadia@example.com", "n@example.com"]
+    assert changed.changes["Role"] == [str(ROLE_LABELS["staff"]), str(ROLE_LABELS["ops"])]
+    assert changed.changes["New password"] == "changed"
     text = words(client, "/settings/audit/")
-    assert "3 changes are on record" in text and "Locked out" in text and "New password" in text
-    assert "another long one" not in text and "another long one" not in str(list(LogEntry.objects.values()))
-
-
-def test_the_log_is_read_by_person_and_page(client: Client, admin: User) -> None:
-    other = with_role("admin", "second")
-    content = {"object_repr": "thing", "action_flag": 2, "change_message": "", "content_type_id": None}
-    LogEntry.objects.bulk_create(LogEntry(user=admin, object_id=str(n), **content) for n in range(60))
-    LogEntry.objects.create(user=other, object_id="x", **content | {"object_repr": "only of the second"})
-    first = client.get("/settings/audit/")
-    assert len(first.context["rows"]) == 50 and first.context["total"] == 61
-    second = client.get(first.context["next_url"])
-    assert len(second.context["rows"]) == 11 and second.context["next_url"] is None
-    theirs = client.get(f"/settings/audit/?by={other.pk}")
-    assert [row["it"].object_repr for row in theirs.context["rows"]] == ["only of the second"]
-
-
-@pytest.mark.parametrize("query", ["?by=x", "?before=-1", "?by=99999999999999999999", "?by=0&before=\x00"])
-def test_an_address_that_makes_no_sense_shows_everything(client: Client, query: str) -> None:
-    assert client.get("/settings/audit/" + query).status_code == 200
+    assert "3 entries are on record" in text and "Locked out" in text
+    assert "another long one" not in text and "another long one" not in str(list(AuditEntry.objects.values()))

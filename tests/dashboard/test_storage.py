@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
 from dashboard import set_aside, storage
+from providers.audit_log import AuditEntry
 from tests.dashboard.people import logged_in, with_role
 from tests.traffic.conftest import conninfo
 from tests.traffic.test_store import NOON, row
@@ -84,7 +84,7 @@ def test_fewer_days_say_what_they_delete_and_delete_only_when_confirmed(old_and_
     assert kept() != Kept(30, 10)
     admin.post("/settings/storage/", asked | {"confirm": "1"})
     assert kept() == Kept(30, 10)
-    assert "30 days" in LogEntry.objects.latest("pk").get_change_message()
+    assert "30 days" in AuditEntry.objects.latest("pk").words
     assert retention.apply_retention(TODAY) >= 2
     assert old_and_new.execute("SELECT count(*) FROM traffic_request").fetchone() == (1,)
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.utils import timezone
 
+from providers.audit_log import AuditEntry
 from providers.encryption import encrypt
 from providers.models import Account, Feed
 from providers.polling.due import claim
@@ -91,7 +91,7 @@ def test_a_key_is_stored_encrypted_and_never_comes_back() -> None:
     for url in (LIST, f"{LIST}runpod/", "/providers/"):
         page = text(ops, url)
         assert KEY not in page and str(made.secret) not in page
-    assert KEY not in "".join(entry.change_message for entry in LogEntry.objects.all())
+    assert KEY not in "".join(entry.message for entry in AuditEntry.objects.all())
 
 
 @pytest.mark.parametrize("action", ["save", "untested", "test"])
@@ -240,7 +240,7 @@ def test_switching_off_stops_polls_and_is_undone_by_one_press() -> None:
     made.refresh_from_db()
     assert made.enabled
     assert len(claim(timezone.now())) == 4
-    said = [entry.change_message for entry in LogEntry.objects.order_by("pk")]
+    said = [entry.message for entry in AuditEntry.objects.order_by("pk")]
     assert said == ["Switched off.", "Switched on."]
 
 

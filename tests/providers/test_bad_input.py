@@ -142,7 +142,7 @@ def test_the_account_page_says_what_is_wrong_and_how_old_its_figures_are(claude:
     assert error in page and KEPT in page and "3 h ago" in page
 
 
-PAGES = ("/alerts/", "/admin/providers/account/", "/admin/providers/feed/", "/admin/admin/logentry/")
+PAGES = ("/alerts/", "/settings/accounts/", "/settings/audit/")
 
 
 @pytest.mark.parametrize("kind", sorted(SIMULATED))

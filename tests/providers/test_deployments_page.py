@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.utils import timezone
 
+from providers.audit_log import AuditEntry
 from providers.models import Deployment, Maintenance, Outage
 from tests.providers.people import KEY, account, assert_access, deployment, in_role, lease, text
 
@@ -226,7 +226,7 @@ def test_switching_off_ends_an_outage_and_keeps_whether_to_check() -> None:
     assert "Every deployment is switched off" in text(ops, LIST)
     ops.post(f"{ONE}enable/")
     assert list(Deployment.objects.due(timezone.now())) == [made]
-    assert [entry.change_message for entry in LogEntry.objects.order_by("pk")] == ["Switched off.", "Switched on."]
+    assert [entry.message for entry in AuditEntry.objects.order_by("pk")] == ["Switched off.", "Switched on."]
 
 
 def test_a_deployment_that_is_checked_no_more_is_unknown() -> None:

@@ -10,12 +10,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
 from providers import heartbeats, retention
+from providers.audit_log import AuditEntry
 from providers.forms.heartbeats import LengthField, length
 from providers.heartbeat_report import beat_now, uptime_of
 from providers.heartbeats import MESSAGE_KEPT, BadCron, due_after, next_run, pause, ping, resume
@@ -239,7 +239,7 @@ def test_a_batch_job_is_added_edited_deleted_and_brought_back_with_its_address()
     assert "nightly-import" not in text(admin, reverse("providers:heartbeats")).split("<main")[1].split("toast")[0]
     admin.post(reverse("providers:heartbeat-undo", args=[beat.pk]))
     assert Client().get(f"/ping/{beat.ping_id}").status_code == 200
-    said = list(LogEntry.objects.order_by("pk").values_list("change_message", flat=True))
+    said = list(AuditEntry.objects.order_by("pk").values_list("message", flat=True))
     assert said[-2:] == ["Deleted.", "Brought back."]
     assert len(said) == 4
 

@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -17,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from providers.audit_log import AuditEntry
 from providers.encryption import encrypt
 from providers.leases import lease_days
 from providers.models import Account, Feed, Lease, LeaseSpan, VendorCost
@@ -150,7 +150,7 @@ def test_the_idle_time_is_a_leases_own_and_is_logged(ops: Client) -> None:
     ops.post(page_of(made, "idle/"), {"idle_minutes": "30"})
     made.refresh_from_db()
     assert made.idle_minutes == 30
-    assert "Changed Idle after." in LogEntry.objects.get().get_change_message()
+    assert AuditEntry.objects.get().changes["Idle after"][1] == "30"
     assert "From 5 to 10080 minutes." in " ".join(
         ops.post(page_of(made, "idle/"), {"idle_minutes": "1"}, follow=True).content.decode().split()
     )
@@ -203,16 +203,16 @@ def test_a_lease_is_stopped_at_its_vendor_and_the_next_poll_tells(kind: str, san
     assert (wrong.status_code, "That is not its name." in wrong.content.decode()) == (422, True)
     poll_leases(made.account)
     made.refresh_from_db()
-    assert (made.state, LogEntry.objects.count()) == ("running", 0)
+    assert (made.state, AuditEntry.objects.count()) == ("running", 0)
     answer = ops.post(url, {"action": "stop", "name": "one"}, follow=True)
     assert "The next poll tells how it went." in answer.content.decode()
-    (entry,) = LogEntry.objects.all()
-    assert entry.change_message.startswith("Stopped by API: P")
+    (entry,) = AuditEntry.objects.all()
+    assert entry.message.startswith("Stopped by API: P")
     poll_leases(made.account)
     made.refresh_from_db()
     assert made.state == ("ended" if kind == "lambda" else "stopped")
     secret = str(made.account.secret.reveal())
-    for page in (asked, dry, answer.content.decode(), entry.change_message):
+    for page in (asked, dry, answer.content.decode(), entry.message):
         assert secret not in page
 
 
@@ -224,7 +224,7 @@ def test_nothing_is_called_unless_the_account_allows_it(sandbox: Sandbox, ops: C
     poll_leases(made.account)
     made.refresh_from_db()
     assert made.state == "running"
-    assert not LogEntry.objects.exists()
+    assert not AuditEntry.objects.exists()
 
 
 def test_a_vendor_that_does_not_stop_it_is_quoted_and_logged(sandbox: Sandbox, ops: Client) -> None:
@@ -234,7 +234,7 @@ def test_a_vendor_that_does_not_stop_it_is_quoted_and_logged(sandbox: Sandbox, o
         answer = ops.post(page_of(made, "stop/"), {"action": "stop", "name": "one"})
         assert answer.status_code == 422
         assert words in answer.content.decode()
-    assert LogEntry.objects.filter(change_message__startswith="Stopping by API failed: RunPod").count() == 2
+    assert AuditEntry.objects.filter(message__startswith="Stopping by API failed: RunPod").count() == 2
 
 
 def test_only_vendors_that_stop_by_api_offer_the_switch(ops: Client) -> None:

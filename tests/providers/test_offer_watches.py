@@ -10,7 +10,6 @@ from html import unescape
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
@@ -21,6 +20,7 @@ from alerts import outbox, services
 from alerts.defaults import ensure_defaults
 from alerts.models import Alert
 from providers import retention
+from providers.audit_log import AuditEntry
 from providers.encryption import encrypt
 from providers.models import Account, Feed, Offer, OfferWatch
 from providers.offers import WatchNow, fresh_of, sources, watches_now
@@ -88,8 +88,9 @@ def test_a_watch_is_added_edited_removed_and_brought_back_with_an_audit_row_each
     assert ops.get(url).status_code == 404
     ops.post(f"{url}undo/")
     assert "One offer is waited for" in text(ops, URL)
-    log = LogEntry.objects.order_by("pk").values_list("change_message", flat=True)
-    assert [entry[:10] for entry in log] == ['[{"added":', '[{"changed', "Deleted.", "Brought ba"]
+    log = list(AuditEntry.objects.order_by("pk"))
+    assert [entry.action for entry in log] == ["added", "changed", "deleted", "changed"]
+    assert all(entry.changes for entry in log[:2]) and log[3].message.startswith("Brought back")
 
 
 @pytest.mark.parametrize(

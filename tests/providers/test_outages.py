@@ -7,13 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from providers import uptime, uptime_page
+from providers.audit_log import AuditEntry
 from providers.checks import Span
 from providers.engines import CheckResult
 from providers.models import Check, CheckHour, Deployment, LeaseSpan, Maintenance, Outage
@@ -137,7 +137,7 @@ def test_an_outages_page_tells_times_cause_cost_and_the_checks_around_its_ends(o
     assert "<textarea" not in page
 
 
-def test_notes_are_written_by_those_who_run_the_machines_and_logged_without_their_words(outage: Outage) -> None:
+def test_notes_are_written_by_those_who_run_the_machines_and_logged_with_their_words(outage: Outage) -> None:
     url, ops = reverse("providers:outage", args=[outage.pk]), in_role("ops")
     words = {"note": "Vendor told.", "public_note": "A machine was replaced.", "post_mortem": "Why?\n\nThe fan."}
     assert ops.post(url, words).status_code == 302
@@ -145,7 +145,7 @@ def test_notes_are_written_by_those_who_run_the_machines_and_logged_without_thei
     assert (outage.note, outage.public_note, outage.post_mortem.split()[-1]) == (
         "Vendor told.", "A machine was replaced.", "fan.",
     )  # fmt: skip
-    assert "fan" not in LogEntry.objects.get().change_message
+    assert AuditEntry.objects.get().changes["Note"] == [None, "Vendor told."]
     assert in_role("manager").post(url, words).status_code == 403
     assert ops.post(url, words | {"public_note": "x" * 501}).status_code == 422
 

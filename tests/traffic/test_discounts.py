@@ -8,11 +8,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
 from costs.list_prices import ListPrices, list_rates
 from costs.live import BookPrices
+from providers.audit_log import AuditEntry
 from providers.models import Account, Discount, TokenPrice
 from providers.pricing import Book
 from tests.providers.people import in_role, text
@@ -142,7 +142,7 @@ def test_it_is_entered_taken_back_and_brought_back(
     other.delete()
     ops.post(f"{URL}{contract.pk}/restore/")
     assert Discount.objects.standing().get() == contract
-    assert LogEntry.objects.filter(object_id=str(contract.pk)).count() == 3
+    assert AuditEntry.objects.filter(object_id=str(contract.pk)).count() == 3
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from uuid import uuid4
 import msgspec
 import psycopg
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.core.management import call_command
 from django.utils import timezone
 
+from providers.audit_log import AuditEntry
 from providers.partitions import existing_days
 from tests.traffic.people import application, logged_in, person, text
 from traffic import erase
@@ -280,7 +280,7 @@ def test_the_pages_count_first_ask_and_show_how_far_it_is(shop: Application, con
     run_erasures()
     assert not Application.objects.exists()
     assert "<b>2 deletions</b> were asked for" in text(admin, "/settings/deletions/")
-    assert [entry.user.username for entry in LogEntry.objects.all()] == ["root", "root"]
+    assert [entry.actor for entry in AuditEntry.objects.all()] == ["root", "root"]
     assert places(conn, MARKER) == [] and places(conn, OTHER) == []
     looker = logged_in(person("looker", "traffic.view_application", "traffic.change_application"))
     assert looker.post("/settings/deletions/", {"user": "x"}).status_code == 403

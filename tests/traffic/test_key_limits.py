@@ -11,10 +11,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.utils import timezone
 
+from providers.audit_log import AuditEntry
 from providers.models import TokenPrice
 from tests.traffic.people import application, logged_in, person, text
 from traffic.gateway.snapshot import read_snapshot
@@ -198,11 +198,9 @@ def test_the_new_key_works_now_and_the_old_one_until_then(admin: Client, shop: A
     assert callers.find(secret) is not None and callers.find(found[1]) is not None
     old.refresh_from_db()
     assert old.expires_at is not None and timedelta(hours=23) < old.expires_at - timezone.now() <= timedelta(hours=24)
-    assert sorted(entry.get_change_message() for entry in LogEntry.objects.all()) == [
-        "Added.",
-        "Replaced by a new key.",
-    ]
-    assert found[1] not in "".join(entry.change_message + entry.object_repr for entry in LogEntry.objects.all())
+    entries = [(entry.action, entry.message) for entry in AuditEntry.objects.order_by("pk")]
+    assert entries == [("changed", "Replaced by a new key."), ("added", "")]
+    assert found[1] not in "".join(entry.message + entry.object_name for entry in AuditEntry.objects.all())
 
 
 def test_a_new_key_is_no_new_quota(shop: Application, client: Client, conn: psycopg.Connection) -> None:
@@ -276,7 +274,7 @@ def test_limits_are_set_shown_and_taken_away(admin: Client, shop: Application) -
     assert "has used <b>25 % of 1,000 tokens a day</b>" in page
     listed = text(admin, KEYS)
     assert "60 calls a minute" in listed and "25 % of 1,000 tokens a day" in listed
-    assert "Calls a minute" in LogEntry.objects.get().get_change_message()
+    assert "Calls a minute" in AuditEntry.objects.get().words
     admin.post(f"{KEYS}{key.pk}/", {**given, "per_minute": "", "quota": ""})
     key.refresh_from_db()
     assert (key.per_minute, key.quota) == (None, None)

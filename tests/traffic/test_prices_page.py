@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.utils import timezone
 
+from providers.audit_log import AuditEntry
 from providers.models import TokenPrice
 from providers.nearest import nearest
 from tests.providers.people import assert_access, in_role, text
@@ -120,7 +120,7 @@ def test_a_price_by_hand_is_a_new_version_with_who_and_where() -> None:
     assert (made.starts_at, str(made.entered_by)) == (datetime(2026, 11, 1, tzinfo=UTC), "ops")
     known.refresh_from_db()
     assert known.uncached_input == Decimal(2)
-    assert LogEntry.objects.get().object_id == str(made.pk)
+    assert AuditEntry.objects.get().object_id == str(made.pk)
     assert "entered by ops" in text(ops, BOOK, provider="anthropic", model="claude-new")
 
 

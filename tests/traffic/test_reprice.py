@@ -11,7 +11,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +18,7 @@ from hypothesis import strategies as st
 
 from costs import ledger
 from costs.models import Charge
+from providers.audit_log import AuditEntry
 from providers.models import Account, Deployment, TokenPrice, VendorCost
 from tests.traffic.conftest import WRITTEN, conninfo
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
@@ -87,7 +87,7 @@ def test_a_dry_run_says_what_a_run_would_and_writes_nothing(stored: psycopg.Conn
     before = everything(stored)
     planned = reprice(since=BEFORE, until=NEXT, dry_run=True, person=User.objects.create(username="ann").pk, why="?")
     assert everything(stored) == before
-    assert not LogEntry.objects.exists()
+    assert not AuditEntry.objects.exists()
     assert reprice(since=BEFORE, until=NEXT) == planned
 
 
@@ -166,7 +166,7 @@ def test_a_run_that_was_stopped_goes_on(stored: psycopg.Connection, price: Token
         reprice(since=BEFORE, until=NEXT, batch=2, person=ann.pk, why="A typing error.")
     assert_rollups_exact(stored)
     assert Request.objects.filter(day=BEFORE, cost__gt=Decimal("0.005")).count() == 3
-    assert "Repriced 3 requests" in LogEntry.objects.get().change_message
+    assert "Repriced 3 requests" in AuditEntry.objects.get().message
     monkeypatch.undo()
     assert reprice(since=BEFORE, until=NEXT).changed == 4
     assert_rollups_exact(stored)
@@ -265,9 +265,9 @@ def test_the_audit_log_says_who_and_why(stored: psycopg.Connection, price: Token
     ann = User.objects.create(username="ann")
     dearer(price)
     run("--from", f"{DAY}", "--to", f"{NEXT}", "--by", "ann", "--why", "The vendor's page was read wrong.")
-    entry = LogEntry.objects.get()
-    assert (entry.user, entry.object_id) == (ann, f"{DAY}/{NEXT}")
-    assert entry.change_message == ("Repriced 4 requests by +0.013680000000 USD. The vendor's page was read wrong.")
+    entry = AuditEntry.objects.get()
+    assert (entry.actor_id, entry.actor, entry.object_id) == (ann.pk, "ann", f"{DAY}/{NEXT}")
+    assert entry.message == ("Repriced 4 requests by +0.013680000000 USD. The vendor's page was read wrong.")
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from providers.audit_log import AuditEntry
 from providers.models import TokenPrice
 from tests.traffic.test_reprice import BEFORE, DAY, NEXT, YESTERDAY, dearer, everything, stored  # noqa: F401  # fixture
 from tests.traffic.test_store import assert_rollups_exact, row
@@ -189,7 +189,7 @@ def test_the_log_says_who_asked_why_and_who_took_it_back(stored: Any, price: Tok
     found = run(person=ann.pk)
     undo(repricing=found, person=bob.pk)
     ended(found)
-    entries = list(LogEntry.objects.order_by("pk").values_list("user__username", "change_message"))
+    entries = list(AuditEntry.objects.order_by("pk").values_list("actor", "message"))
     assert entries == [
         ("ann", "Repriced 4 requests by +0.013680000000 USD. The page was read wrong."),
         ("bob", "Took the repricing of 4 requests back: 4 cost what they did before."),

@@ -8,9 +8,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.test import Client
 
+from providers.audit_log import AuditEntry
 from providers.models import TokenPrice
 from tests.providers.people import in_role, text
 from tests.traffic.test_prices_page import ADD, BOOK, filled
@@ -55,7 +55,7 @@ def test_a_repricing_is_seen_started_and_taken_back(stored: Any, price: TokenPri
     assert everything(stored) == before
     assert "<b>4 of 4 requests</b> cost what they did before" in text(ops, page)
     assert "Nothing was changed" in words(ops.post(f"{page}start/", follow=True))
-    assert LogEntry.objects.filter(user__username="ops", object_id=str(made.pk)).count() == 3
+    assert AuditEntry.objects.filter(actor="ops", object_id=str(made.pk)).count() == 3
 
 
 @pytest.mark.parametrize(

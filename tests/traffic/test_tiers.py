@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.db import connection
 
 from providers import unit_feed
+from providers.audit_log import AuditEntry
 from providers.defaults import add_unit_prices
 from providers.models import Offer, OfferDay, TokenPrice, UnitPrice
 from providers.pricebook import ListUnit, tier_factors, unit_prices
@@ -204,7 +204,7 @@ def test_a_price_is_shown_against_the_standing_one_before_it_is_saved(db: Any) -
     assert "its price sheet" in words
     client.post(f"{PAGE}{made.pk}/undo/")
     assert not UnitPrice.objects.exists()
-    assert [entry.is_addition() for entry in LogEntry.objects.order_by("pk")] == [True, False]
+    assert [entry.action for entry in AuditEntry.objects.order_by("pk")] == ["added", "changed"]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def discounts(request: HttpRequest) -> HttpResponse:
     form = DiscountForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         made = services.add_discount(discount=form.save(commit=False), person=request.user, now=timezone.now())
-        log(request, made, [{"added": {}}], added=True)
+        log(request, made, added=True)
         undo = reverse("traffic:discount-do", args=[made.pk, "take-back"])
         messages.success(
             request, _("The discount holds for requests that come from now on."), extra_tags=f"undo:{undo}"

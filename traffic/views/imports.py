@@ -63,7 +63,7 @@ def upload(request: HttpRequest) -> HttpResponse:
         form.add_error("file", str(error))
         return list_page(request, form, status=422)
     if new:
-        log(request, made, [{"added": {}}], added=True)
+        log(request, made, added=True)
     else:
         messages.info(request, known_words(made))
     url = reverse("traffic:import", args=[made.pk])

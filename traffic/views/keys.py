@@ -54,7 +54,7 @@ def key_add(request: HttpRequest) -> HttpResponse:
             expires_at=given["expires_on"],
             **form.limits,
         )
-        log(request, key, [{"added": {}}], added=True)
+        log(request, key, added=True)
         callers.clear()
         return render(request, "traffic/key_made.html", {"key": key, "secret": secret})
     return render(request, "traffic/key_add.html", {"form": form}, status=422 if form.errors else 200)
@@ -105,7 +105,7 @@ def key_rotate(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("traffic:key", pk)
     key.refresh_from_db()
     log(request, key, _("Replaced by a new key."))
-    log(request, made, [{"added": {}}], added=True)
+    log(request, made, added=True)
     callers.clear()
     return render(request, "traffic/key_made.html", {"key": made, "secret": secret, "old": key})
 

@@ -165,7 +165,7 @@ def add(request: HttpRequest) -> HttpResponse:
         return review_page(request, form, price)
     assert isinstance(request.user, User), "only people who are logged in get here"
     price = services.add_price(price=price, person=request.user, now=now)
-    log(request, price, [{"added": {}}], added=True)
+    log(request, price, added=True)
     undo = f"undo:{reverse('traffic:price-undo', args=[price.pk])}"
     messages.success(request, _("The price of %(model)s is in the book.") % {"model": price.model}, extra_tags=undo)
     return redirect(Wanted(price.provider, price.model).url)

@@ -42,7 +42,7 @@ def repricing_list(request: HttpRequest) -> HttpResponse:
     form = RepricingForm(request.POST) if request.method == "POST" else RepricingForm(initial=initial(request))
     if request.method == "POST" and form.is_valid():
         made = repricings.plan(wanted=form.wanted(), person=request.user.pk)
-        log(request, made, [{"added": {}}], added=True)
+        log(request, made, added=True)
         return redirect("traffic:repricing", made.pk)
     rows = list(Repricing.objects.select_related("by")[:SHOWN])
     standing = Repricing.objects.exclude(started_at=None).exclude(state="undone")

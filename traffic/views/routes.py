@@ -73,7 +73,7 @@ def route_delete(request: HttpRequest, slug: str) -> HttpResponse:
     """Gone at once; the toast brings it back as it was, in its place."""
     route = get_object_or_404(Route, slug=slug)
     request.session[SESSION] = remembered(route)
-    log(request, route, _("Deleted."))
+    log(request, route, _("Deleted."), deleted=True)
     route.delete()
     undo = f"undo:{reverse('traffic:route-undo')}"
     messages.success(request, _("%(name)s is deleted.") % {"name": route.name}, extra_tags=undo)

@@ -109,7 +109,7 @@ def _review(request: HttpRequest, form: UnitPriceForm, price: UnitPrice) -> Http
 def _save(request: HttpRequest, price: UnitPrice) -> HttpResponse:
     price.entered_by_id, price.seen_at = request.user.pk, timezone.now()
     price.save(force_insert=True)
-    log(request, price, [{"added": {}}], added=True)
+    log(request, price, added=True)
     undo = f"undo:{reverse('traffic:unit-price-undo', args=[price.pk])}"
     messages.success(request, _("In the book: %(price)s.") % {"price": price}, extra_tags=undo)
     return redirect(f"{reverse('traffic:unit-prices')}?{urlencode({'kind': price.kind})}")

@@ -1,4 +1,4 @@
-"""`manage.py audit`: recompute rollups and ledger from the raw rows, and name every difference."""
+"""`manage.py audit`: recompute rollups and ledger from the raw rows, verify the audit log, name every difference."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 
 from costs.ledger import differences
+from providers import audit_chain, audit_head
 from traffic.audit import rollup_differences
 from traffic.retention import sealed_differences as sealed
 
@@ -16,7 +17,7 @@ SHOWN = 50
 
 
 class Command(BaseCommand):
-    help = "Recompute usage, latency and ledger from the raw rows in one snapshot; exit 1 on any difference."
+    help = "Recompute usage, latency and ledger from the raw rows, verify the audit log; exit 1 on any difference."
     requires_system_checks: list[str] = []  # of the code alone; they load every page, for a second
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -25,9 +26,16 @@ class Command(BaseCommand):
             found = [str(difference) for difference in rollup_differences()]
             found += [f"sealed {day} {name}: stored {stored}, sealed {right}" for day, name, stored, right in sealed()]
             found += [f"ledger {key}: stored {stored}, its source says {right}" for key, stored, right in differences()]
+        audit_chain.seal_all()
+        found += audit_chain.differences(audit_head.noted())
         for line in found[:SHOWN]:
             self.stderr.write(line)
         if found:
             self.stderr.write(f"{len(found)} differences.")
             sys.exit(1)
         self.stdout.write("Rollups and ledger equal what their rows add up to.")
+        end = audit_chain.head()
+        audit_head.note(end)
+        self.stdout.write(f"The audit log is as it was written: {end.number:,} entries.")
+        if end.number:
+            self.stdout.write(f"Its end, to keep elsewhere: {end}")

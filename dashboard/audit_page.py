@@ -1,0 +1,114 @@
+"""The audit log as its page and its files read it: filters of the address, pages by place, rows as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.models import User
+from django.db.models import Q, QuerySet
+from django.http import QueryDict
+
+from providers.client_address import parsed
+from providers.models import Action, AuditEntry
+
+PAGE = 50
+COUNTED = 10_000  # more are "more than 10,000": to count a million takes longer than to show a page
+BATCH = 2_000
+PEOPLE = 500  # names in the list of suggestions
+COLUMNS = (
+    "id", "at", "actor_kind", "actor", "actor_id", "address", "action", "object_type", "object_id", "object_name",
+    "message", "changes", "count",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of the log is asked for; what makes no sense counts as left out."""
+
+    by: str = ""
+    action: str = ""
+    what: str = ""  # words of a thing's name, or its kind as `app.model`
+    address: str = ""
+    since: date | None = None
+    until: date | None = None  # the last day
+
+    @property
+    def query(self) -> dict[str, str]:
+        """As the address says it."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {name: str(value) for name, value in values.items() if value}
+
+
+def wanted_of(query: QueryDict) -> Wanted:
+    action, address = query.get("action", ""), parsed(query.get("address", ""))
+    return Wanted(
+        by=_text(query.get("by", "")),
+        action=action if action in Action.values else "",
+        what=_text(query.get("what", "")),
+        address=str(address or ""),
+        since=_day(query.get("since", "")),
+        until=_day(query.get("until", "")),
+    )
+
+
+def _text(value: str) -> str:
+    return value.replace("\0", "").strip()[:200]
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def entries(wanted: Wanted) -> QuerySet[AuditEntry]:
+    """The entries that are asked for, newest first; each filter has an index of its own."""
+    rows = AuditEntry.objects.order_by("-at", "-id")
+    if wanted.by:
+        rows = rows.filter(actor=wanted.by)
+    if wanted.action:
+        rows = rows.filter(action=wanted.action)
+    if wanted.address:
+        rows = rows.filter(address=wanted.address)
+    if wanted.what:
+        named = Q(object_type=wanted.what.lower()) if "." in wanted.what else Q(object_name__icontains=wanted.what)
+        rows = rows.filter(named | Q(object_name=wanted.what))
+    if wanted.since:
+        rows = rows.filter(at__gte=datetime.combine(wanted.since, time(), UTC))
+    if wanted.until and wanted.until < date.max:
+        rows = rows.filter(at__lt=datetime.combine(wanted.until + timedelta(days=1), time(), UTC))
+    return rows
+
+
+def older_than(rows: QuerySet[AuditEntry], pk: int) -> QuerySet[AuditEntry]:
+    """Those that stand below an entry in the list."""
+    last = AuditEntry.objects.filter(pk=pk).values_list("at", flat=True).first()
+    return rows if last is None else rows.filter(at__lte=last).exclude(at=last, pk__gte=pk)
+
+
+def counted(rows: QuerySet[AuditEntry]) -> int:
+    """How many there are; one more than COUNTED stands for all beyond."""
+    return rows.order_by()[: COUNTED + 1].count()
+
+
+def names() -> list[str]:
+    """People who may be asked for; keys and those who are gone are typed."""
+    return list(User.objects.order_by("username").values_list("username", flat=True)[:PEOPLE])
+
+
+def plain_rows(wanted: Wanted) -> Iterator[tuple[Any, ...]]:
+    """All that is asked for, oldest last, read in batches with no transaction between them."""
+    rows, last = entries(wanted), None
+    while batch := list((rows if last is None else older_than(rows, last)).values_list(*COLUMNS)[:BATCH]):
+        yield from batch
+        last = batch[-1][0]
+
+
+def address_of(base: str, wanted: Wanted, **more: Any) -> str:
+    query = urlencode(wanted.query | {name: str(value) for name, value in more.items() if value})
+    return f"{base}?{query}" if query else base

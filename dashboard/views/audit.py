@@ -1,0 +1,79 @@
+"""Settings: the audit log, by person, act, thing, address and time, and as a file."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from dashboard.audit_page import (
+    COLUMNS,
+    COUNTED,
+    PAGE,
+    address_of,
+    counted,
+    entries,
+    names,
+    older_than,
+    plain_rows,
+    wanted_of,
+)
+from providers.audit_log import person, record
+from providers.models import Action
+from traffic.export import as_csv, as_jsonl
+
+MARKS = {
+    Action.ADDED: "ok",
+    Action.DELETED: "bad",
+    Action.LOGIN_FAILED: "warn",
+    Action.REFUSED: "warn",
+    Action.REVOKED_KEY: "bad",
+}
+FILES = {"csv": (as_csv, "text/csv; charset=utf-8"), "jsonl": (as_jsonl, "application/x-ndjson")}
+
+
+@login_required
+@permission_required("providers.view_auditentry", raise_exception=True)
+@require_safe
+def audit(request: HttpRequest) -> HttpResponse:
+    """Who did what, newest first."""
+    wanted, before = wanted_of(request.GET), number(request.GET.get("before", ""))
+    rows, here = entries(wanted), reverse("audit")
+    batch = list((older_than(rows, before) if before else rows)[: PAGE + 1])
+    page, total = batch[:PAGE], counted(rows)
+    context = {
+        "rows": [{"it": entry, "mark": MARKS.get(Action(entry.action), "info")} for entry in page],
+        "total": min(total, COUNTED),
+        "more": total > COUNTED,
+        "newest": page[0] if page and not before else None,
+        "wanted": wanted,
+        "filtered": bool(wanted.query),
+        "names": names(),
+        "actions": [(value, label, value == wanted.action) for value, label in Action.choices],
+        "files": [(kind, address_of(reverse("audit-export"), wanted, format=kind)) for kind in FILES],
+        "first_url": address_of(here, wanted) if before else None,
+        "next_url": address_of(here, wanted, before=page[-1].pk) if len(batch) > PAGE else None,
+    }
+    return render(request, "dashboard/audit.html", context)
+
+
+@login_required
+@permission_required("providers.view_auditentry", raise_exception=True)
+@require_safe
+def audit_export(request: HttpRequest) -> StreamingHttpResponse:
+    """The same entries as a file, CSV or JSON lines; itself an act that is written down."""
+    kind = request.GET.get("format", "csv")
+    write, media_type = FILES.get(kind, FILES["csv"])
+    wanted = wanted_of(request.GET)
+    record(Action.EXPORT, actor=person(request), object_type="providers.auditentry", object_name="audit log",
+           message=", ".join(f"{name}: {value}" for name, value in wanted.query.items()))  # fmt: skip
+    extension = kind if kind in FILES else "csv"
+    headers = {"Content-Disposition": f'attachment; filename="audit-log.{extension}"'}
+    return StreamingHttpResponse(write(COLUMNS, plain_rows(wanted)), content_type=media_type, headers=headers)
+
+
+def number(text: str) -> int:
+    """A number of the address; what is none counts as left out."""
+    return int(text) if text.isdecimal() and len(text) < 19 else 0
