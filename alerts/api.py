@@ -15,12 +15,13 @@ from ninja import Field, Query, Router, Schema
 from alerts import services
 from alerts.forms import may_act
 from alerts.models import Alert, Silence
+from alerts.querysets import AlertQuerySet, SilenceQuerySet
 from alerts.silencing import Matcher
 from alerts.states import NotPossible
 from providers.rest.errors import ApiError
 from providers.rest.paging import Limit, Page, decode_cursor, encode_cursor
 from providers.rest.shapes import READ_ERRORS, Error
-from traffic.access import caller_of, needs
+from traffic.access import application_of_key, caller_of, needs
 from traffic.models import Key
 from traffic.queries import FilterQuery
 
@@ -63,6 +64,22 @@ class AlertOut(Schema):
     deliveries: list[DeliveryOut]
 
 
+def alerts_seen(request: HttpRequest) -> AlertQuerySet:
+    """A key of an application sees its alerts alone."""
+    own = application_of_key(request)
+    rows = Alert.objects.with_deliveries()
+    return rows if own is None else rows.of_application(own)
+
+
+def shown_to(request: HttpRequest, alert: Alert) -> dict[str, Any]:
+    """An alert as JSON. A key of an application learns of no person: to whom it went, or who has it."""
+    told = alert_json(alert)
+    if application_of_key(request) is None:
+        return told
+    deliveries = [delivery | {"recipient": "", "answer": ""} for delivery in told["deliveries"]]
+    return told | {"assigned_to": None, "deliveries": deliveries}
+
+
 def alert_json(alert: Alert) -> dict[str, Any]:
     names = ("id", "kind", "subject", "state", "severity", "title", "level", "value", "threshold")
     times = ("pending_since", "opened_at", "acknowledged_at", "resolved_at")
@@ -93,7 +110,9 @@ def get_alerts(
     limit: Limit = 50,
     cursor: str | None = None,
 ) -> Any:
-    rows = Alert.objects.with_deliveries().about(filters).order_by("-id")
+    if application_of_key(request):
+        filters.application = []  # the key's own, by whatever words a subject says so
+    rows = alerts_seen(request).about(filters).order_by("-id")
     if state:
         rows = rows.filter(state=state)
     after = decode_cursor(cursor, (int,))
@@ -101,7 +120,7 @@ def get_alerts(
         rows = rows.filter(id__lt=after[0])
     found = list(rows[: limit + 1])
     more = encode_cursor(found[limit - 1].pk) if len(found) > limit else None
-    return {"items": [alert_json(alert) for alert in found[:limit]], "next": more}
+    return {"items": [shown_to(request, alert) for alert in found[:limit]], "next": more}
 
 
 ACT_ERRORS: dict[int, Any] = dict.fromkeys((400, 401, 403, 404, 409, 422, 429, 503), Error)
@@ -171,6 +190,23 @@ class SilenceOut(Schema):
     by: str | None
 
 
+def silences_seen(request: HttpRequest) -> SilenceQuerySet:
+    """A key of an application sees and ends those that name it alone."""
+    own = application_of_key(request)
+    rows = Silence.objects.select_related("by")
+    return rows if own is None else rows.filter(labels__application=own)
+
+
+def labels_for(request: HttpRequest, labels: dict[str, str]) -> dict[str, str]:
+    """A key of an application silences its own alerts alone. Raises ApiError (403) for another application."""
+    own = application_of_key(request)
+    if own is None:
+        return labels
+    if labels.get("application", own) != own:
+        raise ApiError(403, f"This key is of the application {own!r} only.")
+    return labels | {"application": own}
+
+
 def silence_json(silence: Silence) -> dict[str, Any]:
     names = ("id", "kind", "subject", "severity", "labels", "starts_at", "until", "reason")
     again = ("repeats", "zone", "repeats_until")
@@ -188,10 +224,19 @@ def aware(at: datetime) -> datetime:
 
 
 def author(request: HttpRequest, note: str) -> tuple[AbstractBaseUser | None, str]:
-    """Who made the key, and the note with the key's name, so that the timeline says that a program did it."""
-    key = Key.objects.select_related("created_by").get(pk=caller_of(request).key_id)
-    said = f"key {key.name}"
-    return key.created_by, f"{note} ({said})" if note else said
+    """Who made the key, and the note with the key's name, so that the timeline says that a program did it.
+
+    A key of an application acts in nobody's name. Raises ApiError (403) where whoever made the key may not act on
+    alerts any more.
+    """
+    key = Key.objects.select_related("created_by", "application").get(pk=caller_of(request).key_id)
+    said = f"key {key.name}" if key.application is None else f"key {key.name} of {key.application.slug}"
+    text = f"{note} ({said})" if note else said
+    if key.application is not None or key.created_by is None:
+        return None, text
+    if not may_act().filter(pk=key.created_by.pk).exists():
+        raise ApiError(403, "Whoever made this key may not act on alerts any more.")
+    return key.created_by, text
 
 
 Step = Callable[[int, Any, AbstractBaseUser | None, str], Alert]  # alert, body, who, what the timeline says
@@ -201,14 +246,14 @@ def step(name: str, summary: str, act: Step, body_class: type[Schema] = NoteIn) 
     """`POST /alerts/{id}/name`: one step of a program, under the name of whoever made its key."""
 
     def post(request: HttpRequest, alert_id: int, body: Any) -> Any:
-        if not Alert.objects.filter(pk=alert_id).exists():
+        if not alerts_seen(request).filter(pk=alert_id).exists():
             raise ApiError(404, "There is no such alert.")
         by, note = author(request, body.note)
         try:
             act(alert_id, body, by, note)
         except NotPossible as error:
             raise ApiError(409, f"Nothing was changed: {error}.") from None
-        return alert_json(Alert.objects.with_deliveries().get(pk=alert_id))
+        return shown_to(request, Alert.objects.with_deliveries().get(pk=alert_id))
 
     post.__name__ = "post_" + name.replace("-", "_")
     post.__annotations__ |= {"alert_id": AlertId, "body": body_class}
@@ -265,7 +310,8 @@ step(
     summary="Silences in force and planned maintenance windows",
 )
 def get_silences(request: HttpRequest) -> Any:
-    return [silence_json(silence) for silence in Silence.objects.kept(timezone.now())]
+    silences = [silence_json(silence) for silence in silences_seen(request).kept(timezone.now())]
+    return [silence | {"by": None} for silence in silences] if application_of_key(request) else silences
 
 
 @router.post(
@@ -275,7 +321,7 @@ def get_silences(request: HttpRequest) -> Any:
     summary="Add a silence, or with a later `starts_at` a maintenance window",
 )
 def post_silence(request: HttpRequest, body: SilenceIn) -> Any:
-    matcher = Matcher(body.kind, body.subject, body.severity, body.labels)
+    matcher = Matcher(body.kind, body.subject, body.severity, labels_for(request, body.labels))
     if not matcher.words:
         raise ApiError(422, "Say what to silence; everything at once would hide what matters.")
     by, _note = author(request, "")
@@ -304,8 +350,9 @@ def post_silence(request: HttpRequest, body: SilenceIn) -> Any:
     summary="End a silence now",
 )
 def post_silence_end(request: HttpRequest, silence_id: AlertId) -> Any:
-    services.lift(silence_id=silence_id)
-    silence = Silence.objects.select_related("by").filter(pk=silence_id).first()
-    if silence is None:
+    if not silences_seen(request).filter(pk=silence_id).exists():
         raise ApiError(404, "There is no such silence.")
-    return silence_json(silence)
+    author(request, "")  # who may not act any more does not end silences either
+    services.lift(silence_id=silence_id)
+    silence = silence_json(Silence.objects.select_related("by").get(pk=silence_id))
+    return silence | {"by": None} if application_of_key(request) else silence

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from costs.allowance import Allowance, Held
 from costs.budgets import Standing
-from costs.models import Budget
+from costs.models import Budget, BudgetScope
 
 
 class MonthBudget:
@@ -31,6 +31,13 @@ class MonthBudget:
     def subject(self) -> str:
         """With the month in it: a new month is a new budget, and the old one's alert ends with it."""
         return f"{self.kind}:{self.slug}:{self.month:%Y-%m}"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The application that it is of, where it is of one."""
+        if self.budget is None or self.budget.scope != BudgetScope.APPLICATION:
+            return {}
+        return {"application": self.budget.subject}
 
     @property
     def forecast(self) -> tuple[Decimal, Decimal, Decimal] | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from django.db import models
 from django.db.models import Exists, OuterRef, Prefetch, Q
 
+from costs.models import Budget
 from providers.checks import Span
 from providers.models import may_hold
 
@@ -157,6 +158,14 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         for deployment in wanted.deployment:
             names |= Q(subject=f"deployment:{deployment}")
         return self.filter(names)
+
+    def of_application(self, slug: str) -> AlertQuerySet:
+        """Those whose subject is this application: its budgets, its keys, rules for it alone."""
+        own = Q(labels__application=slug)
+        for budget in Budget.objects.of_application(slug).values_list("slug", flat=True):
+            for kind in ("", "burn:"):  # opened before budgets were labelled, too
+                own |= Q(subject__startswith=f"{kind}budget:{budget}:")
+        return self.filter(own)
 
     def by_urgency(self) -> AlertQuerySet:
         """Worst first, then the oldest; what someone has taken on comes after what nobody has."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from typing import Annotated, Any, Literal
@@ -33,7 +33,7 @@ from costs.breakeven import Inputs, InvalidInputs, answered, body_schema, inputs
 from costs.budgets import Standing, standings
 from costs.evidence import gather
 from costs.live import live_inputs, measure, price_lists
-from costs.models import Anomaly, Decision, Phase
+from costs.models import Anomaly, Budget, Decision, Phase
 from costs.plan import PhaseState, plan
 from costs.reconciliation_page import ReconciliationPage
 from costs.schemas.bills import ReconciliationOut, StatementsOut
@@ -47,7 +47,7 @@ from costs.spend_page import Asked, SpendPage
 from providers.rest.errors import ApiError, at
 from providers.rest.periods import month_days
 from providers.rest.shapes import READ_ERRORS, Error
-from traffic.access import needs
+from traffic.access import application_of_key, needs
 from traffic.filters import Filters
 from traffic.models import Application
 from traffic.queries import FilterQuery, PeriodQuery
@@ -104,6 +104,8 @@ def get_changes(
 ) -> Any:
     now = timezone.now()
     page = SpendPage(Asked(month_days(month)[0] if month else now.date().replace(day=1), filters.parsed()), now)
+    if against == "plan" and application_of_key(request):
+        raise ApiError(403, "The plan is of the whole installation. Ask with a key that belongs to no application.")
     if against == "month":
         return changes.as_json(page.change, page.days, against)
     plan = changes.planned(page.days)
@@ -136,7 +138,7 @@ def get_unit_costs(
 )
 def get_user_costs(request: HttpRequest, application: str, month: Month = None) -> Any:
     found = Application.objects.filter(slug=application).first()
-    if found is None:
+    if found is None or application_of_key(request) not in (None, found.slug):
         raise ApiError(404, "No application is called so.")
     today = timezone.now().date()
     since, until = month_days(month) if month else (today.replace(day=1), today + timedelta(days=1))
@@ -239,7 +241,12 @@ def get_statements(
 ) -> Any:
     today = timezone.now().date()
     first = month_days(month)[0] if month else today.replace(day=1)
-    return statements.as_json(statements.statements(first, by, today))
+    own = application_of_key(request)
+    if own is None:
+        return statements.as_json(statements.statements(first, by, today))
+    if by == "owner":
+        raise ApiError(403, "An owner may have other applications. Ask with a key that belongs to no application.")
+    return statements.as_json(statements.statements(first, by, today).of(own))
 
 
 @router.get(
@@ -332,15 +339,17 @@ def get_phases(request: HttpRequest, filters: Query[FilterQuery]) -> Any:
 
 @router.get("/anomalies", auth=needs("read"), response={200: AnomaliesOut, **READ_ERRORS}, summary="Not as usual")
 def get_anomalies(request: HttpRequest) -> Any:
-    page = AnomaliesPage(timezone.now())
+    page, own = AnomaliesPage(timezone.now()), application_of_key(request)
+    too_little = dict(page.look.too_little) if page.look else {}
     return {
         "looked_at": page.look and page.look.at,
-        "too_little": dict(page.look.too_little) if page.look else {},
+        "too_little": {slug: days for slug, days in too_little.items() if own in (None, slug)},
         "new": [
             {"application": slug, "model": model or None, "first_day": day, "cost_last_day": costs}
             for slug, model, day, costs in page.new
+            if own in (None, slug)
         ],
-        "anomalies": [anomaly_json(one) for one in page.findings],
+        "anomalies": [anomaly_json(anomaly) for anomaly in page.findings if own in (None, anomaly.application)],
     }
 
 
@@ -365,7 +374,16 @@ def anomaly_json(one: Anomaly) -> dict[str, Any]:
 
 @router.get("/budgets", auth=needs("read"), response={200: BudgetsOut, **READ_ERRORS}, summary="Budgets this month")
 def get_budgets(request: HttpRequest) -> Any:
-    return {"budgets": [budget_json(one) for one in standings(timezone.now())]}
+    own = application_of_key(request)
+    now = timezone.now()
+    shown = standings(now) if own is None else standings(now, own_budgets(own, now))
+    return {"budgets": [budget_json(standing) for standing in shown]}
+
+
+def own_budgets(application: str, now: datetime) -> list[Budget]:
+    """Budgets of an application that have a day in this month."""
+    first = now.astimezone(UTC).date().replace(day=1)
+    return list(Budget.objects.of_application(application).reaching(first, month_days(f"{first:%Y-%m}")[1]))
 
 
 def budget_json(one: Standing) -> dict[str, Any]:

@@ -81,6 +81,9 @@ class BudgetQuerySet(models.QuerySet["Budget"]):
         """Those with a day from `since` to the day before `until`."""
         return self.filter(models.Q(ends_on=None) | models.Q(ends_on__gt=since), starts_on__lt=until)
 
+    def of_application(self, slug: str) -> BudgetQuerySet:
+        return self.filter(scope="application", subject=slug)
+
 
 class StageQuerySet(models.QuerySet["Stage"]):
     pass

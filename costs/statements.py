@@ -141,6 +141,13 @@ class Statements:
         names = {slug: name for slug, name in self.names.items() if slug in told}
         return replace(self, statements=kept, names=names, whole=False)
 
+    def of(self, slug: str) -> Statements:
+        """What is one application's own, as it stands among all of them."""
+        kept = [statement for statement in self.statements if statement.key == slug]
+        providers = frozenset(row.key.provider for statement in kept for row in statement.rows)
+        names = {name: title for name, title in self.names.items() if name == slug}
+        return replace(self, statements=kept, names=names, providers=providers, whole=False)
+
     @property
     def until(self) -> date:
         return next_month(self.month)

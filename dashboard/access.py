@@ -2,15 +2,19 @@
 
 Views ask permissions (`dashboard.roles` gives them to the roles); this says what must come of it. Staff, manager, ops
 and admin are the roles, a scope is what a key of the API must hold. An address that is not declared fails the tests.
+
+A key of an application is confined to it: `key` says what it gets at an address, and is enforced before the view runs
+(`dashboard.confinement`, `traffic.access`). At an address that does not say it, such a key gets nothing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Role = Literal["staff", "manager", "ops", "admin"]
 Scope = Literal["ingest", "read", "gateway", "rate", "alerts"]
+KeyReach = Literal["own", "public", "refused"]
 
 ALL: tuple[Role, ...] = ("staff", "manager", "ops", "admin")
 FIGURES: tuple[Role, ...] = ("manager", "ops", "admin")
@@ -25,6 +29,8 @@ class Access:
 
     `open`: to strangers too. `scope`: what a key must hold; people's sessions then open it only to those named.
     `theirs` of those who may get 404 for what belongs to others.
+    `key`: what a key of an application gets: what is that application's, what is nobody's, or 403 with the sentence
+    `why`. None: the same 403 without a reason, until somebody decides.
     """
 
     reads: tuple[Role, ...] | None = None
@@ -32,6 +38,8 @@ class Access:
     open: bool = False
     scope: Scope | None = None
     theirs: tuple[Role, ...] = ()
+    key: KeyReach | None = None
+    why: str = ""
 
 
 def page(who: tuple[Role, ...]) -> Access:
@@ -53,16 +61,29 @@ ANYONE = Access(reads=ALL, open=True)
 ANYONE_PINGS = Access(reads=ALL, writes=ALL, open=True)
 ANYONE_SENDS = Access(writes=ALL, open=True)
 # Reads of the API: a key with the scope, or a person who follows a page's link to its JSON.
-JSON = Access(scope="read", reads=FIGURES)
+JSON = Access(scope="read", reads=FIGURES, key="own")
+MARKET_JSON = Access(scope="read", reads=FIGURES, key="public")  # holds nothing of anybody's
 
 
 # Who sees no figures sees what the applications that they own cost, and learns of nothing else.
 OWNERS_PAGE = Access(reads=ALL, theirs=("staff",))
 
 
+def whole(why: str, access: Access = JSON) -> Access:
+    """What has no meaning for one application alone; `why` is the sentence that its key is refused with."""
+    return replace(access, key="refused", why=f"{why} Ask with a key that belongs to no application.")
+
+
 def posts(scope: Scope) -> Access:
     """What programs send: a key and nothing else."""
-    return Access(scope=scope, writes=())
+    return Access(scope=scope, writes=(), key="own")
+
+
+PLAN = "The plan and its phases are of the whole installation."
+SELF_HOSTING = "Whether self-hosting pays is asked of the traffic of the whole installation."
+BILLS = "Vendors bill the whole installation."
+MACHINES = "Deployments and leases serve the whole installation."
+PEOPLE = "A key of an application acts in nobody's name, so it gives alerts to nobody and takes nobody's notes back."
 
 
 ACCESS: dict[str, Access] = {
@@ -84,7 +105,7 @@ ACCESS: dict[str, Access] = {
     "audit-export": page(ADMIN),
     "healthz": ANYONE,
     "readyz": ANYONE,
-    "metrics": Access(scope="read", reads=()),
+    "metrics": Access(scope="read", reads=(), key="own"),
     # providers
     "providers:providers": page(FIGURES),
     "providers:offers": page(FIGURES),
@@ -316,36 +337,36 @@ ACCESS: dict[str, Access] = {
     "api:get_errors": JSON,
     "api:get_quality": JSON,
     "api:get_spend": JSON,
-    "api:get_break_even": JSON,
-    "api:post_break_even": posts("read"),
-    "api:get_scenario": JSON,
+    "api:get_break_even": whole(SELF_HOSTING),
+    "api:post_break_even": whole(SELF_HOSTING, posts("read")),
+    "api:get_scenario": MARKET_JSON,
     "api:get_changes": JSON,
     "api:get_unit_costs": JSON,
     "api:get_user_costs": JSON,
-    "api:get_reconciliation": JSON,
-    "api:get_focus": JSON,
+    "api:get_reconciliation": whole(BILLS),
+    "api:get_focus": whole(BILLS),
     "api:get_statements": JSON,
-    "api:get_savings": JSON,
-    "api:get_scorecard": JSON,
-    "api:get_decisions": JSON,
-    "api:get_phases": JSON,
+    "api:get_savings": whole("Savings are looked for in the traffic and leases of the whole installation."),
+    "api:get_scorecard": whole(SELF_HOSTING),
+    "api:get_decisions": whole(SELF_HOSTING),
+    "api:get_phases": whole(PLAN),
     "api:get_anomalies": JSON,
     "api:get_budgets": JSON,
-    "api:get_offers": JSON,
-    "api:get_offer_history": JSON,
-    "api:get_offer_watches": JSON,
-    "api:get_leases": JSON,
-    "api:get_bill": JSON,
-    "api:get_engine": JSON,
-    "api:get_uptime": JSON,
+    "api:get_offers": MARKET_JSON,
+    "api:get_offer_history": MARKET_JSON,
+    "api:get_offer_watches": whole("Offers are watched for the whole installation."),
+    "api:get_leases": whole(MACHINES),
+    "api:get_bill": whole(BILLS),
+    "api:get_engine": whole(MACHINES),
+    "api:get_uptime": whole(MACHINES),
     "api:get_alerts": JSON,
     "api:post_acknowledge": posts("alerts"),
-    "api:post_assign": posts("alerts"),
+    "api:post_assign": whole(PEOPLE, posts("alerts")),
     "api:post_note": posts("alerts"),
     "api:post_snooze": posts("alerts"),
     "api:post_unacknowledge": posts("alerts"),
     "api:post_unsnooze": posts("alerts"),
-    "api:post_erase_note": posts("alerts"),
+    "api:post_erase_note": whole(PEOPLE, posts("alerts")),
     "api:post_resolve": posts("alerts"),
     "api:post_reopen": posts("alerts"),
     "api:get_silences": JSON,

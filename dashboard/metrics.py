@@ -20,20 +20,27 @@ LABELS = ["provider", "model", "deployment"]
 
 
 class Figures(Collector):
-    """All families; low cardinality, never a person or a request."""
+    """All families; low cardinality, never a person or a request. Of one application: what came from it."""
+
+    def __init__(self, application_id: int | None = None) -> None:
+        self.application_id = application_id
 
     def collect(self) -> Iterator[Metric]:
-        yield from usage()
-        yield from unread()
+        own = {} if self.application_id is None else {"application_id": self.application_id}
+        yield from usage(own)
+        yield from unread(own)
+        if own:
+            return
         yield from health()
         yield from watching()
 
 
-def usage() -> Iterator[Metric]:
+def usage(own: Mapping[str, int]) -> Iterator[Metric]:
     slugs = dict(Deployment.objects.values_list("pk", "slug"))
     sums = ("requests", "errors", "unpriced", "unknown_usage", "cost", *TOKENS)
     totals = {f"all_{name}": Sum(name) for name in sums}
-    rows: Iterable[Mapping[str, Any]] = UsageDay.objects.values("provider", "model", "deployment_id").annotate(**totals)
+    days = UsageDay.objects.filter(**own)
+    rows: Iterable[Mapping[str, Any]] = days.values("provider", "model", "deployment_id").annotate(**totals)
     families = {
         name: CounterMetricFamily(f"breakeven_{name}{'_usd' if name == 'cost' else ''}", text, labels=LABELS)
         for name, text in (
@@ -55,11 +62,11 @@ def usage() -> Iterator[Metric]:
     yield tokens
 
 
-def unread() -> Iterator[Metric]:
+def unread(own: Mapping[str, int]) -> Iterator[Metric]:
     """What OTLP brought that is no request; each signal is there from the start."""
     kept = CounterMetricFamily("breakeven_otlp_unread", "OTLP items taken that tell of no call", labels=["signal"])
     refused = CounterMetricFamily("breakeven_otlp_rejected", "OTLP items refused", labels=["signal"])
-    rows = Unread.objects.order_by().values("signal").annotate(n=Sum("unread"), refused=Sum("rejected"))
+    rows = Unread.objects.filter(**own).order_by().values("signal").annotate(n=Sum("unread"), refused=Sum("rejected"))
     found = {row["signal"]: row for row in rows}
     for signal in ("logs", "metrics", "texts", "traces"):
         row = found.get(signal, {"n": 0, "refused": 0})
@@ -137,8 +144,8 @@ def deliveries_by_state() -> Metric:
     return deliveries
 
 
-def exposition() -> bytes:
-    """The text of `/metrics`."""
+def exposition(application_id: int | None = None) -> bytes:
+    """The text of `/metrics`; of one application or of the whole installation."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Figures())
+    registry.register(Figures(application_id))
     return generate_latest(registry)

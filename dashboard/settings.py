@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.database_away.DatabaseAwayMiddleware",
     "dashboard.middleware.RefusalMiddleware",
+    "dashboard.confinement.ConfinementMiddleware",
 ]
 
 ROOT_URLCONF = "dashboard.urls"

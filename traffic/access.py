@@ -56,11 +56,36 @@ def authenticate(request: HttpRequest, scope: str, secret: str | None = None) ->
     caller = callers.find(secret)
     if caller is None:
         raise ApiError(401, "This key is unknown, expired or revoked.")
+    if scope in caller.lapsed:
+        raise ApiError(403, "Whoever made this key for the whole installation may not make such keys any more.")
     if scope not in caller.scopes:
         raise ApiError(403, f"This key lacks the scope {scope!r}.")
+    confine(request, caller)
     hold_to_limits(caller, scope)
-    request.caller = caller  # type: ignore[attr-defined]  # read back by caller_of alone
+    request.caller = caller  # type: ignore[attr-defined]  # read back by caller_of and application_of_key
     return caller
+
+
+def confine(request: HttpRequest, caller: Caller) -> None:
+    """Hold an application's key to what its application has at this address, as `dashboard.access` declares it.
+
+    Every read takes the filter `application`, so here it becomes the key's own, whatever was asked for; what takes none
+    asks `application_of_key`. Raises ApiError (403) for another application, for what is the whole installation's, and
+    for an address that nobody has decided about.
+    """
+    if caller.application_id is None:
+        return
+    reach, why = getattr(request, "key_reach", (None, ""))
+    if reach == "public":
+        return
+    if reach != "own":
+        raise ApiError(403, why or "Keys of an application have nothing to do here.")
+    if set(request.GET.getlist("application")) - {caller.application}:
+        raise ApiError(403, f"This key is of the application {caller.application!r} only.")
+    if request.method == "GET":
+        narrowed = request.GET.copy()
+        narrowed.setlist("application", [str(caller.application)])
+        request.GET = narrowed  # type: ignore[assignment]  # typed as Django makes it; nobody writes into it
 
 
 def hold_to_limits(caller: Caller, scope: str) -> None:
@@ -79,6 +104,12 @@ _needs: dict[str, KeyAuth] = {}
 def needs(scope: str) -> KeyAuth:
     """The authentication of operations that ask for a scope."""
     return _needs.setdefault(scope, KeyAuth(scope))
+
+
+def application_of_key(request: HttpRequest) -> str | None:
+    """The application that a call is confined to: its key's. None: a key for the whole installation, or a person."""
+    caller: Caller | None = getattr(request, "caller", None)
+    return caller.application if caller is not None else None
 
 
 def caller_of(request: HttpRequest) -> Caller:

@@ -182,13 +182,27 @@ class KeyForm(KeyLimitsForm):
         labels = {**KeyLimitsForm.Meta.labels, "application": _("Application")}
         help_texts = {
             **KeyLimitsForm.Meta.help_texts,
-            "application": _("The key then writes and rates for this one alone. Empty: a collector's key, for all."),
+            "application": _("The key sends, reads, rates and acts for this one alone."),
         }
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, for_all: bool, **kwargs: Any) -> None:
+        """`for_all`: whether who fills it in may make keys for the whole installation."""
         super().__init__(*args, **kwargs)
         for name in ("quota_unit", "quota_period"):
             self.fields[name].required = False  # a plain key needs neither
+        application = self.fields["application"]
+        application.required = not for_all
+        if for_all:
+            application.help_text = _(
+                "The key sends, reads, rates and acts for this one alone. Empty: for the whole installation, as a "
+                "collector or a dashboard of operations needs it."
+            )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("application") is None and Scope.GATEWAY in cleaned.get("scopes", ()):
+            self.add_error("application", _("A key for the gateway belongs to an application; choose one."))
+        return cleaned
 
     def clean_quota_unit(self) -> str:
         return self.cleaned_data["quota_unit"] or QuotaUnit.REQUESTS

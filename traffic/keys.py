@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from traffic.limits import Buckets, period_end
-from traffic.models import Application, Key, KeyUse, QuotaPeriod, QuotaUnit
+from traffic.models import Application, Key, KeyUse, QuotaPeriod, QuotaUnit, Scope
 from traffic.querysets import KeyQuerySet
 
 CACHE_S = 5
@@ -40,6 +40,7 @@ class Caller:
     per_minute: int | None = None
     spent_until: datetime | None = None  # its quota is used up until then
     quota: str = ""  # the quota in words
+    lapsed: frozenset[str] = frozenset()  # scopes that stopped with the right of whoever made it; see `lapsed_of`
     line: int = 0  # the first of the keys that replaced each other: they share one bucket of calls, and a quota
 
     def expired(self) -> bool:
@@ -139,7 +140,7 @@ class KeyCache:
         self._callers.clear()
 
     def _read(self, digest: bytes) -> Caller | None:
-        key = Key.objects.live().select_related("application").filter(hash=digest).first()
+        key = Key.objects.live().select_related("application", "created_by").filter(hash=digest).first()
         if key is None:
             return None
         Key.objects.filter(pk=key.pk).update(last_used_at=timezone.now())
@@ -151,11 +152,28 @@ class KeyCache:
             capture_bodies=bool(application and application.capture_bodies),
             scopes=frozenset(key.scopes),
             expires_at=key.expires_at,
+            lapsed=lapsed_of(key),
             per_minute=key.per_minute,
             spent_until=spent_until(key, timezone.now()),
             quota=key.quota_words,
             line=key.line,
         )
+
+
+FOR_ALL = "traffic.add_key_for_all"  # the right to make keys that belong to no application
+LAPSING = frozenset({Scope.READ.value, Scope.ALERTS.value})
+
+
+def lapsed_of(key: Key) -> frozenset[str]:
+    """Scopes of a key for the whole installation that end with the right of the person who made it.
+
+    What such a person could read or do with it stops when they are locked out or are no admin any more. What a
+    collector sends goes on, or telemetry would be lost; and an application's key belongs to the application.
+    """
+    maker = key.created_by
+    if key.application_id is not None or maker is None or (maker.is_active and maker.has_perm(FOR_ALL)):
+        return frozenset()
+    return LAPSING.intersection(key.scopes)
 
 
 def spent_until(key: Key, now: datetime) -> datetime | None:

@@ -128,6 +128,10 @@ class RatingQuerySet(models.QuerySet["Rating"]):
         """Ratings of requests of these days, the last one exclusive; those that wait for theirs have no day."""
         return self.filter(day__gte=first, day__lt=end)
 
+    def of_person(self, user: AbstractBaseUser | AnonymousUser) -> RatingQuerySet:
+        """What this person said here; a program that uses the same name is somebody else."""
+        return self.filter(rater_kind="person", by=user.get_username())
+
     def waiting(self) -> RatingQuerySet:
         """Sent for a request that has not arrived."""
         return self.filter(request_id=None)

@@ -39,7 +39,7 @@ def waiting(user: Person) -> list[uuid.UUID]:
     kept = RequestBody.objects.filter(
         day__gte=first, day__lt=end, day=OuterRef("day"), request_id=OuterRef("id"), answer__gt=""
     )
-    mine = Rating.objects.filter(request_id=OuterRef("id"), by=user.get_username())
+    mine = Rating.objects.of_person(user).filter(request_id=OuterRef("id"))
     requests = Request.objects.in_days(first, end).filter(
         Exists(kept),
         ~Exists(mine),
@@ -59,7 +59,7 @@ def answer(user: Person, identifier: uuid.UUID) -> Answer | None:
 
 
 def rating_by(user: Person, request: Request) -> Rating | None:
-    return Rating.objects.filter(request_id=request.id, by=user.get_username()).first()
+    return Rating.objects.of_person(user).filter(request_id=request.id).first()
 
 
 def rated_today(user: Person) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from django.utils import timezone
 from providers.rest.errors import ApiError
 from traffic.ingest import ids
 from traffic.keys import Caller
-from traffic.models import Installation, Rating, Request
+from traffic.models import Installation, RaterKind, Rating, Request
 from traffic.querysets import RatingQuerySet
 
 DAY = timedelta(days=1)
@@ -28,12 +28,13 @@ JUDGED = ("score", "stars", "comment")
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one rater thinks: a score of 1, 0 or -1, stars from 1 to 5, or both."""
+    """What one rater thinks: a score of 1, 0 or -1, stars from 1 to 5, or both. A rater is a kind and a name."""
 
     by: str
     score: int | None = None
     stars: int | None = None
     comment: str = ""
+    rater_kind: str = RaterKind.APPLICATION
 
 
 def rate(*, request: Request, judgement: Judgement, rater: AbstractBaseUser | None = None) -> Rating:
@@ -41,8 +42,10 @@ def rate(*, request: Request, judgement: Judgement, rater: AbstractBaseUser | No
     known: dict[str, Any] = asdict(judgement) | {name: getattr(request, name) for name in COPIED}
     if rater is not None:
         known["rater_id"] = rater.pk
+        known["rater_kind"] = RaterKind.PERSON
     known |= {"day": request.day, "created_at": timezone.now()}
-    rating, _made = Rating.objects.update_or_create(request_id=request.id, by=judgement.by, defaults=known)
+    rater_of = {name: known.pop(name) for name in ("rater_kind", "by")}
+    rating, _made = Rating.objects.update_or_create(request_id=request.id, **rater_of, defaults=known)
     return rating
 
 
@@ -62,12 +65,15 @@ def judged(rating: Rating | None) -> dict[str, Any] | None:
 
 
 def receive(*, identifier: str, judgement: Judgement, caller: Caller) -> Rating:
-    """The rating that an application sent for a request; it waits when that has not arrived.
+    """The rating that a program sent for a request; it waits when that has not arrived.
 
     Raises ApiError (404) when the request is another application's than the key's.
     """
+    kind = RaterKind.INSTALLATION if caller.application_id is None else RaterKind.APPLICATION
+    judgement = replace(judgement, rater_kind=kind)
     request = find_request(identifier, caller.application_id)
-    if request is None:
+    if request is None or (request.application_id is None and caller.application_id is not None):
+        # A collector's row without application may yet become this application's.
         rating = wait(identifier=identifier, judgement=judgement, application_id=caller.application_id)
         # It may have arrived meanwhile, and looked for waiting ratings before ours was there.
         return attach(rating) or rating
@@ -78,7 +84,9 @@ def receive(*, identifier: str, judgement: Judgement, caller: Caller) -> Rating:
 
 def wait(*, identifier: str, judgement: Judgement, application_id: int | None) -> Rating:
     """Keep a rating until its request arrives; an earlier one of the same rater is replaced."""
-    same = Rating.objects.waiting().filter(response_id=identifier, by=judgement.by, application=application_id)
+    same = Rating.objects.waiting().filter(
+        response_id=identifier, rater_kind=judgement.rater_kind, by=judgement.by, application=application_id
+    )
     rating = same.order_by("-created_at").first() or Rating(response_id=identifier, application_id=application_id)
     for name, value in asdict(judgement).items():
         setattr(rating, name, value)
@@ -99,7 +107,8 @@ def attach(rating: Rating) -> Rating | None:
     with transaction.atomic():
         if not Rating.objects.waiting().select_for_update().filter(pk=rating.pk).exists():
             return None  # someone else was first
-        rival = Rating.objects.select_for_update().filter(request_id=request.id, by=rating.by).first()
+        rivals = Rating.objects.select_for_update().filter(request_id=request.id, rater_kind=rating.rater_kind)
+        rival = rivals.filter(by=rating.by).first()
         if rival is not None and rival.created_at > rating.created_at:
             rating.delete()
             return rival
@@ -164,15 +173,19 @@ def attach_waiting(*, arrived: Collection[str] | None = None) -> int:
 def _present(waiting: Sequence[Rating]) -> set[str]:
     """Of the ids that ratings wait for, those of requests that are there: two queries however many wait."""
     salt, days = _salt(), _days(WAIT.days)
-    by_hash = {ids.response_hash(salt, rating.response_id): rating.response_id for rating in waiting}
+    by_hash = {
+        digest: rating.response_id
+        for rating in waiting
+        for digest in _digests(salt, rating.response_id, rating.application_id)
+    }
     by_id = {
         ids.request_id(salt, rating.application_id, rating.response_id, day): rating.response_id
         for rating in waiting
         for day in days
     } | {known: rating.response_id for rating in waiting if (known := _uuid(rating.response_id))}
     recent = Request.objects.in_days(days[-1], days[0] + DAY)
-    hashes = recent.filter(response_hash__in=[digest for digest in by_hash if digest])
-    found = {by_hash[digest] for digest in hashes.values_list("response_hash", flat=True)}
+    hashes = recent.filter(response_hash__in=list(by_hash))
+    found = {by_hash[digest] for digest in hashes.values_list("response_hash", flat=True) if digest}
     found |= {by_id[identifier] for identifier in recent.filter(id__in=list(by_id)).values_list("id", flat=True)}
     # Short response ids have no index; they are tried while they are fresh, each among the newest requests alone.
     fresh = timezone.now() - timedelta(minutes=5)
@@ -229,18 +242,26 @@ def _days(back: int) -> list[date]:
 
 
 def _by_response_id(identifier: str, application_id: int | None, back: Sequence[int]) -> Request | None:
-    digest = ids.response_hash(_salt(), identifier)
-    if digest is None:
+    digests = _digests(_salt(), identifier, application_id)
+    if not digests:
         return _by_short_response_id(identifier, application_id)
     today = timezone.now().date()
     end = today + 2 * DAY
     for days in back:
         first = today - DAY * days
-        found = Request.objects.in_days(first, end).filter(response_hash=digest).first()
-        if found is not None:
-            return found
+        same = list(Request.objects.in_days(first, end).filter(response_hash__in=digests))
+        if same:  # its own, where another application told the same id
+            return min(same, key=lambda request: (request.application_id != application_id, request.id))
         end = first
     return None
+
+
+def _digests(salt: bytes, response_id: str, application_id: int | None) -> list[uuid.UUID]:
+    """The hashes under which a response id is stored: of who told it first, and of this application beside that one."""
+    first = ids.response_hash(salt, response_id)
+    if first is None:
+        return []
+    return [first] if application_id is None else [first, ids.second_hash(first, application_id)]
 
 
 SHORT = """

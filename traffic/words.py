@@ -7,7 +7,9 @@ is by design: an index of words has no order of time, so that each day is asked 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -24,7 +26,13 @@ PROMPT, ANSWER = (f"left(coalesce({name}, ''), 100000)" for name in ("prompt", "
 MATCHES = f"""
 SELECT request_id FROM traffic_request_body
 WHERE day = %s AND to_tsvector('simple', {PROMPT} || ' ' || {ANSWER}) @@ websearch_to_tsquery('simple', %s)
-LIMIT %s
+{{among}} LIMIT %s
+"""
+# Of a person's applications alone: how many texts of others hold the words is theirs to know.
+AMONG = """
+AND EXISTS (
+    SELECT FROM traffic_request AS r WHERE r.day = %s AND r.id = request_id AND r.application_id = ANY(%s)
+)
 """
 
 
@@ -45,11 +53,9 @@ def newest_with_words(
     stop = max(first, end - WINDOW)
     found: list[Request] = []
     for day in (end - DAY * n for n in range(1, (end - stop).days + 1)):
-        ids = matches(day, wanted.words)
+        ids = matches(day, wanted.words, wanted.readable)
         if ids:
             requests = earlier(wanted.of(Request.objects.in_days(day, day + DAY).filter(id__in=ids)), place)
-            if wanted.readable is not None:
-                requests = requests.filter(application_id__in=wanted.readable)
             found += requests.select_related("application", "deployment").newest_first()[: limit + 1 - len(found)]
         if len(found) > limit:
             return RequestPage(found[:limit], cursor_of(found[limit - 1]))
@@ -59,10 +65,14 @@ def newest_with_words(
     return RequestPage(found, cursor_at(reached), reached)
 
 
-def matches(day: date, words: str) -> list[uuid.UUID]:
-    """Requests of a day whose texts hold all the words. Raises TooCommon."""
+def matches(day: date, words: str, readable: Sequence[int] | None) -> list[uuid.UUID]:
+    """Requests of a day whose texts hold all the words, of the applications that may be read; None is all.
+
+    Raises TooCommon.
+    """
+    whose: list[Any] = [] if readable is None else [day, list(readable)]
     with connection.cursor() as found:
-        found.execute(MATCHES, [day, words, MATCHES_MOST + 1])
+        found.execute(MATCHES.format(among=AMONG if whose else ""), [day, words, *whose, MATCHES_MOST + 1])
         ids = [identifier for (identifier,) in found.fetchall()]
     if len(ids) > MATCHES_MOST:
         raise TooCommon(day)

@@ -69,6 +69,7 @@ def burning(
         clear=over["short"] < times - band,
         value=f"{over['long']:.2f}",
         threshold=f"{times:f}",
+        labels=budget.labels,
         words=Words(
             todo=_("Find the caller that began to spend, and stop or limit its key, before the budget is gone.")
             if crossed

@@ -80,6 +80,7 @@ def budget_level(figures: Figures, budget: MonthBudget, levels: list[Decimal], b
         value=f"{budget.spent:.2f}",
         threshold=f"{budget.high * (level or min(levels)) / HUNDRED:.2f}",
         severity=next((name for least, name in SEVERITY.items() if level >= least), "info"),
+        labels=budget.labels,
         words=budget_words(figures, budget, level),
     )
 
@@ -182,6 +183,7 @@ def forecasts(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[
             clear=share < over - band,
             value=f"{median:.2f}",
             threshold=f"{budget.high * over / HUNDRED:.2f}",
+            labels=budget.labels,
             covered_by=budget.subject if is_over else "",
             words=budget_words(figures, budget, int(share))
             | Words(

@@ -37,9 +37,9 @@ def readiness_answer(reasons: list[str]) -> JsonResponse:
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus text; a key with the scope `read`."""
+    """Prometheus text; a key with the scope `read`. To a key of an application: the series of its requests."""
     try:
-        authenticate(request, "read")
+        caller = authenticate(request, "read")
     except ApiError as error:
         return error.response()
-    return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(exposition(caller.application_id), content_type=CONTENT_TYPE_LATEST)

@@ -138,7 +138,13 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     key = Key.objects.create(application=made.application, name="theirs", hint="bk_theirs", hash=b"x" * 32, scopes=[])
     route = Route.objects.create(order=900, slug="ours-first", name="Ours first", to_provider="self")
     rating = Rating.objects.create(
-        day=request.day, request_id=request.id, rater=owner, by=owner.username, stars=4, application=made.application
+        day=request.day,
+        request_id=request.id,
+        rater=owner,
+        rater_kind="person",
+        by=owner.username,
+        stars=4,
+        application=made.application,
     )
     found: dict[str, dict[str, Any]] = {
         f"traffic:{name}": {"slug": made.application.slug}

@@ -15,13 +15,15 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tests.traffic.people import application, arrive
+from providers.rest.periods import Period
+from tests.traffic.people import application, arrive, logged_in, person, text
 from tests.traffic.test_store import NOON, RESPONSE, row
 from traffic import ratings
 from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
 from traffic.keys import callers, create_key
-from traffic.models import Application, Rating, Request
+from traffic.models import Application, RaterKind, Rating, Request
+from traffic.quality import quality
 from traffic.ratings import Judgement
 from traffic.services import forget, store
 
@@ -256,3 +258,67 @@ def test_a_rating_is_not_waited_for_longer_than_a_week(shop: Application, conn: 
     arrived(conn, shop)
     assert not ratings.any_waits()
     assert ratings.attach_waiting() == 0
+
+
+# Who speaks in a rating.
+
+
+def test_an_application_that_names_one_of_our_people_is_still_itself(
+    key: str, shop: Application, conn: psycopg.Connection
+) -> None:
+    request = arrived(conn, shop)
+    admin = person("admin", "traffic.view_request")
+    ratings.rate(request=request, judgement=Judgement("admin", stars=1, comment="This is wrong."), rater=admin)
+    assert send(key, request_id=RESPONSE, by="admin", stars=5, comment="Excellent.").status_code == 200
+    theirs, said = Rating.objects.get(rater=admin), Rating.objects.get(rater=None)
+    assert (theirs.stars, theirs.comment, theirs.rater_words) == (1, "This is wrong.", "admin")
+    assert (said.stars, said.rater_kind, said.rater_words) == (5, RaterKind.APPLICATION, "shop: admin")
+    page = text(logged_in(admin), f"/requests/{request.id}/")
+    assert "<dt>shop: admin" in page and "2 people have rated it" in page
+
+
+def test_a_key_of_no_application_is_no_person_either(shop: Application, conn: psycopg.Connection) -> None:
+    request = arrived(conn, shop)
+    admin = person("admin")
+    ratings.rate(request=request, judgement=Judgement("admin", stars=1), rater=admin)
+    secret = create_key(name="all", scopes=["rate"])[1]
+    assert send(secret, request_id=RESPONSE, by="admin", stars=5).status_code == 200
+    assert Rating.objects.get(rater=admin).stars == 1
+    assert Rating.objects.get(rater=None).rater_words == "program of no application: admin"
+
+
+def test_two_programs_that_name_a_rater_alike_are_two_raters(shop: Application, conn: psycopg.Connection) -> None:
+    other = application("other")
+    for owner in (shop, other):
+        arrive(conn, {"application_id": owner.pk, "external_id": owner.slug, "started_at": timezone.now()})
+        secret = create_key(name=owner.slug, scopes=["rate"], application=owner)[1]
+        assert send(secret, request_id=owner.slug, score=1).json()["request_id"]
+    today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    (group,) = quality(Period(today - timedelta(days=1), today + timedelta(days=2)))
+    assert (group.ratings, group.raters) == (2, 2)
+
+
+# Whose request it is.
+
+
+def test_a_response_id_of_two_applications_is_each_ones_own(
+    key: str, shop: Application, conn: psycopg.Connection
+) -> None:
+    other = application("other")
+    theirs = arrived(conn, other, external_id="theirs")
+    ours = arrived(conn, shop, external_id="ours")
+    assert send(key, request_id=RESPONSE, score=1).json()["request_id"] == str(ours.id)
+    secret = create_key(name="other", scopes=["rate"], application=other)[1]
+    assert send(secret, request_id=RESPONSE, score=-1).json()["request_id"] == str(theirs.id)
+
+
+def test_a_rating_waits_beside_a_collectors_row_until_its_application_tells_of_it(
+    key: str, shop: Application, conn: psycopg.Connection
+) -> None:
+    ingest(conn, [row(1, response_id=RESPONSE)], Installation.load(conn))
+    assert send(key, request_id=RESPONSE, stars=4).json()["request_id"] is None
+    store([row(2, application_id=application("other").pk, response_id=RESPONSE)])
+    assert Rating.objects.get().request_id is None
+    store([row(3, application_id=shop.pk, response_id=RESPONSE)])
+    rating = Rating.objects.get()
+    assert rating.application == shop and rating.request_id is not None

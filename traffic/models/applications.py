@@ -59,7 +59,8 @@ class Application(models.Model):
 
 
 class Key(models.Model):
-    """A bearer key; only its SHA-256 is kept. Without an application it may speak for all (a collector's)."""
+    """A bearer key; only its SHA-256 is kept. Without an application it is for the whole installation, a collector's or
+    a dashboard's; an admin makes it."""
 
     application = models.ForeignKey(Application, null=True, blank=True, on_delete=models.CASCADE, related_name="keys")
     name = models.CharField(max_length=100)
@@ -84,6 +85,7 @@ class Key(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        permissions = [("add_key_for_all", "Can make keys for the whole installation")]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.hint}…)"

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext as _
 
 from providers.models import Deployment
 from traffic.models.applications import Application
+from traffic.models.words import RaterKind
 from traffic.querysets import RatingQuerySet
 
 
 class Rating(models.Model):
-    """One person's judgement of one answer; of a person or end user only the latest counts."""
+    """One person's judgement of one answer; of a person or end user only the latest counts.
+
+    A rater is a kind and a name: what an application calls its user is no user of ours, whatever the name.
+    """
 
     day = models.DateField(null=True)  # of the request; NULL while the request has not arrived
     request_id = models.UUIDField(null=True)
     response_id = models.CharField(max_length=200, blank=True)  # what a waiting rating was sent for
     rater = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
-    by = models.CharField(max_length=200)  # the rater's user name, or what the application said
+    rater_kind = models.CharField(max_length=12, choices=RaterKind.choices, default=RaterKind.APPLICATION)
+    by = models.CharField(max_length=200)  # the rater's user name, or what the program said
     score = models.SmallIntegerField(null=True)  # 1, 0, -1
     stars = models.PositiveSmallIntegerField(null=True)  # 1..5
     comment = models.TextField(blank=True)
@@ -34,7 +40,9 @@ class Rating(models.Model):
         permissions = [("view_quality", "Can see ratings and the scoreboard")]
         constraints = [
             models.UniqueConstraint(
-                fields=["request_id", "by"], condition=models.Q(request_id__isnull=False), name="one_rating_of_a_person"
+                fields=["request_id", "rater_kind", "by"],
+                condition=models.Q(request_id__isnull=False),
+                name="one_rating_of_a_rater",
             ),
             models.CheckConstraint(
                 condition=models.Q(score__isnull=False) | models.Q(stars__isnull=False), name="a_rating_judges"
@@ -44,3 +52,12 @@ class Rating(models.Model):
             models.Index(fields=["day", "deployment"]),
             models.Index(fields=["response_id"], condition=models.Q(request_id=None), name="rating_waiting"),
         ]
+
+    @property
+    def rater_words(self) -> str:
+        """Who really said it, for people: `Ada Lovelace`, `playground: end-user`."""
+        if self.rater_kind == RaterKind.PERSON:
+            return (self.rater.get_full_name() if self.rater else "") or self.by
+        if self.rater_kind == RaterKind.APPLICATION and self.application:
+            return f"{self.application.slug}: {self.by}"
+        return _("%(kind)s: %(name)s") % {"kind": RaterKind(self.rater_kind).label, "name": self.by}

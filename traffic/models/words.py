@@ -67,6 +67,14 @@ class RedactKind(models.TextChoices):
     SECRET = "secret", _("secrets: API keys, tokens, private keys")
 
 
+class RaterKind(models.TextChoices):
+    """Who speaks in a rating: a name that an application sends is never one of our people's."""
+
+    PERSON = "person", _("person")
+    APPLICATION = "application", _("application")
+    INSTALLATION = "installation", _("program of no application")
+
+
 class BudgetState(models.TextChoices):
     """Set by `costs` for the routes to read."""
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -15,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from providers.audit_log import changes, log, log_form
 from traffic.forms import KeyForm, KeyLimitsForm, RotateForm
-from traffic.keys import callers, create_key, rotate_key, use_by_line, used_of
+from traffic.keys import FOR_ALL, callers, create_key, rotate_key, use_by_line, used_of
 from traffic.models import Application, Key
 
 # A quota is of a month at most.
@@ -43,7 +44,8 @@ def key_list(request: HttpRequest) -> HttpResponse:
 def key_add(request: HttpRequest) -> HttpResponse:
     """The answer of the form holds the secret, this once: it is not stored, so no page can show it again."""
     asked = Application.objects.filter(slug=request.GET.get("application", "")).first()
-    form = KeyForm(request.POST or None, initial={"application": asked})
+    for_all = request.user.has_perm(FOR_ALL)
+    form = KeyForm(request.POST or None, initial={"application": asked}, for_all=for_all)
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         key, secret = create_key(
@@ -66,6 +68,8 @@ def key_add(request: HttpRequest) -> HttpResponse:
 def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """What came in with a key, its limits, and how to replace it."""
     key = get_object_or_404(Key.objects.select_related("application", "replaces"), pk=pk)
+    if request.method == "POST":
+        hold_to_own(request, key)
     form = KeyLimitsForm(request.POST if request.method == "POST" else None, instance=key)
     if request.method == "POST" and form.is_valid():
         form.save()
@@ -93,6 +97,7 @@ def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
 def key_rotate(request: HttpRequest, pk: int) -> HttpResponse:
     """A new key now, and the old one works on for a while; the answer holds the new secret, this once."""
     key = get_object_or_404(Key.objects.select_related("application"), pk=pk)
+    hold_to_own(request, key)
     form = RotateForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Choose when the old key stops."))
@@ -108,6 +113,12 @@ def key_rotate(request: HttpRequest, pk: int) -> HttpResponse:
     log(request, made, added=True)
     callers.clear()
     return render(request, "traffic/key_made.html", {"key": made, "secret": secret, "old": key})
+
+
+def hold_to_own(request: HttpRequest, key: Key) -> None:
+    """Raises PermissionDenied for a key of the whole installation where the person may make none."""
+    if key.application_id is None and not request.user.has_perm(FOR_ALL):
+        raise PermissionDenied(_("Only an admin makes or changes keys for the whole installation."))
 
 
 def tell_use(keys: list[Key], now: datetime) -> None:

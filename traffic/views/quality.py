@@ -85,7 +85,7 @@ def names_of(kind: str) -> dict[str, str]:
 
 def comments(request: HttpRequest, period: Period, filters: Filters) -> Sequence[dict[str, Any]]:
     """What raters wrote last, of requests that this person may open: a comment may quote an answer."""
-    written = scoreboard.rated(period, filters).exclude(comment="").select_related("application", "deployment")
+    written = scoreboard.rated(period, filters).exclude(comment="").select_related("application", "deployment", "rater")
     seen = requests.applications_of(request.user)
     if seen is not None:
         written = written.filter(application_id__in=seen)

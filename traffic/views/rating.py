@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.auth.models import AbstractBaseUser
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -87,11 +88,16 @@ def _queue(request: HttpRequest, at: uuid.UUID | None) -> dict[str, Any]:
     }
 
 
+def me(request: HttpRequest) -> AbstractBaseUser:
+    """Who is logged in; the views let nobody else in."""
+    return cast(AbstractBaseUser, request.user)
+
+
 def rate_and_say(request: HttpRequest, found: Request, judgement: Judgement, *, back: str) -> Rating:
     """Store a judgement, and tell in a toast with an undo what was rated and who had answered."""
-    earlier = Rating.objects.filter(request_id=found.id, by=judgement.by).first()
+    earlier = Rating.objects.of_person(request.user).filter(request_id=found.id).first()
     before = ratings.judged(earlier)
-    rating = ratings.rate(request=found, judgement=judgement, rater=request.user if request.user.pk else None)
+    rating = ratings.rate(request=found, judgement=judgement, rater=me(request))
     remembered = request.session.get(REMEMBERED, {})
     remembered[str(rating.pk)] = {"before": before, "back": back}
     request.session[REMEMBERED] = dict(list(remembered.items())[-UNDOABLE:])
@@ -107,7 +113,7 @@ def rate_and_say(request: HttpRequest, found: Request, judgement: Judgement, *, 
 @require_POST
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take back a rating of one's own, and show the answer again."""
-    rating = Rating.objects.filter(pk=pk, by=request.user.get_username(), rater_id=request.user.pk).first()
+    rating = Rating.objects.of_person(request.user).filter(pk=pk, rater_id=request.user.pk).first()
     if rating is None:
         raise Http404(_("This rating is not yours, or it is gone already."))
     remembered = request.session.get(REMEMBERED, {})

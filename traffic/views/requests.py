@@ -29,7 +29,7 @@ from traffic.costing import arithmetic
 from traffic.export import KINDS, NotInstalled, as_file, export
 from traffic.forms import RatingForm
 from traffic.keeping import kept
-from traffic.models import Outcome, Rating, Request, Route
+from traffic.models import Outcome, RaterKind, Rating, Request, Route
 from traffic.ratings import Judgement
 from traffic.reading import Hour
 from traffic.reports import usage
@@ -180,7 +180,9 @@ def _detail(request: HttpRequest, found: Request, form: RatingForm | None = None
     raw = found.raw if money else requests_page.without_money(found.raw)
     readable = requests.may_read_body(request.user, found)
     body = requests.body_of(found) if readable else None
-    given = list(Rating.objects.filter(request_id=found.id).select_related("rater").order_by("created_at"))
+    given = list(
+        Rating.objects.filter(request_id=found.id).select_related("rater", "application").order_by("created_at")
+    )
     name = request.user.get_username()
     return {
         "it": found,
@@ -199,7 +201,7 @@ def _detail(request: HttpRequest, found: Request, form: RatingForm | None = None
         "body": body,
         "turns": turns(body.prompt) if body else [],
         "ratings": given,
-        "mine": next((rating for rating in given if rating.by == name), None),
+        "mine": next((it for it in given if (it.rater_kind, it.by) == (RaterKind.PERSON, name)), None),
         "may_rate": request.user.has_perm("traffic.add_rating") and found.outcome == Outcome.OK,
         "form": form,
         "scale": SCALE,

@@ -100,7 +100,7 @@ filled AS (
 ratings AS (
     UPDATE traffic_rating AS t SET day = gone.to_day, request_id = gone.to_id FROM gone
     WHERE t.request_id = gone.id AND NOT EXISTS (
-        SELECT FROM traffic_rating AS o WHERE o.request_id = gone.to_id AND o.by = t.by
+        SELECT FROM traffic_rating AS o WHERE o.request_id = gone.to_id AND o.rater_kind = t.rater_kind AND o.by = t.by
     )
 )
 SELECT count(*) FROM gone

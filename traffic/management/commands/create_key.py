@@ -1,4 +1,4 @@
-"""`manage.py create_key`: make a key for an application, or for all, and print it this once."""
+"""`manage.py create_key`: make a key for an application, or for the whole installation, and print it this once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("scopes", nargs="+", choices=Scope.values)
-        parser.add_argument("--application", metavar="SLUG", help="made when it is not there; without: for all")
+        parser.add_argument(
+            "--application", metavar="SLUG", help="made when it is not there; without: for the whole installation"
+        )
         parser.add_argument(
             "--per-minute", type=int, metavar="CALLS", help="more are answered with 429; without: no limit"
         )
@@ -31,4 +33,6 @@ class Command(BaseCommand):
         secret = create_key(
             name=options["name"], scopes=options["scopes"], application=application, per_minute=options["per_minute"]
         )[1]
+        if application is None:
+            self.stderr.write("This key belongs to no application: what it may, it may for the whole installation.")
         self.stdout.write(secret)

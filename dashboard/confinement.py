@@ -1,0 +1,35 @@
+"""What a key of an application gets at each address: `dashboard.access` declares it, `traffic.access` enforces it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from dashboard.access import ACCESS, Access
+
+
+class ConfinementMiddleware:
+    """Tells each request what its address gives a key of an application, before the view looks at the key."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+        access = ACCESS.get(address_of(request, view)) or Access()
+        request.key_reach = access.key, access.why  # type: ignore[attr-defined]  # read by traffic.access alone
+
+
+def address_of(request: HttpRequest, view: Any) -> str:
+    """The name under which an address is declared: of ninja's operations on one path the one of the method."""
+    name = request.resolver_match.view_name if request.resolver_match else ""
+    operations = getattr(getattr(view, "__self__", None), "operations", ())
+    for operation in operations:
+        if request.method in operation.methods:
+            namespace = name.rpartition(":")[0]
+            return f"{namespace}:{operation.view_func.__name__}"
+    return name
