@@ -9,6 +9,8 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+    if len(sys.argv) > 1:  # commands are modules, whose names have no hyphen: `rotate-key` is what people write
+        sys.argv[1] = sys.argv[1].replace("-", "_") if not sys.argv[1].startswith("-") else sys.argv[1]
     if sys.argv[1:2] == ["up"]:
         # Before Django: it makes what the settings read, and stays in memory beside everything that it starts.
         from dashboard.up import main as up

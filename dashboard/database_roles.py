@@ -20,7 +20,7 @@ from dashboard.settings import env
 
 OWNER_URL = "DATABASE_OWNER_URL"
 # What is written there stays: the application's role may add rows, and neither change nor remove any.
-APPEND_ONLY = ("providers_auditentry",)
+APPEND_ONLY = ("providers_auditentry", "providers_auditseal")
 # What only a migration writes.
 READ_ONLY = ("django_migrations",)
 

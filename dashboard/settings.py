@@ -20,7 +20,10 @@ env = Environment(DATA_DIR)
 DEBUG = False
 DEMO = env.flag("BREAKEVEN_DEMO")
 SECRET_KEY = env.secret("SECRET_KEY", "secret.key")
-CREDENTIALS_KEY = env.secret("BREAKEVEN_KEY", "credentials.key")  # encrypts vendors' keys at rest (Fernet)
+# They encrypt vendors' keys at rest (Fernet), the first of them; see `providers.keyring`. Of a file each use sees what
+# it holds by then, a variable stays as it was at the start.
+CREDENTIALS_KEY = env.secret("BREAKEVEN_KEY", "credentials.key")
+CREDENTIALS_KEY_FILE = None if env.text("BREAKEVEN_KEY") else DATA_DIR / "credentials.key"
 MAIL_LINKS_ACT = env.flag("BREAKEVEN_MAIL_LINKS_ACT", True)  # acknowledge and silence from a mail without a login
 BASE_URL = env.text("BREAKEVEN_URL", "http://127.0.0.1:8000").rstrip("/")
 GATEWAY_URL = env.text("GATEWAY_URL", "http://127.0.0.1:8001").rstrip("/")

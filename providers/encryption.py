@@ -1,16 +1,34 @@
-"""Vendors' keys at rest: Fernet with the installation's own key; a value that cannot be read is said, not guessed."""
+"""Vendors' keys at rest: Fernet with the installation's own keys; a value that cannot be read is said, not guessed."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import models
+
+from providers import keyring
 
 
 class SecretUnreadable(Exception):
     """A stored secret was encrypted with another key than BREAKEVEN_KEY."""
+
+
+def keys() -> keyring.Keys:
+    """The installation's keys as they are now, the one that encrypts first."""
+    path = settings.CREDENTIALS_KEY_FILE
+    return keyring.split(settings.CREDENTIALS_KEY) if path is None else _file(path, settings.CREDENTIALS_KEY).keys()
+
+
+def readable_keys() -> keyring.Keys:
+    """Every key by which this process can read, the one that encrypts first."""
+    path = settings.CREDENTIALS_KEY_FILE
+    return keyring.split(settings.CREDENTIALS_KEY) if path is None else _file(path, settings.CREDENTIALS_KEY).readable()
+
+
+_file = cache(keyring.KeyFile)
 
 
 def decrypt(ciphertext: str) -> str:
@@ -18,7 +36,7 @@ def decrypt(ciphertext: str) -> str:
     if not ciphertext:
         return ""
     try:
-        return Fernet(settings.CREDENTIALS_KEY).decrypt(ciphertext.encode()).decode()
+        return keyring.cipher(readable_keys()).decrypt(ciphertext.encode()).decode()
     except InvalidToken:
         raise SecretUnreadable(
             "This key was stored under another BREAKEVEN_KEY; enter it again, or start with the old one."
@@ -37,7 +55,7 @@ class Secret(str):
 
 def encrypt(text: str) -> Secret:
     """Ciphertext of a secret; the empty secret stays empty."""
-    return Secret(Fernet(settings.CREDENTIALS_KEY).encrypt(text.encode()).decode() if text else "")
+    return Secret(keyring.cipher(keys()).encrypt(text.encode()).decode() if text else "")
 
 
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # django-stubs: TextField is generic only there

@@ -47,6 +47,11 @@ def never_used(address: IPAddress) -> bool:
     return address.is_link_local or address in METADATA
 
 
+def hides_key(url: str, *, local: bool) -> bool:
+    """Whether a key that is sent there is read by nobody on the way: by TLS, or in our own network."""
+    return local or url.lower().startswith("https:")
+
+
 def address_of(text: str) -> IPAddress:
     """An address as a resolver writes it; a zone ("fe80::1%eth0") is no part of what is judged. Raises ValueError."""
     return ipaddress.ip_address(text.split("%")[0])

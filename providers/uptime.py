@@ -157,7 +157,7 @@ async def check(client: EngineClient, deployment: Deployment) -> CheckResult:
         return _impossible(_("The engine %(engine)s is not known here.") % {"engine": deployment.engine})
     try:
         target = target_of(deployment)
-    except SecretUnreadable as error:
+    except (SecretUnreadable, KeyExposed) as error:
         return _impossible(str(error))
     engine = engine_of(deployment.engine)
     result = await engine.check(client, target)
@@ -183,7 +183,9 @@ def check_now(*, deployment: Deployment) -> CheckResult:
 
 
 def target_of(deployment: Deployment) -> Target:
-    """The address and expectations of a deployment; raises SecretUnreadable."""
+    """The address and expectations of a deployment; raises SecretUnreadable, and KeyExposed."""
+    if deployment.exposes_key:
+        raise KeyExposed(exposed_sentence())
     return Target(
         base_url=deployment.url,
         model=deployment.model,
@@ -191,6 +193,17 @@ def target_of(deployment: Deployment) -> Target:
         timeout_s=_timeout_s(deployment),
         local=deployment.local,
         completion=deployment.probe_completion,
+    )
+
+
+class KeyExposed(Exception):
+    """A key would go over the network in the clear; it is not sent."""
+
+
+def exposed_sentence() -> str:
+    return _(
+        "The key is not sent: over http anybody on the way could read it. Begin the URL with https, or have an admin "
+        "mark the deployment as local."
     )
 
 

@@ -17,7 +17,8 @@ from providers.forms.fields import KEY_AGAIN, AddressField, Person, SecretField,
 from providers.forms.recurring import AgainForm
 from providers.models import Deployment, Lease, Maintenance
 from providers.netguard import AddressRefused, pin
-from providers.uptime import LONGEST_TIMEOUT_S
+from providers.reach import hides_key
+from providers.uptime import LONGEST_TIMEOUT_S, exposed_sentence
 
 if TYPE_CHECKING:
     DeploymentModelForm = forms.ModelForm[Deployment]
@@ -156,6 +157,9 @@ class DeploymentForm(DeploymentModelForm):
                 pin(url, local=cleaned.get("local", self.instance.local))
             except AddressRefused as refused:
                 self.add_error("url", str(refused))
+            has_key = self.stored_key or bool(cleaned.get("api_key"))
+            if has_key and not hides_key(url, local=cleaned.get("local", self.instance.local)):
+                self.add_error("url", exposed_sentence())
             if self.stored_key and not cleaned.get("api_key") and url != self.was_url:
                 self.add_error("api_key", KEY_AGAIN)
         return cleaned

@@ -12,6 +12,7 @@ from providers.encryption import EncryptedTextField
 from providers.models.leases import Lease
 from providers.models.recurring import Recurring
 from providers.querysets import CheckHourQuerySet, DeploymentQuerySet, MaintenanceQuerySet, OutageQuerySet
+from providers.reach import hides_key
 from providers.validators import web_address
 
 
@@ -76,6 +77,11 @@ class Deployment(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    @property
+    def exposes_key(self) -> bool:
+        """Whether its key would go over the network in the clear; it is not sent then."""
+        return bool(self.api_key) and not hides_key(self.url, local=self.local)
 
     @property
     def engine_label(self) -> str:

@@ -43,9 +43,6 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     server = Postgres(home / "postgres", THROWAWAY)
     server.start()
     made = Installation(server, home / "var")
-    with psycopg.connect(server.owner_url, autocommit=True) as owner:
-        for table in APPEND_ONLY:  # as long as no migration makes it
-            owner.execute(sql.SQL("CREATE TABLE IF NOT EXISTS {} (id bigint)").format(sql.Identifier(table)))
     done = made.manage("prepare")
     assert done.returncode == 0, done.stderr
     yield made
@@ -91,7 +88,7 @@ FORBIDDEN = [
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'postgres'",
     "DELETE FROM django_migrations",
     *(f"{verb} {table}{rest}" for table in APPEND_ONLY
-      for verb, rest in (("DELETE FROM", ""), ("TRUNCATE", ""), ("UPDATE", " SET id = id"))),
+      for verb, rest in (("DELETE FROM", ""), ("TRUNCATE", ""), ("UPDATE", " SET key = key"))),
 ]  # fmt: skip
 
 
@@ -188,7 +185,7 @@ def test_preparing_again_changes_no_right(installation: Installation) -> None:
 
 def test_migrating_without_the_owner_is_refused_by_the_database(installation: Installation) -> None:
     done = installation.manage("migrate", "providers", "0019", DATABASE_OWNER_URL="")
-    assert done.returncode != 0 and "must be owner" in done.stderr
+    assert done.returncode != 0 and ("must be owner" in done.stderr or "permission denied" in done.stderr)
 
 
 def test_two_urls_of_different_databases_are_refused(installation: Installation) -> None:

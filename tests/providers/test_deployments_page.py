@@ -10,7 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from providers.audit_log import AuditEntry
+from providers.encryption import encrypt
 from providers.models import Deployment, Maintenance, Outage
+from providers.uptime import check_now
 from tests.providers.people import KEY, account, assert_access, deployment, in_role, lease, text
 
 pytestmark = pytest.mark.django_db
@@ -95,6 +97,27 @@ def test_a_deployment_is_added_and_checked_at_once() -> None:
     assert list(Deployment.objects.due(timezone.now())) == [made]
     assert KEY not in text(in_role("ops"), f"{LIST}llama/")
     assert "All" not in text(in_role("manager"), LIST).split("<h1>")[1].split("</h1>")[0]
+
+
+EXPOSED = "The key is not sent: over http anybody on the way could read it."
+
+
+def test_a_key_is_taken_for_http_only_where_an_admin_says_local() -> None:
+    public = filled(api_key=KEY, url="http://93.184.216.34:8000")
+    status, page = post(in_role("admin"), ADD, **{name: value for name, value in public.items() if name != "local"})
+    assert status == 422 and EXPOSED in page
+    assert not Deployment.objects.exists()
+    deployment(url="https://93.184.216.34", local=False, api_key=encrypt(KEY))
+    status, page = post(in_role("ops"), ONE, **filled(url="http://93.184.216.34"))
+    assert status == 422 and EXPOSED in page
+
+
+def test_a_stored_key_is_not_sent_over_http_and_the_page_says_why() -> None:
+    """Of a deployment that an earlier version let in."""
+    made = deployment(url="http://93.184.216.34:8000", local=False, api_key=encrypt(KEY), checked=False)
+    result = check_now(deployment=made)
+    assert not result.ok and result.cause.startswith(EXPOSED) and result.latency_ms == 0
+    assert "Its key is not sent" in text(in_role("manager"), LIST)
 
 
 def test_a_form_with_an_error_does_not_repeat_the_key() -> None:

@@ -19,9 +19,11 @@ from typing import Any
 
 import msgspec
 import psycopg
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import InvalidToken
 from psycopg.rows import dict_row
 
+from providers.keyring import cipher, split
+from providers.reach import hides_key
 from traffic.gateway.database import connect
 from traffic.gateway.routes import Rule, Target, default_rules, reachable
 from traffic.limits import period_end
@@ -143,13 +145,23 @@ def _key(row: dict[str, Any], applications: dict[int | None, Application]) -> Ke
 
 def _target(row: dict[str, Any], credentials_key: str) -> Target:
     target = Target(**row)
-    return replace(target, api_key=_decrypt(target.slug, target.api_key, credentials_key)) if target.api_key else target
+    if not target.api_key:
+        return target
+    if not hides_key(target.url, local=target.local):
+        return replace(target, api_key=_withheld(target.slug, target.url))
+    return replace(target, api_key=_decrypt(target.slug, target.api_key, credentials_key))
+
+
+@lru_cache(maxsize=4096)  # said once, not at every read
+def _withheld(slug: str, url: str) -> str:
+    log.error("The key of deployment %s is not sent: %s is in the clear, and not marked as local.", slug, url)
+    return ""
 
 
 @lru_cache(maxsize=4096)  # a key is decrypted once, not at every read
 def _decrypt(slug: str, ciphertext: str, credentials_key: str) -> str:
     try:
-        return Fernet(credentials_key).decrypt(ciphertext.encode()).decode()
+        return cipher(split(credentials_key)).decrypt(ciphertext.encode()).decode()
     except (InvalidToken, ValueError):
         log.error("The key of deployment %s was stored under another BREAKEVEN_KEY; enter it again.", slug)
         return ""
@@ -209,7 +221,9 @@ class Snapshots:
     def _try_to_read(self) -> None:
         try:
             conn = self._connected()
-            self.latest = read_snapshot(conn, self._credentials_key())
+            keys: str | None = None
+            while keys != (keys := self._credentials_key()):  # a rotation in between: what is stored may be newer
+                self.latest = read_snapshot(conn, keys)
             self._note_use(conn)
             self._failing = False
         except Exception as error:  # this thread must outlive everything: without it a revoked key would go on
