@@ -27,7 +27,8 @@ class Kind:
 
     `pool` names the threads, `limit` is in bytes as sent, compressed or not. `by_key`: who sends more than `SMALL`
     proves it by a key, else by a session. `files`: a form with a file, which is written to disk while it comes in.
-    `cut`: as much as `limit` is read, and the rest let go.
+    `cut`: as much as `limit` is read, and the rest let go. `parts`: a form may come as multipart/form-data, though
+    without a file.
     """
 
     pool: str
@@ -35,6 +36,7 @@ class Kind:
     by_key: bool = False
     files: bool = False
     cut: bool = False
+    parts: bool = False
 
 
 EXPORTS = Kind("intake", LARGEST_EXPORT, by_key=True)
@@ -43,6 +45,7 @@ RATINGS = Kind("intake", MIB, by_key=True)
 API = Kind("pages", 5 * MIB // 2, by_key=True)
 PAGES = Kind("pages", 5 * MIB // 2)
 PINGS = Kind("pages", SMALL, cut=True)
+ONE_CLICK = Kind("pages", SMALL, parts=True)  # RFC 8058 lets a mail program choose either encoding
 STATIC = Kind("static", 0)
 
 # Views that ask for a file, by the name of their address; a test holds it against the views.
@@ -57,6 +60,9 @@ FILES = {
 }
 
 
+STRANGERS = {"/ping/": PINGS, "/alerts/unsubscribe/": ONE_CLICK}
+
+
 def kind_of(method: str, path: str) -> Kind:
     """The class of an address, by its beginning alone."""
     if path.startswith("/static/"):
@@ -65,7 +71,7 @@ def kind_of(method: str, path: str) -> Kind:
         return intake_of(path)
     if path.startswith("/api/"):
         return API
-    return PINGS if path.startswith("/ping/") else PAGES
+    return next((kind for prefix, kind in STRANGERS.items() if path.startswith(prefix)), PAGES)
 
 
 def intake_of(path: str) -> Kind:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib import import_module
 
@@ -75,7 +75,7 @@ class Call:
         return int(declared) if declared.isdecimal() else 0
 
     @property
-    def is_form_with_files(self) -> bool:
+    def is_multipart(self) -> bool:
         return self.header(b"content-type").lower().startswith("multipart/")
 
     def request(self) -> WSGIRequest:
@@ -179,7 +179,7 @@ class Front:
         if not call.length or call.method in READING or kind.pool == "static":
             return Body()
         caller: object = None
-        if call.length == CHUNKED or call.length > SMALL or call.is_form_with_files:
+        if call.length == CHUNKED or call.length > SMALL or (call.is_multipart and not kind.parts):
             exact = exact_kind(kind, call.path)
             if exact is None:
                 return Unread()
@@ -189,9 +189,9 @@ class Front:
             if caller is None and kind.by_key:
                 return Unread()
             if caller is None and not kind.cut:
-                raise ApiError(
-                    413, _("Log in first: of strangers at most %(size)d KiB are read.") % {"size": SMALL >> 10}
-                )
+                if call.length > SMALL or kind.files:
+                    raise ApiError(413, _("Log in first: of strangers at most 64 KiB are read."))
+                kind = replace(kind, limit=SMALL)
         return await self._read(call, kind, caller)
 
     async def _read(self, call: Call, kind: Kind, caller: object) -> Body:
@@ -232,7 +232,7 @@ DRAINED_MOST = 16 * MIB
 
 def refuse_what_is_not_taken(call: Call, kind: Kind) -> None:
     """Raises ApiError: 415 for files where none are asked for, 413 for what is declared larger than is taken."""
-    if call.is_form_with_files and not kind.files:
+    if call.is_multipart and not (kind.files or kind.parts):
         raise ApiError(415, _("This address takes no files: send the form as application/x-www-form-urlencoded."))
     if call.length > kind.limit and not kind.cut:
         raise refusals.too_large(kind.limit)

@@ -203,15 +203,17 @@ def test_what_is_larger_than_an_address_takes_is_refused_before_a_byte_of_it(int
 def test_a_chunked_body_is_read_like_one_with_a_length(intake: Intake) -> None:
     assert chunked(intake, SECRET, [BATCH])[0] == 200
     assert chunked(intake, "bk_of_nobody", [b"x" * 100_000] * 10)[0] == 401
+    assert chunked(intake, "bk_of_nobody", [b"a=b"], "/login/")[0] == 403, "read, and refused for want of a token"
+    assert chunked(intake, "bk_of_nobody", [b"x" * 100_000], "/login/")[0] == 413
     status, content = chunked(intake, SECRET, [b"x" * (1 << 20)] * 65)
     assert (status, "larger than 64 MiB" in Status.FromString(content).message) == (413, True)
 
 
-def chunked(intake: Intake, secret: str, parts: list[bytes]) -> tuple[int, bytes]:
+def chunked(intake: Intake, secret: str, parts: list[bytes], path: str = "/v1/traces") -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", intake.web.port, timeout=PATIENT)
     headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/x-protobuf"}
     with suppress(BrokenPipeError, ConnectionResetError):  # the answer came before the end
-        connection.request("POST", "/v1/traces", iter(parts), headers, encode_chunked=True)
+        connection.request("POST", path, iter(parts), headers, encode_chunked=True)
     answer = connection.getresponse()
     return answer.status, answer.read()
 
@@ -243,6 +245,15 @@ def test_a_ping_brings_the_beginning_of_what_its_job_wrote(intake: Intake) -> No
     content = b"x" * 300_000
     status, _headers, answer = intake.web.ask(f"/ping/{'0' * 8}-0000-4000-8000-{'0' * 12}", content)
     assert (status, answer) == (404, b"not found\n")
+
+
+def test_a_mail_programs_one_click_may_come_in_parts(intake: Intake) -> None:
+    """RFC 8058 lets it choose; the token is none of ours, and the view is what says so."""
+    address = f"{intake.web.url}/alerts/unsubscribe/no-token/"
+    in_parts = httpx.post(address, files={"List-Unsubscribe": (None, "One-Click")})
+    plain = httpx.post(address, data={"List-Unsubscribe": "One-Click"})
+    assert (in_parts.status_code, in_parts.text) == (plain.status_code, plain.text)
+    assert in_parts.status_code not in (413, 415)
 
 
 def test_refusals_of_browsers_are_pages(intake: Intake) -> None:
