@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from providers.rest.errors import ApiError
-
-logger = logging.getLogger(__name__)
 
 LONG_S = 0.7  # after so many seconds of a job somebody asks whether the database is still there
 
@@ -47,7 +46,9 @@ class Pool:
     queue: deque[Job] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
-        self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix=self.name)
+        # Cheaper than an executor, whose futures nobody needs here; and a thread that is stuck ends with the process.
+        self._jobs: SimpleQueue[tuple[Job, asyncio.AbstractEventLoop] | None] = SimpleQueue()
+        self._begun = 0
 
     async def run(self, work: Callable[[], Any], finished: Callable[[], None] = lambda: None) -> Any:
         """The result of `work`; `finished` is called when it is over, or will not be done.
@@ -76,7 +77,9 @@ class Pool:
                 job.answer.set_exception(error)
 
     def close(self) -> None:
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        """Its threads end with what they have in hand."""
+        for _number in range(self._begun):
+            self._jobs.put(None)
 
     def _busy(self) -> ApiError:
         # Not all at once again.
@@ -100,20 +103,27 @@ class Pool:
         if job.timer is not None:
             job.timer.cancel()
         job.timer = loop.call_later(LONG_S, self._is_long, job)
-        self._executor.submit(self._work, job, loop)
+        if len(self.running) > self._begun:
+            self._begun += 1
+            Thread(target=self._serve, name=f"{self.name}-{self._begun}", daemon=True).start()
+        self._jobs.put((job, loop))
 
     def _is_long(self, job: Job) -> None:
         self.suspect()
         job.timer = asyncio.get_running_loop().call_later(LONG_S, self._is_long, job)
 
-    def _work(self, job: Job, loop: asyncio.AbstractEventLoop) -> None:
-        """In a thread."""
-        result, error = None, None
-        try:
-            result = job.work()
-        except Exception as raised:
-            error = raised
-        loop.call_soon_threadsafe(self._done, job, result, error)
+    def _serve(self) -> None:
+        """One thread, until `close`."""
+        while (task := self._jobs.get()) is not None:
+            job, loop = task
+            result, error = None, None
+            try:
+                result = job.work()
+            except Exception as raised:
+                error = raised
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(self._done, job, result, error)
+            del task, job, result, error  # or they would be kept until the next comes
 
     def _done(self, job: Job, result: Any, error: Exception | None) -> None:
         self.running.discard(job)
