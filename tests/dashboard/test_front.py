@@ -220,7 +220,7 @@ def chunked(intake: Intake, secret: str, parts: list[bytes], path: str = "/v1/tr
 
 def test_files_are_refused_where_no_view_asks_for_one(intake: Intake, person: httpx.Client) -> None:
     made_up = {"csrftoken": "x" * 32}
-    for path in ("/login/", "/v1/traces", "/admin/login/", "/settings/people/add/", "/api/v1/requests"):
+    for path in ("/login/", "/v1/traces", "/settings/people/add/", "/api/v1/requests"):
         answer = httpx.post(
             f"{intake.web.url}{path}",
             files={"file": b"x" * 100_000},
