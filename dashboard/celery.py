@@ -10,6 +10,8 @@ from pathlib import Path
 from celery import Celery
 from celery.signals import beat_init, worker_ready
 
+from dashboard import tidying
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 # They are of the code alone, and load every page into a worker that shows none.
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
@@ -63,6 +65,7 @@ app.conf.beat_schedule = {
 
 @worker_ready.connect
 def _worker_is_ready(**kwargs: object) -> None:
+    tidying.start()
     _tell_up("worker")
 
 

@@ -21,6 +21,7 @@ from dashboard.bench import (
     reprice,
     requests,
     rules,
+    worker,
 )
 from dashboard.bench.figures import Figure
 
@@ -38,4 +39,5 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "offers": offers.measure,
     "checks": checks.measure,
     "delivery": delivery.measure,
+    "worker": worker.measure,
 }

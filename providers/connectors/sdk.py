@@ -38,12 +38,15 @@ def client_over(http: VendorHttp, key: str) -> Iterator[anthropic.Anthropic]:
         with anthropic.Anthropic(api_key=key, base_url=http.base_url, max_retries=0, http_client=bridge) as client:
             yield client
     except anthropic.AnthropicError as error:
-        raise _own(error) or _unknown(http.label, error) from None
+        raise _unwrapped(error) or _unknown(http.label, error) from None
 
 
-def _own(error: BaseException | None) -> ConnectorError | None:
+def _unwrapped(error: BaseException | None) -> ConnectorError | None:
+    """Our own error, of which the SDK's knows nothing any more: each the other's context or cause, the two would stay,
+    with the whole answer, until garbage is looked for."""
     while error is not None and not isinstance(error, ConnectorError):
-        error = error.__cause__
+        cause, error.__cause__, error.__context__ = error.__cause__, None, None
+        error = cause
     return error
 
 

@@ -132,10 +132,15 @@ def within(call: Callable[[], Any], seconds: float) -> Any:
     worker.join(seconds)
     if not outcome:
         raise ConnectorError(_("The vendor did not finish its answer within %d s.") % seconds)
-    good, value = outcome[0]
+    good, value = outcome.pop()
     if good:
         return value
-    raise value
+    try:
+        raise value
+    finally:
+        # An error holds the frames that it passed through. Held by one of them it would stay, with the whole answer
+        # of the vendor, until garbage is looked for among everything that a worker has loaded: hours.
+        del value
 
 
 def record_success(feed: Feed, rows: int, complete_until: datetime | None, now: datetime) -> None:
