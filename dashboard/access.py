@@ -30,7 +30,7 @@ class Access:
     `open`: to strangers too. `scope`: what a key must hold; people's sessions then open it only to those named.
     `theirs` of those who may get 404 for what belongs to others.
     `key`: what a key of an application gets: what is that application's, what is nobody's, or 403 with the sentence
-    `why`. None: the same 403 without a reason, until somebody decides.
+    `why`. None: the same 403 without a reason, until somebody decides. `withheld`: parameters that it may not use.
     """
 
     reads: tuple[Role, ...] | None = None
@@ -40,6 +40,7 @@ class Access:
     theirs: tuple[Role, ...] = ()
     key: KeyReach | None = None
     why: str = ""
+    withheld: tuple[str, ...] = ()
 
 
 def page(who: tuple[Role, ...]) -> Access:
@@ -352,7 +353,7 @@ ACCESS: dict[str, Access] = {
     "api:get_phases": whole(PLAN),
     "api:get_anomalies": JSON,
     "api:get_budgets": JSON,
-    "api:get_offers": MARKET_JSON,
+    "api:get_offers": replace(MARKET_JSON, withheld=("model",)),  # its speed may be that of a deployment of ours
     "api:get_offer_history": MARKET_JSON,
     "api:get_offer_watches": whole("Offers are watched for the whole installation."),
     "api:get_leases": whole(MACHINES),

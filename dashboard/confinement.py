@@ -21,7 +21,7 @@ class ConfinementMiddleware:
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
         access = ACCESS.get(address_of(request, view)) or Access()
-        request.key_reach = access.key, access.why  # type: ignore[attr-defined]  # read by traffic.access alone
+        request.key_reach = access.key, access.why, access.withheld  # type: ignore[attr-defined]  # read by traffic.access alone
 
 
 def address_of(request: HttpRequest, view: Any) -> str:

@@ -75,7 +75,9 @@ def confine(request: HttpRequest, caller: Caller) -> None:
     """
     if caller.application_id is None:
         return
-    reach, why = getattr(request, "key_reach", (None, ""))
+    reach, why, withheld = getattr(request, "key_reach", (None, "", ()))
+    if named := [name for name in withheld if name in request.GET]:
+        raise ApiError(403, f"A key of an application cannot ask by {named[0]!r} here.")
     if reach == "public":
         return
     if reach != "own":

@@ -47,6 +47,10 @@ class KeyQuerySet(models.QuerySet["Key"]):
         """Not revoked; expiry is judged by the clock of the reader."""
         return self.filter(revoked_at=None)
 
+    def made_by(self, person: AbstractBaseUser) -> KeyQuerySet:
+        """Those of a person that are not revoked."""
+        return self.live().filter(created_by=person.pk).select_related("application", "created_by")
+
     def expiring(self, now: datetime, within: timedelta) -> KeyQuerySet:
         """Those that work now and stop within that time, the next first; one with a live successor is meant to."""
         soon = self.live().filter(expires_at__gt=now, expires_at__lte=now + within)

@@ -9,11 +9,14 @@ from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.people import ROLE_LABELS, PersonForm, role_of
 from providers.audit_log import log, log_form
+from traffic.keys import callers
+from traffic.models import Key
 
 
 @login_required
@@ -21,7 +24,8 @@ from providers.audit_log import log, log_form
 @require_safe
 def people(request: HttpRequest) -> HttpResponse:
     everyone = list(User.objects.prefetch_related("groups").order_by("-is_active", "username"))
-    rows = [{"it": person, "role": role_of(person)} for person in everyone]
+    makers = set(Key.objects.live().filter(application=None).values_list("created_by_id", flat=True))
+    rows = [{"it": person, "role": role_of(person), "keys": person.pk in makers} for person in everyone]
     active = [row for row in rows if row["it"].is_active]  # type: ignore[attr-defined]  # a row's `it` is a User
     context = {
         "rows": rows,
@@ -61,7 +65,15 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
         log_form(request, found, form)
         messages.success(request, _("Saved: %(name)s.") % {"name": found.get_username()})
         return redirect("people")
-    context = {"it": found, "form": form, "self": found.pk == request.user.pk}
+    keys = list(Key.objects.made_by(found))
+    context = {
+        "it": found,
+        "form": form,
+        "self": found.pk == request.user.pk,
+        "keys": keys,
+        "keys_for_all": [key for key in keys if key.application is None],
+        "all": True,
+    }
     return render(request, "dashboard/person.html", context, status=422 if form.errors else 200)
 
 
@@ -69,7 +81,10 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required("auth.change_user", raise_exception=True)
 @require_POST
 def person_switch(request: HttpRequest, pk: int) -> HttpResponse:
-    """Let someone in or out, as the form says; sending it twice changes nothing. Nobody locks themselves out."""
+    """Let someone in or out, as the form says; sending it twice changes nothing. Nobody locks themselves out.
+
+    With `keys=revoke`, keys that they made for the whole installation stop too.
+    """
     found = get_object_or_404(User, pk=pk)
     active = request.POST.get("active") == "1"
     if found.pk == request.user.pk and not active:
@@ -77,9 +92,18 @@ def person_switch(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("people")
     if User.objects.filter(pk=pk, is_active=not active).update(is_active=active):
         log(request, found, _("Let in again.") if active else _("Locked out."))
+    if not active and request.POST.get("keys") == "revoke":
+        revoke_keys_for_all(request, found)
+    callers.clear()
     said = _("%(name)s can sign in again.") if active else _("%(name)s is locked out, open sessions too.")
     messages.success(request, said % {"name": found.get_username()})
     return redirect("people")
+
+
+def revoke_keys_for_all(request: HttpRequest, maker: User) -> None:
+    for key in Key.objects.made_by(maker).filter(application=None):
+        if Key.objects.live().filter(pk=key.pk).update(revoked_at=timezone.now()):
+            log(request, key, _("Revoked."))
 
 
 def me(request: HttpRequest) -> User:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection, transaction
 from django.test import Client, RequestFactory, override_settings
 from django.utils import timezone
@@ -19,6 +22,7 @@ from dashboard.access import ACCESS
 from providers.models import TokenPrice
 from providers.rest.errors import ApiError
 from tests.dashboard.samples import Samples, samples
+from tests.dashboard.test_access import addresses
 from tests.traffic.people import arrive
 from traffic import ratings
 from traffic.access import authenticate
@@ -243,7 +247,25 @@ def test_the_plan_and_owners_are_not_an_applications(scene: Scene) -> None:
         assert status == 403 and "belongs to no application" in told
 
 
+def test_what_our_own_deployments_do_is_not_told_with_offers(scene: Scene) -> None:
+    status, told = ask(scene.keys["alpha"], "GET", "/api/v1/offers?model=nothing")
+    assert status == 403 and "'model'" in told
+    assert ask(scene.keys["whole"], "GET", "/api/v1/offers?model=nothing")[0] == 422
+
+
 def test_an_application_reads_the_requests_that_are_its_own(scene: Scene) -> None:
     status, told = ask(scene.keys["alpha"], "GET", "/api/v1/export/requests?format=csv")
     assert status == 200
     assert told.count("\n") == 2 and str(scene.requests["alpha"].id) in told
+
+
+def test_the_page_of_keys_names_every_address_with_what_it_gives() -> None:
+    page = (Path(settings.BASE_DIR) / "docs" / "reference" / "keys.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    patterns = {name: pattern for name, pattern in addresses() if name in KEYED}
+    for name in KEYED:
+        route = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(patterns[name].pattern))
+        ending = route.rpartition("}")[2] if ACCESS[name].scope == "alerts" and "}" in route else "/" + route
+        named = [row for row in rows if f"{ending}`" in row and f"| {ACCESS[name].scope} |" in row]
+        assert named, route
+        assert any(("| 403: " in row) == (ACCESS[name].key == "refused") for row in named), route

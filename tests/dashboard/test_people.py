@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from dashboard.people import ROLE_LABELS, role_of
 from providers.audit_log import AuditEntry
 from tests.dashboard.people import logged_in, with_role, words
+from traffic.keys import callers, create_key
+from traffic.models import Application, Key
 
 pytestmark = pytest.mark.django_db
 GOOD = "correct horse battery"
@@ -89,3 +92,77 @@ def test_each_change_is_on_record_with_who_made_it_and_without_the_password(clie
     text = words(client, "/settings/audit/")
     assert "3 entries are on record" in text and "Locked out" in text
     assert "another long one" not in text and "another long one" not in str(list(AuditEntry.objects.values()))
+
+
+# Keys of somebody who goes.
+
+
+def read_with(secret: str) -> int:
+    callers.clear()
+    return Client().get("/api/v1/usage", headers={"authorization": f"Bearer {secret}"}).status_code
+
+
+def test_nobody_reads_on_with_a_key_for_all_whose_maker_is_locked_out(client: Client) -> None:
+    petra = with_role("admin", "petra")
+    shop = Application.objects.create(slug="shop", name="Shop")
+    _key, whole = create_key(name="dashboard", scopes=["read", "ingest", "alerts"], created_by=petra)
+    _key, own = create_key(name="shop", scopes=["read"], application=shop, created_by=petra)
+    assert (read_with(whole), read_with(own)) == (200, 200)
+    client.post(f"/settings/people/{petra.pk}/switch/", {"active": "0"})
+    assert (read_with(whole), read_with(own)) == (403, 200)
+    sent = Client().post(
+        "/api/v1/requests", {"requests": []}, "application/json", headers={"authorization": f"Bearer {whole}"}
+    )
+    assert sent.status_code == 200  # what a collector sends is not lost
+    assert "by petra, who is locked out" in words(client, "/settings/keys/")
+
+
+def test_nor_when_the_maker_is_an_admin_no_more(client: Client) -> None:
+    petra = with_role("admin", "petra")
+    _key, whole = create_key(name="dashboard", scopes=["read"], created_by=petra)
+    client.post(f"/settings/people/{petra.pk}/", form(username="petra", role="manager", password=""))
+    assert read_with(whole) == 403
+
+
+def test_locking_out_offers_to_revoke_the_keys_for_all(client: Client) -> None:
+    petra = with_role("admin", "petra")
+    shop = Application.objects.create(slug="shop", name="Shop")
+    create_key(name="dashboard", scopes=["ingest"], created_by=petra)
+    own, _secret = create_key(name="shop", scopes=["ingest"], application=shop, created_by=petra)
+    assert f'href="/settings/people/{petra.pk}/#keys-h"' in client.get("/settings/people/").content.decode()
+    page = words(client, f"/settings/people/{petra.pk}/")
+    assert "2 keys that they made work" in page and "Revoke the key for the whole installation too" in page
+    client.post(f"/settings/people/{petra.pk}/switch/", {"active": "0", "keys": "revoke"})
+    assert list(Key.objects.live()) == [own]
+    assert AuditEntry.objects.filter(object_name__startswith="dashboard").exists()
+    assert not User.objects.get(pk=petra.pk).is_active
+
+
+def test_a_key_for_the_whole_installation_is_an_admins_to_make(client: Client) -> None:
+    petra = with_role("ops", "petra")
+    petra.user_permissions.add(*Permission.objects.filter(codename__in=("add_key", "change_key", "view_key")))
+    theirs = logged_in(User.objects.get(pk=petra.pk))
+    shop = Application.objects.create(slug="shop", name="Shop")
+    wanted: dict[str, Any] = {"name": "x", "scopes": ["read"]}
+    assert theirs.post("/settings/keys/add/", wanted).status_code == 422
+    assert theirs.post("/settings/keys/add/", {**wanted, "application": shop.pk}).status_code == 200
+    assert client.post("/settings/keys/add/", wanted).status_code == 200
+    whole = Key.objects.get(application=None)
+    assert theirs.post(f"/settings/keys/{whole.pk}/rotate/", {"hours": "0"}).status_code == 403
+    assert theirs.post(f"/settings/keys/{whole.pk}/", {"name": "y"}).status_code == 403
+    assert client.post(f"/settings/keys/{whole.pk}/rotate/", {"hours": "0"}).status_code == 200
+
+
+def test_a_gateways_key_belongs_to_an_application_on_the_page_as_in_the_command(client: Client) -> None:
+    refused = client.post("/settings/keys/add/", {"name": "x", "scopes": ["gateway", "read"]})
+    assert refused.status_code == 422
+    assert "A key for the gateway belongs to an application" in refused.content.decode()
+    with pytest.raises(CommandError, match="belongs to an application"):
+        call_command("create_key", "gateway")
+    assert not Key.objects.exists()
+
+
+def test_the_command_says_what_a_key_without_application_may(db: None, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("create_key", "read")
+    shown = capsys.readouterr()
+    assert shown.out.startswith("bk_") and "for the whole installation" in shown.err

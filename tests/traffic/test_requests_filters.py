@@ -188,6 +188,21 @@ def test_words_of_too_many_texts_are_refused(
     assert "More than 1 texts of" in text(reader, URL, words="apple")
 
 
+def test_how_many_texts_of_others_hold_a_word_is_not_told(
+    shop: Application, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "MATCHES_MOST", 2)
+    stored(conn, application("lab"), (0, "apple"), (0, "apple"), (0, "apple"))
+    noor = person("noor")
+    shop.members.add(noor)
+    assert rows(text(logged_in(noor), URL, words="apple")) == 0
+    for number in range(2):
+        arrive(conn, {"external_id": f"own {number}", "application_id": shop.pk, "answer": "apple", "prompt": "which"})
+    assert rows(text(logged_in(noor), URL, words="apple")) == 2
+    arrive(conn, {"external_id": "own 2", "application_id": shop.pk, "answer": "apple", "prompt": "which"})
+    assert "More than 2 texts of" in text(logged_in(noor), URL, words="apple")
+
+
 def test_words_are_found_by_their_index(shop: Application, conn: psycopg.Connection) -> None:
     given = (
         {"external_id": f"w{n}", "prompt": f"word{n}", "answer": "pear", "application_id": shop.pk} for n in range(400)
