@@ -1,8 +1,9 @@
-"""One file that holds an installation: a dump of its database in one snapshot, a manifest, and its key if asked for.
+"""One file that holds an installation: a dump of its database in one snapshot, and what is to be known of it.
 
-The file is a ZIP with `database.dump` (pg_dump's custom format), `manifest.json` and, only with the key,
-`credentials.key`. Without that key the vendors' keys inside the dump are unreadable, so that a backup that is lost
-gives nothing away that can be used against a vendor.
+The file is encrypted and authenticated with the installation's key (`dashboard/sealed_file.py`): inside are a line of
+JSON, the manifest, and pg_dump's custom format. A dump is a program, so `restore` runs one only where the key proves
+that this installation made it, or where a person says that they trust the file. Backups of earlier versions were ZIP
+files in the clear with a checksum that anybody could make.
 """
 
 from __future__ import annotations
@@ -14,24 +15,27 @@ import shutil
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
+from dashboard.database_roles import powers
 from dashboard.embedded.postgres import binary
 from dashboard.embedded.servers import ServerError
+from dashboard.sealed_file import CHUNK, MAGIC, Damaged, OtherKey, Writer, header_of, read
+from providers.encryption import keys
+from providers.keyring import Keys, mark, split
 
-FORMAT = 1
-DUMP, MANIFEST, KEY = "database.dump", "manifest.json", "credentials.key"
-CHUNK = 1 << 20
+FORMAT, OLD_FORMAT = 2, 1
+DUMP, MANIFEST, KEY = "database.dump", "manifest.json", "credentials.key"  # of the old format
+TRUST = "pass --trust-this-file if you know where it comes from: what it holds is run as statements in this database"
 # Where there is a row of these, somebody's data would be overwritten; a fresh installation has defaults only.
 OWN = ("auth_user", "traffic_application", "traffic_request", "traffic_usage_day", "providers_account")
 LIBPQ = {
@@ -47,14 +51,22 @@ class BackupError(Exception):
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup says of itself; `sha256` is by the name of each other part."""
+    """What a backup says of itself. `keys` are the fingerprints of those that vendors' keys are stored under."""
 
     format: int
-    made_at: str
+    at: str  # what was committed before this moment is inside; of the old format the end of the dump
     server: str
     migrations: list[str]
-    key: str  # fingerprint of the key that vendors' keys are stored under
-    sha256: dict[str, str]
+    keys: list[str]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A backup to read: its dump as a stream that proves itself as it comes, and the keys that it carries."""
+
+    manifest: Manifest
+    dump: Iterable[bytes]
+    keys: Keys = ()
 
 
 def back_up(target: Path, *, with_key: bool) -> Manifest:
@@ -77,65 +89,141 @@ def back_up(target: Path, *, with_key: bool) -> Manifest:
 
 
 def write(file: IO[bytes], with_key: bool) -> Manifest:
-    applied, server = state_of_database()
-    sums: dict[str, str] = {}
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as parts:  # the dump is compressed already
-        with parts.open(DUMP, "w", force_zip64=True) as into:
-            sums[DUMP] = dump(into)
-        if with_key:
-            parts.writestr(KEY, settings.CREDENTIALS_KEY)
-            sums[KEY] = hashlib.sha256(settings.CREDENTIALS_KEY.encode()).hexdigest()
-        manifest = Manifest(FORMAT, datetime.now(UTC).isoformat(timespec="seconds"), server, applied, key_mark(), sums)
-        parts.writestr(MANIFEST, json.dumps(asdict(manifest), indent=1))
-    return manifest
-
-
-def dump(into: IO[bytes]) -> str:
-    """Copy pg_dump's output, one repeatable-read snapshot; returns its SHA-256. Sessions of people stay behind."""
-    command = [tool("pg_dump"), "--format=custom", "--no-owner", "--no-privileges"]
-    command += ["--exclude-table-data=django_session"]
-    digest = hashlib.sha256()
-    with tempfile.TemporaryFile() as said:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, env=libpq()) as process:
-            assert process.stdout is not None, "it is piped"
-            while piece := process.stdout.read(CHUNK):
-                digest.update(piece)
-                into.write(piece)
-        if process.returncode:
-            raise BackupError(f"pg_dump failed: {ending(said)}")
-    return digest.hexdigest()
-
-
-def restore(source: Path, *, force: bool) -> Manifest:
-    """Make the database what the backup holds, in one transaction. Raises BackupError."""
-    with opened(source) as (parts, manifest):
-        check(parts, manifest)
-        if not force and (held := own_rows()):
-            raise BackupError(
-                f"The database is in use: there are rows in {', '.join(held)}. Pass --force to replace it."
-            )
-        with parts.open(DUMP) as content:
-            load(content)
+    own = keys()
+    with snapshot() as (name, at):
+        applied, server = state_of_database()
+        manifest = Manifest(FORMAT, at.astimezone(UTC).isoformat(timespec="milliseconds"), server, applied,
+                            [mark(key) for key in own])  # fmt: skip
+        into = Writer(file, own[0], {"keys": list(own)} if with_key else None)
+        into.write(json.dumps(asdict(manifest)).encode() + b"\n")
+        dump(into, name)
+        into.close()
     return manifest
 
 
 @contextmanager
-def opened(source: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
+def snapshot() -> Iterator[tuple[str, datetime]]:
+    """A snapshot that pg_dump can take up while the block lasts, and its moment.
+
+    The moment is the start of the statement that takes it: whatever was committed before is in it.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        cursor.execute("SELECT pg_export_snapshot(), statement_timestamp()")
+        row = cursor.fetchone()
+        assert row is not None, "it is a row"
+        yield row
+
+
+def dump(into: Writer, snapshot_name: str) -> None:
+    """Copy pg_dump's output of a snapshot. Sessions of people stay behind."""
+    command = [tool("pg_dump"), "--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot_name}"]
+    command += ["--exclude-table-data=django_session"]
+    with tempfile.TemporaryFile() as errors:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=libpq()) as process:
+            assert process.stdout is not None, "it is piped"
+            while piece := process.stdout.read(CHUNK):
+                into.write(piece)
+        if process.returncode:
+            raise BackupError(f"pg_dump failed: {ending(errors)}")
+
+
+def restore(source: Path, *, force: bool, trusted: bool = False, more_keys: Sequence[str] = ()) -> Opened:
+    """Make the database what the backup holds, in one transaction. Raises BackupError.
+
+    The role of the connection runs what the file holds: it should own this database and no more.
+    """
+    with opened(source, (*keys(), *more_keys), trusted=trusted) as backup:
+        check(backup.manifest)
+        if not force and (held := own_rows()):
+            raise BackupError(
+                f"The database is in use: there are rows in {', '.join(held)}. Pass --force to replace it."
+            )
+        load(backup.dump)
+    return backup
+
+
+@contextmanager
+def opened(source: Path, known: Sequence[str], *, trusted: bool = False) -> Iterator[Opened]:
+    """A backup that one of the known keys proves, or that is `trusted` without. Raises BackupError."""
     try:
-        with zipfile.ZipFile(source) as parts:
-            yield parts, Manifest(**json.loads(parts.read(MANIFEST)))
+        with source.open("rb") as file:
+            is_ours = file.read(len(MAGIC)) == MAGIC
+            file.seek(0)
+            if is_ours:
+                yield _sealed(source, file, known, trusted=trusted)
+                return
+            if not zipfile.is_zipfile(file):
+                raise BackupError(f"{source} is no backup.")
+            _need_trust(f"{source} is of an earlier version and not signed", trusted=trusted)
+            with zipfile.ZipFile(file) as parts:
+                yield _unsealed(parts)
+    except Damaged as error:
+        raise BackupError(f"{source} is damaged: {error}. The database is as it was.") from None
     except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
         raise BackupError(f"{source} is no whole backup: {error}") from None
 
 
-def check(parts: zipfile.ZipFile, manifest: Manifest) -> None:
-    """Raises BackupError for a part that is not what was written, and for a schema that this version does not know."""
-    if manifest.format != FORMAT:
-        raise BackupError(f"The backup has format {manifest.format}, this version reads {FORMAT}.")
-    for name, right in manifest.sha256.items():
+def _need_trust(what: str, *, trusted: bool) -> None:
+    """Raises BackupError unless a person trusts the file, and the role that runs it is no superuser."""
+    if not trusted:
+        raise BackupError(f"{what}, so that anybody may have made it: {TRUST}.")
+    role, words = powers()
+    if "superuser" in words:
+        raise BackupError(
+            f"{what}, and {role} is a superuser: what the file holds could run programs on the database's machine. "
+            "Give the database two roles first, see docs/how-to/database-roles.md."
+        )
+
+
+def _sealed(source: Path, file: IO[bytes], known: Sequence[str], *, trusted: bool) -> Opened:
+    header = header_of(file)
+    carried = split(",".join(map(str, header.get("keys", ()))))
+    if str(header.get("key")) not in map(mark, known):
+        if not carried:
+            raise BackupError(
+                f"{source} was made under another key (its fingerprint is {header.get('key')}): pass the file of that "
+                "installation's credentials.key with --key-file."
+            )
+        _need_trust(f"{source} carries its key itself", trusted=trusted)
+    file.seek(0)
+    try:
+        plain = read(file, (*known, *carried))
+        first = next(plain)
+    except OtherKey as error:
+        raise BackupError(f"{source} carries another key than its own ({error.fingerprint}).") from None
+    line, _, rest = first.partition(b"\n")
+    return Opened(Manifest(**json.loads(line)), _after(rest, plain), carried)
+
+
+def _after(first: bytes, following: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from following
+
+
+def _unsealed(parts: zipfile.ZipFile) -> Opened:
+    """The old format. Raises BackupError for a part that is not what was written."""
+    old = json.loads(parts.read(MANIFEST))
+    for name, right in old["sha256"].items():
         with parts.open(name) as part:
             if hashlib.file_digest(part, "sha256").hexdigest() != right:  # type: ignore[arg-type]  # it is read alone
                 raise BackupError(f"{name} in the backup is damaged: its checksum differs.")
+    manifest = Manifest(old["format"], old["made_at"], old["server"], old["migrations"], [old["key"]])
+    carried = split(parts.read(KEY).decode()) if KEY in old["sha256"] else ()
+    return Opened(manifest, _pieces(parts, DUMP), carried)
+
+
+def _pieces(parts: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+    with parts.open(name) as part:
+        while piece := part.read(CHUNK):
+            yield piece
+
+
+def check(manifest: Manifest) -> None:
+    """Raises BackupError for a format or a schema that this version does not know."""
+    if manifest.format not in (FORMAT, OLD_FORMAT):
+        raise BackupError(f"The backup has format {manifest.format}, this version reads {OLD_FORMAT} and {FORMAT}.")
     known = {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
     if unknown := sorted(set(manifest.migrations) - known):
         raise BackupError(f"The backup is of a newer version, with {unknown[0]}: update Breakeven first.")
@@ -153,30 +241,43 @@ def own_rows() -> list[str]:
     return found
 
 
-def load(content: IO[bytes]) -> None:
-    """Drop what is there and load the dump in the same transaction: the database is the old one or the new one."""
-    with tempfile.TemporaryFile() as said:
+def load(content: Iterable[bytes]) -> None:
+    """Drop what is there and load the dump in the same transaction: the database is the old one or the new one.
+
+    Raises BackupError, and whatever `content` raises; the database is as it was then.
+    """
+    with tempfile.TemporaryFile() as errors:
         clear = drop_all().encode()
-        read = [tool("pg_restore"), "--no-owner", "--no-privileges", "--file=-"]
+        unpack = [tool("pg_restore"), "--no-owner", "--no-privileges", "--file=-"]
         run = [tool("psql"), "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--file=-"]
         connection.close()  # its own locks would be waited for
-        with subprocess.Popen(run, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said, env=libpq()) as psql:
+        with subprocess.Popen(
+            run, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors, env=libpq()
+        ) as psql:
             assert psql.stdin is not None, "it is piped"
             psql.stdin.write(clear)
             psql.stdin.flush()
-            with subprocess.Popen(read, stdin=subprocess.PIPE, stdout=psql.stdin, stderr=said, env=libpq()) as reader:
-                feed(content, reader)
+            with subprocess.Popen(
+                unpack, stdin=subprocess.PIPE, stdout=psql.stdin, stderr=errors, env=libpq()
+            ) as reader:
+                try:
+                    feed(content, reader)
+                except BaseException:
+                    psql.kill()  # before it could commit half
+                    reader.kill()
+                    raise
             if reader.returncode:
-                psql.kill()  # before it could commit half
+                psql.kill()
             psql.stdin.close()
         if reader.returncode or psql.returncode:
-            raise BackupError(f"The backup could not be loaded, the database is as it was: {ending(said)}")
+            raise BackupError(f"The backup could not be loaded, the database is as it was: {ending(errors)}")
 
 
-def feed(content: IO[bytes], reader: subprocess.Popen[bytes]) -> None:
+def feed(content: Iterable[bytes], reader: subprocess.Popen[bytes]) -> None:
     assert reader.stdin is not None, "it is piped"
     try:
-        shutil.copyfileobj(content, reader.stdin, CHUNK)
+        for piece in content:
+            reader.stdin.write(piece)
         reader.stdin.close()
     except BrokenPipeError:
         return  # it failed and says why
@@ -210,17 +311,6 @@ def state_of_database() -> tuple[list[str], str]:
     return applied, server
 
 
-def key_mark(key: str = "") -> str:
-    """A fingerprint that tells keys apart; the key is 32 random bytes, so nobody finds it from this."""
-    return hashlib.sha256(b"breakeven " + (key or settings.CREDENTIALS_KEY).encode()).hexdigest()[:16]
-
-
-def key_in(source: Path) -> str:
-    """The key that a backup carries; empty where it was made without."""
-    with opened(source) as (parts, manifest):
-        return parts.read(KEY).decode() if KEY in manifest.sha256 else ""
-
-
 def tool(name: str) -> str:
     """A program of PostgreSQL: the embedded one, else the system's."""
     try:
@@ -243,7 +333,7 @@ def libpq() -> dict[str, str]:
     return {**kept, **ours, "LC_ALL": "C"}
 
 
-def ending(said: IO[bytes]) -> str:
+def ending(errors: IO[bytes]) -> str:
     """The last words of a program's stderr."""
-    said.seek(0)
-    return said.read().decode(errors="replace").strip()[-600:]
+    errors.seek(0)
+    return errors.read().decode(errors="replace").strip()[-600:]

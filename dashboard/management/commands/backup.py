@@ -13,26 +13,33 @@ from dashboard.backup import BackupError, back_up
 
 
 class Command(BaseCommand):
-    help = "Write the database into one file, in one snapshot; the key of vendors' keys only with --with-key."
+    help = "Write the database into one file, in one snapshot, encrypted with the installation's key."
     requires_system_checks: list[str] = []  # of the code alone; they load every page, for a second
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "file", nargs="?", type=Path, help="default: backups/breakeven-TIME.zip in the data directory"
+            "file", nargs="?", type=Path, help="default: backups/breakeven-TIME.backup in the data directory"
         )
-        parser.add_argument("--with-key", action="store_true", help="put the key of vendors' keys into the file too")
+        parser.add_argument(
+            "--with-key",
+            action="store_true",
+            help="put the key into the file too, in the clear: whoever has the file can read all of it",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        name = f"breakeven-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.zip"
+        name = f"breakeven-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.backup"
         target = options["file"] or settings.DATA_DIR / "backups" / name
         try:
-            back_up(target, with_key=options["with_key"])
+            manifest = back_up(target, with_key=options["with_key"])
         except BackupError as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(f"{target}: {target.stat().st_size:,} bytes.")
+        self.stdout.write(f"{target}: {target.stat().st_size:,} bytes, of {manifest.at}.")
         if options["with_key"]:
-            self.stdout.write("The key of vendors' keys is inside: whoever has the file can use them.")
+            self.stdout.write(
+                "The key is inside, in the clear: whoever has the file can read it and use vendors' keys."
+            )
         else:
             self.stdout.write(
-                "The key of vendors' keys is not inside: keep credentials.key, or BREAKEVEN_KEY, elsewhere."
+                "It is encrypted with this installation's key, which is not inside: keep credentials.key, or "
+                "BREAKEVEN_KEY, elsewhere. Without it nobody can read the file, you included."
             )

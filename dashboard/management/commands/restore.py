@@ -1,7 +1,8 @@
-"""`manage.py restore FILE`: the database as a backup holds it, and the key where the backup carries it."""
+"""`manage.py restore FILE`: a backup in the place of what the database holds."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from dashboard.backup import KEY, BackupError, Manifest, key_in, key_mark, restore
+from dashboard.backup import OLD_FORMAT, BackupError, Manifest, Opened, restore
 from dashboard.database_roles import as_owner, grant
-from dashboard.up.data import replace_private
+from dashboard.management.commands.rotate_key import RETIRED, write
+from providers.encryption import keys
+from providers.keyring import Keys, mark, split, with_more
 
 
 class Command(BaseCommand):
@@ -21,33 +24,73 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument("--force", action="store_true", help="replace what is in the database")
+        parser.add_argument(
+            "--key-file", type=Path, help="a credentials.key that the backup was made under, of another installation"
+        )
+        parser.add_argument(
+            "--trust-this-file",
+            action="store_true",
+            help="run a file that no key of this installation has signed: whoever made it decides what your database "
+            "holds and what code its triggers run",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        source = options["file"]
         try:
+            more = read_keys(options["key_file"])
             with as_owner() as application:
-                manifest = restore(source, force=options["force"])
-                key = key_in(source)
+                backup = restore(
+                    options["file"],
+                    force=options["force"],
+                    trusted=options["trust_this_file"],
+                    more_keys=(*more, *retired_keys()),
+                )
                 call_command("migrate", verbosity=0)  # a backup of an older version
                 if application:
                     grant(application)
         except BackupError as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(f"The database is what it was at {manifest.made_at}. Start Breakeven again now.")
-        self.stdout.write(self.about_key(manifest, key))
+        self.stdout.write(f"{moment(backup.manifest)} Start Breakeven again now.")
+        self.stdout.write(about_keys(backup, more))
 
-    def about_key(self, manifest: Manifest, key: str) -> str:
-        """Sees to it that vendors' keys can be read, or says what is to be done."""
-        if manifest.key == key_mark():
-            return "Vendors' keys can be read with the key of this installation."
-        path = settings.DATA_DIR / KEY
-        if not key:
-            return (
-                f"Vendors' keys were stored under another key: put the old {KEY} to {path} (or set BREAKEVEN_KEY), "
-                "or enter them again under Accounts."
-            )
-        if not path.exists() or path.read_text().strip() != settings.CREDENTIALS_KEY:
-            return "Vendors' keys need the key inside the backup, but BREAKEVEN_KEY is set to another one: set it anew."
-        path.replace(path.with_name(f"{KEY}.before-restore"))
-        replace_private(path, key)
-        return f"The backup's key is in {path} now; the one before is beside it."
+
+def moment(manifest: Manifest) -> str:
+    """Of which moment the database is now: a row that was committed before it is there, a later one is not."""
+    at = f"{datetime.fromisoformat(manifest.at):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+    if manifest.format == OLD_FORMAT:
+        return f"The database is what it was when that backup began; it ended at {at[:-4]} UTC."
+    return f"The database is what it was at {at} UTC: what was written later is not in it."
+
+
+def about_keys(backup: Opened, given: Keys) -> str:
+    """Sees to it that vendors' keys can be read, or says what is to be done."""
+    missing = set(backup.manifest.keys) - set(map(mark, keys()))
+    if not missing:
+        return "Vendors' keys can be read with the key of this installation."
+    path = settings.CREDENTIALS_KEY_FILE
+    found = [key for key in with_more(given, (*backup.keys, *retired_keys())) if mark(key) in missing]
+    if len(found) < len(missing):
+        return (
+            "Vendors' keys were stored under another key: add the old credentials.key as a line to "
+            f"{path or 'BREAKEVEN_KEY, after a comma'}, or enter them again under Accounts."
+        )
+    if path is None:
+        return "Vendors' keys were stored under another key: add it to BREAKEVEN_KEY, after a comma, and start again."
+    write(path, with_more(keys(), found))
+    return (
+        f"Vendors' keys were stored under another key; it is in {path} now, after this installation's own. "
+        "To have them under the first: manage.py rotate-key"
+    )
+
+
+def read_keys(path: Path | None) -> Keys:
+    """The keys of a file. Raises BackupError where it cannot be read."""
+    try:
+        return split(path.read_text()) if path else ()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BackupError(f"The key file cannot be read: {error}") from None
+
+
+def retired_keys() -> Keys:
+    """Keys that a rotation dropped and that backups of before were made under."""
+    path = settings.DATA_DIR / RETIRED
+    return split(path.read_text()) if path.exists() else ()

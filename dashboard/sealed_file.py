@@ -1,0 +1,115 @@
+"""A file that only who holds a key can write or read, made and read as a stream: AES-256-GCM in numbered chunks.
+
+The construction is STREAM (Hoang, Reyhanitabar, Rogaway, Vizár 2015). The file begins with a line that names its kind
+and a line of JSON, the header, in the clear. Then follow chunks of 1 MiB, each encrypted and authenticated by itself:
+the nonce is the chunk's number and a mark of the last one, the header is authenticated with each. So a chunk that was
+changed, exchanged, left out or cut off at the end is found, and nothing of it is handed out. Each file has a key of its
+own, HKDF of the installation's key with 16 random bytes, so that no nonce ever comes twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import Iterator, Sequence
+from typing import IO, Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from providers.keyring import mark
+
+MAGIC = b"breakeven-backup-2\n"
+CHUNK = 1 << 20  # bytes of plaintext
+TAG = 16  # bytes that each chunk is longer
+LONGEST_HEADER = 1 << 16
+
+
+class Damaged(Exception):
+    """The file is not what was written, or not whole; a sentence."""
+
+
+class OtherKey(Exception):
+    """None of the keys is the file's; `fingerprint` is that of the right one."""
+
+    def __init__(self, fingerprint: str) -> None:
+        super().__init__(fingerprint)
+        self.fingerprint = fingerprint
+
+
+class Writer:
+    """Takes plaintext; the file is whole after `close`. `more` goes into the header, in the clear."""
+
+    def __init__(self, file: IO[bytes], key: str, more: dict[str, Any] | None = None) -> None:
+        salt = secrets.token_bytes(16)
+        self._header = MAGIC + json.dumps({"key": mark(key), "salt": salt.hex(), **(more or {})}).encode() + b"\n"
+        self._cipher = AESGCM(_file_key(key, salt))
+        self._file = file
+        self._waiting = bytearray()
+        self._number = 0
+        file.write(self._header)
+
+    def write(self, data: bytes) -> int:
+        self._waiting += data
+        while len(self._waiting) > CHUNK:  # the last chunk is known only when there is no more
+            self._seal(bytes(self._waiting[:CHUNK]), last=False)
+            del self._waiting[:CHUNK]
+        return len(data)
+
+    def close(self) -> None:
+        self._seal(bytes(self._waiting), last=True)
+        self._waiting.clear()
+
+    def _seal(self, plain: bytes, *, last: bool) -> None:
+        self._file.write(self._cipher.encrypt(_nonce(self._number, last=last), plain, self._header))
+        self._number += 1
+
+
+def header_of(file: IO[bytes]) -> dict[str, Any]:
+    """What the file says of itself in the clear, not proved yet; the file stands at its first chunk then."""
+    return _header(file)[0]
+
+
+def read(file: IO[bytes], keys: Sequence[str]) -> Iterator[bytes]:
+    """The plaintext, chunk by chunk, each proved. Raises OtherKey, and Damaged, also after some chunks."""
+    header, raw = _header(file)
+    key = next((key for key in keys if mark(key) == header.get("key")), None)
+    if key is None:
+        raise OtherKey(str(header.get("key", "")))
+    try:
+        cipher = AESGCM(_file_key(key, bytes.fromhex(header["salt"])))
+    except (KeyError, TypeError, ValueError):
+        raise Damaged("its header is not whole") from None
+    piece, number = file.read(CHUNK + TAG), 0
+    while piece:
+        following = file.read(CHUNK + TAG)
+        try:
+            yield cipher.decrypt(_nonce(number, last=not following), piece, raw)
+        except InvalidTag:
+            raise Damaged(f"its part {number + 1} was changed, or what follows is missing") from None
+        piece, number = following, number + 1
+    if number == 0:
+        raise Damaged("it ends after its header")
+
+
+def _header(file: IO[bytes]) -> tuple[dict[str, Any], bytes]:
+    magic, line = file.read(len(MAGIC)), file.readline(LONGEST_HEADER)
+    try:
+        header = json.loads(line) if magic == MAGIC and line.endswith(b"\n") else None
+    except ValueError:
+        header = None
+    if not isinstance(header, dict):
+        raise Damaged("it does not begin as a backup does")
+    return header, magic + line
+
+
+def _file_key(key: str, salt: bytes) -> bytes:
+    material = base64.urlsafe_b64decode(key)
+    return HKDF(algorithm=SHA256(), length=32, salt=salt, info=b"breakeven backup 2").derive(material)
+
+
+def _nonce(number: int, *, last: bool) -> bytes:
+    return number.to_bytes(11, "big") + bytes([last])
