@@ -200,7 +200,9 @@ def _target(rng: Random, request: Request) -> None:
             path + "?" + mutate.text(rng)[:200],
         )
     )
-    request.whole = request.target.isascii() and request.target.isprintable() and " " not in request.target
+    request.whole = (
+        request.whole and request.target.isascii() and request.target.isprintable() and " " not in request.target
+    )
 
 
 WAYS: tuple[Callable[[Random, Request], None], ...] = (

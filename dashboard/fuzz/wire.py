@@ -70,6 +70,8 @@ def exchange(port: int, octets: bytes, *, source: str, patience: float) -> Answe
         except OSError:
             received, hung_up = b"", True
     head, _, body = received.partition(b"\r\n\r\n")
+    if _status(head) == 100:  # go on; the answer follows
+        head, _, body = body.partition(b"\r\n\r\n")
     return Answer(_status(head), time.monotonic() - began, hung_up, head, body)
 
 
