@@ -39,12 +39,14 @@ OWN = (_("Statements"), "/spend/statements/", "s")
 
 def page(request: HttpRequest) -> dict[str, Any]:
     """Context of every template; what costs a query is read only where a template asks."""
+    # What failed before anybody was looked up is told by a page too.
+    user = getattr(request, "user", None)
     return {
         "nav": SimpleLazyObject(lambda: navigation(request)),
         "roles": SimpleLazyObject(lambda: roles(request.user.pk)),
         "demo": settings.DEMO,
         "demo_loading": SimpleLazyObject(lambda: loading(settings.DATA_DIR)) if settings.DEMO else None,
-        "mail_url": "/mail/" if settings.DEMO and request.user.has_perm("alerts.view_alert") else "",
+        "mail_url": "/mail/" if settings.DEMO and user and user.has_perm("alerts.view_alert") else "",
     }
 
 

@@ -73,7 +73,7 @@ def cells(content: bytes) -> list[dict[str, str]]:
     pyarrow, parquet = arrow()
     try:
         table = parquet.read_table(pyarrow.BufferReader(content))
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OSError) as error:  # the latter of a footer that is none
         raise ValueError(str(error)) from error
     return [{name: said(value) for name, value in row.items()} for row in table.to_pylist()]
 

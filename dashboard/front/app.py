@@ -107,7 +107,7 @@ class Front:
             return
         call = Call(scope, receive, send)
         try:
-            answer = await self._refused_or_not(call)
+            answer = await self._answered(call)
             try:
                 await deliver(answer, receive, send, self.downloads)
             except ApiError as error:
@@ -127,6 +127,16 @@ class Front:
                 for pool in (*self.pools.values(), self.checks, self.downloads):
                     pool.close()
                 return
+
+    async def _answered(self, call: Call) -> Answer:
+        """The server says of a body that it cannot read, chunks that are none for one, no more than of a client that
+        hung up; so whoever is still there is told. Left without an answer, they would be sent a 500.
+        """
+        try:
+            return await self._refused_or_not(call)
+        except Gone:
+            answer = self._refusal(call, refusals.unreadable())
+            return Answer(answer.status, [*answer.headers, CLOSE], answer.body, answer.path, answer.parts)
 
     async def _refused_or_not(self, call: Call) -> Answer:
         """The answer; where some of the body is left, it goes by for a moment, and the connection is closed."""

@@ -23,6 +23,10 @@ def away() -> ApiError:
     return ApiError(503, _("The database is away; send the same again in a moment."), retry_after=RETRY_AFTER_S)
 
 
+def unreadable() -> ApiError:
+    return ApiError(400, _("The body of this request ended before its time, or its parts are none."))
+
+
 def too_slow() -> ApiError:
     return ApiError(408, _("The body of this request came too slowly: its first byte is awaited for 5 seconds, then "
                            "1 KB a second."))  # fmt: skip

@@ -13,7 +13,7 @@ import psutil
 PROBE_S, MEMORY_S = 0.25, 2.0
 # By what stands on their command line; of several the sum, as a server's workers come and go.
 PROCESSES = {
-    "web": "dashboard.wsgi",
+    "web": "dashboard.asgi",
     "gateway": "traffic.gateway.app",
     "worker": "dashboard worker",
     "beat": "dashboard beat",
@@ -98,6 +98,8 @@ class Watch:
                 told.append(f"{name}: {len(gone)} of its processes ended.")
         for name, sizes in self.memory.items():
             early, late = ends(sizes)
+            if sizes and not any(sizes):
+                told.append(f"{name} was not there to be watched.")
             if grows(sizes):
                 told.append(f"{name} grew from {early / 2**20:.0f} to {late / 2**20:.0f} MiB after it was warm.")
         return told

@@ -128,6 +128,13 @@ def test_our_own_export_is_read_back_to_the_cent_as_csv_and_as_parquet(db: None)
         assert {one.day.day for one in found.lines} == {3, 4, 5}
 
 
+@pytest.mark.parametrize("middle", [bytes(100) + b"PAR1", b"", b"\xff" * 40 + b"\x08\0\0\0PAR1"])
+def test_a_file_that_only_begins_like_parquet_is_refused_by_a_sentence(manager: Client, middle: bytes) -> None:
+    answer = upload(manager, b"PAR1" + middle, "bill.parquet")
+    assert answer.status_code == 422
+    assert 'id="id_file_error"' in answer.content.decode()
+
+
 def test_it_stands_for_what_was_only_measured_of_its_provider_and_month(manager: Client) -> None:
     usage(day=MONTH, provider="openai", cost=Decimal(9))
     one = upload(manager, written(line()))["Location"]

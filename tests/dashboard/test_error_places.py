@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory, override_settings
 
+from dashboard.views.pages import server_error
 from traffic.keys import callers, create_key
 from traffic.models import Application, Scope
 
@@ -67,3 +68,9 @@ def test_a_whole_number_is_one_however_it_is_written(headers: dict[str, str]) ->
         body = f'{{"request_id": "a", "score": {score}, "stars": 4.0}}'
         answer = Client().post("/api/v1/feedback", body, "application/json", headers=headers)
         assert answer.status_code in (200, 404), answer.content
+
+
+@override_settings(DEMO=True)
+def test_what_fails_before_anybody_is_looked_up_has_its_page_in_the_demo_too() -> None:
+    request = RequestFactory().get("/")  # no middleware has seen it
+    assert server_error(request).status_code == 500

@@ -209,6 +209,18 @@ def test_a_chunked_body_is_read_like_one_with_a_length(intake: Intake) -> None:
     assert (status, "larger than 64 MiB" in Status.FromString(content).message) == (413, True)
 
 
+def test_a_body_in_chunks_that_are_none_is_400_and_never_500(intake: Intake) -> None:
+    named = f"Host: here\r\nAuthorization: Bearer {SECRET}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for wrong in ("-1\r\n\r\n", "5\r\nab", "zz\r\n", "3\r\nabcdef\r\n0\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", intake.web.port)) as connection:
+            connection.settimeout(PATIENT)
+            connection.sendall(f"POST /v1/traces HTTP/1.1\r\n{named}{wrong}".encode())
+            connection.shutdown(socket.SHUT_WR)
+            answer = connection.recv(65_536)
+        assert answer.startswith(b"HTTP/1.1 400 ") or not answer, wrong
+    assert intake.web.post(BATCH)[0] == 200
+
+
 def chunked(intake: Intake, secret: str, parts: list[bytes], path: str = "/v1/traces") -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", intake.web.port, timeout=PATIENT)
     headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/x-protobuf"}
