@@ -1,5 +1,5 @@
 # One image for every process; docker-compose.yml says which runs where.
-FROM python:3.13-slim AS build
+FROM python:3.13-slim-trixie AS build
 WORKDIR /app
 RUN python -m venv --without-pip /venv
 COPY requirements/base.txt requirements/base.txt
@@ -7,7 +7,7 @@ RUN python -m pip --python /venv/bin/python install --no-cache-dir --no-deps --r
 COPY . .
 RUN /venv/bin/python -m dashboard.static_files && /venv/bin/python -m compileall -q providers traffic costs alerts dashboard
 
-FROM python:3.13-slim
+FROM python:3.13-slim-trixie
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=262144 MALLOC_TRIM_THRESHOLD_=65536 BREAKEVEN_DATA=/data HOST=0.0.0.0 PORT=8000 GATEWAY_PORT=8001
 # Nothing is installed in it any more, and what installs is no part of what runs.
 RUN python -m pip uninstall --yes --quiet pip

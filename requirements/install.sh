@@ -44,6 +44,8 @@ if ! is_done "$set_name"; then
     rm -f .venv/installed-*
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes \
         --only-binary :all: -r "requirements/$set_name.txt"
+    # Python 3.11 puts an old setuptools into a new .venv; nothing that we install asks for it.
+    .venv/bin/python -m pip uninstall --quiet --disable-pip-version-check --yes setuptools
     # The packages of the demo are among those of development.
     [ "$set_name" = dev ] && wanted demo >.venv/installed-demo
     wanted "$set_name" >".venv/installed-$set_name"
