@@ -7,7 +7,7 @@ import time
 import psycopg
 from django.utils.translation import gettext as _
 
-FULL_S = 30.0  # for so long a full disk is taken for full, unless something could be stored since
+FULL_S = 10.0  # for so long a full disk is taken for full, unless something could be stored since
 
 _stored_at = _full_at = float("-inf")
 

@@ -103,6 +103,28 @@ def test_ten_exporters_before_a_frozen_postgres_are_all_told_before_they_give_up
     assert rows_in(intake) == before + EXPORTERS
 
 
+def test_fifty_senders_and_readers_before_a_frozen_postgres_are_all_told_in_one_round(intake: Intake) -> None:
+    """Not in rounds of as many as there are threads; and who comes later is told at once, by whoever asks for all."""
+    until(intake.web.answers, 30)
+    before, batches = rows_in(intake), [protobuf(body(span(200 + number))) for number in range(50)]
+    pages = ["/login/"] * 20
+    intake.door.freeze()
+    try:
+        with ThreadPoolExecutor(70) as pool:
+            told = pool.map(intake.web.post, batches)
+            read = pool.map(lambda page: intake.web.ask(page, headers={"Accept": "text/html"}), pages)
+            assert {(status, headers["Retry-After"] in ("1", "2", "3")) for status, headers, _content in told} == {
+                (503, True)
+            }
+            assert {status for status, _headers, _content in read} <= {200, 503}, "the login page asks nothing of it"
+        assert intake.web.ask("/healthz", seconds=10)[0] == 200
+    finally:
+        intake.door.thaw()
+    assert until(lambda: intake.web.post(batches[0])[0] == 200, 30)
+    assert [intake.web.post(batch)[0] for batch in batches] == [200] * len(batches)
+    assert rows_in(intake) == before + len(batches)
+
+
 def test_who_is_refused_in_the_middle_of_a_large_export_reads_why(intake: Intake) -> None:
     until(intake.web.answers, 30)
     status, _headers, content = intake.web.post(b"x" * (8 << 20), "bk_of_nobody")
