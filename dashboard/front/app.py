@@ -63,6 +63,11 @@ class Call:
     def path(self) -> str:
         return str(self.scope["path"])
 
+    @property
+    def peer(self) -> str:
+        """The address that it comes from: strangers of one address share a part of the memory."""
+        return str((self.scope["client"] or [""])[0])
+
     def header(self, name: bytes) -> str:
         return self.headers.get(name, b"").decode("latin-1")
 
@@ -90,7 +95,7 @@ class Front:
         self.handler, self.started = handler, started
         self.pulse = Pulse(Heart().ask, self._tell)
         self.intake = Pool("intake", threads=8, longest=64, wait_s=1.5, suspect=self.pulse.suspect)
-        self.pages = Pool("pages", threads=4, longest=128, wait_s=10, suspect=self.pulse.suspect)
+        self.pages = Pool("pages", threads=4, longest=128, wait_s=20, suspect=self.pulse.suspect)
         self.checks = Pool("checks", threads=2, longest=128, wait_s=1.5, suspect=self.pulse.suspect)
         self.static = Pool("static", threads=1, longest=1024, wait_s=10)
         self.downloads = Pool("downloads", threads=4, longest=0, wait_s=0)
@@ -205,7 +210,11 @@ class Front:
         return await self._read(call, kind, caller)
 
     async def _read(self, call: Call, kind: Kind, caller: object) -> Body:
-        body = self.uploads.begin(max(call.length, 0)) if kind.files else InMemory(self.budgets[kind.pool], caller)
+        body = (
+            self.uploads.begin(max(call.length, 0))
+            if kind.files
+            else InMemory(self.budgets[kind.pool], caller or call.peer)
+        )
         try:
             call.read_whole = await read(call.receive, body, kind.limit, cut=kind.cut)
         except BaseException:

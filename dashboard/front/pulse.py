@@ -42,6 +42,9 @@ class Pulse:
                 await loop.run_in_executor(self._thread, self._ask)
             except psycopg.Error as error:
                 self._is_away(error)
+            except Exception:  # whatever it is, it is no answer of a database that is away
+                logger.exception("could not ask for the database")
+                break
             else:
                 break
             await asyncio.sleep(AGAIN_S)
