@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from http import HTTPStatus
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -29,12 +30,21 @@ class Api(NinjaAPI):
     ) -> OpenAPISchema:
         prefix = self.get_root_path(path_params or {}) if path_prefix is None else path_prefix
         if prefix not in self._schemas:
-            self._schemas[prefix] = super().get_openapi_schema(path_prefix=prefix)
+            self._schemas[prefix] = with_refusals(super().get_openapi_schema(path_prefix=prefix))
         return self._schemas[prefix]
 
     @cached_property
     def _schemas(self) -> dict[str, OpenAPISchema]:
         return {}
+
+
+def with_refusals(schema: OpenAPISchema) -> OpenAPISchema:
+    """With what `dashboard.front` may answer before an operation is asked: of a body that is not taken, or no time."""
+    for operation in (operation for methods in schema["paths"].values() for operation in methods.values()):
+        responses = operation["responses"]
+        for status in (408, 413, 415, 503) if "requestBody" in operation else (503,):
+            responses.setdefault(status, {**responses[401], "description": HTTPStatus(status).phrase})
+    return schema
 
 
 api = Api(

@@ -17,6 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from dashboard.api import api
 from traffic.keys import callers, create_key
 from traffic.models import Application, Scope
 
@@ -61,3 +62,11 @@ def test_a_method_that_is_not_there_answers_in_the_error_shape(db: Any) -> None:
 def test_a_nul_in_a_pages_address_is_refused(db: Any) -> None:
     refused = Client().get("/requests/?provider=%00")
     assert refused.status_code == 400 and "Error 400" in refused.content.decode()
+
+
+def test_what_the_door_refuses_is_declared_of_every_operation() -> None:
+    for path, methods in api.get_openapi_schema()["paths"].items():
+        for method, operation in methods.items():
+            declared = {int(status) for status in operation["responses"]}
+            expected = {408, 413, 415, 503} if "requestBody" in operation else {503}
+            assert expected <= declared, (method, path)
