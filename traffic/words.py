@@ -23,9 +23,13 @@ MATCHES_MOST = 2_000  # of one day; words that more texts hold find nothing in p
 
 # As the index `traffic_request_body_words` has it.
 PROMPT, ANSWER = (f"left(coalesce({name}, ''), 100000)" for name in ("prompt", "answer"))
+# A longer word takes Postgres the square of its length. What is looked for is cut in the same way.
+# (Written for being formatted twice.)
+CUT = r"regexp_replace({}, '(\S{{{{60}}}})', '\1 ', 'g')"
 MATCHES = f"""
 SELECT request_id FROM traffic_request_body
-WHERE day = %s AND to_tsvector('simple', {PROMPT} || ' ' || {ANSWER}) @@ websearch_to_tsquery('simple', %s)
+WHERE day = %s AND to_tsvector('simple', {CUT.format(f"{PROMPT} || ' ' || {ANSWER}")})
+    @@ websearch_to_tsquery('simple', {CUT.format("%s")})
 {{among}} LIMIT %s
 """
 # Of a person's applications alone: how many texts of others hold the words is theirs to know.
