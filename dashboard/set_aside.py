@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from django.conf import settings
 
-from traffic.gateway.spool import SET_ASIDE
+from traffic.gateway.aside import SET_ASIDE
 
 LONGEST_REASON = 300
 AT_ONCE = 1 << 20

@@ -23,6 +23,7 @@ from django.utils import timezone
 from psycopg import errors
 
 from providers.partitions import existing_days
+from traffic.gateway import aside
 from traffic.imports.files import drop_file
 from traffic.ingest.ids import erased_mark, user_hash
 from traffic.ingest.rows import RequestRow
@@ -181,7 +182,8 @@ def finish(conn: psycopg.Connection, erasure: Erasure) -> None:
         Application.objects.filter(pk=erasure.application_id).delete()
     elif erasure.user_hash is not None:
         Rating.objects.filter(rater=None, by__in=ratings_by(erasure.user_hash)).delete()
-    clear_set_aside(Path(settings.DATA_DIR) / "spool" / "set-aside.jsonl", erasure)
+    # Lines of the gateway that could not be stored: those of this application or user go.
+    aside.remove(Path(settings.DATA_DIR) / "spool" / aside.SET_ASIDE, lambda line: is_of(line, erasure))
     Erasure.objects.filter(pk=erasure.pk).update(finished_at=timezone.now(), user_hash=None)
     forget()
 
@@ -198,19 +200,6 @@ def drop_files(slug: str) -> None:
         drop_file(pk)
     files.filter(state__in=UNFINISHED).exclude(accepted__gt=0).delete()
     SetAside.objects.filter(imported__in=files).delete()
-
-
-def clear_set_aside(path: Path, erasure: Erasure) -> None:
-    """Lines of the gateway that could not be stored: those of this application or user go."""
-    if not path.exists():
-        return
-    lines = path.read_bytes().splitlines(keepends=True)
-    kept = [line for line in lines if not is_of(line, erasure)]
-    if len(kept) < len(lines):
-        draft = path.with_suffix(".new")
-        draft.touch(mode=0o600)
-        draft.write_bytes(b"".join(kept))
-        draft.replace(path)
 
 
 def is_of(line: bytes, erasure: Erasure) -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from providers.partitions import drop_partition, existing_days, make_partitions
+from traffic.gateway import aside
 from traffic.ingest.sql.rollups import SUMS
 from traffic.ingest.store import LINKS, TABLES, forget_days
 from traffic.keeping import Kept, kept
@@ -42,7 +45,15 @@ def apply_retention(today: date) -> int:
     forget_days()
     for counted in (Unread, KeyUse):  # a row a day, which nobody asks for once its requests are gone
         counted._default_manager.filter(day__lt=today - timedelta(days=max(days.requests, LONGEST_QUOTA))).delete()
+    forget_set_aside(today - timedelta(days=days.bodies))
     return sum(map(len, gone.values()))
+
+
+def forget_set_aside(before: date) -> int:
+    """Calls of the gateway that could not be stored go with the bodies of their day, for they may hold some."""
+    moment = datetime.combine(before, time.min, UTC)
+    folder = Path(settings.DATA_DIR) / "spool"
+    return aside.remove(folder / aside.SET_ASIDE, lambda line: aside.is_older(line, moment))
 
 
 def limits(days: Kept) -> dict[str, int]:

@@ -49,7 +49,7 @@ from providers.models import (
     UnitPrice,
 )
 from tests.traffic.people import arrive
-from traffic.gateway.spool import SET_ASIDE
+from traffic.gateway.aside import SET_ASIDE
 from traffic.models import Application, Erasure, Import, Key, Rating, Repricing, Route
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,6 +13,7 @@ from django.core.management import call_command
 from providers.partitions import existing_days
 from tests.traffic.test_store import NOON, row
 from traffic import retention
+from traffic.gateway.aside import SET_ASIDE
 from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
 from traffic.models import SealedDay, UsageDay
@@ -49,6 +51,19 @@ def test_bodies_go_first(old_and_new: psycopg.Connection, settings: Any) -> None
     retention.apply_retention(TODAY)
     assert old_and_new.execute("SELECT count(*) FROM traffic_request").fetchone() == (4,)
     assert old_and_new.execute("SELECT count(*) FROM traffic_request_body").fetchone() == (1,)
+
+
+def test_calls_that_could_not_be_stored_go_with_the_bodies(
+    conn: psycopg.Connection, settings: Any, tmp_path: Path
+) -> None:
+    settings.DATA_DIR, settings.BODY_RETENTION_DAYS = tmp_path, 30
+    (tmp_path / "spool").mkdir()
+    path = tmp_path / "spool" / SET_ASIDE
+    moments = (b"2020-01-01T10:00:00Z", b"2099-01-01T10:00:00Z")
+    lines = [b'{"at":"%s","reason":"r","line":"{half"}\n' % moment for moment in moments]
+    path.write_bytes(b"".join(lines))
+    retention.apply_retention(TODAY)
+    assert path.read_bytes() == lines[1]
 
 
 def test_a_week_is_ready_ahead(conn: psycopg.Connection) -> None:
