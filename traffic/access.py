@@ -9,7 +9,7 @@ from django.utils import timezone
 from ninja.security.base import AuthBase
 
 from providers.rest.errors import ApiError
-from traffic.keys import Caller, buckets, callers, secret_of
+from traffic.keys import Caller, TooManyUnknown, buckets, callers, secret_of
 from traffic.limits import seconds_until, too_often
 
 
@@ -53,7 +53,10 @@ def authenticate(request: HttpRequest, scope: str, secret: str | None = None) ->
     secret = secret_of(request) if secret is None else secret
     if not secret:
         raise ApiError(401, "Send a key: Authorization: Bearer KEY.")
-    caller = callers.find(secret)
+    try:
+        caller = callers.find(secret, request.META.get("REMOTE_ADDR", ""))
+    except TooManyUnknown as error:
+        raise ApiError(429, "Too many keys that nobody knows came from there.", retry_after=error.wait) from None
     if caller is None:
         raise ApiError(401, "This key is unknown, expired or revoked.")
     if scope in caller.lapsed:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import logging
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,11 +20,14 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
-from traffic.limits import Buckets, period_end
+from traffic.limits import Buckets, UnknownKeys, period_end
 from traffic.models import Application, Key, KeyUse, QuotaPeriod, QuotaUnit, Scope
 from traffic.querysets import KeyQuerySet
 
+log = logging.getLogger(__name__)
+
 CACHE_S = 5
+MOST_REMEMBERED = 10_000  # live keys, and unknown ones
 LONGEST_PERIOD = 32  # days; of a quota
 PREFIX = "bk_"
 
@@ -111,33 +116,68 @@ def expiring_keys(now: datetime, within: timedelta) -> KeyQuerySet:
     return Key.objects.expiring(now, within)
 
 
+class TooManyUnknown(Exception):
+    """More keys that nobody knows came from there than are looked up; `wait` is in whole seconds."""
+
+    def __init__(self, wait: int) -> None:
+        super().__init__(wait)
+        self.wait = wait
+
+
 class KeyCache:
-    """Callers by the hash of their key; unknown keys are remembered too, or guessing would load the database."""
+    """Callers by the hash of their key; unknown keys are remembered too, or guessing would load the database.
+
+    Apart from each other, so that no number of guesses makes a live key wait: one that was live lately is read again
+    whatever comes, an unknown one as often as `UnknownKeys` allows.
+    """
 
     def __init__(self) -> None:
-        self._callers: dict[bytes, tuple[float, Caller | None]] = {}
+        self._live: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
+        self._unknown: OrderedDict[bytes, float] = OrderedDict()  # until when
+        self._guesses = UnknownKeys()
         self._lock = Lock()
 
-    def find(self, secret: str) -> Caller | None:
-        """The caller of a live key, or None."""
-        digest = hash_of(secret)
-        found = self._callers.get(digest)
-        if found is None or found[0] < time.monotonic():
-            found = (time.monotonic() + CACHE_S, self._read(digest))
-            with self._lock:
-                if len(self._callers) > 10_000:
-                    self._callers.clear()
-                self._callers[digest] = found
-        caller = found[1]
+    def find(self, secret: str, address: str = "") -> Caller | None:
+        """The caller of a live key, or None. `address` is where it came from. Raises TooManyUnknown."""
+        digest, now = hash_of(secret), time.monotonic()
+        entry = self._live.get(digest)
+        if entry is not None and entry[0] >= now:
+            caller: Caller | None = entry[1]
+        elif entry is None and self._unknown.get(digest, 0.0) >= now:
+            caller = None
+        else:
+            if entry is None and (wait := self._guesses.take(address)):
+                log.warning("Unknown keys come too often from %s.", address or "somewhere")
+                raise TooManyUnknown(wait)
+            caller = self._read(digest)
+            if entry is None and caller is not None:
+                self._guesses.give_back(address)
+            self._remember(digest, caller, now + CACHE_S)
         return None if caller is None or caller.expired() else caller
 
     def remembered(self, secret: str) -> Caller | None:
         """The caller of a live key that was looked up a moment ago; never asks the database."""
-        until, caller = self._callers.get(hash_of(secret), (0.0, None))
+        until, caller = self._live.get(hash_of(secret), (0.0, None))
         return None if caller is None or until < time.monotonic() or caller.expired() else caller
 
+    def _remember(self, digest: bytes, caller: Caller | None, until: float) -> None:
+        with self._lock:
+            self._live.pop(digest, None)
+            self._unknown.pop(digest, None)
+            if caller is not None:
+                self._live[digest] = (until, caller)
+                if len(self._live) > MOST_REMEMBERED:
+                    self._live.popitem(last=False)
+            else:
+                self._unknown[digest] = until
+                if len(self._unknown) > MOST_REMEMBERED:
+                    self._unknown.popitem(last=False)
+
     def clear(self) -> None:
-        self._callers.clear()
+        with self._lock:
+            self._live.clear()
+            self._unknown.clear()
+            self._guesses.clear()
 
     def _read(self, digest: bytes) -> Caller | None:
         key = Key.objects.live().select_related("application", "created_by").filter(hash=digest).first()
@@ -195,14 +235,14 @@ def use_by_line(keys: Iterable[Key], now: datetime) -> dict[int, list[KeyUse]]:
 
 
 def used_of(use: Iterable[KeyUse], period: str, now: datetime) -> dict[str, Decimal]:
-    """What of these days counts in the period that `now` lies in, by unit."""
+    """What of these days counts in the period that `now` lies in, by unit; what is estimated counts too."""
     today = now.astimezone(UTC).date()
     first = today if period == QuotaPeriod.DAY else today.replace(day=1)
     counted = [one for one in use if one.day >= first]
     return {
         QuotaUnit.REQUESTS: sum((Decimal(one.requests) for one in counted), Decimal(0)),
-        QuotaUnit.TOKENS: sum((Decimal(one.tokens) for one in counted), Decimal(0)),
-        QuotaUnit.USD: sum((one.cost for one in counted), Decimal(0)),
+        QuotaUnit.TOKENS: sum((Decimal(one.tokens + one.estimated_tokens) for one in counted), Decimal(0)),
+        QuotaUnit.USD: sum((one.cost + one.estimated_cost for one in counted), Decimal(0)),
     }
 
 

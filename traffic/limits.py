@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -39,6 +40,61 @@ class Buckets:
     def clear(self) -> None:
         with self._lock:
             self._free_at.clear()
+
+
+MOST_ADDRESSES = 10_000
+EVERYBODY = ""
+
+
+class UnknownKeys:
+    """How often keys may come that nobody knows: each is a look into the database, and most are guesses.
+
+    From one address 60 at once and then one a second, from all together ten times as many. For live keys nothing of
+    this holds.
+    """
+
+    AT_ONCE, ALL_AT_ONCE = 60, 600
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._full_at: OrderedDict[str, float] = OrderedDict()  # by network: when its bucket is full again
+        self._lock = Lock()
+
+    def take(self, address: str) -> int:
+        """0 where the key may be looked up; else the whole seconds after which one may."""
+        network, now = network_of(address), self._clock()
+        with self._lock:
+            wait = self._wait(network, 1.0, self.AT_ONCE, now) or self._wait(EVERYBODY, 0.1, self.ALL_AT_ONCE, now)
+            if not wait:
+                self._count(network, 1.0, now)
+                self._count(EVERYBODY, 0.1, now)
+            return wait
+
+    def give_back(self, address: str) -> None:
+        """The key was a live one after all."""
+        with self._lock:
+            for network, step in ((network_of(address), 1.0), (EVERYBODY, 0.1)):
+                if network in self._full_at:
+                    self._full_at[network] -= step
+
+    def _wait(self, network: str, step: float, most: int, now: float) -> int:
+        over = max(self._full_at.get(network, now), now) - now + step - most * step
+        return math.ceil(over) if over > 1e-6 else 0
+
+    def _count(self, network: str, step: float, now: float) -> None:
+        self._full_at[network] = max(self._full_at.get(network, now), now) + step
+        self._full_at.move_to_end(network)
+        if len(self._full_at) > MOST_ADDRESSES:
+            self._full_at.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._full_at.clear()
+
+
+def network_of(address: str) -> str:
+    """Whom an address stands for: of IPv6 the first half, for one household has 2^64 of them."""
+    return ":".join(address.split(":")[:4]) if ":" in address else address or "?"
 
 
 def too_often(per_minute: int) -> str:

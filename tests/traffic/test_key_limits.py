@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import time_machine
 from django.test import Client
 from django.utils import timezone
 
@@ -18,8 +19,8 @@ from providers.audit_log import AuditEntry
 from providers.models import TokenPrice
 from tests.traffic.people import application, logged_in, person, text
 from traffic.gateway.snapshot import read_snapshot
-from traffic.keys import buckets, callers, create_key, expiring_keys, rotate_key
-from traffic.limits import Buckets, period_end
+from traffic.keys import CACHE_S, TooManyUnknown, buckets, callers, create_key, expiring_keys, rotate_key
+from traffic.limits import Buckets, UnknownKeys, period_end
 from traffic.models import Application, Key, KeyUse
 from traffic.rebuild import rebuild
 from traffic.services import forget
@@ -76,6 +77,41 @@ def test_a_minutes_worth_may_come_at_once_and_then_one_by_one() -> None:
 )
 def test_a_quota_begins_anew_by_utc(period: str, now: datetime, end: datetime) -> None:
     assert period_end(period, now) == end
+
+
+# Keys that nobody knows.
+
+
+def test_made_up_keys_are_looked_up_so_often_and_no_more() -> None:
+    clock = [1_000.0]
+    guesses = UnknownKeys(lambda: clock[0])
+    assert [guesses.take("10.0.0.1") for _ in range(61)] == [*[0] * 60, 1]
+    assert guesses.take("10.0.0.2") == 0
+    assert guesses.take("2001:db8:1:2:3::4") == 0
+    assert [guesses.take("2001:db8:1:2::9") for _ in range(60)][-1] == 1  # the same household
+    clock[0] += 1
+    assert (guesses.take("10.0.0.1"), guesses.take("10.0.0.1")) == (0, 1)
+    refused = [guesses.take(f"10.1.{number // 250}.{number % 250}") for number in range(1_000)]
+    assert refused.count(0) < 600 and refused[-1] == 1  # of all addresses together
+
+
+def test_made_up_keys_leave_live_ones_alone(shop: Application, client: Client) -> None:
+    _key, secret = create_key(name="k", scopes=["read"], application=shop)
+    caller = callers.find(secret, "10.0.0.1")
+    assert caller is not None
+    for number in range(60):
+        assert callers.find(f"made up {number}", "10.0.0.1") is None
+    for number in range(60, 11_000):
+        with pytest.raises(TooManyUnknown):
+            callers.find(f"made up {number}", "10.0.0.1")
+    assert callers.find(secret, "10.0.0.1") is caller  # from the cache still
+    with time_machine.travel(timezone.now() + timedelta(seconds=CACHE_S + 1)):
+        again = callers.find(secret, "10.0.0.1")  # read anew, whatever came from there
+    assert again == caller
+    for _ in range(2):
+        refused = client.get("/api/v1/usage", headers={"authorization": "Bearer new guess"}, REMOTE_ADDR="10.0.0.1")
+        assert (refused.status_code, refused["Retry-After"]) == (429, "1")
+    assert client.get("/api/v1/usage", headers={"authorization": "Bearer new guess"}).status_code == 401
 
 
 # At the ways in.
@@ -150,6 +186,18 @@ def test_a_quota_is_held_against_what_is_stored(
     assert client.get("/api/v1/usage", headers={"authorization": f"Bearer {secret}"}).status_code == 200
     used = KeyUse.objects.get()
     assert (used.key, used.requests, used.tokens, used.cost) == (key, 2, 2_200, Decimal("0.0306"))
+
+
+@pytest.mark.parametrize(("unit", "quota"), [("tokens", "2200"), ("usd", "0.03")])
+def test_what_is_estimated_counts_for_a_quota(shop: Application, unit: str, quota: str) -> None:
+    limits: dict[str, Any] = {"quota": Decimal(quota), "quota_unit": unit, "quota_period": "day"}
+    key, secret = create_key(name="k", scopes=["ingest"], application=shop, **limits)
+    KeyUse.objects.create(
+        key=key, day=timezone.now().date(), requests=1, tokens=1_100, cost=Decimal("0.01"),
+        estimated_tokens=1_100, estimated_cost=Decimal("0.02"),
+    )  # fmt: skip
+    caller = callers.find(secret)
+    assert caller is not None and caller.spent_until is not None
 
 
 def test_usage_that_comes_later_is_counted_then(

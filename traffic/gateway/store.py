@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import msgspec
 import psycopg
 
 from traffic.ingest.rows import RequestRow
@@ -26,8 +27,35 @@ class Store:
         if self._installation is None or time.monotonic() - self._loaded_at > FRESH_S:
             self._installation = Installation.load(conn)
             self._loaded_at = time.monotonic()
-        for of_key in by_key(rows):
+        certain = [row for row in rows if row.estimate is None]
+        for of_key in by_key(certain):
             ingest(conn, of_key, self._installation)
+        for row in rows:
+            if row.estimate is not None:
+                charge(conn, row, self._installation)
+
+
+CHARGE = """
+INSERT INTO traffic_keyuse AS u (key_id, day, requests, tokens, cost, estimated_tokens, estimated_cost)
+SELECT id, (now() AT TIME ZONE 'UTC')::date, 0, 0, 0, %(tokens)s, %(cost)s FROM traffic_key WHERE id = %(key)s
+ON CONFLICT (key_id, day) DO UPDATE SET estimated_tokens = u.estimated_tokens + excluded.estimated_tokens,
+    estimated_cost = u.estimated_cost + excluded.estimated_cost
+"""
+
+
+def charge(conn: psycopg.Connection, row: RequestRow, installation: Installation) -> None:
+    """Write a row whose usage is unknown, and count the estimate for its key's quota in the same transaction.
+
+    Alone, so that a row that is there already is known to be charged already.
+    """
+
+    def also(conn: psycopg.Connection, new: int) -> None:
+        if new and row.estimate is not None:
+            counted = sum(msgspec.structs.astuple(row.estimate)[:5])
+            cost = installation.cost(msgspec.structs.replace(row, tokens=row.estimate)).cost
+            conn.execute(CHARGE, {"tokens": counted, "cost": cost or 0, "key": row.key_id})
+
+    ingest(conn, [row], installation, also)
 
 
 def by_key(rows: Sequence[RequestRow]) -> list[list[RequestRow]]:

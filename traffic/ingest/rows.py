@@ -60,6 +60,7 @@ class RequestRow(msgspec.Struct, gc=False):
     # The gateway takes out and hashes before it spools: then `user` is None and this is its hash.
     clean: bool = False
     user_hash: uuid.UUID | None = None
+    estimate: Tokens | None = None  # where `tokens` are unknown: what its key's quota is charged with; never shown
 
 
 MOST_USD = 1_000_000  # of one request; more is no cost of one

@@ -122,6 +122,9 @@ class KeyUse(models.Model):
     requests = models.BigIntegerField()
     tokens = models.BigIntegerField()  # all five classes
     cost = usd()  # measured; what is unpriced adds nothing
+    # On top: of calls whose usage nobody tells, as the gateway estimates it. No figure but the quota's contains them.
+    estimated_tokens = models.BigIntegerField(default=0, db_default=0)
+    estimated_cost = models.DecimalField(max_digits=30, decimal_places=12, default=0, db_default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["key", "day"], name="one_use_of_a_key_and_day")]
