@@ -27,6 +27,7 @@ from traffic.querysets import KeyQuerySet
 log = logging.getLogger(__name__)
 
 CACHE_S = 5
+COMPLAIN_EVERY_S = 10
 MOST_REMEMBERED = 10_000  # live keys, and unknown ones
 LONGEST_PERIOD = 32  # days; of a quota
 PREFIX = "bk_"
@@ -135,6 +136,7 @@ class KeyCache:
         self._live: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
         self._unknown: OrderedDict[bytes, float] = OrderedDict()  # until when
         self._guesses = UnknownKeys()
+        self._complain_at = 0.0
         self._lock = Lock()
 
     def find(self, secret: str, address: str = "") -> Caller | None:
@@ -147,13 +149,19 @@ class KeyCache:
             caller = None
         else:
             if entry is None and (wait := self._guesses.take(address)):
-                log.warning("Unknown keys come too often from %s.", address or "somewhere")
+                self._complain(address, now)
                 raise TooManyUnknown(wait)
             caller = self._read(digest)
             if entry is None and caller is not None:
                 self._guesses.give_back(address)
             self._remember(digest, caller, now + CACHE_S)
         return None if caller is None or caller.expired() else caller
+
+    def _complain(self, address: str, now: float) -> None:
+        """Say who guesses; not for each guess, or the log would be the next thing to fill."""
+        if now >= self._complain_at:
+            self._complain_at = now + COMPLAIN_EVERY_S
+            log.warning("Unknown keys come too often from %s and are not looked up.", address or "somewhere")
 
     def remembered(self, secret: str) -> Caller | None:
         """The caller of a live key that was looked up a moment ago; never asks the database."""

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
+from functools import cache
 from typing import Any, Self
 
 from aiohttp import web
 
 MESSAGE_ID = "msg_01ABCDEFGHIJKLMNOPQRSTUV"
+ABOUT_US = {  # of our account at the vendor, and its host
+    "anthropic-organization-id": "org-1",
+    "openai-organization": "org-2",
+    "www-authenticate": "Basic",
+    "location": "https://vendor.example/",
+    "set-cookie": "session=1",
+}
 COMPLETION_ID = "chatcmpl-0123456789abcdefghij"
 
 
@@ -31,6 +40,12 @@ class Loop:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(5)
         self.loop.close()
+
+
+@cache
+def bomb() -> bytes:
+    """A small body that inflates to more than anybody takes."""
+    return gzip.compress(bytes(65 * 1024 * 1024), 1)
 
 
 class FakeEngine:
@@ -96,13 +111,45 @@ class FakeEngine:
                 return web.Response()
             case "silent":
                 await asyncio.sleep(30)
+            case "bomb":
+                kind = "text/event-stream" if asked.get("stream") else "application/json"
+                return web.Response(body=bomb(), headers={"content-type": kind, "content-encoding": "gzip"})
+            case "no-end" | "no-line":
+                return await self.without_end(request, streamed=bool(asked.get("stream")))
+            case "deep":
+                return await self.deep(request, streamed=bool(asked.get("stream")))
+            case "long-header":
+                return web.json_response({}, headers={"x-long": "x" * 100_000})
         if request.path.endswith("count_tokens"):
             return web.json_response({"input_tokens": 12})
         if asked.get("stream"):
             events = self.anthropic_events() if anthropic else self.openai_events(asked)
             return await self.stream(request, events)
         text = json.dumps(self.message() if anthropic else self.completion(), indent=1)
-        return web.Response(text=text, content_type="application/json", headers={"request-id": "req_1"})
+        return web.Response(text=text, content_type="application/json", headers={**ABOUT_US, "request-id": "req_1"})
+
+    async def without_end(self, request: web.Request, *, streamed: bool) -> web.StreamResponse:
+        """An answer that goes on and on; as a stream, without ever ending its line."""
+        kind = "text/event-stream" if streamed else "application/json"
+        response = web.StreamResponse(headers={"content-type": kind})
+        await response.prepare(request)
+        if self.behaviour == "no-end":
+            await response.write(b'{"usage": "')
+        self.written = 0
+        for _ in range(200):
+            await response.write(b"x" * 1_000_000)
+            self.written += 1_000_000
+        return response
+
+    async def deep(self, request: web.Request, *, streamed: bool) -> web.StreamResponse:
+        """An answer that is nested without sense beside its usage."""
+        nested = "[" * 10_000 + "]" * 10_000
+        if not streamed:
+            message = json.dumps({**self.message(), "content": 0}).replace('"content": 0', f'"content": {nested}')
+            return web.Response(text=message, content_type="application/json")
+        events = self.anthropic_events()
+        events.insert(3, f'event: content_block_delta\ndata: {{"delta": {nested}}}\n\n'.encode())
+        return await self.stream(request, events)
 
     def next_id(self, prefix: str) -> str:
         """A response id of its own for each answer: equal ones would be one request."""
@@ -195,6 +242,9 @@ class FakeEngine:
                 for _ in range(3000):
                     await response.write(b": ping\n\n")
                     await asyncio.sleep(0.02)
+            while self.behaviour == "slow" and number == 4:
+                await response.write(b": ping\n\n")
+                await asyncio.sleep(0.02)
             if self.behaviour == "break" and number == 4:
                 assert request.transport is not None
                 request.transport.abort()

@@ -71,7 +71,7 @@ class GatewayProcess:
         environment = {**os.environ, "DATABASE_URL": self.database_url, "BREAKEVEN_DATA": str(self.data_dir)}
         self.log = (self.data_dir / f"gateway-{port}.log").open("wb")
         self.process = subprocess.Popen(
-            [*command, "--workers-kill-timeout", "8", "traffic.gateway.app:application"],
+            [*command, "--no-ws", "--http", "1", "traffic.gateway.app:application"],
             env={**environment, **self.environment},
             stdout=self.log,
             stderr=subprocess.STDOUT,

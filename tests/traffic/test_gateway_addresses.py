@@ -16,8 +16,11 @@ import pytest
 
 from tests.providers.answers import Answers
 from traffic.gateway.exchange import Exchange
+from traffic.gateway.hang_up import HangUp
+from traffic.gateway.intake import Load
 from traffic.gateway.protocols import OPENAI, read_request
-from traffic.gateway.relay import HangUp, Relay
+from traffic.gateway.recorder import Recorder
+from traffic.gateway.relay import Relay
 from traffic.gateway.routes import Decision, Target
 from traffic.gateway.snapshot import Application
 from traffic.gateway.spool import Spool
@@ -54,10 +57,10 @@ def answered(tmp_path: Path, *targets: Target) -> tuple[int, bytes, Exchange]:
         return {"type": "http.disconnect"}
 
     async def call() -> None:
-        relay = Relay(Spool(tmp_path), idle_timeout_s=5, connect_timeout_s=2)
+        relay = Relay(Recorder(Spool(tmp_path)), idle_timeout_s=5, connect_timeout_s=2)
         hang_up = HangUp(receive)
         try:
-            await relay.run(exchange, send, hang_up)
+            await relay.run(exchange, send, hang_up, Load().enter(1))
         finally:
             hang_up.stop()
             await relay.close()

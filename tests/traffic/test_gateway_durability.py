@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import httpx
@@ -183,14 +187,65 @@ def test_the_gateway_imports_no_django() -> None:
 
 def test_a_gateway_that_is_stopped_records_the_stream_that_it_cuts(calm: Stack) -> None:
     calm.claude.behaviour = "endless"
-    second = GatewayProcess(calm.gateway.database_url, calm.gateway.data_dir, calm.gateway.environment).start()
-    with httpx.stream(
-        "POST", f"{second.url}/v1/messages", json={**ASKED, "stream": True}, headers={"x-api-key": KEY}
-    ) as answer:
-        request_id = answer.headers["x-breakeven-request-id"]
-        next(answer.iter_bytes())
-        began = time.monotonic()
+    second = another(calm, BREAKEVEN_GATEWAY_GRACE="1")
+    with streaming(second.url) as (request_id, pieces):
+        next(pieces)
         second.stop()
-        assert time.monotonic() - began < 7  # before the server loses patience
     row = calm.rows(request_id)
     assert (row["outcome"], row["error_type"]) == ("cancelled", "gateway_stopped")
+    assert row["raw"]["usage"]["cache_read_input_tokens"] == 300
+
+
+def test_a_gateway_that_is_stopped_lets_streams_end_and_sends_new_calls_away(calm: Stack) -> None:
+    calm.claude.behaviour = "slow"
+    second = another(calm)
+    with streaming(second.url) as (request_id, pieces):
+        body = next(pieces)
+        assert second.process is not None
+        os.killpg(second.process.pid, signal.SIGTERM)  # as a supervisor does it: each process gets it more than once
+        refused = until(lambda: (got := ask(second.url)).status_code == 503 and got)
+        assert (refused.headers["x-breakeven-error"], refused.headers["retry-after"]) == ("stopping", "5")
+        assert refused.json()["type"] == "error"
+        assert httpx.get(f"{second.url}/healthz").status_code == 503
+        calm.claude.behaviour = "ok"
+        body += b"".join(pieces)
+    assert body.endswith(b'data: {"type": "message_stop"}\n\n')
+    assert second.process.wait(10) == 0
+    assert calm.rows(request_id)["outcome"] == "ok"
+
+
+def test_a_call_that_a_killed_gateway_took_along_is_a_row(calm: Stack) -> None:
+    calm.claude.behaviour = "endless"
+    second = another(calm)
+    with contextlib.suppress(httpx.HTTPError), streaming(second.url) as (request_id, pieces):
+        next(pieces)
+        time.sleep(1.2)  # long enough that the spool was moved meanwhile
+        calm.claude.behaviour = "ok"
+        ended = [id_of(ask(second.url)) for _ in range(2)]
+        time.sleep(1.2)
+        assert calm.conn.execute(COUNT, [[request_id]]).fetchone() == (0,)  # it lives: nobody says that it died
+        second.kill()
+    row = calm.rows(request_id, 8)
+    assert (row["outcome"], row["error_type"], row["streamed"]) == ("cancelled", "gateway_died", True)
+    assert (row["uncached_input"], row["output"], row["cost"]) == (None, None, None)
+    assert (row["provider"], row["model"], row["route"]) == ("anthropic", "claude-test", "otherwise")
+    assert calm.conn.execute(COUNT, [[request_id, *ended]]).fetchone() == (3,)
+    assert [calm.rows(each)["outcome"] for each in ended] == ["ok", "ok"]
+
+
+COUNT = "SELECT count(*) FROM traffic_request WHERE id = ANY(%s)"
+
+
+def another(calm: Stack, **environment: str) -> GatewayProcess:
+    """A gateway beside the first, in the same data directory."""
+    variables = {**calm.gateway.environment, **environment}
+    return GatewayProcess(calm.gateway.database_url, calm.gateway.data_dir, variables).start()
+
+
+@contextlib.contextmanager
+def streaming(url: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """A stream that is open: the id of its call and its pieces."""
+    body = {**ASKED, "stream": True}
+    with httpx.stream("POST", f"{url}/v1/messages", json=body, headers={"x-api-key": KEY}, timeout=20) as answer:
+        pieces = answer.iter_bytes()  # held, for a client that drops them has hung up
+        yield answer.headers["x-breakeven-request-id"], pieces

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import time
 import zlib
 from typing import Any
 
@@ -19,8 +21,10 @@ from traffic.gateway.answers import (
     read_answer,
     timings_tokens,
 )
+from traffic.gateway.bounds import MOST_EVENT, TooMuch
 from traffic.gateway.inflate import inflated, inflater
 from traffic.gateway.protocols import ANTHROPIC, OPENAI, BadRequest, Protocol, error_body, read_request
+from traffic.gateway.usage_asked import UsageFilter
 
 
 def asked(messages: Any, protocol: Protocol = ANTHROPIC, **fields: Any) -> Any:
@@ -255,3 +259,80 @@ def test_a_compressed_answer_is_read_beside_its_passing() -> None:
     assert inflated("gzip", b"no gzip") == b""
     assert inflated("zstd", b"...") == b""
     assert inflated(None, b"plain") == b"plain"
+
+
+USAGE = b'data: {"choices": [], "usage": {"prompt_tokens": 3}}\r\n\r\n'
+EVENTS = (
+    b'data: {"choices": [{"delta": {"content": "\\"usage\\""}}], "usage": null}\n\n',
+    b": ping\n\n",
+    USAGE,
+    b'data: {"choices": [], "prompt_filter_results": []}\n\n',
+    b"data: [DONE]\n\n",
+)
+
+
+@given(st.lists(st.integers(0, len(b"".join(EVENTS))), max_size=8))
+def test_one_event_alone_is_taken_out_however_the_stream_is_cut(cuts: list[int]) -> None:
+    stream = b"".join(EVENTS)
+    places = [0, *sorted(cuts), len(stream)]
+    passing = UsageFilter()
+    pieces = [passing.feed(stream[start:end]) for start, end in itertools.pairwise(places)]
+    assert b"".join([*pieces, passing.finish()]) == stream.replace(USAGE, b"")
+
+
+def test_a_last_event_without_its_empty_line_passes() -> None:
+    passing = UsageFilter()
+    assert passing.feed(b"data: [DO") + passing.feed(b"NE]\n") + passing.finish() == b"data: [DONE]\n"
+
+
+@pytest.mark.parametrize("listen", [StreamTap(OPENAI).feed, StreamTap(ANTHROPIC).feed, UsageFilter().feed])
+def test_a_line_without_end_is_too_much_and_costs_no_more_than_its_length(listen: Any) -> None:
+    started = time.thread_time()
+    for _ in range(MOST_EVENT // 64):
+        listen(b"x" * 64)
+    assert time.thread_time() - started < 2  # joined anew at each piece it would take minutes
+    with pytest.raises(TooMuch):
+        listen(b"x" * 64)
+
+
+def test_an_event_of_many_lines_has_a_bound_too() -> None:
+    tap = StreamTap(OPENAI)
+    with pytest.raises(TooMuch):
+        for _ in range(MOST_EVENT):
+            tap.feed(b"data: x\n" * 1_000)
+
+
+def test_a_piece_that_inflates_without_measure_is_too_much() -> None:
+    small, large = (zlib.compress(bytes(size)) for size in (MOST_EVENT, 2 * MOST_EVENT))
+    assert len(inflater("deflate")(small)) == MOST_EVENT
+    with pytest.raises(TooMuch):
+        inflater("deflate")(large)
+    assert len(inflated("deflate", large)) == 2 * MOST_EVENT  # a whole answer may be longer
+
+
+def test_of_a_usage_without_measure_the_counts_are_kept() -> None:
+    book = {**{f"n{number}": "x" * 100 for number in range(500)}, "prompt_tokens": 7, "completion_tokens": 2}
+    answer = read_answer(OPENAI, json.dumps({"id": "x" * 300, "usage": book}).encode())
+    assert (answer.usage, answer.response_id) == ({"prompt_tokens": 7, "completion_tokens": 2}, None)
+
+
+def test_of_a_long_text_the_beginning_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("traffic.gateway.answers.MOST_TEXT", 10)
+    tap = StreamTap(ANTHROPIC, with_text=True)
+    for text in ("12345", "67890", "more"):
+        event = {"type": "content_block_delta", "delta": {"type": "text_delta", "text": text}}
+        tap.feed(b"data: " + json.dumps(event).encode() + b"\n\n")
+    assert ("".join(tap.answer.text), tap.answer.text_cut, tap.answer.characters) == ("1234567890", True, 14)
+
+
+def test_what_a_stream_is_asked_to_tell_is_asked_beside_the_callers_own_options() -> None:
+    request = asked([], OPENAI, stream=True, stream_options={"x": 1})
+    assert not request.asks_for_usage
+    assert json.loads(request.with_model("m", ask_usage=True))["stream_options"] == {"x": 1, "include_usage": True}
+    odd = asked([], OPENAI, stream=True, stream_options="odd")
+    assert odd.with_model("m", ask_usage=True) is odd.body
+
+
+def test_a_name_of_a_model_has_a_bound() -> None:
+    with pytest.raises(BadRequest, match="200 characters"):
+        read_request(OPENAI, json.dumps({"model": "m" * 201}).encode())

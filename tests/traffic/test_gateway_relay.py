@@ -15,7 +15,7 @@ import pytest
 
 from tests.traffic.gateway_stack import INGEST_KEY, KEY, OTHER_KEY, VENDOR_KEY, Stack, calm, stack, until
 from traffic.gateway.app import TASKS
-from traffic.gateway.environment import MAX_BODY
+from traffic.gateway.bounds import MOST_BODY
 from traffic.models import Task
 
 __all__ = ["calm", "stack"]  # fixtures
@@ -332,7 +332,7 @@ def test_no_target_that_speaks_the_protocol_is_a_404_with_a_sentence(calm: Stack
 
 
 def test_a_body_over_the_limit_is_refused(calm: Stack) -> None:
-    answer = post(calm, "/v1/messages", b"x" * (MAX_BODY + 1))
+    answer = post(calm, "/v1/messages", b"x" * (MOST_BODY + 1))
     assert answer.status_code == 413
     assert answer.json()["error"]["type"] == "request_too_large"
 

@@ -14,6 +14,7 @@ from traffic.gateway.likeness import made_at
 from traffic.gateway.protocols import ANTHROPIC, OPENAI, Protocol, read_request
 from traffic.gateway.routes import (
     PROTOCOLS,
+    BudgetDecides,
     Call,
     Rule,
     Target,
@@ -148,7 +149,7 @@ OPUS, SONNET, HAIKU = "claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5"
         ("claude-sonnet-4-5", ("claude-3-7-sonnet-20250219", "claude-sonnet-4-20250514"), "claude-sonnet-4-20250514"),
         ("gpt-4o", (HAIKU, OPUS), HAIKU),  # nothing near: the first slug, as for every model
         ("gpt-4o-2024-08-06", (HAIKU, "gpt-4o"), "gpt-4o"),
-        ("claude-opus-" + "9" * 9_000, (HAIKU, OPUS), OPUS),
+        ("claude-opus-" + "9" * 180, (HAIKU, OPUS), OPUS),
     ],
 )
 def test_a_provider_answers_with_the_nearest_model_and_never_a_smaller_one_unasked(
@@ -227,6 +228,25 @@ def test_a_caller_can_insist_on_what_its_application_may_reach() -> None:
     assert decide(rules, ALL, call(OPENAI, forced="trial")) is None
     assert decide(rules, ALL, call(OPENAI, forced="labs")) is None
     assert went(decide(rules, ALL, call(OPENAI, forced="trial", application="lab"))) == ("forced", ["trial"])
+
+
+def test_a_caller_cannot_insist_on_a_way_past_its_budget() -> None:
+    cheap = Rule("cheap", budget_states=("over",), to_provider="self", falls_back=False)
+    rules = (cheap, Rule("good", budget_states=("within", "unknown"), deployment="trial"), *RULES)
+    for wish in ("otherwise", "hard", "claude", "good"):
+        with pytest.raises(BudgetDecides):
+            decide(rules, ALL, call(OPENAI if wish == "good" else ANTHROPIC, forced=wish, budget_state="over"))
+    for wish in ("cheap", "own"):
+        decision = decide(rules, ALL, call(forced=wish, budget_state="over"))
+        assert decision is not None and [target.slug for target in decision.targets] == ["own"]
+    assert went(decide(rules, ALL, call(forced="hard", budget_state="within"))) == ("hard", ["claude", "own", "own-2"])
+    with pytest.raises(BudgetDecides):
+        decide(rules, ALL, call(forced="cheap", budget_state="within"))
+    with pytest.raises(BudgetDecides):
+        decide(rules, ALL, call(OPENAI, forced="trial", budget_state="over"))
+    assert decide(rules, ALL, call(forced="nowhere", budget_state="over")) is None
+    # Where no rule is about the budget, a wish is a wish.
+    assert went(decide(RULES, ALL, call(forced="claude", budget_state="over"))) == ("forced", ["claude"])
 
 
 def test_reachable_are_the_targets_that_rules_name() -> None:

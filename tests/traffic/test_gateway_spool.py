@@ -16,7 +16,8 @@ import msgspec
 import psycopg
 import pytest
 
-from traffic.gateway.spool import SET_ASIDE, Mover, Segment, Spool
+from traffic.gateway.aside import SET_ASIDE, is_older, remove
+from traffic.gateway.spool import Begun, Mover, Segment, Spool
 from traffic.ingest.rows import RequestRow, Tokens
 
 
@@ -177,6 +178,78 @@ def test_what_a_killed_gateway_left_is_adopted(setup: Setup) -> None:
     setup.mover.move()
     assert setup.store.ids == ["gw-0", "gw-1", "gw-2"]
     assert setup.files() == []
+
+
+def begun(number: int) -> Begun:
+    when = datetime(2026, 11, 24, 10, tzinfo=UTC)
+    return Begun(f"gw-{number}", when, "anthropic", "m", 1, 2, 3, "chat", "otherwise", streamed=True)
+
+
+def test_a_call_that_begins_is_no_row_while_its_process_lives(setup: Setup) -> None:
+    for number in (1, 2):
+        setup.spool.begin(begun(number))
+    setup.mover.move()
+    assert (setup.store.ids, len(setup.files())) == ([], 1)
+    setup.spool.append(row(1))
+    setup.mover.move()
+    assert setup.store.ids == ["gw-1"]
+    assert len(setup.files()) == 1  # the other one is still under way
+    other = setup.another(Spool(setup.directory))
+    other.move()
+    assert setup.store.ids == ["gw-1"]
+    setup.spool.append(row(2))
+    setup.mover.move()
+    assert (setup.store.ids, setup.files()) == (["gw-1", "gw-2"], [])
+
+
+DIE_WITHIN_CALLS = """
+import os, sys
+from pathlib import Path
+from tests.traffic.test_gateway_spool import begun, row
+from traffic.gateway.spool import Spool
+spool = Spool(Path(sys.argv[1]))
+for number in range(4):
+    spool.begin(begun(number))
+spool.append(row(0))
+sealed = spool.seal()  # was not moved yet
+spool.append(row(1))
+spool.begin(begun(4))
+os.write(spool._open._descriptor, b'{"external_id":"gw-2","started')
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_call_is_recorded_that_a_killed_gateway_took_along(setup: Setup) -> None:
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    killed = subprocess.run([sys.executable, "-c", DIE_WITHIN_CALLS, setup.directory], env=environment, check=False)
+    assert killed.returncode == -9
+    setup.store.away = True
+    with pytest.raises(psycopg.OperationalError):
+        setup.mover.move()
+    setup.store.away = False
+    setup.mover.move()
+    assert setup.store.ids == ["gw-0", "gw-1", "gw-2", "gw-3", "gw-4"]
+    died = [each for each in setup.store.rows if each.error_type == "gateway_died"]
+    assert [each.external_id for each in died] == ["gw-2", "gw-3", "gw-4"]
+    assert {(each.outcome, each.tokens, each.key_id, each.application_id) for each in died} == {
+        ("cancelled", None, 3, 1)
+    }
+    assert setup.files() == [SET_ASIDE]  # with the half line
+
+
+def test_lines_set_aside_go_by_their_age(setup: Setup) -> None:
+    path = setup.directory / SET_ASIDE
+    setup.spool.set_aside(b"{half", "young")
+    old = {"reason": "old", "line": msgspec.json.encode(row(1)).decode()}
+    nobodys = {"reason": "nobody's", "line": "{half"}
+    with path.open("ab") as file:
+        file.writelines(msgspec.json.encode(entry) + b"\n" for entry in (old, nobodys))
+    assert remove(path, lambda line: is_older(line, datetime(2026, 11, 24, 9, tzinfo=UTC))) == 1
+    assert remove(path, lambda line: is_older(line, datetime(2026, 11, 25, tzinfo=UTC))) == 1
+    assert [msgspec.json.decode(line)["reason"] for line in path.read_bytes().splitlines()] == ["young"]
+    assert remove(path, lambda line: True) == 1
+    assert remove(path, lambda line: True) == 0
+    assert not path.exists()
 
 
 def test_a_full_disk_keeps_rows_in_memory_and_no_half_line(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,9 +20,11 @@ from hypothesis import strategies as st
 from tests.traffic.people import application, logged_in, person, text
 from traffic.gateway import snapshot as gateway_snapshot
 from traffic.gateway.answers import Answer
-from traffic.gateway.exchange import Exchange, row_of
+from traffic.gateway.exchange import Exchange
 from traffic.gateway.protocols import OPENAI, read_request
+from traffic.gateway.recorder import Recorder
 from traffic.gateway.routes import Decision, Target
+from traffic.gateway.spool import Spool
 from traffic.ingest.ids import user_hash
 from traffic.ingest.litellm import facts_of
 from traffic.ingest.rows import RequestRow
@@ -320,7 +323,7 @@ def test_raw_facts_without_anything_to_hide_stay_as_they_came() -> None:
     }
 
 
-def test_the_gateway_takes_out_and_hashes_before_it_spools() -> None:
+def test_the_gateway_takes_out_and_hashes_before_it_spools(tmp_path: Path) -> None:
     target = Target(id=1, slug="own", provider="self", engine="vllm", url="http://x", model="m")
     body = {"model": "m", "user": "MARKER-ann", "messages": [{"role": "user", "content": TEXT}]}
     shop = gateway_snapshot.Application(3, "shop", True, "unknown", redaction_of(KINDS, ("CUST-[0-9]{4,10}",)))
@@ -333,7 +336,11 @@ def test_the_gateway_takes_out_and_hashes_before_it_spools() -> None:
     answer = Answer()
     answer.text.append(TEXT)
     answer.error_type = "of ann@example.org"
-    line = msgspec.json.encode(row_of(exchange, answer, "ok"))
+    recorder = Recorder(Spool(tmp_path))
+    recorder.start()
+    recorder.record(exchange, answer, "ok")
+    recorder.stop()
+    line = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"MARKER" not in line and b"ann@example" not in line and b"4111" not in line
     row = msgspec.json.decode(line, type=RequestRow)
     assert (row.answer, row.user, row.user_hash, row.clean) == (KEPT, None, user_hash(b"salt", "MARKER-ann"), True)

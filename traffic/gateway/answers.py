@@ -10,8 +10,11 @@ from typing import Any
 
 import msgspec
 
+from traffic.gateway.bounds import MOST_EVENT, MOST_READ, MOST_TEXT, MOST_USAGE, TooMuch
 from traffic.gateway.protocols import ANTHROPIC, Protocol, text_of
 
+MOST_ID = 200  # characters of a response id; a longer one is none
+MOST_NAMES = 100  # in a usage object that grows from event to event
 MOST_TOKENS = 2**53  # past this a count is a mistake, and would not fit where sums of them are kept
 
 _anything = msgspec.json.Decoder()
@@ -100,6 +103,10 @@ class Answer:
     timings: dict[str, Any] | None = None
     error_type: str | None = None
     text: list[str] = field(default_factory=list)  # only where bodies are kept
+    text_cut: bool = False  # it went on
+    unread: bool = False  # a part could not be read, in which usage may have stood
+    deltas: int = 0  # of a stream whose tokens may have to be estimated: its pieces of content,
+    characters: int = 0  # and what is in them
 
     def tokens(self, protocol: Protocol) -> Tokens:
         if self.usage:
@@ -131,8 +138,11 @@ def read_answer(protocol: Protocol, body: bytes, *, with_text: bool = False) -> 
         _take(answer, parsed)
         if with_text:
             answer.text.append(_whole_text(protocol, parsed))
+            answer.characters = len(answer.text[0])
     except (msgspec.DecodeError, UnicodeDecodeError):
         return answer
+    except RecursionError:
+        answer.unread = True
     return answer
 
 
@@ -150,14 +160,34 @@ def _first(choices: Any) -> dict[str, Any]:
 
 
 def _take(answer: Answer, parsed: _Body) -> None:
-    if isinstance(parsed.id, str) and parsed.id:
+    if _is_id(parsed.id):
         answer.response_id = parsed.id
     if isinstance(parsed.usage, dict):
-        answer.usage = parsed.usage
+        answer.usage = kept(parsed.usage)
     if isinstance(parsed.timings, dict):
-        answer.timings = parsed.timings
+        answer.timings = kept(parsed.timings)
     if parsed.error is not None:
         answer.error_type = error_type(parsed.error)
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MOST_ID
+
+
+def kept(usage: dict[str, Any]) -> dict[str, Any]:
+    """A vendor's object as it is kept: whole, or, from an engine that tells a book, its counts alone."""
+    try:
+        if len(usage) <= MOST_NAMES and len(msgspec.json.encode(usage)) <= MOST_USAGE:
+            return usage
+    except RecursionError:
+        pass  # nested without end: no count of ours lies that deep
+    return {name: value for name, value in usage.items() if name in _COUNTS and type(value) is int}
+
+
+_COUNTS = frozenset(
+    "input_tokens output_tokens cache_read_input_tokens cache_creation_input_tokens prompt_tokens completion_tokens"
+    " prompt_n cache_n predicted_n".split()
+)
 
 
 def error_type(error: Any) -> str:
@@ -189,31 +219,50 @@ _TELLING = (b'"usage"', b'"timings"', b'"error"', b'"message_start"', b'"message
 
 
 class StreamTap:
-    """Listens to a server-sent event stream that passes by and fills an Answer; the bytes are not its business."""
+    """Listens to a server-sent event stream that passes by and fills an Answer; the bytes are not its business.
 
-    def __init__(self, protocol: Protocol, *, with_text: bool = False) -> None:
+    `with_text` keeps what the answer says, `counting` how much it says.
+    """
+
+    def __init__(self, protocol: Protocol, *, with_text: bool = False, counting: bool = False) -> None:
         self.protocol = protocol
         self.with_text = with_text
+        self.counting = counting
         self.answer = Answer()
         self.content_seen = False
         self.ended = False  # the stream said so itself, by `[DONE]` or `message_stop`
-        self._rest = b""
+        self._rest: list[bytes] = []  # of a line that is not whole yet
         self._data: list[bytes] = []
+        self._size = 0  # of both
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes, cut anywhere."""
-        lines = (self._rest + chunk).split(b"\n")
-        self._rest = lines.pop()
+        """Take the next bytes, cut anywhere. Raises TooMuch where a line or an event has no end."""
+        lines = chunk.split(b"\n")
+        if len(lines) > 1 and self._rest:
+            lines[0] = b"".join((*self._rest, lines[0]))
+            self._rest.clear()
+        rest = lines.pop()
         for line in lines:
             line = line.rstrip(b"\r")
             if line.startswith(b"data:"):
                 self._data.append(line[5:].lstrip(b" "))
+                self._grow(len(line))
             elif not line and self._data:
                 self._dispatch(b"\n".join(self._data))
                 self._data.clear()
+                self._size = 0
+        if rest:
+            self._rest.append(rest)
+            self._grow(len(rest))
+
+    def _grow(self, more: int) -> None:
+        self._size += more
+        if self._size > MOST_EVENT:
+            raise TooMuch(f"an event of more than {MOST_EVENT:,} bytes")
 
     def finish(self) -> Answer:
         """The stream is over: read a last event that lacks its empty line."""
+        self._size = 0
         self.feed(b"\n\n")
         return self.answer
 
@@ -223,12 +272,19 @@ class StreamTap:
             return
         if b'"message_stop"' in data:
             self.ended = True
-        if self.content_seen and not self.with_text and not any(word in data for word in _TELLING):
+        every = self.with_text or self.counting or not self.content_seen
+        if not every and not any(word in data for word in _TELLING):
+            return
+        if len(data) > MOST_READ:
+            self.answer.unread = True
             return
         try:
             event = _event.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return  # not ours to judge: the caller gets the bytes as they are
+        except RecursionError:
+            self.answer.unread = True
+            return
         if event.error is not None:
             self.answer.error_type = error_type(event.error)
         if self.protocol == ANTHROPIC:
@@ -241,32 +297,46 @@ class StreamTap:
             self._started(event.message)
         elif event.type == "content_block_delta":
             self.content_seen = True
-            if self.with_text and isinstance(event.delta, dict) and isinstance(event.delta.get("text"), str):
-                self.answer.text.append(event.delta["text"])
+            delta = event.delta if isinstance(event.delta, dict) else {}
+            self._heard(delta.get("text"), delta.get("partial_json"), delta.get("thinking"))
         elif event.type == "message_delta" and isinstance(event.usage, dict):
             # Cumulative, and newer servers repeat the input side here: what is said last is true.
-            said = {name: value for name, value in event.usage.items() if value is not None}
-            self.answer.usage = {**(self.answer.usage or {}), **said}
+            told = {name: value for name, value in event.usage.items() if value is not None}
+            self.answer.usage = kept({**(self.answer.usage or {}), **told})
 
     def _started(self, message: dict[str, Any]) -> None:
-        if isinstance(message.get("id"), str):
+        if _is_id(message.get("id")):
             self.answer.response_id = message["id"]
-        if isinstance(message.get("usage"), dict):
+        usage = message.get("usage")
+        if isinstance(usage, dict):
             # The output count at the start is a placeholder; until a message_delta comes it is unknown.
-            self.answer.usage = {name: value for name, value in message["usage"].items() if name != "output_tokens"}
+            self.answer.usage = kept({name: value for name, value in usage.items() if name != "output_tokens"})
 
     def _openai(self, event: _Event) -> None:
-        if self.answer.response_id is None and isinstance(event.id, str) and event.id:
+        if self.answer.response_id is None and _is_id(event.id):
             self.answer.response_id = event.id
         if isinstance(event.usage, dict):
-            self.answer.usage = event.usage
+            self.answer.usage = kept(event.usage)
         if isinstance(event.timings, dict):
-            self.answer.timings = event.timings
+            self.answer.timings = kept(event.timings)
         delta = _first(event.choices).get("delta")
         if isinstance(delta, dict) and any(delta.get(name) for name in _OPENAI_CONTENT):
             self.content_seen = True
-            if self.with_text and isinstance(delta.get("content"), str):
-                self.answer.text.append(delta["content"])
+            self._heard(delta.get("content"), delta.get("reasoning_content"), delta.get("reasoning"))
+
+    def _heard(self, text: Any, *beside: Any) -> None:
+        """A piece of content: the text of the answer, and what else a model writes."""
+        answer = self.answer
+        answer.deltas += 1
+        for piece in (text, *beside):
+            if isinstance(piece, str):
+                answer.characters += len(piece)
+        if not self.with_text or not isinstance(text, str):
+            return
+        if answer.characters > MOST_TEXT:
+            answer.text_cut = True
+        else:
+            answer.text.append(text)
 
 
 _OPENAI_CONTENT = ("content", "reasoning_content", "reasoning", "tool_calls", "function_call", "refusal", "audio")

@@ -10,8 +10,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-MAX_BODY = 32 * 1024 * 1024  # bytes; the Claude API's own limit
-
 
 class SettingMissing(Exception):
     """A setting without which the gateway cannot work; the message names it."""
@@ -23,6 +21,7 @@ class Settings:
     data_dir: Path
     idle_timeout_s: float  # longest silence of an engine, before and between the bytes of its answer
     connect_timeout_s: float
+    grace_s: float = 30.0  # for calls under way when the gateway is told to stop
 
     @property
     def spool_dir(self) -> Path:
@@ -46,6 +45,7 @@ def read_settings() -> Settings:
         data_dir=data_dir,
         idle_timeout_s=float(_text("BREAKEVEN_GATEWAY_TIMEOUT", data_dir) or 600),
         connect_timeout_s=float(_text("BREAKEVEN_GATEWAY_CONNECT_TIMEOUT", data_dir) or 5),
+        grace_s=float(_text("BREAKEVEN_GATEWAY_GRACE", data_dir) or 30),
     )
 
 

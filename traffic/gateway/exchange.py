@@ -10,13 +10,20 @@ from typing import Any
 from uuid import UUID
 
 from traffic.gateway.answers import Answer
+from traffic.gateway.estimates import estimated
 from traffic.gateway.protocols import Asked
 from traffic.gateway.routes import Decision, Target
 from traffic.gateway.snapshot import Application
+from traffic.gateway.spool import Begun
 from traffic.ingest.ids import user_hash
 from traffic.ingest.rows import RequestRow, Tokens
 
 Headers = Iterable[tuple[bytes, bytes]]
+
+# Words of `traffic.ingest.otlp.doubts`, which needs Django; a test holds them next to each other.
+ANSWER_CUT = "answer_cut"
+ANSWER_UNREAD = "answer_unread"
+UNCHECKED = "text_not_checked"
 
 
 @dataclass(slots=True)
@@ -27,7 +34,7 @@ class Exchange:
     key_id: int
     asked: Asked
     task: str
-    path: str  # below the target's base address, with the query
+    path: str  # below the target's base address
     headers: Headers
     decision: Decision
     request_id: UUID
@@ -37,6 +44,8 @@ class Exchange:
     arrived: float  # perf_counter
     keep_bodies: bool
     recorded: bool  # False: counting tokens is no call to a model
+    query: str = ""
+    metered: bool = False  # its key has a quota of tokens or USD: where usage stays unknown it is estimated
     target: Target | None = None
     tries: list[dict[str, Any]] = field(default_factory=list)  # those before the one that answered
     status: int | None = None
@@ -54,11 +63,30 @@ class Exchange:
     def elapsed_ms(self) -> float:
         return (perf_counter() - self.arrived) * 1000
 
+    def begun(self) -> Begun:
+        """What is written down of it before its target is asked."""
+        target = self.decision.targets[0]
+        return Begun(
+            external_id=self.external_id,
+            started_at=self.started_at,
+            provider=target.provider,
+            model=target.model,
+            application_id=self.application.id,
+            deployment_id=target.id,
+            key_id=self.key_id,
+            task=self.task,
+            route=self.decision.rule,
+            streamed=self.asked.streamed,
+        )
 
-def row_of(exchange: Exchange, answer: Answer, outcome: str) -> RequestRow:
-    """The record of a call, without what must not be kept: it is about to lie in the spool."""
-    redaction, user = exchange.application.redaction, exchange.asked.user
+
+def figures_of(exchange: Exchange, answer: Answer, outcome: str) -> RequestRow:
+    """The record of a call without anything that a caller or an engine wrote, but for the answer's id."""
     target = exchange.target or exchange.decision.targets[0]
+    tokens, elapsed_ms = _tokens(exchange, answer, outcome), exchange.elapsed_ms()
+    estimate = None
+    if tokens is None and exchange.metered:
+        estimate = estimated(exchange.asked, target, answer, elapsed_ms)
     return RequestRow(
         external_id=exchange.external_id,
         started_at=exchange.started_at,
@@ -70,21 +98,16 @@ def row_of(exchange: Exchange, answer: Answer, outcome: str) -> RequestRow:
         task=exchange.task,
         outcome=outcome,
         http_status=exchange.status,
-        error_type=redaction.optional(answer.error_type),
-        latency_ms=exchange.elapsed_ms(),
+        latency_ms=elapsed_ms,
         ttft_ms=exchange.ttft_ms,
         streamed=exchange.asked.streamed,
         response_id=answer.response_id,
-        tokens=_tokens(exchange, answer, outcome),
-        user_hash=user_hash(exchange.salt, user),
+        tokens=tokens,
+        user_hash=user_hash(exchange.salt, exchange.asked.user),
         route=exchange.decision.rule,
         key_id=exchange.key_id,
-        raw=redaction.tree(_raw(exchange, answer), user),
-        prompt=redaction.prompt(exchange.asked.prompt()) if exchange.keep_bodies else None,
-        answer=redaction.text("".join(answer.text)).replace("\0", "\N{REPLACEMENT CHARACTER}")
-        if exchange.keep_bodies
-        else None,
         clean=True,
+        estimate=estimate,
     )
 
 
@@ -105,7 +128,8 @@ def _tokens(exchange: Exchange, answer: Answer, outcome: str) -> Tokens | None:
     return Tokens() if unserved else None
 
 
-def _raw(exchange: Exchange, answer: Answer) -> dict[str, Any]:
+def raw_of(exchange: Exchange, answer: Answer) -> dict[str, Any]:
+    """What is kept of a call as it was told, not yet looked through for what must not be kept."""
     raw: dict[str, Any] = {"usage": answer.usage} if answer.usage is not None else {}
     if answer.timings is not None:
         raw["timings"] = answer.timings
@@ -115,4 +139,7 @@ def _raw(exchange: Exchange, answer: Answer) -> dict[str, Any]:
         raw["instead_of"] = exchange.decision.instead_of
     if exchange.target is not None and exchange.asked.model != exchange.target.model:
         raw["asked_model"] = exchange.asked.model
+    doubts = [word for word, holds in ((ANSWER_CUT, answer.text_cut), (ANSWER_UNREAD, answer.unread)) if holds]
+    if doubts:
+        raw["doubts"] = doubts
     return raw

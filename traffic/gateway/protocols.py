@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from traffic.gateway.bounds import MOST_MODEL
+
 Protocol = Literal["anthropic", "openai"]
 ANTHROPIC: Protocol = "anthropic"
 OPENAI: Protocol = "openai"
@@ -73,11 +75,36 @@ class Asked:
             value = _value(self.fields.get("safety_identifier")) or _value(self.fields.get("user"))
         return value if isinstance(value, str) and value else None
 
-    def with_model(self, model: str) -> bytes:
-        """The body with another model's name; the values of all other fields keep their bytes."""
-        if model == self.model:
-            return self.body
-        return msgspec.json.encode({**self.fields, "model": model})
+    @cached_property
+    def asks_for_usage(self) -> bool:
+        """Whether its answer tells its usage: all do but OpenAI's streams, which do when asked."""
+        if self.protocol == ANTHROPIC or not self.streamed:
+            return True
+        options = _value(self.fields.get("stream_options"))
+        return isinstance(options, dict) and options.get("include_usage") is True
+
+    @cached_property
+    def most_output(self) -> int | None:
+        """The most tokens that the answer may have; None where the caller sets no bound."""
+        for name in ("max_tokens", "max_completion_tokens"):
+            value = _value(self.fields.get(name))
+            if type(value) is int and value > 0:
+                return value
+        return None
+
+    def with_model(self, model: str, *, ask_usage: bool = False) -> bytes:
+        """The body with another model's name; the values of all other fields keep their bytes.
+
+        `ask_usage`: the stream is to tell its usage at its end, beside the options that the caller sets.
+        """
+        if not ask_usage:
+            return self.body if model == self.model else msgspec.json.encode({**self.fields, "model": model})
+        options = _value(self.fields.get("stream_options"))
+        if options is not None and not isinstance(options, dict):
+            return self.with_model(model)  # the engine says what is wrong with them
+        return msgspec.json.encode(
+            {**self.fields, "model": model, "stream_options": {**(options or {}), "include_usage": True}}
+        )
 
     def prompt(self) -> str:
         """The messages as they came, a JSON array, for applications that keep bodies; a system prompt leads them."""
@@ -87,7 +114,7 @@ class Asked:
         try:
             first = {"role": "system", "content": self.fields["system"]}
             return msgspec.json.encode([first, *_raw_list.decode(messages)]).decode("utf-8", "replace")
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return bytes(messages).decode("utf-8", "replace")
 
 
@@ -95,17 +122,26 @@ def read_request(protocol: Protocol, body: bytes) -> Asked:
     """Read a request's outer fields. Raises BadRequest with a sentence."""
     try:
         fields = _fields.decode(body)
-        model = _value(fields.get("model"))
-        streamed = _value(fields.get("stream"))
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise BadRequest("The body must be a JSON object.") from None
+    except RecursionError:
+        raise BadRequest("The body is nested too deeply to be read.") from None
+    model, streamed = _value(fields.get("model")), _value(fields.get("stream"))
     if not isinstance(model, str) or not model:
         raise BadRequest("model: a model's name is required.")
+    if len(model) > MOST_MODEL:
+        raise BadRequest(f"model: a name has {MOST_MODEL} characters at most.")
     return Asked(protocol, body, fields, model, streamed is True)
 
 
 def _value(raw: msgspec.Raw | None) -> Any:
-    return None if raw is None else _anything.decode(raw)
+    """What a field says; None where it cannot be read, as where it is nested too deeply or is no UTF-8."""
+    if raw is None:
+        return None
+    try:
+        return _anything.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _first_user_text(fields: dict[str, msgspec.Raw]) -> bytes:
@@ -114,7 +150,7 @@ def _first_user_text(fields: dict[str, msgspec.Raw]) -> bytes:
             message = _anything.decode(raw)
             if isinstance(message, dict) and message.get("role") == "user":
                 return text_of(message.get("content")).encode("utf-8", "surrogatepass")
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass  # the engine says what is wrong with the messages; for us it is a conversation without a text
     return b""
 

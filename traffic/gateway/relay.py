@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any
+import logging
+from collections.abc import Callable
+from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -17,13 +17,18 @@ from yarl import URL
 
 from providers.reach import GuardedResolver, IPAddress, literal, may_reach
 from traffic.gateway.answers import Answer, StreamTap, read_answer
-from traffic.gateway.exchange import Exchange, Headers, row_of
+from traffic.gateway.bounds import LARGE_ANSWER, MOST_ANSWER, PIECE, TooMuch
+from traffic.gateway.exchange import Exchange
+from traffic.gateway.hang_up import HangUp
 from traffic.gateway.inflate import inflated, inflater
-from traffic.gateway.protocols import ANTHROPIC, Protocol, error_body
+from traffic.gateway.intake import Share
+from traffic.gateway.protocols import ANTHROPIC
+from traffic.gateway.recorder import Recorder
+from traffic.gateway.refusals import Refusal, Send, send_error
 from traffic.gateway.routes import Target
-from traffic.gateway.spool import Spool
+from traffic.gateway.usage_asked import UsageFilter, to_ask
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+log = logging.getLogger(__name__)
 
 HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding"
@@ -34,8 +39,11 @@ KEPT_FROM_TARGETS = HOP_BY_HOP | frozenset(
     b"host content-length expect accept-encoding authorization x-api-key cookie forwarded via x-real-ip"
     b" openai-organization openai-project".split()
 )
-# About the vendor's host, not ours; the server sets its own date.
-KEPT_FROM_CALLERS = HOP_BY_HOP | frozenset(b"set-cookie alt-svc strict-transport-security server date".split())
+# About the vendor's host, or about our account there; the server sets its own date.
+KEPT_FROM_CALLERS = HOP_BY_HOP | frozenset(
+    b"set-cookie alt-svc strict-transport-security server date www-authenticate location"
+    b" anthropic-organization-id openai-organization openai-project".split()
+)
 
 LARGE_BODY = 1024 * 1024  # bytes; aiohttp writes larger ones in pieces only from a file
 
@@ -54,40 +62,11 @@ class NotReached(Exception):
     """A target's name leads to an address where we do not go. No OSError, which aiohttp would hide in its own."""
 
 
-class HangUp:
-    """Ends a task when its caller goes away. Looked for only after a moment: most calls are over before."""
-
-    LOOK_AFTER_S = 0.05
-
-    def __init__(self, receive: Callable[[], Awaitable[dict[str, Any]]]) -> None:
-        self.happened = False
-        self._receive = receive
-        call = asyncio.current_task()
-        assert call is not None
-        self.call: asyncio.Task[None] = call
-        self._watch: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(self.LOOK_AFTER_S, self._start)
-
-    def _start(self) -> None:
-        self._watch = asyncio.create_task(self._wait())
-
-    async def _wait(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self.happened = True
-        self.call.cancel()
-
-    def stop(self) -> None:
-        self._timer.cancel()
-        if self._watch is not None:
-            self._watch.cancel()
-
-
 class Relay:
     """Passes exchanges on over one pool of kept-alive connections. To be made inside the event loop."""
 
-    def __init__(self, spool: Spool, *, idle_timeout_s: float, connect_timeout_s: float) -> None:
-        self._spool = spool
+    def __init__(self, recorder: Recorder, *, idle_timeout_s: float, connect_timeout_s: float) -> None:
+        self._recorder = recorder
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s, sock_read=idle_timeout_s)
         # Two pools: a connection that a local target may use is never handed to one that is not.
         self._sessions = {local: _session(timeout, local=local) for local in (False, True)}
@@ -96,8 +75,9 @@ class Relay:
         for session in self._sessions.values():
             await session.close()
 
-    async def run(self, exchange: Exchange, send: Send, hang_up: HangUp) -> None:
+    async def run(self, exchange: Exchange, send: Send, hang_up: HangUp, share: Share) -> None:
         """Pass one call on and its answer back. Raises CancelledError when `hang_up` or the server ends it."""
+        self._recorder.begin(exchange)
         try:
             upstream = await self._open(exchange)
         except Unanswered as failure:
@@ -105,13 +85,16 @@ class Relay:
             await self._refuse(exchange, failure, send)
             return
         except asyncio.CancelledError:
-            self._record(exchange, Answer(error_type=_reason(hang_up)), "cancelled")
+            self._record(exchange, Answer(error_type=hang_up.reason), "cancelled")
+            raise
+        except BaseException:
+            self._record(exchange, Answer(error_type="gateway_failed"), "error")
             raise
         try:
             if upstream.content_type == "text/event-stream":
                 await self._pass_stream(exchange, upstream, send, hang_up)
             else:
-                await self._pass_whole(exchange, upstream, send, hang_up)
+                await self._pass_whole(exchange, upstream, send, hang_up, share)
         finally:
             if not upstream.closed:
                 upstream.close()
@@ -132,7 +115,7 @@ class Relay:
                 exchange.tries.append({"deployment": target.slug, "error": "connect_timeout"})
             except NotReached:
                 exchange.tries.append({"deployment": target.slug, "error": "address_refused"})
-            except (aiohttp.ClientError, OSError) as error:
+            except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: headers that nobody can read
                 exchange.tries.append({"deployment": target.slug, "error": type(error).__name__})
             else:
                 if number == last or not (upstream.status == 429 or upstream.status >= 500):
@@ -143,14 +126,14 @@ class Relay:
         raise Unanswered(502, "upstream-unreachable", _unreached(exchange), "error")
 
     async def _ask(self, exchange: Exchange, target: Target) -> aiohttp.ClientResponse:
-        body = exchange.asked.with_model(target.model)
+        body = exchange.asked.with_model(target.model, ask_usage=to_ask(exchange.asked, target))
         session = self._sessions[target.local]
         if (address := literal(target.url)) is not None:
             _judge(target.slug, address, local=target.local)
         for attempt in (1, 2):
             try:
                 return await session.post(
-                    _url(target, exchange.path),
+                    _url(target, exchange.path, exchange.query),
                     data=body if len(body) < LARGE_BODY else io.BytesIO(body),
                     headers=_headers_for(target, exchange),
                     allow_redirects=False,
@@ -162,32 +145,40 @@ class Relay:
         raise AssertionError("the second attempt returns or raises")
 
     async def _pass_whole(
-        self, exchange: Exchange, upstream: aiohttp.ClientResponse, send: Send, hang_up: HangUp
+        self, exchange: Exchange, upstream: aiohttp.ClientResponse, send: Send, hang_up: HangUp, share: Share
     ) -> None:
         try:
-            body = await upstream.read()
+            body = await _whole(upstream, share)
+            plain = inflated(upstream.headers.get("Content-Encoding"), body)
         except asyncio.CancelledError:
-            self._record(exchange, Answer(error_type=_reason(hang_up)), "cancelled")
+            self._record(exchange, Answer(error_type=hang_up.reason), "cancelled")
             raise
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, TooMuch, Refusal) as error:
             failure = _broken(exchange, error)
             self._record(exchange, Answer(error_type=failure.code), failure.outcome)
             await self._refuse(exchange, failure, send)
             return
-        plain = inflated(upstream.headers.get("Content-Encoding"), body)
-        answer = read_answer(exchange.asked.protocol, plain, with_text=exchange.keep_bodies)
+        answer = _read(exchange, plain)
         failed = upstream.status >= 400
         if failed and answer.error_type is None:
             answer.error_type = f"http_{upstream.status}"
         self._record(exchange, answer, "error" if failed else "ok")
         await _start(send, exchange, upstream)
-        await send({"type": "http.response.body", "body": body, "more_body": False})
+        # A large answer waits for its caller in pieces of which the server holds but a few.
+        for at in range(0, len(body) - PIECE, PIECE) if len(body) > LARGE_ANSWER else ():
+            await hang_up.send(send, body[at : at + PIECE])
+        rest = body if len(body) <= LARGE_ANSWER else body[(len(body) - 1) // PIECE * PIECE :]
+        await send({"type": "http.response.body", "body": rest, "more_body": False})
 
     async def _pass_stream(
         self, exchange: Exchange, upstream: aiohttp.ClientResponse, send: Send, hang_up: HangUp
     ) -> None:
-        tap = StreamTap(exchange.asked.protocol, with_text=exchange.keep_bodies)
-        listen = _listener(tap, upstream.headers.get("Content-Encoding"))
+        encoding = upstream.headers.get("Content-Encoding")
+        tap = StreamTap(exchange.asked.protocol, with_text=exchange.keep_bodies, counting=exchange.metered)
+        listen = _listener(tap, encoding)
+        plain = not encoding or encoding == "identity"
+        assert exchange.target is not None
+        events = UsageFilter() if plain and to_ask(exchange.asked, exchange.target) else None
         try:
             await _start(send, exchange, upstream)
             async for chunk in upstream.content.iter_any():
@@ -195,20 +186,26 @@ class Relay:
                 if exchange.ttft_ms is None and tap.content_seen:
                     exchange.ttft_ms = exchange.elapsed_ms()
                 # Waits while the caller reads slowly; aiohttp then stops reading from the engine as well.
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                if events is None:
+                    await hang_up.send(send, chunk)
+                elif passing := events.feed(chunk):
+                    await hang_up.send(send, passing)
         except asyncio.CancelledError:
-            self._record_stream(exchange, tap, "cancelled", _reason(hang_up))
+            self._record_stream(exchange, tap, "cancelled", hang_up.reason)
             raise
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, TooMuch) as error:
             failure = _broken(exchange, error)
             self._record_stream(exchange, tap, failure.outcome, failure.code)
             return  # without the last chunk, so that the caller sees that the answer broke off
+        except BaseException:
+            self._record_stream(exchange, tap, "error", "gateway_failed")
+            raise
         self._record_stream(exchange, tap, "error", "incomplete_stream")
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await send({"type": "http.response.body", "body": events.finish() if events else b"", "more_body": False})
 
     def _record_stream(self, exchange: Exchange, tap: StreamTap, outcome: str, error_type: str) -> None:
         """Record a stream that ended like this, unless it said itself that it was whole, or what went wrong."""
-        answer = tap.finish()
+        answer = _finish(tap)
         if answer.error_type is not None or (exchange.status or 0) >= 400:
             outcome = "error"
         elif tap.ended:
@@ -218,8 +215,7 @@ class Relay:
         self._record(exchange, answer, outcome)
 
     def _record(self, exchange: Exchange, answer: Answer, outcome: str) -> None:
-        if exchange.recorded:
-            self._spool.append(row_of(exchange, answer, outcome))
+        self._recorder.record(exchange, answer, outcome)
 
     async def _refuse(self, exchange: Exchange, failure: Unanswered, send: Send) -> None:
         protocol = exchange.asked.protocol
@@ -243,10 +239,6 @@ def _judge(host: str, address: IPAddress, *, local: bool) -> None:
         raise NotReached(f"{host} leads to {address}")
 
 
-def _reason(hang_up: HangUp) -> str:
-    return "caller_hung_up" if hang_up.happened else "gateway_stopped"
-
-
 def _names(exchange: Exchange) -> str:
     return " and ".join(target.slug for target in exchange.decision.targets)
 
@@ -261,36 +253,87 @@ def _unreached(exchange: Exchange) -> str:
 def _broken(exchange: Exchange, error: BaseException) -> Unanswered:
     """What to say of an answer that ended before its end."""
     slug = exchange.target.slug if exchange.target else "The engine"
+    if isinstance(error, TooMuch | Refusal):
+        log.error("%s is cut off in call %s: %s", slug, exchange.external_id, error)
     if isinstance(error, TimeoutError):
         return Unanswered(504, "upstream-timeout", f"{slug} fell silent within its answer.", "timeout")
     return Unanswered(502, "upstream-broke-off", f"{slug} broke off within its answer.", "error")
 
 
 def _listener(tap: StreamTap, encoding: str | None) -> Callable[[bytes], None]:
-    """What feeds the tap. An engine that compresses unasked is inflated for the tap alone."""
-    if not encoding or encoding == "identity":
-        return tap.feed
-    inflate = inflater(encoding)
-    return lambda chunk: tap.feed(inflate(chunk))
+    """What feeds the tap. An engine that compresses unasked is inflated for the tap alone.
+
+    Raises TooMuch; whatever else an engine says that cannot be listened to, the caller gets it.
+    """
+    inflate = inflater(encoding) if encoding and encoding != "identity" else None
+    deaf = False
+
+    def listen(chunk: bytes) -> None:
+        nonlocal deaf
+        if deaf:
+            return
+        try:
+            tap.feed(chunk if inflate is None else inflate(chunk))
+        except TooMuch:
+            raise
+        except Exception as error:  # the answer is worth more than what we learn of it
+            log.error("A stream cannot be read any further: %r", error)
+            tap.answer.unread = deaf = True
+
+    return listen
 
 
-_urls: dict[tuple[str, str, str], URL] = {}
+def _read(exchange: Exchange, body: bytes) -> Answer:
+    """What a whole answer tells; nothing, where it cannot be read."""
+    try:
+        return read_answer(exchange.asked.protocol, body, with_text=exchange.keep_bodies)
+    except Exception as error:  # the answer is worth more than what we learn of it
+        log.error("The answer to call %s cannot be read: %r", exchange.external_id, error)
+        return Answer(unread=True)
 
 
-def _url(target: Target, path: str) -> URL:
-    """A path below the target's base address, which people paste with and without `/v1`."""
-    key = (target.url, target.engine, path)
-    url = _urls.get(key)
-    if url is None:
-        base = target.url.rstrip("/")
-        if target.engine == "openai_compatible" and urlsplit(base).path:
-            url = URL(base + path.removeprefix("/v1"), encoded=True)
-        else:
-            url = URL(base.removesuffix("/v1") + path, encoded=True)
-        if len(_urls) > 10_000:  # a caller may put anything into a query
-            _urls.clear()
-        _urls[key] = url
-    return url
+def _finish(tap: StreamTap) -> Answer:
+    """What a stream told by its end."""
+    try:
+        return tap.finish()
+    except Exception as error:  # the same
+        log.error("The end of a stream cannot be read: %r", error)
+        tap.answer.unread = True
+        return tap.answer
+
+
+async def _whole(upstream: aiohttp.ClientResponse, share: Share) -> bytes:
+    """An unstreamed answer. Raises TooMuch past its bound, and Refusal where it does not fit beside the others."""
+    length = upstream.content_length
+    if length is not None and length <= LARGE_ANSWER:
+        return await upstream.read()
+    if length is not None and length > MOST_ANSWER:
+        raise TooMuch(f"an answer of {length:,} bytes")
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in upstream.content.iter_any():
+        pieces.append(piece)
+        size += len(piece)
+        if size > MOST_ANSWER:
+            raise TooMuch(f"an answer of more than {MOST_ANSWER:,} bytes")
+        if size > LARGE_ANSWER:
+            share.take_answer(len(piece))
+    return b"".join(pieces)
+
+
+def _url(target: Target, path: str, query: str) -> URL:
+    """A path below the target's base address. What a caller puts into the query is not remembered."""
+    base = _base(target.url, target.engine, path)
+    return base if not query else URL(f"{base}?{query}", encoded=True)
+
+
+@lru_cache(1024)
+def _base(address: str, engine: str, path: str) -> URL:
+    """The address of a path, which people paste with and without `/v1`; paths are those that the gateway serves."""
+    base = address.rstrip("/")
+    if engine == "openai_compatible" and urlsplit(base).path:
+        return URL(base + path.removeprefix("/v1"), encoded=True)
+    return URL(base.removesuffix("/v1") + path, encoded=True)
 
 
 def _headers_for(target: Target, exchange: Exchange) -> list[tuple[str, str]]:
@@ -321,28 +364,3 @@ async def _start(send: Send, exchange: Exchange, upstream: aiohttp.ClientRespons
     ]
     headers += exchange.own_headers
     await send({"type": "http.response.start", "status": upstream.status, "headers": headers})
-
-
-async def send_error(
-    send: Send,
-    protocol: Protocol,
-    status: int,
-    code: str,
-    message: str,
-    headers: Headers = (),
-) -> None:
-    """An error of our own, in the shape of the caller's protocol."""
-    body = error_body(protocol, status, code, message)
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [
-                (b"content-type", b"application/json"),
-                (b"content-length", str(len(body)).encode()),
-                (b"x-breakeven-error", code.encode()),
-                *headers,
-            ],
-        }
-    )
-    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -119,8 +119,19 @@ class Decision:
     instead_of: str = ""
 
 
+class BudgetDecides(Exception):
+    """The caller insists on a way past the rule that is there for its application's budget; `rule` is its slug."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(rule)
+        self.rule = rule
+
+
 def decide(rules: Sequence[Rule], targets: Sequence[Target], call: Call) -> Decision | None:
-    """The first rule that matches and can answer in the caller's protocol, or None."""
+    """The first rule that matches and can answer in the caller's protocol, or None.
+
+    Raises BudgetDecides where the caller insists on another way than the one that is left by its budget.
+    """
     able = [
         target
         for target in targets
@@ -129,21 +140,52 @@ def decide(rules: Sequence[Rule], targets: Sequence[Target], call: Call) -> Deci
         and (target.provider == SELF or not call.private)
     ]
     if call.forced:
-        return _forced(rules, able, call)
+        return _forced(rules, targets, able, call)
+    return _first(rules, targets, able, call)
+
+
+def _first(rules: Sequence[Rule], targets: Sequence[Target], able: Sequence[Target], call: Call) -> Decision | None:
     for rule in rules:
         if _holds(rule, targets, call) and (decision := _decision(rule, rules, able, call)):
             return decision
     return None
 
 
-def _forced(rules: Sequence[Rule], able: Sequence[Target], call: Call) -> Decision | None:
-    """The rule, else the deployment, that the caller insists on; a rule of other applications is not theirs."""
-    for rule in rules:
-        if rule.slug == call.forced and (not rule.applications or call.application in rule.applications):
+def _forced(rules: Sequence[Rule], targets: Sequence[Target], able: Sequence[Target], call: Call) -> Decision | None:
+    """The rule, else the deployment, that the caller insists on; a rule of other applications is not theirs.
+
+    A wish passes over every condition but those on the budget: a rule for another state of it does not exist, and
+    where a rule for an application over its budget decides, the caller may choose among its targets alone.
+    """
+    decision = _wished(rules, able, call)
+    if decision is None or call.budget_state != OVER or not any(rule.budget_states for rule in rules):
+        return decision
+    due = _first(rules, targets, able, call)
+    if due is None or due.rule == decision.rule:
+        return decision
+    if any(rule.slug == due.rule and rule.budget_states for rule in rules) and (
+        decision.rule != FORCED or decision.targets[0] not in due.targets
+    ):
+        raise BudgetDecides(due.rule)
+    return decision
+
+
+FORCED, OVER = "forced", "over"
+
+
+def _wished(rules: Sequence[Rule], able: Sequence[Target], call: Call) -> Decision | None:
+    mine = [rule for rule in rules if not rule.applications or call.application in rule.applications]
+    open_to_it = [rule for rule in mine if not rule.budget_states or call.budget_state in rule.budget_states]
+    for rule in mine:
+        if rule.slug == call.forced:
+            if rule not in open_to_it:
+                raise BudgetDecides(rule.slug)
             return _decision(rule, rules, able, call)
-    for target in reachable(rules, able, call.application):
+    for target in reachable(mine, able, call.application):
         if target.slug == call.forced:
-            return Decision("forced", (target,))
+            if not reachable(open_to_it, [target], call.application):
+                raise BudgetDecides(next(rule.slug for rule in mine if reachable([rule], [target], call.application)))
+            return Decision(FORCED, (target,))
     return None
 
 

@@ -59,6 +59,7 @@ class Key:
     quota: str = ""  # in words
     spent_until: datetime | None = None  # its quota is used up until then
     line: int = 0  # the first of the keys that replaced each other: they share one bucket of calls, and a quota
+    metered: bool = False  # its quota is of tokens or USD: usage that nobody tells is estimated for it
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ KEYS = """
 SELECT k.id, k.hash, k.application_id, k.scopes, k.expires_at, k.per_minute, k.quota, k.quota_unit, k.quota_period,
        coalesce(k.first_id, k.id) AS line,
        k.quota <= (
-           SELECT sum(CASE k.quota_unit WHEN 'requests' THEN u.requests WHEN 'tokens' THEN u.tokens ELSE u.cost END)
+           SELECT sum(CASE k.quota_unit WHEN 'requests' THEN u.requests
+                      WHEN 'tokens' THEN u.tokens + u.estimated_tokens ELSE u.cost + u.estimated_cost END)
            FROM traffic_keyuse u JOIN traffic_key l ON l.id = u.key_id
            WHERE coalesce(l.first_id, l.id) = coalesce(k.first_id, k.id)
              AND u.day >= date_trunc(k.quota_period, now() AT TIME ZONE 'UTC')::date
@@ -140,7 +142,10 @@ def _key(row: dict[str, Any], applications: dict[int | None, Application]) -> Ke
     quota = "" if row["quota"] is None else f"{row['quota']:,f} {row['quota_unit']} a {row['quota_period']}"
     spent_until = period_end(row["quota_period"], datetime.now(UTC)) if row["spent"] else None
     scopes = frozenset(row["scopes"])
-    return Key(row["id"], application, scopes, row["expires_at"], row["per_minute"], quota, spent_until, row["line"])
+    metered = row["quota"] is not None and row["quota_unit"] != "requests"
+    return Key(
+        row["id"], application, scopes, row["expires_at"], row["per_minute"], quota, spent_until, row["line"], metered
+    )
 
 
 def _target(row: dict[str, Any], credentials_key: str) -> Target:

@@ -3,6 +3,9 @@
 A spool directory is shared by any number of gateways. Each writes a segment of its own and holds a lock on it for as
 long as it lives, so that a segment whose lock can be had belongs to a dead one and is adopted. Moving the same row
 twice does no harm (its identity is the same), which is why a segment is deleted only after the commit.
+
+A call that begins is a line too. When a segment is sealed, the calls that have not ended are written into the next
+one and the old one is marked. So an adopted segment without the mark tells which calls its process took along.
 """
 
 from __future__ import annotations
@@ -13,12 +16,14 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 import psycopg
 
+from traffic.gateway.aside import SET_ASIDE, set_aside
 from traffic.gateway.database import connect
 from traffic.ingest.rows import RequestRow
 
@@ -27,13 +32,59 @@ log = logging.getLogger(__name__)
 MOVE_EVERY_S = 0.5
 ADOPT_EVERY_S = 3.0
 BATCH = 1_000  # rows of one transaction
-SET_ASIDE = "set-aside.jsonl"  # lines that no attempt can move, each with the reason; for a person
+DIED = "gateway_died"  # the error type of a call whose process was killed
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(RequestRow)
 
 # What the database says of a row itself; every other error of it is a reason to try again later.
 ROW_ERRORS = (psycopg.DataError, psycopg.IntegrityError)
+
+
+class Begun(msgspec.Struct, gc=False, tag="begun", tag_field="line"):
+    """A call whose target is about to be asked: all that is known should its end never be written."""
+
+    external_id: str
+    started_at: datetime
+    provider: str
+    model: str
+    application_id: int | None
+    deployment_id: int
+    key_id: int
+    task: str
+    route: str
+    streamed: bool
+
+    def died(self) -> RequestRow:
+        """The row of a call that was cut with its gateway; what it used is unknown."""
+        return RequestRow(
+            external_id=self.external_id,
+            started_at=self.started_at,
+            provider=self.provider,
+            model=self.model,
+            source="gateway",
+            application_id=self.application_id,
+            deployment_id=self.deployment_id,
+            task=self.task,
+            outcome="cancelled",
+            error_type=DIED,
+            streamed=self.streamed,
+            route=self.route,
+            key_id=self.key_id,
+            clean=True,
+        )
+
+
+class Ended(msgspec.Struct, gc=False):
+    """Of a row as much as tells which call it ends."""
+
+    external_id: str
+
+
+BEGUN = b'{"line":"begun"'
+SEALED = b'{"line":"sealed"}\n'
+_begun = msgspec.json.Decoder(Begun)
+_ended = msgspec.json.Decoder(Ended)
 
 Store = Callable[[psycopg.Connection, Sequence[RequestRow]], None]
 """Writes rows and returns once they are committed."""
@@ -42,8 +93,10 @@ Store = Callable[[psycopg.Connection, Sequence[RequestRow]], None]
 class Segment:
     """One file of JSON lines that this process holds the lock of."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    def __init__(self, path: Path, descriptor: int, *, adopted: bool = False) -> None:
         self.path = path
+        self.adopted = adopted  # its process is no more
+        self.rows = 0  # lines of this process that tell of an end
         self._descriptor = descriptor
         self.size = os.fstat(descriptor).st_size
 
@@ -68,7 +121,7 @@ class Segment:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(descriptor).st_nlink:
-                return cls(path, descriptor)
+                return cls(path, descriptor, adopted=True)
         except BlockingIOError:
             pass  # its owner lives
         os.close(descriptor)
@@ -89,6 +142,22 @@ class Segment:
         with self.path.open("rb") as file:
             yield from file
 
+    def died(self) -> list[RequestRow]:
+        """The calls that began here and ended nowhere, when their process died."""
+        open_calls: dict[str, Begun] = {}
+        for text in self.lines():
+            if text == SEALED:
+                return []  # they went on in the next segment
+            try:
+                if text.startswith(BEGUN):
+                    call = _begun.decode(text)
+                    open_calls[call.external_id] = call
+                else:
+                    open_calls.pop(_ended.decode(text).external_id, None)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                continue  # half a line, the last thing that a process wrote; `_read_into` sets rows like it aside
+        return [call.died() for call in open_calls.values()]
+
     def forget(self) -> None:
         """Delete the file; its rows are in Postgres."""
         self.path.unlink(missing_ok=True)
@@ -100,32 +169,59 @@ class Segment:
 
 
 class Spool:
-    """Takes finished calls from the event loop. `append` is the only method that it calls, and does not wait."""
+    """Takes calls that begin and calls that end, from any thread; neither waits."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.directory = directory
         self._lock = threading.Lock()
         self._open: Segment | None = None
+        self._begun: dict[str, bytes] = {}  # the lines of calls that have not ended
         self._in_memory: list[RequestRow] = []  # only while the disk takes nothing
+
+    def begin(self, call: Begun) -> None:
+        """Write down that a call begins. A full disk is no reason to refuse it."""
+        line = _encoder.encode(call) + b"\n"
+        with self._lock:
+            self._begun[call.external_id] = line
+            try:
+                self._segment().append(line)
+            except OSError as error:
+                if not self._in_memory:
+                    log.error("The spool in %s takes no lines: %s", self.directory, error)
 
     def append(self, row: RequestRow) -> None:
         """Keep a row. When the disk is full it is kept in memory, for a call must not fail for its record."""
         line = _encoder.encode(row) + b"\n"
         with self._lock:
+            self._begun.pop(row.external_id, None)
             try:
-                if self._open is None:
-                    self._open = Segment.create(self.directory)
-                self._open.append(line)
+                segment = self._segment()
+                segment.append(line)
+                segment.rows += 1
             except OSError as error:
                 if not self._in_memory:
                     log.error("The spool in %s takes no lines, calls are kept in memory: %s", self.directory, error)
                 self._in_memory.append(row)
 
+    def _segment(self) -> Segment:
+        if self._open is None:
+            self._open = Segment.create(self.directory)
+        return self._open
+
     def seal(self) -> Segment | None:
-        """End the current segment and hand it over; None when nothing has come since the last time."""
+        """End the current segment and hand it over; None when no call has ended since the last time."""
         with self._lock:
-            segment, self._open = self._open, None
+            segment = self._open
+            if segment is None or not segment.rows:
+                return None
+            self._open = None
+            try:
+                if self._begun:
+                    self._segment().append(b"".join(self._begun.values()))
+                segment.append(SEALED)
+            except OSError as error:  # its rows are moved all the same; what began is known as long as we live
+                log.error("The spool in %s does not take what calls began: %s", self.directory, error)
         return segment
 
     def take_memory(self) -> list[RequestRow]:
@@ -144,14 +240,7 @@ class Spool:
 
     def set_aside(self, line: bytes, reason: str) -> None:
         """Keep a line that cannot be moved where a person can look at it."""
-        log.error("A call could not be stored and is set aside in %s: %s", self.directory / SET_ASIDE, reason)
-        entry = msgspec.json.encode({"reason": reason, "line": line.decode("utf-8", "replace")}) + b"\n"
-        with open(self.directory / SET_ASIDE, "ab", opener=_private) as file:
-            file.write(entry)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+        set_aside(self.directory / SET_ASIDE, line, reason)
 
 
 class Line(NamedTuple):
@@ -226,7 +315,7 @@ class Mover:
             segment = self._backlog[0]
             batch: list[Line] = []
             for number, text in enumerate(segment.lines()):
-                if number < self._moved_lines or number in self._aside:
+                if number < self._moved_lines or number in self._aside or text.startswith(BEGUN) or text == SEALED:
                     continue
                 self._read_into(batch, number, text)
                 if len(batch) >= BATCH:
@@ -234,10 +323,20 @@ class Mover:
                     batch.clear()
                     self._moved_lines = number + 1
             self._move_batch(batch)
+            if segment.adopted:
+                self._move_died(segment)
             self._backlog.pop(0)
             self._moved_lines = 0
             self._aside.clear()
             segment.forget()
+
+    def _move_died(self, segment: Segment) -> None:
+        """The calls that a dead process took along; before its segment is forgotten, so that none is forgotten."""
+        rows = segment.died()
+        if rows:
+            log.warning("%d calls were cut when their gateway died; they are recorded as %s.", len(rows), DIED)
+        for at in range(0, len(rows), BATCH):
+            self._move_batch([Line(-1, _encoder.encode(row), row) for row in rows[at : at + BATCH]])
 
     def _read_into(self, batch: list[Line], number: int, text: bytes) -> None:
         try:

@@ -16,6 +16,10 @@ NO_OUTPUT = "output_missing"
 TOTAL = "total_differs"
 PART = "part_exceeds_whole"
 SHARED_ID = "response_id_of_two_applications"  # found when the row is read: either may have come first
+# Of the gateway, which has these words of its own: it imports no Django.
+UNCHECKED = "text_not_checked"
+ANSWER_CUT = "answer_cut"
+ANSWER_UNREAD = "answer_unread"
 
 MEANINGS = {
     TEXT: _("Text in it was not valid Unicode; what was broken is replaced."),
@@ -28,6 +32,9 @@ MEANINGS = {
     NO_INPUT: _("It tells output tokens but no input, so its usage is unknown."),
     NO_OUTPUT: _("It tells input tokens but no output, as a stream that broke does; its cost is at least this."),
     TOTAL: _("Its total of tokens is not what its parts add up to; the parts are kept."),
+    UNCHECKED: _("Its texts could not be checked for what must not be kept, so they were left out."),
+    ANSWER_CUT: _("Its answer is longer than what is kept of one; the rest was left out."),
+    ANSWER_UNREAD: _("A part of its answer could not be read, so its usage may be unknown though it was told."),
     PART: _("A part of its tokens is larger than the whole that it belongs to; it is cut to fit."),
     SHARED_ID: _("Another application told of a request with the same response id; each of the two keeps its own row."),
 }

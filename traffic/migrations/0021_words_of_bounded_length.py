@@ -21,6 +21,6 @@ USING gin (to_tsvector('simple', regexp_replace({TEXT}, '(\S{{60}})', '\1 ', 'g'
 
 
 class Migration(migrations.Migration):
-    dependencies = [("traffic", "0019_estimated_use")]
+    dependencies = [("traffic", "0020_estimated_use")]
 
     operations = [migrations.RunSQL(WORDS, BEFORE)]

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("traffic", "0018_waiting_text"),
+        ("traffic", "0019_raters_and_keys_for_all"),
     ]
 
     operations = [

@@ -1,0 +1,467 @@
+"""The gateway against strangers, careless callers and engines that are somebody else's by now."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.traffic.conftest import conninfo
+from tests.traffic.gateway_peers import ABOUT_US, bomb
+from tests.traffic.gateway_stack import KEY, Stack, calm, stack, until
+from tests.traffic.test_gateway_spool import row as row_of
+from traffic.gateway import intake, relay
+from traffic.gateway.bounds import KEY_BYTES, KEY_CALLS, MIB, MOST_BODY, PROCESS_BYTES, PROCESS_CALLS
+from traffic.gateway.ending import Ending
+from traffic.gateway.exchange import ANSWER_CUT, ANSWER_UNREAD, UNCHECKED
+from traffic.gateway.hang_up import TOO_SLOW, HangUp
+from traffic.gateway.intake import Load, drain, read_body
+from traffic.gateway.refusals import CallerGone, Refusal
+from traffic.gateway.routes import Target
+from traffic.gateway.store import Store
+from traffic.ingest.otlp import doubts
+from traffic.ingest.rows import Tokens
+
+__all__ = ["calm", "stack"]  # fixtures
+pytestmark = pytest.mark.django_db
+
+ASKED: dict[str, Any] = {"model": "claude-test", "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}]}
+
+
+def post(stack: Stack, body: Any = None, path: str = "/v1/messages", key: str = KEY, **headers: str) -> httpx.Response:
+    content = body if isinstance(body, bytes) else json.dumps(ASKED if body is None else body).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.post(f"{stack.url}{path}", content=content, headers={"x-api-key": key, **named}, timeout=30)
+
+
+@contextlib.contextmanager
+def open_to(stack: Stack, times: int, head: str) -> Iterator[list[socket.socket]]:
+    """So many connections on which `head` was sent and nothing more."""
+    port = int(stack.url.rsplit(":", 1)[1])
+    with contextlib.ExitStack() as held:
+        callers = [held.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(times)]
+        for caller in callers:
+            caller.sendall(head.encode())
+        yield callers
+
+
+def upload(key: str = KEY, length: int = 100_000, path: str = "/v1/messages") -> str:
+    return f"POST {path} HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\ncontent-length: {length}\r\n\r\n"
+
+
+def read_all(caller: socket.socket, seconds: float = 20) -> bytes:
+    """What comes until the other end closes."""
+    caller.settimeout(seconds)
+    answer = b""
+    while piece := caller.recv(65_536):
+        answer += piece
+    return answer
+
+
+class Watch:
+    """Asks `/healthz` again and again; `longest` is the longest that it took, in seconds."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.longest = 0.0
+        self._url = f"{stack.url}/healthz"
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            started = time.monotonic()
+            assert httpx.get(self._url, timeout=30).status_code == 200
+            self.longest = max(self.longest, time.monotonic() - started)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+# Bodies.
+
+
+def test_idle_uploads_and_half_headers_stop_nobody_and_end_in_time(calm: Stack) -> None:
+    with open_to(calm, 64, upload()) as idle, open_to(calm, 64, "POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-a: "):
+        with Watch(calm) as health:
+            assert [post(calm).status_code for _ in range(5)] == [200] * 5
+        assert health.longest < 1
+        answers = [read_all(caller) for caller in idle]
+    assert all(b"408 Request Timeout" in answer and b"body-too-slow" in answer for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("head", "code"),
+    [
+        (upload("be_nobody"), b"unknown-key"),
+        (upload(length=64 * MIB), b"body-too-large"),
+        (upload(path="/v1/nothing"), b"no-such-path"),
+        (upload(path=f"/v1/messages?{'x' * 5_000}"), b"query-too-long"),
+    ],
+)
+def test_a_refusal_does_not_wait_for_the_body(calm: Stack, head: str, code: bytes) -> None:
+    with open_to(calm, 1, head) as (caller,):
+        assert code in read_all(caller, 4)
+
+
+@pytest.mark.parametrize("size", [10_000, 8 * MIB])
+def test_an_honest_caller_sees_the_refusal_of_what_it_uploads(calm: Stack, size: int) -> None:
+    refused = post(calm, b"x" * size, key="be_nobody")
+    assert (refused.status_code, refused.headers["x-breakeven-error"]) == (401, "unknown-key")
+
+
+def pieces_of(*pieces: tuple[float, dict[str, Any]]) -> Any:
+    """A `receive` that gives these messages, each after so many seconds, and then nothing more."""
+    waiting = iter(pieces)
+
+    async def receive() -> dict[str, Any]:
+        seconds, message = next(waiting, (60.0, {}))
+        await asyncio.sleep(seconds)
+        return message
+
+    return receive
+
+
+def more(size: int) -> dict[str, Any]:
+    return {"type": "http.request", "body": b"x" * size, "more_body": True}
+
+
+LAST = {"type": "http.request", "body": b"!", "more_body": False}
+
+
+def read(*pieces: tuple[float, dict[str, Any]], load: Load | None = None) -> bytes:
+    return asyncio.run(read_body({}, pieces_of(*pieces), (load or Load()).enter(1)))
+
+
+def test_a_body_that_comes_too_slowly_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "FIRST_BYTE_S", 0.3)
+    monkeypatch.setattr(intake, "WINDOW_S", 0.3)
+    assert read((0, more(1)), (0.1, more(5_200)), (0.2, more(5_200)), (0.2, LAST)).endswith(b"x!")
+    for slow in ([(1.0, LAST)], [(0, more(1)), (1.0, LAST)], [(0, more(1)), *[(0.1, more(1_000))] * 9]):
+        with pytest.raises(Refusal) as refused:
+            read(*slow)
+        assert (refused.value.status, refused.value.code) == (408, "body-too-slow")
+
+
+def test_a_body_has_an_end_however_it_trickles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "WHOLE_S", 0.3)
+    with pytest.raises(Refusal, match="in time"):
+        read(*[(0.1, more(6_000))] * 30)
+
+
+def test_a_caller_that_leaves_in_the_middle_of_its_body_is_gone() -> None:
+    with pytest.raises(CallerGone):
+        read((0, more(1)), (0, {"type": "http.disconnect"}))
+
+
+def test_a_body_without_a_length_is_refused_past_the_limit() -> None:
+    with pytest.raises(Refusal) as refused:
+        read(*[(0, more(MOST_BODY // 2 + 1))] * 2)
+    assert refused.value.status == 413
+
+
+def test_no_more_bodies_are_held_than_fit() -> None:
+    load = Load()
+    shares = [load.enter(key) for key in range(8)]
+    with pytest.raises(Refusal) as refused:
+        shares[0].take(KEY_BYTES + 1)
+    assert (refused.value.status, refused.value.headers) == (429, ((b"retry-after", b"1"),))
+    with pytest.raises(Refusal) as refused:
+        for share in shares:
+            share.take(KEY_BYTES)
+    assert (refused.value.status, refused.value.headers) == (503, ((b"retry-after", b"1"),))
+    for share in shares:
+        share.free()
+    assert (load.calls, load.bytes) == (0, 0)
+    load.enter(1).take(min(KEY_BYTES, PROCESS_BYTES))
+
+
+def test_no_more_calls_are_at_work_than_fit() -> None:
+    load = Load()
+    for _ in range(KEY_CALLS):
+        load.enter(1)
+    with pytest.raises(Refusal) as refused:
+        load.enter(1)
+    assert refused.value.status == 429
+    for number in range(PROCESS_CALLS - KEY_CALLS):
+        load.enter(2 + number % 100)
+    with pytest.raises(Refusal) as refused:
+        load.enter(999)
+    assert refused.value.status == 503
+
+
+def test_a_little_of_an_unread_body_is_taken_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "DRAIN_S", 0.2)
+    taken = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal taken
+        taken += 1
+        return more(100_000)
+
+    asyncio.run(drain(receive))
+    assert taken == 11
+    asyncio.run(drain(pieces_of((60, {}))))  # a caller that sends nothing is waited for, but not for long
+
+
+def test_a_caller_that_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("traffic.gateway.ending.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("traffic.gateway.ending.SEND_IDLE_S", 0.2)
+
+    async def never(message: dict[str, Any]) -> None:
+        await asyncio.sleep(60)
+
+    async def call(ending: Ending, calls: list[HangUp]) -> None:
+        hang_up = HangUp(pieces_of((60, {})))
+        calls.append(hang_up)
+        ending.calls.add(hang_up)
+        await hang_up.send(never, b"x")
+
+    async def run() -> str:
+        ending, calls = Ending(1.0), list[HangUp]()
+        ending.start()
+        task = asyncio.create_task(call(ending, calls))
+        await asyncio.wait([task])
+        assert task.cancelled()
+        return calls[0].reason
+
+    assert asyncio.run(run()) == TOO_SLOW
+
+
+# Texts.
+
+
+def test_a_models_name_has_a_bound_and_costs_nothing(calm: Stack) -> None:
+    with Watch(calm) as health:
+        refused = post(calm, {**ASKED, "model": "_eyJaaaaaaaa" * 100_000})
+    assert (refused.status_code, refused.headers["x-breakeven-error"]) == (400, "bad-request")
+    assert health.longest < 1
+    assert calm.claude.seen == []
+    assert post(calm, {**ASKED, "model": "_eyJaaaaaaaa"[:200]}).status_code == 200
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("text", ["_eyJaaaaaaaa", "4 1 ", "_a"])
+def test_a_long_text_of_the_worst_kind_stops_nobody_and_its_row_lands(
+    calm: Stack, text: str, *, streamed: bool
+) -> None:
+    body = {**ASKED, "stream": streamed, "messages": [{"role": "user", "content": text * (MIB // len(text))}]}
+    with Watch(calm) as health:
+        answer = post(calm, body)
+        row = calm.rows(answer.headers["x-breakeven-request-id"], 20)
+    assert (answer.status_code, row["outcome"], row["uncached_input"]) == (200, "ok", 20)
+    assert health.longest < 1
+
+
+def nested(levels: int) -> bytes:
+    content = b"[" * levels + b"]" * levels
+    return (
+        json.dumps({**ASKED, "messages": [{"role": "user", "content": 0}]})
+        .encode()
+        .replace(b": 0}", b": %b}" % content)
+    )
+
+
+@pytest.mark.parametrize("streamed", [b"true", b"false"])
+def test_a_deep_request_is_recorded_when_it_was_paid(calm: Stack, streamed: bytes) -> None:
+    for levels in (150, 700):
+        answer = post(calm, nested(levels).replace(b'{"model"', b'{"stream": %b, "model"' % streamed))
+        assert answer.status_code == 200
+        row = calm.rows(answer.headers["x-breakeven-request-id"])
+        assert (row["outcome"], row["uncached_input"], row["output"]) == ("ok", 20, 7)
+    seen = len(calm.claude.seen)
+    refused = post(calm, nested(10_000))
+    assert (refused.status_code, refused.headers["x-breakeven-error"]) == (400, "bad-request")
+    assert len(calm.claude.seen) == seen
+
+
+def test_deep_fields_beside_the_messages_do_no_harm(calm: Stack) -> None:
+    deep = b"[" * 990 + b"]" * 990
+    for field in (b"metadata", b"stream", b"max_tokens", b"tools"):
+        body = json.dumps(ASKED).encode().replace(b'{"model"', b'{"%b": %b, "model"' % (field, deep))
+        answer = post(calm, body)
+        assert answer.status_code in (200, 400)
+        if answer.status_code == 200:
+            calm.rows(answer.headers["x-breakeven-request-id"])
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_deep_answer_passes_and_is_recorded(calm: Stack, *, streamed: bool) -> None:
+    calm.claude.behaviour = "deep"
+    answer = post(calm, {**ASKED, "stream": streamed})
+    assert answer.status_code == 200
+    assert b"[" * 10_000 in answer.content
+    row = calm.rows(answer.headers["x-breakeven-request-id"])
+    assert row["outcome"] == "ok"
+    assert (row["output"] == 7) is streamed  # the usage of a stream comes in an event of its own
+    if not streamed:
+        assert row["raw"]["doubts"] == [ANSWER_UNREAD]
+
+
+def test_the_gateways_doubts_have_a_meaning() -> None:
+    assert {ANSWER_CUT, ANSWER_UNREAD, UNCHECKED} <= doubts.MEANINGS.keys()
+
+
+# Engines.
+
+
+@pytest.mark.parametrize("behaviour", ["bomb", "no-end"])
+def test_a_whole_answer_without_measure_ends_as_broken_off(calm: Stack, behaviour: str) -> None:
+    bomb()
+    calm.claude.behaviour = behaviour
+    answer = post(calm)
+    assert (answer.status_code, answer.headers["x-breakeven-error"]) == (502, "upstream-broke-off")
+    row = calm.rows(answer.headers["x-breakeven-request-id"])
+    assert (row["outcome"], row["error_type"], row["output"]) == ("error", "upstream-broke-off", None)
+    assert calm.claude.written < 100_000_000
+    calm.claude.behaviour = "ok"
+    assert post(calm).status_code == 200
+
+
+@pytest.mark.parametrize("behaviour", ["bomb", "no-line"])
+def test_a_stream_without_measure_ends_as_broken_off(calm: Stack, behaviour: str) -> None:
+    bomb()
+    calm.claude.behaviour = behaviour
+    before = time.time()
+    with Watch(calm) as health, contextlib.suppress(httpx.HTTPError):
+        post(calm, {**ASKED, "stream": True})
+
+    def recorded() -> dict[str, Any] | None:
+        row = calm.newest(error_type="upstream-broke-off", streamed=True)
+        return row if row["started_at"].timestamp() >= before else None
+
+    assert until(recorded)["outcome"] == "error"
+    assert health.longest < 1
+
+
+def test_an_answer_with_headers_without_measure_is_none(calm: Stack) -> None:
+    calm.claude.behaviour = "long-header"
+    answer = post(calm, x_breakeven_route="claude")
+    assert (answer.status_code, answer.headers["x-breakeven-error"]) == (502, "upstream-unreachable")
+    assert calm.rows(answer.headers["x-breakeven-request-id"])["outcome"] == "error"
+
+
+def test_what_the_vendor_says_of_our_account_stays_here(calm: Stack) -> None:
+    answer = post(calm)
+    assert answer.headers["request-id"] == "req_1"
+    assert not ABOUT_US.keys() & answer.headers.keys()
+
+
+def test_queries_are_not_remembered(calm: Stack) -> None:
+    target = Target(1, "own", "self", "vllm", "http://own", "m")
+    relay._base.cache_clear()
+    urls = {str(relay._url(target, "/v1/messages", f"beta={number}")) for number in range(100)}
+    assert len(urls) == 100
+    assert "http://own/v1/messages?beta=7" in urls
+    assert relay._base.cache_info().currsize == 1
+    refused = post(calm, path=f"/v1/messages/count_tokens?{'x' * 60_000}")
+    assert (refused.status_code, refused.headers["x-breakeven-error"]) == (414, "query-too-long")
+
+
+# Quotas.
+
+
+def metered_key(stack: Stack, secret: str, quota: int) -> int:
+    made = stack.conn.execute(
+        "INSERT INTO traffic_key (application_id, name, hint, hash, scopes, created_at, quota, quota_unit,"
+        " quota_period) SELECT id, 'metered', 'be_', %s, '{gateway}', now(), %s, 'tokens', 'day'"
+        " FROM traffic_application WHERE slug = 'shop' RETURNING id",
+        [sha256(secret.encode()).digest(), quota],
+    ).fetchone()
+    assert made is not None
+    return int(made[0])
+
+
+def use_of(stack: Stack, key: int) -> tuple[Any, ...]:
+    query = "SELECT requests, tokens, estimated_tokens, estimated_cost FROM traffic_keyuse WHERE key_id = %s"
+    return stack.conn.execute(query, [key]).fetchone() or (0, 0, 0, 0)
+
+
+def test_streams_that_are_hung_up_count_against_the_quota(calm: Stack) -> None:
+    secret = "be_hangs_up"
+    key = metered_key(calm, secret, 500)
+    calm.claude.behaviour = "endless"
+    ids = []
+    for _ in range(8):
+        body = {**ASKED, "stream": True}
+        with httpx.stream("POST", f"{calm.url}/v1/messages", json=body, headers={"x-api-key": secret}) as answer:
+            if answer.status_code == 429:
+                break  # what hung up first counts by now
+            ids.append(answer.headers["x-breakeven-request-id"])
+            heard = b""
+            for piece in answer.iter_bytes():
+                heard += piece
+                if heard.count(b"content_block_delta") > 2:
+                    break
+    assert len(ids) >= 2  # 500 tokens are more than the first one used
+    until(lambda: use_of(calm, key)[0] == len(ids))
+    # 20 + 300 + 40 + 10 of the prompt are known, and two pieces of the answer came or were on their way.
+    requests, tokens, estimated, _cost = use_of(calm, key)
+    assert (requests, tokens) == (len(ids), 0)
+    assert len(ids) * 371 <= estimated <= len(ids) * 373
+    assert all(calm.rows(each)["output"] is None for each in ids)  # unknown stays unknown
+    calm.claude.behaviour = "ok"
+    refused = until(lambda: (got := post(calm, key=secret)).status_code == 429 and got)
+    assert refused.headers["x-breakeven-error"] == "quota"
+
+
+def test_a_call_that_is_hung_up_before_its_answer_is_estimated_too(calm: Stack) -> None:
+    secret = "be_hangs_up_early"
+    key = metered_key(calm, secret, 100_000)
+    calm.claude.behaviour = "silent"
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{calm.url}/v1/messages", json=ASKED, headers={"x-api-key": secret}, timeout=0.5)
+    _requests, tokens, estimated, _cost = until(lambda: (use := use_of(calm, key))[0] and use)
+    assert tokens == 0
+    assert len(json.dumps(ASKED)) // 4 - 5 <= estimated <= len(json.dumps(ASKED)) // 4 + 10  # of the answer 10 at most
+
+
+def test_an_estimate_is_charged_once_however_often_its_row_is_moved(calm: Stack, tmp_path: Path) -> None:
+    key = metered_key(calm, "be_moved_twice", 100)
+    rows = [row_of(1, tokens=None, estimate=Tokens(7, 1, 1, 1, 5), key_id=key), row_of(2, key_id=key)]
+    with psycopg.connect(conninfo(), autocommit=True) as conn:
+        for _ in range(2):
+            Store()(conn, rows)
+    assert use_of(calm, key)[:3] == (2, 15, 15)
+
+
+# Usage that the gateway asks for.
+
+
+@pytest.fixture
+def vllm(calm: Stack) -> Iterator[Stack]:
+    with calm.changed(
+        "UPDATE providers_deployment SET engine = 'vllm' WHERE slug = 'own'",
+        "UPDATE providers_deployment SET engine = 'llamacpp' WHERE slug = 'own'",
+    ):
+        yield calm
+
+
+def test_a_stream_that_asks_for_no_usage_is_counted_and_comes_without_it(vllm: Stack) -> None:
+    body = {**ASKED, "model": "own-model", "stream": True}
+    plain = post(vllm, body, "/v1/chat/completions")
+    row = vllm.rows(plain.headers["x-breakeven-request-id"])
+    assert (row["uncached_input"], row["output"], row["outcome"]) == (38, 12, "ok")
+    assert json.loads(vllm.own.seen[0]["body"]) == {**body, "stream_options": {"include_usage": True}}
+    assert b'"usage"' not in plain.content
+    assert plain.content.endswith(b'"finish_reason": "stop"}]}\n\ndata: [DONE]\n\n')
+    asked = post(vllm, {**body, "stream_options": {"include_usage": True}}, "/v1/chat/completions")
+    assert asked.content.count(b'"usage"') == 1
+    whole = post(vllm, {**ASKED, "model": "own-model"}, "/v1/chat/completions")
+    assert "stream_options" not in json.loads(vllm.own.seen[-1]["body"])
+    assert whole.status_code == 200

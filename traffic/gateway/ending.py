@@ -1,0 +1,92 @@
+"""How a gateway ends: no new calls, those under way may finish for a while, and what is cut then is recorded.
+
+The server is told by SIGTERM. It would stop to listen at once, and wait for the calls without end; so that signal is
+taken here, and the server gets its own SIGINT once nothing is under way any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Coroutine
+from typing import Any
+
+from traffic.gateway.bounds import SEND_IDLE_S
+from traffic.gateway.hang_up import STOPPED, TOO_SLOW, HangUp
+from traffic.gateway.refusals import come_back
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 5.0
+CUT_S = 2.0  # for calls that are cut to write their rows
+COME_BACK_S = 5  # when there should be another gateway
+
+
+class Ending:
+    """The calls under way, and the end of them all. For one event loop."""
+
+    def __init__(self, grace_s: float) -> None:
+        self.calls: set[HangUp] = set()
+        self.begun = False
+        self._grace_s = grace_s
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Take SIGTERM over, and look after callers that take nothing."""
+        loop = asyncio.get_running_loop()
+        try:
+            loop.add_signal_handler(signal.SIGTERM, self._on_signal)
+        except (NotImplementedError, RuntimeError, ValueError):
+            log.warning("SIGTERM cannot be taken over in this thread: calls under way end with the server.")
+        self._spawn(self._look_after())
+
+    def refuse_new(self) -> None:
+        """Raises Refusal once the end has begun."""
+        if self.begun:
+            raise come_back(503, "stopping", "This gateway is about to stop; come back for another.", COME_BACK_S)
+
+    async def cut(self) -> None:
+        """End what is under way, and wait until it has said so."""
+        self.begun = True
+        for call in self.calls.copy():
+            call.end(STOPPED)
+        await self._until_none(CUT_S)
+        for task in self._tasks:
+            task.cancel()
+
+    def _on_signal(self) -> None:
+        if not self.begun:  # a group is signalled, and each process of it passes the signal on
+            self.begun = True
+            self._spawn(self._drain())
+
+    async def _drain(self) -> None:
+        if self.calls:
+            log.warning("The gateway stops; %d calls under way have %g s to end.", len(self.calls), self._grace_s)
+        await self._until_none(self._grace_s)
+        if self.calls:
+            log.warning("%d calls had not ended and are cut.", len(self.calls))
+        for call in self.calls.copy():
+            call.end(STOPPED)
+        await self._until_none(CUT_S)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    async def _until_none(self, seconds: float) -> None:
+        clock = asyncio.get_running_loop().time
+        end = clock() + seconds
+        while self.calls and clock() < end:
+            await asyncio.sleep(0.02)
+
+    async def _look_after(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            for call in self.calls.copy():
+                if call.sending_since is not None and clock() - call.sending_since > SEND_IDLE_S:
+                    call.end(TOO_SLOW)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,137 @@
+"""From a call's end to its row in the spool: what callers and engines wrote is looked through in a thread of its own.
+
+The event loop never does that. A row goes to the spool at once where it holds no such text, or none in which anything
+could have to be taken out; so most do. Whatever goes wrong with the texts, the row lands, and says what it lacks.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+from traffic.gateway.answers import Answer
+from traffic.gateway.bounds import MOST_WAITING
+from traffic.gateway.exchange import UNCHECKED, Exchange, figures_of, raw_of
+from traffic.gateway.protocols import Asked
+from traffic.gateway.spool import Spool
+from traffic.ingest.rows import RequestRow
+from traffic.redaction import Redaction
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Unchecked:
+    """A row, and the texts that it gets once they are looked through."""
+
+    row: RequestRow
+    redaction: Redaction
+    raw: dict[str, Any]
+    error_type: str | None
+    user: str | None
+    asked: Asked | None  # None: prompt and answer are not kept
+    answer: list[str]
+    size: int = 0  # of prompt and answer, about, in bytes
+
+
+class Recorder:
+    """Takes finished calls from the event loop; `record` does not wait."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._queue: SimpleQueue[Unchecked | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 3.0) -> None:
+        """Finish what waits."""
+        self._queue.put(None)
+        self._thread.join(timeout_s)
+
+    def begin(self, exchange: Exchange) -> None:
+        """Write down that a call begins: should this process die, that is its record."""
+        if exchange.recorded:
+            self._spool.begin(exchange.begun())
+
+    def record(self, exchange: Exchange, answer: Answer, outcome: str) -> None:
+        """Record a call that ended."""
+        if not exchange.recorded:
+            return
+        row, raw = figures_of(exchange, answer, outcome), raw_of(exchange, answer)
+        item = Unchecked(
+            row=row,
+            redaction=exchange.application.redaction,
+            raw=raw,
+            error_type=answer.error_type,
+            user=exchange.asked.user,
+            asked=exchange.asked if exchange.keep_bodies else None,
+            answer=answer.text,
+        )
+        if item.asked is None and _is_plain(item):
+            row.raw, row.error_type = raw, answer.error_type
+            self._spool.append(row)
+            return
+        self._hold(item, answer.characters)
+        self._queue.put(item)
+
+    def _hold(self, item: Unchecked, characters: int) -> None:
+        """Count the texts that wait; past the bound the row goes without its own."""
+        item.size = len(item.asked.body) + characters if item.asked else 0
+        with self._lock:
+            busy = item.size > 0 and self._waiting + item.size > MOST_WAITING
+            self._waiting += 0 if busy else item.size
+        if busy:
+            log.warning("The texts of call %s are not kept: too many wait to be checked.", item.row.external_id)
+            item.asked, item.answer, item.size = None, [], 0
+            _doubt(item.raw)
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None:
+            try:
+                self._spool.append(_with_texts(item))
+            except Exception as error:  # whatever the texts do to us, the call is recorded
+                log.error("The texts of call %s could not be checked: %r", item.row.external_id, error)
+                self._spool.append(_without_texts(item.row))
+            with self._lock:
+                self._waiting -= item.size
+
+
+def _is_plain(item: Unchecked) -> bool:
+    """Whether nothing in it can be such that it must be taken out. Looks, within the bounds of what is kept."""
+    try:
+        return not item.redaction.needed([item.raw, item.error_type], item.user)
+    except RecursionError:
+        return False
+
+
+def _doubt(raw: dict[str, Any]) -> None:
+    raw["doubts"] = [*raw.get("doubts", ()), UNCHECKED]
+
+
+def _with_texts(item: Unchecked) -> RequestRow:
+    """The row with its texts. Where prompt and answer cannot be checked it goes without them, and says so."""
+    row, redaction = item.row, item.redaction
+    if item.asked is not None:
+        try:
+            row.prompt = redaction.prompt(item.asked.prompt())
+            row.answer = redaction.text("".join(item.answer)).replace("\0", "\N{REPLACEMENT CHARACTER}")
+        except Exception as error:  # a text is worth less than the rest of its row
+            log.error("Prompt and answer of call %s could not be checked: %r", row.external_id, error)
+            row.prompt = row.answer = None
+            _doubt(item.raw)
+    row.raw = redaction.tree(item.raw, item.user)
+    row.error_type = redaction.optional(item.error_type)
+    return row
+
+
+def _without_texts(row: RequestRow) -> RequestRow:
+    row.prompt = row.answer = row.error_type = None
+    row.raw = {"doubts": [UNCHECKED]}
+    return row
