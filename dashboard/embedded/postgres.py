@@ -106,8 +106,19 @@ class Postgres:
 
     def revive(self, seconds: float = 60) -> None:
         """Starts a server that has died again, at the same address, so that pools and clients find it by themselves."""
+        self._end_orphans()
         self.stop()
         self._run(seconds)
+
+    def _end_orphans(self) -> None:
+        """The backends of a dead server, all at once: what they had not committed is lost with it anyway, and one that
+        is deep in a query would notice the death of its server only after it."""
+        orphans = self._processes()
+        for kind, patience in ((signal.SIGQUIT, 1), (signal.SIGKILL, 5)):
+            for orphan in orphans:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    orphan.send_signal(kind)
+            _, orphans = psutil.wait_procs(orphans, timeout=patience)
 
     def pid(self) -> int | None:
         """The running server's process; None when there is none."""

@@ -187,6 +187,20 @@ def test_a_killed_server_starts_again(postgres: Postgres) -> None:
     assert scalar(postgres.url, "SELECT 1") == 1
 
 
+def test_backends_that_outlive_their_killed_server_do_not_delay_the_next(postgres: Postgres) -> None:
+    """Frozen ones here; one that is deep in a query notices no sooner."""
+    connections = [psycopg.connect(postgres.url) for _ in range(3)]
+    backends = [psutil.Process(connection.info.backend_pid) for connection in connections]
+    for backend in backends:
+        backend.suspend()
+    os.kill(postgres.pid() or 0, signal.SIGKILL)
+    assert postgres.process is not None
+    postgres.process.wait(10)
+    postgres.revive()
+    assert scalar(postgres.url, "SELECT 1") == 1
+    assert not any(backend.is_running() and backend.status() != psutil.STATUS_ZOMBIE for backend in backends)
+
+
 def test_a_stale_record_that_names_another_program_neither_kills_it_nor_stops_the_start(postgres: Postgres) -> None:
     postgres.stop()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
