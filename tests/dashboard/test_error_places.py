@@ -10,14 +10,13 @@ from django.test import Client, RequestFactory, override_settings
 
 from dashboard.views.pages import server_error
 from traffic.keys import callers, create_key
-from traffic.models import Application, Scope
+from traffic.models import Scope
 
 
 @pytest.fixture
 def headers(db: Any) -> dict[str, str]:
     callers.clear()
-    application = Application.objects.create(slug="shop", name="Shop")
-    secret = create_key(name="all", scopes=list(Scope.values), application=application)[1]
+    secret = create_key(name="all", scopes=list(Scope.values))[1]
     return {"Authorization": f"Bearer {secret}"}
 
 

@@ -25,11 +25,13 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", get_wsgi_application())
 
 
-@pytest.fixture
-def key(transactional_db: Any) -> str:
+@pytest.fixture(params=["whole", "application"])
+def key(request: pytest.FixtureRequest, transactional_db: Any) -> str:
+    """For the whole installation, and of an application, which is refused what is not its own."""
     callers.clear()
     application = Application.objects.create(slug="shop", name="Shop")
-    return create_key(name="all", scopes=list(Scope.values), application=application)[1]
+    owner = application if request.param == "application" else None
+    return create_key(name="all", scopes=list(Scope.values), application=owner)[1]
 
 
 @schema.parametrize()
