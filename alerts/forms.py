@@ -33,6 +33,7 @@ HOURS = [
     (168, gettext_lazy("7 days")),
     (720, gettext_lazy("30 days")),
 ]
+MAIL_HOURS = 24
 
 
 class NoteForm(forms.Form):
@@ -170,6 +171,11 @@ class SilenceForm(forms.Form):
         label=gettext_lazy("every alert of this kind, not only this subject"), required=False
     )
     reason = forms.CharField(label=gettext_lazy("Reason"), max_length=200)
+
+    def narrow(self) -> None:
+        """What the link of a mail may, which whoever reads the mail can use: this one alert, and a day at most."""
+        del self.fields["whole_kind"]
+        self.fields["hours"].choices = [(n, label) for n, label in HOURS if n <= MAIL_HOURS]  # type: ignore[attr-defined]  # a choice field
 
 
 class ThresholdField(forms.CharField):

@@ -31,6 +31,7 @@ class Access:
     `theirs` of those who may get 404 for what belongs to others.
     `key`: what a key of an application gets: what is that application's, what is nobody's, or 403 with the sentence
     `why`. None: the same 403 without a reason, until somebody decides. `withheld`: parameters that it may not use.
+    `confirm`: a person's password is asked again before a POST, or before the page with the form too.
     """
 
     reads: tuple[Role, ...] | None = None
@@ -41,6 +42,7 @@ class Access:
     key: KeyReach | None = None
     why: str = ""
     withheld: tuple[str, ...] = ()
+    confirm: Literal["", "post", "all"] = ""
 
 
 def page(who: tuple[Role, ...]) -> Access:
@@ -56,6 +58,11 @@ def form(who: tuple[Role, ...], readers: tuple[Role, ...] | None = None) -> Acce
 def action(who: tuple[Role, ...], theirs: tuple[Role, ...] = ()) -> Access:
     """A POST that acts."""
     return Access(writes=who, theirs=theirs)
+
+
+def guarded(access: Access, confirm: Literal["post", "all"] = "post") -> Access:
+    """What changes keys, roles or people: the password is asked again."""
+    return replace(access, confirm=confirm)
 
 
 ANYONE = Access(reads=ALL, open=True)
@@ -98,10 +105,18 @@ ACCESS: dict[str, Access] = {
     "login": Access(reads=ALL, writes=ALL, open=True),
     "logout": ANYONE_SENDS,
     "password_change": form(ALL),
+    "confirm": form(ALL),
+    "forgotten": Access(reads=ALL, writes=ALL, open=True),
+    "new-password": Access(reads=ALL, writes=ALL, open=True),
+    "account": page(ALL),
+    "account-end": action(ALL),
     "people": page(ADMIN),
-    "person-add": form(ADMIN),
-    "person": form(ADMIN),
-    "person-switch": action(ADMIN),
+    "person-add": guarded(form(ADMIN), "all"),
+    "person": guarded(form(ADMIN), "all"),
+    "person-switch": guarded(action(ADMIN)),
+    "person-link": guarded(action(ADMIN)),
+    "person-sessions": guarded(action(ADMIN)),
+    "role": guarded(form(ADMIN), "all"),
     "audit": page(ADMIN),
     "audit-export": page(ADMIN),
     "healthz": ANYONE,
@@ -170,10 +185,10 @@ ACCESS: dict[str, Access] = {
     "traffic:erasures": form(ADMIN),
     "traffic:erasure": page(ADMIN),
     "traffic:keys": page(ADMIN),
-    "traffic:key-add": form(ADMIN),
-    "traffic:key": form(ADMIN),
-    "traffic:key-rotate": action(ADMIN),
-    "traffic:key-revoke": action(ADMIN),
+    "traffic:key-add": guarded(form(ADMIN), "all"),
+    "traffic:key": guarded(form(ADMIN)),
+    "traffic:key-rotate": guarded(action(ADMIN)),
+    "traffic:key-revoke": guarded(action(ADMIN)),
     "traffic:imports": form(OPS, readers=FIGURES),
     "traffic:import": form(OPS, readers=FIGURES),
     "traffic:import-errors": page(FIGURES),

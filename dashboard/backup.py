@@ -119,7 +119,7 @@ def snapshot() -> Iterator[tuple[str, datetime]]:
 def dump(into: Writer, snapshot_name: str) -> None:
     """Copy pg_dump's output of a snapshot. Sessions of people stay behind."""
     command = [tool("pg_dump"), "--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot_name}"]
-    command += ["--exclude-table-data=django_session"]
+    command += ["--exclude-table-data=dashboard_session"]
     with tempfile.TemporaryFile() as errors:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=libpq()) as process:
             assert process.stdout is not None, "it is piped"

@@ -60,6 +60,7 @@ app.conf.beat_schedule = {
     "old-alerts": every(3600, "alerts.tasks.forget_old"),
     "old-anomalies": every(3600, "costs.tasks.forget_anomalies"),
     "sessions": every(3600, "dashboard.tasks.clear_sessions"),
+    "attempts": every(600, "dashboard.tasks.forget_attempts"),
 }
 
 

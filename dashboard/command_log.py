@@ -17,6 +17,7 @@ CHANGING = frozenset({
 })  # fmt: skip
 # These every start of `up` and every installation runs by itself, or by the minute; they say what they did elsewhere.
 QUIET = frozenset({"migrate", "prepare", "evaluate", "poll", "demo"})
+WHOLE = frozenset({"shell", "dbshell"})  # what is typed there may hold anything
 HIDDEN = re.compile(r"^(--(user|password|secret|key|token|email))(=.*)?$")  # whose value stays out
 
 
@@ -59,12 +60,15 @@ def _write(name: str, argv: list[str], ending: str) -> None:
 
     before = audit_head.noted()
     audit_chain.keys.forget()  # after a restore it is another database
-    message = f"manage.py {words_of(argv[1:])}: {ending}"
+    words = name if name in WHOLE else words_of(argv[1:])
+    message = f"manage.py {words}: {ending}"
     if name == "restore" and ending == "done" and before is not None and not audit_head.holds(before):
         message += f". Before, the audit log had come to {before}; what was newer than the backup is not in it any more"
     try:
-        record(Action.COMMAND, actor=Actor(ActorKind.COMMAND, operator()), object_type="command", object_name=name,
-               message=message)  # fmt: skip
+        record(
+            Action.COMMAND, actor=Actor(ActorKind.COMMAND, operator()), object_type="command", object_id=name,
+            object_name=name, message=message,
+        )  # fmt: skip
         if name == "restore" and ending == "done":
             audit_head.note(audit_chain.head())
     except Error as error:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from django.contrib.auth.models import Group, Permission
 
+from dashboard.models import GivenPermission
 from dashboard.roles import ROLES
 
 
 def ensure_defaults() -> None:
-    """Make the roles' groups; a group that is there keeps what an admin gave it and gains what is new."""
-    permissions = {
-        f"{permission.content_type.app_label}.{permission.codename}": permission
-        for permission in Permission.objects.select_related("content_type")
-    }
-    for name, wanted in ROLES.items():
+    """Make the roles' groups, and give each what it was never given before: a permission that an admin took from a
+    role stays taken, one that is new with this version comes."""
+    permissions = permissions_by_label()
+    given = set(GivenPermission.objects.values_list("role", "permission"))
+    for name, labels in ROLES.items():
         group, _ = Group.objects.get_or_create(name=name)
-        group.permissions.add(*(permissions[label] for label in wanted))
+        new = [label for label in labels if (name, label) not in given]
+        group.permissions.add(*(permissions[label] for label in new))
+        GivenPermission.objects.bulk_create(
+            [GivenPermission(role=name, permission=label) for label in new], ignore_conflicts=True
+        )
+
+
+def permissions_by_label() -> dict[str, Permission]:
+    """Permissions by `app.codename`."""
+    rows = Permission.objects.select_related("content_type")
+    return {f"{row.content_type.app_label}.{row.codename}": row for row in rows}

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.auth.models import Group, User
-from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
@@ -35,12 +34,9 @@ def role_of(person: User) -> str:
 
 
 class PersonForm(UserForm):
-    """A person with one role; a password is asked for when they are new, and may be set anew later."""
+    """A person with one role. Their password they set themselves, by a one-time link."""
 
     role = forms.ChoiceField(choices=list(ROLE_LABELS.items()), label=_("Role"), widget=forms.RadioSelect)
-    password = forms.CharField(
-        label=_("Password"), strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
-    )
 
     class Meta:
         model = User
@@ -54,9 +50,6 @@ class PersonForm(UserForm):
         self.fields["email"].required = True
         if instance is not None:
             self.fields["role"].initial = role_of(instance)
-            self.fields["password"].required = False
-            self.fields["password"].label = _("New password")
-            self.fields["password"].help_text = _("Left empty, the present one stays. A new one ends their sessions.")
 
     def clean_role(self) -> str:
         role: str = self.cleaned_data["role"]
@@ -64,22 +57,12 @@ class PersonForm(UserForm):
             raise forms.ValidationError(_("You cannot take the role of admin from yourself; another admin can."))
         return role
 
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        password = cleaned.get("password")
-        if password:
-            try:
-                validate_password(password, self.instance)
-            except forms.ValidationError as error:
-                self.add_error("password", error)
-        return cleaned
-
     @transaction.atomic
     def save(self, commit: bool = True) -> User:
         person = super().save(commit=False)
         person.is_superuser = person.is_staff = self.cleaned_data["role"] == ADMIN
-        if self.cleaned_data.get("password"):
-            person.set_password(self.cleaned_data["password"])
+        if person._state.adding:
+            person.set_unusable_password()
         person.save()
         person.groups.remove(*Group.objects.filter(name__in=ROLES))
         if not person.is_superuser:

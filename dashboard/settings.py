@@ -8,6 +8,7 @@ import dj_database_url
 import django_stubs_ext
 
 from dashboard.environment import Environment, data_dir, email_settings
+from dashboard.headers import page_hosts
 from traffic.ingest.patience import PatientConnection
 
 # Django's generic classes can be subscripted at run time too, as the type checker wants them.
@@ -24,7 +25,8 @@ SECRET_KEY = env.secret("SECRET_KEY", "secret.key")
 # it holds by then, a variable stays as it was at the start.
 CREDENTIALS_KEY = env.secret("BREAKEVEN_KEY", "credentials.key")
 CREDENTIALS_KEY_FILE = None if env.text("BREAKEVEN_KEY") else DATA_DIR / "credentials.key"
-MAIL_LINKS_ACT = env.flag("BREAKEVEN_MAIL_LINKS_ACT", True)  # acknowledge and silence from a mail without a login
+# Acknowledge and silence from a mail without a login: a forwarded mail would hand that on, so it is asked for.
+MAIL_LINKS_ACT = env.flag("BREAKEVEN_MAIL_LINKS_ACT", DEMO)
 BASE_URL = env.text("BREAKEVEN_URL", "http://127.0.0.1:8000").rstrip("/")
 GATEWAY_URL = env.text("GATEWAY_URL", "http://127.0.0.1:8001").rstrip("/")
 SANDBOX_URL = env.text("SANDBOX_URL").rstrip("/")
@@ -35,8 +37,9 @@ EXPORTS_DIR = Path(env.text("BREAKEVEN_EXPORTS") or DATA_DIR / "exports")
 RETENTION_DAYS = env.integer("BREAKEVEN_RETENTION_DAYS", 400)
 BODY_RETENTION_DAYS = env.integer("BREAKEVEN_BODY_RETENTION_DAYS", 90)
 
-# Any host name is answered: nothing here builds a link from the Host header, e-mails use BASE_URL.
+# Programs are answered at any name, pages at PAGE_HOSTS alone: nothing here builds a link from the Host header.
 ALLOWED_HOSTS = ["*"]
+PAGE_HOSTS = page_hosts(env.text("BREAKEVEN_URL"), env.text("BREAKEVEN_ALLOWED_HOSTS"))
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
 # Proxies whose X-Forwarded-For tells the client's address.
 TRUSTED_PROXIES = env.networks("BREAKEVEN_TRUSTED_PROXIES")
@@ -49,7 +52,6 @@ INSTALLED_APPS = [
     "dashboard",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
@@ -61,15 +63,20 @@ MIDDLEWARE = [
     "dashboard.middleware.ContentSecurityPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "dashboard.headers.PrivateAnswersMiddleware",
+    "dashboard.headers.HostMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # a page of 90 kB goes over the wire as 14
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "dashboard.database_away.DatabaseAwayMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "dashboard.signin.middleware.EventsMiddleware",
+    "dashboard.signin.sessions.SessionLimitsMiddleware",
+    "dashboard.signin.middleware.ConfirmMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "dashboard.database_away.DatabaseAwayMiddleware",
     "dashboard.middleware.RefusalMiddleware",
     "dashboard.confinement.ConfinementMiddleware",
 ]
@@ -133,9 +140,13 @@ CELERY_TASK_ALWAYS_EAGER = False
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "dashboard.signin.passwords.InstallationWordsValidator"},
 ]
+AUTHENTICATION_BACKENDS = ["dashboard.signin.backend.PasswordBackend"]
+PASSWORD_RESET_TIMEOUT = 3 * 86_400  # seconds that a one-time link for a new password works
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login/"
@@ -165,9 +176,17 @@ WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 globals().update(email_settings(env.text("EMAIL_URL")))
 DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "Breakeven <breakeven@localhost>")
 
+SESSION_ENGINE = "dashboard.signin.sessions"
+SESSION_IDLE_S = env.integer("BREAKEVEN_SESSION_IDLE_HOURS", 12) * 3_600
+SESSION_COOKIE_AGE = env.integer("BREAKEVEN_SESSION_DAYS", 7) * 86_400
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BASE_URL.startswith("https://")
+HTTPS = BASE_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+# With this prefix a browser takes them from us alone: over https, and from no other host of the same domain.
+SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
+CSRF_COOKIE_HTTPONLY = True  # scripts take the token from the page
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 

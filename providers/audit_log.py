@@ -69,11 +69,13 @@ def record(
     message: str = "",
     changes: Changes | None = None,
     count: int = 1,
+    chain: bool = True,
 ) -> AuditEntry:
     """Write one entry, in the transaction that is open, and one line of the process's log.
 
     `thing` names itself; what is no row is named by the three `object_` parameters. `changes` are values by the
-    field's label, before and after; no secret, for which `HIDDEN` stands.
+    field's label, before and after; no secret, for which `HIDDEN` stands. Without `chain` the entry gets its place with
+    the next one, or within a minute: for what must cost one statement.
     """
     if thing is not None:
         object_type, object_id, object_name = thing._meta.label_lower, thing.pk, object_name or str(thing)
@@ -95,7 +97,8 @@ def record(
     )
     entry.mac = mac_of({name: getattr(entry, name) for name in CONTENT}, secret)
     entry.save(force_insert=True)
-    seal_after_commit()
+    if chain:
+        seal_after_commit()
     line.info(
         "audit entry=%d action=%s actor=%s:%s address=%s object=%s:%s count=%d",
         entry.pk, entry.action, entry.actor_kind, one_word(entry.actor), entry.address or "-",

@@ -12,6 +12,7 @@ os.environ.setdefault("SECRET_KEY", "of the suite")
 from dashboard.settings import *  # noqa: E402, F403 -- the servers must be known before the settings are read
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+MAIL_LINKS_ACT = True  # not the default, which a test of its own holds
 AUDIT_HEAD = None
 AUDIT_THREAD = False  # what it would write, a test's transaction could not take back
 USE_I18N = True  # some tests speak Italian, of which Django itself knows the numbers and months

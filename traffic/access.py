@@ -8,8 +8,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security.base import AuthBase
 
+from providers.client_address import client_address
 from providers.rest.errors import ApiError
-from traffic.keys import Caller, TooManyUnknown, buckets, callers, secret_of
+from traffic.keys import Caller, TooManyUnknown, buckets, callers, secret_of, tell_dead_key
 from traffic.limits import seconds_until, too_often
 
 
@@ -54,11 +55,13 @@ def authenticate(request: HttpRequest, scope: str, secret: str | None = None) ->
     if not secret:
         raise ApiError(401, "Send a key: Authorization: Bearer KEY.")
     try:
-        caller = callers.find(secret, request.META.get("REMOTE_ADDR", ""))
+        caller = callers.find(secret, client_address(request))
     except TooManyUnknown as error:
         raise ApiError(429, "Too many keys that nobody knows came from there.", retry_after=error.wait) from None
     if caller is None:
+        tell_dead_key(secret, client_address(request))
         raise ApiError(401, "This key is unknown, expired or revoked.")
+    request.shown_key = caller  # type: ignore[attr-defined]  # for the audit log, also of what is refused below
     if scope in caller.lapsed:
         raise ApiError(403, "Whoever made this key for the whole installation may not make such keys any more.")
     if scope not in caller.scopes:

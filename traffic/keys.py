@@ -20,6 +20,8 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
+from providers.audit_counts import Kind, counts
+from providers.audit_log import Action, Actor, ActorKind
 from traffic.limits import Buckets, UnknownKeys, period_end
 from traffic.models import Application, Key, KeyUse, QuotaPeriod, QuotaUnit, Scope
 from traffic.querysets import KeyQuerySet
@@ -48,6 +50,7 @@ class Caller:
     quota: str = ""  # the quota in words
     lapsed: frozenset[str] = frozenset()  # scopes that stopped with the right of whoever made it; see `lapsed_of`
     line: int = 0  # the first of the keys that replaced each other: they share one bucket of calls, and a quota
+    name: str = ""
 
     def expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= timezone.now()
@@ -205,6 +208,7 @@ class KeyCache:
             spent_until=spent_until(key, timezone.now()),
             quota=key.quota_words,
             line=key.line,
+            name=key.name,
         )
 
 
@@ -252,6 +256,15 @@ def used_of(use: Iterable[KeyUse], period: str, now: datetime) -> dict[str, Deci
         QuotaUnit.TOKENS: sum((Decimal(one.tokens + one.estimated_tokens) for one in counted), Decimal(0)),
         QuotaUnit.USD: sum((one.cost + one.estimated_cost for one in counted), Decimal(0)),
     }
+
+
+def tell_dead_key(secret: str, address: str) -> None:
+    """A key that was revoked or has expired is used: on record, once a minute for each address."""
+    key = Key.objects.filter(hash=hash_of(secret)).first()
+    if key is not None:
+        actor = Actor(ActorKind.KEY, key.name, key.pk, address)
+        why = "revoked" if key.revoked_at is not None else "expired"
+        counts.add(Kind(Action.REVOKED_KEY, actor, Key._meta.label_lower, str(key.pk), str(key)), why)
 
 
 callers = KeyCache()

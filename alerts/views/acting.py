@@ -37,6 +37,8 @@ from alerts.models import Alert
 from alerts.silencing import Matcher
 from alerts.states import NotPossible, State
 from alerts.subscriptions import subscription
+from providers.audit_log import Action, Actor, ActorKind, record
+from providers.client_address import client_address
 
 Person = AbstractUser
 Act = Callable[[Alert, Person, Any], str]  # the address that takes it back
@@ -142,6 +144,8 @@ def _acting(
     # Whoever pressed `i` most often takes it; whoever came by keyboard goes on by it.
     form = form_class(request.POST if request.method == "POST" else None,
                       initial={"to": alert.assigned_to_id or person.pk})  # fmt: skip
+    if token and isinstance(form, SilenceForm):
+        form.narrow()
     if not form.is_bound:
         next(iter(form.fields.values())).widget.attrs["autofocus"] = True
     if request.method == "POST" and form.is_valid():
@@ -150,12 +154,26 @@ def _acting(
                 if token:
                     links.use_up(token)
                 undo = act(alert, person, form.cleaned_data)
+                if token:
+                    tell_mail_act(request, alert, person, action, form.cleaned_data)
         except (NotPossible, links.BadLink) as error:
             messages.warning(request, _("Nothing was changed: %(why)s.") % {"why": error})
             undo = None
         return _done(request, alert, action, token, undo)
     context = {"alert": alert, "ask": ASKS[action], "form": form, "by_mail": bool(token), "back": _back(request)}
     return render(request, "alerts/confirm.html", context, status=422 if form.errors else 200)
+
+
+def tell_mail_act(request: HttpRequest, alert: Alert, person: Person, action: str, data: dict[str, Any]) -> None:
+    """Whoever could read the mail did this, in the name of the person that it went to."""
+    said = f"{action}, {data['hours']} h" if "hours" in data else action
+    actor = Actor(ActorKind.MAIL, person.get_username(), person.pk, client_address(request))
+    record(Action.CHANGED, actor=actor, thing=alert, message=said)
+
+
+def by_mail(request: HttpRequest) -> bool:
+    """Whether the link of a mail acts, and no person who is logged in."""
+    return bool(request.GET.get("by"))
 
 
 def _done(request: HttpRequest, alert: Alert, action: str, token: str, undo: str | None) -> HttpResponse:
@@ -209,8 +227,10 @@ def silence(request: HttpRequest, pk: int) -> HttpResponse:
 
     def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
         until = timezone.now() + timedelta(hours=data["hours"])
-        subject = "" if data["whole_kind"] else alert.subject
-        matcher = Matcher(alert.rule.kind, subject)
+        if by_mail(request) and "*" in alert.subject:  # as a silence it would hold for others too
+            services.snooze(alert_id=alert.pk, until=until, by=person, note=data["reason"])
+            return reverse("alerts:unsnooze", args=[alert.pk])
+        matcher = Matcher(alert.rule.kind, "" if data.get("whole_kind") else alert.subject)
         made = services.silence(matcher=matcher, until=until, reason=data["reason"], by=person)
         return reverse("alerts:lift", args=[made.pk])
 

@@ -7,7 +7,8 @@ from dashboard.views.audit import audit, audit_export
 from dashboard.views.machines import healthz, metrics, readyz
 from dashboard.views.overview import overview
 from dashboard.views.pages import not_found, server_error, settings_index
-from dashboard.views.people import people, person, person_add, person_switch
+from dashboard.views.people import people, person, person_add, person_link, person_sessions, person_switch
+from dashboard.views.roles import role
 from dashboard.views.storage import storage, unstored
 
 __all__ = [
@@ -21,8 +22,11 @@ __all__ = [
     "people",
     "person",
     "person_add",
+    "person_link",
+    "person_sessions",
     "person_switch",
     "readyz",
+    "role",
     "server_error",
     "settings_index",
     "storage",

@@ -42,6 +42,7 @@ PLACES = (
     ),
     (_("People"), _("who may do what"), "/settings/people/", "auth.view_user"),
     (_("Audit log"), _("who did what, when and from where"), "/settings/audit/", "providers.view_auditentry"),
+    (_("Your account"), _("where you are signed in"), "/account/", None),
     (_("Password"), _("your own"), "/password/", None),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.models import User
@@ -11,10 +12,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.people import ROLE_LABELS, PersonForm, role_of
-from providers.audit_log import log, log_form
+from dashboard.signin import links, sessions
+from dashboard.signin.browsers import browser_of
+from dashboard.tasks import mail_link
+from providers.audit_log import Action, log, log_form, record
+from providers.audit_log import person as audit_person
 from traffic.keys import callers
 from traffic.models import Key
 
@@ -48,8 +55,7 @@ def person_add(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         person = form.save()
         log_form(request, person, form, added=True)
-        messages.success(request, _("%(name)s can sign in now.") % {"name": person.get_username()})
-        return redirect("people")
+        return show_link(request, person)
     return render(request, "dashboard/person.html", {"form": form}, status=422 if form.errors else 200)
 
 
@@ -57,7 +63,7 @@ def person_add(request: HttpRequest) -> HttpResponse:
 @permission_required("auth.change_user", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def person(request: HttpRequest, pk: int) -> HttpResponse:
-    """One person: name, e-mail, role, password."""
+    """One person: name, e-mail, role; where they are signed in, and a link for a new password."""
     found = get_object_or_404(User.objects.prefetch_related("groups"), pk=pk)
     form = PersonForm(request.POST if request.method == "POST" else None, instance=found, by=me(request))
     if request.method == "POST" and form.is_valid():
@@ -66,6 +72,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, _("Saved: %(name)s.") % {"name": found.get_username()})
         return redirect("people")
     keys = list(Key.objects.made_by(found))
+    rows = sessions.sessions_of(pk)
     context = {
         "it": found,
         "form": form,
@@ -73,6 +80,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
         "keys": keys,
         "keys_for_all": [key for key in keys if key.application is None],
         "all": True,
+        "sessions": [(row, browser_of(row.agent)) for row in rows],
     }
     return render(request, "dashboard/person.html", context, status=422 if form.errors else 200)
 
@@ -104,6 +112,41 @@ def revoke_keys_for_all(request: HttpRequest, maker: User) -> None:
     for key in Key.objects.made_by(maker).filter(application=None):
         if Key.objects.live().filter(pk=key.pk).update(revoked_at=timezone.now()):
             log(request, key, _("Revoked."))
+
+
+@login_required
+@permission_required("auth.change_user", raise_exception=True)
+@never_cache
+@require_POST
+def person_link(request: HttpRequest, pk: int) -> HttpResponse:
+    """A one-time link by which somebody sets a new password; the present one counts until they do."""
+    person = get_object_or_404(User, pk=pk, is_active=True)
+    log(request, person, _("One-time link for a new password."))
+    return show_link(request, person)
+
+
+def show_link(request: HttpRequest, person: User) -> HttpResponse:
+    """The page that shows a link, this once: who opens it sets the password, and nobody else knows it."""
+    mailed = False
+    if links.by_mail():
+        mail_link.delay(person.email)
+        mailed = True
+    days = settings.PASSWORD_RESET_TIMEOUT // 86_400
+    context = {"it": person, "link": links.link(person), "days": days, "mailed": mailed}
+    return render(request, "dashboard/person_link.html", context)
+
+
+@login_required
+@permission_required("auth.change_user", raise_exception=True)
+@require_POST
+def person_sessions(request: HttpRequest, pk: int) -> HttpResponse:
+    """End every session of somebody; one's own that asks for it stays."""
+    person = get_object_or_404(User, pk=pk)
+    ended = sessions.end(pk, but=request.session.session_key or "")
+    if ended:
+        record(Action.SESSION, actor=audit_person(request), thing=person, message=_("%(n)s of theirs") % {"n": ended})
+    messages.success(request, ngettext("%(n)s session has ended.", "%(n)s sessions have ended.", ended) % {"n": ended})
+    return redirect("person", pk)
 
 
 def me(request: HttpRequest) -> User:

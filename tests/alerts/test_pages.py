@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from django.utils import timezone
 from alerts import links, services
 from alerts.defaults import ensure_defaults
 from alerts.models import Address, Alert, Delivery, OptOut, Rule, Silence
+from dashboard.environment import Environment
 from dashboard.roles import ROLES
+from providers.audit_log import AuditEntry
 from tests.alerts.conftest import Scene, person
 
 EVIL = '<script>alert("x")</script>'
@@ -249,6 +252,27 @@ def test_a_mail_link_acts_for_its_alert_and_action_and_person_only(alert: Alert,
     assert Client().post(f"/alerts/{alert.pk}/acknowledge/?by={stranger}").status_code == 403
     nobody = links.sign("acknowledge", alert.pk, "gone@example.com")
     assert Client().post(f"/alerts/{alert.pk}/acknowledge/?by={nobody}").status_code == 302
+
+
+def test_a_mail_link_holds_up_its_own_alert_for_a_day_at_most_and_is_on_record(
+    alert: Alert, ops: Any, roles: None, settings: Any
+) -> None:
+    address = links.action_url(Delivery.objects.get(), "silence").removeprefix(settings.BASE_URL)
+    assert "whole_kind" not in Client().get(address).content.decode()
+    assert Client().post(address, {"hours": "720", "reason": "for ever"}).status_code == 422
+    assert Client().post(address, {"hours": "24", "reason": "known", "whole_kind": "on"}).status_code == 200
+    silence = Silence.objects.get()
+    assert silence.subject == alert.subject != ""
+    assert silence.until <= timezone.now() + timedelta(hours=24)
+    entry = AuditEntry.objects.get(actor_kind="mail")
+    assert (entry.actor, entry.object_id, entry.message) == (ops.get_username(), str(alert.pk), "silence, 24 h")
+
+
+def test_without_being_asked_for_mail_links_do_not_act(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for demo, expected in (("", False), ("1", True)):
+        monkeypatch.setenv("BREAKEVEN_DEMO", demo)
+        environment = Environment(tmp_path)
+        assert environment.flag("BREAKEVEN_MAIL_LINKS_ACT", environment.flag("BREAKEVEN_DEMO")) is expected
 
 
 def test_one_click_unsubscribes_without_a_session(alert: Alert, settings: Any) -> None:

@@ -34,6 +34,7 @@ from costs.models import (
     Stage,
     WhatIf,
 )
+from dashboard.signin.links import parts_of
 from providers.encryption import encrypt
 from providers.models import (
     Account,
@@ -79,7 +80,12 @@ def samples(mail_folder: Path) -> Samples:
     everybodys.members.set(User.objects.exclude(pk=owner.pk))
     made.sent["traffic:rate"] = {"request": str(a_request(everybodys).id)}
     made.arguments = {**of_providers(), **of_traffic(made, owner, request), **of_costs(), **of_alerts(mail_folder)}
-    made.arguments |= {name: {"pk": owner.pk} for name in ("person", "person-switch")}
+    made.arguments |= {f"person{act}": {"pk": owner.pk} for act in ("", "-switch", "-link", "-sessions")}
+    made.arguments |= {
+        "role": {"name": "ops"},
+        "new-password": dict(zip(("uidb64", "token"), parts_of(owner), strict=True)),
+    }
+    made.sent["forgotten"] = {"email": "nobody@example.com"}
     (mail_folder / "spool").mkdir()
     (mail_folder / "spool" / SET_ASIDE).write_text('{"reason": "This is no row", "line": "{"}\n')
     made.sent["costs:reconciliation-key"] = {"account": "ours", "key": "apikey_1", "owner": ""}

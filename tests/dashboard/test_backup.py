@@ -100,7 +100,7 @@ def contents(url: str) -> dict[str, Any]:
     with psycopg.connect(url) as own:
         tables = own.execute(
             "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
-            " AND relname <> 'django_session'"
+            " AND relname <> 'dashboard_session'"
         ).fetchall()
         sums = "SELECT count(*), md5(string_agg(t::text, ' ' ORDER BY t::text)) FROM {} AS t"
         return {name: own.execute(sql.SQL(sums).format(sql.Identifier(name))).fetchone() for (name,) in tables}

@@ -180,7 +180,7 @@ def fresh_keys() -> Iterator[None]:
 def test_under_another_key_of_the_installation_the_log_goes_on_and_says_what_it_cannot_prove(fresh_keys: None) -> None:
     write(2)
     audit_chain.keys.forget()
-    with override_settings(CREDENTIALS_KEY=Fernet.generate_key().decode()):
+    with override_settings(CREDENTIALS_KEY=Fernet.generate_key().decode(), CREDENTIALS_KEY_FILE=None):
         write(1)
         lines = faults()
         assert len(lines) == 2 and all("cannot be read: it proves nothing" in line for line in lines)

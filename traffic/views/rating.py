@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
+from providers.audit_log import Action, person, record
 from traffic import rating_queue, ratings
 from traffic.conversation import turns
 from traffic.forms import RatingForm
@@ -70,6 +71,9 @@ def _queue(request: HttpRequest, at: uuid.UUID | None) -> dict[str, Any]:
     shown = None if at is None else rating_queue.answer(request.user, at)
     if shown is None and queue:
         place, shown = 0, rating_queue.answer(request.user, queue[0])
+    if shown is not None:
+        record(Action.READ, actor=person(request), object_type="traffic.request", object_id=shown.request.id,
+               message=_("in the rating queue"), chain=False)  # fmt: skip
     after = 0 if place is None else place + 1
     done = rating_queue.rated_today(request.user)
     return {

@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from providers.audit_log import Action, person, record
 from providers.models import Discount, TokenPrice, UnitPrice
 from providers.rest.errors import ApiError
 from providers.rest.periods import Period
@@ -180,6 +181,9 @@ def _detail(request: HttpRequest, found: Request, form: RatingForm | None = None
     raw = found.raw if money else requests_page.without_money(found.raw)
     readable = requests.may_read_body(request.user, found)
     body = requests.body_of(found) if readable else None
+    if body is not None:
+        record(Action.READ, actor=person(request), object_type="traffic.request", object_id=found.id,
+               object_name=found.application.slug if found.application else "", chain=False)  # fmt: skip
     given = list(
         Rating.objects.filter(request_id=found.id).select_related("rater", "application").order_by("created_at")
     )

@@ -1,0 +1,1 @@
+"""How people get in: the door, its back-off, passwords, sessions, and the password asked again."""

@@ -1,0 +1,86 @@
+"""The one place where a password is held against its hash: counted, bounded, and told in the audit log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import User
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
+
+from dashboard.signin import throttle
+from dashboard.signin.hashing import Busy, slots
+from providers.audit_counts import Kind, counts
+from providers.audit_log import Action, stranger
+from providers.client_address import client_address
+
+DEVICE_DAYS = 90
+SALT = "breakeven.device"
+
+
+class PasswordBackend(ModelBackend):
+    """Django's own, behind the back-off and a bound on hashes at once. Raises Throttled and Busy."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> Any:
+        if username is None or password is None:
+            return None
+        address = client_address(request) if request is not None else ""
+        counted = throttle.buckets(username, address, device_of(request, username))
+        try:
+            throttle.begin(counted)
+        except throttle.Throttled:
+            tell_failure(request, username, "in its back-off")
+            raise
+        try:
+            with slots.one():
+                user = super().authenticate(request, username=username, password=password, **kwargs)
+        except Busy:
+            throttle.take_back(counted)
+            raise
+        if user is None:
+            tell_failure(request, username)
+        else:
+            throttle.succeed(counted)
+        return user
+
+
+def tell_failure(request: HttpRequest | None, username: str, why: str = "") -> None:
+    """A failure on record, by the account's name; a name that is no account's may be a password typed one field too
+    early, and is not written down."""
+    if request is None:
+        return
+    account = User.objects.filter(username=username[:150].replace("\0", "")).first()
+    actor = stranger(request, account.username if account else "")
+    told = Kind(Action.LOGIN_FAILED, actor, "auth.user" if account else "", str(account.pk) if account else "")
+    counts.add(told, why or ("" if account else "a name that nobody has"))
+
+
+# --- browsers that somebody has signed in with -----------------------------------------------------------------------
+
+
+def cookie_name(secure: bool) -> str:
+    return "__Host-device" if secure else "device"
+
+
+def device_of(request: HttpRequest | None, username: str) -> str:
+    """The mark of a browser in which this account was signed in before; empty for others."""
+    if request is None:
+        return ""
+    text = request.COOKIES.get(cookie_name(settings.SESSION_COOKIE_SECURE), "")
+    try:
+        name, mark = signing.loads(text, salt=SALT, max_age=DEVICE_DAYS * 86_400) if text else ("", "")
+    except (signing.BadSignature, ValueError, TypeError):
+        return ""
+    return str(mark) if name == username.casefold() else ""
+
+
+def remember_device(response: HttpResponse, username: str, mark: str) -> None:
+    """Let the next sign-in from this browser count for itself."""
+    response.set_cookie(
+        cookie_name(settings.SESSION_COOKIE_SECURE), signing.dumps([username.casefold(), mark], salt=SALT),
+        max_age=DEVICE_DAYS * 86_400, httponly=True, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE,
+    )  # fmt: skip

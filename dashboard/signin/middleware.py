@@ -1,0 +1,86 @@
+"""What every request passes on its way: the password asked again where it must be, and refusals put on record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from dashboard.access import ACCESS
+from dashboard.database_away import away
+from dashboard.signin.sessions import confirmed
+from providers.audit_counts import Kind, counts
+from providers.audit_log import Action, Actor, ActorKind, person, record, stranger
+from providers.client_address import client_address
+from traffic.services import AWAY
+
+
+class ConfirmMiddleware:
+    """Keys, roles and people change only shortly after the password was typed; see `confirm` in the access table."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        access = ACCESS.get(request.resolver_match.view_name) if request.resolver_match else None
+        if access is None or not access.confirm:
+            return None
+        try:
+            if not request.user.is_authenticated or confirmed(request):
+                return None
+        except AWAY as error:
+            return away(request, error)
+        if request.method in ("GET", "HEAD") and access.confirm != "all":
+            return None
+        back = request.get_full_path() if request.method in ("GET", "HEAD") else page_of(request)
+        return HttpResponseRedirect(f"{reverse('confirm')}?{urlencode({'next': back})}")
+
+
+def page_of(request: HttpRequest) -> str:
+    """Where the form of a POST stood: its own page, by the browser's word, else the settings."""
+    parts = urlsplit(request.headers.get("Referer", ""))
+    return parts.path if parts.netloc == request.get_host() and parts.path else reverse("settings")
+
+
+class EventsMiddleware:
+    """Refusals (401 and 403) and downloads, in the audit log whoever answered them."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        try:
+            tell(request, response)
+        except AWAY as error:
+            return away(request, error)
+        return response
+
+
+def tell(request: HttpRequest, response: HttpResponse) -> None:
+    """A refusal is counted, a download written down before it goes out."""
+    if response.status_code in (401, 403):
+        said = f"{request.method} {request.path[:200]}: {response.status_code}"
+        counts.add(Kind(Action.REFUSED, actor_of(request), object_name=name_of(request)), said)
+    elif response.status_code == 200 and response.get("Content-Disposition", "").startswith("attachment"):
+        asked = request.get_full_path()[:500]
+        record(Action.EXPORT, actor=actor_of(request), object_type="file", object_name=name_of(request), message=asked)
+
+
+def name_of(request: HttpRequest) -> str:
+    return request.resolver_match.view_name if request.resolver_match else ""
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """The key, the person, or nobody; a person's session is looked at only where there is one."""
+    caller = getattr(request, "shown_key", None)
+    if caller is not None:
+        return Actor(ActorKind.KEY, caller.name, caller.key_id, client_address(request))
+    return person(request) if settings.SESSION_COOKIE_NAME in request.COOKIES else stranger(request)

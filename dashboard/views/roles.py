@@ -1,0 +1,33 @@
+"""Settings: what each role may."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.auth.models import Group
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from dashboard.people import ROLE_LABELS
+from dashboard.role_form import RoleForm
+from dashboard.roles import ROLES
+from providers.audit_log import changes, log_form
+
+
+@login_required
+@permission_required("auth.change_group", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def role(request: HttpRequest, name: str) -> HttpResponse:
+    """One role: what is ticked is what it may; what was taken from it stays taken at the next start."""
+    group = get_object_or_404(Group, name=name if name in ROLES else "")
+    form = RoleForm(request.POST if request.method == "POST" else None, group=group)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        log_form(request, group, form)
+        messages.success(request, _("Saved: whoever is %(role)s may do this from now on.") % {"role": group.name})
+        return redirect("people")
+    people = group.user_set.filter(is_active=True).count()
+    context = {"form": form, "it": group, "about": ROLE_LABELS[group.name], "people": people, "log": changes(group)}
+    return render(request, "dashboard/role.html", context, status=422 if form.errors else 200)
