@@ -205,7 +205,7 @@ class Front:
                 return Unread()
             if caller is None and not kind.cut:
                 if call.length > SMALL or kind.files:
-                    raise ApiError(413, _("Log in first: of strangers at most 64 KiB are read."))
+                    raise ApiError(413, _("Log in first: without a login at most 64 KiB are taken."))
                 kind = replace(kind, limit=SMALL)
         return await self._read(call, kind, caller)
 
