@@ -374,6 +374,8 @@ def test_a_backup_of_a_newer_version_is_refused(in_use: psycopg.Connection, tmp_
         newer = replace(opened.manifest, migrations=[*opened.manifest.migrations, "traffic.9999_of_next_year"])
         with pytest.raises(backup.BackupError, match="newer version"):
             backup.check(newer)
+        # Of an installation that began with a version that had Django's admin site.
+        backup.check(replace(opened.manifest, migrations=[*opened.manifest.migrations, "admin.0001_initial"]))
         assert opened.manifest.server.startswith("18")
 
 
