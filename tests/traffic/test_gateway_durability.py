@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.traffic.gateway_stack import KEY, GatewayProcess, Stack, calm, stack, until
+from traffic.gateway.environment import SettingMissing, read_settings
 
 __all__ = ["calm", "stack"]  # fixtures
 pytestmark = pytest.mark.django_db
@@ -231,6 +232,14 @@ def test_a_call_that_a_killed_gateway_took_along_is_a_row(calm: Stack) -> None:
     assert (row["provider"], row["model"], row["route"]) == ("anthropic", "claude-test", "otherwise")
     assert calm.conn.execute(COUNT, [[request_id, *ended]]).fetchone() == (3,)
     assert [calm.rows(each)["outcome"] for each in ended] == ["ok", "ok"]
+
+
+@pytest.mark.parametrize("text", ["30s", "-1", "nan"])
+def test_a_grace_that_is_no_time_is_said_so(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://x")
+    monkeypatch.setenv("BREAKEVEN_GATEWAY_GRACE", text)
+    with pytest.raises(SettingMissing, match="BREAKEVEN_GATEWAY_GRACE must be a number of seconds"):
+        read_settings()
 
 
 COUNT = "SELECT count(*) FROM traffic_request WHERE id = ANY(%s)"

@@ -43,10 +43,22 @@ def read_settings() -> Settings:
     return Settings(
         database_url=database_url,
         data_dir=data_dir,
-        idle_timeout_s=float(_text("BREAKEVEN_GATEWAY_TIMEOUT", data_dir) or 600),
-        connect_timeout_s=float(_text("BREAKEVEN_GATEWAY_CONNECT_TIMEOUT", data_dir) or 5),
-        grace_s=float(_text("BREAKEVEN_GATEWAY_GRACE", data_dir) or 30),
+        idle_timeout_s=_seconds("BREAKEVEN_GATEWAY_TIMEOUT", _text("BREAKEVEN_GATEWAY_TIMEOUT", data_dir), 600),
+        connect_timeout_s=_seconds(
+            "BREAKEVEN_GATEWAY_CONNECT_TIMEOUT", _text("BREAKEVEN_GATEWAY_CONNECT_TIMEOUT", data_dir), 5
+        ),
+        grace_s=_seconds("BREAKEVEN_GATEWAY_GRACE", _text("BREAKEVEN_GATEWAY_GRACE", data_dir), 30),
     )
+
+
+def _seconds(name: str, text: str, default: float) -> float:
+    try:
+        seconds = float(text or default)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e6:
+        raise SettingMissing(f"{name} must be a number of seconds, not {text}.")
+    return seconds
 
 
 def _text(name: str, data_dir: Path) -> str:

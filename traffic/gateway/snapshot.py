@@ -190,6 +190,7 @@ class Snapshots:
         self._used: set[int] = set()
         self._note_use_at = 0.0
         self._failing = False
+        self._reading = self._read = 0  # the number of the reading that began last, and of the last that succeeded
         self._stopping = False
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="snapshots", daemon=True)
@@ -203,10 +204,14 @@ class Snapshots:
         self._thread.join(2)
 
     async def after(self, snapshot: Snapshot | None) -> Snapshot | None:
-        """A newer snapshot, asked for at once and waited for a second; else the latest there is."""
+        """A newer snapshot, asked for at once and waited for a second; else the latest there is.
+
+        One whose reading begins after this call: one that is being read may have missed what is asked for.
+        """
+        reading = self._reading
         self._wake.set()
         for _ in range(20):
-            if self.latest is not snapshot:
+            if self.latest is not snapshot and (snapshot is None or self._read > reading):
                 break
             await asyncio.sleep(0.05)
         return self.latest
@@ -229,6 +234,7 @@ class Snapshots:
             keys: str | None = None
             while keys != (keys := self._credentials_key()):  # a rotation in between: what is stored may be newer
                 self.latest = read_snapshot(conn, keys)
+            self._read = self._reading
             self._note_use(conn)
             self._failing = False
         except Exception as error:  # this thread must outlive everything: without it a revoked key would go on
