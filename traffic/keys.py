@@ -246,15 +246,15 @@ def use_by_line(keys: Iterable[Key], now: datetime) -> dict[int, list[KeyUse]]:
     return found
 
 
-def used_of(use: Iterable[KeyUse], period: str, now: datetime) -> dict[str, Decimal]:
-    """What of these days counts in the period that `now` lies in, by unit; what is estimated counts too."""
+def used_of(use: Iterable[KeyUse], period: str, now: datetime, *, estimated: bool = True) -> dict[str, Decimal]:
+    """What of these days counts in the period that `now` lies in, by unit; for a quota with what is `estimated`."""
     today = now.astimezone(UTC).date()
     first = today if period == QuotaPeriod.DAY else today.replace(day=1)
     counted = [one for one in use if one.day >= first]
     return {
         QuotaUnit.REQUESTS: sum((Decimal(one.requests) for one in counted), Decimal(0)),
-        QuotaUnit.TOKENS: sum((Decimal(one.tokens + one.estimated_tokens) for one in counted), Decimal(0)),
-        QuotaUnit.USD: sum((one.cost + one.estimated_cost for one in counted), Decimal(0)),
+        QuotaUnit.TOKENS: sum((one.tokens + estimated * Decimal(one.estimated_tokens) for one in counted), Decimal(0)),
+        QuotaUnit.USD: sum((one.cost + estimated * one.estimated_cost for one in counted), Decimal(0)),
     }
 
 

@@ -189,7 +189,7 @@ def test_a_quota_is_held_against_what_is_stored(
 
 
 @pytest.mark.parametrize(("unit", "quota"), [("tokens", "2200"), ("usd", "0.03")])
-def test_what_is_estimated_counts_for_a_quota(shop: Application, unit: str, quota: str) -> None:
+def test_what_is_estimated_counts_for_a_quota(admin: Client, shop: Application, unit: str, quota: str) -> None:
     limits: dict[str, Any] = {"quota": Decimal(quota), "quota_unit": unit, "quota_period": "day"}
     key, secret = create_key(name="k", scopes=["ingest"], application=shop, **limits)
     KeyUse.objects.create(
@@ -198,6 +198,10 @@ def test_what_is_estimated_counts_for_a_quota(shop: Application, unit: str, quot
     )  # fmt: skip
     caller = callers.find(secret)
     assert caller is not None and caller.spent_until is not None
+    page = text(admin, f"{KEYS}{key.pk}/")
+    assert "100 % of" in page
+    assert re.search(r"<dt>Tokens</dt><dd>1,100</dd>", page) and re.search(r"Measured cost</dt><dd>.{0,80}?0\.01", page)
+    assert re.search(r"Estimated on top, for the quota alone</dt><dd>1,100 tokens, .{0,80}?0\.02", page)
 
 
 def test_usage_that_comes_later_is_counted_then(

@@ -82,10 +82,13 @@ def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
     now = timezone.now()
     works = key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
     tell_use([key], now)
-    used = used_of(use_by_line([key], now)[key.line], key.quota_period, now)
+    use = use_by_line([key], now)[key.line]
+    used = used_of(use, key.quota_period, now, estimated=False)
+    charged = used_of(use, key.quota_period, now)
+    estimated = {unit: charged[unit] - used[unit] for unit in used}
     context = {
         "it": key, "form": form, "rotate": RotateForm(), "now": now, "works": works, "used": used,
-        "used_words": key.used_words, "log": changes(key), "next": key.replaced_by.first(),
+        "estimated": estimated, "used_words": key.used_words, "log": changes(key), "next": key.replaced_by.first(),
     }  # fmt: skip
     return render(request, "traffic/key.html", context, status=422 if form.errors else 200)
 
