@@ -32,6 +32,7 @@ def every(seconds: float, task: str) -> dict[str, object]:
 app.conf.beat_schedule = {
     "poll": every(5, "providers.tasks.poll_due"),
     "check": every(5, "providers.tasks.check_due"),
+    "dead-keys": every(30, "traffic.tasks.tell_dead_keys"),
     "audit-log": every(60, "providers.tasks.seal_audit_log"),
     "heartbeats": every(10, "providers.tasks.judge_heartbeats"),
     "outages": every(60, "traffic.tasks.count_outages"),

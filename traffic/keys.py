@@ -6,7 +6,7 @@ import base64
 import logging
 import secrets
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,9 +21,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from providers.audit_counts import Kind, counts
-from providers.audit_log import Action, Actor, ActorKind
+from providers.audit_log import Action, Actor, ActorKind, record
 from traffic.limits import Buckets, UnknownKeys, period_end
-from traffic.models import Application, Key, KeyUse, QuotaPeriod, QuotaUnit, Scope
+from traffic.models import Application, DeadKeyUse, Key, KeyUse, QuotaPeriod, QuotaUnit, Scope
 from traffic.querysets import KeyQuerySet
 
 log = logging.getLogger(__name__)
@@ -265,6 +265,21 @@ def tell_dead_key(secret: str, address: str) -> None:
         actor = Actor(ActorKind.KEY, key.name, key.pk, address)
         why = "revoked" if key.revoked_at is not None else "expired"
         counts.add(Kind(Action.REVOKED_KEY, actor, Key._meta.label_lower, str(key.pk), str(key)), why)
+
+
+@transaction.atomic
+def move_dead_key_uses() -> int:
+    """What the gateway saw of dead keys, into the audit log; returns the number of entries."""
+    rows = list(DeadKeyUse.objects.select_for_update(skip_locked=True, of=("self",)).select_related("key")[:1_000])
+    uses: Counter[tuple[Key, str]] = Counter()
+    for row in rows:
+        uses[row.key, row.address] += row.count
+    for (key, address), count in uses.items():
+        why = "revoked, at the gateway" if key.revoked_at is not None else "expired, at the gateway"
+        record(Action.REVOKED_KEY, actor=Actor(ActorKind.KEY, key.name, key.pk, address), thing=key, message=why,
+               count=count)  # fmt: skip
+    DeadKeyUse.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    return len(uses)
 
 
 callers = KeyCache()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from traffic import erase, outage_requests, ratings, repricings, retention, texts
+from traffic import erase, keys, outage_requests, ratings, repricings, retention, texts
 from traffic.imports.files import drop_stale
 from traffic.imports.run import work
 from traffic.models import Erasure, Import, Repricing
@@ -71,6 +71,12 @@ def run_repricing(pk: int) -> None:
     """A slice of a repricing, then a task of its own for the next."""
     if repricings.work(pk):
         run_repricing.delay(pk)
+
+
+@shared_task(ignore_result=True)
+def tell_dead_keys() -> int:
+    """Dead keys that were shown to the gateway."""
+    return keys.move_dead_key_uses()
 
 
 @shared_task(ignore_result=True)

@@ -40,6 +40,7 @@ class Doorkeeper:
             if key is not None:
                 self._unknown.give_back(address)
         if key is None or (key.expires_at is not None and key.expires_at <= datetime.now(UTC)):
+            self._snapshots.refused(texts, client[0] if client else "")
             raise Refusal(401, "unknown-key", "This key is unknown, revoked or expired.")
         if "gateway" not in key.scopes:
             raise Refusal(403, "wrong-scope", "This key may not use the gateway: it lacks the scope `gateway`.")

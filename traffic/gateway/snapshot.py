@@ -11,6 +11,7 @@ import hashlib
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -94,6 +95,11 @@ SELECT k.id, k.hash, k.application_id, k.scopes, k.expires_at, k.per_minute, k.q
              AND u.day >= date_trunc(k.quota_period, now() AT TIME ZONE 'UTC')::date
        ) AS spent
 FROM traffic_key k WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+"""
+REFUSED_MOST = 1_000  # pairs of key and address that wait to be noted
+NOTE_REFUSED = """
+INSERT INTO traffic_deadkeyuse (key_id, address, count) SELECT id, %s, %s FROM traffic_key
+WHERE hash = %s AND (revoked_at IS NOT NULL OR expires_at <= now())
 """
 APPLICATIONS = "SELECT id, slug, capture_bodies, budget_state, redact, redact_patterns FROM traffic_application"
 DEPLOYMENTS = """
@@ -188,7 +194,8 @@ class Snapshots:
         self._credentials_key = credentials_key
         self._connection: psycopg.Connection | None = None
         self._used: set[int] = set()
-        self._note_use_at = 0.0
+        self._refused: Counter[tuple[bytes, str]] = Counter()
+        self._note_use_at = self._note_refused_at = 0.0
         self._failing = False
         self._reading = self._read = 0  # the number of the reading that began last, and of the last that succeeded
         self._stopping = False
@@ -220,6 +227,13 @@ class Snapshots:
         """Remember that a key was used; people see when, to the half minute."""
         self._used.add(key.id)
 
+    def refused(self, texts: Iterable[bytes], address: str) -> None:
+        """Remember keys that do not work; those of them that once did are told in the audit log, within a minute."""
+        for text in texts:
+            use = (hashlib.sha256(text).digest(), address)
+            if use in self._refused or len(self._refused) < REFUSED_MOST:
+                self._refused[use] += 1
+
     def _run(self) -> None:
         while not self._stopping:
             self._wake.clear()
@@ -236,6 +250,7 @@ class Snapshots:
                 self.latest = read_snapshot(conn, keys)
             self._read = self._reading
             self._note_use(conn)
+            self._note_refused(conn)
             self._failing = False
         except Exception as error:  # this thread must outlive everything: without it a revoked key would go on
             if not self._failing:
@@ -259,3 +274,12 @@ class Snapshots:
         used, self._used = self._used, set()
         self._note_use_at = time.monotonic() + NOTE_USE_EVERY_S
         conn.execute("UPDATE traffic_key SET last_used_at = now() WHERE id = ANY(%s)", [sorted(used)])
+
+    def _note_refused(self, conn: psycopg.Connection) -> None:
+        """Keys that nobody ever made leave no row, whoever sends how many."""
+        if not self._refused or time.monotonic() < self._note_refused_at:
+            return
+        refused, self._refused = self._refused, Counter()
+        self._note_refused_at = time.monotonic() + NOTE_USE_EVERY_S
+        with conn.cursor() as cursor:
+            cursor.executemany(NOTE_REFUSED, [(address, count, key) for (key, address), count in refused.items()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from traffic.models.applications import Application, Installation, Key, KeyUse
+from traffic.models.dead_keys import DeadKeyUse
 from traffic.models.erasures import Erasure
 from traffic.models.imports import Import, SetAside
 from traffic.models.ratings import Rating
@@ -39,6 +40,7 @@ __all__ = [
     "Application",
     "BudgetState",
     "CostReason",
+    "DeadKeyUse",
     "Erasure",
     "ErrorDay",
     "ErrorHour",
