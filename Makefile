@@ -1,6 +1,6 @@
 # `make help` explains every target. A recipe that needs more than a line is a script beside what it is about.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-days lint bench fuzz chromium faketime lock clean
+.PHONY: help setup demo test test-days lint bench fuzz sbom audit-deps chromium faketime lock clean
 
 BIN := .venv/bin
 APPS := providers traffic costs alerts dashboard
@@ -12,12 +12,14 @@ TESTS ?=
 export DAYS ?=
 BENCH ?= all
 SECONDS ?= 60
+# More options of pip-audit, for example: make audit-deps AUDIT="--vulnerability-service osv"
+AUDIT ?=
 SEED ?=
 # One more than there are processors: a test waits for servers about a third of its time.
 WORKERS := $(shell echo $$(($$(nproc) < 7 ? $$(nproc) + 1 : 8)))
 
 help: ## Explain every target
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Make .venv with the locked packages (hashes checked) and collect the static files
 	@requirements/install.sh demo
@@ -55,6 +57,14 @@ fuzz: ## Send a demo of its own mutated requests to every address (how long: SEC
 	@requirements/install.sh demo
 	$(BIN)/python manage.py fuzz --seconds $(SECONDS) $(SEED:%=--seed %)
 
+sbom: ## Write sbom.cdx.json, the packages that the product runs on with their licences, in CycloneDX
+	@requirements/install.sh dev
+	@$(BIN)/python requirements/sbom.py
+
+audit-deps: ## Hold every locked package against the published advisories (needs a service that has them)
+	@requirements/install.sh dev
+	@$(BIN)/python requirements/audit.py $(AUDIT)
+
 chromium: ## Install Debian's Chromium, which the browser tests drive (needs root or sudo)
 	@requirements/debian.sh chromium
 
@@ -65,5 +75,5 @@ lock: ## Choose the newest allowed versions anew and write them to requirements/
 	@requirements/lock.sh
 
 clean: ## Remove what the other targets made; the data in ./var stays
-	rm -rf .venv .venv-lock staticfiles .mypy_cache .ruff_cache .pytest_cache .import_linter_cache test-results
+	rm -rf .venv .venv-lock sbom.cdx.json staticfiles .mypy_cache .ruff_cache .pytest_cache .import_linter_cache test-results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
