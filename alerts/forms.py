@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
+from django.core.validators import MaxValueValidator
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -208,6 +209,9 @@ else:
     RuleModelForm = forms.ModelForm  # takes no parameter at run time
 
 
+LONGEST_S = 366 * 86_400  # a year; who waits for longer wants no alert
+
+
 class RuleForm(RuleModelForm):
     """A rule with the numbers that its kind needs."""
 
@@ -255,6 +259,9 @@ class RuleForm(RuleModelForm):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.fields["severity"].choices = Severity.choices  # type: ignore[attr-defined]  # a choice field
+        for name in ("for_s", "clear_for_s", "escalate_s", "remind_s"):
+            # By the field: what only the model refuses stands in the rule already when the page puts it into words.
+            self.fields[name].validators.append(MaxValueValidator(LONGEST_S))
         people = get_user_model().objects.filter(is_active=True).exclude(email="")
         names = Group.objects.order_by("name").values_list("name", flat=True)
         self.fields["escalate_groups"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]  # as above

@@ -124,7 +124,9 @@ async def send_piece(send: Send, piece: bytes) -> None:
 
 
 async def stream(answer: Answer, start: dict[str, Any], receive: Receive, send: Send, downloads: Pool) -> None:
-    """Send parts as a thread makes them, which waits for the client with each, but not for ever."""
+    """Send parts as a thread makes them, which waits for the client with each, but not for ever. Raises Gone, with
+    nothing sent, where the client hung up before the first.
+    """
     loop = asyncio.get_running_loop()
     begun = False
     left = asyncio.ensure_future(hung_up(receive))
@@ -156,6 +158,8 @@ async def stream(answer: Answer, start: dict[str, Any], receive: Receive, send: 
         raise
     except (Gone, TimeoutError):
         logger.info("a download was given up: its client does not read")
+        if not begun:
+            raise Gone from None
     finally:
         left.cancel()
 

@@ -118,7 +118,7 @@ class Front:
             except ApiError as error:
                 await deliver(self._refusal(call, error), receive, send, self.downloads)
         except Gone:
-            return
+            await deliver(self._unreadable(call), receive, send, self.downloads)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
@@ -140,8 +140,11 @@ class Front:
         try:
             return await self._refused_or_not(call)
         except Gone:
-            answer = self._refusal(call, refusals.unreadable())
-            return Answer(answer.status, [*answer.headers, CLOSE], answer.body, answer.path, answer.parts)
+            return self._unreadable(call)
+
+    def _unreadable(self, call: Call) -> Answer:
+        answer = self._refusal(call, refusals.unreadable())
+        return Answer(answer.status, [*answer.headers, CLOSE], answer.body)
 
     async def _refused_or_not(self, call: Call) -> Answer:
         """The answer; where some of the body is left, it goes by for a moment, and the connection is closed."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from django.http import UnreadablePostError
 from django.utils.translation import gettext as _
 
 from dashboard.front.refusals import Gone, too_large, too_slow
@@ -61,7 +62,11 @@ class Body:
 
 
 class Unread:
-    """Stands for a body that was not read as its sender showed no key: the view, which asks for one first, says so."""
+    """Stands for a body that was not read as its sender showed no key: the view, which asks for one first, says so.
+
+    What reads it all the same meets a body that broke off, as Django expects of bodies: the check of a form's token on
+    its way to a page of an error does.
+    """
 
     size = 1
 
@@ -70,7 +75,7 @@ class Unread:
         return self
 
     def read(self, *_size: int) -> bytes:
-        raise ApiError(401, _("This key is unknown, expired or revoked."))
+        raise UnreadablePostError("It was not read.")
 
     readline = read
 

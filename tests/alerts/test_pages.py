@@ -316,3 +316,11 @@ def test_what_is_not_there_is_not_found(ops_client: Client, scene: Scene) -> Non
     for address in ("/alerts/99/", "/alerts/99/acknowledge/", "/alerts/rules/nope/", "/mail/", "/mail/x/"):
         assert ops_client.get(address).status_code == 404, address
     ensure_defaults()
+
+
+@pytest.mark.parametrize("name", ["for_s", "clear_for_s", "escalate_s", "remind_s"])
+def test_more_seconds_than_a_year_has_are_refused_where_they_stand(ops_client: Client, alert: Alert, name: str) -> None:
+    for seconds in (2**31, 10**40):
+        answer = ops_client.post(f"/alerts/rules/{alert.rule.kind}/", {"name": "x", "severity": "info", name: seconds})
+        assert answer.status_code == 422
+        assert f'id="id_{name}_error"' in answer.content.decode()

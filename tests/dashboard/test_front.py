@@ -221,6 +221,15 @@ def test_a_body_in_chunks_that_are_none_is_400_and_never_500(intake: Intake) -> 
     assert intake.web.post(BATCH)[0] == 200
 
 
+def test_what_django_refuses_before_a_view_is_asked_does_not_read_a_body_that_was_left_unread(intake: Intake) -> None:
+    part = '--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\nabc\r\n--x--\r\n'
+    named = "Host: a b\r\nCookie: csrftoken=abc\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+    with socket.create_connection(("127.0.0.1", intake.web.port)) as connection:
+        connection.settimeout(PATIENT)
+        connection.sendall(f"POST /nothing/ HTTP/1.1\r\n{named}Content-Length: {len(part)}\r\n\r\n{part}".encode())
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 400 ")
+
+
 def chunked(intake: Intake, secret: str, parts: list[bytes], path: str = "/v1/traces") -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", intake.web.port, timeout=PATIENT)
     headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/x-protobuf"}

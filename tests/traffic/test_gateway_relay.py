@@ -249,6 +249,15 @@ def test_an_engine_that_stays_silent_is_a_timeout(calm: Stack) -> None:
     assert (row["outcome"], row["output"]) == ("timeout", None)
 
 
+def test_a_body_in_chunks_that_are_none_is_400_and_never_500(calm: Stack) -> None:
+    named = f"host: x\r\nx-api-key: {KEY}\r\ntransfer-encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", int(calm.url.rsplit(":", 1)[1]))) as caller:
+        caller.settimeout(10)
+        caller.sendall(f"POST /v1/messages HTTP/1.1\r\n{named}-1\r\n\r\n".encode())
+        answer = caller.recv(65_536)
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"x-breakeven-error: bad-request" in answer.lower()
+
+
 def test_a_slow_caller_slows_the_engine_down(calm: Stack) -> None:
     calm.claude.behaviour = "flood"
     body = json.dumps({**ASKED, "stream": True}).encode()

@@ -24,7 +24,7 @@ from traffic.gateway.intake import Load, Share, drain, read_body
 from traffic.gateway.likeness import made_at
 from traffic.gateway.protocols import ANTHROPIC, OPENAI, Asked, BadRequest, Protocol, read_request
 from traffic.gateway.recorder import Recorder
-from traffic.gateway.refusals import CallerGone, Receive, Refusal, Send, send_error
+from traffic.gateway.refusals import UNREADABLE, CallerGone, Receive, Refusal, Send, send_error
 from traffic.gateway.relay import Relay
 from traffic.gateway.routes import BudgetDecides, Call, Decision, Target, decide
 from traffic.gateway.snapshot import Application, Key, Snapshot, Snapshots
@@ -149,7 +149,7 @@ class Gateway:
         except Refusal as refusal:
             await _refuse(refusal, protocol, receive if unread else None, send)
         except CallerGone:
-            return
+            await _refuse(UNREADABLE, protocol, None, send)
         finally:
             if share is not None:
                 share.free()

@@ -23,7 +23,16 @@ class Refusal(Exception):
 
 
 class CallerGone(Exception):
-    """The caller hung up before its request was here."""
+    """The caller hung up before its request was here, or the server cannot read the rest: it tells of both alike."""
+
+
+# For whoever is still there, who without an answer would be sent the server's bare 500.
+UNREADABLE = Refusal(
+    400,
+    "bad-request",
+    "The body of this request ended before its time, or its parts are none.",
+    ((b"connection", b"close"),),
+)
 
 
 def come_back(status: int, code: str, message: str, wait: int) -> Refusal:
