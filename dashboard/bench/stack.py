@@ -20,7 +20,7 @@ from django.conf import settings
 
 from dashboard.embedded.servers import free_port
 
-READY_S, DEMO_READY_S = 90, 900
+READY_S, DEMO_READY_S = 180, 900
 MANAGE = Path(settings.BASE_DIR) / "manage.py"
 
 
