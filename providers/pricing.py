@@ -16,6 +16,8 @@ import psycopg
 
 ZERO, ONE, MILLION = Decimal(0), Decimal(1), Decimal(1_000_000)
 COST_STEP = Decimal("0.000000000001")  # twelve decimals, as stored
+MOST_USD = Decimal(1_000_000)  # of one request; what costs more has a price that is wrong
+MOST_ALIASES = 4_096  # names come from callers
 
 # A dated or vendor-prefixed name is the same model: claude-sonnet-5-5-20261007, anthropic/claude-…, …@20261007.
 DATED = re.compile(r"[-@](20\d{6}|20\d\d-\d\d-\d\d|latest|\d{4})$")
@@ -107,9 +109,13 @@ class Book:
         key = (provider, model)
         if key in self.prices:
             return self.prices[key]
-        if key not in self.aliases:
-            self.aliases[key] = self.prices.get((provider, plain_name(model)))
-        return self.aliases[key]
+        try:
+            return self.aliases[key]
+        except KeyError:
+            if len(self.aliases) >= MOST_ALIASES:
+                self.aliases.clear()
+            versions = self.aliases[key] = self.prices.get((provider, plain_name(model)))
+            return versions
 
     def at(self, provider: str, model: str, when: datetime) -> Price | None:
         """The price in force at a moment."""
@@ -171,11 +177,11 @@ class Book:
             total *= factor
         if batch and price.batch_factor is not None:
             total *= price.batch_factor
-        if rebate is None:
-            return Costed(total.quantize(COST_STEP), None, price.id)
-        if rebate.factor is not None:
+        if rebate is not None and rebate.factor is not None:
             total *= rebate.factor
-        return Costed(total.quantize(COST_STEP), None, price.id, rebate.id)
+        if total > MOST_USD:
+            return Costed(None, "unknown_rate", price.id)
+        return Costed(total.quantize(COST_STEP), None, price.id, None if rebate is None else rebate.id)
 
 
 def added(tokens: tuple[int, ...], rates: Rates) -> Decimal | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 DEEPEST = 100  # levels; readers take about a thousand, writers 254
 TOO_DEEP = f"[JSON deeper than {DEEPEST} levels]"
 
@@ -15,3 +17,11 @@ def shallow(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list | tuple):
         return TOO_DEEP if depth == DEEPEST else [shallow(item, depth + 1) for item in value]
     return value
+
+
+def loads(written: str | bytes) -> Any:
+    """JSON as it is kept: without what is nested too deep. Raises ValueError for what is none."""
+    read = orjson.loads(written)
+    square, curly = ("[", "{") if isinstance(written, str) else (b"[", b"{")
+    # Where there are not as many brackets as that nothing can be so deep.
+    return shallow(read) if written.count(square) + written.count(curly) > DEEPEST else read  # type: ignore[arg-type]

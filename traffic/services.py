@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
@@ -30,6 +32,8 @@ from traffic.keeping import Kept, taken_days
 from traffic.keys import Caller
 from traffic.models import Application
 from traffic.models import Installation as InstallationRow
+
+log = logging.getLogger(__name__)
 
 REFRESH_S, LOOK_AGAIN_S = 2, 1
 AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg_pool.PoolTimeout)
@@ -148,21 +152,43 @@ def store(
     return result
 
 
-def store_apart(
-    rows: Sequence[RequestRow], caller: Caller | None = None, batch: Batch | None = None
-) -> list[RequestRow]:
-    """Write a batch; rows that the database refuses for what they hold are returned, and cost no other row.
+REFUSED = "Holds what the database cannot store."
+MOST_TRIES = 256  # of one batch in parts; beyond it a part is refused as it is
+
+
+@dataclass
+class Stored:
+    """What became of a batch, with the places of the rows that the database refused for what they hold."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    refused: list[int] = field(default_factory=list)
+
+
+def store_apart(rows: Sequence[RequestRow], caller: Caller | None = None, batch: Batch | None = None) -> Stored:
+    """Write a batch; rows that the database refuses cost no other row.
 
     Halves are tried apart until the rows at fault stand alone. A half that is repeated changes nothing.
     """
-    try:
-        store(rows, caller=caller, batch=batch)
-    except DataError:
-        if len(rows) == 1:
-            return list(rows)
-        middle = len(rows) // 2
-        return store_apart(rows[:middle], caller) + store_apart(rows[middle:], caller)
-    return []
+    stored, tries = Stored(), 0
+    waiting = [(0, len(rows))]
+    while waiting:
+        first, last = waiting.pop()
+        whole = last - first == len(rows)
+        try:
+            result = store(rows[first:last], caller=caller, batch=batch if whole else None)
+            stored.accepted += result.accepted
+            stored.duplicates += result.duplicates
+        except DataError as error:
+            tries += 1
+            middle = (first + last) // 2
+            if last - first == 1 or tries >= MOST_TRIES:
+                state = getattr(error.__cause__, "sqlstate", None)
+                log.warning("The database refused %d of %d rows: SQLSTATE %s", last - first, len(rows), state)
+                stored.refused += range(first, last)
+            else:
+                waiting += (middle, last), (first, middle)
+    return stored
 
 
 def names_of(rows: Sequence[RequestRow], result: IngestResult) -> set[str]:
@@ -177,5 +203,6 @@ def ingest_native(*, body: bytes, caller: Caller, now: datetime) -> dict[str, An
     with in_turn(size=len(body)):
         parsed = parse(body, caller, known, now)
         batch = batch_for(parsed.rows, caller, judge)
-    result = store(parsed.rows, caller=caller, batch=batch)
-    return {"accepted": result.accepted, "duplicates": result.duplicates, "rejected": parsed.rejected}
+    stored = store_apart(parsed.rows, caller, batch)
+    parsed.reject(stored.refused, REFUSED)
+    return {"accepted": stored.accepted, "duplicates": stored.duplicates, "rejected": parsed.rejected}

@@ -9,7 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from costs.querysets import AnomalyQuerySet
-from providers.models import usd
+from providers.models import usd_sum
 
 
 class Driver(models.TextChoices):
@@ -35,7 +35,7 @@ class Anomaly(models.Model):
     driver = models.CharField(max_length=10, choices=Driver.choices)
     before = models.FloatField()  # the driver's figure: a share, tokens, microseconds, requests or USD a request
     after = models.FloatField()
-    costs = usd(null=True)  # a day more; NULL where money is no part of it
+    costs = usd_sum(null=True)  # a day more; NULL where money is no part of it
     effects = models.JSONField(default=dict)  # USD a day by cause, as text; they add up to the day's difference
     since = models.DateTimeField()
     found_at = models.DateTimeField()

@@ -9,7 +9,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
 from costs.models.receipts import Receipt
-from providers.models import Account, provider_name, usd
+from providers.models import Account, provider_name, usd_sum
 from traffic.models import Application
 
 
@@ -23,10 +23,10 @@ class Closing(models.Model):
     month = models.DateField()  # its first day
     account = models.ForeignKey(Account, null=True, blank=True, on_delete=models.PROTECT)
     number = models.CharField(max_length=80, blank=True)  # of the invoice
-    amount = usd()
+    amount = usd_sum()
     original_amount = models.DecimalField(max_digits=24, decimal_places=12)
     currency = models.CharField(max_length=3, default="USD")
-    lines = usd()  # of `amount`, what the vendor's own bill lines came to
+    lines = usd_sum()  # of `amount`, what the vendor's own bill lines came to
     places = models.JSONField(encoder=DjangoJSONEncoder)  # the comparison of that moment, by day and model
     receipt = models.ForeignKey(Receipt, null=True, blank=True, on_delete=models.SET_NULL, related_name="closings")
     closed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)

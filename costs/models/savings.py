@@ -8,7 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from costs.querysets import FindingQuerySet
-from providers.models import Lease, usd
+from providers.models import Lease, usd_sum
 from traffic.models import Application
 
 
@@ -44,7 +44,7 @@ class Finding(models.Model):
     model = models.CharField(max_length=200, blank=True)
     task = models.CharField(max_length=20, blank=True)
     lease = models.ForeignKey(Lease, null=True, blank=True, on_delete=models.CASCADE)
-    monthly = usd()  # by itself
+    monthly = usd_sum()  # by itself
     behind = models.CharField(max_length=500, blank=True)  # key of the finding that counts the same tokens or hours
     evidence = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     since = models.DateField()  # the days it was reckoned from, the last one exclusive
@@ -55,7 +55,7 @@ class Finding(models.Model):
     reason = models.CharField(max_length=500, blank=True)  # of a dismissal; stays when it has grown and is open again
     decided_at = models.DateTimeField(null=True)
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
-    decided_monthly = usd(null=True)  # what it was when somebody decided
+    decided_monthly = usd_sum(null=True)  # what it was when somebody decided
     # What a unit of the work cost before it was accepted, and since; see `costs.savings.verify`.
     before = models.JSONField(null=True, encoder=DjangoJSONEncoder)
     after = models.JSONField(null=True, encoder=DjangoJSONEncoder)

@@ -16,7 +16,7 @@ from providers.models.deployments import (
 )
 from providers.models.discounts import Discount
 from providers.models.engine_series import EngineBucket, EngineReading, Resolution
-from providers.models.fields import OfferKind, usd
+from providers.models.fields import OfferKind, usd, usd_sum
 from providers.models.heartbeats import Heartbeat, HeartbeatPing, HeartbeatSpan, HeartbeatState, Signal
 from providers.models.leases import Lease, LeaseSpan, LeaseState
 from providers.models.names import PROVIDER_NAMES, provider_name
@@ -75,4 +75,5 @@ __all__ = [
     "may_hold",
     "provider_name",
     "usd",
+    "usd_sum",
 ]

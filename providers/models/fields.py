@@ -13,6 +13,11 @@ def usd(**options: Any) -> models.DecimalField[Any, Any]:
     return models.DecimalField(max_digits=20, decimal_places=12, **options)
 
 
+def usd_sum(**options: Any) -> models.DecimalField[Any, Any]:
+    """A column that adds up money of many rows: no sum of what each may plausibly be fills it."""
+    return models.DecimalField(max_digits=30, decimal_places=12, **options)
+
+
 class OfferKind(models.TextChoices):
     ON_DEMAND = "on_demand", _("on demand")
     SPOT = "spot", _("spot")

@@ -103,7 +103,7 @@ def duration(row: dict[str, Any], name: str, options: Options) -> float | None:
 def outcome_of(row: dict[str, Any], options: Options) -> tuple[int | None, str]:
     """HTTP status and outcome; a column of words like `success` says the outcome alone."""
     given, word = text(row.get("http_status")), text(row.get("outcome"))
-    status = int(given) if given and given.isdecimal() and 100 <= int(given) <= 599 else None
+    status = int(given) if given and len(given) == 3 and given.isdecimal() and 100 <= int(given) <= 599 else None
     if word:
         return status, "ok" if word.lower() in GOOD else word.lower()
     if status is not None:

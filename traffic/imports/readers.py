@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import orjson
 
+from traffic.depth import loads
 from traffic.imports.values import snake
 
 MAX_RECORD = 8 << 20  # bytes; a longer one is an error of its line
@@ -168,14 +169,14 @@ class LineReader(Reader):
 def parsed(raw: bytes) -> tuple[dict[str, Any], str]:
     """An object, or why it is none."""
     try:
-        found = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
+        found = loads(raw)
+    except ValueError as error:
         return {}, f"Not valid JSON: {error}"
     return (found, "") if isinstance(found, dict) else ({}, "Not an object.")
 
 
 # Strings whole, so that braces inside them do not count; one without an end runs to the end of what was read.
-TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}]', re.DOTALL)
+TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}]', re.DOTALL)
 BETWEEN = re.compile(rb"[\s,\[\]]*")
 
 

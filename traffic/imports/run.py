@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 
 import psycopg
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import DataError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 from psycopg import errors
 
@@ -33,7 +33,7 @@ from traffic.ingest.store import ATTEMPTS
 from traffic.models import Import, SealedDay, SetAside
 from traffic.models.imports import ImportState
 from traffic.rebuild import Rollup, bounds
-from traffic.services import directory, raw_connection, store
+from traffic.services import REFUSED, directory, raw_connection, store, store_apart
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +104,7 @@ class Batch:
     """What a stretch of the file came to."""
 
     rows: list[RequestRow] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)  # of the rows
     skipped: int = 0
     rejected: int = 0
     errors: list[tuple[int, str]] = field(default_factory=list)  # line and sentence
@@ -111,13 +112,26 @@ class Batch:
 
     def add(self, became: Became) -> None:
         if became.problem:
-            self.rejected += 1
-            if len(self.errors) < ERRORS_KEPT:
-                self.errors.append((became.line, became.problem.replace("\0", "")[:300]))
+            self.reject(became.line, became.problem)
         elif became.request is not None:
             self.rows.append(became.request)
+            self.lines.append(became.line)
         elif not became.reported:
             self.skipped += 1
+
+    def reject(self, line: int, problem: str) -> None:
+        self.rejected += 1
+        if len(self.errors) < ERRORS_KEPT:
+            self.errors.append((line, problem.replace("\0", "")[:300]))
+
+    def refuse(self, places: list[int]) -> None:
+        """Rows that the database refused, by their places, become errors of their lines."""
+        for place in places:
+            self.reject(self.lines[place], REFUSED)
+        refused = set(places)
+        self.rows = [row for place, row in enumerate(self.rows) if place not in refused]
+        self.lines = []
+        self.errors.sort()
 
 
 def dialect_of(imported: Import) -> Dialect:
@@ -167,7 +181,23 @@ def next_batch(stream: Iterator[Found], translator: Translator) -> Batch | None:
 
 
 def commit(imported: Import, batch: Batch, records: Reader, translator: Translator, pace: Pace) -> None:
-    """The batch and where the next one begins, in one transaction. Raises Stopped."""
+    """The batch and where the next one begins, in one transaction; rows that the database refuses become errors.
+
+    Raises Stopped.
+    """
+    try:
+        commit_whole(imported, batch, records, translator, pace)
+    except DataError:
+        # The good rows are stored apart; told again with the place where the next batch begins they change nothing.
+        stored = store_apart(batch.rows)
+        batch.refuse(stored.refused)
+        commit_whole(imported, batch, records, translator, pace, already=stored.accepted)
+
+
+def commit_whole(
+    imported: Import, batch: Batch, records: Reader, translator: Translator, pace: Pace, already: int = 0
+) -> None:
+    """`already`: how many of the rows are new though they are stored. Raises Stopped, DataError."""
     imported_until = timezone.now() + CLAIM
     position = {
         "dialect": asdict(records.dialect), "last": translator.last, "repeats": translator.repeats, "pace": pace.known
@@ -182,7 +212,7 @@ def commit(imported: Import, batch: Batch, records: Reader, translator: Translat
     }  # fmt: skip
 
     def checkpoint(conn: psycopg.Connection, accepted: int) -> None:
-        counts = {"accepted": accepted, "duplicates": len(batch.rows) - accepted}
+        counts = {"accepted": accepted + already, "duplicates": len(batch.rows) - accepted - already}
         if conn.execute(CHECKPOINT, {**given, **counts}).rowcount != 1:
             raise Stopped
         if kept:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -17,6 +18,10 @@ from traffic.ingest.native import Directory, Rejected, row_of
 from traffic.ingest.rows import RequestRow
 from traffic.keys import Caller
 
+log = logging.getLogger(__name__)
+
+# Times past the calendar, halves of pairs, numbers that no column holds.
+ODD = (ValueError, TypeError, ArithmeticError, RecursionError)
 # Whoever may import may name any application; what people wrote stays in the file.
 CALLER = Caller(0, None, None, False, frozenset(), None)
 
@@ -53,6 +58,9 @@ class Translator:
         except Rejected as reason:
             where = ".".join(str(part) for part in reason.loc)
             return Became(found.line, problem=f"{where}: {reason.message}" if where else reason.message)
+        except ODD as error:  # of one record, whatever is wrong with it, the others are read
+            log.warning("import %s: record %d cannot be read: %s", self.import_id, found.line, type(error).__name__)
+            return Became(found.line, problem="Holds a value that cannot be read.")
 
     def request(self, found: Found) -> RequestRow | None:
         """Raises Rejected."""

@@ -13,9 +13,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import orjson
-
+from traffic.depth import loads
 from traffic.imports.base import Options
+from traffic.ingest.bounds import MOST_TOKENS
 from traffic.ingest.native import Rejected
 from traffic.ingest.otlp.names import PROVIDERS, provider_by
 
@@ -25,6 +25,7 @@ SLASHED = re.compile(
     r"^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(?:[ T,]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,6}))?)?)?$"
 )
 GROUPED = re.compile(r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$")
+MOST_SUM = 10**15  # a vendor's sum of a day; a number with a long exponent would be written out digit by digit
 EMPTY = ("", "null", "none", "nan", "\\n")
 
 
@@ -116,7 +117,7 @@ def count(value: Any, options: Options, name: str) -> int | None:
     found = decimal(value, options, name)
     if found is None:
         return None
-    if found < 0 or found != found.to_integral_value():
+    if not 0 <= found <= MOST_SUM or found != found.to_integral_value():
         raise Rejected([name], f"{value!r} is no count.")
     return int(found)
 
@@ -137,8 +138,8 @@ def nested(value: Any) -> dict[str, Any]:
     """An object that a cell holds as JSON; empty for what is none."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
+            value = loads(value)
+        except ValueError:
             return {}
     return value if isinstance(value, dict) else {}
 
@@ -147,7 +148,7 @@ def whole(value: Any) -> int:
     """A count inside an object of another tool's; 0 for what is none."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return 0
-    return int(min(max(value, 0), 10**12))
+    return int(min(max(value, 0), MOST_TOKENS + 1))  # too many are too many further on
 
 
 SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from providers.pricing import MOST_USD
+
+__all__ = ["MOST_USD"]  # of one request
 
 LONGEST_NAME = 200  # characters of a model, a vendor's id, an error type, a user and the like
 LONGEST_SLUG = 80  # of a provider, an application, a deployment
 MOST_TOKENS = 10**9  # of one class in one request; the longest context is a hundredth of it
-MOST_USD = Decimal(1_000_000)  # of one request
 MOST_ITEMS = 100_000  # of one export, post or file that is read at once

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from traffic.depth import shallow
 from traffic.ingest.staging import Staged
 
 
@@ -65,7 +66,8 @@ def json_text(value: Any) -> str:
     try:
         written = orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
     except (TypeError, ValueError, RecursionError):
-        written = orjson.dumps({"unreadable": repr(value)[:2000].encode("ascii", "replace").decode()}).decode()
+        words = repr(shallow(value))[:2000].encode("ascii", "replace").decode()
+        written = orjson.dumps({"unreadable": words}).decode()
     return NUL.sub(r"\1", written) if "\\u0000" in written else written
 
 

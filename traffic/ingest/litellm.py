@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -15,20 +17,22 @@ from django.views.decorators.http import require_POST
 
 from providers.rest.errors import ApiError, at
 from traffic.access import authenticate
+from traffic.depth import shallow
 from traffic.ingest.body import read_body
-from traffic.ingest.native import Directory, Rejected
+from traffic.ingest.bounds import LONGEST_NAME, MOST_ITEMS
+from traffic.ingest.density import refuse_dense
+from traffic.ingest.native import Directory, Parsed, Rejected
 from traffic.ingest.otlp import doubts
 from traffic.ingest.otlp.names import LONGEST, LONGEST_MS, PROVIDERS, NoCount, whole
-from traffic.ingest.otlp.plain import ODD, decoded
+from traffic.ingest.otlp.plain import ODD, decoded, why
 from traffic.ingest.otlp.spans import DEEPEST
 from traffic.ingest.otlp.usage import Counted, classes
 from traffic.ingest.rows import RequestRow, Tokens, usd_of
 from traffic.keys import Caller
-from traffic.services import directory, store
+from traffic.services import REFUSED, directory, store_apart
 from traffic.unread import count_refused
 
 MAX_BYTES = 64 << 20
-LONGEST_NAME = 200  # characters
 CONTENT = ("messages", "response", "requester_ip_address", "model_parameters")
 
 
@@ -38,21 +42,35 @@ def webhook(request: HttpRequest) -> HttpResponse:
     """Answered after the commit. A failed send loses LiteLLM's batch, so one bad event never fails the others."""
     try:
         caller = authenticate(request, "ingest")
-        events = list(events_of(read_body(request, MAX_BYTES)))
+        parsed, skipped = parse(read_body(request, MAX_BYTES), caller, directory.get(), timezone.now())
     except ApiError as error:
         return error.response()
-    rows, rejected = [], []
-    for index, (event, doubts_of_text) in enumerate(events):
+    stored = store_apart(parsed.rows, caller)
+    parsed.reject(stored.refused, REFUSED)
+    count_refused(parsed.rejected, "litellm", caller.application_id, skipped=skipped)
+    return JsonResponse({"accepted": stored.accepted, "duplicates": stored.duplicates, "rejected": parsed.rejected})
+
+
+def parse(body: bytes, caller: Caller, known: Directory, now: datetime) -> tuple[Parsed, int]:
+    """The rows of the events, those that cannot be one, and how many hold none. Raises ApiError (400, 413).
+
+    The first `MOST_ITEMS` are read: LiteLLM drops a batch that is refused as a whole.
+    """
+    parsed, skipped = Parsed(), 0
+    for index, (event, doubts_of_text) in enumerate(events_of(body)):
         try:
-            row = row_of(event, caller, directory.get(), timezone.now(), doubts_of_text)
+            if index == MOST_ITEMS:
+                raise Rejected([], f"A post holds at most {MOST_ITEMS:,} events; from this one on they are not read.")
+            row = row_of(event, caller, known, now, doubts_of_text)
         except Rejected as reason:
-            rejected.append({"index": index, "errors": [at(reason.loc, reason.message)]})
+            parsed.rejected.append({"index": index, "errors": [at(reason.loc, reason.message)]})
             continue
-        if row is not None:
-            rows.append(row)
-    result = store(rows, caller=caller)
-    count_refused(rejected, "litellm", caller.application_id, skipped=len(events) - len(rows) - len(rejected))
-    return JsonResponse({"accepted": result.accepted, "duplicates": result.duplicates, "rejected": rejected})
+        if row is None:
+            skipped += 1
+        else:
+            parsed.rows.append(row)
+            parsed.places.append(index)
+    return parsed, skipped
 
 
 Doubts = tuple[str, ...]
@@ -60,15 +78,17 @@ Doubts = tuple[str, ...]
 
 def events_of(body: bytes) -> Iterator[tuple[Any, Doubts]]:
     """The events of any of the three formats; a line that is no JSON is `BROKEN`. Raises ApiError (400)."""
+    refuse_dense(body)
     try:
         found, doubt = decoded(body)
     except ODD as error:
-        lines = [line_of(line) for line in body.splitlines() if line.strip()]
+        written = (line for line in io.BytesIO(body) if line.strip())
+        lines = [line_of(line) for line in islice(written, MOST_ITEMS + 1)]
         if all(event is BROKEN for event, _doubt in lines):
-            raise ApiError(400, f"The body is neither JSON nor NDJSON: {error}") from None
+            raise ApiError(400, f"The body is neither JSON nor NDJSON: {why(error)}") from None
         yield from lines
         return
-    yield from ((event, doubt) for event in (found if isinstance(found, list) else [found]))
+    yield from ((event, doubt) for event in islice(found if isinstance(found, list) else [found], MOST_ITEMS + 1))
 
 
 BROKEN = object()
@@ -167,8 +187,10 @@ def is_fact(key: str, value: Any) -> bool:
 PERSON = re.compile(r"end_user|user_id|user_email|requester_ip|requester_custom_headers")
 
 
-def text(value: Any, limit: int = 200) -> str | None:
-    return str(value).replace("\0", "")[:limit] if value else None
+def text(value: Any, limit: int = LONGEST_NAME) -> str | None:
+    if not value:
+        return None
+    return (value if isinstance(value, str) else str(shallow(value))).replace("\0", "")[:limit]
 
 
 def moment(value: Any) -> datetime | None:
@@ -219,7 +241,7 @@ def application_of(event: dict[str, Any], caller: Caller, known: Directory) -> i
         return caller.application_id
     metadata = an_object(event.get("metadata"))
     for name in ("user_api_key_alias", "user_api_key_team_alias"):
-        if found := known.applications.get(str(metadata.get(name) or "")):
+        if found := known.applications.get(text(metadata.get(name)) or ""):
             return found[0]
     return None
 
@@ -245,7 +267,7 @@ def tokens_of(event: dict[str, Any], found: list[str]) -> Tokens | None:
         return None
     if not (told.given or told.output or told.total):
         return None
-    embeds = "embedding" in str(event.get("call_type"))
+    embeds = "embedding" in (text(event.get("call_type")) or "")
     return classes(told, found, outputs=not embeds and event.get("status") != "failure")
 
 

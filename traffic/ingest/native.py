@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
+import orjson
 from msgspec import Meta
 
 from providers.rest.errors import ApiError, at
+from traffic.depth import DEEPEST, shallow
+from traffic.ingest.bounds import LONGEST_NAME, LONGEST_SLUG, MOST_TOKENS
+from traffic.ingest.density import refuse_dense
 from traffic.ingest.otlp import doubts
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.keys import Caller
@@ -20,10 +25,10 @@ from traffic.keys import Caller
 MAX_ROWS = 5_000
 MAX_BYTES = 16 << 20
 
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Slug = Annotated[str, Meta(min_length=1, max_length=80)]
+Name = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME)]
+Slug = Annotated[str, Meta(min_length=1, max_length=LONGEST_SLUG)]
 Milliseconds = Annotated[float, Meta(ge=0, le=1e10)]
-Count = Annotated[int, Meta(ge=0, le=10**12)]
+Count = Annotated[int, Meta(ge=0, le=MOST_TOKENS)]
 
 
 class TokensIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,7 +46,7 @@ class RequestIn(msgspec.Struct, forbid_unknown_fields=True):
     started_at: Annotated[datetime, Meta(tz=True)]
     provider: Slug
     model: Name
-    id: Annotated[str, Meta(max_length=200)] | None = None
+    id: Annotated[str, Meta(max_length=LONGEST_NAME)] | None = None
     deployment: Slug | None = None
     application: Slug | None = None
     task: Literal["rag", "qa", "code", "reasoning", "chat", "batch", "vision", "other"] = "other"
@@ -90,7 +95,13 @@ class Directory:
 @dataclass
 class Parsed:
     rows: list[RequestRow] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)  # of each row, in what was sent
     rejected: list[dict[str, Any]] = field(default_factory=list)
+
+    def reject(self, rows: Iterable[int], message: str) -> None:
+        """Name rows that could not be stored after all, among the others that were rejected."""
+        self.rejected += [{"index": self.places[row], "errors": [at([], message)]} for row in rows]
+        self.rejected.sort(key=lambda rejected: int(rejected["index"]))
 
 
 _outer = msgspec.json.Decoder(Batch)
@@ -107,6 +118,7 @@ def parse(body: bytes, caller: Caller, directory: Directory, now: datetime) -> P
     for index, raw in enumerate(raws):
         try:
             parsed.rows.append(row_of(raw, caller, directory, window))
+            parsed.places.append(index)
         except Rejected as reason:
             parsed.rejected.append({"index": index, "errors": [at(reason.loc, reason.message)]})
     return parsed
@@ -114,20 +126,34 @@ def parse(body: bytes, caller: Caller, directory: Directory, now: datetime) -> P
 
 def outer(body: bytes) -> list[msgspec.Raw]:
     """The rows, unread. Raises ApiError (400) for a wrong outer shape."""
+    refuse_dense(body)
     try:
         return _outer.decode(body).requests
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError as error:
+        if (rows := shallow_rows(body)) is not None:
+            return rows
+        raise ApiError(400, "The body's JSON is nested too deep to be read.", [at([], str(error))]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         # Half a surrogate pair (an emoji that was cut) is refused wherever it stands; it must cost its own row alone.
         if b"\\u" in body and (rows := lenient(body)) is not None:
             return rows
         raise ApiError(400, 'The body must be JSON: {"requests": [...]}.', [at([], str(error))]) from None
 
 
+def shallow_rows(body: bytes) -> list[msgspec.Raw] | None:
+    """The rows of a body that is nested deeper than msgspec reads, each without what is too deep to be kept."""
+    try:
+        requests = orjson.loads(body)["requests"]
+        return [msgspec.Raw(orjson.dumps(shallow(row))) for row in requests] if isinstance(requests, list) else None
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
 def lenient(body: bytes) -> list[msgspec.Raw] | None:
     """The rows by the standard library, which lets half a surrogate pair pass; each is judged when it is read."""
     try:
-        found = json.loads(body)["requests"]
-        return [msgspec.Raw(json.dumps(row).encode()) for row in found] if isinstance(found, list) else None
+        requests = json.loads(body)["requests"]
+        return [msgspec.Raw(json.dumps(shallow(row)).encode()) for row in requests] if type(requests) is list else None
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
 
@@ -143,7 +169,10 @@ class Rejected(Exception):
 
 def row_of(raw: msgspec.Raw, caller: Caller, directory: Directory, window: tuple[datetime, datetime]) -> RequestRow:
     given = decode(raw)
-    started_at = given.started_at.astimezone(UTC)
+    try:
+        started_at = given.started_at.astimezone(UTC)
+    except OverflowError:
+        raise Rejected(["started_at"], "Lies outside of the years 1 to 9999.") from None
     if started_at < window[0]:
         raise Rejected(["started_at"], f"Older than the {directory.retention_days} days that requests are kept.")
     if started_at > window[1]:
@@ -197,13 +226,23 @@ def decode(raw: msgspec.Raw) -> RequestIn:
         given = _inner.decode(raw)
     except msgspec.ValidationError as error:
         raise Rejected(*place(str(error))) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError:
+        return decode_deep(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Rejected([], f"Not valid JSON: {error}") from None
     if b"\\u0000" in memoryview(raw).tobytes():
-        refuse_nul(msgspec.to_builtins(given), [])
+        refuse_nul({name: getattr(given, name) for name in RequestIn.__struct_fields__}, [])
     if given.tokens is not None and given.tokens.reasoning > given.tokens.output:
         raise Rejected(["tokens", "reasoning"], "Reasoning tokens are part of the output and cannot exceed it.")
     return given
+
+
+def decode_deep(raw: msgspec.Raw) -> RequestIn:
+    """A row that is nested deeper than msgspec reads, without what is too deep to be kept. Raises Rejected."""
+    try:
+        return decode(msgspec.Raw(orjson.dumps(shallow(orjson.loads(memoryview(raw))))))
+    except ValueError:
+        raise Rejected([], "Its JSON is nested too deep to be read.") from None
 
 
 PLACE = re.compile(r"^(.*?)(?: - at `\$?(.*)`)?$", re.DOTALL)
@@ -222,6 +261,8 @@ def refuse_nul(value: Any, loc: list[str | int]) -> None:
     """Postgres stores no NUL byte in text."""
     if isinstance(value, str) and "\0" in value:
         raise Rejected(loc, "Holds a NUL byte, which cannot be stored.")
+    if len(loc) > DEEPEST:
+        return  # it is taken out
     items: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
         if isinstance(key, str):
@@ -257,4 +298,4 @@ def tokens_of(given: TokensIn | None) -> Tokens | None:
 
 def text_of(prompt: str | list[Any] | None) -> str | None:
     """A prompt as text; a messages array stays the JSON it was."""
-    return msgspec.json.encode(prompt).decode() if isinstance(prompt, list) else prompt
+    return msgspec.json.encode(shallow(prompt)).decode() if isinstance(prompt, list) else prompt

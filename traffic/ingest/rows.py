@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from traffic.ingest.bounds import MOST_USD
+
 
 class Tokens(msgspec.Struct, gc=False):
     """The five disjoint token classes of one request; `reasoning` is a sub-count of `output`."""
@@ -63,15 +65,20 @@ class RequestRow(msgspec.Struct, gc=False):
     estimate: Tokens | None = None  # where `tokens` are unknown: what its key's quota is charged with; never shown
 
 
-MOST_USD = 1_000_000  # of one request; more is no cost of one
+COST_STEP = Decimal("0.000000000001")  # as stored
+LONGEST_AMOUNT = 50  # characters
 
 
 def usd_of(value: Any) -> Decimal | None:
     """A cost in USD that came as a number or as text; None for zero, which tools say where they do not know."""
-    if value is None or isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return None
+    written = str(value)
+    if len(written) > LONGEST_AMOUNT:
         return None
     try:
-        amount = Decimal(str(value))
+        amount = Decimal(written)
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and 0 < amount < MOST_USD else None
+    # An exponent of a thousand million would be written out with as many zeros.
+    return amount.quantize(COST_STEP) or None if amount.is_finite() and 0 < amount < MOST_USD else None

@@ -7,7 +7,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext as _
 
-from providers.models import usd
+from providers.models import usd_sum
 from traffic.models.words import BudgetState, QuotaPeriod, QuotaUnit, RedactKind, Scope
 from traffic.querysets import ApplicationQuerySet, KeyQuerySet
 from traffic.redaction import KINDS, Redaction, redaction_of
@@ -121,7 +121,7 @@ class KeyUse(models.Model):
     day = models.DateField()  # of the arrival, not of `started_at`
     requests = models.BigIntegerField()
     tokens = models.BigIntegerField()  # all five classes
-    cost = usd()  # measured; what is unpriced adds nothing
+    cost = usd_sum()  # measured; what is unpriced adds nothing
     # On top: of calls whose usage nobody tells, as the gateway estimates it. No figure but the quota's contains them.
     estimated_tokens = models.BigIntegerField(default=0, db_default=0)
     estimated_cost = models.DecimalField(max_digits=30, decimal_places=12, default=0, db_default=0)

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from providers.models import usd_sum
 from traffic.querysets import RepricingQuerySet
 
 
@@ -83,8 +84,8 @@ class RepricedDay(models.Model):
     provider = models.TextField()
     model = models.TextField()
     requests = models.BigIntegerField()
-    before = models.DecimalField(max_digits=26, decimal_places=12)
-    after = models.DecimalField(max_digits=26, decimal_places=12)
+    before = usd_sum()
+    after = usd_sum()
     unknown_before = models.BigIntegerField()
     unknown_after = models.BigIntegerField()
 
@@ -98,4 +99,5 @@ class RepricedDay(models.Model):
 
     @property
     def amount(self) -> Decimal:
-        return self.after - self.before
+        difference: Decimal = self.after - self.before
+        return difference

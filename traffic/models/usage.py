@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from providers.models import Deployment
+from providers.models import Deployment, usd_sum
 from traffic.models.applications import Application
 from traffic.models.words import Metric
 from traffic.querysets import UsageQuerySet
@@ -38,15 +38,15 @@ class Usage(UsageKey):
     cache_write_1h = models.BigIntegerField()
     output = models.BigIntegerField()
     reasoning = models.BigIntegerField()
-    cost = models.DecimalField(max_digits=26, decimal_places=12)
+    cost = usd_sum()
     latency_us = models.BigIntegerField()  # whole microseconds, so that sums are exact; over requests with a latency
     timed = models.BigIntegerField()  # how many those are
     generated = models.BigIntegerField()  # output tokens of requests whose generation time is known
     generating_us = models.BigIntegerField()  # and that time
     told = models.BigIntegerField(default=0)  # requests whose cost is known to us and to who reported them
     told_otherwise = models.BigIntegerField(default=0)  # of those, how many differ by more than a percent
-    told_cost = models.DecimalField(max_digits=26, decimal_places=12, default=0)  # their cost as it was reported
-    told_ours = models.DecimalField(max_digits=26, decimal_places=12, default=0)  # and by our price book
+    told_cost = usd_sum(default=0)  # their cost as it was reported
+    told_ours = usd_sum(default=0)  # and by our price book
 
     class Meta:
         abstract = True

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 TEXT = "invalid_text"
 CUT = "attributes_cut"
+DEEP = "nested_too_deep"
 NO_END = "no_end"
 BACKWARDS = "negative_duration"
 ENDLESS = "long_duration"
@@ -24,6 +25,7 @@ ANSWER_UNREAD = "answer_unread"
 MEANINGS = {
     TEXT: _("Text in it was not valid Unicode; what was broken is replaced."),
     CUT: _("It has more attributes than are read; the rest was left out."),
+    DEEP: _("Values in it were nested too deep to be read; they are left out."),
     NO_END: _("It has no end, so its latency is unknown."),
     BACKWARDS: _("It ends before it starts, so its latency is unknown."),
     ENDLESS: _("It lasts longer than a day, so its latency is taken as unknown."),

@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import Any
 from urllib.parse import urlsplit
 
+from traffic.ingest.bounds import MOST_TOKENS
 from traffic.ingest.otlp.spans import Attributes, Span
 from traffic.ingest.tiers import SAID
 
@@ -97,7 +98,6 @@ CONTENT = (
     *USER, "ai.telemetry.metadata.userId", "metadata.user_api_key_user_email", "metadata.requester_ip_address",
 )  # fmt: skip
 
-MOST = 10**9  # tokens of one request; more is no count
 LONGEST_MS = 86_400_000.0  # a call that lasts longer has a clock that is wrong
 LONGEST = 2_000  # characters of one attribute that is kept raw
 LONGEST_NAME = 500  # and of its name
@@ -235,7 +235,7 @@ def whole(value: Any) -> int | None:
     if value is None:
         return None
     number = value if type(value) is int else number_of(value)
-    if not 0 <= number <= MOST or number != int(number):
+    if not 0 <= number <= MOST_TOKENS or number != int(number):
         raise NoCount
     return int(number)
 

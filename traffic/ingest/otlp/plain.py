@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from traffic.ingest.bounds import MOST_ITEMS
+from traffic.ingest.density import refuse_dense
 from traffic.ingest.otlp.doubts import CUT, TEXT
 from traffic.ingest.otlp.spans import (
     DEEPEST,
@@ -21,6 +23,7 @@ from traffic.ingest.otlp.spans import (
     Signal,
     Span,
     Unreadable,
+    too_many,
 )
 
 KEYS: dict[Signal, tuple[str, str, str]] = {
@@ -39,19 +42,29 @@ ODD = (ValueError, TypeError, AttributeError, KeyError, OverflowError, Recursion
 
 
 def read(body: bytes, signal: Signal) -> Iterator[Span | Bad | None]:
-    """Each item of an export; None for one that needs no reading. Raises Unreadable."""
+    """Each item of an export, the first `MOST_ITEMS`; None for one that needs no reading.
+
+    Raises Unreadable, and ApiError (413) for a body with more values than may be read at once.
+    """
     outer, middle, inner = KEYS[signal]
     made = {"traces": span_of, "logs": log_of, "metrics": None}[signal]
+    left, more = MOST_ITEMS, 0
+    refuse_dense(body)
     try:
         request, doubts = decoded(body)
         for of_resource in listed(request, outer):
             resource = attributes_of(of_resource.get("resource") or {})
             for of_scope in listed(of_resource, middle):
                 scope = str((of_scope.get("scope") or {}).get("name") or "")
-                for item in listed(of_scope, inner):
+                items = listed(of_scope, inner)
+                for item in items[:left]:
                     yield None if made is None else read_item(made, item, scope, resource, doubts)
+                more += max(0, len(items) - left)
+                left -= min(left, len(items))
     except ODD as error:
         raise Unreadable(why(error)) from None
+    if more:
+        yield too_many(more)
 
 
 def why(error: Exception) -> str:

@@ -7,7 +7,8 @@ from functools import cache, lru_cache
 from struct import Struct
 from typing import Any
 
-from traffic.ingest.otlp.doubts import CUT
+from traffic.ingest.bounds import MOST_ITEMS
+from traffic.ingest.otlp.doubts import CUT, DEEP
 from traffic.ingest.otlp.doubts import TEXT as NO_UTF8
 from traffic.ingest.otlp.spans import (
     DEEPEST,
@@ -18,64 +19,105 @@ from traffic.ingest.otlp.spans import (
     Signal,
     Span,
     Unreadable,
+    too_many,
 )
+from traffic.ingest.otlp.wire import Torn, measured, parts, pruned
 
 LARGEST = 16 << 20  # bytes of one span: unpacked it takes many times that
+SMALL = 1 << 16  # bytes, of which nobody can make much
+MOST_PARTS = 500_000  # of one span: attributes, events, links, values in values
 
 
 def read(body: bytes, signal: Signal) -> Iterator[Span | Bad | None]:
-    """Each item of an export; None for one that needs no reading. Raises Unreadable."""
-    from google.protobuf.message import DecodeError
-    from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
-    from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+    """Each item of an export, the first `MOST_ITEMS`; None for one that needs no reading. Raises Unreadable."""
+    left = MOST_ITEMS
+    try:
+        _head, resources, more = parts(body, 0, len(body), 1, MOST_ITEMS)
+        for of_resource in resources:
+            resource, scopes, beyond_here = parts(body, *of_resource, 2, MOST_ITEMS)
+            more += beyond_here
+            for of_scope in scopes:
+                scope, items, beyond_here = parts(body, *of_scope, 2, left)
+                left, more = left - len(items), more + beyond_here
+                yield from read_scope(body, items, scope, resource, signal)
+    except Torn as error:
+        raise Unreadable("its protobuf cannot be decoded.") from error
+    if more:
+        yield too_many(more)
 
+
+def read_scope(
+    body: bytes, items: list[tuple[int, int]], scope: bytes, resource: bytes, signal: Signal
+) -> Iterator[Span | Bad | None]:
+    """The items of one scope; those of a scope or a resource that cannot be read are bad together."""
     made = {"traces": span_of, "logs": log_of, "metrics": None}[signal]
     try:
-        for of_resource in envelope().FromString(body).resources:
-            resource, _repaired = opened(Resource, of_resource.resource)
-            attributes = attributes_of(resource.attributes)
-            for of_scope in of_resource.scopes:
-                scope, _repaired = opened(InstrumentationScope, of_scope.scope)
-                name = scope.name
-                for item in of_scope.items:
-                    yield None if made is None else read_item(made, item, name, attributes)
-    except DecodeError as error:
-        raise Unreadable("its protobuf cannot be decoded.") from error
+        attributes, name = resource_of(resource), scope_of(scope)
+    except Unreadable as error:
+        yield Bad(str(error), len(items))
+        return
+    for start, stop in items:
+        yield None if made is None else read_item(made, body[start:stop], name, attributes)
+
+
+def resource_of(written: bytes) -> Attributes:
+    """Its attributes, which nobody changes. Raises Unreadable."""
+    return (_small_resource if len(written) <= SMALL else _resource)(written)
+
+
+def _resource(written: bytes) -> Attributes:
+    from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+    return attributes_of(message_of(Resource, "resource", written)[0].attributes)
+
+
+def scope_of(written: bytes) -> str:
+    """Its name. Raises Unreadable."""
+    return (_small_scope if len(written) <= SMALL else _scope)(written)
+
+
+def _scope(written: bytes) -> str:
+    from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+
+    return str(message_of(InstrumentationScope, "scope", written)[0].name)
+
+
+# A program's exports have the same resource and few scopes.
+_small_resource, _small_scope = lru_cache(64)(_resource), lru_cache(64)(_scope)
 
 
 def read_item(made: Any, item: bytes, scope: str, resource: Attributes) -> Span | Bad:
-    if len(item) > LARGEST:
-        return Bad(f"A span is larger than {LARGEST >> 20} MiB.")
     try:
         span: Span = made(item, scope, resource)
         return span
-    except Unreadable as error:
-        return Bad(str(error))
+    except (Unreadable, Torn) as error:
+        return Bad(str(error) or "A span is no protobuf.")
     except slim()[1]:
         return Bad("A span is no protobuf.")
 
 
-@cache
-def envelope() -> Any:
-    """An export whose items stay bytes; spans, logs and metrics lie at the same numbers in theirs."""
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+def refuse_large(item: bytes, kind: str) -> None:
+    """Raises Unreadable for what would take many times its size in memory, or does already."""
+    if len(item) > LARGEST:
+        raise Unreadable(f"A span is larger than {LARGEST >> 20} MiB.")
+    if len(item) > SMALL and measured(item, kind, 0, len(item), MOST_PARTS)[0] == MOST_PARTS:
+        raise Unreadable(f"A span has more than {MOST_PARTS:,} parts.")
 
-    file = descriptor_pb2.FileDescriptorProto(name="envelope.proto", package="envelope", syntax="proto3")
-    kinds = descriptor_pb2.FieldDescriptorProto
-    for name, fields in (
-        ("OfScope", (("scope", 1, ""), ("items", 2, ""))),
-        ("OfResource", (("resource", 1, ""), ("scopes", 2, "OfScope"))),
-        ("Export", (("resources", 1, "OfResource"),)),
-    ):
-        message = file.message_type.add(name=name)
-        for title, number, kind in fields:
-            added = message.field.add(name=title, number=number, type=kinds.TYPE_BYTES)
-            added.label = kinds.LABEL_REPEATED if title.endswith("s") else kinds.LABEL_OPTIONAL
-            if kind:
-                added.type, added.type_name = kinds.TYPE_MESSAGE, f".envelope.{kind}"
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("envelope.Export"))
+
+def message_of(message: Any, kind: str, item: bytes) -> tuple[Any, tuple[str, ...]]:
+    """The message, and doubts about it: text that was no UTF-8, values nested too deep. Raises Unreadable."""
+    from google.protobuf.message import DecodeError
+
+    refuse_large(item, kind)
+    try:
+        return opened(message, item)
+    except DecodeError:
+        pass  # perhaps for its depth alone
+    try:
+        found, doubts = opened(message, pruned(item, kind, MOST_PARTS))
+    except (DecodeError, Torn) as error:
+        raise Unreadable("A span is no protobuf.") from error
+    return found, (*doubts, DEEP)
 
 
 def opened(kind: Any, item: bytes) -> tuple[Any, tuple[str, ...]]:
@@ -133,6 +175,7 @@ def mend(message: Any, real: Any) -> None:
 
 def span_of(item: bytes, scope: str, resource: Attributes) -> Span:
     """Raises DecodeError or Unreadable."""
+    refuse_large(item, "span")
     of_span, broken = slim()
     doubts: tuple[str, ...] = ()
     known = _kept
@@ -144,7 +187,7 @@ def span_of(item: bytes, scope: str, resource: Attributes) -> Span:
     except broken:
         from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
 
-        span, doubts = repaired(Message, item), (NO_UTF8,)
+        span, doubts = message_of(Message, "span", item)
         pairs = span.attributes
         attributes = attributes_of(pairs)
     return Span(
@@ -276,7 +319,7 @@ def log_of(item: bytes, scope: str, resource: Attributes) -> Span:
     """A log record; its event's name is the span's, and it has no end. Raises DecodeError."""
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-    record, doubts = opened(LogRecord, item)
+    record, doubts = message_of(LogRecord, "log", item)
     attributes, body = attributes_of(record.attributes), value_of(record.body)
     if isinstance(body, dict):
         attributes = {**body, **attributes}

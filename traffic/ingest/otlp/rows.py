@@ -36,8 +36,8 @@ class Read:
     said: list[Said] = field(default_factory=list)  # texts of log records, for applications that keep them
     dropped: int = 0  # and of the others
 
-    def reject(self, reason: str) -> None:
-        self.rejected += 1
+    def reject(self, reason: str, items: int = 1) -> None:
+        self.rejected += items
         self.reason = self.reason or reason
 
 
@@ -51,7 +51,7 @@ def rows_of(spans: Iterable[Span | Bad | None], caller: Caller, directory: Direc
             read.unread += 1
             continue
         if isinstance(span, Bad):
-            read.reject(span.reason)
+            read.reject(span.reason, span.items)
             continue
         translate(span)
         if span.is_log:

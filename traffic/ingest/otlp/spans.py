@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from traffic.ingest.bounds import MOST_ITEMS
+
 Attributes = dict[str, Any]
 Signal = Literal["traces", "logs", "metrics"]
 MOST_ATTRIBUTES = 2_000  # of one span; what is beyond is not read
@@ -41,6 +43,12 @@ class Span(msgspec.Struct, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """An item that cannot be read; the others of its export are."""
+    """An item that cannot be read, or so many; the others of its export are."""
 
     reason: str
+    items: int = 1
+
+
+def too_many(items: int) -> Bad:
+    """Those of an export that are beyond what is read."""
+    return Bad(f"An export holds at most {MOST_ITEMS:,} items; {items:,} more were not read.", items)

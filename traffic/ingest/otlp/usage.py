@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from traffic.ingest.bounds import MOST_TOKENS
 from traffic.ingest.otlp import doubts, names
 from traffic.ingest.otlp.spans import Span
 from traffic.ingest.rows import Tokens
@@ -16,7 +17,7 @@ def tokens_of(span: Span, found: list[str], *, without_output: bool = False) -> 
     told: list[int | None] = [*NOTHING]
     for place, present in shape.flat_counts if flat else shape.counts:
         value = names.value_of(given, present)
-        if type(value) is int and 0 <= value <= names.MOST:
+        if type(value) is int and 0 <= value <= MOST_TOKENS:
             told[place] = value
         elif value is not None:
             try:
@@ -69,7 +70,7 @@ def classes(told: Counted, found: list[str], *, apart: bool = False, outputs: bo
             found.append(doubts.TOTAL)
     if hour > written or reasoning > output:
         found.append(doubts.PART)
-    hour, reasoning = min(hour, written), min(reasoning, output)
+    hour, reasoning, output = min(hour, written), min(reasoning, output), min(output, MOST_TOKENS)
     return Tokens(given if apart else given - read - written, read, written - hour, hour, output, reasoning)
 
 

@@ -61,7 +61,7 @@ def take(request: HttpRequest, signal: Signal, secret: str = "") -> HttpResponse
         with in_turn(size=len(body)):
             read = rows_of(reader.read(body, signal), caller, known, now)
             batch = batch_for(read.rows, caller, judge)
-        for _row in store_apart(read.rows, caller, batch):
+        for _place in store_apart(read.rows, caller, batch).refused:
             read.reject("A span holds what the database cannot store.")
         if signal == "logs":
             texts.keep(read, caller.application_id, now)

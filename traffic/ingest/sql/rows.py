@@ -168,12 +168,13 @@ FROM written FULL JOIN (SELECT number, day, id FROM traffic_stage WHERE round = 
 GROUP BY 1
 """
 
-# What came in with a key today, for its quota.
+# What came in with a key today, for its quota. It stops at what its columns hold: a row must not be refused for it.
 COUNT_USE = """
 INSERT INTO traffic_keyuse AS u (key_id, day, requests, tokens, cost)
 SELECT id, (now() AT TIME ZONE 'UTC')::date, %(requests)s, %(tokens)s, %(cost)s FROM traffic_key WHERE id = %(key)s
-ON CONFLICT (key_id, day) DO UPDATE
-SET requests = u.requests + excluded.requests, tokens = u.tokens + excluded.tokens, cost = u.cost + excluded.cost
+ON CONFLICT (key_id, day) DO UPDATE SET requests = u.requests + excluded.requests,
+    tokens = least(u.tokens::numeric + excluded.tokens, 9223372036854775807)::bigint,
+    cost = least(u.cost + excluded.cost, 999999999999999999)
 """
 
 # Of rows that are one call each may know a part of the body.

@@ -1,0 +1,13 @@
+"""JSON that is made to fill memory: a value of two bytes takes fifty and more once it is read."""
+
+from __future__ import annotations
+
+from providers.rest.errors import ApiError
+
+MOST_VALUES = 3_000_000  # of one body: 300 MB at most once read; an exporter's batch has some thousands
+
+
+def refuse_dense(body: bytes) -> None:
+    """Raises ApiError (413) where a body may hold too many values; counted before anything is made of it."""
+    if body.count(b",") + body.count(b"{") + body.count(b"[") > MOST_VALUES:
+        raise ApiError(413, f"The body holds more than {MOST_VALUES:,} values; send smaller batches.")
