@@ -9,4 +9,5 @@ __all__ = ["MOST_USD"]  # of one request
 LONGEST_NAME = 200  # characters of a model, a vendor's id, an error type, a user and the like
 LONGEST_SLUG = 80  # of a provider, an application, a deployment
 MOST_TOKENS = 10**9  # of one class in one request; the longest context is a hundredth of it
+LONGEST_MS = 86_400_000.0  # a call that lasts longer has a clock that is wrong
 MOST_ITEMS = 100_000  # of one export, post or file that is read at once

@@ -19,11 +19,11 @@ from providers.rest.errors import ApiError, at
 from traffic.access import authenticate
 from traffic.depth import shallow
 from traffic.ingest.body import read_body
-from traffic.ingest.bounds import LONGEST_NAME, MOST_ITEMS
+from traffic.ingest.bounds import LONGEST_MS, LONGEST_NAME, MOST_ITEMS
 from traffic.ingest.density import refuse_dense
 from traffic.ingest.native import Directory, Parsed, Rejected
 from traffic.ingest.otlp import doubts
-from traffic.ingest.otlp.names import LONGEST, LONGEST_MS, PROVIDERS, NoCount, whole
+from traffic.ingest.otlp.names import LONGEST, PROVIDERS, NoCount, whole
 from traffic.ingest.otlp.plain import ODD, decoded, why
 from traffic.ingest.otlp.spans import DEEPEST
 from traffic.ingest.otlp.usage import Counted, classes

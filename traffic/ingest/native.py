@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from providers.rest.errors import ApiError, at
 from traffic.depth import DEEPEST, shallow
-from traffic.ingest.bounds import LONGEST_NAME, LONGEST_SLUG, MOST_TOKENS
+from traffic.ingest.bounds import LONGEST_MS, LONGEST_NAME, LONGEST_SLUG, MOST_TOKENS
 from traffic.ingest.density import refuse_dense
 from traffic.ingest.otlp import doubts
 from traffic.ingest.rows import RequestRow, Tokens
@@ -186,9 +186,13 @@ def row_of(raw: msgspec.Raw, caller: Caller, directory: Directory, window: tuple
     provider, model = given.provider.strip(), given.model.strip()
     if not provider or not model:
         raise Rejected(["model" if provider else "provider"], "Must not be blank.")
-    kept, ttft = told(given), given.ttft_ms
-    if ttft is not None and given.latency_ms is not None and ttft > given.latency_ms:
-        ttft, kept["doubts"] = None, [doubts.LATE_FIRST]
+    kept, latency, ttft, odd = told(given), given.latency_ms, given.ttft_ms, []
+    if max(latency or 0, ttft or 0) > LONGEST_MS:
+        latency, ttft, odd = None, None, [doubts.ENDLESS]
+    elif ttft is not None and latency is not None and ttft > latency:
+        ttft, odd = None, [doubts.LATE_FIRST]
+    if odd:
+        kept["doubts"] = odd
     return RequestRow(
         external_id=given.id or uuid.uuid4().hex,
         started_at=started_at,
@@ -201,7 +205,7 @@ def row_of(raw: msgspec.Raw, caller: Caller, directory: Directory, window: tuple
         outcome=given.outcome,
         http_status=given.http_status,
         error_type=given.error_type,
-        latency_ms=given.latency_ms,
+        latency_ms=latency,
         ttft_ms=ttft,
         streamed=given.streamed,
         batch=given.batch,

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from traffic.conversation import content_text
+from traffic.depth import shallow
 from traffic.ingest.otlp.logs import DETAILS
 from traffic.ingest.otlp.spans import Attributes, Span
 
@@ -124,7 +125,7 @@ def unpacked(value: Any) -> Any:
     """JSON in a text, as most emitters write it; the value itself where it is none."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
-            return json.loads(value)
+            return shallow(json.loads(value))
         except (ValueError, RecursionError):
             return value
     return value

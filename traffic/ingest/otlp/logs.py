@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from traffic.ingest.bounds import LONGEST_MS
 from traffic.ingest.ids import MIN_RESPONSE_ID
 from traffic.ingest.otlp import names
 from traffic.ingest.otlp.spans import Span
@@ -46,7 +47,7 @@ def claude_code(record: Span, event: str) -> Span | None:
     place = attributes.get("event.sequence", record.start_ns)
     failed = event.endswith("api_error")
     ms = names.number_of(attributes.get("duration_ms"))
-    known = 0 <= ms <= names.LONGEST_MS
+    known = 0 <= ms <= LONGEST_MS
     found = {
         **attributes,
         "gen_ai.response.id": told,

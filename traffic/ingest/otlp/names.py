@@ -98,7 +98,6 @@ CONTENT = (
     *USER, "ai.telemetry.metadata.userId", "metadata.user_api_key_user_email", "metadata.requester_ip_address",
 )  # fmt: skip
 
-LONGEST_MS = 86_400_000.0  # a call that lasts longer has a clock that is wrong
 LONGEST = 2_000  # characters of one attribute that is kept raw
 LONGEST_NAME = 500  # and of its name
 MOST_KEPT = 256  # attributes of one span that are kept raw

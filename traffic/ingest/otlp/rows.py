@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from traffic.ingest.bounds import LONGEST_MS
 from traffic.ingest.native import Directory
 from traffic.ingest.otlp import doubts, names
 from traffic.ingest.otlp.content import content_of
@@ -177,8 +178,9 @@ def raw_of(span: Span, kind: Kind, shape: names.Shape) -> tuple[dict[str, Any], 
     if len(kept) > names.MOST_KEPT:
         kept = dict(islice(kept.items(), names.MOST_KEPT))
     service = span.resource.get("service.name")
-    raw = {"span": span.name, "scope": span.scope, "service": service, "attributes": kept}
-    return raw, suspect or any(may_hold(text) for text in (span.name, span.scope, service))
+    told = [text[: names.LONGEST_NAME] if type(text) is str else text for text in (span.name, span.scope, service)]
+    raw = {"span": told[0], "scope": told[1], "service": told[2], "attributes": kept}
+    return raw, suspect or any(may_hold(text) for text in told)
 
 
 def latency_ms(span: Span, found: list[str]) -> float | None:
@@ -188,7 +190,7 @@ def latency_ms(span: Span, found: list[str]) -> float | None:
             found.append(doubts.NO_END)
         return None
     latency = (span.end_ns - span.start_ns) / 1e6
-    if 0 <= latency <= names.LONGEST_MS:
+    if 0 <= latency <= LONGEST_MS:
         return latency
     found.append(doubts.BACKWARDS if latency < 0 else doubts.ENDLESS)
     return None
@@ -198,12 +200,12 @@ def ttft_ms(span: Span, shape: names.Shape) -> float | None:
     """To the first chunk of content; None when the emitter does not say, never the whole latency."""
     for name, factor in shape.ttft:
         value = span.attributes[name]
-        if value is not None and 0 <= (ms := names.number_of(value) * factor) <= names.LONGEST_MS:
+        if value is not None and 0 <= (ms := names.number_of(value) * factor) <= LONGEST_MS:
             return ms
     for name, at, _attributes in span.events:
         if name in names.FIRST_TOKEN and at >= span.start_ns > 0:
             ms = (at - span.start_ns) / 1e6
-            return ms if ms <= names.LONGEST_MS else None
+            return ms if ms <= LONGEST_MS else None
     return None
 
 

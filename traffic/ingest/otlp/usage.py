@@ -70,7 +70,7 @@ def classes(told: Counted, found: list[str], *, apart: bool = False, outputs: bo
             found.append(doubts.TOTAL)
     if hour > written or reasoning > output:
         found.append(doubts.PART)
-    hour, reasoning, output = min(hour, written), min(reasoning, output), min(output, MOST_TOKENS)
+    hour, reasoning = min(hour, written), min(reasoning, output)
     return Tokens(given if apart else given - read - written, read, written - hour, hour, output, reasoning)
 
 

@@ -109,23 +109,25 @@ MOST_NESTED = 60  # messages in messages; the library reads a hundred
 
 
 def measured(data: bytes, kind: str, at: int, end: int, most: int) -> tuple[int, int]:
-    """How many fields a message has, those of its messages counted in, and how deep they lie; both `most` at most.
+    """How many fields a message has, those of its messages counted in, and how deep they lie; counted up to `most`.
 
     Raises Torn.
     """
     count = deepest = 0
-    waiting = [(kind, at, end, 1)]
-    while waiting and count < most:
-        of_kind, first, last, depth = waiting.pop()
-        deepest = max(deepest, depth)
-        inner = INNER[of_kind]
-        for of, written, start, stop in fields(data, first, last):
+    opened = [(INNER[kind], fields(data, at, end))]
+    while opened and count < most:
+        deepest = max(deepest, len(opened))
+        inner, left = opened[-1]
+        for of, written, start, stop in left:
             count += 1
             if written == BYTES and of in inner:
-                waiting.append((inner[of], start, stop, depth + 1))
-            if count >= most:
+                opened.append((INNER[inner[of]], fields(data, start, stop)))
                 break
-    return count, min(deepest, most)
+            if count == most:
+                break
+        else:
+            opened.pop()
+    return count, deepest
 
 
 def pruned(data: bytes, kind: str, most: int) -> bytes:
