@@ -62,9 +62,19 @@ class Matcher:
 
 
 def _like(pattern: str, text: str) -> bool:
+    """Part by part, each at its first place: a regular expression would try all places of all parts."""
     if "*" not in pattern:
         return pattern == text
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text, re.DOTALL) is not None
+    first, *parts, last = pattern.split("*")
+    if not text.startswith(first):
+        return False
+    at = len(first)
+    for part in parts:
+        at = text.find(part, at)
+        if at < 0:
+            return False
+        at += len(part)
+    return at <= len(text) - len(last) and text.endswith(last)
 
 
 def labels_of(subject: str) -> dict[str, str]:

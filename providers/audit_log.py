@@ -186,7 +186,12 @@ def shown(field: Field, value: Any) -> str | None:
 
 def without_credentials(text: str) -> str:
     """An address without what may be a secret in it: the user's part, the query and the fragment."""
-    return re.sub(r"(\w+://)[^/\s@]*@", r"\1…@", re.sub(r"(\w+://[^\s?#]*)[?#]\S+", r"\1?…", text))
+    whole = ADDRESS.sub(lambda match: f"{match[1]}?…" if match[2] else match[1], text)
+    return re.sub(r"://[^/\s@]*@", "://…@", whole)
+
+
+# Whatever follows, so that each character is looked at once.
+ADDRESS = re.compile(r"(://[^\s?#]*+)([?#]\S+)?")
 
 
 def _rows(field: Any) -> QuerySet[Any]:

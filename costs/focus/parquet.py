@@ -68,14 +68,42 @@ def value(name: str, cell: str) -> Decimal | datetime | str | None:
     return datetime.fromisoformat(cell) if name.endswith(MOMENTS) else cell
 
 
+# A value that comes a million times is written once: a file of kilobytes unpacks to gigabytes.
+MOST_ROWS, MOST_COLUMNS = 500_000, 1_000
+MOST_BYTES = 256 << 20  # unpacked
+ROWS_AT_ONCE = 1_000
+
+
 def cells(content: bytes) -> list[dict[str, str]]:
     """Rows of a file as text, as a CSV would have them. Raises NotInstalled, and ValueError for what is none."""
     pyarrow, parquet = arrow()
     try:
-        table = parquet.read_table(pyarrow.BufferReader(content))
+        file = parquet.ParquetFile(pyarrow.BufferReader(content))
+        told = refuse_large(file.metadata)
+        read: list[dict[str, str]] = []
+        size = 0
+        # Each row may repeat the file's largest value: so many rows at once as fit all the same.
+        for batch in file.iter_batches(min(ROWS_AT_ONCE, max(1, MOST_BYTES // max(told, 1)))):
+            size += batch.nbytes
+            if size > MOST_BYTES:
+                raise ValueError(_("It unpacks to more than %(n)s MB; split it by month.") % {"n": MOST_BYTES >> 20})
+            read += [{name: said(value) for name, value in row.items()} for row in batch.to_pylist()]
     except (pyarrow.ArrowException, OSError) as error:  # the latter of a footer that is none
         raise ValueError(str(error)) from error
-    return [{name: said(value) for name, value in row.items()} for row in table.to_pylist()]
+    return read
+
+
+def refuse_large(told: Any) -> int:
+    """The bytes of its values, each counted once. Raises ValueError for a file that says that it is too large."""
+    sizes = [told.row_group(place).total_byte_size for place in range(told.num_row_groups)]
+    if told.num_rows > MOST_ROWS or told.num_columns > MOST_COLUMNS:
+        raise ValueError(
+            _("It has %(rows)s rows and %(columns)s columns; at most %(most)s and %(wide)s are read.")
+            % {"rows": told.num_rows, "columns": told.num_columns, "most": MOST_ROWS, "wide": MOST_COLUMNS}
+        )
+    if sum(sizes) > MOST_BYTES:
+        raise ValueError(_("It unpacks to more than %(n)s MB; split it by month.") % {"n": MOST_BYTES >> 20})
+    return sum(sizes)
 
 
 def said(value: Any) -> str:

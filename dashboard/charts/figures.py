@@ -70,8 +70,19 @@ def style_number(series: Row, numbers: Mapping[str, int]) -> int:
     return int(style) if style else numbers[str(series.get("key") or series["name"])]
 
 
+# Plotly makes links, line breaks and styles of markup in any text; these three characters begin all of it.
+LITERAL = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
+
+def literal(text: Any) -> str:
+    """Words that Plotly shows as they are: names come from whoever sends requests."""
+    return str(text).translate(LITERAL)
+
+
 def plain(value: Any) -> Any:
     """A value as JSON has it; money as a float, for the picture only."""
+    if isinstance(value, str):
+        return literal(value)
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, datetime):
@@ -98,7 +109,7 @@ def line_trace(series: Row, number: int, unit: str) -> Json:
     return {
         "type": "scatter",
         "mode": "lines" if many else "lines+markers",
-        "name": series["name"],
+        "name": literal(series["name"]),
         "x": listed(series["x"]),
         "y": drawn(series["y"], unit),
         "line": {"color": f"--series-{number}", "dash": DASHES[number], "width": 2,
@@ -112,7 +123,7 @@ def line_trace(series: Row, number: int, unit: str) -> Json:
 def bar_trace(series: Row, number: int, unit: str) -> Json:
     return {
         "type": "bar",
-        "name": series["name"],
+        "name": literal(series["name"]),
         "x": listed(series["x"]),
         "y": drawn(series["y"], unit),
         "marker": {"color": f"--series-{number}", "line": {"color": "--paper", "width": gap(series)}},
@@ -129,10 +140,10 @@ def scatter_trace(series: Row, number: int, unit: str) -> Json:
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": series["name"],
+        "name": literal(series["name"]),
         "x": listed(series["x"]),
         "y": drawn(series["y"], unit),
-        "text": list(series.get("text") or ()),
+        "text": [literal(text) for text in series.get("text") or ()],
         "marker": {"color": f"--series-{number}", "symbol": SYMBOLS[number], "size": 9,
                    "line": {"color": "--paper", "width": 1}},
         "hovertemplate": f"%{{text}}<br>{hover(unit)}",
@@ -142,7 +153,7 @@ def scatter_trace(series: Row, number: int, unit: str) -> Json:
 def heatmap_trace(series: Row, number: int, unit: str) -> Json:
     return {
         "type": "heatmap",
-        "name": series["name"],
+        "name": literal(series["name"]),
         "x": listed(series["x"]),
         "y": listed(series["y"]),
         "z": [drawn(row, unit) for row in series["z"]],
@@ -170,7 +181,7 @@ def base_layout(spec: Row, unit: str) -> Json:
     if spec.get("log"):
         y |= {"type": "log", "dtick": 1}
     return {
-        "xaxis": {"title": {"text": str(spec.get("x_title") or "")}, **x_axis(spec)},
+        "xaxis": {"title": {"text": literal(spec.get("x_title") or "")}, **x_axis(spec)},
         "yaxis": y,
         "shapes": [limit_shape(row, unit) for row in limits] + [mark_shape(row) for row in marks],
         "annotations": [limit_note(row, unit) for row in limits if row.get("label")]
@@ -197,7 +208,7 @@ def limit_shape(row: Row, unit: str) -> Json:
 
 def limit_note(row: Row, unit: str) -> Json:
     y = drawn([row["y"]], unit)[0]
-    return {"xref": "paper", "x": 0, "y": y, "text": row["label"], "xanchor": "left", "yanchor": "bottom",
+    return {"xref": "paper", "x": 0, "y": y, "text": literal(row["label"]), "xanchor": "left", "yanchor": "bottom",
             "showarrow": False, "font": {"color": "--bad-ink"}}  # fmt: skip
 
 
@@ -214,8 +225,9 @@ def right_half(row: Row, spec: Row) -> bool:
 
 
 def mark_note(row: Row, *, left: bool) -> Json:
-    return {"yref": "paper", "y": 1, "x": plain(row["x"]), "text": row["label"], "xanchor": "right" if left else "left",
-            "yanchor": "top", "showarrow": False, "font": {"color": "--ink"}}  # fmt: skip
+    return {"yref": "paper", "y": 1, "x": plain(row["x"]), "text": literal(row["label"]),
+            "xanchor": "right" if left else "left", "yanchor": "top", "showarrow": False,
+            "font": {"color": "--ink"}}  # fmt: skip
 
 
 def told(x: Any) -> str:

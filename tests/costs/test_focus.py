@@ -383,3 +383,27 @@ def test_the_command_says_what_is_wrong(db: None, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CommandError, match="cannot be written to"):
         call_command("export_focus", "--folder", str(tmp_path / "file"))
+
+
+def test_a_parquet_file_that_unpacks_to_gigabytes_is_refused_before_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte that comes a hundred thousand times is written once."""
+    pyarrow, parquet = focus.parquet.arrow()
+
+    def packed(rows: int, text: str) -> bytes:
+        sink = pyarrow.BufferOutputStream()
+        parquet.write_table(pyarrow.table({"BilledCost": pyarrow.array([text] * rows)}), sink, compression="zstd")
+        return bytes(sink.getvalue())
+
+    assert len(focus.parquet.cells(packed(2_500, "1"))) == 2_500
+    with pytest.raises(ValueError, match="has 500001 rows"):
+        focus.parquet.cells(packed(focus.parquet.MOST_ROWS + 1, "1"))
+    monkeypatch.setattr(focus.parquet, "MOST_BYTES", 4 << 20)
+    small = packed(3_000, "x" * 10_000)
+    assert len(small) < 100_000
+    with pytest.raises(ValueError, match="unpacks to more than 4 MB"):
+        focus.parquet.cells(small)
+    pieces = [focus.parquet.arrow()[0].array(["x" * 3_000_000])] * 2
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.table({"BilledCost": pyarrow.chunked_array(pieces)}), sink, use_dictionary=False)
+    with pytest.raises(ValueError, match="unpacks to more than 4 MB"):
+        focus.parquet.cells(bytes(sink.getvalue()))

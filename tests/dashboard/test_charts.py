@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import re
 from decimal import Decimal
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -303,3 +304,21 @@ def test_the_data_of_a_big_chart_cannot_end_its_script() -> None:
     html = Template('{% plotly spec "x" %}').render(Context({"spec": spec}))
     assert len(re.findall("</script>", html)) == 1
     assert '<script id="x-data" type="application/json">' in html
+
+
+MARKUP = '<a href="https://example.org">x</a> & <b>y</b><br>'
+WRITTEN = '&lt;a href="https://example.org"&gt;x&lt;/a&gt; &amp; &lt;b&gt;y&lt;/b&gt;&lt;br&gt;'
+
+
+@pytest.mark.parametrize("kind", ["lines", "bars", "scatter", "heatmap"])
+def test_markup_in_a_name_is_no_link_in_a_picture(kind: str) -> None:
+    """Plotly makes links of markup in legends, labels and what a pointer shows."""
+    series: dict[str, Any] = {"name": MARKUP, "x": [MARKUP], "y": [MARKUP if kind == "heatmap" else 1]}
+    series |= {"z": [[1]]} if kind == "heatmap" else {"text": [MARKUP]}
+    notes = {"limits": [{"y": 1, "label": MARKUP}], "marks": [{"x": MARKUP, "label": MARKUP}]}
+    made = figures.figure({"kind": kind, "series": [series, {**series, "name": "b"}][:2], "x_title": MARKUP, **notes})
+    written = json.dumps(made.json)
+    ours = written.replace("%{text}<br>", "").replace("<extra></extra>", "")
+    assert "<" not in ours and ">" not in ours
+    assert json.dumps(WRITTEN)[1:-1] in written
+    assert any(MARKUP in cell for row in [made.columns, *made.rows] for cell in row)  # the table escapes by itself

@@ -249,16 +249,16 @@ def decode_deep(raw: msgspec.Raw) -> RequestIn:
         raise Rejected([], "Its JSON is nested too deep to be read.") from None
 
 
-PLACE = re.compile(r"^(.*?)(?: - at `\$?(.*)`)?$", re.DOTALL)
+LONGEST_MESSAGE = 500  # characters; a field's name in it is whatever was sent
 
 
 def place(message: str) -> tuple[list[str | int], str]:
     """msgspec's "… - at `$.tokens.output`" as a location and a sentence."""
-    match = PLACE.match(message)
-    assert match is not None
-    path: list[str | int] = [part for part in (match[2] or "").split(".") if part]
-    unknown = re.search(r"unknown field `(\w+)`", message)
-    return ([*path, unknown[1]] if unknown else path), match[1]
+    sentence, _at, written = message.rpartition(" - at `") if message.endswith("`") else (message, "", "")
+    sentence = sentence or message
+    path: list[str | int] = [part for part in written[:LONGEST_MESSAGE].strip("$`").split(".") if part]
+    unknown = re.search(r"unknown field `(\w+)`", sentence[:LONGEST_MESSAGE])
+    return ([*path, unknown[1]] if unknown else path), sentence[:LONGEST_MESSAGE]
 
 
 def refuse_nul(value: Any, loc: list[str | int]) -> None:

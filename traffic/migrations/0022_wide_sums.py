@@ -20,7 +20,7 @@ def wide(model: str, name: str) -> migrations.AlterField:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("traffic", "0018_waiting_text")]
+    dependencies = [("traffic", "0021_words_of_bounded_length")]
 
     operations = [
         wide("keyuse", "cost"),
