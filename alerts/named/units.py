@@ -16,7 +16,7 @@ from alerts.wording import dollars, exact, number
 
 MOST = Decimal(10) ** 12
 WRITTEN = re.compile(
-    r"(?P<dollar>(?:US)?\$)?\s*(?P<number>[\d.,' ]*\d)\s*(?P<scale>[kKM](?![a-zA-Z]))?\s*(?P<unit>\D*)"
+    r"(?P<dollar>(?:US)?\$)?\s*+(?P<number>[\d.,' ]*\d)\s*+(?P<scale>[kKM](?![a-zA-Z]))?\s*+(?P<unit>\D*+)"
 )
 THOUSANDS = re.compile(r"\d{1,3}([,' ]\d{3})+(\.\d+)?")
 SCALES = {"": Decimal(1), "k": Decimal(1000), "K": Decimal(1000), "M": Decimal(10**6)}

@@ -5,9 +5,15 @@ Ratios and no seconds, of processor time and no wall clock, so that a busy machi
 
 from __future__ import annotations
 
+import ast
+import importlib
+import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,12 +37,12 @@ def seconds(work: Callable[[], object]) -> float:
     return time.thread_time() - began
 
 
-def assert_linear(once: Callable[[], object], twice: Callable[[], object], ratio: float = MOST_RATIO) -> None:
+def assert_linear(once: Callable[[], object], twice: Callable[[], object], least: float = LEAST_S) -> None:
     """Measured again where it is not, for a machine's caches are shared with others."""
     for _ in range(2):
-        if seconds(twice) <= ratio * max(seconds(once), LEAST_S):
+        if seconds(twice) <= MOST_RATIO * max(seconds(once), least):
             return
-    assert min(seconds(twice), seconds(twice)) <= ratio * max(min(seconds(once), seconds(once)), LEAST_S)
+    assert min(seconds(twice), seconds(twice)) <= MOST_RATIO * max(min(seconds(once), seconds(once)), least)
 
 
 # What each shipped pattern finds hardest: beginnings that fail late, runs that begin again, and matches in plenty.
@@ -147,3 +153,131 @@ def test_a_text_past_the_bound_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(redaction, "MOST_TEXT", 100)
     assert EVERYTHING.text("a" * 1_100) == "a" * 100 + "[1,000 more characters are not kept]"
     assert EVERYTHING.prompt("a" * 100) == "a" * 100
+
+
+# --- every pattern of the product ---
+
+parser: Any = importlib.import_module("re._parser")
+APPS = ("providers", "traffic", "costs", "alerts", "dashboard")
+ROOT = Path(__file__).parents[2]
+CALLS = {"compile", "match", "search", "sub", "subn", "findall", "finditer", "split", "fullmatch"}
+NOT_OURS = ("migrations", "sandbox", "bench", "fuzz", "demo")  # meet nobody's text but our own
+
+
+Use = tuple[re.Pattern[Any], str]  # and how it is asked: `findall` for whatever goes through the whole text
+AT_ONCE = {"match", "fullmatch"}
+
+
+def uses_of(source: str) -> Iterator[Use]:
+    """The patterns that a module writes out, in `re.compile` or in a call of `re`."""
+    tree = ast.parse(source)
+    names = {id(node.value): node.targets[0].id for node in ast.walk(tree)
+             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)}  # fmt: skip
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+            continue
+        if not (isinstance(node.func.value, ast.Name) and node.func.value.id == "re" and node.func.attr in CALLS):
+            continue
+        written, call = node.args[0], ast.unparse(node)
+        if isinstance(written, ast.Constant) and isinstance(written.value, str | bytes):
+            flags = (re.DOTALL if "DOTALL" in call else 0) | (re.IGNORECASE if "IGNORECASE" in call else 0)
+            asked = {node.func.attr}
+            if node.func.attr == "compile":
+                asked = set(re.findall(rf"\b{names.get(id(node), '-')}\.(\w+)\(", source)) & CALLS
+            for how in asked & AT_ONCE if asked and asked <= AT_ONCE else {"findall"}:
+                yield re.compile(written.value, flags), how
+
+
+def all_uses() -> dict[str, Use]:
+    """By where they stand; of those that are put together, the modules' own."""
+    found: dict[str, Use] = {}
+    for app in APPS:
+        for path in sorted((ROOT / app).rglob("*.py")):
+            if not set(path.relative_to(ROOT).parts) & set(NOT_OURS):
+                for number, use in enumerate(uses_of(path.read_text())):
+                    found[f"{path.relative_to(ROOT)}:{number}"] = use
+    module = importlib.import_module("traffic.redaction")
+    return found | {
+        f"{module.__name__}.{name}": (value, "findall")
+        for name, value in vars(module).items()
+        if isinstance(value, re.Pattern) and name != "_BRAND"  # which is asked of 19 digits at most
+    }
+
+
+def example(parsed: Any) -> str:
+    """The beginning of what a pattern matches: of branches the first, of repeats one more than the least."""
+    written = ""
+    for code, given in parsed:
+        word = str(code)
+        if word == "LITERAL":
+            written += chr(given)
+        elif word == "NOT_LITERAL":
+            written += "a" if given != ord("a") else "b"
+        elif word == "ANY":
+            written += "a"
+        elif word == "IN":
+            written += next((character for character in "a0A -_.:/@+,;\\\"'(~\t" if in_class(given, character)), "a")
+        elif word == "BRANCH":
+            written += example(given[1][0])
+        elif word == "SUBPATTERN":
+            written += example(given[3])
+        elif word == "ATOMIC_GROUP":
+            written += example(given)
+        elif word.endswith("REPEAT"):
+            written += example(given[2]) * (int(given[0]) + 1)
+    return written
+
+
+def in_class(given: Any, character: str) -> bool:
+    return re.compile(rebuilt(given)).fullmatch(character) is not None
+
+
+def rebuilt(given: Any) -> str:
+    """A class as it was written, as far as ours go."""
+    categories = {"CATEGORY_DIGIT": r"\d", "CATEGORY_WORD": r"\w", "CATEGORY_SPACE": r"\s", "CATEGORY_NOT_DIGIT": r"\D",
+                  "CATEGORY_NOT_WORD": r"\W", "CATEGORY_NOT_SPACE": r"\S"}  # fmt: skip
+    written = ""
+    for code, value in given:
+        word = str(code)
+        if word == "NEGATE":
+            written += "^"
+        elif word == "LITERAL":
+            written += re.escape(chr(value))
+        elif word == "RANGE":
+            written += f"{re.escape(chr(value[0]))}-{re.escape(chr(value[1]))}"
+        elif word == "CATEGORY":
+            written += categories[str(value)]
+    return f"[{written}]"
+
+
+def probes(pattern: re.Pattern[Any]) -> list[str]:
+    """Runs of each kind of character, and what nearly matches again and again."""
+    text = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
+    whole = example(parser.parse(text, pattern.flags & ~re.UNICODE))
+    beginnings = {whole[:size] for size in range(1, min(len(whole), 24) + 1)} | {whole[:-1], whole[1:]}
+    spoilt = {begun + other for begun in (whole, whole[:-1]) for other in ("!", " ", "\n", "x", "0")}
+    runs = {"a", "A", "0", " ", "-", "_", ".", "\\", '"', "/", ":", "@", "=", ",", "\n", "a ", "a.", "a-", "0 ", "a://"}
+    return sorted((beginnings | spoilt | runs) - {""})
+
+
+ALL = all_uses()
+SMALL, LARGE = 4_000, 8_000
+
+
+@pytest.mark.parametrize("use", ALL.values(), ids=ALL)
+def test_no_pattern_of_the_product_takes_time_out_of_proportion(use: Use) -> None:
+    pattern, how = use
+    for probe in probes(pattern):
+        for end in ("", "\0"):
+            texts: list[Any] = [filled(probe, size) + end for size in (SMALL, LARGE)]
+            if isinstance(pattern.pattern, bytes):
+                texts = [text.encode("latin-1", "replace") for text in texts]
+            work = [partial(getattr(pattern, how), text) for text in texts]
+            if seconds(work[1]) > LEAST_S / 4:  # a linear one takes a twentieth of that
+                assert_linear(work[0], work[1], LEAST_S / 16)
+
+
+@pytest.mark.parametrize("slow", [r"\w+://x", r"eyJ[\w-]{8,}\.x"])
+def test_the_probe_finds_what_is_out_of_proportion(slow: str) -> None:
+    with pytest.raises(AssertionError):
+        test_no_pattern_of_the_product_takes_time_out_of_proportion((re.compile(slow), "findall"))

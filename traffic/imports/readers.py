@@ -176,7 +176,7 @@ def parsed(raw: bytes) -> tuple[dict[str, Any], str]:
 
 
 # Strings whole, so that braces inside them do not count; one without an end runs to the end of what was read.
-TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}]', re.DOTALL)
+TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+("|\\?\Z)|[{}]', re.DOTALL)
 BETWEEN = re.compile(rb"[\s,\[\]]*")
 
 
@@ -224,7 +224,7 @@ def end_of_object(buffer: bytes, at: int) -> int | None:
             depth -= 1
             if depth == 0:
                 return match.end()
-        elif token == b'"':
+        elif match[1] != b'"':
             return None
     return None
 

@@ -254,8 +254,9 @@ LONGEST_MESSAGE = 500  # characters; a field's name in it is whatever was sent
 
 def place(message: str) -> tuple[list[str | int], str]:
     """msgspec's "… - at `$.tokens.output`" as a location and a sentence."""
-    sentence, _at, written = message.rpartition(" - at `") if message.endswith("`") else (message, "", "")
-    sentence = sentence or message
+    sentence, at, written = message.rpartition(" - at `")
+    if not at:
+        sentence, written = message, ""
     path: list[str | int] = [part for part in written[:LONGEST_MESSAGE].strip("$`").split(".") if part]
     unknown = re.search(r"unknown field `(\w+)`", sentence[:LONGEST_MESSAGE])
     return ([*path, unknown[1]] if unknown else path), sentence[:LONGEST_MESSAGE]
