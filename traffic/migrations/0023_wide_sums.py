@@ -20,7 +20,7 @@ def wide(model: str, name: str) -> migrations.AlterField:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("traffic", "0021_words_of_bounded_length")]
+    dependencies = [("traffic", "0022_dead_keys")]
 
     operations = [
         wide("keyuse", "cost"),
