@@ -18,6 +18,7 @@ from dashboard import set_aside, storage
 from providers.audit_log import AuditEntry
 from tests.dashboard.people import logged_in, with_role
 from tests.traffic.conftest import conninfo
+from tests.traffic.people import application
 from tests.traffic.test_store import NOON, row
 from traffic import retention
 from traffic.gateway.spool import Spool
@@ -43,8 +44,9 @@ def conn(transactional_db: Any) -> Iterator[psycopg.Connection]:
 
 @pytest.fixture
 def old_and_new(conn: psycopg.Connection) -> psycopg.Connection:
-    old = [row(n, started_at=NOON - timedelta(days=60), prompt="p") for n in range(3)]
-    ingest(conn, [*old, row(9, prompt="p")], Installation.load(conn))
+    shop = application("shop").pk  # of a row without an application no text is kept
+    old = [row(n, started_at=NOON - timedelta(days=60), prompt="p", application_id=shop) for n in range(3)]
+    ingest(conn, [*old, row(9, prompt="p", application_id=shop)], Installation.load(conn))
     return conn
 
 

@@ -134,9 +134,7 @@ def test_a_wrong_application_is_refused_at_its_field(
 
 
 def test_the_sentence_of_a_refused_change_is_about_what_holds(admin: Client, shop: Application) -> None:
-    response = admin.post(
-        f"{APPLICATIONS}shop/", {"name": "Other", "capture_bodies": "on", "redact_patterns": "C-[0-9]+"}
-    )
+    response = admin.post(f"{APPLICATIONS}shop/", {"name": "Other", "capture_bodies": "on", "redact_patterns": "(?=C)"})
     page = response.content.decode()
     assert response.status_code == 422 and 'value="Other"' in page
     assert f"<b>{shop.name}</b> belongs to" in page and "prompts and answers are not kept" in page
