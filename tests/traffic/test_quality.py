@@ -394,5 +394,5 @@ def test_the_queue_takes_a_fixed_number_of_statements(
     kept(shop, conn, 60, model="another")
     with CaptureQueriesContext(connection) as many:
         text(member, "/quality/rate/")
-    assert len(many) == len(few) <= 13
+    assert len(many) == len(few) <= 14  # one of them writes down that an answer was read
     assert "<b>40 answers</b> wait" in text(member, "/quality/rate/")
