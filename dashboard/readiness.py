@@ -6,14 +6,18 @@ import logging
 import shutil
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import psycopg
-import redis
 from django.conf import settings
+from django.http import JsonResponse
 from django.utils.translation import gettext as _
 
 from dashboard.heart import Heart
 from traffic import storing
+
+if TYPE_CHECKING:
+    import redis
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +76,8 @@ class Readiness:
         return ""
 
     def _ask_queue(self) -> str:
+        import redis  # a second of a busy machine, while the process starts
+
         if self._queue is None:
             self._queue = redis.Redis.from_url(
                 settings.REDIS_URL, socket_timeout=QUEUE_S, socket_connect_timeout=QUEUE_S, retry=None
@@ -85,3 +91,8 @@ class Readiness:
 
 
 DISK = _("The disk of the database is full: nothing can be stored.")
+
+
+def readiness_answer(reasons: list[str]) -> JsonResponse:
+    answer = {"status": "unavailable", "reasons": reasons} if reasons else {"status": "ok"}
+    return JsonResponse(answer, status=503 if reasons else 200)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 from django.urls import Resolver404, resolve
 
-from costs.forms_ledger import LARGEST_FILE as LARGEST_RATES
-from costs.receipts import LARGEST as LARGEST_RECEIPT
-from costs.views.bill_imports import LARGEST as LARGEST_BILL
 from dashboard.database_away import INTAKE as INTAKE_PREFIXES
-from traffic.imports.files import MAX_BYTES as LARGEST_IMPORT
 from traffic.ingest.native import MAX_BYTES as LARGEST_NATIVE
 from traffic.ingest.otlp.views import MAX_BYTES as LARGEST_EXPORT
 
@@ -48,16 +45,20 @@ PINGS = Kind("pages", SMALL, cut=True)
 ONE_CLICK = Kind("pages", SMALL, parts=True)  # RFC 8058 lets a mail program choose either encoding
 STATIC = Kind("static", 0)
 
-# Views that ask for a file, by the name of their address; a test holds it against the views.
-FILES = {
-    "costs:charge-add": LARGEST_RECEIPT,
-    "costs:charge": LARGEST_RECEIPT,
-    "costs:recurrence": LARGEST_RECEIPT,
-    "costs:reconciliation-close": LARGEST_RECEIPT,
-    "costs:rates": LARGEST_RATES,
-    "costs:bills": LARGEST_BILL,
-    "traffic:imports": LARGEST_IMPORT,
-}
+
+@cache
+def files() -> dict[str, int]:
+    """Bytes of the views that ask for a file, by the name of their address; a test holds it against the views.
+
+    They are loaded by whoever asks first, not while the process starts.
+    """
+    from costs.forms_ledger import LARGEST_FILE as RATES
+    from costs.receipts import LARGEST as RECEIPT
+    from costs.views.bill_imports import LARGEST as BILL
+    from traffic.imports.files import MAX_BYTES as IMPORT
+
+    receipts = ("costs:charge-add", "costs:charge", "costs:recurrence", "costs:reconciliation-close")
+    return {**dict.fromkeys(receipts, RECEIPT), "costs:rates": RATES, "costs:bills": BILL, "traffic:imports": IMPORT}
 
 
 STRANGERS = {"/ping/": PINGS, "/alerts/unsubscribe/": ONE_CLICK}
@@ -86,6 +87,6 @@ def exact_kind(kind: Kind, path: str) -> Kind | None:
         name = resolve(path).view_name
     except Resolver404:
         return None
-    if name in FILES:
-        return replace(kind, limit=FILES[name] + FORM_AROUND_FILE, files=True)
+    if (largest := files().get(name)) is not None:
+        return replace(kind, limit=largest + FORM_AROUND_FILE, files=True)
     return kind

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.db import close_old_connections
+from django.urls import get_resolver
 from django.utils.translation import gettext as _
 
 from dashboard.front import refusals
@@ -25,8 +26,7 @@ from dashboard.front.pools import Pool
 from dashboard.front.pulse import Pulse
 from dashboard.front.refusals import Gone
 from dashboard.heart import Heart
-from dashboard.readiness import Readiness
-from dashboard.views.machines import readiness_answer
+from dashboard.readiness import Readiness, readiness_answer
 from providers.rest.errors import ApiError
 from traffic.imports.files import folder
 from traffic.keys import callers, password_of, secret_of
@@ -40,6 +40,7 @@ CLOSE = (b"connection", b"close")
 HEALTHY = Answer(200, [(b"content-type", b"application/json"), (b"content-length", b"16")], b'{"status": "ok"}')
 UPLOADS = 4
 READY_S = 2.5
+INTAKE_WAIT_S, LOADING_S = 1.5, 8.0
 
 
 @dataclass
@@ -94,9 +95,10 @@ class Front:
     def __init__(self, handler: WSGIHandler, started: Callable[[], None] = lambda: None) -> None:
         self.handler, self.started = handler, started
         self.pulse = Pulse(Heart().ask, self._tell)
-        self.intake = Pool("intake", threads=8, longest=64, wait_s=1.5, suspect=self.pulse.suspect)
-        self.pages = Pool("pages", threads=4, longest=128, wait_s=20, suspect=self.pulse.suspect)
-        self.checks = Pool("checks", threads=2, longest=128, wait_s=1.5, suspect=self.pulse.suspect)
+        self.loaded = False
+        self.intake = Pool("intake", threads=8, longest=64, wait_s=LOADING_S, suspect=self._suspect)
+        self.pages = Pool("pages", threads=4, longest=128, wait_s=20, suspect=self._suspect)
+        self.checks = Pool("checks", threads=2, longest=128, wait_s=1.5, suspect=self._suspect)
         self.static = Pool("static", threads=1, longest=1024, wait_s=10)
         self.downloads = Pool("downloads", threads=4, longest=0, wait_s=0)
         self.pools = {pool.name: pool for pool in (self.intake, self.pages, self.static)}
@@ -125,6 +127,7 @@ class Front:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 self.started()
+                self._loading = asyncio.create_task(self._load())
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
                 self.pulse.close()
@@ -145,6 +148,16 @@ class Front:
     def _unreadable(self, call: Call) -> Answer:
         answer = self._refusal(call, refusals.unreadable())
         return Answer(answer.status, [*answer.headers, CLOSE], answer.body)
+
+    async def _load(self) -> None:
+        """Views are loaded while the first callers wait: on a busy machine for seconds, which are nobody's fault."""
+        await self.checks.run(load_views)
+        self.loaded = True
+        self.intake.wait_s = INTAKE_WAIT_S
+
+    def _suspect(self) -> None:
+        if self.loaded:
+            self.pulse.suspect()
 
     async def _refused_or_not(self, call: Call) -> Answer:
         """The answer; where some of the body is left, it goes by for a moment, and the connection is closed."""
@@ -258,6 +271,11 @@ def refuse_what_is_not_taken(call: Call, kind: Kind) -> None:
         raise ApiError(415, _("This address takes no files: send the form as application/x-www-form-urlencoded."))
     if call.length > kind.limit and not kind.cut:
         raise refusals.too_large(kind.limit)
+
+
+def load_views() -> None:
+    """In a thread."""
+    get_resolver().url_patterns  # noqa: B018 -- to ask for them loads them
 
 
 def key_of(secret: str) -> object:

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from dashboard.metrics import exposition
-from dashboard.readiness import Readiness
+from dashboard.readiness import Readiness, readiness_answer
 from providers.rest.errors import ApiError
 from traffic.access import authenticate
 
@@ -28,11 +28,6 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """
     with closing(Readiness()) as readiness:
         return readiness_answer(readiness.reasons())
-
-
-def readiness_answer(reasons: list[str]) -> JsonResponse:
-    answer = {"status": "unavailable", "reasons": reasons} if reasons else {"status": "ok"}
-    return JsonResponse(answer, status=503 if reasons else 200)
 
 
 @require_safe

@@ -15,7 +15,7 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from dashboard.front import answers, bodies
-from dashboard.front.addresses import FILES, exact_kind, kind_of
+from dashboard.front.addresses import exact_kind, files, kind_of
 from dashboard.front.answers import Answer, File, answer_of, deliver
 from dashboard.front.bodies import Budget, InMemory, Uploads, read
 from dashboard.front.environ import environ_of
@@ -235,7 +235,7 @@ def test_every_view_that_asks_for_a_file_is_declared_and_no_other() -> None:
     # None of the admin site's forms has a file.
     functions = [(name, view) for name, view in views() if inspect.isfunction(view) and not name.startswith("admin:")]
     asking = {name for name, view in functions if "request.FILES" in inspect.getsource(view)}
-    assert asking == set(FILES) - {"traffic:imports"}, "its view gives the request to a function that asks"
+    assert asking == set(files()) - {"traffic:imports"}, "its view gives the request to a function that asks"
 
 
 @pytest.mark.parametrize(
