@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -105,6 +107,18 @@ def test_too_many_rows_are_413(key: str) -> None:
 def test_a_bomb_is_413_at_the_limit(key: str) -> None:
     body = gzip.compress(b" " * (17 << 20))
     assert post(key, body, **{"Content-Encoding": "gzip"}).status_code == 413
+
+
+@pytest.mark.parametrize("size", [0, 70_000, 1 << 20])
+def test_what_follows_a_compressed_body_is_400_and_ends(key: str, size: int) -> None:
+    """In a process of its own: where reading it does not end, nothing in ours could end the test."""
+    program = (
+        "import gzip, io\nfrom traffic.ingest.body import inflate\nfrom providers.rest.errors import ApiError\n"
+        f"try: inflate(io.BytesIO(gzip.compress(b'x' * {size}) + b'rest'), 1 << 24, 31)\n"
+        "except ApiError as error: print(error.status)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "400\n", done.stderr
 
 
 def test_a_broken_compression_is_400(key: str) -> None:

@@ -55,7 +55,8 @@ def inflate(request: HttpRequest, limit: int, window: int) -> bytes:
             given += len(chunk)
             if machine.eof:
                 raise ApiError(400, "Something follows the compressed body; send one stream.")
-            while chunk:
+            # What is behind the end of the stream stays in `unconsumed_tail` for ever.
+            while chunk and not machine.eof:
                 part = machine.decompress(chunk, CHUNK)
                 size += len(part)
                 if size > limit:
