@@ -26,7 +26,7 @@ from traffic.gateway.bounds import KEY_BYTES, KEY_CALLS, MIB, MOST_BODY, PROCESS
 from traffic.gateway.ending import Ending
 from traffic.gateway.exchange import ANSWER_CUT, ANSWER_UNREAD, UNCHECKED
 from traffic.gateway.hang_up import TOO_SLOW, HangUp
-from traffic.gateway.intake import Load, drain, read_body
+from traffic.gateway.intake import Deadlines, Load, drain
 from traffic.gateway.refusals import CallerGone, Refusal
 from traffic.gateway.routes import Target
 from traffic.gateway.store import Store
@@ -145,12 +145,22 @@ LAST = {"type": "http.request", "body": b"!", "more_body": False}
 
 
 def read(*pieces: tuple[float, dict[str, Any]], load: Load | None = None) -> bytes:
-    return asyncio.run(read_body({}, pieces_of(*pieces), (load or Load()).enter(1)))
+
+    async def run() -> bytes:
+        deadlines = Deadlines()
+        watch = asyncio.create_task(deadlines.watch())
+        try:
+            return await deadlines.read_body({}, pieces_of(*pieces), (load or Load()).enter(1))
+        finally:
+            watch.cancel()
+
+    return asyncio.run(run())
 
 
 def test_a_body_that_comes_too_slowly_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake, "FIRST_BYTE_S", 0.3)
     monkeypatch.setattr(intake, "WINDOW_S", 0.3)
+    monkeypatch.setattr(intake, "LOOK_EVERY_S", 0.02)
     assert read((0, more(1)), (0.1, more(5_200)), (0.2, more(5_200)), (0.2, LAST)).endswith(b"x!")
     for slow in ([(1.0, LAST)], [(0, more(1)), (1.0, LAST)], [(0, more(1)), *[(0.1, more(1_000))] * 9]):
         with pytest.raises(Refusal) as refused:
@@ -160,6 +170,7 @@ def test_a_body_that_comes_too_slowly_is_given_up(monkeypatch: pytest.MonkeyPatc
 
 def test_a_body_has_an_end_however_it_trickles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake, "WHOLE_S", 0.3)
+    monkeypatch.setattr(intake, "LOOK_EVERY_S", 0.02)
     with pytest.raises(Refusal, match="in time"):
         read(*[(0.1, more(6_000))] * 30)
 

@@ -20,7 +20,7 @@ from traffic.gateway.ending import Ending
 from traffic.gateway.environment import SettingMissing, Settings, read_settings
 from traffic.gateway.exchange import Exchange
 from traffic.gateway.hang_up import HangUp
-from traffic.gateway.intake import Load, Share, drain, read_body
+from traffic.gateway.intake import Deadlines, Load, Share, drain
 from traffic.gateway.likeness import made_at
 from traffic.gateway.protocols import ANTHROPIC, OPENAI, Asked, BadRequest, Protocol, read_request
 from traffic.gateway.recorder import Recorder
@@ -60,6 +60,7 @@ class Gateway:
         self._prefix = f"gw-{secrets.token_hex(8)}-"
         self._numbers = itertools.count(1)
         self._load = Load()
+        self._deadlines = Deadlines()
 
     def start(self, settings: Settings) -> None:
         """Open what lives as long as the process. Raises OSError where the data directory cannot be written."""
@@ -76,6 +77,7 @@ class Gateway:
         self.recorder.start()
         self.mover.start()
         self.ending.start()
+        self.ending.beside(self._deadlines.watch())
 
     async def stop(self) -> None:
         """End the calls under way, which the server would drop without a word, and move the last rows."""
@@ -142,7 +144,7 @@ class Gateway:
             application = application_of(snapshot, key, headers)
             hold_to_quota(key, started_at)
             share = self._load.enter(key.line)
-            body = await read_body(headers, receive, share)
+            body = await self._deadlines.read_body(headers, receive, share)
             unread = False
             exchange = self._exchange(protocol, scope, headers, snapshot, key, application, body, started_at, arrived)
             await self._relay(exchange, receive, send, share)

@@ -40,7 +40,7 @@ class Ending:
             loop.add_signal_handler(signal.SIGTERM, self._on_signal)
         except (NotImplementedError, RuntimeError, ValueError):
             log.warning("SIGTERM cannot be taken over in this thread: calls under way end with the server.")
-        self._spawn(self._look_after())
+        self.beside(self._look_after())
 
     def refuse_new(self) -> None:
         """Raises Refusal once the end has begun."""
@@ -59,7 +59,7 @@ class Ending:
     def _on_signal(self) -> None:
         if not self.begun:  # a group is signalled, and each process of it passes the signal on
             self.begun = True
-            self._spawn(self._drain())
+            self.beside(self._drain())
 
     async def _drain(self) -> None:
         if self.calls:
@@ -86,7 +86,8 @@ class Ending:
                 if call.sending_since is not None and clock() - call.sending_since > SEND_IDLE_S:
                     call.end(TOO_SLOW)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside the calls, until their end."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

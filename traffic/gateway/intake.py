@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 from traffic.gateway.bounds import (
     DRAIN_BYTES,
@@ -95,16 +96,44 @@ class Share:
         self._load.leave(self._key, self._size, self._answer)
 
 
-async def read_body(headers: dict[bytes, bytes], receive: Receive, share: Share) -> bytes:
-    """The whole request body. Raises CallerGone, and Refusal past 32 MiB, where it does not fit, or comes too slowly.
+LOOK_EVERY_S = 0.25
 
-    After the last of these nothing more can be read of the request.
+
+class Deadlines:
+    """Ends the reading of bodies that come too slowly. For one event loop.
+
+    One look over all of them now and then, for nearly every body is there at once: a timer for each would cost every
+    call more than the rest of its intake.
     """
-    length = headers.get(b"content-length", b"0")
-    if length.isdigit() and int(length) > MOST_BODY:
-        raise too_large()
-    try:
-        async with asyncio.timeout(FIRST_BYTE_S) as deadline:
+
+    def __init__(self) -> None:
+        self._ends: dict[asyncio.Task[Any], float] = {}  # by the loop's clock
+        self._late: set[asyncio.Task[Any]] = set()
+
+    async def watch(self) -> None:
+        """Look for ever."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            now = clock()
+            for task in [task for task, end in self._ends.items() if end < now]:
+                del self._ends[task]
+                self._late.add(task)
+                task.cancel()
+
+    async def read_body(self, headers: dict[bytes, bytes], receive: Receive, share: Share) -> bytes:
+        """The whole request body.
+
+        Raises CallerGone, and Refusal past 32 MiB, where it does not fit, or comes too slowly; after that nothing more
+        can be read of the request.
+        """
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > MOST_BODY:
+            raise too_large()
+        task = asyncio.current_task()
+        assert task is not None
+        self._ends[task] = asyncio.get_running_loop().time() + FIRST_BYTE_S
+        try:
             message = await receive()
             if message["type"] == "http.request" and not message.get("more_body"):
                 body: bytes = message.get("body", b"")
@@ -112,37 +141,41 @@ async def read_body(headers: dict[bytes, bytes], receive: Receive, share: Share)
                     raise too_large()
                 share.take(len(body))
                 return body
-            return await _read_on(message, receive, share, deadline)
-    except TimeoutError:
-        raise Refusal(408, "body-too-slow", "The request's body did not come in time.", CLOSE) from None
+            return await self._read_on(message, receive, share, task)
+        except asyncio.CancelledError:
+            if task not in self._late:
+                raise
+            task.uncancel()
+            raise Refusal(408, "body-too-slow", "The request's body did not come in time.", CLOSE) from None
+        finally:
+            self._ends.pop(task, None)
+            self._late.discard(task)
+
+    async def _read_on(self, message: dict[str, Any], receive: Receive, share: Share, task: asyncio.Task[Any]) -> bytes:
+        """The body from its first piece on, at least so much of it in any window, and all of it in time."""
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        pieces: list[bytes] = []
+        size = in_window = 0
+        while True:
+            if message["type"] == "http.disconnect":
+                raise CallerGone
+            piece: bytes = message.get("body") or b""
+            size += len(piece)
+            in_window += len(piece)
+            if size > MOST_BODY:
+                raise too_large()
+            share.take(len(piece))
+            pieces.append(piece)
+            if not message.get("more_body"):
+                return b"".join(pieces)
+            if len(pieces) == 1 or in_window >= WINDOW_BYTES:
+                in_window = 0
+                self._ends[task] = min(clock() + WINDOW_S, started + WHOLE_S + size / WHOLE_RATE)
+            message = await receive()
 
 
 CLOSE = ((b"connection", b"close"),)
-
-
-async def _read_on(message: dict[str, object], receive: Receive, share: Share, deadline: asyncio.Timeout) -> bytes:
-    """The body from its first piece on, at least so much of it in any window, and all of it in time."""
-    clock = asyncio.get_running_loop().time
-    started = clock()
-    pieces: list[bytes] = []
-    size = in_window = 0
-    while True:
-        if message["type"] == "http.disconnect":
-            raise CallerGone
-        piece = message.get("body") or b""
-        assert isinstance(piece, bytes)
-        size += len(piece)
-        in_window += len(piece)
-        if size > MOST_BODY:
-            raise too_large()
-        share.take(len(piece))
-        pieces.append(piece)
-        if not message.get("more_body"):
-            return b"".join(pieces)
-        if len(pieces) == 1 or in_window >= WINDOW_BYTES:
-            in_window = 0
-            deadline.reschedule(min(clock() + WINDOW_S, started + WHOLE_S + size / WHOLE_RATE))
-        message = await receive()
 
 
 def too_large() -> Refusal:
