@@ -27,6 +27,7 @@ from tests.traffic import test_native as native
 from tests.traffic import test_otlp as otlp
 from tests.traffic.test_store import assert_rollups_exact, row
 from traffic import services
+from traffic.gateway.store import CHARGE
 from traffic.imports import generic
 from traffic.imports.base import Options
 from traffic.imports.readers import Found
@@ -40,7 +41,7 @@ from traffic.ingest.rows import Tokens, usd_of
 from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
 from traffic.keys import callers, create_key
-from traffic.models import Application, KeyUse, Request
+from traffic.models import Application, Key, KeyUse, Request
 from traffic.services import forget
 
 PROTOBUF = "application/x-protobuf"
@@ -96,6 +97,15 @@ def test_what_a_counter_cannot_hold_leaves_it_full(collector: str, conn: psycopg
     assert native.post(collector, {"requests": [priced]}).json()["accepted"] == 1
     use = KeyUse.objects.get()
     assert (use.tokens, use.cost) == (2**63 - 1, Decimal(999999999999999999))
+
+
+def test_an_estimate_that_a_counter_cannot_hold_leaves_it_full(collector: str, conn: psycopg.Connection) -> None:
+    assert native.post(collector, {"requests": [native.row(id="1")]}).json()["accepted"] == 1
+    key = Key.objects.get()
+    KeyUse.objects.update(estimated_tokens=2**63 - 5, estimated_cost=Decimal(999999999999999998))
+    conn.execute(CHARGE, {"key": key.pk, "tokens": bounds.MOST_TOKENS, "cost": bounds.MOST_USD})
+    use = KeyUse.objects.get()
+    assert (use.estimated_tokens, use.estimated_cost) == (2**63 - 1, Decimal(999999999999999999))
 
 
 TOO_MANY = 5 * 10**12

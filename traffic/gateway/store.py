@@ -38,8 +38,9 @@ class Store:
 CHARGE = """
 INSERT INTO traffic_keyuse AS u (key_id, day, requests, tokens, cost, estimated_tokens, estimated_cost)
 SELECT id, (now() AT TIME ZONE 'UTC')::date, 0, 0, 0, %(tokens)s, %(cost)s FROM traffic_key WHERE id = %(key)s
-ON CONFLICT (key_id, day) DO UPDATE SET estimated_tokens = u.estimated_tokens + excluded.estimated_tokens,
-    estimated_cost = u.estimated_cost + excluded.estimated_cost
+ON CONFLICT (key_id, day) DO UPDATE SET
+    estimated_tokens = least(u.estimated_tokens::numeric + excluded.estimated_tokens, 9223372036854775807)::bigint,
+    estimated_cost = least(u.estimated_cost + excluded.estimated_cost, 999999999999999999)
 """
 
 
