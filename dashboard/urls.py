@@ -43,5 +43,6 @@ urlpatterns = [
     path("api/v1/", api.urls),
 ]
 
+handler400 = "dashboard.views.bad_request"
 handler404 = "dashboard.views.not_found"
 handler500 = "dashboard.views.server_error"

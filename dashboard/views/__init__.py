@@ -6,7 +6,7 @@ from dashboard.look import legend, theme
 from dashboard.views.audit import audit, audit_export
 from dashboard.views.machines import healthz, metrics, readyz
 from dashboard.views.overview import overview
-from dashboard.views.pages import not_found, server_error, settings_index
+from dashboard.views.pages import bad_request, not_found, server_error, settings_index
 from dashboard.views.people import people, person, person_add, person_link, person_sessions, person_switch
 from dashboard.views.roles import role
 from dashboard.views.storage import storage, unstored
@@ -14,6 +14,7 @@ from dashboard.views.storage import storage, unstored
 __all__ = [
     "audit",
     "audit_export",
+    "bad_request",
     "healthz",
     "legend",
     "metrics",

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
+from dashboard.front import refusals
 from dashboard.storage import storage
 from providers.rest.errors import ApiError
 
@@ -69,6 +70,15 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith(MACHINES):
         return ApiError(404, "There is nothing at this address; see /api/v1/openapi.json.").response()
     return render(request, "404.html", status=404)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What Django refuses before a view is asked: a host that is no name, a form of too many fields.
+
+    Django's own handler looks for a CSRF token and so reads the body, which may be what is wrong.
+    """
+    error = ApiError(400, _("This request is not understood: its host or its form is not what it should be."))
+    return error.response() if request.path.startswith(MACHINES) else refusals.as_page(error)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

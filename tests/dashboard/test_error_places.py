@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.test import Client, RequestFactory, override_settings
+from django.urls import get_resolver
 
+from dashboard.log_filters import WithoutTraceback
 from dashboard.views.pages import server_error
 from traffic.keys import callers, create_key
 from traffic.models import Scope
@@ -73,3 +79,24 @@ def test_a_whole_number_is_one_however_it_is_written(headers: dict[str, str]) ->
 def test_what_fails_before_anybody_is_looked_up_has_its_page_in_the_demo_too() -> None:
     request = RequestFactory().get("/")  # no middleware has seen it
     assert server_error(request).status_code == 500
+
+
+class Unreadable(io.RawIOBase):
+    def read(self, size: int = -1) -> bytes:
+        raise AssertionError("the body was read")
+
+
+@pytest.mark.parametrize("path", ["/settings/imports/", "/api/v1/requests"])
+def test_what_django_refuses_is_answered_without_reading_the_body(path: str) -> None:
+    request = RequestFactory().post(path, HTTP_HOST="a b", HTTP_COOKIE="csrftoken=abc")
+    request.META |= {"CONTENT_TYPE": "multipart/form-data; boundary=x", "CONTENT_LENGTH": "9"}
+    vars(request)["_stream"] = Unreadable()
+    answer = get_resolver().resolve_error_handler(400)(request, exception=DisallowedHost("a b"))
+    assert answer.status_code == 400
+    assert b"its host or its form" in answer.content
+
+
+def test_a_wrong_host_is_one_line_in_the_log() -> None:
+    record = logging.makeLogRecord({"exc_info": (DisallowedHost, DisallowedHost("a b"), None)})
+    assert settings.LOGGING["loggers"]["django.security.DisallowedHost"]["filters"] == ["without_traceback"]
+    assert WithoutTraceback().filter(record) and record.exc_info is None

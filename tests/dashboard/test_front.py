@@ -230,6 +230,20 @@ def test_what_django_refuses_before_a_view_is_asked_does_not_read_a_body_that_wa
         assert connection.recv(65_536).startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.parametrize("host", ["", "Host: a b\r\n"])
+@pytest.mark.parametrize("path", ["/settings/imports/", "/login/", "/password/forgotten/"])
+def test_a_form_with_files_for_no_host_or_a_wrong_one_is_no_fault(
+    intake: Intake, person: httpx.Client, host: str, path: str
+) -> None:
+    part = '--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\nabc\r\n--x--\r\n'
+    cookies = "; ".join(f"{name}={value}" for name, value in person.cookies.items())
+    head = f"{host}Cookie: {cookies}\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+    with socket.create_connection(("127.0.0.1", intake.web.port)) as connection:
+        connection.settimeout(PATIENT)
+        connection.sendall(f"POST {path} HTTP/1.1\r\n{head}Content-Length: {len(part)}\r\n\r\n{part}".encode())
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 4")
+
+
 def chunked(intake: Intake, secret: str, parts: list[bytes], path: str = "/v1/traces") -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", intake.web.port, timeout=PATIENT)
     headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/x-protobuf"}
