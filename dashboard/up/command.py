@@ -153,8 +153,12 @@ class Stack:
     def _environment(self, servers: dict[str, str]) -> dict[str, str]:
         """The variables of every process; those that somebody has set are kept."""
         options = self.options
+        host = os.environ.get("BREAKEVEN_HOST") or "127.0.0.1"
+        is_open = host not in ("127.0.0.1", "::1", "localhost")
         made = {
             "BREAKEVEN_URL": self.url,
+            # Who opens it to a network and names no address reaches it by whatever name the machine has there.
+            "BREAKEVEN_ALLOWED_HOSTS": "*" if is_open and not os.environ.get("BREAKEVEN_URL") else "",
             # Threads that each keep a 64 MB arena of their own are most of a Python process's memory; and what a batch
             # took, of which some buffers are large, is given back when it is written.
             "MALLOC_ARENA_MAX": "1",
@@ -170,7 +174,7 @@ class Stack:
             "GATEWAY_PORT": str(options.gateway_port),
             "GATEWAY_URL": f"http://127.0.0.1:{options.gateway_port}",
             # Never the shell's own HOST, which tcsh exports as the machine's name.
-            "HOST": os.environ.get("BREAKEVEN_HOST") or "127.0.0.1",
+            "HOST": host,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "PORT": str(options.port),
             "PYTHONUNBUFFERED": "1",

@@ -64,6 +64,7 @@ def test_behind_https_cookies_are_this_hosts_alone(tmp_path: Path) -> None:
     ("url", "more", "expected"),
     [
         ("", "", set()),
+        ("http://127.0.0.1:8000", "*", set()),
         ("https://a.example", "", {"a.example", "localhost", "127.0.0.1", "[::1]"}),
         ("", "b.example, C.example", {"b.example", "c.example", "localhost", "127.0.0.1", "[::1]"}),
     ],

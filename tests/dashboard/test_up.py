@@ -258,7 +258,11 @@ def test_only_our_own_variable_opens_it_to_the_network(tmp_path: Path, monkeypat
     monkeypatch.setenv("HOST", "192.0.2.7")
     assert stack._environment({})["HOST"] == "127.0.0.1"
     monkeypatch.setenv("BREAKEVEN_HOST", "0.0.0.0")
-    assert stack._environment({})["HOST"] == "0.0.0.0"
+    opened = stack._environment({})
+    # Nobody said at which name pages are reached then.
+    assert (opened["HOST"], opened["BREAKEVEN_ALLOWED_HOSTS"]) == ("0.0.0.0", "*")
+    monkeypatch.setenv("BREAKEVEN_URL", "https://breakeven.example.com")
+    assert stack._environment({})["BREAKEVEN_ALLOWED_HOSTS"] == ""
 
 
 # --- the ready file ---
