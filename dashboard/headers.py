@@ -51,7 +51,7 @@ def allowed(header: str) -> bool:
 
 
 def page_hosts(url: str, more: str) -> set[str]:
-    """Hosts that pages are answered at; empty for any: where `more` is `*`, or neither a public URL nor a list was set."""
+    """Hosts that pages are answered at; empty for any: `more` is `*`, or neither a public URL nor a list was set."""
     if more.strip() == "*":
         return set()
     named = {host.strip().lower() for host in more.split(",") if host.strip()}
