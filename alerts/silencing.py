@@ -49,9 +49,10 @@ class Matcher:
     def matches(self, what: Silenceable) -> bool:
         return (
             self.kind in ("", what.kind)
-            and (not self.subject or _like(self.subject, what.subject))
             and self.severity in ("", what.severity)
+            # Before the subject: an application's silence is compared with its own alerts alone.
             and all(what.labels.get(name) == value for name, value in self.labels.items())
+            and (not self.subject or _like(self.subject, what.subject))
         )
 
     @property

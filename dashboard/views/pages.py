@@ -77,7 +77,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
     Django's own handler looks for a CSRF token and so reads the body, which may be what is wrong.
     """
-    error = ApiError(400, _("This request is not understood: its host or its form is not what it should be."))
+    error = ApiError(400, "This request is not understood: its host or its form is not what it should be.")
     return error.response() if request.path.startswith(MACHINES) else refusals.as_page(error)
 
 

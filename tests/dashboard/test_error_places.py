@@ -91,12 +91,14 @@ def test_what_django_refuses_is_answered_without_reading_the_body(path: str) -> 
     request = RequestFactory().post(path, HTTP_HOST="a b", HTTP_COOKIE="csrftoken=abc")
     request.META |= {"CONTENT_TYPE": "multipart/form-data; boundary=x", "CONTENT_LENGTH": "9"}
     vars(request)["_stream"] = Unreadable()
-    answer = get_resolver().resolve_error_handler(400)(request, exception=DisallowedHost("a b"))
+    handler: Any = get_resolver().resolve_error_handler(400)
+    answer = handler(request, exception=DisallowedHost("a b"))
     assert answer.status_code == 400
     assert b"its host or its form" in answer.content
 
 
 def test_a_wrong_host_is_one_line_in_the_log() -> None:
     record = logging.makeLogRecord({"exc_info": (DisallowedHost, DisallowedHost("a b"), None)})
-    assert settings.LOGGING["loggers"]["django.security.DisallowedHost"]["filters"] == ["without_traceback"]
+    logging_settings: Any = settings.LOGGING
+    assert logging_settings["loggers"]["django.security.DisallowedHost"]["filters"] == ["without_traceback"]
     assert WithoutTraceback().filter(record) and record.exc_info is None
