@@ -18,6 +18,8 @@ from alerts.models import Alert, Silence
 from alerts.querysets import AlertQuerySet, SilenceQuerySet
 from alerts.silencing import Matcher
 from alerts.states import NotPossible
+from providers.audit_log import Action, Actor, ActorKind, record
+from providers.client_address import client_address
 from providers.rest.errors import ApiError
 from providers.rest.paging import Limit, Page, decode_cursor, encode_cursor
 from providers.rest.shapes import READ_ERRORS, Error
@@ -239,6 +241,13 @@ def author(request: HttpRequest, note: str) -> tuple[AbstractBaseUser | None, st
     return key.created_by, text
 
 
+def log_key(request: HttpRequest, action: str, thing: Alert | Silence, message: str) -> None:
+    """An act of a key in the audit log, by the key's own name: whose it is need not be who acts."""
+    caller = caller_of(request)
+    actor = Actor(ActorKind.KEY, caller.name, caller.key_id, client_address(request))
+    record(action, actor=actor, thing=thing, message=message)
+
+
 Step = Callable[[int, Any, AbstractBaseUser | None, str], Alert]  # alert, body, who, what the timeline says
 
 
@@ -250,9 +259,10 @@ def step(name: str, summary: str, act: Step, body_class: type[Schema] = NoteIn) 
             raise ApiError(404, "There is no such alert.")
         by, note = author(request, body.note)
         try:
-            act(alert_id, body, by, note)
+            alert = act(alert_id, body, by, note)
         except NotPossible as error:
             raise ApiError(409, f"Nothing was changed: {error}.") from None
+        log_key(request, Action.CHANGED, alert, name)
         return shown_to(request, Alert.objects.with_deliveries().get(pk=alert_id))
 
     post.__name__ = "post_" + name.replace("-", "_")
@@ -340,6 +350,7 @@ def post_silence(request: HttpRequest, body: SilenceIn) -> Any:
         )
     except ValueError as error:
         raise ApiError(422, str(error), [{"loc": ["body", "until"], "msg": str(error)}]) from None
+    log_key(request, Action.ADDED, made, f"silenced: {made.matcher.words}")
     return silence_json(made)
 
 
@@ -354,5 +365,7 @@ def post_silence_end(request: HttpRequest, silence_id: AlertId) -> Any:
         raise ApiError(404, "There is no such silence.")
     author(request, "")  # who may not act any more does not end silences either
     services.lift(silence_id=silence_id)
-    silence = silence_json(Silence.objects.select_related("by").get(pk=silence_id))
+    ended = Silence.objects.select_related("by").get(pk=silence_id)
+    log_key(request, Action.CHANGED, ended, f"ended the silence of: {ended.matcher.words}")
+    silence = silence_json(ended)
     return silence | {"by": None} if application_of_key(request) else silence

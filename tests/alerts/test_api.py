@@ -11,8 +11,10 @@ from django.test import Client
 from django.utils import timezone
 
 from alerts.models import Delivery
+from providers.models import AuditEntry
 from tests.alerts.conftest import Scene
 from traffic.keys import create_key
+from traffic.models import Key
 
 
 @pytest.fixture
@@ -182,6 +184,22 @@ def test_a_silence_is_made_listed_and_ended(actor: Client, client: Client) -> No
     assert [one["id"] for one in client.get("/api/v1/silences").json()] == [made["id"]]
     assert send(actor, f"silences/{made['id']}/end")[0] == 200
     assert client.get("/api/v1/silences").json() == []
+
+
+def test_what_a_key_does_is_in_the_audit_log(actor: Client, scene: Scene) -> None:
+    scene.set("a", True)
+    scene.look()
+    alert, before = scene.alert().pk, AuditEntry.objects.count()
+    made = send(actor, "silences", until="2099-01-01T00:00:00Z", reason="move", labels={"provider": "vast"})[1]
+    send(actor, f"silences/{made['id']}/end")
+    assert send(actor, f"alerts/{alert}/acknowledge")[0] == 200
+    entries = list(AuditEntry.objects.order_by("pk")[before:])
+    assert {(entry.actor_kind, entry.actor) for entry in entries} == {("key", Key.objects.get(scopes=["alerts"]).name)}
+    assert [(entry.action, entry.object_id, entry.message) for entry in entries] == [
+        ("added", str(made["id"]), "silenced: provider:vast"),
+        ("changed", str(made["id"]), "ended the silence of: provider:vast"),
+        ("changed", str(alert), "acknowledge"),
+    ]
 
 
 def test_an_end_of_a_silence_is_told_in_utc_whatever_its_offset(actor: Client) -> None:
