@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -336,3 +337,54 @@ def test_what_a_stream_is_asked_to_tell_is_asked_beside_the_callers_own_options(
 def test_a_name_of_a_model_has_a_bound() -> None:
     with pytest.raises(BadRequest, match="200 characters"):
         read_request(OPENAI, json.dumps({"model": "m" * 201}).encode())
+
+
+HI = b'{"model":"m","messages":[{"role":"user","content":"hi"}]'
+TREE = b"[],"  # three bytes of which each is an object of sixty
+
+
+@pytest.mark.parametrize("name", ["stream", "user", "metadata", "max_tokens", "stream_options", "whatever"])
+@pytest.mark.parametrize("protocol", [ANTHROPIC, OPENAI])
+def test_a_body_that_is_made_to_fill_memory_is_refused_before_it_is_taken_apart(protocol: Protocol, name: str) -> None:
+    tracemalloc.start()
+    body = HI + b',"' + name.encode() + b'":[' + TREE * 2_000_000 + b"1]}"
+    try:
+        tracemalloc.reset_peak()
+        held, _peak = tracemalloc.get_traced_memory()
+        with pytest.raises(BadRequest, match="outside of its messages and tools"):
+            read_request(protocol, body)
+        assert tracemalloc.get_traced_memory()[1] - held < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_many_fields_are_refused_and_large_messages_are_not() -> None:
+    with pytest.raises(BadRequest, match="outside of its messages and tools"):
+        read_request(OPENAI, HI + b"".join(b',"%d":1' % number for number in range(200_000)) + b"}")
+    tools = b',"tools":[' + TREE * 500_000 + b"1]}"
+    assert read_request(OPENAI, HI + tools).model == "m"
+    long = b'{"model":"m","system":"be brief","messages":[' + TREE * 500_000 + b"1]}"
+    request = read_request(ANTHROPIC, long)
+    assert request.conversation == read_request(ANTHROPIC, long.replace(b"1]}", b"1,2]}")).conversation
+    assert request.prompt().startswith('[{"role":"system","content":"be brief"},[],')
+
+
+def test_a_value_that_is_larger_than_any_such_field_is_none() -> None:
+    names = b"x" * 70_000
+    request = read_request(OPENAI, HI + b',"stream":true,"user":"' + names + b'","stream_options":["' + names + b'"]}')
+    assert (request.user, request.streamed, request.asks_for_usage) == (None, True, False)
+    assert request.with_model("other", ask_usage=True) == request.with_model("other")
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        (b"[]", '[{"role":"system","content":"be"}]'),
+        (b" [ ] ", '[{"role":"system","content":"be"}]'),
+        (b'[{"role":"user"}]', '[{"role":"system","content":"be"},{"role":"user"}]'),
+        (b'"none"', '"none"'),
+    ],
+)
+def test_the_prompt_is_an_array_that_the_system_prompt_leads(messages: bytes, expected: str) -> None:
+    body = b'{"model":"m","system":"be","messages":' + messages + b"}"
+    assert read_request(ANTHROPIC, body).prompt() == expected

@@ -22,6 +22,10 @@ OPENAI: Protocol = "openai"
 
 BYTES_PER_TOKEN = 4  # the routes' estimate of a prompt's length
 
+# Read on the event loop, so that nothing may cost more than some milliseconds, whatever a caller sends.
+MOST_VALUE = 64 << 10  # bytes of a field that is read whole: a name, a number, a few options
+MOST_READ = 1 << 20  # bytes that are taken apart into objects: of messages, and of fields that no protocol has
+
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _raw_list = msgspec.json.Decoder(list[msgspec.Raw])
 _anything = msgspec.json.Decoder()
@@ -30,6 +34,20 @@ _anything = msgspec.json.Decoder()
 _MEDIA_PART = re.compile(
     rb'(?<!\\)"type"\s*:\s*"(?:image|document|image_url|input_audio|audio_url|video_url|file|input_image|input_file)"'
 )
+
+
+class Large(msgspec.Struct):
+    """The fields that may be large in either protocol; the others are passed over without being made."""
+
+    messages: msgspec.Raw = msgspec.Raw()
+    system: msgspec.Raw = msgspec.Raw()
+    tools: msgspec.Raw = msgspec.Raw()
+    functions: msgspec.Raw = msgspec.Raw()
+    response_format: msgspec.Raw = msgspec.Raw()
+    prediction: msgspec.Raw = msgspec.Raw()
+
+
+_large = msgspec.json.Decoder(Large)
 
 
 class BadRequest(Exception):
@@ -99,8 +117,9 @@ class Asked:
         """
         if not ask_usage:
             return self.body if model == self.model else msgspec.json.encode({**self.fields, "model": model})
-        options = _value(self.fields.get("stream_options"))
-        if options is not None and not isinstance(options, dict):
+        raw = self.fields.get("stream_options")
+        options = _value(raw)
+        if (options is not None and not isinstance(options, dict)) or (raw and len(raw) > MOST_VALUE):
             return self.with_model(model)  # the engine says what is wrong with them
         return msgspec.json.encode(
             {**self.fields, "model": model, "stream_options": {**(options or {}), "include_usage": True}}
@@ -108,19 +127,20 @@ class Asked:
 
     def prompt(self) -> str:
         """The messages as they came, a JSON array, for applications that keep bodies; a system prompt leads them."""
-        messages = self.fields.get("messages", msgspec.Raw(b"[]"))
-        if "system" not in self.fields:
-            return bytes(messages).decode("utf-8", "replace")
-        try:
-            first = {"role": "system", "content": self.fields["system"]}
-            return msgspec.json.encode([first, *_raw_list.decode(messages)]).decode("utf-8", "replace")
-        except (msgspec.DecodeError, RecursionError):
-            return bytes(messages).decode("utf-8", "replace")
+        messages = bytes(self.fields.get("messages", b"[]")).strip()
+        if "system" in self.fields and messages.startswith(b"["):
+            # Written by its bytes: taken apart, 30 MB of empty messages would be a gigabyte of objects.
+            first = msgspec.json.encode({"role": "system", "content": self.fields["system"]})
+            rest = messages[1:].lstrip()
+            messages = b"[" + first + (rest if rest.startswith(b"]") else b"," + rest)
+        return messages.decode("utf-8", "replace")
 
 
 def read_request(protocol: Protocol, body: bytes) -> Asked:
     """Read a request's outer fields. Raises BadRequest with a sentence."""
     try:
+        if len(body) > MOST_READ:
+            _refuse_many_fields(body)
         fields = _fields.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise BadRequest("The body must be a JSON object.") from None
@@ -134,9 +154,16 @@ def read_request(protocol: Protocol, body: bytes) -> Asked:
     return Asked(protocol, body, fields, model, streamed is True)
 
 
+def _refuse_many_fields(body: bytes) -> None:
+    """Raises BadRequest where much of a large body is in fields of no protocol: each would become an object."""
+    large = _large.decode(body)
+    if len(body) - sum(map(len, msgspec.structs.astuple(large))) > MOST_READ:
+        raise BadRequest("The body is too large outside of its messages and tools.")
+
+
 def _value(raw: msgspec.Raw | None) -> Any:
-    """What a field says; None where it cannot be read, as where it is nested too deeply or is no UTF-8."""
-    if raw is None:
+    """What a field says; None where it cannot be read: nested too deeply, no UTF-8, or larger than any such field."""
+    if raw is None or len(raw) > MOST_VALUE:
         return None
     try:
         return _anything.decode(raw)
@@ -145,8 +172,11 @@ def _value(raw: msgspec.Raw | None) -> Any:
 
 
 def _first_user_text(fields: dict[str, msgspec.Raw]) -> bytes:
+    messages = fields.get("messages", msgspec.Raw(b"[]"))
+    if len(messages) > MOST_READ:  # how it begins stays the same too, but where a cache marker moves
+        return bytes(memoryview(messages)[:4096])
     try:
-        for raw in _raw_list.decode(fields.get("messages", b"[]")):
+        for raw in _raw_list.decode(messages):
             message = _anything.decode(raw)
             if isinstance(message, dict) and message.get("role") == "user":
                 return text_of(message.get("content")).encode("utf-8", "surrogatepass")
