@@ -59,6 +59,10 @@ def mailbox(settings: Any) -> Iterator[Mailbox]:
     server.stop()
 
 
+def bearer(secret: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {secret}"}
+
+
 class Team:
     """A team with a plan, an application, a manager and ops; its clock moves as the test says."""
 
@@ -70,7 +74,8 @@ class Team:
         with_role("ops", "olga")
         self.manager = logged_in(with_role("manager", "mara"))
         self.application = Application.objects.create(slug="shop", name="Shop", capture_bodies=True)
-        _key, self.secret = create_key(name="all", scopes=["ingest", "read", "rate"], application=self.application)
+        _key, self.secret = create_key(name="shop", scopes=["ingest", "rate"], application=self.application)
+        _key, self.reader = create_key(name="reads all", scopes=["read"])  # an application's key reads its own alone
         callers.clear()  # nothing of the test before is remembered
         forget()
         Phase.objects.create(
@@ -89,13 +94,10 @@ class Team:
     # what programs do
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        return self._answer(Client().post(f"/api/v1/{path}", body, "application/json", headers=self._key()))
+        return self._answer(Client().post(f"/api/v1/{path}", body, "application/json", headers=bearer(self.secret)))
 
     def get(self, path: str) -> Any:
-        return self._answer(Client().get(f"/api/v1/{path}", headers=self._key()))
-
-    def _key(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {self.secret}"}
+        return self._answer(Client().get(f"/api/v1/{path}", headers=bearer(self.reader)))
 
     def _answer(self, response: Any) -> Any:
         assert response.status_code == 200, response.content

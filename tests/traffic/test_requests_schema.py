@@ -9,6 +9,7 @@ import jsonschema_rs
 import pytest
 from django.test import Client
 
+from traffic.ingest.bounds import MOST_TOKENS
 from traffic.ingest.native import Rejected, RequestIn, decode
 
 GOOD = {"started_at": "2026-11-24T10:00:00Z", "provider": "anthropic", "model": "claude-test"}
@@ -28,7 +29,7 @@ def test_every_field_is_described(row: dict[str, Any]) -> None:
     assert row["required"] == ["started_at", "provider", "model"]
     assert set(row["properties"]["outcome"]["enum"]) == {"ok", "error", "timeout", "cancelled", "refused"}
     tokens = row["properties"]["tokens"]["anyOf"][0]["properties"]
-    assert tokens["output"] == {"type": "integer", "minimum": 0, "maximum": 10**12, "default": 0}
+    assert tokens["output"] == {"type": "integer", "minimum": 0, "maximum": MOST_TOKENS, "default": 0}
     assert "$ref" not in json.dumps(row)
 
 

@@ -23,8 +23,9 @@ TODAY = NOON.date() + timedelta(days=1)
 
 @pytest.fixture
 def old_and_new(conn: psycopg.Connection) -> psycopg.Connection:
-    old = [row(n, started_at=NOON - timedelta(days=60), prompt="p") for n in range(3)]
-    ingest(conn, [*old, row(9, prompt="p")], Installation.load(conn))
+    # Of a row without an application no text is kept.
+    old = [row(n, started_at=NOON - timedelta(days=60), prompt="p", application_id=7) for n in range(3)]
+    ingest(conn, [*old, row(9, prompt="p", application_id=7)], Installation.load(conn))
     return conn
 
 
