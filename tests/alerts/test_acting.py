@@ -26,6 +26,7 @@ from tests.alerts.test_pages import client_of
 from tests.alerts.test_pages import manager as manager
 from tests.alerts.test_pages import ops_client as ops_client
 from tests.alerts.test_pages import roles as roles
+from tests.pages import html_of
 
 
 def url(name: str, alert: Alert) -> str:
@@ -34,7 +35,7 @@ def url(name: str, alert: Alert) -> str:
 
 def test_an_alert_is_assigned_to_someone_who_may_act_and_the_list_says_so(alert: Alert, ops_client: Client) -> None:
     otto, mara = person("otto", "ops"), person("mara", "manager")
-    page = ops_client.get(url("assign", alert)).content.decode()
+    page = html_of(ops_client.get(url("assign", alert)))
     assert "otto" in page and "mara" not in page
     refused = ops_client.post(url("assign", alert), {"to": mara.pk})
     assert refused.status_code == 422

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -140,7 +141,8 @@ def test_times_in_a_mail_are_the_readers_own(scene: Scene, ops: Any) -> None:
     assert isinstance(message, EmailMultiAlternatives)
     body = str(message.body)
     assert "25 Nov 2026, 02:28 IST  (down since 25 Nov 2026, 02:28 IST)" in body
-    assert "Seen 2 May 2026, 04:30 IST." in body and "UTC" not in body
+    assert "Seen 2 May 2026, 04:30 IST." in body
+    assert "UTC" not in re.sub(r"https?://\S+", "", body)  # the signature in a link is random letters
     assert here({"n": 3, "at": ["24 Nov 2026, 20:58 UTC"]}) == {"n": 3, "at": ["24 Nov 2026, 20:58 UTC"]}
 
 

@@ -6,6 +6,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from dashboard.roles import ROLES
+from tests.pages import html_of
 
 
 def client_of(role: str) -> Client:
@@ -23,4 +24,4 @@ def text(client: Client, url: str, status: int = 200) -> str:
     """A page's HTML with its white space folded."""
     response = client.get(url)
     assert response.status_code == status, response
-    return " ".join(response.content.decode().split())
+    return html_of(response)

@@ -22,6 +22,7 @@ from costs.spend_rows import day_bars, days_of, months_since
 from costs.token_costs import token_costs
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, TokenPrice, VendorCost, VendorUsage
 from tests.costs.test_spend import at, usage
+from tests.pages import html_of
 from tests.traffic.people import logged_in, person, text
 from traffic.filters import Filters
 from traffic.keys import callers, create_key
@@ -229,7 +230,7 @@ def test_the_page_says_what_the_api_says(viewer: Client, world: Account) -> None
     assert {row.slug: row.amount for row in page.providers} == {
         group["key"]: Decimal(group["amount"]) for group in answer["groups"]
     }
-    assert "at least <b>$9.40</b>" in " ".join(response.content.decode().split())
+    assert "at least <b>$9.40</b>" in html_of(response)
 
 
 @pytest.mark.parametrize("by", ["application", "model", "task"])

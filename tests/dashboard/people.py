@@ -6,6 +6,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from dashboard.defaults import ensure_defaults
+from tests.pages import html_of
 
 ROLES = ("staff", "manager", "ops", "admin")
 
@@ -31,4 +32,4 @@ def words(client: Client, url: str) -> str:
     """A page's text on one line."""
     response = client.get(url)
     assert response.status_code == 200, response.status_code
-    return " ".join(response.content.decode().split())
+    return html_of(response)

@@ -15,6 +15,7 @@ from dashboard.roles import ROLES
 from providers.encryption import encrypt
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, Offer
 from providers.polling.due import ensure_feeds
+from tests.pages import html_of
 
 KEY = "rpa_NEVERSHOW0123456789abcdef"
 
@@ -34,7 +35,7 @@ def text(client: Client, url: str, status: int = 200, **query: Any) -> str:
     """A page's words on one line."""
     response = client.get(url, query)
     assert response.status_code == status, response.status_code
-    return " ".join(response.content.decode().split())
+    return html_of(response)
 
 
 def account(slug: str = "runpod", kind: str = "runpod", **more: Any) -> Account:

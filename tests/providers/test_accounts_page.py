@@ -16,6 +16,7 @@ from providers.polling.due import claim
 from providers.polling.services import poll
 from providers.sandbox.runpod import KEY as RUNPOD_KEY
 from providers.sandbox.testing import Sandbox
+from tests.pages import html_of
 from tests.providers.people import KEY, account, assert_access, in_role, read, text
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +30,7 @@ def filled(**more: Any) -> dict[str, Any]:
 
 def post(client: Client, to: str, **data: Any) -> tuple[int, str]:
     response = client.post(to, data)
-    return response.status_code, " ".join(response.content.decode().split())
+    return response.status_code, html_of(response)
 
 
 # Who may.

@@ -13,6 +13,7 @@ from providers.audit_log import AuditEntry
 from providers.encryption import encrypt
 from providers.models import Deployment, Maintenance, Outage
 from providers.uptime import check_now
+from tests.pages import html_of
 from tests.providers.people import KEY, account, assert_access, deployment, in_role, lease, text
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +39,7 @@ def filled(**more: Any) -> dict[str, Any]:
 
 def post(client: Client, to: str, **data: Any) -> tuple[int, str]:
     response = client.post(to, data)
-    return response.status_code, " ".join(response.content.decode().split())
+    return response.status_code, html_of(response)
 
 
 # Who may.

@@ -17,6 +17,7 @@ from providers import uptime_page
 from providers.checks import Span
 from providers.models import CheckHour, Deployment, Outage
 from providers.uptime_report import DeploymentUptime, OutageSpan, UptimeDay
+from tests.pages import html_of
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -120,7 +121,7 @@ def watch(deployment: Deployment, days: int = 3) -> None:
 def text(client: Client, url: str, **query: Any) -> str:
     response = client.get(url, query)
     assert response.status_code == 200
-    return " ".join(response.content.decode().split())
+    return html_of(response)
 
 
 def test_a_stranger_is_sent_to_the_login(url: str) -> None:

@@ -8,6 +8,7 @@ import psycopg
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from tests.pages import html_of
 from tests.traffic.test_store import row
 from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
@@ -50,4 +51,4 @@ def text(client: Client, url: str, **query: Any) -> str:
     """A page's words on one line."""
     response = client.get(url, query)
     assert response.status_code == 200, response.status_code
-    return " ".join(response.content.decode().split())
+    return html_of(response)

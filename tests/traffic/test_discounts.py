@@ -15,6 +15,7 @@ from costs.live import BookPrices
 from providers.audit_log import AuditEntry
 from providers.models import Account, Discount, TokenPrice
 from providers.pricing import Book
+from tests.pages import html_of
 from tests.providers.people import in_role, text
 from tests.traffic.test_reprice import DAY, NEXT
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
@@ -42,7 +43,7 @@ def sent(account: Account, **more: Any) -> dict[str, Any]:
 
 
 def words(response: Any) -> str:
-    return " ".join(response.content.decode().split())
+    return html_of(response)
 
 
 def stored_cost(conn: psycopg.Connection, **more: Any) -> Request:

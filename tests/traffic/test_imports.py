@@ -20,6 +20,7 @@ from django.utils import timezone
 from dashboard.demo.imports import leave_a_draft
 from providers.models import Account, Feed, TokenPrice, VendorCost, VendorUsage
 from tests.dashboard.people import logged_in, with_role
+from tests.pages import html_of
 from tests.traffic.test_store import assert_rollups_exact, row
 from traffic import services as traffic_services
 from traffic import tasks
@@ -526,7 +527,7 @@ def test_a_file_is_uploaded_looked_at_started_and_taken_back_on_the_pages(
     assert "changes nothing a second time" in again
     client.post(f"{url}take-back/")
     assert not run.work(draft.pk)
-    assert "taken back: <b>3 rows</b>" in " ".join(client.get(url).content.decode().split())
+    assert "taken back: <b>3 rows</b>" in html_of(client.get(url))
     assert "Nothing here comes from a file now" in client.get("/settings/imports/").content.decode()
     looked = logged_in(with_role("manager")).get("/settings/imports/").content.decode()
     assert "ask ops or an admin" in looked and 'type="file"' not in looked

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from providers.models import TokenPrice
 from tests.dashboard.people import logged_in, with_role
+from tests.pages import html_of
 from tests.traffic.test_imports import DAY, brought, finished, folder, lines, recorded, sent
 from traffic.imports import run, services
 from traffic.imports.files import path_of
@@ -39,7 +40,7 @@ def half(conn: psycopg.Connection, price: TokenPrice, monkeypatch: pytest.Monkey
 def poll(client: Client, imported: Import, said: str = "") -> str:
     headers: dict[str, Any] = {"hx-request": "true", "hx-target": "progress"}
     page = client.get(f"/settings/imports/{imported.pk}/", {"said": said}, headers=headers)
-    return " ".join(page.content.decode().split())
+    return html_of(page)
 
 
 def test_the_progress_says_how_many_of_how_many_how_fast_and_how_long(half: Import) -> None:

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from providers.audit_log import AuditEntry
 from providers.models import TokenPrice
+from tests.pages import html_of
 from tests.traffic.people import application, logged_in, person, text
 from traffic.gateway.snapshot import read_snapshot
 from traffic.keys import CACHE_S, TooManyUnknown, buckets, callers, create_key, expiring_keys, rotate_key
@@ -235,7 +236,7 @@ def test_the_new_key_works_now_and_the_old_one_until_then(admin: Client, shop: A
     response = admin.post(f"{KEYS}{old.pk}/rotate/", {"hours": "24"})
     assert "works until" in text(admin, f"{KEYS}{old.pk}/")
     assert response.status_code == 200 and "no-store" in response["Cache-Control"]
-    page = " ".join(response.content.decode().split())
+    page = html_of(response)
     assert "works until" in page
     found = re.search(r'<pre id="secret">(bk_[\w-]+)</pre>', page)
     assert found is not None

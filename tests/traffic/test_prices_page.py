@@ -13,6 +13,7 @@ from django.utils import timezone
 from providers.audit_log import AuditEntry
 from providers.models import TokenPrice
 from providers.nearest import nearest
+from tests.pages import html_of
 from tests.providers.people import assert_access, in_role, text
 from traffic.models import UsageDay
 
@@ -42,7 +43,7 @@ def filled(**more: Any) -> dict[str, Any]:
 
 def post(client: Client, **data: Any) -> tuple[int, str]:
     response = client.post(ADD, data)
-    return response.status_code, " ".join(response.content.decode().split())
+    return response.status_code, html_of(response)
 
 
 def test_the_book_is_for_whoever_may_see_prices() -> None:

@@ -12,6 +12,7 @@ from django.test import Client
 
 from providers.audit_log import AuditEntry
 from providers.models import TokenPrice
+from tests.pages import html_of
 from tests.providers.people import in_role, text
 from tests.traffic.test_prices_page import ADD, BOOK, filled
 from tests.traffic.test_reprice import BEFORE, DAY, dearer, everything, stored  # noqa: F401  # fixture
@@ -30,7 +31,7 @@ def asked(client: Client, **more: Any) -> Any:
 
 
 def words(response: Any) -> str:
-    return " ".join(response.content.decode().split())
+    return html_of(response)
 
 
 def test_a_repricing_is_seen_started_and_taken_back(stored: Any, price: TokenPrice) -> None:  # noqa: F811
