@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
 
 from providers.connectors import connect
 from providers.connectors.base import AccountConfig, Connector, ConnectorError
@@ -17,6 +19,13 @@ from tests.providers.answers import Answers
 NOW = datetime(2026, 11, 24, 10, 30, tzinfo=UTC)
 DAY = datetime(2026, 11, 23, tzinfo=UTC)
 USAGE, COST = "/v1/organizations/analytics/usage", "/v1/organizations/analytics/cost"
+
+
+@pytest.fixture(autouse=True)
+def then() -> Iterator[None]:
+    """Claude's reports reach back a year, also from the day on which this runs."""
+    with time_machine.travel(NOW):
+        yield
 
 
 def claude(answers: Answers) -> Connector:

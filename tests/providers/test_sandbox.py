@@ -14,6 +14,7 @@ from typing import Any
 import anthropic
 import httpx
 import pytest
+import time_machine
 
 from providers.connectors import connect
 from providers.sandbox.anthropic import ADMIN_KEY, API_KEY
@@ -22,6 +23,7 @@ from providers.sandbox.testing import Sandbox, running_sandbox
 from tests.providers.answers import Answers
 
 NOW = datetime(2026, 11, 24, 10, 30, tzinfo=UTC)
+then = time_machine.travel(NOW)  # Claude's reports reach back a year, also from the day on which this runs
 REPORT = "/anthropic/v1/organizations/analytics/usage"
 HEADERS = {
     "authorization": f"Bearer {ADMIN_KEY}",
@@ -101,6 +103,7 @@ def test_a_state_that_is_none_is_refused_with_a_sentence(sandbox: Sandbox, body:
     assert "no state of anthropic" in answer.json()["detail"]
 
 
+@then
 def test_loaded_rows_are_added_or_take_the_place_of_the_old(sandbox: Sandbox) -> None:
     for replace, requests in ((False, 1), (False, 2), (True, 1), (True, 1), (False, 2)):
         sandbox.load("anthropic", {"usage": [row("2026-11-22T10:00:00Z")], "replace": replace})
@@ -108,6 +111,7 @@ def test_loaded_rows_are_added_or_take_the_place_of_the_old(sandbox: Sandbox) ->
         assert answer["data"][0]["usage"]["requests"] == requests
 
 
+@then
 def test_a_restart_keeps_the_state(tmp_path: Path) -> None:
     for _ in range(2):
         with running_sandbox(now=NOW, path=tmp_path / "sandbox.sqlite3") as sandbox:
@@ -136,6 +140,7 @@ def test_both_ways_to_send_claudes_key_are_taken(sandbox: Sandbox) -> None:
     assert (answer.status_code, answer.json()["error"]["type"]) == (401, "authentication_error")
 
 
+@then
 def test_a_cursor_is_refused_when_another_parameter_changed(sandbox: Sandbox) -> None:
     rows = [row(f"2026-11-2{day}T{hour:02}:00:00Z") for day in (0, 1) for hour in range(24)]
     sandbox.load("anthropic", {"usage": rows})
@@ -148,6 +153,7 @@ def test_a_cursor_is_refused_when_another_parameter_changed(sandbox: Sandbox) ->
         assert httpx.get(sandbox.url + REPORT, params=changed, headers=HEADERS).status_code == 400
 
 
+@then
 @pytest.mark.parametrize(
     "change",
     [
