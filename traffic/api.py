@@ -140,7 +140,7 @@ def get_errors(
 @router.post(
     "/feedback",
     auth=needs("rate"),
-    response={200: FeedbackOut, **dict.fromkeys((400, 401, 403, 404, 422, 429, 503), Error)},
+    response={200: FeedbackOut, **dict.fromkeys((400, 401, 403, 422, 429, 503), Error)},
     summary="Judge one answer, by our id or the vendor's response id",
 )
 def post_feedback(request: HttpRequest, feedback: FeedbackIn) -> Any:

@@ -19,7 +19,7 @@ from django.db import DataError, InterfaceError, OperationalError, connection, t
 from django.utils import timezone
 
 from providers.models import Deployment
-from traffic import ratings, storing
+from traffic import storing, waiting_ratings
 from traffic.ingest.batch import Batch, batch_of
 from traffic.ingest.native import Directory, KnownDeployment, parse
 from traffic.ingest.patience import more_patience
@@ -32,6 +32,7 @@ from traffic.keeping import Kept, taken_days
 from traffic.keys import Caller
 from traffic.models import Application
 from traffic.models import Installation as InstallationRow
+from traffic.named_requests import Name
 
 log = logging.getLogger(__name__)
 
@@ -147,8 +148,8 @@ def store(
         storing.failed(error)
         raise
     storing.stored()
-    if ratings.any_waits():
-        ratings.attach_waiting(arrived=names_of(rows, result))
+    if waiting_ratings.any_waits():
+        waiting_ratings.attach_arrived(names_of(rows, result))
     return result
 
 
@@ -191,10 +192,12 @@ def store_apart(rows: Sequence[RequestRow], caller: Caller | None = None, batch:
     return stored
 
 
-def names_of(rows: Sequence[RequestRow], result: IngestResult) -> set[str]:
-    """Every id by which a rating may have named a request of the batch."""
-    names = {row.external_id for row in rows} | {str(identifier) for identifier in result.ids}
-    return names | {row.response_id for row in rows if row.response_id is not None}
+def names_of(rows: Sequence[RequestRow], result: IngestResult) -> Iterator[Name]:
+    """Every id by which a rating may have named a request of the batch, of the row's own application."""
+    for row, identifier in zip(rows, result.ids, strict=True):
+        for name in (row.external_id, str(identifier), row.response_id):
+            if name:
+                yield Name(name, row.application_id)
 
 
 def ingest_native(*, body: bytes, caller: Caller, now: datetime) -> dict[str, Any]:

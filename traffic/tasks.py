@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from traffic import erase, keys, outage_requests, ratings, repricings, retention, texts
+from traffic import erase, keys, outage_requests, ratings, repricings, retention, texts, waiting_ratings
 from traffic.imports.files import drop_stale
 from traffic.imports.run import work
 from traffic.models import Erasure, Import, Repricing
@@ -25,7 +25,7 @@ def apply_retention() -> int:
 def attach_ratings() -> int:
     """Ratings that wait get their requests, whatever way those came in; copies of what a twin told later follow."""
     ratings.copy_again()
-    return ratings.attach_waiting()
+    return waiting_ratings.attach_waiting()
 
 
 @shared_task(ignore_result=True)

@@ -19,7 +19,7 @@ from providers.models import Deployment
 from providers.rest.periods import Period
 from tests.traffic.people import PROMPT, application, arrive, logged_in, person, text
 from tests.traffic.test_store import NOON
-from traffic import quality, ratings
+from traffic import quality, ratings, waiting_ratings
 from traffic.keys import callers, create_key
 from traffic.models import Application, Rating, Request
 from traffic.quality import QualityGroup
@@ -148,7 +148,7 @@ def test_filters_and_the_period_hold_for_ratings(get: Any, shop: Application, co
 
 
 def test_a_rating_that_waits_does_not_count(get: Any, shop: Application) -> None:
-    ratings.wait(identifier="msg_unknown", judgement=Judgement("ann", score=1), application_id=shop.pk)
+    waiting_ratings.wait(identifier="msg_unknown", judgement=Judgement("ann", score=1), application_id=shop.pk)
     assert get(URL).json() == {"groups": []}
 
 

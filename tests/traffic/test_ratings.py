@@ -18,7 +18,7 @@ from django.utils import timezone
 from providers.rest.periods import Period
 from tests.traffic.people import application, arrive, logged_in, person, text
 from tests.traffic.test_store import NOON, RESPONSE, row
-from traffic import ratings
+from traffic import named_requests, ratings, waiting_ratings
 from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
 from traffic.keys import callers, create_key
@@ -121,7 +121,7 @@ def test_a_rating_by_our_id_waits_too_for_the_gateway_writes_a_moment_later(
     known = uuid.UUID(installation.stage(coming).id)
     assert send(key, request_id=str(known), score=1).json()["request_id"] is None
     ingest(conn, [coming], installation)  # by a way in that does not look for ratings
-    assert ratings.attach_waiting() == 1
+    assert waiting_ratings.attach_waiting() == 1
     assert Rating.objects.get().request_id == known
 
 
@@ -138,9 +138,10 @@ def test_of_a_waiting_and_a_stored_rating_of_one_rater_the_later_counts(
     request = arrived(conn, shop, external_id="x")
     for minutes, stars in ((-5, 5), (5, 3)):
         ratings.rate(request=request, judgement=Judgement("ann", stars=1))
-        waiting = ratings.wait(identifier=RESPONSE, judgement=Judgement("ann", stars=stars), application_id=shop.pk)
+        judgement = Judgement("ann", stars=stars)
+        waiting = waiting_ratings.wait(identifier=RESPONSE, judgement=judgement, application_id=shop.pk)
         Rating.objects.filter(pk=waiting.pk).update(created_at=timezone.now() + timedelta(minutes=minutes))
-        assert ratings.attach_waiting() == 1
+        assert waiting_ratings.attach_waiting() == 1
         assert Rating.objects.get().stars == (1 if minutes < 0 else stars)
 
 
@@ -150,13 +151,12 @@ def test_a_rating_never_goes_to_another_applications_request(
     other = application("other")
     request = arrived(conn, other)
     for identifier in (str(request.id), RESPONSE):
-        answer = send(key, request_id=identifier, score=1)
-        assert answer.status_code == 404
-        assert set(answer.json()) == {"detail", "errors"}
+        assert send(key, request_id=identifier, score=1).json()["request_id"] is None
+    assert waiting_ratings.attach_waiting() == 0
     late = RESPONSE + "LATER"
     assert send(key, request_id=late, score=1).json()["request_id"] is None
     store([row(2, application_id=other.pk, response_id=late)])
-    assert Rating.objects.get().request_id is None
+    assert Rating.objects.waiting().count() == 3
 
 
 def test_a_key_for_all_rates_any_request(shop: Application, conn: psycopg.Connection) -> None:
@@ -229,35 +229,39 @@ def test_undo_brings_back_what_the_rater_thought_before(shop: Application, conn:
 
 def test_an_id_of_any_day_is_looked_up_without_a_fault(shop: Application) -> None:
     for identifier in (UUID(int=0), UUID(int=2**128 - 1)):
-        assert ratings.find_request(str(identifier), shop.pk) is None
+        assert named_requests.find_request(str(identifier), shop.pk) is None
 
 
-def test_looking_for_waiting_ratings_takes_two_queries_however_many_wait(
+def test_looking_for_waiting_ratings_takes_the_same_queries_however_many_wait(
     shop: Application, conn: psycopg.Connection
 ) -> None:
     for number in range(30):
-        ratings.wait(identifier=f"{RESPONSE}{number}", judgement=Judgement("ann", score=1), application_id=shop.pk)
+        waiting_ratings.wait(
+            identifier=f"{RESPONSE}{number}", judgement=Judgement("ann", score=1), application_id=shop.pk
+        )
     with CaptureQueriesContext(connection) as queries:
-        assert ratings.attach_waiting() == 0
-    assert len(queries) == 4  # the ratings, the salt, then the requests by their two kinds of id
+        assert waiting_ratings.attach_waiting() == 0
+    assert len(queries) == 5  # what is due, the ratings, the salt, then the requests by their two kinds of id
     ingest(conn, [row(1, application_id=shop.pk, external_id=f"{RESPONSE}7")], Installation.load(conn))
     ingest(conn, [row(2, application_id=shop.pk, response_id=f"{RESPONSE}8")], Installation.load(conn))
-    assert ratings.attach_waiting() == 2
+    Rating.objects.update(look_at=timezone.now())
+    assert waiting_ratings.attach_waiting() == 2
     assert Rating.objects.waiting().count() == 28
 
 
 def test_a_short_response_id_that_came_too_early_is_attached_too(shop: Application, conn: psycopg.Connection) -> None:
-    ratings.wait(identifier="chatcmpl-9", judgement=Judgement("ann", score=1), application_id=shop.pk)
+    waiting_ratings.wait(identifier="chatcmpl-9", judgement=Judgement("ann", score=1), application_id=shop.pk)
     ingest(conn, [row(1, application_id=shop.pk, response_id="chatcmpl-9")], Installation.load(conn))
-    assert ratings.attach_waiting() == 1
+    assert waiting_ratings.attach_waiting() == 1
 
 
 def test_a_rating_is_not_waited_for_longer_than_a_week(shop: Application, conn: psycopg.Connection) -> None:
-    ratings.wait(identifier=RESPONSE, judgement=Judgement("ann", score=1), application_id=shop.pk)
+    waiting_ratings.wait(identifier=RESPONSE, judgement=Judgement("ann", score=1), application_id=shop.pk)
     Rating.objects.update(created_at=timezone.now() - timedelta(days=8))
     arrived(conn, shop)
-    assert not ratings.any_waits()
-    assert ratings.attach_waiting() == 0
+    assert not waiting_ratings.any_waits()
+    assert waiting_ratings.attach_waiting() == 0
+    assert not Rating.objects.exists()
 
 
 # Who speaks in a rating.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from providers.models import Deployment
@@ -28,6 +29,7 @@ class Rating(models.Model):
     stars = models.PositiveSmallIntegerField(null=True)  # 1..5
     comment = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    look_at = models.DateTimeField(db_default=Now())  # while it waits: when its request is looked for again
     # Copied from the request, so that the scoreboard reads this table alone.
     application = models.ForeignKey(Application, null=True, on_delete=models.DO_NOTHING, db_constraint=False)
     deployment = models.ForeignKey(Deployment, null=True, on_delete=models.DO_NOTHING, db_constraint=False)
@@ -51,6 +53,7 @@ class Rating(models.Model):
         indexes = [
             models.Index(fields=["day", "deployment"]),
             models.Index(fields=["response_id"], condition=models.Q(request_id=None), name="rating_waiting"),
+            models.Index(fields=["application", "look_at"], condition=models.Q(request_id=None), name="rating_look"),
         ]
 
     @property

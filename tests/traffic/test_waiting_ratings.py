@@ -1,0 +1,166 @@
+"""Ratings that wait for their requests: no application waits for another, none is overlooked, none waits for ever."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.utils import timezone
+
+from tests.traffic.people import application, arrive
+from tests.traffic.test_ratings import send
+from tests.traffic.test_store import RESPONSE, row
+from traffic import waiting_ratings
+from traffic.ingest.staging import Installation
+from traffic.ingest.store import ingest
+from traffic.keys import callers, create_key
+from traffic.models import Application, RaterKind, Rating
+from traffic.ratings import Judgement
+from traffic.services import forget, store
+from traffic.waiting_ratings import AT_ONCE, OF_A_BATCH, WAITING_MAX
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def shop(conn: psycopg.Connection) -> Application:
+    forget()
+    callers.clear()
+    return application("shop")
+
+
+@pytest.fixture
+def key(shop: Application) -> str:
+    return create_key(name="test", scopes=["rate"], application=shop)[1]
+
+
+def crowd(of: Application, count: int, **more: Any) -> list[Rating]:
+    """Ratings of an application whose requests do not come."""
+    now = timezone.now()
+    rows = [
+        Rating(response_id=f"{RESPONSE}-{number}", application=of, by="ann", score=1, look_at=now, **more)
+        for number in range(count)
+    ]
+    return Rating.objects.bulk_create(rows)
+
+
+def waits(shop: Application, identifier: str = RESPONSE) -> Rating:
+    return waiting_ratings.wait(identifier=identifier, judgement=Judgement("ann", score=1), application_id=shop.pk)
+
+
+def test_feedback_for_another_applications_request_is_answered_as_for_one_that_nobody_saw(
+    key: str, shop: Application, conn: psycopg.Connection
+) -> None:
+    theirs = arrive(conn, {"application_id": application("other").pk, "response_id": RESPONSE})[0]
+    never_seen = send(key, request_id=f"{RESPONSE}-never-seen", score=1)
+    for identifier in (RESPONSE, str(theirs.id), "a0"):
+        answer = send(key, request_id=identifier, score=1)
+        assert (answer.status_code, answer.json()["request_id"]) == (200, None), identifier
+        assert answer.json().keys() == never_seen.json().keys()
+        assert answer.headers.keys() == never_seen.headers.keys()
+    assert not Rating.objects.filter(request_id=theirs.id).exists()
+
+
+def test_an_id_that_another_application_told_first_is_still_ones_own_later(
+    key: str, shop: Application, conn: psycopg.Connection
+) -> None:
+    theirs = arrive(conn, {"application_id": application("other").pk, "response_id": RESPONSE})[0]
+    send(key, request_id=RESPONSE, score=1)
+    store([row(7, application_id=shop.pk, response_id=RESPONSE)])
+    rating = Rating.objects.get()
+    assert rating.application == shop and rating.request_id not in (None, theirs.id)
+
+
+def test_an_older_request_of_ones_own_is_meant_before_a_newer_one_of_another(
+    key: str, shop: Application, conn: psycopg.Connection
+) -> None:
+    long_ago = timezone.now() - timedelta(days=40)
+    ours = arrive(conn, {"application_id": shop.pk, "response_id": RESPONSE, "started_at": long_ago})[0]
+    arrive(conn, {"application_id": application("other").pk, "response_id": RESPONSE, "external_id": "theirs"})
+    assert send(key, request_id=RESPONSE, score=1).json()["request_id"] == str(ours.id)
+
+
+def test_a_crowd_of_one_application_keeps_no_other_from_its_ratings(shop: Application) -> None:
+    waits(shop)
+    crowd(application("noisy"), AT_ONCE + 200)
+    store([row(1, application_id=shop.pk, response_id=RESPONSE)])
+    assert Rating.objects.get(application=shop).request_id is not None
+
+
+def test_a_crowd_of_one_application_keeps_the_look_of_the_task_from_no_other(
+    shop: Application, conn: psycopg.Connection
+) -> None:
+    crowd(application("noisy"), AT_ONCE + 200)
+    waits(shop)
+    crowd(application("noisier"), AT_ONCE + 200)
+    ingest(conn, [row(1, application_id=shop.pk, response_id=RESPONSE)], Installation.load(conn))
+    assert waiting_ratings.attach_waiting() == 1
+    assert Rating.objects.get(application=shop).request_id is not None
+
+
+def test_every_rating_is_looked_at_in_turn(shop: Application, conn: psycopg.Connection) -> None:
+    waits(shop)
+    crowd(shop, 2 * AT_ONCE + 300)
+    ingest(conn, [row(1, application_id=shop.pk, response_id=f"{RESPONSE}-{2 * AT_ONCE}")], Installation.load(conn))
+    assert [waiting_ratings.attach_waiting() for _look in range(3)] == [0, 0, 1]
+
+
+def test_what_has_waited_long_is_looked_at_less_often(shop: Application, conn: psycopg.Connection) -> None:
+    old, fresh = waits(shop), waits(shop, f"{RESPONSE}-fresh")
+    Rating.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(hours=8))
+    waiting_ratings.attach_waiting()
+    old.refresh_from_db()
+    fresh.refresh_from_db()
+    now = timezone.now()
+    assert 58 * MINUTE < old.look_at - now <= 60 * MINUTE
+    assert timedelta() < fresh.look_at - now <= timedelta(seconds=10)
+
+
+def test_a_batch_attaches_a_bounded_number_and_the_next_look_the_rest(shop: Application) -> None:
+    crowd(shop, OF_A_BATCH + 50)
+    Rating.objects.update(look_at=timezone.now() + timedelta(hours=3))
+    store([row(n, application_id=shop.pk, response_id=f"{RESPONSE}-{n}") for n in range(OF_A_BATCH + 50)])
+    assert Rating.objects.waiting().count() == 50
+    assert waiting_ratings.attach_waiting() == 50
+
+
+def test_names_of_one_application_wake_no_rating_of_another(shop: Application) -> None:
+    waits(shop, "order-1")
+    store([row(1, application_id=application("other").pk, external_id="order-1")])
+    assert Rating.objects.get().request_id is None
+    store([row(2, application_id=shop.pk, external_id="order-1")])
+    assert Rating.objects.get().request_id is not None
+
+
+def test_short_response_ids_of_many_ratings_are_found_at_once(shop: Application, conn: psycopg.Connection) -> None:
+    for number in range(5):
+        waits(shop, f"chatcmpl-{number}")
+    rows = [row(n, application_id=shop.pk, response_id=f"chatcmpl-{n}") for n in range(5)]
+    ingest(conn, rows, Installation.load(conn))
+    assert waiting_ratings.attach_waiting() == 5
+    assert Rating.objects.values("request_id").distinct().count() == 5
+
+
+def test_so_many_ratings_of_an_application_wait_and_no_more(
+    key: str, shop: Application, conn: psycopg.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    crowd(shop, WAITING_MAX, rater_kind=RaterKind.APPLICATION)
+    refused = send(key, request_id=f"{RESPONSE}-one-more", score=1)
+    assert refused.status_code == 429 and int(refused["Retry-After"]) > 0
+    assert refused.json()["detail"].startswith("10,000 ratings wait for requests that have not arrived")
+    assert f"of application {shop.pk} wait" in caplog.text
+    assert send(key, request_id=f"{RESPONSE}-5", by="ann", score=-1).status_code == 200  # one that waits, thought over
+    arrive(conn, {"application_id": shop.pk, "response_id": RESPONSE})
+    assert send(key, request_id=RESPONSE, score=1).status_code == 200  # its request is there
+    secret = create_key(name="other", scopes=["rate"], application=application("other"))[1]
+    assert send(secret, request_id=RESPONSE, score=1).status_code == 200
+
+
+def test_ratings_whose_requests_never_come_go_after_a_week(shop: Application) -> None:
+    crowd(shop, 3)
+    Rating.objects.update(created_at=timezone.now() - timedelta(days=7, minutes=1))
+    waits(shop)
+    assert waiting_ratings.attach_waiting() == 0
+    assert Rating.objects.count() == 1

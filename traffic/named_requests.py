@@ -1,0 +1,157 @@
+"""Which request an id means that a program names: ours, the vendor's response id, or the program's own of this week.
+
+A name of an application means its own requests alone: one that another application's request bears is, for it, a name
+that nobody ever saw. Names of no application mean any request. However many names, a few queries look for them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.db import connection
+from django.utils import timezone
+
+from traffic.ingest import ids
+from traffic.models import Installation, Request
+from traffic.querysets import RequestQuerySet
+
+DAY = timedelta(days=1)
+OWN_ID_DAYS = 7  # how far back a request is looked for by the id that its application gave it
+# Days to look back at, one stretch after the other: a rating mostly follows its request by minutes.
+STRETCHES = (2, 14, 90, 400)
+
+
+class Name(NamedTuple):
+    """An id of up to 200 characters, and the application that says it; None: a program of no application."""
+
+    identifier: str
+    application_id: int | None
+
+    def means(self, request: Request) -> bool:
+        return self.application_id in (None, request.application_id)
+
+
+def find_request(identifier: str, application_id: int | None, *, back: Sequence[int] = STRETCHES) -> Request | None:
+    """The one request that a name means; None where there is none."""
+    name = Name(identifier, application_id)
+    return find_requests([name], back=back).get(name)
+
+
+def find_requests(names: Collection[Name], *, back: Sequence[int] = STRETCHES) -> dict[Name, Request]:
+    """The request of each name that has one. `back` is how many days a response id is looked for, in stretches."""
+    salt = bytes(Installation.objects.values_list("salt", flat=True).first() or b"")
+    requests = _by_our_id(names)
+    requests |= _by_response_id(salt, _left(names, requests), back)
+    requests |= _by_short_response_id(_left(names, requests))
+    requests |= _by_own_id(salt, _left(names, requests))
+    return requests
+
+
+def _left(names: Iterable[Name], requests: dict[Name, Request]) -> list[Name]:
+    return [name for name in names if name not in requests]
+
+
+def _of(names: Iterable[Name]) -> RequestQuerySet:
+    """Requests that some of the names may mean, of whatever day."""
+    applications = {name.application_id for name in names}
+    rows = Request.objects.all()
+    if None in applications:
+        return rows
+    # Exactly their own: a collector's row of no application may yet become this application's, and then it is found.
+    return rows.filter(application_id__in=[pk for pk in applications if pk is not None])
+
+
+def _by_our_id(names: Iterable[Name]) -> dict[Name, Request]:
+    wanted: dict[uuid.UUID, list[Name]] = defaultdict(list)
+    for name in names:
+        identifier = _uuid(name.identifier)
+        if identifier is not None:
+            wanted[identifier].append(name)
+    return _by_id(wanted)
+
+
+def _uuid(identifier: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(identifier)
+    except ValueError:
+        return None
+
+
+def _by_id(wanted: dict[uuid.UUID, list[Name]]) -> dict[Name, Request]:
+    """Requests by their ids, which carry their days; of several that one name means, the newest."""
+    days = {ids.day_of(identifier) for identifier in wanted}
+    rows = Request.objects.filter(day__in=days, id__in=list(wanted)).order_by("started_at", "id") if wanted else ()
+    return {name: request for request in rows for name in wanted[request.id] if name.means(request)}
+
+
+def _by_response_id(salt: bytes, names: Iterable[Name], back: Sequence[int]) -> dict[Name, Request]:
+    left = {name: digests for name in names if (digests := _digests(salt, name))}
+    requests: dict[Name, Request] = {}
+    today = timezone.now().date()
+    end = today + 2 * DAY  # a clock may be ahead of ours
+    for days in back:
+        if not left:
+            break
+        first = today - DAY * days
+        wanted = {digest for digests in left.values() for digest in digests}
+        rows = _of(left).in_days(first, end).filter(response_hash__in=wanted)
+        of_hash: dict[uuid.UUID | None, list[Request]] = defaultdict(list)
+        for request in rows:
+            of_hash[request.response_hash].append(request)
+        for name, digests in list(left.items()):
+            same = [request for digest in digests for request in of_hash[digest] if name.means(request)]
+            if same:  # a program of no application means, before others, a request of none
+                requests[name] = min(same, key=lambda request: (request.application_id is not None, request.id))
+                del left[name]
+        end = first
+    return requests
+
+
+def _digests(salt: bytes, name: Name) -> list[uuid.UUID]:
+    """The hashes under which a response id is stored: of who told it first, and of this application beside that one."""
+    first = ids.response_hash(salt, name.identifier)
+    if first is None:
+        return []
+    return [first] if name.application_id is None else [first, ids.second_hash(first, name.application_id)]
+
+
+# A short response id comes again and again: the newest answer that bears it is meant.
+SHORT = """
+SELECT DISTINCT ON (response_id) response_id, id FROM (
+    SELECT id, started_at, response_id FROM traffic_request
+    WHERE day >= %(first)s AND (application_id = %(application)s OR %(application)s IS NULL)
+    ORDER BY started_at DESC LIMIT 10000
+) AS newest
+WHERE response_id = ANY(%(names)s) ORDER BY response_id, started_at DESC
+"""
+
+
+def _by_short_response_id(names: Iterable[Name]) -> dict[Name, Request]:
+    """Each among the newest requests of its application; these have no index, so they are read once for all."""
+    short: dict[int | None, list[str]] = defaultdict(list)
+    for name in names:
+        if len(name.identifier) < ids.MIN_RESPONSE_ID:
+            short[name.application_id].append(name.identifier)
+    requests: dict[Name, Request] = {}
+    for application_id, identifiers in short.items():
+        first = timezone.now().date() - 2 * DAY
+        values = {"first": first, "application": application_id, "names": identifiers}
+        with connection.cursor() as cursor:
+            cursor.execute(SHORT, values)
+            of_id = {row[1]: Name(row[0], application_id) for row in cursor.fetchall()}
+        rows = Request.objects.in_days(first, timezone.now().date() + 2 * DAY).filter(id__in=list(of_id))
+        requests |= {of_id[request.id]: request for request in rows}
+    return requests
+
+
+def _by_own_id(salt: bytes, names: Iterable[Name]) -> dict[Name, Request]:
+    """Requests to which the application itself gave this id; their day is part of what that id became."""
+    today = timezone.now().date()
+    days = [today - DAY * number for number in range(-1, OWN_ID_DAYS + 1)]  # a clock may be ahead of ours
+    return _by_id(
+        {ids.request_id(salt, name.application_id, name.identifier, day): [name] for name in names for day in days}
+    )
