@@ -19,6 +19,8 @@ ROLE_LABELS = {
     ADMIN: _("Admin: everything, people and keys included"),
 }
 
+NO_ADMIN_ANY_MORE = _("Nothing was changed: you are no admin any more, another one took that from you just now.")
+
 if TYPE_CHECKING:
     UserForm = forms.ModelForm[User]
 else:
@@ -31,6 +33,15 @@ def role_of(person: User) -> str:
         return ADMIN
     names = {group.name for group in person.groups.all()}
     return next((name for name in reversed(ROLES) if name in names), "")
+
+
+def admins_locked() -> list[User]:
+    """Who may give rights now; until the transaction ends nobody takes that from any of them or locks them out.
+
+    Who takes it from another holds it, and cannot take it from themselves: so somebody always has it, also where two
+    admins do it to each other in the same moment.
+    """
+    return list(User.objects.select_for_update().filter(is_superuser=True, is_active=True).order_by("pk"))
 
 
 class PersonForm(UserForm):
@@ -55,6 +66,8 @@ class PersonForm(UserForm):
         role: str = self.cleaned_data["role"]
         if self.instance.pk == self.by.pk and role != ADMIN:
             raise forms.ValidationError(_("You cannot take the role of admin from yourself; another admin can."))
+        if self.instance.is_superuser and role != ADMIN and self.by not in admins_locked():
+            raise forms.ValidationError(NO_ADMIN_ANY_MORE)
         return role
 
     @transaction.atomic

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -16,7 +17,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from dashboard.people import ROLE_LABELS, PersonForm, role_of
+from dashboard.people import NO_ADMIN_ANY_MORE, ROLE_LABELS, PersonForm, admins_locked, role_of
 from dashboard.signin import links, sessions
 from dashboard.signin.browsers import browser_of
 from dashboard.tasks import mail_link
@@ -66,9 +67,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     """One person: name, e-mail, role; where they are signed in, and a link for a new password."""
     found = get_object_or_404(User.objects.prefetch_related("groups"), pk=pk)
     form = PersonForm(request.POST if request.method == "POST" else None, instance=found, by=me(request))
-    if request.method == "POST" and form.is_valid():
-        form.save()
-        log_form(request, found, form)
+    if request.method == "POST" and saved(request, form):
         messages.success(request, _("Saved: %(name)s.") % {"name": found.get_username()})
         return redirect("people")
     keys = list(Key.objects.made_by(found))
@@ -85,6 +84,15 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "dashboard/person.html", context, status=422 if form.errors else 200)
 
 
+@transaction.atomic
+def saved(request: HttpRequest, form: PersonForm) -> bool:
+    """Save a person if the form is valid; who is an admin stays as it is between the two."""
+    if not form.is_valid():
+        return False
+    log_form(request, form.save(), form)
+    return True
+
+
 @login_required
 @permission_required("auth.change_user", raise_exception=True)
 @require_POST
@@ -98,8 +106,12 @@ def person_switch(request: HttpRequest, pk: int) -> HttpResponse:
     if found.pk == request.user.pk and not active:
         messages.warning(request, _("Nothing was changed: you cannot lock yourself out."))
         return redirect("people")
-    if User.objects.filter(pk=pk, is_active=not active).update(is_active=active):
-        log(request, found, _("Let in again.") if active else _("Locked out."))
+    with transaction.atomic():
+        if found.is_superuser and not active and me(request) not in admins_locked():
+            messages.warning(request, NO_ADMIN_ANY_MORE)
+            return redirect("people")
+        if User.objects.filter(pk=pk, is_active=not active).update(is_active=active):
+            log(request, found, _("Let in again.") if active else _("Locked out."))
     if not active and request.POST.get("keys") == "revoke":
         revoke_keys_for_all(request, found)
     callers.clear()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.models import Group
@@ -12,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from dashboard.people import ROLE_LABELS
 from dashboard.role_form import RoleForm
+from dashboard.role_words import GROUPS
 from dashboard.roles import ROLES
 from providers.audit_log import changes, log_form
 
@@ -20,14 +23,31 @@ from providers.audit_log import changes, log_form
 @permission_required("auth.change_group", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def role(request: HttpRequest, name: str) -> HttpResponse:
-    """One role: what is ticked is what it may; what was taken from it stays taken at the next start."""
+    """One role: what is ticked is what it may; what was taken from it stays taken at the next start.
+
+    What a role loses is asked about by name first; the question carries what it named, so that nothing else goes.
+    """
     group = get_object_or_404(Group, name=name if name in ROLES else "")
     form = RoleForm(request.POST if request.method == "POST" else None, group=group)
+    context = {"form": form, "it": group, "people": group.user_set.filter(is_active=True).count()}
     if request.method == "POST" and form.is_valid():
+        if not set(form.lost) <= set(request.POST.getlist("lost")):
+            return render(request, "dashboard/role_lost.html", context | question(form))
         form.save()
         log_form(request, group, form)
         messages.success(request, _("Saved: whoever is %(role)s may do this from now on.") % {"role": group.name})
         return redirect("people")
-    people = group.user_set.filter(is_active=True).count()
-    context = {"form": form, "it": group, "about": ROLE_LABELS[group.name], "people": people, "log": changes(group)}
+    context |= {"about": ROLE_LABELS[group.name], "log": changes(group)}
     return render(request, "dashboard/role.html", context, status=422 if form.errors else 200)
+
+
+def question(form: RoleForm) -> dict[str, Any]:
+    """What the question names, by group, and what its answer has to carry."""
+    lost = [(title, [words[label] for label in words if label in form.lost]) for title, words in GROUPS.values()]
+    fields = [(name, label) for name in GROUPS for label in form.cleaned_data[name]]
+    return {
+        "lost": [(title, words) for title, words in lost if words],
+        "count": len(form.lost),
+        "nothing_left": not form.wanted,
+        "fields": fields + [("lost", label) for label in form.lost],
+    }
