@@ -28,6 +28,7 @@ from dashboard.front.refusals import Gone
 from dashboard.heart import Heart
 from dashboard.readiness import Readiness, readiness_answer
 from providers.rest.errors import ApiError
+from traffic.connections import look_after
 from traffic.imports.files import folder
 from traffic.keys import callers, password_of, secret_of
 from traffic.services import AWAY
@@ -128,8 +129,10 @@ class Front:
             if message["type"] == "lifespan.startup":
                 self.started()
                 self._loading = asyncio.create_task(self._load())
+                self._looking_after = asyncio.create_task(look_after(settings.SEND_TIMEOUT))
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
+                self._looking_after.cancel()
                 self.pulse.close()
                 self._look.shutdown(wait=False, cancel_futures=True)
                 for pool in (*self.pools.values(), self.checks, self.downloads):

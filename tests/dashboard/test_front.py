@@ -33,23 +33,27 @@ PATIENT = 30
 
 @pytest.fixture(scope="module")
 def intake(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -> Iterator[Intake]:
-    with running_intake(django_db_blocker, tmp_path_factory.mktemp("web")) as running:
+    with running_intake(django_db_blocker, tmp_path_factory.mktemp("web"), BREAKEVEN_SEND_TIMEOUT="2") as running:
         with django_db_blocker.unblock():
             # Hashed as in earnest, which the suite's own settings do not do.
-            User.objects.create(
-                username="door",
-                is_superuser=True,
-                password=PBKDF2PasswordHasher().encode(PASSWORD, "salt"),
-            )
+            password = PBKDF2PasswordHasher().encode(PASSWORD, "salt")
+            for name in ("door", "other"):
+                User.objects.create(username=name, is_superuser=True, password=password)
         yield running
 
 
 @pytest.fixture(scope="module")
 def person(intake: Intake) -> Iterator[httpx.Client]:
     """Somebody who is logged in."""
+    with signed_in(intake, "door") as client:
+        yield client
+
+
+@contextmanager
+def signed_in(intake: Intake, name: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=intake.web.url, timeout=PATIENT) as client:
         page = client.get("/login/").text
-        answer = client.post("/login/", data={"username": "door", "password": PASSWORD, **token_of(page)})
+        answer = client.post("/login/", data={"username": name, "password": PASSWORD, **token_of(page)})
         assert answer.status_code == 302
         yield client
 

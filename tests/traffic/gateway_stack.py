@@ -21,12 +21,14 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from cryptography.fernet import Fernet
+from honcho.environ import parse_procfile
 
 from providers.models import Deployment
 from tests.traffic.conftest import conninfo, empty_after_a_process
 from tests.traffic.gateway_peers import Door, FakeEngine, Loop
 from traffic.models import Application, Installation, Key, Route
 
+BASE = Path(__file__).resolve().parent.parent.parent
 KEY = "be_key_of_the_shop"
 OTHER_KEY = "be_key_of_all"
 INGEST_KEY = "be_key_that_only_ingests"
@@ -67,11 +69,19 @@ class GatewayProcess:
     def spawn(self) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port)]
-        environment = {**os.environ, "DATABASE_URL": self.database_url, "BREAKEVEN_DATA": str(self.data_dir)}
+        environment = {
+            **os.environ,
+            "DATABASE_URL": self.database_url,
+            "BREAKEVEN_DATA": str(self.data_dir),
+            "HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }
+        command = parse_procfile((BASE / "Procfile").read_text()).processes["gateway"]
         self.log = (self.data_dir / f"gateway-{port}.log").open("wb")
         self.process = subprocess.Popen(
-            [*command, "--no-ws", "--http", "1", "traffic.gateway.app:application"],
+            ["sh", "-c", command],
+            cwd=BASE,
             env={**environment, **self.environment},
             stdout=self.log,
             stderr=subprocess.STDOUT,
@@ -219,7 +229,7 @@ def stack(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) 
         gateway = GatewayProcess(
             url_through(door),
             tmp_path_factory.mktemp("gateway"),
-            {"BREAKEVEN_KEY": credentials_key, "BREAKEVEN_GATEWAY_TIMEOUT": "3"},
+            {"BREAKEVEN_KEY": credentials_key, "BREAKEVEN_GATEWAY_TIMEOUT": "3", "BREAKEVEN_SEND_TIMEOUT": "2"},
         )
         own_conn = psycopg.connect(conninfo(), autocommit=True)
     try:

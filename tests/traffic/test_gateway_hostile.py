@@ -232,7 +232,6 @@ def test_a_little_of_an_unread_body_is_taken_and_no_more(monkeypatch: pytest.Mon
 
 def test_a_caller_that_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("traffic.gateway.ending.LOOK_EVERY_S", 0.05)
-    monkeypatch.setattr("traffic.gateway.ending.SEND_IDLE_S", 0.2)
 
     async def never(message: dict[str, Any]) -> None:
         await asyncio.sleep(60)
@@ -244,7 +243,7 @@ def test_a_caller_that_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) 
         await hang_up.send(never, b"x")
 
     async def run() -> str:
-        ending, calls = Ending(1.0), list[HangUp]()
+        ending, calls = Ending(1.0, 0.2), list[HangUp]()
         ending.start()
         task = asyncio.create_task(call(ending, calls))
         await asyncio.wait([task])

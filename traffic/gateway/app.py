@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from traffic.connections import look_after, make_room
 from traffic.gateway.admission import Doorkeeper, application_of, hold_to_quota
 from traffic.gateway.bounds import MOST_QUERY
 from traffic.gateway.ending import Ending
@@ -72,12 +73,14 @@ class Gateway:
             self.recorder, idle_timeout_s=settings.idle_timeout_s, connect_timeout_s=settings.connect_timeout_s
         )
         self.door = Doorkeeper(self.snapshots)
-        self.ending = Ending(settings.grace_s)
+        self.ending = Ending(settings.grace_s, settings.send_timeout_s)
         self.snapshots.start()
         self.recorder.start()
         self.mover.start()
         self.ending.start()
         self.ending.beside(self._deadlines.watch())
+        # Later than ours, which tells the row why.
+        self.ending.beside(look_after(1.5 * settings.send_timeout_s))
 
     async def stop(self) -> None:
         """End the calls under way, which the server would drop without a word, and move the last rows."""
@@ -98,6 +101,7 @@ class Gateway:
         try:
             self.start(read_settings())
             settle()
+            make_room()
             await self.snapshots.after(None)  # with Postgres away we start all the same, and say 503 until it is back
         except (SettingMissing, OSError) as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})

@@ -36,9 +36,6 @@ MOST_TEXT = 8 * MIB  # characters of a streamed answer's text that are kept
 LARGE_ANSWER = MIB  # from here on an answer is counted in memory, and is passed on in pieces
 PIECE = 256 * 1024
 
-# A caller that takes nothing of its answer for so long has gone.
-SEND_IDLE_S = 120.0
-
 # Texts of finished calls that wait to be looked through; what comes on top is recorded without its text.
 MOST_WAITING = 64 * MIB
 

@@ -13,13 +13,12 @@ import signal
 from collections.abc import Coroutine
 from typing import Any
 
-from traffic.gateway.bounds import SEND_IDLE_S
 from traffic.gateway.hang_up import STOPPED, TOO_SLOW, HangUp
 from traffic.gateway.refusals import come_back
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 5.0
+LOOK_EVERY_S = 1.0
 CUT_S = 2.0  # for calls that are cut to write their rows
 COME_BACK_S = 5  # when there should be another gateway
 
@@ -27,10 +26,11 @@ COME_BACK_S = 5  # when there should be another gateway
 class Ending:
     """The calls under way, and the end of them all. For one event loop."""
 
-    def __init__(self, grace_s: float) -> None:
+    def __init__(self, grace_s: float, send_timeout_s: float) -> None:
         self.calls: set[HangUp] = set()
         self.begun = False
         self._grace_s = grace_s
+        self._send_timeout_s = send_timeout_s
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -83,7 +83,7 @@ class Ending:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             for call in self.calls.copy():
-                if call.sending_since is not None and clock() - call.sending_since > SEND_IDLE_S:
+                if call.sending_since is not None and 0 < self._send_timeout_s < clock() - call.sending_since:
                     call.end(TOO_SLOW)
 
     def beside(self, work: Coroutine[Any, Any, None]) -> None:

@@ -21,6 +21,7 @@ class Settings:
     data_dir: Path
     idle_timeout_s: float  # longest silence of an engine, before and between the bytes of its answer
     connect_timeout_s: float
+    send_timeout_s: float = 30.0  # in which a caller takes something of its answer
     grace_s: float = 30.0  # for calls under way when the gateway is told to stop
 
     @property
@@ -47,6 +48,7 @@ def read_settings() -> Settings:
         connect_timeout_s=_seconds(
             "BREAKEVEN_GATEWAY_CONNECT_TIMEOUT", _text("BREAKEVEN_GATEWAY_CONNECT_TIMEOUT", data_dir), 5
         ),
+        send_timeout_s=_seconds("BREAKEVEN_SEND_TIMEOUT", _text("BREAKEVEN_SEND_TIMEOUT", data_dir), 30),
         grace_s=_seconds("BREAKEVEN_GATEWAY_GRACE", _text("BREAKEVEN_GATEWAY_GRACE", data_dir), 30),
     )
 
