@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Max, Min, Sum
+from django.db.models import Case, Count, F, Max, Min, Sum, TextField, When
 
 from alerts import restarts
 from alerts.models import Address, Alert, Channel, Rule
@@ -50,7 +50,7 @@ from traffic.filters import Filters
 from traffic.keys import expiring_keys
 from traffic.lease_use import last_requests
 from traffic.models import Application, Key, UsageDay, UsageHour
-from traffic.price_effect import Waiting, waiting_for_price
+from traffic.price_effect import WAITING_DAYS, Waiting, waiting_for_price
 from traffic.quality import QualityGroup
 
 if TYPE_CHECKING:
@@ -251,6 +251,18 @@ class Figures:
     def unpriced(self) -> list[Waiting]:
         """By model, most requests first."""
         return waiting_for_price(self.today)
+
+    def unpriced_by_application(self, models: Iterable[str]) -> list[tuple[str | None, str, int]]:
+        """Model, slug and requests of unknown cost of the last 30 days; None is every model besides `models`.
+
+        Two queries, however many models there are.
+        """
+        since = self.today - timedelta(days=WAITING_DAYS)
+        name = Case(When(model__in=list(models), then=F("model")), default=None, output_field=TextField(null=True))
+        rows = UsageDay.objects.filter(day__gte=since, unpriced__gt=0).annotate(name=name)
+        sums = rows.values_list("name", "application_id").annotate(n=Sum("unpriced")).order_by()
+        slugs = dict(Application.objects.values_list("pk", "slug"))
+        return [(model, slugs.get(pk, ""), int(n)) for model, pk, n in sums]
 
     @cached_property
     def anomalies(self) -> list[Anomaly]:

@@ -18,6 +18,7 @@ ZERO, ONE, MILLION = Decimal(0), Decimal(1), Decimal(1_000_000)
 COST_STEP = Decimal("0.000000000001")  # twelve decimals, as stored
 MOST_USD = Decimal(1_000_000)  # of one request; what costs more has a price that is wrong
 MOST_ALIASES = 4_096  # names come from callers
+OTHER_MODEL = "(other)"  # models of an application that names more than are told apart; it never has a price
 
 # A dated or vendor-prefixed name is the same model: claude-sonnet-5-5-20261007, anthropic/claude-…, …@20261007.
 DATED = re.compile(r"[-@](20\d{6}|20\d\d-\d\d-\d\d|latest|\d{4})$")

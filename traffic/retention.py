@@ -16,7 +16,7 @@ from traffic.gateway import aside
 from traffic.ingest.sql.rollups import SUMS
 from traffic.ingest.store import LINKS, TABLES, forget_days
 from traffic.keeping import Kept, kept
-from traffic.models import KeyUse, SealedDay, Unread
+from traffic.models import AdmittedName, KeyUse, SealedDay, Unread
 from traffic.reprice import MEMORY
 from traffic.services import raw_connection
 
@@ -45,6 +45,7 @@ def apply_retention(today: date) -> int:
     forget_days()
     for counted in (Unread, KeyUse):  # a row a day, which nobody asks for once its requests are gone
         counted._default_manager.filter(day__lt=today - timedelta(days=max(days.requests, LONGEST_QUOTA))).delete()
+    AdmittedName.objects.filter(day__lt=today).delete()
     forget_set_aside(today - timedelta(days=days.bodies))
     return sum(map(len, gone.values()))
 

@@ -126,11 +126,24 @@ def keep(*, days: Kept) -> InstallationRow:
 
 
 def batch_for(rows: Sequence[RequestRow], caller: Caller | None, judge: Installation) -> Batch:
-    """The rows worked out for the store, to be counted for the caller's key."""
+    """The rows worked out for the store, to be counted for the caller's key. It may ask the database about new names,
+    so no turn is held around it."""
     if caller is not None:
         for row in rows:
             row.key_id = caller.key_id
+    with noting_failures():
+        judge.names.bound(rows, judge.book, raw_connection)
     return batch_of(rows, judge)
+
+
+@contextmanager
+def noting_failures() -> Iterator[None]:
+    """Within, a database that is away or full is remembered for what is said to others."""
+    try:
+        yield
+    except AWAY as error:
+        storing.failed(error)
+        raise
 
 
 def store(
@@ -141,12 +154,8 @@ def store(
     `batch` is what `batch_for` made of the rows, where that was done. Ratings that wait for a request get it.
     """
     batch = batch or batch_for(rows, caller, installation.get())
-    try:
-        with more_patience(len(rows)), raw_connection() as conn:
-            result = take_in(conn, batch, also)
-    except AWAY as error:
-        storing.failed(error)
-        raise
+    with noting_failures(), more_patience(len(rows)), raw_connection() as conn:
+        result = take_in(conn, batch, also)
     storing.stored()
     if waiting_ratings.any_waits():
         waiting_ratings.attach_arrived(names_of(rows, result))
@@ -205,7 +214,7 @@ def ingest_native(*, body: bytes, caller: Caller, now: datetime) -> dict[str, An
     known, judge = directory.get(), installation.get()
     with in_turn(size=len(body)):
         parsed = parse(body, caller, known, now)
-        batch = batch_for(parsed.rows, caller, judge)
+    batch = batch_for(parsed.rows, caller, judge)
     stored = store_apart(parsed.rows, caller, batch)
     parsed.reject(stored.refused, REFUSED)
     return {"accepted": stored.accepted, "duplicates": stored.duplicates, "rejected": parsed.rejected}

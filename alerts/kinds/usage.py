@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -12,29 +14,50 @@ from django.utils.translation import ngettext
 from alerts.figures import Figures
 from alerts.kinds.finding import Asked, Finding, Words
 from alerts.wording import day, listed, number, percent
+from providers.pricing import OTHER_MODEL
 from traffic.price_effect import Waiting
 
 FIXES = 5  # links to price forms, of a model that more providers serve
+MOST_APART = 20  # models with an alert of their own; callers name them, so what is beyond speaks in one
+CROWD = "models:more"
+SHOWN = 60  # characters of a name where several stand in a line
 
 
 def unpriced(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each model name that no price is known for, whoever serves it; over when it is repriced, or was
-    not used for 30 days."""
+    not used for 30 days. Of many names the most used have their own, and all others one together."""
     fewest = int(asked.one("requests"))
-    found: dict[str, list[Waiting]] = {}
+    by_subject: dict[str, list[Waiting]] = {}
     for row in figures.unpriced:
-        found.setdefault(subject_of(row), []).append(row)
-    for subject, rows in found.items():
-        yield without_price(figures, subject, rows, fewest)
-    for subject in live - found.keys():
-        yield Finding(
-            subject=subject,
-            title=_("Priced: %(model)s, 0 requests of unknown cost are left") % {"model": subject.partition(":")[2]},
-            crossed=False,
-            clear=True,
-            value="0",
-            words=Words(todo=_("Nothing to do; every request of the last 30 days has its cost."), page="/spend/"),
-        )
+        by_subject.setdefault(subject_of(row), []).append(row)
+    apart = told_apart(by_subject, live)
+    crowd = [row for subject, rows in by_subject.items() if subject not in apart for row in rows]
+    users = Users.of(figures, [row.model for subject in apart for row in by_subject[subject]])
+    for subject in apart:
+        yield without_price(users, subject, by_subject[subject], fewest)
+    if crowd:
+        yield many_without_price(users, crowd, fewest)
+    for subject in live - by_subject.keys():
+        if subject != CROWD:
+            yield priced(subject)
+
+
+def told_apart(by_subject: Mapping[str, list[Waiting]], live: frozenset[str]) -> list[str]:
+    """Subjects that have an alert already, then those with most requests, `MOST_APART` at most."""
+    own = [subject for subject, rows in by_subject.items() if rows[0].model != OTHER_MODEL]
+    shown = sorted(own, key=lambda subject: subject not in live)[:MOST_APART]
+    return [subject for subject in own if subject in set(shown)]
+
+
+def priced(subject: str) -> Finding:
+    return Finding(
+        subject=subject,
+        title=_("Priced: %(model)s, 0 requests of unknown cost are left") % {"model": subject.partition(":")[2]},
+        crossed=False,
+        clear=True,
+        value="0",
+        words=Words(todo=_("Nothing to do; every request of the last 30 days has its cost."), page="/spend/"),
+    )
 
 
 def name_of(row: Waiting) -> str:
@@ -46,13 +69,12 @@ def subject_of(row: Waiting) -> str:
     return f"model:{name_of(row)}"[:200]
 
 
-def without_price(figures: Figures, subject: str, rows: list[Waiting], fewest: int) -> Finding:
-    model, n = name_of(rows[0]), sum(row.requests for row in rows)
+def without_price(users: Users, subject: str, rows: list[Waiting], fewest: int) -> Finding:
+    model, n = name_of(rows[0]), requests_of(rows)
     providers = sorted({row.provider for row in rows})
-    requests = ngettext("%(n)s request", "%(n)s requests", n) % {"n": number(n)}
     return Finding(
         subject=subject,
-        title=_("No price: %(model)s, %(requests)s of unknown cost") % {"model": model, "requests": requests},
+        title=_("No price: %(model)s, %(requests)s of unknown cost") % {"model": model, "requests": counted(n)},
         crossed=n >= fewest,
         clear=n < fewest,
         value=str(n),
@@ -62,7 +84,7 @@ def without_price(figures: Figures, subject: str, rows: list[Waiting], fewest: i
             % {"model": model},
             detail=_("Until then its requests count as unknown, not as free: spend and budgets say “at least”."),
             facts=facts_of(model, rows, providers, n),
-            drivers=senders(figures, rows),
+            drivers=users.most({row.model for row in rows}),
             driven=_("Who sends them, last 30 days"),
             page="/spend/",
             fixes=fixes_of(rows),
@@ -71,14 +93,58 @@ def without_price(figures: Figures, subject: str, rows: list[Waiting], fewest: i
     )
 
 
-def senders(figures: Figures, rows: list[Waiting], most: int = 3) -> list[list[str]]:
-    """The applications with most requests of unknown cost: name, requests, share."""
-    found = figures.requests_by_application(model__in={row.model for row in rows}, unpriced__gt=0)
-    total = sum(unpriced for _slug, _n, unpriced in found)
-    found.sort(key=lambda row: -row[2])
-    return [
-        [slug or _("(no name)"), number(unpriced), percent(unpriced / total)] for slug, _n, unpriced in found[:most]
-    ]
+def many_without_price(users: Users, rows: list[Waiting], fewest: int) -> Finding:
+    """The models that have no alert of their own, in one."""
+    names = list(dict.fromkeys(name_of(row)[:SHOWN] for row in rows))
+    n, providers = requests_of(rows), sorted({row.provider for row in rows})
+    return Finding(
+        subject=CROWD,
+        title=_("No price: %(models)s, %(requests)s of unknown cost")
+        % {"models": listed(names, 4), "requests": counted(n)},
+        crossed=n >= fewest,
+        clear=n < fewest,
+        value=str(n),
+        threshold=str(fewest),
+        words=Words(
+            todo=_("Ask who sends so many model names, then enter the prices of those that are real and reprice."),
+            detail=_("Until then their requests count as unknown, not as free: spend and budgets say “at least”."),
+            facts=facts_of(listed(names, 10), rows, providers[:FIXES], n),
+            drivers=users.most(None),
+            driven=_("Who sends them, last 30 days"),
+            page="/settings/prices/",
+            providers=providers[:MOST_APART],
+        ),
+    )
+
+
+def requests_of(rows: Iterable[Waiting]) -> int:
+    return sum(row.requests for row in rows)
+
+
+def counted(n: int) -> str:
+    return ngettext("%(n)s request", "%(n)s requests", n) % {"n": number(n)}
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """Requests of unknown cost by application slug, of models that are told apart; None: of all others together."""
+
+    by_model: Mapping[str | None, Mapping[str, int]]
+
+    @classmethod
+    def of(cls, figures: Figures, models: Iterable[str]) -> Users:
+        by_model: dict[str | None, dict[str, int]] = {}
+        for model, application, n in figures.unpriced_by_application(models):
+            by_model.setdefault(model, {})[application] = n
+        return cls(by_model)
+
+    def most(self, models: Iterable[str] | None, most: int = 3) -> list[list[str]]:
+        """The applications with most of them: name, requests, share."""
+        sums: Counter[str] = Counter()
+        for model in [None] if models is None else models:
+            sums.update(self.by_model.get(model, {}))
+        total = sums.total()
+        return [[slug or _("(no name)"), number(n), percent(n / total)] for slug, n in sums.most_common(most)]
 
 
 def facts_of(model: str, rows: list[Waiting], providers: list[str], n: int) -> list[list[str]]:

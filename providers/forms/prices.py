@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from providers.forms.fields import one_line
 from providers.models import TokenPrice
 from providers.pricebook import FIELDS
+from providers.pricing import OTHER_MODEL
 
 if TYPE_CHECKING:
     PriceModelForm = forms.ModelForm[TokenPrice]
@@ -80,7 +81,10 @@ class PriceForm(PriceModelForm):
         return provider
 
     def clean_model(self) -> str:
-        return one_line(self.cleaned_data["model"])
+        model = one_line(self.cleaned_data["model"])
+        if model == OTHER_MODEL:
+            raise forms.ValidationError(_("These are many models under one name, which have no price in common."))
+        return model
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -16,6 +16,7 @@ from alerts.explain import explain
 from alerts.figures import Figures
 from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Finding
+from alerts.kinds.usage import CROWD, MOST_APART
 from alerts.models import Address, Alert, Delivery, Rule
 from costs.models import Charge, Phase
 from costs.reconcile import Cause
@@ -24,6 +25,7 @@ from providers import engine_series
 from providers.engine_series import Scraped
 from providers.engines import EngineSample, Scrape
 from providers.models import Account, Balance, Deployment, Feed, Heartbeat, Lease, LeaseSpan, Maintenance, Outage
+from providers.pricing import OTHER_MODEL
 from tests.alerts.conftest import person
 from traffic.models import UsageDay, UsageHour
 
@@ -143,6 +145,42 @@ def test_a_model_without_a_price_is_named_until_it_is_priced(db: Any) -> None:
     UsageDay.objects.update(unpriced=0)
     [calm] = findings("unpriced", live=frozenset({found.subject}))
     assert (calm.clear, calm.title) == (True, "Priced: aurora-2-preview, 0 requests of unknown cost are left")
+
+
+def test_many_models_without_a_price_are_one_alert_and_a_bounded_number_of_queries(
+    db: Any, django_assert_max_num_queries: Any
+) -> None:
+    for n in range(300):
+        use(TODAY, 1000 - n, model=f"made-up-{n:03}", unpriced=1000 - n)
+    with django_assert_max_num_queries(3):
+        found = findings("unpriced")
+    assert len(found) == MOST_APART + 1
+    assert [one.subject for one in found[:2]] == ["model:made-up-000", "model:made-up-001"]
+    crowd = found[-1]
+    assert crowd.title.startswith("No price: made-up-020, made-up-021, made-up-022 and 277 more, ")
+    assert crowd.value == str(sum(1000 - n for n in range(MOST_APART, 300)))
+    assert crowd.words["drivers"] == [["(no name)", "235,340", "100\N{NO-BREAK SPACE}%"]]
+    assert found[0].words["drivers"] == [["(no name)", "1,000", "100\N{NO-BREAK SPACE}%"]]
+    assert {fact[0]: fact[1] for fact in crowd.words["facts"]}["Requests without a cost"] == "235,340"
+
+
+def test_a_model_with_an_alert_keeps_it_when_a_crowd_comes(db: Any) -> None:
+    use(TODAY, 12, model="aurora-2-preview", unpriced=12)
+    [alone] = findings("unpriced")
+    for n in range(100):
+        use(TODAY, 100, model=f"made-up-{n:03}", unpriced=100)
+    found = findings("unpriced", live=frozenset({alone.subject, CROWD}))
+    assert alone.subject in {one.subject for one in found}
+    assert len(found) == MOST_APART + 1
+    UsageDay.objects.exclude(model="aurora-2-preview").delete()
+    assert [one.subject for one in findings("unpriced", live=frozenset({alone.subject, CROWD}))] == [alone.subject]
+
+
+def test_models_that_are_kept_under_one_name_are_no_model(db: Any) -> None:
+    use(TODAY, 12, model=OTHER_MODEL, unpriced=12)
+    found = only("unpriced")
+    assert (found.subject, found.value) == (CROWD, "12")
+    assert "fixes" not in found.words
 
 
 def test_a_model_without_a_price_is_one_alert_whoever_serves_it(db: Any) -> None:

@@ -25,7 +25,7 @@ class Store:
     def __call__(self, conn: psycopg.Connection, rows: Sequence[RequestRow]) -> None:
         """Write and commit. `conn` is in autocommit mode. Raises psycopg.Error."""
         if self._installation is None or time.monotonic() - self._loaded_at > FRESH_S:
-            self._installation = Installation.load(conn)
+            self._installation = Installation.load(conn, self._installation)
             self._loaded_at = time.monotonic()
         certain = [row for row in rows if row.estimate is None]
         for of_key in by_key(certain):

@@ -11,3 +11,9 @@ LONGEST_SLUG = 80  # of a provider, an application, a deployment
 MOST_TOKENS = 10**9  # of one class in one request; the longest context is a hundredth of it
 LONGEST_MS = 86_400_000.0  # a call that lasts longer has a clock that is wrong
 MOST_ITEMS = 100_000  # of one export, post or file that is read at once
+
+# Different names of one application that arrive on one UTC day; what comes beyond is kept under one name for all of it,
+# for every name is a row of the rollups and a line of a page. A model with a price of its own does not count.
+MOST_MODELS = 500  # pairs of provider and model
+MOST_PROVIDERS = 50
+MOST_ERROR_TYPES = 200

@@ -11,6 +11,7 @@ import msgspec
 import psycopg
 
 from providers.pricing import LEASED, Book, Costed, stamp_of
+from traffic.ingest.cardinality import Names
 from traffic.ingest.ids import erased_mark, neighbour_day, request_hex, response_hex, user_hash
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql.rows import LEASED_DEPLOYMENTS, MAKE_SALT
@@ -42,6 +43,7 @@ class Installation:
     redactions: dict[int, Redaction] = field(default_factory=dict)  # by application
     erased_applications: frozenset[int] = frozenset()
     erased_users: dict[uuid.UUID, datetime] = field(default_factory=dict)  # by mark: when
+    names: Names = field(default_factory=Names)  # what applications named today; goes on from load to load
 
     @classmethod
     def load(cls, conn: psycopg.Connection, before: Installation | None = None) -> Installation:
@@ -60,6 +62,7 @@ class Installation:
             redactions,
             frozenset(id for id, _mark, _at in erased if id is not None),
             {mark: at for _id, mark, at in sorted(erased, key=lambda one: one[2]) if mark is not None},
+            Names() if before is None else before.names,
         )
 
     def stage(self, row: RequestRow) -> Staged:

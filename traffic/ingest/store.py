@@ -11,6 +11,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -59,6 +60,7 @@ def ingest(
 
     Raises psycopg.OperationalError when the database is away; then nothing of the batch was written.
     """
+    installation.names.bound(rows, installation.book, lambda: nullcontext(conn))
     return take_in(conn, batch_of(rows, installation), also)
 
 

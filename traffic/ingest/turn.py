@@ -17,6 +17,7 @@ _at_once = nullcontext()
 def in_turn(*, size: int = 0, rows: int = 0) -> AbstractContextManager[object]:
     """Around what takes milliseconds and waits for nothing. A large batch takes none: small ones would wait.
 
-    Around all that is to be done with a batch, so that the first is written while the next is worked out.
+    Around as much as can be done with a batch before the database is asked, so that the first is written while the
+    next is worked out.
     """
     return _turn if size <= SMALL_BYTES and rows <= SMALL_ROWS else _at_once

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from traffic.models.admitted_names import AdmittedName
 from traffic.models.applications import Application, Installation, Key, KeyUse
 from traffic.models.dead_keys import DeadKeyUse
 from traffic.models.erasures import Erasure
@@ -37,6 +38,7 @@ from traffic.models.words import (
 )
 
 __all__ = [
+    "AdmittedName",
     "Application",
     "BudgetState",
     "CostReason",

@@ -15,7 +15,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from providers.audit_log import log_form
+from providers.pricing import OTHER_MODEL
 from traffic.forms import ApplicationForm
+from traffic.ingest.bounds import MOST_MODELS
 from traffic.keys import callers
 from traffic.models import Application, UsageDay
 from traffic.services import forget
@@ -41,7 +43,15 @@ def application_list(request: HttpRequest) -> HttpResponse:
         .values_list("application_id")
         .annotate(n=Sum("requests"))
     )
-    rows = [{"it": application, "requests": used.get(application.pk, 0)} for application in applications]
+    beyond = dict(
+        UsageDay.objects.filter(day__gte=first, application_id__gt=0, model=OTHER_MODEL)
+        .values_list("application_id")
+        .annotate(n=Sum("requests"))
+    )
+    rows = [
+        {"it": application, "requests": used.get(application.pk, 0), "beyond": beyond.get(application.pk, 0)}
+        for application in applications
+    ]
     context = {
         "rows": rows,
         "sending": sum(1 for row in rows if row["requests"]),
@@ -49,6 +59,8 @@ def application_list(request: HttpRequest) -> HttpResponse:
         "capturing": sum(application.capture_bodies for application in applications),
         "unread": unread_since(first),
         "days": DAYS,
+        "most_models": MOST_MODELS,
+        "other_model": OTHER_MODEL,
     }
     return render(request, "traffic/applications.html", context)
 

@@ -17,6 +17,7 @@ NO_OUTPUT = "output_missing"
 TOTAL = "total_differs"
 PART = "part_exceeds_whole"
 SHARED_ID = "response_id_of_two_applications"  # found when the row is read: either may have come first
+NAMES = "too_many_names"  # as `traffic.ingest.cardinality` has it
 # Of the gateway, which has these words of its own: it imports no Django.
 UNCHECKED = "text_not_checked"
 ANSWER_CUT = "answer_cut"
@@ -38,5 +39,8 @@ MEANINGS = {
     ANSWER_CUT: _("Its answer is longer than what is kept of one; the rest was left out."),
     ANSWER_UNREAD: _("A part of its answer could not be read, so its usage may be unknown though it was told."),
     PART: _("A part of its tokens is larger than the whole that it belongs to; it is cut to fit."),
+    NAMES: _(
+        "Its application names more models, providers or errors a day than are told apart; the raw record has the name."
+    ),
     SHARED_ID: _("Another application told of a request with the same response id; each of the two keeps its own row."),
 }

@@ -60,7 +60,7 @@ def take(request: HttpRequest, signal: Signal, secret: str = "") -> HttpResponse
         body, known, judge, now = read_body(request, MAX_BYTES), directory.get(), installation.get(), timezone.now()
         with in_turn(size=len(body)):
             read = rows_of(reader.read(body, signal), caller, known, now)
-            batch = batch_for(read.rows, caller, judge)
+        batch = batch_for(read.rows, caller, judge)
         for _place in store_apart(read.rows, caller, batch).refused:
             read.reject("A span holds what the database cannot store.")
         if signal == "logs":
