@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from traffic.gateway.aside import SET_ASIDE, is_older, remove
-from traffic.gateway.spool import Begun, Mover, Segment, Spool
+from traffic.gateway.spool import MOST_LONE_TIMEOUTS, MOST_TIMEOUTS, Begun, Mover, Segment, Spool
 from traffic.ingest.rows import RequestRow, Tokens
 
 
@@ -35,17 +35,19 @@ def row(number: int, **given: Any) -> RequestRow:
 
 
 class FakeStore:
-    """Stands for Postgres: may be away, and takes no row whose model is `poison`."""
+    """Stands for Postgres: may be away, takes no row whose model is `poison`, and does not finish with `slow` ones."""
 
     def __init__(self) -> None:
         self.rows: list[RequestRow] = []
-        self.away = False
+        self.away = self.stuck = False
         self.batches = 0
 
     def __call__(self, conn: psycopg.Connection, rows: Sequence[RequestRow]) -> None:
         if self.away:
             raise psycopg.OperationalError("away")
         self.batches += 1
+        if self.stuck or any(row.model == "slow" for row in rows):
+            raise psycopg.errors.QueryCanceled("canceling statement due to statement timeout")
         if any(row.model == "poison" for row in rows):
             raise psycopg.DataError("a NUL byte")
         self.rows += rows
@@ -123,6 +125,41 @@ def test_a_poisoned_row_is_set_aside_and_its_neighbours_land(setup: Setup) -> No
     assert json.loads(aside[0]["line"])["external_id"] == "gw-4"
     setup.mover.move()
     assert len(setup.store.rows) == 8
+
+
+def test_rows_that_the_database_does_not_finish_with_are_set_aside_and_the_others_land(setup: Setup) -> None:
+    slow = {4, 5, 700}
+    for number in range(1_200):
+        setup.spool.append(row(number, model="slow" if number in slow else "m"))
+    setup.mover.move()
+    assert setup.store.ids == [f"gw-{number}" for number in range(1_200) if number not in slow]
+    aside = [json.loads(line) for line in (setup.directory / SET_ASIDE).read_text().splitlines()]
+    assert {json.loads(entry["line"])["external_id"] for entry in aside} == {f"gw-{number}" for number in slow}
+    assert {entry["reason"] for entry in aside} == {"The database did not finish with it in time."}
+    assert setup.files() == [SET_ASIDE]
+
+
+def test_a_slow_row_that_is_alone_does_not_hold_up_the_next_for_ever(setup: Setup) -> None:
+    setup.spool.append(row(1, model="slow"))
+    for _ in range(MOST_LONE_TIMEOUTS - 1):
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            setup.mover.move()
+    setup.spool.append(row(2))
+    setup.mover.move()
+    assert (setup.store.ids, setup.files()) == (["gw-2"], [SET_ASIDE])
+
+
+def test_a_database_that_finishes_with_nothing_is_no_rows_fault(setup: Setup) -> None:
+    setup.store.stuck = True
+    for number in range(1_000):
+        setup.spool.append(row(number))
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        setup.mover.move()
+    assert setup.store.batches <= MOST_TIMEOUTS + 1
+    assert SET_ASIDE not in setup.files()
+    setup.store.stuck = False
+    setup.mover.move()
+    assert len(setup.store.rows) == 1_000 and setup.files() == []
 
 
 def test_half_a_line_of_a_crash_is_set_aside(setup: Setup) -> None:

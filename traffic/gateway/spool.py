@@ -15,7 +15,9 @@ import logging
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -38,7 +40,11 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(RequestRow)
 
 # What the database says of a row itself; every other error of it is a reason to try again later.
-ROW_ERRORS = (psycopg.DataError, psycopg.IntegrityError)
+ROW_ERRORS = (psycopg.DataError, psycopg.IntegrityError, ValueError, TypeError, OverflowError)
+# A statement that takes too long may be a row's fault or everybody's. It is the row's where others are stored
+# meanwhile, or where it was so again and again.
+MOST_TIMEOUTS = 16  # of one batch in parts, with nothing stored in between: then it is the database
+MOST_LONE_TIMEOUTS = 3  # of a row that is tried alone
 
 
 class Begun(msgspec.Struct, gc=False, tag="begun", tag_field="line"):
@@ -251,6 +257,15 @@ class Line(NamedTuple):
     row: RequestRow
 
 
+@dataclass(slots=True)
+class Narrowing:
+    """How far a batch has been stored in parts."""
+
+    stored: bool = False  # any of it
+    timeouts: int = 0  # since something was stored
+    slow: list[Line] = field(default_factory=list)  # rows that took too long alone
+
+
 class Mover:
     """The thread that moves segments to Postgres over a connection of its own."""
 
@@ -262,6 +277,7 @@ class Mover:
         self._backlog: list[Segment] = []
         self._moved_lines = 0  # of the first segment of the backlog
         self._aside: set[int] = set()  # numbers of its lines that are set aside
+        self._lone_timeouts: Counter[str] = Counter()  # by external id, since a batch was last got rid of
         self._adopt_at = 0.0
         self._away = False
         self._stop = threading.Event()
@@ -363,15 +379,37 @@ class Mover:
         """Store a batch; a row that the database cannot take is found by halving and set aside."""
         if not batch:
             return
+        narrowing = Narrowing()
+        try:
+            self._narrow(batch, narrowing)
+        finally:
+            self._lone_timeouts.update(line.row.external_id for line in narrowing.slow)
+        for line in narrowing.slow:
+            if not narrowing.stored and self._lone_timeouts[line.row.external_id] < MOST_LONE_TIMEOUTS:
+                raise psycopg.errors.QueryCanceled("a row took too long, and no other shows that it is the row's fault")
+            self._set_aside(line.number, line.text, "The database did not finish with it in time.")
+        self._lone_timeouts.clear()
+
+    def _narrow(self, batch: Sequence[Line], narrowing: Narrowing) -> None:
+        """Store what can be stored of a batch. Raises what the database raises of itself."""
         try:
             self._store(self._connected(), [line.row for line in batch])
-        except (*ROW_ERRORS, ValueError, TypeError, OverflowError) as error:
+            narrowing.stored, narrowing.timeouts = True, 0
+            return
+        except psycopg.errors.QueryCanceled:
+            narrowing.timeouts += 1
+            if narrowing.timeouts > MOST_TIMEOUTS:
+                raise
+            if len(batch) == 1:
+                narrowing.slow.append(batch[0])
+                return
+        except ROW_ERRORS as error:
             if len(batch) == 1:
                 self._set_aside(batch[0].number, batch[0].text, str(error))
                 return
-            middle = len(batch) // 2
-            self._move_batch(batch[:middle])
-            self._move_batch(batch[middle:])
+        middle = len(batch) // 2
+        self._narrow(batch[:middle], narrowing)
+        self._narrow(batch[middle:], narrowing)
 
     def _connected(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
