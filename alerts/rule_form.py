@@ -10,6 +10,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
+from django.db.models import Sum
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
@@ -24,7 +25,9 @@ from alerts.named.watch import OVER, SIDES, Watch, capital, check_clear, check_s
 from alerts.named.windows import Window
 from alerts.states import Policy
 from alerts.thresholds import BadThreshold
+from alerts.wording import number
 from providers.models import provider_name
+from traffic.facets import Offered, most_used
 from traffic.models import Task, UsageDay
 
 MODELS_OF = timedelta(days=90)
@@ -122,6 +125,7 @@ class RuleSentence(forms.Form):
     ) -> None:
         """`rule` is changed; `model_of` only fills the form, for a copy; `given` fills single fields otherwise."""
         self.rule = rule
+        self.model_named = str((data or {}).get("model", "") or (given or {}).get("model", ""))
         shown = rule or model_of
         initial = initial_of(shown, copy=rule is None) if shown else {"groups": ["ops"]}
         super().__init__(data, initial={**initial, **(given or {})})
@@ -131,7 +135,11 @@ class RuleSentence(forms.Form):
 
     def _choose(self, scope: dict[str, str]) -> None:
         """What can be chosen; a name that is gone stays to be seen, and is refused."""
-        names = Names()
+        names, models = Names(), models_seen([scope.get("model", ""), self.model_named])
+        if models.more:
+            self.fields["model"].help_text = _(
+                "The most used of the last 90 days; for one of the %(n)s others add &model=NAME to the address."
+            ) % {"n": number(models.more)}
         choices: dict[str, Choices] = {
             "figure": [(key, _(figure.label)) for key, figure in NAMED.items()],
             "window": [(window.value, window.words) for window in Window],
@@ -142,7 +150,7 @@ class RuleSentence(forms.Form):
         there: dict[str, Iterable[tuple[str, str]]] = {
             "application": ((slug, slug) for slug in sorted(names.applications)),
             "provider": sorted((slug, provider_name(slug)) for slug in names.providers),
-            "model": ((name, name) for name in models_seen()),
+            "model": models.pairs,
             "deployment": ((slug, slug) for slug in sorted(names.deployments)),
             "task": [(value, str(label)) for value, label in Task.choices],
             "owner": ((name, name) for name in sorted(names.owners)),
@@ -276,11 +284,12 @@ def initial_of(rule: Rule, *, copy: bool) -> dict[str, Any]:
     return found
 
 
-def models_seen() -> list[str]:
-    """Models of the last 90 days' requests, by name."""
+def models_seen(chosen: Iterable[str]) -> Offered:
+    """The most used models of the last 90 days' requests and those that are chosen, by name."""
     since = timezone.now().date() - MODELS_OF
-    rows = UsageDay.objects.filter(day__gte=since).exclude(model="").values_list("model", flat=True)
-    return list(rows.distinct().order_by("model"))
+    rows = UsageDay.objects.filter(day__gte=since).exclude(model="").values_list("model")
+    uses = dict(rows.annotate(n=Sum("requests")).order_by())
+    return most_used(uses, [name for name in chosen if name in uses])
 
 
 def free_slug(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -41,6 +41,7 @@ from costs.spend_rows import (
 from costs.token_costs import Cell, ClassCost, TokenCosts, api_amounts, by_class, tokens_of
 from providers.models import Account, Feed
 from providers.prepared import prepared
+from traffic.facets import MOST_SHOWN, Offered, most_used
 from traffic.filters import Filters
 from traffic.models import Application, Task, UsageDay
 
@@ -280,6 +281,11 @@ class SpendPage:
         return told_rows(self.known.usage)
 
     @property
+    def told_shown(self) -> list[Told]:
+        """Those that differ most; as many as a page holds."""
+        return self.told[:MOST_SHOWN]
+
+    @property
     def told_together(self) -> Told | None:
         return sum(self.told[1:], self.told[0]) if self.told else None
 
@@ -322,16 +328,19 @@ class SpendPage:
         return months_since(first_known_day(self.today), self.today)
 
     @cached_property
-    def choices(self) -> dict[str, list[tuple[str, str]]]:
-        """Values of the filters that occur in the period, with their names."""
+    def choices(self) -> dict[str, Offered]:
+        """Values of the filters that occur in the period, with their names; of models the most used."""
         everything = self.everything
         providers = {line.provider for line in everything.lines} | {row["provider"] for row in everything.usage}
-        models = {row["model"] for row in everything.usage if row["model"]}
+        models: Counter[str] = Counter()
+        for row in everything.usage:
+            if row["model"]:
+                models[row["model"]] += row["requests"]
         return {
-            "provider": sorted(((slug, provider_name(slug)) for slug in providers), key=lambda item: item[1].lower()),
-            "model": [(model, model) for model in sorted(models)],
-            "application": sorted(self.applications.items(), key=lambda item: item[1].lower()),
-            "task": [(slug, str(label)) for slug, label in Task.choices],
+            "provider": Offered(sorted(((x, provider_name(x)) for x in providers), key=lambda item: item[1].lower())),
+            "model": most_used(models, self.asked.filters.model),
+            "application": Offered(sorted(self.applications.items(), key=lambda item: item[1].lower())),
+            "task": Offered([(slug, str(label)) for slug, label in Task.choices]),
         }
 
 

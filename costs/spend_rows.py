@@ -18,6 +18,7 @@ from costs.reconcile import Reconciled
 from costs.spend import ZERO, Known, Line, who_of
 from providers.models import PROVIDER_NAMES
 from providers.rest.periods import next_month
+from traffic.facets import MOST_SHOWN
 
 DAY = timedelta(days=1)
 
@@ -217,7 +218,23 @@ def user_rows(known: Known, by: str, labels: Mapping[str, str], total: Decimal) 
     shown = [row for row in rows.values() if row.amount or row.requests]
     for row in shown:
         row.share = part(row.amount, total)
-    return sorted(shown, key=lambda row: (not row.told, -row.amount, -row.requests, row.name))
+    return shortened(sorted(shown, key=lambda row: (not row.told, -row.amount, -row.requests, row.name)), total)
+
+
+def shortened(rows: list[UserRow], total: Decimal) -> list[UserRow]:
+    """The first of many, the others as one row, so that all add up."""
+    told = [row for row in rows if row.told]
+    if len(told) <= MOST_SHOWN:
+        return rows
+    others = UserRow("", "", _("%(n)s more, each with less") % {"n": f"{len(told) - MOST_SHOWN:,}"})
+    for row in told[MOST_SHOWN:]:
+        others.amount += row.amount
+        others.requests += row.requests
+        others.unpriced += row.unpriced
+        for kind, amount in row.provenance.items():
+            others.provenance[kind] += amount
+    others.share = part(others.amount, total)
+    return [*told[:MOST_SHOWN], others, *(row for row in rows if not row.told)]
 
 
 def key_of(who: Any, by: str, names: Mapping[int, str]) -> str:

@@ -27,6 +27,7 @@ from costs.token_costs import decimal
 from costs.token_gaps import CLASSES
 from providers.discounts import Discounts
 from providers.models import Outage
+from traffic.facets import MOST_SHOWN
 from traffic.models import Rating, Task
 from traffic.quality import ACCEPTABLE
 
@@ -187,6 +188,15 @@ class UnitCosts:
     @cached_property
     def by_key(self) -> dict[str, Unit]:
         return self.units(self.key_of_row, self.key_of_line)
+
+    @property
+    def rows_shown(self) -> list[Unit]:
+        """As many as a page holds."""
+        return self.rows[:MOST_SHOWN]
+
+    @property
+    def rows_left(self) -> int:
+        return len(self.rows) - len(self.rows_shown)
 
     @cached_property
     def rows(self) -> list[Unit]:

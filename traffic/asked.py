@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 from providers.models import PROVIDER_NAMES, Deployment
 from traffic import requests
 from traffic.access import FIGURES
+from traffic.facets import Offered
 from traffic.filters import Filters
 from traffic.models import Application, Outcome, Task
 from traffic.wanted import Range, Wanted
@@ -296,9 +297,10 @@ def fields_of(request: HttpRequest, asked: Asked) -> dict[str, Any]:
             {
                 "name": name,
                 "label": LABELS[name],
-                "options": [(value, label, value in request.GET.getlist(name)) for value, label in values],
+                "options": [(value, label, value in request.GET.getlist(name)) for value, label in offered.pairs],
+                "more": offered.more,
             }
-            for name, values in choices(asked.wanted, asked.known).items()
+            for name, offered in choices(asked.wanted, asked.known).items()
         ],
         "ranges": [
             (one.name, one.label, request.GET.get(f"{one.name}_from", ""), request.GET.get(f"{one.name}_to", ""))
@@ -314,15 +316,15 @@ def fields_of(request: HttpRequest, asked: Asked) -> dict[str, Any]:
     }
 
 
-def choices(wanted: Wanted, known: Sequence[Known] | None = None) -> dict[str, Sequence[tuple[str, Any]]]:
+def choices(wanted: Wanted, known: Sequence[Known] | None = None) -> dict[str, Offered]:
     used = requests.choices(wanted)
     applications = known if known is not None else Application.objects.only("pk", "slug", "name")
     seen = wanted.applications
     return {
-        "provider": [(slug, PROVIDER_NAMES.get(slug, slug)) for slug in used["provider"]],
-        "model": [(name, name) for name in used["model"]],
-        "deployment": list(Deployment.objects.values_list("slug", "name")),
-        "application": [(one.slug, one.name) for one in applications if seen is None or one.pk in seen],
-        "task": Task.choices,
-        "outcome": Outcome.choices,
+        "provider": replace(used["provider"], pairs=[(x, PROVIDER_NAMES.get(x, x)) for x, _ in used["provider"].pairs]),
+        "model": used["model"],
+        "deployment": Offered(list(Deployment.objects.values_list("slug", "name"))),
+        "application": Offered([(one.slug, one.name) for one in applications if seen is None or one.pk in seen]),
+        "task": Offered(Task.choices),
+        "outcome": Offered(Outcome.choices),
     }

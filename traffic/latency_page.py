@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 
 from providers.rest.periods import Period
 from traffic import latency_reports, reports
+from traffic.facets import MOST_SHOWN
 from traffic.filters import Filters
 from traffic.latency_reports import BANDS, By, Failure, Mark, Step, told
 from traffic.reports import LatencyGroup, UsageGroup
@@ -70,6 +71,15 @@ class Page:
     failures: dict[str, Any]
     where: Sequence[Failure]  # the most frequent ways to fail of a group
     ways: int  # how many such there are
+
+    @property
+    def groups_shown(self) -> Sequence[Group]:
+        """As many as a page holds, the largest first."""
+        return self.groups[:MOST_SHOWN]
+
+    @property
+    def groups_left(self) -> int:
+        return len(self.groups) - len(self.groups_shown)
 
     @property
     def worse(self) -> Group | None:

@@ -7,17 +7,18 @@ does not read what lies between, and a page never reads more rows than `traffic.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Q
+from django.db.models import Q, Sum
 from django.utils import timezone
 
 from providers.rest.errors import ApiError
 from providers.rest.paging import decode_cursor, encode_cursor
+from traffic.facets import Offered, most_used
 from traffic.filters import Filters
 from traffic.ingest.ids import response_hash, second_hash
 from traffic.models import Application, Installation, Rating, Request, RequestBody, UsageDay
@@ -204,11 +205,15 @@ def ratings_of(requests: Sequence[Request]) -> dict[uuid.UUID, list[Rating]]:
     return found
 
 
-def choices(wanted: Wanted, days: int = 30) -> dict[str, list[Any]]:
-    """Providers and models that have been used lately, for the filters."""
+def choices(wanted: Wanted, days: int = 30) -> dict[str, Offered]:
+    """Providers and models that have been used lately, for the filters; the most used, and those that are chosen."""
     first = timezone.now().date() - DAY * days
     used = UsageDay.objects.filter(day__gte=first)
     if wanted.applications is not None:
         used = used.filter(application_id__in=wanted.applications)
-    pairs = set(used.values_list("provider", "model").distinct())
-    return {"provider": sorted({one for one, _ in pairs}), "model": sorted({one for _, one in pairs})}
+    uses: dict[str, Counter[str]] = {"provider": Counter(), "model": Counter()}
+    for provider, model, n in used.values_list("provider", "model").annotate(n=Sum("requests")).order_by():
+        uses["provider"][provider] += n
+        uses["model"][model] += n
+    chosen = {"provider": wanted.filters.provider, "model": wanted.filters.model}
+    return {name: most_used(counts, chosen[name]) for name, counts in uses.items()}

@@ -86,7 +86,7 @@ def rule_new(request: HttpRequest) -> HttpResponse:
     """A rule by sentence; `?from=SLUG` begins as a copy of another."""
     sent = request.POST if request.method == "POST" else None
     source = Rule.objects.kept().filter(slug=request.GET.get("from", ""), kind="figure").first()
-    form = RuleSentence(sent, model_of=source)
+    form = RuleSentence(sent, model_of=source, given=filled_in(request, "model"))
     return _sentence(request, form, None)
 
 
@@ -101,7 +101,7 @@ def rule(request: HttpRequest, slug: str) -> HttpResponse:
         return render(request, "403.html", status=403)
     sent = request.POST if request.method == "POST" else None
     if found.kind == "figure":
-        given = {name: request.GET[name] for name in ("line",) if name in request.GET}
+        given = filled_in(request, "line", "model")
         return _sentence(request, RuleSentence(sent, rule=found, given=given) if may_edit else None, found)
     wait = request.GET.get("for_s", "")  # filled in by the noise report
     patience = {"for_s": int(wait)} if wait.isdecimal() and len(wait) < 7 else {}
@@ -124,6 +124,11 @@ def _of_rule(found: Rule) -> dict[str, Any]:
         "trouble": reports.troubles(timezone.now()).get(found.pk),
         "alerts": list(found.alerts.order_by("-id")[:20]),
     }
+
+
+def filled_in(request: HttpRequest, *names: str) -> dict[str, str]:
+    """Fields of the form that the address fills in."""
+    return {name: request.GET[name].replace("\x00", "") for name in names if name in request.GET}
 
 
 def _sentence(request: HttpRequest, form: RuleSentence | None, found: Rule | None) -> HttpResponse:

@@ -96,10 +96,11 @@ def fields_of(page: SpendPage, query: QueryDict) -> list[dict[str, Any]]:
     ]
     for name in FILTERS:
         chosen = query.getlist(name)
-        known = page.choices[name]
-        values = [value for value, _label_ in known]
+        offered = page.choices[name]
+        values = [value for value, _label_ in offered.pairs]
         more = [(value, provider_name(value)) for value in chosen if value not in values]
-        fields.append({"name": name, "label": _label(name), "options": [*known, *more], "chosen": chosen})
+        options = [*offered.pairs, *more]
+        fields.append({"name": name, "label": _label(name), "options": options, "chosen": chosen, "more": offered.more})
     return fields
 
 

@@ -241,6 +241,8 @@ def table(spec: Row, unit: str) -> tuple[list[str], list[list[str]]]:
         grid = spec["series"][0]
         if len(grid["x"]) > len(grid["y"]):  # as long as it is high: a phone scrolls down rather than aside
             head = [str(spec.get("x_title") or _("When")), *map(str, grid["y"])]
+            if not grid["z"]:  # nothing was counted at any time
+                return head, []
             columns_of = zip(grid["x"], zip(*grid["z"], strict=True), strict=True)
             return head, [[told(x), *(word(v, unit) for v in zs)] for x, zs in columns_of if set(zs) != {None}]
         head = ["", *map(told, grid["x"])]

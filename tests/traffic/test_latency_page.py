@@ -200,3 +200,8 @@ def test_the_page_takes_a_fixed_number_of_statements(viewer: Client, conn: psyco
         assert len(many) == len(few) <= 28
     raw = [query["sql"] for query in many if '"traffic_request"' in query["sql"] or "traffic_request " in query["sql"]]
     assert raw == []
+
+
+def test_requests_of_which_none_tells_its_latency_are_shown(viewer: Client, conn: psycopg.Connection) -> None:
+    arrive(conn, *({"latency_ms": None, "ttft_ms": None} for _ in range(3)))
+    assert viewer.get("/requests/latency/", {"days": "30"}).status_code == 200

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, get_args
 from urllib.parse import urlencode
@@ -133,12 +132,13 @@ def midnight(day: date) -> datetime:
 
 
 def fields_of(request: HttpRequest, wanted: Wanted) -> list[dict[str, Any]]:
-    offered: dict[str, Sequence[tuple[str, Any]]] = choices(wanted)
+    offered = choices(wanted)
     return [
         {
             "name": name,
             "label": _("Provider") if name == "provider" else WAYS[name],
-            "options": [(value, label, value in request.GET.getlist(name)) for value, label in offered[name]],
+            "options": [(value, label, value in request.GET.getlist(name)) for value, label in offered[name].pairs],
+            "more": offered[name].more,
         }
         for name in FIELDS
     ]
