@@ -26,6 +26,7 @@ Headers = list[tuple[bytes, bytes]]
 AT_ONCE = 256 << 10  # bytes that are handed to the server whole
 PIECE = 64 << 10
 PIECE_S = 30.0  # for a client to take a piece
+WHOLE_S = 600.0  # for it to take all of an answer that is not handed over at once
 
 
 class File:
@@ -108,18 +109,19 @@ async def deliver(answer: Answer, receive: Receive, send: Send, downloads: Pool)
 
 
 async def in_pieces(body: bytes, send: Send) -> None:
+    end = asyncio.get_running_loop().time() + WHOLE_S
     try:
         for at in range(0, len(body), PIECE):
-            await send_piece(send, body[at : at + PIECE])
+            await send_piece(send, body[at : at + PIECE], end)
     except TimeoutError:
-        logger.info("an answer of %d bytes was given up: its client does not read", len(body))
+        logger.info("an answer of %d bytes was broken off: its client reads too slowly", len(body))
         return
     await send({"type": "http.response.body", "body": b""})
 
 
-async def send_piece(send: Send, piece: bytes) -> None:
-    """Raises TimeoutError where the client does not take it."""
-    async with asyncio.timeout(PIECE_S):
+async def send_piece(send: Send, piece: bytes, end: float) -> None:
+    """Raises TimeoutError where the client does not take it in its time, or before `end` by the loop's clock."""
+    async with asyncio.timeout_at(min(asyncio.get_running_loop().time() + PIECE_S, end)):
         await send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
@@ -128,17 +130,19 @@ async def stream(answer: Answer, start: dict[str, Any], receive: Receive, send: 
     nothing sent, where the client hung up before the first.
     """
     loop = asyncio.get_running_loop()
-    begun = False
+    began = loop.time()
+    sent, begun = 0, False
     left = asyncio.ensure_future(hung_up(receive))
 
     async def push(piece: bytes) -> None:
-        nonlocal begun
+        nonlocal begun, sent
         if left.done():
             raise Gone
         if not begun:
             begun = True
             await send(start)
-        await send_piece(send, piece)
+        await send_piece(send, piece, began + WHOLE_S)
+        sent += len(piece)
 
     def pump() -> None:
         try:
@@ -156,8 +160,11 @@ async def stream(answer: Answer, start: dict[str, Any], receive: Receive, send: 
     except ApiError:
         answer.parts.close()
         raise
-    except (Gone, TimeoutError):
-        logger.info("a download was given up: its client does not read")
+    except (Gone, TimeoutError) as error:
+        why = "hung up" if isinstance(error, Gone) else "reads too slowly"
+        logger.info(
+            "a download was broken off after %d bytes and %.0f s: its client %s", sent, loop.time() - began, why
+        )
         if not begun:
             raise Gone from None
     finally:

@@ -6,9 +6,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib import import_module
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user
@@ -21,16 +23,18 @@ from dashboard.front import refusals
 from dashboard.front.addresses import READING, SMALL, Kind, exact_kind, kind_of
 from dashboard.front.answers import Answer, Send, answer_from, answer_of, deliver
 from dashboard.front.bodies import Body, Budget, InMemory, Receive, Unread, Uploads, drain, read
+from dashboard.front.downloads import Downloads
 from dashboard.front.environ import Scope, environ_of
 from dashboard.front.pools import Pool
 from dashboard.front.pulse import Pulse
 from dashboard.front.refusals import Gone
 from dashboard.heart import Heart
 from dashboard.readiness import Readiness, readiness_answer
+from providers.client_address import client_address, network
 from providers.rest.errors import ApiError
 from traffic.connections import look_after
 from traffic.imports.files import folder
-from traffic.keys import callers, password_of, secret_of
+from traffic.keys import Caller, callers, password_of, secret_of
 from traffic.services import AWAY
 
 logger = logging.getLogger(__name__)
@@ -101,7 +105,7 @@ class Front:
         self.pages = Pool("pages", threads=4, longest=128, wait_s=20, suspect=self._suspect)
         self.checks = Pool("checks", threads=2, longest=128, wait_s=1.5, suspect=self._suspect)
         self.static = Pool("static", threads=1, longest=1024, wait_s=10)
-        self.downloads = Pool("downloads", threads=4, longest=0, wait_s=0)
+        self.downloads = Downloads()
         self.pools = {pool.name: pool for pool in (self.intake, self.pages, self.static)}
         self.budgets = {"intake": Budget(256 * MIB, 128 * MIB), "pages": Budget(64 * MIB, 16 * MIB)}
         self.uploads = Uploads(folder, UPLOADS)
@@ -117,11 +121,22 @@ class Front:
         try:
             answer = await self._answered(call)
             try:
-                await deliver(answer, receive, send, self.downloads)
+                await self._deliver(call, answer)
             except ApiError as error:
-                await deliver(self._refusal(call, error), receive, send, self.downloads)
+                await self._deliver(call, self._refusal(call, error))
         except Gone:
-            await deliver(self._unreadable(call), receive, send, self.downloads)
+            await self._deliver(call, self._unreadable(call))
+
+    async def _deliver(self, call: Call, answer: Answer) -> None:
+        """Raises ApiError, with nothing sent, where too many downloads are under way, of one caller (429) or of all."""
+        with ExitStack() as stack:
+            if answer.parts is not None:
+                try:
+                    stack.enter_context(self.downloads.place(await self._whose(call)))
+                except BaseException:
+                    answer.close()
+                    raise
+            await deliver(answer, call.receive, call.send, self.downloads.pool)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
@@ -135,7 +150,7 @@ class Front:
                 self._looking_after.cancel()
                 self.pulse.close()
                 self._look.shutdown(wait=False, cancel_futures=True)
-                for pool in (*self.pools.values(), self.checks, self.downloads):
+                for pool in (*self.pools.values(), self.checks, self.downloads.pool):
                     pool.close()
                 return
 
@@ -250,15 +265,31 @@ class Front:
                 return None
             if (remembered := callers.remembered(secret)) is not None:
                 return remembered.key_id
-            check = partial(key_of, secret)
-        else:
-            if settings.SESSION_COOKIE_NAME not in request.COOKIES:
-                return None
-            check = partial(person_of, request)
+            caller = await self._check(partial(caller_of, secret))
+            return caller and caller.key_id
+        return await self._person(request)
+
+    async def _person(self, request: WSGIRequest) -> object:
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+            return None
+        return await self._check(partial(person_of, request))
+
+    async def _check(self, work: Callable[[], Any]) -> Any:
+        """What a look into the database says. Raises ApiError (503) while nobody can know."""
         try:
-            return await self.checks.run(check)
+            return await self.checks.run(work)
         except AWAY:
             raise refusals.away() from None
+
+    async def _whose(self, call: Call) -> str:
+        """Whose download it is: all keys of an application are one caller. Raises ApiError (503)."""
+        request = call.request()
+        secret = secret_of(request) or password_of(request) if kind_of(call.method, call.path).by_key else ""
+        if secret and (caller := callers.remembered(secret) or await self._check(partial(caller_of, secret))):
+            return f"key {caller.line}" if caller.application_id is None else f"application {caller.application_id}"
+        if (person := await self._person(request)) is not None:
+            return f"person {person}"
+        return f"address {network(client_address(request)) or call.peer}"
 
     def _tell(self, error: ApiError) -> None:
         for pool in (self.intake, self.pages, self.checks):
@@ -281,11 +312,10 @@ def load_views() -> None:
     get_resolver().url_patterns  # noqa: B018 -- to ask for them loads them
 
 
-def key_of(secret: str) -> object:
-    """In a thread: the key's number, or None. Raises OperationalError."""
+def caller_of(secret: str) -> Caller | None:
+    """In a thread. Raises OperationalError."""
     try:
-        caller = callers.find(secret)
-        return caller and caller.key_id
+        return callers.find(secret)
     finally:
         close_old_connections()
 

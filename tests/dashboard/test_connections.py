@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.dashboard.test_front import BATCH, intake, person
+from tests.dashboard.test_front import BATCH, intake, person, signed_in
 from tests.holders import held, held_by_server
 from tests.traffic.gateway_stack import until
 from tests.traffic.web_process import BASE, SECRET, Intake
@@ -18,6 +20,7 @@ pytestmark = pytest.mark.django_db
 
 # Far below the time for which the server lets a connection say nothing, which is 10 s.
 SECONDS = 5
+EXPORT = "/requests/export.csv"
 
 
 def test_thousands_of_silent_connections_of_one_address_keep_nobody_out(intake: Intake, person: httpx.Client) -> None:
@@ -42,3 +45,41 @@ def test_who_takes_nothing_of_an_answer_loses_the_connection(intake: Intake) -> 
     with held(intake.web.port, 1, file) as (of_file,), held(intake.web.port, 1, pages) as (of_pages,):
         until(lambda: not held_by_server(intake.web.port, of_file), 30)
         until(lambda: not held_by_server(intake.web.port, of_pages), 30)
+
+
+def rows_of(intake: Intake, count: int) -> None:
+    """So many requests of today, like the one that is there."""
+    names = intake.conn.execute(
+        "SELECT column_name FROM information_schema.columns WHERE table_name = 'traffic_request'"
+    )
+    others = ", ".join(f'"{name}"' for (name,) in names if name not in ("id", "external_id", "response_id"))
+    # The names are the database's own.
+    intake.conn.execute(
+        f"INSERT INTO traffic_request (id, external_id, {others}) SELECT gen_random_uuid(), 'copy-' || number, {others}"
+        " FROM (SELECT * FROM traffic_request LIMIT 1) AS first, generate_series(1, %s) AS number",
+        [count],
+    )
+
+
+@contextmanager
+def reading_nothing(intake: Intake, client: httpx.Client, count: int) -> Iterator[list[bytes]]:
+    """So many downloads of somebody who reads but the first line of each, which is what comes."""
+    cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+    head = f"GET {EXPORT} HTTP/1.1\r\nHost: here\r\nCookie: {cookies}\r\n\r\n".encode()
+    with held(intake.web.port, count, head, room=4096) as sockets:
+        for reader in sockets:
+            reader.settimeout(30)
+        yield [reader.recv(12) for reader in sockets]
+
+
+def test_one_caller_cannot_have_all_downloads(intake: Intake, person: httpx.Client) -> None:
+    assert intake.web.post(BATCH)[0] == 200
+    rows_of(intake, 20_000)
+    with signed_in(intake, "other") as other, reading_nothing(intake, person, 6) as answers:
+        assert sorted(answers) == [b"HTTP/1.1 200"] * 2 + [b"HTTP/1.1 429"] * 4
+        refused = person.get(EXPORT)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "10")
+        assert len(other.get(EXPORT).content.splitlines()) > 20_000
+        # Who reads nothing loses them soon.
+        until(lambda: person.get(EXPORT).status_code == 200, 30)
+    assert "its client" in Path(intake.web.log.name).read_text()

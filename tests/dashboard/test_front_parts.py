@@ -12,16 +12,21 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.core.handlers.wsgi import WSGIHandler
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from dashboard.front import answers, bodies
 from dashboard.front.addresses import exact_kind, files, kind_of
 from dashboard.front.answers import Answer, File, answer_of, deliver
+from dashboard.front.app import Call, Front
 from dashboard.front.bodies import Budget, InMemory, Uploads, read
+from dashboard.front.downloads import Downloads
 from dashboard.front.environ import environ_of
 from dashboard.front.pools import Pool
 from dashboard.front.pulse import Pulse
 from providers.rest.errors import ApiError
+from traffic.keys import callers, create_key
+from traffic.models import Application
 
 Messages = list[dict[str, Any]]
 SCOPE: dict[str, Any] = {
@@ -201,6 +206,78 @@ def test_a_stream_that_nobody_reads_is_given_up_and_its_thread_comes_free(monkey
 
     asyncio.run(scene())
     assert closed == [1]
+
+
+def test_a_download_ends_in_time_though_its_client_takes_every_piece(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(answers, "WHOLE_S", 0.3)
+
+    class Parts:
+        closed = False
+
+        def __iter__(self) -> Iterator[bytes]:
+            while True:
+                yield b"x" * 1000
+
+        def close(self) -> None:
+            self.closed = True
+
+    async def scene(answer: Answer) -> list[dict[str, Any]]:
+        downloads, sent = Downloads(), []
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+            await asyncio.sleep(0.01)
+
+        await deliver(answer, sender([]), send, downloads.pool)
+        assert not downloads.pool.running
+        return sent
+
+    parts = Parts()
+    with caplog.at_level("INFO", "dashboard.front"):
+        sent = asyncio.run(scene(Answer(200, [], parts=parts)))
+        assert asyncio.run(scene(Answer(200, [], b"x" * 10_000_000)))[-1]["more_body"]
+    assert parts.closed and sent[-1]["more_body"], "its end is not told, so that nobody takes it for whole"
+    assert "a download was broken off after " in caplog.text
+    assert "an answer of 10000000 bytes was broken off" in caplog.text
+
+
+def test_a_caller_has_some_of_the_downloads_and_others_have_theirs() -> None:
+    downloads = Downloads(threads=4, each=2)
+    with downloads.place("person 1"), downloads.place("person 2"):
+        with downloads.place("person 1"):
+            with pytest.raises(ApiError) as refused, downloads.place("person 1"):
+                pass
+            with downloads.place("person 2"):
+                pass
+        with downloads.place("person 1"):
+            pass
+    assert (refused.value.status, refused.value.retry_after) == (429, 10)
+    assert refused.value.detail == "You have 2 downloads under way; wait for one to end."
+
+
+@pytest.mark.django_db
+def test_all_keys_of_an_application_are_one_caller_of_downloads() -> None:
+    shop = Application.objects.create(slug="shop", name="Shop")
+    secrets = [create_key(name=name, scopes=["read"], application=shop)[1] for name in "ab"]
+    secrets += [create_key(name=name, scopes=["read"])[1] for name in "cd"]
+    for secret in secrets:
+        callers.find(secret)  # and so they are remembered, as after a view
+
+    async def whose(path: str, **headers: str) -> str:
+        lines = [(name.encode(), value.encode()) for name, value in headers.items()]
+        scope = {**SCOPE, "method": "GET", "path": path, "raw_path": path.encode(), "headers": lines}
+        return await Front(WSGIHandler())._whose(Call(scope, sender([]), nobody))
+
+    async def nobody(message: dict[str, Any]) -> None:
+        raise AssertionError("nothing is sent")
+
+    names = [asyncio.run(whose("/api/v1/requests", authorization=f"Bearer {secret}")) for secret in secrets]
+    assert names[:2] == [f"application {shop.pk}"] * 2
+    assert len(set(names)) == 3 and all(name.startswith("key ") for name in names[2:])
+    # A page asks for a session; whatever else is sent with it makes nobody another caller.
+    assert asyncio.run(whose("/requests/export.csv", authorization=f"Bearer {secrets[0]}")) == "address 127.0.0.1"
 
 
 @pytest.mark.django_db  # a thread that hands parts on lets its connection go

@@ -1,0 +1,38 @@
+"""Answers that are made while they are sent: a few at a time, and fewer of them for each caller."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.utils.translation import gettext as _
+
+from dashboard.front.pools import Pool
+from providers.rest.errors import ApiError
+
+EACH = 2  # at once, of one caller; fewer than there are threads, so that there is always one for another
+RETRY_S = 10
+
+
+class Downloads:
+    """The threads that make them, and who has how many. For one event loop."""
+
+    def __init__(self, threads: int = 4, each: int = EACH) -> None:
+        self.pool = Pool("downloads", threads=threads, longest=0, wait_s=0)
+        self.each = each
+        self._counts: Counter[object] = Counter()
+
+    @contextmanager
+    def place(self, caller: object) -> Iterator[None]:
+        """One of a caller's places. Raises ApiError (429) where all of them are taken."""
+        if self._counts[caller] >= self.each:
+            words = _("You have %(count)d downloads under way; wait for one to end.") % {"count": self.each}
+            raise ApiError(429, words, retry_after=RETRY_S)
+        self._counts[caller] += 1
+        try:
+            yield
+        finally:
+            self._counts[caller] -= 1
+            if not self._counts[caller]:
+                del self._counts[caller]
