@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from django.db.models import Count, Min, Sum
 from django.utils import timezone
@@ -16,6 +15,7 @@ from providers.models import Deployment, DeploymentState, Feed
 from traffic.models import Unread, UsageDay
 
 TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+MOST_SERIES = 1_000  # models by provider and deployment; callers make names up
 LABELS = ["provider", "model", "deployment"]
 
 
@@ -40,7 +40,10 @@ def usage(own: Mapping[str, int]) -> Iterator[Metric]:
     sums = ("requests", "errors", "unpriced", "unknown_usage", "cost", *TOKENS)
     totals = {f"all_{name}": Sum(name) for name in sums}
     days = UsageDay.objects.filter(**own)
-    rows: Iterable[Mapping[str, Any]] = days.values("provider", "model", "deployment_id").annotate(**totals)
+    groups = days.values("provider", "model", "deployment_id").annotate(**totals)
+    # By requests of all time, so that what is in stays in: a series that came and went would be a counter's reset.
+    rows = list(groups.order_by("-all_requests", "provider", "model", "deployment_id")[: MOST_SERIES + 1])
+    left_out = groups.count() - MOST_SERIES if len(rows) > MOST_SERIES else 0
     families = {
         name: CounterMetricFamily(f"breakeven_{name}{'_usd' if name == 'cost' else ''}", text, labels=LABELS)
         for name, text in (
@@ -52,7 +55,7 @@ def usage(own: Mapping[str, int]) -> Iterator[Metric]:
         )
     }
     tokens = CounterMetricFamily("breakeven_tokens", "Tokens by class", labels=[*LABELS, "type"])
-    for row in rows:
+    for row in rows[:MOST_SERIES]:
         labels = [row["provider"], row["model"], slugs.get(row["deployment_id"], "")]
         for name, family in families.items():
             family.add_metric(labels, float(row[f"all_{name}"]))
@@ -60,6 +63,8 @@ def usage(own: Mapping[str, int]) -> Iterator[Metric]:
             tokens.add_metric([*labels, name], float(row[f"all_{name}"]))
     yield from families.values()
     yield tokens
+    text = "Models with fewest requests that no series is shown of"
+    yield GaugeMetricFamily("breakeven_models_left_out", text, value=left_out)
 
 
 def unread(own: Mapping[str, int]) -> Iterator[Metric]:

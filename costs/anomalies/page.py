@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from costs.anomalies.sums import COLUMNS, METRICS, Sums
 from costs.anomalies.wording import sentence, signed
 from costs.models import Anomaly, AnomalyLook, Driver
+from traffic.facets import MOST_SHOWN
 from traffic.models import UsageDay
 
 LATELY, CHART_DAYS, CHARTS = timedelta(days=60), 45, 12
@@ -95,8 +96,13 @@ class AnomaliesPage:
     @property
     def new(self) -> list[tuple[str, str, date, Decimal]]:
         """Applications and models that came lately: slug, model or "", first day, USD of the last day."""
-        rows = self.look.new if self.look else []
+        rows = self.look.new[:MOST_SHOWN] if self.look else []
         return [(slug, model, date.fromisoformat(day), Decimal(costs)) for slug, model, day, costs in rows]
+
+    @property
+    def new_left(self) -> int:
+        """How many more came lately than are listed."""
+        return len(self.look.new) - len(self.new) if self.look else 0
 
     @property
     def costs(self) -> Decimal:

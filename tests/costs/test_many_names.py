@@ -10,6 +10,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from costs.models import AnomalyLook
+from dashboard import metrics
+from dashboard.metrics import exposition
 from tests.alerts.test_kinds import use
 from tests.traffic.people import logged_in, person, text
 from traffic.facets import MOST_SHOWN, most_used
@@ -75,3 +78,20 @@ def test_what_is_used_most_is_offered_in_the_order_of_the_alphabet() -> None:
     names = [value for value, _label in offered.pairs]
     assert names == sorted(names) and names[:1] == ["m001"] and "unheard-of" in names
     assert offered.more == MANY - MOST_SHOWN - 1
+
+
+def test_prometheus_reads_the_models_that_are_used_most(crowd: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "MOST_SERIES", 500)
+    lines = exposition().decode().splitlines()
+    series = [line for line in lines if line.startswith("breakeven_requests_total{")]
+    assert len(series) == 500
+    assert not any('"made-up-099"' in line for line in series) and any('"made-up-100"' in line for line in series)
+    assert "breakeven_models_left_out 100.0" in lines
+
+
+def test_models_that_are_new_are_cut_on_the_page_of_what_stands_out(viewer: Client) -> None:
+    new = [["shop", f"made-up-{n:03}", "2026-11-20", "0"] for n in range(MANY)]
+    AnomalyLook.objects.create(pk=1, at=timezone.now(), applications=1, too_little=[], new=new)
+    page = text(viewer, "/spend/anomalies/")
+    assert "made-up-199" in page and "made-up-200" not in page
+    assert f"{MANY - MOST_SHOWN} more came before these." in page
