@@ -26,6 +26,7 @@ from dashboard.front.bodies import Body, Budget, InMemory, Receive, Unread, Uplo
 from dashboard.front.downloads import Downloads
 from dashboard.front.environ import Scope, environ_of
 from dashboard.front.pools import Pool
+from dashboard.front.proxies import Proxies
 from dashboard.front.pulse import Pulse
 from dashboard.front.refusals import Gone
 from dashboard.heart import Heart
@@ -109,6 +110,7 @@ class Front:
         self.pools = {pool.name: pool for pool in (self.intake, self.pages, self.static)}
         self.budgets = {"intake": Budget(256 * MIB, 128 * MIB), "pages": Budget(64 * MIB, 16 * MIB)}
         self.uploads = Uploads(folder, UPLOADS)
+        self.proxies = Proxies()
         self.readiness = Readiness()
         self._look = ThreadPoolExecutor(1, thread_name_prefix="readiness")
         self._looking: asyncio.Future[list[str]] | None = None
@@ -118,6 +120,7 @@ class Front:
             await self._live(receive, send)
             return
         call = Call(scope, receive, send)
+        self.proxies.see(call.peer, call.headers)
         try:
             answer = await self._answered(call)
             try:
@@ -143,6 +146,7 @@ class Front:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 self.started()
+                self.proxies.remind()
                 self._loading = asyncio.create_task(self._load())
                 self._looking_after = asyncio.create_task(look_after(settings.SEND_TIMEOUT))
             await send({"type": f"{message['type']}.complete"})

@@ -25,6 +25,7 @@ from alerts.wording import restarted
 from dashboard import static_files
 from dashboard.celery import app
 from dashboard.database_roles import powers
+from dashboard.front.proxies import sighting
 from dashboard.settings import env
 
 LEAST_POSTGRES = 180_000
@@ -176,6 +177,15 @@ def restarts() -> str:
     return " ".join(restarted(some) for some in rows.values()) or _("none in the last hour")
 
 
+def proxies() -> str:
+    """Who stands in front, and whether it is believed who a client is."""
+    seen = sighting()
+    if seen is not None:
+        raise Risk(str(seen))
+    named = ", ".join(map(str, settings.TRUSTED_PROXIES))
+    return _("trusted: %(named)s") % {"named": named} if named else _("none was seen")
+
+
 def answer(url: str) -> str:
     """`url` when it answers with 200; raises Ill with what it says otherwise."""
     try:
@@ -205,5 +215,6 @@ CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("worker", worker),
     ("web", web),
     ("gateway", gateway),
+    ("proxies", proxies),
     ("restarts", restarts),
 )
