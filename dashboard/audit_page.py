@@ -9,14 +9,19 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
+from django.contrib.postgres.search import SearchQuery
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
+from dashboard.place_words import names_that_say, place_in_words
 from providers.client_address import parsed
 from providers.models import Action, AuditEntry
+from providers.models.audit import NAME_WORDS, REFUSALS
 
+ACTS, REFUSED, ALL = SHOWS = ("acts", "refused", "all")
+PLACES = (Action.REFUSED, Action.EXPORT)  # whose thing is an address, by the URL conf's name
 PAGE = 50
-COUNTED = 10_000  # more are "more than 10,000": to count a million takes longer than to show a page
+COUNTED = 1_000  # more are "more than 1,000": to count ten thousand takes longer than to show a page
 BATCH = 2_000
 PEOPLE = 500  # names in the list of suggestions
 COLUMNS = (
@@ -29,12 +34,17 @@ COLUMNS = (
 class Wanted:
     """What of the log is asked for; what makes no sense counts as left out."""
 
+    show: str = ALL  # one of SHOWS; an act that is asked for by itself is looked for among all
     by: str = ""
     action: str = ""
-    what: str = ""  # words of a thing's name, or its kind as `app.model`
+    what: str = ""  # how words of a thing's name begin, or its kind as `app.model`
     address: str = ""
     since: date | None = None
     until: date | None = None  # the last day
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.query.keys() - {"show"})
 
     @property
     def query(self) -> dict[str, str]:
@@ -43,9 +53,12 @@ class Wanted:
         return {name: str(value) for name, value in values.items() if value}
 
 
-def wanted_of(query: QueryDict) -> Wanted:
+def wanted_of(query: QueryDict, *, show: str) -> Wanted:
+    """What an address asks for; `show` where it does not say which kind."""
     action, address = query.get("action", ""), parsed(query.get("address", ""))
+    show = query.get("show", "") if query.get("show") in SHOWS else show
     return Wanted(
+        show=ALL if action in Action.values else show,
         by=_text(query.get("by", "")),
         action=action if action in Action.values else "",
         what=_text(query.get("what", "")),
@@ -69,6 +82,9 @@ def _day(text: str) -> date | None:
 def entries(wanted: Wanted) -> QuerySet[AuditEntry]:
     """The entries that are asked for, newest first; each filter has an index of its own."""
     rows = AuditEntry.objects.order_by("-at", "-id")
+    if wanted.show != ALL:
+        refused = Q(action__in=REFUSALS)
+        rows = rows.filter(refused if wanted.show == REFUSED else ~refused)
     if wanted.by:
         rows = rows.filter(actor=wanted.by)
     if wanted.action:
@@ -76,13 +92,25 @@ def entries(wanted: Wanted) -> QuerySet[AuditEntry]:
     if wanted.address:
         rows = rows.filter(address=wanted.address)
     if wanted.what:
-        named = Q(object_type=wanted.what.lower()) if "." in wanted.what else Q(object_name__icontains=wanted.what)
-        rows = rows.filter(named | Q(object_name=wanted.what))
+        named = Q(object_name__in=[wanted.what, *names_that_say(wanted.what)])
+        kind = Q(object_type=wanted.what.lower()) if "." in wanted.what else Q(name_words=beginnings(wanted.what))
+        rows = rows.alias(name_words=NAME_WORDS).filter(named | kind)
     if wanted.since:
         rows = rows.filter(at__gte=datetime.combine(wanted.since, time(), UTC))
     if wanted.until and wanted.until < date.max:
         rows = rows.filter(at__lt=datetime.combine(wanted.until + timedelta(days=1), time(), UTC))
     return rows
+
+
+def beginnings(text: str) -> SearchQuery:
+    """Names in which each of the text's words begins a word, in any order."""
+    words = (word.replace("\\", "\\\\").replace("'", "''") for word in text.split())
+    return SearchQuery(" & ".join(f"'{word}':*" for word in words), config="simple", search_type="raw")
+
+
+def thing_in_words(entry: AuditEntry) -> str:
+    """The name of an entry's thing; of an address what people call it."""
+    return place_in_words(entry.object_name) if entry.action in PLACES else entry.object_name
 
 
 def older_than(rows: QuerySet[AuditEntry], pk: int) -> QuerySet[AuditEntry]:

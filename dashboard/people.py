@@ -15,7 +15,7 @@ ADMIN = "admin"
 ROLE_LABELS = {
     "staff": _("Staff: rate answers, see their applications’ requests"),
     "manager": _("Manager: see all figures, plan and decide"),
-    "ops": _("Ops: the same, and run accounts, deployments, rules and prices"),
+    "ops": _("Ops: see all figures; run accounts, deployments, rules and prices"),
     ADMIN: _("Admin: everything, people and keys included"),
 }
 

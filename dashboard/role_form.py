@@ -27,7 +27,7 @@ class RoleForm(forms.Form):
         }
         for name, (title, words) in GROUPS.items():
             self.fields[name] = forms.MultipleChoiceField(
-                label=title, choices=list(words.items()), required=False, widget=forms.CheckboxSelectMultiple,
+                label=str(title), choices=list(words.items()), required=False, widget=forms.CheckboxSelectMultiple,
                 initial=[label for label in words if label in self.before],
             )  # fmt: skip
 

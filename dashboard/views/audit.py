@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from dashboard.audit_page import (
+    ACTS,
+    ALL,
     COLUMNS,
     COUNTED,
     PAGE,
+    REFUSED,
+    Wanted,
     address_of,
     counted,
     entries,
     names,
     older_than,
     plain_rows,
+    thing_in_words,
     wanted_of,
 )
 from providers.models import Action
@@ -30,6 +38,7 @@ MARKS = {
     Action.REFUSED: "warn",
     Action.REVOKED_KEY: "bad",
 }
+SHOWS = {ACTS: gettext_lazy("What was done"), REFUSED: gettext_lazy("What was refused"), ALL: gettext_lazy("All")}
 FILES = {"csv": (as_csv, "text/csv; charset=utf-8"), "jsonl": (as_jsonl, "application/x-ndjson")}
 
 
@@ -37,18 +46,25 @@ FILES = {"csv": (as_csv, "text/csv; charset=utf-8"), "jsonl": (as_jsonl, "applic
 @permission_required("providers.view_auditentry", raise_exception=True)
 @require_safe
 def audit(request: HttpRequest) -> HttpResponse:
-    """Who did what, newest first."""
-    wanted, before = wanted_of(request.GET), number(request.GET.get("before", ""))
+    """Who did what, newest first; what was refused is one click away, and does not crowd out what was done."""
+    wanted, before = wanted_of(request.GET, show=ACTS), number(request.GET.get("before", ""))
     rows, here = entries(wanted), reverse("audit")
     batch = list((older_than(rows, before) if before else rows)[: PAGE + 1])
     page, total = batch[:PAGE], counted(rows)
     context = {
-        "rows": [{"it": entry, "mark": MARKS.get(Action(entry.action), "info")} for entry in page],
+        "rows": [
+            {"it": entry, "mark": MARKS.get(Action(entry.action), "info"), "thing": thing_in_words(entry)}
+            for entry in page
+        ],
         "total": min(total, COUNTED),
         "more": total > COUNTED,
         "newest": page[0] if page and not before else None,
         "wanted": wanted,
-        "filtered": bool(wanted.query),
+        "filtered": wanted.is_filtered,
+        "shows": [
+            (show, label, address_of(here, replace(wanted, show=show, action=""))) for show, label in SHOWS.items()
+        ],
+        "all_url": address_of(here, Wanted(show=wanted.show)),
         "names": names(),
         "actions": [(value, label, value == wanted.action) for value, label in Action.choices],
         "files": [(kind, address_of(reverse("audit-export"), wanted, format=kind)) for kind in FILES],
@@ -65,7 +81,7 @@ def audit_export(request: HttpRequest) -> StreamingHttpResponse:
     """The same entries as a file, CSV or JSON lines. Like every download it is itself put on record."""
     kind = request.GET.get("format", "csv")
     write, media_type = FILES.get(kind, FILES["csv"])
-    wanted = wanted_of(request.GET)
+    wanted = wanted_of(request.GET, show=ALL)
     extension = kind if kind in FILES else "csv"
     headers = {"Content-Disposition": f'attachment; filename="audit-log.{extension}"'}
     return StreamingHttpResponse(write(COLUMNS, plain_rows(wanted)), content_type=media_type, headers=headers)

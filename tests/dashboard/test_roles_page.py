@@ -40,7 +40,7 @@ def test_a_role_is_not_emptied_without_a_question_that_names_what_it_loses() -> 
     asked = client.post(URL, {})
     page = " ".join(asked.content.decode().split())
     assert asked.status_code == 200 and rights("ops") == before
-    assert "<b>ops</b> may then do nothing any more" in page and "1 person has this role" in page
+    assert "<b>ops</b> would lose every right" in page and "1 person has this role" in page
     assert "See alerts, rules, channels and mails" in page and "Add accounts with vendors" in page
     answer = client.post(URL, fields_of(asked))
     assert answer.status_code == 302 and rights("ops") <= set(UNASKED)
