@@ -18,6 +18,7 @@ import pytest
 
 from traffic.gateway.aside import SET_ASIDE, is_older, remove
 from traffic.gateway.spool import MOST_LONE_TIMEOUTS, MOST_TIMEOUTS, Begun, Mover, Segment, Spool
+from traffic.gateway.store import Store
 from traffic.ingest.rows import RequestRow, Tokens
 
 
@@ -137,6 +138,34 @@ def test_rows_that_the_database_does_not_finish_with_are_set_aside_and_the_other
     assert {json.loads(entry["line"])["external_id"] for entry in aside} == {f"gw-{number}" for number in slow}
     assert {entry["reason"] for entry in aside} == {"The database did not finish with it in time."}
     assert setup.files() == [SET_ASIDE]
+
+
+SLEEPY = """
+CREATE FUNCTION sleepy() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN IF NEW.external_id = 'gw-4' THEN PERFORM pg_sleep(60); END IF; RETURN NEW; END $$;
+CREATE TRIGGER sleepy BEFORE INSERT ON traffic_request FOR EACH ROW EXECUTE FUNCTION sleepy();
+"""
+AWAKE = "DROP TRIGGER sleepy ON traffic_request; DROP FUNCTION sleepy();"
+
+
+def test_a_row_that_postgres_does_not_finish_with_is_found(tmp_path: Path, conn: psycopg.Connection) -> None:
+    from tests.traffic.conftest import conninfo  # needs Django, which the killed processes below do without
+
+    spool = Spool(tmp_path / "spool")
+    mover = Mover(spool, "", Store())
+    limited = psycopg.connect(conninfo(), autocommit=True, options="-c statement_timeout=2s")
+    mover._connected = lambda: limited  # type: ignore[method-assign]  # as its own, but sooner tired
+    for number in range(8):
+        spool.append(row(number, started_at=datetime.now(UTC)))
+    conn.execute(SLEEPY)
+    try:
+        mover.move()
+    finally:
+        conn.execute(AWAKE)
+        limited.close()
+    rows = conn.execute("SELECT external_id FROM traffic_request ORDER BY 1").fetchall()
+    assert rows == [(f"gw-{number}",) for number in range(8) if number != 4]
+    assert [path.name for path in spool.directory.iterdir()] == [SET_ASIDE]
 
 
 def test_a_slow_row_that_is_alone_does_not_hold_up_the_next_for_ever(setup: Setup) -> None:
