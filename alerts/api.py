@@ -18,11 +18,11 @@ from alerts.models import Alert, Silence
 from alerts.querysets import AlertQuerySet, SilenceQuerySet
 from alerts.silencing import Matcher
 from alerts.states import NotPossible
+from lib.client_address import client_address
+from lib.errors import ApiError
+from lib.paging import Limit, Page, decode_cursor, encode_cursor
+from lib.shapes import READ_ERRORS, Error
 from providers.audit_log import Action, Actor, ActorKind, record
-from providers.client_address import client_address
-from providers.rest.errors import ApiError
-from providers.rest.paging import Limit, Page, decode_cursor, encode_cursor
-from providers.rest.shapes import READ_ERRORS, Error
 from traffic.access import application_of_key, caller_of, needs
 from traffic.models import Key
 from traffic.queries import FilterQuery

@@ -20,9 +20,9 @@ from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Threshold
 from alerts.models import Channel, Rule, Severity
 from alerts.silencing import Matcher, read_labels
+from lib.recurring_windows import first_span, wall
 from providers.checks import Span
 from providers.forms.recurring import AgainForm
-from providers.recurring import first_span, wall
 
 HOURS = [
     (1, gettext_lazy("1 hour")),

@@ -26,8 +26,8 @@ from alerts.recipients import Directory
 from alerts.silencing import Matcher
 from alerts.states import Cause, Policy, State, Step
 from alerts.writing import Writer, status_of, target_of
+from lib.recurring_windows import STEPS, Course
 from providers.checks import Span
-from providers.recurring import STEPS, Course
 
 logger = logging.getLogger(__name__)
 

@@ -44,9 +44,9 @@ from costs.schemas.plan import BudgetsOut, PhasesOut
 from costs.schemas.spend import ChangesOut, SpendOut, UnitCostsOut, UserCostsOut
 from costs.spend import Spend, spend
 from costs.spend_page import Asked, SpendPage
-from providers.rest.errors import ApiError, at
-from providers.rest.periods import month_days
-from providers.rest.shapes import READ_ERRORS, Error
+from lib.errors import ApiError, at
+from lib.periods import month_days
+from lib.shapes import READ_ERRORS, Error
 from traffic.access import application_of_key, needs
 from traffic.filters import Filters
 from traffic.models import Application

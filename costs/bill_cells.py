@@ -14,13 +14,13 @@ from fractions import Fraction
 from typing import Any
 
 from costs import day_edges, lease_gaps, token_gaps
-from costs.allocation import STEP, in_steps
 from costs.bills import Facts, Row, entered, is_invoice
 from costs.causes import CAUSES, COUNTED
 from costs.lease_gaps import LeaseDay
 from costs.list_prices import list_rates, plain
 from costs.models import Category, Provenance
 from costs.token_gaps import BATCH, CLASSES, STANDARD, Causes, Cell, Ours, Terms, add
+from lib.allocation import STEP, in_steps
 
 ZERO = Decimal(0)
 # What a bill's lines are for that we know by ourselves, and what they are where we do not.

@@ -15,11 +15,11 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from costs import closings
-from costs.allocation import STEP
 from costs.focus.bill import BillLine, alike, read_bill
 from costs.ledger import bill_days
 from costs.models import BillImport, Charge, Provenance
 from costs.rates import Converted, NoRate, to_usd
+from lib.allocation import STEP
 from providers.models import provider_name
 from traffic.models import Application
 

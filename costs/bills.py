@@ -18,9 +18,9 @@ from django.db.models.functions import TruncDate
 from costs.list_prices import ListPrices, plain
 from costs.models import Category, Charge, Closing, KeyOwner, Provenance
 from costs.token_gaps import CLASSES
+from lib.periods import next_month
 from providers.models import Feed, LeaseSpan, VendorUsage
 from providers.prepared import prepared
-from providers.rest.periods import next_month
 from traffic.filters import Filters
 from traffic.models import UsageDay
 

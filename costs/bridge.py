@@ -17,11 +17,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from costs.allocation import in_steps
 from costs.list_prices import ListPrices
 from costs.models import Category, Provenance
 from costs.spend import IDLE, ZERO, Known, Line
 from costs.token_gaps import CLASSES
+from lib.allocation import in_steps
 
 Model = tuple[str, str]  # provider, model
 Subject = tuple[str, ...]  # what a row is about: its kind, then its key

@@ -14,12 +14,12 @@ from django.db import connection
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from costs.allocation import STEP
 from costs.bridge import Bridge, Hours, Part, Step, from_plan
 from costs.models import Category, Phase
 from costs.spend import IDLE, Known
 from costs.spend_rows import Days, provider_name
-from providers.rest.periods import next_month
+from lib.allocation import STEP
+from lib.periods import next_month
 from traffic.models import Application
 
 Against = Literal["month", "plan"]

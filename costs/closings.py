@@ -18,7 +18,6 @@ from django.db.models import Q, Sum
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from costs.allocation import STEP
 from costs.bill_cells import Place
 from costs.causes import PENDING
 from costs.finality import month_final_on
@@ -27,8 +26,9 @@ from costs.models import Category, Charge, Closing, Provenance, Receipt
 from costs.querysets import ChargeQuerySet
 from costs.rates import Converted
 from costs.reconcile import Reconciled
+from lib.allocation import STEP
+from lib.periods import next_month
 from providers.models import Account, provider_name
-from providers.rest.periods import next_month
 from traffic.models import UsageDay
 
 ZERO, HALF_A_CENT = Decimal(0), Decimal("0.005")

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 from django.db.models import Sum
 
-from costs.allocation import STEP
 from costs.models import Category, Charge, Provenance
+from lib.allocation import STEP
 
 ONE = Decimal(1)
 

@@ -17,9 +17,9 @@ from django.db.models import BooleanField, Case, Count, Q, QuerySet, Sum, When
 from costs.breakeven import Crossing, Inputs, Result, Spread, band, compute, volume_saving
 from costs.burden import burden
 from costs.golive import Evidence, TaskQuality, Thresholds
-from costs.intervals import Interval, Z, wilson
 from costs.live import WINDOW, Traffic, live_inputs, measure, spread
 from costs.models import Justification, NoGo
+from lib.confidence_intervals import Interval, Z, wilson
 from providers import uptime_report
 from providers.models import Deployment
 from providers.prepared import prepared

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from lib.periods import next_month
 from providers.connectors import CONNECTORS, connector_class
-from providers.rest.periods import next_month
 
 # Where no vendor says for how long it revises: what people enter and what we measure ourselves.
 OWN_WINDOW = timedelta(days=30)

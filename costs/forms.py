@@ -14,7 +14,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from costs.allocation import STEP
 from costs.closings import why_stated
 from costs.ledger import bill_days
 from costs.models import Category, Charge, Provenance, Receipt, Recurrence
@@ -22,8 +21,9 @@ from costs.rates import Converted, NoRate, to_usd
 from costs.receipts import ACCEPT, BadReceipt, checked, save_receipt
 from costs.receipts import LARGEST as LARGEST_RECEIPT
 from costs.recurrences import post_recurrences
+from lib.allocation import STEP
+from lib.periods import next_month
 from providers.models import PROVIDER_NAMES
-from providers.rest.periods import next_month
 from traffic.models import Application
 
 # What a person can know better than a vendor's report; tokens and searches come from logs and bills alone.

@@ -14,9 +14,9 @@ from costs.focus import parquet
 from costs.focus.stores import StoreError, folder_below
 from costs.forms import FIRST_DAY, MONTH, today
 from costs.models import ExportTarget
-from providers.encryption import encrypt
+from lib.encryption import encrypt
+from lib.netguard import AddressRefused, pin
 from providers.forms.fields import KEY_AGAIN, AddressField, Person, SecretField, is_admin
-from providers.netguard import AddressRefused, pin
 
 if TYPE_CHECKING:
     ExportModelForm = forms.ModelForm[ExportTarget]

@@ -23,8 +23,8 @@ from costs.rates import Converted, NoRate, to_usd
 from costs.receipts import ACCEPT, BadReceipt, checked, save_receipt
 from costs.receipts import LARGEST as LARGEST_RECEIPT
 from costs.reconcile import Reconciled, reconciled
+from lib.periods import next_month
 from providers.models import Account, provider_name
-from providers.rest.periods import next_month
 from traffic.filters import Filters
 
 ZERO = Decimal(0)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from django.utils.translation import gettext as _
 
 from costs.breakeven import Side, plain
-from costs.intervals import Interval, wilson
+from lib.confidence_intervals import Interval, wilson
 
 Verdict = Literal["go", "no_go", "not_yet"]
 

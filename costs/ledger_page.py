@@ -20,8 +20,8 @@ from costs.lease_shares import lease_shares
 from costs.models import Category, Charge, Provenance
 from costs.spend import ZERO, counting_charges, counts, leased, provisional_counts, share_of, usage_rows
 from costs.statements import category_name
+from lib.periods import next_month
 from providers.models import Lease, provider_name
-from providers.rest.periods import next_month
 
 DAY = timedelta(days=1)
 ALIKE = (

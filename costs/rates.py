@@ -17,8 +17,8 @@ from django.db import transaction
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from costs.allocation import STEP
 from costs.models import ExchangeRate
+from lib.allocation import STEP
 
 ECB = "European Central Bank, euro reference rates"
 RATE_STEP = Decimal("1e-10")

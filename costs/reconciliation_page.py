@@ -17,7 +17,7 @@ from costs.models import Charge, Closing
 from costs.reconcile import Cause, Part, Reconciled, Reconciliation, reconciliation
 from costs.spend import ZERO
 from costs.tolerances import Allowed, Standing, standing, tolerances
-from providers.rest.periods import next_month
+from lib.periods import next_month
 from traffic.filters import Filters
 
 

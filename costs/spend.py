@@ -19,10 +19,10 @@ from typing import Any, Literal, NamedTuple
 
 from django.db.models import Q, QuerySet, Sum
 
-from costs.allocation import divide
 from costs.lease_shares import lease_shares
 from costs.ledger import bill_days
 from costs.models import Category, Charge, Provenance
+from lib.allocation import divide
 from providers.models import Deployment
 from providers.prepared import prepared
 from traffic.filters import Filters

@@ -16,8 +16,8 @@ from costs import finality
 from costs.models import Provenance
 from costs.reconcile import Reconciled
 from costs.spend import ZERO, Known, Line, who_of
+from lib.periods import next_month
 from providers.models import PROVIDER_NAMES
-from providers.rest.periods import next_month
 from traffic.facets import MOST_SHOWN
 
 DAY = timedelta(days=1)

@@ -19,13 +19,13 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.utils.translation import gettext as _
 
-from costs.allocation import CENT, in_cents
 from costs.closings import closed_on
 from costs.finality import final_on
 from costs.models import Category, Provenance
 from costs.spend import IDLE, ZERO, Line, read
+from lib.allocation import CENT, in_cents
+from lib.periods import next_month
 from providers.models import provider_name
-from providers.rest.periods import next_month
 from traffic.models import Application
 
 By = Literal["application", "owner"]

@@ -12,11 +12,11 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
-from costs.allocation import divide
 from costs.list_prices import ListPrices
 from costs.models import Provenance
 from costs.spend import ZERO, Known
 from costs.token_gaps import CLASSES
+from lib.allocation import divide
 
 Cell = tuple[date, str, str]  # day, provider, model
 

@@ -15,8 +15,8 @@ from ninja.openapi.schema import OpenAPISchema
 from alerts.api import router as alerts
 from costs.api import router as costs
 from dashboard.database_away import away
+from lib.errors import ApiError
 from providers.api import router as providers
-from providers.rest.errors import ApiError
 from traffic.access import needs
 from traffic.api import router as traffic
 from traffic.services import AWAY

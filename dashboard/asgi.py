@@ -11,7 +11,7 @@ handler = get_wsgi_application()
 
 from alerts import watch  # noqa: E402 -- the apps must be loaded
 from dashboard.front.app import Front  # noqa: E402
-from traffic.connections import make_room  # noqa: E402
+from lib.connections import make_room  # noqa: E402
 from traffic.interpreter import settle  # noqa: E402
 
 

@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
 from dashboard.place_words import names_that_say, place_in_words
-from providers.client_address import parsed
+from lib.client_address import parsed
 from providers.models import Action, AuditEntry
 from providers.models.audit import NAME_WORDS, REFUSALS
 

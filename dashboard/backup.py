@@ -30,8 +30,8 @@ from dashboard.database_roles import powers
 from dashboard.embedded.postgres import binary
 from dashboard.embedded.servers import ServerError
 from dashboard.sealed_file import CHUNK, MAGIC, Damaged, OtherKey, Writer, header_of, read
-from providers.encryption import keys
-from providers.keyring import Keys, mark, split
+from lib.encryption import keys
+from lib.keyring import Keys, mark, split
 
 FORMAT, OLD_FORMAT = 2, 1
 DUMP, MANIFEST, KEY = "database.dump", "manifest.json", "credentials.key"  # of the old format

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from dashboard.database_away import INTAKE
-from providers.rest.errors import ApiError
+from lib.errors import ApiError
 
 
 def policy() -> str:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from providers.keyring import mark
+from lib.keyring import mark
 
 MAGIC = b"breakeven-backup-2\n"
 CHUNK = 1 << 20  # bytes of plaintext

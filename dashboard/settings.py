@@ -21,7 +21,7 @@ env = Environment(DATA_DIR)
 DEBUG = False
 DEMO = env.flag("BREAKEVEN_DEMO")
 SECRET_KEY = env.secret("SECRET_KEY", "secret.key")
-# They encrypt vendors' keys at rest (Fernet), the first of them; see `providers.keyring`. Of a file each use sees what
+# They encrypt vendors' keys at rest (Fernet), the first of them; see `lib.keyring`. Of a file each use sees what
 # it holds by then, a variable stays as it was at the start.
 CREDENTIALS_KEY = env.secret("BREAKEVEN_KEY", "credentials.key")
 CREDENTIALS_KEY_FILE = None if env.text("BREAKEVEN_KEY") else DATA_DIR / "credentials.key"

@@ -16,6 +16,10 @@ from django.utils import timezone
 from ninja import Query, Router, Schema
 from pydantic import Field
 
+from lib.errors import ApiError, at
+from lib.paging import Limit, Page, decode_cursor, encode_cursor
+from lib.periods import MOMENT, parse_period
+from lib.shapes import READ_ERRORS, Error
 from providers import engine_page, offers, uptime_page
 from providers.connectors.gpus import MEMORY_GB
 from providers.engine_series import GAUGES, Point
@@ -24,10 +28,6 @@ from providers.leases import MONTH_HOURS, LeaseNow, lease_figures
 from providers.models import Account, Deployment, Lease, Offer, OfferDay, OfferKind, OfferWatch
 from providers.outage_cost import NO_COST, OutageCost, cost_of
 from providers.reported import USUAL, Part, reported
-from providers.rest.errors import ApiError, at
-from providers.rest.paging import Limit, Page, decode_cursor, encode_cursor
-from providers.rest.periods import MOMENT, parse_period
-from providers.rest.shapes import READ_ERRORS, Error
 from providers.schemas import (
     BillOut,
     EngineSeriesOut,

@@ -19,7 +19,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from providers.encryption import SecretUnreadable, encrypt
+from lib.encryption import SecretUnreadable, encrypt
 from providers.models.audit import AuditKey, AuditSeal
 
 log = logging.getLogger("breakeven.audit")

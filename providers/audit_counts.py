@@ -15,8 +15,8 @@ from threading import Condition, Thread
 from django.conf import settings
 from django.db import connection
 
+from lib.client_address import network
 from providers.audit_log import Actor, record
-from providers.client_address import network
 
 line = logging.getLogger("breakeven.audit")
 MINUTE_S = 60.0

@@ -17,9 +17,9 @@ from django.forms.models import ModelChoiceField, ModelMultipleChoiceField
 from django.http import HttpRequest
 from django.utils import timezone
 
+from lib.client_address import client_address
+from lib.encryption import EncryptedTextField
 from providers.audit_chain import CONTENT, keys, mac_of, seal_after_commit
-from providers.client_address import client_address
-from providers.encryption import EncryptedTextField
 from providers.models.audit import HIDDEN, Action, ActorKind, AuditEntry, Changes
 
 __all__ = ["HIDDEN", "Action", "Actor", "ActorKind", "AuditEntry", "Changes", "changes", "log", "log_form", "record"]

@@ -10,8 +10,8 @@ from datetime import date, datetime, timedelta
 import psycopg
 from django.db import connection
 
+from lib.partitions import drop_partition, existing_days, make_partitions
 from providers.models import Heartbeat, Offer, OfferDay, OfferWatch, StatusPage
-from providers.partitions import drop_partition, existing_days, make_partitions
 
 TABLE = "providers_check"
 KEPT_DAYS = 30

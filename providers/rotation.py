@@ -12,8 +12,8 @@ from django.apps import apps
 from django.db import connection, transaction
 from django.db.models import Model
 
-from providers import keyring
-from providers.encryption import EncryptedTextField
+from lib import keyring
+from lib.encryption import EncryptedTextField
 
 BATCH = 200  # rows locked at once: a form that saves one of them waits for milliseconds
 LOCK = 7_203_031  # advisory; two rotations at once would each make a key

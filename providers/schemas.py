@@ -8,7 +8,7 @@ from typing import Annotated
 from ninja import Schema
 from pydantic import Field
 
-from providers.rest.shapes import Usd
+from lib.shapes import Usd
 
 Text = Annotated[str, Field(max_length=200, pattern="^[^\\x00]*$")]
 

@@ -16,9 +16,9 @@ from typing import cast
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from lib.encryption import SecretUnreadable
 from providers import engine_series, uptime_rows
 from providers.checks import Closed, Event, Health, Opened, Policy, Probe, Span, State, advance, watched_since, without
-from providers.encryption import SecretUnreadable
 from providers.engine_series import Reading, Scraped
 from providers.engines import ENGINES, CheckResult, Engine, EngineClient, Fault, Scrape, Target, engine_of
 from providers.models import Deployment, DeploymentState, Maintenance, Outage

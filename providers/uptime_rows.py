@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
+from lib.partitions import make_partitions, partition_name
 from providers.checks import Span
 from providers.models import Check
-from providers.partitions import make_partitions, partition_name
 from providers.uptime_report import HOUR, hour_of
 
 if TYPE_CHECKING:

@@ -20,11 +20,11 @@ from alerts.defaults import ensure_defaults as alert_rules
 from alerts.models import Alert
 from costs import ledger
 from costs.models import Phase
+from lib.encryption import encrypt
+from lib.partitions import make_partitions
 from providers import uptime
 from providers.defaults import ensure_defaults as price_book
-from providers.encryption import encrypt
 from providers.models import Account, Deployment, Feed, Lease, Outage
-from providers.partitions import make_partitions
 from providers.polling.due import claim, ensure_feeds
 from providers.polling.services import poll
 from providers.sandbox.anthropic import ADMIN_KEY, API_KEY

@@ -8,8 +8,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security.base import AuthBase
 
-from providers.client_address import client_address
-from providers.rest.errors import ApiError
+from lib.client_address import client_address
+from lib.errors import ApiError
 from traffic.keys import Caller, TooManyUnknown, buckets, callers, secret_of, tell_dead_key
 from traffic.limits import seconds_until, too_often
 

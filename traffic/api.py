@@ -8,8 +8,8 @@ from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from ninja import Query, Router, Schema
 
-from providers.rest.errors import ApiError, at
-from providers.rest.shapes import READ_ERRORS, Error
+from lib.errors import ApiError, at
+from lib.shapes import READ_ERRORS, Error
 from traffic import latency_reports, quality, ratings, reports
 from traffic.access import caller_of, needs
 from traffic.export import KINDS, NotInstalled, as_file, export

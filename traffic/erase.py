@@ -22,7 +22,7 @@ from django.db.models import Sum
 from django.utils import timezone
 from psycopg import errors
 
-from providers.partitions import existing_days
+from lib.partitions import existing_days
 from traffic.gateway import aside
 from traffic.imports.files import drop_file
 from traffic.ingest.ids import erased_mark, user_hash

@@ -11,7 +11,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from providers.rest.periods import Period
+from lib.periods import Period
 from traffic import latency_reports, reports
 from traffic.facets import MOST_SHOWN
 from traffic.filters import Filters

@@ -11,8 +11,8 @@ from typing import Literal
 
 from django.db.models import Min
 
+from lib.periods import Period
 from providers.models import TokenPrice
-from providers.rest.periods import Period
 from traffic.filters import Filters
 from traffic.models import Metric, UsageDay
 from traffic.reports import KEYS, NOTHING, GroupBy, Quantiles, by_day, from_rollup, key_of, query, ranked, ratio

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from django.db.models import Avg, Case, CharField, Count, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Cast, Concat
 
+from lib.periods import Period
 from providers.pricing import COST_STEP
-from providers.rest.periods import Period
 from traffic import reports
 from traffic.filters import Filters
 from traffic.models import Rating, Request

@@ -9,8 +9,8 @@ from django.utils import timezone
 from ninja import Schema
 from pydantic import Field
 
+from lib.periods import MOMENT, Period, moment, parse_period
 from providers.models import Deployment
-from providers.rest.periods import MOMENT, Period, moment, parse_period
 from traffic.filters import Filters, ids
 from traffic.models import Application, Outcome
 from traffic.wanted import Range, Wanted

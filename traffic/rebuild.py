@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from providers.partitions import existing_days
+from lib.partitions import existing_days
 from traffic.ingest.sql import rollups
 
 REBUILD_LOCK = 7_203_011  # advisory; two rebuilds at once would add the same difference twice

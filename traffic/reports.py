@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from django.db import connection
 
-from providers.rest.periods import Period
+from lib.periods import Period
 from traffic.filters import Filters
 
 GroupBy = Literal["provider", "model", "application", "task", "deployment", "hour", "day"]

@@ -19,7 +19,7 @@ import psycopg
 from django.utils import timezone
 from psycopg import errors
 
-from providers.partitions import existing_days, make_partitions
+from lib.partitions import existing_days, make_partitions
 from providers.pricing import Book, Costed
 from traffic.ingest.arguments import array
 from traffic.ingest.sql import prices

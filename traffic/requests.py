@@ -16,8 +16,8 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Q, Sum
 from django.utils import timezone
 
-from providers.rest.errors import ApiError
-from providers.rest.paging import decode_cursor, encode_cursor
+from lib.errors import ApiError
+from lib.paging import decode_cursor, encode_cursor
 from traffic.facets import Offered, most_used
 from traffic.filters import Filters
 from traffic.ingest.ids import response_hash, second_hash

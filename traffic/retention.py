@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
-from providers.partitions import drop_partition, existing_days, make_partitions
+from lib.partitions import drop_partition, existing_days, make_partitions
 from traffic.gateway import aside
 from traffic.ingest.sql.rollups import SUMS
 from traffic.ingest.store import LINKS, TABLES, forget_days

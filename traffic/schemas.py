@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from ninja import Schema
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from providers.rest.shapes import Usd
+from lib.shapes import Usd
 
 
 class TokensOut(Schema):

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from providers.partitions import existing_days
+from lib.partitions import existing_days
 from traffic.ingest.ids import request_id
 from traffic.ingest.otlp.rows import Read, moment
 from traffic.ingest.otlp.texts import Said, body_of

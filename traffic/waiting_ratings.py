@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from providers.rest.errors import ApiError
+from lib.errors import ApiError
 from traffic.models import Rating, Request
 from traffic.named_requests import Name, find_requests
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from alerts.channels import Gone
 from alerts.models import Channel
 from alerts.smtp import NotSent
-from providers.netguard import AddressRefused, PinnedTransport, pin
+from lib.netguard import AddressRefused, PinnedTransport, pin
 
 TIMEOUT_S = 8.0
 CONNECT_S = 5.0

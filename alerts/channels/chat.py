@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from alerts.channels.note import Note
 from alerts.models import Channel
 from alerts.smtp import NotSent
-from providers.netguard import AddressRefused, judge
+from lib.netguard import AddressRefused, judge
 
 KINDS = {"ok": "success", "us": "info", "warn": "warning", "bad": "failure"}
 # The schemes that are used. Each speaks HTTP to the host of its address or to its vendor, and reads no file of this

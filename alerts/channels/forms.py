@@ -11,10 +11,10 @@ from django.utils.translation import gettext_lazy
 
 from alerts.channels import webhook
 from alerts.models import Channel, ChannelKind
-from providers.encryption import encrypt
+from lib.encryption import encrypt
+from lib.netguard import AddressRefused, pin
+from lib.validators import web_address
 from providers.forms.fields import Person, SecretField, is_admin
-from providers.netguard import AddressRefused, pin
-from providers.validators import web_address
 
 if TYPE_CHECKING:
     ChannelModelForm = forms.ModelForm[Channel]

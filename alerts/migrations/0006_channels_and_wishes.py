@@ -6,7 +6,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import providers.encryption
+import lib.encryption
 
 
 class Migration(migrations.Migration):
@@ -26,9 +26,9 @@ class Migration(migrations.Migration):
                     "kind",
                     models.CharField(choices=[("webhook", "webhook"), ("apprise", "chat or pager")], max_length=20),
                 ),
-                ("address", providers.encryption.EncryptedTextField(blank=True)),
+                ("address", lib.encryption.EncryptedTextField(blank=True)),
                 ("shown", models.CharField(blank=True, max_length=200)),
-                ("secret", providers.encryption.EncryptedTextField(blank=True)),
+                ("secret", lib.encryption.EncryptedTextField(blank=True)),
                 ("local", models.BooleanField(default=False)),
                 ("enabled", models.BooleanField(default=True)),
                 ("disabled_reason", models.TextField(blank=True)),

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from alerts.querysets import ChannelQuerySet
-from providers.encryption import EncryptedTextField
+from lib.encryption import EncryptedTextField
 
 
 class ChannelKind(models.TextChoices):

@@ -37,8 +37,8 @@ from alerts.models import Alert
 from alerts.silencing import Matcher
 from alerts.states import NotPossible, State
 from alerts.subscriptions import subscription
+from lib.client_address import client_address
 from providers.audit_log import Action, Actor, ActorKind, record
-from providers.client_address import client_address
 
 Person = AbstractUser
 Act = Callable[[Alert, Person, Any], str]  # the address that takes it back

@@ -20,8 +20,8 @@ from django.utils.translation import gettext as _
 from costs.focus.parquet import cells
 from costs.invoices import UnreadableInvoice, decoded, delimiter_of, numbers
 from costs.models import Category
+from lib.periods import next_month
 from providers.models import PROVIDER_NAMES
-from providers.rest.periods import next_month
 
 MOST_ROWS = 100_000
 LARGEST = Decimal(10_000_000)

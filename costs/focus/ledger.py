@@ -17,7 +17,6 @@ from typing import Any
 from django.db.models import F, Max, Min, Sum
 from django.db.models.functions import TruncDate
 
-from costs.allocation import divide
 from costs.focus.cells import midnight
 from costs.lease_shares import lease_shares, shared_by
 from costs.ledger import bill_days
@@ -35,8 +34,9 @@ from costs.spend import (
     provisional_counts,
     usage_rows,
 )
+from lib.allocation import divide
+from lib.periods import next_month
 from providers.models import Account, Balance, Lease, VendorCost, provider_name
-from providers.rest.periods import next_month
 from traffic.models import Application
 
 DAY = timedelta(days=1)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from costs import focus
 from costs.focus.stores import Store, StoreError, store_of
 from costs.models import ExportTarget
-from providers.rest.periods import next_month
+from lib.periods import next_month
 
 REVISED = timedelta(days=35)  # a month that is over is written again this long: vendors revise for 30 days
 RETRY = timedelta(hours=1)

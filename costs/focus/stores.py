@@ -13,8 +13,8 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from costs.models import ExportTarget
-from providers.encryption import SecretUnreadable
-from providers.netguard import AddressRefused, pin
+from lib.encryption import SecretUnreadable
+from lib.netguard import AddressRefused, pin
 
 TEST_NAME, TEST = "breakeven-test.txt", b"Breakeven can write here.\n"
 REGION = "us-east-1"  # what stores of one place call themselves

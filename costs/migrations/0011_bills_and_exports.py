@@ -4,8 +4,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import providers.encryption
-import providers.validators
+import lib.encryption
+import lib.validators
 
 
 class Migration(migrations.Migration):
@@ -70,13 +70,13 @@ class Migration(migrations.Migration):
                 ("folder", models.CharField(blank=True, max_length=200)),
                 (
                     "endpoint",
-                    models.CharField(blank=True, max_length=200, validators=[providers.validators.web_address]),
+                    models.CharField(blank=True, max_length=200, validators=[lib.validators.web_address]),
                 ),
                 ("region", models.CharField(blank=True, max_length=40)),
                 ("bucket", models.CharField(blank=True, max_length=63)),
                 ("prefix", models.CharField(blank=True, max_length=200)),
                 ("access_key", models.CharField(blank=True, max_length=200)),
-                ("secret", providers.encryption.EncryptedTextField(blank=True)),
+                ("secret", lib.encryption.EncryptedTextField(blank=True)),
                 ("local", models.BooleanField(default=False)),
                 ("enabled", models.BooleanField(default=True)),
                 ("deleted_at", models.DateTimeField(blank=True, null=True)),

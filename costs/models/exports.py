@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from costs.querysets import ExportTargetQuerySet
-from providers.encryption import EncryptedTextField
-from providers.validators import web_address
+from lib.encryption import EncryptedTextField
+from lib.validators import web_address
 
 
 class ExportTarget(models.Model):

@@ -13,7 +13,7 @@ from costs.list_prices import ListPrices, list_rates
 from costs.models import FindingKind
 from costs.savings.base import Found, Window
 from costs.savings.cells import Cell, sample, share
-from providers.rest.periods import Period
+from lib.periods import Period
 from traffic.filters import Filters
 from traffic.models import Task
 from traffic.quality import ENOUGH, QualityGroup, difference, quality

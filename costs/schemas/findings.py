@@ -7,7 +7,7 @@ from datetime import date, datetime
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
-from providers.rest.shapes import Usd
+from lib.shapes import Usd
 
 
 class AnomalyOut(Schema):

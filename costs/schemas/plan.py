@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ninja import Schema
 
-from providers.rest.shapes import Usd
+from lib.shapes import Usd
 
 
 class ForecastOut(Schema):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
-from providers.rest.shapes import Usd
+from lib.shapes import Usd
 
 
 class SpendGroupOut(Schema):

@@ -23,11 +23,11 @@ from costs import breakeven_page, decisions, golive, recipes, sheets, sizing, si
 from costs.burden import WINDOW
 from costs.evidence import Report, gather
 from costs.forms_decide import PRECISIONS, EffortForm, LimitsForm, ReasonForm, SignForm, SizingForm, SwitchForm
-from costs.intervals import Interval, wilson
 from costs.models import Decision, Effort, Justification, NoGo
 from costs.recipe_words import Asked
 from costs.sheets import Sheet
 from costs.views.scenarios import Kinds, offered
+from lib.confidence_intervals import Interval, wilson
 from providers import uptime_page
 from providers.audit_log import log
 from providers.models import PROVIDER_NAMES, OfferKind

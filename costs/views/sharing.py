@@ -21,8 +21,8 @@ from costs.lease_shares import lease_shares, shared_by
 from costs.models import Sharing
 from costs.spend import ZERO, counting_charges, leased, share_of
 from costs.views.months import month_asked
+from lib.periods import next_month
 from providers import audit_log
-from providers.rest.periods import next_month
 from traffic.models import Application
 
 

@@ -75,7 +75,7 @@ def fill(rows: int) -> None:
     from django.db import connection
 
     from dashboard.database_roles import as_owner
-    from providers.partitions import make_partitions
+    from lib.partitions import make_partitions
     from traffic.models import Application
     from traffic.rebuild import Rollup
     from traffic.services import raw_connection

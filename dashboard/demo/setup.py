@@ -29,7 +29,7 @@ from dashboard.demo.company import APPLICATIONS, PEOPLE, PLAYGROUND
 from dashboard.demo.files import ADMIN, Credentials
 from dashboard.demo.rules import maintenance, rules
 from dashboard.demo.story import Story, add_months, moment
-from providers.encryption import encrypt
+from lib.encryption import encrypt
 from providers.models import Account, Deployment, Feed, Lease
 from providers.polling.due import claim, ensure_feeds
 from providers.polling.services import poll

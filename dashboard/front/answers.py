@@ -16,7 +16,7 @@ from django.db import close_old_connections
 from dashboard.front.bodies import Receive, next_of
 from dashboard.front.pools import Pool
 from dashboard.front.refusals import Gone
-from providers.rest.errors import ApiError
+from lib.errors import ApiError
 
 logger = logging.getLogger(__name__)
 

@@ -31,9 +31,9 @@ from dashboard.front.pulse import Pulse
 from dashboard.front.refusals import Gone
 from dashboard.heart import Heart
 from dashboard.readiness import Readiness, readiness_answer
-from providers.client_address import client_address, network
-from providers.rest.errors import ApiError
-from traffic.connections import look_after
+from lib.client_address import client_address, network
+from lib.connections import look_after
+from lib.errors import ApiError
 from traffic.imports.files import folder
 from traffic.keys import Caller, callers, password_of, secret_of
 from traffic.services import AWAY

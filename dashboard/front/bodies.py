@@ -16,7 +16,7 @@ from django.http import UnreadablePostError
 from django.utils.translation import gettext as _
 
 from dashboard.front.refusals import Gone, too_large, too_slow
-from providers.rest.errors import ApiError
+from lib.errors import ApiError
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 

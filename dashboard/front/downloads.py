@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from django.utils.translation import gettext as _
 
 from dashboard.front.pools import Pool
-from providers.rest.errors import ApiError
+from lib.errors import ApiError
 
 EACH = 2  # at once, of one caller; fewer than there are threads, so that there is always one for another
 RETRY_S = 10

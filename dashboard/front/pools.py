@@ -14,7 +14,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from providers.rest.errors import ApiError
+from lib.errors import ApiError
 
 LONG_S = 0.7  # after so many seconds of a job somebody asks whether the database is still there
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from providers.client_address import Address, parsed
+from lib.client_address import Address, parsed
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 
 from dashboard.front.refusals import away
-from providers.rest.errors import ApiError
+from lib.errors import ApiError
 
 logger = logging.getLogger(__name__)
 

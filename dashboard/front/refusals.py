@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.database_away import RETRY_AFTER_S
 from dashboard.middleware import policy
-from providers.rest.errors import ApiError
+from lib.errors import ApiError
 from traffic.ingest.otlp.views import PROTOBUF
 
 OTLP = ("/v1/", "/api/public/")

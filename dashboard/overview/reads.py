@@ -19,11 +19,11 @@ from costs.evidence import Rated, ratings_by_task
 from costs.live import Traffic, live_inputs, measure
 from costs.models import Phase
 from costs.plan import HISTORY, Days, Month, phases, read_days, this_month
+from lib.periods import Period
 from providers import uptime_report
 from providers.checks import Span
 from providers.models import Deployment, Feed, Maintenance
 from providers.prepared import prepared
-from providers.rest.periods import Period
 from providers.uptime_report import DeploymentUptime
 from traffic import reports
 from traffic.reports import HourLatency, UsageGroup

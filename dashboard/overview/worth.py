@@ -9,8 +9,8 @@ from typing import Any
 
 from costs.evidence import Rated, quality_gap
 from costs.golive import ACCEPTED, Criterion, Evidence, Thresholds, judge, quality_refuses
-from costs.intervals import Interval, wilson
 from dashboard.overview.reads import Facts
+from lib.confidence_intervals import Interval, wilson
 from traffic.models import Task
 
 SHOWN = 5  # tasks on this page, the most requests first

@@ -12,9 +12,9 @@ from django.http import HttpRequest, HttpResponse
 
 from dashboard.signin import throttle
 from dashboard.signin.hashing import Busy, slots
+from lib.client_address import client_address
 from providers.audit_counts import Kind, counts
 from providers.audit_log import Action, stranger
-from providers.client_address import client_address
 
 DEVICE_DAYS = 90
 SALT = "breakeven.device"

@@ -17,9 +17,9 @@ from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext as _
 
 from dashboard.signin.throttle import ADDRESS, Limit, Throttled, begin, bucket
+from lib.client_address import client_address, network
 from providers.audit_counts import Kind, counts
 from providers.audit_log import Action, stranger
-from providers.client_address import client_address, network
 
 MAILS = Limit(free=3, longest_s=3_600)  # to one mailbox
 

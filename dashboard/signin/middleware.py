@@ -13,9 +13,9 @@ from django.urls import reverse
 from dashboard.access import ACCESS
 from dashboard.database_away import away
 from dashboard.signin.sessions import confirmed
+from lib.client_address import client_address
 from providers.audit_counts import Kind, counts
 from providers.audit_log import Action, Actor, ActorKind, person, record, stranger
-from providers.client_address import client_address
 from traffic.services import AWAY
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from dashboard.database_away import away
 from dashboard.models import Session
-from providers.client_address import client_address
+from lib.client_address import client_address
 from traffic.services import AWAY
 
 BEGAN, SEEN, CONFIRMED, ADDRESS, AGENT = "began_at", "seen_at", "confirmed_at", "address", "agent"

@@ -21,7 +21,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from dashboard.models import Attempts
-from providers.client_address import network
+from lib.client_address import network
 
 FORGET_S = 3_600  # after an hour without an attempt a count begins anew
 

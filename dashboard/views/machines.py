@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from dashboard.metrics import exposition
 from dashboard.readiness import Readiness, readiness_answer
-from providers.rest.errors import ApiError
+from lib.errors import ApiError
 from traffic.access import authenticate
 
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.front import refusals
 from dashboard.storage import storage
-from providers.rest.errors import ApiError
+from lib.errors import ApiError
 
 # Title, what one does there, address, the permission that opens it (None: whoever is logged in).
 PLACES = (

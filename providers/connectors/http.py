@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 import httpx
 from django.utils.translation import gettext as _
 
+from lib.netguard import AddressRefused, PinnedTransport, pin
 from providers.connectors.base import AccountConfig, Connector, ConnectorError
 from providers.connectors.parse import redact
-from providers.netguard import AddressRefused, PinnedTransport, pin
 
 T = TypeVar("T")
 

@@ -15,10 +15,10 @@ from typing import Any, Self
 import aiohttp
 from aiohttp.connector import Connection
 
-from providers import netguard
+from lib import netguard
+from lib.reach import GuardedResolver, literal
 from providers.engines import causes
 from providers.engines.faults import Fault
-from providers.reach import GuardedResolver, literal
 
 BODY_LIMIT = 1024 * 1024
 USER_AGENT = "breakeven-check"

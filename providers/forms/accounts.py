@@ -9,13 +9,13 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from lib.encryption import encrypt
+from lib.netguard import AddressRefused, pin
 from providers.connectors import connector_class
 from providers.connectors.base import Option
-from providers.encryption import encrypt
 from providers.forms.fields import KEY_AGAIN, AddressField, Person, SecretField, free_slug, is_admin
 from providers.freshness import FEED_WORDS
 from providers.models import Account
-from providers.netguard import AddressRefused, pin
 
 if TYPE_CHECKING:
     AccountModelForm = forms.ModelForm[Account]

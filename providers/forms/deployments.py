@@ -11,13 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from providers.encryption import encrypt
+from lib.encryption import encrypt
+from lib.netguard import AddressRefused, pin
+from lib.reach import hides_key
 from providers.engines import ENGINES
 from providers.forms.fields import KEY_AGAIN, AddressField, Person, SecretField, bounded, free_slug, is_admin
 from providers.forms.recurring import AgainForm
 from providers.models import Deployment, Lease, Maintenance
-from providers.netguard import AddressRefused, pin
-from providers.reach import hides_key
 from providers.uptime import LONGEST_TIMEOUT_S, exposed_sentence
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from lib.validators import web_address
 from providers.models import Account, Deployment, Heartbeat, StatusPage
-from providers.validators import web_address
 
 Person = AbstractBaseUser | AnonymousUser
 N = TypeVar("N", int, float)

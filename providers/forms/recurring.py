@@ -10,9 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from lib.recurring_windows import STEPS, first_span, is_skipped
 from providers.checks import Span
 from providers.models import Repeats
-from providers.recurring import STEPS, first_span, is_skipped
 
 
 class AgainForm(forms.Form):

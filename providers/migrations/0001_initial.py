@@ -5,7 +5,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import providers.encryption
+import lib.encryption
 import providers.models
 
 
@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                 ("kind", models.CharField(choices=providers.models.connector_choices, max_length=30)),
                 ("base_url", models.URLField(blank=True)),
                 ("local", models.BooleanField(default=False)),
-                ("secret", providers.encryption.EncryptedTextField(blank=True)),
+                ("secret", lib.encryption.EncryptedTextField(blank=True)),
                 ("settings", models.JSONField(blank=True, default=dict)),
                 ("enabled", models.BooleanField(default=True)),
                 ("disabled_reason", models.TextField(blank=True)),
@@ -134,7 +134,7 @@ class Migration(migrations.Migration):
                 ("url", models.URLField()),
                 ("local", models.BooleanField(default=False)),
                 ("model", models.CharField(max_length=200)),
-                ("api_key", providers.encryption.EncryptedTextField(blank=True)),
+                ("api_key", lib.encryption.EncryptedTextField(blank=True)),
                 ("context_tokens", models.PositiveIntegerField(null=True)),
                 ("tokens_per_second", models.FloatField(blank=True, null=True)),
                 ("enabled", models.BooleanField(default=True)),

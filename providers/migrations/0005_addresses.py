@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import providers.validators
+import lib.validators
 
 
 class Migration(migrations.Migration):
@@ -14,11 +14,11 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="account",
             name="base_url",
-            field=models.CharField(blank=True, max_length=200, validators=[providers.validators.web_address]),
+            field=models.CharField(blank=True, max_length=200, validators=[lib.validators.web_address]),
         ),
         migrations.AlterField(
             model_name="deployment",
             name="url",
-            field=models.CharField(max_length=200, validators=[providers.validators.web_address]),
+            field=models.CharField(max_length=200, validators=[lib.validators.web_address]),
         ),
     ]

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import migrations, models
 
-import providers.encryption
+import lib.encryption
 
 APPEND_ONLY = """
 CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -37,7 +37,7 @@ DROP FUNCTION audit_is_append_only();
 
 
 def first_key(apps: Any, schema_editor: Any) -> None:
-    apps.get_model("providers", "AuditKey").objects.create(secret=providers.encryption.encrypt(secrets.token_hex(32)))
+    apps.get_model("providers", "AuditKey").objects.create(secret=lib.encryption.encrypt(secrets.token_hex(32)))
 
 
 class Migration(migrations.Migration):
@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
             name="AuditKey",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("secret", providers.encryption.EncryptedTextField()),
+                ("secret", lib.encryption.EncryptedTextField()),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),

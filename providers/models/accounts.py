@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.db import models
 
-from providers.encryption import EncryptedTextField
+from lib.encryption import EncryptedTextField
+from lib.validators import web_address
 from providers.models.fields import usd
 from providers.models.names import provider_name
 from providers.querysets import AccountQuerySet, FeedQuerySet
-from providers.validators import web_address
 
 
 def connector_choices() -> list[tuple[str, str]]:

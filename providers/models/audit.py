@@ -11,7 +11,7 @@ from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from providers.encryption import EncryptedTextField
+from lib.encryption import EncryptedTextField
 
 
 class ActorKind(models.TextChoices):

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from lib.encryption import EncryptedTextField
+from lib.reach import hides_key
+from lib.validators import web_address
 from providers.checks import Span
-from providers.encryption import EncryptedTextField
 from providers.models.leases import Lease
 from providers.models.recurring import Recurring
 from providers.querysets import CheckHourQuerySet, DeploymentQuerySet, MaintenanceQuerySet, OutageQuerySet
-from providers.reach import hides_key
-from providers.validators import web_address
 
 
 def engine_choices() -> list[tuple[str, str]]:

@@ -11,8 +11,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from lib.recurring_windows import Course, wall
 from providers.checks import Span
-from providers.recurring import Course, wall
 
 
 class Repeats(models.TextChoices):

@@ -12,10 +12,10 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Concat, NullIf, Round
 from django.utils.translation import gettext as _
 
+from lib.errors import ApiError
+from lib.paging import decode_cursor, encode_cursor
 from providers.models import Offer, OfferKind
 from providers.querysets import OfferQuerySet
-from providers.rest.errors import ApiError
-from providers.rest.paging import decode_cursor, encode_cursor
 
 if TYPE_CHECKING:
     from providers.offers.market import Facet

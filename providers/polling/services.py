@@ -13,9 +13,9 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from lib.encryption import SecretUnreadable
 from providers.connectors import connect
 from providers.connectors.base import PERIODS, AccountConfig, Connector, ConnectorError
-from providers.encryption import SecretUnreadable
 from providers.models import Account, Feed
 from providers.polling import due, store
 

@@ -14,15 +14,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from lib.page_addresses import sent
 from providers import services
 from providers.audit_log import changes, log, log_form
 from providers.connectors import CONNECTORS, connector_class
-from providers.forms import AccountForm
+from providers.forms.accounts import AccountForm
 from providers.freshness import FEED_WORDS, account_now, worst_first
 from providers.models import Account, provider_name
 from providers.polling.services import try_account
 from providers.reported import PERIODS, USUAL, reported
-from providers.views.addresses import sent
 
 
 @dataclass(frozen=True, slots=True)

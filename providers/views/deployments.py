@@ -18,14 +18,14 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from lib.page_addresses import sent
 from providers import engine_page, services, uptime_page
 from providers.audit_log import changes, log, log_form
 from providers.engines import ENGINES, CheckResult, engine_of
-from providers.forms import DeploymentForm, MaintenanceForm
+from providers.forms.deployments import DeploymentForm, MaintenanceForm
 from providers.models import PROVIDER_NAMES, Deployment, Maintenance
 from providers.querysets import TLS_WARNS
 from providers.uptime import check_now
-from providers.views.addresses import sent
 
 LONGEST_TRY_S = 20.0  # a person waits for the answer
 LADDER: tuple[tuple[str, str | Promise], ...] = (

@@ -15,14 +15,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from lib.page_addresses import sent
 from providers import heartbeats as service
 from providers import services, uptime_page
 from providers.audit_log import changes, log, log_form
-from providers.forms import HeartbeatForm
-from providers.forms.heartbeats import length
+from providers.forms.heartbeats import HeartbeatForm, length
 from providers.heartbeat_report import Beat, beat_now, spans_of, uptime_of
 from providers.models import Heartbeat
-from providers.views.addresses import sent
 
 DAYS = 90
 PINGS_SHOWN = 30

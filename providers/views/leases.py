@@ -13,6 +13,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from lib.errors import ApiError
+from lib.page_addresses import address, sent
+from lib.paging import decode_cursor, encode_cursor
 from providers import offers
 from providers.audit_log import log, log_form
 from providers.connectors.base import ConnectorError
@@ -22,9 +25,6 @@ from providers.lease_stop import StopWay, stop_by_api, stop_way
 from providers.leases import hourly, lease_figures, spent_on
 from providers.models import Account, Lease
 from providers.querysets import LeaseQuerySet
-from providers.rest.errors import ApiError
-from providers.rest.paging import decode_cursor, encode_cursor
-from providers.views.addresses import address, sent
 
 SHOWN = 30
 PAGE = "costs:lease"  # a lease's page joins requests and bills, which are read further right

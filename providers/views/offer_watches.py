@@ -13,12 +13,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from lib.page_addresses import sent
 from providers import offers, services
 from providers.audit_log import changes, log, log_form
-from providers.forms import OfferWatchForm
+from providers.forms.offers import OfferWatchForm
 from providers.models import OfferWatch
 from providers.offers import WatchNow
-from providers.views.addresses import sent
 
 ASKED = ("gpu", "kind", "provider", "region", "reliability", "price")  # what a link to the form may fill in
 

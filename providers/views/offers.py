@@ -18,15 +18,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from lib.errors import ApiError
+from lib.page_addresses import address
 from providers import offers
-from providers.forms import OfferForm
-from providers.forms.offers import plain
+from providers.forms.offers import OfferForm, plain
 from providers.freshness import AccountNow
 from providers.leases import MONTH_HOURS
 from providers.models import Lease, Offer, OfferKind, provider_name
 from providers.offers import SORTS, Facet, Fast, Ours, Sort
-from providers.rest.errors import ApiError
-from providers.views.addresses import address
 
 SHOWN = 25
 MARKETS_SHOWN = 10  # GPUs and kinds with their history above the list

@@ -13,11 +13,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from lib.page_addresses import sent
 from providers.audit_log import changes, log_form
-from providers.forms import OutageForm
+from providers.forms.outages import OutageForm
 from providers.models import Check, Outage
 from providers.outage_cost import cost_of
-from providers.views.addresses import sent
 
 AROUND = timedelta(minutes=10)  # before its beginning and after its end
 SHOWN = 12  # checks at the beginning, and as many at the end

@@ -13,11 +13,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from lib.page_addresses import sent
 from providers import services
 from providers.audit_log import changes, log, log_form
-from providers.forms import StatusPageForm
+from providers.forms.status_pages import StatusPageForm
 from providers.models import StatusPage
-from providers.views.addresses import sent
 
 
 @login_required

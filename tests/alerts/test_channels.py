@@ -22,8 +22,8 @@ from alerts.kinds import KINDS
 from alerts.kinds.system import addresses
 from alerts.models import Channel, Delivery, Rule
 from alerts.smtp import NotSent
-from providers.encryption import encrypt
-from providers.netguard import AddressRefused
+from lib.encryption import encrypt
+from lib.netguard import AddressRefused
 from tests.alerts.conftest import START, Scene
 from tests.alerts.receiver import Receiver, receiving
 from tests.alerts.smtp_server import Mailbox, Smtp

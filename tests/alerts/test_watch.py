@@ -18,7 +18,7 @@ from alerts.figures import Figures
 from alerts.kinds import KINDS
 from alerts.kinds.system import addresses
 from alerts.models import Alert, Channel, Delivery, Rule
-from providers.encryption import encrypt
+from lib.encryption import encrypt
 from providers.models import Account, Feed
 from tests.alerts.conftest import START, Scene, person
 from tests.alerts.receiver import Receiver, receiving

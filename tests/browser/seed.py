@@ -30,7 +30,7 @@ def begin(directory: str, sandbox_url: str) -> None:
     from dashboard.demo import setup
     from dashboard.demo.files import Credentials
     from dashboard.demo.story import Story
-    from providers.encryption import encrypt
+    from lib.encryption import encrypt
     from providers.models import Account
     from providers.polling.due import ensure_feeds
 

@@ -20,7 +20,7 @@ from costs.focus import schedule, stores
 from costs.focus.schedule import is_due, months, run, run_due
 from costs.models import ExportTarget
 from dashboard.celery import app
-from providers.encryption import encrypt
+from lib.encryption import encrypt
 from tests.costs.people import client_of, text
 from tests.costs.test_focus import entered
 

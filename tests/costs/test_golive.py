@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from costs.golive import Criterion, Evidence, Scorecard, TaskQuality, as_json, judge, quality_refuses
-from costs.intervals import Interval
+from lib.confidence_intervals import Interval
 
 GOOD = TaskQuality("rag", requests=70_000, ratings=60, acceptable=55)
 ALSO_GOOD = TaskQuality("qa", requests=20_000, ratings=50, acceptable=46)

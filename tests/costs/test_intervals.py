@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costs.intervals import Z, mean_interval, student, wilson
+from lib.confidence_intervals import Z, mean_interval, student, wilson
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from costs import ledger
-from costs.allocation import CENT
 from costs.corrections import correct
 from costs.ledger_page import ledger_rows
 from costs.models import BillImport, Charge, Sharing
 from costs.spend import FINE, IDLE, GroupBy, read, spend
 from costs.statements import By, statements
+from lib.allocation import CENT
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, VendorCost
 from traffic.models import Application, UsageDay, UsageHour
 

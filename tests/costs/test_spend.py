@@ -11,9 +11,9 @@ from django.test import Client
 from django.utils import timezone
 
 from costs import ledger
-from costs.allocation import STEP, divide
 from costs.models import Charge
 from costs.spend import spend
+from lib.allocation import STEP, divide
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, VendorCost
 from traffic.filters import Filters
 from traffic.keys import callers, create_key

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from costs.statement_pdf import Block, _Paper, draw, pdf, readable, sheet
 from costs.statements import statements
-from providers.rest.periods import next_month
+from lib.periods import next_month
 from tests.costs.pdf_text import text_of
 from tests.costs.people import client_of, text
 from tests.costs.test_statements import TODAY, URL, month  # noqa: F401 -- the fixture

@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costs import ledger
-from costs.allocation import CENT, in_cents
 from costs.ledger_page import ledger_rows
 from costs.models import Charge
 from costs.spend import spend
 from costs.statements import NOBODY, OWNERLESS, By, statements
+from lib.allocation import CENT, in_cents
+from lib.periods import next_month
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, VendorCost
-from providers.rest.periods import next_month
 from tests.costs.pdf_text import text_of
 from tests.costs.people import client_of, text
 from tests.costs.test_spend import usage

@@ -35,7 +35,7 @@ from costs.models import (
     WhatIf,
 )
 from dashboard.signin.links import parts_of
-from providers.encryption import encrypt
+from lib.encryption import encrypt
 from providers.models import (
     Account,
     Deployment,

@@ -28,10 +28,10 @@ from psycopg import sql
 from dashboard import backup, sealed_file
 from dashboard.embedded import roles
 from dashboard.embedded.postgres import Postgres
-from providers.encryption import encrypt
-from providers.keyring import mark, split
+from lib.encryption import encrypt
+from lib.keyring import mark, split
+from lib.partitions import make_partitions
 from providers.models import Account
-from providers.partitions import make_partitions
 from tests.servers import free_environment, home
 from tests.traffic.conftest import conn, conninfo  # noqa: F401 -- a fixture
 from tests.traffic.test_store import row

@@ -19,8 +19,8 @@ from django.utils import timezone
 from alerts.models import Alert, Delivery, Rule, Silence, Transition
 from costs.models import Anomaly, AnomalyLook, Budget
 from dashboard.access import ACCESS
+from lib.errors import ApiError
 from providers.models import TokenPrice
-from providers.rest.errors import ApiError
 from tests.dashboard.samples import Samples, samples
 from tests.dashboard.test_access import addresses
 from tests.traffic.people import arrive

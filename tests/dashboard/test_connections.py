@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from lib.connections import EACH
 from tests.dashboard.test_front import BATCH, intake, person, signed_in
 from tests.holders import held, held_by_server
 from tests.traffic.gateway_stack import until
 from tests.traffic.web_process import BASE, SECRET, Intake
-from traffic.connections import EACH
 
 __all__ = ["intake", "person"]  # fixtures
 pytestmark = pytest.mark.django_db

@@ -16,7 +16,7 @@ from psycopg import errors, sql
 
 from dashboard.database_roles import APPEND_ONLY
 from dashboard.embedded.postgres import THROWAWAY, Postgres
-from providers.partitions import drop_partition, existing_days, make_partitions
+from lib.partitions import drop_partition, existing_days, make_partitions
 from tests.servers import free_environment
 
 Manage = Callable[..., subprocess.CompletedProcess[str]]

@@ -24,7 +24,7 @@ from dashboard.front.downloads import Downloads
 from dashboard.front.environ import environ_of
 from dashboard.front.pools import Pool
 from dashboard.front.pulse import Pulse
-from providers.rest.errors import ApiError
+from lib.errors import ApiError
 from traffic.keys import callers, create_key
 from traffic.models import Application
 

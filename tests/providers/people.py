@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from dashboard.roles import ROLES
-from providers.encryption import encrypt
+from lib.encryption import encrypt
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, Offer
 from providers.polling.due import ensure_feeds
 from tests.pages import html_of

@@ -126,7 +126,7 @@ def test_what_the_schema_does_not_know_is_422(key: str, query: dict[str, Any]) -
 
 @pytest.mark.parametrize("value", ["NaN", "1e999", "", "x", "-Infinity"])
 def test_a_forged_cursor_is_422_and_never_500(key: str, value: str) -> None:
-    from providers.rest.paging import encode_cursor
+    from lib.paging import encode_cursor
 
     offer()
     for sort in ("price", "seen", "reliability"):

@@ -16,10 +16,10 @@ from django.db import Error, connection, transaction
 from django.test import RequestFactory, override_settings
 
 from dashboard.environment import Environment
+from lib.client_address import client_address, network
 from providers import audit_chain
 from providers.audit_chain import Head, differences, head, seal_all
 from providers.audit_log import Action, Actor, ActorKind, AuditEntry, changes_of, record
-from providers.client_address import client_address, network
 from providers.models import AuditSeal
 
 ANN = Actor(ActorKind.PERSON, "ann", 7, "203.0.113.7")

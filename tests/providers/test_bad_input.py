@@ -12,10 +12,10 @@ import pytest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
+from lib.encryption import encrypt
 from providers import urls
 from providers.connectors import http as connector_http
 from providers.connectors.parse import redact
-from providers.encryption import encrypt
 from providers.freshness import account_now
 from providers.models import Account, Feed, VendorCost, VendorUsage
 from providers.polling import due

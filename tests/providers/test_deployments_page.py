@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from lib.encryption import encrypt
 from providers.audit_log import AuditEntry
-from providers.encryption import encrypt
 from providers.models import Deployment, Maintenance, Outage
 from providers.uptime import check_now
 from tests.pages import html_of

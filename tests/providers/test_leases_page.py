@@ -16,8 +16,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from lib.encryption import encrypt
 from providers.audit_log import AuditEntry
-from providers.encryption import encrypt
 from providers.leases import lease_days
 from providers.models import Account, Feed, Lease, LeaseSpan, VendorCost
 from providers.polling import due

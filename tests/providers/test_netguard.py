@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from providers.netguard import AddressRefused, PinnedTransport, pin
+from lib.netguard import AddressRefused, PinnedTransport, pin
 from tests.providers.answers import Answers
 
 

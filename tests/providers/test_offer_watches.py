@@ -19,9 +19,9 @@ from django.utils import timezone
 from alerts import outbox, services
 from alerts.defaults import ensure_defaults
 from alerts.models import Alert
+from lib.encryption import encrypt
 from providers import retention
 from providers.audit_log import AuditEntry
-from providers.encryption import encrypt
 from providers.models import Account, Feed, Offer, OfferWatch
 from providers.offers import WatchNow, fresh_of, sources, watches_now
 from providers.polling.due import claim, ensure_feeds

@@ -15,10 +15,10 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
+from lib.encryption import encrypt
 from providers import tasks
 from providers.connectors import connect
 from providers.connectors.base import AccountConfig, ConnectorError, LeaseRow
-from providers.encryption import encrypt
 from providers.freshness import account_now
 from providers.models import Account, Balance, Feed, Lease, LeaseSpan, Offer, OfferDay, VendorCost, VendorUsage
 from providers.polling import due

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from providers.encryption import encrypt
+from lib.encryption import encrypt
 from providers.models import Account, Feed, Offer, TokenPrice, VendorName, VendorPayment
 from providers.polling import due
 from providers.polling.services import poll

@@ -17,8 +17,9 @@ from django.db import connection
 
 from alerts.models import Channel
 from costs.models import ExportTarget
-from providers import keyring, rotation
-from providers.encryption import SecretUnreadable, encrypt
+from lib import keyring
+from lib.encryption import SecretUnreadable, encrypt
+from providers import rotation
 from providers.models import Account, Deployment
 from providers.models.audit import AuditKey
 from tests.traffic.conftest import conn  # noqa: F401 -- a fixture

@@ -11,8 +11,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from lib.encryption import encrypt
 from providers import uptime
-from providers.encryption import encrypt
 from providers.engines import CheckResult
 from providers.models import Check, CheckHour, Deployment, Maintenance, Outage
 from tests.providers import engine_stubs as stubs

@@ -13,9 +13,9 @@ import httpx
 import pytest
 from honcho.environ import parse_procfile
 
+from lib.connections import CONNECTIONS, Crowd, address_of, established, holder_of, open_files
 from tests.holders import held, held_by_server
 from tests.traffic.gateway_stack import BASE, KEY, Stack, calm, stack, until
-from traffic.connections import CONNECTIONS, Crowd, address_of, established, holder_of, open_files
 
 __all__ = ["calm", "stack"]  # fixtures
 pytestmark = pytest.mark.django_db

@@ -16,8 +16,8 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from lib.partitions import existing_days
 from providers.audit_log import AuditEntry
-from providers.partitions import existing_days
 from tests.traffic.people import application, logged_in, person, text
 from traffic import erase
 from traffic.audit import rollup_differences

@@ -13,8 +13,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from lib.periods import Period
 from providers.models import Deployment, TokenPrice
-from providers.rest.periods import Period
 from tests.traffic.people import application, arrive, logged_in, person, text
 from tests.traffic.test_store import NOON
 from traffic import latency_reports

@@ -113,7 +113,7 @@ def test_a_bomb_is_413_at_the_limit(key: str) -> None:
 def test_what_follows_a_compressed_body_is_400_and_ends(key: str, size: int) -> None:
     """In a process of its own: where reading it does not end, nothing in ours could end the test."""
     program = (
-        "import gzip, io\nfrom traffic.ingest.body import inflate\nfrom providers.rest.errors import ApiError\n"
+        "import gzip, io\nfrom traffic.ingest.body import inflate\nfrom lib.errors import ApiError\n"
         f"try: inflate(io.BytesIO(gzip.compress(b'x' * {size}) + b'rest'), 1 << 24, 31)\n"
         "except ApiError as error: print(error.status)"
     )

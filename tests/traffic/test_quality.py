@@ -15,8 +15,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from lib.periods import Period
 from providers.models import Deployment
-from providers.rest.periods import Period
 from tests.traffic.people import PROMPT, application, arrive, logged_in, person, text
 from tests.traffic.test_store import NOON
 from traffic import quality, ratings, waiting_ratings

@@ -15,7 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from providers.rest.periods import Period
+from lib.periods import Period
 from tests.traffic.people import application, arrive, logged_in, person, text
 from tests.traffic.test_store import NOON, RESPONSE, row
 from traffic import named_requests, ratings, waiting_ratings

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from django.core.management import call_command
 
-from providers.partitions import existing_days
+from lib.partitions import existing_days
 from tests.traffic.test_store import NOON, row
 from traffic import retention
 from traffic.gateway.aside import SET_ASIDE

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from traffic.connections import look_after, make_room
+from lib.connections import look_after, make_room
 from traffic.gateway.admission import Doorkeeper, application_of, hold_to_quota
 from traffic.gateway.bounds import MOST_QUERY
 from traffic.gateway.ending import Ending

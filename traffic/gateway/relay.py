@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from providers.reach import GuardedResolver, IPAddress, literal, may_reach
+from lib.reach import GuardedResolver, IPAddress, literal, may_reach
 from traffic.gateway.answers import Answer, StreamTap, read_answer
 from traffic.gateway.bounds import LARGE_ANSWER, MOST_ANSWER, PIECE, TooMuch
 from traffic.gateway.exchange import Exchange

@@ -23,8 +23,8 @@ import psycopg
 from cryptography.fernet import InvalidToken
 from psycopg.rows import dict_row
 
-from providers.keyring import cipher, split
-from providers.reach import hides_key
+from lib.keyring import cipher, split
+from lib.reach import hides_key
 from traffic.gateway.database import connect
 from traffic.gateway.routes import Rule, Target, default_rules, reachable
 from traffic.limits import period_end

@@ -20,7 +20,7 @@ from django.db import DataError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 from psycopg import errors
 
-from providers.partitions import existing_days
+from lib.partitions import existing_days
 from traffic.imports import FORMATS, reports
 from traffic.imports.base import Options
 from traffic.imports.files import drop_file, path_of

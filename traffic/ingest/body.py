@@ -7,7 +7,7 @@ import zlib
 
 from django.http import HttpRequest
 
-from providers.rest.errors import ApiError
+from lib.errors import ApiError
 
 CHUNK, PLAIN_CHUNK = 1 << 16, 1 << 20
 # Telemetry shrinks to a twentieth; what shrinks to less than this is made to fill memory. Small bodies may.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from providers.rest.errors import ApiError
+from lib.errors import ApiError
 
 MOST_VALUES = 3_000_000  # of one body: 300 MB at most once read; an exporter's batch has some thousands
 

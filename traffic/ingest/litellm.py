@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from providers.rest.errors import ApiError, at
+from lib.errors import ApiError, at
 from traffic.access import authenticate
 from traffic.depth import shallow
 from traffic.ingest.body import read_body

@@ -14,7 +14,7 @@ import msgspec
 import orjson
 from msgspec import Meta
 
-from providers.rest.errors import ApiError, at
+from lib.errors import ApiError, at
 from traffic.depth import DEEPEST, shallow
 from traffic.ingest.bounds import LONGEST_MS, LONGEST_NAME, LONGEST_SLUG, MOST_TOKENS
 from traffic.ingest.density import refuse_dense

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from providers.partitions import make_partitions
+from lib.partitions import make_partitions
 from traffic.ingest.arguments import array, bounds, days_of
 from traffic.ingest.batch import NOTHING, Added, Batch, batch_of
 from traffic.ingest.deduplicate import take_over

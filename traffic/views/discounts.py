@@ -18,7 +18,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from providers import services
 from providers.audit_log import log
 from providers.discounts import paid
-from providers.forms import DiscountForm, PriceForm
+from providers.forms.discounts import DiscountForm
+from providers.forms.prices import PriceForm
 from providers.models import Discount, TokenPrice
 from providers.pricebook import FIELDS
 from traffic.price_effect import effect

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
-from providers.rest.periods import Period
+from lib.periods import Period
 from traffic import latency_page
 from traffic.asked import address, applications_asked, choices, day_of, passed_over, shared, unknown_values
 from traffic.latency_reports import By

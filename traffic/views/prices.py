@@ -17,16 +17,16 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from lib.errors import ApiError
+from lib.page_addresses import address
+from lib.paging import decode_cursor, encode_cursor
 from providers import services
 from providers.audit_log import log
 from providers.discounts import Discounts, paid
-from providers.forms import PriceForm
+from providers.forms.prices import PriceForm
 from providers.models import PROVIDER_NAMES, TokenPrice
 from providers.nearest import nearest
 from providers.pricebook import FIELDS
-from providers.rest.errors import ApiError
-from providers.rest.paging import decode_cursor, encode_cursor
-from providers.views.addresses import address
 from traffic.price_effect import Waiting, waiting_for_price
 from traffic.price_review import is_used, review_of
 

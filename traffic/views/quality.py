@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
+from lib.periods import Period
 from providers.models import Deployment
-from providers.rest.periods import Period
 from traffic import quality as scoreboard
 from traffic import quality_page, requests
 from traffic.access import FIGURES

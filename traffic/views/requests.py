@@ -18,10 +18,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from lib.errors import ApiError
+from lib.periods import Period
 from providers.audit_log import Action, person, record
 from providers.models import Discount, TokenPrice, UnitPrice
-from providers.rest.errors import ApiError
-from providers.rest.periods import Period
 from traffic import requests, requests_page, words
 from traffic.access import FIGURES
 from traffic.asked import Asked, address, asked_of, fields_of, said_of, shared

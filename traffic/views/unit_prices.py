@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from providers.audit_log import log
-from providers.forms import UnitPriceForm
+from providers.forms.unit_prices import UnitPriceForm
 from providers.models import PROVIDER_NAMES, Priced, UnitPrice
 from providers.pricing import plain_name
 from traffic.models import Request

@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from costs import focus
-from providers.rest.errors import ApiError
-from providers.rest.periods import month_days
+from lib.errors import ApiError
+from lib.periods import month_days
 
 
 class Command(BaseCommand):

@@ -13,8 +13,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from dashboard.backup import OLD_FORMAT, BackupError, Manifest, Opened, restore
 from dashboard.database_roles import as_owner, grant
 from dashboard.management.commands.rotate_key import RETIRED, write
-from providers.encryption import keys
-from providers.keyring import Keys, mark, split, with_more
+from lib.encryption import keys
+from lib.keyring import Keys, mark, split, with_more
 
 
 class Command(BaseCommand):

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from dashboard.up.data import replace_private
-from providers import keyring
-from providers.encryption import keys
+from lib import keyring
+from lib.encryption import keys
 from providers.rotation import Busy, Rewritten, alone, rewrite
 
 RETIRED = "credentials.key.retired"

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from providers.rest.errors import ApiError
+from lib.errors import ApiError
 from traffic import storing, texts
 from traffic.access import authenticate
 from traffic.ingest.body import read_body

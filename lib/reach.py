@@ -1,6 +1,6 @@
 """Which addresses we connect to, and a resolver of aiohttp that keeps to them.
 
-No Django here: the gateway's process uses it as well. `providers/netguard.py` says refusals in sentences.
+No Django here: the gateway's process uses it as well. `lib/netguard.py` says refusals in sentences.
 """
 
 from __future__ import annotations

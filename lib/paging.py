@@ -10,7 +10,7 @@ import msgspec
 from ninja import Schema
 from pydantic import Field
 
-from providers.rest.errors import ApiError, at
+from lib.errors import ApiError, at
 
 Limit = Annotated[int, Field(ge=1, le=500)]
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 from django.utils.translation import gettext as _
 
-from providers.reach import METADATA, IPAddress, address_of, inner, may_reach
+from lib.reach import METADATA, IPAddress, address_of, inner, may_reach
 
 
 class AddressRefused(Exception):

@@ -9,7 +9,7 @@ from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import models
 
-from providers import keyring
+from lib import keyring
 
 
 class SecretUnreadable(Exception):

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from providers.rest.errors import ApiError, at
+from lib.errors import ApiError, at
 
 DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 # As the schema states it; the parser below decides.

@@ -1,1 +1,0 @@
-"""What the routers of the JSON API share: errors, periods, pages and shapes. It lives here because every app may."""
