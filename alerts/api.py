@@ -22,7 +22,7 @@ from lib.client_address import client_address
 from lib.errors import ApiError
 from lib.paging import Limit, Page, decode_cursor, encode_cursor
 from lib.shapes import READ_ERRORS, Error
-from providers.audit_log import Action, Actor, ActorKind, record
+from providers.audit.log import Action, Actor, ActorKind, record
 from traffic.access import application_of_key, caller_of, needs
 from traffic.models import Key
 from traffic.queries import FilterQuery

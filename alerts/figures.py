@@ -32,7 +32,7 @@ from costs.spend import GroupBy, Known, Spend, daily, read, spend
 from costs.tolerances import Standing as BillStanding
 from costs.tolerances import standings as bill_standings
 from providers import offers
-from providers.leases import busiest
+from providers.leases.queries import busiest
 from providers.models import (
     Balance,
     Deployment,

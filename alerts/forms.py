@@ -21,8 +21,8 @@ from alerts.kinds.finding import BadThreshold, Threshold
 from alerts.models import Channel, Rule, Severity
 from alerts.silencing import Matcher, read_labels
 from lib.recurring_windows import first_span, wall
-from providers.checks import Span
-from providers.forms.recurring import AgainForm
+from providers.uptime.checks import Span
+from providers.uptime.window_fields import AgainForm
 
 HOURS = [
     (1, gettext_lazy("1 hour")),

@@ -27,7 +27,7 @@ from alerts.silencing import Matcher
 from alerts.states import Cause, Policy, State, Step
 from alerts.writing import Writer, status_of, target_of
 from lib.recurring_windows import STEPS, Course
-from providers.checks import Span
+from providers.uptime.checks import Span
 
 logger = logging.getLogger(__name__)
 

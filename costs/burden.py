@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from costs.golive import Burden
 from costs.models import BurdenLimit, Effort, PageDay
-from providers.uptime_report import OutageSpan
+from providers.uptime.report import OutageSpan
 
 WINDOW = timedelta(days=30)
 OWN = "self"

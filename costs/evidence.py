@@ -20,10 +20,10 @@ from costs.golive import Evidence, TaskQuality, Thresholds
 from costs.live import WINDOW, Traffic, live_inputs, measure, spread
 from costs.models import Justification, NoGo
 from lib.confidence_intervals import Interval, Z, wilson
-from providers import uptime_report
 from providers.models import Deployment
 from providers.prepared import prepared
-from providers.uptime_report import DeploymentUptime
+from providers.uptime import report as uptime_report
+from providers.uptime.report import DeploymentUptime
 from traffic.filters import Filters
 from traffic.models import LatencyDay, Metric, Rating
 from traffic.quality import ACCEPTABLE

@@ -16,7 +16,7 @@ from costs.forms import FIRST_DAY, MONTH, today
 from costs.models import ExportTarget
 from lib.encryption import encrypt
 from lib.netguard import AddressRefused, pin
-from providers.forms.fields import KEY_AGAIN, AddressField, Person, SecretField, is_admin
+from providers.forms_common import KEY_AGAIN, AddressField, Person, SecretField, is_admin
 
 if TYPE_CHECKING:
     ExportModelForm = forms.ModelForm[ExportTarget]

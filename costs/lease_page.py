@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import F, Max, Min, Sum
 from django.utils.translation import gettext as _
 
-from providers.leases import HOUR_S, WIDE, LeaseDay, LeaseNow, hours_between, lease_days
+from providers.leases.queries import HOUR_S, WIDE, LeaseDay, LeaseNow, hours_between, lease_days
 from providers.models import Deployment, Lease, LeaseState, VendorCost
 from providers.querysets import Seconds
 from traffic.lease_use import last_requests, requests_by_hour

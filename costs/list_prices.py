@@ -12,10 +12,10 @@ from fractions import Fraction
 from django.db.models import QuerySet
 
 from costs.token_gaps import CLASSES
-from providers.discounts import Discounts
 from providers.models import TokenPrice
 from providers.prepared import prepared
-from providers.pricing import DATED
+from providers.pricing.book import DATED
+from providers.pricing.discounts import Discounts
 
 MILLION = 1_000_000
 

@@ -28,10 +28,10 @@ from costs.breakeven import (
 )
 from costs.models import Category, Charge, PriceSheet, Provenance
 from costs.own_costs import UnitBook
-from providers.discounts import Discounts
 from providers.models import Deployment, Lease, Offer, TokenPrice
 from providers.prepared import prepared
-from providers.pricing import DATED
+from providers.pricing.book import DATED
+from providers.pricing.discounts import Discounts
 from traffic.filters import Filters
 from traffic.models import UsageDay, UsageHour
 

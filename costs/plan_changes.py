@@ -21,8 +21,8 @@ from django.utils.translation import gettext as _
 
 from costs.forms_plan import BudgetForm, PhaseForm, StageForm
 from costs.models import Budget, Phase, Stage
-from providers import audit_log
-from providers.audit_log import Action, AuditEntry, Changes
+from providers.audit import log as audit_log
+from providers.audit.log import Action, AuditEntry, Changes
 
 PLANNED: tuple[type[Phase] | type[Stage] | type[Budget], ...] = (Phase, Stage, Budget)
 LABELS: dict[str, dict[str, Any]] = {

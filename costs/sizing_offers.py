@@ -13,7 +13,7 @@ from django.db.models import Count, Max, Min
 from costs.sheets import Model
 from costs.sizing import Memory, concurrency, gpus_needed
 from providers.connectors.gpus import MEMORY_GB
-from providers.leases import MONTH_HOURS
+from providers.leases.queries import MONTH_HOURS
 from providers.models import Offer, OfferKind, provider_name
 from providers.offers.sources import fresh_of, sources
 from providers.offers.speeds import Fast, Speed, catalogue

@@ -25,8 +25,8 @@ from costs.spend_page import SpendPage
 from costs.spend_rows import provider_name
 from costs.token_costs import decimal
 from costs.token_gaps import CLASSES
-from providers.discounts import Discounts
 from providers.models import Outage
+from providers.pricing.discounts import Discounts
 from traffic.facets import MOST_SHOWN
 from traffic.models import Rating, Task
 from traffic.quality import ACCEPTABLE

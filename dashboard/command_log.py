@@ -55,14 +55,15 @@ def _write(name: str, argv: list[str], ending: str) -> None:
 
     if not apps.ready:  # the command line was refused before anything was loaded
         return
-    from providers import audit_chain, audit_head
-    from providers.audit_log import Action, Actor, ActorKind, record
+    from providers.audit import chain as audit_chain
+    from providers.audit import head
+    from providers.audit.log import Action, Actor, ActorKind, record
 
-    before = audit_head.noted()
+    before = head.noted()
     audit_chain.keys.forget()  # after a restore it is another database
     words = name if name in WHOLE else words_of(argv[1:])
     message = f"manage.py {words}: {ending}"
-    if name == "restore" and ending == "done" and before is not None and not audit_head.holds(before):
+    if name == "restore" and ending == "done" and before is not None and not head.holds(before):
         message += f". Before, the audit log had come to {before}; what was newer than the backup is not in it any more"
     try:
         record(
@@ -70,7 +71,7 @@ def _write(name: str, argv: list[str], ending: str) -> None:
             object_name=name, message=message,
         )  # fmt: skip
         if name == "restore" and ending == "done":
-            audit_head.note(audit_chain.head())
+            head.note(audit_chain.head())
     except Error as error:
         sys.stderr.write(f"This is not in the audit log, as the database does not take it: {error}\n")
 

@@ -20,14 +20,14 @@ from lib.errors import ApiError, at
 from lib.paging import Limit, Page, decode_cursor, encode_cursor
 from lib.periods import MOMENT, parse_period
 from lib.shapes import READ_ERRORS, Error
-from providers import engine_page, offers, uptime_page
+from providers import offers
+from providers.accounts.reported import USUAL, Part, reported
 from providers.connectors.gpus import MEMORY_GB
-from providers.engine_series import GAUGES, Point
+from providers.deployments import engine_page
+from providers.deployments.engine_series import GAUGES, Point
 from providers.engines.growth import quantile
-from providers.leases import MONTH_HOURS, LeaseNow, lease_figures
+from providers.leases.queries import MONTH_HOURS, LeaseNow, lease_figures
 from providers.models import Account, Deployment, Lease, Offer, OfferDay, OfferKind, OfferWatch
-from providers.outage_cost import NO_COST, OutageCost, cost_of
-from providers.reported import USUAL, Part, reported
 from providers.schemas import (
     BillOut,
     EngineSeriesOut,
@@ -38,7 +38,9 @@ from providers.schemas import (
     Text,
     UptimeOut,
 )
-from providers.uptime_report import DeploymentUptime, OutageSpan
+from providers.uptime import page as uptime_page
+from providers.uptime.outage_cost import NO_COST, OutageCost, cost_of
+from providers.uptime.report import DeploymentUptime, OutageSpan
 
 router = Router(tags=["providers"])
 PER_MILLION = "per_million"

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from providers import audit_chain
+from providers.audit import chain as audit_chain
 from providers.models import TokenPrice, UnitPrice
-from providers.pricebook import ListPrice, ListUnit, list_prices, unit_prices
+from providers.pricing.genai_prices import ListPrice, ListUnit, list_prices, unit_prices
 
 
 def ensure_defaults() -> None:

@@ -11,10 +11,10 @@ from django.db import models
 from django.db.models import Count, F, Func, Q, Sum, Value
 from django.db.models.functions import Coalesce, Concat, Greatest
 
-from providers import uptime_report
-from providers.checks import Span
-from providers.pricing import plain_name
-from providers.uptime_report import DeploymentUptime
+from providers.pricing.book import plain_name
+from providers.uptime import report as uptime_report
+from providers.uptime.checks import Span
+from providers.uptime.report import DeploymentUptime
 
 if TYPE_CHECKING:
     from providers.models import (  # noqa: F401  # names in the generic bases below

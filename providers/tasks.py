@@ -7,16 +7,21 @@ from datetime import UTC, timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from providers import audit_chain, audit_head, engine_series, heartbeats, retention, unit_feed, uptime
+from providers.audit import chain as audit_chain
+from providers.audit import head
+from providers.deployments import engine_series
+from providers.heartbeats import services as heartbeats
 from providers.models import Feed
 from providers.polling import due
 from providers.polling.services import poll_apart
+from providers.pricing import unit_feed
+from providers.uptime import due_checks, retention
 
 
 @shared_task(ignore_result=True)
 def check_due() -> int:
     """Check the deployments that are due."""
-    return uptime.check_due(now=timezone.now())
+    return due_checks.check_due(now=timezone.now())
 
 
 @shared_task(ignore_result=True)
@@ -44,7 +49,7 @@ def poll_feed(pk: int, claimed_until: str) -> bool:
 def seal_audit_log() -> int:
     """Entries whose process ended before it could give them their place, and a note of how far the chain has come."""
     sealed = audit_chain.seal_since(timezone.now() - timedelta(days=1))
-    audit_head.note_growth()
+    head.note_growth()
     return sealed
 
 

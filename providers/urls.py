@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from django.urls import path
 
-from providers.views import accounts, deployments, heartbeats, leases, offer_watches, status, status_pages
-from providers.views.offers import explorer
-from providers.views.outages import outage
-from providers.views.pings import ping
-from providers.views.providers import providers
-from providers.views.uptime import uptime
+from providers.accounts import views as accounts
+from providers.accounts.provider_views import providers
+from providers.deployments import views as deployments
+from providers.heartbeats import views as heartbeats
+from providers.heartbeats.ping_views import ping
+from providers.leases import views as leases
+from providers.offers import watch_views
+from providers.offers.views import explorer
+from providers.status_pages import public_views as status
+from providers.status_pages import views as status_pages
+from providers.uptime.outage_views import outage
+from providers.uptime.views import uptime
 
 app_name = "providers"
 
 urlpatterns = [
     path("providers/", providers, name="providers"),
     path("providers/offers/", explorer, name="offers"),
-    path("providers/offers/watches/", offer_watches.watches, name="offer-watches"),
-    path("providers/offers/watches/add/", offer_watches.add, name="offer-watch-add"),
-    path("providers/offers/watches/<int:pk>/", offer_watches.watch, name="offer-watch"),
-    path("providers/offers/watches/<int:pk>/delete/", offer_watches.delete, name="offer-watch-delete"),
-    path("providers/offers/watches/<int:pk>/undo/", offer_watches.undo, name="offer-watch-undo"),
+    path("providers/offers/watches/", watch_views.watches, name="offer-watches"),
+    path("providers/offers/watches/add/", watch_views.add, name="offer-watch-add"),
+    path("providers/offers/watches/<int:pk>/", watch_views.watch, name="offer-watch"),
+    path("providers/offers/watches/<int:pk>/delete/", watch_views.delete, name="offer-watch-delete"),
+    path("providers/offers/watches/<int:pk>/undo/", watch_views.undo, name="offer-watch-undo"),
     path("providers/leases/", leases.leases, name="leases"),
     path("providers/leases/<int:pk>/idle/", leases.idle, name="lease-idle"),
     path("providers/leases/<int:pk>/stop/", leases.stop, name="lease-stop"),

@@ -43,7 +43,7 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> None:
     """What a test left in the process's cache, the next does not find."""
-    from providers.audit_counts import counts  # models, which can be loaded only now
+    from providers.audit.counts import counts  # models, which can be loaded only now
 
     cache.clear()
     counts.clear()

@@ -22,7 +22,6 @@ from costs import ledger
 from costs.models import Phase
 from lib.encryption import encrypt
 from lib.partitions import make_partitions
-from providers import uptime
 from providers.defaults import ensure_defaults as price_book
 from providers.models import Account, Deployment, Feed, Lease, Outage
 from providers.polling.due import claim, ensure_feeds
@@ -30,6 +29,7 @@ from providers.polling.services import poll
 from providers.sandbox.anthropic import ADMIN_KEY, API_KEY
 from providers.sandbox.runpod import KEY as RUNPOD_KEY
 from providers.sandbox.testing import Sandbox, running_sandbox
+from providers.uptime import due_checks
 from tests.alerts.smtp_server import Mailbox, port_of, started
 from tests.dashboard.people import logged_in, with_role, words
 from traffic.audit import rollup_differences
@@ -131,7 +131,7 @@ class Team:
     def check(self, times: int) -> None:
         for _ in range(times):
             self.now += timedelta(seconds=31)
-            uptime.check_due(now=self.now)
+            due_checks.check_due(now=self.now)
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 from django.utils.translation import gettext_lazy as _
 
-from providers.discounts import factor
 from providers.models import Discount, TokenPrice
-from providers.pricing import COST_STEP, MILLION
+from providers.pricing.book import COST_STEP, MILLION
+from providers.pricing.discounts import factor
 from traffic.models import Request
 
 CLASSES = (

@@ -20,8 +20,8 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
-from providers.audit_counts import Kind, counts
-from providers.audit_log import Action, Actor, ActorKind, record
+from providers.audit.counts import Kind, counts
+from providers.audit.log import Action, Actor, ActorKind, record
 from traffic.limits import Buckets, UnknownKeys, period_end
 from traffic.models import Application, DeadKeyUse, Key, KeyUse, QuotaPeriod, QuotaUnit, Scope
 from traffic.querysets import KeyQuerySet

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Sum
 
 from providers.models import Model, TokenPrice
-from providers.pricing import MILLION, plain_name
+from providers.pricing.book import MILLION, plain_name
 from traffic.costing import CLASSES as LABELLED
 from traffic.models import UsageDay
 

@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import Max, Min, Q, Sum
 
 from providers.models import TokenPrice
-from providers.pricing import MILLION, plain_name
+from providers.pricing.book import MILLION, plain_name
 from traffic.models import UsageDay, UsageHour
 
 CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")

@@ -11,7 +11,7 @@ from django.db.models import Avg, Case, CharField, Count, Exists, F, OuterRef, Q
 from django.db.models.functions import Cast, Concat
 
 from lib.periods import Period
-from providers.pricing import COST_STEP
+from providers.pricing.book import COST_STEP
 from traffic import reports
 from traffic.filters import Filters
 from traffic.models import Rating, Request

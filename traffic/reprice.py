@@ -20,7 +20,7 @@ from django.utils import timezone
 from psycopg import errors
 
 from lib.partitions import existing_days, make_partitions
-from providers.pricing import Book, Costed
+from providers.pricing.book import Book, Costed
 from traffic.ingest.arguments import array
 from traffic.ingest.sql import prices
 from traffic.ingest.sql.rows import COSTED

@@ -20,8 +20,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from providers import audit_log
-from providers.audit_log import Action, Actor, ActorKind
+from providers.audit import log as audit_log
+from providers.audit.log import Action, Actor, ActorKind
 from traffic.models import RepricedDay, Repricing, Request, UsageDay
 from traffic.models.repricings import RepricingState
 from traffic.reprice import BATCH, CLAIM, Difference, Repriced, Run, Stopped, never, take_back

@@ -14,7 +14,7 @@ from alerts.models import Channel, ChannelKind
 from lib.encryption import encrypt
 from lib.netguard import AddressRefused, pin
 from lib.validators import web_address
-from providers.forms.fields import Person, SecretField, is_admin
+from providers.forms_common import Person, SecretField, is_admin
 
 if TYPE_CHECKING:
     ChannelModelForm = forms.ModelForm[Channel]

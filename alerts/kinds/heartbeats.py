@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from alerts.figures import Figures
 from alerts.kinds.finding import Asked, Finding, Words
 from alerts.wording import moment, span
-from providers.heartbeats import silence
+from providers.heartbeats.services import silence
 from providers.models import Heartbeat, HeartbeatState, Signal
 
 

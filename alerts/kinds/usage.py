@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from alerts.figures import Figures
 from alerts.kinds.finding import Asked, Finding, Words
 from alerts.wording import day, listed, number, percent
-from providers.pricing import OTHER_MODEL
+from providers.pricing.book import OTHER_MODEL
 from traffic.price_effect import Waiting
 
 FIXES = 5  # links to price forms, of a model that more providers serve

@@ -15,9 +15,9 @@ from django.utils.translation import ngettext
 from alerts.figures import Figures
 from alerts.kinds.finding import Asked, Finding, Words
 from alerts.wording import exact, listed, moment, number, percent, span
-from providers.freshness import FEED_WORDS
-from providers.lease_stop import StopWay, stop_way
-from providers.leases import IDLE_BELOW, Runway, runway
+from providers.accounts.freshness import FEED_WORDS
+from providers.leases.queries import IDLE_BELOW, Runway, runway
+from providers.leases.services import StopWay, stop_way
 from providers.models import Account, Feed, Lease, LeaseState
 
 # Whatever a feed's own interval: a poll that is a few minutes late is not yet news.

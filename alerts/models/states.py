@@ -13,8 +13,8 @@ from alerts.models.rules import Rule, Severity
 from alerts.querysets import AlertQuerySet, SilenceQuerySet
 from alerts.silencing import Matcher, Silenceable
 from alerts.states import Cause
-from providers.checks import Span
 from providers.models import Recurring
+from providers.uptime.checks import Span
 
 BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 

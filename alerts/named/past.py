@@ -18,8 +18,8 @@ from alerts.named.windows import Window
 from costs import spend
 from costs.allowance import Allowance, Term, allowance
 from costs.models import Phase
-from providers import uptime_report
 from providers.models import Deployment
+from providers.uptime import report as uptime_report
 from traffic.models import LatencyDay, LatencyHour, Rating, UsageDay, UsageHour
 from traffic.quality import ACCEPTABLE
 from traffic.reports import Quantiles, ranked

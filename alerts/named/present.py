@@ -18,8 +18,8 @@ from alerts.named.windows import Window
 from costs import spend
 from costs.plan import HISTORY, Days, Month, this_month
 from costs.spend import Known, Line
-from providers import uptime_report
 from providers.models import Deployment
+from providers.uptime import report as uptime_report
 from traffic.models import LatencyDay, LatencyHour, Rating, UsageDay, UsageHour
 from traffic.quality import ACCEPTABLE
 

@@ -38,7 +38,7 @@ from alerts.silencing import Matcher
 from alerts.states import NotPossible, State
 from alerts.subscriptions import subscription
 from lib.client_address import client_address
-from providers.audit_log import Action, Actor, ActorKind, record
+from providers.audit.log import Action, Actor, ActorKind, record
 
 Person = AbstractUser
 Act = Callable[[Alert, Person, Any], str]  # the address that takes it back

@@ -19,7 +19,7 @@ from alerts.channels import hand_over, services, trial_note
 from alerts.channels.forms import ChannelForm
 from alerts.models import Channel, ChannelKind, Delivery
 from alerts.smtp import NotSent
-from providers.audit_log import changes, log, log_form
+from providers.audit.log import changes, log, log_form
 
 
 class Tried(NamedTuple):

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from alerts import services
 from alerts.models import Address, Delivery, DeliveryState
-from providers.audit_log import log
+from providers.audit.log import log
 
 SHOWN = 50
 

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 from alerts import held
 from alerts.models import Address, Delivery, Preference
 from alerts.preferences import PreferenceForm
-from providers.audit_log import log_form
+from providers.audit.log import log_form
 
 
 @login_required

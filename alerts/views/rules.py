@@ -27,7 +27,7 @@ from alerts.recipients import Directory
 from alerts.rule_form import RuleSentence
 from alerts.sentences import sentence
 from alerts.services import policy_of
-from providers.audit_log import log, log_form
+from providers.audit.log import log, log_form
 
 A_PAGE = 50  # of the rules that people made
 

@@ -14,7 +14,7 @@ from alerts import services
 from alerts.forms import MatcherForm
 from alerts.models import Alert, Silence
 from alerts.views.acting import went_back
-from providers.audit_log import log
+from providers.audit.log import log
 
 PREFILLED = ("kind", "subject", "severity", "labels", "reason")
 

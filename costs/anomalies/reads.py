@@ -14,7 +14,7 @@ from costs.anomalies.find import Key, Windows
 from costs.anomalies.history import DAYS
 from costs.anomalies.sums import CLASSES, COLUMNS, Sums
 from providers.models import TokenPrice
-from providers.pricing import plain_name
+from providers.pricing.book import plain_name
 from traffic.models import UsageDay, UsageHour
 
 SHORT_H = 4

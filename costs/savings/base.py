@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from providers.leases import MONTH_HOURS
+from providers.leases.queries import MONTH_HOURS
 
 ZERO = Decimal(0)
 STEP = Decimal("0.000000000001")

@@ -11,7 +11,7 @@ from typing import Any
 from costs.models import FindingKind
 from costs.savings.base import ZERO, Found, Window
 from providers import offers
-from providers.leases import LeaseNow, hours_between, lease_figures
+from providers.leases.queries import LeaseNow, hours_between, lease_figures
 from providers.models import Lease, LeaseSpan, LeaseState, Offer, OfferKind
 from traffic.models import Fallback, Route, UsageHour
 

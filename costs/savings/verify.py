@@ -17,7 +17,7 @@ from django.db.models import F, Sum
 
 from costs.models import Finding, FindingKind
 from costs.savings.base import STEP, ZERO
-from providers.leases import MONTH_HOURS, lease_days
+from providers.leases.queries import MONTH_HOURS, lease_days
 from providers.models import Lease, LeaseState
 from traffic.models import UsageDay
 

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from costs import anomalies as findings
 from costs.anomalies.page import AnomaliesPage
 from costs.models import Anomaly
-from providers import audit_log
+from providers.audit import log as audit_log
 
 
 class ReasonForm(forms.Form):

@@ -23,7 +23,7 @@ from costs.focus.bill import UnreadableBill
 from costs.forms import today
 from costs.models import BillImport
 from costs.statements import category_name
-from providers import audit_log
+from providers.audit import log as audit_log
 from providers.models import provider_name
 
 LARGEST = 20 * 1024 * 1024  # bytes

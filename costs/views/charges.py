@@ -24,8 +24,8 @@ from costs.recurrences import skip, unskip
 from costs.spend import ZERO
 from costs.spend_rows import provider_name
 from costs.views.months import month_or_all
-from providers import audit_log
-from providers.audit_log import Action
+from providers.audit import log as audit_log
+from providers.audit.log import Action
 from providers.models import PROVIDER_NAMES
 
 PER_PAGE = 50

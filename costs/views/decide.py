@@ -28,10 +28,10 @@ from costs.recipe_words import Asked
 from costs.sheets import Sheet
 from costs.views.scenarios import Kinds, offered
 from lib.confidence_intervals import Interval, wilson
-from providers import uptime_page
-from providers.audit_log import log
+from providers.audit.log import log
 from providers.models import PROVIDER_NAMES, OfferKind
 from providers.prepared import prepared
+from providers.uptime import page as uptime_page
 from traffic.models import Task
 
 STRIP_DAYS = 30

@@ -19,7 +19,7 @@ from costs.focus import schedule
 from costs.focus.stores import StoreError, try_out
 from costs.forms_exports import ExportForm
 from costs.models import ExportTarget
-from providers.audit_log import changes, log, log_form
+from providers.audit.log import changes, log, log_form
 
 MAY = "costs.change_exporttarget"
 

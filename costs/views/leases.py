@@ -11,11 +11,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from costs import lease_page
-from providers.audit_log import changes
-from providers.forms.leases import IdleForm
-from providers.freshness import account_now
-from providers.lease_stop import stop_way
-from providers.leases import lease_figures
+from providers.accounts.freshness import account_now
+from providers.audit.log import changes
+from providers.leases.forms import IdleForm
+from providers.leases.queries import lease_figures
+from providers.leases.services import stop_way
 from providers.models import Account, Lease
 
 SPANS_SHOWN = 40

@@ -19,7 +19,7 @@ from costs.forms_ledger import RateForm, RatesFileForm
 from costs.models import ExchangeRate
 from costs.rates import save_rates
 from costs.recurrences import post_recurrences
-from providers import audit_log
+from providers.audit import log as audit_log
 
 SHOWN = 60
 

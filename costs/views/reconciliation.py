@@ -28,7 +28,7 @@ from costs.spend_page import first_known_day
 from costs.spend_rows import months_since
 from costs.tolerances import set_tolerance
 from costs.views.months import month_asked, month_in
-from providers import audit_log
+from providers.audit import log as audit_log
 from providers.models import Account, VendorName, provider_name
 from traffic.filters import Filters
 from traffic.models import Application

@@ -20,7 +20,7 @@ from costs.evidence import gather
 from costs.forms_decide import EffortForm, LimitsForm, SignForm
 from costs.models import Decision, Effort
 from costs.views.decide import BURDEN_WORDS, person, show
-from providers.audit_log import log
+from providers.audit.log import log
 from traffic.models import Task
 
 

@@ -22,7 +22,7 @@ from costs.models import Recurrence
 from costs.recurrences import change, next_day, post_recurrences, waiting
 from costs.spend_rows import provider_name
 from costs.statements import category_name
-from providers import audit_log
+from providers.audit import log as audit_log
 from providers.models import PROVIDER_NAMES
 
 UNDO_KEY = "changed_recurrence"

@@ -15,7 +15,7 @@ from costs import savings as advisor
 from costs.forms_savings import DismissForm
 from costs.models import Finding
 from costs.savings_page import page, title
-from providers import audit_log
+from providers.audit import log as audit_log
 
 
 @login_required

@@ -22,7 +22,7 @@ from costs.models import Sharing
 from costs.spend import ZERO, counting_charges, leased, share_of
 from costs.views.months import month_asked
 from lib.periods import next_month
-from providers import audit_log
+from providers.audit import log as audit_log
 from traffic.models import Application
 
 

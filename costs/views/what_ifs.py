@@ -16,7 +16,7 @@ from costs.forms_whatif import KeepForm
 from costs.live import live_inputs
 from costs.models import WhatIf
 from costs.views.decide import person
-from providers.audit_log import log
+from providers.audit.log import log
 
 
 @login_required

@@ -71,13 +71,13 @@ def fill(engine: str, url: str) -> list[str]:
 
 def checked(number: int) -> float:
     """The processor's seconds in which this process checks and stores all of them once."""
-    from providers import uptime
     from providers.models import Check, Deployment, EngineReading
+    from providers.uptime import due_checks
 
     now = timezone.now() + timedelta(days=1, seconds=EVERY_S * number)
     Deployment.objects.update(check_due_at=now)
     started = time.process_time()
-    done = uptime.check_due(now=now)
+    done = due_checks.check_due(now=now)
     spent = time.process_time() - started
     good = Check.objects.filter(day=now.date(), at=now, ok=True).count()
     scraped, wanted = EngineReading.objects.filter(at=now).count(), Deployment.objects.filter(engine="vllm").count()

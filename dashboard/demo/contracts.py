@@ -17,7 +17,7 @@ from costs.finality import month_final_on
 from costs.models import BillImport
 from dashboard.demo import company
 from dashboard.demo.story import Story
-from providers import services
+from providers.accounts import services
 from providers.models import Account, Discount
 from traffic import repricings
 from traffic.models import Repricing

@@ -22,7 +22,7 @@ from providers.models import (
     Maintenance,
     Outage,
 )
-from providers.uptime_rows import need_partition
+from providers.uptime.store import need_partition
 
 CHECKS_AN_HOUR = 120
 HOUR = timedelta(hours=1)

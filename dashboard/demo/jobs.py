@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from dashboard.demo import company
 from dashboard.demo.story import Story, first_weekday, moment
-from providers.heartbeats import due_after
+from providers.heartbeats.services import due_after
 from providers.models import Deployment, Heartbeat, HeartbeatPing, HeartbeatSpan, Maintenance, Outage, StatusPage
 
 INDEX, EVALUATION = "docs-index", "nightly-evaluation"

@@ -20,11 +20,11 @@ from costs.live import Traffic, live_inputs, measure
 from costs.models import Phase
 from costs.plan import HISTORY, Days, Month, phases, read_days, this_month
 from lib.periods import Period
-from providers import uptime_report
-from providers.checks import Span
 from providers.models import Deployment, Feed, Maintenance
 from providers.prepared import prepared
-from providers.uptime_report import DeploymentUptime
+from providers.uptime import report as uptime_report
+from providers.uptime.checks import Span
+from providers.uptime.report import DeploymentUptime
 from traffic import reports
 from traffic.reports import HourLatency, UsageGroup
 

@@ -8,10 +8,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from dashboard.overview.reads import Facts, midnight
-from providers import uptime_page
 from providers.models import PROVIDER_NAMES, Deployment
-from providers.uptime_page import Answer, Now, Record
-from providers.uptime_report import DeploymentUptime
+from providers.uptime import page as uptime_page
+from providers.uptime.page import Answer, Now, Record
+from providers.uptime.report import DeploymentUptime
 from traffic.reports import HourLatency
 
 SHORT_DAYS = 30

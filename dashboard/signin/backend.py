@@ -13,8 +13,8 @@ from django.http import HttpRequest, HttpResponse
 from dashboard.signin import throttle
 from dashboard.signin.hashing import Busy, slots
 from lib.client_address import client_address
-from providers.audit_counts import Kind, counts
-from providers.audit_log import Action, stranger
+from providers.audit.counts import Kind, counts
+from providers.audit.log import Action, stranger
 
 DEVICE_DAYS = 90
 SALT = "breakeven.device"

@@ -18,8 +18,8 @@ from django.utils.translation import gettext as _
 
 from dashboard.signin.throttle import ADDRESS, Limit, Throttled, begin, bucket
 from lib.client_address import client_address, network
-from providers.audit_counts import Kind, counts
-from providers.audit_log import Action, stranger
+from providers.audit.counts import Kind, counts
+from providers.audit.log import Action, stranger
 
 MAILS = Limit(free=3, longest_s=3_600)  # to one mailbox
 

@@ -14,8 +14,8 @@ from dashboard.access import ACCESS
 from dashboard.database_away import away
 from dashboard.signin.sessions import confirmed
 from lib.client_address import client_address
-from providers.audit_counts import Kind, counts
-from providers.audit_log import Action, Actor, ActorKind, person, record, stranger
+from providers.audit.counts import Kind, counts
+from providers.audit.log import Action, Actor, ActorKind, person, record, stranger
 from traffic.services import AWAY
 
 

@@ -28,8 +28,8 @@ from dashboard.signin.backend import device_of, remember_device
 from dashboard.signin.browsers import browser_of
 from dashboard.signin.forms import AskForLinkForm, ConfirmForm, OwnPasswordForm, Refusal, SignInForm
 from dashboard.signin.hashing import Busy
-from providers.audit_counts import Kind, counts
-from providers.audit_log import Action, person, record, stranger
+from providers.audit.counts import Kind, counts
+from providers.audit.log import Action, person, record, stranger
 
 
 def refused(response: HttpResponse, refusal: Refusal | None) -> HttpResponse:

@@ -21,8 +21,8 @@ from dashboard.people import NO_ADMIN_ANY_MORE, ROLE_LABELS, PersonForm, admins_
 from dashboard.signin import links, sessions
 from dashboard.signin.browsers import browser_of
 from dashboard.tasks import mail_link
-from providers.audit_log import Action, log, log_form, record
-from providers.audit_log import person as audit_person
+from providers.audit.log import Action, log, log_form, record
+from providers.audit.log import person as audit_person
 from traffic.keys import callers
 from traffic.models import Key
 

@@ -16,7 +16,7 @@ from dashboard.people import ROLE_LABELS
 from dashboard.role_form import RoleForm
 from dashboard.role_words import GROUPS
 from dashboard.roles import ROLES
-from providers.audit_log import changes, log_form
+from providers.audit.log import changes, log_form
 
 
 @login_required

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard import set_aside
 from dashboard import storage as report
-from providers.audit_log import changes, log
+from providers.audit.log import changes, log
 from traffic import services
 from traffic.keeping import LEAST, MOST, Kept, kept
 from traffic.models import Installation

@@ -1,7 +1,7 @@
 """What every vendor's connector is, and the rows that it translates to.
 
 A connector only translates: it asks, pages through, and parses into the frozen rows below. It touches no table, never
-sleeps and never logs a key; timing, back-off and storing happen once, in `providers/services.py`.
+sleeps and never logs a key; timing, back-off and storing happen once, in `providers/accounts/services.py`.
 
 Units: money is Decimal USD, memory is GB of one GPU, times are aware and in UTC, periods are inclusive to exclusive.
 """

@@ -1,7 +1,7 @@
 """What an engine is: an inference server behind a URL, the steps that prove it healthy, and what a scrape of it says.
 
 An engine only translates. It touches no ORM, never sleeps, never logs a key; rows, timing and outages are made once, in
-`providers/uptime.py`.
+`providers/uptime/due_checks.py`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import migrations
 
 from lib.encryption import SecretUnreadable
-from providers.audit_chain import CONTENT, mac_of
+from providers.audit.chain import CONTENT, mac_of
 
 OLD = """
 SELECT l.action_time, l.user_id, u.username, l.action_flag, concat_ws('.', t.app_label, t.model), l.object_id,

@@ -10,10 +10,10 @@ from django.utils.translation import gettext_lazy as _
 from lib.encryption import EncryptedTextField
 from lib.reach import hides_key
 from lib.validators import web_address
-from providers.checks import Span
 from providers.models.leases import Lease
 from providers.models.recurring import Recurring
 from providers.querysets import CheckHourQuerySet, DeploymentQuerySet, MaintenanceQuerySet, OutageQuerySet
+from providers.uptime.checks import Span
 
 
 def engine_choices() -> list[tuple[str, str]]:

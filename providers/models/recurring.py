@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lib.recurring_windows import Course, wall
-from providers.checks import Span
+from providers.uptime.checks import Span
 
 
 class Repeats(models.TextChoices):

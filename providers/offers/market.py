@@ -12,7 +12,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.db.models import Count, Min, Q
 
-from providers.freshness import AccountNow
+from providers.accounts.freshness import AccountNow
 from providers.models import Offer
 from providers.offers.listing import OfferFilter, kind_label
 from providers.querysets import OfferQuerySet

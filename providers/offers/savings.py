@@ -11,7 +11,7 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Greatest, Round
 from django.utils.translation import gettext as _
 
-from providers.leases import MONTH_HOURS
+from providers.leases.queries import MONTH_HOURS
 from providers.models import Lease, LeaseState, Offer, OfferKind, usd
 
 

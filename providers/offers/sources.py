@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from providers.freshness import AccountNow, account_now
+from providers.accounts.freshness import AccountNow, account_now
 from providers.models import Account
 
 

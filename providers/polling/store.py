@@ -15,7 +15,7 @@ from django.db.models import F, Max, Value
 
 from providers.connectors.base import Balance as BalanceRow
 from providers.connectors.base import CostRow, LeaseRow, NameRow, OfferRow, PaymentRow, UsageRow
-from providers.leases import IDLE_BELOW
+from providers.leases.queries import IDLE_BELOW
 from providers.models import (
     Account,
     Balance,

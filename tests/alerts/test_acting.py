@@ -19,7 +19,7 @@ from alerts.named.scopes import Scope
 from alerts.named.watch import OVER, UNDER, Watch
 from alerts.named.windows import Window
 from alerts.timeline import timeline
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from tests.alerts.conftest import Scene, person
 from tests.alerts.test_pages import alert as alert
 from tests.alerts.test_pages import client_of

@@ -21,11 +21,11 @@ from alerts.models import Address, Alert, Delivery, Rule
 from costs.models import Charge, Phase
 from costs.reconcile import Cause
 from costs.tolerances import Standing as BillStanding
-from providers import engine_series
-from providers.engine_series import Scraped
+from providers.deployments import engine_series
+from providers.deployments.engine_series import Scraped
 from providers.engines import EngineSample, Scrape
 from providers.models import Account, Balance, Deployment, Feed, Heartbeat, Lease, LeaseSpan, Maintenance, Outage
-from providers.pricing import OTHER_MODEL
+from providers.pricing.book import OTHER_MODEL
 from tests.alerts.conftest import person
 from traffic.models import UsageDay, UsageHour
 

@@ -16,7 +16,7 @@ from alerts import outbox, services
 from alerts.mail import compose
 from alerts.models import Address, Delivery
 from alerts.smtp import Courier
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from tests.alerts import smtp_server
 from tests.alerts.conftest import START, Scene, person
 from tests.alerts.smtp_server import BUSY, DROP, FORBID, GREYLIST, HANG, OK, REFUSE, REJECT_LATER, Mailbox, Smtp

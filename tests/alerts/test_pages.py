@@ -18,7 +18,7 @@ from alerts.defaults import ensure_defaults
 from alerts.models import Address, Alert, Delivery, OptOut, Rule, Silence
 from dashboard.environment import Environment
 from dashboard.roles import ROLES
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from tests.alerts.conftest import Scene, person
 
 EVIL = '<script>alert("x")</script>'

@@ -30,7 +30,7 @@ from alerts.sentences import sentence
 from alerts.states import Policy
 from alerts.thresholds import BadThreshold
 from costs.models import Budget, Phase
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from providers.models import Account, Balance, CheckHour, Deployment, Outage
 from tests.alerts.test_kinds import NOW, TODAY, use
 from tests.dashboard.people import logged_in, with_role

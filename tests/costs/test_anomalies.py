@@ -27,7 +27,7 @@ from costs.anomalies.reads import SHORT_H
 from costs.anomalies.sums import COLUMNS, METRICS, Sums
 from costs.anomalies.wording import sentence
 from costs.models import Anomaly, AnomalyLook, Phase
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from providers.models import TokenPrice
 from tests.alerts.conftest import person
 from tests.costs.test_spend import usage

@@ -13,7 +13,7 @@ from django.test import Client
 from costs import ledger
 from costs.models import Charge
 from costs.spend import spend
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from providers.models import Account, Feed
 from tests.traffic.people import logged_in, person, text
 

@@ -17,7 +17,7 @@ from costs.models import Justification, NoGo
 from costs.recipe_words import Asked
 from costs.sheets import load
 from costs.views.decide import matrix
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from providers.models import CheckHour, Deployment
 from tests.costs.people import client_of, text
 from tests.costs.test_breakeven_page import offer

@@ -18,7 +18,7 @@ from costs.forecast import Forecast
 from costs.models import Phase, Stage
 from costs.plan import Month
 from costs.scenarios import workload_inputs
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from tests.costs.people import client_of, text
 from tests.costs.test_spend import usage
 from traffic.models import UsageHour

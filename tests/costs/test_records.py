@@ -18,7 +18,7 @@ from alerts.models import Alert, Delivery, Rule, Transition
 from costs import burden, records
 from costs.golive import Burden, Evidence, judge
 from costs.models import BurdenLimit, Decision, Effort, PageDay
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from providers.models import Deployment, Outage
 from tests.costs.people import client_of, text
 from tests.costs.test_decide import ready  # noqa: F401 - a fixture

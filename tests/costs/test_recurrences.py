@@ -11,7 +11,7 @@ from django.test import Client
 
 from costs.models import Charge, ExchangeRate, Recurrence
 from costs.recurrences import change, post_recurrences, waiting
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from tests.traffic.people import logged_in, person, text
 
 TODAY = datetime.now(UTC).date()

@@ -20,7 +20,7 @@ from costs.savings.machines import runs
 from costs.savings.prompts import Prompt, repeats, unread_of
 from costs.savings_page import page
 from costs.tasks import search_savings
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, Offer, TokenPrice
 from tests.costs.people import client_of, text
 from tests.traffic.test_store import row

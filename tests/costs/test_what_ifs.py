@@ -20,7 +20,7 @@ from costs.live import spread
 from costs.models import WhatIf
 from costs.scenarios import workload_inputs
 from costs.sheets import load
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from tests.costs.people import client_of, text
 from tests.costs.test_breakeven_page import traffic  # noqa: F401 - a fixture
 from tests.costs.test_spend import usage

@@ -18,8 +18,8 @@ from django.utils import timezone
 from dashboard.access import ACCESS
 from dashboard.audit_page import beginnings, entries, wanted_of
 from dashboard.place_words import place_in_words
-from providers.audit_counts import counts
-from providers.audit_log import Action, Actor, ActorKind, AuditEntry, record
+from providers.audit.counts import counts
+from providers.audit.log import Action, Actor, ActorKind, AuditEntry, record
 from providers.models.audit import NAME_WORDS
 from tests.dashboard.people import logged_in, with_role, words
 

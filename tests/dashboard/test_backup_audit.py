@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from django.conf import settings
 
-from providers import audit_chain
-from providers.audit_log import Action, Actor, ActorKind, record
+from providers.audit import chain as audit_chain
+from providers.audit.log import Action, Actor, ActorKind, record
 from tests.dashboard.test_backup import Elsewhere, backed_up, elsewhere, in_use  # noqa: F401 -- fixtures
 from tests.traffic.conftest import conn  # noqa: F401 -- a fixture
 

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from dashboard.people import ROLE_LABELS, role_of
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from tests.dashboard.people import logged_in, with_role, words
 from traffic.keys import callers, create_key
 from traffic.models import Application, Key

@@ -15,7 +15,7 @@ from dashboard.people import admins_locked, role_of
 from dashboard.role_form import offered
 from dashboard.role_words import GROUPS, UNASKED
 from dashboard.roles import ROLES
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from tests.dashboard.people import logged_in, with_role, words
 
 URL = "/settings/roles/ops/"

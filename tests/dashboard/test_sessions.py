@@ -18,8 +18,8 @@ from dashboard.defaults import ensure_defaults
 from dashboard.models import Session
 from dashboard.signin.sessions import BEGAN, CONFIRMED, SEEN
 from dashboard.tasks import mail_link
-from providers.audit_counts import counts
-from providers.audit_log import AuditEntry
+from providers.audit.counts import counts
+from providers.audit.log import AuditEntry
 from tests.dashboard.people import logged_in, with_role, words
 from traffic.keys import callers, create_key
 

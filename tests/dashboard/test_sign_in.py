@@ -20,8 +20,8 @@ from dashboard.models import Attempts
 from dashboard.signin import hashing
 from dashboard.signin.hashing import Busy, Slots
 from dashboard.signin.throttle import ACCOUNT, ADDRESS, Throttled, begin, bucket, forget_old, succeed, take_back
-from providers.audit_counts import counts
-from providers.audit_log import AuditEntry
+from providers.audit.counts import counts
+from providers.audit.log import AuditEntry
 from tests.dashboard.people import with_role
 from traffic.models import Application
 

@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from dashboard import set_aside, storage
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from tests.dashboard.people import logged_in, with_role
 from tests.traffic.conftest import conninfo
 from tests.traffic.people import application

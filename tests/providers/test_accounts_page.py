@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from lib.encryption import encrypt
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from providers.models import Account, Feed
 from providers.polling.due import claim
 from providers.polling.services import poll

@@ -17,9 +17,9 @@ from django.test import RequestFactory, override_settings
 
 from dashboard.environment import Environment
 from lib.client_address import client_address, network
-from providers import audit_chain
-from providers.audit_chain import Head, differences, head, seal_all
-from providers.audit_log import Action, Actor, ActorKind, AuditEntry, changes_of, record
+from providers.audit import chain as audit_chain
+from providers.audit.chain import Head, differences, head, seal_all
+from providers.audit.log import Action, Actor, ActorKind, AuditEntry, changes_of, record
 from providers.models import AuditSeal
 
 ANN = Actor(ActorKind.PERSON, "ann", 7, "203.0.113.7")

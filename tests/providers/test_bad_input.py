@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from lib.encryption import encrypt
 from providers import urls
+from providers.accounts.freshness import account_now
 from providers.connectors import http as connector_http
 from providers.connectors.parse import redact
-from providers.freshness import account_now
 from providers.models import Account, Feed, VendorCost, VendorUsage
 from providers.polling import due
 from providers.polling.services import poll

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.checks import (
+from providers.uptime.checks import (
     STARTING_LIMIT,
     Closed,
     Event,

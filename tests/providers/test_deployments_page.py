@@ -10,9 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from lib.encryption import encrypt
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from providers.models import Deployment, Maintenance, Outage
-from providers.uptime import check_now
+from providers.uptime.due_checks import check_now
 from tests.pages import html_of
 from tests.providers.people import KEY, account, assert_access, deployment, in_role, lease, text
 
@@ -184,7 +184,7 @@ def test_saving_leaves_alone_what_a_check_wrote_meanwhile() -> None:
     admin = in_role("admin")
     stale = Deployment.objects.get(pk=made.pk)
     Deployment.objects.filter(pk=made.pk).update(state="down", streak=3)
-    from providers.services import save_deployment
+    from providers.accounts.services import save_deployment
 
     stale.name = "Renamed"
     save_deployment(deployment=stale, moved=False, was_checked=True, now=timezone.now())

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from providers import uptime
 from providers.engines import EngineClient, EngineSample, Target, engine_of
 from providers.models import Deployment, EngineBucket, Outage, Resolution
 from providers.sandbox.engine import Engine, EngineOptions
+from providers.uptime import due_checks
 
 START = datetime(2026, 11, 10, 12, tzinfo=UTC)
 EVERY = timedelta(seconds=30)
@@ -91,12 +91,12 @@ def test_its_counters_become_buckets_at_every_check_and_its_restart_is_noticed(e
         probe_completion=True, check_due_at=START,
     )  # fmt: skip
     for n in range(3):
-        assert uptime.check_due(now=START + n * EVERY) == 1
+        assert due_checks.check_due(now=START + n * EVERY) == 1
     hour = EngineBucket.objects.get(deployment=llama, resolution=Resolution.HOUR)
     assert (hour.samples, hour.counted_s, hour.output_tokens, hour.running_max, hour.restarts) == (3, 60, 2, 0, 0)
     engine.stop()
     engine.start()
-    assert uptime.check_due(now=START + 3 * EVERY) == 1
+    assert due_checks.check_due(now=START + 3 * EVERY) == 1
     hour.refresh_from_db()
     assert (hour.samples, hour.output_tokens, hour.restarts) == (4, 3, 1)
     llama.refresh_from_db()
@@ -120,7 +120,7 @@ def test_stopping_and_starting_it_is_exactly_one_outage(engine: Engine) -> None:
             engine.stop()
         if n == 8:
             engine.start()
-        assert uptime.check_due(now=START + n * EVERY) == 1
+        assert due_checks.check_due(now=START + n * EVERY) == 1
     outage = Outage.objects.get()
     assert (outage.started_at, outage.ended_at) == (START + 3 * EVERY, START + 8 * EVERY)
     assert "nothing listens there" in outage.cause

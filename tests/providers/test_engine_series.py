@@ -12,12 +12,13 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from providers import engine_page, engine_series, uptime
-from providers.engine_series import Scraped, series
+from providers.deployments import engine_page, engine_series
+from providers.deployments.engine_series import Scraped, series
 from providers.engines import EngineSample, Scrape
 from providers.engines.growth import quantile
-from providers.leases import lease_figures
+from providers.leases.queries import lease_figures
 from providers.models import Deployment, EngineBucket, EngineReading, Lease, Resolution
+from providers.uptime import due_checks
 from tests.providers import engine_stubs as stubs
 from tests.providers.engine_stubs import Stub, as_json, as_text, serving
 from tests.providers.people import account, in_role, lease, text
@@ -56,7 +57,7 @@ def minute(at: datetime = START) -> EngineBucket:
 
 def check_at(at: datetime) -> None:
     Deployment.objects.update(check_due_at=START)
-    assert uptime.check_due(now=at) == 1
+    assert due_checks.check_due(now=at) == 1
 
 
 def test_a_check_of_an_engine_with_metrics_keeps_what_it_scraped(stub: Stub) -> None:

@@ -14,14 +14,15 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
-from providers import heartbeats, retention
-from providers.audit_log import AuditEntry
-from providers.forms.heartbeats import LengthField, length
-from providers.heartbeat_report import beat_now, uptime_of
-from providers.heartbeats import MESSAGE_KEPT, BadCron, due_after, next_run, pause, ping, resume
+from providers.audit.log import AuditEntry
+from providers.heartbeats import services as heartbeats
+from providers.heartbeats.forms import LengthField, length
+from providers.heartbeats.ping_views import MOST_BYTES
+from providers.heartbeats.ping_views import ping as ping_view
+from providers.heartbeats.report import beat_now, uptime_of
+from providers.heartbeats.services import MESSAGE_KEPT, BadCron, due_after, next_run, pause, ping, resume
 from providers.models import Heartbeat, HeartbeatPing, HeartbeatSpan, Signal
-from providers.views.pings import MOST_BYTES
-from providers.views.pings import ping as ping_view
+from providers.uptime import retention
 from tests.providers.people import in_role, text
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)

@@ -17,8 +17,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from lib.encryption import encrypt
-from providers.audit_log import AuditEntry
-from providers.leases import lease_days
+from providers.audit.log import AuditEntry
+from providers.leases.queries import lease_days
 from providers.models import Account, Feed, Lease, LeaseSpan, VendorCost
 from providers.polling import due
 from providers.polling.services import poll

@@ -20,8 +20,7 @@ from alerts import outbox, services
 from alerts.defaults import ensure_defaults
 from alerts.models import Alert
 from lib.encryption import encrypt
-from providers import retention
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from providers.models import Account, Feed, Offer, OfferWatch
 from providers.offers import WatchNow, fresh_of, sources, watches_now
 from providers.polling.due import claim, ensure_feeds
@@ -29,6 +28,7 @@ from providers.polling.services import poll
 from providers.sandbox import vast as played
 from providers.sandbox.catalog import VastHost
 from providers.sandbox.testing import Sandbox
+from providers.uptime import retention
 from tests.alerts.smtp_server import Mailbox, port_of, started
 from tests.providers.people import account, assert_access, in_role, offer, read, text
 

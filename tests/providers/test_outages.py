@@ -12,13 +12,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from providers import uptime, uptime_page
-from providers.audit_log import AuditEntry
-from providers.checks import Span
+from providers.audit.log import AuditEntry
 from providers.engines import CheckResult
 from providers.models import Check, CheckHour, Deployment, LeaseSpan, Maintenance, Outage
-from providers.outage_cost import NO_COST, OutageCost, cost_of, paid_in
-from providers.uptime_rows import need_partition
+from providers.uptime import due_checks
+from providers.uptime import page as uptime_page
+from providers.uptime.checks import Span
+from providers.uptime.outage_cost import NO_COST, OutageCost, cost_of, paid_in
+from providers.uptime.store import need_partition
 from tests.providers.people import account, deployment, in_role, lease, text
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
@@ -86,8 +87,8 @@ def test_time_in_a_planned_window_is_kept_apart_and_what_failed_in_it_too() -> N
     llama = deployment(check_every_s=60, last_check_at=NOON - MINUTE, check_due_at=None)
     Maintenance.objects.create(deployment=llama, starts_at=NOON, ends_at=NOON + 10 * MINUTE, reason="driver")
     for n, ok in enumerate((True, False, False, True)):
-        batch = uptime.claim(now=NOON + n * MINUTE)
-        uptime.record(batch, [(batch.deployments[0], result(ok=ok))])
+        batch = due_checks.claim(now=NOON + n * MINUTE)
+        due_checks.record(batch, [(batch.deployments[0], result(ok=ok))])
         Deployment.objects.update(check_due_at=None)
     hours = {row.hour: row for row in CheckHour.objects.all()}
     assert hours[NOON - HOUR].observed_s == 60

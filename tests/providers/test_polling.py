@@ -17,15 +17,15 @@ from django.utils import timezone
 
 from lib.encryption import encrypt
 from providers import tasks
+from providers.accounts.freshness import account_now
+from providers.accounts.services import poll_soon
 from providers.connectors import connect
 from providers.connectors.base import AccountConfig, ConnectorError, LeaseRow
-from providers.freshness import account_now
 from providers.models import Account, Balance, Feed, Lease, LeaseSpan, Offer, OfferDay, VendorCost, VendorUsage
 from providers.polling import due
 from providers.polling.services import poll, record_failure, try_account, window_start
 from providers.polling.store import store_leases
 from providers.sandbox.testing import SECRETS, Sandbox, running_sandbox
-from providers.services import poll_soon
 from tests.providers.answers import Answers
 
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from providers.defaults import add_prices, ensure_defaults
 from providers.models import TokenPrice
-from providers.pricebook import list_prices
-from providers.pricing import Book
+from providers.pricing.book import Book
+from providers.pricing.genai_prices import list_prices
 
 OCTOBER = datetime(2026, 10, 20, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from providers.leases import hours_between, lease_figures, month_bounds, runway
+from providers.leases.queries import hours_between, lease_figures, month_bounds, runway
 from providers.models import Balance, Lease, LeaseSpan
 from tests.providers.people import account, assert_access, deployment, in_role, lease, offer, read, text
 

@@ -11,10 +11,10 @@ import pytest
 from django.utils import timezone
 
 from lib.encryption import encrypt
+from providers.accounts.reported import reported
 from providers.models import Account, Feed, Offer, TokenPrice, VendorName, VendorPayment
 from providers.polling import due
 from providers.polling.services import poll
-from providers.reported import reported
 from providers.sandbox.google import TABLE
 from providers.sandbox.testing import Sandbox, running_sandbox
 from tests.providers.people import in_role, text

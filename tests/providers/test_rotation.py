@@ -19,7 +19,7 @@ from alerts.models import Channel
 from costs.models import ExportTarget
 from lib import keyring
 from lib.encryption import SecretUnreadable, encrypt
-from providers import rotation
+from providers.accounts import key_rotation
 from providers.models import Account, Deployment
 from providers.models.audit import AuditKey
 from tests.traffic.conftest import conn  # noqa: F401 -- a fixture
@@ -48,7 +48,7 @@ def stored() -> dict[str, str]:
     """Every ciphertext, by its place; the audit log's own may be of another test's key."""
     return {
         f"{model._meta.label}.{column}.{pk}": str(ciphertext)
-        for model, column in rotation.encrypted_columns()
+        for model, column in key_rotation.encrypted_columns()
         if model is not AuditKey
         for pk, ciphertext in model._base_manager.exclude(**{column: ""}).values_list("pk", column)
     }
@@ -65,7 +65,7 @@ def fill() -> None:
 
 
 def test_every_encrypted_column_is_known() -> None:
-    found = {f"{model._meta.label}.{column}" for model, column in rotation.encrypted_columns()}
+    found = {f"{model._meta.label}.{column}" for model, column in key_rotation.encrypted_columns()}
     assert {
         "alerts.Channel.address", "alerts.Channel.secret", "providers.Account.secret", "providers.Deployment.api_key",
         f"{ExportTarget._meta.label}.secret",
@@ -96,18 +96,18 @@ def test_a_rotation_rewrites_everything_and_its_end_drops_the_old_key(key_file: 
 def test_a_rotation_that_was_cut_off_is_gone_on_with(key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(7):
         Account.objects.create(slug=f"a{n}", name="A", kind="vast", secret=encrypt(f"sk-{n}"))
-    monkeypatch.setattr(rotation, "BATCH", 2)
-    real, calls = rotation._rewrite_batch, iter(range(100))
+    monkeypatch.setattr(key_rotation, "BATCH", 2)
+    real, calls = key_rotation._rewrite_batch, iter(range(100))
 
     def cut_off(*arguments: Any) -> Any:
         if next(calls) == 2:
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(rotation, "_rewrite_batch", cut_off)
+    monkeypatch.setattr(key_rotation, "_rewrite_batch", cut_off)
     with pytest.raises(KeyboardInterrupt):
         rotate()
-    monkeypatch.setattr(rotation, "_rewrite_batch", real)
+    monkeypatch.setattr(key_rotation, "_rewrite_batch", real)
     first = keyring.split(key_file.read_text())
     said = rotate()
     assert keyring.split(key_file.read_text()) == first, "it goes on with the key that was made"

@@ -17,10 +17,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from providers.badge import badge
 from providers.models import CheckHour, Deployment, Heartbeat, Maintenance, Outage, StatusPage
-from providers.uptime_report import hour_of
-from providers.views import status
+from providers.status_pages import public_views as status
+from providers.status_pages.badge import badge
+from providers.uptime.report import hour_of
 from tests.providers.people import deployment, in_role, text
 
 pytestmark = pytest.mark.django_db

@@ -12,9 +12,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from lib.encryption import encrypt
-from providers import uptime
 from providers.engines import CheckResult
 from providers.models import Check, CheckHour, Deployment, Maintenance, Outage
+from providers.uptime import due_checks
 from tests.providers import engine_stubs as stubs
 from tests.providers.engine_stubs import Stub, as_json, serving
 
@@ -45,13 +45,13 @@ def check_at(*ns: float) -> int:
     recorded = 0
     for n in ns:
         Deployment.objects.update(check_due_at=START)
-        recorded += uptime.check_due(now=at(n))
+        recorded += due_checks.check_due(now=at(n))
     return recorded
 
 
 def test_a_check_is_recorded_with_its_hour_and_its_deployment(stub: Stub) -> None:
     one = deployment("qwen", stub.url)
-    assert uptime.check_due(now=at(0)) == 1
+    assert due_checks.check_due(now=at(0)) == 1
     check = Check.objects.get(day=at(0).date())
     assert (check.deployment_id, check.at, check.ok, check.step, check.cause) == (one.pk, at(0), True, "models", "")
     one.refresh_from_db()
@@ -66,16 +66,16 @@ def test_what_is_not_due_is_left_alone(stub: Stub) -> None:
     deployment("unchecked", stub.url, checked=False)
     deployment("later", stub.url, check_due_at=at(1))
     deployment("taken", stub.url, check_claimed_until=at(1))
-    assert uptime.check_due(now=at(0)) == 0
+    assert due_checks.check_due(now=at(0)) == 0
     assert not stub.seen
 
 
 def test_the_next_check_is_due_one_interval_later_and_late_ones_are_not_made_up_for(stub: Stub) -> None:
     one = deployment("qwen", stub.url, check_due_at=at(0))
-    uptime.check_due(now=at(0.2))
+    due_checks.check_due(now=at(0.2))
     one.refresh_from_db()
     assert one.check_due_at == at(1)
-    uptime.check_due(now=at(10))
+    due_checks.check_due(now=at(10))
     one.refresh_from_db()
     assert one.check_due_at == at(11)
 
@@ -83,7 +83,7 @@ def test_the_next_check_is_due_one_interval_later_and_late_ones_are_not_made_up_
 def test_deployments_added_at_once_do_not_stay_in_step(stub: Stub) -> None:
     for n in range(8):
         deployment(f"d{n}", stub.url)
-    assert uptime.check_due(now=at(0)) == 8
+    assert due_checks.check_due(now=at(0)) == 8
     due = list(Deployment.objects.values_list("check_due_at", flat=True))
     assert len(set(due)) == 8
     assert all(moment and at(0) < moment <= at(1) for moment in due)
@@ -149,7 +149,7 @@ def test_one_engine_that_hangs_or_is_unknown_stops_no_other(stub: Stub) -> None:
         deployment("gone", "http://127.0.0.1:1")
         deployment("odd", stub.url, engine="never-heard-of")
         deployment("fine", stub.url)
-        assert uptime.check_due(now=at(0)) == 4
+        assert due_checks.check_due(now=at(0)) == 4
     causes = dict(Deployment.objects.values_list("slug", "last_cause"))
     assert causes == {
         "slow": "No answer within 0.2 s.",
@@ -161,19 +161,19 @@ def test_one_engine_that_hangs_or_is_unknown_stops_no_other(stub: Stub) -> None:
 
 def test_a_result_for_a_deployment_that_is_no_longer_ours_is_dropped(stub: Stub) -> None:
     one = deployment("qwen", stub.url)
-    batch = uptime.claim(now=at(0))
+    batch = due_checks.claim(now=at(0))
     Deployment.objects.update(check_claimed_until=at(99))
     result = CheckResult(ok=True, state="up", step="models", latency_ms=1.0)
-    assert uptime.record(batch, [(one, result)]) == 0
+    assert due_checks.record(batch, [(one, result)]) == 0
     assert not Check.objects.filter(day=START.date()).exists()
     assert not CheckHour.objects.exists()
 
 
 def test_a_claim_of_a_worker_that_died_comes_back(stub: Stub) -> None:
     deployment("qwen", stub.url)
-    batch = uptime.claim(now=at(0))
-    assert not uptime.claim(now=at(0)).deployments
-    assert uptime.check_due(now=batch.claimed_until) == 1
+    batch = due_checks.claim(now=at(0))
+    assert not due_checks.claim(now=at(0)).deployments
+    assert due_checks.check_due(now=batch.claimed_until) == 1
 
 
 def test_our_own_mistake_is_no_verdict_and_frees_the_claim(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,8 +181,8 @@ def test_our_own_mistake_is_no_verdict_and_frees_the_claim(stub: Stub, monkeypat
         raise RuntimeError("ours")
 
     one = deployment("qwen", stub.url)
-    monkeypatch.setattr(uptime, "check", broken)
-    assert uptime.check_due(now=at(0)) == 0
+    monkeypatch.setattr(due_checks, "check", broken)
+    assert due_checks.check_due(now=at(0)) == 0
     one.refresh_from_db()
     assert (one.state, one.check_claimed_until) == ("unknown", None)
 
@@ -190,21 +190,21 @@ def test_our_own_mistake_is_no_verdict_and_frees_the_claim(stub: Stub, monkeypat
 def test_past_the_deadline_the_rest_is_given_up_without_a_verdict(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     stub.routes["GET /health"] = stubs.Answer(delay_s=0.6)
     one = deployment("qwen", stub.url)
-    monkeypatch.setattr(uptime.Batch, "deadline_s", 0.1)
-    assert uptime.check_due(now=at(0)) == 0
+    monkeypatch.setattr(due_checks.Batch, "deadline_s", 0.1)
+    assert due_checks.check_due(now=at(0)) == 0
     one.refresh_from_db()
     assert (one.state, one.check_claimed_until) == ("unknown", None)
 
 
 def test_a_deployment_can_be_tried_before_it_is_saved(stub: Stub) -> None:
     tried = Deployment(slug="new", engine="vllm", url=stub.url, model="another", local=True)
-    assert uptime.check_now(deployment=tried).cause == "The model another is not served there; served: qwen."
+    assert due_checks.check_now(deployment=tried).cause == "The model another is not served there; served: qwen."
     assert not Check.objects.filter(day=START.date()).exists()
 
 
 def test_a_stored_key_is_sent(stub: Stub) -> None:
     deployment("qwen", stub.url, api_key=encrypt("sk-of-the-suite"))
-    uptime.check_due(now=at(0))
+    due_checks.check_due(now=at(0))
     assert stub.seen[-1][2]["authorization"] == "Bearer sk-of-the-suite"
 
 
@@ -224,7 +224,7 @@ def test_the_number_of_statements_does_not_grow_with_the_deployments(stub: Stub)
 def test_a_deployment_that_is_checked_no_more_ends_its_outage(stub: Stub) -> None:
     one = deployment("qwen", "http://127.0.0.1:1")
     check_at(0, 1, 2, 3)
-    uptime.stop_checking(deployment=one)
+    due_checks.stop_checking(deployment=one)
     one.refresh_from_db()
     assert (one.checked, one.state) == (False, "unknown")
     assert Outage.objects.get().ended_at == at(3)
@@ -237,7 +237,7 @@ def test_two_workers_never_check_the_same_deployment_twice(stub: Stub) -> None:
     counts: list[int] = []
 
     def work() -> None:
-        counts.append(uptime.check_due(now=at(0), limit=12))
+        counts.append(due_checks.check_due(now=at(0), limit=12))
         connection.close()
 
     workers = [threading.Thread(target=work) for _ in range(3)]

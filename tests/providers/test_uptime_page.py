@@ -13,10 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from providers import uptime_page
-from providers.checks import Span
 from providers.models import CheckHour, Deployment, Outage
-from providers.uptime_report import DeploymentUptime, OutageSpan, UptimeDay
+from providers.uptime import page as uptime_page
+from providers.uptime.checks import Span
+from providers.uptime.report import DeploymentUptime, OutageSpan, UptimeDay
 from tests.pages import html_of
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)

@@ -9,12 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from providers.models import CheckHour, Deployment, Maintenance, Outage
-from providers.uptime_report import (
-    OutageSpan,
-    longest,
-    mean_time_between_failures,
-    mean_time_to_repair,
-)
+from providers.uptime.report import OutageSpan, longest, mean_time_between_failures, mean_time_to_repair
 
 DAY = datetime(2026, 11, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from tests.traffic.people import application, logged_in, person, text
 from traffic.defaults import ensure_defaults
 from traffic.keys import callers, create_key, hash_of

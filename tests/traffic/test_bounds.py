@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from lib.errors import ApiError
 from providers.models import TokenPrice
-from providers.pricing import MOST_ALIASES, Book, Price
+from providers.pricing.book import MOST_ALIASES, Book, Price
 from tests.traffic import test_litellm as litellm
 from tests.traffic import test_native as native
 from tests.traffic import test_otlp as otlp

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 import time_machine
 
-from providers.forms.prices import PriceForm
 from providers.models import TokenPrice
-from providers.pricing import OTHER_MODEL
+from providers.pricing.book import OTHER_MODEL
+from providers.pricing.forms import PriceForm
 from tests.traffic import test_litellm as litellm
 from tests.traffic import test_native as native
 from tests.traffic import test_otlp as otlp

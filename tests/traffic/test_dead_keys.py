@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from traffic.gateway.snapshot import REFUSED_MOST, Snapshots
 from traffic.keys import create_key, move_dead_key_uses
 from traffic.models import DeadKeyUse, Key

@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from costs.list_prices import ListPrices, list_rates
 from costs.live import BookPrices
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from providers.models import Account, Discount, TokenPrice
-from providers.pricing import Book
+from providers.pricing.book import Book
 from tests.pages import html_of
 from tests.providers.people import in_role, text
 from tests.traffic.test_reprice import DAY, NEXT

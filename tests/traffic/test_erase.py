@@ -17,7 +17,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from lib.partitions import existing_days
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from tests.traffic.people import application, logged_in, person, text
 from traffic import erase
 from traffic.audit import rollup_differences

@@ -15,7 +15,7 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from providers.models import TokenPrice
 from tests.pages import html_of
 from tests.traffic.people import application, logged_in, person, text

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from providers.pricing import Book
+from providers.pricing.book import Book
 from traffic.ingest.copying import raw_text
 from traffic.ingest.native import Directory, KnownDeployment
 from traffic.ingest.otlp import kinds, names, protobuf

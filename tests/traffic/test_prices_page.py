@@ -10,9 +10,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from providers.models import TokenPrice
-from providers.nearest import nearest
+from providers.pricing.name_similarity import nearest
 from tests.pages import html_of
 from tests.providers.people import assert_access, in_role, text
 from traffic.models import UsageDay

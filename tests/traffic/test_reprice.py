@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from costs import ledger
 from costs.models import Charge
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from providers.models import Account, Deployment, TokenPrice, VendorCost
 from tests.traffic.conftest import WRITTEN, conninfo
 from tests.traffic.test_store import NOON, assert_rollups_exact, row

@@ -16,7 +16,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from providers.models import TokenPrice
 from tests.traffic.test_reprice import BEFORE, DAY, NEXT, YESTERDAY, dearer, everything, stored  # noqa: F401  # fixture
 from tests.traffic.test_store import assert_rollups_exact, row

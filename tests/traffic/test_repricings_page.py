@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from django.test import Client
 
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from providers.models import TokenPrice
 from tests.pages import html_of
 from tests.providers.people import in_role, text

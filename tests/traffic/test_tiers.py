@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from providers import unit_feed
-from providers.audit_log import AuditEntry
+from providers.audit.log import AuditEntry
 from providers.defaults import add_unit_prices
 from providers.models import Offer, OfferDay, TokenPrice, UnitPrice
-from providers.pricebook import ListUnit, tier_factors, unit_prices
-from providers.pricing import Book
+from providers.pricing import unit_feed
+from providers.pricing.book import Book
+from providers.pricing.genai_prices import ListUnit, tier_factors, unit_prices
 from tests.costs.people import client_of, text
 from tests.traffic.people import arrive
 from tests.traffic.test_store import row

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from providers.pricing import MOST_USD
+from providers.pricing.book import MOST_USD
 
 __all__ = ["MOST_USD"]  # of one request
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from providers.pricing import OTHER_MODEL, Book
+from providers.pricing.book import OTHER_MODEL, Book
 from traffic.ingest.bounds import MOST_ERROR_TYPES, MOST_MODELS, MOST_PROVIDERS
 from traffic.ingest.rows import RequestRow
 

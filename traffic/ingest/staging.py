@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 import msgspec
 import psycopg
 
-from providers.pricing import LEASED, Book, Costed, stamp_of
+from providers.pricing.book import LEASED, Book, Costed, stamp_of
 from traffic.ingest.cardinality import Names
 from traffic.ingest.ids import erased_mark, neighbour_day, request_hex, response_hex, user_hash
 from traffic.ingest.rows import RequestRow

@@ -14,8 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from providers.audit_log import log_form
-from providers.pricing import OTHER_MODEL
+from providers.audit.log import log_form
+from providers.pricing.book import OTHER_MODEL
 from traffic.forms import ApplicationForm
 from traffic.ingest.bounds import MOST_MODELS
 from traffic.keys import callers

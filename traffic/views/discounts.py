@@ -15,13 +15,13 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from providers import services
-from providers.audit_log import log
-from providers.discounts import paid
-from providers.forms.discounts import DiscountForm
-from providers.forms.prices import PriceForm
+from providers.accounts import services
+from providers.audit.log import log
 from providers.models import Discount, TokenPrice
-from providers.pricebook import FIELDS
+from providers.pricing.discount_forms import DiscountForm
+from providers.pricing.discounts import paid
+from providers.pricing.forms import PriceForm
+from providers.pricing.genai_prices import FIELDS
 from traffic.price_effect import effect
 
 Row = dict[str, Any]

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from providers.audit_log import log
+from providers.audit.log import log
 from traffic import erase
 from traffic.models import Application, Erasure
 

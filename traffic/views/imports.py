@@ -19,7 +19,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
-from providers.audit_log import changes, log
+from providers.audit.log import changes, log
 from traffic.export import KINDS, as_file
 from traffic.imports import FORMATS, generic, run, services
 from traffic.imports.files import Streamed, ToDisk

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from providers.audit_log import changes, log, log_form
+from providers.audit.log import changes, log, log_form
 from traffic.forms import KeyForm, KeyLimitsForm, RotateForm
 from traffic.keys import FOR_ALL, callers, create_key, rotate_key, use_by_line, used_of
 from traffic.models import Application, Key

@@ -20,13 +20,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from lib.errors import ApiError
 from lib.page_addresses import address
 from lib.paging import decode_cursor, encode_cursor
-from providers import services
-from providers.audit_log import log
-from providers.discounts import Discounts, paid
-from providers.forms.prices import PriceForm
+from providers.accounts import services
+from providers.audit.log import log
 from providers.models import PROVIDER_NAMES, TokenPrice
-from providers.nearest import nearest
-from providers.pricebook import FIELDS
+from providers.pricing.discounts import Discounts, paid
+from providers.pricing.forms import PriceForm
+from providers.pricing.genai_prices import FIELDS
+from providers.pricing.name_similarity import nearest
 from traffic.price_effect import Waiting, waiting_for_price
 from traffic.price_review import is_used, review_of
 

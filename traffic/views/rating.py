@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from providers.audit_log import Action, person, record
+from providers.audit.log import Action, person, record
 from traffic import rating_queue, ratings
 from traffic.conversation import turns
 from traffic.forms import RatingForm

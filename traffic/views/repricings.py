@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from providers.audit_log import changes, log
+from providers.audit.log import changes, log
 from providers.models import PROVIDER_NAMES
 from traffic import repricings
 from traffic.forms import RepricingForm

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from lib.errors import ApiError
 from lib.periods import Period
-from providers.audit_log import Action, person, record
+from providers.audit.log import Action, person, record
 from providers.models import Discount, TokenPrice, UnitPrice
 from traffic import requests, requests_page, words
 from traffic.access import FIGURES

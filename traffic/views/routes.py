@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from providers.audit_log import log, log_form
+from providers.audit.log import log, log_form
 from providers.models import PROVIDER_NAMES
 from traffic.models import Route
 from traffic.route_form import RouteForm

@@ -17,10 +17,10 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from providers.audit_log import log
-from providers.forms.unit_prices import UnitPriceForm
+from providers.audit.log import log
 from providers.models import PROVIDER_NAMES, Priced, UnitPrice
-from providers.pricing import plain_name
+from providers.pricing.book import plain_name
+from providers.pricing.unit_forms import UnitPriceForm
 from traffic.models import Request
 
 SHOWN = 200

@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 
 from costs.ledger import differences
-from providers import audit_chain, audit_head
+from providers.audit import chain as audit_chain
+from providers.audit import head
 from traffic.audit import rollup_differences
 from traffic.retention import sealed_differences as sealed
 
@@ -27,7 +28,7 @@ class Command(BaseCommand):
             found += [f"sealed {day} {name}: stored {stored}, sealed {right}" for day, name, stored, right in sealed()]
             found += [f"ledger {key}: stored {stored}, its source says {right}" for key, stored, right in differences()]
         audit_chain.seal_all()
-        found += audit_chain.differences(audit_head.noted())
+        found += audit_chain.differences(head.noted())
         for line in found[:SHOWN]:
             self.stderr.write(line)
         if found:
@@ -35,7 +36,7 @@ class Command(BaseCommand):
             sys.exit(1)
         self.stdout.write("Rollups and ledger equal what their rows add up to.")
         end = audit_chain.head()
-        audit_head.note(end)
+        head.note(end)
         self.stdout.write(f"The audit log is as it was written: {end.number:,} entries.")
         if end.number:
             self.stdout.write(f"Its end, to keep elsewhere: {end}")

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from dashboard.up.data import replace_private
 from lib import keyring
 from lib.encryption import keys
-from providers.rotation import Busy, Rewritten, alone, rewrite
+from providers.accounts.key_rotation import Busy, Rewritten, alone, rewrite
 
 RETIRED = "credentials.key.retired"
 

@@ -1,0 +1,189 @@
+"""Which accounts do we read, and does each answer?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from lib.page_addresses import sent
+from providers.accounts import services
+from providers.accounts.forms import AccountForm
+from providers.accounts.freshness import FEED_WORDS, account_now, worst_first
+from providers.accounts.reported import PERIODS, USUAL, reported
+from providers.audit.log import changes, log, log_form
+from providers.connectors import CONNECTORS, connector_class
+from providers.models import Account, provider_name
+from providers.polling.services import try_account
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What a vendor said to a key."""
+
+    good: bool
+    sentence: str
+
+
+@login_required
+@permission_required("providers.view_account", raise_exception=True)
+@require_safe
+def accounts(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    rows = worst_first(account_now(account, now) for account in Account.objects.with_feeds())
+    on = [row for row in rows if row.account.enabled]
+    context = {
+        "rows": rows,
+        "on_time": [row for row in rows if row.state == "ok"],
+        "wrong": [row for row in rows if row.mark in ("bad", "warn")],
+        "enabled": on,
+        "now": now,
+    }
+    return render(request, "providers/accounts.html", context)
+
+
+@login_required
+@permission_required("providers.add_account", raise_exception=True)
+@require_safe
+def choose(request: HttpRequest) -> HttpResponse:
+    """Which vendor the new account is at, and what each can tell."""
+    vendors = [
+        {"kind": kind, "name": provider_name(kind), "gives": gives(kind), "key_help": connector_class(kind).key_help}
+        for kind in CONNECTORS
+    ]
+    return render(request, "providers/account_choose.html", {"vendors": vendors, "kinds": len(vendors)})
+
+
+def gives(kind: str) -> list[str]:
+    return [str(FEED_WORDS[feed]) for feed in connector_class(kind).feeds]
+
+
+@sensitive_post_parameters()
+@login_required
+@permission_required("providers.add_account", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def add(request: HttpRequest, kind: str) -> HttpResponse:
+    if kind not in CONNECTORS:
+        raise Http404(_("There is no connector for this vendor."))
+    account = Account(kind=kind, name=provider_name(kind))
+    return edited(request, account, AccountForm(sent(request), instance=account, person=request.user))
+
+
+@sensitive_post_parameters()
+@login_required
+@permission_required("providers.view_account", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def account(request: HttpRequest, slug: str) -> HttpResponse:
+    """One account; whoever may change accounts gets the form, the others how its polls go."""
+    found = get_object_or_404(Account.objects.with_feeds(), slug=slug)
+    may_edit = request.user.has_perm("providers.change_account")
+    if request.method == "POST" and not may_edit:
+        return render(request, "403.html", status=403)
+    if not may_edit or found.kind not in CONNECTORS:
+        return shown(request, found, None)
+    return edited(request, found, AccountForm(sent(request), instance=found, person=request.user))
+
+
+def edited(request: HttpRequest, account: Account, form: AccountForm) -> HttpResponse:
+    """The form as it was sent: tested, saved, or shown again. A key is never in what goes back."""
+    if request.method != "POST":
+        return shown(request, account, form)
+    good, added = form.is_valid(), account.pk is None
+    action = request.POST.get("action", "save")
+    if not good:
+        return shown(request, account, form, status=422)
+    filled = form.filled()
+    if action == "test":
+        tried = Tried(*try_account(filled))
+        return shown(request, account, form, tried)
+    if action == "save" and filled.enabled and (added or form.needs_test):
+        tried = Tried(*try_account(filled))
+        if not tried.good:
+            form.add_error("secret", tried.sentence)
+            return shown(request, account, form, tried, status=422)
+    services.save_account(account=filled, intervals=form.intervals, now=timezone.now())
+    log_form(request, filled, form, added=added)
+    said = _("%(name)s is saved; its first polls start within seconds.") if added else _("%(name)s is saved.")
+    messages.success(request, said % {"name": filled.name})
+    return redirect("providers:account", slug=filled.slug)
+
+
+def shown(
+    request: HttpRequest, account: Account, form: AccountForm | None, tried: Tried | None = None, status: int = 200
+) -> HttpResponse:
+    """The page of one account, or of one that is being added."""
+    context = {
+        "account": account,
+        "row": account_now(account, timezone.now()) if account.pk else None,
+        "reported": reported(account, timezone.now(), *reported_asked(request)) if account.pk else None,
+        "reported_days": PERIODS,
+        "form": form,
+        "tried": tried,
+        "gives": gives(account.kind) if account.kind in CONNECTORS else [],
+        "estimated": account.kind in CONNECTORS
+        and "leases" in (feeds := connector_class(account.kind).feeds)
+        and "costs" not in feeds,
+        "log": changes(account) if account.pk and request.user.has_perm("providers.change_account") else [],
+        "may_edit": request.user.has_perm("providers.change_account"),
+    }
+    # htmx asks for the test's result alone, so that the typed key stays in its field.
+    name = (
+        "providers/_account_test.html"
+        if request.headers.get("HX-Request") and tried_only(request)
+        else "providers/account.html"
+    )
+    return render(request, name, context, status=status)
+
+
+def reported_asked(request: HttpRequest) -> tuple[int, str | None]:
+    """Days and workspace as the address has them; what is none of ours is as if it was not asked for."""
+    days, workspace = request.GET.get("days", ""), request.GET.get("workspace", "all")
+    return int(days) if days in map(str, PERIODS) else USUAL, None if workspace == "all" else workspace[:200]
+
+
+def tried_only(request: HttpRequest) -> bool:
+    return request.method == "POST" and request.POST.get("action") == "test"
+
+
+@login_required
+@permission_required("providers.change_account", raise_exception=True)
+@require_POST
+def poll(request: HttpRequest, slug: str) -> HttpResponse:
+    found = get_object_or_404(Account, slug=slug)
+    if not found.enabled:
+        messages.warning(request, _("%(name)s is switched off: enable it first.") % {"name": found.name})
+    else:
+        services.poll_soon(account=found, now=timezone.now())
+        messages.success(request, _("%(name)s is read within seconds.") % {"name": found.name})
+    return redirect("providers:account", slug=slug)
+
+
+@login_required
+@permission_required("providers.change_account", raise_exception=True)
+@require_POST
+def disable(request: HttpRequest, slug: str) -> HttpResponse:
+    found = get_object_or_404(Account, slug=slug)
+    services.disable_account(account=found)
+    log(request, found, _("Switched off."))
+    undo = f"undo:{reverse('providers:account-enable', args=[slug])}"
+    messages.success(request, _("%(name)s is no longer read.") % {"name": found.name}, extra_tags=undo)
+    return redirect("providers:account", slug=slug)
+
+
+@login_required
+@permission_required("providers.change_account", raise_exception=True)
+@require_POST
+def enable(request: HttpRequest, slug: str) -> HttpResponse:
+    found = get_object_or_404(Account, slug=slug)
+    services.enable_account(account=found, now=timezone.now())
+    log(request, found, _("Switched on."))
+    messages.success(request, _("%(name)s is read again, within seconds.") % {"name": found.name})
+    return redirect("providers:account", slug=slug)

@@ -1,0 +1,1 @@
+"""Deployments: endpoints that serve a model, and what their engines report."""

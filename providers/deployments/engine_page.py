@@ -1,0 +1,282 @@
+"""What the page of a deployment shows of its engine: one chart for each thing that it tells, gaps left open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from providers.deployments.engine_series import Point, series, start_of
+from providers.engines import ENGINES, engine_of
+from providers.engines.growth import quantile
+from providers.models import Deployment, EngineBucket, EngineReading, Resolution
+
+RESTARTS_MARKED = 5
+FINE_POINTS = 150  # so many buckets are drawn one by one
+STALE_CHECKS = 3  # intervals without a scrape, after which the latest is old
+
+Value = float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """How far back, from which buckets, and how many of them make one point."""
+
+    label: str | Promise
+    resolution: Resolution
+    length: timedelta
+    step: timedelta
+
+
+RANGES = {
+    "24h": Range(gettext_lazy("24 hours"), Resolution.MINUTE, timedelta(hours=24), timedelta(minutes=5)),
+    "30d": Range(gettext_lazy("30 days"), Resolution.HOUR, timedelta(days=30), timedelta(hours=3)),
+    "1y": Range(gettext_lazy("1 year"), Resolution.DAY, timedelta(days=365), timedelta(days=1)),
+}
+DEFAULT = "24h"
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One chart with the sentence that says it in words."""
+
+    title: str
+    words: str
+    unit: str
+    lines: Sequence[Mapping[str, Any]]
+    y_to: float | None = None
+
+    @property
+    def flat(self) -> bool:
+        """Nothing but zeros, which the words say already."""
+        return not any(value for line in self.lines for _at, value in line["points"])
+
+
+@dataclass(frozen=True, slots=True)
+class EngineNow:
+    """The engine's part of a deployment's page. `silent` names what this engine does not tell."""
+
+    scrapes: bool
+    reading: EngineReading | None
+    old: bool
+    charts: Sequence[Chart]
+    silent: Sequence[str]
+    watched: float  # share of the range's steps with a scrape in it, from the first scrape on
+    restarts: int
+    marks: Sequence[Mapping[str, Any]]
+    first: datetime
+    end: datetime
+    begins: datetime | None  # the first scrape, where it lies inside the range
+
+
+def engine_now(deployment: Deployment, name: str, now: datetime) -> EngineNow:
+    """Raises KeyError for a range that there is not."""
+    asked = RANGES[name]
+    shown = shown_of(deployment, asked, now)
+    points = shown.points
+    every_chart = charts_of(shown.first, now, shown.step, points)
+    drawn = [replace(chart, lines=known) for chart in every_chart if (known := known_of(chart.lines))]
+    reading = EngineReading.objects.filter(deployment=deployment).first()
+    every = timedelta(seconds=deployment.check_every_s)
+    restarted = [point for point in points if point.restarts]
+    told = {chart.title for chart in drawn}
+    return EngineNow(
+        scrapes=deployment.engine in ENGINES and engine_of(deployment.engine).has_metrics,
+        reading=reading,
+        old=reading is not None and now - reading.tried_at > every * STALE_CHECKS,
+        charts=drawn,
+        silent=[title for title in titles() if title not in told] if drawn else [],
+        watched=watched(points, shown.step, now),
+        restarts=sum(point.restarts for point in restarted),
+        marks=[{"x": point.start, "kind": "event", "label": _("restart")} for point in restarted[-RESTARTS_MARKED:]],
+        first=shown.first,
+        end=now,
+        begins=shown.first if shown.young else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The points of a range from `first` on; `young` where the engine was first read inside the range."""
+
+    first: datetime
+    step: timedelta
+    points: Sequence[Point]
+    young: bool
+
+
+def shown_of(deployment: Deployment, asked: Range, now: datetime) -> Shown:
+    """A short history fills the chart and is drawn bucket by bucket; steps without a scrape are missing."""
+    whole = start_of(now - asked.length, int(asked.step.total_seconds())) + asked.step
+    kept = EngineBucket.objects.filter(deployment=deployment)
+    inside = kept.filter(resolution=asked.resolution, start__gte=whole).order_by("start")
+    oldest = inside.values_list("start", flat=True).first() or whole
+    before = Q(resolution=Resolution.HOUR, start__lt=start_of(oldest, Resolution.HOUR))
+    before |= Q(resolution=Resolution.DAY, start__lt=start_of(oldest, Resolution.DAY))
+    young = oldest > whole and not kept.filter(before).exists()
+    fine = timedelta(seconds=asked.resolution)
+    begins = oldest if young else whole
+    step = fine if now - begins <= FINE_POINTS * fine else asked.step
+    first = start_of(begins, int(step.total_seconds()))
+    return Shown(first, step, series(deployment.pk, asked.resolution, first, now, step), young)
+
+
+def watched(points: Sequence[Point], step: timedelta, now: datetime) -> float:
+    """Share 0..1 of the steps since the first scrape in which there was one."""
+    return len(points) / ((now - points[0].start) // step + 1) if points else 0.0
+
+
+def known_of(lines: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those lines of a chart of which the engine tells anything."""
+    return [line for line in lines if any(value is not None for _at, value in line["points"])]
+
+
+def titles() -> list[str]:
+    return [_("Requests at once"), _("KV cache"), _("Tokens a second"), _("Time to first token"), _("Preemptions")]
+
+
+def charts_of(first: datetime, end: datetime, step: timedelta, points: Sequence[Point]) -> list[Chart]:
+    """Every chart, those of what the engine does not tell included: these have no known value."""
+    known = {point.start: point for point in points}
+    steps = [first + n * step for n in range((end - first) // step + 1)]
+
+    def line(name: str, value: Any, style: int) -> dict[str, Any]:
+        found = [(at, value(known[at]) if at in known else None) for at in steps]
+        return {"name": name, "style": style, "points": found}
+
+    requests, cache, tokens, ttft, preemptions = titles()
+    return [
+        Chart(
+            requests,
+            requests_words(points),
+            "count",
+            [
+                line(_("under way, mean"), lambda p: gauge(p, "running", 1), 1),
+                line(_("under way, most"), lambda p: gauge(p, "running", 2), 2),
+                line(_("waiting, mean"), lambda p: gauge(p, "waiting", 1), 3),
+            ],
+        ),
+        Chart(
+            tokens,
+            tokens_words(points),
+            "count",
+            [
+                line(_("answers"), lambda p: p.rate("output_tokens"), 1),
+                line(_("prompts"), lambda p: p.rate("prompt_tokens"), 2),
+            ],
+        ),
+        Chart(
+            ttft,
+            ttft_words(points),
+            "ms",
+            [
+                line(_("p50"), lambda p: ms(quantile(p.ttft, 0.5)), 1),
+                line(_("p95"), lambda p: ms(quantile(p.ttft, 0.95)), 2),
+            ],
+        ),
+        Chart(
+            cache,
+            cache_words(points),
+            "percent",
+            [
+                line(_("mean"), lambda p: gauge(p, "kv_cache", 1), 1),
+                line(_("most"), lambda p: gauge(p, "kv_cache", 2), 2),
+            ],
+            y_to=1.0,
+        ),
+        Chart(
+            preemptions,
+            preemption_words(points),
+            "count",
+            [line(_("preemptions"), lambda p: p.counts["preemptions"], 1)],
+        ),
+    ]
+
+
+def gauge(point: Point, name: str, part: int) -> Value:
+    found = point.gauges[name]
+    return found[part] if found else None
+
+
+def ms(seconds: Value) -> Value:
+    return None if seconds is None else seconds * 1000
+
+
+# In words.
+
+
+def mean_of(points: Iterable[Point], name: str) -> Value:
+    """Of all scrapes, not of the points: these hold more or fewer of them."""
+    found = [(point.gauges[name], point.samples) for point in points]
+    total = sum(samples for value, samples in found if value)
+    return sum(value[1] * samples for value, samples in found if value) / total if total else None
+
+
+def most_of(points: Iterable[Point], name: str) -> Value:
+    return max((value[2] for point in points if (value := point.gauges[name])), default=None)
+
+
+def rate_of(points: Iterable[Point], name: str) -> Value:
+    told = [(grown, point.counted_s) for point in points if (grown := point.counts[name]) is not None]
+    seconds = sum(counted_s for _grown, counted_s in told)
+    return sum(grown for grown, _s in told) / seconds if seconds else None
+
+
+def requests_words(points: Sequence[Point]) -> str:
+    mean, most, waiting = mean_of(points, "running"), most_of(points, "running"), most_of(points, "waiting")
+    if mean is None or most is None:
+        return ""
+    facts = {"mean": short(mean), "most": short(most), "waiting": short(waiting or 0)}
+    if waiting:
+        return _("%(mean)s at the mean, %(most)s at most; up to %(waiting)s waited.") % facts
+    return _("%(mean)s at the mean, %(most)s at most; none was seen waiting.") % facts
+
+
+def tokens_words(points: Sequence[Point]) -> str:
+    mean = rate_of(points, "output_tokens")
+    if mean is None:
+        return ""
+    most = max(rate for point in points if (rate := point.rate("output_tokens")) is not None)
+    cached, prompt = rate_of(points, "cached_tokens"), rate_of(points, "prompt_tokens")
+    facts = {"mean": short(mean), "most": short(most), "cached": f"{(cached or 0) / (prompt or 1):.0%}"}
+    if cached:
+        said = _("%(mean)s of answers at the mean, %(most)s at most; %(cached)s of the prompts came from the cache.")
+        return said % facts
+    return _("%(mean)s of answers at the mean, %(most)s at most.") % facts
+
+
+def ttft_words(points: Sequence[Point]) -> str:
+    counts: dict[float, float] = {}
+    for point in points:
+        for bound, n in point.ttft.items():
+            counts[bound] = counts.get(bound, 0.0) + n
+    half, most = quantile(counts, 0.5), quantile(counts, 0.95)
+    if half is None or most is None:
+        return ""
+    facts = {"half": f"{half:.2f}", "most": f"{most:.2f}", "n": short(sum(counts.values()))}
+    return _("Half within %(half)s s, 95 %% within %(most)s s, of %(n)s answers by the engine's own buckets.") % facts
+
+
+def cache_words(points: Sequence[Point]) -> str:
+    mean, most = mean_of(points, "kv_cache"), most_of(points, "kv_cache")
+    if mean is None or most is None:
+        return ""
+    return _("%(mean)s full at the mean, %(most)s at most.") % {"mean": f"{mean:.0%}", "most": f"{most:.0%}"}
+
+
+def preemption_words(points: Sequence[Point]) -> str:
+    told = [n for point in points if (n := point.counts["preemptions"]) is not None]
+    if not any(told):
+        return _("No request was put back for want of cache.")
+    return _("%(n)s times a request was put back for want of cache.") % {"n": short(sum(told))}
+
+
+def short(value: float) -> str:
+    """Three figures are enough of a measurement."""
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"

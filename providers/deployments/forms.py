@@ -1,0 +1,214 @@
+"""A deployment's form, and a maintenance window's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.validators import RegexValidator
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from lib.encryption import encrypt
+from lib.netguard import AddressRefused, pin
+from lib.reach import hides_key
+from providers.engines import ENGINES
+from providers.forms_common import KEY_AGAIN, AddressField, Person, SecretField, bounded, free_slug, is_admin
+from providers.models import Deployment, Lease, Maintenance
+from providers.uptime.due_checks import LONGEST_TIMEOUT_S, exposed_sentence
+from providers.uptime.window_fields import AgainForm
+
+if TYPE_CHECKING:
+    DeploymentModelForm = forms.ModelForm[Deployment]
+    MaintenanceModelForm = forms.ModelForm[Maintenance]
+else:  # takes no parameter at run time
+    DeploymentModelForm = MaintenanceModelForm = forms.ModelForm
+
+LEAST_CHECK_S, MOST_CHECK_S = 5, 86_400
+
+
+class DeploymentForm(DeploymentModelForm):
+    """A deployment and how it is checked; its slug is what reports call it, and stays."""
+
+    url = AddressField(
+        label=gettext_lazy("URL"),
+        max_length=200,
+        help_text=gettext_lazy("Where the engine listens, with or without /v1."),
+    )
+    api_key = SecretField(label=gettext_lazy("Key"))
+    provider = forms.CharField(
+        label=gettext_lazy("Provider"),
+        max_length=40,
+        validators=[RegexValidator(r"^[a-z0-9][a-z0-9_.-]*$", gettext_lazy("Small letters, digits and hyphens."))],
+        widget=forms.TextInput(attrs={"list": "providers"}),
+        help_text=gettext_lazy("Whose bill its requests are on: self where it runs on your own lease or machine."),
+    )
+
+    class Meta:
+        model = Deployment
+        fields = [
+            "name",
+            "slug",
+            "engine",
+            "url",
+            "local",
+            "model",
+            "provider",
+            "lease",
+            "context_tokens",
+            "tokens_per_second",
+            "checked",
+            "check_every_s",
+            "timeout_s",
+            "failures_to_confirm",
+            "successes_to_recover",
+            "probe_completion",
+        ]
+        labels = {
+            "name": gettext_lazy("Name"),
+            "slug": gettext_lazy("Short name"),
+            "engine": gettext_lazy("Engine"),
+            "local": gettext_lazy("local: may be on a private or loopback address"),
+            "model": gettext_lazy("Model"),
+            "lease": gettext_lazy("Runs on"),
+            "context_tokens": gettext_lazy("Context"),
+            "tokens_per_second": gettext_lazy("One GPU's output"),
+            "checked": gettext_lazy("check its health"),
+            "check_every_s": gettext_lazy("Check every"),
+            "timeout_s": gettext_lazy("Give up after"),
+            "failures_to_confirm": gettext_lazy("Down after"),
+            "successes_to_recover": gettext_lazy("Up again after"),
+            "probe_completion": gettext_lazy("ask for one token at each check"),
+        }
+        help_texts = {
+            "slug": gettext_lazy("Programs and reports call it so; it cannot be changed later. Empty: from the name."),
+            "local": gettext_lazy("For engines in your own network or on this machine. Given by admins only."),
+            "model": gettext_lazy("As the engine calls it; a check is no success when another one is served."),
+            "lease": gettext_lazy("The rented machine that pays for its requests."),
+            "context_tokens": gettext_lazy("Longer prompts are routed elsewhere. Empty: not known."),
+            "tokens_per_second": gettext_lazy(
+                "All requests together, from a trial or the catalogue. Empty: not known."
+            ),
+            "probe_completion": gettext_lazy("Sees more than the health route does, and costs a token each time."),
+        }
+
+    def __init__(self, *args: Any, person: Person, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.is_admin = is_admin(person)
+        self.was_url, self.stored_key = self.instance.url, bool(self.instance.pk and self.instance.api_key)
+        for name in ("context_tokens", "tokens_per_second", "lease", "slug"):
+            self.fields[name].required = False
+        self._choices()
+        self._guard_local()
+        self._key_help()
+        if self.instance.pk:
+            del self.fields["slug"]
+        else:
+            self.fields["provider"].initial = "self"
+        self.order_fields(["name", "slug", "engine", "url", "local", "api_key", "model", "provider"])
+
+    def _choices(self) -> None:
+        leases, engines = self.fields["lease"], self.fields["engine"]
+        assert isinstance(leases, forms.ModelChoiceField)
+        assert isinstance(engines, forms.ChoiceField)
+        mine = Q(ended_at=None) | Q(deployments=self.instance.pk)
+        leases.queryset = Lease.objects.filter(mine).select_related("account").distinct()
+        leases.label_from_instance = lease_label  # type: ignore[method-assign,assignment]  # Django's documented hook
+        leases.empty_label = _("no lease of ours")
+        engines.choices = [(kind, Deployment(engine=kind).engine_label) for kind in ENGINES]
+
+    def _guard_local(self) -> None:
+        if self.is_admin:
+            return
+        del self.fields["local"]
+        if self.instance.local:
+            self.fields["url"].disabled = True
+            self.fields["url"].help_text = _("The deployment is local: only an admin changes its address.")
+
+    def _key_help(self) -> None:
+        stays = _("Empty: the stored key stays.") if self.stored_key else _("Empty: the engine asks for none.")
+        self.fields["api_key"].help_text = _("Stored encrypted and never shown again.") + " " + stays
+
+    def clean_slug(self) -> str:
+        slug = str(self.cleaned_data["slug"] or "")
+        if slug == "add":
+            raise forms.ValidationError(_("This word is taken: choose another."))
+        return slug
+
+    def clean_check_every_s(self) -> int:
+        return bounded(int(self.cleaned_data["check_every_s"]), LEAST_CHECK_S, MOST_CHECK_S)
+
+    def clean_timeout_s(self) -> float:
+        return bounded(float(self.cleaned_data["timeout_s"]), 0.1, LONGEST_TIMEOUT_S)
+
+    def clean_failures_to_confirm(self) -> int:
+        return bounded(int(self.cleaned_data["failures_to_confirm"]), 1, 100)
+
+    def clean_successes_to_recover(self) -> int:
+        return bounded(int(self.cleaned_data["successes_to_recover"]), 1, 100)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        url = cleaned.get("url", "")
+        if url and "url" not in self.errors:
+            try:
+                pin(url, local=cleaned.get("local", self.instance.local))
+            except AddressRefused as refused:
+                self.add_error("url", str(refused))
+            has_key = self.stored_key or bool(cleaned.get("api_key"))
+            if has_key and not hides_key(url, local=cleaned.get("local", self.instance.local)):
+                self.add_error("url", exposed_sentence())
+            if self.stored_key and not cleaned.get("api_key") and url != self.was_url:
+                self.add_error("api_key", KEY_AGAIN)
+        return cleaned
+
+    def filled(self) -> Deployment:
+        """The deployment as the form says, not saved."""
+        deployment = self.instance
+        if self.cleaned_data.get("api_key"):
+            deployment.api_key = encrypt(self.cleaned_data["api_key"])
+        if not deployment.slug:
+            deployment.slug = free_slug(deployment.name, "deployment", Deployment)
+        return deployment
+
+    @property
+    def moved(self) -> bool:
+        """Whether checks so far were of something else."""
+        return bool({"url", "engine", "model", "api_key", "local"} & {*self.changed_data})
+
+
+def lease_label(lease: Lease) -> str:
+    return f"{lease} · {lease.gpu_count} × {lease.gpu} · {lease.account}"
+
+
+class MaintenanceForm(AgainForm, MaintenanceModelForm):
+    """A planned window, that may come again; by the clock of its zone."""
+
+    class Meta:
+        model = Maintenance
+        fields = ["starts_at", "ends_at", "zone", "repeats", "reason"]
+        labels = {
+            "starts_at": gettext_lazy("From"),
+            "ends_at": gettext_lazy("To"),
+            "reason": gettext_lazy("Reason"),
+        }
+        widgets = {
+            name: forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"})
+            for name in ("starts_at", "ends_at")
+        }
+
+    field_order = ("starts_at", "ends_at", "zone", "repeats", "repeats_until", "reason")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if all(cleaned.get(name) for name in ("starts_at", "ends_at", "zone")):
+            first = self.between(cleaned["starts_at"], cleaned["ends_at"])
+            cleaned["starts_at"], cleaned["ends_at"] = first.start, first.end
+            self.instance.repeats_until = self.check_again(first)
+            if first.end <= first.start:
+                self.add_error("ends_at", _("The window ends before it begins."))
+            elif first.end <= timezone.now() and not cleaned.get("repeats"):
+                self.add_error("ends_at", _("The window is over: what was down then stays down."))
+        return cleaned

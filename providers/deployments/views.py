@@ -1,0 +1,233 @@
+"""Which models can we send requests to, and does each answer?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from lib.page_addresses import sent
+from providers.accounts import services
+from providers.audit.log import changes, log, log_form
+from providers.deployments import engine_page
+from providers.deployments.forms import DeploymentForm, MaintenanceForm
+from providers.engines import ENGINES, CheckResult, engine_of
+from providers.models import PROVIDER_NAMES, Deployment, Maintenance
+from providers.querysets import TLS_WARNS
+from providers.uptime import page as uptime_page
+from providers.uptime.due_checks import check_now
+
+LONGEST_TRY_S = 20.0  # a person waits for the answer
+LADDER: tuple[tuple[str, str | Promise], ...] = (
+    ("connect", gettext_lazy("Connect")),
+    ("liveness", gettext_lazy("Alive")),
+    ("models", gettext_lazy("Serves the model")),
+    ("completion", gettext_lazy("Answers")),
+)
+WINDOWS_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One step of a try: how it is marked, the word, and what was found there."""
+
+    label: str
+    mark: str
+    word: str
+    said: str = ""
+
+
+@login_required
+@permission_required("providers.view_deployment", raise_exception=True)
+@require_safe
+def deployments(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    found = list(Deployment.objects.select_related("lease__account"))
+    on = [uptime_page.now_of(row, now) for row in found if row.enabled]
+    context = {
+        "rows": uptime_page.worst_first(on),
+        "off": [row for row in found if not row.enabled],
+        "answer": uptime_page.answer(on),
+    }
+    return render(request, "providers/deployments.html", context)
+
+
+@sensitive_post_parameters()
+@login_required
+@permission_required("providers.add_deployment", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def add(request: HttpRequest) -> HttpResponse:
+    deployment = Deployment()
+    return edited(request, deployment, DeploymentForm(sent(request), instance=deployment, person=request.user))
+
+
+@sensitive_post_parameters()
+@login_required
+@permission_required("providers.view_deployment", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def deployment(request: HttpRequest, slug: str) -> HttpResponse:
+    """One deployment; whoever may change deployments gets the form, the others how its checks go."""
+    found = get_object_or_404(Deployment.objects.select_related("lease__account"), slug=slug)
+    may_edit = request.user.has_perm("providers.change_deployment")
+    if request.method == "POST" and not may_edit:
+        return render(request, "403.html", status=403)
+    if not may_edit:
+        return shown(request, found, None)
+    return edited(request, found, DeploymentForm(sent(request), instance=found, person=request.user))
+
+
+def edited(request: HttpRequest, deployment: Deployment, form: DeploymentForm) -> HttpResponse:
+    """The form as it was sent: tried, saved, or shown again. A key is never in what goes back."""
+    if request.method != "POST":
+        return shown(request, deployment, form)
+    added, was_checked = deployment.pk is None, deployment.checked
+    if not form.is_valid():
+        return shown(request, deployment, form, status=422)
+    filled = form.filled()
+    if request.POST.get("action") == "test":
+        filled.timeout_s = min(filled.timeout_s, LONGEST_TRY_S)
+        return shown(request, filled, form, check_now(deployment=filled))
+    services.save_deployment(deployment=filled, moved=form.moved, was_checked=was_checked, now=timezone.now())
+    log_form(request, filled, form, added=added)
+    messages.success(request, _("%(name)s is saved.") % {"name": filled.name})
+    return redirect("providers:deployment", slug=filled.slug)
+
+
+def shown(
+    request: HttpRequest,
+    deployment: Deployment,
+    form: DeploymentForm | None,
+    result: CheckResult | None = None,
+    status: int = 200,
+    window: MaintenanceForm | None = None,
+) -> HttpResponse:
+    """The page of one deployment, or of one that is being added."""
+    may_edit, now = request.user.has_perm("providers.change_deployment"), timezone.now()
+    context = {
+        "deployment": deployment,
+        "now": uptime_page.now_of(deployment, now) if not deployment._state.adding else None,
+        "form": form,
+        "result": result,
+        "rungs": rungs(result, deployment) if result else [],
+        "providers": PROVIDER_NAMES.items(),
+        "window": window or (MaintenanceForm() if may_edit and not deployment._state.adding else None),
+        "log": changes(deployment) if not deployment._state.adding and may_edit else [],
+        "may_edit": may_edit,
+        **windows(deployment, now),
+        **engine(request, deployment, now),
+    }
+    tried = request.method == "POST" and request.POST.get("action") == "test"
+    # htmx asks for the test's result alone, so that the typed key stays in its field.
+    partial = tried and request.headers.get("HX-Request")
+    name = "providers/_deployment_test.html" if partial else "providers/deployment.html"
+    return render(request, name, context, status=status)
+
+
+def engine(request: HttpRequest, deployment: Deployment, now: datetime) -> dict[str, Any]:
+    """What its engine tells of itself, over the range that is asked for; nothing of one that is being added."""
+    if deployment._state.adding:
+        return {}
+    asked = request.GET.get("range", "")
+    name = asked if asked in engine_page.RANGES else engine_page.DEFAULT
+    expires = deployment.tls_expires_at
+    return {
+        "engine": engine_page.engine_now(deployment, name, now),
+        "range": name,
+        "ranges": {key: entry.label for key, entry in engine_page.RANGES.items()},
+        "range_label": engine_page.RANGES[name].label,
+        "tls_warns": expires is not None and expires - now < TLS_WARNS,
+    }
+
+
+def windows(deployment: Deployment, now: datetime) -> dict[str, Any]:
+    """Maintenance of now and later, and what has been."""
+    if deployment._state.adding:
+        return {"planned": [], "past": []}
+    return {
+        "planned": Maintenance.objects.planned([deployment.pk], now),
+        "past": list(Maintenance.objects.filter(deployment=deployment).over(now)[:WINDOWS_SHOWN]),
+    }
+
+
+def rungs(result: CheckResult, deployment: Deployment) -> list[Rung]:
+    """The ladder of a try: what went well, where it ended, what was not tried."""
+    engine = engine_of(deployment.engine) if deployment.engine in ENGINES else None
+    skipped = set() if engine is None or engine.liveness_path else {"liveness"}
+    if not (deployment.probe_completion and engine is not None and engine.completion_probe_ok):
+        skipped.add("completion")
+    steps = [(step, str(label)) for step, label in LADDER if step not in skipped or step == result.step]
+    reached = next((n for n, (step, _label) in enumerate(steps) if step == result.step), 0)
+    found = [Rung(label, "ok", _("done")) for _step, label in steps[:reached]]
+    if result.ok:
+        found.append(Rung(steps[reached][1], "ok", _("done"), result.cause))
+    else:
+        mark, word = ("warn", _("starting")) if result.state == "starting" else ("bad", _("failed"))
+        found.append(Rung(steps[reached][1], mark, word, result.cause))
+    found += (Rung(label, "unknown", _("not tried")) for _step, label in steps[reached + 1 :])
+    if result.scrape is not None:
+        told = result.scrape.sample is not None
+        found.append(Rung(_("Tells its counters"), "ok" if told else "warn", _("done") if told else _("not told")))
+    return found
+
+
+@login_required
+@permission_required("providers.change_deployment", raise_exception=True)
+@require_POST
+def disable(request: HttpRequest, slug: str) -> HttpResponse:
+    found = get_object_or_404(Deployment, slug=slug)
+    services.disable_deployment(deployment=found)
+    log(request, found, _("Switched off."))
+    undo = f"undo:{reverse('providers:deployment-enable', args=[slug])}"
+    messages.success(request, _("%(name)s gets no requests now.") % {"name": found.name}, extra_tags=undo)
+    return redirect("providers:deployment", slug=slug)
+
+
+@login_required
+@permission_required("providers.change_deployment", raise_exception=True)
+@require_POST
+def enable(request: HttpRequest, slug: str) -> HttpResponse:
+    found = get_object_or_404(Deployment, slug=slug)
+    services.enable_deployment(deployment=found, now=timezone.now())
+    log(request, found, _("Switched on."))
+    messages.success(request, _("%(name)s may get requests again.") % {"name": found.name})
+    return redirect("providers:deployment", slug=slug)
+
+
+@login_required
+@permission_required("providers.change_deployment", raise_exception=True)
+@require_POST
+def plan_maintenance(request: HttpRequest, slug: str) -> HttpResponse:
+    found = get_object_or_404(Deployment.objects.select_related("lease__account"), slug=slug)
+    window = MaintenanceForm(request.POST, instance=Maintenance(deployment=found))
+    if not window.is_valid():
+        form = DeploymentForm(None, instance=found, person=request.user)
+        return shown(request, found, form, status=422, window=window)
+    window.save()
+    log(request, found, _("Maintenance planned: %(reason)s.") % {"reason": window.instance.reason})
+    messages.success(request, _("The window is planned; failures in it do not count."))
+    return redirect("providers:deployment", slug=slug)
+
+
+@login_required
+@permission_required("providers.change_deployment", raise_exception=True)
+@require_POST
+def end_maintenance(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """End a window that is under way, or take back one that has not begun; what has been stays as it was."""
+    found = get_object_or_404(Deployment, slug=slug)
+    window = get_object_or_404(Maintenance, pk=pk, deployment=found)
+    services.end_maintenance(window=window, now=timezone.now())
+    log(request, found, _("Maintenance ended: %(reason)s.") % {"reason": window.reason})
+    messages.success(request, _("The window is closed."))
+    return redirect("providers:deployment", slug=slug)

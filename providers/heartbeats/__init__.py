@@ -1,0 +1,1 @@
+"""Heartbeats: batch jobs that ping us, and what their silence means."""

@@ -1,0 +1,1 @@
+"""Leases: machines that we rent, their cost and how they are stopped."""

@@ -1,0 +1,277 @@
+"""What we rent: hours and cost so far, cost to the end of the month, what is billed for nothing, how long money lasts.
+
+Cost here is observed time times the price of that time; the ledger says what counts as spent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection, models
+from django.db.models import F, Prefetch, Sum
+from django.utils.translation import gettext as _
+
+from providers.accounts.freshness import AccountNow
+from providers.deployments.engine_series import busy_shares
+from providers.models import Balance, Deployment, Lease, LeaseSpan, LeaseState
+from providers.querysets import LeaseQuerySet, Seconds
+
+ZERO = Decimal(0)
+STEP = Decimal("0.000000000001")
+HOUR_S = Decimal(3600)
+WIDE: models.DecimalField[Any, Any] = models.DecimalField(max_digits=40, decimal_places=20)
+MONTH_HOURS = Decimal(730)
+IDLE_BELOW = 0.05  # of the GPU's time; a served model is above it as soon as anybody asks
+LOW_RUNWAY = timedelta(days=3)
+LONGEST_RUNWAY = timedelta(days=3650)  # beyond it a date says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseNow:
+    """A lease with its figures. Money is USD, `hours` are those that we observed, stopped ones included."""
+
+    lease: Lease
+    hours: Decimal
+    cost: Decimal
+    month_cost: Decimal
+    month_end: Decimal | None  # what this month will have cost if nobody stops it; None: it has ended
+    stopped_since: datetime | None  # stopped and billed all the same
+    old: bool = False  # its account has not told of it for a while
+    engine_busy: float | None = None  # share of the last hour in which an engine on it had a request
+
+    @property
+    def active(self) -> bool:
+        return self.lease.ended_at is None
+
+    @property
+    def unpriced(self) -> bool:
+        """Stopped, and what its disk costs is not told before the next bill: unknown, not nothing."""
+        known = self.lease.price_per_hour or self.lease.disk_per_hour is not None
+        return self.active and self.lease.state == LeaseState.STOPPED and not known
+
+    @property
+    def price_per_gpu_hour(self) -> Decimal:
+        price: Decimal = self.lease.price_per_hour
+        return price / max(self.lease.gpu_count, 1)
+
+    @property
+    def deployments(self) -> Sequence[Deployment]:
+        return list(self.lease.deployments.all())
+
+    @property
+    def utilisation(self) -> float | None:
+        """0..1 by the vendor, who reads the GPU itself, else by the engines on it, whose time in use it is."""
+        told: float | None = self.lease.utilisation
+        return self.engine_busy if told is None else told
+
+    @property
+    def utilisation_source(self) -> str:
+        if self.lease.utilisation is not None:
+            return _("of the GPU, by the vendor")
+        return _("of the last hour in use, by the engine") if self.engine_busy is not None else ""
+
+    @property
+    def busy_s(self) -> Decimal | None:
+        """Seconds for which workers of a serverless endpoint were busy, all added; None of anything else."""
+        worker = self.lease.worker_per_hour
+        return (self.cost / worker * HOUR_S).quantize(Decimal(1)) if worker else None
+
+    @property
+    def mark(self) -> str:
+        if self.old and self.active:
+            return "unknown"
+        marks = {LeaseState.RUNNING: "ok", LeaseState.STOPPED: "warn", LeaseState.PENDING: "info"}
+        return marks.get(LeaseState(self.lease.state), "unknown")
+
+    @property
+    def word(self) -> str:
+        return _("unknown") if self.old and self.active else str(LeaseState(self.lease.state).label)
+
+    @property
+    def wasted(self) -> str:
+        """Why it is paid for nothing, in a few words; empty where it is not, or where that cannot be told here."""
+        if not self.active or not self.lease.price_per_hour:
+            return ""
+        if self.lease.state == LeaseState.STOPPED:
+            return _("stopped, and billed all the same")
+        at_work = self.utilisation is not None and self.utilisation >= IDLE_BELOW  # perhaps it trains a model
+        paid_idle = self.lease.state == LeaseState.RUNNING and self.lease.worker_per_hour is None
+        if paid_idle and not at_work and not self.deployments:
+            return _("no deployment is on it")
+        if self.utilisation is not None and self.utilisation < IDLE_BELOW:
+            return _("its GPU does next to nothing")
+        return ""
+
+
+def month_bounds(now: datetime) -> tuple[datetime, datetime]:
+    """First moment of this month and of the next, in UTC as money is counted."""
+    first = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return first, (first + timedelta(days=32)).replace(day=1)
+
+
+def hours_between(start: datetime, end: datetime) -> Decimal:
+    """Never below zero."""
+    micro = (end - start) // timedelta(microseconds=1)
+    return Decimal(max(micro, 0)) / 1_000_000 / HOUR_S
+
+
+def lease_figures(leases: LeaseQuerySet, now: datetime, old_accounts: frozenset[int] = frozenset()) -> list[LeaseNow]:
+    """Leases with hours, cost and deployments: four statements however many they are."""
+    start, end = month_bounds(now)
+    deployments = Prefetch("deployments", Deployment.objects.enabled().order_by("slug"))
+    rows: list[Any] = list(leases.with_spans(start).select_related("account").prefetch_related(deployments))
+    stopped = stopped_since(row for row in rows if row.state == LeaseState.STOPPED and row.ended_at is None)
+    busy = busy_by_lease(rows, now)
+    return [
+        lease_now(row, now, end, stopped.get(row.pk), row.account_id in old_accounts, busy.get(row.pk)) for row in rows
+    ]
+
+
+def busy_by_lease(leases: Iterable[Lease], now: datetime) -> dict[int, float]:
+    """By lease, the share of the last hour in which the busiest engine on it had a request; those alone that tell."""
+    return busiest(
+        {
+            deployment.pk: lease.pk
+            for lease in leases
+            if lease.ended_at is None
+            for deployment in lease.deployments.all()
+        },
+        now,
+    )
+
+
+def busiest(on: Mapping[int, int], now: datetime) -> dict[int, float]:
+    """The same of deployments and the leases that they are on."""
+    found: dict[int, float] = {}
+    for pk, share in (busy_shares(on, now) if on else {}).items():
+        found[on[pk]] = max(share, found.get(on[pk], 0.0))
+    return found
+
+
+def lease_now(
+    row: Any, now: datetime, month_end: datetime, stopped: datetime | None, old: bool, busy: float | None
+) -> LeaseNow:
+    month_cost = (row.spent_this_month / HOUR_S).quantize(STEP)
+    ahead = row.price_per_hour * hours_between(now, month_end)
+    return LeaseNow(
+        lease=row,
+        hours=(row.observed_s / HOUR_S).quantize(Decimal("0.0001")),
+        cost=(row.spent / HOUR_S).quantize(STEP),
+        month_cost=month_cost,
+        month_end=(month_cost + ahead).quantize(STEP) if row.ended_at is None else None,
+        stopped_since=stopped,
+        old=old,
+        engine_busy=busy,
+    )
+
+
+def stopped_since(leases: Iterable[Lease]) -> dict[int, datetime]:
+    """Since when each has stood still: the start of its newest span."""
+    ids = [lease.pk for lease in leases]
+    if not ids:
+        return {}
+    newest = LeaseSpan.objects.filter(lease__in=ids).order_by("lease_id", "-starts_at").distinct("lease_id")
+    return dict(newest.values_list("lease_id", "starts_at"))
+
+
+def spent_on(leases: LeaseQuerySet) -> Decimal:
+    """What leases have come to in USD, all added, in one statement."""
+    length = Seconds(F("ends_at") - F("starts_at"))
+    spans = LeaseSpan.objects.filter(lease__in=leases.order_by())
+    total: Decimal | None = spans.aggregate(total=Sum(length * F("price_per_hour"), output_field=WIDE))["total"]
+    return ((total or ZERO) / HOUR_S).quantize(STEP)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseDay:
+    """One UTC day of a lease in one state: USD and hours observed."""
+
+    day: date
+    state: str
+    hours: Decimal
+    cost: Decimal
+
+
+DAYS = """
+SELECT d::date AS day, s.state,
+       sum(extract(epoch FROM least(s.ends_at, d + interval '1 day') - greatest(s.starts_at, d))) / 3600 AS hours,
+       sum(extract(epoch FROM least(s.ends_at, d + interval '1 day') - greatest(s.starts_at, d))
+           * s.price_per_hour) / 3600 AS cost
+FROM generate_series(%(first)s::timestamptz, %(last)s::timestamptz, '1 day') AS d
+JOIN providers_leasespan AS s ON s.lease_id = %(lease)s AND s.starts_at < d + interval '1 day' AND s.ends_at > d
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+
+
+def lease_days(lease: Lease, last: date, days: int) -> list[LeaseDay]:
+    """What a lease was on each of the last days by its spans; days without any are missing."""
+    end = datetime.combine(last, datetime.min.time(), UTC)
+    bounds: dict[str, int | datetime] = {"lease": lease.pk, "first": end - timedelta(days=days - 1), "last": end}
+    with connection.cursor() as cursor:
+        cursor.execute(DAYS, bounds)
+        return [LeaseDay(day, state, hours, cost) for day, state, hours, cost in cursor.fetchall()]
+
+
+def hourly(leases: Iterable[LeaseNow]) -> Decimal:
+    """What all that we rent now costs an hour."""
+    return sum((entry.lease.price_per_hour for entry in leases if entry.active), ZERO)
+
+
+# How long prepaid money lasts.
+
+
+@dataclass(frozen=True, slots=True)
+class Runway:
+    """Prepaid money at a vendor. `lasts_until` is None where so little is spent that no date can be said."""
+
+    balance: Balance
+    per_hour: Decimal
+    said_by_vendor: bool
+    lasts_until: datetime | None
+    old: bool
+    left: timedelta | None = None  # from now on
+
+    @property
+    def soon(self) -> bool:
+        """Within a week, so that a weekday says which day."""
+        return self.left is not None and self.left < timedelta(days=6)
+
+    @property
+    def low(self) -> bool:
+        return self.left is not None and self.left < LOW_RUNWAY
+
+    @property
+    def empty(self) -> bool:
+        return bool(self.balance.amount <= 0)
+
+
+def runway(balance: Balance, rented_per_hour: Decimal, now: datetime, old: bool = False) -> Runway:
+    """When a balance reaches zero at the vendor's own rate, or at what our leases there cost where it says none."""
+    said = balance.spend_per_hour is not None
+    per_hour = balance.spend_per_hour if balance.spend_per_hour is not None else rented_per_hour
+    until = None
+    if per_hour > 0:
+        seconds = min(max(balance.amount, ZERO) / per_hour * HOUR_S, Decimal(10) ** 12)
+        lasts = timedelta(seconds=int(seconds))
+        until = balance.at + lasts if lasts < LONGEST_RUNWAY else None
+    return Runway(balance, per_hour, said, until, old, until - now if until else None)
+
+
+def runways(accounts: Iterable[AccountNow], leases: Iterable[LeaseNow], now: datetime) -> list[Runway]:
+    """Every prepaid balance, the soonest to end first."""
+    per_hour: dict[int, Decimal] = {}
+    for entry in leases:
+        if entry.active:
+            pk = entry.lease.account_id
+            per_hour[pk] = per_hour.get(pk, ZERO) + entry.lease.price_per_hour
+    by_account = {one.account.pk: one for one in accounts}
+    found = []
+    for balance in Balance.objects.filter(account__in=list(by_account)).select_related("account"):
+        feed = by_account[balance.account_id].feed("balance")
+        found.append(runway(balance, per_hour.get(balance.account_id, ZERO), now, old=feed is None or feed.old))
+    never = datetime.max.replace(tzinfo=UTC)
+    return sorted(found, key=lambda one: (one.lasts_until or never, one.balance.account.slug))

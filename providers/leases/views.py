@@ -1,0 +1,130 @@
+"""What do we rent and did we rent, when is one called idle, and how is it stopped?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from lib.errors import ApiError
+from lib.page_addresses import address, sent
+from lib.paging import decode_cursor, encode_cursor
+from providers import offers
+from providers.accounts.freshness import account_now
+from providers.audit.log import log, log_form
+from providers.connectors.base import ConnectorError
+from providers.leases.forms import IdleForm, LeaseFilterForm, StopForm
+from providers.leases.queries import hourly, lease_figures, spent_on
+from providers.leases.services import StopWay, stop_by_api, stop_way
+from providers.models import Account, Lease
+from providers.querysets import LeaseQuerySet
+
+SHOWN = 30
+PAGE = "costs:lease"  # a lease's page joins requests and bills, which are read further right
+
+
+@login_required
+@permission_required("providers.view_lease", raise_exception=True)
+@require_safe
+def leases(request: HttpRequest) -> HttpResponse:
+    """All of them, newest first."""
+    now = timezone.now()
+    accounts = [account_now(account, now) for account in Account.objects.with_feeds()]
+    gpus = Lease.objects.exclude(gpu="").order_by("gpu").values_list("gpu", flat=True).distinct()
+    names = [(one.account.slug, one.account.name) for one in accounts]
+    form = LeaseFilterForm(request.GET, accounts=names, gpus=list(gpus))
+    chosen = form.chosen(Lease.objects.newest_first())
+    old = frozenset(one.account.pk for one in accounts if (feed := one.feed("leases")) is None or feed.old)
+    rows = lease_figures(behind(chosen, request.GET.get("cursor"))[: SHOWN + 1], now, old)
+    more, rows = len(rows) > SHOWN, rows[:SHOWN]
+    active = lease_figures(chosen.active(), now, old)
+    after = encode_cursor(rows[-1].lease.started_at.isoformat(), rows[-1].lease.pk) if more else None
+    context = {
+        "form": form,
+        "rows": rows,
+        "total": chosen.count(),
+        "active": active,
+        "per_hour": hourly(active),
+        "unpriced": [entry for entry in active if entry.unpriced],
+        "wasted": [entry for entry in active if entry.wasted],
+        "spent": spent_on(chosen),
+        "shown": len(rows),
+        "next_url": address(request, cursor=after) if after else None,
+        "first_url": address(request, cursor=None) if request.GET.get("cursor") else None,
+        "json_url": "/api/v1/leases",
+    }
+    return render(request, "providers/leases.html", context)
+
+
+def behind(chosen: LeaseQuerySet, cursor: str | None) -> LeaseQuerySet:
+    """What stands behind a cursor; from the top where it is none of ours."""
+    try:
+        after = decode_cursor(cursor, (str, int))
+        return chosen.before(offers.parse_value(datetime, after[0]), offers.cursor_id(after[1])) if after else chosen
+    except ApiError:
+        return chosen
+
+
+@login_required
+@permission_required("providers.change_account", raise_exception=True)
+@require_POST
+def idle(request: HttpRequest, pk: int) -> HttpResponse:
+    """Set after how many minutes without a request it is called idle."""
+    lease = get_object_or_404(Lease, pk=pk)
+    form = IdleForm(request.POST, instance=lease)
+    if form.is_valid():
+        form.save()
+        log_form(request, lease, form)
+        messages.success(request, _("The idle time of %(lease)s is saved.") % {"lease": lease})
+    else:
+        messages.error(request, " ".join(map(str, form.errors["idle_minutes"])))
+    return redirect(PAGE, pk=pk)
+
+
+@login_required
+@permission_required("providers.change_account", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def stop(request: HttpRequest, pk: int) -> HttpResponse:
+    """What would be called and what is lost; the call itself once a person has typed the name."""
+    lease = get_object_or_404(Lease.objects.select_related("account"), pk=pk)
+    way = stop_way(lease)
+    form = StopForm(sent(request), lease=lease)
+    dry = request.POST.get("action") == "dry"
+    if request.method != "POST" or dry or way is None or way.barred or not form.is_valid():
+        return asked(request, lease, way, StopForm(None, lease=lease) if dry else form, dry=dry)
+    try:
+        said = stop_by_api(lease=lease, way=way)
+    except ConnectorError as error:
+        log(request, lease, _("Stopping by API failed: %(why)s") % {"why": error.message})
+        return asked(request, lease, way, form, failed=error.message)
+    log(request, lease, _("Stopped by API: %(call)s") % {"call": way.call.line if way.call else ""})
+    messages.success(request, said + " " + _("The next poll tells how it went."))
+    return redirect(PAGE, pk=pk)
+
+
+def asked(
+    request: HttpRequest, lease: Lease, way: StopWay | None, form: StopForm, *, dry: bool = False, failed: str = ""
+) -> HttpResponse:
+    """The page that asks once more."""
+    (row,) = lease_figures(Lease.objects.filter(pk=lease.pk), timezone.now())
+    saved = lease.price_per_hour - (lease.disk_per_hour or Decimal(0))
+    whole = way is not None and way.stop.destroys
+    context = {
+        "lease": lease,
+        "row": row,
+        "way": way,
+        "form": form,
+        "dry": dry,
+        "failed": failed,
+        "saved": lease.price_per_hour if whole else saved,
+        "goes_on": None if whole else lease.disk_per_hour,
+    }
+    refused = form.is_bound and not form.is_valid() and not dry
+    return render(request, "providers/lease_stop.html", context, status=422 if refused or failed else 200)

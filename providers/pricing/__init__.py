@@ -1,0 +1,1 @@
+"""The price book: list prices, discounts, and what one request costs."""

@@ -1,0 +1,89 @@
+"""A contract's discount: a percentage, or own rates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from providers.forms_common import one_line
+from providers.models import Discount
+from providers.pricing.genai_prices import FIELDS
+
+if TYPE_CHECKING:
+    DiscountModelForm = forms.ModelForm[Discount]
+else:  # takes no parameter at run time
+    DiscountModelForm = forms.ModelForm
+
+
+class DiscountForm(DiscountModelForm):
+    """A new discount. One that stands is never edited: requests were costed with it."""
+
+    class Meta:
+        model = Discount
+        fields = ["account", "model", "starts_on", "ends_on", "percent", *FIELDS, "source"]
+        labels = {
+            "account": gettext_lazy("Account"),
+            "model": gettext_lazy("Model"),
+            "starts_on": gettext_lazy("First day (UTC)"),
+            "ends_on": gettext_lazy("Last day (UTC)"),
+            "percent": gettext_lazy("Off the list price, %"),
+            "uncached_input": gettext_lazy("Own rate, input"),
+            "cache_read": gettext_lazy("Own rate, cache read"),
+            "cache_write_5m": gettext_lazy("Own rate, cache write 5 min"),
+            "cache_write_1h": gettext_lazy("Own rate, cache write 1 h"),
+            "output": gettext_lazy("Own rate, output"),
+            "source": gettext_lazy("Source"),
+        }
+        help_texts = {
+            "model": gettext_lazy("As the price book calls it. Empty: every model without a discount of its own."),
+            "ends_on": gettext_lazy("It still holds on this day. Empty: until it is taken back."),
+            "percent": gettext_lazy("For example 12.5. Or leave it empty and give own rates."),
+            "uncached_input": gettext_lazy("USD per million tokens. A class left empty costs what the list says."),
+            "source": gettext_lazy("The contract, and where it lies."),
+        }
+        widgets = {
+            "starts_on": forms.DateInput({"type": "date"}, "%Y-%m-%d"),
+            "ends_on": forms.DateInput({"type": "date"}, "%Y-%m-%d"),
+        }
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name in ("percent", *FIELDS):
+            self.fields[name].widget = forms.TextInput(attrs={"inputmode": "decimal", "class": "input-s"})
+
+    def clean_model(self) -> str:
+        return one_line(self.cleaned_data["model"])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        percent, own = cleaned.get("percent"), [name for name in FIELDS if cleaned.get(name) is not None]
+        for name in own:
+            if cleaned[name] < 0:
+                self.add_error(name, _("A price is not below zero."))
+        if percent is not None and not 0 < percent <= 100:
+            self.add_error("percent", _("A discount is more than 0 % and at most 100 %."))
+        elif percent is not None and own:
+            self.add_error("percent", _("Give a percentage or own rates, not both."))
+        elif percent is None and not own and "percent" not in self.errors:
+            self.add_error("percent", _("Say how much is off, or give own rates."))
+        if own and not cleaned.get("model") and "model" not in self.errors:
+            self.add_error("model", _("Own rates are those of one model: name it."))
+        if cleaned.get("starts_on") and cleaned.get("ends_on") and cleaned["ends_on"] < cleaned["starts_on"]:
+            self.add_error("ends_on", _("The last day lies before the first one."))
+        elif not self.errors:
+            self.refuse_overlap(cleaned)
+        return cleaned
+
+    def refuse_overlap(self, cleaned: dict[str, Any]) -> None:
+        """Requests do not say which of a provider's accounts they went through, so there is one discount at a time."""
+        account, model = cleaned["account"], cleaned["model"]
+        other = Discount.objects.overlapping(account.kind, model, cleaned["starts_on"], cleaned.get("ends_on")).first()
+        if other is None:
+            return
+        until = other.ends_on or _("it is taken back")
+        given = {"name": other.account, "from": other.starts_on, "until": until}
+        sentence = _("A discount of %(name)s holds from %(from)s until %(until)s already: take it back first.")
+        self.add_error("starts_on", sentence % given)

@@ -1,0 +1,126 @@
+"""A price's form: a new version, never a change of one that stands."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from providers.forms_common import one_line
+from providers.models import TokenPrice
+from providers.pricing.book import OTHER_MODEL
+from providers.pricing.genai_prices import FIELDS
+
+if TYPE_CHECKING:
+    PriceModelForm = forms.ModelForm[TokenPrice]
+else:  # takes no parameter at run time
+    PriceModelForm = forms.ModelForm
+
+LONG = ("over_tokens", *(f"over_{name}" for name in FIELDS))
+
+
+class PriceForm(PriceModelForm):
+    """A new version of a model's list price: USD per million tokens. What stands is never edited."""
+
+    class Meta:
+        model = TokenPrice
+        fields = ["provider", "model", "starts_at", *FIELDS, "batch_factor", "over_tokens"]
+        fields += [f"over_{name}" for name in FIELDS]
+        fields += ["source"]
+        labels = {
+            "provider": gettext_lazy("Provider"),
+            "model": gettext_lazy("Model"),
+            "starts_at": gettext_lazy("Holds from (UTC)"),
+            "uncached_input": gettext_lazy("Input"),
+            "cache_read": gettext_lazy("Cache read"),
+            "cache_write_5m": gettext_lazy("Cache write, 5 min"),
+            "cache_write_1h": gettext_lazy("Cache write, 1 h"),
+            "output": gettext_lazy("Output"),
+            "batch_factor": gettext_lazy("Batch factor"),
+            "over_tokens": gettext_lazy("Long prompts begin past"),
+            "over_uncached_input": gettext_lazy("Input, long prompts"),
+            "over_cache_read": gettext_lazy("Cache read, long prompts"),
+            "over_cache_write_5m": gettext_lazy("Cache write 5 min, long prompts"),
+            "over_cache_write_1h": gettext_lazy("Cache write 1 h, long prompts"),
+            "over_output": gettext_lazy("Output, long prompts"),
+            "source": gettext_lazy("Source"),
+        }
+        help_texts = {
+            "starts_at": gettext_lazy("Requests from then on cost this; a moment in the past is allowed."),
+            "cache_read": gettext_lazy("Empty: not known, and requests with such tokens stay unpriced."),
+            "batch_factor": gettext_lazy("What a batch costs of every rate, for example 0.5. Empty: not known."),
+            "source": gettext_lazy("Where the price is written: an address, an offer, a contract."),
+        }
+        widgets = {
+            "starts_at": forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"}),
+            "provider": forms.TextInput(attrs={"list": "providers"}),
+        }
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name in ("cache_read", "cache_write_5m", "cache_write_1h"):
+            self.fields[name].required = False
+        for name, field in self.fields.items():
+            if isinstance(field, forms.DecimalField):
+                field.widget = forms.TextInput(attrs={"inputmode": "decimal", "class": "input-s"})
+            self._trim(name)
+
+    def _trim(self, name: str) -> None:
+        """3.000000000000 as 3: twelve decimals are the column's, not the reader's."""
+        value = self.initial.get(name)
+        if isinstance(value, Decimal):
+            self.initial[name] = f"{value.normalize():f}"
+
+    def clean_provider(self) -> str:
+        provider = one_line(self.cleaned_data["provider"]).lower()
+        if provider == "self":
+            raise forms.ValidationError(_("Our own models have no list price: their cost is their share of the lease."))
+        return provider
+
+    def clean_model(self) -> str:
+        model = one_line(self.cleaned_data["model"])
+        if model == OTHER_MODEL:
+            raise forms.ValidationError(_("These are many models under one name, which have no price in common."))
+        return model
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        for name in ("batch_factor", "over_tokens", *FIELDS, *(f"over_{field}" for field in FIELDS)):
+            if (cleaned.get(name) or 0) < 0:
+                self.add_error(name, _("A price is not below zero."))
+        if cleaned.get("over_tokens") is None and any(cleaned.get(f"over_{name}") is not None for name in FIELDS):
+            self.add_error("over_tokens", _("Say from how many tokens on the prices of long prompts hold."))
+        elif cleaned.get("over_tokens") is not None and not cleaned.get("over_output"):
+            self.add_error("over_output", _("Say what long prompts cost."))
+        self._refuse_edit(cleaned)
+        return cleaned
+
+    def _refuse_edit(self, cleaned: dict[str, Any]) -> None:
+        known = TokenPrice.objects.of(cleaned.get("provider", ""), cleaned.get("model", ""))
+        if cleaned.get("starts_at") and known.filter(starts_at=cleaned["starts_at"]).exists():
+            self.add_error("starts_at", _("A price from this very moment stands already, and prices are never edited."))
+
+    # How the page groups the fields.
+
+    @property
+    def named(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("provider", "model", "starts_at", "source")]
+
+    @property
+    def rates(self) -> list[forms.BoundField]:
+        return [self[name] for name in FIELDS]
+
+    @property
+    def more(self) -> list[forms.BoundField]:
+        return [self["batch_factor"]]
+
+    @property
+    def long(self) -> list[forms.BoundField]:
+        return [self[name] for name in LONG]
+
+    @property
+    def long_wrong(self) -> bool:
+        return any(name in self.errors for name in LONG)

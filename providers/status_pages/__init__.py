@@ -1,0 +1,1 @@
+"""Status pages: what strangers see of our uptime."""

@@ -1,0 +1,94 @@
+"""What do we show others of our uptime?"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from lib.page_addresses import sent
+from providers.accounts import services
+from providers.audit.log import changes, log, log_form
+from providers.models import StatusPage
+from providers.status_pages.forms import StatusPageForm
+
+
+@login_required
+@permission_required("providers.view_statuspage", raise_exception=True)
+@require_safe
+def status_pages(request: HttpRequest) -> HttpResponse:
+    shown = Count("deployments", filter=Q(deployments__enabled=True), distinct=True)
+    jobs = Count("heartbeats", filter=Q(heartbeats__deleted_at=None), distinct=True)
+    pages = list(StatusPage.objects.kept().annotate(shown=shown, jobs=jobs))
+    return render(
+        request, "providers/status_pages.html", {"pages": pages, "open": [page for page in pages if page.open]}
+    )
+
+
+@login_required
+@permission_required("providers.add_statuspage", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def add(request: HttpRequest) -> HttpResponse:
+    return edited(request, StatusPage())
+
+
+@login_required
+@permission_required("providers.change_statuspage", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def status_page(request: HttpRequest, slug: str) -> HttpResponse:
+    return edited(request, get_object_or_404(StatusPage.objects.kept(), slug=slug))
+
+
+def edited(request: HttpRequest, page: StatusPage) -> HttpResponse:
+    added = page.pk is None
+    form = StatusPageForm(sent(request), instance=page)
+    if request.method == "POST" and form.is_valid():
+        saved = form.save()
+        log_form(request, saved, form, added=added)
+        messages.success(request, _("%(title)s is saved.") % {"title": saved.title})
+        return redirect("providers:status-page", slug=saved.slug)
+    base, stored = settings.BASE_URL, None if added else StatusPage.objects.get(pk=page.pk)
+    address = stored.address if stored else ""
+    context = {
+        "form": form,
+        "page": stored,
+        "url": base + reverse("providers:status", args=[address]) if stored else "",
+        "badge_url": base + reverse("providers:status-badge", args=[address]) if stored else "",
+        "badge_path": reverse("providers:status-badge", args=[address]) if stored else "",
+        "feed_url": base + reverse("providers:status-json", args=[address]) if stored else "",
+        "log": changes(stored) if stored else [],
+    }
+    return render(request, "providers/status_page.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@permission_required("providers.change_statuspage", raise_exception=True)
+@require_POST
+def delete(request: HttpRequest, slug: str) -> HttpResponse:
+    """Gone at once for everybody; the toast brings it back."""
+    page = get_object_or_404(StatusPage.objects.kept(), slug=slug)
+    services.delete_for_now(thing=page, now=timezone.now())
+    log(request, page, _("Deleted."), deleted=True)
+    undo = f"undo:{reverse('providers:status-page-undo', args=[page.pk])}"
+    messages.success(request, _("%(title)s is deleted.") % {"title": page.title}, extra_tags=undo)
+    return redirect("providers:status-pages")
+
+
+@login_required
+@permission_required("providers.change_statuspage", raise_exception=True)
+@require_POST
+def undo(request: HttpRequest, pk: int) -> HttpResponse:
+    page = get_object_or_404(StatusPage, pk=pk)
+    if services.bring_back(thing=page, now=timezone.now()):
+        log(request, page, _("Brought back."))
+        messages.success(request, _("%(title)s is back.") % {"title": page.title})
+    else:
+        messages.warning(request, _("Another page has its short name now; give that one another first."))
+    return redirect("providers:status-pages")

@@ -1,0 +1,1 @@
+"""Uptime: health checks, outages and maintenance windows."""

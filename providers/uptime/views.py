@@ -1,0 +1,127 @@
+"""What is up, how fast, what broke and when?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
+
+from providers.models import CheckHour, Deployment, Maintenance
+from providers.querysets import TLS_WARNS
+from providers.uptime import page as uptime_page
+from providers.uptime.checks import Span
+from providers.uptime.outage_cost import cost_of
+from providers.uptime.page import Now
+from providers.uptime.report import DeploymentUptime
+
+PERIODS = (7, 30, 90)
+SHOWN = 50  # deployments on one page, the worst first
+
+
+@login_required
+@permission_required("providers.view_outage", raise_exception=True)
+@require_safe
+def uptime(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    days, only, page = _asked(request)
+    everyone = [uptime_page.now_of(row, now) for row in Deployment.objects.enabled()]
+    chosen = [entry for entry in uptime_page.worst_first(everyone) if not only or entry.deployment.slug in only]
+    shown = chosen[(page - 1) * SHOWN : page * SHOWN]
+    context = {
+        "answer": uptime_page.answer(everyone),
+        "periods": [_period(request, choice, days) for choice in PERIODS],
+        "days": days,
+        "only": only,
+        "shown": len(shown),
+        "total": len(chosen),
+        "next_url": _address(request, page=page + 1) if len(chosen) > page * SHOWN else None,
+        "first_url": _address(request, page=None) if page > 1 else None,
+        **_evidence(request, shown, now, days),
+    }
+    return render(request, "providers/uptime.html", context)
+
+
+def _asked(request: HttpRequest) -> tuple[int, set[str], int]:
+    """Days, deployments and page as the URL says; what it says wrongly is the default."""
+    asked = request.GET.get("days", "")
+    days = next((choice for choice in PERIODS if str(choice) == asked), PERIODS[-1])
+    page = request.GET.get("page", "")
+    return days, set(request.GET.getlist("deployment")), max(1, int(page)) if page.isdecimal() and len(page) < 6 else 1
+
+
+def _address(request: HttpRequest, **changes: object) -> str:
+    """This page with some of its parameters changed; None takes one away."""
+    kept = [(key, value) for key, value in request.GET.lists() if key not in changes]
+    added = [(key, [value]) for key, value in changes.items() if value is not None]
+    query = urlencode([*kept, *added], doseq=True)
+    return f"{request.path}?{query}" if query else request.path
+
+
+def _period(request: HttpRequest, days: int, current: int) -> dict[str, Any]:
+    label = ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
+    return {"label": label, "url": _address(request, days=days, page=None), "current": days == current}
+
+
+def _evidence(request: HttpRequest, shown: Sequence[Now], now: datetime, days: int) -> dict[str, Any]:
+    """Rows of the table, the strips and the outages; read over the longest period, so that every uptime is there."""
+    ids = [entry.deployment.pk for entry in shown]
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    first, start = (midnight - timedelta(days=n - 1) for n in (PERIODS[-1], days))
+    report = {entry.slug: entry for entry in Deployment.objects.filter(pk__in=ids).uptime_report(first, now)}
+    known = [(entry, report[entry.deployment.slug]) for entry in shown if entry.deployment.slug in report]
+    speeds = CheckHour.objects.latency_by_hour(ids, now - timedelta(hours=24), now)
+    windows = Maintenance.objects.spans(ids, start, now)
+    broke = [outage.row for _entry, figures in known for outage in figures.outages if outage.row]
+    period = uptime_page.days_of(start, now)
+    return {
+        "rows": [_row(request, entry, figures, speeds[entry.deployment.pk], now) for entry, figures in known],
+        "strips": [
+            _strip(entry, figures, period, windows.get(entry.deployment.pk, ()), now) for entry, figures in known
+        ],
+        "axis": uptime_page.axis(period),
+        "record": uptime_page.record([figures for _entry, figures in known], start, now, cost_of(broke, now)),
+        "planned": Maintenance.objects.planned(ids, now),
+    }
+
+
+def _row(
+    request: HttpRequest, entry: Now, figures: DeploymentUptime, speeds: Sequence[float | None], now: datetime
+) -> dict[str, Any]:
+    today, expires = now.astimezone(UTC).date(), entry.deployment.tls_expires_at
+    return {
+        "now": entry,
+        "only_url": _address(request, deployment=entry.deployment.slug, page=None),
+        "uptimes": [_uptimes(figures, today - timedelta(days=n - 1)) for n in (1, *PERIODS)],
+        "speeds": speeds,
+        "expires_soon": expires is not None and expires - now < TLS_WARNS,
+    }
+
+
+def _uptimes(figures: DeploymentUptime, since: date) -> dict[str, Any]:
+    """Uptime since a day; with planned windows counted only where there were any."""
+    planned = figures.planned_since(since) > 0
+    return {
+        "share": figures.uptime_since(since),
+        "counted": figures.uptime_with_maintenance(since) if planned else None,
+    }
+
+
+def _strip(
+    entry: Now, figures: DeploymentUptime, period: Sequence[date], windows: Sequence[Span], now: datetime
+) -> dict[str, Any]:
+    return {
+        "now": entry,
+        "cells": uptime_page.cells(figures, period, windows, now),
+        "uptime": figures.uptime_since(period[0]),
+        "down": timedelta(seconds=figures.down_since(period[0])),
+        "label": _("%(name)s, one cell a day") % {"name": entry.deployment.name},
+    }

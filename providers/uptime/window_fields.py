@@ -1,0 +1,65 @@
+"""The fields by which a window comes again, for the forms of maintenance and of silences."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from lib.recurring_windows import STEPS, first_span, is_skipped
+from providers.models import Repeats
+from providers.uptime.checks import Span
+
+
+class AgainForm(forms.Form):
+    """How a window comes again. Its times are those of the clock in its zone."""
+
+    zone = forms.CharField(
+        label=gettext_lazy("Time zone"),
+        max_length=60,
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": "UTC", "spellcheck": "false"}),
+        help_text=gettext_lazy("of the times above; like Europe/Berlin"),
+    )
+    repeats = forms.ChoiceField(label=gettext_lazy("Comes again"), choices=Repeats.choices, required=False)
+    repeats_until = forms.DateField(
+        label=gettext_lazy("Comes again until"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text=gettext_lazy("its last day; empty: for good"),
+    )
+
+    def clean_zone(self) -> str:
+        name = self.cleaned_data["zone"].strip().replace(" ", "_") or "UTC"
+        found = {zone.lower(): zone for zone in available_timezones()}.get(name.lower())
+        if found is None:
+            raise forms.ValidationError(_("No time zone of this name is known; it looks like Europe/Berlin."))
+        return found
+
+    def between(self, start: datetime, end: datetime) -> Span:
+        """Two moments as the fields read them, by the clock of the form's zone."""
+        clock, zone = timezone.make_naive(start), ZoneInfo(self.cleaned_data["zone"])
+        if self.cleaned_data["repeats"] and is_skipped(clock, zone):
+            # The first window says on which hours all others come; moved, it would say the wrong ones for good.
+            self.add_error("starts_at", _("The clock of this zone skips that time on that day; begin on another day."))
+        return first_span(clock, timezone.make_naive(end), zone)
+
+    def check_again(self, first: Span) -> datetime | None:
+        """Adds what is wrong with coming again to the fields; when it has come for the last time."""
+        repeats, last = self.cleaned_data["repeats"], self.cleaned_data.get("repeats_until")
+        if not repeats:
+            return None
+        if first.end - first.start > STEPS[repeats]:
+            self.add_error("repeats", _("A window must be over before it comes again."))
+        until = end_of_day(last, self.cleaned_data["zone"]) if last else None
+        if until and until <= max(first.start, timezone.now()):
+            self.add_error("repeats_until", _("That is before the window comes again."))
+        return until
+
+
+def end_of_day(on: date, zone: str) -> datetime:
+    return datetime.combine(on + timedelta(days=1), time(), ZoneInfo(zone)).astimezone(UTC)

@@ -1,1 +1,0 @@
-"""Pages of the providers, one module a page."""
