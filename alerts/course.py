@@ -18,7 +18,7 @@ from costs.budgets import application_ids, filters_of
 from costs.forecast import month_of
 from costs.models import Budget
 from costs.spend import ZERO, daily, read
-from traffic.filters import Filters
+from traffic.requests.filters import Filters
 
 SHOWN = timedelta(days=14)  # of a figure's past
 RATED = 30  # days of a run rate

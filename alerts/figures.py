@@ -45,13 +45,14 @@ from providers.models import (
     OfferWatch,
     Outage,
 )
-from traffic import lately, models_used, silence
-from traffic.filters import Filters
-from traffic.keys import expiring_keys
-from traffic.lease_use import last_requests
+from traffic.applications.keys import expiring_keys
+from traffic.latency import recent as lately
 from traffic.models import Application, Key, UsageDay, UsageHour
-from traffic.price_effect import WAITING_DAYS, Waiting, waiting_for_price
-from traffic.quality import QualityGroup
+from traffic.quality.queries import QualityGroup
+from traffic.repricing.effect import WAITING_DAYS, Waiting, waiting_for_price
+from traffic.requests.filters import Filters
+from traffic.usage import models_used, silent_applications
+from traffic.usage.lease_use import last_requests
 
 if TYPE_CHECKING:
     from alerts.kinds.finding import Finding  # the kinds read these figures
@@ -277,9 +278,9 @@ class Figures:
         """Models in use that retire within so many days, or have."""
         return models_used.retiring(self.today, days, self.application_slugs)
 
-    def silences(self, least: timedelta) -> list[silence.Silence]:
+    def silences(self, least: timedelta) -> list[silent_applications.Silence]:
         """Applications that have sent nothing for so long, with what is usual."""
-        return silence.silences(self.now, least)
+        return silent_applications.silences(self.now, least)
 
     @property
     def data_dir(self) -> Path:

@@ -27,8 +27,8 @@ from alerts.states import Policy
 from alerts.thresholds import BadThreshold
 from alerts.wording import number
 from providers.models import provider_name
-from traffic.facets import Offered, most_used
 from traffic.models import Task, UsageDay
+from traffic.requests.facets import Offered, most_used
 
 MODELS_OF = timedelta(days=90)
 LASTING = [

@@ -47,10 +47,10 @@ from costs.spend_page import Asked, SpendPage
 from lib.errors import ApiError, at
 from lib.periods import month_days
 from lib.shapes import READ_ERRORS, Error
-from traffic.access import application_of_key, needs
-from traffic.filters import Filters
+from traffic.applications.access import application_of_key, needs
 from traffic.models import Application
-from traffic.queries import FilterQuery, PeriodQuery
+from traffic.requests.filters import Filters
+from traffic.requests.query_params import FilterQuery, PeriodQuery
 
 router = Router(tags=["costs"])
 LIVE_FOR_S = 10

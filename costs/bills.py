@@ -21,8 +21,8 @@ from costs.token_gaps import CLASSES
 from lib.periods import next_month
 from providers.models import Feed, LeaseSpan, VendorUsage
 from providers.prepared import prepared
-from traffic.filters import Filters
 from traffic.models import UsageDay
+from traffic.requests.filters import Filters
 
 Row = dict[str, Any]
 DAY = timedelta(days=1)

@@ -12,8 +12,8 @@ from costs.forecast import month_of
 from costs.models import Budget, BudgetScope
 from costs.plan import Days, Month, Plan, days_of, held_against, only, this_month, usage_by_provider
 from costs.spend import ZERO, spend, usage_rows
-from traffic.filters import Filters
 from traffic.models import Application, BudgetState
+from traffic.requests.filters import Filters
 
 COARSE = frozenset({BudgetScope.EVERYTHING, BudgetScope.PROVIDER})  # what the days of a provider say by themselves
 

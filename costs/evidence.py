@@ -24,10 +24,10 @@ from providers.models import Deployment
 from providers.prepared import prepared
 from providers.uptime import report as uptime_report
 from providers.uptime.report import DeploymentUptime
-from traffic.filters import Filters
 from traffic.models import LatencyDay, Metric, Rating
-from traffic.quality import ACCEPTABLE
-from traffic.reports import bucket_value
+from traffic.quality.queries import ACCEPTABLE
+from traffic.requests.filters import Filters
+from traffic.usage.reports import bucket_value
 
 OWN = "self"
 COMPARED = timedelta(days=90)

@@ -25,7 +25,7 @@ from costs.receipts import LARGEST as LARGEST_RECEIPT
 from costs.reconcile import Reconciled, reconciled
 from lib.periods import next_month
 from providers.models import Account, provider_name
-from traffic.filters import Filters
+from traffic.requests.filters import Filters
 
 ZERO = Decimal(0)
 

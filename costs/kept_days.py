@@ -7,9 +7,9 @@ from datetime import date, timedelta
 
 from costs.ledger import bill_days
 from costs.models import Closing
-from traffic.keeping import kept as kept_now
 from traffic.models import SealedDay, UsageDay
-from traffic.retention import days_before
+from traffic.privacy.retention import days_before
+from traffic.privacy.retention_settings import kept as kept_now
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from providers.leases.queries import HOUR_S, WIDE, LeaseDay, LeaseNow, hours_between, lease_days
 from providers.models import Deployment, Lease, LeaseState, VendorCost
 from providers.querysets import Seconds
-from traffic.lease_use import last_requests, requests_by_hour
+from traffic.usage.lease_use import last_requests, requests_by_hour
 
 DAYS = 30
 HOURS = 48

@@ -32,8 +32,8 @@ from providers.models import Deployment, Lease, Offer, TokenPrice
 from providers.prepared import prepared
 from providers.pricing.book import DATED
 from providers.pricing.discounts import Discounts
-from traffic.filters import Filters
 from traffic.models import UsageDay, UsageHour
+from traffic.requests.filters import Filters
 
 WINDOW = timedelta(days=30)
 LIVE = "live"  # the name of today's price list beside the dated sheets

@@ -19,8 +19,8 @@ from costs.live import Traffic, measure
 from costs.models import Phase, Provenance, Stage
 from costs.spend import ZERO, Counting, Line, counting_charges, spend_lines, usage_rows, who_of
 from providers.prepared import prepared
-from traffic.filters import Filters
 from traffic.models import UsageDay
+from traffic.requests.filters import Filters
 
 HISTORY = timedelta(days=200)  # what the forecast learns from, and six whole months to hold it against
 

@@ -21,7 +21,7 @@ from costs.list_prices import ListPrices
 from costs.models import Closing
 from costs.spend import ZERO
 from providers.models import provider_name
-from traffic.filters import Filters
+from traffic.requests.filters import Filters
 
 Way = Literal["provider", "model", "day"]
 

@@ -18,7 +18,7 @@ from costs.reconcile import Cause, Part, Reconciled, Reconciliation, reconciliat
 from costs.spend import ZERO
 from costs.tolerances import Allowed, Standing, standing, tolerances
 from lib.periods import next_month
-from traffic.filters import Filters
+from traffic.requests.filters import Filters
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from costs.scenarios import VariantCost, workload_inputs
 from costs.sheets import GpuLine, Sheet
 from providers.models import PROVIDER_NAMES, Deployment, Model, OfferKind
 from traffic.models import Rating
-from traffic.quality import ACCEPTABLE
+from traffic.quality.queries import ACCEPTABLE
 
 Kinds = Mapping[tuple[str, str, str], Decimal]  # USD an hour by provider, GPU and kind
 MONTH = Decimal(730)

@@ -25,8 +25,8 @@ from costs.models import Category, Charge, Provenance
 from lib.allocation import divide
 from providers.models import Deployment
 from providers.prepared import prepared
-from traffic.filters import Filters
 from traffic.models import Application, UsageDay
+from traffic.requests.filters import Filters
 
 GroupBy = Literal[
     "provider", "model", "application", "owner", "task", "category", "day", "month", "provenance", "deployment"

@@ -41,9 +41,9 @@ from costs.spend_rows import (
 from costs.token_costs import Cell, ClassCost, TokenCosts, api_amounts, by_class, tokens_of
 from providers.models import Account, Feed
 from providers.prepared import prepared
-from traffic.facets import MOST_SHOWN, Offered, most_used
-from traffic.filters import Filters
 from traffic.models import Application, Task, UsageDay
+from traffic.requests.facets import MOST_SHOWN, Offered, most_used
+from traffic.requests.filters import Filters
 
 DAY = timedelta(days=1)
 DIMENSIONS = ("application", "model", "task")

@@ -18,7 +18,7 @@ from costs.reconcile import Reconciled
 from costs.spend import ZERO, Known, Line, who_of
 from lib.periods import next_month
 from providers.models import PROVIDER_NAMES
-from traffic.facets import MOST_SHOWN
+from traffic.requests.facets import MOST_SHOWN
 
 DAY = timedelta(days=1)
 

@@ -27,9 +27,9 @@ from costs.token_costs import decimal
 from costs.token_gaps import CLASSES
 from providers.models import Outage
 from providers.pricing.discounts import Discounts
-from traffic.facets import MOST_SHOWN
 from traffic.models import Rating, Task
-from traffic.quality import ACCEPTABLE
+from traffic.quality.queries import ACCEPTABLE
+from traffic.requests.facets import MOST_SHOWN
 
 By = Literal["application", "task", "model", "provider"]
 BYS: tuple[By, ...] = ("application", "task", "model", "provider")

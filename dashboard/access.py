@@ -4,7 +4,7 @@ Views ask permissions (`dashboard.roles` gives them to the roles); this says wha
 and admin are the roles, a scope is what a key of the API must hold. An address that is not declared fails the tests.
 
 A key of an application is confined to it: `key` says what it gets at an address, and is enforced before the view runs
-(`dashboard.confinement`, `traffic.access`). At an address that does not say it, such a key gets nothing.
+(`dashboard.confinement`, `traffic.applications.access`). At an address that does not say it, such a key gets nothing.
 """
 
 from __future__ import annotations

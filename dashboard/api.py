@@ -17,9 +17,9 @@ from costs.api import router as costs
 from dashboard.database_away import away
 from lib.errors import ApiError
 from providers.api import router as providers
-from traffic.access import needs
 from traffic.api import router as traffic
-from traffic.services import AWAY
+from traffic.applications.access import needs
+from traffic.ingest.pipeline import AWAY
 
 
 class Api(NinjaAPI):

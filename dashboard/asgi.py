@@ -12,7 +12,7 @@ handler = get_wsgi_application()
 from alerts import watch  # noqa: E402 -- the apps must be loaded
 from dashboard.front.app import Front  # noqa: E402
 from lib.connections import make_room  # noqa: E402
-from traffic.interpreter import settle  # noqa: E402
+from traffic.ingest.gc_tuning import settle  # noqa: E402
 
 
 def started() -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 
-from traffic.ingest.patience import INTAKE_S, PAGE_S, patience
-from traffic.services import AWAY
-from traffic.storing import send_again
+from traffic.ingest.pipeline import AWAY
+from traffic.ingest.statement_timeout import INTAKE_S, PAGE_S, patience
+from traffic.ingest.store_status import send_again
 
 RETRY_AFTER_S = 2
 # Where programs send what must not be lost, and wait for few seconds.

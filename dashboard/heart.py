@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 import psycopg
 from django.db import connection
 
-from traffic.ingest.patience import PatientConnection, patience
+from traffic.ingest.statement_timeout import PatientConnection, patience
 
 PATIENCE_S = 1.0
 CONNECT_S = 2  # libpq takes no less

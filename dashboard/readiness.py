@@ -14,7 +14,7 @@ from django.http import JsonResponse
 from django.utils.translation import gettext as _
 
 from dashboard.heart import Heart
-from traffic import storing
+from traffic.ingest import store_status
 
 if TYPE_CHECKING:
     import redis
@@ -59,9 +59,9 @@ class Readiness:
         return ""
 
     def _database(self) -> str:
-        if storing.disk_is_full():
+        if store_status.disk_is_full():
             return DISK
-        if storing.seconds_since_stored() < REMEMBERED_S:
+        if store_status.seconds_since_stored() < REMEMBERED_S:
             return ""
         try:
             self._heart.write()

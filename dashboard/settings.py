@@ -9,7 +9,7 @@ import django_stubs_ext
 
 from dashboard.environment import Environment, data_dir, email_settings
 from dashboard.headers import page_hosts
-from traffic.ingest.patience import PatientConnection
+from traffic.ingest.statement_timeout import PatientConnection
 
 # Django's generic classes can be subscripted at run time too, as the type checker wants them.
 django_stubs_ext.monkeypatch()

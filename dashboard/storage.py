@@ -19,11 +19,11 @@ from django.db.models import Min, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from traffic import retention
 from traffic.ingest.store import LINKS
-from traffic.keeping import Kept, kept
 from traffic.models import UsageDay
-from traffic.reprice import MEMORY
+from traffic.privacy import retention
+from traffic.privacy.retention_settings import Kept, kept
+from traffic.repricing.run import MEMORY
 
 CACHED_S = 300
 CACHE = "storage"

@@ -32,10 +32,10 @@ from providers.sandbox.testing import Sandbox, running_sandbox
 from providers.uptime import due_checks
 from tests.alerts.smtp_server import Mailbox, port_of, started
 from tests.dashboard.people import logged_in, with_role, words
-from traffic.audit import rollup_differences
-from traffic.keys import callers, create_key
+from traffic.applications.keys import callers, create_key
+from traffic.ingest.pipeline import forget
 from traffic.models import Application
-from traffic.services import forget
+from traffic.usage.audit import rollup_differences
 
 pytestmark = pytest.mark.django_db
 MODEL = "claude-sonnet-4-5"

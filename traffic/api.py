@@ -10,18 +10,21 @@ from ninja import Query, Router, Schema
 
 from lib.errors import ApiError, at
 from lib.shapes import READ_ERRORS, Error
-from traffic import latency_reports, quality, ratings, reports
-from traffic.access import caller_of, needs
-from traffic.export import KINDS, NotInstalled, as_file, export
+from traffic.applications.access import caller_of, needs
 from traffic.ingest.body import read_body
+from traffic.ingest.dropped_signals import count_refused
 from traffic.ingest.native import MAX_BYTES
 from traffic.ingest.openapi import batch_schema
-from traffic.keeping import kept
-from traffic.queries import FilterQuery, PeriodQuery, RequestQuery
-from traffic.reports import GroupBy
+from traffic.ingest.pipeline import ingest_native
+from traffic.latency import queries as latency_reports
+from traffic.privacy.retention_settings import kept
+from traffic.quality import queries as quality
+from traffic.quality import ratings
+from traffic.requests.export import KINDS, NotInstalled, as_file, export
+from traffic.requests.query_params import FilterQuery, PeriodQuery, RequestQuery
 from traffic.schemas import FailuresOut, FeedbackIn, FeedbackOut, HeatOut, LatencyOut, QualityOut, UsageOut
-from traffic.services import ingest_native
-from traffic.unread import count_refused
+from traffic.usage import reports
+from traffic.usage.reports import GroupBy
 
 router = Router(tags=["traffic"])
 

@@ -12,11 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from traffic.keys import LIMITS
+from traffic.applications.keys import LIMITS
 from traffic.models import Application, Key, QuotaPeriod, QuotaUnit, RedactKind, Scope
-from traffic.own_patterns import BadPattern, checked
-from traffic.redaction import KINDS, MOST_PATTERNS
-from traffic.repricings import Wanted, requests_of
+from traffic.privacy.own_patterns import BadPattern, checked
+from traffic.privacy.redaction import KINDS, MOST_PATTERNS
+from traffic.repricing.services import Wanted, requests_of
 
 if TYPE_CHECKING:
     ApplicationModelForm = forms.ModelForm[Application]

@@ -5,10 +5,15 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from traffic import erase, keys, outage_requests, ratings, repricings, retention, texts, waiting_ratings
+from traffic.applications import keys
 from traffic.imports.files import drop_stale
 from traffic.imports.run import work
+from traffic.ingest import late_texts
 from traffic.models import Erasure, Import, Repricing
+from traffic.privacy import erasure, retention
+from traffic.quality import ratings, waiting_ratings
+from traffic.repricing import services as repricings
+from traffic.usage import outage_requests
 
 
 @shared_task(ignore_result=True)
@@ -31,7 +36,7 @@ def attach_ratings() -> int:
 @shared_task(ignore_result=True)
 def attach_texts() -> int:
     """Texts of log records whose call came after them; those that waited an hour go."""
-    return texts.attach_due(timezone.now())
+    return late_texts.attach_due(timezone.now())
 
 
 @shared_task(ignore_result=True)
@@ -83,4 +88,4 @@ def tell_dead_keys() -> int:
 def run_erasures() -> None:
     """A slice of each deletion that is under way; the next comes with the next beat."""
     for pk in Erasure.objects.filter(finished_at=None).values_list("pk", flat=True):
-        erase.work(pk, now=timezone.now())
+        erasure.work(pk, now=timezone.now())

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from traffic.views import discounts, prices, unit_prices
-from traffic.views.applications import application_add, application_edit, application_list, application_try
-from traffic.views.erasures import application_erase, erasure_detail, erasure_list
-from traffic.views.imports import import_detail, import_do, import_errors, import_list
-from traffic.views.keys import key_add, key_edit, key_list, key_revoke, key_rotate
-from traffic.views.latency import latency
-from traffic.views.quality import quality
-from traffic.views.rating import rate, undo
-from traffic.views.repricings import repricing_detail, repricing_do, repricing_list
-from traffic.views.requests import request_detail, request_list, request_rate, requests_export
-from traffic.views.routes import (
-    route_add,
-    route_delete,
-    route_edit,
-    route_list,
-    route_move,
-    route_switch,
-    route_undo,
-)
+from traffic.applications.key_views import key_add, key_edit, key_list, key_revoke, key_rotate
+from traffic.applications.views import application_add, application_edit, application_list, application_try
+from traffic.imports.views import import_detail, import_do, import_errors, import_list
+from traffic.latency.views import latency
+from traffic.privacy.views import application_erase, erasure_detail, erasure_list
+from traffic.quality.rating_views import rate, undo
+from traffic.quality.views import quality
+from traffic.repricing import discount_views, price_views, unit_views
+from traffic.repricing.views import repricing_detail, repricing_do, repricing_list
+from traffic.requests.views import request_detail, request_list, request_rate, requests_export
+from traffic.routes.views import route_add, route_delete, route_edit, route_list, route_move, route_switch, route_undo
 
 app_name = "traffic"
 
@@ -51,13 +43,13 @@ urlpatterns = [
     path("settings/imports/<int:pk>/", import_detail, name="import"),
     path("settings/imports/<int:pk>/errors.csv", import_errors, name="import-errors"),
     path("settings/imports/<int:pk>/<slug:act>/", import_do, name="import-do"),
-    path("settings/prices/", prices.prices, name="prices"),
-    path("settings/prices/add/", prices.add, name="price-add"),
-    path("settings/prices/units/", unit_prices.unit_prices, name="unit-prices"),
-    path("settings/prices/units/<int:pk>/undo/", unit_prices.unit_price_undo, name="unit-price-undo"),
-    path("settings/prices/<int:pk>/undo/", prices.undo, name="price-undo"),
-    path("settings/discounts/", discounts.discounts, name="discounts"),
-    path("settings/discounts/<int:pk>/<slug:act>/", discounts.discount_do, name="discount-do"),
+    path("settings/prices/", price_views.prices, name="prices"),
+    path("settings/prices/add/", price_views.add, name="price-add"),
+    path("settings/prices/units/", unit_views.unit_prices, name="unit-prices"),
+    path("settings/prices/units/<int:pk>/undo/", unit_views.unit_price_undo, name="unit-price-undo"),
+    path("settings/prices/<int:pk>/undo/", price_views.undo, name="price-undo"),
+    path("settings/discounts/", discount_views.discounts, name="discounts"),
+    path("settings/discounts/<int:pk>/<slug:act>/", discount_views.discount_do, name="discount-do"),
     path("settings/repricings/", repricing_list, name="repricings"),
     path("settings/repricings/<int:pk>/", repricing_detail, name="repricing"),
     path("settings/repricings/<int:pk>/<slug:act>/", repricing_do, name="repricing-do"),

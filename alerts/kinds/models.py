@@ -15,7 +15,7 @@ from alerts.kinds.finding import Asked, Finding, Words
 from alerts.kinds.vendors import capped, words_of
 from alerts.wording import day, exact, listed, long_day, moment, number, percent
 from providers.models import PROVIDER_NAMES, Feed
-from traffic.models_used import PriceChange, Retiring
+from traffic.usage.models_used import PriceChange, Retiring
 
 
 def prices(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:

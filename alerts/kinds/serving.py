@@ -17,8 +17,8 @@ from alerts.kinds.finding import Asked, Finding, Words
 from alerts.wording import number, percent
 from providers.models import PROVIDER_NAMES, Deployment
 from traffic.models import Metric
-from traffic.quality import ENOUGH, QualityGroup, difference
-from traffic.reports import ranked
+from traffic.quality.queries import ENOUGH, QualityGroup, difference
+from traffic.usage.reports import ranked
 
 FLOOR_MS = Decimal(1000)  # whatever its usual, an answer that begins within a second is no news
 LATENCY, TTFT = int(Metric.LATENCY), int(Metric.TTFT)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from alerts.figures import Figures
 from alerts.kinds.finding import Asked, Finding, Words
 from alerts.wording import listed, moment, number, span
-from traffic.silence import Silence
+from traffic.usage.silent_applications import Silence
 
 
 def ingest(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from alerts.figures import Figures
 from alerts.kinds.finding import Asked, Finding, Words
 from alerts.wording import day, listed, number, percent
 from providers.pricing.book import OTHER_MODEL
-from traffic.price_effect import Waiting
+from traffic.repricing.effect import Waiting
 
 FIXES = 5  # links to price forms, of a model that more providers serve
 MOST_APART = 20  # models with an alert of their own; callers name them, so what is beyond speaks in one

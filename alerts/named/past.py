@@ -21,8 +21,8 @@ from costs.models import Phase
 from providers.models import Deployment
 from providers.uptime import report as uptime_report
 from traffic.models import LatencyDay, LatencyHour, Rating, UsageDay, UsageHour
-from traffic.quality import ACCEPTABLE
-from traffic.reports import Quantiles, ranked
+from traffic.quality.queries import ACCEPTABLE
+from traffic.usage.reports import Quantiles, ranked
 
 T = TypeVar("T")
 ZERO = Decimal(0)

@@ -21,7 +21,7 @@ from costs.spend import Known, Line
 from providers.models import Deployment
 from providers.uptime import report as uptime_report
 from traffic.models import LatencyDay, LatencyHour, Rating, UsageDay, UsageHour
-from traffic.quality import ACCEPTABLE
+from traffic.quality.queries import ACCEPTABLE
 
 if TYPE_CHECKING:
     from alerts.figures import Figures

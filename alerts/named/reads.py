@@ -13,8 +13,8 @@ from alerts.named.scopes import Missing, Place
 from alerts.named.windows import Window
 from costs.models import Budget, BudgetScope
 from costs.plan import terms_of
-from traffic.quality import ENOUGH
-from traffic.reports import ranked
+from traffic.quality.queries import ENOUGH
+from traffic.usage.reports import ranked
 
 HUNDRED = Decimal(100)
 

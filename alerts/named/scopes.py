@@ -18,8 +18,8 @@ from django.utils.translation import gettext_noop
 from alerts.thresholds import BadThreshold
 from costs.models import Phase
 from providers.models import PROVIDER_NAMES, Account, Deployment
-from traffic.filters import Filters
 from traffic.models import Application, Task
+from traffic.requests.filters import Filters
 
 # In the order of the sentence; the last two are no columns of a rollup.
 DIMENSIONS = {

@@ -18,8 +18,8 @@ from django.utils.translation import gettext as _
 from costs.anomalies.sums import COLUMNS, METRICS, Sums
 from costs.anomalies.wording import sentence, signed
 from costs.models import Anomaly, AnomalyLook, Driver
-from traffic.facets import MOST_SHOWN
 from traffic.models import UsageDay
+from traffic.requests.facets import MOST_SHOWN
 
 LATELY, CHART_DAYS, CHARTS = timedelta(days=60), 45, 12
 DRAWN_DAYS = 7  # with a figure; fewer make no line

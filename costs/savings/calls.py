@@ -14,9 +14,9 @@ from costs.models import FindingKind
 from costs.savings.base import Found, Window
 from costs.savings.cells import Cell, sample, share
 from lib.periods import Period
-from traffic.filters import Filters
 from traffic.models import Task
-from traffic.quality import ENOUGH, QualityGroup, difference, quality
+from traffic.quality.queries import ENOUGH, QualityGroup, difference, quality
+from traffic.requests.filters import Filters
 
 RATED_DAYS = 90
 MARGIN = -0.10  # the smaller model's acceptable share may be so much lower, at the low end of the 95 % interval

@@ -15,7 +15,7 @@ from costs import changes as steps
 from costs.spend_page import Asked, SpendPage
 from costs.views.months import month_asked
 from costs.views.spend import address, fields_of, said
-from traffic.filters import Filters
+from traffic.requests.filters import Filters
 
 
 @login_required

@@ -30,8 +30,8 @@ from costs.tolerances import set_tolerance
 from costs.views.months import month_asked, month_in
 from providers.audit import log as audit_log
 from providers.models import Account, VendorName, provider_name
-from traffic.filters import Filters
 from traffic.models import Application
+from traffic.requests.filters import Filters
 
 OTHER = "~other"  # the value of a key that is another tool's; no slug begins so
 

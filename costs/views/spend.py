@@ -20,7 +20,7 @@ from costs.spend_page import DIMENSIONS, Asked, SpendPage
 from costs.spend_rows import provider_name
 from costs.views.months import month_asked
 from providers.prepared import prepared
-from traffic.filters import Filters
+from traffic.requests.filters import Filters
 
 FILTERS = ("provider", "model", "application", "task")
 

@@ -18,8 +18,8 @@ from costs.units import BYS, By, UnitCosts
 from costs.user_units import user_units
 from costs.views.months import month_asked
 from costs.views.spend import address, fields_of, said
-from traffic.filters import Filters
 from traffic.models import Application
+from traffic.requests.filters import Filters
 
 
 @login_required

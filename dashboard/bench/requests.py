@@ -17,7 +17,7 @@ from typing import Any
 from dashboard.bench.figures import Figure
 from dashboard.bench.pages import USER, p95
 from dashboard.bench.stack import running
-from traffic.reading import READ_MOST
+from traffic.requests.hour_reads import READ_MOST
 
 MANY = int(os.environ.get("BENCH_REQUESTS_ROWS", "1000000"))
 FEW = MANY // 10
@@ -76,9 +76,9 @@ def fill(rows: int) -> None:
 
     from dashboard.database_roles import as_owner
     from lib.partitions import make_partitions
+    from traffic.ingest.pipeline import raw_connection
     from traffic.models import Application
-    from traffic.rebuild import Rollup
-    from traffic.services import raw_connection
+    from traffic.usage.rebuild import Rollup
 
     now = datetime.now(UTC)
     start = now - timedelta(days=DAYS)
@@ -108,7 +108,7 @@ def tell() -> None:
     """Print as JSON, for each filter, the plan of what reads a page, and how many rows that takes in."""
     from django.http import QueryDict
 
-    from traffic.queries import RequestQuery
+    from traffic.requests.query_params import RequestQuery
 
     wanted = {name: RequestQuery.model_validate(asked(QueryDict(query))).wanted() for name, query in FILTERS.items()}
     print(json.dumps({name: read_by(one) for name, one in wanted.items()}))  # noqa: T201  # the bench reads it
@@ -123,7 +123,7 @@ def read_by(wanted: Any) -> tuple[str, int]:
     """The plan of the first statement's spans without the day of their partitions, and the rows that they read."""
     from django.db import connection
 
-    from traffic.requests import days_of, portions_of, statement
+    from traffic.requests.queries import days_of, portions_of, statement
 
     days = wanted.days(*days_of(wanted, 400))
     plans: dict[str, None] = {}

@@ -19,8 +19,8 @@ from dashboard.demo import company
 from dashboard.demo.story import Story
 from providers.accounts import services
 from providers.models import Account, Discount
-from traffic import repricings
 from traffic.models import Repricing
+from traffic.repricing import services as repricings
 
 VENDOR, BILL = "OpenAI", "openai-focus.csv"
 COLUMNS = ("ProviderName", "BillingAccountId", "BilledCost", "BillingCurrency", "BillingPeriodStart",

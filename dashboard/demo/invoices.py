@@ -16,8 +16,8 @@ from costs.reconcile import Reconciled, reconciled
 from dashboard.demo import company
 from dashboard.demo.company import APPLICATIONS
 from providers.models import Account, VendorUsage
-from traffic.filters import Filters
 from traffic.models import Application
+from traffic.requests.filters import Filters
 
 CENT = Decimal("0.01")
 TAX, CREDIT = Decimal("0.02"), Decimal("-5.00")  # of the net amount; USD

@@ -25,8 +25,8 @@ from providers.prepared import prepared
 from providers.uptime import report as uptime_report
 from providers.uptime.checks import Span
 from providers.uptime.report import DeploymentUptime
-from traffic import reports
-from traffic.reports import HourLatency, UsageGroup
+from traffic.usage import reports
+from traffic.usage.reports import HourLatency, UsageGroup
 
 UPTIME_DAYS = 90
 HOURS = 24

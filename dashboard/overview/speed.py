@@ -14,7 +14,7 @@ from dashboard.overview.reads import HOURS, Facts
 from dashboard.overview.up import SLOW_FIRST_TOKEN_MS, place
 from dashboard.templatetags.money import duration
 from providers.models import Deployment
-from traffic.reports import HourLatency
+from traffic.usage.reports import HourLatency
 
 SHOWN = 6
 Value = tuple[datetime, float | None]

@@ -12,7 +12,7 @@ from providers.models import PROVIDER_NAMES, Deployment
 from providers.uptime import page as uptime_page
 from providers.uptime.page import Answer, Now, Record
 from providers.uptime.report import DeploymentUptime
-from traffic.reports import HourLatency
+from traffic.usage.reports import HourLatency
 
 SHORT_DAYS = 30
 FEWEST = 30  # streamed requests of an hour, before its 95th percentile is worth a word

@@ -17,7 +17,7 @@ from django.utils import timezone
 from dashboard.database_away import away
 from dashboard.models import Session
 from lib.client_address import client_address
-from traffic.services import AWAY
+from traffic.ingest.pipeline import AWAY
 
 BEGAN, SEEN, CONFIRMED, ADDRESS, AGENT = "began_at", "seen_at", "confirmed_at", "address", "agent"
 STEP_S = 60  # how exactly "last seen" is known: each step is one write

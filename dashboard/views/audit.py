@@ -29,7 +29,7 @@ from dashboard.audit_page import (
     wanted_of,
 )
 from providers.models import Action
-from traffic.export import as_csv, as_jsonl
+from traffic.requests.export import as_csv, as_jsonl
 
 MARKS = {
     Action.ADDED: "ok",

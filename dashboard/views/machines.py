@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from dashboard.metrics import exposition
 from dashboard.readiness import Readiness, readiness_answer
 from lib.errors import ApiError
-from traffic.access import authenticate
+from traffic.applications.access import authenticate
 
 
 @require_safe

@@ -19,9 +19,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard import set_aside
 from dashboard import storage as report
 from providers.audit.log import changes, log
-from traffic import services
-from traffic.keeping import LEAST, MOST, Kept, kept
+from traffic.ingest import pipeline
 from traffic.models import Installation
+from traffic.privacy.retention_settings import LEAST, MOST, Kept, kept
 
 CHANGE = "traffic.change_installation"
 
@@ -90,7 +90,7 @@ def keep(request: HttpRequest, before: Kept, days: Kept) -> HttpResponse:
         said = _(
             "Requests are kept %(requests)s days instead of %(r)s, prompts and answers %(bodies)s instead of %(b)s."
         )
-        row = services.keep(days=days)
+        row = pipeline.keep(days=days)
         log(request, row, said % {**days._asdict(), "r": before.requests, "b": before.bodies})
         report.forget()
         messages.success(request, _("Saved. What is past its time goes within the hour."))

@@ -22,7 +22,7 @@ from providers.connectors.base import ConnectorError
 from providers.models import Feed, Lease, Model, TokenPrice
 from providers.polling.services import record_failure, record_success
 from tests.alerts.test_kinds import NOW, TODAY, account, deployment, feed, findings, only, spend, use
-from traffic.keys import create_key, rotate_key
+from traffic.applications.keys import create_key, rotate_key
 from traffic.models import Application, Key, LatencyDay, LatencyHour, Rating, SealedDay, UsageDay, UsageHour
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -324,7 +324,7 @@ def test_days_that_go_before_their_bill_is_whole_are_told(db: Any) -> None:
 
 def test_which_days_go_is_read_from_the_partitions_and_the_bills(transactional_db: Any, settings: Any) -> None:
     from lib.partitions import drop_partition, make_partitions
-    from traffic.services import raw_connection
+    from traffic.ingest.pipeline import raw_connection
 
     settings.RETENTION_DAYS = 30
     soon, late = TODAY - 27 * DAY, TODAY - 40 * DAY

@@ -23,7 +23,7 @@ from costs.tolerances import over_tolerance, set_tolerance
 from providers.models import Account, Feed, VendorCost, VendorUsage
 from tests.costs.people import client_of, text
 from tests.costs.test_spend import usage
-from traffic.filters import Filters
+from traffic.requests.filters import Filters
 
 TODAY = timezone.now().astimezone(UTC).date()
 MONTH = (TODAY.replace(day=1) - timedelta(days=1)).replace(day=1)

@@ -24,7 +24,7 @@ from tests.costs.test_breakeven_page import offer
 from tests.costs.test_live import price
 from tests.costs.test_spend import usage
 from traffic.models import LatencyDay, Rating, UsageHour
-from traffic.reports import bucket_value
+from traffic.usage.reports import bucket_value
 
 D = Decimal
 

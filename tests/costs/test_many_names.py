@@ -15,7 +15,7 @@ from dashboard import metrics
 from dashboard.metrics import exposition
 from tests.alerts.test_kinds import use
 from tests.traffic.people import logged_in, person, text
-from traffic.facets import MOST_SHOWN, most_used
+from traffic.requests.facets import MOST_SHOWN, most_used
 
 MANY = 600
 LATENCY, SPEND, UNITS = "/requests/latency/?by=model&days=30", "/spend/?by=model", "/spend/units/?by=model"

@@ -12,8 +12,8 @@ from costs.models import Charge, Phase, Stage
 from costs.plan import plan
 from providers.models import Account, Lease
 from tests.costs.test_spend import at, usage
-from traffic.filters import Filters
 from traffic.models import UsageHour
+from traffic.requests.filters import Filters
 
 NOW = datetime(2026, 9, 16, 12, tzinfo=UTC)
 

@@ -15,8 +15,8 @@ from costs.models import Charge
 from costs.reconcile import Reconciled, Reconciliation, reconcile
 from providers.models import Account, Feed, Lease, LeaseSpan, TokenPrice, VendorCost, VendorUsage
 from tests.costs.test_spend import usage
-from traffic.filters import Filters
-from traffic.keys import callers, create_key
+from traffic.applications.keys import callers, create_key
+from traffic.requests.filters import Filters
 
 MONTH, NEXT = date(2026, 5, 1), datetime(2026, 6, 1, tzinfo=UTC)
 NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)

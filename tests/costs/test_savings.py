@@ -24,8 +24,8 @@ from providers.audit.log import AuditEntry
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, Offer, TokenPrice
 from tests.costs.people import client_of, text
 from tests.traffic.test_store import row
+from traffic.ingest.pricing import Installation
 from traffic.ingest.rows import RequestRow, Tokens
-from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
 from traffic.models import Application, Rating, Request
 

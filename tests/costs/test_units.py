@@ -21,8 +21,8 @@ from tests.costs.test_changes import key
 from tests.costs.test_spend import usage
 from tests.costs.test_spend_page import last_month, viewer, world  # noqa: F401 - fixtures
 from tests.traffic.people import text
-from traffic.filters import Filters
 from traffic.models import Application, Rating
+from traffic.requests.filters import Filters
 
 D = Decimal
 

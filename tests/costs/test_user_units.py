@@ -14,11 +14,11 @@ from costs.user_units import UserUnits
 from providers.models import TokenPrice
 from tests.costs.test_spend import usage
 from tests.traffic.people import logged_in, person
+from traffic.ingest.pipeline import raw_connection
+from traffic.ingest.pricing import Installation
 from traffic.ingest.rows import RequestRow, Tokens
-from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
 from traffic.models import Application, UsageDay
-from traffic.services import raw_connection
 
 TODAY = datetime.now(UTC).date()
 DAYS = (TODAY - timedelta(days=2), TODAY - timedelta(days=1))

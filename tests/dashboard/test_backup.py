@@ -35,7 +35,7 @@ from providers.models import Account
 from tests.servers import free_environment, home
 from tests.traffic.conftest import conn, conninfo  # noqa: F401 -- a fixture
 from tests.traffic.test_store import row
-from traffic.ingest.staging import Installation
+from traffic.ingest.pricing import Installation
 from traffic.ingest.store import ingest
 
 

@@ -20,8 +20,8 @@ from providers.models import Discount, TokenPrice
 from tests.costs.people import client_of, text
 from tests.traffic.conftest import conn  # noqa: F401 - a fixture
 from tests.traffic.test_store import assert_rollups_exact, row
+from traffic.ingest.pricing import Installation
 from traffic.ingest.rows import Tokens
-from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
 from traffic.models import Repricing, Request
 

@@ -15,7 +15,7 @@ from django.urls import get_resolver
 
 from dashboard.log_filters import WithoutTraceback
 from dashboard.views.pages import server_error
-from traffic.keys import callers, create_key
+from traffic.applications.keys import callers, create_key
 from traffic.models import Scope
 
 

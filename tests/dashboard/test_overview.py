@@ -37,8 +37,8 @@ from dashboard.overview.worth import Worth, worth
 from providers.models import CheckHour, Deployment, DeploymentState, Outage, TokenPrice
 from tests.dashboard.people import logged_in, with_role, words
 from tests.traffic.people import arrive
+from traffic.applications.keys import callers, create_key
 from traffic.ingest.rows import Tokens
-from traffic.keys import callers, create_key
 from traffic.models import Application
 
 pytestmark = pytest.mark.django_db

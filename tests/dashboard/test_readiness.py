@@ -19,7 +19,7 @@ from dashboard.readiness import Readiness
 from tests.traffic.gateway_stack import until
 from tests.traffic.test_otlp import body, protobuf, span
 from tests.traffic.web_process import Intake, running_intake
-from traffic import storing
+from traffic.ingest import store_status
 
 pytestmark = pytest.mark.django_db
 FULL = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION"
@@ -41,7 +41,7 @@ def ready(valkey_url: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> It
     made = Readiness()
     yield made
     made.close()
-    storing.stored()
+    store_status.stored()
 
 
 def reasons(intake: Intake) -> list[str]:
@@ -94,7 +94,7 @@ def test_a_full_disk_is_told_to_exporters_and_machines_until_something_was_store
 
 def test_the_database_is_asked_to_write_and_keeps_nothing_of_it(ready: Readiness, transactional_db: Any) -> None:
     assert ready.reasons() == []
-    storing.failed(ValueError())
+    store_status.failed(ValueError())
     assert ready.reasons() == []
     tables = tables_to_try()
     assert tables >= 1, "a table of the kept connection"

@@ -20,14 +20,14 @@ from tests.dashboard.people import logged_in, with_role
 from tests.traffic.conftest import conninfo
 from tests.traffic.people import application
 from tests.traffic.test_store import NOON, row
-from traffic import retention
+from traffic.applications.keys import create_key
 from traffic.gateway.spool import Spool
-from traffic.ingest.staging import Installation
+from traffic.ingest.pipeline import directory, keep
+from traffic.ingest.pricing import Installation
 from traffic.ingest.store import ingest
-from traffic.keeping import Kept, kept, taken_days
-from traffic.keys import create_key
 from traffic.models import KeyUse, SealedDay, Unread
-from traffic.services import directory, keep
+from traffic.privacy import retention
+from traffic.privacy.retention_settings import Kept, kept, taken_days
 
 TODAY = NOON.date() + timedelta(days=1)
 OLD = NOON.date() - timedelta(days=60)

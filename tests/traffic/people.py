@@ -10,7 +10,7 @@ from django.test import Client
 
 from tests.pages import html_of
 from tests.traffic.test_store import row
-from traffic.ingest.staging import Installation
+from traffic.ingest.pricing import Installation
 from traffic.ingest.store import ingest
 from traffic.models import Application, Request
 

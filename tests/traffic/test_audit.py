@@ -7,9 +7,9 @@ import pytest
 from django.core.management import call_command
 
 from tests.traffic.test_store import row
-from traffic.audit import rollup_differences
-from traffic.ingest.staging import Installation
+from traffic.ingest.pricing import Installation
 from traffic.ingest.store import ingest
+from traffic.usage.audit import rollup_differences
 
 ROLLUPS = {f"traffic_{name}_{period}" for name in ("usage", "latency", "error") for period in ("hour", "day")}
 

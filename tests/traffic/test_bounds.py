@@ -26,23 +26,22 @@ from tests.traffic import test_litellm as litellm
 from tests.traffic import test_native as native
 from tests.traffic import test_otlp as otlp
 from tests.traffic.test_store import assert_rollups_exact, row
-from traffic import services
+from traffic.applications.keys import callers, create_key
 from traffic.gateway.store import CHARGE
 from traffic.imports import generic
 from traffic.imports.base import Options
 from traffic.imports.readers import Found
 from traffic.imports.translate import Translator
-from traffic.ingest import bounds, density
+from traffic.ingest import bounds, density, pipeline
 from traffic.ingest.native import Directory, outer
 from traffic.ingest.otlp import plain, wire
 from traffic.ingest.otlp import protobuf as reader
 from traffic.ingest.otlp.spans import Bad, Unreadable
+from traffic.ingest.pipeline import forget
+from traffic.ingest.pricing import Installation
 from traffic.ingest.rows import Tokens, usd_of
-from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
-from traffic.keys import callers, create_key
 from traffic.models import Application, Key, KeyUse, Request
-from traffic.services import forget
 
 PROTOBUF = "application/x-protobuf"
 
@@ -175,7 +174,7 @@ def test_a_row_that_the_database_refuses_is_set_aside_alone_at_every_way_in(
     rows.insert(0, native.row(id="bad", colour="red"))
     told = native.post(collector, {"requests": rows}).json()
     assert (told["accepted"], [one["index"] for one in told["rejected"]]) == (5, [0, 4])
-    assert told["rejected"][1]["errors"][0]["msg"] == services.REFUSED
+    assert told["rejected"][1]["errors"][0]["msg"] == pipeline.REFUSED
     events = [litellm.event(n, model="spoilt" if n == 2 else "m") for n in range(1, 5)]
     told = litellm.send(collector, json.dumps(events)).json()
     assert (told["accepted"], [one["index"] for one in told["rejected"]]) == (3, [1])
@@ -204,7 +203,7 @@ def test_a_file_with_a_row_that_the_database_refuses_brings_the_others(
     columns |= {"input": "input_tokens", "output": "output_tokens"}
     done = finished(brought("\n".join(lines).encode(), options=Options(columns=columns)))
     assert (done.state, done.accepted, done.duplicates, done.rejected) == ("done", 8, 0, 1)
-    assert list(done.set_aside.values_list("line", "words")) == [(6, services.REFUSED)]
+    assert list(done.set_aside.values_list("line", "words")) == [(6, pipeline.REFUSED)]
 
 
 def test_a_batch_of_nothing_but_refused_rows_is_not_tried_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,10 +213,10 @@ def test_a_batch_of_nothing_but_refused_rows_is_not_tried_row_by_row(monkeypatch
         tries.append(len(rows))
         raise DataError
 
-    monkeypatch.setattr(services, "store", refuse)
-    stored = services.store_apart([row(n) for n in range(5_000)])
+    monkeypatch.setattr(pipeline, "store", refuse)
+    stored = pipeline.store_apart([row(n) for n in range(5_000)])
     assert sorted(stored.refused) == list(range(5_000))
-    assert len(tries) < 2 * services.MOST_TRIES
+    assert len(tries) < 2 * pipeline.MOST_TRIES
 
 
 # --- what one request can be ---

@@ -21,25 +21,24 @@ from tests.traffic.conftest import conninfo
 from tests.traffic.people import application, logged_in, person, text
 from tests.traffic.test_imports import brought, finished
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
-from traffic import services
+from traffic.applications.keys import callers, create_key
 from traffic.gateway.store import Store
 from traffic.imports.base import Options
-from traffic.ingest import cardinality
+from traffic.ingest import cardinality, pipeline
 from traffic.ingest.bounds import MOST_ERROR_TYPES, MOST_MODELS, MOST_PROVIDERS
-from traffic.ingest.staging import Installation
+from traffic.ingest.pricing import Installation
 from traffic.ingest.store import ingest
-from traffic.keys import callers, create_key
 from traffic.models import Application
-from traffic.requests_page import doubts_of
-from traffic.retention import apply_retention
+from traffic.privacy.retention import apply_retention
+from traffic.requests.page import doubts_of
 
 
 @pytest.fixture
 def shop(conn: psycopg.Connection) -> Iterator[Application]:
-    services.forget()
+    pipeline.forget()
     callers.clear()
     yield application("shop", captures=False)
-    services.forget()
+    pipeline.forget()
 
 
 @pytest.fixture

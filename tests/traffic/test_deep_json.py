@@ -17,13 +17,13 @@ from tests.traffic import test_litellm as litellm
 from tests.traffic import test_native as native
 from tests.traffic import test_otlp as otlp
 from tests.traffic.test_otlp import ns
-from traffic.depth import DEEPEST, TOO_DEEP, loads, shallow
+from traffic.applications.keys import callers, create_key
 from traffic.ingest.copying import json_text
-from traffic.ingest.otlp import doubts, wire
-from traffic.keys import callers, create_key
+from traffic.ingest.json_depth import DEEPEST, TOO_DEEP, loads, shallow
+from traffic.ingest.otlp import data_quality, wire
+from traffic.ingest.pipeline import forget
 from traffic.models import Application
-from traffic.redaction import EVERYTHING, redaction_of
-from traffic.services import forget
+from traffic.privacy.redaction import EVERYTHING, redaction_of
 
 LEVELS = (101, 700, 1_000, 10_000)
 PROTOBUF = "application/x-protobuf"
@@ -133,7 +133,7 @@ def test_values_in_values_in_protobuf(key: str, conn: psycopg.Connection, levels
     export = wire.framed(1, wire.framed(2, wire.framed(2, span))) + good
     assert otlp.send(key, export, PROTOBUF).content == b""
     found = conn.execute("SELECT raw -> 'attributes' ->> 'app.deep', raw -> 'doubts' FROM traffic_request").fetchall()
-    assert sorted(found, key=str) == sorted([(TOO_DEEP, [doubts.DEEP]), (None, None)], key=str)
+    assert sorted(found, key=str) == sorted([(TOO_DEEP, [data_quality.DEEP]), (None, None)], key=str)
 
 
 @pytest.mark.parametrize("levels", LEVELS)

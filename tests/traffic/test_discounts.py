@@ -19,10 +19,10 @@ from tests.pages import html_of
 from tests.providers.people import in_role, text
 from tests.traffic.test_reprice import DAY, NEXT
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
-from traffic.ingest.staging import Installation
+from traffic.ingest.pricing import Installation
 from traffic.ingest.store import ingest
 from traffic.models import Request
-from traffic.repricings import reprice
+from traffic.repricing.services import reprice
 
 URL = "/settings/discounts/"
 LIST = Decimal("0.00342")  # of one request: 100 x 3 + 400 x 0.3 + 200 x 15, in millionths

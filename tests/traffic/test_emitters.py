@@ -22,9 +22,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.traffic.emitters import EMITTERS
 from tests.traffic.test_store import assert_rollups_exact
-from traffic.keys import callers, create_key
+from traffic.applications.keys import callers, create_key
+from traffic.ingest.pipeline import forget
 from traffic.models import Application
-from traffic.services import forget
 
 DOCUMENTED = ("vercel", "litellm", "vllm")
 RECORDED = Path(__file__).parent / "recorded"

@@ -19,13 +19,12 @@ from django.utils import timezone
 from lib.partitions import existing_days
 from providers.audit.log import AuditEntry
 from tests.traffic.people import application, logged_in, person, text
-from traffic import erase
-from traffic.audit import rollup_differences
+from traffic.applications.keys import callers, create_key
 from traffic.ingest.ids import user_hash
+from traffic.ingest.pipeline import forget
+from traffic.ingest.pricing import Installation
 from traffic.ingest.rows import RequestRow, Tokens
-from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
-from traffic.keys import callers, create_key
 from traffic.models import (
     Application,
     Erasure,
@@ -40,9 +39,10 @@ from traffic.models import (
     UsageDay,
     WaitingText,
 )
-from traffic.retention import apply_retention, sealed_differences
-from traffic.services import forget
+from traffic.privacy import erasure as erase
+from traffic.privacy.retention import apply_retention, sealed_differences
 from traffic.tasks import run_erasures
+from traffic.usage.audit import rollup_differences
 
 MARKER = "MARKER-of-ann"
 OTHER = "OTHER-of-bob"

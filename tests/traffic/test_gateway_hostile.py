@@ -30,7 +30,7 @@ from traffic.gateway.intake import Deadlines, Load, drain
 from traffic.gateway.refusals import CallerGone, Refusal
 from traffic.gateway.routes import Target
 from traffic.gateway.store import Store
-from traffic.ingest.otlp import doubts
+from traffic.ingest.otlp import data_quality
 from traffic.ingest.rows import Tokens
 
 __all__ = ["calm", "stack"]  # fixtures
@@ -324,7 +324,7 @@ def test_a_deep_answer_passes_and_is_recorded(calm: Stack, *, streamed: bool) ->
 
 
 def test_the_gateways_doubts_have_a_meaning() -> None:
-    assert {ANSWER_CUT, ANSWER_UNREAD, UNCHECKED} <= doubts.MEANINGS.keys()
+    assert {ANSWER_CUT, ANSWER_UNREAD, UNCHECKED} <= data_quality.MEANINGS.keys()
 
 
 # Engines.

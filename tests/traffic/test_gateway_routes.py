@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from providers.engines import ENGINES, engine_of
-from traffic.gateway.likeness import made_at
+from traffic.gateway.model_distance import made_at
 from traffic.gateway.protocols import ANTHROPIC, OPENAI, Protocol, read_request
 from traffic.gateway.routes import (
     PROTOCOLS,

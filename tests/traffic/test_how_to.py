@@ -16,9 +16,9 @@ import pytest
 import yaml
 from django.core.management import call_command
 
-from traffic.keys import callers, create_key
+from traffic.applications.keys import callers, create_key
+from traffic.ingest.pipeline import forget
 from traffic.models import Application, Import
-from traffic.services import forget
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "send-requests.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -22,19 +22,19 @@ from providers.models import Account, Feed, TokenPrice, VendorCost, VendorUsage
 from tests.dashboard.people import logged_in, with_role
 from tests.pages import html_of
 from tests.traffic.test_store import assert_rollups_exact, row
-from traffic import services as traffic_services
 from traffic import tasks
 from traffic.imports import FORMATS, files, recognise, reports, run, services
 from traffic.imports.base import Options
 from traffic.imports.pace import Pace
 from traffic.imports.readers import Dialect, Unreadable, reader, sniff
 from traffic.imports.values import decimal, moment, snake
+from traffic.ingest import pipeline as traffic_services
 from traffic.ingest.native import Rejected
+from traffic.ingest.pipeline import forget
+from traffic.ingest.pricing import Installation
 from traffic.ingest.rows import Tokens
-from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
 from traffic.models import Application, Import, Rating, Request, RequestBody, UsageDay
-from traffic.services import forget
 
 RECORDED = Path(__file__).parent / "recorded"
 DAY = (datetime.now(UTC) - timedelta(days=3)).date()

@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from providers.models import TokenPrice
 from tests.traffic.conftest import WRITTEN, conninfo
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
+from traffic.ingest.pricing import Installation
 from traffic.ingest.rows import RequestRow, Tokens
-from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
 
 WRITERS = 3

@@ -21,7 +21,7 @@ from tests.traffic.gateway_stack import until
 from tests.traffic.test_otlp import USAGE, body, protobuf, span
 from tests.traffic.test_store import assert_rollups_exact
 from tests.traffic.web_process import SECRET, Intake, WebProcess, running_intake
-from traffic.ingest.patience import INTAKE_S
+from traffic.ingest.statement_timeout import INTAKE_S
 
 pytestmark = pytest.mark.django_db
 EXPORTERS, CALLS = 10, 60

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from tests.traffic.conftest import WRITTEN
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
 from traffic.ingest.batch import Added, batch_of
+from traffic.ingest.pricing import Installation
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.ingest.sql.rows import COLUMNS
-from traffic.ingest.staging import Installation
 from traffic.ingest.store import commit, ingest
 
 CALLS = 6

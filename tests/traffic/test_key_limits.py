@@ -19,12 +19,12 @@ from providers.audit.log import AuditEntry
 from providers.models import TokenPrice
 from tests.pages import html_of
 from tests.traffic.people import application, logged_in, person, text
+from traffic.applications.keys import CACHE_S, TooManyUnknown, buckets, callers, create_key, expiring_keys, rotate_key
+from traffic.applications.limits import Buckets, UnknownKeys, period_end
 from traffic.gateway.snapshot import read_snapshot
-from traffic.keys import CACHE_S, TooManyUnknown, buckets, callers, create_key, expiring_keys, rotate_key
-from traffic.limits import Buckets, UnknownKeys, period_end
+from traffic.ingest.pipeline import forget
 from traffic.models import Application, Key, KeyUse
-from traffic.rebuild import rebuild
-from traffic.services import forget
+from traffic.usage.rebuild import rebuild
 
 KEYS = "/settings/keys/"
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from traffic import redaction, work_bounds
-from traffic.own_patterns import checked
-from traffic.redaction import EVERYTHING, Redaction
+from traffic.privacy import redaction, work_bounds
+from traffic.privacy.own_patterns import checked
+from traffic.privacy.redaction import EVERYTHING, Redaction
 
 MB = 1_000_000
 MOST_RATIO = 3.0
@@ -196,7 +196,7 @@ def all_uses() -> dict[str, Use]:
             if not set(path.relative_to(ROOT).parts) & set(NOT_OURS):
                 for number, use in enumerate(uses_of(path.read_text())):
                     found[f"{path.relative_to(ROOT)}:{number}"] = use
-    module = importlib.import_module("traffic.redaction")
+    module = importlib.import_module("traffic.privacy.redaction")
     return found | {
         f"{module.__name__}.{name}": (value, "findall")
         for name, value in vars(module).items()

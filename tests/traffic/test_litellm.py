@@ -16,14 +16,14 @@ from django.utils import timezone
 from providers.models import TokenPrice
 from tests.providers.people import in_role
 from tests.traffic.test_store import assert_rollups_exact
-from traffic.ingest.otlp import doubts
-from traffic.keys import callers, create_key
+from traffic.applications.keys import callers, create_key
+from traffic.ingest.dropped_signals import unread_since
+from traffic.ingest.otlp import data_quality
+from traffic.ingest.pipeline import forget
 from traffic.models import Request
-from traffic.requests import newest
-from traffic.retries import retries_of
-from traffic.services import forget
-from traffic.unread import unread_since
-from traffic.wanted import Wanted
+from traffic.requests.queries import newest
+from traffic.requests.request_filter import Wanted
+from traffic.requests.retries import retries_of
 
 BEGAN = timezone.now() - timedelta(minutes=5)
 START, START_DAY = BEGAN.timestamp(), (BEGAN - timedelta(seconds=9)).date()
@@ -148,14 +148,14 @@ def test_a_line_that_is_no_json_costs_itself_alone(key: str) -> None:
 
 COUNTS: list[tuple[dict[str, Any], tuple[int, int, int] | None, list[str] | None]] = [
     ({"prompt_tokens": "1200", "completion_tokens": 300.0}, (176, 1024, 300), None),
-    ({"completion_tokens": -4}, None, [doubts.NOT_A_COUNT]),
-    ({"prompt_tokens": 12.5}, None, [doubts.NOT_A_COUNT]),
-    ({"prompt_tokens": 10**12}, None, [doubts.NOT_A_COUNT]),
+    ({"completion_tokens": -4}, None, [data_quality.NOT_A_COUNT]),
+    ({"prompt_tokens": 12.5}, None, [data_quality.NOT_A_COUNT]),
+    ({"prompt_tokens": 10**12}, None, [data_quality.NOT_A_COUNT]),
     ({"prompt_tokens": None, "completion_tokens": None, "total_tokens": None}, None, None),
     ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, None, None),
-    ({"total_tokens": 99}, (176, 1024, 300), [doubts.TOTAL]),
+    ({"total_tokens": 99}, (176, 1024, 300), [data_quality.TOTAL]),
     ({"completion_tokens": None}, (176, 1024, 300), None),
-    ({"completion_tokens": None, "total_tokens": None}, (176, 1024, 0), [doubts.NO_OUTPUT]),
+    ({"completion_tokens": None, "total_tokens": None}, (176, 1024, 0), [data_quality.NO_OUTPUT]),
     ({"prompt_tokens": 100, "total_tokens": 400}, (100, 1024, 300), None),
 ]
 
@@ -178,8 +178,9 @@ def test_times_that_cannot_be_are_unknown(key: str, conn: psycopg.Connection) ->
         "SELECT raw -> 'doubts', round(latency_ms), ttft_ms FROM traffic_request ORDER BY external_id"
     ).fetchall()
     assert found == [
-        ([doubts.BACKWARDS], None, None), ([doubts.NO_END], None, None), ([doubts.LATE_FIRST], 100, None),
-        ([doubts.ENDLESS], None, None),
+        ([data_quality.BACKWARDS], None, None), ([data_quality.NO_END], None, None),
+        ([data_quality.LATE_FIRST], 100, None),
+        ([data_quality.ENDLESS], None, None),
     ]  # fmt: skip
 
 

@@ -22,10 +22,10 @@ from pytest_django.live_server_helper import LiveServer
 
 from tests.emptying import begin_again
 from tests.traffic.conftest import conninfo
-from traffic import texts
-from traffic.keys import callers, create_key
+from traffic.applications.keys import callers, create_key
+from traffic.ingest import late_texts
+from traffic.ingest.pipeline import forget
 from traffic.models import Application
-from traffic.services import forget
 
 pytestmark = pytest.mark.django_db  # one llama.cpp, one run
 
@@ -72,7 +72,7 @@ def emitted(django_db_setup: None, django_db_blocker: Any, engine_url: str) -> I
         try:
             lines = list(orders(server.url, engine_url, f"http://127.0.0.1:{deaf.getsockname()[1]}"))
             seen = run(lines)
-            texts.attach_due(timezone.now() + timedelta(minutes=1))
+            late_texts.attach_due(timezone.now() + timedelta(minutes=1))
             with psycopg.connect(conninfo(), autocommit=True) as conn:
                 found = {name: Emitted(seen[name], stored(conn, name)) for name in ORDERS}
         finally:

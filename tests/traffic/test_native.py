@@ -14,9 +14,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from traffic.keys import callers, create_key
+from traffic.applications.keys import callers, create_key
+from traffic.ingest.pipeline import forget
 from traffic.models import Application, Unread
-from traffic.services import forget
 
 URL = "/api/v1/requests"
 

@@ -19,9 +19,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from providers.models import Deployment
 from tests.traffic.test_store import assert_rollups_exact
-from traffic.keys import callers, create_key
+from traffic.applications.keys import callers, create_key
+from traffic.ingest.pipeline import forget
 from traffic.models import Application
-from traffic.services import forget
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 START = timezone.now().replace(microsecond=0) - timedelta(minutes=5)

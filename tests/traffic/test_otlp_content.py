@@ -10,10 +10,10 @@ import pytest
 
 from tests.traffic.test_otlp import TRACE, USAGE, body, key, ns, send, span, value
 from tests.traffic.test_otlp_logs import DETAILS, RESPONSE, logs, post, record
+from traffic.applications.keys import callers
 from traffic.ingest.otlp import rows as module
 from traffic.ingest.otlp.content import content_of
 from traffic.ingest.otlp.spans import Span
-from traffic.keys import callers
 from traffic.models import Application
 
 __all__ = ["key"]  # the fixture

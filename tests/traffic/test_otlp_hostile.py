@@ -19,7 +19,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from tests.traffic.test_otlp import CLASSES, USAGE, body, key, ns, protobuf, rows, send, span
 from tests.traffic.test_store import assert_rollups_exact
-from traffic.ingest.otlp import doubts
+from traffic.ingest.otlp import data_quality
 from traffic.ingest.rows import Tokens
 
 __all__ = ["key"]  # the fixture
@@ -43,21 +43,21 @@ def usage(**given: Any) -> dict[str, Any]:
 COUNTS: list[tuple[dict[str, Any], Any, Any]] = [
     (usage(input="12", output="7.0"), (12, 0, 0, 0, 7), None),
     (usage(input=12.0, output=7), (12, 0, 0, 0, 7), None),
-    (usage(input=12.5, output=7), None, [doubts.NOT_A_COUNT]),
-    (usage(input=-1, output=7), None, [doubts.NOT_A_COUNT]),
-    (usage(input="many", output=7), None, [doubts.NOT_A_COUNT]),
-    (usage(input=float("nan"), output=7), None, [doubts.TEXT, doubts.NOT_A_COUNT]),
-    (usage(input=2**63 - 1, output=7), None, [doubts.NOT_A_COUNT]),
-    (usage(input=True, output=7), None, [doubts.NOT_A_COUNT]),
-    (usage(output=7), None, [doubts.NO_INPUT]),
-    (usage(input=12), (12, 0, 0, 0, 0), [doubts.NO_OUTPUT]),
+    (usage(input=12.5, output=7), None, [data_quality.NOT_A_COUNT]),
+    (usage(input=-1, output=7), None, [data_quality.NOT_A_COUNT]),
+    (usage(input="many", output=7), None, [data_quality.NOT_A_COUNT]),
+    (usage(input=float("nan"), output=7), None, [data_quality.TEXT, data_quality.NOT_A_COUNT]),
+    (usage(input=2**63 - 1, output=7), None, [data_quality.NOT_A_COUNT]),
+    (usage(input=True, output=7), None, [data_quality.NOT_A_COUNT]),
+    (usage(output=7), None, [data_quality.NO_INPUT]),
+    (usage(input=12), (12, 0, 0, 0, 0), [data_quality.NO_OUTPUT]),
     (usage(input=12, total=19), (12, 0, 0, 0, 7), None),
     (usage(output=7, total=19), (12, 0, 0, 0, 7), None),
-    (usage(input=12, output=7, total=99), (12, 0, 0, 0, 7), [doubts.TOTAL]),
+    (usage(input=12, output=7, total=99), (12, 0, 0, 0, 7), [data_quality.TOTAL]),
     # The total tells whether input holds what was cached, and output what was thought.
     (usage(input=12, output=7, total=29, cached_tokens=10), (12, 10, 0, 0, 7), None),
     (usage(input=12, output=7, total=24, reasoning_tokens=5), (12, 0, 0, 0, 12), None),
-    (usage(input=12, output=7, reasoning_tokens=9), (12, 0, 0, 0, 7), [doubts.PART]),
+    (usage(input=12, output=7, reasoning_tokens=9), (12, 0, 0, 0, 7), [data_quality.PART]),
 ]
 
 
@@ -70,10 +70,10 @@ def test_counts_that_cannot_be_are_unknown_and_odd_ones_are_said(key: str, conn:
 
 
 ENDS = {
-    "0": doubts.NO_END,
-    str(ns(-5)): doubts.BACKWARDS,
-    str(ns(3 * 365 * 86_400)): doubts.ENDLESS,
-    str(2**64 - 1): doubts.ENDLESS,
+    "0": data_quality.NO_END,
+    str(ns(-5)): data_quality.BACKWARDS,
+    str(ns(3 * 365 * 86_400)): data_quality.ENDLESS,
+    str(2**64 - 1): data_quality.ENDLESS,
 }
 
 
@@ -122,7 +122,7 @@ def test_text_that_is_no_utf8_is_replaced_and_said(key: str, conn: psycopg.Conne
     content = body(span(1, attributes={**USAGE, "user.id": "BROKEN"}), span(2))
     torn = protobuf(content).replace(b"BROKEN", b"\xff\xfe\xc3(\xf0A")
     assert send(key, torn, PROTOBUF).content == b""
-    assert kept(conn) == [[doubts.TEXT], None] or kept(conn) == [None, [doubts.TEXT]]
+    assert kept(conn) == [[data_quality.TEXT], None] or kept(conn) == [None, [data_quality.TEXT]]
     assert conn.execute("SELECT count(user_hash) FROM traffic_request").fetchone() == (1,)
     for number, text in enumerate((b"\xff\xfe", b"\\ud83d", b"\\u0000"), start=3):
         torn = json.dumps(body(span(number, attributes={**USAGE, "x": "BROKEN"}))).encode().replace(b"BROKEN", text)
@@ -165,7 +165,7 @@ def test_a_hundred_thousand_attributes_are_read_as_far_as_the_rule_says(key: str
     many = span(2)
     many["attributes"] += [{"key": f"a{number}", "value": {"intValue": number}} for number in range(100_000)]
     assert send(key, body(many)).json() == {}
-    assert kept(conn) == [[doubts.CUT]] * 2
+    assert kept(conn) == [[data_quality.CUT]] * 2
     assert rows(conn, CLASSES) == [(300, 600, 100, 0, 50)] * 2
     assert max(len(json.dumps(raw)) for (raw,) in rows(conn, "raw")) < 20_000
 

@@ -14,15 +14,15 @@ from msgspec.structs import replace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from providers.pricing.book import Book
+from traffic.applications.keys import Caller
 from traffic.ingest.copying import raw_text
 from traffic.ingest.native import Directory, KnownDeployment
 from traffic.ingest.otlp import kinds, names, protobuf
 from traffic.ingest.otlp.rows import rows_of
 from traffic.ingest.otlp.spans import Span
+from traffic.ingest.pricing import Installation
 from traffic.ingest.rows import RequestRow
-from traffic.ingest.staging import Installation
-from traffic.keys import Caller
-from traffic.redaction import redaction_of
+from traffic.privacy.redaction import redaction_of
 
 NOW = datetime.now(UTC)
 NOW_NS = int(NOW.timestamp()) * 10**9

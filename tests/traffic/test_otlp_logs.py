@@ -14,8 +14,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from tests.traffic.test_otlp import CLASSES, TRACE, USAGE, body, key, ns, rows, send, span, value
 from tests.traffic.test_store import assert_rollups_exact
+from traffic.ingest.dropped_signals import unread_since
 from traffic.models import Application, Unread
-from traffic.unread import unread_since
 
 __all__ = ["key"]  # the fixture
 

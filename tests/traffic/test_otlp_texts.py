@@ -23,12 +23,12 @@ from tests.traffic.conftest import conninfo
 from tests.traffic.test_otlp import TRACE, USAGE, body, key, ns, send, span
 from tests.traffic.test_otlp_logs import DETAILS, logs, post, record
 from tests.traffic.test_store import assert_rollups_exact
-from traffic import texts
+from traffic.applications.keys import callers, create_key
+from traffic.ingest import late_texts
 from traffic.ingest.otlp.spans import Span
 from traffic.ingest.otlp.texts import MOST_RECORDS, Said, body_of, said_in
-from traffic.keys import callers, create_key
+from traffic.ingest.pipeline import forget
 from traffic.models import Application, Erasure, RequestBody, Unread, WaitingText
-from traffic.services import forget
 
 __all__ = ["key"]  # the fixture
 
@@ -81,7 +81,7 @@ def bodies() -> list[tuple[Any, str | None]]:
 
 def later(**given: float) -> int:
     """What the clock does after so long."""
-    return texts.attach_due(timezone.now() + timedelta(**given))
+    return late_texts.attach_due(timezone.now() + timedelta(**given))
 
 
 def test_texts_become_the_body_of_their_call_whichever_comes_first(shop: str, conn: psycopg.Connection) -> None:
@@ -164,33 +164,33 @@ def test_where_nothing_is_kept_texts_are_counted_and_dropped_and_the_page_says_s
     later(seconds=10)
     assert not RequestBody.objects.exists() and not WaitingText.objects.exists()
     found = Unread.objects.order_by("signal").values_list("signal", "unread", "reason")
-    assert list(found) == [("logs", 1, ""), ("texts", 4, texts.NOT_KEPT)]
+    assert list(found) == [("logs", 1, ""), ("texts", 4, late_texts.NOT_KEPT)]
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
     page = client.get("/settings/applications/").content.decode()
-    assert "texts in log records" in page and texts.NOT_KEPT in page
+    assert "texts in log records" in page and late_texts.NOT_KEPT in page
 
 
 def test_a_text_whose_call_never_comes_is_gone_after_an_hour_and_counted(shop: str) -> None:
     post(shop, "/v1/logs", logs(*conversation()))
     assert later(minutes=59) == 0 and WaitingText.objects.count() == 3
     assert later(minutes=61) == 0 and not WaitingText.objects.exists()
-    assert Unread.objects.values_list("signal", "unread", "reason").get() == ("texts", 3, texts.NO_CALL)
+    assert Unread.objects.values_list("signal", "unread", "reason").get() == ("texts", 3, late_texts.NO_CALL)
 
 
 def test_a_call_is_looked_for_ever_more_seldom(shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = []
-    real = texts.attach_once
+    real = late_texts.attach_once
 
     def looked(*given: Any) -> int:
         looks.append(given)
         return real(*given)
 
-    monkeypatch.setattr(texts, "attach_once", looked)
+    monkeypatch.setattr(late_texts, "attach_once", looked)
     post(shop, "/v1/logs", logs(*conversation()))
     since = timezone.now()
     for seconds in range(0, 3_500, 10):
-        texts.attach_due(since + timedelta(seconds=seconds))
+        late_texts.attach_due(since + timedelta(seconds=seconds))
     assert 8 <= len(looks) <= 14
 
 

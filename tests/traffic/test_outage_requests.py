@@ -10,7 +10,7 @@ from django.db import connection
 
 from providers.models import Deployment, Outage
 from tests.traffic.people import arrive
-from traffic.outage_requests import count_requests
+from traffic.usage.outage_requests import count_requests
 
 NOW = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 MINUTE = timedelta(minutes=1)

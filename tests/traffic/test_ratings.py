@@ -18,14 +18,14 @@ from django.utils import timezone
 from lib.periods import Period
 from tests.traffic.people import application, arrive, logged_in, person, text
 from tests.traffic.test_store import NOON, RESPONSE, row
-from traffic import named_requests, ratings, waiting_ratings
-from traffic.ingest.staging import Installation
+from traffic.applications.keys import callers, create_key
+from traffic.ingest.pipeline import forget, store
+from traffic.ingest.pricing import Installation
 from traffic.ingest.store import ingest
-from traffic.keys import callers, create_key
 from traffic.models import Application, RaterKind, Rating, Request
-from traffic.quality import quality
-from traffic.ratings import Judgement
-from traffic.services import forget, store
+from traffic.quality import named_requests, ratings, waiting_ratings
+from traffic.quality.queries import quality
+from traffic.quality.ratings import Judgement
 
 URL = "/api/v1/feedback"
 

@@ -16,12 +16,12 @@ from django.core.management import CommandError, call_command
 from providers.models import Account, Discount, TokenPrice
 from tests.traffic.conftest import conninfo
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
-from traffic import rebuild as module
-from traffic import retention
+from traffic.ingest.pricing import Installation
 from traffic.ingest.rows import RequestRow
-from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
-from traffic.rebuild import rebuild
+from traffic.privacy import retention
+from traffic.usage import rebuild as module
+from traffic.usage.rebuild import rebuild
 
 DAY = NOON.date()
 ROLLUPS = [f"traffic_{name}_{period}" for name in ("usage", "latency", "error") for period in ("hour", "day")]

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.traffic.people import application, logged_in, person, text
+from traffic.applications.keys import buckets, callers, create_key
 from traffic.gateway import snapshot as gateway_snapshot
 from traffic.gateway.answers import Answer
 from traffic.gateway.exchange import Exchange
@@ -27,14 +28,13 @@ from traffic.gateway.routes import Decision, Target
 from traffic.gateway.spool import Spool
 from traffic.ingest.ids import user_hash
 from traffic.ingest.litellm import facts_of
+from traffic.ingest.pipeline import forget
+from traffic.ingest.pricing import Installation
 from traffic.ingest.rows import RequestRow
-from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
-from traffic.keys import buckets, callers, create_key
 from traffic.models import Application, RedactKind, Request, RequestBody
-from traffic.own_patterns import BadPattern, checked
-from traffic.redaction import EVERYTHING, KINDS, Redaction, luhn, redaction_of
-from traffic.services import forget
+from traffic.privacy.own_patterns import BadPattern, checked
+from traffic.privacy.redaction import EVERYTHING, KINDS, Redaction, luhn, redaction_of
 
 
 @pytest.fixture(autouse=True)
@@ -279,7 +279,7 @@ def test_imports_hash_users_and_redact_what_they_keep(shop: Application, conn: p
     from traffic.imports.base import Options
     from traffic.imports.readers import Found
     from traffic.imports.translate import Translator
-    from traffic.services import directory
+    from traffic.ingest.pipeline import directory
 
     columns = {"started_at": "when", "model": "model", "provider": "vendor", "user": "who"}
     options = Options(application="shop", columns={**columns, "id": "note"})

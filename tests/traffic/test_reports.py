@@ -11,10 +11,10 @@ import pytest
 from django.test import Client
 
 from tests.traffic.test_store import NOON, row
+from traffic.applications.keys import callers, create_key
+from traffic.ingest.pricing import Installation
 from traffic.ingest.rows import Tokens
-from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
-from traffic.keys import callers, create_key
 
 DAY = f"from={NOON:%Y-%m-%d}&to={NOON + timedelta(days=1):%Y-%m-%d}"
 

@@ -22,13 +22,13 @@ from providers.audit.log import AuditEntry
 from providers.models import Account, Deployment, TokenPrice, VendorCost
 from tests.traffic.conftest import WRITTEN, conninfo
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
-from traffic import reprice as module
+from traffic.ingest.pricing import Installation
 from traffic.ingest.rows import Tokens
-from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
 from traffic.models import Request, SealedDay, UsageDay
-from traffic.reprice import Difference
-from traffic.repricings import reprice
+from traffic.repricing import run as module
+from traffic.repricing.run import Difference
+from traffic.repricing.services import reprice
 
 DAY = NOON.date()
 BEFORE = DAY - timedelta(days=1)

@@ -20,12 +20,12 @@ from providers.audit.log import AuditEntry
 from providers.models import TokenPrice
 from tests.traffic.test_reprice import BEFORE, DAY, NEXT, YESTERDAY, dearer, everything, stored  # noqa: F401  # fixture
 from tests.traffic.test_store import assert_rollups_exact, row
-from traffic import reprice as module
-from traffic import repricings
-from traffic.ingest.staging import Installation
+from traffic.ingest.pricing import Installation
 from traffic.ingest.store import ingest
 from traffic.models import Repricing, Request
-from traffic.repricings import Refused, Wanted, plan, start, undo, work
+from traffic.repricing import run as module
+from traffic.repricing import services as repricings
+from traffic.repricing.services import Refused, Wanted, plan, start, undo, work
 
 WANTED = Wanted(BEFORE, NEXT, why="The page was read wrong.")
 

@@ -18,7 +18,7 @@ from tests.traffic.test_prices_page import ADD, BOOK, filled
 from tests.traffic.test_reprice import BEFORE, DAY, dearer, everything, stored  # noqa: F401  # fixture
 from tests.traffic.test_repricings import ended
 from tests.traffic.test_store import NOON, row
-from traffic.ingest.staging import Installation
+from traffic.ingest.pricing import Installation
 from traffic.ingest.store import ingest
 from traffic.models import Repricing
 

@@ -16,10 +16,10 @@ from pyarrow import parquet
 
 from tests.traffic.people import application, arrive, logged_in, person
 from tests.traffic.test_store import NOON
-from traffic import export as module
-from traffic.export import KINDS, export
-from traffic.keys import create_key
-from traffic.wanted import Wanted
+from traffic.applications.keys import create_key
+from traffic.requests import export as module
+from traffic.requests.export import KINDS, export
+from traffic.requests.request_filter import Wanted
 
 URL = "/requests/export."
 DAY = timedelta(days=1)
@@ -81,7 +81,7 @@ def test_parquet_has_types_and_as_many_rows(viewer: Client, monkeypatch: pytest.
 def test_without_its_package_parquet_is_a_sentence_on_the_page_and_in_the_api(
     viewer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("traffic.export.find_spec", lambda name: None)
+    monkeypatch.setattr("traffic.requests.export.find_spec", lambda name: None)
     response = viewer.get(f"{URL}parquet", {"task": "rag"}, follow=True)
     assert response.redirect_chain == [("/requests/?task=rag", 302)]
     assert "install breakeven[parquet]" in response.content.decode()

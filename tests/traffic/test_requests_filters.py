@@ -14,11 +14,11 @@ from django.utils import timezone
 
 from tests.traffic.people import ANSWER, PROMPT, application, arrive, logged_in, person, text
 from tests.traffic.test_store import NOON, row
-from traffic import words
-from traffic.ingest.otlp import doubts
-from traffic.ingest.staging import Installation
+from traffic.ingest.otlp import data_quality
+from traffic.ingest.pricing import Installation
 from traffic.ingest.store import ingest
 from traffic.models import Application, Request
+from traffic.requests import prompt_search
 
 URL = "/requests/"
 DAY = timedelta(days=1)
@@ -120,8 +120,8 @@ def test_a_page_says_how_far_back_it_has_looked(
     viewer: Client, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arrive(conn, *({"started_at": NOON - timedelta(hours=n)} for n in range(4)))
-    monkeypatch.setattr("traffic.requests.READ_MOST", 2)
-    monkeypatch.setattr("traffic.reading.READ_MOST", 2)
+    monkeypatch.setattr("traffic.requests.queries.READ_MOST", 2)
+    monkeypatch.setattr("traffic.requests.hour_reads.READ_MOST", 2)
     page = text(viewer, URL, latency_from="1000")
     assert "None back to" in page and "Further back" in page
 
@@ -182,7 +182,7 @@ def test_a_member_finds_words_of_their_own_applications_alone(shop: Application,
 def test_words_of_too_many_texts_are_refused(
     shop: Application, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(words, "MATCHES_MOST", 1)
+    monkeypatch.setattr(prompt_search, "MATCHES_MOST", 1)
     stored(conn, shop, (0, "apple"), (0, "apple"))
     reader = logged_in(person("root", "traffic.view_request", "traffic.view_bodies"))
     assert "More than 1 texts of" in text(reader, URL, words="apple")
@@ -191,7 +191,7 @@ def test_words_of_too_many_texts_are_refused(
 def test_how_many_texts_of_others_hold_a_word_is_not_told(
     shop: Application, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(words, "MATCHES_MOST", 2)
+    monkeypatch.setattr(prompt_search, "MATCHES_MOST", 2)
     stored(conn, application("lab"), (0, "apple"), (0, "apple"), (0, "apple"))
     noor = person("noor")
     shop.members.add(noor)
@@ -210,7 +210,7 @@ def test_words_are_found_by_their_index(shop: Application, conn: psycopg.Connect
     ingest(conn, [row(n, **one) for n, one in enumerate(given)], Installation.load(conn))
     conn.execute("ANALYZE traffic_request_body")
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN {words.MATCHES.format(among='')}", [NOON.date(), "word7", 10])
+        cursor.execute(f"EXPLAIN {prompt_search.MATCHES.format(among='')}", [NOON.date(), "word7", 10])
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert f"Bitmap Index Scan on traffic_request_body_{NOON:%Y%m%d}_to_tsvector_idx" in plan, plan
 
@@ -218,7 +218,7 @@ def test_words_are_found_by_their_index(shop: Application, conn: psycopg.Connect
 # One request.
 
 
-@pytest.mark.parametrize(("word", "said"), [(word, str(said)) for word, said in doubts.MEANINGS.items()])
+@pytest.mark.parametrize(("word", "said"), [(word, str(said)) for word, said in data_quality.MEANINGS.items()])
 def test_every_doubt_of_ingest_is_a_sentence(viewer: Client, conn: psycopg.Connection, word: str, said: str) -> None:
     raw: dict[str, Any] = {"doubts": [word, "one_of_later", 3]}
     page = text(viewer, f"{URL}{arrive(conn, {'raw': raw})[0].id}/")

@@ -19,16 +19,18 @@ from django.utils import timezone
 from providers.models import Deployment, TokenPrice
 from tests.traffic.people import ANSWER, PROMPT, application, arrive, logged_in, person, text
 from tests.traffic.test_store import NOON
-from traffic import ratings, requests, requests_page
-from traffic.conversation import turns
-from traffic.costing import arithmetic
-from traffic.filters import Filters
 from traffic.ingest.rows import Tokens
 from traffic.models import Application, Rating, Request
-from traffic.ratings import Judgement
-from traffic.reading import GAP_MOST, HOUR, MINUTE, SPANS_MOST, Hour, Span, portions, spans
-from traffic.requests import newest, statement, stretches
-from traffic.wanted import Range, Wanted, runs
+from traffic.quality import ratings
+from traffic.quality.ratings import Judgement
+from traffic.requests import page as requests_page
+from traffic.requests import queries as requests
+from traffic.requests.conversation import turns
+from traffic.requests.costing import arithmetic
+from traffic.requests.filters import Filters
+from traffic.requests.hour_reads import GAP_MOST, HOUR, MINUTE, SPANS_MOST, Hour, Span, portions, spans
+from traffic.requests.queries import newest, statement, stretches
+from traffic.requests.request_filter import Range, Wanted, runs
 
 URL = "/requests/"
 DAY = timedelta(days=1)
@@ -170,8 +172,8 @@ def test_a_page_that_has_read_enough_ends_early_and_goes_on_from_there(
     conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arrive(conn, *({"started_at": NOON - n * HOUR, "latency_ms": 9.0 if n == 7 else 800.0} for n in range(9)))
-    monkeypatch.setattr("traffic.requests.READ_MOST", 3)
-    monkeypatch.setattr("traffic.reading.READ_MOST", 3)
+    monkeypatch.setattr("traffic.requests.queries.READ_MOST", 3)
+    monkeypatch.setattr("traffic.requests.hour_reads.READ_MOST", 3)
     quick = Wanted(latency_ms=Range(high=Decimal(10)))
     cursor = None
     seen: list[str] = []

@@ -12,11 +12,11 @@ from django.core.management import call_command
 
 from lib.partitions import existing_days
 from tests.traffic.test_store import NOON, row
-from traffic import retention
 from traffic.gateway.aside import SET_ASIDE
-from traffic.ingest.staging import Installation
+from traffic.ingest.pricing import Installation
 from traffic.ingest.store import ingest
 from traffic.models import SealedDay, UsageDay
+from traffic.privacy import retention
 
 TODAY = NOON.date() + timedelta(days=1)
 

@@ -11,7 +11,7 @@ from django.test import Client
 from providers.models import Deployment
 from tests.dashboard.people import logged_in, with_role
 from traffic.models import Application, Route
-from traffic.route_form import FALLBACKS
+from traffic.routes.forms import FALLBACKS
 
 pytestmark = pytest.mark.django_db
 URL = "/settings/routes/"

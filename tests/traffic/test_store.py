@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from providers.models import Deployment, TokenPrice
 from tests.traffic.conftest import conninfo
+from traffic.ingest.pricing import Installation
 from traffic.ingest.rows import RequestRow, Tokens
-from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
-from traffic.rebuild import Rollup
+from traffic.usage.rebuild import Rollup
 
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 RESPONSE = "msg_01ABCDEFGHIJKLMNOPQRSTUV"

@@ -18,8 +18,8 @@ from providers.pricing.genai_prices import ListUnit, tier_factors, unit_prices
 from tests.costs.people import client_of, text
 from tests.traffic.people import arrive
 from tests.traffic.test_store import row
+from traffic.ingest.pricing import Installation
 from traffic.ingest.rows import Tokens
-from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
 from traffic.ingest.tiers import is_batch, tier_of
 from traffic.models import Request, UsageDay

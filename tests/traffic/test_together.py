@@ -17,13 +17,13 @@ import pytest
 
 from providers.models import TokenPrice
 from tests.traffic.test_store import RESPONSE, assert_rollups_exact, row
+from traffic.applications.keys import create_key
 from traffic.ingest.batch import Added, batch_of
-from traffic.ingest.patience import patience
-from traffic.ingest.sql.twins import FIND_STORED
-from traffic.ingest.staging import Installation
+from traffic.ingest.group_commit import MOST_ROWS, Together
+from traffic.ingest.pricing import Installation
+from traffic.ingest.sql.deduplicate import FIND_STORED
+from traffic.ingest.statement_timeout import patience
 from traffic.ingest.store import commit, ingest
-from traffic.ingest.together import MOST_ROWS, Together
-from traffic.keys import create_key
 from traffic.models import KeyUse
 
 CONN = cast(psycopg.Connection, SimpleNamespace(closed=False))

@@ -12,14 +12,14 @@ from django.utils import timezone
 from tests.traffic.people import application, arrive
 from tests.traffic.test_ratings import send
 from tests.traffic.test_store import RESPONSE, row
-from traffic import waiting_ratings
-from traffic.ingest.staging import Installation
+from traffic.applications.keys import callers, create_key
+from traffic.ingest.pipeline import forget, store
+from traffic.ingest.pricing import Installation
 from traffic.ingest.store import ingest
-from traffic.keys import callers, create_key
 from traffic.models import Application, RaterKind, Rating
-from traffic.ratings import Judgement
-from traffic.services import forget, store
-from traffic.waiting_ratings import AT_ONCE, OF_A_BATCH, WAITING_MAX
+from traffic.quality import waiting_ratings
+from traffic.quality.ratings import Judgement
+from traffic.quality.waiting_ratings import AT_ONCE, OF_A_BATCH, WAITING_MAX
 
 MINUTE = timedelta(minutes=1)
 

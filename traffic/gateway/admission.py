@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
+from traffic.applications.limits import Buckets, UnknownKeys, seconds_until, too_often
 from traffic.gateway.refusals import Refusal, come_back
 from traffic.gateway.snapshot import Application, Key, Snapshot, Snapshots
-from traffic.limits import Buckets, UnknownKeys, seconds_until, too_often
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from traffic.gateway.environment import SettingMissing, Settings, read_settings
 from traffic.gateway.exchange import Exchange
 from traffic.gateway.hang_up import HangUp
 from traffic.gateway.intake import Deadlines, Load, Share, drain
-from traffic.gateway.likeness import made_at
+from traffic.gateway.model_distance import made_at
 from traffic.gateway.protocols import ANTHROPIC, OPENAI, Asked, BadRequest, Protocol, read_request
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import UNREADABLE, CallerGone, Receive, Refusal, Send, send_error
@@ -31,8 +31,8 @@ from traffic.gateway.routes import BudgetDecides, Call, Decision, Target, decide
 from traffic.gateway.snapshot import Application, Key, Snapshot, Snapshots
 from traffic.gateway.spool import Mover, Spool
 from traffic.gateway.store import Store
+from traffic.ingest.gc_tuning import settle
 from traffic.ingest.ids import request_id
-from traffic.interpreter import settle
 
 Scope = dict[str, Any]
 

@@ -20,7 +20,7 @@ from traffic.ingest.rows import RequestRow, Tokens
 
 Headers = Iterable[tuple[bytes, bytes]]
 
-# Words of `traffic.ingest.otlp.doubts`, which needs Django; a test holds them next to each other.
+# Words of `traffic.ingest.otlp.data_quality`, which needs Django; a test holds them next to each other.
 ANSWER_CUT = "answer_cut"
 ANSWER_UNREAD = "answer_unread"
 UNCHECKED = "text_not_checked"

@@ -18,7 +18,7 @@ from traffic.gateway.exchange import UNCHECKED, Exchange, figures_of, raw_of
 from traffic.gateway.protocols import Asked
 from traffic.gateway.spool import Spool
 from traffic.ingest.rows import RequestRow
-from traffic.redaction import Redaction
+from traffic.privacy.redaction import Redaction
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from traffic.gateway.likeness import Distance, distance, otherness
+from traffic.gateway.model_distance import Distance, distance, otherness
 from traffic.gateway.protocols import ANTHROPIC, OPENAI, Asked, Protocol
 
 SELF = "self"

@@ -25,10 +25,10 @@ from psycopg.rows import dict_row
 
 from lib.keyring import cipher, split
 from lib.reach import hides_key
+from traffic.applications.limits import period_end
 from traffic.gateway.database import connect
 from traffic.gateway.routes import Rule, Target, default_rules, reachable
-from traffic.limits import period_end
-from traffic.redaction import EVERYTHING, Redaction, redaction_of
+from traffic.privacy.redaction import EVERYTHING, Redaction, redaction_of
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import msgspec
 import psycopg
 
+from traffic.ingest.pricing import Installation
 from traffic.ingest.rows import RequestRow
-from traffic.ingest.staging import Installation
 from traffic.ingest.store import ingest
 
 FRESH_S = 5.0  # as old as prices and leases may be when a row is costed

@@ -15,8 +15,8 @@ from typing import IO, Any
 
 import orjson
 
-from traffic.depth import loads
 from traffic.imports.values import snake
+from traffic.ingest.json_depth import loads
 
 MAX_RECORD = 8 << 20  # bytes; a longer one is an error of its line
 SNIFFED = 1 << 18

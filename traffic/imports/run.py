@@ -27,13 +27,13 @@ from traffic.imports.files import drop_file, path_of
 from traffic.imports.pace import Pace
 from traffic.imports.readers import Dialect, Found, Reader, Unreadable, reader
 from traffic.imports.translate import Became, Translator
+from traffic.ingest.pipeline import REFUSED, directory, raw_connection, store, store_apart
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql.removals import TAKE_BACK
 from traffic.ingest.store import ATTEMPTS
 from traffic.models import Import, SealedDay, SetAside
 from traffic.models.imports import ImportState
-from traffic.rebuild import Rollup, bounds
-from traffic.services import REFUSED, directory, raw_connection, store, store_apart
+from traffic.usage.rebuild import Rollup, bounds
 
 logger = logging.getLogger(__name__)
 

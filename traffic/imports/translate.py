@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 import orjson
 
+from traffic.applications.keys import Caller
 from traffic.imports.base import Format, Options, Reported
 from traffic.imports.readers import Found
 from traffic.imports.usage import Usage
 from traffic.ingest.native import Directory, Rejected, row_of
 from traffic.ingest.rows import RequestRow
-from traffic.keys import Caller
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from traffic.depth import loads
 from traffic.imports.base import Options
 from traffic.ingest.bounds import MOST_TOKENS
+from traffic.ingest.json_depth import loads
 from traffic.ingest.native import Rejected
 from traffic.ingest.otlp.names import PROVIDERS, provider_by
 

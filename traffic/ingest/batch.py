@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from traffic.ingest.copying import line
+from traffic.ingest.parse_lock import in_turn
+from traffic.ingest.pricing import Installation, Staged, fill
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql.rows import BATCH_BITS
-from traffic.ingest.staging import Installation, Staged, fill
-from traffic.ingest.turn import in_turn
 
 
 class Added(NamedTuple):

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from traffic.depth import shallow
-from traffic.ingest.staging import Staged
+from traffic.ingest.json_depth import shallow
+from traffic.ingest.pricing import Staged
 
 
 def line(number: int, item: Staged, received: str) -> str:

@@ -19,7 +19,7 @@ from psycopg import errors
 from traffic.ingest.arguments import array, bounds
 from traffic.ingest.batch import Batch
 from traffic.ingest.ids import second_hash
-from traffic.ingest.sql import twins as sql
+from traffic.ingest.sql import deduplicate as sql
 
 
 class Match(NamedTuple):

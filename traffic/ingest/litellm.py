@@ -16,21 +16,21 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from lib.errors import ApiError, at
-from traffic.access import authenticate
-from traffic.depth import shallow
+from traffic.applications.access import authenticate
+from traffic.applications.keys import Caller
 from traffic.ingest.body import read_body
 from traffic.ingest.bounds import LONGEST_MS, LONGEST_NAME, MOST_ITEMS
 from traffic.ingest.density import refuse_dense
+from traffic.ingest.dropped_signals import count_refused
+from traffic.ingest.json_depth import shallow
 from traffic.ingest.native import Directory, Parsed, Rejected
-from traffic.ingest.otlp import doubts
+from traffic.ingest.otlp import data_quality
 from traffic.ingest.otlp.names import LONGEST, PROVIDERS, NoCount, whole
 from traffic.ingest.otlp.plain import ODD, decoded, why
 from traffic.ingest.otlp.spans import DEEPEST
 from traffic.ingest.otlp.usage import Counted, classes
+from traffic.ingest.pipeline import REFUSED, directory, store_apart
 from traffic.ingest.rows import RequestRow, Tokens, usd_of
-from traffic.keys import Caller
-from traffic.services import REFUSED, directory, store_apart
-from traffic.unread import count_refused
 
 MAX_BYTES = 64 << 20
 CONTENT = ("messages", "response", "requester_ip_address", "model_parameters")
@@ -208,13 +208,13 @@ def times_of(
     """Milliseconds to the end and to the first token; what cannot be is None, with a doubt in `found`."""
     latency, ttft = milliseconds(start, end), milliseconds(start, first)
     if latency is None:
-        found.append(doubts.NO_END)
+        found.append(data_quality.NO_END)
     elif not 0 <= latency <= LONGEST_MS:
-        found.append(doubts.BACKWARDS if latency < 0 else doubts.ENDLESS)
+        found.append(data_quality.BACKWARDS if latency < 0 else data_quality.ENDLESS)
         latency = None
     if ttft is not None and not 0 <= ttft <= (LONGEST_MS if latency is None else latency):
         ttft = None
-        found.append(doubts.LATE_FIRST)
+        found.append(data_quality.LATE_FIRST)
     return latency, ttft
 
 
@@ -263,7 +263,7 @@ def tokens_of(event: dict[str, Any], found: list[str]) -> Tokens | None:
             total=whole(event.get("total_tokens")) or None,
         )
     except NoCount:
-        found.append(doubts.NOT_A_COUNT)
+        found.append(data_quality.NOT_A_COUNT)
         return None
     if not (told.given or told.output or told.total):
         return None

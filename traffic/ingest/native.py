@@ -15,12 +15,12 @@ import orjson
 from msgspec import Meta
 
 from lib.errors import ApiError, at
-from traffic.depth import DEEPEST, shallow
+from traffic.applications.keys import Caller
 from traffic.ingest.bounds import LONGEST_MS, LONGEST_NAME, LONGEST_SLUG, MOST_TOKENS
 from traffic.ingest.density import refuse_dense
-from traffic.ingest.otlp import doubts
+from traffic.ingest.json_depth import DEEPEST, shallow
+from traffic.ingest.otlp import data_quality
 from traffic.ingest.rows import RequestRow, Tokens
-from traffic.keys import Caller
 
 MAX_ROWS = 5_000
 MAX_BYTES = 16 << 20
@@ -188,9 +188,9 @@ def row_of(raw: msgspec.Raw, caller: Caller, directory: Directory, window: tuple
         raise Rejected(["model" if provider else "provider"], "Must not be blank.")
     kept, latency, ttft, odd = told(given), given.latency_ms, given.ttft_ms, []
     if max(latency or 0, ttft or 0) > LONGEST_MS:
-        latency, ttft, odd = None, None, [doubts.ENDLESS]
+        latency, ttft, odd = None, None, [data_quality.ENDLESS]
     elif ttft is not None and latency is not None and ttft > latency:
-        ttft, odd = None, [doubts.LATE_FIRST]
+        ttft, odd = None, [data_quality.LATE_FIRST]
     if odd:
         kept["doubts"] = odd
     return RequestRow(

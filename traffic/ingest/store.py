@@ -23,12 +23,12 @@ from lib.partitions import make_partitions
 from traffic.ingest.arguments import array, bounds, days_of
 from traffic.ingest.batch import NOTHING, Added, Batch, batch_of
 from traffic.ingest.deduplicate import take_over
+from traffic.ingest.group_commit import Together
+from traffic.ingest.parse_lock import SMALL_ROWS
+from traffic.ingest.pricing import Installation
 from traffic.ingest.rows import RequestRow
+from traffic.ingest.sql import deduplicate as twins_sql
 from traffic.ingest.sql import rows as rows_sql
-from traffic.ingest.sql import twins as twins_sql
-from traffic.ingest.staging import Installation
-from traffic.ingest.together import Together
-from traffic.ingest.turn import SMALL_ROWS
 
 ATTEMPTS = 8  # a lost race for a response id repeats the batch
 LINKS = "traffic_span_link"

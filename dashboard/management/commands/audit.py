@@ -11,8 +11,8 @@ from django.db import connection, transaction
 from costs.ledger import differences
 from providers.audit import chain as audit_chain
 from providers.audit import head
-from traffic.audit import rollup_differences
-from traffic.retention import sealed_differences as sealed
+from traffic.privacy.retention import sealed_differences as sealed
+from traffic.usage.audit import rollup_differences
 
 SHOWN = 50
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
+from traffic.applications.keys import Caller
 from traffic.ingest.native import Directory
 from traffic.ingest.otlp import names
 from traffic.ingest.otlp.spans import Attributes, Span
 from traffic.ingest.tiers import tier_of
-from traffic.keys import Caller
-from traffic.redaction import may_hold
+from traffic.privacy.redaction import may_hold
 
 MOST_KEPT = 1_024
 LONGEST_KEPT = 2_000  # characters of words; a program that says more says something else each time

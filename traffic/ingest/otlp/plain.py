@@ -12,7 +12,7 @@ import orjson
 
 from traffic.ingest.bounds import MOST_ITEMS
 from traffic.ingest.density import refuse_dense
-from traffic.ingest.otlp.doubts import CUT, TEXT
+from traffic.ingest.otlp.data_quality import CUT, TEXT
 from traffic.ingest.otlp.spans import (
     DEEPEST,
     LONGEST_TEXT,

@@ -8,20 +8,20 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from traffic.applications.keys import Caller
 from traffic.ingest.bounds import LONGEST_MS
 from traffic.ingest.native import Directory
-from traffic.ingest.otlp import doubts, names
+from traffic.ingest.otlp import data_quality, names
 from traffic.ingest.otlp.content import content_of
+from traffic.ingest.otlp.deduplicate import groups, merged
 from traffic.ingest.otlp.dialects import translate
 from traffic.ingest.otlp.kinds import Kind, application_of, kind_of
 from traffic.ingest.otlp.logs import call_of
 from traffic.ingest.otlp.spans import Bad, Span
 from traffic.ingest.otlp.texts import Said, said_in
-from traffic.ingest.otlp.twins import groups, merged
 from traffic.ingest.otlp.usage import tokens_of
 from traffic.ingest.rows import RequestRow, usd_of
-from traffic.keys import Caller
-from traffic.redaction import may_hold
+from traffic.privacy.redaction import may_hold
 
 YEAR_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -129,7 +129,7 @@ def row_of(span: Span, root: Span, started_at: datetime) -> RequestRow:
     latency, ttft = latency_ms(span, found), ttft_ms(span, shape)
     if latency is not None and ttft is not None and ttft > latency:
         ttft = None
-        found.append(doubts.LATE_FIRST)
+        found.append(data_quality.LATE_FIRST)
     tokens = tokens_of(span, found, without_output=kind.without_output)
     raw, suspect = raw_of(span, kind, shape)
     prompt, answer = content_of(span) if kind.captures else (None, None)
@@ -187,12 +187,12 @@ def latency_ms(span: Span, found: list[str]) -> float | None:
     """From start to end; None with a doubt where the two cannot be."""
     if span.end_ns == 0:
         if not span.is_log:
-            found.append(doubts.NO_END)
+            found.append(data_quality.NO_END)
         return None
     latency = (span.end_ns - span.start_ns) / 1e6
     if 0 <= latency <= LONGEST_MS:
         return latency
-    found.append(doubts.BACKWARDS if latency < 0 else doubts.ENDLESS)
+    found.append(data_quality.BACKWARDS if latency < 0 else data_quality.ENDLESS)
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from traffic.ingest.bounds import MOST_TOKENS
-from traffic.ingest.otlp import doubts, names
+from traffic.ingest.otlp import data_quality, names
 from traffic.ingest.otlp.spans import Span
 from traffic.ingest.rows import Tokens
 
@@ -23,7 +23,7 @@ def tokens_of(span: Span, found: list[str], *, without_output: bool = False) -> 
             try:
                 told[place] = names.whole(value)
             except names.NoCount:
-                found.append(doubts.NOT_A_COUNT)
+                found.append(data_quality.NOT_A_COUNT)
                 return None
     return classes(Counted._make(told), found, apart=flat, outputs=not without_output)
 
@@ -54,11 +54,11 @@ def classes(told: Counted, found: list[str], *, apart: bool = False, outputs: bo
     if output is None:
         output = rest(total, given) or 0  # what a broken stream has cost at least is its input
         if not output and outputs:
-            found.append(doubts.NO_OUTPUT)
+            found.append(data_quality.NO_OUTPUT)
     if given is None:
         given = rest(total, output)
     if given is None:
-        found.append(doubts.NO_INPUT)
+        found.append(data_quality.NO_INPUT)
         return None
     apart = apart or read + written > given
     if total is not None and total != given + output:
@@ -67,9 +67,9 @@ def classes(told: Counted, found: list[str], *, apart: bool = False, outputs: bo
         elif total == given + read + written + output:
             apart = True
         else:
-            found.append(doubts.TOTAL)
+            found.append(data_quality.TOTAL)
     if hour > written or reasoning > output:
-        found.append(doubts.PART)
+        found.append(data_quality.PART)
     hour, reasoning = min(hour, written), min(reasoning, output)
     return Tokens(given if apart else given - read - written, read, written - hour, hour, output, reasoning)
 

@@ -9,16 +9,16 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from lib.errors import ApiError
-from traffic import storing, texts
-from traffic.access import authenticate
+from traffic.applications.access import authenticate
+from traffic.applications.keys import password_of, secret_of
+from traffic.ingest import late_texts, store_status
 from traffic.ingest.body import read_body
+from traffic.ingest.dropped_signals import count_unread
 from traffic.ingest.otlp import plain, protobuf
 from traffic.ingest.otlp.rows import Read, rows_of
 from traffic.ingest.otlp.spans import Signal, Unreadable
-from traffic.ingest.turn import in_turn
-from traffic.keys import password_of, secret_of
-from traffic.services import AWAY, batch_for, directory, installation, store_apart
-from traffic.unread import count_unread
+from traffic.ingest.parse_lock import in_turn
+from traffic.ingest.pipeline import AWAY, batch_for, directory, installation, store_apart
 
 MAX_BYTES = 64 << 20
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
@@ -64,14 +64,14 @@ def take(request: HttpRequest, signal: Signal, secret: str = "") -> HttpResponse
         for _place in store_apart(read.rows, caller, batch).refused:
             read.reject("A span holds what the database cannot store.")
         if signal == "logs":
-            texts.keep(read, caller.application_id, now)
+            late_texts.keep(read, caller.application_id, now)
         count_unread(read, signal, caller.application_id)
     except Unreadable as error:
         return refused(request, ApiError(400, f"This is no OTLP request: {error}"))
     except ApiError as error:
         return refused(request, error)
     except RETRIED as error:
-        return refused(request, ApiError(503, storing.send_again(error), retry_after=RETRY_AFTER_S))
+        return refused(request, ApiError(503, store_status.send_again(error), retry_after=RETRY_AFTER_S))
     return succeeded(request, read, signal)
 
 

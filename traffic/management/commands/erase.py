@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from traffic import erase
 from traffic.models import Application
+from traffic.privacy import erasure as erase
 
 
 class Command(BaseCommand):

@@ -11,8 +11,8 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from traffic.models import Repricing
-from traffic.reprice import Difference, Repriced
-from traffic.repricings import Refused, reprice, start, to_the_end, undo
+from traffic.repricing.run import Difference, Repriced
+from traffic.repricing.services import Refused, reprice, start, to_the_end, undo
 
 COLUMNS = "{:<10} {:<12} {:<36} {:>10} {:>18} {:>18} {:>18}  {}"
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from traffic.rebuild import Busy, rebuild
-from traffic.services import raw_connection
+from traffic.ingest.pipeline import raw_connection
+from traffic.usage.rebuild import Busy, rebuild
 
 
 class Command(BaseCommand):

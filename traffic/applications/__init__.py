@@ -1,0 +1,1 @@
+"""Applications and their API keys: who may call, and how often."""

@@ -1,0 +1,127 @@
+"""Settings: the programs that send requests."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.db.models import Count, Q, Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from providers.audit.log import log_form
+from providers.pricing.book import OTHER_MODEL
+from traffic.applications.key_views import tell_use
+from traffic.applications.keys import callers
+from traffic.forms import ApplicationForm
+from traffic.ingest.bounds import MOST_MODELS
+from traffic.ingest.dropped_signals import unread_since
+from traffic.ingest.pipeline import forget
+from traffic.models import Application, UsageDay
+
+DAYS = 30
+TRIED = 20_000  # characters of a text to try
+
+
+@login_required
+@permission_required("traffic.view_application", raise_exception=True)
+@require_safe
+def application_list(request: HttpRequest) -> HttpResponse:
+    applications = list(
+        Application.objects.select_related("owner").annotate(
+            people=Count("members", distinct=True), live_keys=Count("keys", Q(keys__revoked_at=None), distinct=True)
+        )
+    )
+    first = timezone.now().date() - timedelta(days=DAYS - 1)
+    used = dict(
+        UsageDay.objects.filter(day__gte=first, application_id__gt=0)
+        .values_list("application_id")
+        .annotate(n=Sum("requests"))
+    )
+    beyond = dict(
+        UsageDay.objects.filter(day__gte=first, application_id__gt=0, model=OTHER_MODEL)
+        .values_list("application_id")
+        .annotate(n=Sum("requests"))
+    )
+    rows = [
+        {"it": application, "requests": used.get(application.pk, 0), "beyond": beyond.get(application.pk, 0)}
+        for application in applications
+    ]
+    context = {
+        "rows": rows,
+        "sending": sum(1 for row in rows if row["requests"]),
+        "requests": sum(used.values()),
+        "capturing": sum(application.capture_bodies for application in applications),
+        "unread": unread_since(first),
+        "days": DAYS,
+        "most_models": MOST_MODELS,
+        "other_model": OTHER_MODEL,
+    }
+    return render(request, "traffic/applications.html", context)
+
+
+@login_required
+@permission_required("traffic.add_application", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def application_add(request: HttpRequest) -> HttpResponse:
+    form = ApplicationForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        application = form.save()
+        log_form(request, form.instance, form, added=True)
+        forget()
+        messages.success(request, _("%(name)s is there; it needs a key to send requests.") % {"name": application.name})
+        return redirect("traffic:application", application.slug)
+    return render(request, "traffic/application_add.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@login_required
+@permission_required("traffic.view_application", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def application_edit(request: HttpRequest, slug: str) -> HttpResponse:
+    """One application: shown to whoever may see it, changed by who may change it."""
+    application = get_object_or_404(Application.objects.select_related("owner"), slug=slug)
+    if request.method == "POST" and not request.user.has_perm("traffic.change_application"):
+        return render(request, "403.html", status=403)
+    form = ApplicationForm(request.POST if request.method == "POST" else None, instance=application)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        log_form(request, form.instance, form)
+        forget()
+        callers.clear()
+        messages.success(request, _("Saved."))
+        return redirect("traffic:application", slug)
+    if form.errors:
+        application.refresh_from_db()  # the form wrote into it what was not saved, and the page says what holds
+    return page(request, application, form)
+
+
+@login_required
+@permission_required("traffic.view_application", raise_exception=True)
+@require_POST
+def application_try(request: HttpRequest, slug: str) -> HttpResponse:
+    """What a text would be stored as, by what is saved; the text itself is kept nowhere."""
+    application = get_object_or_404(Application.objects.select_related("owner"), slug=slug)
+    text = request.POST.get("text", "")[:TRIED]
+    tried = {"text": text, "kept": application.redaction.prompt(text)}
+    if request.htmx:  # type: ignore[attr-defined]  # django-htmx's middleware
+        return render(request, "traffic/_tried.html", {"tried": tried})
+    return page(request, application, ApplicationForm(instance=application), tried=tried)
+
+
+def page(request: HttpRequest, application: Application, form: ApplicationForm, **more: Any) -> HttpResponse:
+    """The page of one application: its people, what is kept, its budget, its keys."""
+    now = timezone.now()
+    keys = None
+    if request.user.has_perm("traffic.view_key"):
+        keys = list(application.keys.select_related("created_by"))
+        tell_use(keys, now)
+    context = {
+        "it": application, "form": form, "may_change": request.user.has_perm("traffic.change_application"),
+        "keys": keys, "now": now, **more,
+    }  # fmt: skip
+    return render(request, "traffic/application.html", context, status=422 if form.errors else 200)

@@ -1,0 +1,209 @@
+"""Settings: history from other tools' files. Upload, look at what it becomes, start, watch, take back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.db.models import Sum
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
+
+from providers.audit.log import changes, log
+from traffic.imports import FORMATS, generic, run, services
+from traffic.imports.files import Streamed, ToDisk
+from traffic.imports.forms import OptionsForm, UploadForm
+from traffic.imports.pace import seconds_left
+from traffic.imports.readers import Unreadable
+from traffic.models import Import
+from traffic.models.imports import ImportState
+from traffic.requests.export import KINDS, as_file
+
+SHOWN = 100
+QUIET = timedelta(seconds=15)  # a worker at work is heard of with each batch, several times a second
+
+
+@csrf_exempt  # the upload handler must be set before the token is read; `upload` checks it
+@login_required
+@permission_required("traffic.view_import", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def import_list(request: HttpRequest) -> HttpResponse:
+    """All files, and the form for one more; the upload is streamed to disk."""
+    if request.method == "POST":
+        if not request.user.has_perm("traffic.add_import"):
+            return render(request, "403.html", status=403)
+        request.upload_handlers = [ToDisk()]
+        return upload(request)
+    return list_page(request, UploadForm())
+
+
+@csrf_protect
+def upload(request: HttpRequest) -> HttpResponse:
+    form = UploadForm(request.POST, request.FILES)
+    given = request.FILES.get("file")
+    if not form.is_valid() or not isinstance(given, Streamed):
+        if isinstance(given, Streamed):
+            given.path.unlink(missing_ok=True)
+        return list_page(request, form, status=422)
+    try:
+        made, new = services.bring_in(
+            path=given.path, name=given.name or "", size=given.size or 0, sha256=given.sha256, by=request.user
+        )
+    except Unreadable as error:
+        form.add_error("file", str(error))
+        return list_page(request, form, status=422)
+    if new:
+        log(request, made, added=True)
+    else:
+        messages.info(request, known_words(made))
+    url = reverse("traffic:import", args=[made.pk])
+    htmx = request.htmx  # type: ignore[attr-defined]  # django-htmx's middleware
+    return HttpResponseClientRedirect(url) if htmx else redirect(url)
+
+
+def known_words(imported: Import) -> str:
+    """What is said of a file that somebody brought before."""
+    if imported.state == ImportState.DRAFT:
+        return _("This very file is here already and was not started yet.")
+    if services.may_go_on(imported):
+        return _("This very file is here already and was not read to its end; going on reads the rest.")
+    return _("This very file is here already; it changes nothing a second time.")
+
+
+def list_page(request: HttpRequest, form: UploadForm, status: int = 200) -> HttpResponse:
+    rows = list(Import.objects.select_related("by")[:SHOWN])
+    done = Import.objects.exclude(state__in=(ImportState.DRAFT, ImportState.UNDONE))
+    context = {
+        "rows": [{"it": row, "format": FORMATS[row.format].label, "mark": mark_of(row)} for row in rows],
+        "brought": done.aggregate(n=Sum("accepted"))["n"] or 0,
+        "files": done.count(),
+        "form": form,
+        "formats": FORMATS.values(),
+        "may_add": request.user.has_perm("traffic.add_import"),
+    }
+    return render(request, "traffic/imports.html", context, status=status)
+
+
+MARKS = {"done": "ok", "failed": "bad", "cancelled": "warn", "running": "info", "undoing": "info"}
+
+
+def mark_of(imported: Import) -> str:
+    return MARKS.get(imported.state, "unknown")
+
+
+@login_required
+@permission_required("traffic.view_import", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """A draft with what it becomes, or one that is under way or over; htmx asks for the progress alone."""
+    imported = get_object_or_404(Import.objects.select_related("by"), pk=pk)
+    may_change = request.user.has_perm("traffic.change_import")
+    if request.method == "POST" and not may_change:
+        return render(request, "403.html", status=403)
+    context: dict[str, Any] = {
+        "it": imported, "format": FORMATS[imported.format], "mark": mark_of(imported), "may_change": may_change,
+    }  # fmt: skip
+    if imported.state == ImportState.DRAFT:
+        return draft(request, imported, context)
+    if request.method == "POST":
+        return redirect("traffic:import", pk)
+    context |= how_far(imported)
+    if request.htmx and request.htmx.target == "progress":  # type: ignore[attr-defined]  # django-htmx's middleware
+        context |= {"polled": True, "aloud": request.GET.get("said") != context["said"]}
+        return render(request, "traffic/_import_progress.html", context)
+    return render(request, "traffic/import.html", {**context, "log": changes(imported)})
+
+
+def how_far(imported: Import) -> dict[str, Any]:
+    """What the progress says besides the counts; `said` changes whenever there is something to say aloud."""
+    known = seconds_left(imported.size, imported.offset, imported.position)
+    left = None if known is None else max(1, round(known))
+    taken_over = imported.claimed_until
+    quiet = taken_over and timezone.now() - (taken_over - run.CLAIM)
+    return {
+        "quiet": quiet if imported.at_work and quiet and quiet > QUIET else None,
+        "taken_over": taken_over,
+        "said": f"{imported.state}-{imported.percent // 10}",
+        "left": left,
+        "left_ms": left and left * 1000,
+        "pace": (imported.position.get("pace") or {}).get("rows"),
+        "may_go_on": services.may_go_on(imported),
+        "errors": imported.errors,
+        "most": run.ERRORS_KEPT,
+    }
+
+
+@login_required
+@permission_required("traffic.view_import", raise_exception=True)
+@require_safe
+def import_errors(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Every line that was set aside, as a file."""
+    imported = get_object_or_404(Import, pk=pk)
+    lines = imported.set_aside.values_list("line", "words").iterator()
+    return as_file(KINDS["csv"].write(("line", "what is wrong"), lines), KINDS["csv"], f"import-{pk}-errors")
+
+
+def draft(request: HttpRequest, imported: Import, context: dict[str, Any]) -> HttpResponse:
+    """Its options, and the first rows as they would land."""
+    form = OptionsForm(imported, request.POST if request.method == "POST" else None, examples_for(request, imported))
+    if request.method == "POST" and form.is_valid():
+        chosen, options = form.cleaned_data["format"], form.options()
+        if chosen == generic.FORMAT.slug and not options.columns:
+            columns = generic.guess(imported.position.get("names", []))
+            options = options.of({**options.kept(), "columns": columns})
+        Import.objects.filter(pk=imported.pk, state=ImportState.DRAFT).update(format=chosen, options=options.kept())
+        return redirect("traffic:import", imported.pk)
+    try:
+        rows, problem = services.preview(imported), ""
+    except (Unreadable, OSError) as error:
+        rows, problem = [], str(error)
+    bad = sum(1 for row in rows if row.problem)
+    good = sum(1 for row in rows if row.request or row.reported)
+    context |= {"form": form, "rows": rows, "problem": problem, "bad": bad, "good": good}
+    return render(request, "traffic/import_draft.html", context, status=422 if form.errors else 200)
+
+
+def examples_for(request: HttpRequest, imported: Import) -> dict[str, str]:
+    """Values of the file beside the names of its columns: for who brought it, and who may read prompts and answers."""
+    if imported.by != request.user and not request.user.has_perm("traffic.view_bodies"):
+        return {}
+    try:
+        return services.examples(imported)
+    except (Unreadable, OSError):
+        return {}  # the page says why
+
+
+ACTS = {
+    "start": (services.start, gettext_lazy("Started.")),
+    "cancel": (services.cancel, gettext_lazy("Cancelled; what was read before stays until you take it back.")),
+    "take-back": (services.take_back, gettext_lazy("What the file brought is being taken back.")),
+    "discard": (services.discard, gettext_lazy("Discarded.")),
+}
+
+
+@login_required
+@permission_required("traffic.change_import", raise_exception=True)
+@require_POST
+def import_do(request: HttpRequest, pk: int, act: str) -> HttpResponse:
+    """Start or go on, cancel, take back, discard; what is over already says so."""
+    if act not in ACTS:
+        raise Http404
+    imported = get_object_or_404(Import, pk=pk)
+    service, words = ACTS[act]
+    if service(imported=imported):
+        if act != "discard":
+            log(request, imported, str(words))
+        messages.success(request, words)
+    else:
+        messages.info(request, _("Nothing was changed: it is not in that state any more."))
+    return redirect("traffic:imports") if act == "discard" else redirect("traffic:import", pk)

@@ -1,0 +1,125 @@
+"""Batches that meet are written in one transaction, by the thread whose turn it is.
+
+Writers that add to the same rollups wait for each other's commit anyway. Written together, they add once to the hours,
+days and buckets that they share instead of once for each, and make one commit.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import psycopg
+
+from traffic.ingest.statement_timeout import more_patience, patience_for, patience_limit
+
+MOST_ROWS = 4_096  # of one transaction, unless a single batch has more
+
+
+class Sized(Protocol):
+    def __len__(self) -> int: ...
+
+
+B = TypeVar("B", bound=Sized)
+
+
+@dataclass(eq=False, slots=True)
+class Waiting(Generic[B]):
+    batch: B
+    done: bool = False  # whether its thread may go on, after one of the two below
+    written: bool = False
+    error: Exception | None = None
+
+
+class Together(Generic[B]):
+    """The batches of one process that wait for their turn to be written."""
+
+    def __init__(self, write: Callable[[psycopg.Connection, Sequence[B]], None]) -> None:
+        """`write` commits all batches that it is given, or raises and has written nothing of any."""
+        self._write = write
+        self._waiting: deque[Waiting[B]] = deque()
+        self._leads = False  # whether a thread is writing
+        self._change = threading.Condition()
+
+    def write(self, conn: psycopg.Connection, batch: B) -> None:
+        """Return when the batch is committed, over this connection or another thread's to the same database.
+
+        Raises what `write` raises for this batch; psycopg.OperationalError, too, where another thread lost the
+        database, or where its turn did not come in time.
+        """
+        mine = Waiting(batch)
+        with self._change:
+            self._waiting.append(mine)
+        try:
+            while self._is_next(mine):
+                try:
+                    self._lead(conn, self._next(), mine)
+                finally:
+                    with self._change:
+                        self._leads = False
+                        self._change.notify_all()
+        finally:
+            self._leave(mine)
+        if mine.error is not None:
+            try:
+                raise mine.error
+            finally:
+                mine.error = None  # it holds the frames that hold it, and in them the batch
+        if not mine.written:
+            raise psycopg.OperationalError("the thread that wrote this batch was stopped")
+
+    def _is_next(self, mine: Waiting[B]) -> bool:
+        """Wait until this thread is the next to write; False when its batch has been written meanwhile, or failed."""
+        limit = patience_limit()
+        longest = None if limit is None else limit + patience_for(MOST_ROWS)
+        with self._change:
+            if not self._change.wait_for(lambda: mine.done or not self._leads, longest):
+                raise psycopg.OperationalError("Postgres has been busy with other batches for too long")
+            if not mine.done:
+                self._leads = True
+            return not mine.done
+
+    def _next(self) -> list[Waiting[B]]:
+        """Those that have waited longest, as many as one transaction takes."""
+        with self._change:
+            group = [self._waiting.popleft()]
+            rows = len(group[0].batch)
+            while self._waiting and (rows := rows + len(self._waiting[0].batch)) <= MOST_ROWS:
+                group.append(self._waiting.popleft())
+            return group
+
+    def _leave(self, mine: Waiting[B]) -> None:
+        """A batch whose thread gives up is not written later: it was judged by what was known then."""
+        if not mine.done:
+            with self._change, suppress(ValueError):  # another thread has it in hand
+                self._waiting.remove(mine)
+
+    def _lead(self, conn: psycopg.Connection, group: Sequence[Waiting[B]], mine: Waiting[B]) -> None:
+        """Write a group, and tell each what became of it."""
+        try:
+            with more_patience(sum(len(one.batch) for one in group if one is not mine)):
+                self._write(conn, [one.batch for one in group])
+            for one in group:
+                one.written = True
+        except Exception as error:
+            if conn.closed:
+                self._give_up(group, str(error))
+            elif len(group) == 1:
+                group[0].error = error
+            else:  # one of them is at fault, and must not cost the others anything
+                for one in group:
+                    self._lead(conn, [one], mine)
+        finally:
+            for one in group:
+                one.done = True
+
+    def _give_up(self, group: Sequence[Waiting[B]], why: str) -> None:
+        """Who waits behind a lost connection is told at once: one after the other they would wait for minutes."""
+        with self._change:
+            for one in (*group, *self._waiting):
+                one.error, one.done = psycopg.OperationalError(why), True
+            self._waiting.clear()

@@ -1,0 +1,221 @@
+"""Writes of traffic that cross models: batches of requests, judged by what this installation knows."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
+
+import psycopg
+import psycopg_pool
+from django.db import DataError, InterfaceError, OperationalError, connection, transaction
+from django.utils import timezone
+
+from providers.models import Deployment
+from traffic.applications.keys import Caller
+from traffic.ingest import store_status
+from traffic.ingest.batch import Batch, batch_of
+from traffic.ingest.native import Directory, KnownDeployment, parse
+from traffic.ingest.parse_lock import in_turn
+from traffic.ingest.pricing import Installation
+from traffic.ingest.rows import RequestRow
+from traffic.ingest.sql import rows as statements
+from traffic.ingest.statement_timeout import more_patience
+from traffic.ingest.store import Also, IngestResult, take_in
+from traffic.models import Application
+from traffic.models import Installation as InstallationRow
+from traffic.privacy.retention_settings import Kept, taken_days
+from traffic.quality import waiting_ratings
+from traffic.quality.named_requests import Name
+
+log = logging.getLogger(__name__)
+
+REFRESH_S, LOOK_AGAIN_S = 2, 1
+AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg_pool.PoolTimeout)
+T = TypeVar("T")
+
+
+class Refreshed(Generic[T]):
+    """A value that is read again when it is older than two seconds; a thread that races reads it twice, no harm.
+
+    Raises OperationalError while the database is away; not every thread has to wait to find out.
+    """
+
+    def __init__(self, read: Callable[[T | None], T]) -> None:
+        self._read = read
+        self._value: T | None = None
+        self._until = self._away_until = 0.0
+
+    def get(self) -> T:
+        value, now = self._value, time.monotonic()
+        if value is not None and now <= self._until:
+            return value
+        if now < self._away_until:
+            raise OperationalError("the database was away a moment ago")
+        try:
+            value = self._value = self._read(value)
+        except AWAY:
+            self._away_until = time.monotonic() + LOOK_AGAIN_S
+            raise
+        self._until = time.monotonic() + REFRESH_S
+        return value
+
+    def clear(self) -> None:
+        self._value, self._away_until = None, 0.0
+
+
+@contextmanager
+def raw_connection() -> Iterator[psycopg.Connection]:
+    """Django's own psycopg connection of this thread, outside any transaction of Django's."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        raw = connection.connection
+        assert raw is not None, "ensure_connection made it"
+        yield raw
+
+
+def _read_directory(before: Directory | None) -> Directory:
+    applications = Application.objects.values_list("slug", "pk", "capture_bodies")
+    deployments = list(Deployment.objects.enabled())
+    known = {row.slug: KnownDeployment(row.pk, row.provider, row.model) for row in deployments}
+    places = Counter(place_of(row.url) for row in deployments)
+    return Directory(
+        applications={slug: (pk, captures) for slug, pk, captures in applications},
+        deployments=dict(Deployment.objects.values_list("slug", "pk")),
+        retention_days=taken_days(timezone.now().date()),
+        endpoints={place_of(row.url): known[row.slug] for row in deployments if places[place_of(row.url)] == 1},
+        services=known,
+    )
+
+
+def place_of(url: str) -> str:
+    """`host:port` of a deployment."""
+    parts = urlsplit(url)
+    return f"{(parts.hostname or '').lower()}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def _read_installation(before: Installation | None) -> Installation:
+    with raw_connection() as conn:
+        return Installation.load(conn, before)
+
+
+directory = Refreshed(_read_directory)
+installation = Refreshed(_read_installation)
+
+
+def forget() -> None:
+    """Read applications, deployments and prices again at the next batch."""
+    directory.clear()
+    installation.clear()
+
+
+@transaction.atomic
+def keep(*, days: Kept) -> InstallationRow:
+    """Keep requests and bodies for so many days; the next run of retention goes by it, and so does what is taken in."""
+    with connection.cursor() as cursor:
+        cursor.execute(statements.MAKE_SALT, [secrets.token_bytes(32)])
+    InstallationRow.objects.filter(pk=1).update(request_days=days.requests, body_days=days.bodies)
+    transaction.on_commit(forget)
+    return InstallationRow.objects.get(pk=1)
+
+
+def batch_for(rows: Sequence[RequestRow], caller: Caller | None, judge: Installation) -> Batch:
+    """The rows worked out for the store, to be counted for the caller's key. It may ask the database about new names,
+    so no turn is held around it."""
+    if caller is not None:
+        for row in rows:
+            row.key_id = caller.key_id
+    with noting_failures():
+        judge.names.bound(rows, judge.book, raw_connection)
+    return batch_of(rows, judge)
+
+
+@contextmanager
+def noting_failures() -> Iterator[None]:
+    """Within, a database that is away or full is remembered for what is said to others."""
+    try:
+        yield
+    except AWAY as error:
+        store_status.failed(error)
+        raise
+
+
+def store(
+    rows: Sequence[RequestRow], also: Also | None = None, caller: Caller | None = None, batch: Batch | None = None
+) -> IngestResult:
+    """Write a batch; committed when this returns, with what `also` writes, and counted for the caller's key.
+
+    `batch` is what `batch_for` made of the rows, where that was done. Ratings that wait for a request get it.
+    """
+    batch = batch or batch_for(rows, caller, installation.get())
+    with noting_failures(), more_patience(len(rows)), raw_connection() as conn:
+        result = take_in(conn, batch, also)
+    store_status.stored()
+    if waiting_ratings.any_waits():
+        waiting_ratings.attach_arrived(names_of(rows, result))
+    return result
+
+
+REFUSED = "Holds what the database cannot store."
+MOST_TRIES = 256  # of one batch in parts; beyond it a part is refused as it is
+
+
+@dataclass
+class Stored:
+    """What became of a batch, with the places of the rows that the database refused for what they hold."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    refused: list[int] = field(default_factory=list)
+
+
+def store_apart(rows: Sequence[RequestRow], caller: Caller | None = None, batch: Batch | None = None) -> Stored:
+    """Write a batch; rows that the database refuses cost no other row.
+
+    Halves are tried apart until the rows at fault stand alone. A half that is repeated changes nothing.
+    """
+    stored, tries = Stored(), 0
+    waiting = [(0, len(rows))]
+    while waiting:
+        first, last = waiting.pop()
+        whole = last - first == len(rows)
+        try:
+            result = store(rows[first:last], caller=caller, batch=batch if whole else None)
+            stored.accepted += result.accepted
+            stored.duplicates += result.duplicates
+        except DataError as error:
+            tries += 1
+            middle = (first + last) // 2
+            if last - first == 1 or tries >= MOST_TRIES:
+                state = getattr(error.__cause__, "sqlstate", None)
+                log.warning("The database refused %d of %d rows: SQLSTATE %s", last - first, len(rows), state)
+                stored.refused += range(first, last)
+            else:
+                waiting += (middle, last), (first, middle)
+    return stored
+
+
+def names_of(rows: Sequence[RequestRow], result: IngestResult) -> Iterator[Name]:
+    """Every id by which a rating may have named a request of the batch, of the row's own application."""
+    for row, identifier in zip(rows, result.ids, strict=True):
+        for name in (row.external_id, str(identifier), row.response_id):
+            if name:
+                yield Name(name, row.application_id)
+
+
+def ingest_native(*, body: bytes, caller: Caller, now: datetime) -> dict[str, Any]:
+    """The answer of `POST /api/v1/requests` to a body. Raises ApiError for a wrong outer shape."""
+    known, judge = directory.get(), installation.get()
+    with in_turn(size=len(body)):
+        parsed = parse(body, caller, known, now)
+    batch = batch_for(parsed.rows, caller, judge)
+    stored = store_apart(parsed.rows, caller, batch)
+    parsed.reject(stored.refused, REFUSED)
+    return {"accepted": stored.accepted, "duplicates": stored.duplicates, "rejected": parsed.rejected}

@@ -1,0 +1,1 @@
+"""Latency: how fast answers are and how often they fail."""

@@ -1,0 +1,218 @@
+"""What the Latency page shows, from the reports: groups in two periods beside each other, and figures over time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import pairwise
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from lib.periods import Period
+from traffic.latency import queries as latency_reports
+from traffic.latency.queries import BANDS, By, Failure, Mark, Step, told
+from traffic.requests.facets import MOST_SHOWN
+from traffic.requests.filters import Filters
+from traffic.usage import reports
+from traffic.usage.reports import LatencyGroup, UsageGroup
+
+LINES = 6  # groups drawn; a chart has six styles
+FAILURES = 12  # of groups and what went wrong in them that are listed
+KINDS = 5  # of errors that stand by themselves; the rest is one
+NOTICED = 0.1  # a change of a figure that is told
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group now and in the period that it is compared with; `before` is None where it had no request then."""
+
+    key: str | None
+    now: LatencyGroup
+    requests: int
+    before: LatencyGroup | None
+
+    @property
+    def error_share(self) -> float | None:
+        return self.now.errors / self.requests if self.requests else None
+
+    @property
+    def change(self) -> float | None:
+        """How much longer its p95 is than before, as a share."""
+        return change(self.now.latency.p95_ms, self.before.latency.p95_ms if self.before else None)
+
+    @property
+    def first_change(self) -> float | None:
+        return change(self.now.ttft.p95_ms, self.before.ttft.p95_ms if self.before else None)
+
+
+def change(now: float | None, before: float | None) -> float | None:
+    return (now - before) / before if now is not None and before else None
+
+
+@dataclass(frozen=True)
+class Page:
+    """All figures of a page; `total` is None where nothing was asked."""
+
+    period: Period
+    against: Period
+    by: By
+    step: Step
+    total: Group | None
+    groups: Sequence[Group]
+    marks: Sequence[Mark]
+    errors: Mapping[str, int]
+    overall: dict[str, Any]
+    grouped: dict[str, Any]
+    first_tokens: dict[str, Any]
+    speed: dict[str, Any]
+    heat: dict[str, Any]
+    failures: dict[str, Any]
+    where: Sequence[Failure]  # the most frequent ways to fail of a group
+    ways: int  # how many such there are
+
+    @property
+    def groups_shown(self) -> Sequence[Group]:
+        """As many as a page holds, the largest first."""
+        return self.groups[:MOST_SHOWN]
+
+    @property
+    def groups_left(self) -> int:
+        return len(self.groups) - len(self.groups_shown)
+
+    @property
+    def worse(self) -> Group | None:
+        """Of the groups with many requests the one whose p95 grew most, where that is worth a word."""
+        grown = [one for one in self.groups if (one.change or 0) > NOTICED and one.now.latency.count >= 100]
+        return max(grown, key=lambda one: one.change or 0, default=None)
+
+    @property
+    def main_error(self) -> str | None:
+        return next(iter(self.errors), None)
+
+
+def page(period: Period, against: Period, by: By, filters: Filters) -> Page:
+    """A fixed number of reads, whatever the period and however many groups there are."""
+    fine: Step = "hour" if (period.until - period.since).days <= 8 else "day"
+    coarse: Step = "hour" if (period.until - period.since).days <= 2 else "day"
+    total = groups_of(period, against, "", filters)
+    groups = groups_of(period, against, by, filters)
+    marks = latency_reports.marks(period, filters)
+    failed = latency_reports.errors(period, by, fine, filters)
+    drawn = [group.key for group in groups[:LINES]]
+    points = latency_reports.points(period, by, coarse, filters)
+    lines = {(point.group, point.at): point for point in points}
+    speeds = latency_reports.speeds(period, by, coarse, filters)
+    over_time = {one.key: one for one in reports.latency(latency_reports.scaled(period, fine), fine, filters)}
+    at = [*latency_reports.times(period, coarse)]
+    notes = noted(marks)
+    first = {key: point.ttft.p95_ms for key, point in lines.items()}
+    whole = {key: point.latency.p95_ms for key, point in lines.items()}
+    return Page(
+        period=period,
+        against=against,
+        by=by,
+        step=fine,
+        total=total[0] if total else None,
+        groups=groups,
+        marks=marks,
+        errors={kind: sum(counts.values()) for kind, counts in failed.kinds.items()},
+        overall=overall_figure(latency_reports.times(period, fine), over_time, notes),
+        grouped=line_figure(_("Whole answer, 95th percentile, by group"), "ms", drawn, at, whole, notes),
+        first_tokens=line_figure(_("First token, 95th percentile, by group"), "ms", drawn, at, first, notes),
+        speed=line_figure(_("Output tokens a second, by group"), "count", drawn, at, speeds, notes),
+        heat=heat_figure(latency_reports.times(period, fine), latency_reports.heat(period, fine, filters), notes),
+        failures=error_figure(latency_reports.times(period, fine), failed.kinds, notes),
+        where=failed.groups[:FAILURES],
+        ways=len(failed.groups),
+    )
+
+
+def groups_of(period: Period, against: Period, by: str, filters: Filters) -> list[Group]:
+    """Groups of the period, the largest first."""
+    before = {group.key: group for group in reports.latency(against, by, filters)}
+    asked: dict[str | None, UsageGroup] = {group.key: group for group in reports.usage(period, by, filters)}
+    return [
+        Group(one.key, one, asked[one.key].requests if one.key in asked else 0, before.get(one.key))
+        for one in reports.latency(period, by, filters)
+    ]
+
+
+Times = Sequence[datetime | date]
+
+
+def noted(marks: Sequence[Mark]) -> list[dict[str, Any]]:
+    """Marks for the figures; those of one moment share a label, which is short."""
+    together: dict[datetime, list[Mark]] = {}
+    for mark in marks:
+        together.setdefault(mark.at, []).append(mark)
+    return [{"x": at, "label": short(these)} for at, these in together.items()]
+
+
+def short(marks: Sequence[Mark]) -> str:
+    prices = sum(mark.kind == "price" for mark in marks)
+    names = [mark.name for mark in marks if mark.kind == "deployment"]
+    parts = [_("new: %(name)s") % {"name": names[0] if len(names) == 1 else len(names)}] if names else []
+    parts += [ngettext("%(n)d price", "%(n)d prices", prices) % {"n": prices}] if prices else []
+    return ", ".join(parts)
+
+
+def overall_figure(at: Times, groups: Mapping[str | None, LatencyGroup], marks: Any) -> dict[str, Any]:
+    read: dict[str, Callable[[LatencyGroup], float | None]] = {
+        "p50": lambda one: one.latency.p50_ms,
+        "p95": lambda one: one.latency.p95_ms,
+        "p99": lambda one: one.latency.p99_ms,
+        _("first token, p95"): lambda one: one.ttft.p95_ms,
+    }
+    found = [groups.get(told(x)) for x in at]
+    series = [
+        {"name": name, "x": [*at], "y": [None if one is None else value(one) for one in found], "style": style}
+        for style, (name, value) in enumerate(read.items(), 1)
+    ]
+    return {"kind": "lines", "unit": "ms", "label": _("Latency over time"), "series": series, "marks": marks}
+
+
+Values = Mapping[tuple[str | None, str], float | None]
+
+
+def line_figure(
+    label: str, unit: str, keys: Sequence[str | None], at: Times, values: Values, marks: Any
+) -> dict[str, Any]:
+    series = [
+        {"name": key or _("not known"), "x": [*at], "y": [values.get((key, told(x))) for x in at], "style": style}
+        for style, key in enumerate(keys, 1)
+    ]
+    return {"kind": "lines", "unit": unit, "label": label, "series": series, "marks": marks}
+
+
+def heat_figure(at: Times, found: Mapping[str, Sequence[int]], marks: Any) -> dict[str, Any]:
+    """Share of the requests of each hour or day that fell into a band; times without requests are gaps."""
+    names = band_names()
+    used = [band for band in range(len(names)) if any(counts[band] for counts in found.values())]
+    bands = range(used[0], used[-1] + 1) if used else range(0)
+    columns = [found.get(told(x)) for x in at]
+    z = [[None if counts is None else counts[band] / sum(counts) for counts in columns] for band in bands]
+    series = [{"name": _("share"), "x": [*at], "y": [names[band] for band in bands], "z": z}]
+    label = _("Share of requests by latency over time")
+    return {"kind": "heatmap", "unit": "percent", "label": label, "series": series, "marks": marks}
+
+
+def band_names() -> list[str]:
+    words = [f"{end / 1000:g} s" if end >= 1000 else f"{end} ms" for end in BANDS]
+    between = [f"{low} – {high}" for low, high in pairwise(words)]
+    return [_("to %(end)s") % {"end": words[0]}, *between, _("over %(end)s") % {"end": words[-1]}]
+
+
+def error_figure(at: Times, kinds: Mapping[str, Mapping[str, int]], marks: Any) -> dict[str, Any]:
+    shown = dict(list(kinds.items())[:KINDS])
+    rest = list(kinds.items())[KINDS:]
+    if rest:
+        shown[_("other")] = {told(x): sum(counts.get(told(x), 0) for _kind, counts in rest) for x in at}
+    series = [
+        {"name": kind, "x": [*at], "y": [counts.get(told(x), 0) for x in at], "style": style}
+        for style, (kind, counts) in enumerate(shown.items(), 1)
+    ]
+    return {"kind": "bars", "unit": "count", "label": _("Failed requests by what went wrong"), "series": series,
+            "marks": marks}  # fmt: skip

@@ -1,0 +1,144 @@
+"""How fast are answers, how often do they fail, and since when? By deployment, model, application or task."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, get_args
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_safe
+
+from lib.periods import Period
+from traffic.latency import page as latency_page
+from traffic.latency.queries import By
+from traffic.requests.params import address, applications_asked, choices, day_of, passed_over, shared, unknown_values
+from traffic.requests.request_filter import Wanted
+
+PERIODS = (1, 7, 30, 90)
+LONGEST = timedelta(days=400)
+WAYS: dict[str, Any] = {
+    "deployment": gettext_lazy("Deployment"), "model": gettext_lazy("Model"),
+    "application": gettext_lazy("Application"), "task": gettext_lazy("Task"),
+}  # fmt: skip
+FIELDS = ("provider", "model", "deployment", "application", "task")
+DAYS = ("from", "to", "against")
+TAKEN = {*FIELDS, *DAYS, "by", "days"}
+DAY = timedelta(days=1)
+
+
+@login_required
+@require_safe
+def latency(request: HttpRequest) -> HttpResponse:
+    wanted = applications_asked(request)
+    period, days = period_of(request)
+    against = against_of(request, period)
+    asked = request.GET.get("by", "")
+    by: By = next((way for way in get_args(By) if way == asked), "deployment")
+    context = {
+        "page": latency_page.page(period, against, by, wanted.visible_filters()),
+        "by": by,
+        "by_word": WAYS[by],
+        "days": days,
+        "last_day": period.until - timedelta(microseconds=1),
+        "against_last": against.until - timedelta(microseconds=1),
+        "ways": [
+            {"label": label, "url": address(request, by=way), "current": way == by} for way, label in WAYS.items()
+        ],
+        "periods": [
+            {
+                "label": _("24 hours") if n == 1 else ngettext("%(n)d day", "%(n)d days", n) % {"n": n},
+                "url": address(request, **{"days": str(n), "from": None, "to": None}),
+                "current": n == days,
+            }
+            for n in PERIODS
+        ],
+        "fields": fields_of(request, wanted),
+        "shared": shared(request),
+        "not_taken": not_taken(request, wanted),
+        "kept": [(name, request.GET[name]) for name in ("by", "days", "from", "to") if request.GET.get(name)],
+        "against": request.GET.get("against", ""),
+        "filtered": any(request.GET.get(name) for name in FIELDS),
+        "no_applications": wanted.applications is not None and not wanted.applications,
+        "requests_url": requests_url(request, period),
+        "json_urls": [
+            (word, f"{path}?{urlencode({**more, 'from': iso(period.since), 'to': iso(period.until)})}")
+            for word, path, more in (
+                (_("percentiles"), "/api/v1/latency", {"group_by": by}),
+                (_("heat map"), "/api/v1/latency/heat", {"step": "hour" if days == 1 else "day"}),
+                (_("errors"), "/api/v1/errors", {"group_by": by}),
+            )
+        ],
+    }
+    return render(request, "traffic/latency.html", context)
+
+
+def not_taken(request: HttpRequest, wanted: Wanted) -> list[str]:
+    """Sentences on what of the address changes nothing, or can hold for no request."""
+    query = request.GET
+    said = passed_over(query, TAKEN) + unknown_values(query, wanted)
+    for name in DAYS:
+        if (text := query.get(name, "").strip()) and day_of(text) is None:
+            said.append(_("“%(text)s” is not a day, as 2026-11-01 is one.") % {"text": text[:40]})
+    if (text := query.get("days", "")) and text not in map(str, PERIODS):
+        said.append(_("“%(text)s” is no period here; these are the last 7 days.") % {"text": text[:40]})
+    if (text := query.get("by", "")) and text not in WAYS:
+        said.append(_("Nothing is shown by “%(text)s”; this is by deployment.") % {"text": text[:40]})
+    return said
+
+
+def requests_url(request: HttpRequest, period: Period) -> str:
+    """The list of the requests that are shown, for more parameters to be put behind it: its days are whole."""
+    kept = [(name, value) for name in FIELDS for value in request.GET.getlist(name) if value]
+    days = [("from", f"{period.first_day}"), ("to", f"{period.end_day}")]
+    return f"{reverse('traffic:requests')}?{urlencode([*days, *kept])}"
+
+
+def period_of(request: HttpRequest) -> tuple[Period, int | None]:
+    """The period of the address, and how many days back from now where it is such a one."""
+    now = timezone.now()
+    first, end = day_of(request.GET.get("from", "")), day_of(request.GET.get("to", ""))
+    if first is not None and end is not None and first < end and end - first <= LONGEST:
+        return Period(midnight(first), midnight(end)), None
+    days = next((n for n in PERIODS if str(n) == request.GET.get("days")), 7)
+    if days == 1:
+        end_hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        return Period(end_hour - DAY, end_hour), days
+    tomorrow = now.astimezone(UTC).date() + DAY
+    return Period(midnight(tomorrow - DAY * days), midnight(tomorrow)), days
+
+
+def against_of(request: HttpRequest, period: Period) -> Period:
+    """The period it is compared with: of the same length from the day that is named, else the one just before."""
+    span = period.until - period.since
+    start = day_of(request.GET.get("against", ""))
+    if start is None or start.year < 2000:
+        return Period(period.since - span, period.since)
+    return Period(midnight(start), midnight(start) + span)
+
+
+def iso(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
+
+
+def fields_of(request: HttpRequest, wanted: Wanted) -> list[dict[str, Any]]:
+    offered = choices(wanted)
+    return [
+        {
+            "name": name,
+            "label": _("Provider") if name == "provider" else WAYS[name],
+            "options": [(value, label, value in request.GET.getlist(name)) for value, label in offered[name].pairs],
+            "more": offered[name].more,
+        }
+        for name in FIELDS
+    ]

@@ -1,0 +1,1 @@
+"""What of texts and rows is kept: redaction, erasure, retention."""

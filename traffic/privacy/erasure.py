@@ -1,0 +1,213 @@
+"""Deleting what is kept of an application or of a user, everywhere, and leaving the money right.
+
+A request is not removed: it loses whose it was and all that people or programs wrote, and keeps its day, model, tokens,
+times and cost, so that every sum and the audit stay as they are. Its id stays too, a keyed hash, so that the same call
+sent again is still a duplicate; ingest strips it by the same rule (`Installation.strip`).
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Sum
+from django.utils import timezone
+from psycopg import errors
+
+from lib.partitions import existing_days
+from traffic.applications.keys import callers
+from traffic.gateway import aside
+from traffic.imports.files import drop_file
+from traffic.ingest.ids import erased_mark, user_hash
+from traffic.ingest.pipeline import forget, raw_connection
+from traffic.ingest.rows import RequestRow
+from traffic.ingest.sql import removals
+from traffic.ingest.store import ATTEMPTS
+from traffic.models import Application, Erasure, Import, Installation, Key, Rating, Route, SetAside, UsageDay
+from traffic.models.erasures import ErasureKind
+from traffic.models.imports import ImportState
+from traffic.usage.rebuild import Rollup, bounds
+
+BATCH = 2_000
+SLICE_S = 20.0
+COUNT_S = 2.0  # a page waits for it
+# Until every process has heard of it (keys are cached for five seconds, what rows are judged by for two), and batches
+# judged before are written or given up: each waits for its turn, and then for each of its statements.
+SETTLE = timedelta(seconds=60)
+LOCK = 7_203_012  # advisory: one at a time
+UNFINISHED = (ImportState.DRAFT, ImportState.FAILED, ImportState.CANCELLED)
+
+
+def hash_of_user(name: str) -> uuid.UUID:
+    """What is stored of a user's name; a hash is taken as it is."""
+    try:
+        return uuid.UUID(name)
+    except ValueError:
+        salt = Installation.objects.values_list("salt", flat=True).first() or b""
+        found = user_hash(bytes(salt), name)
+        assert found is not None, "an empty name is refused before"
+        return found
+
+
+def counts(
+    *,
+    application: Application | None = None,
+    user: uuid.UUID | None = None,
+    seconds: float = COUNT_S,
+    clock: Callable[[], float] = time.monotonic,
+) -> dict[str, int]:
+    """What there is to delete. `uncounted`: days of a user that were not read within `seconds`, the oldest.
+
+    No index names users, which ingest would pay for with every request: a count reads whole days, the newest first.
+    """
+    if application is not None:
+        used = UsageDay.objects.filter(application_id=application.pk).aggregate(n=Sum("requests"))["n"]
+        ratings = Rating.objects.filter(application_id=application.pk).count()
+        return {"requests": used or 0, "ratings": ratings, "keys": application.keys.count(), "uncounted": 0}
+    assert user is not None, "an application or a user"
+    requests, ends = 0, clock() + seconds
+    with raw_connection() as conn:
+        days = sorted(existing_days(conn, "traffic_request"))
+        while days and clock() < ends:
+            requests += count_of_day(conn, days.pop(), user)
+    return {"requests": requests, "ratings": len(ratings_by(user)), "uncounted": len(days)}
+
+
+def count_of_day(conn: psycopg.Connection, day: date, user: uuid.UUID) -> int:
+    statement = "SELECT count(*) FROM traffic_request WHERE day = %s AND user_hash = %s"
+    (found,) = conn.execute(statement, [day, user]).fetchone() or (0,)
+    return int(found)
+
+
+def ratings_by(user: uuid.UUID) -> list[str]:
+    """What applications called this user when they sent its ratings."""
+    salt = bytes(Installation.objects.values_list("salt", flat=True).first() or b"")
+    names = Rating.objects.filter(rater=None).values_list("by", flat=True).distinct()
+    return [name for name in names if user_hash(salt, name) == user]
+
+
+@transaction.atomic
+def ask(*, application: Application | None = None, user: uuid.UUID | None = None, by: Any = None) -> Erasure:
+    """Begin: from now on nothing new is kept of it. An application's keys stop, and rules for it alone are off."""
+    salt = bytes(Installation.objects.values_list("salt", flat=True).first() or b"")
+    found = counts(application=application, user=user)
+    made = Erasure.objects.create(
+        kind=ErasureKind.APPLICATION if application else ErasureKind.USER,
+        name=application.slug if application else "",
+        application_id=None if application is None else application.pk,
+        user_hash=user,
+        mark=None if user is None else erased_mark(salt, user),
+        expected=found["requests"],
+        by=by,
+        created_at=timezone.now(),
+    )
+    if application is not None:
+        Key.objects.live().filter(application=application).update(revoked_at=made.created_at)
+        routes = Route.objects.filter(applications=application)
+        alone = [route.pk for route in routes if route.applications.count() == 1]
+        Route.objects.filter(pk__in=alone).update(enabled=False)  # without its application it would hold for all
+    transaction.on_commit(forget)
+    transaction.on_commit(callers.clear)
+    return made
+
+
+def work(pk: int, *, now: datetime, seconds: float = SLICE_S, clock: Callable[[], float] = time.monotonic) -> bool:
+    """A slice of one that was asked for; whether there is more to do."""
+    with raw_connection() as conn:
+        (mine,) = conn.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone() or (False,)
+        if not mine:
+            return True
+        try:
+            erasure = Erasure.objects.filter(pk=pk, finished_at=None).first()
+            if erasure is None:
+                return False
+            if now < erasure.created_at + SETTLE:
+                return True
+            ends = clock() + seconds
+            for day in sorted(existing_days(conn, "traffic_request")):
+                while repeated(lambda day=day: erase_batch(conn, erasure, day)) == BATCH:  # type: ignore[misc]
+                    if clock() >= ends:
+                        return True
+            finish(conn, erasure)
+            return False
+        finally:
+            conn.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+
+def repeated(step: Callable[[], int]) -> int:
+    """A step that ingest may have got in the way of, as often as ingest itself tries."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return step()
+        except (errors.DeadlockDetected, errors.SerializationFailure):
+            continue
+    return step()
+
+
+def erase_batch(conn: psycopg.Connection, erasure: Erasure, day: date) -> int:
+    """Some requests of a day and what lies beside them; returns how many."""
+    of = "application_id" if erasure.kind == ErasureKind.APPLICATION else "user_hash"
+    whose = erasure.application_id if erasure.kind == ErasureKind.APPLICATION else erasure.user_hash
+    with conn.transaction():
+        rows = conn.execute(removals.to_erase(of), {"day": day, "whose": whose, "limit": BATCH}).fetchall()
+        if not rows:
+            return 0
+        given = {"day": day, "ids": [identifier for identifier, _file in rows]}
+        conn.execute("SET LOCAL enable_seqscan = off")
+        conn.execute(removals.erase(of == "application_id"), given)
+        for rollup in Rollup.of("error"):  # a word that others wrote is a key there
+            conn.execute(rollup.sweep, bounds(rollup.period, day))
+        files = {file for _identifier, file in rows if file is not None}
+        conn.execute("DELETE FROM traffic_setaside WHERE imported_id = ANY(%s)", [list(files)])
+        conn.execute("UPDATE traffic_erasure SET erased = erased + %s WHERE id = %s", [len(rows), erasure.pk])
+    return len(rows)
+
+
+def finish(conn: psycopg.Connection, erasure: Erasure) -> None:
+    """What is not found by its day: sums of sealed days, ratings that wait, files, the application itself."""
+    if erasure.kind == ErasureKind.APPLICATION:
+        assert erasure.application_id is not None, "an application's has one"
+        for rollup in Rollup.all():
+            repeated(lambda rollup=rollup: move_sums(conn, rollup, erasure.application_id))  # type: ignore[misc]
+        Rating.objects.filter(application_id=erasure.application_id).delete()
+        drop_files(erasure.name)
+        Application.objects.filter(pk=erasure.application_id).delete()
+    elif erasure.user_hash is not None:
+        Rating.objects.filter(rater=None, by__in=ratings_by(erasure.user_hash)).delete()
+    # Lines of the gateway that could not be stored: those of this application or user go.
+    aside.remove(Path(settings.DATA_DIR) / "spool" / aside.SET_ASIDE, lambda line: is_of(line, erasure))
+    Erasure.objects.filter(pk=erasure.pk).update(finished_at=timezone.now(), user_hash=None)
+    forget()
+
+
+def move_sums(conn: psycopg.Connection, rollup: Rollup, application_id: int) -> int:
+    """An application's sums become those of no application; what its rows made of them is 0 by now."""
+    return conn.execute(removals.to_nobody(rollup.table, rollup.key, rollup.sums), {"whose": application_id}).rowcount
+
+
+def drop_files(slug: str) -> None:
+    """Files that were to be read for this application and still lie there, and what was said of their lines."""
+    files = Import.objects.filter(options__application=slug)
+    for pk in files.filter(state__in=UNFINISHED).values_list("pk", flat=True):
+        drop_file(pk)
+    files.filter(state__in=UNFINISHED).exclude(accepted__gt=0).delete()
+    SetAside.objects.filter(imported__in=files).delete()
+
+
+def is_of(line: bytes, erasure: Erasure) -> bool:
+    """Whether a line set aside is of what is erased; one that nobody can read might be, and goes."""
+    try:
+        row = msgspec.json.decode(msgspec.json.decode(line)["line"], type=RequestRow)
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return True
+    if erasure.kind == ErasureKind.APPLICATION:
+        return row.application_id == erasure.application_id
+    return row.user_hash == erasure.user_hash

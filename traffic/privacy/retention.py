@@ -1,0 +1,110 @@
+"""Days come and go whole: partitions a week ahead, old ones dropped; a day is sealed with its totals before it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from lib.partitions import drop_partition, existing_days, make_partitions
+from traffic.gateway import aside
+from traffic.ingest.pipeline import raw_connection
+from traffic.ingest.sql.rollups import SUMS
+from traffic.ingest.store import LINKS, TABLES, forget_days
+from traffic.models import AdmittedName, KeyUse, SealedDay, Unread
+from traffic.privacy.retention_settings import Kept, kept
+from traffic.repricing.run import MEMORY
+
+AHEAD = 7  # days
+REQUESTS, BODIES = "traffic_request", "traffic_request_body"
+LONGEST_QUOTA = 31  # days; a quota counts since the month began
+LINK_DAYS = 3  # exports of one call are minutes apart; what is older finds its twin by response id alone
+
+
+def make_days_ahead(today: date) -> int:
+    """Partitions of today and the week to come; returns how many were made."""
+    days = [today + timedelta(days=n) for n in range(AHEAD + 1)]
+    with raw_connection() as conn:
+        return sum(make_partitions(conn, table, days) for table in TABLES)
+
+
+def apply_retention(today: date) -> int:
+    """Drop days past their time, bodies first; returns how many partitions went."""
+    days = kept()
+    gone = due(today, days)
+    for table, old in gone.items():
+        for day in old:
+            if table == REQUESTS:
+                seal(day)
+            drop(table, day)
+    forget_days()
+    for counted in (Unread, KeyUse):  # a row a day, which nobody asks for once its requests are gone
+        counted._default_manager.filter(day__lt=today - timedelta(days=max(days.requests, LONGEST_QUOTA))).delete()
+    AdmittedName.objects.filter(day__lt=today).delete()
+    forget_set_aside(today - timedelta(days=days.bodies))
+    return sum(map(len, gone.values()))
+
+
+def forget_set_aside(before: date) -> int:
+    """Calls of the gateway that could not be stored go with the bodies of their day, for they may hold some."""
+    moment = datetime.combine(before, time.min, UTC)
+    folder = Path(settings.DATA_DIR) / "spool"
+    return aside.remove(folder / aside.SET_ASIDE, lambda line: aside.is_older(line, moment))
+
+
+def limits(days: Kept) -> dict[str, int]:
+    """How many days back each table's partitions reach, in the order in which they go."""
+    return {BODIES: days.bodies, REQUESTS: days.requests, MEMORY: days.requests, LINKS: min(LINK_DAYS, days.requests)}
+
+
+def due(today: date, days: Kept) -> dict[str, list[date]]:
+    """What is past its time when so many days are kept, the oldest first."""
+    return {table: days_before(table, today - timedelta(days=limit)) for table, limit in limits(days).items()}
+
+
+def days_before(table: str, day: date) -> list[date]:
+    with raw_connection() as conn:
+        return sorted(one for one in existing_days(conn, table) if one < day)
+
+
+def drop(table: str, day: date) -> None:
+    with raw_connection() as conn:
+        drop_partition(conn, table, day)
+
+
+def seal(day: date) -> None:
+    """Write down what a day's requests add up to, from the rows themselves, before they go."""
+    with transaction.atomic():
+        SealedDay.objects.get_or_create(day=day, defaults={"totals": totals_of_rows(day)})
+
+
+def totals_of_rows(day: date) -> dict[str, Any]:
+    columns = ", ".join(f"coalesce(sum({expression}), 0)::text AS {name}" for name, expression in SUMS.items())
+    return one_row(f"SELECT {columns} FROM traffic_request WHERE day = %s", day)  # our own columns
+
+
+def totals_of_rollup(day: date) -> dict[str, Any]:
+    columns = ", ".join(f"coalesce(sum({name}), 0)::text AS {name}" for name in SUMS)
+    return one_row(f"SELECT {columns} FROM traffic_usage_day WHERE day = %s", day)  # our own columns
+
+
+def one_row(statement: str, day: date) -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [day])
+        row = cursor.fetchone()
+        assert row is not None and cursor.description is not None, "an aggregate has a row"
+        return {column.name: value for column, value in zip(cursor.description, row, strict=True)}
+
+
+def sealed_differences() -> Iterator[tuple[date, str, str, str]]:
+    """Sealed days whose rollup is no longer what it was: (day, column, stored, sealed)."""
+    for sealed in SealedDay.objects.all():
+        stored = totals_of_rollup(sealed.day)
+        for name, right in sealed.totals.items():
+            if Decimal(stored.get(name, 0)) != Decimal(right):
+                yield sealed.day, name, str(stored.get(name)), right

@@ -1,0 +1,71 @@
+"""Settings: deleting what is kept of an application or of a user, on request."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from providers.audit.log import log
+from traffic.models import Application, Erasure
+from traffic.privacy import erasure as erase
+
+SHOWN = 100
+
+
+@login_required
+@permission_required("traffic.delete_application", raise_exception=True)
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def erasure_list(request: HttpRequest) -> HttpResponse:
+    """What was deleted; and a user's data: counted first, deleted when that is confirmed. The name is kept nowhere."""
+    context: dict[str, Any] = {"rows": Erasure.objects.select_related("by")[:SHOWN]}
+    if request.method == "POST":
+        name = request.POST.get("user", "").strip()
+        if not name:
+            context["error"] = _("Say which user, as the application names them, or by the hash that a request shows.")
+            return render(request, "traffic/erasures.html", context, status=422)
+        user = erase.hash_of_user(name)
+        if request.POST.get("confirm") == str(user):
+            return begin(request, user=user)
+        context |= {"user": user, "counts": erase.counts(user=user)}
+    return render(request, "traffic/erasures.html", context)
+
+
+@login_required
+@permission_required("traffic.delete_application", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def application_erase(request: HttpRequest, slug: str) -> HttpResponse:
+    """What there is of an application, and its short name to type where it shall go."""
+    application = get_object_or_404(Application, slug=slug)
+    wrong = request.method == "POST" and request.POST.get("confirm", "").strip() != slug
+    if request.method == "POST" and not wrong:
+        return begin(request, application=application)
+    context = {"it": application, "counts": erase.counts(application=application), "wrong": wrong}
+    return render(request, "traffic/application_erase.html", context, status=422 if wrong else 200)
+
+
+def begin(
+    request: HttpRequest, *, application: Application | None = None, user: uuid.UUID | None = None
+) -> HttpResponse:
+    erasure = erase.ask(application=application, user=user, by=request.user)
+    log(request, erasure, _("Deletion begun."), added=True)
+    messages.success(request, _("The deletion has begun; nothing new is kept from now on."))
+    return redirect("traffic:erasure", erasure.pk)
+
+
+@login_required
+@permission_required("traffic.delete_application", raise_exception=True)
+@require_safe
+def erasure_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """How far it is; htmx asks for the progress alone."""
+    erasure = get_object_or_404(Erasure.objects.select_related("by"), pk=pk)
+    part = request.htmx and request.htmx.target == "progress"  # type: ignore[attr-defined]  # django-htmx's middleware
+    return render(request, "traffic/_erasure_progress.html" if part else "traffic/erasure.html", {"it": erasure})

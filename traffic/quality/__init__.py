@@ -1,0 +1,1 @@
+"""Quality: ratings, their queue and the scoreboard."""

@@ -1,0 +1,136 @@
+"""How good answers are: ratings by deployment, model or task, each share with its 95 % interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from math import sqrt
+from typing import Any, Literal
+
+from django.db.models import Avg, Case, CharField, Count, Exists, F, OuterRef, Q, Value, When
+from django.db.models.functions import Cast, Concat
+
+from lib.periods import Period
+from providers.pricing.book import COST_STEP
+from traffic.models import Rating, Request
+from traffic.querysets import RatingQuerySet
+from traffic.requests.filters import Filters
+from traffic.usage import reports
+from traffic.usage.reports import UsageGroup
+
+GroupBy = Literal["deployment", "model", "task"]
+
+Z = 1.959963984540054  # of the normal distribution, two-sided 95 %
+ENOUGH = 30  # ratings from which on a share is worth reading
+PASS = 0.7  # share of acceptable answers that is asked for
+ACCEPTABLE = Q(score__gte=0) | Q(stars__gte=4)
+
+# Two applications may call their users alike; one of our people is one rater wherever they rate.
+RATER = Concat(
+    "rater_kind", Value(" "), Case(When(rater_kind="application", then=Cast("application_id", CharField())),
+    default=Value("")), Value(" "), "by", output_field=CharField(),
+)  # fmt: skip
+
+KEYS: dict[str, Any] = {"deployment": F("deployment__slug"), "model": F("model"), "task": F("task"), "": Value("")}
+
+
+@dataclass(frozen=True, slots=True)
+class QualityGroup:
+    """Ratings of one group; `cost_per_accepted_answer` is USD, None where what an answer costs is not known."""
+
+    key: str | None
+    ratings: int
+    acceptable: int
+    raters: int
+    mean_stars: float | None
+    cost_per_accepted_answer: Decimal | None
+
+    @property
+    def acceptable_share(self) -> float:
+        return self.acceptable / self.ratings
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        return wilson(self.acceptable, self.ratings)
+
+    @property
+    def enough(self) -> bool:
+        return self.ratings >= ENOUGH
+
+    @property
+    def passes(self) -> bool:
+        """Whether even the low end of the interval is good enough."""
+        return self.enough and self.interval[0] >= PASS
+
+
+def acceptable(rating: Rating) -> bool:
+    """The same of one rating."""
+    return (rating.score is not None and rating.score >= 0) or (rating.stars or 0) >= 4
+
+
+def quality(period: Period, group_by: str = "", filters: Filters | None = None) -> list[QualityGroup]:
+    """Ratings of the requests of a period by group, the most rated first; a day that the period cuts counts whole."""
+    filters = filters or Filters()
+    rows = (
+        rated(period, filters)
+        .values(key=KEYS[group_by])
+        .annotate(
+            ratings=Count("id"),
+            acceptable=Count("id", filter=ACCEPTABLE),
+            raters=Count(RATER, distinct=True),
+            mean_stars=Avg("stars"),
+        )
+        .order_by("-ratings", "key")
+    )
+    found: list[dict[str, Any]] = [dict(row) for row in rows if row["ratings"]]  # all of nothing is one row
+    used = {group.key: group for group in reports.usage(period, group_by, filters)} if found else {}
+    return [QualityGroup(**row, cost_per_accepted_answer=cost_per_accepted(used.get(row["key"]), row)) for row in found]
+
+
+def rated(period: Period, filters: Filters) -> RatingQuerySet:
+    """Ratings of the requests of a period. Only the provider is not copied to a rating: it is read from the request."""
+    ratings = Rating.objects.in_days(period.first_day, period.end_day)
+    lookups = filters.lookups()
+    providers = lookups.pop("provider__in", None)
+    if providers:
+        theirs = Request.objects.filter(day__gte=period.first_day, day__lt=period.end_day, provider__in=providers)
+        ratings = ratings.filter(Exists(theirs.filter(day=OuterRef("day"), id=OuterRef("request_id"))))
+    return ratings.filter(**lookups)
+
+
+def cost_per_accepted(used: UsageGroup | None, row: dict[str, Any]) -> Decimal | None:
+    """Mean cost of an answer of the group over the share that is accepted.
+
+    None where nothing was accepted, and where an answer's cost is not known: an own lease is paid by the hour.
+    """
+    if used is None or not row["acceptable"] or used.leased_requests:
+        return None
+    priced = used.requests - used.unpriced_requests - used.unknown_usage_requests
+    return (used.cost * row["ratings"] / (priced * row["acceptable"])).quantize(COST_STEP) if priced > 0 else None
+
+
+def wilson(successes: int, total: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share; `total` is at least 1. It stays inside 0 to 1, also for few trials."""
+    share, square = successes / total, Z * Z
+    middle = share + square / (2 * total)
+    half = Z * sqrt(share * (1 - share) / total + square / (4 * total * total))
+    scale = 1 + square / total
+    # At the ends the exact value is 0 or 1, which rounding would miss by a hair.
+    low = 0.0 if successes == 0 else (middle - half) / scale
+    high = 1.0 if successes == total else (middle + half) / scale
+    return low, high
+
+
+def difference(one: QualityGroup, other: QualityGroup) -> tuple[float, float, float]:
+    """How much larger the first share is, with its 95 % interval (Newcombe's, from both Wilson intervals)."""
+    p, q = one.acceptable_share, other.acceptable_share
+    (p_low, p_high), (q_low, q_high) = one.interval, other.interval
+    low = (p - q) - sqrt((p - p_low) ** 2 + (q_high - q) ** 2)
+    high = (p - q) + sqrt((p_high - p) ** 2 + (q - q_low) ** 2)
+    return p - q, low, high
+
+
+def differ(one: QualityGroup, other: QualityGroup) -> bool:
+    """Whether the two shares differ by more than chance would let them."""
+    _, low, high = difference(one, other)
+    return low > 0 or high < 0

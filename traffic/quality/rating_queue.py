@@ -1,0 +1,73 @@
+"""The answers that wait for one person's judgement: of their applications, kept, and not yet rated by them."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from traffic.models import Application, Outcome, Rating, Request, RequestBody
+from traffic.requests.queries import Person
+
+DAYS = 14  # how far back an answer is still offered
+LONGEST = 200  # answers that are looked at at once
+DAILY = 40  # ratings a day that one person is asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer to judge, with what it was asked."""
+
+    request: Request
+    prompt: str | None
+    text: str
+
+
+def applications(user: Person) -> QuerySet[Application]:
+    """Applications whose answers this person may read and rate."""
+    captured = Application.objects.filter(capture_bodies=True)
+    return captured if user.has_perm("traffic.view_bodies") else captured.of_person(user)
+
+
+def waiting(user: Person) -> list[uuid.UUID]:
+    """Requests whose answers wait, the newest first, at most `LONGEST`."""
+    today = timezone.now().date()
+    first, end = today - timedelta(days=DAYS), today + timedelta(days=2)
+    kept = RequestBody.objects.filter(
+        day__gte=first, day__lt=end, day=OuterRef("day"), request_id=OuterRef("id"), answer__gt=""
+    )
+    mine = Rating.objects.of_person(user).filter(request_id=OuterRef("id"))
+    requests = Request.objects.in_days(first, end).filter(
+        Exists(kept),
+        ~Exists(mine),
+        outcome=Outcome.OK,
+        application__in=list(applications(user).values_list("pk", flat=True)),
+    )
+    return list(requests.newest_first().values_list("id", flat=True)[:LONGEST])
+
+
+def answer(user: Person, identifier: uuid.UUID) -> Answer | None:
+    """One answer with its prompt, where this person may read it."""
+    request = Request.objects.select_related("application", "deployment").by_id(identifier)
+    if request is None or request.application not in applications(user):
+        return None
+    body = RequestBody.objects.filter(day=request.day, request_id=request.id).first()
+    return Answer(request, body.prompt, body.answer) if body is not None and body.answer else None
+
+
+def rating_by(user: Person, request: Request) -> Rating | None:
+    return Rating.objects.of_person(user).filter(request_id=request.id).first()
+
+
+def rated_today(user: Person) -> int:
+    """How many answers this person has judged since midnight, UTC."""
+    midnight = datetime.combine(timezone.now().date(), time(), UTC)
+    return Rating.objects.filter(rater_id=user.pk, created_at__gte=midnight).count()
+
+
+def goal(done: int, waiting: int) -> int:
+    """Today's number of ratings: what is asked for, or what there is."""
+    return max(done, min(DAILY, done + waiting))

@@ -1,0 +1,130 @@
+"""Rating answers: one after the other from the queue, blind, and taking a rating back."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST
+
+from providers.audit.log import Action, person, record
+from traffic.forms import RatingForm
+from traffic.models import Rating, Request
+from traffic.quality import rating_queue, ratings
+from traffic.quality.ratings import Judgement
+from traffic.requests.conversation import turns
+
+# What each number of stars means; from `PASSES` on an answer counts as acceptable.
+SCALE = (
+    (1, gettext_lazy("Wrong"), gettext_lazy("False, harmful or off the question")),
+    (2, gettext_lazy("Poor"), gettext_lazy("Some use, but must be redone")),
+    (3, gettext_lazy("Nearly"), gettext_lazy("Usable only after changes")),
+    (4, gettext_lazy("Good"), gettext_lazy("Usable as it stands")),
+    (5, gettext_lazy("Excellent"), gettext_lazy("I could not have done it better")),
+)
+WORDS = {stars: word for stars, word, _about in SCALE}
+REMEMBERED = "ratings_to_undo"  # in the session: what the last ratings replaced
+UNDOABLE = 20
+
+
+@login_required
+@permission_required("traffic.add_rating", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def rate(request: HttpRequest) -> HttpResponse:
+    """The next answer of my applications; a rating leads to the one after it."""
+    if request.method != "POST":
+        return render(request, "traffic/rate.html", _queue(request, _uuid(request.GET.get("at"))))
+    identifier, following = _uuid(request.POST.get("request")), _uuid(request.POST.get("next"))
+    found = None if identifier is None else rating_queue.answer(request.user, identifier)
+    if found is None:
+        raise Http404(_("This answer is not here to be rated."))
+    form = RatingForm(request.POST)
+    if not form.is_valid():
+        context = _queue(request, identifier) | {"form": form}
+        return render(request, "traffic/rate.html", context, status=422)
+    here = reverse("traffic:rate")
+    judgement = Judgement(request.user.get_username(), None, form.cleaned_data["stars"], form.cleaned_data["comment"])
+    rate_and_say(request, found.request, judgement, back=f"{here}?at={found.request.id}")
+    return redirect(f"{here}?at={following}" if following else here)
+
+
+def _uuid(text: str | None) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text or "")
+    except ValueError:
+        return None
+
+
+def _queue(request: HttpRequest, at: uuid.UUID | None) -> dict[str, Any]:
+    """The answer to show, where it stands in the queue, and how far this person is today."""
+    queue = rating_queue.waiting(request.user)
+    place = queue.index(at) if at in queue else None
+    shown = None if at is None else rating_queue.answer(request.user, at)
+    if shown is None and queue:
+        place, shown = 0, rating_queue.answer(request.user, queue[0])
+    if shown is not None:
+        record(Action.READ, actor=person(request), object_type="traffic.request", object_id=shown.request.id,
+               message=_("in the rating queue"), chain=False)  # fmt: skip
+    after = 0 if place is None else place + 1
+    done = rating_queue.rated_today(request.user)
+    return {
+        "answer": shown,
+        "turns": turns(shown.prompt) if shown else [],
+        "mine": None if shown is None else rating_queue.rating_by(request.user, shown.request),
+        "previous": queue[place - 1] if place else None,
+        "next": queue[after] if after < len(queue) else None,
+        "waiting": len(queue),
+        "more": len(queue) == rating_queue.LONGEST,
+        "done": done,
+        "goal": rating_queue.goal(done, len(queue)),
+        "left": max(0, rating_queue.goal(done, len(queue)) - done),
+        "scale": SCALE,
+        "applications": rating_queue.applications(request.user) if shown is None else None,
+    }
+
+
+def me(request: HttpRequest) -> AbstractBaseUser:
+    """Who is logged in; the views let nobody else in."""
+    return cast(AbstractBaseUser, request.user)
+
+
+def rate_and_say(request: HttpRequest, found: Request, judgement: Judgement, *, back: str) -> Rating:
+    """Store a judgement, and tell in a toast with an undo what was rated and who had answered."""
+    earlier = Rating.objects.of_person(request.user).filter(request_id=found.id).first()
+    before = ratings.judged(earlier)
+    rating = ratings.rate(request=found, judgement=judgement, rater=me(request))
+    remembered = request.session.get(REMEMBERED, {})
+    remembered[str(rating.pk)] = {"before": before, "back": back}
+    request.session[REMEMBERED] = dict(list(remembered.items())[-UNDOABLE:])
+    said = _("Rated %(stars)s, %(word)s. It was %(model)s.") % {
+        "stars": judgement.stars, "word": WORDS.get(judgement.stars or 0, ""), "model": found.model,
+    }  # fmt: skip
+    messages.success(request, said, extra_tags=f"undo:{reverse('traffic:rating-undo', args=[rating.pk])}")
+    return rating
+
+
+@login_required
+@permission_required("traffic.add_rating", raise_exception=True)
+@require_POST
+def undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take back a rating of one's own, and show the answer again."""
+    rating = Rating.objects.of_person(request.user).filter(pk=pk, rater_id=request.user.pk).first()
+    if rating is None:
+        raise Http404(_("This rating is not yours, or it is gone already."))
+    remembered = request.session.get(REMEMBERED, {})
+    entry = remembered.pop(str(pk), None) or {}
+    request.session[REMEMBERED] = remembered
+    ratings.undo(rating=rating, before=entry.get("before"))
+    messages.info(request, _("Your rating is taken back."))
+    back = entry.get("back", "")
+    safe = url_has_allowed_host_and_scheme(back, allowed_hosts=None)
+    return redirect(back if safe else reverse("traffic:rate"))

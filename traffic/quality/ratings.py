@@ -1,0 +1,90 @@
+"""Ratings come in: from people in the UI and from applications, also before the request that they judge."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import connection
+from django.utils import timezone
+
+from traffic.applications.keys import Caller
+from traffic.models import RaterKind, Rating, Request
+from traffic.quality.named_requests import find_request
+from traffic.quality.waiting_ratings import BACK, COPIED, attach, wait
+
+JUDGED = ("score", "stars", "comment")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one rater thinks: a score of 1, 0 or -1, stars from 1 to 5, or both. A rater is a kind and a name."""
+
+    by: str
+    score: int | None = None
+    stars: int | None = None
+    comment: str = ""
+    rater_kind: str = RaterKind.APPLICATION
+
+
+def rate(*, request: Request, judgement: Judgement, rater: AbstractBaseUser | None = None) -> Rating:
+    """Store a judgement of an answer; an earlier one of the same rater is replaced."""
+    known: dict[str, Any] = asdict(judgement) | {name: getattr(request, name) for name in COPIED}
+    if rater is not None:
+        known["rater_id"] = rater.pk
+        known["rater_kind"] = RaterKind.PERSON
+    known |= {"day": request.day, "created_at": timezone.now()}
+    rater_of = {name: known.pop(name) for name in ("rater_kind", "by")}
+    rating, _made = Rating.objects.update_or_create(request_id=request.id, **rater_of, defaults=known)
+    return rating
+
+
+def undo(*, rating: Rating, before: dict[str, Any] | None) -> None:
+    """Take a rating back: what the rater thought before (`judged`) holds again, or nothing."""
+    if before is None:
+        rating.delete()
+        return
+    for name in JUDGED:
+        setattr(rating, name, before[name])
+    rating.save(update_fields=JUDGED)
+
+
+def judged(rating: Rating | None) -> dict[str, Any] | None:
+    """What `undo` needs to bring a rating back."""
+    return None if rating is None else {name: getattr(rating, name) for name in JUDGED}
+
+
+def receive(*, identifier: str, judgement: Judgement, caller: Caller) -> Rating:
+    """The rating that a program sent for a request; it waits while that has not arrived.
+
+    An id that another application's request bears is one that nobody ever saw: it waits too, and tells nothing.
+    Raises ApiError (429) where too many of the application's ratings wait.
+    """
+    kind = RaterKind.INSTALLATION if caller.application_id is None else RaterKind.APPLICATION
+    judgement = replace(judgement, rater_kind=kind)
+    request = find_request(identifier, caller.application_id)
+    if request is not None:
+        return rate(request=request, judgement=judgement)
+    rating = wait(identifier=identifier, judgement=judgement, application_id=caller.application_id)
+    # It may have arrived meanwhile, and looked for waiting ratings before ours was there.
+    request = find_request(identifier, caller.application_id, back=BACK)
+    return (request and attach(rating, request)) or rating
+
+
+COPY_AGAIN = """
+UPDATE traffic_rating AS t
+SET application_id = r.application_id, deployment_id = r.deployment_id, model = r.model, task = r.task
+FROM traffic_request AS r
+WHERE t.day >= %(first)s AND r.day >= %(first)s AND r.day = t.day AND r.id = t.request_id
+  AND (t.application_id, t.deployment_id, t.model, t.task)
+      IS DISTINCT FROM (r.application_id, r.deployment_id, r.model, r.task)
+"""
+
+
+def copy_again(*, days: int = 3) -> int:
+    """Bring the copies in ratings up to date where a twin told more about the request; returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(COPY_AGAIN, {"first": timezone.now().date() - timedelta(days=days)})
+        return int(cursor.rowcount)

@@ -1,0 +1,94 @@
+"""Which answers are good? The scoreboard, as people rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
+
+from lib.periods import Period
+from providers.models import Deployment
+from traffic.applications.access import FIGURES
+from traffic.models import Task
+from traffic.quality import page as quality_page
+from traffic.quality import queries as scoreboard
+from traffic.quality.page import Named
+from traffic.quality.queries import ENOUGH, PASS
+from traffic.requests import queries as requests
+from traffic.requests.filters import Filters
+
+PERIODS = (7, 30, 90)
+COMMENTS = 12
+
+
+@login_required
+@permission_required("traffic.view_quality", raise_exception=True)
+@require_safe
+def quality(request: HttpRequest) -> HttpResponse:
+    days = next((choice for choice in PERIODS if request.GET.get("days") == str(choice)), PERIODS[1])
+    period = period_of(days)
+    filters = Filters.of_query(request.GET)
+    money = request.user.has_perm(FIGURES)
+    tables = [table(kind, period, filters, money=money) for kind in ("deployment", "model", "task")]
+    rated = scoreboard.quality(period, "", filters)
+    context = {
+        "answer": quality_page.answer(rated, tables[0]["groups"]),
+        "tables": tables,
+        "money": money,
+        "comments": comments(request, period, filters) if rated else [],
+        "days": days,
+        "periods": [
+            {"label": ngettext("%(n)d day", "%(n)d days", n) % {"n": n}, "url": f"?days={n}", "current": n == days}
+            for n in PERIODS
+        ],
+        "enough": ENOUGH,
+        "mark": PASS,
+        "json_url": "/api/v1/quality?"
+        + urlencode({"from": period.first_day, "to": period.end_day, "group_by": "deployment"}),
+    }
+    return render(request, "traffic/quality.html", context)
+
+
+def period_of(days: int) -> Period:
+    end = datetime.combine(timezone.now().date() + timedelta(days=1), time(), UTC)
+    return Period(end - timedelta(days=days), end)
+
+
+def table(kind: str, period: Period, filters: Filters, *, money: bool) -> dict[str, Any]:
+    """One grouping with the words that people read for its keys, and what an answer costs for who may see `money`."""
+    groups = scoreboard.quality(period, kind, filters)
+    names = names_of(kind)
+    named = [Named(names.get(group.key or "") or group.key or _("not known"), group) for group in groups]
+    return {
+        "kind": kind,
+        "groups": named,
+        "judged": quality_page.judgeable(named),
+        "passing": quality_page.passing(named),
+        "low": quality_page.lowest(named),
+        "costs": money and any(one.group.cost_per_accepted_answer is not None for one in named),
+    }
+
+
+def names_of(kind: str) -> dict[str, str]:
+    if kind == "deployment":
+        return dict(Deployment.objects.values_list("slug", "name"))
+    return {value: str(label) for value, label in Task.choices} if kind == "task" else {}
+
+
+def comments(request: HttpRequest, period: Period, filters: Filters) -> Sequence[dict[str, Any]]:
+    """What raters wrote last, of requests that this person may open: a comment may quote an answer."""
+    written = scoreboard.rated(period, filters).exclude(comment="").select_related("application", "deployment", "rater")
+    seen = requests.applications_of(request.user)
+    if seen is not None:
+        written = written.filter(application_id__in=seen)
+    latest = written.order_by("-created_at")[:COMMENTS]
+    return [{"rating": rating, "good": scoreboard.acceptable(rating)} for rating in latest]

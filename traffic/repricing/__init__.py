@@ -1,0 +1,1 @@
+"""Prices as pages, and stored requests costed anew."""

@@ -1,0 +1,127 @@
+"""Settings: what do our contracts take off the list price?"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from providers.accounts import services
+from providers.audit.log import log
+from providers.models import Discount, TokenPrice
+from providers.pricing.discount_forms import DiscountForm
+from providers.pricing.discounts import paid
+from providers.pricing.forms import PriceForm
+from providers.pricing.genai_prices import FIELDS
+from traffic.repricing.effect import effect
+
+Row = dict[str, Any]
+
+
+@login_required
+@permission_required("providers.view_discount", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def discounts(request: HttpRequest) -> HttpResponse:
+    """Every contract, list price against what is paid, and the form for one more."""
+    may_add = request.user.has_perm("providers.add_discount")
+    if request.method == "POST" and not may_add:
+        return render(request, "403.html", status=403)
+    form = DiscountForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        made = services.add_discount(discount=form.save(commit=False), person=request.user, now=timezone.now())
+        log(request, made, added=True)
+        undo = reverse("traffic:discount-do", args=[made.pk, "take-back"])
+        messages.success(
+            request, _("The discount holds for requests that come from now on."), extra_tags=f"undo:{undo}"
+        )
+        return redirect("traffic:discounts")
+    now = timezone.now()
+    rows = [row_of(one, now) for one in Discount.objects.select_related("account", "entered_by")]
+    context = {
+        "rows": rows,
+        "holding": sum(1 for row in rows if row["state"] == "holds"),
+        "form": form,
+        "may_add": may_add,
+        "may_reprice": request.user.has_perm("traffic.add_repricing"),
+    }
+    return render(request, "traffic/discounts.html", context, status=422 if form.errors else 200)
+
+
+def row_of(discount: Discount, now: datetime) -> Row:
+    """A contract with its state, its rates beside the list's, and the stored requests of its days without it."""
+    today = now.astimezone(UTC).date()
+    listed = TokenPrice.objects.in_force(now).filter(provider=discount.provider, model=discount.model).first()
+    if discount.withdrawn_at is not None:
+        state, mark = "withdrawn", "unknown"
+    elif discount.starts_on > today:
+        state, mark = "to_come", "info"
+    else:
+        state, mark = ("holds", "ok") if discount.holds_on(today) else ("over", "unknown")
+    end = min(discount.ends_on or today, today) + timedelta(days=1)
+    begun = discount.starts_on <= today
+    return {
+        "it": discount,
+        "state": state,
+        "mark": mark,
+        "rates": rates_of(listed, discount),
+        "stored": stored_requests(discount, end) if begun else 0,
+        "reprice_url": f"{reverse('traffic:repricings')}?" + urlencode(
+            {"since": f"{discount.starts_on}", "until": f"{end - timedelta(days=1)}", "provider": discount.provider,
+             "model": discount.model, "why": why(discount)}
+        ),
+    }  # fmt: skip
+
+
+def why(discount: Discount) -> str:
+    taken = _("taken back") if discount.withdrawn_at else _("entered")
+    return _("Discount of %(account)s %(taken)s: %(source)s") % {
+        "account": discount.account, "taken": taken, "source": discount.source,
+    }  # fmt: skip
+
+
+def rates_of(listed: TokenPrice | None, discount: Discount) -> list[tuple[str, Any, Any]]:
+    """(class, list rate, rate paid) of the model, USD per million; empty for a discount on every model."""
+    if listed is None:
+        return []
+    own = paid(listed, discount)
+    names = [str(PriceForm.base_fields[name].label) for name in FIELDS]
+    return [(label, getattr(listed, name), getattr(own, name)) for label, name in zip(names, FIELDS, strict=True)]
+
+
+def stored_requests(discount: Discount, end: date) -> int:
+    """Requests of its days that are stored; a repricing says how many of them change."""
+    since, until = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (discount.starts_on, end))
+    found = effect(
+        provider=discount.provider, model=discount.model, since=since, until=until, price=lambda tokens: None
+    )
+    return found.requests
+
+
+@login_required
+@permission_required("providers.add_discount", raise_exception=True)
+@require_POST
+def discount_do(request: HttpRequest, pk: int, act: str) -> HttpResponse:
+    """Take a discount back, or let it stand again; stored requests follow by a repricing."""
+    if act not in ("take-back", "restore"):
+        raise Http404
+    discount = get_object_or_404(Discount.objects.select_related("account"), pk=pk)
+    if act == "take-back":
+        services.withdraw_discount(discount=discount, now=timezone.now())
+        said, other = _("The discount is taken back; requests cost the list price from now on."), "restore"
+    elif services.restore_discount(discount=discount):
+        said, other = _("The discount stands again."), "take-back"
+    else:
+        messages.error(request, _("Another discount holds on some of its days by now: take that one back first."))
+        return redirect("traffic:discounts")
+    log(request, discount, said)
+    messages.success(request, said, extra_tags=f"undo:{reverse('traffic:discount-do', args=[pk, other])}")
+    return redirect("traffic:discounts")

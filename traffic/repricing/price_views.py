@@ -1,0 +1,201 @@
+"""What does each model cost, from when on, and who says so?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from lib.errors import ApiError
+from lib.page_addresses import address
+from lib.paging import decode_cursor, encode_cursor
+from providers.accounts import services
+from providers.audit.log import log
+from providers.models import PROVIDER_NAMES, TokenPrice
+from providers.pricing.discounts import Discounts, paid
+from providers.pricing.forms import PriceForm
+from providers.pricing.genai_prices import FIELDS
+from providers.pricing.name_similarity import nearest
+from traffic.repricing.effect import Waiting, waiting_for_price
+from traffic.repricing.review import is_used, review_of
+
+SHOWN = 50
+WAITING_SHOWN = 20
+COPIED = ("batch_factor", "over_tokens", *FIELDS, *(f"over_{name}" for name in FIELDS))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One model of the book, as the address names it."""
+
+    provider: str
+    model: str
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> Wanted | None:
+        provider, model = (
+            request.GET.get(name, "").strip()[:200].replace("\x00", "") for name in ("provider", "model")
+        )
+        return cls(provider, model) if provider and model else None
+
+    @property
+    def url(self) -> str:
+        return f"{reverse('traffic:prices')}?{urlencode({'provider': self.provider, 'model': self.model})}"
+
+
+@login_required
+@permission_required("providers.view_tokenprice", raise_exception=True)
+@require_safe
+def prices(request: HttpRequest) -> HttpResponse:
+    """The whole book, searched and paged; with provider and model in the address, that model's versions."""
+    wanted = Wanted.of(request)
+    return book(request) if wanted is None else model_page(request, wanted, None)
+
+
+def book(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    text = request.GET.get("q", "").strip()[:100].replace("\x00", "")
+    in_force = TokenPrice.objects.in_force(now).matching(text)
+    try:
+        after = decode_cursor(request.GET.get("cursor"), (str, str))
+    except ApiError:
+        after = None
+    rows = list((in_force.behind(after[0], after[1]) if after else in_force)[: SHOWN + 1])
+    more = rows[SHOWN - 1] if len(rows) > SHOWN else None
+    waiting = [] if text or after else waiting_for_price(now.date())
+    context = {
+        "text": text,
+        "rows": rows[:SHOWN],
+        "counts": TokenPrice.objects.counts(),
+        "total": in_force.count(),
+        "shown": len(rows[:SHOWN]),
+        "next_url": address(request, cursor=encode_cursor(more.provider, more.model)) if more else None,
+        "first_url": address(request, cursor=None) if after else None,
+        "waiting": with_nearest(waiting),
+        "waiting_count": len(waiting),
+        "may_add": request.user.has_perm("providers.add_tokenprice"),
+    }
+    return render(request, "traffic/prices.html", context)
+
+
+def with_nearest(waiting: list[Waiting]) -> list[tuple[Waiting, str]]:
+    """Each model that waits for a price with the known one that its form starts from."""
+    if not waiting:
+        return []
+    known = list(TokenPrice.objects.order_by().values_list("provider", "model").distinct())
+    return [(one, (nearest(one.provider, one.model, known) or ("", ""))[1]) for one in waiting[:WAITING_SHOWN]]
+
+
+def model_page(request: HttpRequest, wanted: Wanted, form: PriceForm | None, status: int = 200) -> HttpResponse:
+    """Every version of one model's price and, for who may, the form of the next one."""
+    now = timezone.now()
+    may_add = request.user.has_perm("providers.add_tokenprice")
+    versions = list(TokenPrice.objects.of(wanted.provider, wanted.model).select_related("entered_by"))
+    like = start_of(wanted, versions) if may_add else None
+    current = next((version for version in versions if version.starts_at <= now), None)
+    discount = Discounts.load().at(wanted.provider, wanted.model, now.astimezone(UTC).date()) if current else None
+    context = {
+        "wanted": wanted,
+        "versions": versions,
+        "discount": discount,
+        "paid": paid(current, discount) if current and discount else None,
+        "current": current,
+        "like": like if like and not versions else None,
+        "form": form or (PriceForm(initial=initial(wanted, like, now)) if may_add else None),
+        "providers": PROVIDER_NAMES.items(),
+        "may_add": may_add,
+        "now": now,
+        "may_reprice": request.user.has_perm("traffic.add_repricing"),
+        "reprice_url": reprice_url(wanted, versions),
+    }
+    return render(request, "traffic/price.html", context, status=status)
+
+
+def reprice_url(wanted: Wanted, versions: list[TokenPrice]) -> str:
+    """The form of a repricing since the newest price that somebody entered, or this month."""
+    entered = next((version for version in versions if version.entered_by_id), None)
+    since = {"since": f"{entered.starts_at:%Y-%m-%d}"} if entered and entered.starts_at <= timezone.now() else {}
+    given = {**since, "provider": wanted.provider, "model": wanted.model}
+    return f"{reverse('traffic:repricings')}?{urlencode(given)}"
+
+
+def start_of(wanted: Wanted, versions: list[TokenPrice]) -> TokenPrice | None:
+    """What the form is filled in with: the newest version, else the price of the model with the nearest name."""
+    if versions:
+        return versions[0]
+    found = nearest(
+        wanted.provider, wanted.model, TokenPrice.objects.order_by().values_list("provider", "model").distinct()
+    )
+    return TokenPrice.objects.of(*found).first() if found else None
+
+
+def initial(wanted: Wanted | None, like: TokenPrice | None, now: datetime) -> dict[str, Any]:
+    copied = {name: getattr(like, name) for name in COPIED} if like else {}
+    named = {"provider": wanted.provider, "model": wanted.model} if wanted else {}
+    return {**named, **copied, "starts_at": now.replace(second=0, microsecond=0)}
+
+
+@login_required
+@permission_required("providers.add_tokenprice", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def add(request: HttpRequest) -> HttpResponse:
+    """A price by hand, shown against the one that stands before it is saved; the address may name the model."""
+    wanted, now = Wanted.of(request), timezone.now()
+    if request.method != "POST":
+        if wanted is not None:
+            return model_page(request, wanted, None)
+        return empty_page(request, PriceForm(initial=initial(None, None, now)))
+    form = PriceForm(request.POST)
+    if not form.is_valid() or "change" in request.POST:
+        status = 422 if form.errors else 200
+        return model_page(request, wanted, form, status) if wanted else empty_page(request, form, status)
+    price = form.save(commit=False)
+    if "confirmed" not in request.POST:
+        return review_page(request, form, price)
+    assert isinstance(request.user, User), "only people who are logged in get here"
+    price = services.add_price(price=price, person=request.user, now=now)
+    log(request, price, added=True)
+    undo = f"undo:{reverse('traffic:price-undo', args=[price.pk])}"
+    messages.success(request, _("The price of %(model)s is in the book.") % {"model": price.model}, extra_tags=undo)
+    return redirect(Wanted(price.provider, price.model).url)
+
+
+def review_page(request: HttpRequest, form: PriceForm, price: TokenPrice) -> HttpResponse:
+    """Old against new, and what it means for requests that are stored; nothing is saved yet."""
+    wanted = Wanted(price.provider, price.model)
+    context = {"form": form, "price": price, "wanted": wanted, "review": review_of(price), "now": timezone.now()}
+    return render(request, "traffic/price_review.html", context)
+
+
+@login_required
+@permission_required("providers.add_tokenprice", raise_exception=True)
+@require_POST
+def undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a price out again that a person entered and that no request was costed with."""
+    price = get_object_or_404(TokenPrice.objects.exclude(entered_by=None), pk=pk)
+    wanted = Wanted(price.provider, price.model)
+    if is_used(price):
+        messages.error(request, _("Requests were costed with this price already: enter the right one, then reprice."))
+        return redirect(wanted.url)
+    log(request, price, _("Taken back: %(price)s, input %(input)s, output %(output)s") % {
+        "price": price, "input": f"{price.uncached_input.normalize():f}", "output": f"{price.output.normalize():f}",
+    })  # fmt: skip
+    price.delete()
+    messages.success(request, _("The price of %(model)s is taken back.") % {"model": price.model})
+    return redirect(wanted.url if TokenPrice.objects.of(wanted.provider, wanted.model).exists() else "traffic:prices")
+
+
+def empty_page(request: HttpRequest, form: PriceForm, status: int = 200) -> HttpResponse:
+    context = {"form": form, "providers": PROVIDER_NAMES.items(), "may_add": True, "wanted": None, "versions": []}
+    return render(request, "traffic/price.html", context, status=status)

@@ -1,0 +1,140 @@
+"""Settings: stored requests costed anew. Choose a period, see the difference, start, watch, take back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.db.models import F, Sum
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST
+
+from providers.audit.log import changes, log
+from providers.models import PROVIDER_NAMES
+from traffic.forms import RepricingForm
+from traffic.models import Repricing
+from traffic.repricing import services as repricings
+from traffic.repricing.services import Refused
+
+SHOWN = 100
+MARKS = {"done": "ok", "failed": "bad", "cancelled": "warn", "running": "info", "previewing": "info", "undoing": "info"}
+
+
+def mark_of(repricing: Repricing) -> str:
+    return MARKS.get(repricing.state, "unknown")
+
+
+@login_required
+@permission_required("traffic.view_repricing", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def repricing_list(request: HttpRequest) -> HttpResponse:
+    """What was repriced so far, and the form for one more; the address may fill it in."""
+    may_add = request.user.has_perm("traffic.add_repricing")
+    if request.method == "POST" and not may_add:
+        return render(request, "403.html", status=403)
+    form = RepricingForm(request.POST) if request.method == "POST" else RepricingForm(initial=initial(request))
+    if request.method == "POST" and form.is_valid():
+        made = repricings.plan(wanted=form.wanted(), person=request.user.pk)
+        log(request, made, added=True)
+        return redirect("traffic:repricing", made.pk)
+    rows = list(Repricing.objects.select_related("by")[:SHOWN])
+    standing = Repricing.objects.exclude(started_at=None).exclude(state="undone")
+    context = {
+        "rows": [{"it": row, "mark": mark_of(row), "last": row.until - timedelta(days=1)} for row in rows],
+        "runs": standing.count(),
+        "changed": standing.aggregate(n=Sum("changed"))["n"] or 0,
+        "form": form,
+        "providers": PROVIDER_NAMES.items(),
+        "may_add": may_add,
+    }
+    return render(request, "traffic/repricings.html", context, status=422 if form.errors else 200)
+
+
+def initial(request: HttpRequest) -> dict[str, Any]:
+    """This month so far, unless the address says otherwise."""
+    today = timezone.now().date()
+    named = {
+        name: request.GET[name].replace("\x00", "")[:200]
+        for name in ("since", "until", "provider", "model", "why")
+        if name in request.GET
+    }
+    return {"since": today.replace(day=1), "until": today, **named}
+
+
+@login_required
+@permission_required("traffic.view_repricing", raise_exception=True)
+@require_http_methods(["GET", "HEAD"])
+def repricing_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """What it would change or has changed, by model and by day; htmx asks again while it is at work."""
+    repricing = get_object_or_404(Repricing.objects.select_related("by", "undone_by"), pk=pk)
+    started = repricing.started_at is not None
+    days = repricing.days.filter(planned=not started)
+    sums = {
+        "requests": Sum("requests"), "was": Sum("before"), "is_now": Sum("after"),
+        "amount": Sum(F("after") - F("before")),
+        "unknown_was": Sum("unknown_before"), "unknown_is": Sum("unknown_after"),
+    }  # fmt: skip
+    context = {
+        "it": repricing,
+        "last": repricing.until - timedelta(days=1),
+        "mark": mark_of(repricing),
+        "started": started,
+        "may_change": request.user.has_perm("traffic.add_repricing"),
+        "models": list(days.order_by().values("provider", "model").annotate(**sums).order_by("-requests")),
+        "days": list(days.order_by().values("day").annotate(**sums).order_by("day")),
+        "whole": days.order_by().aggregate(**sums),
+        "gone": max(repricing.changed - repricing.restored - repricing.kept, 0),
+    }
+    if request.htmx and request.htmx.target == "progress":  # type: ignore[attr-defined]  # django-htmx's middleware
+        return render(request, "traffic/_repricing_work.html", context)
+    return render(request, "traffic/repricing.html", {**context, "log": changes(repricing)})
+
+
+ACTS = {
+    "start": gettext_lazy("Started: each request is costed anew."),
+    "cancel": gettext_lazy("Cancelled; what it changed before stays until you take it back."),
+    "take-back": gettext_lazy("Every request gets the cost back that it had."),
+    "discard": gettext_lazy("Discarded; nothing had been changed."),
+}
+
+
+def act_on(act: str, repricing: Repricing, person: int | None) -> bool:
+    if act == "start":
+        return repricings.start(repricing=repricing)
+    if act == "cancel":
+        return repricings.cancel(repricing=repricing)
+    if act == "take-back":
+        return repricings.undo(repricing=repricing, person=person)
+    return repricings.discard(repricing=repricing)
+
+
+@login_required
+@permission_required("traffic.add_repricing", raise_exception=True)
+@require_POST
+def repricing_do(request: HttpRequest, pk: int, act: str) -> HttpResponse:
+    """Start or go on, cancel, take back, discard; what cannot be done now says why."""
+    if act not in ACTS:
+        raise Http404
+    repricing = get_object_or_404(Repricing, pk=pk)
+    try:
+        moved = act_on(act, repricing, request.user.pk)
+    except Refused as refused:
+        messages.error(request, str(refused))
+        return redirect("traffic:repricing", pk)
+    if not moved:
+        messages.info(request, _("Nothing was changed: it is not in that state any more."))
+        return redirect("traffic:repricing", pk)
+    if act == "discard":
+        messages.success(request, ACTS[act])
+        return redirect("traffic:repricings")
+    log(request, repricing, str(ACTS[act]))
+    undo = reverse("traffic:repricing-do", args=[pk, "take-back"]) if act == "start" else ""
+    messages.success(request, ACTS[act], extra_tags=f"undo:{undo}" if undo else "")
+    return redirect("traffic:repricing", pk)

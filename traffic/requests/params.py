@@ -1,0 +1,330 @@
+"""What the address of a list of requests asks for, what of it cannot be, and the fields of its filter form."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from django.db.models import Exists, OuterRef
+from django.http import HttpRequest, QueryDict
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from providers.models import PROVIDER_NAMES, Deployment
+from traffic.applications.access import FIGURES
+from traffic.models import Application, Outcome, Task
+from traffic.requests import queries as requests
+from traffic.requests.facets import Offered
+from traffic.requests.filters import Filters
+from traffic.requests.request_filter import Range, Wanted
+
+NAMES = ("provider", "model", "deployment", "application", "task")
+
+
+class Bounds(NamedTuple):
+    """A range of the address: its parameter, the field of `Wanted`, what it is and in what unit."""
+
+    name: str
+    attribute: str
+    what: Any
+    unit: str
+    figures: bool = False  # for those who see figures alone
+
+    @property
+    def label(self) -> str:
+        return f"{self.what}, {self.unit}"
+
+
+RANGES = (
+    Bounds("cost", "cost", gettext_lazy("Cost"), "USD", figures=True),
+    Bounds("latency", "latency_ms", gettext_lazy("Whole answer"), "ms"),
+    Bounds("ttft", "ttft_ms", gettext_lazy("First token"), "ms"),
+)
+FLAGS = {
+    "unpriced": gettext_lazy("no price"),
+    "told_otherwise": gettext_lazy("other cost told"),
+    "unknown_usage": gettext_lazy("usage unknown"),
+    "rated": gettext_lazy("rated"),
+}
+LABELS = {
+    "provider": gettext_lazy("Provider"),
+    "model": gettext_lazy("Model"),
+    "deployment": gettext_lazy("Deployment"),
+    "application": gettext_lazy("Application"),
+    "task": gettext_lazy("Task"),
+    "outcome": gettext_lazy("Outcome"),
+}
+NO_FILTERS = {"cursor", "live", "kind"}  # parameters that take nothing out
+MONEY = {"unpriced", "told_otherwise", "cost_from", "cost_to"}  # filters for those who see figures alone
+ENDS = {f"{one.name}_{end}" for one in RANGES for end in ("from", "to")}
+FILTERS = {*NAMES, "outcome", *FLAGS, *ENDS, "from", "to", "words", "user"}
+LONGEST = 200  # of the words looked for
+
+
+class Known(NamedTuple):
+    """An application, and whether it is the reader's own."""
+
+    pk: int
+    slug: str
+    name: str
+    mine: bool
+
+
+@dataclass
+class Asked:
+    """The filters, and sentences on what of them cannot be."""
+
+    wanted: Wanted
+    filtered: bool
+    refused: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)  # sentences on what takes nothing out
+    may_read: bool = False  # texts of some application
+    money: bool = False
+    known: list[Known] | None = None  # the applications, where they had to be read
+
+
+def asked_of(request: HttpRequest) -> Asked:
+    query, money = request.GET, request.user.has_perm(FIGURES)
+    filters = FILTERS if money else FILTERS - MONEY
+    known = known_to(request)
+    readable = None if known is None else [one.pk for one in known if one.mine]
+    asked = Asked(
+        Wanted(
+            filters=without_empty(query),
+            outcomes=[value for value in query.getlist("outcome") if value in Outcome.values],
+            unpriced="unpriced" in query and money,
+            unknown_usage="unknown_usage" in query,
+            told_otherwise="told_otherwise" in query and money,
+            rated="rated" in query,
+            user=user_of(query.get("user", "")),
+            words=query.get("words", "").replace("\x00", "").strip()[:LONGEST],
+            readable=readable,
+            applications=requests.applications_of(request.user),
+        ),
+        filtered=any(value for name, value in query.items() if name in filters),
+        passed_over=passed_over(query, filters | NO_FILTERS),
+        may_read=readable is None or bool(readable),
+        money=money,
+        known=known,
+    )
+    asked.refused += unknown_values(query, asked.wanted)
+    if query.get("user") and asked.wanted.user is None:
+        asked.refused.append(_("“%(user)s” is not the hash of a user.") % {"user": query["user"][:40]})
+    asked.wanted.since, asked.wanted.until = days_of(query, asked.refused)
+    for one in RANGES:
+        if money or not one.figures:
+            setattr(asked.wanted, one.attribute, range_of(query, one.name, one.label, asked.refused))
+    if asked.wanted.words and not asked.may_read:
+        asked.refused.append(_("Only who may read the texts of an application can look for words in them."))
+    return asked
+
+
+def user_of(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+def applications_asked(request: HttpRequest) -> Wanted:
+    """The filters that the rollups know, narrowed to what this person may see."""
+    return Wanted(filters=without_empty(request.GET), applications=requests.applications_of(request.user))
+
+
+def known_to(request: HttpRequest) -> list[Known] | None:
+    """The applications, those marked whose texts this person may read; None where they may read all."""
+    if request.user.has_perm("traffic.view_bodies"):
+        return None
+    mine = Exists(Application.objects.of_person(request.user).filter(pk=OuterRef("pk")))
+    return [Known(*row) for row in Application.objects.annotate(mine=mine).values_list("pk", "slug", "name", "mine")]
+
+
+def passed_over(query: QueryDict, taken: set[str]) -> list[str]:
+    """Sentences on parameters that are no filter, here or for this person."""
+    names = sorted(name for name, value in query.items() if value and name not in taken)
+    said = _("“%(name)s” is no filter here, so it takes nothing out.")
+    found = [said % {"name": name[:40]} for name in names if name not in MONEY]
+    if len(found) < len(names):
+        found.append(_("A filter of this address is for who may see figures, so it takes nothing out."))
+    return found
+
+
+def unknown_values(query: QueryDict, wanted: Wanted) -> list[str]:
+    """What is asked for and nothing can be, as sentences; an application out of reach is as one that is not there.
+
+    A provider or a model is what its requests call it, so that any may be asked for."""
+    seen = wanted.applications
+    slugs = {
+        "deployment": Deployment.objects.all(),
+        "application": Application.objects.all() if seen is None else Application.objects.filter(pk__in=seen),
+    }
+    there: dict[str, set[str]] = {"task": set(Task.values), "outcome": set(Outcome.values)}
+    for name, rows in slugs.items():
+        asked = [value for value in query.getlist(name) if value]
+        there[name] = set(rows.filter(slug__in=asked).values_list("slug", flat=True)) if asked else set()
+    sentence = _("%(label)s: there is none called “%(text)s”.")
+    return [
+        sentence % {"label": LABELS[name], "text": value[:40]}
+        for name, known in there.items()
+        for value in query.getlist(name)
+        if value and value not in known
+    ]
+
+
+class Said(NamedTuple):
+    """A filter that is set: in words, and the address without it."""
+
+    label: str
+    value: str
+    without: str
+    counted: bool  # whether the sums of the sentence are of what passes it
+
+
+def said_of(request: HttpRequest, asked: Asked) -> list[Said]:
+    """The filters that are set, the days apart."""
+    query, wanted = request.GET, asked.wanted
+    words: dict[str, dict[str, Any]] = {
+        "provider": PROVIDER_NAMES,
+        "task": dict(Task.choices),
+        "outcome": dict(Outcome.choices),
+    }
+    found = []
+    for name, label in LABELS.items():
+        values = [str(words.get(name, {}).get(value, value)) for value in query.getlist(name) if value]
+        if values:
+            found.append(
+                Said(str(label), ", ".join(values), address(request, **{name: None}, cursor=None), name in NAMES)
+            )
+    for one in RANGES:
+        if bounds := getattr(wanted, one.attribute):
+            without = address(request, **{f"{one.name}_from": None, f"{one.name}_to": None}, cursor=None)
+            found.append(Said(str(one.what), f"{range_words(bounds)} {one.unit}", without, False))
+    for name, label in FLAGS.items():
+        if getattr(wanted, name):
+            found.append(Said(str(label), "", address(request, **{name: None}, cursor=None), False))
+    if wanted.user:
+        found.append(Said(_("User"), wanted.user.hex[:8], address(request, user=None, cursor=None), False))
+    if wanted.words:
+        found.append(Said(_("Words"), wanted.words, address(request, words=None, cursor=None), False))
+    return found
+
+
+def range_words(bounds: Range) -> str:
+    low, high = bounds.low, bounds.high
+    if low is None or high is None:
+        return _("up to %(n)s") % {"n": high} if low is None else _("from %(n)s") % {"n": low}
+    return _("from %(low)s to %(high)s") % {"low": low, "high": high}
+
+
+def range_of(query: QueryDict, name: str, label: str, refused: list[str]) -> Range:
+    """A range of the address; what is none is refused with a sentence."""
+    found = {}
+    for end, said in (("low", "from"), ("high", "to")):
+        text = query.get(f"{name}_{said}", "").strip()
+        value = decimal(text)
+        if text and value is None:
+            refused.append(_("%(label)s: “%(text)s” is not a number.") % {"label": label, "text": text[:40]})
+        found[end] = value
+    low, high = found["low"], found["high"]
+    if low is not None and high is not None and low > high:
+        refused.append(_("%(label)s: nothing lies from %(low)s to %(high)s.") % {"label": label, **found})
+    return Range(low, high)
+
+
+def days_of(query: QueryDict, refused: list[str]) -> tuple[date | None, date | None]:
+    """The first day, and the day after the last; what is none is refused with a sentence."""
+    texts = {name: query.get(name, "").strip() for name in ("from", "to")}
+    since, until = (day_of(text) for text in texts.values())
+    for text, day in zip(texts.values(), (since, until), strict=True):
+        if text and day is None:
+            refused.append(_("“%(text)s” is not a day, as 2026-11-01 is one.") % {"text": text[:40]})
+    if since is not None and until is not None and since >= until:
+        refused.append(_("No day lies from %(since)s to before %(until)s.") % {"since": since, "until": until})
+    return since, until
+
+
+def decimal(text: str) -> Decimal | None:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() and abs(value) < Decimal("1e15") and abs(value.adjusted()) < 20 else None
+
+
+def day_of(text: str) -> date | None:
+    """A day of the address; what is none bounds nothing."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def without_empty(query: QueryDict) -> Filters:
+    """The filters of the address; a field that a form sent empty is no filter."""
+    kept = query.copy()
+    for name in NAMES:
+        kept.setlist(name, [value for value in query.getlist(name) if value])
+    return Filters.of_query(kept)
+
+
+def address(request: HttpRequest, to: str | None = None, kind: str | None = None, **changes: str | None) -> str:
+    """This page, or another, with some parameters changed; None takes one away."""
+    path = request.path if to is None else reverse(to, args=[kind] if kind else [])
+    changes = changes if to is None else {"cursor": None, "live": None, **changes}
+    kept = [(key, value) for key, values in request.GET.lists() for value in values if key not in changes and value]
+    added = [(key, value) for key, value in changes.items() if value is not None]
+    query = urlencode([*kept, *added])
+    return f"{path}?{query}" if query else path
+
+
+def shared(request: HttpRequest) -> str:
+    """What the list and the page of latencies both filter by, to be put behind the address of the other."""
+    kept = [(name, value) for name in (*NAMES, "from", "to") for value in request.GET.getlist(name) if value]
+    return f"?{urlencode(kept)}" if kept else ""
+
+
+def fields_of(request: HttpRequest, asked: Asked) -> dict[str, Any]:
+    """The filter form: selects with their choices as (value, label, chosen), ranges, flags, and the words."""
+    flags = {name: label for name, label in FLAGS.items() if asked.money or name not in MONEY}
+    return {
+        "selects": [
+            {
+                "name": name,
+                "label": LABELS[name],
+                "options": [(value, label, value in request.GET.getlist(name)) for value, label in offered.pairs],
+                "more": offered.more,
+            }
+            for name, offered in choices(asked.wanted, asked.known).items()
+        ],
+        "ranges": [
+            (one.name, one.label, request.GET.get(f"{one.name}_from", ""), request.GET.get(f"{one.name}_to", ""))
+            for one in RANGES
+            if asked.money or not one.figures
+        ],
+        "flags": [(name, label, name in request.GET) for name, label in flags.items()],
+        "words": asked.wanted.words if asked.may_read else None,
+        "days": (
+            ("from", _("From day, UTC"), request.GET.get("from", "")),
+            ("to", _("Before day, UTC"), request.GET.get("to", "")),
+        ),
+    }
+
+
+def choices(wanted: Wanted, known: Sequence[Known] | None = None) -> dict[str, Offered]:
+    used = requests.choices(wanted)
+    applications = known if known is not None else Application.objects.only("pk", "slug", "name")
+    seen = wanted.applications
+    return {
+        "provider": replace(used["provider"], pairs=[(x, PROVIDER_NAMES.get(x, x)) for x, _ in used["provider"].pairs]),
+        "model": used["model"],
+        "deployment": Offered(list(Deployment.objects.values_list("slug", "name"))),
+        "application": Offered([(one.slug, one.name) for one in applications if seen is None or one.pk in seen]),
+        "task": Offered(Task.choices),
+        "outcome": Offered(Outcome.choices),
+    }

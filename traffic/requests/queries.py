@@ -1,0 +1,219 @@
+"""Reads of the request log: lists by keyset that walk back day by day, one request, and who may see what.
+
+Every read has a day bound. The rollups say on which days and in which hours there is anything, so that a rare filter
+does not read what lies between, and a page never reads more rows than `traffic.requests.hour_reads` lets it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import Q, Sum
+from django.utils import timezone
+
+from lib.errors import ApiError
+from lib.paging import decode_cursor, encode_cursor
+from traffic.ingest.ids import response_hash, second_hash
+from traffic.models import Application, Installation, Rating, Request, RequestBody, UsageDay
+from traffic.querysets import RequestQuerySet
+from traffic.requests.facets import Offered, most_used
+from traffic.requests.filters import Filters
+from traffic.requests.hour_reads import READ_MOST, Hour, Span, portions, spans
+from traffic.requests.request_filter import Day, Wanted
+
+DAY = timedelta(days=1)
+FIRST_ID = uuid.UUID(int=0)
+MONTH = 31  # days whose hours are read at once
+
+Person = User | AnonymousUser
+
+
+# Who may see what.
+
+
+def applications_of(user: Person) -> list[int] | None:
+    """Applications whose requests this person may open; None is all, those of no application included."""
+    if user.has_perm("traffic.view_request"):
+        return None
+    return list(Application.objects.of_person(user).values_list("pk", flat=True))
+
+
+def open_request(user: Person, identifier: uuid.UUID) -> Request | None:
+    """The request of an id, if it is there and this person may open it."""
+    request = Request.objects.select_related("application", "deployment").by_id(identifier)
+    allowed = applications_of(user)
+    return request if request is not None and (allowed is None or request.application_id in allowed) else None
+
+
+def may_read_body(user: Person, request: Request) -> bool:
+    """Whether this person may read prompt and answer: as one of the application's people, or by the permission."""
+    if user.has_perm("traffic.view_bodies"):
+        return True
+    if request.application_id is None:
+        return False
+    return Application.objects.of_person(user).filter(pk=request.application_id).exists()
+
+
+def shares_response_id(request: Request) -> bool:
+    """Whether another application has a request with the same response id; each is a row of its own."""
+    salt = Installation.objects.values_list("salt", flat=True).first() or b""
+    first = response_hash(bytes(salt), request.response_id)
+    if first is None:
+        return False
+    owners = Application.objects.values_list("pk", flat=True)
+    same = Request.objects.in_days(request.day - DAY, request.day + 2 * DAY).filter(
+        response_hash__in=[first, *(second_hash(first, owner) for owner in owners)]
+    )
+    others = same.exclude(id=request.id).values_list("application_id", flat=True)
+    return any(owner is not None and owner != request.application_id for owner in others)
+
+
+def body_of(request: Request) -> RequestBody | None:
+    """Prompt and answer, where the application captured them and they are still kept."""
+    return RequestBody.objects.filter(day=request.day, request_id=request.id).first()
+
+
+# The list.
+
+
+@dataclass(frozen=True)
+class RequestPage:
+    """Requests, the newest first; `next` continues behind the last of them, None at the end.
+
+    `reached` is how far back it was read where that ended before the page was full; None else.
+    """
+
+    requests: Sequence[Request]
+    next: str | None
+    reached: datetime | None = None
+
+
+Place = tuple[datetime, uuid.UUID]
+
+
+def newest(wanted: Wanted, *, retention_days: int, cursor: str | None = None, limit: int = 50) -> RequestPage:
+    """One page of the log. Raises ApiError (422) for a cursor that is not ours.
+
+    At most `READ_MOST` rows are read for it, whatever the filters and however many are stored: then it ends early.
+    """
+    place = place_of(cursor)
+    days = wanted.days(*days_of(wanted, retention_days, place))
+    found: list[Request] = []
+    read, reached = 0, None
+    for portion in portions_of(wanted, days, place, limit + 1):
+        if reached is not None:
+            return RequestPage(found, cursor_at(reached), reached)
+        found += read_spans(wanted, portion, place, limit + 1 - len(found))
+        if len(found) > limit:
+            return RequestPage(found[:limit], cursor_of(found[limit - 1]))
+        read += sum(span.rows for span in portion)
+        reached = portion[-1].start if read >= READ_MOST else None
+    return RequestPage(found, None)
+
+
+def days_of(wanted: Wanted, retention_days: int, place: Place | None = None) -> tuple[date, date]:
+    """The first day that may have what is wanted, and the day after the last."""
+    today = timezone.now().date()
+    last = today + DAY if place is None else min(place[0].date(), today + DAY)
+    first, end = today - DAY * (retention_days + 1), last + DAY
+    return max(first, wanted.since or first), min(end, wanted.until or end)
+
+
+def portions_of(wanted: Wanted, days: Sequence[Day], place: Place | None, needed: int) -> Iterator[Sequence[Span]]:
+    """Spans of time to read, a statement's worth each; `place` is where the last page ended."""
+    sizes = [(one.day, one.passing if wanted.exact else one.rows) for one in days]
+    known = {one.day: one for one in days}
+    for some in stretches(sizes, needed if wanted.exact else READ_MOST):
+        found = spans_of(wanted, [known[day] for day, _size in some])
+        behind = (span for span in found if place is None or (span.start, FIRST_ID) < place)
+        yield from portions(behind, needed, exact=wanted.exact)
+
+
+def spans_of(wanted: Wanted, days: Sequence[Day]) -> Iterator[Span]:
+    """The days whole where all of them may be read at once, else their hours; the newest first."""
+    everything = wanted.visible_filters() == Filters()  # else the days tell only how many rows of the filters there are
+    if everything and sum(one.rows for one in days) <= READ_MOST:
+        return (Span(Hour.start_of(one.day), Hour.start_of(one.day + DAY), one.passing, one.rows) for one in days)
+    return spans(wanted.hours([one.day for one in days]))
+
+
+def read_spans(wanted: Wanted, portion: Sequence[Span], place: Place | None, limit: int) -> list[Request]:
+    """What passes in these spans, the newest first: each by one index, in its order, on the partitions of its days."""
+    parts = [statement(wanted, span, place)[:limit] for span in portion]
+    first, *others = parts
+    requests = first.union(*others, all=True).order_by("-started_at", "-id")[:limit] if others else first
+    return list(requests)
+
+
+def statement(wanted: Wanted, span: Span, place: Place | None = None) -> RequestQuerySet:
+    """The requests of a span that pass, the newest first."""
+    requests = wanted.of(Request.objects.in_days(*span.days).between(span.start, span.end, odd=wanted.odd))
+    if place is not None and place[0] < span.end:
+        requests = earlier(requests, place)
+    return requests.select_related("application", "deployment").defer("raw")
+
+
+def earlier(requests: RequestQuerySet, place: Place | None) -> RequestQuerySet:
+    """Those behind a place in the list."""
+    if place is None:
+        return requests
+    return requests.filter(Q(started_at__lt=place[0]) | Q(started_at=place[0], id__lt=place[1]))
+
+
+def stretches(days: Sequence[tuple[date, int]], wanted: int) -> Iterator[Sequence[tuple[date, int]]]:
+    """Days, the newest first: the first part holds `wanted` requests, if a month does, then each is twice as long."""
+    place, width = 0, 1
+    while width < len(days) and sum(count for _day, count in days[:width]) < wanted:
+        width += 1
+    while place < len(days):
+        width = min(width, MONTH)
+        yield days[place : place + width]
+        place, width = place + width, width * 2
+
+
+def cursor_of(request: Request) -> str:
+    return encode_cursor(request.started_at.isoformat(), str(request.id))
+
+
+def cursor_at(moment: datetime) -> str:
+    """Continues with what began before a moment."""
+    return encode_cursor(moment.isoformat(), str(FIRST_ID))
+
+
+def place_of(cursor: str | None) -> Place | None:
+    """What a cursor says. Raises ApiError (422)."""
+    values = decode_cursor(cursor, (str, str))
+    if values is None:
+        return None
+    try:
+        return datetime.fromisoformat(values[0]), uuid.UUID(values[1])
+    except ValueError:
+        raise ApiError(422, "This cursor was not given by this list.") from None
+
+
+def ratings_of(requests: Sequence[Request]) -> dict[uuid.UUID, list[Rating]]:
+    """Ratings of some requests, by request."""
+    found: dict[uuid.UUID, list[Rating]] = {}
+    for rating in Rating.objects.filter(request_id__in=[request.id for request in requests]).order_by("created_at"):
+        assert rating.request_id is not None, "filtered by it"
+        found.setdefault(rating.request_id, []).append(rating)
+    return found
+
+
+def choices(wanted: Wanted, days: int = 30) -> dict[str, Offered]:
+    """Providers and models that have been used lately, for the filters; the most used, and those that are chosen."""
+    first = timezone.now().date() - DAY * days
+    used = UsageDay.objects.filter(day__gte=first)
+    if wanted.applications is not None:
+        used = used.filter(application_id__in=wanted.applications)
+    uses: dict[str, Counter[str]] = {"provider": Counter(), "model": Counter()}
+    for provider, model, n in used.values_list("provider", "model").annotate(n=Sum("requests")).order_by():
+        uses["provider"][provider] += n
+        uses["model"][model] += n
+    chosen = {"provider": wanted.filters.provider, "model": wanted.filters.model}
+    return {name: most_used(counts, chosen[name]) for name, counts in uses.items()}

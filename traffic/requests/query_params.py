@@ -1,0 +1,86 @@
+"""Query parameters that every read of the JSON API takes."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated
+
+from django.utils import timezone
+from ninja import Schema
+from pydantic import Field
+
+from lib.periods import MOMENT, Period, moment, parse_period
+from providers.models import Deployment
+from traffic.models import Application, Outcome
+from traffic.requests.filters import Filters, ids
+from traffic.requests.request_filter import Range, Wanted
+
+Text = Annotated[str, Field(max_length=200, pattern="^[^\\x00]*$")]
+Moment = Annotated[str | None, Field(pattern=MOMENT)]
+
+
+class PeriodQuery(Schema):
+    """`from` inclusive, `to` exclusive; missing = the current month to date."""
+
+    since: Moment = Field(None, alias="from")
+    until: Moment = Field(None, alias="to")
+
+    def parsed(self) -> Period:
+        return parse_period(self.since, self.until, timezone.now())
+
+
+class FilterQuery(Schema):
+    """Each repeatable; several values of one are alternatives."""
+
+    provider: list[Text] = []
+    model: list[Text] = []
+    application: list[Text] = []
+    task: list[Text] = []
+    deployment: list[Text] = []
+
+    def parsed(self) -> Filters:
+        return Filters(
+            provider=list(self.provider),
+            model=list(self.model),
+            application=ids(Application, self.application),
+            task=list(self.task),
+            deployment=ids(Deployment, self.deployment),
+        )
+
+
+Day = Annotated[str | None, Field(pattern="^\\d{4}-\\d{2}-\\d{2}$", description="YYYY-MM-DD, a day in UTC")]
+Bound = Annotated[Decimal | None, Field(ge=0, lt=10**15, allow_inf_nan=False)]
+
+
+class RequestQuery(FilterQuery):
+    """Which requests, as the filters of the Requests page; `to` is exclusive, ranges include both ends."""
+
+    since: Day = Field(None, alias="from")
+    until: Day = Field(None, alias="to")
+    outcome: list[Outcome] = []
+    unpriced: bool = False
+    unknown_usage: bool = False
+    told_otherwise: bool = False
+    rated: bool = False
+    cost_from: Bound = None
+    cost_to: Bound = None
+    latency_from: Bound = None
+    latency_to: Bound = None
+    ttft_from: Bound = None
+    ttft_to: Bound = None
+
+    def wanted(self) -> Wanted:
+        """Raises ApiError (422) for what is no day."""
+        return Wanted(
+            filters=self.parsed(),
+            outcomes=[str(one) for one in self.outcome],
+            unpriced=self.unpriced,
+            unknown_usage=self.unknown_usage,
+            told_otherwise=self.told_otherwise,
+            rated=self.rated,
+            cost=Range(self.cost_from, self.cost_to),
+            latency_ms=Range(self.latency_from, self.latency_to),
+            ttft_ms=Range(self.ttft_from, self.ttft_to),
+            since=moment(self.since, "from").date() if self.since else None,
+            until=moment(self.until, "to").date() if self.until else None,
+        )

@@ -1,0 +1,160 @@
+"""Which requests a list or an export is to show: the filters of the address, as conditions on rows and on rollups."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.db.models import Exists, F, Func, OuterRef, Q, Sum
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Greatest
+
+from traffic.models import CostReason, Outcome, Rating, UsageDay, UsageHour
+from traffic.querysets import RequestQuerySet
+from traffic.requests.filters import Filters
+from traffic.requests.hour_reads import Hour
+
+DAY = timedelta(days=1)
+UNPRICED = (CostReason.UNKNOWN_MODEL, CostReason.UNKNOWN_RATE)
+FAILED = {"error", "timeout"}  # the outcomes that the rollups count as errors
+
+
+class Day(NamedTuple):
+    """A day of the log: at most how many requests pass, and about how many rows are read to find them."""
+
+    day: date
+    passing: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """From `low` to `high`, both included; None is no bound. What has no value lies in no range."""
+
+    low: Decimal | None = None
+    high: Decimal | None = None
+
+    def __bool__(self) -> bool:
+        return self.low is not None or self.high is not None
+
+    def lookups(self, name: str) -> dict[str, Decimal]:
+        bounds = {f"{name}__gte": self.low, f"{name}__lte": self.high}
+        return {lookup: value for lookup, value in bounds.items() if value is not None}
+
+
+@dataclass
+class Wanted:
+    """Which requests a list shows; `applications` is what the reader may see, None being all."""
+
+    filters: Filters = field(default_factory=Filters)
+    outcomes: Sequence[str] = ()
+    unpriced: bool = False
+    unknown_usage: bool = False
+    told_otherwise: bool = False  # who reported them says another cost than we do
+    rated: bool = False
+    user: uuid.UUID | None = None  # the hash that is kept of a user's name
+    cost: Range = field(default_factory=Range)  # USD
+    latency_ms: Range = field(default_factory=Range)
+    ttft_ms: Range = field(default_factory=Range)
+    words: str = ""  # that the kept texts hold
+    readable: Sequence[int] | None = ()  # applications whose texts the reader may read, None being all
+    applications: Sequence[int] | None = None
+    since: date | None = None  # the first day of UTC, and the day after the last
+    until: date | None = None
+
+    def visible_filters(self) -> Filters:
+        """The filters narrowed to what the reader may see; an application out of reach is one that has nothing."""
+        if self.applications is None:
+            return self.filters
+        asked = self.filters.application
+        seen = [pk for pk in self.applications if not asked or pk in asked] or [-1]
+        return Filters(**{**vars(self.filters), "application": seen})
+
+    @property
+    def exact(self) -> bool:
+        """Whether the rollups count just the requests that pass, not only at most as many."""
+        counted = self.unpriced + self.unknown_usage + self.told_otherwise
+        return not (
+            self.outcomes or self.rated or self.user or self.cost or self.latency_ms or self.ttft_ms or counted > 1
+        )
+
+    @property
+    def odd(self) -> bool:
+        """Whether all that passes is out of the ordinary, so that the index of such requests finds it."""
+        return self.unpriced or self.unknown_usage or bool(self.outcomes and Outcome.OK not in self.outcomes)
+
+    def of(self, requests: RequestQuerySet) -> RequestQuerySet:
+        """Those of `requests` that are wanted, but for the words of their texts."""
+        found = requests.filter(**self.visible_filters().lookups())
+        for name in ("cost", "latency_ms", "ttft_ms"):
+            found = found.filter(**getattr(self, name).lookups(name))
+        if self.outcomes:
+            found = found.filter(outcome__in=self.outcomes)
+        if self.unpriced:
+            found = found.filter(cost=None, cost_reason__in=UNPRICED)
+        if self.unknown_usage:
+            found = found.filter(uncached_input=None)
+        if self.told_otherwise:
+            apart = Func(F("reported_cost") - F("cost"), function="abs")
+            larger = Greatest("reported_cost", "cost")
+            found = found.exclude(reported_cost=None).exclude(cost=None)
+            found = found.alias(apart=apart).filter(apart__gt=larger * Decimal("0.01"))
+        if self.user:
+            found = found.filter(user_hash=self.user)
+        if self.rated:
+            found = found.filter(Exists(Rating.objects.filter(request_id=OuterRef("id"))))
+        return found
+
+    def counted(self) -> list[str]:
+        """The sums of the rollups of which each is at least as many as pass."""
+        needed = ["requests"]
+        needed += ["unpriced"] if self.unpriced else []
+        needed += ["unknown_usage"] if self.unknown_usage else []
+        needed += ["told_otherwise"] if self.told_otherwise else []
+        needed += ["errors"] if self.outcomes and set(self.outcomes) <= FAILED else []
+        return needed
+
+    @property
+    def read(self) -> Combinable:
+        """The rows that the rollups know to be in the index that is read."""
+        return F("errors") + F("unpriced") + F("unknown_usage") if self.odd else F("requests")
+
+    def days(self, first: date, end: date) -> list[Day]:
+        """Days with requests that may pass, the newest first."""
+        sums = {f"n_{name}": Sum(name) for name in self.counted()}
+        rows = (
+            UsageDay.objects.filter(day__gte=first, day__lt=end, **self.visible_filters().lookups())
+            .values_list("day")
+            .annotate(rows=Sum(self.read), **sums)
+            .order_by("-day")
+        )
+        found = [Day(day, min(counts), read) for day, read, *counts in rows if min(counts) > 0]
+        if self.rated:
+            rated = set(Rating.objects.in_days(first, end).values_list("day", flat=True).distinct())
+            found = [one for one in found if one.day in rated]
+        return found
+
+    def hours(self, days: Sequence[date]) -> list[Hour]:
+        """Hours of these days in which there is anything, the newest first."""
+        passing = Q(**self.visible_filters().lookups())
+        sums: dict[str, Any] = {f"n_{name}": Sum(name, filter=passing, default=0) for name in self.counted()}
+        within = Q()
+        for first, end in runs(days):
+            within |= Q(hour__gte=Hour.start_of(first), hour__lt=Hour.start_of(end))
+        rows = UsageHour.objects.filter(within).values_list("hour").annotate(rows=Sum(self.read), **sums)
+        return [Hour(hour, max(0, min(counts)), read) for hour, read, *counts in rows.order_by("-hour")]
+
+
+def runs(days: Sequence[date]) -> list[tuple[date, date]]:
+    """Days, the newest first, as stretches of days that follow each other: the first, and the day after the last."""
+    found: list[tuple[date, date]] = []
+    for day in days:
+        end = day + DAY
+        if found and found[-1][0] == end:
+            end = found.pop()[1]
+        found.append((day, end))
+    return found

@@ -1,0 +1,1 @@
+"""Routes: which deployment answers which request."""

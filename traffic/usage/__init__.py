@@ -1,0 +1,1 @@
+"""Usage from the rollups: reports, models in use, silent applications, rebuilds."""

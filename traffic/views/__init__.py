@@ -1,1 +1,0 @@
-"""Pages of traffic, by noun."""
