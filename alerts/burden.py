@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from alerts.models import Alert
 from alerts.models.deliveries import DeliveryState
-from costs import burden
+from costs.readiness import ops_workload
 from providers.models import Deployment
 
 DAYS = timedelta(days=31)
@@ -15,7 +15,7 @@ DAYS = timedelta(days=31)
 
 def count_pages(now: datetime) -> int:
     """Alerts about our own deployments that reached someone, by the UTC day that they opened; returns how many."""
-    own = Deployment.objects.filter(provider=burden.OWN).values_list("slug", flat=True)
+    own = Deployment.objects.filter(provider=ops_workload.OWN).values_list("slug", flat=True)
     subjects = [f"deployment:{slug}" for slug in own]
     since = (now - DAYS).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     called = Alert.objects.filter(
@@ -23,5 +23,5 @@ def count_pages(now: datetime) -> int:
     ).distinct()
     counted = Counter(opened.astimezone(UTC).date() for opened in called.values_list("opened_at", flat=True) if opened)
     days = [since.date() + timedelta(days=n) for n in range((now.astimezone(UTC).date() - since.date()).days + 1)]
-    burden.keep_pages({day: counted[day] for day in days})
+    ops_workload.keep_pages({day: counted[day] for day in days})
     return sum(counted.values())

@@ -14,10 +14,10 @@ from alerts.named.watch import Watch
 from alerts.named.windows import Window
 from alerts.thresholds import BadThreshold
 from alerts.timeline import FEWEST, Point, Timeline, decimal_of, drawn, kept
-from costs.budgets import application_ids, filters_of
-from costs.forecast import month_of
 from costs.models import Budget
-from costs.spend import ZERO, daily, read
+from costs.plan.budgets import application_ids, filters_of
+from costs.plan.forecast import month_of
+from costs.spend.queries import ZERO, daily, read
 from traffic.requests.filters import Filters
 
 SHOWN = timedelta(days=14)  # of a figure's past

@@ -19,7 +19,7 @@ from alerts.month_budgets import MonthBudget
 from alerts.periods import Period
 from alerts.timeline import FEWEST
 from alerts.wording import dollars, exact, number, percent
-from costs.spend import ZERO, Spend, daily, read
+from costs.spend.queries import ZERO, Spend, daily, read
 
 NAMED = 3
 HUNDRED = Decimal(100)

@@ -21,16 +21,16 @@ from alerts.month_budgets import MonthBudget, other_budget
 from alerts.named.present import Present
 from alerts.named.scopes import Scope
 from alerts.restarts import Restart
-from costs.allowance import Held, allowance
 from costs.breakeven import Inputs, Result, compute
-from costs.budgets import Standing, standings
-from costs.kept_days import KeptDays, kept_days
-from costs.live import live_inputs
+from costs.breakeven.measured_inputs import live_inputs
+from costs.ledger.kept_days import KeptDays, kept_days
 from costs.models import Anomaly, ExportTarget, Phase, Stage
-from costs.plan import Month, terms_of, this_month
-from costs.spend import GroupBy, Known, Spend, daily, read, spend
-from costs.tolerances import Standing as BillStanding
-from costs.tolerances import standings as bill_standings
+from costs.plan.budget_status import Held, allowance
+from costs.plan.budgets import Standing, standings
+from costs.plan.queries import Month, terms_of, this_month
+from costs.reconciliation.tolerances import Standing as BillStanding
+from costs.reconciliation.tolerances import standings as bill_standings
+from costs.spend.queries import GroupBy, Known, Spend, daily, read, spend
 from providers import offers
 from providers.leases.queries import busiest
 from providers.models import (

@@ -16,8 +16,8 @@ from django.utils.translation import ngettext
 from alerts.models import Alert
 from alerts.periods import Period
 from alerts.wording import exact, number, percent, span
-from costs.spend import IDLE, ZERO, Known, Spend
-from costs.statements import category_name
+from costs.spend.queries import IDLE, ZERO, Known, Spend
+from costs.statements.queries import category_name
 from providers.models import Deployment, Outage
 from traffic.models import UsageDay
 

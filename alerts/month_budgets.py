@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 
-from costs.allowance import Allowance, Held
-from costs.budgets import Standing
 from costs.models import Budget, BudgetScope
+from costs.plan.budget_status import Allowance, Held
+from costs.plan.budgets import Standing
 
 
 class MonthBudget:

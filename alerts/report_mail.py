@@ -24,7 +24,7 @@ from alerts.picture import png
 from alerts.subjects import subject
 from alerts.timeline import Point, decimal_of
 from alerts.wording import exact, facts_of, moment, money_day
-from costs.statements import Statement, Statements, statements
+from costs.statements.queries import Statement, Statements, statements
 
 
 def words_of(kind: str, period: Period, now: datetime) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def headers_of(delivery: Delivery, report: Report) -> dict[str, str]:
 
 
 def file_of(period: Period, found: Statements, at: datetime) -> tuple[str, bytes, str]:
-    from costs.statement_pdf import pdf  # the library is large, and most processes never need it
+    from costs.statements.pdf import pdf  # the library is large, and most processes never need it
 
     return f"statement-{period.since:%Y-%m}.pdf", pdf(found, found.statements, at), "application/pdf"
 

@@ -13,37 +13,32 @@ from django.utils import timezone
 from ninja import Body, Query, Router
 from pydantic import Field
 
-from costs import (
-    changes,
-    coverage,
-    focus,
-    golive,
-    reconcile,
-    records,
-    savings_page,
-    scenarios,
-    sheets,
-    statements,
-    units,
-    user_units,
-)
+from costs import focus
 from costs.anomalies.page import AnomaliesPage, scaled
 from costs.anomalies.wording import sentence
 from costs.breakeven import Inputs, InvalidInputs, answered, body_schema, inputs_from_body
-from costs.budgets import Standing, standings
-from costs.evidence import gather
-from costs.live import live_inputs, measure, price_lists
+from costs.breakeven.measured_inputs import live_inputs, measure, price_lists
 from costs.models import Anomaly, Budget, Decision, Phase
-from costs.plan import PhaseState, plan
-from costs.reconciliation_page import ReconciliationPage
+from costs.plan.budgets import Standing, standings
+from costs.plan.queries import PhaseState, plan
+from costs.readiness import records, scorecard
+from costs.readiness.inputs import gather
+from costs.reconciliation import coverage, reconcile
+from costs.reconciliation.page import ReconciliationPage
+from costs.research import scenarios, sheets
+from costs.savings import page as savings_page
 from costs.schemas.bills import ReconciliationOut, StatementsOut
 from costs.schemas.breakeven import BreakEvenOut, ScenarioOut
 from costs.schemas.decisions import DecisionsOut, ScorecardOut
 from costs.schemas.findings import AnomaliesOut, SavingsOut
 from costs.schemas.plan import BudgetsOut, PhasesOut
 from costs.schemas.spend import ChangesOut, SpendOut, UnitCostsOut, UserCostsOut
-from costs.spend import Spend, spend
-from costs.spend_page import Asked, SpendPage
+from costs.spend.page import Asked, SpendPage
+from costs.spend.queries import Spend, spend
+from costs.statements import queries as statements
+from costs.units import queries as units
+from costs.units import users as user_units
+from costs.variance import queries as changes
 from lib.errors import ApiError, at
 from lib.periods import month_days
 from lib.shapes import READ_ERRORS, Error
@@ -300,7 +295,7 @@ def get_focus(
     summary="Go or no-go, by four criteria with their evidence",
 )
 def get_scorecard(request: HttpRequest, filters: Query[FilterQuery]) -> Any:
-    return golive.as_json(golive.judge(gather(timezone.now(), filters.parsed()).evidence))
+    return scorecard.as_json(scorecard.judge(gather(timezone.now(), filters.parsed()).evidence))
 
 
 @router.get(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from costs import sheets, throughputs
+from costs.breakeven import throughputs
 from costs.models import PriceSheet
+from costs.research import sheets
 
 
 def ensure_defaults() -> None:

@@ -7,10 +7,13 @@ from datetime import UTC
 from celery import shared_task
 from django.utils import timezone
 
-from costs import anomalies, budgets, closings, forecast_looks, ledger, savings
+from costs import anomalies, savings
+from costs.charges.recurrences import post_recurrences
 from costs.focus import schedule
+from costs.ledger import posting as ledger
 from costs.models import Search
-from costs.recurrences import post_recurrences
+from costs.plan import budgets, forecast_record
+from costs.reconciliation import month_close
 
 
 @shared_task(time_limit=300)  # the statements are bounded by the vendors' rows, some thousand a month
@@ -18,7 +21,7 @@ def post_ledger() -> None:
     today = timezone.now().astimezone(UTC).date()
     post_recurrences(today)
     ledger.post()
-    closings.revise(today)
+    month_close.revise(today)
 
 
 @shared_task(time_limit=60)
@@ -48,7 +51,7 @@ def forget_anomalies() -> int:
 
 @shared_task(time_limit=300)
 def look_at_forecasts() -> None:
-    forecast_looks.keep_looks(timezone.now())
+    forecast_record.keep_looks(timezone.now())
 
 
 @shared_task(time_limit=600)

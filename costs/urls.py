@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from django.urls import path
 
-from costs.views import breakeven, decide, plan, plan_drafts, records, scenarios, what_ifs
-from costs.views.anomalies import anomalies, anomaly_dismiss, anomaly_restore
-from costs.views.bill_imports import bill, bill_enter, bill_list, bill_undo
-from costs.views.changes import changes
-from costs.views.charges import charge_add, charge_correct, charge_delete, charge_edit, charge_undo, charges
-from costs.views.exports import (
-    export,
-    export_add,
-    export_delete,
-    export_run,
-    export_switch,
-    export_undo,
-    exports,
+from costs.anomalies.views import anomalies, anomaly_dismiss, anomaly_restore
+from costs.bill_imports.views import bill, bill_enter, bill_list, bill_undo
+from costs.breakeven import views as breakeven
+from costs.breakeven import what_if_views
+from costs.charges.rate_views import rates
+from costs.charges.receipt_views import receipt
+from costs.charges.recurrence_views import (
+    recurrence_edit,
+    recurrence_resume,
+    recurrence_stop,
+    recurrence_undo,
+    recurrences,
 )
-from costs.views.leases import lease
-from costs.views.ledger import ledger
-from costs.views.rates import rates
-from costs.views.receipts import receipt
-from costs.views.reconciliation import (
+from costs.charges.views import charge_add, charge_correct, charge_delete, charge_edit, charge_undo, charges
+from costs.focus.views import export, export_add, export_delete, export_run, export_switch, export_undo, exports
+from costs.ledger.sharing_views import sharing
+from costs.ledger.views import ledger
+from costs.plan import draft_views
+from costs.plan import views as plan
+from costs.readiness import record_views
+from costs.readiness import views as decide
+from costs.reconciliation.views import (
     reconciliation,
     reconciliation_close,
     reconciliation_correct,
@@ -30,17 +33,11 @@ from costs.views.reconciliation import (
     reconciliation_reopen,
     reconciliation_tolerance,
 )
-from costs.views.recurrences import (
-    recurrence_edit,
-    recurrence_resume,
-    recurrence_stop,
-    recurrence_undo,
-    recurrences,
-)
-from costs.views.savings import saving_accept, saving_dismiss, saving_undo, savings
-from costs.views.sharing import sharing
-from costs.views.spend import spend
-from costs.views.statements import (
+from costs.research import views as scenarios
+from costs.savings.views import saving_accept, saving_dismiss, saving_undo, savings
+from costs.spend.lease_views import lease
+from costs.spend.views import spend
+from costs.statements.views import (
     statement,
     statement_csv,
     statement_list,
@@ -48,7 +45,8 @@ from costs.views.statements import (
     statements_csv,
     statements_pdf,
 )
-from costs.views.units import unit_users, units
+from costs.units.views import unit_users, units
+from costs.variance.views import changes
 
 app_name = "costs"
 
@@ -115,26 +113,26 @@ urlpatterns = [
     path("plan/budgets/<slug:slug>/", plan.edit_budget, name="budget"),
     path("plan/budgets/<slug:slug>/remove/", plan.remove_budget, name="remove-budget"),
     path("plan/applications/<slug:slug>/budgets/", plan.application_budgets, name="application-budgets"),
-    path("plan/copy/", plan_drafts.copy_plan, name="copy-plan"),
-    path("plan/research/", plan_drafts.research_plan, name="research-plan"),
+    path("plan/copy/", draft_views.copy_plan, name="copy-plan"),
+    path("plan/research/", draft_views.research_plan, name="research-plan"),
     path("plan/undo/", plan.undo_change, name="undo-plan"),
     path("break-even/", breakeven.break_even, name="break-even"),
     path("break-even/break-even.json", breakeven.break_even_json, name="break-even-json"),
     path("break-even/scenarios/", scenarios.scenario_list, name="scenarios"),
     path("break-even/research/", scenarios.research_tables, name="research"),
-    path("break-even/kept/", what_ifs.kept, name="kept"),
-    path("break-even/keep/", what_ifs.keep, name="keep"),
-    path("break-even/kept/<int:pk>/remove/", what_ifs.remove, name="kept-remove"),
-    path("break-even/kept/<int:pk>/undo/", what_ifs.undo, name="kept-undo"),
+    path("break-even/kept/", what_if_views.kept, name="kept"),
+    path("break-even/keep/", what_if_views.keep, name="keep"),
+    path("break-even/kept/<int:pk>/remove/", what_if_views.remove, name="kept-remove"),
+    path("break-even/kept/<int:pk>/undo/", what_if_views.undo, name="kept-undo"),
     path("decide/", decide.decide, name="decide"),
     path("decide/no-go/", decide.forbid, name="forbid"),
     path("decide/no-go/withdraw/", decide.withdraw, name="withdraw-no-go"),
     path("decide/switches/", decide.justify, name="justify"),
     path("decide/switches/<slug:kind>/withdraw/", decide.withdraw_switch, name="withdraw-switch"),
-    path("decide/sign/", records.sign, name="sign-decision"),
-    path("decide/records/<int:number>/", records.decision, name="decision"),
-    path("decide/hours/", records.enter_effort, name="enter-effort"),
-    path("decide/hours/<int:pk>/withdraw/", records.withdraw_effort, name="withdraw-effort"),
-    path("decide/limits/", records.set_limits, name="burden-limits"),
+    path("decide/sign/", record_views.sign, name="sign-decision"),
+    path("decide/records/<int:number>/", record_views.decision, name="decision"),
+    path("decide/hours/", record_views.enter_effort, name="enter-effort"),
+    path("decide/hours/<int:pk>/withdraw/", record_views.withdraw_effort, name="withdraw-effort"),
+    path("decide/limits/", record_views.set_limits, name="burden-limits"),
     path("decide/sizing/", decide.size, name="sizing"),
 ]

@@ -18,7 +18,7 @@ from django.utils import timezone
 from alerts import outbox, services
 from alerts.defaults import ensure_defaults as alert_rules
 from alerts.models import Alert
-from costs import ledger
+from costs.ledger import posting as ledger
 from costs.models import Phase
 from lib.encryption import encrypt
 from lib.partitions import make_partitions

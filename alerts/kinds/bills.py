@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from alerts.figures import Figures
 from alerts.kinds.finding import Asked, Finding, Words
 from alerts.wording import dollars
-from costs.tolerances import Standing
+from costs.reconciliation.tolerances import Standing
 
 CAUSES_SHOWN = 4
 

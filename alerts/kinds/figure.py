@@ -13,7 +13,7 @@ from alerts.kinds.finding import Asked, Bar, Finding, Words
 from alerts.kinds.money import drivers
 from alerts.named.figure import Reading
 from alerts.named.watch import Watch, capital
-from costs.spend import GroupBy
+from costs.spend.queries import GroupBy
 
 
 def watched(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:

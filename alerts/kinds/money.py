@@ -13,9 +13,9 @@ from alerts.figures import Figures
 from alerts.kinds.finding import Asked, Bar, Finding, Words
 from alerts.month_budgets import MonthBudget
 from alerts.wording import dollars, exact, percent
-from costs.budgets import application_ids, filters_of, spent_in
 from costs.models import Budget, BudgetScope
-from costs.spend import Spend
+from costs.plan.budgets import application_ids, filters_of, spent_in
+from costs.spend.queries import Spend
 
 HUNDRED = Decimal(100)
 SEVERITY = {100: "critical", 90: "warning"}

@@ -15,9 +15,9 @@ from django.db.models import Count, Sum
 from alerts.named.present import SUMS, Counts, Sums, in_phase, percent_up
 from alerts.named.scopes import Place
 from alerts.named.windows import Window
-from costs import spend
-from costs.allowance import Allowance, Term, allowance
 from costs.models import Phase
+from costs.plan.budget_status import Allowance, Term, allowance
+from costs.spend import queries as spend
 from providers.models import Deployment
 from providers.uptime import report as uptime_report
 from traffic.models import LatencyDay, LatencyHour, Rating, UsageDay, UsageHour

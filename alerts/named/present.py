@@ -15,9 +15,9 @@ from django.db.models import Count, Sum
 
 from alerts.named.scopes import Key, Names, Place
 from alerts.named.windows import Window
-from costs import spend
-from costs.plan import HISTORY, Days, Month, this_month
-from costs.spend import Known, Line
+from costs.plan.queries import HISTORY, Days, Month, this_month
+from costs.spend import queries as spend
+from costs.spend.queries import Known, Line
 from providers.models import Deployment
 from providers.uptime import report as uptime_report
 from traffic.models import LatencyDay, LatencyHour, Rating, UsageDay, UsageHour

@@ -12,7 +12,7 @@ from alerts.named.present import Present, Sums
 from alerts.named.scopes import Missing, Place
 from alerts.named.windows import Window
 from costs.models import Budget, BudgetScope
-from costs.plan import terms_of
+from costs.plan.queries import terms_of
 from traffic.quality.queries import ENOUGH
 from traffic.usage.reports import ranked
 

@@ -18,8 +18,8 @@ from decimal import Decimal, InvalidOperation
 from django.utils.translation import gettext as _
 
 from costs.focus.parquet import cells
-from costs.invoices import UnreadableInvoice, decoded, delimiter_of, numbers
 from costs.models import Category
+from costs.reconciliation.invoices import UnreadableInvoice, decoded, delimiter_of, numbers
 from lib.periods import next_month
 from providers.models import PROVIDER_NAMES
 

@@ -1,4 +1,5 @@
-"""What FOCUS' tables are made from: everything that counts in a month by the rules of `costs.spend`, with whatever else
+"""What FOCUS' tables are made from: everything that counts in a month by the rules of `costs.spend.queries`, with
+whatever else
 the ledger says of it. A dozen statements, whatever the volume; bills and leases are added up by day in the database.
 
 Whose a bill or a machine is follows the ledger: an API bill is divided by the measured cost of the same provider, day
@@ -18,10 +19,10 @@ from django.db.models import F, Max, Min, Sum
 from django.db.models.functions import TruncDate
 
 from costs.focus.cells import midnight
-from costs.lease_shares import lease_shares, shared_by
-from costs.ledger import bill_days
+from costs.ledger.lease_shares import lease_shares, shared_by
+from costs.ledger.posting import bill_days
 from costs.models import Category, Charge, Phase, Provenance, Sharing
-from costs.spend import (
+from costs.spend.queries import (
     IDLE,
     NOBODY,
     TOKENS,

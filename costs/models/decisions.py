@@ -74,7 +74,7 @@ class Decision(models.Model):
     signed_name = models.CharField(max_length=310, blank=True)  # as the person is called
     choice = models.CharField(max_length=10, choices=Choice.choices)
     statement = models.TextField()
-    figures = models.TextField()  # canonical JSON, the very text that the digest is of: `costs.records`
+    figures = models.TextField()  # canonical JSON, the very text that the digest is of: `costs.readiness.records`
     previous = models.CharField(max_length=64, blank=True)  # the digest of the one before
     digest = models.CharField(max_length=64)  # SHA-256, hexadecimal
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from costs.finality import month_final_on
+from costs.ledger.finality import month_final_on
 from costs.models.bill_imports import BillImport
 from costs.models.closings import Closing
 from costs.models.receipts import Receipt
@@ -50,8 +50,8 @@ class Category(models.TextChoices):
 class Charge(models.Model):
     """One line of the ledger: a cost of a provider for a period inside one UTC day, with its provenance.
 
-    Billed and estimated lines are made from the vendors' rows and the leases' spans by `costs.ledger` and are made
-    again whenever those change; a person makes entered ones. Measured costs stand in the usage days, not here.
+    Billed and estimated lines are made from the vendors' rows and the leases' spans by `costs.ledger.posting` and are
+    made again whenever those change; a person makes entered ones. Measured costs stand in the usage days, not here.
     """
 
     key = models.CharField(max_length=400, unique=True)  # natural: provenance, account, the vendor's own id, hour

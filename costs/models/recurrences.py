@@ -18,8 +18,8 @@ from traffic.models import Application
 class Recurrence(models.Model):
     """A cost that a person entered once and that arises every week or month until it is stopped.
 
-    Each time is a charge of its own, made by `costs.recurrences` when its day has come. `counts_from` is from when the
-    row as it stands makes charges: what an earlier wording made before it stays.
+    Each time is a charge of its own, made by `costs.charges.recurrences` when its day has come. `counts_from` is from
+    when the row as it stands makes charges: what an earlier wording made before it stays.
     """
 
     class Every(models.TextChoices):

@@ -16,8 +16,8 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count, F, Sum
 
-from costs.list_prices import ListPrices, list_rates
 from costs.savings.base import CLASSES, STEP, ZERO, Window
+from costs.spend.list_prices import ListPrices, list_rates
 from traffic.models import UsageDay
 
 MOST_CELLS = 200  # the dearest; what is below them is cents

@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from math import exp
 
-from costs import forecast
+from costs.plan import forecast
 from dashboard.bench.figures import Figure
 
 TODAY = date(2026, 11, 10)

@@ -12,8 +12,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from django.contrib.auth.models import User
 
-from costs import bill_imports
-from costs.finality import month_final_on
+from costs.bill_imports import services as bill_imports
+from costs.ledger.finality import month_final_on
 from costs.models import BillImport
 from dashboard.demo import company
 from dashboard.demo.story import Story

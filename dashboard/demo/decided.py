@@ -7,9 +7,10 @@ from decimal import Decimal
 
 from django.contrib.auth.models import User
 
-from costs import burden, golive, records, what_ifs
-from costs.evidence import gather
+from costs.breakeven import what_ifs
 from costs.models import BurdenLimit, Decision, Effort, WhatIf
+from costs.readiness import ops_workload, records, scorecard
+from costs.readiness.inputs import gather
 from dashboard.demo.company import PEOPLE
 
 # Days ago, hours, what was done.
@@ -34,11 +35,11 @@ def decide(now: datetime) -> None:
     """Once; whatever a person has entered or signed since stays."""
     manager = _of_role("manager")
     if not BurdenLimit.objects.exists():
-        burden.set_limits(incidents=4, hours=Decimal(12), pages=8, by=manager)
+        ops_workload.set_limits(incidents=4, hours=Decimal(12), pages=8, by=manager)
     if not Effort.objects.exists():
         today = now.astimezone(UTC).date()
         for days_ago, hours, what in HOURS:
-            burden.enter_hours(
+            ops_workload.enter_hours(
                 day=today - timedelta(days=days_ago), hours=Decimal(hours), what=what, by=_of_role("ops")
             )
     if not WhatIf.objects.exists():
@@ -47,7 +48,7 @@ def decide(now: datetime) -> None:
     if not Decision.objects.exists():
         report = gather(now)
         if report.traffic.requests:
-            card = golive.judge(report.evidence)
+            card = scorecard.judge(report.evidence)
             records.sign(
                 choice="not_yet", statement=STATEMENT, figures=records.frozen(report, card), by=manager, at=now
             )

@@ -7,12 +7,13 @@ from decimal import Decimal
 
 from django.contrib.auth.models import User
 
-from costs import bills, closings
-from costs.invoices import Invoice, read_invoice
+from costs.charges.exchange_rates import to_usd
+from costs.charges.receipts import checked, save_receipt
 from costs.models import Closing, KeyOwner
-from costs.rates import to_usd
-from costs.receipts import checked, save_receipt
-from costs.reconcile import Reconciled, reconciled
+from costs.reconciliation import month_close
+from costs.reconciliation import queries as bills
+from costs.reconciliation.invoices import Invoice, read_invoice
+from costs.reconciliation.reconcile import Reconciled, reconciled
 from dashboard.demo import company
 from dashboard.demo.company import APPLICATIONS
 from providers.models import Account, VendorUsage
@@ -64,17 +65,17 @@ def invoice_csv(net: Decimal, month: date) -> bytes:
     return "\r\n".join(["\ufeffDescription;Amount;Currency;Period", *rows, ""]).encode()
 
 
-def settled(row: Reconciled, month: date) -> tuple[bytes, Invoice, closings.Settled]:
+def settled(row: Reconciled, month: date) -> tuple[bytes, Invoice, month_close.Settled]:
     content = invoice_csv(row.billed.quantize(CENT), month)
     invoice = read_invoice(content)
-    return content, invoice, closings.settle(row, invoice.amount, invoice.named, invoice.lines)
+    return content, invoice, month_close.settle(row, invoice.amount, invoice.named, invoice.lines)
 
 
 def close(account: Account, month: date, row: Reconciled) -> Closing:
     content, invoice, found = settled(row, month)
     user = User.objects.filter(username=company.BY_ROLE["manager"].username).first()
     name, kind = checked(f"invoice-{month:%Y-%m}.csv", content)
-    return closings.close(
+    return month_close.close(
         row=row, month=month, settled=found, original_amount=invoice.amount, currency="USD",
         converted=to_usd(invoice.amount, "USD", month), number=f"INV-{month:%Y%m}-0042", account=account,
         receipt=save_receipt(name=name, kind=kind, content=content, user=user), user=user,

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from alerts import reporting
 from alerts.models import Preference, ReportKind
 from alerts.periods import newest
-from costs import ledger
+from costs.ledger import posting as ledger
 from dashboard.demo import company
 
 OF_ROLE = {

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from costs import anomalies, forecast_looks
+from costs import anomalies
+from costs.plan import forecast_record
 from dashboard.demo import (
     advice,
     bills,
@@ -176,7 +177,7 @@ class Demo:
 
     def look_at_forecasts(self) -> None:
         """How often the forecast would have been right, on every day of the months before."""
-        forecast_looks.keep_looks(datetime.now(UTC), most=FORECAST_LOOKS)
+        forecast_record.keep_looks(datetime.now(UTC), most=FORECAST_LOOKS)
 
     def judge(self, days: int) -> None:
         """People's opinions of the answers of so many days, newest first; those of today are the live part's."""

@@ -20,10 +20,10 @@ from django.utils.text import slugify
 from alerts.channels.webhook import new_secret
 from alerts.defaults import ensure_defaults
 from alerts.models import Channel, Preference, Rule
-from costs import ledger
+from costs.charges.receipts import checked, save_receipt
+from costs.charges.recurrences import post_recurrences
+from costs.ledger import posting as ledger
 from costs.models import Budget, Category, Charge, ExchangeRate, ExportTarget, Phase, Provenance, Recurrence, Stage
-from costs.receipts import checked, save_receipt
-from costs.recurrences import post_recurrences
 from dashboard.demo import company, noise
 from dashboard.demo.company import APPLICATIONS, PEOPLE, PLAYGROUND
 from dashboard.demo.files import ADMIN, Credentials

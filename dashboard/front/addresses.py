@@ -52,9 +52,9 @@ def files() -> dict[str, int]:
 
     They are loaded by whoever asks first, not while the process starts.
     """
-    from costs.forms_ledger import LARGEST_FILE as RATES
-    from costs.receipts import LARGEST as RECEIPT
-    from costs.views.bill_imports import LARGEST as BILL
+    from costs.bill_imports.views import LARGEST as BILL
+    from costs.charges.ledger_forms import LARGEST_FILE as RATES
+    from costs.charges.receipts import LARGEST as RECEIPT
     from traffic.imports.files import MAX_BYTES as IMPORT
 
     receipts = ("costs:charge-add", "costs:charge", "costs:recurrence", "costs:reconciliation-close")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from costs.allowance import Allowance, Held
-from costs.forecast import Forecast
 from costs.models import Phase
-from costs.plan import Days, Month, by_day, hold
-from costs.spend import ZERO, Line
+from costs.plan.budget_status import Allowance, Held
+from costs.plan.forecast import Forecast
+from costs.plan.queries import Days, Month, by_day, hold
+from costs.spend.queries import ZERO, Line
 from dashboard.overview.reads import Facts, midnight
 
 # How the verdict is shown: kind of mark. `early`: too few days for a forecast; `none`: nothing planned for today.

@@ -15,10 +15,10 @@ from alerts.reports import evaluated_at
 from alerts.restarts import Restart
 from alerts.wording import restarted
 from costs.breakeven import Inputs, Result, compute
-from costs.evidence import Rated, ratings_by_task
-from costs.live import Traffic, live_inputs, measure
+from costs.breakeven.measured_inputs import Traffic, live_inputs, measure
 from costs.models import Phase
-from costs.plan import HISTORY, Days, Month, phases, read_days, this_month
+from costs.plan.queries import HISTORY, Days, Month, phases, read_days, this_month
+from costs.readiness.inputs import Rated, ratings_by_task
 from lib.periods import Period
 from providers.models import Deployment, Feed, Maintenance
 from providers.prepared import prepared

@@ -9,7 +9,7 @@ from typing import Any
 
 from costs.breakeven import Inputs, Result, volume_saving
 from costs.breakeven.engine import crossing_as_json
-from costs.golive import Thresholds
+from costs.readiness.scorecard import Thresholds
 from dashboard.overview.reads import Facts
 from dashboard.overview.worth import Worth
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from costs.evidence import Rated, quality_gap
-from costs.golive import ACCEPTED, Criterion, Evidence, Thresholds, judge, quality_refuses
+from costs.readiness.inputs import Rated, quality_gap
+from costs.readiness.scorecard import ACCEPTED, Criterion, Evidence, Thresholds, judge, quality_refuses
 from dashboard.overview.reads import Facts
 from lib.confidence_intervals import Interval, wilson
 from traffic.models import Task

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from costs.plan_page import pace
+from costs.plan.page import pace
 from dashboard import overview as answers
 from dashboard.demo.files import loading
 

@@ -13,10 +13,10 @@ import pytest
 from alerts.figures import Disk, Figures
 from alerts.models import Address, Channel, Rule
 from alerts.restarts import Restart
-from costs.kept_days import KeptDays
+from costs.ledger.kept_days import KeptDays
 from costs.models import Anomaly, Driver, ExportTarget, Phase, Stage
-from costs.reconcile import Cause
-from costs.tolerances import Standing
+from costs.reconciliation.reconcile import Cause
+from costs.reconciliation.tolerances import Standing
 from providers.connectors.base import ConnectorError
 from providers.models import (
     Account,

@@ -19,8 +19,8 @@ from alerts.kinds.finding import BadThreshold, Finding
 from alerts.kinds.usage import CROWD, MOST_APART
 from alerts.models import Address, Alert, Delivery, Rule
 from costs.models import Charge, Phase
-from costs.reconcile import Cause
-from costs.tolerances import Standing as BillStanding
+from costs.reconciliation.reconcile import Cause
+from costs.reconciliation.tolerances import Standing as BillStanding
 from providers.deployments import engine_series
 from providers.deployments.engine_series import Scraped
 from providers.engines import EngineSample, Scrape

@@ -16,7 +16,7 @@ from alerts.figures import Disk, Figures
 from alerts.kinds import KINDS
 from alerts.kinds.finding import Finding
 from alerts.models import Alert, Rule
-from costs.kept_days import KeptDays, kept_days
+from costs.ledger.kept_days import KeptDays, kept_days
 from costs.models import ExportTarget, Phase, Posting, Stage
 from providers.connectors.base import ConnectorError
 from providers.models import Feed, Lease, Model, TokenPrice

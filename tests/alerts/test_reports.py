@@ -212,7 +212,7 @@ def test_a_statement_that_leaves_late_says_what_its_file_says(spent: Application
 
 
 def test_a_statement_that_is_final_goes_out_on_the_first(spent: Application, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("costs.statements.final_on", lambda provider, until: until)
+    monkeypatch.setattr("costs.statements.queries.final_on", lambda provider, until: until)
     here("manager", reports=["statement"])
     assert reporting.write_due(datetime(2026, 12, 1, 9, tzinfo=UTC)) == 1
     assert Report.objects.get().words["subject"] == "Final: November 2026 cost $55.00"

@@ -10,11 +10,13 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from costs import bill_imports, bills, focus
+from costs import focus
+from costs.bill_imports import services as bill_imports
 from costs.focus.bill import UnreadableBill, read_bill
 from costs.models import BillImport, Charge, ExchangeRate
-from costs.reconcile import reconciled
-from costs.spend import spend
+from costs.reconciliation import queries as bills
+from costs.reconciliation.reconcile import reconciled
+from costs.spend.queries import spend
 from tests.costs.people import client_of, text
 from tests.costs.test_focus import account, entered
 from tests.costs.test_spend import at, usage

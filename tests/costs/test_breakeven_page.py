@@ -10,10 +10,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from costs import breakeven_page, sheets
 from costs.breakeven import compute, inputs_from_body, sensitivity
+from costs.breakeven import page as breakeven_page
 from costs.defaults import ensure_defaults
-from costs.scenarios import workload_inputs
+from costs.research import sheets
+from costs.research.scenarios import workload_inputs
 from providers.models import Account, Deployment, Lease, Offer
 from tests.costs.people import client_of, text
 from tests.costs.test_live import price

@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.figures import Figures
-from costs import committed, volume_page
-from costs.allowance import Allowance, Term, allowance
-from costs.budgets import keep_budget_states, standings
 from costs.models import Budget, Phase, Recurrence, Stage
-from costs.plan import plan
+from costs.plan import volume_page
+from costs.plan.budget_status import Allowance, Term, allowance
+from costs.plan.budgets import keep_budget_states, standings
+from costs.plan.queries import plan
+from costs.spend import committed
 from providers.models import Account, Lease
 from tests.alerts.test_kinds import findings
 from tests.costs.people import client_of, text

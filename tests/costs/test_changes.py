@@ -14,10 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from costs.bridge import Bridge, Hours, Step, bridge, from_plan
-from costs.list_prices import ListPrices
 from costs.models import Phase
-from costs.spend import Known, Line, Names, Who
+from costs.spend.list_prices import ListPrices
+from costs.spend.queries import Known, Line, Names, Who
+from costs.variance.bridge import Bridge, Hours, Step, bridge, from_plan
 from dashboard.charts.waterfall import waterfall
 from providers.models import Account, TokenPrice
 from tests.costs.test_spend import usage

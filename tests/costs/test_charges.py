@@ -10,9 +10,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from costs import ledger
+from costs.ledger import posting as ledger
 from costs.models import Charge
-from costs.spend import spend
+from costs.spend.queries import spend
 from providers.audit.log import AuditEntry
 from providers.models import Account, Feed
 from tests.traffic.people import logged_in, person, text

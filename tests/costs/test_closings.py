@@ -13,13 +13,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from costs import closings, ledger
-from costs.invoices import UnreadableInvoice, numbers, read_invoice
+from costs.ledger import posting as ledger
 from costs.models import Charge, Closing, Receipt
-from costs.reconcile import Reconciled, reconcile
-from costs.spend import spend
-from costs.spend_page import Asked, SpendPage
-from costs.tolerances import over_tolerance, set_tolerance
+from costs.reconciliation import month_close
+from costs.reconciliation.invoices import UnreadableInvoice, numbers, read_invoice
+from costs.reconciliation.reconcile import Reconciled, reconcile
+from costs.reconciliation.tolerances import over_tolerance, set_tolerance
+from costs.spend.page import Asked, SpendPage
+from costs.spend.queries import spend
 from providers.models import Account, Feed, VendorCost, VendorUsage
 from tests.costs.people import client_of, text
 from tests.costs.test_spend import usage
@@ -185,17 +186,17 @@ def test_what_a_vendor_revises_later_is_a_correction_and_leaves_the_closed_month
     billed(claude, "10.75")
     for _again in range(2):
         ledger.post()
-        closings.revise(TODAY)
+        month_close.revise(TODAY)
     assert (row().billed, causes(row())) == (before.billed, causes(before))
     assert Charge.objects.get(provenance="billed").amount == 10
     change = Charge.objects.get(key__startswith="revision:")
     assert (change.amount, change.day, change.is_final(TODAY)) == (Decimal("0.75"), TODAY, True)
     assert causes(row(month=TODAY.replace(day=1)))["late_revision"] == Decimal("0.75")
-    assert closings.amount_now(Closing.objects.get()) == Decimal("10.75")
+    assert month_close.amount_now(Closing.objects.get()) == Decimal("10.75")
     assert not ledger.differences()
     billed(claude, "10")
-    closings.revise(TODAY)
-    assert closings.amount_now(Closing.objects.get()) == 10
+    month_close.revise(TODAY)
+    assert month_close.amount_now(Closing.objects.get()) == 10
 
 
 def test_a_person_corrects_a_closed_month_on_a_later_day(manager: Client) -> None:

@@ -11,12 +11,15 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from costs import decisions, evidence, recipes, sizing
-from costs.evidence import Rated, quality_gap, quantile_interval, timing
 from costs.models import Justification, NoGo
-from costs.recipe_words import Asked
-from costs.sheets import load
-from costs.views.decide import matrix
+from costs.readiness import inputs as evidence
+from costs.readiness import services as decisions
+from costs.readiness.inputs import Rated, quality_gap, quantile_interval, timing
+from costs.readiness.views import matrix
+from costs.research.sheets import load
+from costs.sizing import memory as sizing
+from costs.sizing import recipes
+from costs.sizing.recipe_words import Asked
 from providers.audit.log import AuditEntry
 from providers.models import CheckHour, Deployment
 from tests.costs.people import client_of, text

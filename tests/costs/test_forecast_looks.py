@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from costs.forecast_looks import Looks, keep_looks, kept_looks, over
 from costs.models import ForecastLook, Phase
+from costs.plan.forecast_record import Looks, keep_looks, kept_looks, over
 from tests.costs.people import client_of, text
 from tests.costs.test_spend import usage
 from traffic.models import UsageDay

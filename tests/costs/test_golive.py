@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from costs.golive import Criterion, Evidence, Scorecard, TaskQuality, as_json, judge, quality_refuses
+from costs.readiness.scorecard import Criterion, Evidence, Scorecard, TaskQuality, as_json, judge, quality_refuses
 from lib.confidence_intervals import Interval
 
 GOOD = TaskQuality("rag", requests=70_000, ratings=60, acceptable=55)

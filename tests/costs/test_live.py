@@ -10,9 +10,9 @@ import pytest
 from django.http import QueryDict
 
 from costs.breakeven import compute, explain
-from costs.live import LIVE, live_inputs, measure
+from costs.breakeven.measured_inputs import LIVE, live_inputs, measure
+from costs.breakeven.what_ifs import WhatIfs
 from costs.models import Charge
-from costs.what_ifs import WhatIfs
 from providers.models import Offer, TokenPrice, UnitPrice
 from tests.costs.test_spend import usage
 from tests.providers.people import account, deployment, lease

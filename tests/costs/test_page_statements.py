@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from costs import ledger
+from costs.ledger import posting as ledger
 from costs.models import BillImport, Budget, Category, Charge, ExportTarget, Phase, Provenance
 from providers.models import Account, Deployment, Lease, LeaseSpan
 from tests.costs.test_spend import at, usage

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from costs.models import Charge, Phase, Stage
-from costs.plan import plan
+from costs.plan.queries import plan
 from providers.models import Account, Lease
 from tests.costs.test_spend import at, usage
 from traffic.models import UsageHour

@@ -13,11 +13,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from costs import plan_page, sheets
-from costs.forecast import Forecast
 from costs.models import Phase, Stage
-from costs.plan import Month
-from costs.scenarios import workload_inputs
+from costs.plan import page as plan_page
+from costs.plan.forecast import Forecast
+from costs.plan.queries import Month
+from costs.research import sheets
+from costs.research.scenarios import workload_inputs
 from providers.audit.log import AuditEntry
 from tests.costs.people import client_of, text
 from tests.costs.test_spend import usage

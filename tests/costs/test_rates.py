@@ -11,9 +11,9 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from costs.charges.exchange_rates import NoRate, UnreadableRates, read_ecb, to_usd
+from costs.charges.receipts import LARGEST, BadReceipt, checked
 from costs.models import Charge, ExchangeRate, Receipt
-from costs.rates import NoRate, UnreadableRates, read_ecb, to_usd
-from costs.receipts import LARGEST, BadReceipt, checked
 from tests.traffic.people import logged_in, person, text
 
 TODAY = datetime.now(UTC).date()

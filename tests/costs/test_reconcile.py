@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from costs import ledger
-from costs.causes import CAUSES
+from costs.ledger import posting as ledger
 from costs.models import Charge
-from costs.reconcile import Reconciled, Reconciliation, reconcile
+from costs.reconciliation.causes import CAUSES
+from costs.reconciliation.reconcile import Reconciled, Reconciliation, reconcile
 from providers.models import Account, Feed, Lease, LeaseSpan, TokenPrice, VendorCost, VendorUsage
 from tests.costs.test_spend import usage
 from traffic.applications.keys import callers, create_key

@@ -11,12 +11,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from costs import day_edges
-from costs.bills import Facts
-from costs.coverage import coverages
-from costs.list_prices import ListPrices
-from costs.reconcile import reconciliation
-from costs.token_gaps import CLASSES
+from costs.reconciliation import cutoff_shift
+from costs.reconciliation.coverage import coverages
+from costs.reconciliation.queries import Facts
+from costs.reconciliation.reconcile import reconciliation
+from costs.reconciliation.token_variance import CLASSES
+from costs.spend.list_prices import ListPrices
 
 MONTH = date(2026, 5, 1)
 DAYS = st.integers(-1, 31).map(lambda n: MONTH + timedelta(days=n))
@@ -111,7 +111,7 @@ def test_what_moves_over_midnight_leaves_every_day_s_sum_and_cancels_out(
         key: defaultdict(Fraction, {"unseen_requests": Fraction(more), "not_billed": Fraction(less)})
         for key, (more, less) in given_parts.items()
     }
-    day_edges.settle(parts)
+    cutoff_shift.settle(parts)
     for key, (more, less) in given_parts.items():
         assert sum(parts[key].values()) == more + less
         assert parts[key]["unseen_requests"] >= 0 >= parts[key]["not_billed"]

@@ -15,9 +15,9 @@ from django.utils import timezone
 from alerts.burden import count_pages
 from alerts.defaults import ensure_defaults
 from alerts.models import Alert, Delivery, Rule, Transition
-from costs import burden, records
-from costs.golive import Burden, Evidence, judge
 from costs.models import BurdenLimit, Decision, Effort, PageDay
+from costs.readiness import ops_workload, records
+from costs.readiness.scorecard import Burden, Evidence, judge
 from providers.audit.log import AuditEntry
 from providers.models import Deployment, Outage
 from tests.costs.people import client_of, text
@@ -171,7 +171,7 @@ def test_withdrawn_hours_no_longer_count(ready: Deployment) -> None:  # noqa: F8
     effort = Effort.objects.get()
     manager.post(f"/decide/hours/{effort.pk}/withdraw/")
     manager.post(f"/decide/hours/{effort.pk}/withdraw/")
-    assert burden.burden(timezone.now(), ()).hours == 0
+    assert ops_workload.burden(timezone.now(), ()).hours == 0
     assert [entry.message for entry in AuditEntry.objects.order_by("pk")] == ["driver", "Withdrawn."]
 
 

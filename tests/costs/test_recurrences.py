@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from costs.charges.recurrences import change, post_recurrences, waiting
 from costs.models import Charge, ExchangeRate, Recurrence
-from costs.recurrences import change, post_recurrences, waiting
 from providers.audit.log import AuditEntry
 from tests.traffic.people import logged_in, person, text
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from costs import research, scenarios
-from costs.scenarios import workload_inputs
-from costs.sheets import load
+from costs.research import comparison, scenarios
+from costs.research.scenarios import workload_inputs
+from costs.research.sheets import load
 from tests.costs.people import client_of, text
 from tests.costs.test_breakeven_page import offer
 from tests.costs.test_live import price
@@ -21,7 +21,7 @@ def why(scenario: str, hourly: Decimal | None) -> str:
     variant = scenarios.find(sheet, scenario).variants[0]
     then = scenarios.compute(sheet, scenario).variants[0]
     now = scenarios.compute(sheet, scenario, lambda _line: hourly).variants[0]
-    said = research.why(sheet, then, variant.gpu, now)
+    said = comparison.why(sheet, then, variant.gpu, now)
     if hourly is not None:
         assert now.total is not None and then.total is not None
         assert now.lines.keys() == then.lines.keys()
@@ -36,8 +36,8 @@ def test_a_scenarios_difference_is_explained() -> None:
 
 
 def test_a_price_inside_januarys_span_has_not_changed() -> None:
-    def row(today: str) -> research.Priced:
-        return research.Priced("", "", D("0.24"), D("0.60"), D(today))
+    def row(today: str) -> comparison.Priced:
+        return comparison.Priced("", "", D("0.24"), D("0.60"), D(today))
 
     assert (row("0.30").change, row("0.12").change, row("1.2").change) == (D(0), D("-0.5"), D(1))
     assert replace(row("1"), today=None).change is None
@@ -45,9 +45,9 @@ def test_a_price_inside_januarys_span_has_not_changed() -> None:
 
 def test_what_differs_between_january_and_today_is_listed() -> None:
     january = workload_inputs(load())
-    assert research.because(january, january) == []
+    assert comparison.because(january, january) == []
     dearer = replace(january, prices=replace(january.prices, output=D(20)))
-    (sentence,) = research.because(january, dearer)
+    (sentence,) = comparison.because(january, dearer)
     assert "a million output tokens" in sentence and "15" in sentence and "20" in sentence
 
 

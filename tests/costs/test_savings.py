@@ -17,8 +17,8 @@ from costs.models import Finding, Search
 from costs.savings import verify
 from costs.savings.base import Found, Window, behind
 from costs.savings.machines import runs
+from costs.savings.page import page
 from costs.savings.prompts import Prompt, repeats, unread_of
-from costs.savings_page import page
 from costs.tasks import search_savings
 from providers.audit.log import AuditEntry
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, Offer, TokenPrice

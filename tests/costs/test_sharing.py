@@ -13,12 +13,12 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from costs import ledger
-from costs.corrections import correct
-from costs.ledger_page import ledger_rows
+from costs.charges.corrections import correct
+from costs.ledger import posting as ledger
+from costs.ledger.page import ledger_rows
 from costs.models import BillImport, Charge, Sharing
-from costs.spend import FINE, IDLE, GroupBy, read, spend
-from costs.statements import By, statements
+from costs.spend.queries import FINE, IDLE, GroupBy, read, spend
+from costs.statements.queries import By, statements
 from lib.allocation import CENT
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, VendorCost
 from traffic.models import Application, UsageDay, UsageHour

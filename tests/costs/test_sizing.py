@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costs.sheets import load
-from costs.sizing import BITS, COUNTS, Memory, concurrency, fits, gpus_needed, kv_per_token, memory
+from costs.research.sheets import load
+from costs.sizing.memory import BITS, COUNTS, Memory, concurrency, fits, gpus_needed, kv_per_token, memory
 
 SHEET = load()
 MODELS = {model.slug: model for model in SHEET.models}

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from costs import recipes, sizing
-from costs.recipe_words import Asked
-from costs.sheets import load
-from costs.sizing_offers import rentable
+from costs.research.sheets import load
+from costs.sizing import memory as sizing
+from costs.sizing import recipes
+from costs.sizing.offers import rentable
+from costs.sizing.recipe_words import Asked
 from providers.models import Account, Offer, Throughput
 from tests.costs.people import client_of, text
 from tests.providers.people import account, read

@@ -10,9 +10,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from costs import ledger
+from costs.ledger import posting as ledger
 from costs.models import Charge
-from costs.spend import spend
+from costs.spend.queries import spend
 from lib.allocation import STEP, divide
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, VendorCost
 from traffic.applications.keys import callers, create_key

@@ -12,14 +12,14 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from costs import ledger
-from costs.bridge import bridge
-from costs.list_prices import ListPrices
+from costs.ledger import posting as ledger
 from costs.models import Charge
-from costs.spend import Known, Line, Names, Who, read, spend
-from costs.spend_page import Asked, SpendPage
-from costs.spend_rows import day_bars, days_of, months_since
-from costs.token_costs import token_costs
+from costs.spend.list_prices import ListPrices
+from costs.spend.page import Asked, SpendPage
+from costs.spend.queries import Known, Line, Names, Who, read, spend
+from costs.spend.rows import day_bars, days_of, months_since
+from costs.spend.token_costs import token_costs
+from costs.variance.bridge import bridge
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, TokenPrice, VendorCost, VendorUsage
 from tests.costs.test_spend import at, usage
 from tests.pages import html_of

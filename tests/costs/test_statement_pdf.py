@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from costs.statement_pdf import Block, _Paper, draw, pdf, readable, sheet
-from costs.statements import statements
+from costs.statements.pdf import Block, _Paper, draw, pdf, readable, sheet
+from costs.statements.queries import statements
 from lib.periods import next_month
 from tests.costs.pdf_text import text_of
 from tests.costs.people import client_of, text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from costs import throughputs
+from costs.breakeven import throughputs
 from costs.defaults import ensure_defaults
 from costs.models import PriceSheet
 from providers.models import Throughput

@@ -13,9 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from costs.models import Effort
-from costs.spend import spend
-from costs.spend_page import Asked, SpendPage
-from costs.units import BYS, UnitCosts, months_back
+from costs.spend.page import Asked, SpendPage
+from costs.spend.queries import spend
+from costs.units.queries import BYS, UnitCosts, months_back
 from providers.models import Account, Deployment, Discount, Outage
 from tests.costs.test_changes import key
 from tests.costs.test_spend import usage

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from costs import user_units
-from costs.user_units import UserUnits
+from costs.units import users as user_units
+from costs.units.users import UserUnits
 from providers.models import TokenPrice
 from tests.costs.test_spend import usage
 from tests.traffic.people import logged_in, person

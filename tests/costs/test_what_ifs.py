@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costs.breakeven import Band, Day, Inputs, Spread, band, compute, spread_of
-from costs.breakeven_page import task_rows
-from costs.live import spread
+from costs.breakeven.measured_inputs import spread
+from costs.breakeven.page import task_rows
 from costs.models import WhatIf
-from costs.scenarios import workload_inputs
-from costs.sheets import load
+from costs.research.scenarios import workload_inputs
+from costs.research.sheets import load
 from providers.audit.log import AuditEntry
 from tests.costs.people import client_of, text
 from tests.costs.test_breakeven_page import traffic  # noqa: F401 - a fixture

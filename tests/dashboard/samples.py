@@ -16,9 +16,6 @@ from django.utils import timezone
 from alerts import links
 from alerts.defaults import ensure_defaults as alert_rules
 from alerts.models import Address, Alert, Channel, Delivery, Rule, Silence, Transition
-from costs import records
-from costs.evidence import gather
-from costs.golive import judge
 from costs.models import (
     Anomaly,
     BillImport,
@@ -34,6 +31,9 @@ from costs.models import (
     Stage,
     WhatIf,
 )
+from costs.readiness import records
+from costs.readiness.inputs import gather
+from costs.readiness.scorecard import judge
 from dashboard.signin.links import parts_of
 from lib.encryption import encrypt
 from providers.models import (

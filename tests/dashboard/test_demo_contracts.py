@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from costs.models import BillImport, Charge
-from costs.reconcile import reconcile
+from costs.reconciliation.reconcile import reconcile
 from dashboard.demo import company, contracts, setup
 from dashboard.demo.bills import CLASSES, RATES, ClaudeBill, cost_by_class
 from dashboard.demo.files import Credentials

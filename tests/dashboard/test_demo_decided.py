@@ -8,8 +8,8 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from costs import records
 from costs.models import BurdenLimit, Decision, Effort, WhatIf
+from costs.readiness import records
 from dashboard.demo.company import PEOPLE
 from dashboard.demo.decided import decide
 from tests.costs.test_breakeven_page import traffic  # noqa: F401 - a fixture

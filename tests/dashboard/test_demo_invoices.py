@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from costs import bills, ledger
-from costs.bills import midnight
-from costs.coverage import coverages
+from costs.ledger import posting as ledger
 from costs.models import Closing
-from costs.reconcile import reconcile
-from costs.spend import spend
+from costs.reconciliation import queries as bills
+from costs.reconciliation.coverage import coverages
+from costs.reconciliation.queries import midnight
+from costs.reconciliation.reconcile import reconcile
+from costs.spend.queries import spend
 from dashboard.demo import company, invoices
 from dashboard.demo.bills import CLASSES, RATES, ClaudeBill, cost_by_class
 from dashboard.demo.story import Story, add_months

@@ -20,7 +20,7 @@ from alerts.mailbox import of_message
 from alerts.models import Alert, Delivery, Preference, ReportKind, Rule, Transition
 from alerts.periods import newest
 from alerts.reporting import write
-from costs import ledger
+from costs.ledger import posting as ledger
 from dashboard.access import ACCESS
 from tests.costs.test_spend import usage
 from tests.dashboard.people import ROLES, logged_in, with_role

@@ -21,11 +21,11 @@ from django.utils import timezone
 
 from alerts.defaults import ensure_defaults as alert_rules
 from alerts.models import Alert, Rule
-from costs.evidence import Rated
-from costs.forecast import Forecast
 from costs.models import Phase
-from costs.plan import Days, Month, hold
-from costs.spend import spend
+from costs.plan.forecast import Forecast
+from costs.plan.queries import Days, Month, hold
+from costs.readiness.inputs import Rated
+from costs.spend.queries import spend
 from dashboard.demo.files import PROGRESS, write_json
 from dashboard.overview.money import Money, months_between
 from dashboard.overview.reads import read

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from django.utils import timezone
 
-from costs.list_prices import ListPrices, list_rates
-from costs.live import BookPrices
+from costs.breakeven.measured_inputs import BookPrices
+from costs.spend.list_prices import ListPrices, list_rates
 from providers.audit.log import AuditEntry
 from providers.models import Account, Discount, TokenPrice
 from providers.pricing.book import Book

@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from costs import ledger
+from costs.ledger import posting as ledger
 from costs.models import Charge
 from providers.audit.log import AuditEntry
 from providers.models import Account, Deployment, TokenPrice, VendorCost

@@ -11,8 +11,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from costs import sheets
-from costs.figures import Figure, differing, figures
+from costs.research import sheets
+from costs.research.figures import Figure, differing, figures
 
 COLUMNS = "{:<64} {:>24} {:>12} {:>12}  {}"
 

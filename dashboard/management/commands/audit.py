@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 
-from costs.ledger import differences
+from costs.ledger.posting import differences
 from providers.audit import chain as audit_chain
 from providers.audit import head
 from traffic.privacy.retention import sealed_differences as sealed

@@ -1,0 +1,1 @@
+"""Bills of other vendors as FOCUS files."""

@@ -1,0 +1,176 @@
+"""Entering another vendor's bill: what of it counts, what is refused and why, and taking it back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from costs.charges.exchange_rates import Converted, NoRate, to_usd
+from costs.focus.bill import BillLine, alike, read_bill
+from costs.ledger.posting import bill_days
+from costs.models import BillImport, Charge, Provenance
+from costs.reconciliation import month_close
+from lib.allocation import STEP
+from providers.models import provider_name
+from traffic.models import Application
+
+ZERO = Decimal(0)
+
+
+@dataclass
+class Looked:
+    """What a file becomes: charges to be made, and rows that cannot be entered; nothing is while there are any."""
+
+    charges: list[Charge] = field(default_factory=list)
+    errors: list[tuple[int, str]] = field(default_factory=list)
+    rows: int = 0
+    free: int = 0
+    bills: list[str] = field(default_factory=list)
+
+    @property
+    def amount(self) -> Decimal:
+        return sum((charge.amount for charge in self.charges), ZERO)
+
+    def sums(self, key: Callable[[Charge], str]) -> list[tuple[str, Decimal]]:
+        found: dict[str, Decimal] = {}
+        for charge in self.charges:
+            found[key(charge)] = found.get(key(charge), ZERO) + charge.amount
+        return sorted(found.items())
+
+
+def look(*, name: str, content: bytes, today: date) -> Looked:
+    """Read a file without writing anything. Raises UnreadableBill and NotInstalled."""
+    read, checks = read_bill(name, content), Checks(today)
+    found = Looked(errors=list(read.errors), rows=len(read.lines) + len(read.errors) + read.free, free=read.free)
+    digest = hashlib.sha256(content).hexdigest()[:24]
+    good = []
+    for line in read.lines:
+        why = checks.why_not(line)
+        if why:
+            found.errors.append((line.number, why))
+        else:
+            good.append(line)
+    for number, (line, amount) in enumerate(alike(good)):
+        converted = checks.convert(amount, line)
+        assert converted is not None, "its currency was checked"
+        found.charges.append(checks.charge(line, amount, converted, f"bill:{digest}:{number}"))
+    found.bills = sorted({line.bill for line in good})
+    found.errors.sort()
+    return found
+
+
+class Checks:
+    """What is asked of every row, each thing once."""
+
+    def __init__(self, today: date) -> None:
+        self.today = today
+        self.whole = bill_days()
+        self.applications = dict(Application.objects.values_list("slug", "pk"))
+        self.rates: dict[tuple[str, date], Converted | str] = {}
+        self.stated: dict[tuple[str, date], str] = {}
+        standing = BillImport.objects.filter(undone_at=None).exclude(entered_at=None)
+        self.taken = {bill: one for one in standing.defer("content") for bill in one.bills}
+
+    def why_not(self, line: BillLine) -> str:
+        """Why a row cannot be entered; empty where it can."""
+        if line.day > self.today:
+            return _("This day has not come yet.")
+        if line.bill in self.taken:
+            said = _("The bill of %(name)s for %(month)s came with %(file)s already; take that back first.")
+            names = {"month": date_format(line.month, "F Y"), "file": self.taken[line.bill].file_name}
+            return said % {"name": provider_name(line.provider), **names}
+        if line.day < self.whole.get(line.provider, date.min):
+            said = _("The bill of %(name)s is read by itself and holds this day already; it would be counted twice.")
+            return said % {"name": provider_name(line.provider)}
+        key = line.provider, line.day.replace(day=1)
+        if key not in self.stated:
+            self.stated[key] = month_close.why_stated(line.provider, line.day, self.today)
+        return self.stated[key] or self.why_no_rate(line)
+
+    def why_no_rate(self, line: BillLine) -> str:
+        key = line.currency, line.day
+        if key not in self.rates:
+            try:
+                self.rates[key] = to_usd(Decimal(1), line.currency, line.day)
+            except NoRate as error:
+                self.rates[key] = str(error)
+        found = self.rates[key]
+        return found if isinstance(found, str) else ""
+
+    def convert(self, amount: Decimal, line: BillLine) -> Converted | None:
+        one = self.rates[line.currency, line.day]
+        if isinstance(one, str):
+            return None
+        usd = amount if one.rate is None else amount * one.rate
+        return Converted(usd.quantize(STEP), one.rate, one.source)
+
+    def charge(self, line: BillLine, amount: Decimal, converted: Converted, key: str) -> Charge:
+        start = datetime.combine(line.day, time(), UTC)
+        return Charge(
+            key=key, provenance=Provenance.ENTERED, provider=line.provider, category=line.category, day=line.day,
+            starts_at=start, ends_at=start + timedelta(days=1), amount=converted.amount,
+            original_amount=amount.quantize(STEP), currency=line.currency, rate=converted.rate,
+            rate_source=converted.source, model=line.model, resource=line.resource,
+            application_id=self.applications.get(line.application), description=line.service,
+            invoice_month=f"{line.month:%Y-%m}",
+        )  # fmt: skip
+
+
+def bring_in(*, name: str, content: bytes, looked: Looked, by: Any) -> tuple[BillImport, bool]:
+    """Keep a file to be looked at; the very same one is there once. Whether it is new."""
+    digest = hashlib.sha256(content).hexdigest()
+    values = {
+        "file_name": name[-120:], "content": content, "rows": looked.rows, "amount": looked.amount,
+        "bills": looked.bills, "by": by,
+    }  # fmt: skip
+    return BillImport.objects.get_or_create(sha256=digest, undone_at=None, defaults=values)
+
+
+def look_again(one: BillImport, today: date) -> Looked:
+    """What a file that was kept becomes now. Raises UnreadableBill and NotInstalled."""
+    return look(name=one.file_name, content=bytes(one.content), today=today)
+
+
+@transaction.atomic
+def enter(*, pk: int, today: date, user: Any) -> bool:
+    """Write its charges, all or none; False where it is entered already, or cannot be.
+
+    Raises UnreadableBill and NotInstalled.
+    """
+    one = BillImport.objects.select_for_update().get(pk=pk)
+    if one.entered_at is not None or one.undone_at is not None:
+        return False
+    looked = look_again(one, today)
+    if looked.errors or not looked.charges:
+        return False
+    for charge in looked.charges:
+        charge.bill_import, charge.entered_by = one, user
+    Charge.objects.bulk_create(looked.charges, batch_size=1000)
+    one.entered_at, one.amount, one.bills = timezone.now(), looked.amount, looked.bills
+    one.save(update_fields=["entered_at", "amount", "bills"])
+    return True
+
+
+@transaction.atomic
+def take_back(*, pk: int) -> str:
+    """Delete what it brought; why not, where a month of it was stated since."""
+    one = BillImport.objects.select_for_update().get(pk=pk)
+    if one.undone_at is not None:
+        return _("Nothing was changed: it was taken back before.")
+    if Charge.objects.filter(bill_import=one).exclude(closing=None).exists():
+        return _("A month of it was closed by its invoice since: reopen that first.")
+    if Charge.objects.filter(bill_import=one, corrections__isnull=False).exists():
+        return _("A charge of it was corrected since: it stays.")
+    Charge.objects.filter(bill_import=one).delete()
+    one.undone_at = timezone.now()
+    one.save(update_fields=["undone_at"])
+    return ""

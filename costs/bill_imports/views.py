@@ -1,0 +1,151 @@
+"""Bills of other vendors as FOCUS files: upload, look at what it becomes, enter, take back."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from costs.bill_imports import services as bill_imports
+from costs.bill_imports.services import Looked
+from costs.charges.forms import today
+from costs.focus import NotInstalled
+from costs.focus.bill import UnreadableBill
+from costs.models import BillImport
+from costs.statements.queries import category_name
+from providers.audit import log as audit_log
+from providers.models import provider_name
+
+LARGEST = 20 * 1024 * 1024  # bytes
+SHOWN = 100
+
+
+class BillForm(forms.Form):
+    """A file that is read before anything is kept."""
+
+    file = forms.FileField(
+        label=gettext_lazy("Bill"),
+        widget=forms.FileInput(attrs={"accept": ".csv,.parquet"}),
+        help_text=gettext_lazy("FOCUS cost and usage, versions 1.0 to 1.4, as CSV or Parquet; at most 20 MB."),
+        error_messages={
+            "required": gettext_lazy("Choose a file."),
+            "empty": gettext_lazy("This file is empty."),
+        },
+    )
+    content = b""
+    looked: Looked | None = None
+
+    def clean_file(self) -> Any:
+        upload = self.cleaned_data["file"]
+        self.content = upload.read(LARGEST + 1)
+        if len(self.content) > LARGEST:
+            raise forms.ValidationError(_("A bill has at most 20 MB: export it by month."))
+        try:
+            self.looked = bill_imports.look(name=upload.name, content=self.content, today=today())
+        except (UnreadableBill, NotInstalled) as error:
+            raise forms.ValidationError(str(error)) from error
+        return upload
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def bill_list(request: HttpRequest) -> HttpResponse:
+    """All files, and the form for one more."""
+    form, may = BillForm(), request.user.has_perm("costs.add_charge")
+    if request.method == "POST":
+        if not may:
+            raise PermissionDenied
+        form = BillForm(request.POST, request.FILES)
+        if form.is_valid():
+            return _kept(request, form)
+    rows = list(BillImport.objects.select_related("by").defer("content")[:SHOWN])
+    entered = [row for row in rows if row.entered_at and not row.undone_at]
+    context = {"rows": rows, "entered": entered, "sum": sum(row.amount for row in entered), "form": form, "may": may}
+    return render(request, "costs/bills.html", context, status=422 if form.errors else 200)
+
+
+def _kept(request: HttpRequest, form: BillForm) -> HttpResponse:
+    assert form.looked is not None, "a valid form has looked into its file"
+    name = form.cleaned_data["file"].name
+    made, new = bill_imports.bring_in(name=name, content=form.content, looked=form.looked, by=request.user)
+    if new:
+        audit_log.log(request, made, added=True)
+    else:
+        messages.info(request, _("This very file is here already; it changes nothing a second time."))
+    return redirect("costs:bill", made.pk)
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def bill(request: HttpRequest, pk: int) -> HttpResponse:
+    """What a file becomes, or what it brought."""
+    one = get_object_or_404(BillImport.objects.select_related("by"), pk=pk)
+    context: dict[str, Any] = {"it": one, "may": request.user.has_perm("costs.add_charge")}
+    try:
+        looked = Looked() if one.entered_at or one.undone_at else bill_imports.look_again(one, today())
+    except (UnreadableBill, NotInstalled) as error:
+        looked, context["problem"] = Looked(), str(error)
+    charges = list(one.charges.order_by("day", "pk")) if one.entered_at else looked.charges
+    shown = Looked(charges=charges)
+    months = shown.sums(lambda charge: f"{charge.day:%Y-%m}")
+    context |= {
+        "looked": looked,
+        "errors": looked.errors[:SHOWN],
+        "charges": charges[:SHOWN],
+        "count": len(charges),
+        "sum": shown.amount,
+        "sums": [
+            (
+                _("By month"),
+                [(date_format(date.fromisoformat(f"{name}-01"), "F Y"), amount) for name, amount in months],
+            ),
+            (_("By provider"), shown.sums(lambda charge: provider_name(charge.provider))),
+            (_("For what"), shown.sums(lambda charge: category_name(charge.category))),
+        ],
+    }
+    return render(request, "costs/bill.html", context)
+
+
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_POST
+def bill_enter(request: HttpRequest, pk: int) -> HttpResponse:
+    one = get_object_or_404(BillImport.objects.defer("content"), pk=pk)
+    try:
+        entered = bill_imports.enter(pk=pk, today=today(), user=request.user)
+    except (UnreadableBill, NotInstalled) as error:
+        messages.warning(request, str(error))
+        return redirect("costs:bill", pk)
+    if entered:
+        audit_log.log(request, one, _("entered as charges"))
+        messages.success(request, _("Entered; it can be taken back whole."))
+    else:
+        messages.info(request, _("Nothing was changed: it is entered already, or has rows that cannot be."))
+    return redirect("costs:bill", pk)
+
+
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_POST
+def bill_undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take back what it brought, or put a file away that was only looked at."""
+    one = get_object_or_404(BillImport.objects.defer("content"), pk=pk)
+    why = bill_imports.take_back(pk=pk)
+    if why:
+        messages.warning(request, why)
+    else:
+        audit_log.log(request, one, _("taken back"))
+        messages.success(request, _("Taken back: nothing of %(name)s counts.") % {"name": one.file_name})
+    return redirect("costs:bills")

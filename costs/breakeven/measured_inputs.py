@@ -1,0 +1,423 @@
+"""The break-even's live inputs: this installation's own traffic of the last 30 days at today's prices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from django.db import connection
+from django.db.models import BooleanField, Count, ExpressionWrapper, F, Max, Q, QuerySet, Sum
+
+from costs.breakeven import (
+    Day,
+    Inputs,
+    Mix,
+    PriceList,
+    Prompts,
+    SelfHost,
+    Spread,
+    TokenPrices,
+    Usage,
+    measured_mix,
+    spread_of,
+)
+from costs.breakeven.own_costs import UnitBook
+from costs.models import Category, Charge, PriceSheet, Provenance
+from costs.research import sheets
+from providers.models import Deployment, Lease, Offer, TokenPrice
+from providers.prepared import prepared
+from providers.pricing.book import DATED
+from providers.pricing.discounts import Discounts
+from traffic.models import UsageDay, UsageHour
+from traffic.requests.filters import Filters
+
+WINDOW = timedelta(days=30)
+LIVE = "live"  # the name of today's price list beside the dated sheets
+ROUTABLE = Decimal("0.7")
+HOURS = Decimal(730)
+COUNTS = ("requests", "unknown_usage", "batched", "uncached_input", "cache_read", "cache_write_5m", "cache_write_1h")
+SUMS = {name: Sum(name) for name in (*COUNTS, "output")}
+INPUT = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h")
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Requests of the window, added up by provider, model and task; `ours` are those that our own GPUs served."""
+
+    groups: list[dict[str, Any]]
+    days: Decimal  # observed, at most 30
+    peak_factor: Decimal
+
+    @property
+    def requests(self) -> int:
+        return sum(row["requests"] for row in self.groups)
+
+    @property
+    def own_requests(self) -> int:
+        return sum(row["requests"] for row in self.groups if row["ours"])
+
+    @property
+    def run_rate(self) -> int:
+        """Requests of a month of 30 days at this pace."""
+        return int(self.requests * 30 / self.days)
+
+
+def measure(now: datetime, filters: Filters | None = None) -> Traffic:
+    """Traffic of the 30 days up to now that passes the filters, from the usage hours."""
+    wanted = tuple((name, tuple(values)) for name, values in (filters or Filters()).lookups().items())
+    groups = window_groups(now - WINDOW, now, wanted=wanted)
+    first, busiest, total = window_loads(now - WINDOW, now, wanted)
+    days = observed_days(first, now) if first else Decimal(30)
+    return Traffic(groups, days, peak(busiest, total, days))
+
+
+Wanted = tuple[tuple[str, tuple[Any, ...]], ...]  # lookups of the filters
+
+
+@prepared
+def window_groups(since: datetime, until: datetime, *, wanted: Wanted) -> Any:
+    hours = UsageHour.objects.filter(hour__gte=since, hour__lte=until, **dict(wanted))
+    served = ExpressionWrapper(Q(leased__gt=0) | Q(provider="self"), BooleanField())
+    groups = hours.annotate(ours=served).values("provider", "model", "task", "ours").annotate(**SUMS)
+    return groups.order_by()
+
+
+LOADS = """
+SELECT min(hour), max(tokens), sum(tokens) FROM (
+    SELECT hour, sum(output) AS tokens FROM traffic_usage_hour WHERE hour >= %s AND hour <= %s{wanted} GROUP BY hour
+) AS loads
+"""
+
+
+def window_loads(since: datetime, until: datetime, wanted: Wanted) -> tuple[datetime | None, Any, Any]:
+    """Of the hours: the first, the output tokens of the busiest, and of all."""
+    also = "".join(f" AND {name.removesuffix('__in')} = ANY(%s)" for name, _values in wanted)
+    with connection.cursor() as cursor:
+        cursor.execute(LOADS.format(wanted=also), [since, until, *(list(values) for _name, values in wanted)])
+        found: tuple[datetime | None, Any, Any] = cursor.fetchone()
+    return found
+
+
+def spread(now: datetime, filters: Filters | None = None) -> Spread | None:
+    """By how much the whole days of the window differ; None where there are too few."""
+    today = now.astimezone(UTC).date()
+    wanted = tuple((name, tuple(values)) for name, values in (filters or Filters()).lookups().items())
+    rows = whole_days(today - WINDOW, today, wanted=wanted)
+    return spread_of([Day(int(row["n"]), int(row["priced"]), row["paid"]) for row in rows])
+
+
+@prepared
+def whole_days(since: date, until: date, *, wanted: Wanted) -> Any:
+    days = UsageDay.objects.filter(day__gte=since, day__lt=until, **dict(wanted))
+    at_api = ~Q(provider="self")
+    return days.values("day").order_by().annotate(
+        n=Sum("requests"),
+        priced=Sum(F("requests") - F("unpriced") - F("leased") - F("unknown_usage"), filter=at_api, default=0),
+        paid=Sum("cost", filter=at_api, default=0),
+    )  # fmt: skip
+
+
+def observed_days(first: datetime, now: datetime) -> Decimal:
+    """How much of the window there was anything to see; a day at least, so that one busy hour is no month."""
+    days = Decimal(int((now - first).total_seconds())) / 86_400
+    return min(max(days, Decimal(1)), Decimal(30))
+
+
+def peak(busiest: Decimal | None, total: Decimal | None, days: Decimal) -> Decimal:
+    """Output tokens of the busiest hour against the mean hour, quiet hours included; at least 1."""
+    if not busiest or not total:
+        return Decimal(1)
+    return max(Decimal(1), round(Decimal(busiest) / (Decimal(total) / (days * 24)), 4))
+
+
+class BookPrices:
+    """Today's prices as the break-even engine reads them: what is paid, contracts' discounts taken off."""
+
+    def __init__(self, now: datetime, models: Iterable[str] = ()) -> None:
+        """`models` are those that will be asked for, so that one statement reads them all."""
+        self.now = now
+        self.names, self.held = with_plain(models), list[TokenPrice]()
+        self.is_read = False
+
+    @cached_property
+    def discounts(self) -> Discounts:
+        return Discounts.load()
+
+    def token_prices(self, model: str) -> TokenPrices | None:
+        """Prices in force now; a vendor's own beats a reseller's of the same model."""
+        found = self.rows({model})
+        return prices_of(found[0]) if found else None
+
+    def rows(self, models: Iterable[str]) -> list[TokenPrice]:
+        """The versions in force of these models, vendors' own first; a dated name is the model without its date."""
+        names = with_plain(models)
+        if not self.is_read or not names <= self.names:
+            self.names, self.is_read = self.names | names, True
+            self.held = self._read()
+        return [row for row in self.held if row.model in names]
+
+    def _read(self) -> list[TokenPrice]:
+        today = self.now.astimezone(UTC).date()
+        newest = [self.discounts.paid(row, today) for row in in_force(self.now, names=self.names)]
+        return sorted(newest, key=lambda row: row.provider not in ("anthropic", "openai"))
+
+    def by_model(self, models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], TokenPrice]:
+        """The price of each (provider, model) that has one, in one query."""
+        wanted = set(models)
+        rows = self.rows({model for _, model in wanted})
+        known = {(row.provider, row.model): row for row in rows}
+        found = {key: known.get(key) or known.get((key[0], plain_name(key[1]))) for key in wanted}
+        return {key: row for key, row in found.items() if row is not None}
+
+
+@prepared
+def in_force(now: datetime, *, names: frozenset[str]) -> QuerySet[TokenPrice]:
+    rows = TokenPrice.objects.filter(model__in=names, starts_at__lte=now).order_by("provider", "model", "-starts_at")
+    return rows.distinct("provider", "model")
+
+
+def with_plain(models: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for model in models for name in (model, plain_name(model)))
+
+
+def plain_name(model: str) -> str:
+    """A model's name without vendor and date."""
+    return DATED.sub("", model.rsplit("/", 1)[-1])
+
+
+def prices_of(row: TokenPrice) -> TokenPrices:
+    """A rate that the vendor does not list costs what an uncached token does."""
+    return replace(
+        tier_of(row, ""), over_tokens=row.over_tokens, over=tier_of(row, "over_") if is_tiered(row) else None
+    )
+
+
+def is_tiered(row: TokenPrice) -> bool:
+    return row.over_tokens is not None and row.over_uncached_input is not None and row.over_output is not None
+
+
+def tier_of(row: TokenPrice, prefix: str) -> TokenPrices:
+    plain: Decimal = getattr(row, f"{prefix}uncached_input")
+    write, read = getattr(row, f"{prefix}cache_write_5m"), getattr(row, f"{prefix}cache_read")
+    return TokenPrices(
+        input=plain,
+        output=getattr(row, f"{prefix}output"),
+        cache_write_5m=plain if write is None else write,
+        cache_read=plain if read is None else read,
+        batch_discount=Decimal(1) - row.batch_factor if row.batch_factor is not None else Decimal(0),
+    )
+
+
+def price_lists(now: datetime) -> dict[str, PriceList]:
+    """Every list that a what-if may name."""
+    stored = {sheet.slug: sheets.parse(sheet.figures) for sheet in PriceSheet.objects.all()}
+    return {**stored, LIVE: BookPrices(now)}
+
+
+def live_inputs(now: datetime, traffic: Traffic | None = None) -> Inputs:
+    """Complete inputs; where nothing was measured yet, the reference sheet's example stands in."""
+    reference = sheets.load()
+    traffic = traffic or measure(now)
+    asked = {row["model"] for row in traffic.groups if not row["ours"]}
+    book = BookPrices(now, {*asked, reference.workload.api_model})
+    inputs = example(book, reference, live_selfhost(now, traffic, reference), traffic.run_rate)
+    known = book.by_model((row["provider"], row["model"]) for row in traffic.groups if not row["ours"])
+    mix = traffic_mix(traffic, known)
+    if mix is None:
+        return inputs
+    live = replace(writes_as_input(mix).over(inputs), api_model=main_model(traffic, known) or inputs.api_model)
+    return replace(live, apart=apart(mix))
+
+
+def apart(mix: Mix) -> Prompts:
+    """The measured prompts for a model that is named: its list prices know cache writes by their own rate."""
+    return Prompts(mix.input_tokens, mix.cache_read_share, mix.cache_writes_as_5m, mix.batch_share)
+
+
+def example(book: BookPrices, reference: sheets.Sheet, selfhost: SelfHost, run_rate: int) -> Inputs:
+    """The reference sheet's workload at today's price of its model, or at the sheet's where the book has none."""
+    work = reference.workload
+    prices = book.token_prices(work.api_model) or reference.token_prices(work.api_model)
+    prices = prices and prices.of_prompt(Decimal(work.input_tokens))
+    if prices is None:
+        raise LookupError(f"neither the price book nor the sheet {reference.name} has a price for {work.api_model}")
+    return Inputs(
+        price_sheet=LIVE,
+        api_model=work.api_model,
+        prices=prices,
+        input_tokens=Decimal(work.input_tokens),
+        output_tokens=Decimal(work.output_tokens),
+        cache_read_share=Decimal(1),
+        cache_write_tokens=Decimal(work.cache_write_tokens),
+        batch_share=Decimal(0),
+        requests_per_month=run_rate,
+        routable_share=ROUTABLE,
+        selfhost=selfhost,
+    )
+
+
+def main_model(traffic: Traffic, known: Mapping[tuple[str, str], TokenPrice]) -> str | None:
+    """The model that most API requests went to."""
+    counts: dict[str, int] = {}
+    for row in traffic.groups:
+        if not row["ours"] and (row["provider"], row["model"]) in known:
+            counts[row["model"]] = counts.get(row["model"], 0) + row["requests"]
+    return max(counts, key=lambda model: counts[model], default=None)
+
+
+def traffic_mix(traffic: Traffic, known: Mapping[tuple[str, str], TokenPrice]) -> Mix | None:
+    """The average request at today's prices; None while no priced API request was seen.
+
+    What a vendor served counts at its model's price. What our own GPUs served, and models without a price, count with
+    their own tokens at the mean price and cache shares of the rest: what they would cost at the API is not measured.
+    """
+    priced = [row for row in traffic.groups if not row["ours"] and (row["provider"], row["model"]) in known]
+    rows = [part for row in priced for part in usage_of(row, known[row["provider"], row["model"]])]
+    mix = measured_mix(rows, traffic.run_rate)
+    others = [row for row in traffic.groups if row not in priced]
+    if mix is None or not others:
+        return mix
+    return measured_mix([*rows, *(at_mean(row, mix, rows) for row in others)], traffic.run_rate)
+
+
+def writes_as_input(mix: Mix) -> Mix:
+    """Cache writes as dear uncached input, so that they grow with the requests and leave with those that are routed.
+
+    The engine's own cache writes are those of one prompt a month, which is the research's example; real prompts are
+    written again every few minutes.
+    """
+    if not mix.requests_per_month or not mix.cache_write_tokens:
+        return replace(mix, cache_write_tokens=Decimal(0))
+    read, written = mix.input_tokens * mix.cache_read_share, mix.cache_write_tokens / mix.requests_per_month
+    uncached, prices = mix.input_tokens - read, mix.prices
+    writes = written * prices.cache_write_5m
+    before = uncached * prices.input + read * prices.cache_read + mix.output_tokens * prices.output
+    return replace(
+        mix,
+        prices=replace(prices, input=(uncached * prices.input + writes) / (uncached + written)),
+        input_tokens=mix.input_tokens + written,
+        cache_read_share=read / (mix.input_tokens + written),
+        cache_write_tokens=Decimal(0),
+        batch_share=mix.batch_share * before / (before + writes),  # the writes' price has its discount in it
+    )
+
+
+def usage_of(row: Mapping[str, Any], price: TokenPrice) -> Iterable[Usage]:
+    """A group's tokens at its price, its batch part apart; requests whose tokens are unknown count as the others."""
+    known = row["requests"] - row["unknown_usage"]
+    listed = prices_of(price)
+    # Hours do not keep the length of each prompt; the mean one says the tier.
+    prices = listed.of_prompt(Decimal(sum(row[name] for name in INPUT)) / known if known else Decimal(0))
+    hour_long = price.over_cache_write_1h if prices is listed.over else price.cache_write_1h
+    long_write = prices.cache_write_5m if hour_long is None else hour_long
+    batched = min(row["batched"], known)
+    in_batch: dict[str, Any] = {name: row[name] * batched // known if known else 0 for name in (*INPUT, "output")}
+    if known > batched:
+        at_once: dict[str, Any] = {name: row[name] - in_batch[name] for name in in_batch}
+        yield Usage(prices, long_write, known - batched, **at_once)
+    if batched:
+        # The engine's batch discount leaves cache writes alone, the vendors' does not.
+        factor = 1 - prices.batch_discount
+        discounted = replace(prices, cache_write_5m=prices.cache_write_5m * factor)
+        yield Usage(discounted, long_write * factor, batched, **in_batch, batch=True)
+
+
+def at_mean(row: Mapping[str, Any], mix: Mix, rows: Iterable[Usage]) -> Usage:
+    """A group as if the API had served it: its own lengths, the API's mean prices and cache shares."""
+    sums = [(name, sum(getattr(one, name) for one in rows)) for name in INPUT]
+    total = sum(count for _, count in sums)
+    tokens = sum(row[name] for name in INPUT)
+    divided: dict[str, Any] = {name: tokens * count // total if total else 0 for name, count in sums}
+    return Usage(
+        prices=mix.prices,
+        cache_write_1h_price=mix.prices.cache_write_5m,  # the mean of both kinds of write
+        requests=row["requests"] - row["unknown_usage"],
+        output=row["output"],
+        **divided,
+    )
+
+
+def live_selfhost(now: datetime, traffic: Traffic, reference: sheets.Sheet) -> SelfHost:
+    leases = measured_leases()
+    hourly, offer = gpu_hourly(leases, reference)
+    entered, vm = upkeep(now, reference)
+    book = UnitBook(now, vm)
+    beside = book.of_offer(offer) if offer else book.of_leases(leases)
+    return SelfHost(
+        billing="hourly",
+        gpu_hourly=hourly,
+        hours_per_month=HOURS,
+        price_per_second=None,
+        cold_start_seconds=Decimal(0),
+        fixed_monthly=entered,
+        storage_monthly=Decimal(0),
+        gpu_tokens_per_second=capacity(leases),
+        peak_factor=traffic.peak_factor,
+        **asdict(beside),
+    )
+
+
+def measured_leases() -> list[Lease]:
+    """Leases behind our deployments; where it is known how fast some of them serve, those alone: a machine that does
+    something else is no measure of what serving costs."""
+    leases = serving_leases()
+    return [lease for lease in leases if lease.fastest] or leases
+
+
+@prepared
+def serving_leases() -> QuerySet[Lease]:
+    leases = Lease.objects.active().filter(deployments__isnull=False).select_related("account")
+    return leases.annotate(fastest=Max("deployments__tokens_per_second"))
+
+
+def gpu_hourly(leases: list[Lease], reference: sheets.Sheet) -> tuple[Decimal, Offer | None]:
+    """One GPU's hour: of the leases behind our deployments, else the cheapest RTX 4090 on offer, else the sheet's.
+
+    With the offer, where it is one's.
+    """
+    gpus = sum(lease.gpu_count for lease in leases)
+    if gpus:
+        return sum((lease.price_per_hour for lease in leases), Decimal(0)) / gpus, None
+    for offer in cheapest_usual():
+        return offer.whole_per_gpu_hour, offer
+    work = reference.workload
+    return reference.gpu_price(work.provider, work.gpu, "on_demand").hourly.low, None
+
+
+@prepared
+def cheapest_usual() -> QuerySet[Offer]:
+    usual = Offer.objects.filter(gpu="RTX 4090", kind="on_demand", available=True)
+    return usual.order_by("whole_per_gpu_hour")[:1]
+
+
+def capacity(leases: list[Lease]) -> Decimal | None:
+    """One GPU's aggregate output tokens a second, where a trial or the catalogue says; None is unknown."""
+    known = Deployment.objects.filter(lease__in=leases, tokens_per_second__gt=0)
+    rates = [deployment.tokens_per_second for deployment in known] if leases else []
+    return Decimal(str(min(rate for rate in rates if rate))) if rates else None
+
+
+def upkeep(now: datetime, reference: sheets.Sheet) -> tuple[Decimal, bool]:
+    """Upkeep and VM that people entered for the last 30 days, the sheet's where nobody has; and whether a VM is in."""
+    for _entered, total, vms in entered_upkeep(now.date() - WINDOW, now.date()):
+        return total, bool(vms)
+    return reference.workload.upkeep_monthly, False
+
+
+def vm_entered(now: datetime) -> bool:
+    """Whether people entered a VM for the last 30 days."""
+    return any(vms for _entered, _total, vms in entered_upkeep(now.date() - WINDOW, now.date()))
+
+
+@prepared
+def entered_upkeep(since: date, until: date) -> QuerySet[Any]:
+    """The sum and how many charges of a VM are in it; no row where nobody entered any."""
+    entered = Charge.objects.between(since, until).filter(
+        provenance=Provenance.ENTERED, category__in=(Category.UPKEEP, Category.VM)
+    )
+    sums = {"total": Sum("amount"), "vms": Count("pk", filter=Q(category=Category.VM))}
+    return entered.values_list("provenance").annotate(**sums)

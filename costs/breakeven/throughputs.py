@@ -1,0 +1,47 @@
+"""The sheets' throughputs, put where offers find them: `providers` cannot read our sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from costs.models import PriceSheet
+from costs.research import sheets
+from costs.research.sheets import Sheet
+from providers.connectors.gpus import MEMORY_GB
+from providers.models import Throughput
+from providers.offers import gpus_called
+
+FIELDS = ("name", "low", "high", "basis", "source", "source_url")
+KEY = ("model", "gpu", "gpu_count", "engine")
+
+
+def publish() -> int:
+    """Bring what offers know of speeds up to date with the stored sheets, the newest last; returns how many rows."""
+    rows: dict[tuple[object, ...], Throughput] = {}
+    for stored in PriceSheet.objects.order_by("dated"):
+        for row in throughputs(sheets.parse(stored.figures)):
+            rows[tuple(getattr(row, name) for name in KEY)] = row
+    Throughput.objects.bulk_create(rows.values(), update_conflicts=True, unique_fields=KEY, update_fields=FIELDS)
+    gone = [row.pk for row in Throughput.objects.all() if tuple(getattr(row, name) for name in KEY) not in rows]
+    Throughput.objects.filter(pk__in=gone).delete()
+    return len(rows)
+
+
+def throughputs(sheet: Sheet) -> Iterator[Throughput]:
+    """One row for each GPU that a sheet's hardware can mean; an A100 without its size is both. A CPU is no offer."""
+    names = {model.slug: model.name for model in sheet.models}
+    for row in sheet.throughputs:
+        source = sheet.sources[row.source]
+        for gpu in gpus_called(row.hardware.replace("-", " "), MEMORY_GB):
+            yield Throughput(
+                model=row.model,
+                name=names.get(row.model, row.model),
+                gpu=gpu,
+                gpu_count=row.hardware_count,
+                engine=row.engine,
+                low=float(row.tokens_per_second.low),
+                high=float(row.tokens_per_second.high),
+                basis=row.basis,
+                source=source.title,
+                source_url=source.url,
+            )

@@ -1,0 +1,131 @@
+"""At what volume do our own GPUs pay, and how far are we? With a what-if whose address holds the changes."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.decorators import login_required, permission_required
+from django.db.models import Sum
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from costs.breakeven import answered, band, compute, explain, sensitivity
+from costs.breakeven import page as breakeven_page
+from costs.breakeven.forms import WIDE, KeepForm, WhatIfForm
+from costs.breakeven.measured_inputs import live_inputs
+from costs.breakeven.what_ifs import WhatIfs
+from costs.readiness import scorecard
+from costs.readiness.inputs import Report, gather
+from providers.models import Offer
+from providers.prepared import prepared
+from traffic.models import UsageDay
+
+HISTORY = timedelta(days=91)
+SHOWN = 4  # other GPUs that get a drawing
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def break_even(request: HttpRequest) -> HttpResponse:
+    clean = _clean_query(request)
+    if clean is not None and not request.htmx:  # type: ignore[attr-defined]  # set by its middleware
+        return HttpResponseRedirect(clean)
+    now = timezone.now()
+    report = gather(now)
+    form = WhatIfs(now, report.inputs).form(request.GET)
+    status = 422 if request.GET and not form.is_valid() else 200
+    response = render(request, "costs/breakeven.html", _context(form, report, now, request), status=status)
+    if clean is not None:
+        response["HX-Push-Url"] = clean
+    return response
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def break_even_json(request: HttpRequest) -> JsonResponse:
+    """The page's figures as JSON, for a browser that has no key; 422 where the what-if cannot be read."""
+    now = timezone.now()
+    form = WhatIfs(now, live_inputs(now)).form(request.GET)
+    if request.GET and not form.is_valid():
+        return JsonResponse({"detail": "Some inputs cannot be read.", "errors": form.errors}, status=422)
+    return JsonResponse(answered(form.inputs))
+
+
+def _clean_query(request: HttpRequest) -> str | None:
+    """The same address without fields that were left empty; None where there are none."""
+    if not any(value == "" for value in request.GET.values()):
+        return None
+    kept = request.GET.copy()
+    for name in [name for name, value in request.GET.items() if value == ""]:
+        del kept[name]
+    return f"{request.path}?{kept.urlencode()}" if kept else request.path
+
+
+def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpRequest) -> dict[str, Any]:
+    inputs = form.inputs
+    changed = form.is_valid() and bool(form.changes)
+    result = compute(inputs) if changed else report.result
+    today = now.astimezone(UTC).date()
+    rates = breakeven_page.run_rates(_requests_by_day(now), today)
+    growth = breakeven_page.growth(rates)
+    refused = scorecard.quality_refuses(report.evidence.quality_gap)
+    answer = breakeven_page.answer(inputs, result, growth, refused)
+    found = breakeven_page.others(
+        inputs, _on_demand(form), form.own_gpu, result.curve[-1].requests_per_month, form.book
+    )
+    json_url = reverse("costs:break-even-json")
+    return {
+        "answer": answer,
+        "inputs": inputs,
+        "result": result,
+        "drawn": breakeven_page.drawn(inputs, result),
+        "crossings": breakeven_page.crossing_rows(inputs, result),
+        "statement": explain(inputs, result),
+        "volumes": breakeven_page.volume_rows(inputs, result),
+        "tornado": breakeven_page.tornado(sensitivity(inputs), inputs.requests_per_month),
+        "others": found,
+        "others_drawn": found[:SHOWN],
+        "rates": breakeven_page.rate_chart(rates, answer.crossing) if len(rates) > 1 else None,
+        "past_since": breakeven_page.past_since(rates, answer.crossing),
+        "growth": growth,
+        "card": scorecard.judge(report.evidence),
+        "refused": refused,
+        "gap": report.evidence.quality_gap,
+        "report": report,
+        "form": form,
+        "wide": WIDE,
+        "band": band(inputs, report.spread) if report.spread and inputs.requests_per_month else None,
+        "tasks": breakeven_page.task_rows(report.traffic.groups, inputs),
+        "keep_form": KeepForm(query=request.GET.urlencode()),
+        "may_keep": request.user.has_perm("costs.change_phase"),
+        "changed": changed,
+        "json_url": f"{json_url}?{request.GET.urlencode()}" if changed else json_url,
+    }
+
+
+def _on_demand(form: WhatIfForm) -> list[Offer]:
+    """The cheapest offer on demand of each GPU."""
+    found: dict[str, Offer] = {}
+    for offer in form.offers.values():
+        if offer.kind == "on_demand":
+            known = found.get(offer.gpu)
+            if known is None or offer.whole_per_gpu_hour < known.whole_per_gpu_hour:
+                found[offer.gpu] = offer
+    return list(found.values())
+
+
+def _requests_by_day(now: datetime) -> dict[Any, int]:
+    today = now.astimezone(UTC).date()
+    return {day: int(requests) for day, requests in day_requests(today - HISTORY, today)}
+
+
+@prepared
+def day_requests(since: date, until: date) -> Any:
+    rows = UsageDay.objects.filter(day__gte=since, day__lte=until).values("day").order_by()
+    return rows.annotate(n=Sum("requests")).values_list("day", "n")

@@ -1,0 +1,81 @@
+"""Scenarios of the break-even that somebody kept, side by side with the live answer."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from costs.breakeven import what_ifs
+from costs.breakeven.forms import KeepForm
+from costs.breakeven.measured_inputs import live_inputs
+from costs.models import WhatIf
+from costs.readiness.views import person
+from providers.audit.log import log
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def kept(request: HttpRequest) -> HttpResponse:
+    return _page(request)
+
+
+def _page(request: HttpRequest, form: KeepForm | None = None) -> HttpResponse:
+    now = timezone.now()
+    read = what_ifs.WhatIfs(now, live_inputs(now))
+    rows = WhatIf.objects.kept().select_related("by")[: what_ifs.MOST_KEPT]
+    columns = what_ifs.compared(_("Live"), read, rows)
+    context = {
+        "columns": columns,
+        "kept": columns[1:],
+        "cheapest": what_ifs.cheapest(columns),
+        "form": form,
+        "may_keep": request.user.has_perm("costs.change_phase"),
+    }
+    return render(request, "costs/kept.html", context, status=422 if form else 200)
+
+
+@login_required
+@permission_required("costs.change_phase", raise_exception=True)
+@require_POST
+def keep(request: HttpRequest) -> HttpResponse:
+    """Keep the what-if of an address under a name."""
+    now = timezone.now()
+    form = KeepForm(request.POST, read=what_ifs.WhatIfs(now, live_inputs(now)))
+    if not form.is_valid():
+        return _page(request, form)
+    one = what_ifs.keep(**form.cleaned_data, by=person(request))
+    log(request, one, one.query, added=True)
+    messages.success(request, _("Kept: %(name)s.") % {"name": one.name})
+    return redirect("costs:kept")
+
+
+@login_required
+@permission_required("costs.change_phase", raise_exception=True)
+@require_POST
+def remove(request: HttpRequest, pk: int) -> HttpResponseRedirect:
+    one = get_object_or_404(WhatIf, pk=pk)
+    if what_ifs.remove(one):
+        log(request, one, "Removed.")
+        undo = reverse("costs:kept-undo", args=[pk])
+        messages.success(request, _("Removed: %(name)s.") % {"name": one.name}, extra_tags=f"undo:{undo}")
+    return redirect("costs:kept")
+
+
+@login_required
+@permission_required("costs.change_phase", raise_exception=True)
+@require_POST
+def undo(request: HttpRequest, pk: int) -> HttpResponseRedirect:
+    one = get_object_or_404(WhatIf, pk=pk)
+    if what_ifs.restore(one):
+        log(request, one, "Restored.")
+        messages.success(request, _("Kept again: %(name)s.") % {"name": one.name})
+    else:
+        messages.error(request, _("Another scenario is called “%(name)s” now.") % {"name": one.name})
+    return redirect("costs:kept")

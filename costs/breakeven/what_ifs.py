@@ -1,0 +1,144 @@
+"""What-ifs of the break-even: read from an address, kept under a name, held against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.utils import timezone
+
+from costs.breakeven import Inputs, PriceList, Result, compute
+from costs.breakeven.forms import WhatIfForm, model_choices
+from costs.breakeven.measured_inputs import price_lists, vm_entered
+from costs.breakeven.own_costs import UnitBook
+from costs.models import WhatIf
+from costs.research import sheets
+from providers.models import Lease, Model, Offer, TokenPrice
+from providers.prepared import prepared
+
+LEAST_MEMORY_GB = 16  # a 7B model in 16 bits
+MOST_KEPT = 30
+
+
+class WhatIfs:
+    """Forms over the same live inputs; offers and price lists are read once, whatever number of them is asked for."""
+
+    def __init__(self, now: datetime, live: Inputs) -> None:
+        self.now, self.live = now, live
+
+    def form(self, query: QueryDict) -> WhatIfForm:
+        return WhatIfForm(
+            query,
+            live=self.live,
+            sheets=self.price_lists if query else {},
+            offers=self.offers,
+            own_gpu=self.own_gpu,
+            models=self.models,
+            book=self.book,
+        )
+
+    @cached_property
+    def price_lists(self) -> dict[str, PriceList]:
+        return price_lists(self.now)
+
+    @cached_property
+    def book(self) -> UnitBook:
+        return UnitBook(self.now, vm_entered(self.now))
+
+    @cached_property
+    def offers(self) -> list[Offer]:
+        return cheapest_offers()
+
+    @cached_property
+    def own_gpu(self) -> str:
+        return next(iter(leased_gpu()), "RTX 4090")
+
+    @cached_property
+    def models(self) -> list[tuple[str, str]]:
+        return model_choices(_current_models(self.now, self.now.date()), [sheets.load()])
+
+
+@prepared
+def leased_gpu() -> QuerySet[Any]:
+    leases = Lease.objects.active().filter(deployments__isnull=False)
+    return leases.values_list("gpu", flat=True)[:1]
+
+
+@prepared
+def cheapest_offers() -> QuerySet[Offer]:
+    """The cheapest offer of each provider, GPU and kind that holds a small model."""
+    rows = Offer.objects.filter(available=True, memory_gb__gte=LEAST_MEMORY_GB)
+    return rows.order_by("gpu", "provider", "kind", "whole_per_gpu_hour").distinct("gpu", "provider", "kind")
+
+
+@prepared
+def _current_models(now: datetime, today: date) -> QuerySet[TokenPrice]:
+    """Claude models with a price in force that are not retired, those of traffic included."""
+    retired = Model.objects.filter(provider="anthropic", retires_on__lte=today).values("name")
+    rows = TokenPrice.objects.filter(provider="anthropic", starts_at__lte=now).exclude(model__in=retired)
+    return rows.order_by("model", "-starts_at").distinct("model")
+
+
+def keep(*, name: str, query: str, note: str, by: AbstractBaseUser) -> WhatIf:
+    return WhatIf.objects.create(name=name, query=query, note=note, by_id=by.pk)
+
+
+def remove(what_if: WhatIf) -> bool:
+    """False where it was removed before."""
+    return bool(WhatIf.objects.kept().filter(pk=what_if.pk).update(removed_at=timezone.now()))
+
+
+def restore(what_if: WhatIf) -> bool:
+    """False where it stands, or another has taken its name."""
+    if WhatIf.objects.kept().filter(name=what_if.name).exists():
+        return False
+    return bool(WhatIf.objects.filter(pk=what_if.pk).update(removed_at=None))
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One scenario of the comparison; without a result where its address can no longer be read (an offer has gone)."""
+
+    name: str
+    query: str
+    inputs: Inputs
+    result: Result | None
+    kept: WhatIf | None = None
+    errors: tuple[str, ...] = ()
+
+    @property
+    def each(self) -> Decimal | None:
+        """USD of one request by the cheaper way; None without a result or traffic."""
+        if self.result is None or not self.inputs.requests_per_month:
+            return None
+        return min(self.result.api_cost, self.result.selfhost_cost) / self.inputs.requests_per_month
+
+    @property
+    def pays_from(self) -> int | None:
+        crossings = self.result.crossings if self.result else ()
+        return next((c.requests_per_month for c in crossings if c.side_to == "selfhost"), None)
+
+
+def compared(live_name: str, what_ifs: WhatIfs, kept: Iterable[WhatIf]) -> list[Column]:
+    """The live answer, then each kept scenario over today's live inputs."""
+    columns = [Column(live_name, "", what_ifs.live, compute(what_ifs.live))]
+    for one in kept:
+        form = what_ifs.form(QueryDict(one.query))
+        valid = form.is_valid()
+        said = tuple(str(error) for errors in form.errors.values() for error in errors)
+        result = compute(form.inputs) if valid else None
+        columns.append(Column(one.name, one.query, form.inputs, result, one, said))
+    return columns
+
+
+def cheapest(columns: Iterable[Column]) -> Column | None:
+    """The scenario in which a request costs the least, whichever side serves; None where none has any traffic."""
+    known = [column for column in columns if column.each is not None]
+    return min(known, key=lambda column: column.each or 0, default=None)

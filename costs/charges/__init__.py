@@ -1,0 +1,1 @@
+"""Entered charges: single ones, recurring ones, corrections, receipts, exchange rates."""

@@ -1,0 +1,65 @@
+"""Exchange rates: what is known, one more by hand, or the European Central Bank's file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Max, Min
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods
+
+from costs.charges.exchange_rates import save_rates
+from costs.charges.forms import today
+from costs.charges.ledger_forms import RateForm, RatesFileForm
+from costs.charges.recurrences import post_recurrences
+from costs.models import ExchangeRate
+from providers.audit import log as audit_log
+
+SHOWN = 60
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def rates(request: HttpRequest) -> HttpResponse:
+    """`what` says which form was sent."""
+    sent, may = request.POST.get("what", ""), request.user.has_perm("costs.add_charge")
+    if request.method == "POST" and not may:
+        raise PermissionDenied
+    by_hand = RateForm(request.POST if sent == "rate" else None)
+    by_file = RatesFileForm(request.POST if sent == "file" else None, request.FILES if sent == "file" else None)
+    form = by_file if sent == "file" else by_hand
+    if request.method == "POST" and form.is_valid():
+        return _saved(request, form)
+    context = {"by_hand": by_hand, "by_file": by_file, "currencies": currencies(), "rates": newest(request)}
+    return render(request, "costs/rates.html", context, status=422 if form.errors else 200)
+
+
+def _saved(request: HttpRequest, form: RateForm | RatesFileForm) -> HttpResponse:
+    """Write the rates, and the charges that waited for them."""
+    count = save_rates(rates=form.rates(), source=form.source_said, user=request.user)
+    post_recurrences(today())
+    said = ngettext("%(n)d exchange rate from %(source)s.", "%(n)d exchange rates from %(source)s.", count)
+    said %= {"n": count, "source": form.source_said}
+    first = form.rates()[0]
+    audit_log.log(request, ExchangeRate.objects.get(currency=first.currency, day=first.day), said, added=True)
+    messages.success(request, _("Saved: %(what)s") % {"what": said})
+    return redirect("costs:rates")
+
+
+def currencies() -> list[dict[str, Any]]:
+    """Each currency with its days."""
+    rows: Any = ExchangeRate.objects.values("currency").annotate(count=Count("pk"), first=Min("day"), last=Max("day"))
+    return list(rows.order_by("currency"))
+
+
+def newest(request: HttpRequest) -> list[ExchangeRate]:
+    found = ExchangeRate.objects.select_related("entered_by").order_by("-day", "currency")
+    wanted = request.GET.get("currency", "").replace("\x00", "")[:3]
+    return list((found.filter(currency=wanted) if wanted else found)[:SHOWN])

@@ -1,0 +1,123 @@
+"""Charges that come again: what there is, changing a series from a day on, stopping it and going on."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.db.models import Count, Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from costs.charges.forms import today
+from costs.charges.ledger_forms import RecurrenceForm
+from costs.charges.recurrences import change, next_day, post_recurrences, waiting
+from costs.models import Recurrence
+from costs.spend.rows import provider_name
+from costs.statements.queries import category_name
+from providers.audit import log as audit_log
+from providers.models import PROVIDER_NAMES
+
+UNDO_KEY = "changed_recurrence"
+CHANGING = ("every", "category", "provider", "currency", "application_id", "description", "receipt_id")
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def recurrences(request: HttpRequest) -> HttpResponse:
+    day = today()
+    found = Recurrence.objects.select_related("application", "receipt", "entered_by")
+    series = list(found.annotate(times=Count("charges"), sum=Sum("charges__amount")).order_by("-stopped_at", "pk"))
+    waits = waiting(series, day)
+    rows = [
+        {
+            "recurrence": one,
+            "provider": provider_name(one.provider),
+            "category": category_name(one.category),
+            "next": next_day(one, day),
+            "waiting": waits.get(one.pk, []),
+        }
+        for one in series
+    ]
+    context = {"rows": rows, "going_on": [row for row in rows if row["next"]]}
+    return render(request, "costs/recurrences.html", context)
+
+
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def recurrence_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    recurrence = get_object_or_404(Recurrence, pk=pk)
+    before, kept = str(recurrence), _values(recurrence)
+    form = RecurrenceForm(request.POST or None, request.FILES or None, recurrence=recurrence)
+    if request.method == "POST" and form.is_valid():
+        form.save_recurrence(request.user)
+        said = _("%(before)s; from %(day)s on %(after)s")
+        audit_log.log(
+            request, recurrence, said % {"before": before, "day": recurrence.counts_from, "after": recurrence}
+        )
+        request.session[UNDO_KEY] = {"pk": pk, "since": recurrence.counts_from.isoformat(), "values": kept}
+        undo = f"undo:{reverse('costs:recurrence-undo', args=[pk])}"
+        messages.success(request, _("Saved. What it made from that day on was made anew."), extra_tags=undo)
+        return redirect("costs:recurrences")
+    context = {"form": form, "recurrence": recurrence, "providers": sorted(PROVIDER_NAMES.items())}
+    return render(request, "costs/recurrence_form.html", context, status=422 if form.errors else 200)
+
+
+def _values(recurrence: Recurrence) -> dict[str, Any]:
+    """What a change may change, as a session keeps it."""
+    amount, until = str(recurrence.original_amount), recurrence.until.isoformat() if recurrence.until else None
+    return {name: getattr(recurrence, name) for name in CHANGING} | {"original_amount": amount, "until": until}
+
+
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_POST
+def recurrence_undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take this person's last change of a series back from the day on that it counted; twice changes nothing."""
+    recurrence, kept = get_object_or_404(Recurrence, pk=pk), request.session.get(UNDO_KEY)
+    if not kept or kept["pk"] != pk:
+        messages.warning(request, _("Nothing was changed: this change can no longer be taken back from here."))
+        return redirect("costs:recurrences")
+    del request.session[UNDO_KEY]
+    values, until = kept["values"], kept["values"]["until"]
+    values |= {"original_amount": Decimal(values["original_amount"])}
+    values |= {"until": date.fromisoformat(until) if until else None}
+    change(recurrence=recurrence, since=date.fromisoformat(kept["since"]), today=today(), **values)
+    audit_log.log(request, recurrence, _("change taken back: %(what)s") % {"what": recurrence})
+    messages.success(request, _("Taken back: it is as it was before."))
+    return redirect("costs:recurrences")
+
+
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_POST
+def recurrence_stop(request: HttpRequest, pk: int) -> HttpResponse:
+    """No further charge is made; the toast lets it go on."""
+    if Recurrence.objects.filter(pk=pk, stopped_at=None).update(stopped_at=timezone.now()):
+        recurrence = Recurrence.objects.get(pk=pk)
+        audit_log.log(request, recurrence, _("stopped"))
+        undo = reverse("costs:recurrence-resume", args=[pk])
+        messages.success(request, _("Stopped: no further charge is made."), extra_tags=f"undo:{undo}")
+    return redirect("costs:recurrences")
+
+
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_POST
+def recurrence_resume(request: HttpRequest, pk: int) -> HttpResponse:
+    """Go on as if it had never been stopped: what was due meanwhile is made now."""
+    recurrence = get_object_or_404(Recurrence, pk=pk)
+    if Recurrence.objects.filter(pk=pk).exclude(stopped_at=None).update(stopped_at=None):
+        post_recurrences(today())
+        audit_log.log(request, recurrence, _("goes on"))
+        messages.success(request, _("It goes on; what was due meanwhile is made."))
+    return redirect("costs:recurrences")

@@ -1,0 +1,154 @@
+"""Where the ledger is exported to by itself, and did the last run arrive?"""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import NamedTuple
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from costs.focus import schedule
+from costs.focus.forms import ExportForm
+from costs.focus.stores import StoreError, try_out
+from costs.models import ExportTarget
+from providers.audit.log import changes, log, log_form
+
+MAY = "costs.change_exporttarget"
+
+
+class Tried(NamedTuple):
+    good: bool
+    answer: str
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def exports(request: HttpRequest) -> HttpResponse:
+    rows = list(ExportTarget.objects.there())
+    context = {
+        "rows": rows,
+        "wrong": [row for row in rows if row.enabled and row.error],
+        "on": [row for row in rows if row.enabled],
+        "may_edit": request.user.has_perm(MAY),
+        "month": timezone.now().astimezone(UTC).date(),
+    }
+    return render(request, "costs/exports.html", context)
+
+
+@sensitive_post_parameters()
+@login_required
+@permission_required(MAY, raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def export_add(request: HttpRequest, kind: str) -> HttpResponse:
+    if kind not in ExportTarget.Kind.values:
+        raise Http404(_("There is no export of this kind."))
+    return edited(request, ExportTarget(kind=kind, created_by_id=request.user.pk))
+
+
+@sensitive_post_parameters()
+@login_required
+@permission_required(MAY, raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def export(request: HttpRequest, pk: int) -> HttpResponse:
+    return edited(request, get_object_or_404(ExportTarget.objects.there(), pk=pk))
+
+
+def edited(request: HttpRequest, found: ExportTarget) -> HttpResponse:
+    """The form as it was sent: tested, saved, or shown again."""
+    form = ExportForm(request.POST if request.method == "POST" else None, instance=found, person=request.user)
+    if request.method != "POST":
+        return shown(request, found, form)
+    if not form.is_valid():
+        return shown(request, found, form, status=422)
+    added, filled = found.pk is None, form.filled()
+    if request.POST.get("action") == "test":
+        return shown(request, found, form, tested(filled))
+    filled.save()
+    log_form(request, filled, form, added=added)
+    messages.success(request, _("%(name)s is saved; its first run is at hand.") % {"name": filled.name})
+    return redirect("costs:exports")
+
+
+def tested(target: ExportTarget) -> Tried:
+    try:
+        return Tried(True, try_out(target))
+    except StoreError as error:
+        return Tried(False, str(error))
+
+
+def shown(
+    request: HttpRequest, found: ExportTarget, form: ExportForm, tried: Tried | None = None, status: int = 200
+) -> HttpResponse:
+    context = {
+        "target": found if found.pk else None,
+        "kind": ExportTarget.Kind(found.kind),
+        "form": form,
+        "tried": tried,
+        "log": changes(found) if found.pk else [],
+    }
+    # htmx asks for the test's result alone, so that what was typed stays in its field.
+    part = request.headers.get("HX-Request") and request.POST.get("action") == "test"
+    return render(request, "costs/_export_test.html" if part else "costs/export.html", context, status=status)
+
+
+@login_required
+@permission_required(MAY, raise_exception=True)
+@require_POST
+def export_run(request: HttpRequest, pk: int) -> HttpResponse:
+    """Write now, whatever the clock says; the same files again change nothing but their content."""
+    found = get_object_or_404(ExportTarget.objects.there(), pk=pk)
+    good = schedule.run(found, timezone.now())
+    found.refresh_from_db()
+    log(request, found, _("run by hand"))
+    if good:
+        messages.success(request, _("%(name)s took %(n)d files.") % {"name": found.name, "n": found.files})
+    else:
+        messages.error(request, _("%(name)s took nothing: %(why)s") % {"name": found.name, "why": found.error})
+    return redirect("costs:exports")
+
+
+@login_required
+@permission_required(MAY, raise_exception=True)
+@require_POST
+def export_switch(request: HttpRequest, pk: int) -> HttpResponse:
+    """On or off, as the form says; sending it twice changes nothing."""
+    found = get_object_or_404(ExportTarget.objects.there(), pk=pk)
+    enabled = request.POST.get("enabled") == "1"
+    if ExportTarget.objects.filter(pk=pk, enabled=not enabled).update(enabled=enabled):
+        log(request, found, _("Switched on.") if enabled else _("Switched off."))
+    said = _("%(name)s is on; what it missed is caught up.") if enabled else _("%(name)s is off: nothing is written.")
+    messages.success(request, said % {"name": found.name})
+    return redirect("costs:exports")
+
+
+@login_required
+@permission_required(MAY, raise_exception=True)
+@require_POST
+def export_delete(request: HttpRequest, pk: int) -> HttpResponse:
+    """Nothing more is written there; files that were stay. The toast brings it back."""
+    found = get_object_or_404(ExportTarget.objects.there(), pk=pk)
+    ExportTarget.objects.filter(pk=pk).update(deleted_at=timezone.now())
+    log(request, found, _("Deleted."), deleted=True)
+    undo = f"undo:{reverse('costs:export-undo', args=[pk])}"
+    messages.success(request, _("%(name)s is deleted.") % {"name": found.name}, extra_tags=undo)
+    return redirect("costs:exports")
+
+
+@login_required
+@permission_required(MAY, raise_exception=True)
+@require_POST
+def export_undo(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(ExportTarget, pk=pk)
+    if ExportTarget.objects.filter(pk=pk).exclude(deleted_at=None).update(deleted_at=None):
+        log(request, found, _("Deletion taken back."))
+        messages.success(request, _("%(name)s is back.") % {"name": found.name})
+    return redirect("costs:exports")

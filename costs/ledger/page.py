@@ -1,0 +1,117 @@
+"""The lines of the ledger that count in a month, by day: for what, from where known, and whether they may still change.
+
+They add up to the month's spend exactly. Machines stand as hours that were used and hours that were idle.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, Sum
+
+from costs.ledger.finality import final_on, month_final_on
+from costs.ledger.lease_shares import lease_shares
+from costs.models import Category, Charge, Provenance
+from costs.reconciliation.month_close import closed_on
+from costs.spend.queries import ZERO, counting_charges, counts, leased, provisional_counts, share_of, usage_rows
+from costs.statements.queries import category_name
+from lib.periods import next_month
+from providers.models import Lease, provider_name
+
+DAY = timedelta(days=1)
+ALIKE = (
+    "day", "provider", "provenance", "category", "lease_id", "invoice_month", "model", "token_class", "resource",
+    "currency", "rate_source", "application__name", "task",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One day's cost of one kind; `original` is in `currency`, `lines` says how many charges it adds up."""
+
+    day: date
+    provider: str
+    provenance: str
+    category: str
+    amount: Decimal
+    original: Decimal
+    currency: str = "USD"
+    rate_source: str = ""
+    model: str = ""
+    token_class: str = ""
+    resource: str = ""
+    application: str = ""
+    task: str = ""
+    lines: int = 1
+    closed_on: date | None = None  # when the invoice of its provider and month did
+
+    @property
+    def provider_name(self) -> str:
+        return provider_name(self.provider)
+
+    @property
+    def category_name(self) -> str:
+        return category_name(self.category)
+
+    @property
+    def class_name(self) -> str:
+        return self.token_class.replace("_", " ")
+
+    @property
+    def final_on(self) -> date:
+        """What people enter stays open with its whole month, the rest by the day; an invoice closes both."""
+        if self.closed_on:
+            return self.closed_on
+        if self.provenance == Provenance.ENTERED:
+            return month_final_on(self.provider, self.day)
+        return final_on(self.provider, self.day + DAY)
+
+
+def ledger_rows(month: date) -> list[LedgerRow]:
+    """Newest day first."""
+    until = next_month(month)
+    counting, complete, invoiced = counting_charges(month, until)
+    rows = [measured(row) for row in usage_rows(month, until, fine=False) if row["cost"]
+            and provisional_counts(row["provider"], row["day"], complete, invoiced)]  # fmt: skip
+    rows += [charged(row) for row in charges_of_no_lease(month, until) if counts(row, complete, invoiced)]
+    rows += machines(leased(counting))
+    if closed := closed_on(month):
+        rows = [replace(row, closed_on=closed.get(row.provider)) for row in rows]
+    return sorted(rows, key=lambda row: (-row.day.toordinal(), row.provider, row.category, row.model, row.token_class))
+
+
+def measured(row: dict[str, Any]) -> LedgerRow:
+    return LedgerRow(
+        row["day"], row["provider"], Provenance.MEASURED, Category.TOKENS, row["cost"], row["cost"], model=row["model"],
+        lines=row["requests"],
+    )  # fmt: skip
+
+
+def charges_of_no_lease(since: date, until: date) -> list[dict[str, Any]]:
+    charges = Charge.objects.between(since, until).filter(lease=None).values(*ALIKE)
+    return list(charges.annotate(total=Sum("amount"), original=Sum("original_amount"), lines=Count("pk")))
+
+
+def charged(row: dict[str, Any]) -> LedgerRow:
+    return LedgerRow(
+        amount=row["total"],
+        application=row["application__name"] or "",
+        **{name: row[name] for name in ("day", "provider", "provenance", "category", "original", "currency")},
+        **{name: row[name] for name in ("rate_source", "model", "token_class", "resource", "task", "lines")},
+    )
+
+
+def machines(counting: set[tuple[date, str, str]]) -> Iterator[LedgerRow]:
+    """Leases by day, what was used and what was idle each by itself."""
+    found: dict[tuple[date, str, str, str, int], Decimal] = defaultdict(lambda: ZERO)
+    for row in lease_shares(counting):
+        line = share_of(row)
+        found[line.day, line.provider, line.provenance, line.category, line.lease_id] += line.amount
+    names = dict(Lease.objects.filter(pk__in={key[-1] for key in found}).values_list("pk", "external_id"))
+    for (day, provider, provenance, category, lease), amount in found.items():
+        yield LedgerRow(day, provider, provenance, category, amount, amount, resource=names[lease])

@@ -1,0 +1,93 @@
+"""Which lines make the month's total, and which of them may still change?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from costs.charges.forms import today
+from costs.ledger.page import LedgerRow, ledger_rows
+from costs.models import Provenance
+from costs.spend.months import month_asked
+from costs.spend.page import first_known_day
+from costs.spend.queries import ZERO
+from costs.spend.rows import months_since, provider_name
+from costs.statements.queries import category_name
+
+PER_PAGE = 100
+FILTERS = ("provider", "category", "provenance")
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def ledger(request: HttpRequest) -> HttpResponse:
+    now = today()
+    month = month_asked(request)
+    everything = ledger_rows(month)
+    asked = {name: request.GET.get(name, "") for name in FILTERS}
+    rows = [row for row in everything if all(not said or getattr(row, name) == said for name, said in asked.items())]
+    number = _number(request.GET.get("page", ""))
+    shown = rows[(number - 1) * PER_PAGE :][:PER_PAGE]
+    query = {"month": f"{month:%Y-%m}"} | {name: said for name, said in asked.items() if said}
+    context = {
+        "month": month,
+        "today": now,
+        "months": months_since(first_known_day(now), now),
+        "rows": shown,
+        "count": len(rows),
+        "sum": total(rows),
+        "open_sum": total(row for row in rows if row.final_on > now),
+        "categories": by_category(rows),
+        "fields": fields(everything, asked),
+        "filtered": any(asked.values()),
+        "next_url": f"?{urlencode(query | {'page': number + 1})}" if len(rows) > number * PER_PAGE else None,
+        "first_url": f"?{urlencode(query)}" if number > 1 else None,
+        "json_url": f"/api/v1/spend?{urlencode({'from': month.isoformat(), 'group_by': 'category'})}",
+    }
+    return render(request, "costs/ledger.html", context)
+
+
+def total(rows: Iterable[LedgerRow]) -> Decimal:
+    return sum((row.amount for row in rows), ZERO)
+
+
+def by_category(rows: list[LedgerRow]) -> list[tuple[str, Decimal]]:
+    """Names and sums, the dearest first."""
+    found: dict[str, Decimal] = {}
+    for row in rows:
+        found[row.category] = found.get(row.category, ZERO) + row.amount
+    return [(category_name(slug), amount) for slug, amount in sorted(found.items(), key=lambda item: -item[1])]
+
+
+def fields(rows: list[LedgerRow], asked: dict[str, str]) -> list[dict[str, object]]:
+    """A select for each filter, with what occurs in the month."""
+    labels = {"provider": _("Provider"), "category": _("For"), "provenance": _("Known from")}
+    names: dict[str, Callable[[str], str]] = {
+        "provider": provider_name,
+        "category": category_name,
+        "provenance": lambda slug: str(Provenance(slug).label) if slug in Provenance.values else slug,
+    }
+    return [
+        {
+            "name": name,
+            "label": labels[name],
+            "chosen": asked[name],
+            "options": sorted(
+                ((slug, names[name](slug)) for slug in {getattr(row, name) for row in rows} | {asked[name]} if slug),
+                key=lambda option: option[1],
+            ),
+        }
+        for name in FILTERS
+    ]
+
+
+def _number(text: str) -> int:
+    return max(1, int(text)) if text.isdecimal() and len(text) < 6 else 1

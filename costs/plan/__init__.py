@@ -1,0 +1,1 @@
+"""The plan: phases, budgets, forecast."""

@@ -1,0 +1,171 @@
+"""What one month may cost: budgets a month, prorated by days, with what last month left. Pure.
+
+A budget that begins or ends inside a month has that month's share of days; two phases that meet inside a month give it
+their two shares together. What is carried is last month's rest of its own budget and lapses after a month, so that
+nothing piles up; overspending is not carried, its alert has said it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from costs.plan.forecast import Forecast, month_of
+
+if TYPE_CHECKING:
+    from costs.plan.queries import Month
+
+ZERO = Decimal(0)
+CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A budget a month, USD, from a day on; `ends_on` is the day after its last, None: until another one begins."""
+
+    name: str
+    low: Decimal
+    high: Decimal
+    starts_on: date
+    ends_on: date | None
+    carries: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The share of a month that one term gives: `days` of the month's `of`."""
+
+    term: Term
+    days: int
+    of: int
+
+    @property
+    def low(self) -> Decimal:
+        return (self.term.low * self.days / self.of).quantize(CENT)
+
+    @property
+    def high(self) -> Decimal:
+        return (self.term.high * self.days / self.of).quantize(CENT)
+
+    @property
+    def whole(self) -> bool:
+        return self.days == self.of
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What the days from `first` to the day before `end`, all of one month, may cost."""
+
+    first: date
+    end: date
+    parts: tuple[Part, ...]
+    carried: Decimal = ZERO
+
+    @property
+    def low(self) -> Decimal:
+        return sum((part.low for part in self.parts), ZERO)
+
+    @property
+    def own(self) -> Decimal:
+        """The high end without what was carried."""
+        return sum((part.high for part in self.parts), ZERO)
+
+    @property
+    def high(self) -> Decimal:
+        return self.own + self.carried
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is one whole month's budget, so that there is no arithmetic to show."""
+        return len(self.parts) == 1 and self.parts[0].whole and not self.carried
+
+    def holds(self, day: date) -> bool:
+        return self.first <= day < self.end
+
+    def spent(self, days: Mapping[date, Decimal]) -> Decimal:
+        return sum((amount for day, amount in days.items() if self.holds(day)), ZERO)
+
+
+def allowance(terms: Iterable[Term], month: date, days: Mapping[date, Decimal] | None = None) -> Allowance | None:
+    """What the month of this first day may cost; None where no term has a day in it.
+
+    `days`: spend of last month's days, for what is carried.
+    """
+    settled = settle(terms)
+    own = _own(settled, month)
+    if own is None or days is None or not own.parts[-1].term.carries:
+        return own
+    before = _own(settled, month_of(_day_before(month))[0])
+    return replace(own, carried=max(before.high - before.spent(days), ZERO) if before else ZERO)
+
+
+def settle(terms: Iterable[Term]) -> list[Term]:
+    """In order of time; an open end reaches until the next one begins."""
+    ordered = sorted(terms, key=lambda term: term.starts_on)
+    ends = [min(term.ends_on or date.max, later.starts_on) for term, later in pairwise(ordered)]
+    return [replace(term, ends_on=end) for term, end in zip(ordered, ends, strict=False)] + ordered[-1:]
+
+
+def _own(terms: Iterable[Term], month: date) -> Allowance | None:
+    last = month_of(month)[1]
+    of = (last - month).days + 1
+    parts, bounds = [], []
+    for term in terms:
+        first = max(term.starts_on, month)
+        end = min(term.ends_on or date.max, date.fromordinal(last.toordinal() + 1))
+        if first < end:
+            parts.append(Part(term, (end - first).days, of))
+            bounds += [first, end]
+    return Allowance(min(bounds), max(bounds), tuple(parts)) if parts else None
+
+
+def _day_before(day: date) -> date:
+    return date.fromordinal(day.toordinal() - 1)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A month held against what it may cost; every figure is of the allowance's days alone, USD."""
+
+    allowance: Allowance
+    month: Month
+
+    @property
+    def spent(self) -> Decimal:
+        return self.allowance.spent(self.month.days)
+
+    @property
+    def left(self) -> Decimal:
+        return self.allowance.high - self.spent
+
+    @property
+    def share(self) -> Decimal | None:
+        """Of the high end that is spent; None where nothing may be spent."""
+        return self.spent / self.allowance.high if self.allowance.high else None
+
+    @property
+    def forecast(self) -> Forecast | None:
+        """The month's, less what lies outside the allowance's days."""
+        said = self.month.forecast
+        if said is None:
+            return None
+        outside = [*self.month.days.items(), *self.month.ahead()]
+        other = sum((amount for day, amount in outside if not self.allowance.holds(day)), ZERO)
+        if not other:
+            return said
+        low, median, high = (max(end - other, self.spent).quantize(CENT) for end in (said.low, said.median, said.high))
+        return replace(said, low=low, median=median, high=high)
+
+    @property
+    def runs_out_on(self) -> date | None:
+        """The day on which the spend passes the high end, at the forecast's middle; None: not this month."""
+        total = ZERO
+        for day, amount in [*sorted(self.month.days.items()), *self.month.ahead()]:
+            total += amount if self.allowance.holds(day) else ZERO
+            if total > self.allowance.high:
+                return day
+        return None

@@ -1,0 +1,136 @@
+"""Where each budget stands this month: what it may cost, what it has cost, what it will cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from costs.models import Budget, BudgetScope
+from costs.plan.budget_status import Held
+from costs.plan.forecast import month_of
+from costs.plan.queries import Days, Month, Plan, days_of, held_against, only, this_month, usage_by_provider
+from costs.spend.queries import ZERO, spend, usage_rows
+from traffic.models import Application, BudgetState
+from traffic.requests.filters import Filters
+
+COARSE = frozenset({BudgetScope.EVERYTHING, BudgetScope.PROVIDER})  # what the days of a provider say by themselves
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A budget and the month held against it."""
+
+    budget: Budget
+    held: Held
+    provenance: dict[str, Decimal]
+
+    @property
+    def month(self) -> Month:
+        return self.held.month
+
+    @property
+    def committed(self) -> Decimal:
+        """What the month costs whatever the traffic, as far as it is known; without a forecast, so far."""
+        return self.month.forecast.committed if self.month.forecast else self.month.committed
+
+    @property
+    def state(self) -> str:
+        """over, will_pass, inside, or early while there is too little data for a forecast."""
+        high, said = self.held.allowance.high, self.held.forecast
+        if self.held.spent > high:
+            return "over"
+        if said is None:
+            return "early"
+        return "will_pass" if said.median > high else "inside"
+
+
+def standings(now: datetime, budgets: Sequence[Budget] | None = None, beside: Plan | None = None) -> list[Standing]:
+    """Every budget that has a day in this month, in the order of its scope; the days are read once for all.
+
+    Two months of days: last month's for what is carried and for the forecast's weekdays and growth. What of them was
+    read for the plan `beside` is not read again.
+    """
+    today = now.astimezone(UTC).date()
+    first, last = month_of(today)
+    running = list(Budget.objects.reaching(first, last + timedelta(1)) if budgets is None else budgets)
+    if not running:
+        return []
+    since = (first - timedelta(1)).replace(day=1)
+    days = _days(since, today, any(budget.scope not in COARSE for budget in running), beside)
+    applications = application_ids(running)
+    found = (_standing(budget, now, only(days, today, filters_of(budget, applications))) for budget in running)
+    order = list(BudgetScope.values)
+    return sorted(filter(None, found), key=lambda one: (order.index(one.budget.scope), one.budget.name))
+
+
+def _days(since: date, today: date, fine: bool, beside: Plan | None) -> Days:
+    usage = usage_rows(since, today + timedelta(1)) if fine else usage_by_provider(since, today + timedelta(1))
+    counting, known = (beside.counting, beside.committed) if beside else (None, None)
+    return days_of(since, today, usage, fine, counting, known)
+
+
+def _standing(budget: Budget, now: datetime, days: Days) -> Standing | None:
+    month = this_month(now, days)
+    held = held_against([budget.term], month, days)
+    if held is None:
+        return None
+    provenance: dict[str, Decimal] = {}
+    for line in days.lines:
+        if held.allowance.holds(line.day):
+            provenance[line.provenance] = provenance.get(line.provenance, ZERO) + line.amount
+    return Standing(budget, held, provenance)
+
+
+Owned = tuple[int, str, str]  # an application's id, its slug, its owner's name
+
+
+def application_ids(budgets: Iterable[Budget]) -> list[Owned]:
+    """The applications, read only where a budget names one or an owner."""
+    if not any(budget.scope in (BudgetScope.APPLICATION, BudgetScope.OWNER) for budget in budgets):
+        return []
+    return [(pk, slug, owner or "") for pk, slug, owner in
+            Application.objects.values_list("pk", "slug", "owner__username")]  # fmt: skip
+
+
+def filters_of(budget: Budget, applications: Iterable[Owned]) -> Filters:
+    """The filters that let through what a budget is about; what nobody bears any more lets nothing through."""
+
+    def which(wanted: Callable[[Owned], bool]) -> Filters:
+        return Filters(application=[one[0] for one in applications if wanted(one)] or [-1])
+
+    match budget.scope:
+        case BudgetScope.PROVIDER:
+            return Filters(provider=[budget.subject])
+        case BudgetScope.TASK:
+            return Filters(task=[budget.subject])
+        case BudgetScope.APPLICATION:
+            return which(lambda one: one[1] == budget.subject)
+        case BudgetScope.OWNER:
+            return which(lambda one: one[2] == budget.subject)
+        case _:
+            return Filters()
+
+
+def spent_in(budget: Budget, month: date) -> Decimal:
+    """What the month of this first day came to, of the days that the budget has in it."""
+    end = month_of(month)[1] + timedelta(1)
+    since, until = max(month, budget.starts_on), min(end, budget.ends_on or end)
+    if since >= until:
+        return ZERO
+    return spend(since, until, "provider", filters_of(budget, application_ids([budget]))).total
+
+
+def keep_budget_states(now: datetime) -> None:
+    """Tell each application whether it is within its budget, for the routes that ask; only what changed is written."""
+    today = now.astimezone(UTC).date()
+    budgets = list(Budget.objects.reaching(today, today + timedelta(1)).filter(scope=BudgetScope.APPLICATION))
+    states = {
+        one.budget.subject: BudgetState.OVER if one.held.left < 0 else BudgetState.WITHIN
+        for one in standings(now, budgets)
+    }
+    for application in Application.objects.only("pk", "slug", "budget_state"):
+        state = states.get(application.slug, BudgetState.UNKNOWN)
+        if application.budget_state != state:
+            Application.objects.filter(pk=application.pk).update(budget_state=state)

@@ -1,0 +1,79 @@
+"""How the Plan page shows budgets, from plain figures. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from costs.plan.budget_status import Allowance
+from costs.plan.budgets import Standing
+
+MARKS = {"over": "bad", "will_pass": "warn", "inside": "ok", "early": "unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    standing: Standing
+
+    @property
+    def mark(self) -> str:
+        return MARKS[self.standing.state]
+
+    @property
+    def word(self) -> str:
+        return {
+            "over": _("over"),
+            "will_pass": _("will go over"),
+            "inside": _("inside"),
+            "early": _("too early to tell"),
+        }[self.standing.state]
+
+    @property
+    def arithmetic(self) -> str:
+        return arithmetic(self.standing.held.allowance)
+
+    @property
+    def meter(self) -> Mapping[str, Decimal] | None:
+        """The forecast as the bar takes it."""
+        said = self.standing.held.forecast
+        return {"low": said.low, "median": said.median, "high": said.high} if said else None
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    rows: list[Row]
+
+    @property
+    def title(self) -> str:
+        if not self.rows:
+            return _("No budget is held beside the phases’")
+        bad = [row.standing.budget.name for row in self.rows if row.standing.state in ("over", "will_pass")]
+        if not bad:
+            text = ngettext("The one other budget lasts", "All %(n)s other budgets last", len(self.rows))
+            return text % {"n": len(self.rows)}
+        text = ngettext("%(bad)s does not last", "%(bad)s do not last", len(bad))
+        return text % {"bad": _(", ").join(bad)}
+
+
+def rows(standings: Sequence[Standing]) -> Budgets:
+    return Budgets([Row(one) for one in standings])
+
+
+def arithmetic(given: Allowance) -> str:
+    """`$400.00 × 12 of 30 days + $37.20 left by last month`; empty where it is one whole month's budget."""
+    if given.plain:
+        return ""
+    terms = [
+        f"${part.term.high:,.2f}"
+        if part.whole
+        else _("%(whole)s × %(days)s of %(of)s days")
+        % {"whole": f"${part.term.high:,.2f}", "days": part.days, "of": part.of}
+        for part in given.parts
+    ]
+    if given.carried:
+        terms.append(_("%(sum)s left by last month") % {"sum": f"${given.carried:,.2f}"})
+    return " + ".join(terms)

@@ -1,0 +1,85 @@
+"""The forecast held against every day of the months that are over, kept so that a page need not work it out.
+
+A month forecast on its tenth day alone is one look at it; whether the interval holds as often as it says shows only
+over many days, those on which the team's pace changed included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import Count, F, Q
+from django.db.models.functions import TruncMonth
+
+from costs.models import ForecastLook
+from costs.plan.forecast import CENT, forecast, month_of
+from costs.plan.queries import this_month
+
+MOST = 60  # looks a run: each takes some 20 ms
+MEANT = Decimal("0.8")
+
+
+def keep_looks(now: datetime, most: int = MOST) -> int:
+    """Look from the days that were not looked from yet, or whose month has come to something else since; how many."""
+    history = this_month(now).history
+    known = dict(ForecastLook.objects.filter(day__gte=min(history, default=now.date())).values_list("day", "actual"))
+    made: list[ForecastLook] = []
+    for day, actual in over(history, now.astimezone(UTC).date()):
+        if len(made) == most:
+            break
+        if known.get(day) == actual:
+            continue
+        said = forecast({then: amount for then, amount in history.items() if then < day}, day).forecast
+        if said is not None:
+            made.append(ForecastLook(day=day, low=said.low, median=said.median, high=said.high, actual=actual))
+    ForecastLook.objects.bulk_create(
+        made, update_conflicts=True, unique_fields=["day"], update_fields=["low", "median", "high", "actual"]
+    )
+    return len(made)
+
+
+def over(history: Mapping[date, Decimal], today: date) -> Iterator[tuple[date, Decimal]]:
+    """Each day but the first of every whole month, newest month first, with what the month came to."""
+    for first in sorted({day.replace(day=1) for day in history}, reverse=True):
+        last = month_of(first)[1]
+        days = [first + timedelta(n) for n in range((last - first).days + 1)]
+        if last >= today or not all(day in history for day in days):
+            continue
+        actual = sum((history[day] for day in days), Decimal(0)).quantize(CENT)
+        if actual > 0:
+            yield from ((day, actual) for day in days[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """How many of the days of some months had the month's end inside their interval."""
+
+    months: Mapping[date, tuple[int, int]]  # by first day: inside, of
+
+    @property
+    def inside(self) -> int:
+        return sum(inside for inside, _of in self.months.values())
+
+    @property
+    def of(self) -> int:
+        return sum(of for _inside, of in self.months.values())
+
+    @property
+    def share(self) -> Decimal | None:
+        return Decimal(self.inside) / self.of if self.of else None
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it held clearly less often than it is meant to."""
+        return self.share is not None and self.share < MEANT - Decimal("0.05")
+
+
+def kept_looks(since: date) -> Looks:
+    """What was kept of the months from `since` on. One statement."""
+    held = Q(low__lte=F("actual"), high__gte=F("actual"))
+    rows = ForecastLook.objects.filter(day__gte=since).annotate(month=TruncMonth("day")).order_by().values("month")
+    counted = rows.annotate(inside=Count("pk", filter=held), looks=Count("pk"))
+    return Looks({row["month"]: (row["inside"], row["looks"]) for row in counted})

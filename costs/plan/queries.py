@@ -1,0 +1,286 @@
+"""The plan and where it stands: phases with their month, stages with their total, and what the month will come to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import QuerySet, Sum
+
+from costs.breakeven.measured_inputs import Traffic, measure
+from costs.models import Phase, Provenance, Stage
+from costs.plan.budget_status import Held, Term, allowance
+from costs.plan.forecast import Forecast, forecast, month_of
+from costs.spend.committed import NOTHING, Committed
+from costs.spend.committed import read as read_committed
+from costs.spend.queries import ZERO, Counting, Line, counting_charges, spend_lines, usage_rows, who_of
+from providers.prepared import prepared
+from traffic.models import UsageDay
+from traffic.requests.filters import Filters
+
+HISTORY = timedelta(days=200)  # what the forecast learns from, and six whole months to hold it against
+
+
+@dataclass(frozen=True)
+class Month:
+    """The month so far and what it will come to. `forecast` is None with a reason when there is too little data."""
+
+    first: date
+    last: date
+    spent: Decimal
+    requests: int
+    unpriced_requests: int
+    forecast: Forecast | None
+    reason: str
+    days: dict[date, Decimal]  # spend of each day so far, today included
+
+    history: dict[date, Decimal]  # variable spend of every known day before today, earlier months included
+    committed: Decimal = ZERO  # of what is spent: leases and entered charges
+    to_come: Decimal = ZERO  # what is committed of the rest of the month: running leases and charges that come again
+    coming: Mapping[date, Decimal] = field(default_factory=dict)  # of that, the charges that come again, on their days
+
+    def ahead(self) -> list[tuple[date, Decimal]]:
+        """What the rest of today and each day after it should add, at the forecast's middle; leases run on evenly."""
+        if self.forecast is None:
+            return []
+        total = sum(self.days.values(), ZERO)
+        today = max(self.days, default=self.first)
+        later = [today + timedelta(n) for n in range(1, (self.last - today).days + 1)]
+        path = dict(self.forecast.path)
+        rest = max(path.get(today, ZERO) - self.days.get(today, ZERO), ZERO)
+        path |= {day: path.get(day, ZERO) + self.coming.get(day, ZERO) for day in later}
+        expected = rest + sum((path[day] for day in later), ZERO)
+        steady = (self.forecast.median - total - expected) / len(later) if later else ZERO
+        return [*([(today, rest)] if rest else []), *((day, path[day] + steady) for day in later)]
+
+
+@dataclass(frozen=True)
+class PhaseState:
+    """A phase; of the month's figures only the current one has any."""
+
+    phase: Phase
+    current: bool
+    spent: Decimal
+    requests: int
+    forecast: Forecast | None
+    runs_out_on: date | None
+
+
+@dataclass(frozen=True)
+class StageState:
+    stage: Stage
+    spent: Decimal
+
+
+@dataclass(frozen=True)
+class Plan:
+    current: Phase | None  # planned for today
+    volume_phase: Phase | None  # whose band holds the run rate
+    run_rate: int  # requests a month
+    month: Month
+    committed: Committed
+    usage: list[dict[str, Any]]  # of every day that was read, by provider
+    held: Held | None  # the month against what the phases give it; None: no phase is planned for today
+    phases: list[PhaseState]
+    stages: list[StageState]
+    counting: Counting | None = None  # what counts of the ledger on the days that were read
+
+
+@dataclass(frozen=True)
+class Days:
+    """Usage and spend of the days from `since` to today, read once for everything that adds them up."""
+
+    since: date
+    usage: list[dict[str, Any]]
+    lines: list[Line]
+    lease_share: Decimal = Decimal(1)  # of the leases' cost, what passed the filters
+    committed: Committed = NOTHING  # what runs on whatever the traffic, all of it
+    coming: tuple[Line, ...] = ()  # charges that come again, of the days after today to the month's end
+    counting: Counting | None = None  # what counts of the ledger on these days
+
+
+def read_days(since: date, today: date, filters: Filters | None = None, counting: Counting | None = None) -> Days:
+    until = today + timedelta(days=1)
+    if filters is None:
+        usage = usage_by_provider(since, until)
+        return days_of(since, today, usage, False, counting)
+    return only(days_of(since, today, usage_rows(since, until, filters.divides()), filters.divides()), today, filters)
+
+
+def days_of(
+    since: date,
+    today: date,
+    usage: list[dict[str, Any]],
+    fine: bool,
+    counting: Counting | None = None,
+    known: Committed | None = None,
+) -> Days:
+    """The spend that belongs to a usage, and what is known of the days ahead; the rest may have been read already."""
+    until = today + timedelta(days=1)
+    counting = counting or counting_charges(since, until)
+    lines = spend_lines(since, until, usage, fine, counting)
+    known = known or read_committed(today)
+    return Days(since, usage, lines, committed=known, coming=tuple(known.coming()), counting=counting)
+
+
+def usage_by_provider(since: date, until: date) -> list[dict[str, Any]]:
+    """What `spend_lines` and a month's counts need and no more: half a year of days is read for every page."""
+    return [
+        {"day": day, "provider": provider, "requests": requests, "unpriced": unpriced, "cost": cost, "model": ""}
+        for day, provider, requests, unpriced, cost in provider_usage(since, until)
+    ]
+
+
+@prepared
+def provider_usage(since: date, until: date) -> Any:
+    days = UsageDay.objects.filter(day__gte=since, day__lt=until).values_list("day", "provider")
+    return days.annotate(**{f"{name}_sum": Sum(name) for name in ("requests", "unpriced", "cost")})
+
+
+@prepared
+def phases() -> QuerySet[Phase]:
+    return Phase.objects.all()
+
+
+def only(days: Days, today: date, wanted: Filters) -> Days:
+    """What passes the filters; days that were not read at their finest know nothing but the provider and the model."""
+    kept = [line for line in days.lines if wanted.hold(line.provider, line.who)]
+    usage = [row for row in days.usage if wanted.hold(row["provider"], who_of(row))]
+    coming = tuple(line for line in days.coming if wanted.hold(line.provider, line.who))
+    share = lease_share(days.lines, kept, today.replace(day=1))
+    return replace(days, usage=usage, lines=kept, lease_share=share, coming=coming)
+
+
+def lease_share(lines: Iterable[Line], kept: Iterable[Line], first: date) -> Decimal:
+    """Which share of the leases was kept: the hours to come are divided as those of this month were, or all before."""
+    for since in (first, date.min):
+        whole, part = (
+            sum((line.amount for line in some if line.day >= since and is_lease(line)), ZERO) for some in (lines, kept)
+        )
+        if whole:
+            return part / whole
+    return Decimal(1)
+
+
+def is_lease(line: Line) -> bool:
+    return line.committed and line.provenance != Provenance.ENTERED
+
+
+def plan(now: datetime, traffic: Traffic | None = None, filters: Filters | None = None) -> Plan:
+    """Everything the Plan page and `GET /phases` show; the filters hold for what was spent and sent."""
+    today = now.astimezone(UTC).date()
+    stages = list(Stage.objects.all())
+    known = phases()
+    days = read_days(min([today - HISTORY, *(stage.starts_on for stage in stages)]), today, filters)
+    current = planned_for(known, today)
+    run_rate = (traffic or measure(now, filters)).run_rate
+    month = this_month(now, days)
+    held = hold(known, month, days) if current else None
+    return Plan(
+        current=current,
+        volume_phase=holding(known, run_rate, current),
+        run_rate=run_rate,
+        month=month,
+        committed=days.committed,
+        usage=days.usage,
+        held=held,
+        phases=[phase_state(phase, current, month, held) for phase in known],
+        stages=[stage_state(stage, days) for stage in stages],
+        counting=days.counting,
+    )
+
+
+def planned_for(phases: Iterable[Phase], day: date) -> Phase | None:
+    """The phase whose dates hold a day."""
+    held = [
+        phase
+        for phase in phases
+        if phase.starts_on and phase.starts_on <= day and (phase.ends_on is None or day < phase.ends_on)
+    ]
+    return max(held, key=lambda phase: phase.starts_on or day, default=None)
+
+
+def holding(phases: Iterable[Phase], run_rate: int, current: Phase | None = None) -> Phase | None:
+    """The phase whose volume band holds a run rate: the planned one where several do, else the one that begins last."""
+    found = [phase for phase in phases if phase.holds(run_rate)]
+    if current is not None and current in found:
+        return current
+    return max(found, key=lambda phase: (phase.starts_on or date.max, phase.pk), default=None)
+
+
+def hold(phases: Iterable[Phase], month: Month, days: Days) -> Held | None:
+    """The month against the phases that have days in it, each by its share."""
+    return held_against(terms_of(phases), month, days)
+
+
+def terms_of(phases: Iterable[Phase]) -> list[Term]:
+    return [phase.term for phase in phases if phase.term]
+
+
+def held_against(terms: Iterable[Term], month: Month, days: Days) -> Held | None:
+    """A month against budgets; `days` must reach back to the first day of the month before."""
+    found = allowance(terms, month.first, by_day(days.lines))
+    return Held(found, month) if found else None
+
+
+def phase_state(phase: Phase, current: Phase | None, month: Month, held: Held | None) -> PhaseState:
+    if current is None or phase.pk != current.pk:
+        return PhaseState(phase, False, ZERO, 0, None, None)
+    runs_out = held.runs_out_on if held else None
+    return PhaseState(phase, True, month.spent, month.requests, month.forecast, runs_out)
+
+
+def stage_state(stage: Stage, days: Days) -> StageState:
+    inside = (line.amount for line in days.lines if stage.starts_on <= line.day < stage.ends_on)
+    return StageState(stage, sum(inside, ZERO))
+
+
+def this_month(now: datetime, days: Days | None = None) -> Month:
+    """The month under way: what is spent, by day, and its forecast from the days before today."""
+    today = now.astimezone(UTC).date()
+    first, last = month_of(today)
+    days = days or read_days(min(first, today - HISTORY), today)
+    variable = by_day(line for line in days.lines if not line.committed)
+    spent = by_day(line for line in days.lines if line.day >= first)
+    # A day before the first that anything is known of is unknown, not zero.
+    known_from = min([today, *(row["day"] for row in days.usage), *(line.day for line in days.lines)])
+    history = {known_from + timedelta(n): ZERO for n in range((today - known_from).days)}
+    history |= {day: amount for day, amount in variable.items() if day < today}
+    fixed = sum((line.amount for line in days.lines if line.committed and line.day >= first), ZERO)
+    coming = by_day(days.coming)
+    hourly = days.committed.hourly * days.lease_share
+    to_come = hourly * hours_ahead(now, last) + sum(coming.values(), ZERO)
+    outlook = forecast(history, today, fixed + to_come, variable.get(today, ZERO))
+    month = [row for row in days.usage if row["day"] >= first]
+    return Month(
+        first=first,
+        last=last,
+        spent=sum(spent.values(), ZERO),
+        requests=sum(row["requests"] for row in month),
+        unpriced_requests=sum(row["unpriced"] for row in month),
+        forecast=outlook.forecast,
+        reason=outlook.reason,
+        days={first + timedelta(n): spent.get(first + timedelta(n), ZERO) for n in range((today - first).days + 1)},
+        history=history,
+        committed=fixed,
+        to_come=to_come,
+        coming=coming,
+    )
+
+
+def by_day(lines: Iterable[Line]) -> dict[date, Decimal]:
+    """Amounts added up by day."""
+    found: dict[date, Decimal] = defaultdict(lambda: ZERO)
+    for line in lines:
+        found[line.day] += line.amount
+    return found
+
+
+def hours_ahead(now: datetime, last: date) -> Decimal:
+    """Hours until the month is over."""
+    end = datetime.combine(last + timedelta(days=1), datetime.min.time(), UTC)
+    return Decimal(int((end - now).total_seconds())) / 3600

@@ -1,0 +1,1 @@
+"""Go or no-go: the scorecard, its inputs, the ops workload, decisions."""

@@ -1,0 +1,307 @@
+"""What go or no-go is judged by, from the database: ratings, latency, uptime, the live break-even, what people said.
+
+"Our own deployments" are those of provider `self`. Everything is of the last 30 days but the comparison of ratings,
+which looks back 90: where our own GPUs have taken a task over, the API's ratings of it are older.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any
+
+from django.db.models import BooleanField, Case, Count, Q, QuerySet, Sum, When
+
+from costs.breakeven import Crossing, Inputs, Result, Spread, band, compute, volume_saving
+from costs.breakeven.measured_inputs import WINDOW, Traffic, live_inputs, measure, spread
+from costs.models import Justification, NoGo
+from costs.readiness.ops_workload import burden
+from costs.readiness.scorecard import Evidence, TaskQuality, Thresholds
+from lib.confidence_intervals import Interval, Z, wilson
+from providers.models import Deployment
+from providers.prepared import prepared
+from providers.uptime import report as uptime_report
+from providers.uptime.report import DeploymentUptime
+from traffic.models import LatencyDay, Metric, Rating
+from traffic.quality.queries import ACCEPTABLE
+from traffic.requests.filters import Filters
+from traffic.usage.reports import bucket_value
+
+OWN = "self"
+COMPARED = timedelta(days=90)
+FEWEST_COMPARED = 10  # ratings of a task on each side, before both are compared
+Buckets = Sequence[tuple[int, int]]  # (log bucket, how many), ascending
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """Ratings of one task: ours of the last 30 days, and both sides' of the last 90."""
+
+    task: str
+    requests: int  # of the last 30 days, whoever served them
+    recent: tuple[int, int]  # ratings of our own answers, of these acceptable
+    ours: tuple[int, int]
+    theirs: tuple[int, int]
+
+    @property
+    def quality(self) -> TaskQuality:
+        return TaskQuality(self.task, self.requests, *self.recent)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """A percentile's milliseconds, of how many requests; nearest rank, within 1 %."""
+
+    count: int
+    p50: Decimal | None
+    p95: Decimal | None
+    p99: Decimal | None
+    p95_interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """The evidence with what it was made from."""
+
+    evidence: Evidence
+    traffic: Traffic
+    inputs: Inputs
+    result: Result
+    rated: list[Rated]
+    first_token: Timing
+    whole_answer: Timing
+    uptimes: list[DeploymentUptime]
+    no_go: NoGo | None
+    switches: dict[str, Justification]
+    spread: Spread | None  # of the days that the run rate and the cost of a request are taken from
+
+
+def gather(now: datetime, filters: Filters | None = None) -> Report:
+    """Everything the scorecard needs, in some fifteen statements whatever the traffic, which alone is filtered."""
+    traffic = measure(now, filters)
+    inputs = live_inputs(now, traffic)
+    result = compute(inputs)
+    apart = spread(now, filters)
+    sure = band(inputs, apart) if apart and inputs.requests_per_month else None
+    rated = ratings_by_task(now, traffic)
+    timings = own_timings(now)
+    uptimes = uptime_report.report(own_deployments(), now - WINDOW, now)
+    no_go = next(iter(standing_no_go()), None)
+    switches = {row.kind: row for row in standing_switches()}
+    evidence = Evidence(
+        tasks=tuple(row.quality for row in rated),
+        quality_gap=quality_gap(rated),
+        first_token_p95_ms=timings[Metric.TTFT].p95,
+        first_token_sample=timings[Metric.TTFT].count,
+        first_token_interval=timings[Metric.TTFT].p95_interval,
+        end_to_end_p95_ms=timings[Metric.LATENCY].p95,
+        **_money(inputs, result),
+        saving_interval=Interval(sure.saving_low, sure.saving_high) if sure else None,
+        **_reliability(uptimes),
+        burden=burden(now, [outage for row in uptimes for outage in row.outages]),
+        too_complex=no_go.reason if no_go else "",
+        private=Justification.Kind.PRIVATE in switches,
+        fine_tuned=Justification.Kind.FINE_TUNED in switches,
+    )
+    first, whole = timings[Metric.TTFT], timings[Metric.LATENCY]
+    return Report(evidence, traffic, inputs, result, rated, first, whole, uptimes, no_go, switches, apart)
+
+
+@prepared
+def own_deployments() -> QuerySet[Deployment]:
+    return Deployment.objects.enabled().filter(provider=OWN)
+
+
+@prepared
+def standing_no_go() -> QuerySet[NoGo]:
+    return NoGo.objects.standing().select_related("by").order_by("-created_at")[:1]
+
+
+@prepared
+def standing_switches() -> QuerySet[Justification]:
+    return Justification.objects.standing().select_related("by")
+
+
+def _money(inputs: Inputs, result: Result) -> dict[str, Any]:
+    """The saving on the allocated basis; unknown while there is no traffic."""
+    if not inputs.requests_per_month:
+        return {}
+    into = first_into_selfhost(result.crossings)
+    return {
+        "saving_monthly": result.saving,
+        "requests_per_month": inputs.requests_per_month,
+        "cheaper": result.cheaper,
+        "crossing": into.requests_per_month if into else None,
+        "volume_for_saving": volume_saving(inputs, Thresholds().saving_monthly),
+    }
+
+
+def first_into_selfhost(crossings: Iterable[Crossing]) -> Crossing | None:
+    """The first volume from which our own GPUs cost no more."""
+    return next((crossing for crossing in crossings if crossing.side_to == "selfhost"), None)
+
+
+def _reliability(uptimes: Sequence[DeploymentUptime]) -> dict[str, Any]:
+    """All our deployments together, weighed by the seconds that each was watched."""
+    observed, down = sum(row.observed_s for row in uptimes), sum(row.down_s for row in uptimes)
+    uptime = Decimal(repr(max(0.0, 1 - down / observed))) if observed > 0 else None
+    checks = sum(row.checks for row in uptimes)
+    return {
+        "uptime": uptime,
+        "uptime_interval": uptime_interval(checks, sum(row.failed for row in uptimes), uptime),
+        "observed_seconds": int(observed),
+        "checks": checks,
+    }
+
+
+def uptime_interval(checks: int, failed: int, uptime: Decimal | None) -> Interval | None:
+    """Wilson's interval of the share of good checks, wide enough to hold the uptime, which goes by seconds."""
+    found = wilson(checks - failed, checks)
+    if found is None or uptime is None:
+        return None
+    return Interval(min(found.low, uptime), max(found.high, uptime))
+
+
+# --- ratings -------------------------------------------------------------------------------------------------------
+
+
+def ratings_by_task(now: datetime, traffic: Traffic) -> list[Rated]:
+    """Every task with requests or ratings of ours, the most requests first."""
+    end = now.astimezone(UTC).date() + timedelta(days=1)
+    rows = rating_counts(end - COMPARED, end - WINDOW, end, own=own_models(traffic))
+    sides = {(row["task"], row["ours"]): row for row in rows}
+    requests = requests_by_task(traffic)
+    tasks = {*requests, *(task for task, ours in sides if ours)}
+    found = [_rated(task, requests.get(task, 0), sides) for task in tasks if task]
+    return sorted(found, key=lambda row: (-row.requests, row.task))
+
+
+@prepared
+def rating_counts(since: date, lately: date, until: date, *, own: frozenset[str]) -> QuerySet[Any]:
+    recent = Q(day__gte=lately)
+    rows = Rating.objects.in_days(since, until).annotate(ours=_is_ours(own)).values("task", "ours")
+    return rows.annotate(
+        ratings=Count("id"),
+        acceptable=Count("id", filter=ACCEPTABLE),
+        lately=Count("id", filter=recent),
+        acceptable_lately=Count("id", filter=recent & ACCEPTABLE),
+    ).order_by()
+
+
+def own_models(traffic: Traffic) -> frozenset[str]:
+    """Those that our own GPUs alone served."""
+    own = {row["model"] for row in traffic.groups if row["ours"]}
+    return frozenset(own - {row["model"] for row in traffic.groups if not row["ours"]})
+
+
+def _is_ours(own: frozenset[str]) -> Case:
+    """A rating of an answer of ours; where it names no deployment, the model says who served it."""
+    return Case(
+        When(deployment__provider=OWN, then=True),
+        When(deployment=None, model__in=own, then=True),
+        default=False,
+        output_field=BooleanField(),
+    )
+
+
+def _rated(task: str, requests: int, sides: Mapping[tuple[str, bool], Mapping[str, Any]]) -> Rated:
+    none = {"ratings": 0, "acceptable": 0, "lately": 0, "acceptable_lately": 0}
+    ours, theirs = sides.get((task, True), none), sides.get((task, False), none)
+    return Rated(
+        task=task,
+        requests=requests,
+        recent=(ours["lately"], ours["acceptable_lately"]),
+        ours=(ours["ratings"], ours["acceptable"]),
+        theirs=(theirs["ratings"], theirs["acceptable"]),
+    )
+
+
+def requests_by_task(traffic: Traffic) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for row in traffic.groups:
+        found[row["task"]] = found.get(row["task"], 0) + row["requests"]
+    return found
+
+
+def quality_gap(rated: Iterable[Rated]) -> Interval | None:
+    """Ours less the API's acceptable share, compared task by task and weighed by requests; 95 %.
+
+    Newcombe's interval of a difference from both Wilson intervals, over strata. None where no task was rated enough on
+    both sides. A task's share on one side never stands against another task's on the other.
+    """
+    both = [row for row in rated if min(row.ours[0], row.theirs[0]) >= FEWEST_COMPARED and row.requests]
+    total = sum(row.requests for row in both)
+    if not total:
+        return None
+    difference, below, above = Decimal(0), Decimal(0), Decimal(0)
+    for row in both:
+        weight = Decimal(row.requests) / total
+        p, mine = _share(row.ours)
+        q, other = _share(row.theirs)
+        difference += weight * (p - q)
+        below += weight**2 * ((p - mine.low) ** 2 + (other.high - q) ** 2)
+        above += weight**2 * ((mine.high - p) ** 2 + (q - other.low) ** 2)
+    return Interval(difference - below.sqrt(), difference + above.sqrt())
+
+
+def _share(counts: tuple[int, int]) -> tuple[Decimal, Interval]:
+    interval = wilson(counts[1], counts[0])
+    assert interval is not None, "tasks without ratings are not compared"
+    return Decimal(counts[1]) / counts[0], interval
+
+
+# --- latency -------------------------------------------------------------------------------------------------------
+
+
+def own_timings(now: datetime) -> dict[Metric, Timing]:
+    """First token and whole answer of our own deployments over the last 30 days."""
+    end = now.astimezone(UTC).date() + timedelta(days=1)
+    by_metric: dict[int, list[tuple[int, int]]] = {Metric.LATENCY: [], Metric.TTFT: []}
+    for metric, bucket, count in own_buckets(end - WINDOW, end):
+        by_metric[metric].append((bucket, int(count)))
+    return {metric: timing(by_metric[metric]) for metric in (Metric.LATENCY, Metric.TTFT)}
+
+
+@prepared
+def own_buckets(since: date, until: date) -> QuerySet[Any]:
+    rows = LatencyDay.objects.filter(day__gte=since, day__lt=until, provider=OWN)
+    counted = rows.values("metric", "bucket").annotate(count=Sum("n")).order_by("metric", "bucket")
+    return counted.values_list("metric", "bucket", "count")
+
+
+def timing(buckets: Buckets) -> Timing:
+    total = sum(count for _, count in buckets)
+    return Timing(
+        count=total,
+        p50=ranked(buckets, rank(total, Decimal("0.5"))),
+        p95=ranked(buckets, rank(total, Decimal("0.95"))),
+        p99=ranked(buckets, rank(total, Decimal("0.99"))),
+        p95_interval=quantile_interval(buckets, Decimal("0.95")),
+    )
+
+
+def rank(total: int, share: Decimal) -> int:
+    """The nearest rank of a quantile, from 1."""
+    return max(1, int((share * total).to_integral_value(ROUND_CEILING)))
+
+
+def ranked(buckets: Buckets, place: int) -> Decimal | None:
+    """Milliseconds of the value at a rank; None where there are not so many."""
+    for bucket, count in buckets:
+        place -= count
+        if place <= 0:
+            value = bucket_value(bucket)
+            return None if value is None else Decimal(str(value))
+    return None
+
+
+def quantile_interval(buckets: Buckets, share: Decimal) -> Interval | None:
+    """Between which values the quantile lies, 95 %: by the binomial spread of its rank; None for too few."""
+    total = sum(count for _, count in buckets)
+    half = Z * (total * share * (1 - share)).sqrt()
+    first = int((total * share - half).to_integral_value(ROUND_FLOOR))
+    last = int((total * share + half).to_integral_value(ROUND_CEILING)) + 1
+    low, high = ranked(buckets, max(1, first)), ranked(buckets, last)
+    return Interval(low, high) if low is not None and high is not None else None

@@ -1,0 +1,112 @@
+"""Signed decisions and the burden of operations: what the Decide page sends, and the record that is printed."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from costs.models import Decision, Effort
+from costs.readiness import ops_workload, records, scorecard
+from costs.readiness.forms import EffortForm, LimitsForm, SignForm
+from costs.readiness.inputs import gather
+from costs.readiness.views import BURDEN_WORDS, person, show
+from providers.audit.log import log
+from traffic.models import Task
+
+
+@login_required
+@permission_required("costs.decide", raise_exception=True)
+@require_POST
+def sign(request: HttpRequest) -> HttpResponse:
+    """Freeze the figures of this moment under a person's name."""
+    report = gather(timezone.now())
+    card = scorecard.judge(report.evidence)
+    form = SignForm(request.POST, verdict=card.verdict)
+    if not form.is_valid():
+        return show(request, 422, sign_form=form)
+    record = records.sign(
+        choice=form.cleaned_data["choice"],
+        statement=form.cleaned_data["statement"],
+        figures=records.frozen(report, card),
+        by=person(request),
+    )
+    log(request, record, record.statement, added=True)
+    messages.success(request, _("Signed. A later decision can supersede it, nothing can change it."))
+    return redirect("costs:decision", number=record.number)
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def decision(request: HttpRequest, number: int) -> HttpResponse:
+    """One record as it was signed; nothing on it is worked out anew but whether it is intact."""
+    record = get_object_or_404(Decision, number=number)
+    every = list(Decision.objects.order_by("number"))
+    figures = json.loads(record.figures)
+    later = next((one for one in every if one.number == number + 1), None)
+    context = {
+        "record": record,
+        "figures": figures,
+        "card": figures["scorecard"],
+        "money": figures["break_even"],
+        "criteria": figures["scorecard"]["criteria"],
+        "burden": [(BURDEN_WORDS[name], row) for name, row in figures["scorecard"]["burden"].items()],
+        "tasks": [(str(dict(Task.choices).get(row["task"], row["task"])), row) for row in figures["tasks"]],
+        "later": later,
+        "earlier": number > 1,
+        "intact": number not in records.broken(every),
+        "agrees": record.choice == figures["scorecard"]["verdict"],
+    }
+    return render(request, "costs/decision.html", context)
+
+
+@login_required
+@permission_required("costs.decide", raise_exception=True)
+@require_POST
+def enter_effort(request: HttpRequest) -> HttpResponse:
+    form = EffortForm(request.POST, today=timezone.now().astimezone(UTC).date())
+    if not form.is_valid():
+        return show(request, 422, effort_form=form)
+    given: dict[str, Any] = form.cleaned_data
+    effort = ops_workload.enter_hours(day=given["day"], hours=given["hours"], what=given["what"], by=person(request))
+    log(request, effort, effort.what, added=True)
+    messages.success(request, _("Entered; it counts for 30 days from its day on."))
+    return _to_burden()
+
+
+@login_required
+@permission_required("costs.decide", raise_exception=True)
+@require_POST
+def withdraw_effort(request: HttpRequest, pk: int) -> HttpResponseRedirect:
+    effort = get_object_or_404(Effort, pk=pk)
+    if ops_workload.withdraw_hours(effort):
+        log(request, effort, "Withdrawn.")
+        messages.success(request, _("Withdrawn; these hours no longer count."))
+    return _to_burden()
+
+
+@login_required
+@permission_required("costs.decide", raise_exception=True)
+@require_POST
+def set_limits(request: HttpRequest) -> HttpResponse:
+    form = LimitsForm(request.POST)
+    if not form.is_valid():
+        return show(request, 422, limits_form=form)
+    limits = ops_workload.set_limits(**form.cleaned_data, by=person(request))
+    log(request, limits, str(limits), added=True)
+    messages.success(request, _("What is more than this forbids self-hosting from now on."))
+    return _to_burden()
+
+
+def _to_burden() -> HttpResponseRedirect:
+    return HttpResponseRedirect(reverse("costs:decide") + "#burden")

@@ -1,0 +1,120 @@
+"""Signed decisions: what is frozen, its digest, and the chain that shows that none was changed.
+
+A record holds the figures as canonical JSON. Its digest covers them, who signed, when, what was chosen and why, and the
+digest of the record before, so that changing any of them, or leaving one out, shows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser
+from django.db import connection, transaction
+from django.utils import timezone
+
+from costs.breakeven import answered
+from costs.models import Decision
+from costs.readiness import scorecard
+from costs.readiness.inputs import Report
+from costs.readiness.scorecard import Scorecard
+
+LOCK = 7_203_021  # advisory: numbers follow one another
+
+
+def frozen(report: Report, card: Scorecard) -> dict[str, Any]:
+    """Everything that the verdict was judged by: scorecard, thresholds, break-even, tasks, burden."""
+    money = {name: value for name, value in answered(report.inputs).items() if name != "curve"}
+    return {
+        "scorecard": scorecard.as_json(card),
+        "break_even": money,
+        "tasks": [
+            {"task": row.task, "requests": row.requests, "ratings": row.recent[0], "acceptable": row.recent[1]}
+            for row in report.rated
+        ],
+        "first_token_ms": timing(report.first_token),
+        "whole_answer_ms": timing(report.whole_answer),
+        "deployments": [
+            {"slug": row.slug, "uptime": row.uptime, "checks": row.checks, "outages": len(row.outages)}
+            for row in report.uptimes
+        ],
+    }
+
+
+def timing(found: Any) -> dict[str, Any]:
+    shown = {name: getattr(found, name) for name in ("p50", "p95", "p99")}
+    return {"count": found.count, **{name: None if ms is None else float(ms) for name, ms in shown.items()}}
+
+
+def canonical(value: Any) -> str:
+    """One text for one value: sorted keys, no white space."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest_of(record: Decision) -> str:
+    """SHA-256 of all that a record says, hexadecimal."""
+    said = {
+        "number": record.number,
+        "signed_at": record.signed_at.astimezone(UTC).isoformat(),
+        "signed_by": record.signed_by,
+        "signed_name": record.signed_name,
+        "choice": record.choice,
+        "statement": record.statement,
+        "figures": record.figures,
+        "previous": record.previous,
+    }
+    return sha256(canonical(said).encode()).hexdigest()
+
+
+@transaction.atomic
+def sign(
+    *, choice: str, statement: str, figures: dict[str, Any], by: AbstractUser, at: datetime | None = None
+) -> Decision:
+    """The next record; it supersedes the one before."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+    before = Decision.objects.standing()
+    record = Decision(
+        number=before.number + 1 if before else 1,
+        signed_at=at or timezone.now(),
+        signed_by=by.get_username(),
+        signed_name=by.get_full_name(),
+        choice=choice,
+        statement=statement,
+        figures=canonical(figures),
+        previous=before.digest if before else "",
+    )
+    record.digest = digest_of(record)
+    record.save(force_insert=True)
+    return record
+
+
+def broken(records: Iterable[Decision]) -> list[int]:
+    """Numbers of records that are not as they were signed, or do not follow the one before; of all, in order."""
+    found, previous, number = [], "", 0
+    for record in records:
+        number += 1
+        if record.number != number or record.previous != previous or record.digest != digest_of(record):
+            found.append(record.number)
+            number = record.number
+        previous = record.digest
+    return found
+
+
+def as_json(record: Decision, standing: Decision | None) -> dict[str, Any]:
+    return {
+        "number": record.number,
+        "choice": record.choice,
+        "statement": record.statement,
+        "signed_at": record.signed_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "signed_by": record.signed_by,
+        "signed_name": record.signed_name,
+        "superseded": standing is not None and standing.number != record.number,
+        "previous": record.previous or None,
+        "digest": record.digest,
+        "intact": record.digest == digest_of(record),
+        "figures": json.loads(record.figures),
+    }

@@ -1,0 +1,1 @@
+"""Reconciliation: bills against our own figures, causes of differences, month close."""

@@ -1,0 +1,157 @@
+"""How much of what a vendor bills we have seen: tokens of our log against its usage report, by key and workspace. Pure.
+
+Our log knows no vendor's key. A key that people gave to an application is held against that application's tokens; all
+other keys against the tokens of all other applications, shared out by size. Whatever is held is at most what the vendor
+has of that day and model, so that too much in one place never hides a gap in another.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from costs.reconciliation.queries import Facts, Row
+from costs.reconciliation.token_variance import CLASSES
+from providers.models import provider_name
+
+Key = tuple[int, str, str]  # account, workspace, key; empty where the vendor says none
+
+
+def share_of(seen: Fraction, billed: int) -> Decimal | None:
+    """0 to 1; None of nothing."""
+    return Decimal(seen.numerator) / (seen.denominator * billed) if billed else None
+
+
+@dataclass
+class Seen:
+    """Tokens of a key or a workspace: what the vendor has, and what we have of it."""
+
+    account: int
+    workspace: str
+    key: str = ""
+    billed: int = 0
+    seen: Fraction = Fraction(0)
+    owner: int | None = None  # the application that it was given to
+    other: bool = False  # another tool's, or used without any key
+
+    @property
+    def share(self) -> Decimal | None:
+        return share_of(self.seen, self.billed)
+
+
+@dataclass
+class Coverage:
+    """One provider's, over the days that its report holds."""
+
+    provider: str
+    keys: list[Seen] = field(default_factory=list)
+    workspaces: list[Seen] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return provider_name(self.provider)
+
+    @property
+    def billed(self) -> int:
+        return sum(row.billed for row in self.keys)
+
+    @property
+    def seen(self) -> Fraction:
+        return sum((row.seen for row in self.keys), Fraction(0))
+
+    @property
+    def share(self) -> Decimal | None:
+        return share_of(self.seen, self.billed)
+
+
+def coverages(facts: Facts) -> list[Coverage]:
+    """One for each provider with a usage report in the month."""
+    providers = sorted({row["provider"] for row in facts.vendor})
+    found = (coverage(facts, provider) for provider in providers)
+    return [one for one in found if one.billed]
+
+
+def coverage(facts: Facts, provider: str) -> Coverage:
+    reports = [row for row in facts.vendor if counted(facts, provider, row)]
+    names_keys = any(row["api_key"] for row in reports)
+    keys: dict[Key, Seen] = {}
+    theirs: dict[tuple[Any, str], list[tuple[Seen, int]]] = defaultdict(list)
+    for row in reports:
+        seen = keys.setdefault(key_of(row), named(facts, row, names_keys))
+        tokens = sum(row["tokens"].values())
+        seen.billed += tokens
+        theirs[row["day"], row["model"]].append((seen, tokens))
+    ours: dict[tuple[Any, str], dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for row in facts.usage:
+        if counted(facts, provider, row):
+            ours[row["day"], row["model"]][row["application_id"]] += sum(row[name] for name in CLASSES)
+    for cell, rows in theirs.items():
+        hold(rows, ours.get(cell, {}))
+    largest = sorted(keys.values(), key=lambda row: (-row.billed, row.workspace, row.key))
+    return Coverage(provider, largest, by_workspace(largest))
+
+
+def counted(facts: Facts, provider: str, row: Row) -> bool:
+    return bool(row["provider"] == provider and facts.inside(row) and facts.whole(provider, row["day"]))
+
+
+def key_of(row: Row) -> Key:
+    return row["account_id"], row["workspace"], row["api_key"]
+
+
+def named(facts: Facts, row: Row, names_keys: bool) -> Seen:
+    account, workspace, key = key_of(row)
+    other = facts.is_other(row) or (names_keys and not key)
+    return Seen(account, workspace, key, owner=facts.owners.get((account, key)), other=other)
+
+
+def hold(rows: list[tuple[Seen, int]], ours: dict[int, int]) -> None:
+    """One day of one model: first the keys of an application, then all others."""
+    left = dict(ours)
+    shared = [(seen, tokens) for seen, tokens in rows if seen.owner is None and not seen.other]
+    for seen, tokens in rows:
+        if seen.owner is not None:
+            held = min(tokens, left.get(seen.owner, 0))
+            left[seen.owner] = left.get(seen.owner, 0) - held
+            seen.seen += held
+    size = sum(tokens for _seen, tokens in shared)
+    part = min(Fraction(1), Fraction(sum(left.values()), size)) if size else Fraction(0)
+    for seen, tokens in shared:
+        seen.seen += tokens * part
+
+
+def by_workspace(keys: Iterable[Seen]) -> list[Seen]:
+    found: dict[tuple[int, str], Seen] = {}
+    for key in keys:
+        row = found.setdefault((key.account, key.workspace), Seen(key.account, key.workspace))
+        row.billed += key.billed
+        row.seen += key.seen
+    return sorted(found.values(), key=lambda row: (-row.billed, row.workspace))
+
+
+def as_json(found: Coverage) -> dict[str, Any]:
+    return {
+        "provider": found.provider,
+        "billed_tokens": found.billed,
+        "seen_tokens": int(found.seen),
+        "share": share_json(found.share),
+        "keys": [{**seen_json(row), "api_key": row.key or None, "other": row.other} for row in found.keys],
+        "workspaces": [seen_json(row) for row in found.workspaces],
+    }
+
+
+def seen_json(row: Seen) -> dict[str, Any]:
+    return {
+        "workspace": row.workspace or None,
+        "billed_tokens": row.billed,
+        "seen_tokens": int(row.seen),
+        "share": share_json(row.share),
+    }
+
+
+def share_json(share: Decimal | None) -> float | None:
+    return None if share is None else round(float(share), 6)

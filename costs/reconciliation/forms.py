@@ -1,0 +1,355 @@
+"""Forms of the page about bills: the invoice that closes a month, its correction, the tolerance, whose a key is."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import PurePath
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from costs.charges.exchange_rates import Converted, NoRate, to_usd
+from costs.charges.forms import LARGEST, MONTH, today
+from costs.charges.ledger_forms import CorrectionForm
+from costs.charges.receipts import ACCEPT, BadReceipt, checked, save_receipt
+from costs.charges.receipts import LARGEST as LARGEST_RECEIPT
+from costs.models import Charge, Closing, Provenance, Tolerance
+from costs.reconciliation import month_close
+from costs.reconciliation import queries as bills
+from costs.reconciliation.invoices import Invoice, UnreadableInvoice, numbers, read_invoice
+from costs.reconciliation.month_close import Settled
+from costs.reconciliation.reconcile import Reconciled, reconciled
+from lib.periods import next_month
+from providers.models import Account, provider_name
+from traffic.requests.filters import Filters
+
+ZERO = Decimal(0)
+
+
+def amount_input() -> forms.TextInput:
+    return forms.TextInput(attrs={"inputmode": "decimal", "class": "input-s", "autocomplete": "off"})
+
+
+class InvoiceForm(forms.Form):
+    """One vendor's invoice of one month, as an amount or as its CSV; closing keeps the month as it then is."""
+
+    provider = forms.ChoiceField(label=gettext_lazy("Provider"))
+    month = forms.CharField(
+        label=gettext_lazy("Month"),
+        max_length=7,
+        widget=forms.TextInput(attrs={"type": "month", "placeholder": "2026-10"}),
+        error_messages={"required": gettext_lazy("Say which month the invoice is for.")},
+    )
+    account = forms.ModelChoiceField(
+        label=gettext_lazy("Account"),
+        queryset=Account.objects.order_by("slug"),
+        required=False,
+        to_field_name="slug",
+        empty_label=gettext_lazy("not said"),
+        help_text=gettext_lazy("The one that the invoice names."),
+    )
+    file = forms.FileField(
+        label=gettext_lazy("Invoice"),
+        required=False,
+        widget=forms.FileInput(attrs={"accept": ACCEPT}),
+        help_text=gettext_lazy(
+            "The vendor’s CSV is added up; a PDF or an image is kept beside the amount. At most 5 MB."
+        ),
+        error_messages={"empty": gettext_lazy("This file is empty.")},
+    )
+    amount = forms.CharField(
+        label=gettext_lazy("Amount"),
+        required=False,
+        max_length=30,
+        widget=amount_input(),
+        help_text=gettext_lazy("The total with tax, such as 1,234.56 or 1.234,56; empty takes the CSV’s sum."),
+    )
+    currency = forms.CharField(
+        label=gettext_lazy("Currency"),
+        required=False,
+        max_length=3,
+        widget=forms.TextInput(attrs={"class": "input-s", "autocomplete": "off"}),
+        help_text=gettext_lazy("Three letters; empty takes the CSV’s, else USD."),
+    )
+    tax = forms.CharField(label=gettext_lazy("Of it tax"), required=False, max_length=30, widget=amount_input())
+    credit = forms.CharField(
+        label=gettext_lazy("Of it credits"),
+        required=False,
+        max_length=30,
+        widget=amount_input(),
+        help_text=gettext_lazy("Credits lower the total: write them with a minus."),
+    )
+    number = forms.CharField(label=gettext_lazy("Invoice number"), required=False, max_length=80)
+    accept = forms.BooleanField(
+        label=gettext_lazy("Close it although a part has no cause, or the account’s name is new to us"), required=False
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.row: Reconciled | None = None
+        self.read: Invoice | None = None
+        self.kept: tuple[str, str, bytes] | None = None
+        self.settled: Settled | None = None
+        self.converted: Converted | None = None
+        self.paid_in = "USD"
+        billed = Charge.objects.exclude(provenance=Provenance.ENTERED).values_list("provider", flat=True).distinct()
+        known = sorted({*billed, *Account.objects.values_list("kind", flat=True)})
+        provider: Any = self.fields["provider"]
+        provider.choices = [(slug, provider_name(slug)) for slug in known]
+
+    # Each field by itself.
+
+    def clean_month(self) -> date:
+        found = MONTH.match(self.cleaned_data["month"].strip())
+        if not found or not 1 <= int(found[2]) <= 12 or int(found[1]) < 2020:
+            raise forms.ValidationError(_("Write the month as 2026-10."))
+        month = date(int(found[1]), int(found[2]), 1)
+        if next_month(month) > today():
+            raise forms.ValidationError(
+                _("%(month)s is not over: its invoice can be held against it from %(day)s on.")
+                % {"month": date_format(month, "F Y"), "day": date_format(next_month(month), "j F Y")}
+            )
+        return month
+
+    def clean_file(self) -> Any:
+        upload = self.cleaned_data["file"]
+        if not upload:
+            return upload
+        content = upload.read(LARGEST_RECEIPT + 1)
+        try:
+            if PurePath(upload.name).suffix.lower() == ".csv" and len(content) <= LARGEST_RECEIPT:
+                self.read = read_invoice(content)
+                # Kept as it came; a file of another encoding is still the vendor's.
+                self.kept = (checked(upload.name, b"csv")[0], "text/csv", content)
+            else:
+                self.kept = (*checked(upload.name, content), content)
+        except (BadReceipt, UnreadableInvoice) as error:
+            raise forms.ValidationError(str(error)) from error
+        return upload
+
+    def clean_amount(self) -> Decimal | None:
+        return self.number_of("amount")
+
+    def clean_tax(self) -> Decimal | None:
+        return self.number_of("tax")
+
+    def clean_credit(self) -> Decimal | None:
+        credit = self.number_of("credit")
+        if credit is not None and credit > 0:
+            raise forms.ValidationError(_("A credit lowers the total: write it with a minus."))
+        return credit
+
+    def number_of(self, name: str) -> Decimal | None:
+        said = str(self.cleaned_data[name]).strip()
+        if not said:
+            return None
+        try:
+            (found,) = numbers([said])
+        except UnreadableInvoice as error:
+            raise forms.ValidationError(str(error)) from error
+        if abs(found) > LARGEST:
+            raise forms.ValidationError(_("More than ten million is surely a slip."))
+        return found
+
+    def clean_currency(self) -> str:
+        said = str(self.cleaned_data["currency"]).strip().upper()
+        if said and not (len(said) == 3 and said.isascii() and said.isalpha()):
+            raise forms.ValidationError(_("A currency has three letters, such as EUR."))
+        return said
+
+    # What they say together.
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        for check in (self.check_month, self.check_account, self.check_file, self.check_amount, self.check_settled):
+            if not self.errors:
+                check(dict(self.cleaned_data))
+        return self.cleaned_data
+
+    def check_month(self, data: dict[str, Any]) -> None:
+        provider, month = data["provider"], data["month"]
+        names = {"name": provider_name(provider), "month": date_format(month, "F Y")}
+        if closed := Closing.objects.filter(provider=provider, month=month).first():
+            said = _("%(name)s’s %(month)s was closed on %(day)s; what changed since is a correction of that.")
+            self.add_error("month", said % {**names, "day": date_format(closed.created_at, "j F Y")})
+            return
+        facts = bills.read(month, timezone.now()).only(Filters(provider=[provider]))
+        row = reconciled(facts, provider)
+        if not (row.billed or row.ours):
+            self.add_error("month", _("Nothing is known of %(name)s in %(month)s: is it another account’s?") % names)
+        elif row.complete_until and row.complete_until < facts.until:
+            said = _("The bill of %(name)s holds %(month)s only before %(day)s yet; close it when it is whole.")
+            self.add_error("month", said % {**names, "day": date_format(row.complete_until, "j F")})
+        elif row.invoiced:
+            said = _("An invoice of %(name)s for %(month)s stands among the charges already; delete it there first.")
+            self.add_error("month", said % names)
+        self.row = row
+
+    def check_account(self, data: dict[str, Any]) -> None:
+        account = data["account"]
+        if account is not None and account.kind != data["provider"]:
+            said = _("%(account)s is an account at %(other)s, not at %(name)s.")
+            names = {"account": account.name, "other": account.provider_name, "name": provider_name(data["provider"])}
+            self.add_error("account", said % names)
+
+    def check_file(self, data: dict[str, Any]) -> None:
+        if self.read is None:
+            return
+        month = f"{data['month']:%Y-%m}"
+        if self.read.months - {month}:
+            said = _("The file is of %(other)s, and you close %(month)s.")
+            self.add_error("file", said % {"other": ", ".join(sorted(self.read.months)), "month": month})
+        elif len(self.read.currencies) > 1:
+            said = _("The file has amounts in %(currencies)s; an invoice has one currency.")
+            self.add_error("file", said % {"currencies": ", ".join(sorted(self.read.currencies))})
+        else:
+            self.check_names(data)
+
+    def check_names(self, data: dict[str, Any]) -> None:
+        """Whose the file is, as far as it says so."""
+        assert self.read is not None
+        ours = {name: account for account in Account.objects.all() for name in names_of(account)}
+        for said in sorted(self.read.accounts):
+            account = ours.get(said.casefold())
+            chosen = data["account"]
+            if account is not None and (account.kind != data["provider"] or (chosen and account != chosen)):
+                wrong = _("The file is of %(account)s, an account at %(other)s.")
+                self.add_error("file", wrong % {"account": account.name, "other": account.provider_name})
+            elif account is None and not data["accept"]:
+                unknown = _(
+                    "The file is of the account %(account)s, which none of ours at %(name)s is called."
+                    " If it is ours, tick the box below."
+                )
+                self.add_error("file", unknown % {"account": said, "name": provider_name(data["provider"])})
+
+    def check_amount(self, data: dict[str, Any]) -> None:
+        said, read = data["amount"], self.read
+        if said is None and read is None:
+            self.add_error("amount", _("Say how much the invoice was, or choose its CSV."))
+        elif said is not None and read is not None and said != read.amount:
+            wrong = _("The lines of the file add up to %(sum)s.")
+            self.add_error("amount", wrong % {"sum": f"{read.amount:,.2f}"})
+        elif self.total < 0:
+            self.add_error(
+                "amount", _("An invoice is not below zero; a credit note is a correction of a closed month.")
+            )
+        else:
+            self.check_currency(data)
+
+    def check_currency(self, data: dict[str, Any]) -> None:
+        assert self.row is not None, "the month was checked before"
+        said, read = data["currency"], next(iter(self.read.currencies), "") if self.read else ""
+        if said and read and said != read:
+            self.add_error("currency", _("The file is in %(currency)s.") % {"currency": read})
+            return
+        self.paid_in = said or read or "USD"
+        theirs = set(
+            Charge.objects.between(data["month"], next_month(data["month"]))
+            .filter(provider=data["provider"], provenance=Provenance.BILLED)
+            .values_list("currency", flat=True)
+            .distinct()
+        )
+        if theirs and self.paid_in not in theirs:
+            wrong = _("%(name)s bills us in %(theirs)s: an invoice in %(currency)s is another account’s.")
+            names = {"name": self.row.name, "theirs": ", ".join(sorted(theirs)), "currency": self.paid_in}
+            self.add_error("currency", wrong % names)
+            return
+        try:
+            self.converted = to_usd(self.total, self.paid_in, next_month(data["month"]) - timedelta(days=1))
+        except NoRate as error:
+            self.add_error("currency", str(error))
+
+    def check_settled(self, data: dict[str, Any]) -> None:
+        assert self.row is not None and self.converted is not None, "checked before"
+        named = dict(self.read.named) if self.read else {}
+        named |= {name: data[name] for name in ("tax", "credit") if data[name] is not None}
+        rate = self.converted.rate or Decimal(1)
+        in_usd = {name: amount * rate for name, amount in named.items()}
+        lines = self.read.lines if self.read else 1
+        self.settled = month_close.settle(self.row, self.converted.amount, in_usd, lines)
+        left = self.settled.unexplained(self.row)
+        if left and not data["accept"]:
+            said = _(
+                "%(sum)s USD between this invoice and what bill and log say has no cause: say what of it is tax or"
+                " credits, or tick the box below."
+            )
+            self.add_error("amount", said % {"sum": f"{left:+,.2f}"})
+
+    @property
+    def total(self) -> Decimal:
+        said: Decimal | None = self.cleaned_data["amount"]
+        return said if said is not None else self.read.amount if self.read else ZERO
+
+    def save(self, user: Any) -> Closing:
+        assert self.row is not None and self.settled is not None and self.converted is not None, "a valid form"
+        data, receipt = self.cleaned_data, None
+        if self.kept is not None:
+            name, kind, content = self.kept
+            receipt = save_receipt(name=name, kind=kind, content=content, user=user)
+        return month_close.close(
+            row=self.row, month=data["month"], settled=self.settled, original_amount=self.total,
+            currency=self.paid_in, converted=self.converted, number=data["number"], account=data["account"],
+            receipt=receipt, user=user,
+        )  # fmt: skip
+
+
+def names_of(account: Account) -> set[str]:
+    said = (value for value in account.settings.values() if isinstance(value, str) and value)
+    return {name.casefold() for name in (account.slug, account.name, *said)}
+
+
+class ClosingCorrectionForm(CorrectionForm):
+    """What the invoice of a closed month should have been, in USD."""
+
+    def __init__(self, *args: Any, closing: Closing, **kwargs: Any) -> None:
+        self.closing = closing
+        kwargs.setdefault("initial", {"right": f"{month_close.amount_now(closing):.2f}"})
+        forms.Form.__init__(self, *args, **kwargs)
+        self.fields["right"].help_text = _("In USD; the difference is entered today, as a line of its own.")
+
+    def clean_right(self) -> Decimal:
+        right: Decimal = self.cleaned_data["right"]
+        if not 0 <= right <= LARGEST:
+            raise forms.ValidationError(_("An invoice is between nothing and ten million."))
+        if right == month_close.amount_now(self.closing):
+            raise forms.ValidationError(_("That is what it amounts to already."))
+        return right
+
+
+class ToleranceForm(forms.Form):
+    """How far a bill may be from ours."""
+
+    percent = forms.DecimalField(
+        label=gettext_lazy("Percent of the bill"),
+        min_value=0,
+        max_value=100,
+        decimal_places=3,
+        max_digits=6,
+        widget=amount_input(),
+        error_messages={"required": gettext_lazy("Say a percentage; 0 leaves only the amount.")},
+    )
+    usd = forms.DecimalField(
+        label=gettext_lazy("Or USD a month"),
+        min_value=0,
+        max_value=LARGEST,
+        decimal_places=2,
+        max_digits=10,
+        widget=amount_input(),
+        help_text=gettext_lazy("The larger of the two counts; 0 and 0 alert on every cent."),
+        error_messages={"required": gettext_lazy("Say an amount; 0 leaves only the percentage.")},
+    )
+
+    @property
+    def share(self) -> Decimal:
+        percent: Decimal = self.cleaned_data["percent"]
+        return percent / 100
+
+    @staticmethod
+    def initial_of(said: Tolerance | None) -> dict[str, str]:
+        share, amount = (said.share, said.amount) if said else (Tolerance.SHARE, Tolerance.AMOUNT)
+        return {"percent": f"{(share * 100).normalize():f}", "usd": f"{amount:.2f}"}

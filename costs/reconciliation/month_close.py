@@ -1,0 +1,226 @@
+"""Closing a month by its invoice, and what comes after: a correction, never an edit.
+
+The closing keeps the comparison of that moment, and makes the ledger add up to the invoice: where the vendor's bill is
+read, by lines of the month's last day for what only the invoice says (tax, credits, rounding); where none is, by the
+invoice itself. From then on the month's lines stay, and what the vendor revises is a line of the day we learn of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Q, Sum
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from costs.charges.exchange_rates import Converted
+from costs.ledger.finality import month_final_on
+from costs.ledger.posting import BILLED, IN_MONTH
+from costs.models import Category, Charge, Closing, Provenance, Receipt
+from costs.querysets import ChargeQuerySet
+from costs.reconciliation.causes import PENDING
+from costs.reconciliation.lines import Place
+from costs.reconciliation.reconcile import Reconciled
+from lib.allocation import STEP
+from lib.periods import next_month
+from providers.models import Account, provider_name
+from traffic.models import UsageDay
+
+ZERO, HALF_A_CENT = Decimal(0), Decimal("0.005")
+CATEGORIES = {"tax": Category.TAX, "credit": Category.CREDIT}
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What an invoice says beyond bill and log, in USD by cause."""
+
+    amount: Decimal
+    extras: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def unexplained(self, row: Reconciled) -> Decimal:
+        """Of the whole month, once it is closed so."""
+        return row.unexplained + self.extras.get("unexplained", ZERO)
+
+
+def settle(row: Reconciled, amount: Decimal, named: Mapping[str, Decimal], lines: int) -> Settled:
+    """Split what the invoice has more than the bill, or where no bill is read, than we know; all in USD."""
+    extras: dict[str, Decimal] = {}
+    for name, said in named.items():
+        # A tax that the vendor's bill tells by itself is explained already.
+        more = said - row.of(name)
+        if more:
+            extras[name] = more
+    rest = amount - row.billed + row.pending - sum(extras.values(), ZERO)
+    if rest:
+        extras["rounding" if abs(rest) <= HALF_A_CENT * max(1, lines) else "unexplained"] = rest
+    return Settled(amount, extras)
+
+
+def snapshot(row: Reconciled, settled: Settled) -> list[Place]:
+    """The month's places with the invoice among them; they add up to the invoice's amount."""
+    places = {(place.day, place.model): replace(place, causes=dict(place.causes)) for place in row.places}
+    month = places.setdefault((None, ""), Place(None, ""))
+    for place in places.values():
+        waiting = sum((place.causes.pop(name, ZERO) for name in PENDING), ZERO)
+        if waiting:
+            place.causes["on_invoice"] = place.causes.get("on_invoice", ZERO) + waiting
+    month.billed += settled.amount - row.billed
+    for name, amount in {**settled.extras, "on_invoice": -row.pending}.items():
+        month.causes[name] = month.causes.get(name, ZERO) + amount
+    return list(places.values())
+
+
+@transaction.atomic
+def close(
+    *,
+    row: Reconciled,
+    month: date,
+    settled: Settled,
+    original_amount: Decimal,
+    currency: str,
+    converted: Converted,
+    number: str = "",
+    account: Account | None = None,
+    receipt: Receipt | None = None,
+    user: Any = None,
+) -> Closing:
+    """Close a provider's month as it stands in `row`. Raises IntegrityError where it is closed already."""
+    closing = Closing.objects.create(
+        provider=row.provider, month=month, account=account, number=number, amount=settled.amount,
+        original_amount=original_amount, currency=currency, lines=row.billed if row.complete_until else ZERO,
+        places=[asdict(place) for place in snapshot(row, settled)], receipt=receipt, closed_by=user,
+    )  # fmt: skip
+    stamped(closing).update(closing=closing)
+    if row.complete_until:
+        for name, amount in settled.extras.items():
+            enter(closing, name, CATEGORIES.get(name, Category.ADJUSTMENT), amount)
+    else:
+        charge = enter(closing, "invoice", Category.INVOICE, settled.amount)
+        charge.original_amount, charge.currency = original_amount, currency
+        charge.rate, charge.rate_source = converted.rate, converted.source
+        charge.save()
+    return closing
+
+
+def stamped(closing: Closing) -> ChargeQuerySet:
+    """The lines that a closing keeps as they are."""
+    until = next_month(closing.month)
+    billed = Q(provenance=Provenance.BILLED, invoice_month=f"{closing.month:%Y-%m}") | Q(
+        provenance=Provenance.BILLED, invoice_month="", day__gte=closing.month, day__lt=until
+    )
+    entered = Q(provenance=Provenance.ENTERED, day__gte=closing.month, day__lt=until)
+    return Charge.objects.filter(billed | entered, provider=closing.provider, closing=None)
+
+
+def enter(closing: Closing, name: str, category: str, amount: Decimal) -> Charge:
+    """A line of the closed month itself, which only its invoice tells."""
+    last = next_month(closing.month) - timedelta(days=1)
+    day = closing.month if category == Category.INVOICE else last
+    return Charge.objects.create(
+        key=f"{closing.prefix}{name}", description=closing.number, invoice_month=f"{closing.month:%Y-%m}",
+        **line(closing, day, category, amount),
+    )  # fmt: skip
+
+
+def line(closing: Closing, day: date, category: str, amount: Decimal) -> dict[str, Any]:
+    start = datetime.combine(day, time(), UTC)
+    return {
+        "provider": closing.provider, "account": closing.account, "day": day, "starts_at": start,
+        "ends_at": start + timedelta(days=1), "category": category, "provenance": Provenance.ENTERED,
+        "amount": amount, "original_amount": amount, "closing": closing, "receipt": closing.receipt,
+        "entered_by": closing.closed_by,
+    }  # fmt: skip
+
+
+# What comes after.
+
+
+def closed_on(month: date) -> dict[str, date]:
+    """The day on which its invoice closed this month, by provider; those without a closing are not in it."""
+    found = Closing.objects.filter(month=month).values_list("provider", "created_at")
+    return {provider: at.astimezone(UTC).date() for provider, at in found}
+
+
+def why_stated(provider: str, day: date, today: date) -> str:
+    """Why nothing new can be dated into the month of a day: it is closed or final, and figures of it were told.
+
+    A month from before anything that bills, machines or requests say was never told to anybody: it stays open.
+    """
+    month = day.replace(day=1)
+    names = {"name": provider_name(provider), "month": date_format(month, "F Y")}
+    if Closing.objects.filter(provider=provider, month=month).exists():
+        said = _("%(name)s’s %(month)s is closed by its invoice: enter a correction on a later day.")
+        return said % names
+    final = month_final_on(provider, month)
+    if today < final or not known_before(next_month(month)):
+        return ""
+    said = _("%(month)s is final since %(day)s, and its statements stand: enter it on a later day, as a correction.")
+    return said % {**names, "day": date_format(final, "j F Y")}
+
+
+def known_before(day: date) -> bool:
+    """Whether anything but people's own entries is known from before a day."""
+    made = Charge.objects.exclude(provenance=Provenance.ENTERED).filter(day__lt=day)
+    return made.exists() or UsageDay.objects.filter(day__lt=day).exists()
+
+
+def revise(today: date) -> int:
+    """Enter what vendors changed of closed months since; returns how many lines that made."""
+    made = 0
+    for closing_id, now in current_lines().items():
+        closing = Closing.objects.get(pk=closing_id)
+        known = Charge.objects.filter(key__startswith=closing.revision_prefix)
+        change = now - closing.lines - (known.aggregate(sum=Sum("amount"))["sum"] or ZERO)
+        if change:
+            key = f"{closing.revision_prefix}{known.count() + 1}"
+            Charge.objects.create(key=key, **line(closing, today, Category.ADJUSTMENT, change))
+            made += 1
+    return made
+
+
+def current_lines() -> dict[int, Decimal]:
+    """What the vendor's lines of each closed month come to now, where that is not what its charges say."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT k.id, coalesce(sum(made.amount), 0) FROM costs_closing AS k"
+            f" LEFT JOIN ({BILLED}) AS made ON made.provider = k.provider AND {IN_MONTH} = to_char(k.month, 'YYYY-MM')"
+            " WHERE EXISTS (SELECT FROM costs_charge AS c WHERE c.closing_id = k.id AND c.provenance = 'billed')"
+            " GROUP BY k.id HAVING coalesce(sum(made.amount), 0) <> k.lines + coalesce((SELECT sum(c.amount)"
+            " FROM costs_charge AS c WHERE c.key LIKE 'revision:' || k.provider || ':' || to_char(k.month, 'YYYY-MM')"
+            " || ':%'), 0)"
+        )
+        return dict(cursor.fetchall())
+
+
+def corrections(closing: Closing) -> ChargeQuerySet:
+    """What was entered after it: the vendor's revisions and people's corrections."""
+    return Charge.objects.filter(closing=closing, day__gte=next_month(closing.month)).order_by("day", "pk")
+
+
+def amount_now(closing: Closing) -> Decimal:
+    return sum((charge.amount for charge in corrections(closing)), Decimal(closing.amount))
+
+
+def correct_closing(*, closing: Closing, right: Decimal, reason: str, user: Any, today: date) -> Charge:
+    """The invoice should have been `right` USD: the difference is a line of today."""
+    change = (right - amount_now(closing)).quantize(STEP)
+    values = line(closing, today, Category.ADJUSTMENT, change) | {"entered_by": user, "description": reason}
+    return Charge.objects.create(key=f"corrected-{closing.prefix}{corrections(closing).count() + 1}", **values)
+
+
+@transaction.atomic
+def reopen(closing: Closing) -> None:
+    """Take a closing back, with the lines that it made."""
+    Charge.objects.filter(key__startswith=closing.prefix).delete()
+    Charge.objects.filter(closing=closing).update(closing=None)
+    closing.delete()
+
+
+def may_reopen(closing: Closing, today: date) -> bool:
+    """On the day it was closed, as long as nothing was corrected since."""
+    return closing.created_at.astimezone(UTC).date() == today and not corrections(closing).exists()

@@ -1,0 +1,105 @@
+"""What the page about bills shows of a month, from one read: by provider, by day and model, and what we have seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from costs.models import Charge, Closing
+from costs.reconciliation import queries as bills
+from costs.reconciliation.causes import OF_REQUESTS
+from costs.reconciliation.coverage import Coverage, coverages
+from costs.reconciliation.month_close import amount_now, corrections
+from costs.reconciliation.reconcile import Cause, Part, Reconciled, Reconciliation, reconciliation
+from costs.reconciliation.tolerances import Allowed, Standing, standing, tolerances
+from costs.spend.queries import ZERO
+from lib.periods import next_month
+from traffic.requests.filters import Filters
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A closing with what was put right since."""
+
+    closing: Closing
+    since: list[Charge]
+
+    @property
+    def amount_now(self) -> object:
+        return amount_now(self.closing) if self.since else self.closing.amount
+
+
+class ReconciliationPage:
+    """Each part is made once, when it is asked for."""
+
+    def __init__(self, month: date, now: datetime, filters: Filters) -> None:
+        self.month, self.now, self.filters = month, now, filters
+        self.until = next_month(month)
+        self.over = now.astimezone(UTC).date() >= self.until
+
+    @cached_property
+    def facts(self) -> bills.Facts:
+        return bills.read(self.month, self.now).only(self.filters)
+
+    @cached_property
+    def found(self) -> Reconciliation:
+        return reconciliation(self.facts)
+
+    @cached_property
+    def coverages(self) -> list[Coverage]:
+        return coverages(self.facts)
+
+    @cached_property
+    def standings(self) -> list[Standing]:
+        said = tolerances()
+        with_bill = (row for row in self.found.rows if row.complete_until or row.billed)
+        return [standing(row, self.month, said.get(row.provider, Allowed())) for row in with_bill]
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """By day and model: of one provider all, of several what differs."""
+        return [part for part in self.found.by("day") if part.causes or self.filters.provider]
+
+    @cached_property
+    def closed(self) -> list[Closed]:
+        return [Closed(row.closing, list(corrections(row.closing))) for row in self.found.rows if row.closing]
+
+    @property
+    def to_close(self) -> list[Reconciled]:
+        return [row for row in self.found.rows if row.closing is None] if self.over else []
+
+    @property
+    def gap(self) -> object:
+        """How far bills and ours are apart where there is a bill, as a share of the bills; None without any."""
+        billed = sum((row.billed for row in self.found.rows), ZERO)
+        apart = sum((abs(row.gap) for row in self.found.rows if row.complete_until or row.billed), ZERO)
+        return apart / billed if billed else None
+
+
+# By cause what its lines in the ledger are for; those of an imported bill are entered, those of a vendor's own billed.
+CATEGORY_OF = {
+    "late_revision": "adjustment", "unseen_requests": "tokens", "lease_unseen": "gpu",
+    **{name: name for name in ("tax", "credit", "disk", "web_search", "subscription", "network", "vm")},
+}  # fmt: skip
+
+
+def evidence(provider: str, month: date, cause: Cause, part: Part | None = None) -> str:
+    """Where the requests or the bill's lines behind a cause are."""
+    if cause.cause in OF_REQUESTS:
+        first, until = month, next_month(month)
+        if part and part.day:
+            first, until = part.day, date.fromordinal(part.day.toordinal() + 1)
+        query: list[tuple[str, str]] = [("provider", provider), ("from", first.isoformat()), ("to", until.isoformat())]
+        query += [("model", part.model)] if part and part.model else []
+        query += [(cause.cause, "1")] if cause.cause in ("unpriced", "unknown_usage") else []
+        return f"{reverse('traffic:requests')}?{urlencode(query)}"
+    lines = {"month": f"{month:%Y-%m}", "provider": provider}
+    if cause.cause in CATEGORY_OF:
+        lines["category"] = CATEGORY_OF[cause.cause]
+    if cause.cause in ("lease_hours", "lease_price", "other_keys"):
+        lines["provenance"] = "billed"
+    return f"{reverse('costs:ledger')}?{urlencode(lines)}"

@@ -1,0 +1,229 @@
+"""Bills against ours, provider by provider for a month: the difference, and named causes that add up to it exactly.
+
+Ours is what we measured (request log x price book) and estimated (lease hours x price) on all days of the month. Theirs
+is the vendor's bill of that month, by its own invoice month where it says one; an entered invoice is a bill too. They
+are compared day by day and model by model in `bill_cells`. A month that an invoice closed stays as it was then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from costs.models import Closing
+from costs.reconciliation import queries as bills
+from costs.reconciliation.causes import CAUSES, COUNTED, ORDER, PENDING
+from costs.reconciliation.lines import Month, Place
+from costs.reconciliation.queries import Facts
+from costs.spend.list_prices import ListPrices
+from costs.spend.queries import ZERO
+from providers.models import provider_name
+from traffic.requests.filters import Filters
+
+Way = Literal["provider", "model", "day"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A part of a difference in USD; where the vendor counts them also how many requests, and of which models."""
+
+    cause: str
+    amount: Decimal
+    requests: int | None = None
+    models: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return str(CAUSES[self.cause])
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Some places together. `difference` is billed - measured - estimated, and the causes add up to it."""
+
+    measured: Decimal
+    estimated: Decimal
+    billed: Decimal
+    causes: list[Cause]
+
+    @property
+    def ours(self) -> Decimal:
+        return self.measured + self.estimated
+
+    @property
+    def difference(self) -> Decimal:
+        return self.billed - self.ours
+
+    @property
+    def unexplained(self) -> Decimal:
+        return self.of("unexplained")
+
+    @property
+    def pending(self) -> Decimal:
+        """What of the difference is only a bill that has not come."""
+        return self.of(*PENDING)
+
+    @property
+    def gap(self) -> Decimal:
+        """What is left of the difference without that."""
+        return self.difference - self.pending
+
+    def of(self, *names: str) -> Decimal:
+        return sum((cause.amount for cause in self.causes if cause.cause in names), ZERO)
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled(Compared):
+    """One provider's month."""
+
+    provider: str
+    invoiced: Decimal  # of `billed`, what a person entered from invoices
+    complete_until: date | None  # the first day that the bill does not hold whole; None: no bill is read
+    places: list[Place] = field(default_factory=list)
+    closing: Closing | None = None  # of a month that its invoice closed
+
+    @property
+    def name(self) -> str:
+        return provider_name(self.provider)
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Compared):
+    """One day or one model of a provider's month; without either it is of the month as a whole."""
+
+    provider: str
+    day: date | None
+    model: str
+
+    @property
+    def name(self) -> str:
+        return provider_name(self.provider)
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """A month is `closed` when it is over and every bill holds all its days; vendors may still revise one."""
+
+    month: date
+    state: str
+    rows: list[Reconciled]
+
+    @property
+    def unexplained(self) -> Decimal:
+        return sum((row.unexplained for row in self.rows), ZERO) or Decimal("0.00")
+
+    def by(self, way: Way) -> list[Part]:
+        """The same sums by day and model (`day`), or by model; what tells no day comes last."""
+        key: Callable[[Place], tuple[date | None, str]] = (
+            (lambda place: (place.day, place.model)) if way == "day" else lambda place: (None, place.model)
+        )
+        parts: list[Part] = []
+        for row in self.rows:
+            grouped: dict[tuple[date | None, str], list[Place]] = {}
+            for place in row.places:
+                grouped.setdefault(key(place), []).append(place)
+            parts += [Part(*sums(places), row.provider, *where) for where, places in grouped.items()]
+        return sorted(parts, key=lambda part: (part.day or date.max, part.provider, part.model))
+
+
+def reconcile(
+    month: date, now: datetime, filters: Filters | None = None, prices: ListPrices | None = None
+) -> Reconciliation:
+    """Compare the bills of the month that begins on `month` with our own figures, by provider and model if asked."""
+    return reconciliation(bills.read(month, now, prices).only(filters or Filters()))
+
+
+def reconciliation(facts: Facts) -> Reconciliation:
+    """The same of what was read already."""
+    rows = [reconciled(facts, provider) for provider in sorted(facts.providers())]
+    return Reconciliation(facts.month, state_of(facts, rows), rows)
+
+
+def state_of(facts: Facts, rows: list[Reconciled]) -> str:
+    awaited = (facts.complete[row.provider] for row in rows if facts.complete.get(row.provider, date.min) > date.min)
+    return "closed" if facts.today >= facts.until and all(day >= facts.until for day in awaited) else "open"
+
+
+def reconciled(facts: Facts, provider: str) -> Reconciled:
+    if closing := facts.closings.get(provider):
+        return as_closed(facts, closing)
+    month = Month(facts, provider)
+    places = month.places()
+    until = facts.complete.get(provider)
+    return Reconciled(
+        *sums(places),
+        provider=provider,
+        invoiced=month.invoiced,
+        complete_until=until if until and until > date.min else None,
+        places=places,
+    )
+
+
+def as_closed(facts: Facts, closing: Closing) -> Reconciled:
+    """What the closing kept."""
+    kept = [Place.of(place) for place in closing.places]
+    places = [place for place in kept if not facts.models or place.model in facts.models]
+    until = facts.until if closing.lines else None
+    invoiced = ZERO if facts.models else closing.amount - closing.lines
+    return Reconciled(*sums(places), closing.provider, invoiced, until, places, closing)
+
+
+def sums(places: Iterable[Place]) -> tuple[Decimal, Decimal, Decimal, list[Cause]]:
+    """Measured, estimated, billed, and the causes of their difference."""
+    measured = estimated = billed = ZERO
+    amounts: dict[str, Decimal] = {}
+    counted: dict[str, int] = {}
+    models: dict[str, set[str]] = {}
+    for place in places:
+        measured, estimated, billed = measured + place.measured, estimated + place.estimated, billed + place.billed
+        for name, amount in place.causes.items():
+            amounts[name] = amounts.get(name, ZERO) + amount
+            if name in COUNTED:
+                models.setdefault(name, set()).add(place.model)
+        for name, requests in place.requests.items():
+            counted[name] = counted.get(name, 0) + requests
+    causes = [
+        Cause(name, amounts[name], counted.get(name), tuple(sorted(models.get(name, ()))))
+        for name in sorted(amounts, key=ORDER.__getitem__)
+        if amounts[name]
+    ]
+    return measured, estimated, billed, causes
+
+
+def as_json(found: Reconciliation) -> dict[str, Any]:
+    return {
+        "month": f"{found.month:%Y-%m}",
+        "state": found.state,
+        "rows": [
+            {
+                "provider": row.provider,
+                **sums_json(row),
+                "invoiced": row.invoiced,
+                "complete_until": row.complete_until and row.complete_until.isoformat(),
+                "closed_on": row.closing and row.closing.created_at.date().isoformat(),
+            }
+            for row in found.rows
+        ],
+        "unexplained": found.unexplained,
+    }
+
+
+def part_json(part: Part) -> dict[str, Any]:
+    day = part.day and part.day.isoformat()
+    return {"provider": part.provider, "day": day, "model": part.model or None, **sums_json(part)}
+
+
+def sums_json(row: Compared) -> dict[str, Any]:
+    return {
+        "measured": row.measured,
+        "estimated": row.estimated,
+        "billed": row.billed,
+        "difference": row.difference,
+        "causes": [
+            {"cause": cause.cause, "amount": cause.amount, "requests": cause.requests, "models": list(cause.models)}
+            for cause in row.causes
+        ],
+    }

@@ -1,0 +1,79 @@
+"""How far bills may be from ours before someone must know, and where they are farther."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from costs.models import Tolerance
+from costs.reconciliation import queries as bills
+from costs.reconciliation.reconcile import Cause, Compared, Reconciled, reconciliation
+from providers.models import provider_name
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """A share of the bill (0 to 1) or an amount in USD a month; the larger counts."""
+
+    share: Decimal = Tolerance.SHARE
+    amount: Decimal = Tolerance.AMOUNT
+
+    def of(self, row: Compared) -> Decimal:
+        return max(self.amount, self.share * abs(row.billed))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One provider's month against its tolerance: `gap` is the difference without days that no bill holds yet."""
+
+    provider: str
+    month: date
+    gap: Decimal
+    billed: Decimal
+    allowed: Decimal
+    causes: tuple[Cause, ...]  # largest first
+
+    @property
+    def name(self) -> str:
+        return provider_name(self.provider)
+
+    @property
+    def over(self) -> bool:
+        return abs(self.gap) > self.allowed
+
+
+def tolerances() -> dict[str, Allowed]:
+    """By provider, where somebody said one."""
+    return {row.provider: Allowed(row.share, row.amount) for row in Tolerance.objects.all()}
+
+
+def standing(row: Reconciled, month: date, allowed: Allowed) -> Standing:
+    causes = sorted(row.causes, key=lambda cause: -abs(cause.amount))
+    return Standing(row.provider, month, row.gap, row.billed, allowed.of(row), tuple(causes))
+
+
+def standings(now: datetime) -> list[Standing]:
+    """This month and the last, of every provider that has a bill."""
+    said = tolerances()
+    running = now.astimezone(UTC).date().replace(day=1)
+    months = ((running - timedelta(days=1)).replace(day=1), running)
+    return [
+        standing(row, month, said.get(row.provider, Allowed()))
+        for month in months
+        for row in reconciliation(bills.read(month, now)).rows
+        if row.complete_until or row.billed
+    ]
+
+
+def over_tolerance(now: datetime) -> list[Standing]:
+    """Provider and month of every bill that is farther from ours than it may be."""
+    return [one for one in standings(now) if one.over]
+
+
+def set_tolerance(*, provider: str, share: Decimal, amount: Decimal, user: Any) -> Tolerance:
+    said, _made = Tolerance.objects.update_or_create(
+        provider=provider, defaults={"share": share, "amount": amount, "set_by": user}
+    )
+    return said

@@ -1,0 +1,225 @@
+"""Do the bills match what we know, and if not, why?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.db import IntegrityError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from costs.charges.forms import today
+from costs.models import Closing, KeyOwner, Tolerance
+from costs.reconciliation import month_close
+from costs.reconciliation.coverage import Coverage, Seen
+from costs.reconciliation.forms import ClosingCorrectionForm, InvoiceForm, ToleranceForm
+from costs.reconciliation.page import ReconciliationPage, evidence
+from costs.reconciliation.reconcile import Cause, Compared, Part
+from costs.reconciliation.tolerances import set_tolerance
+from costs.spend.months import month_asked, month_in
+from costs.spend.page import first_known_day
+from costs.spend.rows import months_since
+from providers.audit import log as audit_log
+from providers.models import Account, VendorName, provider_name
+from traffic.models import Application
+from traffic.requests.filters import Filters
+
+OTHER = "~other"  # the value of a key that is another tool's; no slug begins so
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A row with the address of the evidence for each of its causes."""
+
+    row: Any
+    causes: list[tuple[Cause, str]]
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def reconciliation(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    month = month_asked(request)
+    provider = [slug for slug in request.GET.getlist("provider") if slug][:1]
+    page = ReconciliationPage(month, now, Filters(provider=provider))
+    query = {"month": f"{month:%Y-%m}"} | ({"provider": provider[0]} if provider else {})
+    context = {
+        "page": page,
+        "month": month,
+        "months": months_since(first_known_day(now.date()), now.date()),
+        "provider": provider[0] if provider else "",
+        "provider_name": provider_name(provider[0]) if provider else "",
+        "rows": [shown(row, row.provider, month) for row in page.found.rows],
+        "days": [shown(part, part.provider, month, part) for part in page.parts],
+        "tolerances": {one.provider: one for one in page.standings},
+        "keys": key_rows(page) if page.coverages else [],
+        "spaces": space_rows(page) if page.coverages else [],
+        "applications": list(Application.objects.order_by("slug").values_list("slug", "name"))
+        if page.coverages
+        else [],
+        "other": OTHER,
+        "today": today(),
+        "reopen": {one.closing.pk for one in page.closed if month_close.may_reopen(one.closing, today())},
+        "json_url": f"{reverse('api:get_reconciliation')}?{urlencode(query | {'by': 'day'})}",
+    }
+    return render(request, "costs/reconciliation.html", context)
+
+
+def shown(row: Compared, provider: str, month: date, part: Part | None = None) -> Shown:
+    return Shown(row, [(cause, evidence(provider, month, cause, part)) for cause in row.causes])
+
+
+def key_rows(page: ReconciliationPage) -> list[dict[str, Any]]:
+    """What each key has of the vendor's tokens, with whose it is said to be."""
+    slugs = dict(Application.objects.values_list("pk", "slug"))
+    accounts = dict(Account.objects.values_list("pk", "slug"))
+    called = names_of_keys()
+    return [
+        {
+            "provider": one.name,
+            "account": accounts.get(row.account, ""),
+            "name": called.get((row.account, row.key), row.key),
+            "workspace": called.get((row.account, row.workspace), row.workspace),
+            "row": row,
+            "owner": OTHER if row.other else slugs.get(row.owner or 0, ""),
+        }
+        for one in page.coverages
+        for row in one.keys
+    ]
+
+
+def space_rows(page: ReconciliationPage) -> list[tuple[Coverage, list[tuple[str, Seen]]]]:
+    """Each provider's workspaces by their names."""
+    called = names_of_keys()
+    return [
+        (one, [(called.get((row.account, row.workspace), row.workspace), row) for row in one.workspaces])
+        for one in page.coverages
+    ]
+
+
+def names_of_keys() -> dict[tuple[int, str], str]:
+    """What vendors call keys and workspaces, by account and id."""
+    rows = VendorName.objects.values_list("account_id", "external_id", "name")
+    return {(account, external): name for account, external, name in rows}
+
+
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def reconciliation_close(request: HttpRequest) -> HttpResponse:
+    initial = {name: request.GET.get(name, "") for name in ("provider", "month")}
+    form = InvoiceForm(request.POST or None, request.FILES or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            closing = form.save(request.user)
+        except IntegrityError:
+            form.add_error("month", _("Somebody else has closed this month just now."))
+        else:
+            said = _("%(what)s closed at %(sum)s USD") % {"what": _words(closing), "sum": f"{closing.amount:,.2f}"}
+            audit_log.log(request, closing, said, added=True)
+            undo = reverse("costs:reconciliation-reopen", args=[closing.pk])
+            messages.success(request, f"{said}.", extra_tags=f"undo:{undo}")
+            return redirect(_address(closing.month))
+    context = {"form": form, "back": _address(None)}
+    return render(request, "costs/reconciliation_close.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_POST
+def reconciliation_reopen(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a closing of today back; later ones are corrected."""
+    closing = get_object_or_404(Closing, pk=pk)
+    month = closing.month
+    if not month_close.may_reopen(closing, today()):
+        messages.warning(request, _("A month can be opened again only on the day it was closed: correct it instead."))
+        return redirect("costs:reconciliation-correct", pk)
+    said = _("%(what)s opened again") % {"what": _words(closing)}
+    audit_log.log(request, closing, said)
+    month_close.reopen(closing)
+    messages.success(request, f"{said}.")
+    return redirect(_address(month))
+
+
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def reconciliation_correct(request: HttpRequest, pk: int) -> HttpResponse:
+    closing = get_object_or_404(Closing.objects.select_related("receipt"), pk=pk)
+    form = ClosingCorrectionForm(request.POST or None, closing=closing)
+    if request.method == "POST" and form.is_valid():
+        data = form.cleaned_data
+        made = month_close.correct_closing(
+            closing=closing, right=data["right"], reason=data["reason"], user=request.user, today=today()
+        )
+        said = _("%(what)s corrected by %(sum)s USD: %(why)s")
+        said %= {"what": _words(closing), "sum": f"{made.amount:+,.2f}", "why": data["reason"]}
+        audit_log.log(request, closing, said)
+        messages.success(request, said)
+        return redirect(_address(closing.month))
+    context = {
+        "form": form,
+        "closing": closing,
+        "corrections": month_close.corrections(closing),
+        "now": month_close.amount_now(closing),
+        "back": _address(closing.month),
+    }
+    return render(request, "costs/reconciliation_correct.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def reconciliation_tolerance(request: HttpRequest, provider: str) -> HttpResponse:
+    said = Tolerance.objects.filter(provider=provider).first()
+    form = ToleranceForm(request.POST or None, initial=ToleranceForm.initial_of(said))
+    if request.method == "POST" and form.is_valid():
+        made = set_tolerance(provider=provider, share=form.share, amount=form.cleaned_data["usd"], user=request.user)
+        audit_log.log(request, made, str(made), added=said is None)
+        messages.success(request, _("Saved: the bill of %(name)s.") % {"name": provider_name(provider)})
+        return redirect(_address(None))
+    context = {"form": form, "name": provider_name(provider), "said": said, "back": _address(None)}
+    return render(request, "costs/reconciliation_tolerance.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_POST
+def reconciliation_key(request: HttpRequest) -> HttpResponse:
+    """Say whose a vendor's key is; saying nothing makes it anybody's again."""
+    account = get_object_or_404(Account, slug=request.POST.get("account", ""))
+    key, owner = request.POST.get("key", "")[:200], request.POST.get("owner", "")
+    if not key:
+        raise Http404
+    application = None if owner in ("", OTHER) else get_object_or_404(Application, slug=owner)
+    if owner:
+        said, _made = KeyOwner.objects.update_or_create(
+            account=account, api_key=key, defaults={"application": application, "set_by_id": request.user.pk}
+        )
+        words = application.name if application else _("another tool")
+        audit_log.log(request, said, _("key %(key)s: %(owner)s") % {"key": key, "owner": words})
+    else:
+        KeyOwner.objects.filter(account=account, api_key=key).delete()
+        words = _("any application")
+        audit_log.log(request, account, _("key %(key)s: %(owner)s") % {"key": key, "owner": words})
+    messages.success(request, _("The key %(key)s is taken for: %(owner)s.") % {"key": key, "owner": words})
+    return redirect(f"{_address(month_in(request.POST.get('month', '')))}#keys-h")
+
+
+def _words(closing: Closing) -> str:
+    return f"{closing.provider_name}, {closing.month:%Y-%m}"
+
+
+def _address(month: date | None) -> str:
+    page = reverse("costs:reconciliation")
+    return f"{page}?month={month:%Y-%m}" if month else page

@@ -1,0 +1,1 @@
+"""The research note: reference sheets, figures, scenarios."""

@@ -1,0 +1,223 @@
+"""The research's comparison tables and its decision, January's figures beside today's, each difference in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count
+from django.utils.translation import gettext as _
+
+from costs.breakeven import Inputs, Result, compute
+from costs.breakeven.measured_inputs import BookPrices, example
+from costs.breakeven.statement import usd
+from costs.research.scenarios import VariantCost, workload_inputs
+from costs.research.sheets import GpuLine, Sheet
+from providers.models import PROVIDER_NAMES, Deployment, Model, OfferKind
+from traffic.models import Rating
+from traffic.quality.queries import ACCEPTABLE
+
+Kinds = Mapping[tuple[str, str, str], Decimal]  # USD an hour by provider, GPU and kind
+MONTH = Decimal(730)
+RATED = timedelta(days=90)
+VOLUMES = (30_000, 100_000, 300_000, 1_000_000)
+RATES = ("input", "output", "cache_write_5m", "cache_read")
+
+
+def why(sheet: Sheet, then: VariantCost, line: GpuLine, now: VariantCost) -> str:
+    """What makes a scenario cost more or less today: offers tell the price of the GPU, and of the machine around it
+    where that is paid besides."""
+    was, is_now = then.lines["gpu"], now.lines["gpu"]
+    if was is None or is_now is None:
+        return _("no offer of this GPU and contract is known, so there is nothing to hold against it")
+    around = machine(then.lines.get("vm"), now.lines.get("vm"))
+    rest = around or (_("; VM and storage as in the sheet") if len(then.lines) > 1 else "")
+    if abs(is_now - was) < Decimal("0.005"):
+        return _("the GPU costs the same") + around
+    values = {
+        "then": usd(round(was / line.hours, 4)),
+        "now": usd(round(is_now / line.hours, 4)),
+        "hours": f"{line.hours:,.0f}",
+        "sum": usd(round(abs(is_now - was), 2)),
+    }
+    text = (
+        _("the GPU’s hour rose from %(then)s to %(now)s: %(hours)s h make %(sum)s more")
+        if is_now > was
+        else _("the GPU’s hour fell from %(then)s to %(now)s: %(hours)s h make %(sum)s less")
+    )
+    return text % values + rest
+
+
+def machine(was: Decimal | None, is_now: Decimal | None) -> str:
+    """What the machine around a GPU makes of the difference; empty where nothing is known to have changed."""
+    if is_now is None or abs(is_now - (was or Decimal(0))) < Decimal("0.005"):
+        return ""
+    change = is_now - (was or Decimal(0))
+    more, less = _("; the machine around it %(sum)s a month more"), _("; the machine around it %(sum)s a month less")
+    return (more if change > 0 else less) % {"sum": usd(round(abs(change), 2))}
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A price of January beside today's; None where nobody lists it now."""
+
+    name: str
+    detail: str
+    low: Decimal
+    high: Decimal
+    today: Decimal | None
+
+    @property
+    def change(self) -> Decimal | None:
+        """Against the nearer end of January's span; 0 inside it."""
+        if self.today is None:
+            return None
+        near = min(max(self.today, self.low), self.high)
+        return self.today / near - 1 if near else None
+
+    @property
+    def monthly(self) -> Decimal | None:
+        return None if self.today is None else self.today * MONTH
+
+
+def hardware(sheet: Sheet, today: Kinds) -> list[Priced]:
+    """USD of a GPU hour."""
+    return [
+        Priced(
+            f"{PROVIDER_NAMES.get(row.provider, row.provider)} {sheet.gpu(row.gpu).name}",
+            str(OfferKind(row.kind).label), row.hourly.low, row.hourly.high,
+            today.get((row.provider, sheet.gpu(row.gpu).name, row.kind)),
+        )
+        for row in sheet.gpu_prices
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Claude:
+    """A model's rates, USD a million tokens, January's and today's."""
+
+    name: str
+    rates: list[tuple[Decimal, Decimal | None]]
+    retires_on: Any
+
+    @property
+    def said(self) -> str:
+        if any(now is None for _then, now in self.rates):
+            return _("no longer in the price book")
+        changed = [(then, now) for then, now in self.rates if now is not None and now != then]
+        return _("paid as in January") if not changed else _("%(n)s of 4 rates differ") % {"n": len(changed)}
+
+
+def claude(sheet: Sheet, now: datetime) -> list[Claude]:
+    """As they are paid today, contracts' discounts taken off; in three statements."""
+    book = BookPrices(now)
+    names = [row.slug for row in sheet.claude]
+    prices = book.by_model(("anthropic", name) for name in names)
+    retiring = dict(Model.objects.filter(provider="anthropic", name__in=names).values_list("name", "retires_on"))
+    found = []
+    for row in sheet.claude:
+        price = prices.get(("anthropic", row.slug))
+        today = [price.uncached_input, price.output, price.cache_write_5m, price.cache_read] if price else [None] * 4
+        rates = [(getattr(row, name), paid) for name, paid in zip(RATES, today, strict=True)]
+        found.append(Claude(row.name, rates, retiring.get(row.slug)))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One of our own deployments: the speed of one GPU's engine, as a trial or the catalogue says."""
+
+    name: str
+    model: str
+    engine: str
+    tokens_per_second: float | None
+
+
+def own_deployments() -> list[Measured]:
+    rows = Deployment.objects.enabled().filter(provider="self").order_by("slug")
+    return [Measured(row.name, row.model, row.engine, row.tokens_per_second) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How often a model's answers were acceptable in the last 90 days."""
+
+    model: str
+    ratings: int
+    share: Decimal
+
+
+def judged(now: datetime) -> list[Judged]:
+    day = now.date()
+    rows = Rating.objects.in_days(day - RATED, day + timedelta(days=1)).exclude(model="").order_by().values("model")
+    counted = rows.annotate(n=Count("id"), good=Count("id", filter=ACCEPTABLE)).order_by("-n", "model")
+    return [Judged(row["model"], row["n"], Decimal(row["good"]) / row["n"]) for row in counted]
+
+
+# --- the decision --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """One volume of the research's table: USD a month at its own figures, and the same workload at today's."""
+
+    n: int
+    then: Result
+    now: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    volumes: list[Volume]
+    then: int | None  # requests a month from which our own GPU pays
+    now: int | None
+    because: list[str]
+
+
+def decision(sheet: Sheet, live: Inputs, now: datetime) -> Decision:
+    """The research's workload, everything routable on one GPU, at January's prices and at today's."""
+    january = workload_inputs(sheet)
+    own = replace(
+        live.selfhost,
+        gpu_tokens_per_second=None,
+        peak_factor=Decimal(1),
+        hours_per_month=january.selfhost.hours_per_month,
+    )
+    today = replace(example(BookPrices(now), sheet, own, january.requests_per_month), routable_share=Decimal(1))
+    rows = [Volume(n, at(january, n), at(today, n)) for n in VOLUMES]
+    return Decision(rows, pays_from(january), pays_from(today), because(january, today))
+
+
+def at(inputs: Inputs, n: int) -> Result:
+    return compute(replace(inputs, requests_per_month=n), curve_to=0)
+
+
+def pays_from(inputs: Inputs) -> int | None:
+    found = compute(inputs, curve_to=0).crossings
+    return next((crossing.requests_per_month for crossing in found if crossing.side_to == "selfhost"), None)
+
+
+def because(january: Inputs, today: Inputs) -> list[str]:
+    """Every input that differs, in words."""
+    said = (
+        (_("a GPU’s hour"), january.selfhost.gpu_hourly, today.selfhost.gpu_hourly),
+        (_("VM and upkeep a month"), january.selfhost.fixed_monthly, today.selfhost.fixed_monthly),
+        (_("a million cached input tokens"), january.prices.cache_read, today.prices.cache_read),
+        (_("a million output tokens"), january.prices.output, today.prices.output),
+        (_("a million tokens written to the cache"), january.prices.cache_write_5m, today.prices.cache_write_5m),
+    )
+    text = _("%(what)s: %(then)s in January, %(now)s today")
+    return [
+        text
+        % {"what": what, "then": usd(round(then, 2 if then >= 1 else 4)), "now": usd(round(now, 2 if now >= 1 else 4))}
+        for what, then, now in said
+        if then is not None and now is not None and then != now
+    ]
+
+
+def said_usd(amount: Decimal) -> str:
+    """Cents, and finer below a dollar."""
+    return usd(round(amount, 2 if amount >= 1 else 4))

@@ -1,0 +1,83 @@
+"""What do we pay without need, and did what we saved arrive?"""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from costs import savings as advisor
+from costs.models import Finding
+from costs.savings.forms import DismissForm
+from costs.savings.page import page, title
+from providers.audit import log as audit_log
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def savings(request: HttpRequest) -> HttpResponse:
+    return render(request, "costs/savings.html", {"page": page(), "json_url": reverse("api:get_savings")})
+
+
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_POST
+def saving_accept(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(Finding.objects.select_related("application", "lease"), pk=pk)
+    try:
+        advisor.accept(pk=pk, user=request.user, now=timezone.now())
+    except advisor.NotThere:
+        return _too_late(request)
+    said = _("Accepted: %(title)s, %(sum)s USD a month")
+    said %= {"title": title(found), "sum": f"{found.monthly:,.2f}"}
+    audit_log.log(request, found, said)
+    messages.success(request, f"{said}.", extra_tags=f"undo:{reverse('costs:saving-undo', args=[pk])}")
+    return redirect("costs:savings")
+
+
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def saving_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
+    """With a reason, so that whoever finds it again knows why."""
+    found = get_object_or_404(Finding.objects.select_related("application", "lease"), pk=pk)
+    form = DismissForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        reason = form.cleaned_data["reason"]
+        try:
+            advisor.dismiss(pk=pk, user=request.user, now=timezone.now(), reason=reason)
+        except advisor.NotThere:
+            return _too_late(request)
+        said = _("Dismissed: %(title)s. %(reason)s") % {"title": title(found), "reason": reason}
+        audit_log.log(request, found, said)
+        messages.success(request, said, extra_tags=f"undo:{reverse('costs:saving-undo', args=[pk])}")
+        return redirect("costs:savings")
+    context = {"form": form, "title": title(found), "found": found}
+    return render(request, "costs/saving_dismiss.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@permission_required("costs.add_charge", raise_exception=True)
+@require_POST
+def saving_undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Open again, whichever way it was decided."""
+    found = get_object_or_404(Finding.objects.select_related("application", "lease"), pk=pk)
+    try:
+        advisor.reopen(pk=pk)
+    except advisor.NotThere:
+        return _too_late(request)
+    said = _("Open again: %(title)s") % {"title": title(found)}
+    audit_log.log(request, found, said)
+    messages.success(request, f"{said}.")
+    return redirect("costs:savings")
+
+
+def _too_late(request: HttpRequest) -> HttpResponse:
+    messages.warning(request, _("Somebody else has decided about this meanwhile; here is how it stands."))
+    return redirect("costs:savings")

@@ -1,0 +1,1 @@
+"""Sizing: how much memory a model needs, which GPUs hold it, recipes."""

@@ -1,0 +1,232 @@
+"""Set-ups for our own GPUs as commands that are right today, each with what goes wrong with it. Pure.
+
+The research's own commands have aged: the apt-key repository of nvidia-docker is gone, llama.cpp has neither `make` nor
+`./main`, `--quantization awq` breaks on a checkpoint that is not AWQ, and a pinned nvidia-driver-535 is too old.
+
+Flags as of: docs.vllm.ai (Using Docker: the image runs `vllm serve`, so that the model is its first argument);
+huggingface.co/docs/text-generation-inference/reference/launcher (--max-concurrent-requests refuses, fp8 is for H100,
+eetq for any card); llama.cpp's tools/server/README.md (`-c` is shared by the slots that --parallel names, `--metrics`
+is off unless asked for); docs.ollama.com/faq (the variables, and where systemd reads them) and
+docs.ollama.com/context-length (4k below 24 GiB).
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from datetime import date
+
+from django.utils.translation import gettext as _
+
+from costs.sizing.recipe_vendors import vendor_recipes
+from costs.sizing.recipe_words import (
+    EIGHT_BITS,
+    FOUR_BITS,
+    GGUF,
+    KEY,
+    OLLAMA,
+    Asked,
+    Recipe,
+    by_option,
+    lines,
+    vllm_arguments,
+    vllm_model,
+)
+
+# 3.3.5 is in TGI's own docs and was never pushed: github.com/huggingface/text-generation-inference/issues/3320.
+TGI_IMAGE = "ghcr.io/huggingface/text-generation-inference:3.3.4"
+CHECKED = date(2026, 11, 27)  # when the commands were last held against the projects' own documentation
+
+
+def recipes(asked: Asked) -> list[Recipe]:
+    """Every set-up for what is asked, the host's preparation first. Raises KeyError for a model without weights."""
+    return [_toolkit(), _vllm(asked), _vllm_compose(asked), _tgi(asked), _llamacpp(asked), _ollama(asked),
+            *vendor_recipes(asked)]  # fmt: skip
+
+
+def _gated(asked: Asked) -> tuple[str, ...]:
+    if not asked.weights.gated:
+        return ()
+    return (_("The weights are gated: accept the licence on Hugging Face once, and set HF_TOKEN."),)
+
+
+def _toolkit() -> Recipe:
+    keyring = "/usr/share/keyrings/nvidia-container-toolkit-keyring.gpg"
+    site = "https://nvidia.github.io/libnvidia-container"
+    command = "\n".join(
+        (
+            "sudo ubuntu-drivers install --gpgpu   # Ubuntu; then reboot",
+            f"curl -fsSL {site}/gpgkey | sudo gpg --dearmor -o {keyring}",
+            f"curl -fsSL {site}/stable/deb/nvidia-container-toolkit.list \\",
+            f"  | sed 's#deb https://#deb [signed-by={keyring}] https://#' \\",
+            "  | sudo tee /etc/apt/sources.list.d/nvidia-container-toolkit.list",
+            "sudo apt-get update && sudo apt-get install -y nvidia-container-toolkit",
+            "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker",
+            "docker run --rm --gpus all ubuntu nvidia-smi",
+        )
+    )
+    return Recipe(
+        "container-toolkit",
+        _("Docker sees the GPU"),
+        _("once on a host of your own; RunPod’s and Vast.ai’s images have it"),
+        command,
+        (
+            _("The repository of nvidia-docker and its apt-key are gone; the toolkit has one of its own."),
+            _("Do not pin nvidia-driver-535: an image built for a newer CUDA refuses to start on an older driver."),
+        ),
+    )
+
+
+def _vllm(asked: Asked) -> Recipe:
+    first, *others = by_option(vllm_arguments(asked))
+    command = lines(
+        "docker run -d --name vllm --restart unless-stopped --gpus all --ipc=host -p 8000:8000",
+        "-v hf-cache:/root/.cache/huggingface -e HF_TOKEN",
+        f"vllm/vllm-openai:latest {first}",
+        *others,
+        f'--api-key "{KEY}"',
+    )
+    traps = [
+        _("Without --api-key whoever finds the port may use it; the key guards /v1 only, /metrics stays open."),
+        _("Pin the tag once it works: latest moves on."),
+    ]
+    if asked.precision in FOUR_BITS:
+        traps.insert(
+            0, _("The checkpoint must be AWQ itself; vLLM sees that, and --quantization awq on another fails.")
+        )
+    if asked.precision in EIGHT_BITS:
+        traps.insert(
+            0, _("--quantization fp8 quantises while loading; cards before Ada and Hopper, a T4 for one, cannot.")
+        )
+    return Recipe("vllm", _("vLLM"), _("production with many users"), command, (*traps, *_gated(asked)))
+
+
+def _vllm_compose(asked: Asked) -> Recipe:
+    # A list in JSON is a list in YAML; a dollar is doubled, or Compose would put a variable there.
+    words = [json.dumps(word).replace("$", "$$") for word in vllm_arguments(asked)]
+    command = "\n".join(
+        (
+            "services:",
+            "  vllm:",
+            "    image: vllm/vllm-openai:latest",
+            "    command:",
+            *(f"      - {word}" for word in words),
+            '      - "--api-key=${LLM_KEY}"',
+            "    ipc: host",
+            '    ports: ["8000:8000"]',
+            "    environment: [HF_TOKEN]",
+            '    volumes: ["hf-cache:/root/.cache/huggingface"]',
+            "    restart: unless-stopped",
+            "    deploy:",
+            "      resources:",
+            "        reservations:",
+            "          devices: [{driver: nvidia, count: all, capabilities: [gpu]}]",
+            "volumes:",
+            "  hf-cache:",
+        )
+    )
+    return Recipe(
+        "vllm-compose",
+        _("vLLM under Docker Compose"),
+        _("the same, with the weights kept over restarts"),
+        command,
+        (
+            _("Without capabilities: [gpu] Compose refuses the reservation."),
+            _("Docker’s own proxy publishes the port on every address, past a host’s ufw rules."),
+        ),
+    )
+
+
+def _tgi(asked: Asked) -> Recipe:
+    quantize = "--quantize awq" if asked.precision in FOUR_BITS else ""
+    quantize = "--quantize fp8" if asked.precision in EIGHT_BITS else quantize
+    command = lines(
+        "docker run -d --name tgi --gpus all --shm-size 1g -p 8080:80 -v tgi-data:/data -e HF_TOKEN",
+        f"{TGI_IMAGE} --model-id {shlex.quote(vllm_model(asked))}",
+        f"--max-input-tokens {asked.context_tokens * 3 // 4} --max-total-tokens {asked.context_tokens}",
+        f"--max-concurrent-requests {asked.concurrent}",
+        quantize,
+        f"--num-shard {asked.gpus}" if asked.gpus > 1 else "",
+        f'--api-key "{KEY}"',
+    )
+    eight_bits = (
+        _("--quantize fp8 is for an H100 and newer; on an older card take --quantize eetq, from the same weights."),
+    ) * (asked.precision in EIGHT_BITS)
+    return Recipe(
+        "tgi",
+        _("TGI"),
+        _("interactive chat, where it runs already"),
+        command,
+        (
+            _("TGI is in maintenance mode since the end of 2025; its makers point to vLLM, SGLang and llama.cpp."),
+            *eight_bits,
+            _("--max-concurrent-requests refuses what is above it with 429; without it 128 may wait."),
+            _("--max-input-tokens must stay below --max-total-tokens; here a prompt may take three quarters."),
+            _("With two GPUs the shared memory of a container (64 MB) is too small: --shm-size, or it hangs."),
+            *_gated(asked),
+        ),
+    )
+
+
+def _llamacpp(asked: Asked) -> Recipe:
+    context = asked.context_tokens * asked.concurrent
+    own = (_("These are the catalogue’s weights: a checkpoint of your own must be converted to GGUF first."),)
+    serve = lines(
+        f"./build/bin/llama-server -hf {asked.weights.gguf}:{GGUF[asked.precision]} --alias {asked.model}",
+        f"-ngl 99 -c {context} --parallel {asked.concurrent}",
+        f'--host 0.0.0.0 --port 8080 --metrics --api-key "{KEY}"',
+    )
+    command = "\n".join(
+        (
+            "git clone https://github.com/ggml-org/llama.cpp && cd llama.cpp",
+            "cmake -B build -DGGML_CUDA=ON && cmake --build build --config Release -j",
+            serve,
+            "# or without compiling: docker run --gpus all -p 8080:8080 ghcr.io/ggml-org/llama.cpp:server-cuda …",
+        )
+    )
+    half = (_("GGUF files of 16 bits are hardly published; 8 bits lose next to nothing."),) * (
+        asked.precision == "fp16"
+    )
+    return Recipe(
+        "llama-cpp",
+        _("llama.cpp"),
+        _("local development, edge, a GPU that holds only a part"),
+        command,
+        (
+            *(own if asked.checkpoint else ()),
+            *half,
+            _("`make` and `./main` are gone: it is built by cmake, and the server is llama-server."),
+            _("-c is the context of all slots together: %(context)s here is %(slots)s times %(each)s.")
+            % {"context": context, "slots": asked.concurrent, "each": asked.context_tokens},
+            _("Without --metrics /metrics answers 501, and Breakeven cannot scrape it."),
+        ),
+    )
+
+
+def _ollama(asked: Asked) -> Recipe:
+    tag = f"{asked.weights.ollama}-{OLLAMA[asked.precision]}"
+    command = "\n".join(
+        (
+            "curl -fsSL https://ollama.com/install.sh | sh",
+            "sudo systemctl edit ollama   # add under [Service]:",
+            f'#   Environment="OLLAMA_CONTEXT_LENGTH={asked.context_tokens}"',
+            f'#   Environment="OLLAMA_NUM_PARALLEL={asked.concurrent}"',
+            '#   Environment="OLLAMA_KEEP_ALIVE=-1"',
+            '#   Environment="OLLAMA_HOST=127.0.0.1:11434"',
+            "sudo systemctl daemon-reload && sudo systemctl restart ollama",
+            f"ollama pull {tag}",
+            "ollama ps   # PROCESSOR must say 100% GPU",
+        )
+    )
+    return Recipe(
+        "ollama",
+        _("Ollama"),
+        _("local development"),
+        command,
+        (
+            _("Below 24 GB of GPU memory the context is 4,096 tokens unless set; a longer prompt is cut silently."),
+            _("The memory grows with both: OLLAMA_NUM_PARALLEL is 1 unless set, and each slot has the whole context."),
+            _("It has no key and no metrics: keep it on loopback, behind the gateway."),
+            _("A model leaves the memory after five idle minutes unless OLLAMA_KEEP_ALIVE says otherwise."),
+        ),
+    )

@@ -1,0 +1,151 @@
+"""What the month costs whatever the traffic: leases that run, and charges that come again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from django.db.models import QuerySet
+
+from costs.models import Category, ExchangeRate, Provenance, Recurrence
+from costs.plan.forecast import month_of
+from costs.spend.queries import ZERO, Line, Who
+from providers.models import PROVIDER_NAMES, Lease
+from providers.prepared import prepared
+
+if TYPE_CHECKING:
+    from costs.plan.queries import Month
+
+
+@dataclass(frozen=True)
+class Committed:
+    """The leases that run, and each charge that comes again after today and before the month is over."""
+
+    today: date
+    leases: tuple[Lease, ...] = ()
+    due: tuple[tuple[Recurrence, date], ...] = ()
+
+    @property
+    def hourly(self) -> Decimal:
+        """What all leases cost an hour, USD."""
+        return sum((lease.price_per_hour for lease in self.leases), ZERO)
+
+    def coming(self) -> Iterator[Line]:
+        """The charges on their days; one whose currency has no rate is no known cost."""
+        for again, day in self.due:
+            amount = in_usd(again, self.today)
+            if amount is not None:
+                who = Who(application_id=again.application_id or 0)
+                yield Line(day, again.provider, Provenance.ENTERED, amount, who, committed=True)
+
+
+NOTHING = Committed(date.min)
+
+
+def read(today: date) -> Committed:
+    return Committed(today, tuple(running_leases()), tuple(due(today)))
+
+
+@prepared
+def running_leases() -> QuerySet[Lease]:
+    return Lease.objects.active().select_related("account").order_by("-price_per_hour", "pk")
+
+
+@prepared
+def going_on(day: date) -> QuerySet[Recurrence]:
+    return Recurrence.objects.going_on(day)
+
+
+def due(today: date) -> Iterator[tuple[Recurrence, date]]:
+    last = month_of(today)[1]
+    for again in going_on(today + timedelta(1)):
+        for day in again.days(last):
+            if day > today and day.isoformat() not in again.skipped:
+                yield again, day
+
+
+def in_usd(again: Recurrence, today: date) -> Decimal | None:
+    """Its amount at today's rate; None where the currency has none."""
+    if again.currency == "USD":
+        return again.original_amount
+    rate = ExchangeRate.objects.at(again.currency, today)
+    return again.original_amount * rate.usd if rate else None
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """One thing that is paid whatever the traffic, and what it still costs this month; None: no rate is known."""
+
+    name: str
+    kind: str
+    provider: str
+    price: str  # in words
+    to_come: Decimal | None
+
+
+def commitments(known: Committed, hours: Decimal) -> list[Commitment]:
+    """Running leases, the dearest first, then charges that come again this month; `hours` are those left of it."""
+    leases = [
+        Commitment(
+            name=str(lease),
+            kind=str(lease.get_kind_display()),
+            provider=provider_name(lease.account.kind),
+            price=f"${lease.price_per_hour:,.3f}/h",
+            to_come=lease.price_per_hour * hours,
+        )
+        for lease in known.leases
+    ]
+    labels = dict(Category.choices)
+    again = [
+        Commitment(
+            name=one.description or str(labels.get(one.category, one.category)),
+            kind=f"{one.get_every_display()}, {day:%Y-%m-%d}",
+            provider=provider_name(one.provider),
+            price=f"{one.original_amount:,.2f} {one.currency}",
+            to_come=in_usd(one, known.today),
+        )
+        for one, day in known.due
+    ]
+    return leases + again
+
+
+def provider_name(slug: str) -> str:
+    return str(PROVIDER_NAMES.get(slug, slug))
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The month in two: what is committed, and what depends on the traffic. None where it cannot be told yet."""
+
+    committed: Decimal  # so far
+    committed_to_come: Decimal
+    variable: Decimal  # so far
+    variable_to_come: Decimal | None
+
+    @property
+    def committed_month(self) -> Decimal:
+        return self.committed + self.committed_to_come
+
+    @property
+    def variable_month(self) -> Decimal | None:
+        return None if self.variable_to_come is None else self.variable + self.variable_to_come
+
+    @property
+    def month(self) -> Decimal | None:
+        return None if self.variable_month is None else self.committed_month + self.variable_month
+
+    @property
+    def share(self) -> Decimal | None:
+        """Of the month that is committed."""
+        return self.committed_month / self.month if self.month else None
+
+
+def sides(month: Month) -> Sides:
+    variable = month.spent - month.committed
+    to_come = None
+    if month.forecast is not None:
+        to_come = month.forecast.median - month.committed - month.to_come - variable
+    return Sides(month.committed, month.to_come, variable, to_come)

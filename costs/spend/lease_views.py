@@ -1,0 +1,64 @@
+"""What does this lease cost, is it used, and how is it stopped?"""
+
+from __future__ import annotations
+
+from datetime import UTC, timedelta
+
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from costs.spend import lease_page
+from providers.accounts.freshness import account_now
+from providers.audit.log import changes
+from providers.leases.forms import IdleForm
+from providers.leases.queries import lease_figures
+from providers.leases.services import stop_way
+from providers.models import Account, Lease
+
+SPANS_SHOWN = 40
+
+
+@login_required
+@permission_required("providers.view_lease", raise_exception=True)
+@require_safe
+def lease(request: HttpRequest, pk: int) -> HttpResponse:
+    now = timezone.now()
+    account = account_now(account_of(pk), now)
+    feed = account.feed("leases")
+    old = frozenset({account.account.pk}) if feed is None or feed.old else frozenset[int]()
+    (row,) = lease_figures(Lease.objects.filter(pk=pk), now, old)
+    uses = lease_page.served(row, now)
+    idle = lease_page.idle(row.lease, uses, now)
+    may_change = request.user.has_perm("providers.change_account")
+    spans = list(row.lease.spans.order_by("-starts_at")[: SPANS_SHOWN + 1])
+    limit = row.lease.idle_minutes
+    context = {
+        "lease": row.lease,
+        "row": row,
+        "account": account,
+        "now": now,
+        "uses": uses,
+        "idle": idle,
+        "too_idle": idle is not None and limit is not None and idle.span >= timedelta(minutes=limit),
+        "billed": lease_page.billed(row.lease),
+        "bars": lease_page.bars(row.lease, now.astimezone(UTC).date()),
+        "states": lease_page.by_state(row.lease),
+        "spans": spans[:SPANS_SHOWN],
+        "more_spans": len(spans) > SPANS_SHOWN,
+        "way": stop_way(row.lease),
+        "idle_form": IdleForm(instance=row.lease) if may_change and row.active else None,
+        "may_change": may_change,
+        "log": changes(row.lease) if may_change else [],
+        "json_url": "/api/v1/leases",
+    }
+    return render(request, "providers/lease.html", context)
+
+
+def account_of(pk: int) -> Account:
+    found = Account.objects.with_feeds().filter(leases=pk).first()
+    if found is None:
+        raise Http404
+    return found

@@ -1,0 +1,106 @@
+"""Prices of some models, by day, contracts' discounts taken off: what a class of tokens is worth beside the others."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+
+from django.db.models import QuerySet
+
+from costs.reconciliation.token_variance import CLASSES
+from providers.models import TokenPrice
+from providers.prepared import prepared
+from providers.pricing.book import DATED
+from providers.pricing.discounts import Discounts
+
+MILLION = 1_000_000
+
+
+def plain(model: str) -> str:
+    """A model's name without date and vendor, by which bill, report, price and log find together."""
+    return DATED.sub("", model.rsplit("/", 1)[-1])
+
+
+@dataclass(frozen=True)
+class ListPrices:
+    """Versions by provider and plain name, newest first."""
+
+    versions: dict[tuple[str, str], list[TokenPrice]]
+    discounts: Discounts = field(default_factory=lambda: Discounts([]))
+    asked: frozenset[str] = frozenset()  # models of which every version is here
+    # Asked for every row of usage, and the same for each model and day.
+    found: dict[tuple[str, str, date], TokenPrice | None] = field(default_factory=dict, compare=False, repr=False)
+    decimals: dict[int, dict[str, Decimal]] = field(default_factory=dict, compare=False, repr=False)
+    others: dict[tuple[str, str, date, date], bool] = field(default_factory=dict, compare=False, repr=False)
+    rated: dict[int, dict[str, Fraction]] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, models: Iterable[str]) -> ListPrices:
+        models = frozenset(models)
+        names = frozenset(name for model in models for name in (model, plain(model)))
+        found: dict[tuple[str, str], list[TokenPrice]] = defaultdict(list)
+        for price in prices_of(names=names) if names else ():
+            found[price.provider, price.model].append(price)
+        return cls(dict(found), Discounts.load() if found else Discounts([]), models)
+
+    def at(self, provider: str, model: str, day: date) -> TokenPrice | None:
+        """The price in force at the end of a day, as it is paid."""
+        key = (provider, model, day)
+        if key not in self.found:
+            self.found[key] = self._at(provider, model, day)
+        return self.found[key]
+
+    def rates_at(self, provider: str, model: str, day: date) -> dict[str, Fraction]:
+        """The same as USD a token by class; empty without a price."""
+        price = self.at(provider, model, day)
+        if price is None:
+            return {}
+        known = self.rated.get(id(price))  # which `found` keeps alive
+        if known is None:
+            known = self.rated[id(price)] = list_rates(price)
+        return known
+
+    def moved(self, provider: str, model: str, eve: date, day: date) -> bool:
+        """Whether another version of a price holds on a day than on the eve; only where there are both."""
+        key = (provider, model, eve, day)
+        known = self.others.get(key)
+        if known is None:
+            before, now = self.at(provider, model, eve), self.at(provider, model, day)
+            known = self.others[key] = before is not None and now is not None and before.pk != now.pk
+        return known
+
+    def decimals_at(self, provider: str, model: str, day: date) -> dict[str, Decimal]:
+        """The same as decimals, which are quicker to add up, and exact as well: a rate is a decimal itself."""
+        price = self.at(provider, model, day)
+        if price is None:
+            return {}
+        known = self.decimals.get(id(price))
+        if known is None:
+            known = self.decimals[id(price)] = {name: rate / MILLION for name, rate in listed_rates(price).items()}
+        return known
+
+    def _at(self, provider: str, model: str, day: date) -> TokenPrice | None:
+        versions = self.versions.get((provider, model)) or self.versions.get((provider, plain(model))) or ()
+        listed = next((price for price in versions if price.starts_at.date() <= day), None)
+        return None if listed is None else self.discounts.paid(listed, day)
+
+
+@prepared
+def prices_of(*, names: frozenset[str]) -> QuerySet[TokenPrice]:
+    """Every version, the newest first."""
+    return TokenPrice.objects.filter(model__in=names).order_by("-starts_at")
+
+
+def list_rates(price: TokenPrice | None) -> dict[str, Fraction]:
+    """USD a token by class; a class without a rate is left out."""
+    return {name: Fraction(rate) / MILLION for name, rate in listed_rates(price).items()} if price else {}
+
+
+def listed_rates(price: TokenPrice) -> dict[str, Decimal]:
+    """USD a million by class."""
+    rates = {name: getattr(price, name) for name in CLASSES}
+    return {name: rate for name, rate in rates.items() if rate is not None}

@@ -1,0 +1,367 @@
+"""What the Spend page shows, from a few reads: the month by day, by provider and by user, its bills and its change."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from statistics import median
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+
+from costs.models import Charge, Phase
+from costs.plan.queries import HISTORY, Month, phases, planned_for, read_days, this_month
+from costs.reconciliation.reconcile import Reconciliation, reconcile
+from costs.spend.list_prices import ListPrices
+from costs.spend.queries import ZERO, Counting, Known, Spend, counting_charges, read
+from costs.spend.rows import (
+    Bills,
+    ProviderRow,
+    Told,
+    Unknown,
+    UserRow,
+    between,
+    counts_by,
+    day_bars,
+    days_of,
+    final_on,
+    months_since,
+    part,
+    provider_name,
+    told_rows,
+    unknown_rows,
+    user_rows,
+)
+from costs.spend.token_costs import Cell, ClassCost, TokenCosts, api_amounts, by_class, tokens_of
+from costs.variance.bridge import Bridge, bridge
+from costs.variance.queries import StepRow, gpu_hours, named_steps, waterfall
+from providers.models import Account, Feed
+from providers.prepared import prepared
+from traffic.models import Application, Task, UsageDay
+from traffic.requests.facets import MOST_SHOWN, Offered, most_used
+from traffic.requests.filters import Filters
+
+DAY = timedelta(days=1)
+DIMENSIONS = ("application", "model", "task")
+FRESH_KINDS = ("costs", "usage", "leases")
+UNKNOWNS_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the address asks for."""
+
+    month: date
+    filters: Filters
+    by: str = "application"
+
+
+class SpendPage:
+    """Everything that the template asks for; each part is read once, when it is asked for."""
+
+    def __init__(self, asked: Asked, now: datetime) -> None:
+        self.asked, self.now = asked, now
+        self.today = now.astimezone(UTC).date()
+        self.days = days_of(asked.month, self.today)
+        self.divides = asked.filters.divides()
+
+    # What was spent.
+
+    @cached_property
+    def everything(self) -> Known:
+        """Both periods in one read, before any filter; divided by who used them, as change and users need it."""
+        return read(self.days.before, self.days.until, counting=self.counting)
+
+    @cached_property
+    def counting(self) -> Counting:
+        """The ledger of both periods, and where the plan is shown of as many days as its forecast looks at."""
+        since = min(self.days.before, self.today - HISTORY) if self.has_plan else self.days.before
+        return counting_charges(since, self.days.until)
+
+    @cached_property
+    def wanted(self) -> Known:
+        return self.everything.only(self.asked.filters)
+
+    @cached_property
+    def known(self) -> Known:
+        return between(self.wanted, self.days.since, self.days.until)
+
+    @cached_property
+    def before(self) -> Known:
+        return between(self.wanted, self.days.before, self.days.before_until)
+
+    @cached_property
+    def total(self) -> Spend:
+        return self.known.by("provider")
+
+    @cached_property
+    def total_before(self) -> Spend:
+        return self.before.by("provider")
+
+    @property
+    def at_least(self) -> bool:
+        return self.total.at_least
+
+    @property
+    def shares(self) -> dict[str, Decimal | None]:
+        return {kind: part(amount, self.total.total) for kind, amount in self.total.provenance.items() if amount}
+
+    @property
+    def change_share(self) -> Decimal | None:
+        return part(self.change.change, self.change.before)
+
+    @property
+    def per_thousand(self) -> Decimal | None:
+        return part(self.total.total * 1000, Decimal(self.total.requests))
+
+    @property
+    def largest(self) -> list[ProviderRow]:
+        """The two providers that cost the most, for the sentence."""
+        return [row for row in self.providers if row.amount > 0][:2]
+
+    @cached_property
+    def prices(self) -> ListPrices:
+        return ListPrices.of({row["model"] for row in self.wanted.usage})
+
+    @cached_property
+    def change(self) -> Bridge:
+        leased = not self.divides and any(line.lease_id for line in self.wanted.lines)
+        return bridge(self.before, self.known, self.prices, gpu_hours(self.days) if leased else None)
+
+    @cached_property
+    def steps(self) -> list[StepRow]:
+        return named_steps(self.change, self.days, self.known_applications)
+
+    @property
+    def waterfall(self) -> dict[str, Any]:
+        return waterfall(self.change, self.steps, _("Before"), _("Now"))
+
+    @cached_property
+    def api_amounts(self) -> dict[Cell, Decimal]:
+        return api_amounts(self.known)
+
+    @cached_property
+    def api_tokens(self) -> dict[Cell, dict[str, int]]:
+        return tokens_of(self.known, self.api_amounts)
+
+    @cached_property
+    def tokens(self) -> TokenCosts:
+        return by_class(self.api_amounts, self.api_tokens, self.prices)
+
+    @property
+    def class_rows(self) -> list[tuple[ClassCost, Decimal | None]]:
+        return [(row, part(row.cost, self.tokens.cost)) for row in self.tokens.classes]
+
+    @property
+    def dearest_class_share(self) -> Decimal | None:
+        return part(self.tokens.dearest.cost, self.tokens.cost) if self.tokens.dearest else None
+
+    # By day.
+
+    @cached_property
+    def bars(self) -> list[dict[str, Any]]:
+        days = [self.days.since + DAY * n for n in range((self.days.until - self.days.since).days)]
+        return day_bars(days, self.known, self.now)
+
+    @cached_property
+    def day_amounts(self) -> dict[date, Decimal]:
+        """Of days that are over."""
+        found: dict[date, Decimal] = defaultdict(lambda: ZERO)
+        for line in self.known.lines:
+            if line.day < self.today:
+                found[line.day] += line.amount
+        return dict(found)
+
+    @property
+    def dearest_day(self) -> tuple[date, Decimal] | None:
+        return max(self.day_amounts.items(), key=lambda item: item[1], default=None)
+
+    @property
+    def usual_day(self) -> Decimal | None:
+        return median(self.day_amounts.values()) if self.day_amounts else None
+
+    # By provider.
+
+    @cached_property
+    def providers(self) -> list[ProviderRow]:
+        before = {group.key: group.amount for group in self.total_before.groups}
+        unpriced = counts_by(self.known, "provider", "unpriced")
+        now = {group.key or "": group for group in self.total.groups}
+        gone = [slug for slug in before if slug and slug not in now]
+        until = {row.provider: row.complete_until for row in self.reconciliation.rows}
+        closed = {row.provider: row.closing.created_at.date() for row in self.reconciliation.rows if row.closing}
+        rows = [
+            ProviderRow(
+                slug, group.provenance, group.amount, group.requests, unpriced[slug], before.get(slug, ZERO),
+                until.get(slug), closed.get(slug) or final_on(slug, self.days), part(group.amount, self.total.total),
+            )
+            for slug, group in now.items()
+        ]  # fmt: skip
+        rows += [ProviderRow(slug or "", {}, ZERO, 0, 0, before[slug], until.get(slug or ""), None) for slug in gone]
+        return [row for row in rows if row.amount or row.requests or row.before]
+
+    @property
+    def largest_share(self) -> Decimal | None:
+        """Of the two largest providers together."""
+        return part(sum((row.amount for row in self.largest), ZERO), self.total.total)
+
+    # By application, model or task.
+
+    @cached_property
+    def users(self) -> list[UserRow]:
+        return user_rows(self.known, self.asked.by, self.labels, self.total.total)
+
+    @property
+    def top_user(self) -> UserRow | None:
+        return next((row for row in self.users if row.told and row.amount), None)
+
+    @property
+    def largest_user(self) -> Decimal:
+        """The scale of the rows' bars."""
+        return max((row.amount for row in self.users), default=ZERO) or Decimal(1)
+
+    @cached_property
+    def applications(self) -> dict[str, str]:
+        return {application.slug: application.name for application in self.known_applications.values()}
+
+    @cached_property
+    def known_applications(self) -> dict[int, Application]:
+        return {application.pk: application for application in named_applications()}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {"application": self.applications, "task": {slug: str(label) for slug, label in Task.choices}}.get(
+            self.asked.by, {}
+        )
+
+    # Bills.
+
+    @cached_property
+    def reconciliation(self) -> Reconciliation:
+        return reconcile(self.days.since, self.now, prices=self.prices)
+
+    @cached_property
+    def bills(self) -> Bills | None:
+        """None where the filters ask for what no bill says."""
+        if self.divides:
+            return None
+        wanted = self.asked.filters.provider
+        found = self.reconciliation
+        return Bills([row for row in found.rows if not wanted or row.provider in wanted], found.state)
+
+    # What is not known, and how fresh the rest is.
+
+    @cached_property
+    def unknowns(self) -> list[Unknown]:
+        return unknown_rows(self.known.usage)
+
+    @property
+    def unknowns_shown(self) -> list[Unknown]:
+        """Those with the most such requests: what clients send as a model's name has no end."""
+        return self.unknowns[:UNKNOWNS_SHOWN]
+
+    @property
+    def unknowns_left(self) -> int:
+        return len(self.unknowns) - len(self.unknowns_shown)
+
+    @property
+    def unpriced(self) -> list[Unknown]:
+        return [row for row in self.unknowns if row.unpriced]
+
+    @property
+    def unknown_usage(self) -> int:
+        return sum(row.unknown_usage for row in self.unknowns)
+
+    @cached_property
+    def told(self) -> list[Told]:
+        return told_rows(self.known.usage)
+
+    @property
+    def told_shown(self) -> list[Told]:
+        """Those that differ most; as many as a page holds."""
+        return self.told[:MOST_SHOWN]
+
+    @property
+    def told_together(self) -> Told | None:
+        return sum(self.told[1:], self.told[0]) if self.told else None
+
+    @cached_property
+    def feeds(self) -> list[Feed]:
+        wanted = self.asked.filters.provider
+        order = [feed for feed in fresh_feeds() if not wanted or feed.account.kind in wanted]
+        return sorted(order, key=lambda feed: (feed.account.slug, FRESH_KINDS.index(feed.kind)))
+
+    @property
+    def failing(self) -> list[Feed]:
+        return [feed for feed in self.feeds if feed.failures]
+
+    @property
+    def reporting(self) -> list[Account]:
+        """Accounts whose vendor reports usage by workspace and key, each with a page of its own about it."""
+        return [feed.account for feed in self.feeds if feed.kind == "usage" and feed.last_success_at]
+
+    @property
+    def last_poll(self) -> datetime | None:
+        return max((feed.last_success_at for feed in self.feeds if feed.last_success_at), default=None)
+
+    # The plan, for the running month as a whole.
+
+    @cached_property
+    def plan(self) -> tuple[Month, Phase | None] | None:
+        if not self.has_plan:
+            return None
+        days = read_days(min(self.days.since, self.today - HISTORY), self.today, counting=self.counting)
+        return this_month(self.now, days), planned_for(phases(), self.today)
+
+    @property
+    def has_plan(self) -> bool:
+        return self.days.running and not self.divides and not self.asked.filters.provider
+
+    # What can be chosen.
+
+    @cached_property
+    def months(self) -> list[date]:
+        return months_since(first_known_day(self.today), self.today)
+
+    @cached_property
+    def choices(self) -> dict[str, Offered]:
+        """Values of the filters that occur in the period, with their names; of models the most used."""
+        everything = self.everything
+        providers = {line.provider for line in everything.lines} | {row["provider"] for row in everything.usage}
+        models: Counter[str] = Counter()
+        for row in everything.usage:
+            if row["model"]:
+                models[row["model"]] += row["requests"]
+        return {
+            "provider": Offered(sorted(((x, provider_name(x)) for x in providers), key=lambda item: item[1].lower())),
+            "model": most_used(models, self.asked.filters.model),
+            "application": Offered(sorted(self.applications.items(), key=lambda item: item[1].lower())),
+            "task": Offered([(slug, str(label)) for slug, label in Task.choices]),
+        }
+
+
+def first_known_day(today: date) -> date:
+    """Of usage or charges, in one statement that reads the end of an index of each."""
+    first: date = min([*first_days(), today])
+    return first
+
+
+@prepared
+def first_days() -> QuerySet[Any]:
+    used, charged = (table.objects.order_by("day").values_list("day", flat=True)[:1] for table in (UsageDay, Charge))
+    return used.union(charged, all=True)
+
+
+@prepared
+def named_applications() -> QuerySet[Application]:
+    return Application.objects.only("slug", "name")
+
+
+@prepared
+def fresh_feeds() -> QuerySet[Feed]:
+    found = Feed.objects.filter(kind__in=FRESH_KINDS, account__enabled=True).select_related("account")
+    return found.order_by("account__slug")

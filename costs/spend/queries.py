@@ -1,0 +1,385 @@
+"""What was spent, from where it is known, by whatever one asks: every grouping adds up to the total exactly.
+
+Of the vendor's figures one counts for a provider and day: the bill once it is complete for that day, before it what we
+measured or estimated. Entered charges are added; an entered invoice replaces what is not billed of its provider and
+month. What a bill does not say (application, task) is divided: an API bill by the measured cost of the same provider,
+day and model, a lease by the tokens or the time (`Sharing`) of the requests on its deployments in the same hour.
+What remains has no key.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+from django.db.models import Q, QuerySet, Sum
+
+from costs.ledger.lease_shares import lease_shares
+from costs.ledger.posting import bill_days
+from costs.models import Category, Charge, Provenance
+from lib.allocation import divide
+from providers.models import Deployment
+from providers.prepared import prepared
+from traffic.models import Application, UsageDay
+from traffic.requests.filters import Filters
+
+GroupBy = Literal[
+    "provider", "model", "application", "owner", "task", "category", "day", "month", "provenance", "deployment"
+]
+ZERO = Decimal(0)
+IDLE = "idle_gpu"  # the category of GPU hours that no request used; made by division, stored nowhere
+FINE = ("application", "owner", "task", "model", "deployment", "category")  # what only the finest lines say
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """What a bill does not say and a division adds; ids of 0 and empty text are unknown."""
+
+    application_id: int = 0
+    deployment_id: int = 0
+    model: str = ""
+    task: str = ""
+
+
+NOBODY = Who()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A part of the spend at its finest."""
+
+    day: date
+    provider: str
+    provenance: str
+    amount: Decimal
+    who: Who = NOBODY
+    committed: bool = False  # known ahead: leases and entered charges, whatever the traffic
+    category: str = ""
+    lease_id: int = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is a machine's cost that no request used."""
+        return bool(self.lease_id) and self.who == NOBODY
+
+
+@dataclass
+class Group:
+    key: str | None
+    amount: Decimal = ZERO
+    requests: int = 0
+    provenance: dict[str, Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
+
+    def add(self, provenance: str, amount: Decimal) -> None:
+        self.amount += amount
+        self.provenance[provenance] += amount
+
+
+@dataclass
+class Spend:
+    """The answer: a total in USD, by provenance and by group, and what it does not hold."""
+
+    since: date
+    until: date
+    total: Decimal
+    provenance: dict[str, Decimal]
+    groups: list[Group]
+    requests: int
+    unpriced_requests: int
+    unknown_usage_requests: int
+
+    @property
+    def at_least(self) -> bool:
+        """Whether something in the period has no known cost, so that the total is a lower bound."""
+        return self.unpriced_requests > 0
+
+
+def spend(since: date, until: date, group_by: GroupBy = "provider", filters: Filters | None = None) -> Spend:
+    """Spend of the UTC days from `since` to the day before `until`."""
+    wanted = filters or Filters()
+    fine = group_by in FINE or wanted.divides()
+    return read(since, until, fine).only(wanted).by(group_by)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a period, read once: every grouping of it adds up to the same total."""
+
+    since: date
+    until: date
+    lines: list[Line]
+    usage: list[dict[str, Any]]
+    names: Names
+
+    def only(self, filters: Filters) -> Known:
+        """What passes the filters."""
+        lines = [line for line in self.lines if filters.hold(line.provider, line.who)]
+        return replace(self, lines=lines, usage=[r for r in self.usage if filters.hold(r["provider"], who_of(r))])
+
+    def by(self, group_by: GroupBy) -> Spend:
+        provenance = dict.fromkeys(Provenance.values, ZERO)
+        for line in self.lines:
+            provenance[line.provenance] += line.amount
+        return Spend(
+            since=self.since,
+            until=self.until,
+            total=sum(provenance.values(), ZERO),
+            provenance=provenance,
+            groups=grouped(self.lines, self.usage, group_by, self.names),
+            requests=sum(row["requests"] for row in self.usage),
+            unpriced_requests=sum(row["unpriced"] for row in self.usage),
+            unknown_usage_requests=sum(row["unknown_usage"] for row in self.usage),
+        )
+
+
+def read(since: date, until: date, fine: bool = True, counting: Counting | None = None) -> Known:
+    """Everything of the period; `fine` divides it by application, task, model and deployment."""
+    usage = usage_rows(since, until, fine)
+    return Known(since, until, spend_lines(since, until, usage, fine, counting), usage, Names())
+
+
+SUMS = ("requests", "unpriced", "unknown_usage", "cost", "told", "told_otherwise", "told_cost", "told_ours")
+TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+FINEST = ("day", "provider", "model", "application_id", "deployment_id", "task", *SUMS, *TOKENS)
+COARSE = ("day", "provider", "model", *SUMS, *TOKENS)
+
+
+def usage_rows(since: date, until: date, fine: bool = True) -> list[dict[str, Any]]:
+    """Usage by day, provider and model, or at its finest, as plain rows; leased requests cost nothing of their own."""
+    names, rows = (FINEST, finest_usage) if fine else (COARSE, coarse_usage)
+    # Tuples first: a page of months of days is many rows, and Django makes its own mappings slowly.
+    return [dict(zip(names, row, strict=True)) for row in rows(since, until)]
+
+
+@prepared
+def finest_usage(since: date, until: date) -> QuerySet[Any]:
+    return UsageDay.objects.filter(day__gte=since, day__lt=until).values_list(*FINEST)
+
+
+@prepared
+def coarse_usage(since: date, until: date) -> Any:
+    """The sums may not be called what the columns are."""
+    days = UsageDay.objects.filter(day__gte=since, day__lt=until).values_list("day", "provider", "model")
+    return days.annotate(**{f"{name}_sum": Sum(name) for name in (*SUMS, *TOKENS)})
+
+
+def who_of(row: dict[str, Any]) -> Who:
+    """Who a usage row belongs to; one that is added up says its model alone."""
+    if "task" not in row:
+        return Who(model=row["model"])
+    return Who(row["application_id"], row["deployment_id"], row["model"], row["task"])
+
+
+class Counting(NamedTuple):
+    """Charges that count, how far each bill is whole, and the providers' months that an invoice stands for."""
+
+    charges: list[dict[str, Any]]
+    complete: dict[str, date]
+    invoiced: set[tuple[str, str]]
+
+    def between(self, since: date, until: date) -> Counting:
+        """Of some of the days that were read, for a second look at them."""
+        return self._replace(charges=[charge for charge in self.charges if since <= charge["day"] < until])
+
+
+def spend_lines(
+    since: date, until: date, usage: Sequence[dict[str, Any]], fine: bool = True, counted: Counting | None = None
+) -> list[Line]:
+    """Every line that counts in the period; `fine` divides bills and leases by who used them.
+
+    `counted` are the charges of these days and perhaps of more, where they were read already.
+    """
+    counting, complete, invoiced = counted.between(since, until) if counted else counting_charges(since, until)
+    lines = [
+        Line(row["day"], row["provider"], Provenance.MEASURED, row["cost"], who_of(row), category=Category.TOKENS)
+        for row in usage
+        if row["cost"] and provisional_counts(row["provider"], row["day"], complete, invoiced)
+    ]
+    if not fine:
+        return lines + [line_of(charge, Who(model=charge["model"]), charge["amount"]) for charge in counting]
+    lines += [share_of(row) for row in lease_shares(leased(counting))]
+    return lines + divided((charge for charge in counting if charge["lease_id"] is None), usage)
+
+
+def counting_charges(since: date, until: date) -> Counting:
+    """What counts of the ledger in a period."""
+    charges, complete = charge_rows(since, until), bill_days()
+    invoiced = invoices_reaching(since, until)
+    return Counting([charge for charge in charges if counts(charge, complete, invoiced)], complete, invoiced)
+
+
+def leased(charges: Iterable[dict[str, Any]]) -> set[tuple[date, str, str]]:
+    """Days, providers and provenances of charges of leases."""
+    return {(c["day"], c["provider"], c["provenance"]) for c in charges if c["lease_id"] is not None}
+
+
+CHARGE_COLUMNS = (
+    "day", "provider", "provenance", "category", "lease_id", "invoice_month", "model", "application_id", "task",
+)  # fmt: skip
+
+
+def charge_rows(since: date, until: date) -> list[dict[str, Any]]:
+    """Charges as plain rows, those alike added up in the database."""
+    names = (*CHARGE_COLUMNS, "amount")
+    return [dict(zip(names, row, strict=True)) for row in charge_sums(since, until)]
+
+
+@prepared
+def charge_sums(since: date, until: date) -> QuerySet[Any]:
+    return Charge.objects.between(since, until).values_list(*CHARGE_COLUMNS).annotate(total=Sum("amount"))
+
+
+def invoices_reaching(since: date, until: date) -> set[tuple[str, str]]:
+    """Provider and month of entered invoices and of bills that came as files whose month overlaps the period, wherever
+    the charge itself is dated."""
+    return set(invoice_months(f"{since:%Y-%m}", f"{until:%Y-%m}"))
+
+
+@prepared
+def invoice_months(first: str, last: str) -> QuerySet[Any]:
+    rows = Charge.objects.filter(
+        Q(category=Category.INVOICE) | Q(bill_import__isnull=False), invoice_month__gte=first, invoice_month__lte=last
+    )
+    return rows.values_list("provider", "invoice_month")
+
+
+def provisional_counts(provider: str, day: date, complete: dict[str, date], invoiced: set[tuple[str, str]]) -> bool:
+    """Whether what we measured or estimated stands for a provider and day."""
+    if day < complete.get(provider, date.min):
+        return False
+    return not invoiced or (provider, f"{day:%Y-%m}") not in invoiced
+
+
+def counts(charge: dict[str, Any], complete: dict[str, date], invoiced: set[tuple[str, str]]) -> bool:
+    """Whether a charge of the ledger counts for its day."""
+    if charge["provenance"] == Provenance.ENTERED:
+        return True
+    if charge["provenance"] == Provenance.BILLED:
+        return bool(charge["day"] < complete.get(charge["provider"], date.min))
+    return provisional_counts(charge["provider"], charge["day"], complete, invoiced)
+
+
+def line_of(charge: dict[str, Any], who: Who, amount: Decimal) -> Line:
+    committed = charge["lease_id"] is not None or charge["provenance"] == Provenance.ENTERED
+    return Line(
+        charge["day"], charge["provider"], charge["provenance"], amount, who, committed, charge["category"],
+        charge["lease_id"] or 0,
+    )  # fmt: skip
+
+
+def share_of(row: dict[str, Any]) -> Line:
+    """A part of a lease as a line."""
+    who = Who(row["application_id"], row["deployment_id"], row["model"], row["task"])
+    category = IDLE if who == NOBODY and row["category"] == Category.GPU else row["category"]
+    return Line(row["day"], row["provider"], row["provenance"], row["amount"], who, True, category, row["lease_id"])
+
+
+def divided(charges: Iterable[dict[str, Any]], usage: Sequence[dict[str, Any]]) -> list[Line]:
+    """Charges of no lease divided by who used what they paid for."""
+    charges = list(charges)
+    by_bill = any(charge["provenance"] == Provenance.BILLED for charge in charges)
+    measured = measured_weights(usage) if by_bill else {}
+    lines: list[Line] = []
+    for charge in charges:
+        weights: Sequence[tuple[Who, Decimal | int]] = ()
+        if charge["provenance"] == Provenance.BILLED:
+            weights = measured.get((charge["provider"], charge["day"], charge["model"]), ())
+        shares = divide(charge["amount"], weights) or [(said_of(charge), charge["amount"])]
+        lines += [line_of(charge, who, share) for who, share in shares]
+    return lines
+
+
+def said_of(charge: dict[str, Any]) -> Who:
+    """Whose a charge itself says it is."""
+    return Who(charge["application_id"] or 0, 0, charge["model"], charge["task"])
+
+
+def measured_weights(usage: Iterable[dict[str, Any]]) -> dict[tuple[str, date, str], list[tuple[Who, Decimal]]]:
+    weights: dict[tuple[str, date, str], list[tuple[Who, Decimal]]] = defaultdict(list)
+    for row in usage:
+        if row["cost"] > 0:
+            weights[row["provider"], row["day"], row["model"]].append((who_of(row), row["cost"]))
+    return weights
+
+
+def grouped(lines: Iterable[Line], usage: Iterable[dict[str, Any]], group_by: GroupBy, names: Names) -> list[Group]:
+    """Groups in descending order of amount (days and months in theirs); amounts without a key stand last."""
+    groups: dict[str | None, Group] = {}
+    for line in lines:
+        key = key_of(line.day, line.provider, line.provenance, line.who, group_by, names, line.category)
+        groups.setdefault(key, Group(key)).add(line.provenance, line.amount)
+    if group_by not in ("provenance", "category"):
+        for row in usage:
+            key = key_of(row["day"], row["provider"], "", who_of(row), group_by, names)
+            groups.setdefault(key, Group(key)).requests += row["requests"]
+    if group_by in ("day", "month"):
+        return sorted(groups.values(), key=lambda group: group.key or "")
+    return sorted(groups.values(), key=lambda group: (group.key is None, -group.amount, group.key or ""))
+
+
+class Names:
+    """Slugs of applications and deployments, each read once and only where asked for."""
+
+    @cached_property
+    def applications(self) -> dict[int, str]:
+        return dict(application_slugs())
+
+    @cached_property
+    def owners(self) -> dict[int, str]:
+        """User names of those who own an application, by its id."""
+        owned = Application.objects.exclude(owner=None)
+        return dict(owned.values_list("pk", "owner__username"))
+
+    @cached_property
+    def deployments(self) -> dict[int, str]:
+        return dict(deployment_slugs())
+
+
+@prepared
+def application_slugs() -> QuerySet[Any]:
+    return Application.objects.values_list("pk", "slug")
+
+
+@prepared
+def deployment_slugs() -> QuerySet[Any]:
+    return Deployment.objects.values_list("pk", "slug")
+
+
+def key_of(
+    day: date, provider: str, provenance: str, who: Who, group_by: GroupBy, names: Names, category: str = ""
+) -> str | None:
+    match group_by:
+        case "provider":
+            return provider
+        case "provenance":
+            return provenance
+        case "day":
+            return day.isoformat()
+        case "month":
+            return f"{day:%Y-%m}"
+        case "model":
+            return who.model or None
+        case "task":
+            return who.task or None
+        case "category":
+            return category or None
+        case "application":
+            return names.applications.get(who.application_id)
+        case "owner":
+            return names.owners.get(who.application_id)
+        case "deployment":
+            return names.deployments.get(who.deployment_id)
+
+
+def daily(since: date, until: date) -> dict[date, Decimal]:
+    """Spend of each day, days without any included."""
+    found = spend(since, until, "day").groups
+    amounts = {date.fromisoformat(group.key or ""): group.amount for group in found}
+    return {
+        since + timedelta(days=n): amounts.get(since + timedelta(days=n), ZERO) for n in range((until - since).days)
+    }

@@ -1,0 +1,324 @@
+"""Rows of the Spend page, from plain figures: days, providers, users, bills, what is unknown. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from costs.ledger import finality
+from costs.models import Provenance
+from costs.reconciliation.reconcile import Reconciled
+from costs.spend.queries import ZERO, Known, Line, who_of
+from lib.periods import next_month
+from providers.models import PROVIDER_NAMES
+from traffic.requests.facets import MOST_SHOWN
+
+DAY = timedelta(days=1)
+
+
+def provider_name(slug: str) -> str:
+    return PROVIDER_NAMES.get(slug, slug)
+
+
+def part(amount: Decimal, whole: Decimal) -> Decimal | None:
+    """A share; None of nothing."""
+    return amount / whole if whole else None
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The days shown, and those of the month before that they are held against; `until` is exclusive."""
+
+    since: date
+    until: date
+    before: date
+    before_until: date
+
+    @property
+    def running(self) -> bool:
+        return self.until < next_month(self.since)
+
+    @property
+    def last(self) -> date:
+        return self.until - DAY
+
+    @property
+    def before_last(self) -> date:
+        return self.before_until - DAY
+
+
+def days_of(month: date, today: date) -> Days:
+    """A whole month against the whole one before, or the running month against the same days of the one before."""
+    before = (month - DAY).replace(day=1)
+    until = min(next_month(month), max(month, today + DAY))
+    running = until < next_month(month)
+    return Days(month, until, before, min(month, before + (until - month)) if running else month)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRow:
+    slug: str
+    provenance: Mapping[str, Decimal]
+    amount: Decimal
+    requests: int
+    unpriced: int
+    before: Decimal
+    until: date | None  # the first day that its bill does not hold
+    final: date | None  # when the vendor stops revising the days shown; None: nobody says
+    share: Decimal | None = None  # of the total
+
+    @property
+    def name(self) -> str:
+        return provider_name(self.slug)
+
+    @property
+    def last_billed(self) -> date | None:
+        return self.until - DAY if self.until else None
+
+    @property
+    def change(self) -> Decimal | None:
+        return part(self.amount - self.before, self.before)
+
+
+@dataclass
+class UserRow:
+    """Who or what used the money: an application, a model or a task; or why nobody can be told."""
+
+    key: str
+    name: str
+    why: str = ""
+    amount: Decimal = ZERO
+    requests: int = 0
+    unpriced: int = 0
+    share: Decimal | None = None  # of the total
+    provenance: dict[str, Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
+
+    @property
+    def per_thousand(self) -> Decimal | None:
+        return self.amount * 1000 / self.requests if self.requests else None
+
+    @property
+    def told(self) -> bool:
+        return bool(self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Requests of one model that have no cost of their own."""
+
+    provider: str
+    model: str
+    unpriced: int
+    unknown_usage: int
+    tokens: int  # of those without a price
+
+    @property
+    def name(self) -> str:
+        return provider_name(self.provider)
+
+
+@dataclass(frozen=True)
+class Bills:
+    """The bills of the providers shown."""
+
+    rows: Sequence[Reconciled]
+    state: str
+
+    @property
+    def with_bill(self) -> list[Reconciled]:
+        return [row for row in self.rows if row.complete_until or row.billed]
+
+    @property
+    def billed(self) -> Decimal:
+        return sum((row.billed for row in self.rows), ZERO)
+
+    @property
+    def measured(self) -> Decimal:
+        return sum((row.measured for row in self.rows), ZERO)
+
+    @property
+    def estimated(self) -> Decimal:
+        return sum((row.estimated for row in self.rows), ZERO)
+
+    @property
+    def difference(self) -> Decimal:
+        return sum((row.difference for row in self.rows), ZERO)
+
+    @property
+    def unexplained(self) -> Decimal:
+        return sum((abs(row.unexplained) for row in self.rows), ZERO)
+
+    @property
+    def gap(self) -> Decimal | None:
+        """How far bills and ours are apart where there is a bill, as a share of the bills; None without any."""
+        apart = sum((abs(row.difference - row.pending) for row in self.with_bill), ZERO)
+        return apart / self.billed if self.billed else None
+
+
+def between(known: Known, since: date, until: date) -> Known:
+    return Known(
+        since,
+        until,
+        [line for line in known.lines if since <= line.day < until],
+        [row for row in known.usage if since <= row["day"] < until],
+        known.names,
+    )
+
+
+def counts_by(known: Known, column: str, count: str) -> dict[str, int]:
+    found: dict[str, int] = defaultdict(int)
+    for row in known.usage:
+        found[row[column]] += row[count]
+    return found
+
+
+def day_bars(days: Sequence[date], known: Known, now: datetime) -> list[dict[str, Any]]:
+    """One bar a day for `{% stacked_bars %}`: parts by provider and provenance, the running day with its hours."""
+    parts: dict[date, dict[tuple[str, str], Decimal]] = defaultdict(lambda: defaultdict(lambda: ZERO))
+    for line in known.lines:
+        parts[line.day][line.provider, line.provenance] += line.amount
+    unknown = {row["day"] for row in known.usage if row["unpriced"]}
+    now = now.astimezone(UTC)
+    return [
+        {
+            "label": date_format(day, "j M"),
+            "parts": [
+                {"key": provider, "name": provider_name(provider), "amount": amount, "provenance": provenance}
+                for (provider, provenance), amount in sorted(parts[day].items())
+                if amount > 0  # a credit has no height
+            ],
+            "note": _("%(n)d h") % {"n": now.hour} if day == now.date() and now.hour else "",
+            "unknown": day in unknown,
+        }
+        for day in days
+    ]
+
+
+def user_rows(known: Known, by: str, labels: Mapping[str, str], total: Decimal) -> list[UserRow]:
+    """Rows in descending order of cost, then what belongs to nobody; they add up to the total."""
+    names = known.names.applications if by == "application" else {}
+    rows: dict[str, UserRow] = {}
+    for line in known.lines:
+        key = key_of(line.who, by, names)
+        row = rows.setdefault(key or why_nobody(line), UserRow(key, labels.get(key, key), "" if key else why(line)))
+        row.amount += line.amount
+        row.provenance[line.provenance] += line.amount
+    for used in known.usage:
+        key = key_of(who_of(used), by, names)
+        row = rows.setdefault(key or "untold", UserRow(key, labels.get(key, key), "" if key else str(WHY["untold"]())))
+        row.requests += used["requests"]
+        row.unpriced += used["unpriced"]
+    shown = [row for row in rows.values() if row.amount or row.requests]
+    for row in shown:
+        row.share = part(row.amount, total)
+    return shortened(sorted(shown, key=lambda row: (not row.told, -row.amount, -row.requests, row.name)), total)
+
+
+def shortened(rows: list[UserRow], total: Decimal) -> list[UserRow]:
+    """The first of many, the others as one row, so that all add up."""
+    told = [row for row in rows if row.told]
+    if len(told) <= MOST_SHOWN:
+        return rows
+    others = UserRow("", "", _("%(n)s more, each with less") % {"n": f"{len(told) - MOST_SHOWN:,}"})
+    for row in told[MOST_SHOWN:]:
+        others.amount += row.amount
+        others.requests += row.requests
+        others.unpriced += row.unpriced
+        for kind, amount in row.provenance.items():
+            others.provenance[kind] += amount
+    others.share = part(others.amount, total)
+    return [*told[:MOST_SHOWN], others, *(row for row in rows if not row.told)]
+
+
+def key_of(who: Any, by: str, names: Mapping[int, str]) -> str:
+    return names.get(who.application_id, "") if by == "application" else str(getattr(who, by))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Requests of one model whose cost who reported them (LiteLLM, a tracer) has reckoned too; amounts in USD."""
+
+    provider: str
+    model: str
+    requests: int
+    otherwise: int  # of those, how many differ by more than a percent
+    theirs: Decimal
+    ours: Decimal
+
+    @property
+    def name(self) -> str:
+        return provider_name(self.provider)
+
+    @property
+    def difference(self) -> Decimal:
+        """What they say more than we do."""
+        return self.theirs - self.ours
+
+    def __add__(self, other: Told) -> Told:
+        return Told(
+            self.provider, self.model, self.requests + other.requests, self.otherwise + other.otherwise,
+            self.theirs + other.theirs, self.ours + other.ours,
+        )  # fmt: skip
+
+
+WHY = {
+    "idle": lambda: _("Hours of our machines without a request"),
+    "entered": lambda: _("Entered charges"),
+    "untold": lambda: _("Not told by bill or log"),
+}
+
+
+def why_nobody(line: Line) -> str:
+    if line.provenance == Provenance.ENTERED:
+        return "entered"
+    return "idle" if line.committed else "untold"
+
+
+def why(line: Line) -> str:
+    return str(WHY[why_nobody(line)]())
+
+
+def unknown_rows(usage: Iterable[Mapping[str, Any]]) -> list[Unknown]:
+    sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for row in usage:
+        if row["unpriced"] or row["unknown_usage"]:
+            counted = sums[row["provider"], row["model"]]
+            counted[0] += row["unpriced"]
+            counted[1] += row["unknown_usage"]
+            counted[2] += sum(row[name] for name in ("uncached_input", "output")) if row["unpriced"] else 0
+    rows = [Unknown(provider, model, *counted) for (provider, model), counted in sums.items()]
+    return sorted(rows, key=lambda row: (-row.unpriced, -row.unknown_usage))
+
+
+def told_rows(usage: Iterable[Mapping[str, Any]]) -> list[Told]:
+    """By provider and model, what differs most first."""
+    rows: dict[tuple[str, str], Told] = {}
+    for row in usage:
+        if row["told"]:
+            one = Told(
+                row["provider"], row["model"], row["told"], row["told_otherwise"], row["told_cost"], row["told_ours"]
+            )
+            key = (one.provider, one.model)
+            rows[key] = rows[key] + one if key in rows else one
+    return sorted(rows.values(), key=lambda row: (-abs(row.difference), -row.requests, row.model))
+
+
+def final_on(provider: str, days: Days) -> date | None:
+    """The day from which the vendor no longer revises what is shown; None where no connector reads its bill."""
+    return finality.final_on(provider, days.until) if finality.revision_window(provider) is not None else None
+
+
+def months_since(first: date, today: date) -> list[date]:
+    """First days of months, the running one first."""
+    found, month = [], first.replace(day=1)
+    while month <= today:
+        found.append(month)
+        month = next_month(month)
+    return found[::-1]

@@ -1,0 +1,119 @@
+"""What each class of tokens cost: the API's money of a day and model, divided by tokens at list price. Pure.
+
+Vendors bill by class and our log measures by request; divided this way both add up to what was spent, exactly.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+
+from costs.models import Provenance
+from costs.reconciliation.token_variance import CLASSES
+from costs.spend.list_prices import ListPrices
+from costs.spend.queries import ZERO, Known
+from lib.allocation import divide
+
+Cell = tuple[date, str, str]  # day, provider, model
+
+
+@dataclass(frozen=True, slots=True)
+class ClassCost:
+    """One class of tokens; `cost` in USD."""
+
+    slug: str
+    tokens: int
+    cost: Decimal
+
+    @property
+    def per_million(self) -> Decimal | None:
+        return self.cost * 1_000_000 / self.tokens if self.tokens else None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCosts:
+    """`undivided` is what no class is known for: models without a list price, usage that only the bill has."""
+
+    classes: list[ClassCost]
+    undivided: Decimal
+    cache_saved: Decimal  # at list prices; negative where writing cost more than reading saved
+
+    @property
+    def cost(self) -> Decimal:
+        return sum((row.cost for row in self.classes), self.undivided)
+
+    @property
+    def cache_lost(self) -> Decimal:
+        return -self.cache_saved
+
+    @property
+    def tokens(self) -> int:
+        return sum(row.tokens for row in self.classes)
+
+    @property
+    def dearest(self) -> ClassCost | None:
+        return max(self.classes, key=lambda row: row.cost, default=None)
+
+
+def api_amounts(known: Known) -> dict[Cell, Decimal]:
+    """What models cost that are paid by the token."""
+    found: dict[Cell, Decimal] = defaultdict(lambda: ZERO)
+    for line in known.lines:
+        if line.who.model and not line.committed and line.provenance != Provenance.ESTIMATED:
+            found[line.day, line.provider, line.who.model] += line.amount
+    return found
+
+
+def tokens_of(known: Known, cells: Iterable[Cell]) -> dict[Cell, dict[str, int]]:
+    wanted = set(cells)
+    found: dict[Cell, dict[str, int]] = defaultdict(lambda: dict.fromkeys(CLASSES, 0))
+    for row in known.usage:
+        cell = (row["day"], row["provider"], row["model"])
+        if cell in wanted:
+            for name in CLASSES:
+                found[cell][name] += row[name]
+    return found
+
+
+def token_costs(known: Known, prices: ListPrices) -> TokenCosts:
+    """By class, over everything that is paid by the token."""
+    amounts = api_amounts(known)
+    return by_class(amounts, tokens_of(known, amounts), prices)
+
+
+def by_class(
+    amounts: Mapping[Cell, Decimal], counted: Mapping[Cell, Mapping[str, int]], prices: ListPrices
+) -> TokenCosts:
+    """The same of what each model cost on each day, and of its tokens."""
+    costs = dict.fromkeys(CLASSES, ZERO)
+    undivided, saved = ZERO, ZERO
+    for cell, amount in amounts.items():
+        day, provider, model = cell
+        rates = prices.decimals_at(provider, model, day)
+        tokens = counted.get(cell, {})
+        weights = [(name, count * rates.get(name, ZERO)) for name, count in tokens.items()]
+        shares = divide(amount, weights)
+        for name, share in shares:
+            costs[name] += share
+        undivided += ZERO if shares else amount
+        saved += saving(tokens, rates)
+    classes = [ClassCost(name, sum(t[name] for t in counted.values()), costs[name]) for name in CLASSES]
+    return TokenCosts([row for row in classes if row.tokens or row.cost], undivided, saved)
+
+
+def saving(tokens: Mapping[str, int], rates: Mapping[str, Decimal]) -> Decimal:
+    """What the same prompts would have cost more as plain input."""
+    plain = rates.get("uncached_input")
+    if plain is None:
+        return ZERO
+    cached = (name for name in CLASSES if name.startswith("cache_") and name in rates)
+    return sum((tokens.get(name, 0) * (plain - rates[name]) for name in cached), ZERO)
+
+
+def decimal(value: Fraction) -> Decimal:
+    """With 28 digits, of which money needs far fewer."""
+    return Decimal(value.numerator) / Decimal(value.denominator)

@@ -1,0 +1,110 @@
+"""Where did the money go, does it match the bills, and what changed since last month?"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required, permission_required
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from costs.models import Charge
+from costs.spend.months import month_asked
+from costs.spend.page import DIMENSIONS, Asked, SpendPage
+from costs.spend.rows import provider_name
+from providers.prepared import prepared
+from traffic.requests.filters import Filters
+
+FILTERS = ("provider", "model", "application", "task")
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def spend(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    query = said(request.GET)
+    asked = Asked(month_asked(request), Filters.of_query(query), _by(query.get("by", "")))
+    page = SpendPage(asked, now)
+    fields = fields_of(page, query)
+    context = {
+        "page": page,
+        "now": now,
+        "fields": fields,
+        "filtered": [name for field in fields[1:] for value, name in field["options"] if value in field["chosen"]],
+        "all_url": address(query, **dict.fromkeys(FILTERS)),
+        "tabs": [
+            {"label": _label(name), "url": address(query, by=name) + "#users-h", "current": name == asked.by}
+            for name in DIMENSIONS
+        ],
+        "user_rows": [(row, address(query, **{asked.by: row.key})) for row in page.users],
+        "provider_rows": [(row, address(query, provider=row.slug)) for row in page.providers],
+        "charges_month": f"{asked.month:%Y-%m}",
+        "entered": sum(entered(page.days.since, page.days.until)),
+        "json_url": "/api/v1/spend?" + _api_query(page, query),
+        "changes_url": reverse("costs:changes") + address(query, by=None),
+        "units_url": reverse("costs:units") + address(query),
+    }
+    return render(request, "costs/spend.html", context)
+
+
+@prepared
+def entered(since: date, until: date) -> QuerySet[Any]:
+    """How many charges a person entered; no row for none."""
+    lines = Charge.objects.between(since, until).filter(provenance="entered").values("provenance")
+    return lines.annotate(n=Count("pk")).values_list("n", flat=True)
+
+
+def said(query: QueryDict) -> QueryDict:
+    """The address without what it leaves empty: a select's "all" is no filter."""
+    kept = QueryDict(mutable=True)
+    for name, values in query.lists():
+        kept.setlist(name, [value for value in values if value and "\x00" not in value][:20])
+    return kept
+
+
+def _by(text: str) -> str:
+    return text if text in DIMENSIONS else DIMENSIONS[0]
+
+
+def _label(name: str) -> str:
+    return {
+        "provider": _("Provider"), "model": _("Model"), "application": _("Application"), "task": _("Task"),
+    }[name]  # fmt: skip
+
+
+def address(query: QueryDict, **changes: str | None) -> str:
+    """This page with some of its parameters changed; None takes one away."""
+    kept = [(key, values) for key, values in query.lists() if key not in changes and values]
+    added = [(key, [value]) for key, value in changes.items() if value]
+    text = urlencode([*kept, *added], doseq=True)
+    return f"?{text}" if text else "?"
+
+
+def fields_of(page: SpendPage, query: QueryDict) -> list[dict[str, Any]]:
+    """The selects: month first, then one for each filter. A value that the period does not have stays chosen."""
+    months = [(f"{month:%Y-%m}", month) for month in page.months]
+    fields: list[dict[str, Any]] = [
+        {"name": "month", "label": _("Month"), "months": months, "chosen": [f"{page.asked.month:%Y-%m}"]}
+    ]
+    for name in FILTERS:
+        chosen = query.getlist(name)
+        offered = page.choices[name]
+        values = [value for value, _label_ in offered.pairs]
+        more = [(value, provider_name(value)) for value in chosen if value not in values]
+        options = [*offered.pairs, *more]
+        fields.append({"name": name, "label": _label(name), "options": options, "chosen": chosen, "more": offered.more})
+    return fields
+
+
+def _api_query(page: SpendPage, query: QueryDict) -> str:
+    days = page.days
+    given = [("from", days.since.isoformat()), ("to", days.until.isoformat()), ("group_by", "provider")]
+    return urlencode([*given, *((name, value) for name in FILTERS for value in query.getlist(name))])

@@ -1,0 +1,1 @@
+"""Statements: what a month cost each application or owner."""

@@ -1,0 +1,330 @@
+"""What a month cost each application or each owner: statements that add up to the ledger to the cent.
+
+Every line of the month stands on exactly one statement. What is nobody's (idle machines, entered charges of no
+application, what neither bill nor log tells) has a statement of its own, line by line, and is never spread. Cents are
+handed out twice by largest remainder: the month's total among the statements, each statement's among its lines.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cached_property
+from typing import Any, Literal
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.utils.translation import gettext as _
+
+from costs.ledger.finality import final_on
+from costs.models import Category, Provenance
+from costs.reconciliation.month_close import closed_on
+from costs.spend.queries import IDLE, ZERO, Line, read
+from lib.allocation import CENT, in_cents
+from lib.periods import next_month
+from providers.models import provider_name
+from traffic.models import Application
+
+By = Literal["application", "owner"]
+NOBODY = "~nobody"  # what belongs to no application; no slug and no user name begins so
+OWNERLESS = "~ownerless"  # applications without an owner
+WHY_IDLE, WHY_ENTERED, WHY_UNTOLD = "idle", "entered", "untold"
+
+
+@dataclass(frozen=True, slots=True)
+class RowKey:
+    """What lines are added up by on a statement; `why` says why a line is nobody's."""
+
+    application: str
+    provider: str
+    category: str
+    model: str
+    why: str = ""
+
+
+@dataclass
+class Row:
+    """One line of a statement: exact USD, and whole cents as stated."""
+
+    key: RowKey
+    exact: Decimal = ZERO
+    cents: Decimal = ZERO
+    provenance: dict[str, Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
+
+    @property
+    def category_name(self) -> str:
+        return category_name(self.key.category)
+
+    @property
+    def provider_name(self) -> str:
+        return provider_name(self.key.provider)
+
+    @property
+    def why(self) -> str:
+        return {
+            WHY_IDLE: _("hours of our machines without a request"),
+            WHY_ENTERED: _("entered for no application"),
+            WHY_UNTOLD: _("told by neither bill nor log"),
+        }.get(self.key.why, "")
+
+
+@dataclass
+class Statement:
+    """What one application or owner has to carry."""
+
+    key: str
+    name: str
+    rows: list[Row] = field(default_factory=list)
+    requests: int = 0
+    unpriced: int = 0
+    total: Decimal = ZERO  # whole cents
+
+    @property
+    def exact(self) -> Decimal:
+        return sum((row.exact for row in self.rows), ZERO)
+
+    @property
+    def told(self) -> bool:
+        return self.key != NOBODY
+
+    @property
+    def applications(self) -> list[str]:
+        return sorted({row.key.application for row in self.rows if row.key.application})
+
+    @property
+    def idle(self) -> Decimal:
+        return sum((row.cents for row in self.rows if row.key.why == WHY_IDLE), ZERO)
+
+    @property
+    def provenance(self) -> dict[str, Decimal]:
+        found: dict[str, Decimal] = defaultdict(lambda: ZERO)
+        for row in self.rows:
+            for name, amount in row.provenance.items():
+                found[name] += amount
+        return dict(found)
+
+
+@dataclass(frozen=True)
+class Statements:
+    """All statements of a month, or those of one person: then nothing here tells of the others."""
+
+    month: date
+    by: By
+    today: date
+    statements: list[Statement]
+    providers: frozenset[str]
+    names: Mapping[str, str]  # of applications, by slug
+    closed: Mapping[str, date]  # when an invoice closed the month of a provider
+    whole: bool = True
+
+    @property
+    def exact(self) -> Decimal:
+        """Of all statements the ledger's total."""
+        return sum((one.exact for one in self.statements), ZERO)
+
+    @property
+    def total(self) -> Decimal:
+        """In whole cents; of all statements the ledger's total, rounded."""
+        return sum((one.total for one in self.statements), ZERO)
+
+    def of_owner(self, user: AbstractBaseUser | AnonymousUser) -> Statements:
+        """What is this person's own, as it stands among all of them: every cent is where it is for whoever sees all."""
+        if self.by == "owner":
+            mine = {user.get_username()}
+        else:
+            mine = set(Application.objects.filter(owner=user.pk).values_list("slug", flat=True))
+        kept = [one for one in self.statements if one.key in mine]
+        told = {slug for one in kept for slug in one.applications}
+        names = {slug: name for slug, name in self.names.items() if slug in told}
+        return replace(self, statements=kept, names=names, whole=False)
+
+    def of(self, slug: str) -> Statements:
+        """What is one application's own, as it stands among all of them."""
+        kept = [statement for statement in self.statements if statement.key == slug]
+        providers = frozenset(row.key.provider for statement in kept for row in statement.rows)
+        names = {name: title for name, title in self.names.items() if name == slug}
+        return replace(self, statements=kept, names=names, providers=providers, whole=False)
+
+    @property
+    def until(self) -> date:
+        return next_month(self.month)
+
+    @property
+    def running(self) -> bool:
+        return self.today < self.until
+
+    @property
+    def final_on(self) -> date:
+        """When the last provider of the month no longer revises it, or its invoice closed the month."""
+        days = (self.closed.get(provider) or final_on(provider, self.until) for provider in self.providers)
+        return max(days, default=self.until)
+
+    @property
+    def final(self) -> bool:
+        return self.today >= self.final_on
+
+    @property
+    def state(self) -> str:
+        return "running" if self.running else "final" if self.final else "open"
+
+    @property
+    def unpriced(self) -> int:
+        return sum(one.unpriced for one in self.statements)
+
+    @property
+    def told(self) -> list[Statement]:
+        return [one for one in self.statements if one.told]
+
+    @cached_property
+    def nobody(self) -> Statement | None:
+        return self.get(NOBODY)
+
+    def get(self, key: str) -> Statement | None:
+        return next((one for one in self.statements if one.key == key), None)
+
+
+def statements(month: date, by: By, today: date) -> Statements:
+    """Of the month that begins on `month`; one that runs holds what is known so far."""
+    known = read(month, next_month(month))
+    applications = list(Application.objects.select_related("owner"))
+    books = Books(by, applications)
+    for line in known.lines:
+        books.add(line)
+    books.count(known.usage)
+    found = Statements(
+        month=month,
+        by=by,
+        today=today,
+        statements=books.in_order(),
+        providers=frozenset(line.provider for line in known.lines),
+        names={application.slug: application.name for application in applications},
+        closed=closed_on(month),
+    )
+    state_cents(found)
+    return found
+
+
+class Books:
+    """Statements as they fill."""
+
+    def __init__(self, by: By, applications: Iterable[Application]) -> None:
+        self.by = by
+        self.applications = {application.pk: application for application in applications}
+        self.rows: dict[str, dict[RowKey, Row]] = defaultdict(dict)
+        self.found: dict[str, Statement] = {}
+
+    def statement(self, application_id: int) -> Statement:
+        key, name = self.whose(self.applications.get(application_id))
+        return self.found.setdefault(key, Statement(key, name))
+
+    def whose(self, application: Application | None) -> tuple[str, str]:
+        if application is None:
+            return NOBODY, _("Not allocated")
+        if self.by == "application":
+            return application.slug, application.name
+        if application.owner is None:
+            return OWNERLESS, _("Applications without an owner")
+        return application.owner.username, application.owner.get_full_name() or application.owner.username
+
+    def add(self, line: Line) -> None:
+        statement = self.statement(line.who.application_id)
+        application = self.applications.get(line.who.application_id)
+        key = RowKey(
+            application.slug if application else "", line.provider, line.category, line.who.model,
+            "" if application else why(line),
+        )  # fmt: skip
+        row = self.rows[statement.key].setdefault(key, Row(key))
+        row.exact += line.amount
+        row.provenance[line.provenance] += line.amount
+
+    def count(self, usage: Iterable[Mapping[str, Any]]) -> None:
+        for used in usage:
+            statement = self.statement(used["application_id"])
+            statement.requests += used["requests"]
+            statement.unpriced += used["unpriced"]
+
+    def in_order(self) -> list[Statement]:
+        """The dearest first, what is nobody's last."""
+        for key, statement in self.found.items():
+            rows = [row for row in self.rows[key].values() if row.exact]
+            statement.rows = sorted(rows, key=lambda row: (row.key.application, -row.exact, row.key.category))
+        kept = [one for one in self.found.values() if one.rows or one.requests]
+        return sorted(kept, key=lambda one: (not one.told, -one.exact, one.key))
+
+
+def why(line: Line) -> str:
+    """Why a line is nobody's."""
+    if line.provenance == Provenance.ENTERED:
+        return WHY_ENTERED
+    return WHY_IDLE if line.idle else WHY_UNTOLD
+
+
+def state_cents(found: Statements) -> None:
+    ledger = found.exact.quantize(CENT, rounding=ROUND_HALF_EVEN)
+    totals = in_cents({one.key: one.exact for one in found.statements}, ledger)
+    for one in found.statements:
+        one.total = totals[one.key]
+        cents = in_cents({row.key: row.exact for row in one.rows}, one.total)
+        for row in one.rows:
+            row.cents = cents[row.key]
+
+
+def category_name(category: str) -> str:
+    if category == IDLE:
+        return _("idle GPU hours")
+    return str(Category(category).label) if category in Category.values else category
+
+
+COLUMNS = (
+    "month", "state", "final_on", "statement", "name", "application", "provider", "category", "model", "not_allocated",
+    "amount_usd", "exact_usd",
+)  # fmt: skip
+
+
+def csv_rows(found: Statements, chosen: Iterable[Statement]) -> Iterable[tuple[Any, ...]]:
+    """One row for each line, a header first; the amounts in cents add up to the statements."""
+    yield COLUMNS
+    head = (f"{found.month:%Y-%m}", found.state, found.final_on.isoformat())
+    for one in chosen:
+        for row in one.rows:
+            key = row.key
+            yield (
+                *head, one.key, one.name, key.application, key.provider, key.category, key.model, key.why,
+                f"{row.cents:f}", f"{row.exact:f}",
+            )  # fmt: skip
+
+
+def as_json(found: Statements) -> dict[str, Any]:
+    return {
+        "month": f"{found.month:%Y-%m}",
+        "by": found.by,
+        "currency": "USD",
+        "state": found.state,
+        "final_on": found.final_on.isoformat(),
+        "total": found.total,
+        "statements": [
+            {
+                "key": one.key if one.told else None,
+                "name": one.name,
+                "total": one.total,
+                "requests": one.requests,
+                "unpriced_requests": one.unpriced,
+                "lines": [
+                    {
+                        "application": row.key.application or None,
+                        "provider": row.key.provider,
+                        "category": row.key.category,
+                        "model": row.key.model or None,
+                        "not_allocated": row.key.why or None,
+                        "amount": row.cents,
+                        "exact": row.exact,
+                    }
+                    for row in one.rows
+                ],
+            }
+            for one in found.statements
+        ],
+    }

@@ -1,0 +1,152 @@
+"""What does each application or owner have to carry? Statements of a month, as pages to print and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from costs.charges.forms import today
+from costs.focus.cells import text
+from costs.spend.months import month_asked, month_in
+from costs.spend.page import first_known_day
+from costs.spend.rows import months_since
+from costs.statements.queries import By, Statement, Statements, csv_rows, statements
+
+WAYS: tuple[By, ...] = ("application", "owner")
+
+
+@login_required
+@require_safe
+def statement_list(request: HttpRequest) -> HttpResponse:
+    now = today()
+    month, by = month_asked(request, default=last_month(now)), _by(request.GET.get("by", ""))
+    found = seen(request, month, by)
+    context = {
+        "found": found,
+        "ways": [(way, way_name(way), f"?month={month:%Y-%m}&by={way}") for way in WAYS],
+        "months": months_since(first_known_day(now), now),
+        "sharing_url": reverse("costs:sharing"),
+        "json_url": f"/api/v1/statements?month={month:%Y-%m}&by={by}",
+    }
+    return render(request, "costs/statements.html", context)
+
+
+@login_required
+@require_safe
+def statements_csv(request: HttpRequest) -> HttpResponse:
+    """All statements of a month in one file."""
+    found = _all(request)
+    return as_csv(found, found.statements, f"statements-{found.month:%Y-%m}-by-{found.by}")
+
+
+@login_required
+@require_safe
+def statement(request: HttpRequest, month: str, by: By, key: str) -> HttpResponse:
+    found, one = _one(request, month, by, key)
+    groups: dict[str, list[Any]] = {}
+    for row in one.rows:
+        groups.setdefault(row.key.application, []).append(row)
+    context = {
+        "found": found,
+        "statement": one,
+        "groups": [(found.names.get(slug, ""), rows, sum(row.cents for row in rows)) for slug, rows in groups.items()],
+    }
+    return render(request, "costs/statement.html", context)
+
+
+@login_required
+@require_safe
+def statement_csv(request: HttpRequest, month: str, by: By, key: str) -> HttpResponse:
+    found, one = _one(request, month, by, key)
+    return as_csv(found, [one], f"statement-{found.month:%Y-%m}-{file_name(one)}")
+
+
+@login_required
+@require_safe
+def statements_pdf(request: HttpRequest) -> HttpResponse:
+    """All statements of a month to print or to file."""
+    found = _all(request)
+    return as_pdf(found, found.statements, f"statements-{found.month:%Y-%m}-by-{found.by}")
+
+
+@login_required
+@require_safe
+def statement_pdf(request: HttpRequest, month: str, by: By, key: str) -> HttpResponse:
+    found, one = _one(request, month, by, key)
+    return as_pdf(found, [one], f"statement-{found.month:%Y-%m}-{file_name(one)}")
+
+
+def seen(request: HttpRequest, month: date, by: By) -> Statements:
+    """All statements for whoever sees figures; for anybody else those of the applications that they own."""
+    found = statements(month, by, today())
+    return found if request.user.has_perm("costs.view_charge") else found.of_owner(request.user)
+
+
+def _all(request: HttpRequest) -> Statements:
+    """Of the month and way asked for; a file for people who own nothing does not exist."""
+    text = request.GET.get("month", "")
+    month = month_in(text) if text else last_month(today())
+    if month is None or month > today():
+        raise Http404(_("“%(text)s” is no month that has begun, written as 2026-10.") % {"text": text[:40]})
+    found = seen(request, month, _by(request.GET.get("by", "")))
+    if not found.whole and not found.statements:
+        raise Http404(_("Nothing of this month stands on a statement of yours."))
+    return found
+
+
+def _one(request: HttpRequest, month: str, by: str, key: str) -> tuple[Statements, Statement]:
+    first = month_in(month)
+    if first is None or first > today() or by not in WAYS:
+        raise Http404
+    found = seen(request, first, _by(by))
+    one = found.get(key)
+    if one is None:
+        raise Http404(_("Nothing of this month stands on such a statement."))
+    return found, one
+
+
+def file_name(one: Statement) -> str:
+    return "".join(letter for letter in one.key if letter.isalnum() or letter in "-_") or "statement"
+
+
+def as_pdf(found: Statements, chosen: Sequence[Statement], name: str) -> HttpResponse:
+    from costs.statements.pdf import pdf  # the library is large, and most processes never need it
+
+    answer = HttpResponse(pdf(found, chosen, timezone.now()), content_type="application/pdf")
+    answer["Content-Disposition"] = f'attachment; filename="{name}.pdf"'
+    return answer
+
+
+def as_csv(found: Statements, chosen: Iterable[Statement], name: str) -> HttpResponse:
+    """Amounts may begin with a minus; every other cell is kept from being taken for a formula."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    for row in csv_rows(found, chosen):
+        *words, cents, exact = (str(cell) for cell in row)
+        writer.writerow([*(text(word) for word in words), cents, exact])
+    answer = HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return answer
+
+
+def last_month(now: date) -> date:
+    return (now.replace(day=1) - timedelta(days=1)).replace(day=1)
+
+
+def _by(text: str) -> By:
+    return "application" if text == "application" else "owner"
+
+
+def way_name(way: By) -> str:
+    return _("By application") if way == "application" else _("By owner")

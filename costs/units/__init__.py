@@ -1,0 +1,1 @@
+"""Unit economics: what one request, answer, user or incident costs."""

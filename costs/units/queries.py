@@ -1,0 +1,416 @@
+"""What one unit costs: a request, an accepted answer, a million tokens of a class, an incident; by whom and over time.
+
+Everything comes from the ledger and the rollups. A unit of which there is none has no cost: None, never 0, and the page
+says that there is no traffic yet.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, Literal
+
+from django.db.models import Count, Sum
+from django.utils.translation import gettext as _
+
+from costs.models import Category, Effort
+from costs.reconciliation.token_variance import CLASSES
+from costs.spend.list_prices import ListPrices
+from costs.spend.page import SpendPage
+from costs.spend.queries import ZERO, Known, Line, read
+from costs.spend.rows import provider_name
+from costs.spend.token_costs import decimal
+from providers.models import Outage
+from providers.pricing.discounts import Discounts
+from traffic.models import Rating, Task
+from traffic.quality.queries import ACCEPTABLE
+from traffic.requests.facets import MOST_SHOWN
+
+By = Literal["application", "task", "model", "provider"]
+BYS: tuple[By, ...] = ("application", "task", "model", "provider")
+Cell = tuple[date, str, str, str]  # day, provider, model, group
+MONTHS = 6  # of the trend
+MILLION = 1_000_000
+FEW = 30  # ratings below which a share says little
+
+
+@dataclass
+class Unit:
+    """Sums of one group and what they make a unit; USD."""
+
+    key: str
+    name: str
+    amount: Decimal = ZERO
+    requests: int = 0
+    unpriced: int = 0
+    tokens: int = 0
+    by_token: Decimal = ZERO  # of the amount, what was paid by the token
+    listed: Fraction = Fraction(0)  # the same tokens at list price
+    ratings: int = 0
+    acceptable: int = 0
+    amount_before: Decimal = ZERO
+    requests_before: int = 0
+
+    @property
+    def per_request(self) -> Decimal | None:
+        return ratio(self.amount, self.requests)
+
+    @property
+    def per_request_before(self) -> Decimal | None:
+        return ratio(self.amount_before, self.requests_before)
+
+    @property
+    def change(self) -> Decimal | None:
+        """Share by which a request got dearer."""
+        before, now = self.per_request_before, self.per_request
+        return now / before - 1 if before and now is not None else None
+
+    @property
+    def per_mtok(self) -> Decimal | None:
+        return ratio(self.amount * MILLION, self.tokens)
+
+    @property
+    def per_accepted(self) -> Decimal | None:
+        """A request's cost over the share of its answers that people accept; None where nothing was accepted."""
+        each = self.per_request
+        return each * self.ratings / self.acceptable if each is not None and self.acceptable else None
+
+    @property
+    def few_ratings(self) -> bool:
+        return self.ratings < FEW
+
+    @property
+    def at_list(self) -> Decimal | None:
+        """What its tokens cost at list price."""
+        return decimal(self.listed) if self.listed else None
+
+    @property
+    def against_list(self) -> Decimal | None:
+        """Share by which what was paid by the token is above list price; below it where negative."""
+        return self.by_token / self.at_list - 1 if self.at_list else None
+
+
+ADDED = ("amount", "requests", "unpriced", "tokens", "ratings", "acceptable", "amount_before", "requests_before")
+
+
+def sum_of(units: Iterable[Unit]) -> Unit:
+    """Several as one, of no list price yet."""
+    found = Unit("", _("all"))
+    for unit in units:
+        for name in ADDED:
+            setattr(found, name, getattr(found, name) + getattr(unit, name))
+    return found
+
+
+def ratio(amount: Decimal, count: int) -> Decimal | None:
+    return amount / count if count else None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassUnit:
+    """A million tokens of one class, paid and at list price, weighed by the tokens of each model."""
+
+    slug: str
+    tokens: int
+    paid: Decimal | None
+    listed: Decimal | None
+
+    @property
+    def against_list(self) -> Decimal | None:
+        return self.paid / self.listed - 1 if self.paid is not None and self.listed else None
+
+
+@dataclass(frozen=True, slots=True)
+class MonthUnit:
+    month: date
+    amount: Decimal
+    requests: int
+    tokens: int
+
+    @property
+    def per_request(self) -> Decimal | None:
+        return ratio(self.amount, self.requests)
+
+    @property
+    def per_thousand(self) -> Decimal | None:
+        return ratio(self.amount * 1000, self.requests)
+
+    @property
+    def per_mtok(self) -> Decimal | None:
+        return ratio(self.amount * MILLION, self.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Incidents:
+    """Of our own deployments in the period: what running them cost apart from machines, for each incident."""
+
+    count: int
+    upkeep: Decimal
+    hours: Decimal
+
+    @property
+    def upkeep_each(self) -> Decimal | None:
+        return ratio(self.upkeep, self.count)
+
+    @property
+    def hours_each(self) -> Decimal | None:
+        return ratio(self.hours, self.count)
+
+
+class UnitCosts:
+    """The page's figures over a `SpendPage`; each part is read once, when it is asked for."""
+
+    def __init__(self, page: SpendPage, by: By) -> None:
+        self.page, self.by = page, by
+        self.days = page.days
+
+    @cached_property
+    def list_prices(self) -> ListPrices:
+        """Without contracts' discounts."""
+        return ListPrices(self.page.prices.versions, Discounts([]))
+
+    @cached_property
+    def whole(self) -> Unit:
+        """All groups together; list prices are held against what was paid for each model and day as a whole."""
+        found = sum_of(self.by_key.values())
+        for (day, provider, model), amount in self.page.api_amounts.items():
+            tokens = self.page.api_tokens.get((day, provider, model), {})
+            if listed := self.at_list((day, provider, model, ""), [tokens.get(name, 0) for name in CLASSES]):
+                found.listed += listed
+                found.by_token += amount
+        return found
+
+    @cached_property
+    def by_key(self) -> dict[str, Unit]:
+        return self.units(self.key_of_row, self.key_of_line)
+
+    @property
+    def rows_shown(self) -> list[Unit]:
+        """As many as a page holds."""
+        return self.rows[:MOST_SHOWN]
+
+    @property
+    def rows_left(self) -> int:
+        return len(self.rows) - len(self.rows_shown)
+
+    @cached_property
+    def rows(self) -> list[Unit]:
+        """By what was asked for, the dearest in all first; what belongs to nobody last."""
+        shown = [unit for unit in self.by_key.values() if unit.amount or unit.requests or unit.amount_before]
+        for unit in shown:
+            unit.name = self.name_of(unit.key)
+        return sorted(shown, key=lambda unit: (not unit.key, -unit.amount, -unit.requests, unit.name))
+
+    def units(self, of_row: Any, of_line: Any) -> dict[str, Unit]:
+        found: dict[str, Unit] = defaultdict(lambda: Unit("", ""))
+        for line in self.page.known.lines:
+            found[of_line(line)].amount += line.amount
+        for line in self.page.before.lines:
+            found[of_line(line)].amount_before += line.amount
+        paid = api_cells(self.page.known.lines, of_line)
+        sent: dict[Cell, list[int]] = defaultdict(lambda: [0] * len(CLASSES))
+        for row in self.page.known.usage:
+            key = of_row(row)
+            unit = found[key]
+            unit.requests += row["requests"]
+            unit.unpriced += row["unpriced"]
+            tokens = [row[name] for name in CLASSES]
+            unit.tokens += sum(tokens)
+            cell = row["day"], row["provider"], row["model"], key
+            if cell in paid:
+                sent[cell] = [a + b for a, b in zip(sent[cell], tokens, strict=True)]
+        for cell, amount in paid.items():
+            # Held against each other only where both are known.
+            if listed := self.at_list(cell, sent[cell]):
+                found[cell[3]].listed += listed
+                found[cell[3]].by_token += amount
+        for row in self.page.before.usage:
+            found[of_row(row)].requests_before += row["requests"]
+        for row in self.ratings:
+            unit = found[of_row(row)]
+            unit.ratings += row["n"]
+            unit.acceptable += row["good"]
+        for key, unit in found.items():
+            unit.key = key
+        return dict(found)
+
+    def at_list(self, cell: Cell, tokens: Iterable[int]) -> Fraction:
+        """A cell's tokens by class at list price; nothing where the model has none."""
+        day, provider, model, _key = cell
+        rates = self.list_prices.rates_at(provider, model, day)
+        plain = rates.get("uncached_input")
+        if plain is None:
+            return Fraction(0)
+        counted = zip(CLASSES, tokens, strict=True)
+        return sum((count * rates.get(name, plain) for name, count in counted if count), Fraction(0))
+
+    @cached_property
+    def ratings(self) -> list[dict[str, Any]]:
+        """Ratings of the period, as rows that look like usage."""
+        asked = Rating.objects.in_days(self.days.since, self.days.until).filter(**ratings_of(self.page))
+        rows = asked.order_by().values("application_id", "task", "model", "deployment__provider")
+        counted = rows.annotate(n=Count("id"), good=Count("id", filter=ACCEPTABLE))
+        return [{**row, "provider": row["deployment__provider"] or "", "deployment_id": 0,
+                 "application_id": row["application_id"] or 0} for row in counted]  # fmt: skip
+
+    def key_of_row(self, row: Mapping[str, Any]) -> str:
+        if self.by == "application":
+            return self.page.known.names.applications.get(row["application_id"], "")
+        return str(row[self.by])
+
+    def key_of_line(self, line: Line) -> str:
+        return line.provider if self.by == "provider" else self.key_of_who(line.who)
+
+    def key_of_who(self, who: Any) -> str:
+        if self.by == "application":
+            return self.page.known.names.applications.get(who.application_id, "")
+        return str(who.task if self.by == "task" else who.model)
+
+    def name_of(self, key: str) -> str:
+        if not key:
+            return _("Of nobody in particular")
+        if self.by == "application":
+            return self.page.applications.get(key, key)
+        if self.by == "task":
+            return str(dict(Task.choices).get(key, key))
+        return provider_name(key) if self.by == "provider" else key
+
+    # By class of tokens.
+
+    @cached_property
+    def classes(self) -> list[ClassUnit]:
+        """Each class with what a million of it cost, and at list price the same tokens."""
+        listed, counted = dict.fromkeys(CLASSES, Fraction(0)), dict.fromkeys(CLASSES, 0)
+        for (day, provider, model), tokens in self.page.api_tokens.items():
+            rates = self.list_prices.rates_at(provider, model, day)
+            for name, count in tokens.items():
+                if name in rates and count:
+                    listed[name] += count * rates[name]
+                    counted[name] += count
+        return [
+            ClassUnit(
+                row.slug, row.tokens, row.per_million,
+                decimal(listed[row.slug] * MILLION / counted[row.slug]) if counted[row.slug] else None,
+            )
+            for row in self.page.tokens.classes
+        ]  # fmt: skip
+
+    # By incident.
+
+    @cached_property
+    def incidents(self) -> Incidents:
+        since, until = self.days.since, self.days.until
+        started = Outage.objects.filter(
+            deployment__provider="self", started_at__date__gte=since, started_at__date__lt=until
+        )
+        hours = Effort.objects.filter(day__gte=since, day__lt=until, withdrawn_at=None).aggregate(n=Sum("hours"))["n"]
+        upkeep = (line.amount for line in self.page.known.lines if line.category == Category.UPKEEP)
+        return Incidents(started.count(), sum(upkeep, ZERO), hours or ZERO)
+
+    # Over time.
+
+    @cached_property
+    def months(self) -> list[MonthUnit]:
+        """The months up to the one shown, the oldest first; those before anything was known are left out."""
+        first = months_back(self.days.since, MONTHS - 1)
+        earlier = [] if first >= self.days.before else monthly(
+            read(first, self.days.before, self.page.divides).only(self.page.asked.filters)
+        )  # fmt: skip
+        return [*earlier, *monthly(self.page.wanted)]
+
+    @property
+    def trend(self) -> list[dict[str, Any]]:
+        """For the lines' tag: a month's middle is where its point stands."""
+        points = [(row.month + timedelta(days=14), row.per_request * 1000) for row in self.months if row.per_request]
+        return [{"name": _("USD for 1,000 requests"), "style": "us", "points": points}] if len(points) > 1 else []
+
+
+def ratings_of(page: SpendPage) -> dict[str, Any]:
+    lookups = page.asked.filters.lookups()
+    providers = lookups.pop("provider__in", None)
+    return {**lookups, **({"deployment__provider__in": providers} if providers else {})}
+
+
+def api_cells(lines: Iterable[Line], of_line: Any) -> dict[Cell, Decimal]:
+    """What was paid by the token, by day, provider, model and group."""
+    found: dict[Cell, Decimal] = defaultdict(lambda: ZERO)
+    for line in lines:
+        if line.who.model and not line.committed and line.provenance != "estimated":
+            found[line.day, line.provider, line.who.model, of_line(line)] += line.amount
+    return dict(found)
+
+
+def monthly(known: Known) -> list[MonthUnit]:
+    amounts: dict[date, Decimal] = defaultdict(lambda: ZERO)
+    requests: dict[date, int] = defaultdict(int)
+    tokens: dict[date, int] = defaultdict(int)
+    for line in known.lines:
+        amounts[line.day.replace(day=1)] += line.amount
+    for row in known.usage:
+        month = row["day"].replace(day=1)
+        requests[month] += row["requests"]
+        tokens[month] += sum(row[name] for name in CLASSES)
+    return [MonthUnit(m, amounts[m], requests[m], tokens[m]) for m in sorted({*amounts, *requests})]
+
+
+def months_back(first: date, count: int) -> date:
+    years, month = divmod(first.year * 12 + first.month - 1 - count, 12)
+    return date(years, month + 1, 1)
+
+
+def as_json(found: UnitCosts) -> dict[str, Any]:
+    return {
+        "from": found.days.since.isoformat(),
+        "to": found.days.until.isoformat(),
+        "group_by": found.by,
+        "currency": "USD",
+        "total": unit_json(found.whole),
+        "groups": [unit_json(unit) for unit in found.rows],
+        "classes": [
+            {
+                "token_class": row.slug,
+                "tokens": row.tokens,
+                "paid_per_mtok": exact(row.paid),
+                "list_per_mtok": exact(row.listed),
+            }
+            for row in found.classes
+        ],
+        "incidents": {
+            "count": found.incidents.count,
+            "upkeep": found.incidents.upkeep,
+            "upkeep_per_incident": exact(found.incidents.upkeep_each),
+            "hours": float(found.incidents.hours),
+        },
+        "months": [
+            {"month": f"{row.month:%Y-%m}", "amount": row.amount, "requests": row.requests,
+             "per_request": exact(row.per_request), "per_mtok": exact(row.per_mtok)}
+            for row in found.months
+        ],
+    }  # fmt: skip
+
+
+def exact(amount: Decimal | None) -> Decimal | None:
+    """At the stored precision."""
+    return None if amount is None else round(amount, 12)
+
+
+def unit_json(unit: Unit) -> dict[str, Any]:
+    return {
+        "key": unit.key or None,
+        "amount": unit.amount,
+        "requests": unit.requests,
+        "unpriced_requests": unit.unpriced,
+        "tokens": unit.tokens,
+        "per_request": exact(unit.per_request),
+        "per_request_before": exact(unit.per_request_before),
+        "per_mtok": exact(unit.per_mtok),
+        "per_accepted_answer": exact(unit.per_accepted),
+        "ratings": unit.ratings,
+        "paid_by_token": unit.by_token,
+        "at_list_price": exact(unit.at_list),
+    }

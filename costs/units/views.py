@@ -1,0 +1,66 @@
+"""What one request, one accepted answer, a million tokens or an incident costs, and how that moves."""
+
+from __future__ import annotations
+
+from datetime import UTC, timedelta
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from costs.plan.forecast import month_of
+from costs.spend.months import month_asked
+from costs.spend.page import Asked, SpendPage
+from costs.spend.views import address, fields_of, said
+from costs.units.queries import BYS, By, UnitCosts
+from costs.units.users import user_units
+from traffic.models import Application
+from traffic.requests.filters import Filters
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def units(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    query = said(request.GET)
+    by: By = next((name for name in BYS if name == query.get("by")), "application")
+    page = SpendPage(Asked(month_asked(request), Filters.of_query(query)), now)
+    found = UnitCosts(page, by)
+    labels = {"application": _("Application"), "task": _("Task"), "model": _("Model"), "provider": _("Provider")}
+    context = {
+        "page": page,
+        "days": page.days,
+        "found": found,
+        "whole": found.whole,
+        "label": labels[by],
+        "tabs": [(labels[name], address(query, by=name) + "#units-h", name == by) for name in BYS],
+        "by": by,
+        "fields": fields_of(page, query),
+        "spend_query": address(query, by=None),
+        "json_url": "/api/v1/unit-costs?" + urlencode({"month": f"{page.days.since:%Y-%m}", "group_by": by}),
+    }
+    return render(request, "costs/units.html", context)
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def unit_users(request: HttpRequest, slug: str) -> HttpResponse:
+    """The dearest users of one application in a month."""
+    application = get_object_or_404(Application, slug=slug)
+    now = timezone.now()
+    month = month_asked(request)
+    until = min(month_of(month)[1], now.astimezone(UTC).date()) + timedelta(days=1)
+    found = user_units(application, month, until)
+    context = {
+        "found": found,
+        "month": month,
+        "last": until - timedelta(days=1),
+        "json_url": f"/api/v1/unit-costs/{slug}/users?month={month:%Y-%m}",
+    }
+    return render(request, "costs/unit_users.html", context)

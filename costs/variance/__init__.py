@@ -1,0 +1,1 @@
+"""Variance: what changed between two periods, as a price-volume-mix bridge."""

@@ -1,0 +1,218 @@
+"""What the page of changes shows: the bridge of a month against the one before or against the plan, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+from django.db import connection
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from costs.models import Category, Phase
+from costs.spend.queries import IDLE, Known
+from costs.spend.rows import Days, provider_name
+from costs.variance.bridge import Bridge, Hours, Part, Step, from_plan
+from lib.allocation import STEP
+from lib.periods import next_month
+from traffic.models import Application
+
+Against = Literal["month", "plan"]
+
+# GPU hours of each lease in both periods, where it ran in either.
+HOURS = """
+SELECT l.id, a.kind, l.gpu, l.gpu_count,
+       sum(greatest(0, extract(epoch FROM least(s.ends_at, %(before_until)s) - greatest(s.starts_at, %(before)s)))),
+       sum(greatest(0, extract(epoch FROM least(s.ends_at, %(until)s) - greatest(s.starts_at, %(since)s))))
+FROM providers_leasespan s JOIN providers_lease l ON l.id = s.lease_id JOIN providers_account a ON a.id = l.account_id
+WHERE s.state = 'running' AND s.starts_at < %(until)s AND s.ends_at > %(before)s
+GROUP BY 1, 2, 3, 4
+"""
+
+
+def gpu_hours(days: Days) -> dict[int, Hours]:
+    """By lease, in one statement."""
+    edges = {"before": days.before, "before_until": days.before_until, "since": days.since, "until": days.until}
+    with connection.cursor() as cursor:
+        cursor.execute(HOURS, {name: midnight(day) for name, day in edges.items()})
+        return {
+            lease: Hours(provider, gpu, Fraction(before) * count / 3600, Fraction(after) * count / 3600)
+            for lease, provider, gpu, count, before, after in cursor.fetchall()
+        }
+
+
+def midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What the plan has for the days shown: USD and requests, its share of the month."""
+
+    phase: Phase
+    budget: Decimal
+    requests: int
+
+
+def planned(days: Days) -> Planned | None:
+    """The upper end of the phase's budget and band, prorated by days; None where no phase was planned."""
+    phase = Phase.objects.planned_for(days.last)
+    if phase is None:
+        return None
+    month = (next_month(days.since) - days.since).days
+    share = Fraction((days.until - days.since).days, month)
+    budget = Decimal(round(Fraction(phase.budget_high) * share / Fraction(STEP))) * STEP
+    return Planned(phase, budget, round((phase.volume_to or phase.volume_from) * share))
+
+
+def against_plan(plan: Planned, known: Known) -> Bridge:
+    return from_plan(plan.budget, plan.requests, known)
+
+
+# --- in words ------------------------------------------------------------------------------------------------------
+
+NAMES = {
+    "new": lambda: _("New applications"),
+    "ended": lambda: _("Ended applications"),
+    "volume": lambda: _("Volume"),
+    "mix": lambda: _("Mix of models"),
+    "tokens": lambda: _("Tokens a request"),
+    "cache": lambda: _("Cache"),
+    "price": lambda: _("List prices"),
+    "rest": lambda: _("Batch, discounts"),
+    "gpu_hours": lambda: _("GPU hours"),
+    "gpu_price": lambda: _("Price of GPUs"),
+    "leases": lambda: _("Disks, machines"),
+    "other": lambda: _("Billed besides"),
+    "entered": lambda: _("By hand"),
+    "request_cost": lambda: _("Cost of a request"),
+}
+HOW = {
+    "new": lambda: _("what applications spend at the API that sent nothing before"),
+    "ended": lambda: _("what applications spent at the API that send nothing now"),
+    "volume": lambda: _("more or fewer requests, the models as they were"),
+    "mix": lambda: _("models that gained or lost their share of the requests, at their own cost of before"),
+    "tokens": lambda: _("longer or shorter prompts and answers, at the old prices"),
+    "cache": lambda: _("another share of the input from the cache"),
+    "price": lambda: _("the same tokens at the old list prices"),
+    "rest": lambda: _("what is left: batches, discounts, what bills differ"),
+    "gpu_hours": lambda: _("hours rented, at the old price of an hour"),
+    "gpu_price": lambda: _("what an hour costs more or less"),
+    "leases": lambda: _("disks, machines and traffic of leases"),
+    "other": lambda: _("searches, taxes, credits, adjustments"),
+    "entered": lambda: _("upkeep and other entered charges"),
+    "request_cost": lambda: _("all that was spent, less what the plan had for as many requests"),
+}
+PLAN_ROWS = {
+    "volume": lambda: _("requests against the band’s upper end, at the plan’s cost of a request"),
+    "allowed": lambda: _("less: the plan for as many requests"),
+    "api": lambda: _("paid by the token"),
+    "machines": lambda: _("rented machines"),
+    "other": lambda: _("what vendors bill besides"),
+    "entered": lambda: _("entered by hand"),
+}
+COUNTED = {"volume": "requests", "mix": "requests", "tokens": "tokens", "cache": "share", "gpu_hours": "hours"}
+
+
+MOST_ROWS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class PartRow:
+    """A part with its name and where its requests or lines are."""
+
+    part: Part
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    step: Step
+    name: str
+    how: str
+    counted: str  # in what its rows moved: requests, tokens, share, hours; else USD
+    every: list[PartRow]
+
+    @property
+    def rows(self) -> list[PartRow]:
+        """The largest."""
+        return self.every[:MOST_ROWS]
+
+    @property
+    def more(self) -> int:
+        return max(0, len(self.every) - MOST_ROWS)
+
+    @property
+    def more_amount(self) -> Decimal:
+        return sum((row.part.amount for row in self.every[MOST_ROWS:]), Decimal(0))
+
+
+def named_steps(found: Bridge, days: Days, applications: Mapping[int, Application]) -> list[StepRow]:
+    """Every step with its rows, each with a link to what is behind it."""
+    return [
+        StepRow(
+            step, NAMES[step.slug](), HOW[step.slug](), COUNTED.get(step.slug, "usd"),
+            [PartRow(part, *name_of(part, days, applications)) for part in step.parts],
+        )
+        for step in found.steps
+    ]  # fmt: skip
+
+
+def name_of(part: Part, days: Days, applications: Mapping[int, Application]) -> tuple[str, str]:
+    period = {"from": days.since.isoformat(), "to": days.last.isoformat()}
+    if part.kind == "model":
+        provider, model = part.key
+        query = {"provider": provider, "model": model, **period}
+        return f"{model} · {provider_name(provider)}", f"{reverse('traffic:requests')}?{urlencode(query)}"
+    if part.kind == "application":
+        found = applications.get(int(part.key[0]))
+        query = {"application": found.slug if found else "", "month": f"{days.since:%Y-%m}"}
+        return (found.name if found else _("a deleted application")), f"{reverse('costs:spend')}?{urlencode(query)}"
+    ledger = f"{reverse('costs:ledger')}?month={days.since:%Y-%m}"
+    if part.kind == "gpu":
+        provider, gpu = part.key
+        return f"{provider_name(provider)} {gpu}".strip() or _("rented GPUs"), reverse("providers:leases")
+    if part.kind == "provider":
+        return provider_name(part.key[0]), ledger
+    if part.kind == "category":
+        words = {**dict(Category.choices), IDLE: _("idle GPU hours"), "": _("not told")}
+        vendor = f", {provider_name(part.key[1])}" if len(part.key) > 1 else ""
+        return f"{words.get(part.key[0], part.key[0])}{vendor}", ledger
+    return PLAN_ROWS[part.key[0]](), ""
+
+
+def waterfall(found: Bridge, rows: list[StepRow], before: str, after: str) -> dict[str, Any]:
+    """For the waterfall's tag."""
+    return {
+        "start": {"label": before, "amount": found.before},
+        "steps": [{"label": row.name, "amount": row.step.amount} for row in rows],
+        "end": {"label": after, "amount": found.after},
+    }
+
+
+def as_json(found: Bridge, days: Days, against: Against) -> dict[str, Any]:
+    before = {"from": days.before.isoformat(), "to": days.before_until.isoformat()} if against == "month" else None
+    return {
+        "from": days.since.isoformat(),
+        "to": days.until.isoformat(),
+        "against": against,
+        "compared_with": before,
+        "currency": "USD",
+        "before": found.before,
+        "after": found.after,
+        "change": found.change,
+        "steps": [
+            {
+                "step": step.slug,
+                "amount": step.amount,
+                "parts": [{"kind": part.kind, "key": list(part.key), "amount": part.amount} for part in step.parts],
+            }
+            for step in found.steps
+        ],
+    }

@@ -1,0 +1,49 @@
+"""What changed since last month, or against the plan: every step with the rows behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from costs.spend.months import month_asked
+from costs.spend.page import Asked, SpendPage
+from costs.spend.views import address, fields_of, said
+from costs.variance import queries as steps
+from traffic.requests.filters import Filters
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def changes(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    query = said(request.GET)
+    page = SpendPage(Asked(month_asked(request), Filters.of_query(query)), now)
+    against = "plan" if query.get("against") == "plan" else "month"
+    plan = steps.planned(page.days) if against == "plan" else None
+    found = steps.against_plan(plan, page.known) if plan else page.change
+    rows = steps.named_steps(found, page.days, page.known_applications)
+    context: dict[str, Any] = {
+        "page": page,
+        "days": page.days,
+        "found": found,
+        "rows": rows,
+        "largest": next((row for row in rows if row.step == found.largest), None),
+        "drawn": steps.waterfall(found, rows, _("The plan") if plan else _("Before"), _("Now")),
+        "against": against,
+        "plan": plan,
+        "fields": fields_of(page, query),
+        "filtered": any(query.getlist(name) for name in ("provider", "model", "application", "task")),
+        "tabs": [
+            (_("Last month"), address(query, against=None), against == "month"),
+            (_("The plan"), address(query, against="plan"), against == "plan"),
+        ],
+        "spend_query": address(query, against=None),
+    }
+    return render(request, "costs/changes.html", context)

@@ -1,1 +1,0 @@
-"""Pages of the costs, one module a page."""
