@@ -12,12 +12,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Field, Query, Router, Schema
 
-from alerts import services
-from alerts.forms import may_act
+from alerts.evaluation import services
+from alerts.evaluation.silences import Matcher
+from alerts.evaluation.states import NotPossible
+from alerts.inbox.forms import may_act
 from alerts.models import Alert, Silence
 from alerts.querysets import AlertQuerySet, SilenceQuerySet
-from alerts.silencing import Matcher
-from alerts.states import NotPossible
 from lib.client_address import client_address
 from lib.errors import ApiError
 from lib.paging import Limit, Page, decode_cursor, encode_cursor

@@ -5,8 +5,11 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from alerts import burden, outbox, reporting, retention, services, watch
 from alerts.channels import DELETED_FOR
+from alerts.delivery import outbox
+from alerts.digests import services as reporting
+from alerts.evaluation import retention, services, watch
+from alerts.inbox import page_counts
 from alerts.models import Channel
 
 
@@ -33,7 +36,7 @@ def deliver() -> None:
 @shared_task(ignore_result=True)
 def count_pages() -> int:
     """What our own deployments ask of people at night, for the go or no-go."""
-    return burden.count_pages(timezone.now())
+    return page_counts.count_pages(timezone.now())
 
 
 @shared_task(ignore_result=True)

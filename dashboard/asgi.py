@@ -9,7 +9,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 handler = get_wsgi_application()
 
-from alerts import watch  # noqa: E402 -- the apps must be loaded
+from alerts.evaluation import watch  # noqa: E402 -- the apps must be loaded
 from dashboard.front.app import Front  # noqa: E402
 from lib.connections import make_room  # noqa: E402
 from traffic.ingest.gc_tuning import settle  # noqa: E402

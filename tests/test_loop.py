@@ -15,8 +15,9 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from alerts import outbox, services
 from alerts.defaults import ensure_defaults as alert_rules
+from alerts.delivery import outbox
+from alerts.evaluation import services
 from alerts.models import Alert
 from costs.ledger import posting as ledger
 from costs.models import Phase

@@ -10,8 +10,8 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from alerts.channels.note import Note, note_of, trial_note
+from alerts.delivery.smtp import NotSent
 from alerts.models import Channel, Delivery
-from alerts.smtp import NotSent
 from lib.encryption import SecretUnreadable
 
 __all__ = ["DELETED_FOR", "Gone", "Note", "deliver_to", "hand_over", "note_of", "remembered", "trial_note"]

@@ -10,8 +10,8 @@ import httpx
 from django.utils.translation import gettext as _
 
 from alerts.channels import Gone
+from alerts.delivery.smtp import NotSent
 from alerts.models import Channel
-from alerts.smtp import NotSent
 from lib.netguard import AddressRefused, PinnedTransport, pin
 
 TIMEOUT_S = 8.0

@@ -21,8 +21,8 @@ import apprise
 from django.utils.translation import gettext as _
 
 from alerts.channels.note import Note
+from alerts.delivery.smtp import NotSent
 from alerts.models import Channel
-from alerts.smtp import NotSent
 from lib.netguard import AddressRefused, judge
 
 KINDS = {"ok": "success", "us": "info", "warn": "warning", "bad": "failure"}

@@ -9,11 +9,11 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from alerts import links
-from alerts.mail import context_of
+from alerts.delivery import links
+from alerts.delivery.mail import context_of
+from alerts.delivery.readers import Reader
+from alerts.evaluation.states import State
 from alerts.models import Delivery
-from alerts.readers import Reader
-from alerts.states import State
 
 VERSION = 1  # of the JSON; it rises when a field goes or changes its meaning
 FACTS = 6  # figures in a chat, where people read on a phone

@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from alerts.figures import Figures
+from alerts.delivery.wording import exact, listed, moment
+from alerts.evaluation.context import Figures
 from alerts.kinds.finding import Asked, Finding, Words
-from alerts.wording import exact, listed, moment
 from costs.anomalies.wording import figure, sentence, signed
 from costs.models import Anomaly, Driver
 

@@ -8,9 +8,9 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from alerts.figures import Figures
+from alerts.delivery.wording import dollars
+from alerts.evaluation.context import Figures
 from alerts.kinds.finding import Asked, Finding, Words
-from alerts.wording import dollars
 from costs.reconciliation.tolerances import Standing
 
 CAUSES_SHOWN = 4

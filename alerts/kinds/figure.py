@@ -8,11 +8,11 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from alerts.figures import Figures
+from alerts.evaluation.context import Figures
 from alerts.kinds.finding import Asked, Bar, Finding, Words
 from alerts.kinds.money import drivers
-from alerts.named.figure import Reading
-from alerts.named.watch import Watch, capital
+from alerts.metrics.metric import Reading
+from alerts.metrics.watch import Watch, capital
 from costs.spend.queries import GroupBy
 
 

@@ -3,7 +3,8 @@
 A kind is one function `evaluate(figures, asked, live)` that looks at one rule's subjects and returns a `Finding` for
 each that is of interest, and for each subject in `live`, which has an alert already; a subject that it no longer
 returns is taken as gone. It only says how things stand now: for how long a line must be crossed, flaps, reminders,
-escalation, silences, snoozes and who is told happen outside of it, in `alerts.states` and `alerts.services`.
+escalation, silences, snoozes and who is told happen outside of it, in `alerts.evaluation.states` and
+`alerts.evaluation.services`.
 
 docs/how-to/add-an-alert-kind.md goes through it step by step.
 """
@@ -15,13 +16,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from alerts.states import Sight
-from alerts.thresholds import Asked as Asked  # said again for the kinds, which need little else
-from alerts.thresholds import BadThreshold as BadThreshold
-from alerts.thresholds import Threshold as Threshold
+from alerts.evaluation.states import Sight
+from alerts.rules.thresholds import Asked as Asked  # said again for the kinds, which need little else
+from alerts.rules.thresholds import BadThreshold as BadThreshold
+from alerts.rules.thresholds import Threshold as Threshold
 
 if TYPE_CHECKING:
-    from alerts.figures import Figures
+    from alerts.evaluation.context import Figures
 
 
 class Bar(TypedDict):
@@ -50,7 +51,8 @@ class Words(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How one subject stands now, as `alerts.states.Sight` and in words; `title` names the subject and the amount.
+    """How one subject stands now, as `alerts.evaluation.states.Sight` and in words; `title` names the subject and the
+    amount.
 
     `crossed` and `clear` are both False between a line and its clear line. `value` and `threshold` are decimal text in
     the kind's `unit`; the alert's page draws them, so they must be the same quantity or `threshold` be empty.

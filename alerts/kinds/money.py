@@ -9,10 +9,10 @@ from decimal import Decimal
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from alerts.figures import Figures
+from alerts.delivery.wording import dollars, exact, percent
+from alerts.evaluation.context import Figures
+from alerts.evaluation.month_budgets import MonthBudget
 from alerts.kinds.finding import Asked, Bar, Finding, Words
-from alerts.month_budgets import MonthBudget
-from alerts.wording import dollars, exact, percent
 from costs.models import Budget, BudgetScope
 from costs.plan.budgets import application_ids, filters_of, spent_in
 from costs.spend.queries import Spend

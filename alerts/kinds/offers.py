@@ -8,9 +8,9 @@ from decimal import Decimal
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from alerts.figures import Figures
+from alerts.delivery.wording import exact, moment, percent
+from alerts.evaluation.context import Figures
 from alerts.kinds.finding import Asked, Finding, Words
-from alerts.wording import exact, moment, percent
 from providers.leases.queries import MONTH_HOURS
 from providers.models import Offer, OfferWatch
 from providers.offers import WatchNow, kind_label

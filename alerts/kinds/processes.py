@@ -8,9 +8,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from alerts.figures import Figures
+from alerts.delivery.wording import moment, restarted
+from alerts.evaluation.context import Figures
 from alerts.kinds.finding import Asked, Finding, Words
-from alerts.wording import moment, restarted
 
 OFTEN = 3  # restarts in an hour: the next deaths may end everything
 

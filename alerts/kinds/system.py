@@ -9,11 +9,11 @@ from datetime import timedelta
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from alerts.figures import Figures
+from alerts.delivery.wording import listed, moment, span
+from alerts.evaluation.context import Figures
 from alerts.kinds.finding import Asked, Finding, Words
 from alerts.kinds.vendors import polls
 from alerts.models import Address, Channel, ChannelKind
-from alerts.wording import listed, moment, span
 
 EVALUATION = "evaluation"
 
@@ -28,7 +28,8 @@ def late(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Findi
 
 
 def evaluation(figures: Figures, asked: Asked) -> Iterator[Finding]:
-    """Rules that have not run for too long. Whoever asks is not the evaluator that is late (see `alerts.watch`)."""
+    """Rules that have not run for too long. Whoever asks is not the evaluator that is late (see
+    `alerts.evaluation.watch`)."""
     longest = timedelta(seconds=float(asked.one("evaluation_s")))
     late_kinds = [(runs, longest + slack(runs.kind)) for runs in figures.runs]
     late_kinds = [(runs, limit) for runs, limit in late_kinds if figures.now - runs.oldest > limit]

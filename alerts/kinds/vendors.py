@@ -12,9 +12,9 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from alerts.figures import Figures
+from alerts.delivery.wording import exact, listed, moment, number, percent, span
+from alerts.evaluation.context import Figures
 from alerts.kinds.finding import Asked, Finding, Words
-from alerts.wording import exact, listed, moment, number, percent, span
 from providers.accounts.freshness import FEED_WORDS
 from providers.leases.queries import IDLE_BELOW, Runway, runway
 from providers.leases.services import StopWay, stop_way

@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 
 from django.utils.translation import gettext as _
 
-from alerts.figures import Figures
+from alerts.delivery.wording import day, dollars, exact, number, percent
+from alerts.evaluation.context import Figures
 from alerts.kinds.finding import Asked, Bar, Finding, Words
-from alerts.wording import day, dollars, exact, number, percent
 from costs.breakeven import Inputs, Result
 from costs.models import Phase
 

@@ -83,7 +83,7 @@ def cross() -> None:
 def wait_for_rules() -> None:
     from django.utils import timezone
 
-    from alerts import reports
+    from alerts.inbox import reports
 
     until = time.monotonic() + 60
     while reports.is_late(timezone.now()) and time.monotonic() < until:
@@ -113,7 +113,7 @@ def refused_address(n: int) -> str:
 
 def drain(port: int) -> None:
     """Print how long this process takes for a thousand messages that wait, and for as many bare ones, as JSON."""
-    from alerts import outbox
+    from alerts.delivery import outbox
     from alerts.models import Delivery
 
     fill()

@@ -89,7 +89,7 @@ def tell() -> None:
 
 
 def best_of(count: int, times: int = 3) -> float:
-    from alerts import services
+    from alerts.evaluation import services
     from alerts.models import Rule
 
     Rule.objects.filter(kind="figure").delete()

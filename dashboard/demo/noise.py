@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from random import Random
 
+from alerts.evaluation.write import message_id
 from alerts.models import Address, Alert, Delivery, Rule, Sample, Transition
-from alerts.writing import message_id
 from dashboard.demo.company import MAIL_DOMAIN
 
 NOISY = "website-chat-first-token"

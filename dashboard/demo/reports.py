@@ -6,9 +6,9 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 
-from alerts import reporting
+from alerts.digests import services as reporting
+from alerts.digests.periods import newest
 from alerts.models import Preference, ReportKind
-from alerts.periods import newest
 from costs.ledger import posting as ledger
 from dashboard.demo import company
 

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.auth import get_user_model
 
+from alerts.metrics.scopes import Scope
+from alerts.metrics.watch import OVER, Watch
+from alerts.metrics.windows import Window
 from alerts.models import Rule, Severity, Silence
-from alerts.named.scopes import Scope
-from alerts.named.watch import OVER, Watch
-from alerts.named.windows import Window
 
 HOUR_S = 3600
 

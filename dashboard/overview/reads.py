@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 from django.conf import settings
 from django.db.models import QuerySet
 
-from alerts import restarts
+from alerts.delivery.wording import restarted
+from alerts.evaluation import restarts
+from alerts.evaluation.restarts import Restart
+from alerts.inbox.reports import evaluated_at
 from alerts.models import Alert
-from alerts.reports import evaluated_at
-from alerts.restarts import Restart
-from alerts.wording import restarted
 from costs.breakeven import Inputs, Result, compute
 from costs.breakeven.measured_inputs import Traffic, live_inputs, measure
 from costs.models import Phase

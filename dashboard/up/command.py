@@ -17,7 +17,7 @@ from types import FrameType
 
 import psycopg
 
-from alerts.restarts import last_words
+from alerts.evaluation.restarts import last_words
 from dashboard import static_files
 from dashboard.embedded.servers import ServerError, free_port
 from dashboard.up.data import MARK, DataDirectory, replace_private, stop_marked

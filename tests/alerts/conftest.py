@@ -11,8 +11,8 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
-from alerts import services
-from alerts.figures import Figures
+from alerts.evaluation import services
+from alerts.evaluation.context import Figures
 from alerts.kinds import KINDS
 from alerts.kinds.finding import Asked, Finding
 from alerts.models import Alert

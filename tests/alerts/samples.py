@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from alerts.figures import Disk, Figures
+from alerts.evaluation.context import Disk, Figures
+from alerts.evaluation.restarts import Restart
 from alerts.models import Address, Channel, Rule
-from alerts.restarts import Restart
 from costs.ledger.kept_days import KeptDays
 from costs.models import Anomaly, Driver, ExportTarget, Phase, Stage
 from costs.reconciliation.reconcile import Cause

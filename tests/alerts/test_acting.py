@@ -13,12 +13,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from alerts import noise, services
+from alerts.evaluation import services
+from alerts.inbox.timeline import timeline
+from alerts.metrics.scopes import Scope
+from alerts.metrics.watch import OVER, UNDER, Watch
+from alerts.metrics.windows import Window
 from alerts.models import Alert, Rule, Sample, Silence
-from alerts.named.scopes import Scope
-from alerts.named.watch import OVER, UNDER, Watch
-from alerts.named.windows import Window
-from alerts.timeline import timeline
+from alerts.rules import noise
 from providers.audit.log import AuditEntry
 from tests.alerts.conftest import Scene, person
 from tests.alerts.test_pages import alert as alert

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from alerts import outbox, smtp
+from alerts.delivery import outbox, smtp
 from alerts.models import Delivery
 from tests.alerts.conftest import Scene
 from tests.alerts.smtp_server import GREYLIST, STALL, Mailbox, Smtp

@@ -14,14 +14,15 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts import outbox, tasks
+from alerts import tasks
 from alerts.channels import chat, hand_over, trial_note, webhook
 from alerts.defaults import ensure_defaults
-from alerts.figures import Figures
+from alerts.delivery import outbox
+from alerts.delivery.smtp import NotSent
+from alerts.evaluation.context import Figures
 from alerts.kinds import KINDS
 from alerts.kinds.system import addresses
 from alerts.models import Channel, Delivery, Rule
-from alerts.smtp import NotSent
 from lib.encryption import encrypt
 from lib.netguard import AddressRefused
 from tests.alerts.conftest import START, Scene

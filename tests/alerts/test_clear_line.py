@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from alerts.named.figure import Reading
-from alerts.named.watch import Watch
-from alerts.thresholds import BadThreshold
+from alerts.metrics.metric import Reading
+from alerts.metrics.watch import Watch
+from alerts.rules.thresholds import BadThreshold
 
 OVER = {"figure": "spend", "window": "today", "side": "over", "line": "500", "clear": "450"}
 UNDER = {**OVER, "side": "under", "line": "450", "clear": "500"}

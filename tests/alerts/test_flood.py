@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from alerts import flood, outbox, services
-from alerts.mail import compose
+from alerts.delivery import outbox, rate_limit
+from alerts.delivery.mail import compose
+from alerts.evaluation import services
 from alerts.models import Address, Alert, Delivery
 from tests.alerts.conftest import Scene
 from tests.alerts.smtp_server import GREYLIST, OK, REFUSE, REJECT, Mailbox, Smtp
@@ -30,7 +31,7 @@ def states() -> dict[str, int]:
 
 def test_past_ten_mails_the_next_speaks_for_all_that_wait(scene: Scene, ops: Any, smtp: Smtp, mailbox: Mailbox) -> None:
     break_out(scene, 0, 40)
-    assert deliver(scene) == flood.MOST + 1
+    assert deliver(scene) == rate_limit.MOST + 1
     assert states() == {"accepted": 11, "folded": 29}
     spokesman = Delivery.objects.get(alert__subject="m010")
     assert {row.folded_into for row in Delivery.objects.filter(state="folded")} == {spokesman}

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 from django.utils import translation
 
-from alerts import explain as explaining
-from alerts import services, wording
 from alerts.defaults import ensure_defaults
-from alerts.explain import explain
-from alerts.figures import Figures
+from alerts.delivery import wording
+from alerts.evaluation import services
+from alerts.evaluation.context import Figures
 from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Finding
 from alerts.kinds.usage import CROWD, MOST_APART
 from alerts.models import Address, Alert, Delivery, Rule
+from alerts.rules import explain as explaining
+from alerts.rules.explain import explain
 from costs.models import Charge, Phase
 from costs.reconciliation.reconcile import Cause
 from costs.reconciliation.tolerances import Standing as BillStanding

@@ -14,12 +14,13 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from alerts import links, services
 from alerts.defaults import ensure_defaults
+from alerts.delivery import links
+from alerts.delivery.mail import compose
+from alerts.delivery.wording import facts_of
+from alerts.evaluation import services
 from alerts.kinds.finding import Bar, Words
-from alerts.mail import compose
 from alerts.models import Alert, Delivery, Rule
-from alerts.wording import facts_of
 from tests.alerts.conftest import Scene, person
 
 EVIL = '<script>alert("x")</script>&'

@@ -17,13 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from alerts import links, subjects
-from alerts.course import course
-from alerts.mail import compose
+from alerts.delivery import links, subjects
+from alerts.delivery.mail import compose
+from alerts.delivery.picture import LINE, VALUE, png
+from alerts.delivery.value_history import course
+from alerts.evaluation.states import Cause
+from alerts.inbox.timeline import Point
 from alerts.models import Alert, Delivery, OptOut, Rule, Silence
-from alerts.picture import LINE, VALUE, png
-from alerts.states import Cause
-from alerts.timeline import Point
 from tests.alerts.conftest import START, Scene
 from tests.alerts.test_mail import parsed, part
 from tests.costs.test_spend import usage

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from django.core.mail import EmailMultiAlternatives
 from django.test import Client
 
-from alerts import mailbox
+from alerts.delivery import mailbox
 from tests.alerts.conftest import person
 
 

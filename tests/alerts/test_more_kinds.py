@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from django.test.utils import CaptureQueriesContext
 
-from alerts import services
-from alerts.explain import explain
-from alerts.figures import Disk, Figures
+from alerts.evaluation import services
+from alerts.evaluation.context import Disk, Figures
 from alerts.kinds import KINDS
 from alerts.kinds.finding import Finding
 from alerts.models import Alert, Rule
+from alerts.rules.explain import explain
 from costs.ledger.kept_days import KeptDays, kept_days
 from costs.models import ExportTarget, Phase, Posting, Stage
 from providers.connectors.base import ConnectorError

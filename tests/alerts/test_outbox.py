@@ -12,10 +12,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from alerts import outbox, services
-from alerts.mail import compose
+from alerts.delivery import outbox
+from alerts.delivery.mail import compose
+from alerts.delivery.smtp import Courier
+from alerts.evaluation import services
 from alerts.models import Address, Delivery
-from alerts.smtp import Courier
 from providers.audit.log import AuditEntry
 from tests.alerts import smtp_server
 from tests.alerts.conftest import START, Scene, person

@@ -13,8 +13,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from alerts import links, services
 from alerts.defaults import ensure_defaults
+from alerts.delivery import links
+from alerts.evaluation import services
 from alerts.models import Address, Alert, Delivery, OptOut, Rule, Silence
 from dashboard.environment import Environment
 from dashboard.roles import ROLES

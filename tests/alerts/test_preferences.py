@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.core.mail import EmailMultiAlternatives
 
-from alerts import outbox, quiet
-from alerts.mail import compose
+from alerts.delivery import outbox, quiet_hours
+from alerts.delivery.mail import compose
+from alerts.delivery.wording import here
 from alerts.models import Delivery, Preference
-from alerts.wording import here
 from tests.alerts.conftest import Scene
 from tests.alerts.smtp_server import Mailbox, Smtp
 from tests.dashboard.people import logged_in, with_role
@@ -47,22 +47,22 @@ def deliver(scene: Scene, at: datetime | None = None) -> int:
     ],
 )
 def test_quiet_hours_end_by_the_clock_on_the_persons_wall(at: datetime, end: datetime | None) -> None:
-    assert quiet.quiet_end(at, time(22), time(7), BERLIN) == end
+    assert quiet_hours.quiet_end(at, time(22), time(7), BERLIN) == end
 
 
 def test_quiet_hours_within_a_day_and_none_at_all() -> None:
-    assert quiet.quiet_end(utc(2026, 11, 24, 12), time(12), time(13), ZoneInfo("UTC")) == utc(2026, 11, 24, 13)
-    assert quiet.quiet_end(utc(2026, 11, 24, 13), time(12), time(13), ZoneInfo("UTC")) is None
-    assert quiet.quiet_end(utc(2026, 11, 24, 13), time(9), time(9), ZoneInfo("UTC")) is None
+    assert quiet_hours.quiet_end(utc(2026, 11, 24, 12), time(12), time(13), ZoneInfo("UTC")) == utc(2026, 11, 24, 13)
+    assert quiet_hours.quiet_end(utc(2026, 11, 24, 13), time(12), time(13), ZoneInfo("UTC")) is None
+    assert quiet_hours.quiet_end(utc(2026, 11, 24, 13), time(9), time(9), ZoneInfo("UTC")) is None
 
 
 def test_what_is_critical_waits_for_nothing_and_a_digest_in_quiet_hours_waits_for_their_end() -> None:
     person = Preference(quiet_from=time(22), quiet_until=time(9), digest="info", timezone="Europe/Berlin")
     at = utc(2026, 11, 24, 22)
-    assert quiet.when(person, "critical", at) == quiet.When(at)
-    assert quiet.when(person, "warning", at) == quiet.When(utc(2026, 11, 25, 8), "quiet")
-    assert quiet.when(person, "info", at) == quiet.When(utc(2026, 11, 25, 8), "digest")
-    assert quiet.when(None, "info", at) == quiet.When(at)
+    assert quiet_hours.when(person, "critical", at) == quiet_hours.When(at)
+    assert quiet_hours.when(person, "warning", at) == quiet_hours.When(utc(2026, 11, 25, 8), "quiet")
+    assert quiet_hours.when(person, "info", at) == quiet_hours.When(utc(2026, 11, 25, 8), "digest")
+    assert quiet_hours.when(None, "info", at) == quiet_hours.When(at)
 
 
 def test_quiet_hours_hold_back_what_is_not_critical_and_then_one_mail_lists_it(

@@ -13,10 +13,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.test import Client
 
-from alerts import outbox, reporting
-from alerts.digests import digest
+from alerts.delivery import outbox
+from alerts.digests import services as reporting
+from alerts.digests.content import digest
+from alerts.digests.periods import Period, due, newest
 from alerts.models import Address, Alert, Delivery, Preference, Report, ReportKind, Rule
-from alerts.periods import Period, due, newest
 from costs.models import Phase
 from tests.alerts.conftest import person
 from tests.alerts.smtp_server import Mailbox, Smtp

@@ -12,23 +12,23 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 
-from alerts import services
 from alerts.defaults import ensure_defaults
-from alerts.explain import explain
-from alerts.figures import Figures
+from alerts.delivery.mail import compose
+from alerts.evaluation import services
+from alerts.evaluation.context import Figures
+from alerts.evaluation.states import Policy
 from alerts.kinds import KINDS
 from alerts.kinds.finding import Finding
-from alerts.mail import compose
+from alerts.metrics import NAMED
+from alerts.metrics.metric import Series
+from alerts.metrics.scopes import DIMENSIONS, Missing
+from alerts.metrics.units import DURATION, PERCENT, REQUESTS, TOKENS, USD, read_amount
+from alerts.metrics.watch import Watch
 from alerts.models import Alert, Delivery, Rule
-from alerts.named import NAMED
-from alerts.named.figure import Series
-from alerts.named.scopes import DIMENSIONS, Missing
-from alerts.named.units import DURATION, PERCENT, REQUESTS, TOKENS, USD, read_amount
-from alerts.named.watch import Watch
-from alerts.preview import fired, preview
-from alerts.sentences import sentence
-from alerts.states import Policy
-from alerts.thresholds import BadThreshold
+from alerts.rules.explain import explain
+from alerts.rules.preview import fired, preview
+from alerts.rules.sentences import sentence
+from alerts.rules.thresholds import BadThreshold
 from costs.models import Budget, Phase
 from providers.audit.log import AuditEntry
 from providers.models import Account, Balance, CheckHour, Deployment, Outage

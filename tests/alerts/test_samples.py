@@ -15,14 +15,16 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 
-from alerts import outbox, reporting, services
 from alerts.defaults import ensure_defaults
-from alerts.held import gather
+from alerts.delivery import outbox
+from alerts.delivery.grouping import gather
+from alerts.delivery.subjects import MOST
+from alerts.digests import services as reporting
+from alerts.digests.periods import newest
+from alerts.evaluation import services
 from alerts.kinds import KINDS
 from alerts.management.commands.mails import write
 from alerts.models import Alert, Delivery, Preference, Rule
-from alerts.periods import newest
-from alerts.subjects import MOST
 from tests.alerts.conftest import Scene, person
 from tests.alerts.samples import DAY, SAMPLES, applications, mended, planned, spent
 from tests.alerts.test_kinds import NOW, TODAY, use

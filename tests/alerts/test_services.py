@@ -10,12 +10,12 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 
-from alerts import services
 from alerts.defaults import ensure_defaults
+from alerts.evaluation import services
+from alerts.evaluation.silences import Matcher
+from alerts.evaluation.states import NotPossible
 from alerts.kinds import KINDS
 from alerts.models import Address, Alert, Delivery, OptOut, Rule, Transition
-from alerts.silencing import Matcher
-from alerts.states import NotPossible
 from tests.alerts.conftest import Scene, person
 
 

@@ -10,11 +10,12 @@ import pytest
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from alerts import outbox, services
-from alerts.explain import explain
-from alerts.mail import compose
+from alerts.delivery import outbox
+from alerts.delivery.mail import compose
+from alerts.evaluation import services
+from alerts.evaluation.silences import Matcher, Target, labels_of, read_labels
 from alerts.models import Alert, Delivery, Rule, Sample, Silence
-from alerts.silencing import Matcher, Target, labels_of, read_labels
+from alerts.rules.explain import explain
 from tests.alerts.conftest import Scene, person
 from tests.alerts.smtp_server import Mailbox, Smtp
 from tests.dashboard.people import logged_in, with_role

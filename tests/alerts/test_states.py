@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts import states
-from alerts.states import GONE, Cause, Move, NotPossible, Policy, Sight, State, Status, Step, damped, step
+from alerts.evaluation import states
+from alerts.evaluation.states import GONE, Cause, Move, NotPossible, Policy, Sight, State, Status, Step, damped, step
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 LEVELS = (50, 75, 90, 100)

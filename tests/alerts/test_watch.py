@@ -11,13 +11,16 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from alerts import outbox, rule_changes, services, tasks, watch
+from alerts import tasks
 from alerts.defaults import ensure_defaults
-from alerts.explain import explain
-from alerts.figures import Figures
+from alerts.delivery import outbox
+from alerts.evaluation import services, watch
+from alerts.evaluation.context import Figures
 from alerts.kinds import KINDS
 from alerts.kinds.system import addresses
 from alerts.models import Alert, Channel, Delivery, Rule
+from alerts.rules import services as rule_changes
+from alerts.rules.explain import explain
 from lib.encryption import encrypt
 from providers.models import Account, Feed
 from tests.alerts.conftest import START, Scene, person
@@ -67,7 +70,9 @@ def test_a_monitor_that_fails_is_asked_again_seen_by_all_and_told_to_admins(
     page = logged_in(with_role("admin")).get("/alerts/channels/").content.decode()
     assert "500 Internal Server Error: no" in page and "each evaluation" in page
     assert watch.heartbeat(START + timedelta(seconds=690)) == 1
-    assert "secret" not in "".join(record.getMessage() for record in caplog.records if record.name == "alerts.watch")
+    assert "secret" not in "".join(
+        record.getMessage() for record in caplog.records if record.name == "alerts.evaluation.watch"
+    )
 
 
 def test_a_monitor_hears_nothing_while_a_rule_cannot_be_evaluated(

@@ -17,7 +17,7 @@ from django.db import connection
 from django.template.loader import render_to_string
 from django.test.utils import CaptureQueriesContext
 
-from alerts import services as alerts
+from alerts.evaluation import services as alerts
 from alerts.models import Alert
 from costs.anomalies import dismiss, look, look_back, restore
 from costs.anomalies.find import Found, Windows, find, news, too_little

@@ -13,7 +13,7 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.figures import Figures
+from alerts.evaluation.context import Figures
 from costs.models import Budget, Phase, Recurrence, Stage
 from costs.plan import volume_page
 from costs.plan.budget_status import Allowance, Term, allowance

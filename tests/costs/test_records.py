@@ -12,8 +12,8 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from alerts.burden import count_pages
 from alerts.defaults import ensure_defaults
+from alerts.inbox.page_counts import count_pages
 from alerts.models import Alert, Delivery, Rule, Transition
 from costs.models import BurdenLimit, Decision, Effort, PageDay
 from costs.readiness import ops_workload, records

@@ -13,8 +13,8 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
 
-from alerts import links
 from alerts.defaults import ensure_defaults as alert_rules
+from alerts.delivery import links
 from alerts.models import Address, Alert, Channel, Delivery, Rule, Silence, Transition
 from costs.models import (
     Anomaly,

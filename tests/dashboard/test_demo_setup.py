@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.db.models import F
 
 from alerts.models import Rule
-from alerts.sentences import sentence
+from alerts.rules.sentences import sentence
 from costs.models import Charge, Phase, Stage
 from dashboard.demo import company, history, setup
 from dashboard.demo.client import Client

@@ -14,12 +14,12 @@ from django.contrib.auth.models import User
 from django.db import models, transaction
 from django.test import Client, override_settings
 
+from alerts.delivery.mail import compose
+from alerts.delivery.mailbox import of_message
+from alerts.digests.periods import newest
+from alerts.digests.services import write
 from alerts.kinds import KINDS
-from alerts.mail import compose
-from alerts.mailbox import of_message
 from alerts.models import Alert, Delivery, Preference, ReportKind, Rule, Transition
-from alerts.periods import newest
-from alerts.reporting import write
 from costs.ledger import posting as ledger
 from dashboard.access import ACCESS
 from tests.costs.test_spend import usage

@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from alerts import services
+from alerts.evaluation import services
 from alerts.models import Delivery, Rule
 from dashboard.metrics import exposition
 from tests.alerts.conftest import START, Scene, person

@@ -16,8 +16,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from alerts import outbox, services
 from alerts.defaults import ensure_defaults
+from alerts.delivery import outbox
+from alerts.evaluation import services
 from alerts.models import Alert
 from lib.encryption import encrypt
 from providers.audit.log import AuditEntry

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from alerts.explain import explain
 from alerts.models import Alert, Rule
+from alerts.rules.explain import explain
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from alerts import services
+from alerts.evaluation import services
 from alerts.kinds import KINDS
 from alerts.models import Alert, Rule
 

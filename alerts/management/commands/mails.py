@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from alerts.mail import compose
-from alerts.mailbox import of_message
+from alerts.delivery.mail import compose
+from alerts.delivery.mailbox import of_message
 from alerts.models import Delivery
 
 

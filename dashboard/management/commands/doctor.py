@@ -20,8 +20,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
-from alerts.restarts import lately
-from alerts.wording import restarted
+from alerts.delivery.wording import restarted
+from alerts.evaluation.restarts import lately
 from dashboard import static_files
 from dashboard.celery import app
 from dashboard.database_roles import powers

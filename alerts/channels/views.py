@@ -1,0 +1,158 @@
+"""Which programs, chats and pagers are told, and does each answer?"""
+
+from __future__ import annotations
+
+import uuid
+from typing import NamedTuple
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from alerts.channels import hand_over, services, trial_note
+from alerts.channels.forms import ChannelForm
+from alerts.delivery.smtp import NotSent
+from alerts.models import Channel, ChannelKind, Delivery
+from providers.audit.log import changes, log, log_form
+
+
+class Tried(NamedTuple):
+    """What a test came to, in the receiver's own words."""
+
+    good: bool
+    answer: str
+
+
+@login_required
+@permission_required("alerts.view_alert", raise_exception=True)
+@require_safe
+def channels(request: HttpRequest) -> HttpResponse:
+    rows = list(Channel.objects.there().with_rules())
+    context = {
+        "rows": rows,
+        "monitored": any(row.kind == ChannelKind.MONITOR for row in rows),
+        "on": [row for row in rows if row.enabled],
+        "wrong": [row for row in rows if row.mark in ("bad", "warn")],
+        "may_edit": request.user.has_perm("alerts.change_channel"),
+    }
+    return render(request, "alerts/channels.html", context)
+
+
+@sensitive_post_parameters()
+@login_required
+@permission_required("alerts.add_channel", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def channel_add(request: HttpRequest, kind: str) -> HttpResponse:
+    if kind not in ChannelKind.values:
+        raise Http404(_("There is no channel of this kind."))
+    found = Channel(kind=kind)
+    return edited(request, found, ChannelForm(sent(request), instance=found, person=request.user))
+
+
+@sensitive_post_parameters()
+@login_required
+@permission_required("alerts.view_alert", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def channel(request: HttpRequest, slug: str) -> HttpResponse:
+    """One channel; whoever may change channels gets the form, the others how it fares."""
+    found = get_object_or_404(Channel.objects.there(), slug=slug)
+    if not request.user.has_perm("alerts.change_channel"):
+        status = 403 if request.method == "POST" else 200
+        return render(request, "403.html", status=403) if status == 403 else shown(request, found, None)
+    return edited(request, found, ChannelForm(sent(request), instance=found, person=request.user))
+
+
+def sent(request: HttpRequest) -> object:
+    return request.POST if request.method == "POST" else None
+
+
+def edited(request: HttpRequest, found: Channel, form: ChannelForm) -> HttpResponse:
+    """The form as it was sent: tested, saved, or shown again."""
+    if request.method != "POST":
+        return shown(request, found, form)
+    if not form.is_valid():
+        return shown(request, found, form, status=422)
+    added, filled = found.pk is None, form.filled()
+    if request.POST.get("action") == "test":
+        tried = try_out(request, filled)
+        if not added and not form.changed_data:
+            services.tried(channel_id=filled.pk, good=tried.good, answer=tried.answer, now=timezone.now())
+        return shown(request, found, form, tried)
+    filled.save()
+    log_form(request, filled, form, added=added)
+    chosen = added and filled.kind != ChannelKind.MONITOR
+    said = _("%(name)s is saved; choose it in the rules that it is to hear of.") if chosen else _("%(name)s is saved.")
+    messages.success(request, said % {"name": filled.name})
+    return redirect(filled)
+
+
+def try_out(request: HttpRequest, filled: Channel) -> Tried:
+    """Say something on a channel, saved or not, and hear what it answers."""
+    note = trial_note(f"test.{uuid.uuid4().hex}", request.user.get_username(), timezone.now())
+    try:
+        return Tried(True, hand_over(filled, note, timezone.now()))
+    except NotSent as error:
+        return Tried(False, str(error))
+
+
+def shown(
+    request: HttpRequest, found: Channel, form: ChannelForm | None, tried: Tried | None = None, status: int = 200
+) -> HttpResponse:
+    context = {
+        "channel": found if found.pk else None,
+        "kind": ChannelKind(found.kind),
+        "form": form,
+        "tried": tried,
+        "rules": list(found.rules.all()) if found.pk else [],
+        "deliveries": Delivery.objects.newest_to(found.slug) if found.pk else [],
+        "log": changes(found) if found.pk and form else [],
+    }
+    # htmx asks for the test's result alone, so that what was typed stays in its field.
+    part = request.headers.get("HX-Request") and request.POST.get("action") == "test"
+    return render(request, "alerts/_channel_test.html" if part else "alerts/channel.html", context, status=status)
+
+
+@login_required
+@permission_required("alerts.change_channel", raise_exception=True)
+@require_POST
+def channel_switch(request: HttpRequest, slug: str) -> HttpResponse:
+    """On or off, as the form says; sending it twice changes nothing."""
+    found = get_object_or_404(Channel.objects.there(), slug=slug)
+    enabled = request.POST.get("enabled") == "1"
+    if services.switch(channel=found, enabled=enabled, now=timezone.now()):
+        log(request, found, _("Switched on.") if enabled else _("Switched off."))
+    said = _("%(name)s is told again; what waited leaves now.") if enabled else _("%(name)s is no longer told.")
+    messages.success(request, said % {"name": found.name})
+    return redirect(found)
+
+
+@login_required
+@permission_required("alerts.delete_channel", raise_exception=True)
+@require_POST
+def channel_delete(request: HttpRequest, slug: str) -> HttpResponse:
+    found = get_object_or_404(Channel.objects.there(), slug=slug)
+    services.delete(channel=found, now=timezone.now())
+    log(request, found, _("Deleted."), deleted=True)
+    undo = f"undo:{reverse('alerts:channel-undo', args=[slug])}"
+    messages.success(request, _("%(name)s is deleted.") % {"name": found.name}, extra_tags=undo)
+    return redirect("alerts:channels")
+
+
+@login_required
+@permission_required("alerts.delete_channel", raise_exception=True)
+@require_POST
+def channel_undo(request: HttpRequest, slug: str) -> HttpResponse:
+    """Take a deletion back, for a day."""
+    found = get_object_or_404(Channel, slug=slug)
+    if services.undelete(channel=found, now=timezone.now()):
+        log(request, found, _("Deletion taken back."))
+        messages.success(request, _("%(name)s is back.") % {"name": found.name})
+        return redirect(found)
+    messages.warning(request, _("Nothing was changed: it was deleted too long ago, or not at all."))
+    return redirect("alerts:channels")

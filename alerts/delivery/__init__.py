@@ -1,0 +1,1 @@
+"""Delivery: outbox, grouping, rate limit, quiet hours, mail over SMTP."""

@@ -1,0 +1,60 @@
+"""The chart of a mail with the words that say the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from email.mime.image import MIMEImage
+from functools import lru_cache
+
+from django.utils.translation import gettext as _
+
+from alerts.delivery.picture import png
+from alerts.delivery.value_history import course
+from alerts.inbox.timeline import Timeline
+from alerts.models import Delivery, Transition
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A picture, what it shows in one sentence, and the texts around it."""
+
+    cid: str
+    image: bytes
+    alt: str
+    value: str
+    line: str
+    since: str
+    until: str
+
+    @property
+    def part(self) -> MIMEImage:
+        found = MIMEImage(self.image, "png")
+        found.add_header("Content-ID", f"<{self.cid}>")
+        found.add_header("Content-Disposition", "inline", filename="chart.png")
+        return found
+
+
+def chart_of(delivery: Delivery) -> Chart | None:
+    """Of the alert's value up to what the mail is about; None where there is no line to draw."""
+    known = drawn(delivery.transition_id)
+    if known is None:
+        return None
+    seen, image = known
+    last = seen.points[-1]
+    return Chart(
+        cid=f"chart.{delivery.message_id.strip('<>') or delivery.pk}",
+        image=image,
+        alt=seen.sentence,
+        value=_("value %(value)s") % {"value": seen.say(last.value)},
+        line=_("line %(line)s") % {"line": seen.say(last.line)} if last.line is not None else "",
+        since=seen.since,
+        until=seen.until,
+    )
+
+
+@lru_cache(maxsize=64)
+def drawn(transition_id: int) -> tuple[Timeline, bytes] | None:
+    """The same for everybody who is told, at every attempt."""
+    transition = Transition.objects.select_related("alert__rule").get(pk=transition_id)
+    seen = course(transition.alert, transition.at, transition.value)
+    return (seen, png(seen.points)) if seen else None

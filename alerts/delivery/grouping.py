@@ -1,0 +1,114 @@
+"""What was held back leaves together: once it is due, one mail lists everything that waited for that person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.template.loader import get_template
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from alerts.delivery import links
+from alerts.delivery.quiet_hours import when
+from alerts.delivery.wording import moment
+from alerts.evaluation.states import State
+from alerts.models import Alert, Delivery, Preference
+
+NAMED = 50
+
+
+def gather(row: Delivery, now: datetime) -> None:
+    """Let a locked message speak for all others that were held back for this person and are due, or that are of its
+    group and wait: they need not wait any longer."""
+    if row.attempts:
+        return
+    if row.group and not row.held:
+        group = Delivery.objects.of_group(row).alone()
+        group.update(
+            state="folded", folded_into=row, answer=_("listed in the mail about alert %(n)s") % {"n": row.alert_id}
+        )
+    if not row.held:
+        return
+    fellows = Delivery.objects.waiting_with(row, now)
+    answer = _("listed in the mail about what was held back")
+    fellows.update(state="folded", folded_into=row, answer=answer)
+
+
+def unfold(row: Delivery, answer: str, refused: bool) -> None:
+    """Nothing is lost with a mail that was given up: what it spoke for goes out message by message, having been tried
+    once; where the address itself was refused each is given up like it, and can be sent again like it."""
+    fellows = row.folded.all()
+    if refused:
+        fellows.update(state="dead", folded_into=None, answer=answer)
+    else:
+        fellows.update(state="waiting", folded_into=None, attempts=1, held="", group="", answer=answer)
+
+
+def free(alert: Alert, addresses: list[str], at: datetime) -> None:
+    """Something about this alert leaves at once: what was held back about it goes before, for order's sake."""
+    if not addresses:
+        return
+    waiting = Delivery.objects.filter(alert=alert, recipient__in=addresses, state="waiting").exclude(held="")
+    waiting.update(held="", due_at=at)
+
+
+def reschedule(address: str, wishes: Preference, now: datetime) -> None:
+    """New wishes hold for what waits already."""
+    waiting = list(Delivery.objects.held_for(address).select_related("alert"))
+    for row in waiting:
+        chosen = when(wishes, row.alert.severity, now)
+        row.due_at, row.held = chosen.due, chosen.held
+    Delivery.objects.bulk_update(waiting, ["due_at", "held"])
+
+
+def context_of(row: Delivery) -> dict[str, Any]:
+    """What the mail about several needs: each message in its order, and how its alert stands now."""
+    rows = [row, *row.folded.select_related("alert__rule", "transition").order_by("id")]
+    open_ = {one.alert_id for one in rows if one.alert.state in (State.OPEN, State.ACKNOWLEDGED)}
+    items = [
+        {
+            "at": moment(one.transition.at),
+            "title": one.transition.title or one.alert.title,
+            "over": one.transition.after == State.RESOLVED,
+            "severity": one.alert.get_severity_display(),
+            "rule": one.alert.rule.name,
+            "url": links.alert_url(one.alert),
+        }
+        for one in rows
+    ]
+    subject = subject_of(len(rows), len(open_), row.held)
+    return {
+        "subject": subject,
+        "heading": subject,
+        "verdict": _("Waited for you"),
+        "tone": "warn" if open_ else "ok",
+        "at": moment(row.due_at),
+        "demo": settings.DEMO,
+        "unsubscribe_url": links.unsubscribe_url(row),
+        "items": items[:NAMED],
+        "unnamed": len(items[NAMED:]),
+        "open": len(open_),
+        "digest": row.held == "digest",
+        "list_url": links.absolute(reverse("alerts:list")),
+        "preferences_url": links.absolute(reverse("alerts:preferences")),
+    }
+
+
+def subject_of(messages: int, open_: int, held: str) -> str:
+    shape = (
+        ngettext("Your digest: %(n)s alert, %(open)s open", "Your digest: %(n)s alerts, %(open)s open", messages)
+        if held == "digest"
+        else ngettext("While you were quiet: %(n)s alert, %(open)s open",
+                      "While you were quiet: %(n)s alerts, %(open)s open", messages)
+    )  # fmt: skip
+    return shape % {"n": messages, "open": open_}
+
+
+def bodies(row: Delivery) -> tuple[str, str, str]:
+    """Subject, text and HTML."""
+    context = context_of(row)
+    text, html = (get_template(f"alerts/email/held.{kind}").render(context) for kind in ("txt", "html"))
+    return str(context["subject"]), text, html

@@ -1,0 +1,91 @@
+"""The demo's mailbox as pages. A message's HTML is served under a policy of its own, framed and sandboxed."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.http import content_disposition_header
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.decorators.http import require_safe
+
+from alerts.delivery import mailbox as maildir
+from alerts.delivery.mailbox import Mail
+
+# Mails style themselves inline and nothing else: no script, no form, no address is loaded, links open elsewhere.
+MAIL_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'unsafe-inline'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'self'",
+        "sandbox allow-popups allow-popups-to-escape-sandbox",
+    )
+)
+
+
+@login_required
+@permission_required("alerts.view_alert", raise_exception=True)
+@require_safe
+def mailbox(request: HttpRequest) -> HttpResponse:
+    """What the demo's own SMTP server took in, newest first."""
+    only_in_the_demo()
+    return render(request, "alerts/mailbox.html", {"mails": maildir.newest()})
+
+
+@login_required
+@permission_required("alerts.view_alert", raise_exception=True)
+@require_safe
+def mail(request: HttpRequest, name: str) -> HttpResponse:
+    """One message: text part, and the HTML part in a frame."""
+    return framing(render(request, "alerts/mail.html", {"mail": found(name)}))
+
+
+def framing(response: HttpResponse) -> HttpResponse:
+    """A page that shows a mail in a frame."""
+    response["Content-Security-Policy"] = "; ".join(
+        f"{directive} {' '.join(sources)}"
+        for directive, sources in {**settings.SECURE_CSP, "frame-src": ["'self'"]}.items()
+    )
+    return response
+
+
+@login_required
+@permission_required("alerts.view_alert", raise_exception=True)
+@require_safe
+@xframe_options_sameorigin
+def mail_html(request: HttpRequest, name: str) -> HttpResponse:
+    message = found(name)
+    if not message.html:
+        raise Http404
+    return HttpResponse(message.with_pictures, headers={"Content-Security-Policy": MAIL_POLICY})
+
+
+@login_required
+@permission_required("alerts.view_alert", raise_exception=True)
+@require_safe
+def mail_file(request: HttpRequest, name: str, place: int) -> HttpResponse:
+    """A file that came with a message, to be saved and never shown here."""
+    files = found(name).files
+    if place >= len(files):
+        raise Http404
+    file = files[place]
+    answer = HttpResponse(file.content, content_type="application/octet-stream")
+    answer["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=file.name) or "attachment"
+    return answer
+
+
+def only_in_the_demo() -> None:
+    if not settings.DEMO:
+        raise Http404
+
+
+def found(name: str) -> Mail:
+    only_in_the_demo()
+    message = maildir.find(name)
+    if message is None:
+        raise Http404
+    return message

@@ -1,0 +1,87 @@
+"""The form in which people say how they want to be told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from alerts.digests.periods import MAY_SEE, chosen
+from alerts.models import Preference, ReportKind
+
+if TYPE_CHECKING:
+    PreferenceModelForm = forms.ModelForm[Preference]
+else:  # takes no parameter at run time
+    PreferenceModelForm = forms.ModelForm
+
+
+def clock() -> forms.TimeInput:
+    return forms.TimeInput(format="%H:%M", attrs={"type": "time"})
+
+
+class PreferenceForm(PreferenceModelForm):
+    """One person's wishes."""
+
+    language = forms.ChoiceField(label=gettext_lazy("Language"), choices=lambda: known_languages())
+    timezone = forms.CharField(
+        label=gettext_lazy("Time zone"),
+        max_length=60,
+        help_text=gettext_lazy("Its name: Europe/Berlin, America/New_York, UTC. Times in your mails are in it."),
+    )
+
+    reports = forms.MultipleChoiceField(
+        label=gettext_lazy("By the calendar"),
+        choices=ReportKind.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("In the morning, at the hour below; days and months are UTC, as vendors bill."),
+    )
+
+    class Meta:
+        model = Preference
+        fields = ["least", "quiet_from", "quiet_until", "digest", "reports", "digest_at", "timezone", "language"]
+        labels = {
+            "least": gettext_lazy("Tell me from"),
+            "quiet_from": gettext_lazy("Quiet from"),
+            "quiet_until": gettext_lazy("Quiet until"),
+            "digest": gettext_lazy("Alerts once a day, in one mail"),
+            "digest_at": gettext_lazy("Mornings at"),
+        }
+        help_texts = {
+            "least": gettext_lazy("What is less severe is not mailed to you; it stands on the Alerts page."),
+            "quiet_from": gettext_lazy("What is not critical waits until they end, then one mail lists it."),
+            "quiet_until": gettext_lazy("May be the next morning."),
+        }
+        widgets = {"quiet_from": clock(), "quiet_until": clock(), "digest_at": clock()}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        person = self.instance.person
+        if person.has_perm(MAY_SEE):
+            self.initial["reports"] = chosen(person, self.instance)
+        else:
+            del self.fields["reports"]
+
+    def clean_timezone(self) -> str:
+        name: str = self.cleaned_data["timezone"].strip().replace(" ", "_")
+        found = {zone.lower(): zone for zone in available_timezones()}.get(name.lower())
+        if found is None:
+            raise forms.ValidationError(_("No time zone of this name is known; it looks like Europe/Berlin."))
+        return found
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if bool(cleaned.get("quiet_from")) != bool(cleaned.get("quiet_until")):
+            self.add_error("quiet_until", _("Quiet hours need both a beginning and an end, or neither."))
+        return cleaned
+
+
+def known_languages() -> list[tuple[str, str]]:
+    """Those that there are translations for."""
+    names = dict(settings.LANGUAGES)
+    there = {"en", *(path.parent.name for root in settings.LOCALE_PATHS for path in root.glob("*/LC_MESSAGES"))}
+    return [(code, str(names.get(code, code))) for code in sorted(there)]

@@ -1,0 +1,63 @@
+"""Subject lines: verdict, name and amount within what a phone shows of them. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from django.utils.translation import gettext as _
+
+from alerts.evaluation.states import Cause, State
+
+MOST = 60  # characters
+VERDICT = 26  # of the verdict at most, before the name begins
+NAME = 8  # characters of a name that are left at its beginning
+CUT = "..."  # plain, so that a plain subject needs no encoding
+JOINERS = ("\N{ZERO WIDTH JOINER}", "\N{VARIATION SELECTOR-16}", "\N{VARIATION SELECTOR-15}")
+
+
+def heading(title: str, cause: str, after: str) -> str:
+    """An alert's title with why it is said now before it."""
+    shapes = {
+        Cause.LOWERED: _("Lower: %s"),
+        Cause.GONE: _("Over: %s"),
+        Cause.CLOSED: _("Closed: %s"),
+        Cause.REMINDED: _("Still: %s"),
+        Cause.UNSILENCED: _("Still: %s"),
+        Cause.WOKEN: _("Still: %s"),
+        Cause.ASSIGNED: _("Yours: %s"),
+        Cause.ESCALATED: _("Nobody has it: %s"),
+    }
+    said = Cause(cause)
+    if said is Cause.LOWERED and after != State.RESOLVED:
+        return title  # the first that anybody hears of it
+    return shapes[said] % title if said in shapes else title
+
+
+def subject(text: str, more: int = 0) -> str:
+    """A heading as a subject line; `more` is how many others its mail lists.
+
+    Titles are a verdict, a name and then the amounts, and only the name is as long as a person made it: what is too
+    long loses its middle, which begins a little way into the name.
+    """
+    plenty = _("%(title)s, and %(n)s more") % {"title": "", "n": more} if more else ""
+    if len(text) + len(plenty) <= MOST:
+        return text + plenty
+    few = f" +{more}" if more else ""
+    return shortened(text, MOST - len(few)) + few
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many characters, with the beginning and the end as they are."""
+    if len(text) <= most:
+        return text
+    verdict = text[:VERDICT].rpartition(": ")[0]
+    head = len(verdict) + 2 + NAME if verdict else VERDICT
+    end = text[-(most - head - len(CUT)) :]
+    while end and is_attached(end[0]):
+        end = end[1:]
+    return text[:head].rstrip("".join(JOINERS) + " ") + CUT + end
+
+
+def is_attached(character: str) -> bool:
+    """Whether a character belongs to the one before it: an accent, or a part of an emoji."""
+    return character in JOINERS or unicodedata.combining(character) > 0 or "\U0001f3fb" <= character <= "\U0001f3ff"

@@ -1,0 +1,112 @@
+"""How an alert's figure came to where it is: what the chart of its mail draws, from before the alert as well."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import accumulate
+
+from alerts.evaluation.context import Figures
+from alerts.inbox.timeline import FEWEST, Point, Timeline, decimal_of, drawn, kept
+from alerts.metrics.history import Past
+from alerts.metrics.scopes import Names
+from alerts.metrics.watch import Watch
+from alerts.metrics.windows import Window
+from alerts.models import Alert
+from alerts.rules.thresholds import BadThreshold
+from costs.models import Budget
+from costs.plan.budgets import application_ids, filters_of
+from costs.plan.forecast import month_of
+from costs.spend.queries import ZERO, daily, read
+from traffic.requests.filters import Filters
+
+SHOWN = timedelta(days=14)  # of a figure's past
+RATED = 30  # days of a run rate
+INSTANT = timedelta(microseconds=1)  # before midnight a day is still its own
+
+
+def course(alert: Alert, at: datetime, value: str = "") -> Timeline | None:
+    """Up to a moment, at which it ends in the value that was told then, whatever vendors have revised since.
+
+    None where too little is known for a line, or the line is nought and says nothing.
+    """
+    if decimal_of(alert.threshold) == 0:
+        return None
+    before = past(alert, at)
+    told = decimal_of(value)
+    if before and told is not None:
+        before[-1] = Point(at, told, before[-1].line)
+    if len(before) >= FEWEST:
+        return drawn(alert, before, days=by_the_day(alert))
+    return drawn(alert, kept(alert, at))
+
+
+def by_the_day(alert: Alert) -> bool:
+    """Whether the points that `past` finds are days, of which no hour can be told."""
+    if alert.rule.kind != "figure":
+        return True
+    window = Watch.of(alert.rule.thresholds).window
+    return not window.hourly and window not in (Window.TODAY, Window.NOW)
+
+
+def past(alert: Alert, at: datetime) -> list[Point]:
+    """What rollups and ledger tell of it; nothing for what only its checks know."""
+    line = decimal_of(alert.threshold)
+    kind = alert.rule.kind
+    if kind == "figure":
+        return watched(alert, at, line)
+    if kind == "budget":
+        return spent(alert, at, line)
+    if kind in ("break-even", "phase"):
+        figures = Figures(at)
+        days = [figures.today - timedelta(days=n) for n in range(RATED, -1, -1)]
+        first = min(figures.requests_by_day, default=figures.today)
+        return [Point(midnight(day), Decimal(figures.run_rate(day)), line) for day in days if day > first]
+    return []
+
+
+def watched(alert: Alert, at: datetime, line: Decimal | None) -> list[Point]:
+    """The figure that a rule by sentence watches."""
+    try:
+        watch = Watch.of(alert.rule.thresholds)
+        place = Names().place(watch.scope)
+    except BadThreshold:  # what it was about is gone: its own points are left
+        return []
+    if watch.figure.past is None:
+        return []
+    series = watch.figure.past(Past(at), watch.window, place)
+    return [Point(on, value, line) for on, value in series if value is not None and at - SHOWN <= on <= at]
+
+
+def spent(alert: Alert, at: datetime, line: Decimal | None) -> list[Point]:
+    """A budget's month from its first day, added up, against the level that it reached."""
+    kind, _colon, rest = alert.subject.partition(":")
+    slug, _colon, month = rest.rpartition(":")
+    try:
+        first = date.fromisoformat(f"{month}-01")
+    except ValueError:
+        return []
+    today = min(at.astimezone(UTC).date(), month_of(first)[1])
+    if kind == "phase":
+        amounts = daily(first, today + timedelta(days=1))
+    else:
+        budget = Budget.objects.filter(slug=slug).first()
+        if budget is None:
+            return []
+        amounts = by_day(first, today, filters_of(budget, application_ids([budget])))
+    days = [first + timedelta(days=n) for n in range((today - first).days + 1)]
+    sums = accumulate(amounts.get(day, ZERO) for day in days)
+    ends = (min(midnight(day + timedelta(days=1)) - INSTANT, at) for day in days)
+    found = [Point(midnight(first), ZERO, line)]
+    return [*found, *(Point(end, amount, line) for end, amount in zip(ends, sums, strict=True))]
+
+
+def by_day(first: date, last: date, filters: Filters) -> dict[date, Decimal]:
+    found: dict[date, Decimal] = {}
+    for one in read(first, last + timedelta(days=1), filters.divides()).only(filters).lines:
+        found[one.day] = found.get(one.day, ZERO) + one.amount
+    return found
+
+
+def midnight(day: date) -> datetime:
+    return datetime.combine(day, datetime.min.time(), UTC)

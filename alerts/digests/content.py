@@ -1,0 +1,172 @@
+"""What a digest says: what a period cost, how the month stands against its plan, and three things to look at."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import accumulate
+from typing import Any
+
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from alerts.delivery.wording import dollars, exact, number, percent
+from alerts.digests.findings import CRITICAL, Item, ranked, usual_period
+from alerts.digests.periods import Period
+from alerts.evaluation.context import Figures
+from alerts.evaluation.month_budgets import MonthBudget
+from alerts.inbox.timeline import FEWEST
+from alerts.models import ReportKind
+from costs.spend.queries import ZERO, Spend, daily, read
+
+NAMED = 3
+HUNDRED = Decimal(100)
+
+
+def digest(kind: str, period: Period) -> dict[str, Any]:
+    """As JSON, in the language that is active: the same for everybody of that language."""
+    known, before = read(period.since, period.until), usual_period(period)
+    spend, usual = known.by("application"), read(before.since, before.until)
+    figures = Figures(datetime.combine(period.until, datetime.min.time(), UTC) - timedelta(seconds=1))
+    plan = next((one for one in figures.budgets if one.kind == "phase"), None)
+    found = ranked(period, known, usual)
+    on_plan, tone = verdict_of(plan)
+    urgent = bool(found) and found[0].rank == CRITICAL
+    return {
+        "subject": subject_of(kind, on_plan, spend, plan),
+        "heading": sentence(kind, period, spend, plan),
+        "verdict": _("Needs someone now") if urgent else on_plan,
+        "tone": "bad" if urgent else tone,
+        "todo": todo_of(found),
+        "items": [[item.title, item.detail, item.path] for item in found[:NAMED]],
+        "more": max(len(found) - NAMED, 0),
+        "facts": facts_of(kind, spend, usual.by("application"), usual_ratio(period), plan),
+        "drivers": drivers_of(spend),
+        "points": points_of(figures, plan),
+        "page": "/plan/",
+    }
+
+
+def verdict_of(plan: MonthBudget | None) -> tuple[str, str]:
+    """The month against its plan in two words, and their colour."""
+    if plan is None or not plan.high:
+        return _("No plan"), "us"
+    if plan.spent > plan.high:
+        return _("Over plan"), "bad"
+    if plan.forecast and plan.forecast[1] > plan.high:
+        return _("Will go over"), "warn"
+    return _("On plan"), "ok"
+
+
+def subject_of(kind: str, verdict: str, spend: Spend, plan: MonthBudget | None) -> str:
+    whens = {
+        ReportKind.DAILY: _("yesterday"),
+        ReportKind.WEEKLY: _("last week"),
+        ReportKind.MONTHLY: _("last month"),
+    }
+    values = {"verdict": verdict, "spent": exact(spend.total), "when": whens[ReportKind(kind)]}
+    said = _("%(verdict)s: %(spent)s %(when)s") % values
+    if plan is None or not plan.high:
+        return said
+    if kind == ReportKind.MONTHLY or not plan.forecast:
+        return said + _(", plan %(high)s") % {"high": dollars(plan.high)}
+    ahead = {"median": dollars(plan.forecast[1], 0), "high": dollars(plan.high, 0)}
+    return said + _(", on course for %(median)s of %(high)s") % ahead
+
+
+def sentence(kind: str, period: Period, spend: Spend, plan: MonthBudget | None) -> str:
+    """What was spent, how much of the plan is used, and where the month ends at this pace."""
+    said = [spent_sentence(kind, period, spend)]
+    if plan is None:
+        said.append(_("No phase is planned for this day, so there is no plan to hold it against."))
+    elif plan.high:
+        values = {"share": percent(plan.spent / plan.high), "month": date_format(plan.month, "F")}
+        said.append(_("%(share)s of %(month)s’s plan is used.") % values)
+        if plan.forecast and kind != ReportKind.MONTHLY:
+            ahead = {"median": exact(plan.forecast[1]), "high": dollars(plan.high)}
+            said.append(_("On course for %(median)s of %(high)s.") % ahead)
+        elif kind != ReportKind.MONTHLY:
+            said.append(_("Too little is known yet to say what the month will come to."))
+    return " ".join(said)
+
+
+def spent_sentence(kind: str, period: Period, spend: Spend) -> str:
+    last = period.until - timedelta(days=1)
+    day = date_format(last, "j F")
+    shapes = {
+        ReportKind.DAILY: _("Yesterday, %(last)s, you spent %(spent)s."),
+        ReportKind.WEEKLY: _("Last week, %(first)s to %(last)s, you spent %(spent)s."),
+        ReportKind.MONTHLY: _("In %(month)s you spent %(spent)s."),
+    }
+    nothing = {
+        ReportKind.DAILY: _("Yesterday, %(last)s, nothing was spent and no request came."),
+        ReportKind.WEEKLY: _("Last week, %(first)s to %(last)s, nothing was spent and no request came."),
+        ReportKind.MONTHLY: _("In %(month)s nothing was spent and no request came."),
+    }
+    chosen = shapes if spend.total or spend.requests else nothing
+    spent = exact(spend.total)
+    return chosen[ReportKind(kind)] % {
+        "first": date_format(period.since, "j F"),
+        "last": day,
+        "month": date_format(period.since, "F"),
+        "spent": _("at least %(spent)s") % {"spent": spent} if spend.at_least else spent,
+    }
+
+
+def todo_of(found: list[Item]) -> str:
+    """The first line: how much there is to look at."""
+    if not found:
+        return _("Nothing needs you: no alert is open, nothing failed, and no application moved.")
+    n = min(len(found), NAMED)
+    return ngettext("One thing to look at.", "%(n)s things to look at.", n) % {"n": n}
+
+
+def usual_ratio(period: Period) -> Decimal:
+    before = usual_period(period)
+    return Decimal(period.days) / before.days
+
+
+def facts_of(kind: str, spend: Spend, usual: Spend, ratio: Decimal, plan: MonthBudget | None) -> list[list[str]]:
+    before = _("mean of the 7 days before") if kind == ReportKind.DAILY else _("the period before")
+    known = sorted(((amount, name) for name, amount in spend.provenance.items() if amount > 0), reverse=True)
+    source = ", ".join(f"{name} {percent(amount / spend.total)}" for amount, name in known[:2]) if spend.total else ""
+    found = [
+        [_("Spent"), exact(spend.total), source],
+        [_("Usual"), exact(usual.total * ratio), before],
+        [_("Requests"), number(spend.requests), _("measured")],
+    ]
+    if plan is not None and plan.high:
+        found.append([_("Month to date"), exact(plan.spent), percent(plan.spent / plan.high) + _(" of plan")])
+        found.append([_("Plan"), f"{dollars(plan.low)}–{dollars(plan.high)[1:]}", plan.name])
+        if plan.forecast and kind != ReportKind.MONTHLY:
+            low, median, high = plan.forecast
+            reach = _("%(low)s to %(high)s") % {"low": dollars(low, 0), "high": dollars(high, 0)}
+            found.append([_("On course for"), exact(median), reach])
+    return found
+
+
+def drivers_of(spend: Spend) -> list[list[str]]:
+    """The applications that cost most of the period."""
+    groups = sorted((group for group in spend.groups if group.amount > 0), key=lambda group: -group.amount)
+    return [
+        [group.key or _("what no application is known for"), exact(group.amount), percent(group.amount / spend.total)]
+        for group in groups[:NAMED]
+    ]
+
+
+def points_of(figures: Figures, plan: MonthBudget | None) -> list[list[str]]:
+    """The month added up against its plan: moment, USD, USD; empty where that is no line yet."""
+    first, last = figures.month_start, figures.today
+    days = daily(first, last + timedelta(days=1))
+    sums = [ZERO, *accumulate(days.values())]
+    if len(sums) <= FEWEST or not sums[-1]:
+        return []
+    start = datetime.combine(first, datetime.min.time(), UTC)
+    line = f"{plan.high:f}" if plan is not None and plan.high else ""
+    return [[(start + timedelta(days=n)).isoformat(), f"{amount:f}", line] for n, amount in enumerate(sums)]
+
+
+def statement_path(period: Period) -> str:
+    return f"{reverse('costs:statements')}?month={period.since:%Y-%m}&by=application"

@@ -1,0 +1,137 @@
+"""What is worth a look in a period, the weightiest first: the few things that a digest names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import Sum
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from alerts.delivery.wording import exact, number, percent, span
+from alerts.digests.periods import Period
+from alerts.models import Alert
+from costs.spend.queries import IDLE, ZERO, Known, Spend
+from costs.statements.queries import category_name
+from providers.models import Deployment, Outage
+from traffic.models import UsageDay
+
+USUAL_DAYS = 7  # that a single day is held against
+LEAST_MOVE, LEAST_SHARE = Decimal(1), Decimal("0.2")  # USD a period, and of what was usual: less is noise
+LEAST_ERRORS, ERROR_SHARE = 10, Decimal("0.02")
+# Ranks, the lower the earlier; among equals the more money, or requests, the earlier.
+CRITICAL, DOUBLED, WARNING, FAILED, MOVED, INFO = range(6)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to look at; `weight` is USD or requests, `path` the page with the evidence."""
+
+    rank: int
+    weight: Decimal
+    title: str
+    detail: str
+    path: str
+
+
+def ranked(period: Period, known: Known, usual: Known) -> list[Item]:
+    """`known` is the period's spend, `usual` that of `usual_period`."""
+    found = [*open_alerts(), *moves(period, known, usual), *outages(period), *errors(period), *idle(known)]
+    return sorted(found, key=lambda item: (item.rank, -item.weight, item.title))
+
+
+def usual_period(period: Period) -> Period:
+    """What a period is held against: the one before it; a single day, the week before."""
+    if period.days > 1:
+        return period.before
+    return Period(period.since - timedelta(days=USUAL_DAYS), period.since)
+
+
+def open_alerts() -> Iterator[Item]:
+    """What is open now; what somebody has, put off, or a larger alert tells, needs nobody else."""
+    ranks = {"critical": CRITICAL, "warning": WARNING, "info": INFO}
+    waiting = Alert.objects.waiting(timezone.now()).filter(covered_by="").by_urgency()[:20]
+    for place, alert in enumerate(waiting):
+        rank = ranks[alert.severity]
+        yield Item(rank, Decimal(-place), alert.title, alert.words.get("todo", ""), alert.get_absolute_url())
+
+
+def moves(period: Period, known: Known, usual: Known) -> Iterator[Item]:
+    """Applications that cost clearly more or less than usual."""
+    days = Decimal(period.days) / (usual.until - usual.since).days
+    now, then = amounts(known.by("application")), amounts(usual.by("application"))
+    page = f"{reverse('costs:spend')}?month={period.since:%Y-%m}"
+    for name in sorted(now.keys() | then.keys()):
+        before = then.get(name, ZERO) * days
+        moved = now.get(name, ZERO) - before
+        if abs(moved) < max(LEAST_MOVE * period.days, before * LEAST_SHARE):
+            continue
+        values = {
+            "name": name or _("What no application is known for"),
+            "spent": exact(now.get(name, ZERO)),
+            "moved": exact(abs(moved)),
+            "before": exact(before),
+        }
+        more = _("%(name)s cost %(spent)s, %(moved)s more than usual")
+        less = _("%(name)s cost %(spent)s, %(moved)s less than usual")
+        rank = DOUBLED if moved > before else MOVED
+        detail = _("Usual is %(before)s for as many days.") % values
+        yield Item(rank, abs(moved), (more if moved > 0 else less) % values, detail, page)
+
+
+def amounts(spend: Spend) -> dict[str, Decimal]:
+    return {group.key or "": group.amount for group in spend.groups}
+
+
+def outages(period: Period) -> Iterator[Item]:
+    """Deployments that were down and are up again; what is down still is an alert."""
+    start, end = (datetime.combine(day, datetime.min.time(), UTC) for day in (period.since, period.until))
+    rows = Outage.objects.filter(started_at__lt=end, ended_at__gt=start).select_related("deployment")
+    by_deployment: dict[Deployment, list[Outage]] = {}
+    for outage in rows.order_by("deployment__slug", "started_at"):
+        by_deployment.setdefault(outage.deployment, []).append(outage)
+    for deployment, some in by_deployment.items():
+        down = sum((min(o.ended_at, end) - max(o.started_at, start) for o in some if o.ended_at), timedelta(0))
+        failed = sum(outage.requests_failed or 0 for outage in some)
+        said = ngettext(
+            "%(name)s was down for %(span)s, in one outage",
+            "%(name)s was down for %(span)s, in %(n)s outages",
+            len(some),
+        )
+        lost = ngettext("%(n)s request failed by it.", "%(n)s requests failed by them.", failed)
+        detail = lost % {"n": number(failed)} if any(o.counted_at for o in some) else some[-1].cause
+        page = f"{reverse('providers:uptime')}?deployment={deployment.slug}"
+        title = said % {"name": deployment.slug, "span": span(down), "n": len(some)}
+        yield Item(FAILED, Decimal(failed), title, detail, page)
+
+
+def errors(period: Period) -> Iterator[Item]:
+    """Deployments whose requests failed more than now and then."""
+    rows = UsageDay.objects.filter(day__gte=period.since, day__lt=period.until, deployment_id__isnull=False)
+    sums = rows.values("deployment_id").annotate(all=Sum("requests"), bad=Sum("errors"))
+    slugs = dict(Deployment.objects.values_list("pk", "slug"))
+    for row in sums.filter(bad__gte=LEAST_ERRORS):
+        share = Decimal(row["bad"]) / row["all"] if row["all"] else ZERO
+        if share < ERROR_SHARE or row["deployment_id"] not in slugs:
+            continue
+        values = {"name": slugs[row["deployment_id"]], "bad": number(row["bad"]), "all": number(row["all"])}
+        title = _("%(share)s of requests to %(name)s failed") % {**values, "share": percent(share)}
+        page = f"{reverse('traffic:requests')}?deployment={values['name']}&outcome=error"
+        yield Item(FAILED, Decimal(row["bad"]), title, _("%(bad)s of %(all)s requests.") % values, page)
+
+
+def idle(known: Known) -> Iterator[Item]:
+    """Machines that nobody used, where that is a part that counts."""
+    found = known.by("category")
+    unused = sum((group.amount for group in found.groups if group.key == IDLE), ZERO)
+    if unused < LEAST_MOVE or unused < found.total * LEAST_SHARE:
+        return
+    values = {"what": category_name(IDLE), "amount": exact(unused), "share": percent(unused / found.total)}
+    title = _("%(amount)s, %(share)s of it, went to %(what)s") % values
+    detail = _("Stop what is not needed, or send batch work there.")
+    yield Item(MOVED, unused, title, detail, reverse("providers:leases"))

@@ -1,0 +1,171 @@
+"""A digest or a statement as an e-mail, and as the preview of it: the same bodies."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from email.utils import format_datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import get_template
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from alerts.delivery import links
+from alerts.delivery.chart import Chart
+from alerts.delivery.picture import png
+from alerts.delivery.subjects import subject
+from alerts.delivery.wording import exact, facts_of, moment, money_day
+from alerts.digests.content import digest, statement_path
+from alerts.digests.periods import Period
+from alerts.inbox.timeline import Point, decimal_of
+from alerts.models import Delivery, Report, ReportKind
+from costs.statements.queries import Statement, Statements, statements
+
+
+def words_of(kind: str, period: Period, now: datetime) -> dict[str, Any]:
+    """What a report says, as JSON, in the language that is active."""
+    return statement_words(period, stated(period, now)) if kind == ReportKind.STATEMENT else digest(kind, period)
+
+
+def stated(period: Period, now: datetime) -> Statements:
+    return statements(period.since, "application", now.date())
+
+
+def statement_words(period: Period, found: Statements) -> dict[str, Any]:
+    month = date_format(period.since, "F Y")
+    state = state_of(found)
+    facts = [[one.name, exact(one.total), requests_of(one)] for one in found.statements]
+    most = 12
+    rest = sum((one.total for one in found.statements[most:]), Decimal(0))
+    others = [[_("and %(n)s more") % {"n": len(facts) - most}, exact(rest), ""]] if len(facts) > most else []
+    values = {"state": _("Final") if found.final else _("Not final"), "month": month, "total": exact(found.total)}
+    return {
+        "subject": _("%(state)s: %(month)s cost %(total)s") % values,
+        "heading": _("%(month)s cost %(total)s") % values,
+        "verdict": values["state"],
+        "tone": "ok" if found.final else "us",
+        "todo": _("File the attached statement.")
+        if found.final
+        else _("Look it through; what is missing can still be entered."),
+        "detail": state,
+        "items": [],
+        "more": 0,
+        "facts": [*facts[:most], *others, [_("Together"), exact(found.total), _("as in the ledger")]],
+        "drivers": [],
+        "points": [],
+        "page": statement_path(period),
+    }
+
+
+def requests_of(one: Statement) -> str:
+    if not one.told:
+        return _("of no application")
+    return ngettext("%(n)s request", "%(n)s requests", one.requests) % {"n": f"{one.requests:,}"}
+
+
+def state_of(found: Statements) -> str:
+    day = date_format(found.final_on, "j F Y")
+    if found.final:
+        return _("No vendor revises it any more.")
+    return _("Vendors may revise it until %(day)s; the page then shows the last figures.") % {"day": day}
+
+
+def message(delivery: Delivery) -> EmailMultiAlternatives:
+    """In the language and zone that are active; raises nothing that another message would not."""
+    report = delivery.report
+    assert report is not None
+    words, file = report.words, None
+    if report.kind == ReportKind.STATEMENT:  # both as the ledger is now, so that mail and file never differ
+        period = Period(report.starts_on, report.ends_on)
+        found = stated(period, report.created_at)
+        words, file = statement_words(period, found), file_of(period, found, report.created_at)
+    context = context_of(report.kind, words, report.created_at, cid=f"chart.{delivery.message_id.strip('<>')}")
+    context["unsubscribe_url"] = links.unsubscribe_url(delivery)
+    chart: Chart | None = context["chart"]
+    text, html = bodies(context)
+    mail = EmailMultiAlternatives(
+        subject=context["subject"],
+        body=text,
+        from_email=settings.DEFAULT_FROM_EMAIL,
+        to=[delivery.recipient],
+        headers=headers_of(delivery, report),
+    )
+    mail.attach_alternative(html, "text/html")
+    if chart:
+        mail.mixed_subtype = "related"  # type: ignore[attr-defined]  # no stub knows it
+        mail.attach(chart.part)
+    if file:
+        mail.attach(*file)
+    return mail
+
+
+def headers_of(delivery: Delivery, report: Report) -> dict[str, str]:
+    return {
+        "Message-ID": delivery.message_id,
+        "Date": format_datetime(delivery.created_at),
+        "Auto-Submitted": "auto-generated",
+        "List-Unsubscribe": f"<{links.unsubscribe_url(delivery)}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        "List-Id": f"Breakeven {report.kind} <{report.kind}.reports.{links.host()}>",
+    }
+
+
+def file_of(period: Period, found: Statements, at: datetime) -> tuple[str, bytes, str]:
+    from costs.statements.pdf import pdf  # the library is large, and most processes never need it
+
+    return f"statement-{period.since:%Y-%m}.pdf", pdf(found, found.statements, at), "application/pdf"
+
+
+def context_of(kind: str, words: dict[str, Any], at: datetime, cid: str) -> dict[str, Any]:
+    """What both templates need; every address is absolute."""
+    return {
+        **words,
+        "subject": subject(words["subject"]),
+        "at": moment(at),
+        "facts": facts_of(words["facts"]),
+        "items": [
+            {"title": title, "detail": detail, "url": links.absolute(path)} for title, detail, path in words["items"]
+        ],
+        "driven": _("What cost most"),
+        "chart": chart_of(words, cid),
+        "is_statement": kind == ReportKind.STATEMENT,
+        "page_url": links.absolute(words["page"]),
+        "list_url": links.absolute(reverse("alerts:list")),
+        "preferences_url": links.absolute(reverse("alerts:preferences")),
+        "unsubscribe_url": links.absolute(reverse("alerts:preferences")),
+        "demo": settings.DEMO,
+    }
+
+
+def chart_of(words: dict[str, Any], cid: str) -> Chart | None:
+    """The month so far against its plan."""
+    points = [
+        Point(datetime.fromisoformat(at), Decimal(amount), decimal_of(line)) for at, amount, line in words["points"]
+    ]
+    if not points:
+        return None
+    last = points[-1]
+    ends = last.at - timedelta(microseconds=1)  # each point is what the day before its midnight added
+    values = {"spent": exact(last.value), "since": money_day(points[0].at), "until": money_day(ends)}
+    plan = exact(last.line) if last.line is not None else ""
+    alt = _("From %(since)s to %(until)s the month came to %(spent)s.") % values
+    return Chart(
+        cid=cid,
+        image=png(points),
+        alt=f"{alt} {_('Its plan is %(plan)s.') % {'plan': plan}}" if plan else alt,
+        value=_("month to date %(spent)s") % values,
+        line=_("plan %(plan)s") % {"plan": plan} if plan else "",
+        since=values["since"],
+        until=values["until"],
+    )
+
+
+def bodies(context: dict[str, Any]) -> tuple[str, str]:
+    """Text and HTML."""
+    text, html = (get_template(f"alerts/email/report.{kind}").render(context) for kind in ("txt", "html"))
+    return text + "", html  # a plain string: pages must escape it, which they would not what a template wrote

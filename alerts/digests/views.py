@@ -1,0 +1,52 @@
+"""What a digest or the statement's mail would say now, before anybody gets it."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.decorators.http import require_safe
+
+from alerts.delivery.mailbox_views import MAIL_POLICY, framing
+from alerts.digests.mail import bodies, context_of, words_of
+from alerts.digests.periods import newest
+from alerts.models import ReportKind
+
+CID = "chart"
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def digest(request: HttpRequest, kind: str) -> HttpResponse:
+    """Subject, text and, in a frame, the HTML of the newest period."""
+    context = shown(kind)
+    text, _html = bodies(context)
+    kinds = [(one.value, one.label, one.value == kind) for one in ReportKind]
+    given = {"kind": kind, "kinds": kinds, "subject": context["subject"], "text": text}
+    return framing(render(request, "alerts/digest.html", given))
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+@xframe_options_sameorigin
+def digest_html(request: HttpRequest, kind: str) -> HttpResponse:
+    context = shown(kind)
+    _text, html = bodies(context)
+    if context["chart"]:
+        image = base64.b64encode(context["chart"].image).decode()
+        html = html.replace(f"cid:{CID}", f"data:image/png;base64,{image}")
+    return HttpResponse(html, headers={"Content-Security-Policy": MAIL_POLICY})
+
+
+def shown(kind: str) -> dict[str, Any]:
+    if kind not in ReportKind.values:
+        raise Http404
+    now = timezone.now()
+    return context_of(kind, words_of(kind, newest(kind, now.date()), now), now, CID)

@@ -1,0 +1,1 @@
+"""Evaluation of the rules: context, state machine, writing, silences."""

@@ -1,0 +1,432 @@
+"""What the rules look at: figures of the other apps at one moment, each read at most once and only when asked for."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Case, Count, F, Max, Min, Sum, TextField, When
+
+from alerts.evaluation import restarts
+from alerts.evaluation.month_budgets import MonthBudget, other_budget
+from alerts.evaluation.restarts import Restart
+from alerts.metrics.current import Present
+from alerts.metrics.scopes import Scope
+from alerts.models import Address, Alert, Channel, Rule
+from costs.breakeven import Inputs, Result, compute
+from costs.breakeven.measured_inputs import live_inputs
+from costs.ledger.kept_days import KeptDays, kept_days
+from costs.models import Anomaly, ExportTarget, Phase, Stage
+from costs.plan.budget_status import Held, allowance
+from costs.plan.budgets import Standing, standings
+from costs.plan.queries import Month, terms_of, this_month
+from costs.reconciliation.tolerances import Standing as BillStanding
+from costs.reconciliation.tolerances import standings as bill_standings
+from costs.spend.queries import GroupBy, Known, Spend, daily, read, spend
+from providers import offers
+from providers.leases.queries import busiest
+from providers.models import (
+    Balance,
+    Deployment,
+    Feed,
+    Heartbeat,
+    Lease,
+    LeaseSpan,
+    LeaseState,
+    Maintenance,
+    OfferWatch,
+    Outage,
+)
+from traffic.applications.keys import expiring_keys
+from traffic.latency import recent as lately
+from traffic.models import Application, Key, UsageDay, UsageHour
+from traffic.quality.queries import QualityGroup
+from traffic.repricing.effect import WAITING_DAYS, Waiting, waiting_for_price
+from traffic.requests.filters import Filters
+from traffic.usage import models_used, silent_applications
+from traffic.usage.lease_use import last_requests
+
+if TYPE_CHECKING:
+    from alerts.kinds.finding import Finding  # the kinds read these figures
+
+TOGETHER = timedelta(minutes=15)  # what began within so long of each other may have one cause
+RUN_RATE_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """When the rules of a kind ran."""
+
+    kind: str
+    rules: int
+    oldest: datetime
+
+
+class Disk(NamedTuple):
+    """Bytes of a disk."""
+
+    total: int
+    used: int
+    free: int
+
+
+class Figures:
+    """The figures as of `now`. Days and months are UTC, money is Decimal USD."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.today = now.date()
+        self.month_start = self.today.replace(day=1)
+
+    @cached_property
+    def bills(self) -> list[BillStanding]:
+        """Bills against ours, by provider, of this month and the last."""
+        return bill_standings(self.now)
+
+    @cached_property
+    def present(self) -> Present:
+        """The named figures that people's rules watch."""
+        return Present(self)
+
+    @cached_property
+    def month(self) -> Spend:
+        """This month to date, by provider."""
+        return spend(self.month_start, self.today + timedelta(days=1))
+
+    @cached_property
+    def month_known(self) -> Known:
+        """The same at its finest: bills and leases divided by who used them."""
+        return read(self.month_start, self.today + timedelta(days=1))
+
+    @cached_property
+    def month_by_application(self) -> Spend:
+        return self.month_known.by("application")
+
+    def month_of(self, filters: Filters, by: GroupBy) -> Spend:
+        """A part of this month to date."""
+        return self.month_known.only(filters).by(by)
+
+    def spent_in(self, month: date) -> Decimal:
+        """What the month of its first day came to."""
+        return self.spent_between(month, (month + timedelta(days=31)).replace(day=1))
+
+    def spent_between(self, since: date, until: date) -> Decimal:
+        """What these days came to, the last one exclusive."""
+        return spend(since, until).total
+
+    @cached_property
+    def budgets(self) -> list[MonthBudget]:
+        """The month's budget of the phase planned for today, then every other budget that runs."""
+        return [*self._phase_budget(), *self._other_budgets()]
+
+    def budget_of(self, scope: str, subject: str) -> MonthBudget | None:
+        """This month's budget of a scope and subject; of everything the phase's, where it has one."""
+        if scope == "everything" and self.budgets and self.budgets[0].kind == "phase":
+            return self.budgets[0]
+        return self.budgets_by_subject.get((scope, subject))
+
+    @cached_property
+    def budgets_by_subject(self) -> dict[tuple[str, str], MonthBudget]:
+        """The budgets that people set, by what they are about; the one that began last where two meet."""
+        order = sorted(self.standings, key=lambda one: one.budget.starts_on)
+        return {(one.budget.scope, one.budget.subject): other_budget(one) for one in order}
+
+    @property
+    def watched_budgets(self) -> Iterable[tuple[MonthBudget, Scope]]:
+        """This month's budgets with what each is about: the phase's is about everything."""
+        yield from ((budget, Scope()) for budget in self.budgets if budget.kind == "phase")
+        for (scope, subject), budget in self.budgets_by_subject.items():
+            yield budget, Scope(() if scope == "everything" else ((scope, subject),))
+
+    @cached_property
+    def standings(self) -> list[Standing]:
+        return standings(self.now)
+
+    def _phase_budget(self) -> list[MonthBudget]:
+        phase = self.current_phase
+        given = allowance(terms_of(self.phases), self.month_start, self.last_month) if phase else None
+        if phase is None or given is None:
+            return []
+        # The same spend as `month`, unless the plan began inside it.
+        month = self.month if given.first == self.month_start else spend(given.first, self.today + timedelta(days=1))
+        return [
+            MonthBudget(
+                "phase", phase.slug, phase.name, given, month.total, month.provenance, month.at_least,
+                lambda: Held(given, self.month_ahead),
+            )
+        ]  # fmt: skip
+
+    @cached_property
+    def last_month(self) -> dict[date, Decimal] | None:
+        """Spend of each day of the month before, read only where a phase carries something over."""
+        if not any(phase.carries for phase in self.phases):
+            return None
+        return daily((self.month_start - timedelta(days=1)).replace(day=1), self.month_start)
+
+    def _other_budgets(self) -> list[MonthBudget]:
+        return [other_budget(one) for one in self.standings]
+
+    @cached_property
+    def month_ahead(self) -> Month:
+        """This month with its forecast."""
+        return this_month(self.now)
+
+    @cached_property
+    def phases(self) -> list[Phase]:
+        return list(Phase.objects.all())
+
+    @cached_property
+    def current_phase(self) -> Phase | None:
+        """The phase planned for today."""
+        return Phase.objects.planned_for(self.today)
+
+    @cached_property
+    def stages(self) -> list[Stage]:
+        return list(Stage.objects.all())
+
+    @cached_property
+    def open_outages(self) -> list[Outage]:
+        return list(Outage.objects.open().select_related("deployment__lease__account").order_by("started_at"))
+
+    @cached_property
+    def speaking(self) -> dict[str, datetime]:
+        """Subjects whose alert is open, of any kind, and since when they have been so."""
+        rows = Alert.objects.shown().values_list("subject", "pending_since")
+        return dict(rows.order_by("-pending_since"))
+
+    def covered(self, finding: Finding, since: datetime) -> Finding:
+        """The finding with the larger alert that speaks for it: one that it depends on and that began with it.
+
+        A cause that is old, like a key that was refused last week, explains nothing that begins today.
+        """
+        if finding.covered_by or not finding.depends_on:
+            return finding
+        began = min(finding.since or since, since)
+        for subject in finding.depends_on:
+            cause = self.speaking.get(subject)
+            if cause and abs(began - cause) <= TOGETHER:
+                return replace(finding, covered_by=subject)
+        return finding
+
+    @cached_property
+    def deployments(self) -> dict[str, Deployment]:
+        """Every deployment by its slug."""
+        return {deployment.slug: deployment for deployment in Deployment.objects.all()}
+
+    @cached_property
+    def in_maintenance(self) -> set[int]:
+        """Deployments whose failures do not count now."""
+        ids = [deployment.pk for deployment in self.deployments.values()]
+        return set(Maintenance.objects.spans(ids, self.now, self.now + timedelta(microseconds=1)))
+
+    def last_outage(self, slug: str) -> Outage | None:
+        return Outage.objects.filter(deployment__slug=slug).order_by("-started_at").first()
+
+    @cached_property
+    def export_targets(self) -> list[ExportTarget]:
+        return list(ExportTarget.objects.there())
+
+    @cached_property
+    def heartbeats(self) -> list[Heartbeat]:
+        return list(Heartbeat.objects.kept())
+
+    @cached_property
+    def offer_watches(self) -> list[offers.WatchNow]:
+        """What people wait for, against what vendors offer now."""
+        watches = list(OfferWatch.objects.kept())
+        return offers.watches_now(watches, offers.fresh_of(offers.sources(self.now)), self.now) if watches else []
+
+    @cached_property
+    def feeds(self) -> list[Feed]:
+        return list(Feed.objects.select_related("account").order_by("account__slug", "kind"))
+
+    @cached_property
+    def unpriced(self) -> list[Waiting]:
+        """By model, most requests first."""
+        return waiting_for_price(self.today)
+
+    def unpriced_by_application(self, models: Iterable[str]) -> list[tuple[str | None, str, int]]:
+        """Model, slug and requests of unknown cost of the last 30 days; None is every model besides `models`.
+
+        Two queries, however many models there are.
+        """
+        since = self.today - timedelta(days=WAITING_DAYS)
+        name = Case(When(model__in=list(models), then=F("model")), default=None, output_field=TextField(null=True))
+        rows = UsageDay.objects.filter(day__gte=since, unpriced__gt=0).annotate(name=name)
+        sums = rows.values_list("name", "application_id").annotate(n=Sum("unpriced")).order_by()
+        slugs = dict(Application.objects.values_list("pk", "slug"))
+        return [(model, slugs.get(pk, ""), int(n)) for model, pk, n in sums]
+
+    @cached_property
+    def anomalies(self) -> list[Anomaly]:
+        """What differs from its own history now, dismissed or not."""
+        return list(Anomaly.objects.open())
+
+    def price_changes(self, days: int) -> list[models_used.PriceChange]:
+        """Of models in use, within so many days or known ahead."""
+        return models_used.price_changes(self.now, days)
+
+    def retiring(self, days: int) -> list[models_used.Retiring]:
+        """Models in use that retire within so many days, or have."""
+        return models_used.retiring(self.today, days, self.application_slugs)
+
+    def silences(self, least: timedelta) -> list[silent_applications.Silence]:
+        """Applications that have sent nothing for so long, with what is usual."""
+        return silent_applications.silences(self.now, least)
+
+    @property
+    def data_dir(self) -> Path:
+        found: Path = settings.DATA_DIR
+        return found
+
+    @cached_property
+    def disk(self) -> Disk | None:
+        """The disk of the data directory; None where there is none on this machine."""
+        return Disk(*shutil.disk_usage(self.data_dir)) if self.data_dir.exists() else None
+
+    @cached_property
+    def restarts(self) -> dict[str, list[Restart]]:
+        """Our own processes that were started again in the last hour, by name."""
+        return restarts.lately(self.data_dir, self.now)
+
+    @cached_property
+    def database_bytes(self) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_database_size(current_database())")
+            return int(cursor.fetchone()[0])
+
+    def kept_days(self, ahead: int) -> KeptDays:
+        """What retention drops within so many days."""
+        return kept_days(self.today, ahead)
+
+    def expiring_keys(self, since: timedelta, ahead: timedelta) -> list[Key]:
+        """Keys without a successor that stopped within `since` or stop within `ahead`, the next first."""
+        return list(expiring_keys(self.now - since, since + ahead).select_related("application"))
+
+    def keys_of(self, pks: Iterable[int]) -> list[Key]:
+        wanted = list(pks)
+        return list(Key.objects.filter(pk__in=wanted).select_related("application")) if wanted else []
+
+    @cached_property
+    def application_slugs(self) -> dict[int, str]:
+        return dict(Application.objects.values_list("pk", "slug"))
+
+    @cached_property
+    def timed_lately(self) -> dict[lately.Timed, dict[int, int]]:
+        """Requests of the last hour by log bucket, for each deployment and metric."""
+        return lately.timed_lately(self.now)
+
+    def usual_p95(self, deployments: Iterable[int]) -> dict[lately.Timed, Decimal]:
+        """In ms, by deployment and metric, of the 14 days before today."""
+        return lately.usual_p95(self.now, deployments)
+
+    @cached_property
+    def failed_lately(self) -> list[dict[str, Any]]:
+        """Requests and errors of the last hour by deployment, provider, model and application."""
+        return lately.failed_lately(self.now)
+
+    @cached_property
+    def rated(self) -> dict[str, tuple[QualityGroup, QualityGroup]]:
+        """By model, ratings of the last 14 days and of the 60 before."""
+        return lately.rated_lately(self.now)
+
+    @cached_property
+    def requests_by_day(self) -> dict[date, int]:
+        """Requests of each day of the last 90; days without any are missing."""
+        rows = UsageDay.objects.filter(day__gte=self.today - timedelta(days=90)).values("day")
+        return {row["day"]: int(row["n"]) for row in rows.annotate(n=Sum("requests"))}
+
+    def requests_by_application(self, **of: Any) -> list[tuple[str, int, int]]:
+        """Slug, requests and those without a price of the last 30 days, most first, of what has these columns."""
+        rows = UsageDay.objects.filter(day__gt=self.today - timedelta(days=RUN_RATE_DAYS), day__lte=self.today, **of)
+        found = rows.values_list("application_id").annotate(n=Sum("requests"), u=Sum("unpriced")).order_by("-n")
+        slugs = dict(Application.objects.values_list("pk", "slug"))
+        return [(slugs.get(pk, ""), int(n), int(u)) for pk, n, u in found]
+
+    def run_rate(self, day: date) -> int:
+        """Requests of the 30 days before a day, as a month; over fewer days where there was nothing before them."""
+        first = min(self.requests_by_day, default=day)
+        days = min(max((day - first).days, 1), RUN_RATE_DAYS)
+        since = day - timedelta(days=RUN_RATE_DAYS)
+        total = sum(n for on, n in self.requests_by_day.items() if since <= on < day)
+        return total * RUN_RATE_DAYS // days
+
+    @cached_property
+    def break_even(self) -> tuple[Inputs, Result]:
+        """Live inputs and what comes of them."""
+        inputs = live_inputs(self.now)
+        return inputs, compute(inputs)
+
+    @cached_property
+    def balances(self) -> list[Balance]:
+        return list(Balance.objects.filter(account__enabled=True).select_related("account").order_by("account__slug"))
+
+    @cached_property
+    def leases(self) -> list[Lease]:
+        """Machines that we pay for now, with their account."""
+        return list(Lease.objects.active().select_related("account").order_by("pk"))
+
+    @cached_property
+    def last_span(self) -> dict[int, LeaseSpan]:
+        """The newest span of each running lease: since when it has had its state."""
+        spans = LeaseSpan.objects.filter(lease__in=self.leases).order_by("lease_id", "-starts_at").distinct("lease_id")
+        return {span.lease_id: span for span in spans}
+
+    @cached_property
+    def ran_since(self) -> dict[int, datetime]:
+        """By lease that was once seen not to run, when that ended; a price that moves ends nothing."""
+        spans = LeaseSpan.objects.filter(lease__in=self.leases).exclude(state=LeaseState.RUNNING).order_by()
+        return {row["lease_id"]: row["last"] for row in spans.values("lease_id").annotate(last=Max("ends_at"))}
+
+    @cached_property
+    def tokens_since(self) -> dict[int, datetime]:
+        """By deployment, the last hour of the last week in which it answered anything."""
+        rows = UsageHour.objects.filter(hour__gte=self.now - timedelta(days=7), requests__gt=0)
+        return {row["deployment_id"]: row["last"] for row in rows.values("deployment_id").annotate(last=Max("hour"))}
+
+    @cached_property
+    def last_requests(self) -> dict[int, datetime]:
+        """By deployment of a lease, when the last request of the last week came."""
+        served = {one.pk for one in self.deployments.values() if one.lease_id is not None}
+        return last_requests({pk: hour for pk, hour in self.tokens_since.items() if pk in served})
+
+    @cached_property
+    def engines_busy(self) -> dict[int, float]:
+        """By lease, the share of the last hour in which the busiest engine on it had a request."""
+        on = {one.pk: one.lease_id for one in self.deployments.values() if one.lease_id is not None}
+        return busiest(on, self.now)
+
+    @cached_property
+    def rented_per_hour(self) -> dict[int, Decimal]:
+        """By account, what its leases cost an hour now."""
+        found: dict[int, Decimal] = {}
+        for lease in self.leases:
+            found[lease.account_id] = found.get(lease.account_id, Decimal(0)) + lease.price_per_hour
+        return found
+
+    @cached_property
+    def runs(self) -> list[Runs]:
+        """By kind, how many rules have run and when the one that is latest did."""
+        ran = Rule.objects.enabled().filter(evaluated_at__isnull=False).values("kind")
+        return [Runs(**row) for row in ran.annotate(rules=Count("id"), oldest=Min("evaluated_at")).order_by("kind")]
+
+    def late_rules(self, kind: str, before: datetime) -> list[Rule]:
+        """Rules of a kind that have not run since."""
+        return list(Rule.objects.enabled().filter(kind=kind, evaluated_at__lt=before))
+
+    @cached_property
+    def disabled_addresses(self) -> list[Address]:
+        return list(Address.objects.filter(disabled_at__isnull=False).order_by("address"))
+
+    @cached_property
+    def dead_channels(self) -> list[Channel]:
+        """Channels that fail for long, or that we gave up."""
+        return list(Channel.objects.dead(self.now))

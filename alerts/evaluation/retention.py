@@ -1,0 +1,21 @@
+"""What becomes of alerts that are long over: their transitions stay, the points of their charts and old digests go."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from alerts.delivery.links import LASTS
+from alerts.models import Report, Sample, UsedLink
+from alerts.models.reports import ReportKind
+
+KEPT = timedelta(days=400)
+
+
+def forget_old(now: datetime) -> int:
+    """Returns how many rows went. A month's statement stays: it is what somebody was told that the month cost."""
+    points, _by_model = Sample.objects.filter(alert__resolved_at__lt=now - KEPT).delete()
+    old = Report.objects.filter(created_at__lt=now - KEPT).exclude(kind=ReportKind.STATEMENT)
+    reports, _by_model = old.delete()
+    # A link that has run out acts no more, used or not.
+    links, _by_model = UsedLink.objects.filter(at__lt=now - 2 * LASTS).delete()
+    return points + reports + links

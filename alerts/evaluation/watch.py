@@ -1,0 +1,86 @@
+"""Who watches the watchman: a heartbeat to an outside address, and the web process that notices a silent worker."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.db import close_old_connections
+from django.utils import timezone
+
+from alerts.channels import remembered
+from alerts.delivery import outbox
+from alerts.delivery.smtp import NotSent
+from alerts.evaluation import services
+from alerts.inbox import reports
+from alerts.models import Channel
+
+logger = logging.getLogger(__name__)
+
+EVERY_S = 30.0
+HEARTBEAT_EVERY = timedelta(seconds=55)  # beat ticks every 15 s; an outside monitor wants one a minute
+_started = threading.Lock()
+
+
+def heartbeat(now: datetime) -> int:
+    """Tell the outside monitors that the rules ran; when one hears nothing, it speaks. How many took it.
+
+    Each is told once a minute whatever the number of workers, and again with the next evaluation while it does not
+    answer; its answer stands beside it, and an admin hears of one that is dead.
+    """
+    from alerts.channels.monitor import ping  # httpx; most installations never need it here
+
+    told = 0
+    for monitor in Channel.objects.monitors():
+        if not _is_mine(monitor, now):
+            continue
+        try:
+            remembered(monitor, partial(ping, monitor), now)
+            told += 1
+        except NotSent as error:
+            logger.warning("the outside monitor %s did not take the heartbeat: %s", monitor.slug, error)
+    return told
+
+
+def _is_mine(monitor: Channel, now: datetime) -> bool:
+    """Whether it is time, and no other worker was quicker."""
+    last = monitor.answered_at
+    if last and not monitor.failures and now - last < HEARTBEAT_EVERY:
+        return False
+    return bool(Channel.objects.filter(pk=monitor.pk, answered_at=last).update(answered_at=now))
+
+
+def stand_in(now: datetime | None = None) -> bool:
+    """When nobody evaluates the rules, judge that one rule here and send its mail from here, as anything that nobody
+    sends; True when it was so.
+
+    Each web process looks. The lock of the evaluation lets one of them in, the open alert tells the others that it is
+    said, and a claim has one sender: one mail for each silence, whatever the number of processes.
+    """
+    at = now or timezone.now()
+    late = reports.is_late(at)
+    if late:
+        services.evaluate(now=at, kinds=["late"], stamp=False)
+    elif not reports.is_stuck(at):
+        return False
+    outbox.deliver(seconds=EVERY_S / 2)
+    return True
+
+
+def start() -> None:
+    """Look every half minute from a thread of this process; the web process calls it, once."""
+    if _started.acquire(blocking=False):
+        threading.Thread(target=_look_forever, name="alerts-watch", daemon=True).start()
+
+
+def _look_forever() -> None:
+    pause = threading.Event()
+    while not pause.wait(EVERY_S):
+        try:
+            stand_in()
+        except Exception:  # the database may be away; whatever it is, the next look comes
+            logger.exception("could not see whether the rules run")
+        finally:
+            close_old_connections()

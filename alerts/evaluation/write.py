@@ -1,0 +1,240 @@
+"""From a step of the state machine to rows: the alert, its timeline, the messages; in the caller's transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime, timedelta
+from email.utils import parseaddr
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+
+from alerts.delivery.grouping import free
+from alerts.delivery.quiet_hours import wanted, when
+from alerts.delivery.recipients import ADMINS, Directory
+from alerts.evaluation.silences import Silenceable, Target, labels_of
+from alerts.evaluation.states import Cause, Move, State, Status, Step
+from alerts.kinds import KINDS
+from alerts.kinds.finding import Finding
+from alerts.models import Alert, Channel, Delivery, Rule, Sample, Silence, Transition
+
+STATUS_FIELDS = tuple(field.name for field in fields(Status))
+SAID_FIELDS = ("kind", "title", "severity", "value", "threshold", "words", "covered_by", "labels", "sampled_at")
+SAVED_FIELDS = (*STATUS_FIELDS, *SAID_FIELDS, "acknowledged_at", "acknowledged_by", "assigned_to")
+PEOPLE = ("acknowledged_by", "assigned_to")
+TITLE_LENGTH, VALUE_LENGTH, GROUP_LENGTH = 300, 60, 200
+# What is said together; an escalation or a reminder is about one alert.
+GROUPED = (Cause.CROSSED, Cause.UNSILENCED, Cause.CLEARED, Cause.GONE)
+# Ten deployments of a vendor fail one after the other: the first is told at once, those after it wait for each other.
+GROUP_WITHIN, GROUP_WAIT = timedelta(minutes=5), timedelta(seconds=60)
+# An alert's chart: a point a minute at first, later one for each hundredth of its life.
+SAMPLE_EVERY, SAMPLES = timedelta(minutes=1), 100
+
+
+def status_of(alert: Alert) -> Status:
+    """Where a stored alert stands."""
+    return Status(**{name: getattr(alert, name) for name in STATUS_FIELDS} | {"state": State(alert.state)})
+
+
+@dataclass
+class Writer:
+    """Collects what one evaluation, or one person's click, changes."""
+
+    at: datetime
+    directory: Directory
+    silences: list[Silence]
+    by: AbstractBaseUser | None = None
+    note: str = ""
+    moves: int = 0
+    touched: list[Alert] = field(default_factory=list)
+    changed: set[str] = field(default_factory=set)  # columns of those
+    samples: list[Sample] = field(default_factory=list)
+
+    def silenced(self, what: Silenceable) -> bool:
+        return any(silence.covers(what) for silence in self.silences)
+
+    def follow(self, alert: Alert | None, step: Step, finding: Finding | None, rule: Rule | None = None) -> None:
+        """Make the rows say what a step says. A new alert needs the rule and the finding."""
+        if step.status is None:
+            return
+        if alert is None:
+            assert rule and finding
+            alert = Alert(rule=rule, subject=finding.subject, state="")
+        before, stored = alert.state, snapshot(alert)
+        self._put(alert, step.status)
+        if finding:
+            describe(alert, finding)
+        if alert.state == State.RESOLVED and before != State.RESOLVED:
+            alert.title = past(alert, finding)
+        sampled = finding is not None and self._is_due(alert, finding)
+        if sampled:
+            alert.sampled_at = self.at
+        if step.moves or alert.pk is None:
+            alert.save()
+        elif changed := {name for name, value in snapshot(alert).items() if value != stored[name]}:
+            self.touched.append(alert)
+            self.changed |= changed
+        if sampled:
+            self.samples.append(Sample(alert=alert, at=self.at, value=alert.value, threshold=alert.threshold))
+        for move in step.moves:
+            self._record(alert, before, move, finding)
+            before = move.after
+        if step.successor:
+            self.follow(None, step.successor, finding, alert.rule)
+
+    def finish(self) -> None:
+        """Write what changed without a transition: figures and clocks."""
+        if self.touched:
+            Alert.objects.bulk_update(self.touched, sorted(self.changed), batch_size=200)
+        Sample.objects.bulk_create(self.samples, batch_size=500)
+
+    def _is_due(self, alert: Alert, finding: Finding) -> bool:
+        """Whether the value of an alert is worth a point of its chart now."""
+        if not finding.value or alert.state == State.RESOLVED:
+            return False
+        if alert.sampled_at is None:
+            return True
+        return self.at - alert.sampled_at >= max(SAMPLE_EVERY, (self.at - alert.pending_since) / SAMPLES)
+
+    def _put(self, alert: Alert, status: Status) -> None:
+        if status.state is State.ACKNOWLEDGED and alert.state != State.ACKNOWLEDGED:
+            alert.acknowledged_at = self.at
+            alert.acknowledged_by = self.by  # type: ignore[assignment]  # the user model is a setting
+        elif status.state is State.OPEN:
+            alert.acknowledged_at = alert.acknowledged_by = None
+        for name, value in asdict(status).items():
+            setattr(alert, name, str(value) if name == "state" else value)
+
+    def _record(self, alert: Alert, before: str, move: Move, finding: Finding | None) -> None:
+        transition = Transition.objects.create(
+            alert=alert,
+            before=before,
+            after=move.after,
+            at=self.at,
+            cause=move.cause,
+            note=self.note,
+            value=finding.value[:VALUE_LENGTH] if finding else alert.value,
+            title=short(finding.title) if finding else alert.title,
+            words=finding.words if finding else alert.words,
+            by=self.by if self.by and self.by.pk else None,  # type: ignore[misc]  # the user model is a setting
+        )
+        self.moves += 1
+        if move.notify:
+            group = finding.group[:GROUP_LENGTH] if finding and move.cause in GROUPED else ""
+            Delivery.objects.bulk_create(self._messages(alert, transition, group))
+
+    def _messages(self, alert: Alert, transition: Transition, group: str) -> list[Delivery]:
+        """What people and channels are told, each when it may reach them."""
+        found: list[Delivery] = []
+        at_once: list[str] = []
+        for address in self._recipients(alert, transition):
+            wishes = self.directory.wishes(address)
+            chosen = when(wishes, alert.severity, self.at)
+            found.append(self._message(alert, transition, address, due_at=chosen.due, held=chosen.held))
+            if wishes and not chosen.held:
+                at_once.append(address)
+        free(alert, at_once, self.at)
+        channels = self._channels(alert, transition)
+        found += [self._message(alert, transition, one.slug, one.kind) for one in channels]
+        return [self._grouped(one, group) for one in found] if group else found
+
+    def _grouped(self, message: Delivery, group: str) -> Delivery:
+        """One of several that belong together: it waits for those that may follow, if one of them has been told."""
+        if message.channel == "webhook" or message.held:  # a program wants each; what is held is one mail already
+            return message
+        message.group = group
+        told = Delivery.objects.of_group(message).filter(created_at__gt=self.at - GROUP_WITHIN)
+        if told.exclude(transition__at=self.at).exists():
+            message.due_at = self.at + GROUP_WAIT
+        return message
+
+    def _message(
+        self, alert: Alert, transition: Transition, recipient: str, channel: str = "email", **more: Any
+    ) -> Delivery:
+        return Delivery(
+            alert=alert,
+            transition=transition,
+            channel=channel,
+            recipient=recipient,
+            message_id=message_id(alert, transition, recipient, channel),
+            **{"due_at": self.at, **more},
+        )
+
+    def _channels(self, alert: Alert, transition: Transition) -> list[Channel]:
+        if not self.directory.channels or transition.cause == Cause.ASSIGNED:
+            return []
+        if transition.after == State.RESOLVED:
+            slugs = Delivery.objects.told(alert, channel=True)
+        else:
+            slugs = list(alert.rule.channels.values_list("slug", flat=True))
+        return [channel for channel in self.directory.channels if channel.slug in slugs]
+
+    def _recipients(self, alert: Alert, transition: Transition) -> list[str]:
+        rule = alert.rule
+        if transition.cause == Cause.ASSIGNED:
+            return self._assignee(alert)
+        if transition.after == State.RESOLVED:  # those who know that it began, and nobody else
+            return self.directory.without(rule, Delivery.objects.told(alert))
+        people = self.directory.of_rule(rule, KINDS[rule.kind].groups if rule.kind in KINDS else ("ops",))
+        if transition.cause == Cause.ESCALATED:
+            further = [one for group in rule.escalate_groups for one in self.directory.of_group(group)]
+            people = self.directory.without(rule, [*people, *(further or self.directory.of_group(ADMINS))])
+        return [one for one in people if wanted(self.directory.wishes(one), alert.severity)]
+
+    def _assignee(self, alert: Alert) -> list[str]:
+        """Whoever was given it by somebody else; a rule's opt-out does not hold for what is theirs."""
+        person = alert.assigned_to
+        if person is None or not person.is_active or not person.email:
+            return []
+        return [] if self.by is not None and self.by.pk == person.pk else [person.email]
+
+
+def snapshot(alert: Alert) -> dict[str, Any]:
+    return {name: getattr(alert, f"{name}_id" if name in PEOPLE else name) for name in SAVED_FIELDS}
+
+
+def describe(alert: Alert, finding: Finding) -> None:
+    """The alert's words, as long as the finding is about what the alert is about."""
+    if alert.state == State.RESOLVED:
+        return
+    alert.value = finding.value[:VALUE_LENGTH]
+    alert.covered_by = finding.covered_by
+    alert.labels = labels_of_finding(finding)
+    if finding.crossed and finding.level == alert.level:
+        alert.kind = alert.rule.kind
+        alert.title = short(finding.title)
+        alert.severity = finding.severity or alert.rule.severity
+        alert.threshold = finding.threshold[:VALUE_LENGTH]
+        alert.words = finding.words
+
+
+def labels_of_finding(finding: Finding) -> dict[str, str]:
+    """What its subject names and what its kind adds."""
+    return {**labels_of(finding.subject), **finding.labels}
+
+
+def target_of(rule: Rule, finding: Finding) -> Target:
+    """A finding as silences see it."""
+    return Target(rule.kind, finding.subject, finding.severity or rule.severity, labels_of_finding(finding))
+
+
+def past(alert: Alert, finding: Finding | None) -> str:
+    """An alert's title once it is over; a finding knows best how long it was, else it is as of the last look."""
+    over = (finding.words.get("over") if finding else "") or alert.words.get("over")
+    return short(over) if over else alert.title
+
+
+def short(title: str) -> str:
+    """One line, as long as the column; control characters have no place in a subject line."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in title).split())
+    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1] + "…"
+
+
+def message_id(alert: Alert, transition: Transition, recipient: str, channel: str = "email") -> str:
+    """The same for every attempt at a delivery; the alert's own clock tells two installations of a domain apart."""
+    text = f"{alert.pending_since.isoformat()} {alert.subject} {channel} {recipient.lower()}"
+    digest = hashlib.sha256(text.encode()).hexdigest()[:20]
+    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
+    return f"<{alert.pk}.{transition.pk}.{digest}@{domain}>"

@@ -1,0 +1,1 @@
+"""Alerts as people see them: list, one alert, acts, history, silences."""

@@ -1,0 +1,383 @@
+"""What people do with alerts: each a page that asks once and a POST that acts, with an undo where one makes sense.
+
+A mail's link carries a signed token instead of a login; it acts for the person that the mail went to, once, whoever
+is logged in where it is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import get_user_model
+from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise as StrPromise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_POST
+
+from alerts.delivery import links
+from alerts.delivery.subscriptions import subscription
+from alerts.evaluation import services
+from alerts.evaluation.silences import Matcher
+from alerts.evaluation.states import NotPossible, State
+from alerts.inbox.forms import AssignForm, NoteForm, RemarkForm, SilenceForm, SnoozeForm, may_act
+from alerts.models import Alert
+from lib.client_address import client_address
+from providers.audit.log import Action, Actor, ActorKind, record
+
+Person = AbstractUser
+Act = Callable[[Alert, Person, Any], str]  # the address that takes it back
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a page asks before it acts, what follows from it, its button, and what is said afterwards."""
+
+    question: StrPromise
+    note: StrPromise
+    submit: StrPromise
+    done: StrPromise
+
+
+ASKS = {
+    "acknowledge": Ask(
+        gettext_lazy("Do you take this alert on yourself?"),
+        gettext_lazy(
+            "It stays open, and is resolved by itself when it is over; nobody is reminded and nothing escalates."
+        ),
+        gettext_lazy("Acknowledge"),
+        gettext_lazy("Acknowledged: no reminder and no escalation."),
+    ),
+    "silence": Ask(
+        gettext_lazy("For how long shall no mail come about this?"),
+        gettext_lazy("It is watched all the same; if it is still open when the silence ends, it is told then."),
+        gettext_lazy("Silence"),
+        gettext_lazy("Silenced: no mail about it until then."),
+    ),
+    "resolve": Ask(
+        gettext_lazy("Is this alert over, whatever its rule says?"),
+        gettext_lazy(
+            "Whoever was told of it is told that it is over. While the line is still crossed it stays quiet; it opens"
+            " again when it is crossed anew."
+        ),
+        gettext_lazy("Resolve"),
+        gettext_lazy("Resolved: it opens again when the line is crossed anew."),
+    ),
+    "snooze": Ask(
+        gettext_lazy("Until when can this alert wait?"),
+        gettext_lazy("This one alert alone. If it gets worse it is told at once, and so is its end."),
+        gettext_lazy("Snooze"),
+        gettext_lazy("Snoozed: said again then, if it is still so."),
+    ),
+    "assign": Ask(
+        gettext_lazy("Who looks after this alert from now on?"),
+        gettext_lazy("They are told by mail. It stays open, and escalates, until somebody acknowledges it."),
+        gettext_lazy("Assign"),
+        gettext_lazy("Assigned."),
+    ),
+    "note": Ask(
+        gettext_lazy("What should whoever reads this later know?"),
+        gettext_lazy("The note stands in the timeline with your name; nothing else changes."),
+        gettext_lazy("Write it down"),
+        gettext_lazy("Written into the timeline."),
+    ),
+}
+
+
+class _Stop(Exception):
+    """The answer is already known."""
+
+    def __init__(self, response: HttpResponse) -> None:
+        self.response = response
+
+
+def _person(request: HttpRequest, action: str, pk: int, permission: str) -> tuple[Person, str]:
+    """Who acts, and the token of a mail, which decides alone where there is one. Raises _Stop or PermissionDenied."""
+    user, token = request.user, request.GET.get("by", "")
+    if not user.is_authenticated and not token:
+        raise _Stop(redirect_to_login(request.get_full_path()))
+    person: Person = _owner(request, token, action, pk) if token else user  # type: ignore[assignment]  # logged in
+    if not person.has_perm(permission):
+        raise PermissionDenied
+    return person, token
+
+
+def _owner(request: HttpRequest, token: str, action: str, pk: int) -> Person:
+    if not settings.MAIL_LINKS_ACT:  # mails that left before it was so say the same link
+        raise _Stop(redirect_to_login(request.path))
+    try:
+        _key, address = links.read(token, action, pk)
+        if links.used(token):
+            raise links.BadLink("used")
+    except links.BadLink as error:
+        raise _Stop(render(request, "alerts/bad_link.html", {"why": str(error), "pk": pk}, status=410)) from None
+    person = get_user_model().objects.filter(email__iexact=address, is_active=True).order_by("pk").first()
+    if person is None:
+        raise _Stop(redirect_to_login(request.path))
+    return person
+
+
+def _acting(
+    request: HttpRequest, pk: int, action: str, permission: str, form_class: type[forms.Form], act: Act
+) -> HttpResponse:
+    """Ask on GET, act on POST, say what was done with an undo; `?back=list` leads back there."""
+    try:
+        person, token = _person(request, action, pk, permission)
+    except _Stop as stop:
+        return stop.response
+    alert = get_object_or_404(Alert.objects.select_related("rule"), pk=pk)
+    # Whoever pressed `i` most often takes it; whoever came by keyboard goes on by it.
+    form = form_class(request.POST if request.method == "POST" else None,
+                      initial={"to": alert.assigned_to_id or person.pk})  # fmt: skip
+    if token and isinstance(form, SilenceForm):
+        form.narrow()
+    if not form.is_bound:
+        next(iter(form.fields.values())).widget.attrs["autofocus"] = True
+    if request.method == "POST" and form.is_valid():
+        try:
+            with transaction.atomic():
+                if token:
+                    links.use_up(token)
+                undo = act(alert, person, form.cleaned_data)
+                if token:
+                    tell_mail_act(request, alert, person, action, form.cleaned_data)
+        except (NotPossible, links.BadLink) as error:
+            messages.warning(request, _("Nothing was changed: %(why)s.") % {"why": error})
+            undo = None
+        return _done(request, alert, action, token, undo)
+    context = {"alert": alert, "ask": ASKS[action], "form": form, "by_mail": bool(token), "back": _back(request)}
+    return render(request, "alerts/confirm.html", context, status=422 if form.errors else 200)
+
+
+def tell_mail_act(request: HttpRequest, alert: Alert, person: Person, action: str, data: dict[str, Any]) -> None:
+    """Whoever could read the mail did this, in the name of the person that it went to."""
+    said = f"{action}, {data['hours']} h" if "hours" in data else action
+    actor = Actor(ActorKind.MAIL, person.get_username(), person.pk, client_address(request))
+    record(Action.CHANGED, actor=actor, thing=alert, message=said)
+
+
+def by_mail(request: HttpRequest) -> bool:
+    """Whether the link of a mail acts, and no person who is logged in."""
+    return bool(request.GET.get("by"))
+
+
+def _done(request: HttpRequest, alert: Alert, action: str, token: str, undo: str | None) -> HttpResponse:
+    """`undo` is None where nothing was changed."""
+    if token:  # whoever holds the mail need not be logged in, so there is no page to go back to
+        return render(request, "alerts/done.html", {"alert": alert, "text": "" if undo is None else ASKS[action].done})
+    back = _back(request) or str(alert.pk)
+    if undo is not None:
+        tags = f"undo:{undo}{'&' if '?' in undo else '?'}{urlencode({'back': back})}"
+        messages.success(request, str(ASKS[action].done), extra_tags=tags)
+    return went_back(request, back)
+
+
+def _back(request: HttpRequest) -> str:
+    """Where this person came from: `list`, an alert by its number, or empty where nobody says."""
+    said: str = request.GET.get("back") or request.POST.get("back") or ""
+    return said if said == "list" or (said.isdecimal() and len(said) < 18) else ""
+
+
+def went_back(request: HttpRequest, otherwise: str) -> HttpResponse:
+    """To where this person came from, else to the list, an alert by its number, or the page of a name."""
+    back = _back(request) or otherwise
+    return redirect("alerts:detail", pk=int(back)) if back.isdecimal() else redirect(f"alerts:{back}")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def acknowledge(request: HttpRequest, pk: int) -> HttpResponse:
+    """Someone has it."""
+
+    def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
+        services.acknowledge(alert_id=alert.pk, by=person, note=data["note"])
+        return reverse("alerts:unacknowledge", args=[alert.pk])
+
+    return _acting(request, pk, "acknowledge", "alerts.change_alert", NoteForm, act)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def resolve(request: HttpRequest, pk: int) -> HttpResponse:
+    """Someone calls it over."""
+
+    def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
+        services.resolve(alert_id=alert.pk, by=person, note=data["note"])
+        return reverse("alerts:reopen", args=[alert.pk])
+
+    return _acting(request, pk, "resolve", "alerts.change_alert", NoteForm, act)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def silence(request: HttpRequest, pk: int) -> HttpResponse:
+    """No mail about this subject for a while."""
+
+    def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
+        until = timezone.now() + timedelta(hours=data["hours"])
+        if by_mail(request) and "*" in alert.subject:  # as a silence it would hold for others too
+            services.snooze(alert_id=alert.pk, until=until, by=person, note=data["reason"])
+            return reverse("alerts:unsnooze", args=[alert.pk])
+        matcher = Matcher(alert.rule.kind, "" if data.get("whole_kind") else alert.subject)
+        made = services.silence(matcher=matcher, until=until, reason=data["reason"], by=person)
+        return reverse("alerts:lift", args=[made.pk])
+
+    return _acting(request, pk, "silence", "alerts.add_silence", SilenceForm, act)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def snooze(request: HttpRequest, pk: int) -> HttpResponse:
+    """This one can wait."""
+
+    def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
+        until = timezone.now() + timedelta(hours=data["hours"])
+        services.snooze(alert_id=alert.pk, until=until, by=person, note=data["note"])
+        return reverse("alerts:unsnooze", args=[alert.pk])
+
+    return _acting(request, pk, "snooze", "alerts.change_alert", SnoozeForm, act)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def assign(request: HttpRequest, pk: int) -> HttpResponse:
+    """It is somebody's, or nobody's again."""
+
+    def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
+        before = alert.assigned_to_id
+        services.assign(alert_id=alert.pk, to=data["to"], by=person, note=data["note"])
+        return f"{reverse('alerts:reassign', args=[alert.pk])}?{urlencode({'to': before or ''})}"
+
+    return _acting(request, pk, "assign", "alerts.change_alert", AssignForm, act)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def note(request: HttpRequest, pk: int) -> HttpResponse:
+    """Something to remember."""
+
+    def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
+        services.write_note(alert_id=alert.pk, note=data["note"], by=person)
+        return reverse("alerts:erase-note", args=[alert.pk])
+
+    return _acting(request, pk, "note", "alerts.change_alert", RemarkForm, act)
+
+
+BULK: dict[str, Callable[[int, Person], object]] = {
+    "acknowledge": lambda pk, person: services.acknowledge(alert_id=pk, by=person),
+    "take": lambda pk, person: services.assign(alert_id=pk, to=person, by=person),
+    "snooze": lambda pk, person: services.snooze(alert_id=pk, by=person, until=timezone.now() + timedelta(hours=8)),
+    "resolve": lambda pk, person: services.resolve(alert_id=pk, by=person),
+    "unacknowledge": lambda pk, person: services.unacknowledge(alert_id=pk, by=person),
+    "unsnooze": lambda pk, person: services.unsnooze(alert_id=pk, by=person),
+    "reopen": lambda pk, person: services.reopen(alert_id=pk, by=person),
+}
+TAKEN_BACK_BY = {"acknowledge": "unacknowledge", "snooze": "unsnooze", "resolve": "reopen"}
+
+
+@login_required
+@permission_required("alerts.change_alert", raise_exception=True)
+@require_POST
+def bulk(request: HttpRequest) -> HttpResponse:
+    """One step for every alert that was chosen; those whose state does not allow it are left as they are.
+
+    What takes it back says all of it in its address.
+    """
+    sent = request.POST if "action" in request.POST else request.GET
+    name = sent.get("action", "")
+    act, person = BULK.get(name), request.user
+    asked = [pk for pk in sent.getlist("alert") if pk.isdecimal() and len(pk) < 18][:200]
+    chosen = Alert.objects.exclude(state=State.PENDING).filter(pk__in=asked)
+    if act is None or not chosen:
+        messages.warning(request, _("Nothing was changed: choose alerts and what to do with them."))
+        return redirect("alerts:list")
+    done: list[int] = []
+    for alert in chosen:
+        try:
+            act(alert.pk, person)  # type: ignore[arg-type]  # logged in
+            done.append(alert.pk)
+        except NotPossible as error:
+            messages.warning(request, _("Not changed: %(title)s; %(why)s.") % {"title": alert.title, "why": error})
+    if done:
+        said = ngettext("One alert was changed.", "%(n)s alerts were changed.", len(done))
+        undo = ""
+        if name in TAKEN_BACK_BY:
+            query = urlencode({"action": TAKEN_BACK_BY[name], "alert": done}, doseq=True)
+            undo = f"undo:{reverse('alerts:bulk')}?{query}"
+        messages.success(request, said % {"n": len(done)}, extra_tags=undo)
+    return redirect("alerts:list")
+
+
+def _taking_back(step: Callable[[int, HttpRequest], object]) -> Callable[..., HttpResponse]:
+    """The view behind an undo: what it takes back, or a sentence on why that cannot be; then to where one was."""
+
+    @login_required
+    @permission_required("alerts.change_alert", raise_exception=True)
+    @require_POST
+    def view(request: HttpRequest, pk: int) -> HttpResponse:
+        get_object_or_404(Alert, pk=pk)
+        try:
+            step(pk, request)
+            messages.success(request, _("Taken back."))
+        except NotPossible as error:
+            messages.warning(request, _("Nothing was changed: %(why)s.") % {"why": error})
+        return went_back(request, str(pk))
+
+    return view
+
+
+def _who(request: HttpRequest) -> Person:
+    assert isinstance(request.user, AbstractUser), "every view here asks for a login"
+    return request.user
+
+
+def _to_before(pk: int, request: HttpRequest) -> object:
+    """To whoever had it before, or to nobody."""
+    to = request.GET.get("to", "")
+    person = may_act().filter(pk=int(to)).first() if to.isdecimal() and len(to) < 10 else None
+    return services.assign(alert_id=pk, to=person, by=_who(request))
+
+
+reassign = _taking_back(_to_before)
+erase_note = _taking_back(lambda pk, request: services.erase_note(alert_id=pk, by=_who(request)))
+unacknowledge = _taking_back(lambda pk, request: services.unacknowledge(alert_id=pk, by=_who(request)))
+unsnooze = _taking_back(lambda pk, request: services.unsnooze(alert_id=pk, by=_who(request)))
+reopen = _taking_back(lambda pk, request: services.reopen(alert_id=pk, by=_who(request)))
+
+
+@login_required
+@permission_required("alerts.change_alert", raise_exception=True)
+@require_POST
+def again(request: HttpRequest, pk: int) -> HttpResponse:
+    """Try a message that was given up once more."""
+    delivery = services.again(delivery_id=pk)
+    if delivery is None:
+        messages.warning(request, _("Nothing was changed: it was not given up."))
+        return redirect("alerts:list")
+    messages.success(request, _("It is sent again within seconds."))
+    return redirect("alerts:deliveries") if delivery.report_id else redirect("alerts:detail", pk=delivery.alert_id)
+
+
+# A mail reader posts here by itself (RFC 8058), with neither a session nor a token of ours but the signed one.
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
+    """No more mail of one sort for one address."""
+    try:
+        found = subscription(token)
+    except links.BadLink as error:
+        return render(request, "alerts/bad_link.html", {"why": str(error)}, status=410)
+    if request.method == "POST":
+        found.switch(out=not request.POST.get("again"))
+    context = {"what": found.what, "address": found.address, "out": found.out, "asked": request.method == "POST"}
+    return render(request, "alerts/unsubscribe.html", context)

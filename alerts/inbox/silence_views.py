@@ -1,0 +1,69 @@
+"""What nobody is mailed about for a while: silences and maintenance windows, to see, to add, to end early."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from alerts.evaluation import services
+from alerts.inbox.acting_views import went_back
+from alerts.inbox.forms import MatcherForm
+from alerts.models import Alert, Silence
+from providers.audit.log import log
+
+PREFILLED = ("kind", "subject", "severity", "labels", "reason")
+
+
+@login_required
+@permission_required("alerts.view_alert", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def silences(request: HttpRequest) -> HttpResponse:
+    """In force, planned and over; the form may be filled by the address, as an alert's page does."""
+    now = timezone.now()
+    may_silence = request.user.has_perm("alerts.add_silence")
+    if request.method == "POST" and not may_silence:
+        return render(request, "403.html", status=403)
+    given = {name: request.GET[name] for name in PREFILLED if name in request.GET}
+    form = MatcherForm(request.POST) if request.method == "POST" else MatcherForm(initial=given)
+    if request.method == "POST" and form.is_valid():
+        data = form.cleaned_data
+        later = data["starts_at"] or data["repeats"]
+        made = services.silence(
+            matcher=form.matcher,
+            starts_at=data["span"].start if later else None,
+            until=data["span"].end,
+            repeats=data["repeats"],
+            zone=data["zone"],
+            repeats_until=data["last"],
+            reason=data["reason"],
+            by=request.user,  # type: ignore[arg-type]  # logged in
+        )
+        said = _("Silenced: %(what)s.") % {"what": made.matcher.words or _("everything")}
+        log(request, made, said, added=True)
+        messages.success(request, said)
+        return redirect("alerts:silences")
+    shown = list(Alert.objects.shown().select_related("rule"))
+    context = {
+        "in_force": [(one, sum(one.covers(alert) for alert in shown)) for one in Silence.objects.in_force(now)],
+        "planned": Silence.objects.planned(now),
+        "over": list(Silence.objects.over(now).select_related("by")[:20]),
+        "form": form if may_silence else None,
+    }
+    return render(request, "alerts/silences.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@permission_required("alerts.add_silence", raise_exception=True)
+@require_POST
+def lift(request: HttpRequest, pk: int) -> HttpResponse:
+    """End a silence now."""
+    found = get_object_or_404(Silence, pk=pk)
+    services.lift(silence_id=found.pk)
+    log(request, found, _("Ended: the silence of %(what)s.") % {"what": found.matcher.words or _("everything")})
+    messages.success(request, _("The silence is over; what is open and was not told is told now."))
+    return went_back(request, "silences")

@@ -1,0 +1,152 @@
+"""What one rule of kind `figure` looks for: a named figure of something, over or under a line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from alerts.evaluation.states import Sight
+from alerts.metrics import NAMED
+from alerts.metrics.metric import NamedFigure, Reading
+from alerts.metrics.scopes import DIMENSIONS, Scope
+from alerts.metrics.windows import Window
+from alerts.rules.thresholds import BadThreshold
+
+OVER: Final = "over"
+UNDER: Final = "under"
+SIDES = {OVER: gettext_noop("over"), UNDER: gettext_noop("under")}
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """As a rule's `thresholds` keep it: `{"figure", "window", "scope": {dimension: name}, "side", "line": "500"}`, and
+    `"clear": "450"` where it is over only there (hysteresis); lines are decimal text in the figure's unit."""
+
+    key: str
+    window: Window
+    scope: Scope
+    side: str
+    line: Decimal
+    clear: Decimal | None = None  # None: the line itself
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Watch:
+        """Raises BadThreshold for what this version does not know."""
+        key = str(given.get("figure", ""))
+        figure = NAMED.get(key)
+        if figure is None:
+            raise BadThreshold(_("No figure is called “%(name)s”; choose another.") % {"name": key})
+        side = str(given.get("side", OVER))
+        if side not in SIDES:
+            raise BadThreshold(_("A line is crossed over or under, not “%(name)s”.") % {"name": side})
+        scope = Scope.of(given.get("scope"))
+        check_scope(figure, scope)
+        line = line_of(given.get("line"))
+        clear = line_of(given["clear"]) if given.get("clear") not in (None, "") else None
+        check_clear(side, line, clear)
+        return cls(key, window_of(figure, str(given.get("window", ""))), scope, side, line, clear)
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return {
+            "figure": self.key,
+            "window": self.window.value,
+            "scope": dict(self.scope.names),
+            "side": self.side,
+            "line": f"{self.line:f}",
+        } | ({} if self.clear is None else {"clear": f"{self.clear:f}"})
+
+    @property
+    def figure(self) -> NamedFigure:
+        return NAMED[self.key]
+
+    @property
+    def what(self) -> str:
+        """`spend of application support-bot this month`."""
+        when = "" if self.window == Window.NOW else self.window.words
+        return " ".join(filter(None, [_(self.figure.label), self.scope.words, when]))
+
+    @property
+    def subject(self) -> str:
+        """The stable key of its alert: `spend/application:support-bot`; a silence of it leaves other figures alone."""
+        return f"{self.key}/{self.scope.subject}"
+
+    @property
+    def against(self) -> str:
+        """`over $500`."""
+        said = f"{_(SIDES[self.side])} {self.figure.unit.say(self.line)}"
+        if self.clear is None:
+            return said
+        return _("%(over)s, until it is back at %(clear)s") % {"over": said, "clear": self.figure.unit.say(self.clear)}
+
+    def sight(self, reading: Reading) -> Sight:
+        """Between the line and its clear line nothing changes; what is unknown holds no line crossed."""
+        crossed = self.crossed(reading)
+        return Sight(crossed, not crossed and self._cleared(reading))
+
+    def _cleared(self, reading: Reading) -> bool:
+        if reading.value is None or self.clear is None:
+            return True
+        return reading.value <= self.clear if self.side == OVER else reading.value >= self.clear or reading.at_least
+
+    def crossed(self, reading: Reading) -> bool:
+        """What is unknown crosses nothing, and a lower bound is under no line."""
+        if reading.value is None:
+            return False
+        if self.side == OVER:
+            return reading.value > self.line
+        return reading.value < self.line and not reading.at_least
+
+
+def check_clear(side: str, line: Decimal, clear: Decimal | None) -> None:
+    """Raises BadThreshold for a clear line on the wrong side of the line."""
+    if clear is None or (clear <= line if side == OVER else clear >= line):
+        return
+    if side == OVER:
+        raise BadThreshold(_("It is over once it is back at the line or below; give less than the line."))
+    raise BadThreshold(_("It is over once it is back at the line or above; give more than the line."))
+
+
+def window_of(figure: NamedFigure, name: str) -> Window:
+    """Raises BadThreshold with the windows that there are."""
+    if name in figure.windows:
+        return Window(name)
+    known = _(" or ").join(f"“{window.words}”" for window in figure.windows)
+    raise BadThreshold(
+        _("%(what)s is known %(windows)s only; choose that.") % {"what": capital(_(figure.label)), "windows": known}
+    )
+
+
+def check_scope(figure: NamedFigure, scope: Scope) -> None:
+    """Raises BadThreshold for a dimension that the figure does not have."""
+    if {"application", "owner"} <= {dimension for dimension, _name in scope.names}:
+        raise BadThreshold(_("Name an application or an owner; an application has its owner already."))
+    if figure.of_one and len(scope.names) > 1:
+        raise BadThreshold(_("%(what)s is of one thing only; name one.") % {"what": capital(_(figure.label))})
+    for dimension, _name in scope.names:
+        if dimension in figure.scopes:
+            continue
+        values = {"what": capital(_(figure.label)), "dimension": _(DIMENSIONS[dimension])}
+        values["others"] = _(" or ").join(_(DIMENSIONS[name]) for name in figure.scopes)
+        if figure.scopes:
+            raise BadThreshold(_("%(what)s is not known by %(dimension)s; it is by %(others)s.") % values)
+        raise BadThreshold(_("%(what)s is known of everything together, not by %(dimension)s.") % values)
+
+
+def line_of(given: Any) -> Decimal:
+    try:
+        line = Decimal(str(given))
+    except InvalidOperation:
+        raise BadThreshold(_("The line “%(given)s” is no number.") % {"given": given}) from None
+    if not line.is_finite():
+        raise BadThreshold(_("The line “%(given)s” is no number.") % {"given": given})
+    return line
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

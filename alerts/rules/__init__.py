@@ -1,0 +1,1 @@
+"""Rules: their forms, sentences, thresholds and preview."""

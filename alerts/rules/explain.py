@@ -1,0 +1,148 @@
+"""Why a rule is or is not firing: its sentence, its numbers, and each subject as it stands now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from alerts.delivery.recipients import Directory
+from alerts.delivery.wording import moment, span
+from alerts.evaluation.context import Figures
+from alerts.evaluation.services import FLAP_WINDOW, policy_of_alert
+from alerts.evaluation.states import asleep
+from alerts.evaluation.write import status_of, target_of
+from alerts.inbox.timeline import decimal_of, said_in
+from alerts.kinds import KINDS
+from alerts.kinds.finding import BadThreshold, Finding
+from alerts.models import Alert, Rule, Silence
+from alerts.rules.sentences import sentence
+
+
+def explain(rule: Rule, now: datetime | None = None) -> Iterator[str]:
+    """Lines of text; nothing is changed."""
+    at = now or timezone.now()
+    kind = KINDS.get(rule.kind)
+    if kind is None:
+        known_not = _("%(slug)s: no rule of kind “%(kind)s” is known to this version.")
+        yield known_not % {"slug": rule.slug, "kind": rule.kind}
+        return
+    yield sentence(rule)
+    yield from _state(rule, at)
+    told = Directory().of_rule(rule, kind.groups)
+    if told:
+        yield _("Tells %(whom)s.") % {"whom": ", ".join(told)}
+    else:
+        yield _("Tells nobody: no one it names has an e-mail address that takes mail.")
+    known = {alert.subject: alert for alert in Alert.objects.minded().filter(rule=rule)}
+    figures = Figures(at)
+    try:
+        findings = list(kind.evaluate(figures, kind.read(rule.thresholds), frozenset(known)))
+    except BadThreshold as error:
+        yield _("It cannot be evaluated: %(error)s") % {"error": error}
+        return
+    if not findings:
+        yield _("Nothing that it looks at crosses its line, so it is not firing.")
+    for finding in findings:
+        if not (rule.enabled or finding.subject in kind.always):
+            continue
+        yield from _subject(figures, rule, finding, known.pop(finding.subject, None))
+    for alert in known.values():
+        gone = _("%(subject)s: no longer there; its alert is resolved at the next evaluation.")
+        yield gone % {"subject": alert.subject}
+
+
+def _state(rule: Rule, at: datetime) -> Iterator[str]:
+    if not rule.enabled:
+        always = ", ".join(sorted(KINDS[rule.kind].always))
+        if always:
+            yield _("It is switched off; only %(what)s is still told.") % {"what": always}
+        else:
+            yield _("It is switched off: it tells nothing.")
+    if rule.last_error:
+        yield _("Its last error: %(error)s") % {"error": rule.last_error}
+    if rule.evaluated_at:
+        values = {"ago": span(at - rule.evaluated_at), "at": moment(rule.evaluated_at)}
+        yield _("It last ran %(ago)s ago, at %(at)s.") % values
+    else:
+        yield _("It has not run yet.")
+
+
+def _subject(figures: Figures, rule: Rule, finding: Finding, alert: Alert | None) -> Iterator[str]:
+    at = figures.now
+    yield ""
+    yield f"{finding.subject}: {finding.title}"
+    yield "  " + _stands(finding, KINDS[rule.kind].unit)
+    yield "  " + _why(rule, finding, alert, at)
+    if alert and alert.state in ("open", "acknowledged"):
+        yield from ("  " + line for line in _patience(rule, alert, at))
+    finding = figures.covered(finding, alert.pending_since if alert else at)
+    if finding.covered_by:
+        yield "  " + _("%(subject)s speaks for it, so no mail goes out.") % {"subject": finding.covered_by}
+    yield from ("  " + line for line in _silences(rule, finding, at))
+
+
+def _stands(finding: Finding, unit: str) -> str:
+    """The value against its line."""
+    if finding.crossed and finding.level:
+        side = _("crossed (level %(level)s)") % {"level": finding.level}
+    elif finding.crossed:
+        side = _("crossed")
+    else:
+        side = _("clear") if finding.clear else _("between the line and its clear line, where nothing changes")
+    value, line = (_said(unit, text) for text in (finding.value, finding.threshold))
+    values = {"value": value or _("unknown"), "line": line, "side": side}
+    if finding.threshold:
+        return _("value %(value)s against a line at %(line)s: %(side)s.") % values
+    return _("value %(value)s: %(side)s.") % values
+
+
+def _said(unit: str, text: str) -> str:
+    number = decimal_of(text)
+    return text if number is None else said_in(unit, number)
+
+
+def _silences(rule: Rule, finding: Finding, at: datetime) -> Iterator[str]:
+    for silence in Silence.objects.in_force(at):
+        if not silence.covers(target_of(rule, finding)):
+            continue
+        window = silence.course.at(at)
+        said = _("Silenced until %(until)s: %(reason)s.")
+        yield said % {"until": moment(window.end) if window else "", "reason": silence.reason.rstrip(".")}
+        if silence.repeats:
+            yield _("The silence comes %(rhythm)s.") % {"rhythm": silence.rhythm}
+
+
+def _patience(rule: Rule, alert: Alert, at: datetime) -> Iterator[str]:
+    """What it waits for besides its line."""
+    if alert.snoozed_until and asleep(status_of(alert), at):
+        until = moment(alert.snoozed_until)
+        yield _("Snoozed until %(until)s: said again then, if it is still so.") % {"until": until}
+    flaps = Alert.objects.openings(rule.kind, at - FLAP_WINDOW)
+    wait = policy_of_alert(rule, alert, flaps).clear_after
+    if wait > timedelta(seconds=rule.clear_for_s):
+        said = _("It comes and goes, so it must be clear for %(span)s before it is resolved.")
+        yield said % {"span": span(wait)}
+    if rule.escalate_s is not None and alert.state == "open" and alert.escalated_at is None and alert.opened_at:
+        waits = max(alert.opened_at, alert.snoozed_until or alert.opened_at)
+        others = ", ".join(rule.escalate_groups) or _("admins")
+        left = span(waits + timedelta(seconds=rule.escalate_s) - at)
+        yield _("Unacknowledged, it is told to %(others)s in %(span)s.") % {"others": others, "span": left}
+
+
+def _why(rule: Rule, finding: Finding, alert: Alert | None, at: datetime) -> str:
+    if alert is None:
+        return _("It opens at the next evaluation.") if finding.crossed else _("No alert: the line is not crossed.")
+    values: dict[str, object] = {"n": alert.pk, "state": alert.get_state_display()}
+    if alert.awaits_clear and alert.state == "resolved":
+        return _("Alert %(n)s was resolved by a person; it is quiet until the line was clear once.") % values
+    if alert.state == "pending":
+        values["span"] = span(alert.pending_since + timedelta(seconds=rule.for_s) - at)
+        return _("Alert %(n)s is pending; it opens in %(span)s if this lasts.") % values
+    if alert.clear_since and finding.clear:
+        values["span"] = span(alert.clear_since + timedelta(seconds=rule.clear_for_s) - at)
+        return _("Alert %(n)s is %(state)s; it is resolved in %(span)s if this lasts.") % values
+    values["since"] = moment(alert.opened_at or alert.pending_since)
+    return _("Alert %(n)s is %(state)s since %(since)s.") % values
