@@ -19,7 +19,7 @@ def main() -> None:
     from django.core.management import execute_from_command_line
     from django.db import OperationalError
 
-    from dashboard.command_log import recorded
+    from dashboard.audit.command_log import recorded
 
     try:
         with recorded(sys.argv):

@@ -1,10 +1,12 @@
 """Who may open which address: declared here once for each name of the URL conf, and held against every view by a test.
 
-Views ask permissions (`dashboard.roles` gives them to the roles); this says what must come of it. Staff, manager, ops
+Views ask permissions (`dashboard.people.roles` gives them to the roles); this says what must come of it. Staff,
+manager, ops
 and admin are the roles, a scope is what a key of the API must hold. An address that is not declared fails the tests.
 
 A key of an application is confined to it: `key` says what it gets at an address, and is enforced before the view runs
-(`dashboard.confinement`, `traffic.applications.access`). At an address that does not say it, such a key gets nothing.
+(`dashboard.http.confinement`, `traffic.applications.access`). At an address that does not say it, such a key gets
+nothing.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from ninja.openapi.schema import OpenAPISchema
 
 from alerts.api import router as alerts
 from costs.api import router as costs
-from dashboard.database_away import away
+from dashboard.http.database_away import away
 from lib.errors import ApiError
 from providers.api import router as providers
 from traffic.api import router as traffic

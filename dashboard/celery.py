@@ -10,7 +10,7 @@ from pathlib import Path
 from celery import Celery
 from celery.signals import beat_init, worker_ready
 
-from dashboard import tidying
+from dashboard.health import worker_memory
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 # They are of the code alone, and load every page into a worker that shows none.
@@ -67,7 +67,7 @@ app.conf.beat_schedule = {
 
 @worker_ready.connect
 def _worker_is_ready(**kwargs: object) -> None:
-    tidying.start()
+    worker_memory.start()
     _tell_up("worker")
 
 

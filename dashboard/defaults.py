@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import Group, Permission
 
 from dashboard.models import GivenPermission
-from dashboard.roles import ROLES
+from dashboard.people.roles import ROLES
 
 
 def ensure_defaults() -> None:

@@ -8,7 +8,7 @@ import dj_database_url
 import django_stubs_ext
 
 from dashboard.environment import Environment, data_dir, email_settings
-from dashboard.headers import page_hosts
+from dashboard.http.headers import page_hosts
 from traffic.ingest.statement_timeout import PatientConnection
 
 # Django's generic classes can be subscripted at run time too, as the type checker wants them.
@@ -62,16 +62,16 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "dashboard.middleware.ContentSecurityPolicyMiddleware",
+    "dashboard.http.middleware.ContentSecurityPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "dashboard.headers.PrivateAnswersMiddleware",
-    "dashboard.headers.HostMiddleware",
+    "dashboard.http.headers.PrivateAnswersMiddleware",
+    "dashboard.http.headers.HostMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # a page of 90 kB goes over the wire as 14
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "dashboard.database_away.DatabaseAwayMiddleware",
+    "dashboard.http.database_away.DatabaseAwayMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "dashboard.signin.middleware.EventsMiddleware",
     "dashboard.signin.sessions.SessionLimitsMiddleware",
@@ -79,8 +79,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "dashboard.middleware.RefusalMiddleware",
-    "dashboard.confinement.ConfinementMiddleware",
+    "dashboard.http.middleware.RefusalMiddleware",
+    "dashboard.http.confinement.ConfinementMiddleware",
 ]
 
 ROOT_URLCONF = "dashboard.urls"
@@ -95,7 +95,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "dashboard.context.page",
+                "dashboard.http.context.page",
             ],
             "builtins": [
                 "django.templatetags.i18n",
@@ -165,13 +165,13 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STATICFILES_FINDERS = [
     "django.contrib.staticfiles.finders.FileSystemFinder",
     "django.contrib.staticfiles.finders.AppDirectoriesFinder",
-    "dashboard.finders.PlotlyFinder",
+    "dashboard.static_files.finders.PlotlyFinder",
 ]
 # Collected and compressed once, by `make setup` and the image: plotly.js alone takes seconds.
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "dashboard.compression.QuickManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "dashboard.static_files.compression.QuickManifestStaticFilesStorage"},
 }
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 
@@ -209,7 +209,7 @@ SECURE_CSP = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"without_traceback": {"()": "dashboard.log_filters.WithoutTraceback"}},
+    "filters": {"without_traceback": {"()": "dashboard.http.log_filters.WithoutTraceback"}},
     "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},

@@ -4,31 +4,38 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from dashboard import views
 from dashboard.api import api
+from dashboard.audit.views import audit, audit_export
+from dashboard.health.views import healthz, metrics, readyz
+from dashboard.http.look import legend, theme
+from dashboard.http.views import settings_index
+from dashboard.overview.views import overview
+from dashboard.people.role_views import role
+from dashboard.people.views import people, person, person_add, person_link, person_sessions, person_switch
 from dashboard.signin import views as door
+from dashboard.storage.views import storage, unstored
 
 urlpatterns = [
-    path("", views.overview, name="overview"),
+    path("", overview, name="overview"),
     path("", include("providers.urls")),
     path("", include("traffic.urls")),
     path("", include("traffic.ingest.urls")),
     path("", include("costs.urls")),
     path("", include("alerts.urls")),
-    path("settings/", views.settings_index, name="settings"),
-    path("settings/storage/", views.storage, name="storage"),
-    path("settings/storage/unstored/", views.unstored, name="storage-unstored"),
-    path("settings/people/", views.people, name="people"),
-    path("settings/people/add/", views.person_add, name="person-add"),
-    path("settings/people/<int:pk>/", views.person, name="person"),
-    path("settings/people/<int:pk>/switch/", views.person_switch, name="person-switch"),
-    path("settings/people/<int:pk>/link/", views.person_link, name="person-link"),
-    path("settings/people/<int:pk>/sessions/", views.person_sessions, name="person-sessions"),
-    path("settings/roles/<str:name>/", views.role, name="role"),
-    path("settings/audit/", views.audit, name="audit"),
-    path("settings/audit/export/", views.audit_export, name="audit-export"),
-    path("legend/", views.legend, name="legend"),
-    path("theme/", views.theme, name="theme"),
+    path("settings/", settings_index, name="settings"),
+    path("settings/storage/", storage, name="storage"),
+    path("settings/storage/unstored/", unstored, name="storage-unstored"),
+    path("settings/people/", people, name="people"),
+    path("settings/people/add/", person_add, name="person-add"),
+    path("settings/people/<int:pk>/", person, name="person"),
+    path("settings/people/<int:pk>/switch/", person_switch, name="person-switch"),
+    path("settings/people/<int:pk>/link/", person_link, name="person-link"),
+    path("settings/people/<int:pk>/sessions/", person_sessions, name="person-sessions"),
+    path("settings/roles/<str:name>/", role, name="role"),
+    path("settings/audit/", audit, name="audit"),
+    path("settings/audit/export/", audit_export, name="audit-export"),
+    path("legend/", legend, name="legend"),
+    path("theme/", theme, name="theme"),
     path("login/", door.sign_in, name="login"),
     path("logout/", door.sign_out, name="logout"),
     path("confirm/", door.confirm, name="confirm"),
@@ -37,12 +44,12 @@ urlpatterns = [
     path("password/new/<uidb64>/<token>/", door.new_password, name="new-password"),
     path("account/", door.account, name="account"),
     path("account/end/", door.account_end, name="account-end"),
-    path("healthz", views.healthz, name="healthz"),
-    path("readyz", views.readyz, name="readyz"),
-    path("metrics", views.metrics, name="metrics"),
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
     path("api/v1/", api.urls),
 ]
 
-handler400 = "dashboard.views.bad_request"
-handler404 = "dashboard.views.not_found"
-handler500 = "dashboard.views.server_error"
+handler400 = "dashboard.http.views.bad_request"
+handler404 = "dashboard.http.views.not_found"
+handler500 = "dashboard.http.views.server_error"

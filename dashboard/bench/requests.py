@@ -74,7 +74,7 @@ def fill(rows: int) -> None:
     """Rows over the last days, with the rollups that they make, instead of what was there."""
     from django.db import connection
 
-    from dashboard.database_roles import as_owner
+    from dashboard.backup.database_roles import as_owner
     from lib.partitions import make_partitions
     from traffic.ingest.pipeline import raw_connection
     from traffic.models import Application

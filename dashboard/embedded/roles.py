@@ -2,7 +2,7 @@
 
 Whoever speaks through the application's role, be it by a hole in a statement, reads and writes rows and nothing else:
 it makes no table, reads no file of the server and runs no program there. The owner migrates and restores, and is no
-superuser either. `dashboard/database_roles.py` gives the application its rights on the tables.
+superuser either. `dashboard/backup/database_roles.py` gives the application its rights on the tables.
 """
 
 from __future__ import annotations

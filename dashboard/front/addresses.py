@@ -7,7 +7,7 @@ from functools import cache
 
 from django.urls import Resolver404, resolve
 
-from dashboard.database_away import INTAKE as INTAKE_PREFIXES
+from dashboard.http.database_away import INTAKE as INTAKE_PREFIXES
 from traffic.ingest.native import MAX_BYTES as LARGEST_NATIVE
 from traffic.ingest.otlp.views import MAX_BYTES as LARGEST_EXPORT
 

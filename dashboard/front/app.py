@@ -29,8 +29,8 @@ from dashboard.front.pools import Pool
 from dashboard.front.proxies import Proxies
 from dashboard.front.pulse import Pulse
 from dashboard.front.refusals import Gone
-from dashboard.heart import Heart
-from dashboard.readiness import Readiness, readiness_answer
+from dashboard.health.heart import Heart
+from dashboard.health.readiness import Readiness, readiness_answer
 from lib.client_address import client_address, network
 from lib.connections import look_after
 from lib.errors import ApiError

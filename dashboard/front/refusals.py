@@ -6,8 +6,8 @@ from django.http import HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
-from dashboard.database_away import RETRY_AFTER_S
-from dashboard.middleware import policy
+from dashboard.http.database_away import RETRY_AFTER_S
+from dashboard.http.middleware import policy
 from lib.errors import ApiError
 from traffic.ingest.otlp.views import PROTOBUF
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from dashboard.access import ACCESS
-from dashboard.database_away import away
+from dashboard.http.database_away import away
 from dashboard.signin.sessions import confirmed
 from lib.client_address import client_address
 from providers.audit.counts import Kind, counts

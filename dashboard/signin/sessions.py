@@ -14,7 +14,7 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from dashboard.database_away import away
+from dashboard.http.database_away import away
 from dashboard.models import Session
 from lib.client_address import client_address
 from traffic.ingest.pipeline import AWAY

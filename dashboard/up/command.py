@@ -18,8 +18,8 @@ from types import FrameType
 import psycopg
 
 from alerts.evaluation.restarts import last_words
-from dashboard import static_files
 from dashboard.embedded.servers import ServerError, free_port
+from dashboard.static_files import collect as static_files
 from dashboard.up.data import MARK, DataDirectory, replace_private, stop_marked
 from dashboard.up.processes import Processes, procfile
 from dashboard.up.ready import Probe, file_probe, http_probe, ready_text
@@ -141,7 +141,7 @@ class Stack:
         if static_files.changed():
             processes.say("collecting static files")
             # Not secret, and another user's start in this clone serves them too.
-            processes.run("static", "umask 022; exec python -m dashboard.static_files")
+            processes.run("static", "umask 022; exec python -m dashboard.static_files.collect")
         processes.say("bringing the database up to date")
         processes.run("prepare", "exec python manage.py prepare", owner)
         joinable = {**environment, **owner}

@@ -18,7 +18,7 @@ from alerts.delivery import links
 from alerts.evaluation import services
 from alerts.models import Address, Alert, Delivery, OptOut, Rule, Silence
 from dashboard.environment import Environment
-from dashboard.roles import ROLES
+from dashboard.people.roles import ROLES
 from providers.audit.log import AuditEntry
 from tests.alerts.conftest import Scene, person
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from dashboard.roles import ROLES
+from dashboard.people.roles import ROLES
 from tests.pages import html_of
 
 

@@ -11,8 +11,8 @@ from django.test import Client
 from django.utils import timezone
 
 from costs.models import AnomalyLook
-from dashboard import metrics
-from dashboard.metrics import exposition
+from dashboard.health import metrics
+from dashboard.health.metrics import exposition
 from tests.alerts.test_kinds import use
 from tests.traffic.people import logged_in, person, text
 from traffic.requests.facets import MOST_SHOWN, most_used

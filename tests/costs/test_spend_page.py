@@ -207,7 +207,7 @@ def test_a_stranger_is_sent_to_the_login(db: None) -> None:
 
 @pytest.mark.parametrize(("role", "status"), [("manager", 200), ("ops", 200), ("staff", 403)])
 def test_the_roles_that_may_see_figures_see_it(db: None, role: str, status: int) -> None:
-    from dashboard.roles import ROLES
+    from dashboard.people.roles import ROLES
 
     client = logged_in(person(role, *ROLES[role]))
     assert client.get(URL).status_code == status

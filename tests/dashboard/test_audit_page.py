@@ -16,8 +16,8 @@ from django.test import Client
 from django.utils import timezone
 
 from dashboard.access import ACCESS
-from dashboard.audit_page import beginnings, entries, wanted_of
-from dashboard.place_words import place_in_words
+from dashboard.audit.page import beginnings, entries, wanted_of
+from dashboard.audit.place_words import place_in_words
 from providers.audit.counts import counts
 from providers.audit.log import Action, Actor, ActorKind, AuditEntry, record
 from providers.models.audit import NAME_WORDS

@@ -25,7 +25,8 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from psycopg import sql
 
-from dashboard import backup, sealed_file
+from dashboard.backup import archive as backup
+from dashboard.backup import sealed_file
 from dashboard.embedded import roles
 from dashboard.embedded.postgres import Postgres
 from lib.encryption import encrypt

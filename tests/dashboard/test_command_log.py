@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from dashboard.command_log import recorded, words_of
+from dashboard.audit.command_log import recorded, words_of
 from providers.audit.log import AuditEntry
 
 pytestmark = pytest.mark.django_db

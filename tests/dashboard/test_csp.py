@@ -4,7 +4,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from dashboard.middleware import ContentSecurityPolicyMiddleware
+from dashboard.http.middleware import ContentSecurityPolicyMiddleware
 
 
 def answered(response: HttpResponse | None = None) -> str:

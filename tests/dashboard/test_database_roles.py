@@ -14,7 +14,7 @@ import pytest
 from django.conf import settings
 from psycopg import errors, sql
 
-from dashboard.database_roles import APPEND_ONLY
+from dashboard.backup.database_roles import APPEND_ONLY
 from dashboard.embedded.postgres import THROWAWAY, Postgres
 from lib.partitions import drop_partition, existing_days, make_partitions
 from tests.servers import free_environment

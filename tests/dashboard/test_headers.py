@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from django.test import Client, override_settings
 
-from dashboard.headers import page_hosts
+from dashboard.http.headers import page_hosts
 from tests.dashboard.people import logged_in, with_role
 from tests.servers import free_environment
 

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from alerts.evaluation import services
 from alerts.models import Delivery, Rule
-from dashboard.metrics import exposition
+from dashboard.health.metrics import exposition
 from tests.alerts.conftest import START, Scene, person
 from traffic.models import Unread
 

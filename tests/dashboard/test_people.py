@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from dashboard.people import ROLE_LABELS, role_of
+from dashboard.people.forms import ROLE_LABELS, role_of
 from providers.audit.log import AuditEntry
 from tests.dashboard.people import logged_in, with_role, words
 from traffic.applications.keys import callers, create_key

@@ -13,9 +13,9 @@ import pytest
 import redis
 from django.db import connection
 
-from dashboard import heart, readiness
-from dashboard.heart import Heart
-from dashboard.readiness import Readiness
+from dashboard.health import heart, readiness
+from dashboard.health.heart import Heart
+from dashboard.health.readiness import Readiness
 from tests.traffic.gateway_stack import until
 from tests.traffic.test_otlp import body, protobuf, span
 from tests.traffic.web_process import Intake, running_intake

@@ -11,10 +11,10 @@ from django.db import connection, transaction
 from django.test import Client
 
 from dashboard.defaults import ensure_defaults, permissions_by_label
-from dashboard.people import admins_locked, role_of
-from dashboard.role_form import offered
-from dashboard.role_words import GROUPS, UNASKED
-from dashboard.roles import ROLES
+from dashboard.people.forms import admins_locked, role_of
+from dashboard.people.role_forms import offered
+from dashboard.people.role_words import GROUPS, UNASKED
+from dashboard.people.roles import ROLES
 from providers.audit.log import AuditEntry
 from tests.dashboard.people import logged_in, with_role, words
 

@@ -14,7 +14,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from dashboard import set_aside, storage
+from dashboard.storage import queries as storage
+from dashboard.storage import set_aside
 from providers.audit.log import AuditEntry
 from tests.dashboard.people import logged_in, with_role
 from tests.traffic.conftest import conninfo

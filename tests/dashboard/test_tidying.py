@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 
-from dashboard import tidying
+from dashboard.health import worker_memory
 
 
 class Rows:
@@ -20,7 +20,7 @@ def test_what_holds_itself_is_freed_though_nobody_looked_for_garbage() -> None:
     try:
         rows = weakref.ref(Rows())
         assert rows() is not None
-        tidying.give_back()
+        worker_memory.give_back()
         assert rows() is None
     finally:
         gc.enable()

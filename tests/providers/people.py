@@ -11,7 +11,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
 
-from dashboard.roles import ROLES
+from dashboard.people.roles import ROLES
 from lib.encryption import encrypt
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, Offer
 from providers.polling.due import ensure_feeds

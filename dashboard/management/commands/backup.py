@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from dashboard.backup import BackupError, back_up
+from dashboard.backup.archive import BackupError, back_up
 
 
 class Command(BaseCommand):

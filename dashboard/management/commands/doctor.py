@@ -22,11 +22,11 @@ from kombu.exceptions import OperationalError
 
 from alerts.delivery.wording import restarted
 from alerts.evaluation.restarts import lately
-from dashboard import static_files
+from dashboard.backup.database_roles import powers
 from dashboard.celery import app
-from dashboard.database_roles import powers
 from dashboard.front.proxies import sighting
 from dashboard.settings import env
+from dashboard.static_files import collect as static_files
 
 LEAST_POSTGRES = 180_000
 LEAST_FREE = 1024**3  # bytes
@@ -200,7 +200,7 @@ def answer(url: str) -> str:
 def static() -> str:
     """The style sheets and scripts that pages ask for are those of this version."""
     if static_files.changed():
-        raise Ill(_("older than the sources; run: python -m dashboard.static_files"))
+        raise Ill(_("older than the sources; run: python -m dashboard.static_files.collect"))
     return _("collected")
 
 

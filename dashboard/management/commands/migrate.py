@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.commands import migrate
 from django.db import DEFAULT_DB_ALIAS
 
-from dashboard.database_roles import as_owner, grant
+from dashboard.backup.database_roles import as_owner, grant
 
 
 class Command(migrate.Command):

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from dashboard.backup import OLD_FORMAT, BackupError, Manifest, Opened, restore
-from dashboard.database_roles import as_owner, grant
+from dashboard.backup.archive import OLD_FORMAT, BackupError, Manifest, Opened, restore
+from dashboard.backup.database_roles import as_owner, grant
 from dashboard.management.commands.rotate_key import RETIRED, write
 from lib.encryption import keys
 from lib.keyring import Keys, mark, split, with_more

@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from dashboard.metrics import exposition
-from dashboard.readiness import Readiness, readiness_answer
+from dashboard.health.metrics import exposition
+from dashboard.health.readiness import Readiness, readiness_answer
 from lib.errors import ApiError
 from traffic.applications.access import authenticate
 

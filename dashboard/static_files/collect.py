@@ -1,6 +1,7 @@
 """Static files collected and compressed once, and again only when one of them has changed.
 
-`python -m dashboard.static_files` does it: `make setup` and the image ahead of time, `manage.py up` where they are old.
+`python -m dashboard.static_files.collect` does it: `make setup` and the image ahead of time, `manage.py up` where
+they are old.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-BASE = Path(__file__).resolve().parent.parent
+BASE = Path(__file__).resolve().parents[2]
 SOURCE, TARGET = BASE / "static", BASE / "staticfiles"
 STAMP = TARGET / ".stamp"
 # Packages whose files are among the collected ones.

@@ -13,7 +13,7 @@ from django.contrib.postgres.search import SearchQuery
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
-from dashboard.place_words import names_that_say, place_in_words
+from dashboard.audit.place_words import names_that_say, place_in_words
 from lib.client_address import parsed
 from providers.models import Action, AuditEntry
 from providers.models.audit import NAME_WORDS, REFUSALS

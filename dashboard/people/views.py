@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from dashboard.people import NO_ADMIN_ANY_MORE, ROLE_LABELS, PersonForm, admins_locked, role_of
+from dashboard.people.forms import NO_ADMIN_ANY_MORE, ROLE_LABELS, PersonForm, admins_locked, role_of
 from dashboard.signin import links, sessions
 from dashboard.signin.browsers import browser_of
 from dashboard.tasks import mail_link

@@ -8,7 +8,7 @@ from django import forms
 from django.contrib.auth.models import Group
 
 from dashboard.defaults import permissions_by_label
-from dashboard.role_words import GROUPS
+from dashboard.people.role_words import GROUPS
 
 
 def offered() -> list[str]:

@@ -12,10 +12,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from dashboard.people import ROLE_LABELS
-from dashboard.role_form import RoleForm
-from dashboard.role_words import GROUPS
-from dashboard.roles import ROLES
+from dashboard.people.forms import ROLE_LABELS
+from dashboard.people.role_forms import RoleForm
+from dashboard.people.role_words import GROUPS
+from dashboard.people.roles import ROLES
 from providers.audit.log import changes, log_form
 
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from dashboard.database_away import INTAKE
+from dashboard.http.database_away import INTAKE
 from lib.errors import ApiError
 
 

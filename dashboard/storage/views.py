@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard import set_aside
-from dashboard import storage as report
+from dashboard.storage import queries as report
+from dashboard.storage import set_aside
 from providers.audit.log import changes, log
 from traffic.ingest import pipeline
 from traffic.models import Installation

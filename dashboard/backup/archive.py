@@ -1,6 +1,7 @@
 """One file that holds an installation: a dump of its database in one snapshot, and what is to be known of it.
 
-The file is encrypted and authenticated with the installation's key (`dashboard/sealed_file.py`): inside are a line of
+The file is encrypted and authenticated with the installation's key (`dashboard/backup/sealed_file.py`): inside are a
+line of
 JSON, the manifest, and pg_dump's custom format. A dump is a program, so `restore` runs one only where the key proves
 that this installation made it, or where a person says that they trust the file. Backups of earlier versions were ZIP
 files in the clear with a checksum that anybody could make.
@@ -26,10 +27,10 @@ from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
-from dashboard.database_roles import powers
+from dashboard.backup.database_roles import powers
+from dashboard.backup.sealed_file import CHUNK, MAGIC, Damaged, OtherKey, Writer, header_of, read
 from dashboard.embedded.postgres import binary
 from dashboard.embedded.servers import ServerError
-from dashboard.sealed_file import CHUNK, MAGIC, Damaged, OtherKey, Writer, header_of, read
 from lib.encryption import keys
 from lib.keyring import Keys, mark, split
 

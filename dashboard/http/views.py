@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from dashboard.front import refusals
-from dashboard.storage import storage
+from dashboard.storage.queries import storage
 from lib.errors import ApiError
 
 # Title, what one does there, address, the permission that opens it (None: whoever is logged in).

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.roles import ROLES
+from dashboard.people.roles import ROLES
 
 ADMIN = "admin"
 ROLE_LABELS = {

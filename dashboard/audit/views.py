@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from dashboard.audit_page import (
+from dashboard.audit.page import (
     ACTS,
     ALL,
     COLUMNS,

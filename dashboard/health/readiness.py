@@ -13,7 +13,7 @@ from django.conf import settings
 from django.http import JsonResponse
 from django.utils.translation import gettext as _
 
-from dashboard.heart import Heart
+from dashboard.health.heart import Heart
 from traffic.ingest import store_status
 
 if TYPE_CHECKING:

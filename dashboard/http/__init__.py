@@ -1,0 +1,1 @@
+"""What every request and answer passes: middleware, headers, context, error pages."""

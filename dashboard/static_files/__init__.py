@@ -1,0 +1,1 @@
+"""Static files: collected, compressed, found."""
