@@ -41,7 +41,7 @@ def channels(request: HttpRequest) -> HttpResponse:
         "wrong": [row for row in rows if row.mark in ("bad", "warn")],
         "may_edit": request.user.has_perm("alerts.change_channel"),
     }
-    return render(request, "alerts/channels.html", context)
+    return render(request, "alerts/channels/channels.html", context)
 
 
 @sensitive_post_parameters()
@@ -115,7 +115,12 @@ def shown(
     }
     # htmx asks for the test's result alone, so that what was typed stays in its field.
     part = request.headers.get("HX-Request") and request.POST.get("action") == "test"
-    return render(request, "alerts/_channel_test.html" if part else "alerts/channel.html", context, status=status)
+    return render(
+        request,
+        "alerts/channels/_channel_test.html" if part else "alerts/channels/channel.html",
+        context,
+        status=status,
+    )
 
 
 @login_required

@@ -33,7 +33,7 @@ MAIL_POLICY = "; ".join(
 def mailbox(request: HttpRequest) -> HttpResponse:
     """What the demo's own SMTP server took in, newest first."""
     only_in_the_demo()
-    return render(request, "alerts/mailbox.html", {"mails": maildir.newest()})
+    return render(request, "alerts/delivery/mailbox.html", {"mails": maildir.newest()})
 
 
 @login_required
@@ -41,7 +41,7 @@ def mailbox(request: HttpRequest) -> HttpResponse:
 @require_safe
 def mail(request: HttpRequest, name: str) -> HttpResponse:
     """One message: text part, and the HTML part in a frame."""
-    return framing(render(request, "alerts/mail.html", {"mail": found(name)}))
+    return framing(render(request, "alerts/delivery/mail.html", {"mail": found(name)}))
 
 
 def framing(response: HttpResponse) -> HttpResponse:

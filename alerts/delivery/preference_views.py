@@ -41,4 +41,4 @@ def preferences(request: HttpRequest) -> HttpResponse:
         "refused": Address.objects.filter(address__iexact=person.email, disabled_at__isnull=False).first(),
         "may_see": person.has_perm("alerts.view_alert"),
     }
-    return render(request, "alerts/preferences.html", context, status=422 if form.errors else 200)
+    return render(request, "alerts/delivery/preferences.html", context, status=422 if form.errors else 200)

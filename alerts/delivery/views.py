@@ -46,7 +46,7 @@ def deliveries(request: HttpRequest) -> HttpResponse:
         "refused": list(Address.objects.filter(disabled_at__isnull=False).order_by("-disabled_at")),
         "may_act": request.user.has_perm("alerts.change_alert"),
     }
-    return render(request, "alerts/deliveries.html", context)
+    return render(request, "alerts/delivery/deliveries.html", context)
 
 
 @login_required

@@ -29,7 +29,7 @@ def digest(request: HttpRequest, kind: str) -> HttpResponse:
     text, _html = bodies(context)
     kinds = [(one.value, one.label, one.value == kind) for one in ReportKind]
     given = {"kind": kind, "kinds": kinds, "subject": context["subject"], "text": text}
-    return framing(render(request, "alerts/digest.html", given))
+    return framing(render(request, "alerts/digests/digest.html", given))
 
 
 @login_required

@@ -126,7 +126,7 @@ def _owner(request: HttpRequest, token: str, action: str, pk: int) -> Person:
         if links.used(token):
             raise links.BadLink("used")
     except links.BadLink as error:
-        raise _Stop(render(request, "alerts/bad_link.html", {"why": str(error), "pk": pk}, status=410)) from None
+        raise _Stop(render(request, "alerts/inbox/bad_link.html", {"why": str(error), "pk": pk}, status=410)) from None
     person = get_user_model().objects.filter(email__iexact=address, is_active=True).order_by("pk").first()
     if person is None:
         raise _Stop(redirect_to_login(request.path))
@@ -162,7 +162,7 @@ def _acting(
             undo = None
         return _done(request, alert, action, token, undo)
     context = {"alert": alert, "ask": ASKS[action], "form": form, "by_mail": bool(token), "back": _back(request)}
-    return render(request, "alerts/confirm.html", context, status=422 if form.errors else 200)
+    return render(request, "alerts/inbox/confirm.html", context, status=422 if form.errors else 200)
 
 
 def tell_mail_act(request: HttpRequest, alert: Alert, person: Person, action: str, data: dict[str, Any]) -> None:
@@ -180,7 +180,9 @@ def by_mail(request: HttpRequest) -> bool:
 def _done(request: HttpRequest, alert: Alert, action: str, token: str, undo: str | None) -> HttpResponse:
     """`undo` is None where nothing was changed."""
     if token:  # whoever holds the mail need not be logged in, so there is no page to go back to
-        return render(request, "alerts/done.html", {"alert": alert, "text": "" if undo is None else ASKS[action].done})
+        return render(
+            request, "alerts/inbox/done.html", {"alert": alert, "text": "" if undo is None else ASKS[action].done}
+        )
     back = _back(request) or str(alert.pk)
     if undo is not None:
         tags = f"undo:{undo}{'&' if '?' in undo else '?'}{urlencode({'back': back})}"
@@ -376,8 +378,8 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     try:
         found = subscription(token)
     except links.BadLink as error:
-        return render(request, "alerts/bad_link.html", {"why": str(error)}, status=410)
+        return render(request, "alerts/inbox/bad_link.html", {"why": str(error)}, status=410)
     if request.method == "POST":
         found.switch(out=not request.POST.get("again"))
     context = {"what": found.what, "address": found.address, "out": found.out, "asked": request.method == "POST"}
-    return render(request, "alerts/unsubscribe.html", context)
+    return render(request, "alerts/inbox/unsubscribe.html", context)

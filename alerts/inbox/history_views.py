@@ -50,7 +50,7 @@ def history(request: HttpRequest) -> HttpResponse:
         "pace": reports.pace(timezone.now() - timedelta(days=30)),
         "json_url": "/api/v1/alerts?state=resolved",
     }
-    return render(request, "alerts/history.html", context)
+    return render(request, "alerts/inbox/history.html", context)
 
 
 def asked_of(request: HttpRequest) -> dict[str, str]:

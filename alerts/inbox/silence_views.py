@@ -54,7 +54,7 @@ def silences(request: HttpRequest) -> HttpResponse:
         "over": list(Silence.objects.over(now).select_related("by")[:20]),
         "form": form if may_silence else None,
     }
-    return render(request, "alerts/silences.html", context, status=422 if form.errors else 200)
+    return render(request, "alerts/inbox/silences.html", context, status=422 if form.errors else 200)
 
 
 @login_required

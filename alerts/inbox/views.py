@@ -66,7 +66,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
         "may_silence": request.user.has_perm("alerts.add_silence"),
         "json_url": "/api/v1/alerts?state=open",
     }
-    return render(request, "alerts/list.html", context)
+    return render(request, "alerts/inbox/list.html", context)
 
 
 @login_required
@@ -92,4 +92,4 @@ def alert(request: HttpRequest, pk: int) -> HttpResponse:
         "may_act": request.user.has_perm("alerts.change_alert"),
         "live": found.is_shown,
     }
-    return render(request, "alerts/detail.html", context)
+    return render(request, "alerts/inbox/detail.html", context)

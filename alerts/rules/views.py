@@ -66,7 +66,7 @@ def rules(request: HttpRequest) -> HttpResponse:
         "untold": [row for row in [*made, *rows] if row.rule.enabled and not row.told and not row.rule.channels.all()],
         "may_edit": request.user.has_perm("alerts.change_rule"),
     }
-    return render(request, "alerts/rules.html", context)
+    return render(request, "alerts/rules/rules.html", context)
 
 
 def made_page(made: Any, asked: str, number: str) -> Page[Rule]:
@@ -113,7 +113,7 @@ def rule(request: HttpRequest, slug: str) -> HttpResponse:
         messages.success(request, _("Saved; it holds from the next evaluation on, within 15 seconds."))
         return redirect("alerts:rules")
     context = {**_of_rule(found), "form": form}
-    return render(request, "alerts/rule.html", context, status=422 if form and form.errors else 200)
+    return render(request, "alerts/rules/rule.html", context, status=422 if form and form.errors else 200)
 
 
 def _of_rule(found: Rule) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def _sentence(request: HttpRequest, form: RuleSentence | None, found: Rule | Non
     elif found and not (form and form.is_bound) and "preview" in request.GET:
         seen = preview_of(found)
     context = {"form": form, "seen": seen, **(_of_rule(found) if found else {})}
-    return render(request, "alerts/rule_sentence.html", context, status=422 if form and form.errors else 200)
+    return render(request, "alerts/rules/rule_sentence.html", context, status=422 if form and form.errors else 200)
 
 
 def preview_of(found: Rule) -> Preview | None:

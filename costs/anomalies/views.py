@@ -46,7 +46,7 @@ def shown(request: HttpRequest, failed: ReasonForm | None = None, pk: int | None
         "open": [(row, forms_of[row.it.pk]) for row in page.open],
         "json_url": "/api/v1/anomalies",
     }
-    return render(request, "costs/anomalies.html", context, status=422 if failed else 200)
+    return render(request, "costs/anomalies/anomalies.html", context, status=422 if failed else 200)
 
 
 @login_required

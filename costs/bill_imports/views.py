@@ -72,7 +72,7 @@ def bill_list(request: HttpRequest) -> HttpResponse:
     rows = list(BillImport.objects.select_related("by").defer("content")[:SHOWN])
     entered = [row for row in rows if row.entered_at and not row.undone_at]
     context = {"rows": rows, "entered": entered, "sum": sum(row.amount for row in entered), "form": form, "may": may}
-    return render(request, "costs/bills.html", context, status=422 if form.errors else 200)
+    return render(request, "costs/bill_imports/bills.html", context, status=422 if form.errors else 200)
 
 
 def _kept(request: HttpRequest, form: BillForm) -> HttpResponse:
@@ -115,7 +115,7 @@ def bill(request: HttpRequest, pk: int) -> HttpResponse:
             (_("For what"), shown.sums(lambda charge: category_name(charge.category))),
         ],
     }
-    return render(request, "costs/bill.html", context)
+    return render(request, "costs/bill_imports/bill.html", context)
 
 
 @login_required

@@ -39,7 +39,7 @@ def break_even(request: HttpRequest) -> HttpResponse:
     report = gather(now)
     form = WhatIfs(now, report.inputs).form(request.GET)
     status = 422 if request.GET and not form.is_valid() else 200
-    response = render(request, "costs/breakeven.html", _context(form, report, now, request), status=status)
+    response = render(request, "costs/breakeven/breakeven.html", _context(form, report, now, request), status=status)
     if clean is not None:
         response["HX-Push-Url"] = clean
     return response

@@ -38,7 +38,7 @@ def _page(request: HttpRequest, form: KeepForm | None = None) -> HttpResponse:
         "form": form,
         "may_keep": request.user.has_perm("costs.change_phase"),
     }
-    return render(request, "costs/kept.html", context, status=422 if form else 200)
+    return render(request, "costs/breakeven/kept.html", context, status=422 if form else 200)
 
 
 @login_required

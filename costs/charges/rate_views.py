@@ -38,7 +38,7 @@ def rates(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         return _saved(request, form)
     context = {"by_hand": by_hand, "by_file": by_file, "currencies": currencies(), "rates": newest(request)}
-    return render(request, "costs/rates.html", context, status=422 if form.errors else 200)
+    return render(request, "costs/charges/rates.html", context, status=422 if form.errors else 200)
 
 
 def _saved(request: HttpRequest, form: RateForm | RatesFileForm) -> HttpResponse:

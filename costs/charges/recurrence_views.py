@@ -48,7 +48,7 @@ def recurrences(request: HttpRequest) -> HttpResponse:
         for one in series
     ]
     context = {"rows": rows, "going_on": [row for row in rows if row["next"]]}
-    return render(request, "costs/recurrences.html", context)
+    return render(request, "costs/charges/recurrences.html", context)
 
 
 @login_required
@@ -69,7 +69,7 @@ def recurrence_edit(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, _("Saved. What it made from that day on was made anew."), extra_tags=undo)
         return redirect("costs:recurrences")
     context = {"form": form, "recurrence": recurrence, "providers": sorted(PROVIDER_NAMES.items())}
-    return render(request, "costs/recurrence_form.html", context, status=422 if form.errors else 200)
+    return render(request, "costs/charges/recurrence_form.html", context, status=422 if form.errors else 200)
 
 
 def _values(recurrence: Recurrence) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def charges(request: HttpRequest) -> HttpResponse:
         "next_url": _page(month, number + 1) if len(found) > PER_PAGE else None,
         "first_url": _page(month, 1) if number > 1 else None,
     }
-    return render(request, "costs/charges.html", context)
+    return render(request, "costs/charges/charges.html", context)
 
 
 @login_required
@@ -156,7 +156,7 @@ def charge_correct(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, _("Entered: %(what)s.") % {"what": _words(made)})
         return redirect("costs:charges")
     context = {"form": form, "charge": charge, "standing": standing(charge), "corrections": charge.corrections.all()}
-    return render(request, "costs/charge_correct.html", context, status=422 if form.errors else 200)
+    return render(request, "costs/charges/charge_correct.html", context, status=422 if form.errors else 200)
 
 
 def _repeat(request: HttpRequest, form: ChargeForm) -> HttpResponse:
@@ -191,7 +191,7 @@ def _elsewhere(request: HttpRequest, charge: Charge) -> HttpResponse | None:
 
 def _form(request: HttpRequest, form: ChargeForm) -> HttpResponse:
     context = {"form": form, "charge": form.charge, "providers": sorted(PROVIDER_NAMES.items())}
-    return render(request, "costs/charge_form.html", context, status=422 if form.errors else 200)
+    return render(request, "costs/charges/charge_form.html", context, status=422 if form.errors else 200)
 
 
 def _words(charge: Charge) -> str:

@@ -41,7 +41,7 @@ def exports(request: HttpRequest) -> HttpResponse:
         "may_edit": request.user.has_perm(MAY),
         "month": timezone.now().astimezone(UTC).date(),
     }
-    return render(request, "costs/exports.html", context)
+    return render(request, "costs/focus/exports.html", context)
 
 
 @sensitive_post_parameters()
@@ -97,7 +97,9 @@ def shown(
     }
     # htmx asks for the test's result alone, so that what was typed stays in its field.
     part = request.headers.get("HX-Request") and request.POST.get("action") == "test"
-    return render(request, "costs/_export_test.html" if part else "costs/export.html", context, status=status)
+    return render(
+        request, "costs/focus/_export_test.html" if part else "costs/focus/export.html", context, status=status
+    )
 
 
 @login_required

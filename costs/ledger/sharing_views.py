@@ -72,7 +72,7 @@ def sharing(request: HttpRequest) -> HttpResponse:
         "total": sum((row.tokens for row in rows), ZERO),
         "total_by_time": sum((row.time for row in rows), ZERO),
     }
-    return render(request, "costs/sharing.html", context, status=422 if form.errors else 200)
+    return render(request, "costs/ledger/sharing.html", context, status=422 if form.errors else 200)
 
 
 def _saved(request: HttpRequest, month: date, by: str) -> HttpResponse:

@@ -52,7 +52,7 @@ def ledger(request: HttpRequest) -> HttpResponse:
         "first_url": f"?{urlencode(query)}" if number > 1 else None,
         "json_url": f"/api/v1/spend?{urlencode({'from': month.isoformat(), 'group_by': 'category'})}",
     }
-    return render(request, "costs/ledger.html", context)
+    return render(request, "costs/ledger/ledger.html", context)
 
 
 def total(rows: Iterable[LedgerRow]) -> Decimal:

@@ -94,4 +94,4 @@ def _drafted(request: HttpRequest, form: CopyForm | ResearchForm, words: dict[st
         return done(request, said)
     refused = form.is_bound and (not form.is_valid() or (request.method == "POST" and not fits))
     context = {"form": form, "drafts": drafts, "fits": len(fits), **words}
-    return render(request, "costs/plan_drafts.html", context, status=422 if refused else 200)
+    return render(request, "costs/plan/plan_drafts.html", context, status=422 if refused else 200)

@@ -75,7 +75,7 @@ def plan(request: HttpRequest) -> HttpResponse:
         **_split(now, traffic),
         **_reach(now, found, traffic),
     }
-    return render(request, "costs/plan.html", context)
+    return render(request, "costs/plan/plan.html", context)
 
 
 def _split(now: datetime, traffic: Traffic) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def application_budgets(request: HttpRequest, slug: str) -> HttpResponse:
         "budgets": budgets_page.rows(budgets.standings(now, running)),
         "may_change": request.user.has_perm("costs.change_phase"),
     }
-    return render(request, "costs/_application_budgets.html", context)
+    return render(request, "costs/plan/_application_budgets.html", context)
 
 
 def _edited(request: HttpRequest, form: Named, title: str, remove_url: str) -> HttpResponse:
@@ -168,7 +168,7 @@ def _edited(request: HttpRequest, form: Named, title: str, remove_url: str) -> H
             form.save()
         return done(request, _("Saved: %(name)s.") % {"name": form.instance.name})
     context = {"form": form, "title": title, "remove_url": remove_url}
-    return render(request, "costs/plan_form.html", context, status=422 if form.is_bound else 200)
+    return render(request, "costs/plan/plan_form.html", context, status=422 if form.is_bound else 200)
 
 
 @login_required

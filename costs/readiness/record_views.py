@@ -67,7 +67,7 @@ def decision(request: HttpRequest, number: int) -> HttpResponse:
         "intact": number not in records.broken(every),
         "agrees": record.choice == figures["scorecard"]["verdict"],
     }
-    return render(request, "costs/decision.html", context)
+    return render(request, "costs/readiness/decision.html", context)
 
 
 @login_required

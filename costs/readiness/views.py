@@ -101,7 +101,7 @@ def show(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse:
         "thresholds": scorecard.Thresholds(),
         **forms,
     }
-    return render(request, "costs/decide.html", context, status=status)
+    return render(request, "costs/readiness/decide.html", context, status=status)
 
 
 BURDEN_WORDS = {
@@ -272,7 +272,7 @@ def size(request: HttpRequest) -> HttpResponse:
         "sheet": sheet,
         "seen_at": today.seen_at,
     }
-    return render(request, "costs/sizing.html", context, status=200 if form.is_valid() else 422)
+    return render(request, "costs/readiness/sizing.html", context, status=200 if form.is_valid() else 422)
 
 
 def _fit(fit: sizing.Fit, today: Kinds) -> dict[str, Any]:

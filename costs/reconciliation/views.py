@@ -72,7 +72,7 @@ def reconciliation(request: HttpRequest) -> HttpResponse:
         "reopen": {one.closing.pk for one in page.closed if month_close.may_reopen(one.closing, today())},
         "json_url": f"{reverse('api:get_reconciliation')}?{urlencode(query | {'by': 'day'})}",
     }
-    return render(request, "costs/reconciliation.html", context)
+    return render(request, "costs/reconciliation/reconciliation.html", context)
 
 
 def shown(row: Compared, provider: str, month: date, part: Part | None = None) -> Shown:
@@ -131,7 +131,9 @@ def reconciliation_close(request: HttpRequest) -> HttpResponse:
             messages.success(request, f"{said}.", extra_tags=f"undo:{undo}")
             return redirect(_address(closing.month))
     context = {"form": form, "back": _address(None)}
-    return render(request, "costs/reconciliation_close.html", context, status=422 if form.errors else 200)
+    return render(
+        request, "costs/reconciliation/reconciliation_close.html", context, status=422 if form.errors else 200
+    )
 
 
 @login_required
@@ -174,7 +176,9 @@ def reconciliation_correct(request: HttpRequest, pk: int) -> HttpResponse:
         "now": month_close.amount_now(closing),
         "back": _address(closing.month),
     }
-    return render(request, "costs/reconciliation_correct.html", context, status=422 if form.errors else 200)
+    return render(
+        request, "costs/reconciliation/reconciliation_correct.html", context, status=422 if form.errors else 200
+    )
 
 
 @login_required
@@ -189,7 +193,9 @@ def reconciliation_tolerance(request: HttpRequest, provider: str) -> HttpRespons
         messages.success(request, _("Saved: the bill of %(name)s.") % {"name": provider_name(provider)})
         return redirect(_address(None))
     context = {"form": form, "name": provider_name(provider), "said": said, "back": _address(None)}
-    return render(request, "costs/reconciliation_tolerance.html", context, status=422 if form.errors else 200)
+    return render(
+        request, "costs/reconciliation/reconciliation_tolerance.html", context, status=422 if form.errors else 200
+    )
 
 
 @login_required

@@ -67,7 +67,7 @@ def scenario_list(request: HttpRequest) -> HttpResponse:
         "computed": sum(1 for figure in _figures() if figure.kind == "computed"),
         "sheet": sheet,
     }
-    return render(request, "costs/scenarios.html", context)
+    return render(request, "costs/research/scenarios.html", context)
 
 
 @login_required
@@ -96,7 +96,7 @@ def research_tables(request: HttpRequest) -> HttpResponse:
         "breaks": next(figure for figure in slips() if figure.slug == "slip-phase-2-breaks"),
         "slips": slips(),
     }
-    return render(request, "costs/research.html", context)
+    return render(request, "costs/research/research.html", context)
 
 
 def _purpose(row: Purpose, sheet: Sheet, offered: Offered) -> tuple[str, Purpose, Decimal | None]:

@@ -22,7 +22,7 @@ from providers.audit import log as audit_log
 @permission_required("costs.view_charge", raise_exception=True)
 @require_safe
 def savings(request: HttpRequest) -> HttpResponse:
-    return render(request, "costs/savings.html", {"page": page(), "json_url": reverse("api:get_savings")})
+    return render(request, "costs/savings/savings.html", {"page": page(), "json_url": reverse("api:get_savings")})
 
 
 @login_required
@@ -59,7 +59,7 @@ def saving_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, said, extra_tags=f"undo:{reverse('costs:saving-undo', args=[pk])}")
         return redirect("costs:savings")
     context = {"form": form, "title": title(found), "found": found}
-    return render(request, "costs/saving_dismiss.html", context, status=422 if form.errors else 200)
+    return render(request, "costs/savings/saving_dismiss.html", context, status=422 if form.errors else 200)
 
 
 @login_required

@@ -52,7 +52,7 @@ def spend(request: HttpRequest) -> HttpResponse:
         "changes_url": reverse("costs:changes") + address(query, by=None),
         "units_url": reverse("costs:units") + address(query),
     }
-    return render(request, "costs/spend.html", context)
+    return render(request, "costs/spend/spend.html", context)
 
 
 @prepared

@@ -39,7 +39,7 @@ def statement_list(request: HttpRequest) -> HttpResponse:
         "sharing_url": reverse("costs:sharing"),
         "json_url": f"/api/v1/statements?month={month:%Y-%m}&by={by}",
     }
-    return render(request, "costs/statements.html", context)
+    return render(request, "costs/statements/statements.html", context)
 
 
 @login_required
@@ -62,7 +62,7 @@ def statement(request: HttpRequest, month: str, by: By, key: str) -> HttpRespons
         "statement": one,
         "groups": [(found.names.get(slug, ""), rows, sum(row.cents for row in rows)) for slug, rows in groups.items()],
     }
-    return render(request, "costs/statement.html", context)
+    return render(request, "costs/statements/statement.html", context)
 
 
 @login_required

@@ -44,7 +44,7 @@ def units(request: HttpRequest) -> HttpResponse:
         "spend_query": address(query, by=None),
         "json_url": "/api/v1/unit-costs?" + urlencode({"month": f"{page.days.since:%Y-%m}", "group_by": by}),
     }
-    return render(request, "costs/units.html", context)
+    return render(request, "costs/units/units.html", context)
 
 
 @login_required
@@ -63,4 +63,4 @@ def unit_users(request: HttpRequest, slug: str) -> HttpResponse:
         "last": until - timedelta(days=1),
         "json_url": f"/api/v1/unit-costs/{slug}/users?month={month:%Y-%m}",
     }
-    return render(request, "costs/unit_users.html", context)
+    return render(request, "costs/units/unit_users.html", context)

@@ -46,4 +46,4 @@ def changes(request: HttpRequest) -> HttpResponse:
         ],
         "spend_query": address(query, against=None),
     }
-    return render(request, "costs/changes.html", context)
+    return render(request, "costs/variance/changes.html", context)

@@ -71,7 +71,7 @@ def audit(request: HttpRequest) -> HttpResponse:
         "first_url": address_of(here, wanted) if before else None,
         "next_url": address_of(here, wanted, before=page[-1].pk) if len(batch) > PAGE else None,
     }
-    return render(request, "dashboard/audit.html", context)
+    return render(request, "dashboard/audit/audit.html", context)
 
 
 @login_required

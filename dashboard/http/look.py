@@ -47,7 +47,7 @@ def legend(request: HttpRequest) -> HttpResponse:
     """How each thing is drawn, for everyone who is signed in."""
     forecast = {"low": 379, "median": 393, "high": 414}
     context = {"series": series_rows(), "cells": example_cells(), "bars": example_bars(), "forecast": forecast}
-    return render(request, "dashboard/legend.html", context)
+    return render(request, "dashboard/http/legend.html", context)
 
 
 def series_rows() -> list[dict[str, Any]]:

@@ -59,7 +59,7 @@ def settings_index(request: HttpRequest) -> HttpResponse:
         if permission is None or user.has_perm(permission)
     ]
     size = storage() if user.has_perm("providers.view_account") else None
-    return render(request, "dashboard/settings.html", {"places": places, "size": size})
+    return render(request, "dashboard/http/settings.html", {"places": places, "size": size})
 
 
 MACHINES = ("/api/", "/v1/", "/ingest/")  # their errors have the API's shape, whatever made them

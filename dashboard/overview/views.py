@@ -41,7 +41,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "may_act": request.user.has_perm("alerts.change_alert"),
         "json_url": "/api/v1/phases",
     }
-    page = "dashboard/_overview.html" if request.htmx else "dashboard/overview.html"  # type: ignore[attr-defined]
+    page = "dashboard/overview/_overview.html" if request.htmx else "dashboard/overview/overview.html"  # type: ignore[attr-defined]
     return render(request, page, context)
 
 

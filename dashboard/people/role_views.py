@@ -32,13 +32,13 @@ def role(request: HttpRequest, name: str) -> HttpResponse:
     context = {"form": form, "it": group, "people": group.user_set.filter(is_active=True).count()}
     if request.method == "POST" and form.is_valid():
         if not set(form.lost) <= set(request.POST.getlist("lost")):
-            return render(request, "dashboard/role_lost.html", context | question(form))
+            return render(request, "dashboard/people/role_lost.html", context | question(form))
         form.save()
         log_form(request, group, form)
         messages.success(request, _("Saved: whoever is %(role)s may do this from now on.") % {"role": group.name})
         return redirect("people")
     context |= {"about": ROLE_LABELS[group.name], "log": changes(group)}
-    return render(request, "dashboard/role.html", context, status=422 if form.errors else 200)
+    return render(request, "dashboard/people/role.html", context, status=422 if form.errors else 200)
 
 
 def question(form: RoleForm) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def people(request: HttpRequest) -> HttpResponse:
         "without": sum(not row["role"] for row in active),
         "without_mail": sum(not row["it"].email for row in active),  # type: ignore[attr-defined]  # as above
     }
-    return render(request, "dashboard/people.html", context)
+    return render(request, "dashboard/people/people.html", context)
 
 
 @login_required
@@ -57,7 +57,7 @@ def person_add(request: HttpRequest) -> HttpResponse:
         person = form.save()
         log_form(request, person, form, added=True)
         return show_link(request, person)
-    return render(request, "dashboard/person.html", {"form": form}, status=422 if form.errors else 200)
+    return render(request, "dashboard/people/person.html", {"form": form}, status=422 if form.errors else 200)
 
 
 @login_required
@@ -81,7 +81,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
         "all": True,
         "sessions": [(row, browser_of(row.agent)) for row in rows],
     }
-    return render(request, "dashboard/person.html", context, status=422 if form.errors else 200)
+    return render(request, "dashboard/people/person.html", context, status=422 if form.errors else 200)
 
 
 @transaction.atomic
@@ -145,7 +145,7 @@ def show_link(request: HttpRequest, person: User) -> HttpResponse:
         mailed = True
     days = settings.PASSWORD_RESET_TIMEOUT // 86_400
     context = {"it": person, "link": links.link(person), "days": days, "mailed": mailed}
-    return render(request, "dashboard/person_link.html", context)
+    return render(request, "dashboard/people/person_link.html", context)
 
 
 @login_required

@@ -176,7 +176,7 @@ def account(request: HttpRequest) -> HttpResponse:
         "longest_days": settings.SESSION_COOKIE_AGE // 86_400,
         "others": sum(row.session_key != here for row in rows),
     }
-    return render(request, "dashboard/account.html", context)
+    return render(request, "dashboard/signin/account.html", context)
 
 
 @login_required

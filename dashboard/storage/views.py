@@ -82,7 +82,7 @@ def storage(request: HttpRequest) -> HttpResponse:
                 return keep(request, now, form.days)
             context |= {"losses": losses, "asked": form.days}
     context |= {"form": form, "it": report.storage(), "log": changes(Installation(pk=1)) if may_change else []}
-    return render(request, "dashboard/storage.html", context, status=422 if form.errors else 200)
+    return render(request, "dashboard/storage/storage.html", context, status=422 if form.errors else 200)
 
 
 def keep(request: HttpRequest, before: Kept, days: Kept) -> HttpResponse:

@@ -48,7 +48,7 @@ def providers(request: HttpRequest) -> HttpResponse:
         "better": offers.better(ours, fresh),
         "json_url": "/api/v1/leases",
     }
-    return render(request, "providers/providers.html", context)
+    return render(request, "providers/accounts/providers.html", context)
 
 
 def rented(accounts: Sequence[AccountNow], now: datetime) -> dict[str, Any]:

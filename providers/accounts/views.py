@@ -47,7 +47,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
         "enabled": on,
         "now": now,
     }
-    return render(request, "providers/accounts.html", context)
+    return render(request, "providers/accounts/accounts.html", context)
 
 
 @login_required
@@ -59,7 +59,7 @@ def choose(request: HttpRequest) -> HttpResponse:
         {"kind": kind, "name": provider_name(kind), "gives": gives(kind), "key_help": connector_class(kind).key_help}
         for kind in CONNECTORS
     ]
-    return render(request, "providers/account_choose.html", {"vendors": vendors, "kinds": len(vendors)})
+    return render(request, "providers/accounts/account_choose.html", {"vendors": vendors, "kinds": len(vendors)})
 
 
 def gives(kind: str) -> list[str]:
@@ -136,9 +136,9 @@ def shown(
     }
     # htmx asks for the test's result alone, so that the typed key stays in its field.
     name = (
-        "providers/_account_test.html"
+        "providers/accounts/_account_test.html"
         if request.headers.get("HX-Request") and tried_only(request)
-        else "providers/account.html"
+        else "providers/accounts/account.html"
     )
     return render(request, name, context, status=status)
 

@@ -61,7 +61,7 @@ def deployments(request: HttpRequest) -> HttpResponse:
         "off": [row for row in found if not row.enabled],
         "answer": uptime_page.answer(on),
     }
-    return render(request, "providers/deployments.html", context)
+    return render(request, "providers/deployments/deployments.html", context)
 
 
 @sensitive_post_parameters()
@@ -131,7 +131,7 @@ def shown(
     tried = request.method == "POST" and request.POST.get("action") == "test"
     # htmx asks for the test's result alone, so that the typed key stays in its field.
     partial = tried and request.headers.get("HX-Request")
-    name = "providers/_deployment_test.html" if partial else "providers/deployment.html"
+    name = "providers/deployments/_deployment_test.html" if partial else "providers/deployments/deployment.html"
     return render(request, name, context, status=status)
 
 

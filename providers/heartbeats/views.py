@@ -43,7 +43,7 @@ def heartbeats(request: HttpRequest) -> HttpResponse:
         "axis": uptime_page.axis(days_until(now)),
         "days": DAYS,
     }
-    return render(request, "providers/heartbeats.html", context)
+    return render(request, "providers/heartbeats/heartbeats.html", context)
 
 
 def days_until(now: datetime) -> Any:
@@ -125,7 +125,7 @@ def shown(request: HttpRequest, found: Heartbeat, form: HeartbeatForm | None, st
         "spans": spans,
         "log": changes(found) if stored and form else [],
     }
-    return render(request, "providers/heartbeat.html", context, status=status)
+    return render(request, "providers/heartbeats/heartbeat.html", context, status=status)
 
 
 @login_required

@@ -60,7 +60,7 @@ def leases(request: HttpRequest) -> HttpResponse:
         "first_url": address(request, cursor=None) if request.GET.get("cursor") else None,
         "json_url": "/api/v1/leases",
     }
-    return render(request, "providers/leases.html", context)
+    return render(request, "providers/leases/leases.html", context)
 
 
 def behind(chosen: LeaseQuerySet, cursor: str | None) -> LeaseQuerySet:
@@ -127,4 +127,4 @@ def asked(
         "goes_on": None if whole else lease.disk_per_hour,
     }
     refused = form.is_bound and not form.is_valid() and not dry
-    return render(request, "providers/lease_stop.html", context, status=422 if refused or failed else 200)
+    return render(request, "providers/leases/lease_stop.html", context, status=422 if refused or failed else 200)

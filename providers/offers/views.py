@@ -104,7 +104,7 @@ def explorer(request: HttpRequest) -> HttpResponse:
         "first_url": address(request, cursor=None) if request.GET.get("cursor") else None,
         "json_url": "/api/v1/offers",
     }
-    return render(request, "providers/offers.html", context)
+    return render(request, "providers/offers/offers.html", context)
 
 
 def page_of(request: HttpRequest, chosen: Any, form: OfferForm, reader: Reader) -> tuple[list[Offer], str | None]:

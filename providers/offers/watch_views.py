@@ -31,7 +31,7 @@ def watches(request: HttpRequest) -> HttpResponse:
     found = now_of(list(OfferWatch.objects.kept()))
     found.sort(key=lambda one: (not one.below, not one.unsure, one.watch.gpu, one.watch.price))
     context = {"watches": found, "below": [one for one in found if one.below], "json_url": "/api/v1/offers/watches"}
-    return render(request, "providers/offer_watches.html", context)
+    return render(request, "providers/offers/offer_watches.html", context)
 
 
 def now_of(found: list[OfferWatch]) -> list[WatchNow]:
@@ -87,7 +87,7 @@ def shown(request: HttpRequest, found: OfferWatch, form: OfferWatchForm | None, 
         "form": form,
         "log": changes(found) if stored and form else [],
     }
-    return render(request, "providers/offer_watch.html", context, status=status)
+    return render(request, "providers/offers/offer_watch.html", context, status=status)
 
 
 @login_required

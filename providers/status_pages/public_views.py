@@ -101,4 +101,4 @@ def page_html(page: StatusPage, told: Summary, theme: str) -> str:
         "draft": not page.open,
         "request": {"COOKIES": {"theme": theme}},
     }
-    return render_to_string("providers/status.html", context)
+    return render_to_string("providers/status_pages/status.html", context)

@@ -28,7 +28,9 @@ def status_pages(request: HttpRequest) -> HttpResponse:
     jobs = Count("heartbeats", filter=Q(heartbeats__deleted_at=None), distinct=True)
     pages = list(StatusPage.objects.kept().annotate(shown=shown, jobs=jobs))
     return render(
-        request, "providers/status_pages.html", {"pages": pages, "open": [page for page in pages if page.open]}
+        request,
+        "providers/status_pages/status_pages.html",
+        {"pages": pages, "open": [page for page in pages if page.open]},
     )
 
 
@@ -65,7 +67,7 @@ def edited(request: HttpRequest, page: StatusPage) -> HttpResponse:
         "feed_url": base + reverse("providers:status-json", args=[address]) if stored else "",
         "log": changes(stored) if stored else [],
     }
-    return render(request, "providers/status_page.html", context, status=422 if form.errors else 200)
+    return render(request, "providers/status_pages/status_page.html", context, status=422 if form.errors else 200)
 
 
 @login_required

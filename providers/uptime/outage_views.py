@@ -51,7 +51,9 @@ def outage(request: HttpRequest, pk: int) -> HttpResponse:
         "form": form,
         "log": changes(found) if may_edit else [],
     }
-    return render(request, "providers/outage.html", context, status=422 if form is not None and form.errors else 200)
+    return render(
+        request, "providers/uptime/outage.html", context, status=422 if form is not None and form.errors else 200
+    )
 
 
 def checks_around(outage: Outage, now: datetime) -> tuple[Sequence[Check], Sequence[Check]]:

@@ -47,7 +47,7 @@ def uptime(request: HttpRequest) -> HttpResponse:
         "first_url": _address(request, page=None) if page > 1 else None,
         **_evidence(request, shown, now, days),
     }
-    return render(request, "providers/uptime.html", context)
+    return render(request, "providers/uptime/uptime.html", context)
 
 
 def _asked(request: HttpRequest) -> tuple[int, set[str], int]:

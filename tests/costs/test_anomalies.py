@@ -437,7 +437,7 @@ def test_a_finding_of_too_few_days_has_words_in_place_of_an_empty_chart(db: Any,
         seen_at=NOW,
     )  # fmt: skip
     (row,) = AnomaliesPage(NOW).rows
-    said = render_to_string("costs/_anomaly.html", {"row": row})
+    said = render_to_string("costs/anomalies/_anomaly.html", {"row": row})
     assert ("Too few days have enough requests for a chart." in said) is not drawn
     assert ("<svg" in said) is drawn
 

@@ -34,7 +34,7 @@ def key_list(request: HttpRequest) -> HttpResponse:
     latest = max((key.last_used_at for key in used if key.last_used_at), default=None)
     ordered = sorted(keys, key=lambda key: (key not in live, key.application.slug if key.application else "", key.name))
     context = {"keys": ordered, "live": live, "used": len(used), "latest": latest, "now": now}
-    return render(request, "traffic/keys.html", context)
+    return render(request, "traffic/applications/keys.html", context)
 
 
 @login_required
@@ -58,8 +58,8 @@ def key_add(request: HttpRequest) -> HttpResponse:
         )
         log(request, key, added=True)
         callers.clear()
-        return render(request, "traffic/key_made.html", {"key": key, "secret": secret})
-    return render(request, "traffic/key_add.html", {"form": form}, status=422 if form.errors else 200)
+        return render(request, "traffic/applications/key_made.html", {"key": key, "secret": secret})
+    return render(request, "traffic/applications/key_add.html", {"form": form}, status=422 if form.errors else 200)
 
 
 @login_required
@@ -90,7 +90,7 @@ def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
         "it": key, "form": form, "rotate": RotateForm(), "now": now, "works": works, "used": used,
         "estimated": estimated, "used_words": key.used_words, "log": changes(key), "next": key.replaced_by.first(),
     }  # fmt: skip
-    return render(request, "traffic/key.html", context, status=422 if form.errors else 200)
+    return render(request, "traffic/applications/key.html", context, status=422 if form.errors else 200)
 
 
 @login_required
@@ -115,7 +115,7 @@ def key_rotate(request: HttpRequest, pk: int) -> HttpResponse:
     log(request, key, _("Replaced by a new key."))
     log(request, made, added=True)
     callers.clear()
-    return render(request, "traffic/key_made.html", {"key": made, "secret": secret, "old": key})
+    return render(request, "traffic/applications/key_made.html", {"key": made, "secret": secret, "old": key})
 
 
 def hold_to_own(request: HttpRequest, key: Key) -> None:

@@ -62,7 +62,7 @@ def application_list(request: HttpRequest) -> HttpResponse:
         "most_models": MOST_MODELS,
         "other_model": OTHER_MODEL,
     }
-    return render(request, "traffic/applications.html", context)
+    return render(request, "traffic/applications/applications.html", context)
 
 
 @login_required
@@ -76,7 +76,9 @@ def application_add(request: HttpRequest) -> HttpResponse:
         forget()
         messages.success(request, _("%(name)s is there; it needs a key to send requests.") % {"name": application.name})
         return redirect("traffic:application", application.slug)
-    return render(request, "traffic/application_add.html", {"form": form}, status=422 if form.errors else 200)
+    return render(
+        request, "traffic/applications/application_add.html", {"form": form}, status=422 if form.errors else 200
+    )
 
 
 @login_required
@@ -109,7 +111,7 @@ def application_try(request: HttpRequest, slug: str) -> HttpResponse:
     text = request.POST.get("text", "")[:TRIED]
     tried = {"text": text, "kept": application.redaction.prompt(text)}
     if request.htmx:  # type: ignore[attr-defined]  # django-htmx's middleware
-        return render(request, "traffic/_tried.html", {"tried": tried})
+        return render(request, "traffic/applications/_tried.html", {"tried": tried})
     return page(request, application, ApplicationForm(instance=application), tried=tried)
 
 
@@ -124,4 +126,4 @@ def page(request: HttpRequest, application: Application, form: ApplicationForm, 
         "it": application, "form": form, "may_change": request.user.has_perm("traffic.change_application"),
         "keys": keys, "now": now, **more,
     }  # fmt: skip
-    return render(request, "traffic/application.html", context, status=422 if form.errors else 200)
+    return render(request, "traffic/applications/application.html", context, status=422 if form.errors else 200)

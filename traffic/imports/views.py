@@ -91,7 +91,7 @@ def list_page(request: HttpRequest, form: UploadForm, status: int = 200) -> Http
         "formats": FORMATS.values(),
         "may_add": request.user.has_perm("traffic.add_import"),
     }
-    return render(request, "traffic/imports.html", context, status=status)
+    return render(request, "traffic/imports/imports.html", context, status=status)
 
 
 MARKS = {"done": "ok", "failed": "bad", "cancelled": "warn", "running": "info", "undoing": "info"}
@@ -120,8 +120,8 @@ def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
     context |= how_far(imported)
     if request.htmx and request.htmx.target == "progress":  # type: ignore[attr-defined]  # django-htmx's middleware
         context |= {"polled": True, "aloud": request.GET.get("said") != context["said"]}
-        return render(request, "traffic/_import_progress.html", context)
-    return render(request, "traffic/import.html", {**context, "log": changes(imported)})
+        return render(request, "traffic/imports/_import_progress.html", context)
+    return render(request, "traffic/imports/import.html", {**context, "log": changes(imported)})
 
 
 def how_far(imported: Import) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def draft(request: HttpRequest, imported: Import, context: dict[str, Any]) -> Ht
     bad = sum(1 for row in rows if row.problem)
     good = sum(1 for row in rows if row.request or row.reported)
     context |= {"form": form, "rows": rows, "problem": problem, "bad": bad, "good": good}
-    return render(request, "traffic/import_draft.html", context, status=422 if form.errors else 200)
+    return render(request, "traffic/imports/import_draft.html", context, status=422 if form.errors else 200)
 
 
 def examples_for(request: HttpRequest, imported: Import) -> dict[str, str]:

@@ -76,7 +76,7 @@ def latency(request: HttpRequest) -> HttpResponse:
             )
         ],
     }
-    return render(request, "traffic/latency.html", context)
+    return render(request, "traffic/latency/latency.html", context)
 
 
 def not_taken(request: HttpRequest, wanted: Wanted) -> list[str]:

@@ -31,12 +31,12 @@ def erasure_list(request: HttpRequest) -> HttpResponse:
         name = request.POST.get("user", "").strip()
         if not name:
             context["error"] = _("Say which user, as the application names them, or by the hash that a request shows.")
-            return render(request, "traffic/erasures.html", context, status=422)
+            return render(request, "traffic/privacy/erasures.html", context, status=422)
         user = erase.hash_of_user(name)
         if request.POST.get("confirm") == str(user):
             return begin(request, user=user)
         context |= {"user": user, "counts": erase.counts(user=user)}
-    return render(request, "traffic/erasures.html", context)
+    return render(request, "traffic/privacy/erasures.html", context)
 
 
 @login_required
@@ -49,7 +49,7 @@ def application_erase(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and not wrong:
         return begin(request, application=application)
     context = {"it": application, "counts": erase.counts(application=application), "wrong": wrong}
-    return render(request, "traffic/application_erase.html", context, status=422 if wrong else 200)
+    return render(request, "traffic/privacy/application_erase.html", context, status=422 if wrong else 200)
 
 
 def begin(
@@ -68,4 +68,6 @@ def erasure_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """How far it is; htmx asks for the progress alone."""
     erasure = get_object_or_404(Erasure.objects.select_related("by"), pk=pk)
     part = request.htmx and request.htmx.target == "progress"  # type: ignore[attr-defined]  # django-htmx's middleware
-    return render(request, "traffic/_erasure_progress.html" if part else "traffic/erasure.html", {"it": erasure})
+    return render(
+        request, "traffic/privacy/_erasure_progress.html" if part else "traffic/privacy/erasure.html", {"it": erasure}
+    )

@@ -42,7 +42,7 @@ UNDOABLE = 20
 def rate(request: HttpRequest) -> HttpResponse:
     """The next answer of my applications; a rating leads to the one after it."""
     if request.method != "POST":
-        return render(request, "traffic/rate.html", _queue(request, _uuid(request.GET.get("at"))))
+        return render(request, "traffic/quality/rate.html", _queue(request, _uuid(request.GET.get("at"))))
     identifier, following = _uuid(request.POST.get("request")), _uuid(request.POST.get("next"))
     found = None if identifier is None else rating_queue.answer(request.user, identifier)
     if found is None:
@@ -50,7 +50,7 @@ def rate(request: HttpRequest) -> HttpResponse:
     form = RatingForm(request.POST)
     if not form.is_valid():
         context = _queue(request, identifier) | {"form": form}
-        return render(request, "traffic/rate.html", context, status=422)
+        return render(request, "traffic/quality/rate.html", context, status=422)
     here = reverse("traffic:rate")
     judgement = Judgement(request.user.get_username(), None, form.cleaned_data["stars"], form.cleaned_data["comment"])
     rate_and_say(request, found.request, judgement, back=f"{here}?at={found.request.id}")

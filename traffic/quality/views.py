@@ -55,7 +55,7 @@ def quality(request: HttpRequest) -> HttpResponse:
         "json_url": "/api/v1/quality?"
         + urlencode({"from": period.first_day, "to": period.end_day, "group_by": "deployment"}),
     }
-    return render(request, "traffic/quality.html", context)
+    return render(request, "traffic/quality/quality.html", context)
 
 
 def period_of(days: int) -> Period:

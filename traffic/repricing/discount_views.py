@@ -53,7 +53,7 @@ def discounts(request: HttpRequest) -> HttpResponse:
         "may_add": may_add,
         "may_reprice": request.user.has_perm("traffic.add_repricing"),
     }
-    return render(request, "traffic/discounts.html", context, status=422 if form.errors else 200)
+    return render(request, "traffic/repricing/discounts.html", context, status=422 if form.errors else 200)
 
 
 def row_of(discount: Discount, now: datetime) -> Row:

@@ -86,7 +86,7 @@ def book(request: HttpRequest) -> HttpResponse:
         "waiting_count": len(waiting),
         "may_add": request.user.has_perm("providers.add_tokenprice"),
     }
-    return render(request, "traffic/prices.html", context)
+    return render(request, "traffic/repricing/prices.html", context)
 
 
 def with_nearest(waiting: list[Waiting]) -> list[tuple[Waiting, str]]:
@@ -119,7 +119,7 @@ def model_page(request: HttpRequest, wanted: Wanted, form: PriceForm | None, sta
         "may_reprice": request.user.has_perm("traffic.add_repricing"),
         "reprice_url": reprice_url(wanted, versions),
     }
-    return render(request, "traffic/price.html", context, status=status)
+    return render(request, "traffic/repricing/price.html", context, status=status)
 
 
 def reprice_url(wanted: Wanted, versions: list[TokenPrice]) -> str:
@@ -175,7 +175,7 @@ def review_page(request: HttpRequest, form: PriceForm, price: TokenPrice) -> Htt
     """Old against new, and what it means for requests that are stored; nothing is saved yet."""
     wanted = Wanted(price.provider, price.model)
     context = {"form": form, "price": price, "wanted": wanted, "review": review_of(price), "now": timezone.now()}
-    return render(request, "traffic/price_review.html", context)
+    return render(request, "traffic/repricing/price_review.html", context)
 
 
 @login_required
@@ -198,4 +198,4 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 
 def empty_page(request: HttpRequest, form: PriceForm, status: int = 200) -> HttpResponse:
     context = {"form": form, "providers": PROVIDER_NAMES.items(), "may_add": True, "wanted": None, "versions": []}
-    return render(request, "traffic/price.html", context, status=status)
+    return render(request, "traffic/repricing/price.html", context, status=status)

@@ -40,8 +40,10 @@ def unit_prices(request: HttpRequest) -> HttpResponse:
         if form.is_valid() and "change" not in request.POST:
             price = form.save(commit=False)
             return _save(request, price) if "confirmed" in request.POST else _review(request, form, price)
-        return render(request, "traffic/unit_prices.html", _listed(request, form), status=422 if form.errors else 200)
-    return render(request, "traffic/unit_prices.html", _listed(request, _empty(request) if may_add else None))
+        return render(
+            request, "traffic/repricing/unit_prices.html", _listed(request, form), status=422 if form.errors else 200
+        )
+    return render(request, "traffic/repricing/unit_prices.html", _listed(request, _empty(request) if may_add else None))
 
 
 def _empty(request: HttpRequest) -> UnitPriceForm:
@@ -103,7 +105,7 @@ def _review(request: HttpRequest, form: UnitPriceForm, price: UnitPrice) -> Http
     if standing is not None and standing.amount:
         share = (price.amount - standing.amount) / standing.amount
     context = {"form": form, "price": price, "standing": standing, "following": following, "share": share}
-    return render(request, "traffic/unit_price_review.html", context)
+    return render(request, "traffic/repricing/unit_price_review.html", context)
 
 
 def _save(request: HttpRequest, price: UnitPrice) -> HttpResponse:

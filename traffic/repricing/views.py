@@ -54,7 +54,7 @@ def repricing_list(request: HttpRequest) -> HttpResponse:
         "providers": PROVIDER_NAMES.items(),
         "may_add": may_add,
     }
-    return render(request, "traffic/repricings.html", context, status=422 if form.errors else 200)
+    return render(request, "traffic/repricing/repricings.html", context, status=422 if form.errors else 200)
 
 
 def initial(request: HttpRequest) -> dict[str, Any]:
@@ -93,8 +93,8 @@ def repricing_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "gone": max(repricing.changed - repricing.restored - repricing.kept, 0),
     }
     if request.htmx and request.htmx.target == "progress":  # type: ignore[attr-defined]  # django-htmx's middleware
-        return render(request, "traffic/_repricing_work.html", context)
-    return render(request, "traffic/repricing.html", {**context, "log": changes(repricing)})
+        return render(request, "traffic/repricing/_repricing_work.html", context)
+    return render(request, "traffic/repricing/repricing.html", {**context, "log": changes(repricing)})
 
 
 ACTS = {

@@ -82,9 +82,11 @@ def request_list(request: HttpRequest) -> HttpResponse:
         "shared": shared(request),
     }
     if request.htmx and request.htmx.target == "live":  # type: ignore[attr-defined]  # django-htmx's middleware
-        return render(request, "traffic/_requests.html", context | {"polled": True})
+        return render(request, "traffic/requests/_requests.html", context | {"polled": True})
     exports = [(kind.label, address(request, "traffic:requests-export", kind=kind.name)) for kind in KINDS.values()]
-    return render(request, "traffic/requests.html", context | {"fields": fields_of(request, asked), "exports": exports})
+    return render(
+        request, "traffic/requests/requests.html", context | {"fields": fields_of(request, asked), "exports": exports}
+    )
 
 
 def period_of(wanted: Wanted, now: datetime) -> Period:
@@ -144,7 +146,7 @@ def requests_export(request: HttpRequest, kind: str) -> HttpResponseBase:
 @require_safe
 def request_detail(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
     found = _open(request, identifier)
-    return render(request, "traffic/request.html", _detail(request, found))
+    return render(request, "traffic/requests/request.html", _detail(request, found))
 
 
 @login_required
@@ -155,7 +157,7 @@ def request_rate(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
     found = _open(request, identifier)
     form = RatingForm(request.POST)
     if not form.is_valid():
-        return render(request, "traffic/request.html", _detail(request, found, form), status=422)
+        return render(request, "traffic/requests/request.html", _detail(request, found, form), status=422)
     back = reverse("traffic:request", args=[identifier])
     judgement = Judgement(request.user.get_username(), None, form.cleaned_data["stars"], form.cleaned_data["comment"])
     rate_and_say(request, found, judgement, back=back)

@@ -33,7 +33,7 @@ def route_list(request: HttpRequest) -> HttpResponse:
         for route in routes
     ]
     enabled = [route for route in routes if route.enabled]
-    return render(request, "traffic/routes.html", {"rows": rows, "enabled": enabled})
+    return render(request, "traffic/routes/routes.html", {"rows": rows, "enabled": enabled})
 
 
 @login_required
@@ -50,7 +50,7 @@ def route_edit(request: HttpRequest, slug: str) -> HttpResponse:
     if form.errors:
         route.refresh_from_db()  # the form wrote into it what was not saved, and the page says what holds
     context = {"it": route, "form": form, "conditions": conditions(route)}
-    return render(request, "traffic/route.html", context, status=422 if form.errors else 200)
+    return render(request, "traffic/routes/route.html", context, status=422 if form.errors else 200)
 
 
 @login_required
@@ -63,7 +63,7 @@ def route_add(request: HttpRequest) -> HttpResponse:
         log_form(request, route, form, added=True)
         messages.success(request, _("%(name)s is there. The gateway follows within a few seconds.") % {"name": route})
         return redirect("traffic:routes")
-    return render(request, "traffic/route_add.html", {"form": form}, status=422 if form.errors else 200)
+    return render(request, "traffic/routes/route_add.html", {"form": form}, status=422 if form.errors else 200)
 
 
 @login_required
