@@ -3,7 +3,7 @@
 .PHONY: help setup demo test test-days lint bench fuzz sbom audit-deps chromium faketime lock clean
 
 BIN := .venv/bin
-APPS := lib providers traffic costs alerts dashboard
+APPS := lib providers traffic costs alerts dashboard demo sandbox benchmarks
 # More options of `manage.py up`, for example: make demo UP="--port 9000 --data /srv/breakeven"
 UP ?=
 # Which tests and how, for example: make test TESTS="tests/costs -k staircase"

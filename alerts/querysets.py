@@ -10,8 +10,8 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Prefetch, Q
 
 from costs.models import Budget
+from lib.time_spans import Span
 from providers.models import may_hold
-from providers.uptime.checks import Span
 
 if TYPE_CHECKING:
     from alerts.models import Alert, Channel, Delivery, Rule, Silence  # noqa: F401

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from providers.uptime.checks import Span
+from lib.time_spans import Span
 
 STEPS = {"day": timedelta(days=1), "week": timedelta(days=7)}
 

@@ -11,9 +11,9 @@ from django.db import models
 from django.db.models import Count, F, Func, Q, Sum, Value
 from django.db.models.functions import Coalesce, Concat, Greatest
 
+from lib.time_spans import Span
 from providers.pricing.book import plain_name
 from providers.uptime import report as uptime_report
-from providers.uptime.checks import Span
 from providers.uptime.report import DeploymentUptime
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from pytest_django import DjangoDbBlocker
 
 from dashboard.embedded.valkey import Valkey
-from providers.sandbox.engine import Engine, EngineOptions
+from sandbox.engine import Engine, EngineOptions
 from tests.servers import home, servers
 
 # How long an example takes is the machine's affair, and on a busy one no reason to fail.

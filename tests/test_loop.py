@@ -27,10 +27,10 @@ from providers.defaults import ensure_defaults as price_book
 from providers.models import Account, Deployment, Feed, Lease, Outage
 from providers.polling.due import claim, ensure_feeds
 from providers.polling.services import poll
-from providers.sandbox.anthropic import ADMIN_KEY, API_KEY
-from providers.sandbox.runpod import KEY as RUNPOD_KEY
-from providers.sandbox.testing import Sandbox, running_sandbox
 from providers.uptime import due_checks
+from sandbox.anthropic import ADMIN_KEY, API_KEY
+from sandbox.runpod import KEY as RUNPOD_KEY
+from sandbox.testing import Sandbox, running_sandbox
 from tests.alerts.smtp_server import Mailbox, port_of, started
 from tests.dashboard.people import logged_in, with_role, words
 from traffic.applications.keys import callers, create_key

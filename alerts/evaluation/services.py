@@ -27,7 +27,7 @@ from alerts.kinds.finding import BadThreshold, Kind
 from alerts.metrics.scopes import Missing
 from alerts.models import Address, Alert, Delivery, Rule, Silence
 from lib.recurring_windows import STEPS, Course
-from providers.uptime.checks import Span
+from lib.time_spans import Span
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Threshold
 from alerts.models import Channel, Rule, Severity
 from lib.recurring_windows import first_span, wall
-from providers.uptime.checks import Span
+from lib.time_spans import Span
 from providers.uptime.window_fields import AgainForm
 
 HOURS = [

@@ -13,8 +13,8 @@ from alerts.evaluation.silences import Matcher, Silenceable
 from alerts.evaluation.states import Cause
 from alerts.models.rules import Rule, Severity
 from alerts.querysets import AlertQuerySet, SilenceQuerySet
+from lib.time_spans import Span
 from providers.models import Recurring
-from providers.uptime.checks import Span
 
 BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 

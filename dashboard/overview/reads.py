@@ -20,10 +20,10 @@ from costs.models import Phase
 from costs.plan.queries import HISTORY, Days, Month, phases, read_days, this_month
 from costs.readiness.inputs import Rated, ratings_by_task
 from lib.periods import Period
+from lib.time_spans import Span
 from providers.models import Deployment, Feed, Maintenance
 from providers.prepared import prepared
 from providers.uptime import report as uptime_report
-from providers.uptime.checks import Span
 from providers.uptime.report import DeploymentUptime
 from traffic.usage import reports
 from traffic.usage.reports import HourLatency, UsageGroup

@@ -22,11 +22,10 @@ from dashboard.embedded.servers import ServerError, free_port
 from dashboard.static_files import collect as static_files
 from dashboard.up.data import MARK, DataDirectory, replace_private, stop_marked
 from dashboard.up.processes import Processes, procfile
-from dashboard.up.ready import Probe, file_probe, http_probe, ready_text
+from dashboard.up.ready import DEMO_MODEL, Probe, file_probe, http_probe, ready_text
 from dashboard.up.refusal import Crashed, Refused, Stopped
 from dashboard.up.servers import Servers
 from dashboard.up.supervisor import Supervisor
-from providers.sandbox.engine import MODEL_NAME
 
 BASE = Path(__file__).resolve().parent.parent.parent
 NAMES = ("web", "gateway", "worker", "beat")
@@ -228,7 +227,7 @@ class Stack:
         environment = processes.environment
         demo = json.loads(self.data.demo_file.read_text()) if self.options.demo else {}
         if self.options.ready_file:
-            replace_private(self.options.ready_file, ready_text(self.url, environment, demo, MODEL_NAME))
+            replace_private(self.options.ready_file, ready_text(self.url, environment, demo, DEMO_MODEL))
         lines = [f"Breakeven is ready:  {self.url}"]
         if demo:
             lines.append(f"Log in as:           {demo['admin']['username']}  password: {demo['admin']['password']}")

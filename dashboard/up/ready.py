@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+DEMO_MODEL = "smollm2-135m-instruct"  # what the demo's own deployment serves
+
 
 @dataclass(frozen=True)
 class Probe:

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from django.utils.translation import gettext as _
 
+from lib.time_spans import Span, overlap_s, without
 from providers.models import Heartbeat, HeartbeatSpan, HeartbeatState
-from providers.uptime.checks import Span, overlap_s, without
 from providers.uptime.report import DeploymentUptime, OutageSpan, UptimeDay, share
 
 DAY = timedelta(days=1)

@@ -9,11 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from lib.encryption import EncryptedTextField
 from lib.reach import hides_key
+from lib.time_spans import Span
 from lib.validators import web_address
 from providers.models.leases import Lease
 from providers.models.recurring import Recurring
 from providers.querysets import CheckHourQuerySet, DeploymentQuerySet, MaintenanceQuerySet, OutageQuerySet
-from providers.uptime.checks import Span
 
 
 def engine_choices() -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lib.recurring_windows import Course, wall
-from providers.uptime.checks import Span
+from lib.time_spans import Span
 
 
 class Repeats(models.TextChoices):

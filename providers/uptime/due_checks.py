@@ -17,24 +17,13 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from lib.encryption import SecretUnreadable
+from lib.time_spans import Span, without
 from providers.deployments import engine_series
 from providers.deployments.engine_series import Reading, Scraped
 from providers.engines import ENGINES, CheckResult, Engine, EngineClient, Fault, Scrape, Target, engine_of
 from providers.models import Deployment, DeploymentState, Maintenance, Outage
 from providers.uptime import store as uptime_rows
-from providers.uptime.checks import (
-    Closed,
-    Event,
-    Health,
-    Opened,
-    Policy,
-    Probe,
-    Span,
-    State,
-    advance,
-    watched_since,
-    without,
-)
+from providers.uptime.checks import Closed, Event, Health, Opened, Policy, Probe, State, advance, watched_since
 
 logger = logging.getLogger(__name__)
 

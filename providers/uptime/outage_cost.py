@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from lib.time_spans import Span
 from providers.models import LeaseSpan, Outage
-from providers.uptime.checks import Span
 
 ZERO = Decimal(0)
 HOUR_US = Decimal(3_600_000_000)

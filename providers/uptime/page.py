@@ -14,8 +14,9 @@ from django.utils.formats import date_format
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
+from lib.time_spans import Span
 from providers.models import Deployment, DeploymentState
-from providers.uptime.checks import SLACK, UNWATCHED_INTERVALS, Span
+from providers.uptime.checks import SLACK, UNWATCHED_INTERVALS
 from providers.uptime.outage_cost import NO_COST, OutageCost
 from providers.uptime.report import DeploymentUptime, OutageSpan, UptimeDay, longest, mean_time_to_repair, share
 

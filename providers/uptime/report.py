@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from django.db import connection
 
-from providers.uptime.checks import Span, Watched, down_s, without
+from lib.time_spans import Span, without
+from providers.uptime.checks import Watched, down_s
 
 if TYPE_CHECKING:
     from providers.models import Deployment, Outage

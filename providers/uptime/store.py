@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection
 
 from lib.partitions import make_partitions, partition_name
+from lib.time_spans import Span
 from providers.models import Check
-from providers.uptime.checks import Span
 from providers.uptime.report import HOUR, hour_of
 
 if TYPE_CHECKING:

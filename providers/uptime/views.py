@@ -15,10 +15,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
+from lib.time_spans import Span
 from providers.models import CheckHour, Deployment, Maintenance
 from providers.querysets import TLS_WARNS
 from providers.uptime import page as uptime_page
-from providers.uptime.checks import Span
 from providers.uptime.outage_cost import cost_of
 from providers.uptime.page import Now
 from providers.uptime.report import DeploymentUptime

@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lib.recurring_windows import STEPS, first_span, is_skipped
+from lib.time_spans import Span
 from providers.models import Repeats
-from providers.uptime.checks import Span
 
 
 class AgainForm(forms.Form):

@@ -27,9 +27,9 @@ def begin(directory: str, sandbox_url: str) -> None:
     from django.utils import timezone
 
     from costs.models import Phase
-    from dashboard.demo import setup
-    from dashboard.demo.files import Credentials
-    from dashboard.demo.story import Story
+    from demo import setup
+    from demo.files import Credentials
+    from demo.story import Story
     from lib.encryption import encrypt
     from providers.models import Account
     from providers.polling.due import ensure_feeds

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from dashboard.embedded.servers import free_port
-from providers.sandbox.testing import running_sandbox
+from sandbox.testing import running_sandbox
 from tests.browser import seed
 from tests.servers import free_environment
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
-from dashboard.bench import chaos
-from dashboard.bench.chaos import Outcome, Report, Window
-from dashboard.bench.chaos.load import Tally, exchange
-from dashboard.bench.chaos.upstream import MODEL, WORDS, serve
+from benchmarks import chaos
+from benchmarks.chaos import Outcome, Report, Window
+from benchmarks.chaos.load import Tally, exchange
+from benchmarks.chaos.upstream import MODEL, WORDS, serve
 from dashboard.embedded.servers import free_port
 from tests.dashboard.test_up import until
 

@@ -11,11 +11,11 @@ import pytest
 
 from costs.models import BillImport, Charge
 from costs.reconciliation.reconcile import reconcile
-from dashboard.demo import company, contracts, setup
-from dashboard.demo.bills import CLASSES, RATES, ClaudeBill, cost_by_class
-from dashboard.demo.files import Credentials
-from dashboard.demo.story import Story, moment
-from dashboard.demo.traffic import Day
+from demo import company, contracts, setup
+from demo.bills import CLASSES, RATES, ClaudeBill, cost_by_class
+from demo.files import Credentials
+from demo.story import Story, moment
+from demo.traffic import Day
 from providers.models import Discount, TokenPrice
 from tests.costs.people import client_of, text
 from tests.traffic.conftest import conn  # noqa: F401 - a fixture

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from costs.models import BurdenLimit, Decision, Effort, WhatIf
 from costs.readiness import records
-from dashboard.demo.company import PEOPLE
-from dashboard.demo.decided import decide
+from demo.company import PEOPLE
+from demo.decided import decide
 from tests.costs.test_breakeven_page import traffic  # noqa: F401 - a fixture
 
 

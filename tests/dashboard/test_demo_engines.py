@@ -7,13 +7,13 @@ from itertools import pairwise
 
 import pytest
 
-from dashboard.demo.company import MISTRAL_7B
-from dashboard.demo.engines import add_engine_history
+from demo.company import MISTRAL_7B
+from demo.engines import add_engine_history
 from providers.deployments.engine_series import series
 from providers.engines import engine_of
 from providers.engines.growth import growth, quantile
 from providers.models import Deployment, EngineBucket, Resolution
-from providers.sandbox import vllm
+from sandbox import vllm
 from traffic.models import Application, LatencyHour, Metric, UsageHour
 
 NOW = datetime(2026, 11, 10, 12, 20, tzinfo=UTC)

@@ -17,10 +17,10 @@ from costs.reconciliation.coverage import coverages
 from costs.reconciliation.queries import midnight
 from costs.reconciliation.reconcile import reconcile
 from costs.spend.queries import spend
-from dashboard.demo import company, invoices
-from dashboard.demo.bills import CLASSES, RATES, ClaudeBill, cost_by_class
-from dashboard.demo.story import Story, add_months
-from dashboard.demo.traffic import Day, Traffic, five_classes
+from demo import company, invoices
+from demo.bills import CLASSES, RATES, ClaudeBill, cost_by_class
+from demo.story import Story, add_months
+from demo.traffic import Day, Traffic, five_classes
 from providers.models import Account, Feed, TokenPrice, VendorCost, VendorUsage
 from tests.costs.test_spend import usage
 from traffic.models import Application

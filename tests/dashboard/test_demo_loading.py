@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from dashboard.demo import company
-from dashboard.demo.client import BATCH, Client, DemoError, Halted
-from dashboard.demo.files import Credentials, LoadState, loading, read_json
-from dashboard.demo.live import REAL_EVERY_S, Live, RealCalls
-from dashboard.demo.loader import Loader, Progress, days_back, expected_rows
-from dashboard.demo.story import Story
-from dashboard.demo.traffic import Traffic
+from dashboard.demo_progress import loading, read_json
+from demo import company
+from demo.client import BATCH, Client, DemoError, Halted
+from demo.files import Credentials, LoadState
+from demo.live import REAL_EVERY_S, Live, RealCalls
+from demo.loader import Loader, Progress, days_back, expected_rows
+from demo.story import Story
+from demo.traffic import Traffic
 from tests.dashboard.front_door import FrontDoor, accept, front_door
 
 TODAY = date(2026, 11, 24)

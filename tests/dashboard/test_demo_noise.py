@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from alerts.models import Address, Alert
-from dashboard.demo import noise, rules
+from demo import noise, rules
 from tests.dashboard.people import logged_in, with_role
 
 

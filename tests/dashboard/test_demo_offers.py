@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from dashboard.demo import offers
+from demo import offers
 from providers.models import OfferDay, OfferWatch
 
 pytestmark = pytest.mark.django_db

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from dashboard.demo import company, opinions
-from dashboard.demo.story import Story
-from dashboard.demo.traffic import Traffic
+from demo import company, opinions
+from demo.story import Story
+from demo.traffic import Traffic
 
 Row = dict[str, Any]
 

@@ -12,14 +12,14 @@ from django.db.models import F
 from alerts.models import Rule
 from alerts.rules.sentences import sentence
 from costs.models import Charge, Phase, Stage
-from dashboard.demo import company, history, setup
-from dashboard.demo.client import Client
-from dashboard.demo.files import ADMIN, Credentials
-from dashboard.demo.story import Story
+from demo import company, history, setup
+from demo.client import Client
+from demo.files import ADMIN, Credentials
+from demo.story import Story
 from providers.models import Account, CheckHour, Deployment, Feed, Lease, LeaseSpan, Offer, Outage
 from providers.polling.due import claim
 from providers.polling.services import poll
-from providers.sandbox.testing import running_sandbox
+from sandbox.testing import running_sandbox
 from traffic.applications.keys import hash_of
 from traffic.models import Application, Key
 

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from django.utils import timezone
 
-from dashboard.demo.telemetry import CALLS, SAID, SLUG, send_texts
+from demo.telemetry import CALLS, SAID, SLUG, send_texts
 from tests.traffic.conftest import conn
 from tests.traffic.test_otlp import key
 from tests.traffic.test_otlp_logs import logs, post

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from dashboard.demo import bills, company
-from dashboard.demo.bills import ClaudeBill, cost_by_class
-from dashboard.demo.story import MONTHS, Story, add_months
-from dashboard.demo.traffic import NAMES_USERS, Day, Traffic, five_classes
+from demo import bills, company
+from demo.bills import ClaudeBill, cost_by_class
+from demo.story import MONTHS, Story, add_months
+from demo.traffic import NAMES_USERS, Day, Traffic, five_classes
 
 ANCHOR = date(2026, 11, 1)
 STORY = Story(ANCHOR)

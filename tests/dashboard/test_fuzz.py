@@ -9,13 +9,13 @@ from contextlib import contextmanager
 
 import pytest
 
+from benchmarks.fuzz import cases, wire
+from benchmarks.fuzz.actors import ROLES, SCOPES, Actor
+from benchmarks.fuzz.campaign import Campaign, judge
+from benchmarks.fuzz.forms import Form, Map, Page, crawl
+from benchmarks.fuzz.watch import Watch, grows
+from benchmarks.management.commands.fuzz import addresses
 from dashboard.api import api
-from dashboard.fuzz import cases, wire
-from dashboard.fuzz.actors import ROLES, SCOPES, Actor
-from dashboard.fuzz.campaign import Campaign, judge
-from dashboard.fuzz.forms import Form, Map, Page, crawl
-from dashboard.fuzz.watch import Watch, grows
-from dashboard.management.commands.fuzz import addresses
 
 FORM = Form("/settings/people/add/", "POST", False, {"username": ["ada"], "csrfmiddlewaretoken": ["x"]}, ["photo"])
 ACTORS = [

@@ -26,7 +26,7 @@ from costs.plan.forecast import Forecast
 from costs.plan.queries import Days, Month, hold
 from costs.readiness.inputs import Rated
 from costs.spend.queries import spend
-from dashboard.demo.files import PROGRESS, write_json
+from dashboard.demo_progress import PROGRESS
 from dashboard.overview.money import Money, months_between
 from dashboard.overview.reads import read
 from dashboard.overview.selfhost import SelfHosting, selfhosting
@@ -34,6 +34,7 @@ from dashboard.overview.speed import floor, joined
 from dashboard.overview.start import example
 from dashboard.overview.up import serving
 from dashboard.overview.worth import Worth, worth
+from demo.files import write_json
 from providers.models import CheckHour, Deployment, DeploymentState, Outage, TokenPrice
 from tests.dashboard.people import logged_in, with_role, words
 from tests.traffic.people import arrive

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from providers.sandbox.testing import Sandbox, running_sandbox
+from sandbox.testing import Sandbox, running_sandbox
 from tests.providers.answers import Answers
 
 

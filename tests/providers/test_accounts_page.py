@@ -14,8 +14,8 @@ from providers.audit.log import AuditEntry
 from providers.models import Account, Feed
 from providers.polling.due import claim
 from providers.polling.services import poll
-from providers.sandbox.runpod import KEY as RUNPOD_KEY
-from providers.sandbox.testing import Sandbox
+from sandbox.runpod import KEY as RUNPOD_KEY
+from sandbox.testing import Sandbox
 from tests.pages import html_of
 from tests.providers.people import KEY, account, assert_access, in_role, read, text
 

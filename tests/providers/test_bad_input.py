@@ -20,8 +20,8 @@ from providers.connectors.parse import redact
 from providers.models import Account, Feed, VendorCost, VendorUsage
 from providers.polling import due
 from providers.polling.services import poll
-from providers.sandbox.faults import BROKEN, KINDS
-from providers.sandbox.testing import SIMULATED, Sandbox, running_sandbox
+from sandbox.faults import BROKEN, KINDS
+from sandbox.testing import SIMULATED, Sandbox, running_sandbox
 from tests.providers.people import in_role, text
 
 pytestmark = pytest.mark.django_db

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib.time_spans import Span, merged, overlap_s, without
 from providers.uptime.checks import (
     STARTING_LIMIT,
     Closed,
@@ -16,15 +17,11 @@ from providers.uptime.checks import (
     Opened,
     Policy,
     Probe,
-    Span,
     Watched,
     advance,
     down_s,
-    merged,
-    overlap_s,
     uptime,
     watched_since,
-    without,
 )
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)

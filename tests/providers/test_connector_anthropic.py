@@ -13,7 +13,7 @@ import time_machine
 
 from providers.connectors import connect
 from providers.connectors.base import AccountConfig, Connector, ConnectorError
-from providers.sandbox.testing import Sandbox, running_sandbox
+from sandbox.testing import Sandbox, running_sandbox
 from tests.providers.answers import Answers
 
 NOW = datetime(2026, 11, 24, 10, 30, tzinfo=UTC)

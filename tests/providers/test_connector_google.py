@@ -13,8 +13,8 @@ import pytest
 from providers.connectors import connect
 from providers.connectors.base import Connector, ConnectorError
 from providers.connectors.google_skus import PriceList
-from providers.sandbox.google import PROJECT, TABLE
-from providers.sandbox.testing import Sandbox, running_sandbox
+from sandbox.google import PROJECT, TABLE
+from sandbox.testing import Sandbox, running_sandbox
 from tests.providers.answers import Answers
 
 NOW = datetime.now(UTC)

@@ -11,8 +11,8 @@ import pytest
 
 from providers.connectors import connect
 from providers.connectors.base import AccountConfig, Connector, ConnectorError
-from providers.sandbox.lambda_cloud import KEY
-from providers.sandbox.testing import Sandbox, running_sandbox
+from sandbox.lambda_cloud import KEY
+from sandbox.testing import Sandbox, running_sandbox
 from tests.providers.answers import Answers
 
 

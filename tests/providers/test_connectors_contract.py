@@ -21,10 +21,10 @@ from providers.connectors.base import FEEDS, AccountConfig, Connector, Connector
 from providers.connectors.google_skus import PriceList
 from providers.connectors.parse import redact
 from providers.connectors.stopping import command, stop_call, stop_lease
-from providers.sandbox.bends import BENDS
-from providers.sandbox.faults import BROKEN
-from providers.sandbox.testing import SIMULATED, Sandbox, running_sandbox
-from providers.sandbox.vendor import Limit
+from sandbox.bends import BENDS
+from sandbox.faults import BROKEN
+from sandbox.testing import SIMULATED, Sandbox, running_sandbox
+from sandbox.vendor import Limit
 from tests.providers.answers import RECORDED
 
 FAR = datetime.now(UTC)

@@ -13,8 +13,8 @@ import pytest
 
 from providers.engines import EngineClient, EngineSample, Target, engine_of
 from providers.models import Deployment, EngineBucket, Outage, Resolution
-from providers.sandbox.engine import Engine, EngineOptions
 from providers.uptime import due_checks
+from sandbox.engine import Engine, EngineOptions
 
 START = datetime(2026, 11, 10, 12, tzinfo=UTC)
 EVERY = timedelta(seconds=30)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from providers.sandbox.engine import Engine, EngineError, EngineOptions, packaged_model
+from sandbox.engine import Engine, EngineError, EngineOptions, packaged_model
 from tests.servers import free_environment
 
 

@@ -22,7 +22,7 @@ from providers.leases.queries import lease_days
 from providers.models import Account, Feed, Lease, LeaseSpan, VendorCost
 from providers.polling import due
 from providers.polling.services import poll
-from providers.sandbox.testing import Sandbox
+from sandbox.testing import Sandbox
 from tests.providers.people import account, assert_access, deployment, in_role, lease, text
 from traffic.models import UsageHour
 

@@ -26,10 +26,10 @@ from providers.models import Account, Feed, Offer, OfferWatch
 from providers.offers import WatchNow, fresh_of, sources, watches_now
 from providers.polling.due import claim, ensure_feeds
 from providers.polling.services import poll
-from providers.sandbox import vast as played
-from providers.sandbox.catalog import VastHost
-from providers.sandbox.testing import Sandbox
 from providers.uptime import retention
+from sandbox import vast as played
+from sandbox.catalog import VastHost
+from sandbox.testing import Sandbox
 from tests.alerts.smtp_server import Mailbox, port_of, started
 from tests.providers.people import account, assert_access, in_role, offer, read, text
 

@@ -12,12 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from lib.time_spans import Span
 from providers.audit.log import AuditEntry
 from providers.engines import CheckResult
 from providers.models import Check, CheckHour, Deployment, LeaseSpan, Maintenance, Outage
 from providers.uptime import due_checks
 from providers.uptime import page as uptime_page
-from providers.uptime.checks import Span
 from providers.uptime.outage_cost import NO_COST, OutageCost, cost_of, paid_in
 from providers.uptime.store import need_partition
 from tests.providers.people import account, deployment, in_role, lease, text

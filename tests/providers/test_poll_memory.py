@@ -13,7 +13,7 @@ from providers.connectors.base import ConnectorError
 from providers.models import Feed
 from providers.polling import due
 from providers.polling.services import poll
-from providers.sandbox.testing import Sandbox, running_sandbox
+from sandbox.testing import Sandbox, running_sandbox
 from tests.providers.test_polling import account
 
 

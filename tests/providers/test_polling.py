@@ -25,7 +25,7 @@ from providers.models import Account, Balance, Feed, Lease, LeaseSpan, Offer, Of
 from providers.polling import due
 from providers.polling.services import poll, record_failure, try_account, window_start
 from providers.polling.store import store_leases
-from providers.sandbox.testing import SECRETS, Sandbox, running_sandbox
+from sandbox.testing import SECRETS, Sandbox, running_sandbox
 from tests.providers.answers import Answers
 
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lib.recurring_windows import STEPS, Course, first_span, is_skipped, wall
-from providers.uptime.checks import Span
+from lib.time_spans import Span
 
 clock = datetime.fromisoformat  # what it shows, in no zone
 BERLIN = "Europe/Berlin"

@@ -15,8 +15,8 @@ from providers.accounts.reported import reported
 from providers.models import Account, Feed, Offer, TokenPrice, VendorName, VendorPayment
 from providers.polling import due
 from providers.polling.services import poll
-from providers.sandbox.google import TABLE
-from providers.sandbox.testing import Sandbox, running_sandbox
+from sandbox.google import TABLE
+from sandbox.testing import Sandbox, running_sandbox
 from tests.providers.people import in_role, text
 
 pytestmark = pytest.mark.django_db

@@ -17,9 +17,9 @@ import pytest
 import time_machine
 
 from providers.connectors import connect
-from providers.sandbox.anthropic import ADMIN_KEY, API_KEY
-from providers.sandbox.faults import Faults
-from providers.sandbox.testing import Sandbox, running_sandbox
+from sandbox.anthropic import ADMIN_KEY, API_KEY
+from sandbox.faults import Faults
+from sandbox.testing import Sandbox, running_sandbox
 from tests.providers.answers import Answers
 
 NOW = datetime(2026, 11, 24, 10, 30, tzinfo=UTC)

@@ -13,9 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from lib.time_spans import Span
 from providers.models import CheckHour, Deployment, Outage
 from providers.uptime import page as uptime_page
-from providers.uptime.checks import Span
 from providers.uptime.report import DeploymentUptime, OutageSpan, UptimeDay
 from tests.pages import html_of
 

@@ -25,9 +25,9 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from providers.sandbox.anthropic import API_KEY
-from providers.sandbox.engine import Engine, EngineOptions
-from providers.sandbox.testing import running_sandbox
+from sandbox.anthropic import API_KEY
+from sandbox.engine import Engine, EngineOptions
+from sandbox.testing import running_sandbox
 from tests.tiny_model import write_tiny_model
 from tests.traffic.emitters import EMITTERS
 

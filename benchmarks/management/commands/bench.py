@@ -1,0 +1,60 @@
+"""`manage.py bench NAME`: measure speed beside a reference of the same run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
+
+from benchmarks import BENCHES, chaos
+from benchmarks.chaos.faults import FAULTS
+from benchmarks.figures import machine, table
+
+REPORT = Path(settings.BASE_DIR) / "docs" / "benchmarks.md"
+HEAD = """# Benchmarks
+
+Written by `make bench` on {date}: {machine}. Every measurement has a stack of its own, started as people start it, and
+a reference of the same run beside it; compare the ratios, not the machines.
+
+"""
+
+
+class Command(BaseCommand):
+    help = (
+        "Measure ingest, pages, gateway, memory and rules; `all` also writes docs/benchmarks.md; `chaos` kills parts."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", choices=[*BENCHES, "chaos", "all"])
+        parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+        parser.add_argument("--seconds", type=float, default=chaos.SECONDS, help="of each fault of chaos, at least")
+        parser.add_argument(
+            "--fault", action="append", choices=list(FAULTS), help="of chaos, only this one; repeatable"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["name"] == "chaos":
+            self.stdout.write(self.chaos(options))
+            return
+        names = list(BENCHES) if options["name"] == "all" else [options["name"]]
+        figures = [figure for name in names for figure in BENCHES[name]()]
+        if options["json"]:
+            rows = [{**asdict(figure), "ratio": figure.ratio} for figure in figures]
+            self.stdout.write(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
+        else:
+            self.stdout.write(table(figures))
+        if options["name"] == "all":
+            REPORT.write_text(HEAD.format(date=timezone.now().date(), machine=machine()) + table(figures) + "\n")
+
+    def chaos(self, options: dict[str, Any]) -> str:
+        """Its table, or JSON."""
+        report = chaos.measure(options["seconds"], options["fault"] or ())
+        if options["json"]:
+            return orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2).decode()
+        return f"{machine()}\n\n{chaos.table(report)}"
