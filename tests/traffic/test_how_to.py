@@ -21,6 +21,8 @@ from traffic.ingest.pipeline import forget
 from traffic.models import Application, Import
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "send-requests.md"
+# Where `make test-days` moves the clock, it does so by variables that a process must inherit.
+PATH_AND_CLOCK = {name: os.environ[name] for name in os.environ if re.match(r"PATH$|LD_PRELOAD$|FAKETIME", name)}
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -49,7 +51,7 @@ def run(url: str, key: str, *sections: str, python: str = "", **environment: str
         script += f"\n{shlex.quote(sys.executable)} -c {shlex.quote(python)}"
     done = subprocess.run(
         ["bash", "-euc", script], capture_output=True, text=True, timeout=60, check=False,
-        env={"PATH": os.environ["PATH"], **environment},
+        env={**PATH_AND_CLOCK, **environment},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
