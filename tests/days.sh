@@ -13,11 +13,14 @@ fi
 DAYS=${DAYS:-"2027-01-01T00:20 2027-03-01T00:20 2027-03-02T00:20 2027-01-31T12:00 2028-02-29T12:00 \
     2027-03-14T07:10 2027-03-28T01:10 2027-10-31T01:10 2027-11-07T06:10"}
 export TZ=UTC
+# PostgreSQL finds no deadlock here: its alarm interrupts a wait in which faketime shows the machine's own time, by which
+# the alarm is years too early. Writers that race for the same rows would wait for ever; `make test` runs them.
+RACE=tests/traffic/test_ownership.py::test_writers_that_race_for_one_id_stay_in_their_own_rows
 
 red=
 for day in $DAYS; do
     echo "== $day"
-    faketime "$(echo "$day" | tr T ' ')" .venv/bin/pytest "$@" || red="$red $day"
+    faketime "$(echo "$day" | tr T ' ')" .venv/bin/pytest --deselect "$RACE" "$@" || red="$red $day"
 done
 if [ -n "$red" ]; then
     echo "Red with the clock at:$red" >&2
