@@ -8,6 +8,7 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+import time_machine
 from django.contrib.auth import hashers
 from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
@@ -41,6 +42,13 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(hashers.MD5PasswordHasher, "encode", watched)
     return seen
+
+
+@pytest.fixture(autouse=True)
+def at_one_moment() -> Iterator[None]:
+    """A wait of 2 s is over while a busy machine hashes one password; where time passes, a test says so (`later`)."""
+    with time_machine.travel(timezone.now(), tick=False):
+        yield
 
 
 def attempt(client: Client, name: str, password: str = "wrong", address: str = "203.0.113.7") -> int:
