@@ -5,6 +5,7 @@ The demo's self-hosted deployment is this engine; nothing about it is simulated 
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -70,9 +71,16 @@ class Engine:
             raise EngineError(f"llama.cpp cannot serve {self.options.model}: {error}") from error
         return self.url
 
-    def stop(self) -> None:
-        """Ends the server's threads and frees the model."""
-        self._server = None
+    def stop(self, seconds: float = 5) -> bool:
+        """Ends the server's threads and frees the model; False when llama.cpp has not ended within `seconds`.
+
+        Rarely its threads wait for each other for ever when it ends while it still starts.
+        """
+        holder, self._server = [self._server], None
+        ending = threading.Thread(target=holder.clear, name="engine-stop", daemon=True)
+        ending.start()
+        ending.join(seconds)
+        return not ending.is_alive()
 
     def _parameters(self, parameters: Any) -> Any:
         options = self.options

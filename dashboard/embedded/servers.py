@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import socket
 import subprocess
 import time
@@ -18,11 +19,26 @@ class ServerError(Exception):
 
 
 def free_port() -> int:
-    """A TCP port of the loopback that nobody listens on now; a racing taker is the caller's to survive."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A TCP port of the loopback that nobody listens on now; a racing taker is the caller's to survive.
+
+    Below the range from which the system gives ports to outgoing connections, where it can be: one of them could take
+    the port before the server that it is meant for listens.
+    """
+    below = range(10_240, first_outgoing_port())
+    for port in [*random.sample(below, k=min(50, len(below))), 0]:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            chosen: int = probe.getsockname()[1]
+            return chosen
+    raise ServerError("No TCP port of the loopback is free.")
+
+
+def first_outgoing_port() -> int:
+    """Where the system's range of ports for outgoing connections begins; Linux' default where it cannot be read."""
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except OSError:
+        return 32_768
 
 
 def launch(command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:

@@ -21,7 +21,7 @@ from redis.retry import Retry
 from dashboard.embedded import postgres as postgres_module
 from dashboard.embedded import roles
 from dashboard.embedded.postgres import THROWAWAY, Postgres
-from dashboard.embedded.servers import ServerError, gone
+from dashboard.embedded.servers import ServerError, first_outgoing_port, free_port, gone
 from dashboard.embedded.valkey import Valkey
 
 
@@ -279,3 +279,9 @@ def test_the_queue_keeps_its_password_in_a_private_file(valkey: Valkey) -> None:
     assert stat.S_IMODE((valkey.home / "valkey.conf").stat().st_mode) == 0o600
     process = psutil.Process(int((valkey.home / "valkey.pid").read_text()))
     assert valkey.password not in " ".join(process.cmdline())
+
+
+def test_a_free_port_lies_below_those_of_outgoing_connections() -> None:
+    """A connection of anybody could take the port before the server that it was chosen for listens."""
+    first = first_outgoing_port()
+    assert all(1_024 < free_port() < first for _ in range(20))

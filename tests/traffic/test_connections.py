@@ -38,7 +38,7 @@ def test_the_server_takes_as_many_connections_as_there_is_room_for() -> None:
 
 
 def test_a_process_makes_room_as_far_as_it_may() -> None:
-    script = "import resource; from traffic import connections; connections.make_room(); print(resource.getrlimit(7))"
+    script = "import resource; from lib import connections; connections.make_room(); print(resource.getrlimit(7))"
 
     def limits(soft: int, hard: int) -> tuple[str, str]:
         def lower() -> None:

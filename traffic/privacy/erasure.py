@@ -31,7 +31,18 @@ from traffic.ingest.pipeline import forget, raw_connection
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql import removals
 from traffic.ingest.store import ATTEMPTS
-from traffic.models import Application, Erasure, Import, Installation, Key, Rating, Route, SetAside, UsageDay
+from traffic.models import (
+    AdmittedName,
+    Application,
+    Erasure,
+    Import,
+    Installation,
+    Key,
+    Rating,
+    Route,
+    SetAside,
+    UsageDay,
+)
 from traffic.models.erasures import ErasureKind
 from traffic.models.imports import ImportState
 from traffic.usage.rebuild import Rollup, bounds
@@ -179,6 +190,7 @@ def finish(conn: psycopg.Connection, erasure: Erasure) -> None:
             repeated(lambda rollup=rollup: move_sums(conn, rollup, erasure.application_id))  # type: ignore[misc]
         Rating.objects.filter(application_id=erasure.application_id).delete()
         drop_files(erasure.name)
+        AdmittedName.objects.filter(application_id=erasure.application_id).delete()
         Application.objects.filter(pk=erasure.application_id).delete()
     elif erasure.user_hash is not None:
         Rating.objects.filter(rater=None, by__in=ratings_by(erasure.user_hash)).delete()

@@ -35,4 +35,6 @@ class Command(BaseCommand):
         except EngineError as error:
             raise CommandError(str(error)) from error
         ended.wait()
-        engine.stop()
+        if not engine.stop():
+            self.stderr.write("llama.cpp did not end within 5 s; the process ends without it.")
+            os._exit(0)  # an ordinary exit would wait for its threads
