@@ -19,7 +19,7 @@ from costs.anomalies.wording import sentence
 from costs.breakeven import Inputs, InvalidInputs, answered, body_schema, inputs_from_body
 from costs.breakeven.measured_inputs import live_inputs, measure, price_lists
 from costs.models import Anomaly, Budget, Decision, Phase
-from costs.plan.budgets import Standing, standings
+from costs.plan.budgets import BudgetPosition, budget_positions
 from costs.plan.queries import PhaseState, plan
 from costs.readiness import records, scorecard
 from costs.readiness.inputs import gather
@@ -33,7 +33,7 @@ from costs.schemas.decisions import DecisionsOut, ScorecardOut
 from costs.schemas.findings import AnomaliesOut, SavingsOut
 from costs.schemas.plan import BudgetsOut, PhasesOut
 from costs.schemas.spend import ChangesOut, SpendOut, UnitCostsOut, UserCostsOut
-from costs.spend.page import Asked, SpendPage
+from costs.spend.page import SpendPage, SpendParams
 from costs.spend.queries import Spend, spend
 from costs.statements import queries as statements
 from costs.units import queries as units
@@ -98,7 +98,7 @@ def get_changes(
     request: HttpRequest, filters: Query[FilterQuery], month: Month = None, against: changes.Against = "month"
 ) -> Any:
     now = timezone.now()
-    page = SpendPage(Asked(month_days(month)[0] if month else now.date().replace(day=1), filters.parsed()), now)
+    page = SpendPage(SpendParams(month_days(month)[0] if month else now.date().replace(day=1), filters.parsed()), now)
     if against == "plan" and application_of_key(request):
         raise ApiError(403, "The plan is of the whole installation. Ask with a key that belongs to no application.")
     if against == "month":
@@ -106,7 +106,7 @@ def get_changes(
     plan = changes.planned(page.days)
     if plan is None:
         raise ApiError(404, "No phase was planned for these days.")
-    return changes.as_json(changes.against_plan(plan, page.known), page.days, against)
+    return changes.as_json(changes.against_plan(plan, page.data), page.days, against)
 
 
 @router.get(
@@ -120,7 +120,7 @@ def get_unit_costs(
     request: HttpRequest, filters: Query[FilterQuery], month: Month = None, group_by: units.By = "application"
 ) -> Any:
     now = timezone.now()
-    page = SpendPage(Asked(month_days(month)[0] if month else now.date().replace(day=1), filters.parsed()), now)
+    page = SpendPage(SpendParams(month_days(month)[0] if month else now.date().replace(day=1), filters.parsed()), now)
     return units.as_json(units.UnitCosts(page, group_by))
 
 
@@ -213,14 +213,13 @@ def get_reconciliation(
     now = timezone.now()
     first = month_days(month)[0] if month else now.date().replace(day=1)
     page = ReconciliationPage(first, now, filters.parsed())
-    parts = [] if by == "provider" else page.found.by(by)
+    parts = [] if by == "provider" else page.reconciliation.by(by)
     return {
-        **reconcile.as_json(page.found),
+        **reconcile.as_json(page.reconciliation),
         "parts": [reconcile.part_json(part) for part in parts],
         "coverage": [coverage.as_json(one) for one in page.coverages],
         "tolerance": [
-            {"provider": one.provider, "gap": one.gap, "allowed": one.allowed, "over": one.over}
-            for one in page.standings
+            {"provider": one.provider, "gap": one.gap, "allowed": one.allowed, "over": one.over} for one in page.gaps
         ],
     }
 
@@ -371,7 +370,7 @@ def anomaly_json(one: Anomaly) -> dict[str, Any]:
 def get_budgets(request: HttpRequest) -> Any:
     own = application_of_key(request)
     now = timezone.now()
-    shown = standings(now) if own is None else standings(now, own_budgets(own, now))
+    shown = budget_positions(now) if own is None else budget_positions(now, own_budgets(own, now))
     return {"budgets": [budget_json(standing) for standing in shown]}
 
 
@@ -381,8 +380,8 @@ def own_budgets(application: str, now: datetime) -> list[Budget]:
     return list(Budget.objects.of_application(application).reaching(first, month_days(f"{first:%Y-%m}")[1]))
 
 
-def budget_json(one: Standing) -> dict[str, Any]:
-    budget, held, ahead = one.budget, one.held, one.held.forecast
+def budget_json(one: BudgetPosition) -> dict[str, Any]:
+    budget, held, ahead = one.budget, one.status, one.status.forecast
     return {
         "slug": budget.slug,
         "name": budget.name,

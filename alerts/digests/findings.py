@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from alerts.delivery.wording import exact, number, percent, span
 from alerts.digests.periods import Period
 from alerts.models import Alert
-from costs.spend.queries import IDLE, ZERO, Known, Spend
+from costs.spend.queries import IDLE, ZERO, Spend, SpendData
 from costs.statements.queries import category_name
 from providers.models import Deployment, Outage
 from traffic.models import UsageDay
@@ -39,7 +39,7 @@ class Item:
     path: str
 
 
-def ranked(period: Period, known: Known, usual: Known) -> list[Item]:
+def ranked(period: Period, known: SpendData, usual: SpendData) -> list[Item]:
     """`known` is the period's spend, `usual` that of `usual_period`."""
     found = [*open_alerts(), *moves(period, known, usual), *outages(period), *errors(period), *idle(known)]
     return sorted(found, key=lambda item: (item.rank, -item.weight, item.title))
@@ -61,7 +61,7 @@ def open_alerts() -> Iterator[Item]:
         yield Item(rank, Decimal(-place), alert.title, alert.words.get("todo", ""), alert.get_absolute_url())
 
 
-def moves(period: Period, known: Known, usual: Known) -> Iterator[Item]:
+def moves(period: Period, known: SpendData, usual: SpendData) -> Iterator[Item]:
     """Applications that cost clearly more or less than usual."""
     days = Decimal(period.days) / (usual.until - usual.since).days
     now, then = amounts(known.by("application")), amounts(usual.by("application"))
@@ -125,7 +125,7 @@ def errors(period: Period) -> Iterator[Item]:
         yield Item(FAILED, Decimal(row["bad"]), title, _("%(bad)s of %(all)s requests.") % values, page)
 
 
-def idle(known: Known) -> Iterator[Item]:
+def idle(known: SpendData) -> Iterator[Item]:
     """Machines that nobody used, where that is a part that counts."""
     found = known.by("category")
     unused = sum((group.amount for group in found.groups if group.key == IDLE), ZERO)

@@ -63,7 +63,7 @@ def statement_words(period: Period, found: Statements) -> dict[str, Any]:
 
 
 def requests_of(one: Statement) -> str:
-    if not one.told:
+    if not one.has_name:
         return _("of no application")
     return ngettext("%(n)s request", "%(n)s requests", one.requests) % {"n": f"{one.requests:,}"}
 

@@ -25,12 +25,12 @@ from costs.breakeven import Inputs, Result, compute
 from costs.breakeven.measured_inputs import live_inputs
 from costs.ledger.kept_days import KeptDays, kept_days
 from costs.models import Anomaly, ExportTarget, Phase, Stage
-from costs.plan.budget_status import Held, allowance
-from costs.plan.budgets import Standing, standings
+from costs.plan.budget_status import BudgetStatus, allowance
+from costs.plan.budgets import BudgetPosition, budget_positions
 from costs.plan.queries import Month, terms_of, this_month
-from costs.reconciliation.tolerances import Standing as BillStanding
-from costs.reconciliation.tolerances import standings as bill_standings
-from costs.spend.queries import GroupBy, Known, Spend, daily, read, spend
+from costs.reconciliation.tolerances import ReconciliationGap as BillStanding
+from costs.reconciliation.tolerances import reconciliation_gaps
+from costs.spend.queries import GroupBy, Spend, SpendData, daily, read, spend
 from providers import offers
 from providers.leases.queries import busiest
 from providers.models import (
@@ -89,7 +89,7 @@ class Figures:
     @cached_property
     def bills(self) -> list[BillStanding]:
         """Bills against ours, by provider, of this month and the last."""
-        return bill_standings(self.now)
+        return reconciliation_gaps(self.now)
 
     @cached_property
     def present(self) -> Present:
@@ -102,7 +102,7 @@ class Figures:
         return spend(self.month_start, self.today + timedelta(days=1))
 
     @cached_property
-    def month_known(self) -> Known:
+    def month_known(self) -> SpendData:
         """The same at its finest: bills and leases divided by who used them."""
         return read(self.month_start, self.today + timedelta(days=1))
 
@@ -147,8 +147,8 @@ class Figures:
             yield budget, Scope(() if scope == "everything" else ((scope, subject),))
 
     @cached_property
-    def standings(self) -> list[Standing]:
-        return standings(self.now)
+    def standings(self) -> list[BudgetPosition]:
+        return budget_positions(self.now)
 
     def _phase_budget(self) -> list[MonthBudget]:
         phase = self.current_phase
@@ -160,7 +160,7 @@ class Figures:
         return [
             MonthBudget(
                 "phase", phase.slug, phase.name, given, month.total, month.provenance, month.at_least,
-                lambda: Held(given, self.month_ahead),
+                lambda: BudgetStatus(given, self.month_ahead),
             )
         ]  # fmt: skip
 

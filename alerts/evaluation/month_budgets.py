@@ -7,8 +7,8 @@ from datetime import date
 from decimal import Decimal
 
 from costs.models import Budget, BudgetScope
-from costs.plan.budget_status import Allowance, Held
-from costs.plan.budgets import Standing
+from costs.plan.budget_status import Allowance, BudgetStatus
+from costs.plan.budgets import BudgetPosition
 
 
 class MonthBudget:
@@ -19,7 +19,7 @@ class MonthBudget:
 
     def __init__(
         self, kind: str, slug: str, name: str, given: Allowance, spent: Decimal, provenance: Mapping[str, Decimal],
-        at_least: bool, ahead: Callable[[], Held], budget: Budget | None = None,
+        at_least: bool, ahead: Callable[[], BudgetStatus], budget: Budget | None = None,
     ) -> None:  # fmt: skip
         self.budget = budget  # None: the phase's
         self.kind, self.slug, self.name, self.month = kind, slug, name, given.first.replace(day=1)
@@ -50,8 +50,8 @@ class MonthBudget:
         return self._ahead().runs_out_on
 
 
-def other_budget(one: Standing) -> MonthBudget:
-    budget, held = one.budget, one.held
+def other_budget(one: BudgetPosition) -> MonthBudget:
+    budget, held = one.budget, one.status
     at_least = one.month.unpriced_requests > 0
     given, spent = held.allowance, held.spent
     return MonthBudget("budget", budget.slug, budget.name, given, spent, one.provenance, at_least, lambda: held, budget)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from alerts.delivery.wording import dollars
 from alerts.evaluation.context import Figures
 from alerts.kinds.finding import Asked, Finding, Words
-from costs.reconciliation.tolerances import Standing
+from costs.reconciliation.tolerances import ReconciliationGap
 
 CAUSES_SHOWN = 4
 
@@ -32,11 +32,11 @@ def bill_gaps(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[
         )
 
 
-def subject_of(one: Standing) -> str:
+def subject_of(one: ReconciliationGap) -> str:
     return f"bill-gap:{one.provider}:{one.month:%Y-%m}"
 
 
-def of(subject: str, one: Standing) -> Finding:
+def of(subject: str, one: ReconciliationGap) -> Finding:
     month = date_format(one.month, "F Y")
     names = {"name": one.name, "month": month, "gap": dollars(abs(one.gap)), "allowed": dollars(one.allowed)}
     apart = _("Bill apart: %(name)s, %(month)s, %(gap)s from ours")

@@ -17,7 +17,7 @@ from alerts.metrics.scopes import Key, Names, Place
 from alerts.metrics.windows import Window
 from costs.plan.queries import HISTORY, Days, Month, this_month
 from costs.spend import queries as spend
-from costs.spend.queries import Known, Line
+from costs.spend.queries import Line, SpendData
 from providers.models import Deployment
 from providers.uptime import report as uptime_report
 from traffic.models import LatencyDay, LatencyHour, Rating, UsageDay, UsageHour
@@ -127,7 +127,7 @@ class Present:
         return found
 
     @cached_property
-    def month_lines(self) -> Known:
+    def month_lines(self) -> SpendData:
         """Every line of this month, divided by who used what."""
         return spend.read(self.figures.month_start, self.today + timedelta(days=1))
 
@@ -139,7 +139,7 @@ class Present:
         return self._once(("forecast", place), lambda: self._forecast(tables, place))
 
     @cached_property
-    def history(self) -> Known:
+    def history(self) -> SpendData:
         return spend.read(min(self.figures.month_start, self.today - HISTORY), self.today + timedelta(days=1))
 
     def _read_history(self, columns: tuple[str, ...]) -> dict[Key, tuple[list[dict[str, Any]], list[Line]]]:
@@ -210,7 +210,7 @@ def latency_in(window: Window, now: datetime) -> Any:
 
 def key_of(line: Line, columns: Iterable[str]) -> Key:
     """A line's values of some columns of the rollups."""
-    return tuple(line.provider if column == "provider" else getattr(line.who, column) for column in columns)
+    return tuple(line.provider if column == "provider" else getattr(line.attribution, column) for column in columns)
 
 
 def in_phase(place: Place, day: date | None) -> bool:

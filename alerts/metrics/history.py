@@ -151,7 +151,7 @@ class Past:
         found: dict[date, Decimal] = defaultdict(lambda: ZERO)
         filters = place.filters
         for line in spend.read(since, self.today + DAY, filters.divides()).lines:
-            if filters.hold(line.provider, line.who) and in_phase(place, line.day):
+            if filters.hold(line.provider, line.attribution) and in_phase(place, line.day):
                 found[line.day] += line.amount
         return found
 

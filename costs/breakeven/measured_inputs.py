@@ -140,7 +140,7 @@ class BookPrices:
     def __init__(self, now: datetime, models: Iterable[str] = ()) -> None:
         """`models` are those that will be asked for, so that one statement reads them all."""
         self.now = now
-        self.names, self.held = with_plain(models), list[TokenPrice]()
+        self.names, self.row_cache = with_plain(models), list[TokenPrice]()
         self.is_read = False
 
     @cached_property
@@ -157,8 +157,8 @@ class BookPrices:
         names = with_plain(models)
         if not self.is_read or not names <= self.names:
             self.names, self.is_read = self.names | names, True
-            self.held = self._read()
-        return [row for row in self.held if row.model in names]
+            self.row_cache = self._read()
+        return [row for row in self.row_cache if row.model in names]
 
     def _read(self) -> list[TokenPrice]:
         today = self.now.astimezone(UTC).date()

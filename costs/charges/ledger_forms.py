@@ -215,17 +215,17 @@ class RatesFileForm(forms.Form):
         if len(content) > LARGEST_FILE:
             raise forms.ValidationError(_("A file of rates has at most 10 MB."))
         try:
-            self.found = [rate for rate in read_ecb(content) if rate.day >= FIRST_DAY]
+            self.new_rates = [rate for rate in read_ecb(content) if rate.day >= FIRST_DAY]
         except UnreadableRates as error:
             raise forms.ValidationError(str(error)) from error
-        if any(rate.day > today() for rate in self.found):
+        if any(rate.day > today() for rate in self.new_rates):
             raise forms.ValidationError(_("The file holds a day that has not come yet."))
-        if not self.found:
+        if not self.new_rates:
             raise forms.ValidationError(_("The file holds no rate."))
         return self.cleaned_data["file"]
 
     def rates(self) -> list[Rate]:
-        return self.found
+        return self.new_rates
 
 
 class SharingForm(forms.Form):

@@ -24,10 +24,10 @@ from costs.ledger.posting import bill_days
 from costs.models import Category, Charge, Phase, Provenance, Sharing
 from costs.spend.queries import (
     IDLE,
-    NOBODY,
     TOKENS,
+    UNATTRIBUTED,
+    Attribution,
     Names,
-    Who,
     counts,
     invoices_reaching,
     leased,
@@ -49,7 +49,7 @@ ALIKE = (
 SAID = (
     "description", "application_id", "task", "corrects_id", "corrects__day", "corrects__category", "closing__month",
 )  # fmt: skip
-Weights = Sequence[tuple[Who, Decimal]]
+Weights = Sequence[tuple[Attribution, Decimal]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,11 +229,11 @@ class Users:
 
     def __init__(self, made: list[dict[str, Any]], usage: list[dict[str, Any]]) -> None:
         self.measured = measured_weights(usage)
-        self.machines: dict[tuple[Any, ...], list[tuple[Who, Decimal]]] = {}
+        self.machines: dict[tuple[Any, ...], list[tuple[Attribution, Decimal]]] = {}
         machines = leased(made)
         self.spans = Sharing.objects.spans() if machines else []
         for row in lease_shares(machines):
-            who = Who(row["application_id"], row["deployment_id"], row["model"], row["task"])
+            who = Attribution(row["application_id"], row["deployment_id"], row["model"], row["task"])
             self.machines.setdefault(machine_key(row), []).append((who, row["amount"]))
 
     def parts(self, row: dict[str, Any], item: Item) -> list[Item]:
@@ -263,7 +263,7 @@ def parted(item: Item, weights: Weights, way: str) -> list[Item]:
             deployment_id=who.deployment_id,
             task=who.task,
             model=item.model or who.model,
-            shared_by="idle" if who == NOBODY else way,
+            shared_by="idle" if who == UNATTRIBUTED else way,
         )
         for who, amount in amounts.items()
         if amount or lists[who]

@@ -93,7 +93,7 @@ def compared(month: date) -> list[Compared]:
     for by in Sharing.By.values:
         for row in lease_shares(machines, by):
             line = share_of(row)
-            who = line.who.application_id
+            who = line.attribution.application_id
             name = _("Idle") if line.idle else names.get(who, _("Requests of no application"))
             rows.setdefault((line.idle, who), Compared(name, line.idle)).amounts[by] += line.amount
     return sorted(rows.values(), key=lambda row: (row.idle, -row.tokens, row.name))

@@ -128,7 +128,7 @@ def _day_before(day: date) -> date:
 
 
 @dataclass(frozen=True)
-class Held:
+class BudgetStatus:
     """A month held against what it may cost; every figure is of the allowance's days alone, USD."""
 
     allowance: Allowance

@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from costs.models import Budget, BudgetScope
-from costs.plan.budget_status import Held
+from costs.plan.budget_status import BudgetStatus
 from costs.plan.forecast import month_of
-from costs.plan.queries import Days, Month, Plan, days_of, held_against, only, this_month, usage_by_provider
+from costs.plan.queries import Days, Month, Plan, days_of, only, status_against, this_month, usage_by_provider
 from costs.spend.queries import ZERO, spend, usage_rows
 from traffic.models import Application, BudgetState
 from traffic.requests.filters import Filters
@@ -19,16 +19,16 @@ COARSE = frozenset({BudgetScope.EVERYTHING, BudgetScope.PROVIDER})  # what the d
 
 
 @dataclass(frozen=True)
-class Standing:
+class BudgetPosition:
     """A budget and the month held against it."""
 
     budget: Budget
-    held: Held
+    status: BudgetStatus
     provenance: dict[str, Decimal]
 
     @property
     def month(self) -> Month:
-        return self.held.month
+        return self.status.month
 
     @property
     def committed(self) -> Decimal:
@@ -38,15 +38,17 @@ class Standing:
     @property
     def state(self) -> str:
         """over, will_pass, inside, or early while there is too little data for a forecast."""
-        high, said = self.held.allowance.high, self.held.forecast
-        if self.held.spent > high:
+        high, said = self.status.allowance.high, self.status.forecast
+        if self.status.spent > high:
             return "over"
         if said is None:
             return "early"
         return "will_pass" if said.median > high else "inside"
 
 
-def standings(now: datetime, budgets: Sequence[Budget] | None = None, beside: Plan | None = None) -> list[Standing]:
+def budget_positions(
+    now: datetime, budgets: Sequence[Budget] | None = None, beside: Plan | None = None
+) -> list[BudgetPosition]:
     """Every budget that has a day in this month, in the order of its scope; the days are read once for all.
 
     Two months of days: last month's for what is carried and for the forecast's weekdays and growth. What of them was
@@ -60,7 +62,7 @@ def standings(now: datetime, budgets: Sequence[Budget] | None = None, beside: Pl
     since = (first - timedelta(1)).replace(day=1)
     days = _days(since, today, any(budget.scope not in COARSE for budget in running), beside)
     applications = application_ids(running)
-    found = (_standing(budget, now, only(days, today, filters_of(budget, applications))) for budget in running)
+    found = (_position(budget, now, only(days, today, filters_of(budget, applications))) for budget in running)
     order = list(BudgetScope.values)
     return sorted(filter(None, found), key=lambda one: (order.index(one.budget.scope), one.budget.name))
 
@@ -71,16 +73,16 @@ def _days(since: date, today: date, fine: bool, beside: Plan | None) -> Days:
     return days_of(since, today, usage, fine, counting, known)
 
 
-def _standing(budget: Budget, now: datetime, days: Days) -> Standing | None:
+def _position(budget: Budget, now: datetime, days: Days) -> BudgetPosition | None:
     month = this_month(now, days)
-    held = held_against([budget.term], month, days)
+    held = status_against([budget.term], month, days)
     if held is None:
         return None
     provenance: dict[str, Decimal] = {}
     for line in days.lines:
         if held.allowance.holds(line.day):
             provenance[line.provenance] = provenance.get(line.provenance, ZERO) + line.amount
-    return Standing(budget, held, provenance)
+    return BudgetPosition(budget, held, provenance)
 
 
 Owned = tuple[int, str, str]  # an application's id, its slug, its owner's name
@@ -127,8 +129,8 @@ def keep_budget_states(now: datetime) -> None:
     today = now.astimezone(UTC).date()
     budgets = list(Budget.objects.reaching(today, today + timedelta(1)).filter(scope=BudgetScope.APPLICATION))
     states = {
-        one.budget.subject: BudgetState.OVER if one.held.left < 0 else BudgetState.WITHIN
-        for one in standings(now, budgets)
+        one.budget.subject: BudgetState.OVER if one.status.left < 0 else BudgetState.WITHIN
+        for one in budget_positions(now, budgets)
     }
     for application in Application.objects.only("pk", "slug", "budget_state"):
         state = states.get(application.slug, BudgetState.UNKNOWN)

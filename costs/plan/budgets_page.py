@@ -10,18 +10,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from costs.plan.budget_status import Allowance
-from costs.plan.budgets import Standing
+from costs.plan.budgets import BudgetPosition
 
 MARKS = {"over": "bad", "will_pass": "warn", "inside": "ok", "early": "unknown"}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    standing: Standing
+    position: BudgetPosition
 
     @property
     def mark(self) -> str:
-        return MARKS[self.standing.state]
+        return MARKS[self.position.state]
 
     @property
     def word(self) -> str:
@@ -30,16 +30,16 @@ class Row:
             "will_pass": _("will go over"),
             "inside": _("inside"),
             "early": _("too early to tell"),
-        }[self.standing.state]
+        }[self.position.state]
 
     @property
     def arithmetic(self) -> str:
-        return arithmetic(self.standing.held.allowance)
+        return arithmetic(self.position.status.allowance)
 
     @property
     def meter(self) -> Mapping[str, Decimal] | None:
         """The forecast as the bar takes it."""
-        said = self.standing.held.forecast
+        said = self.position.status.forecast
         return {"low": said.low, "median": said.median, "high": said.high} if said else None
 
 
@@ -51,7 +51,7 @@ class Budgets:
     def title(self) -> str:
         if not self.rows:
             return _("No budget is held beside the phases’")
-        bad = [row.standing.budget.name for row in self.rows if row.standing.state in ("over", "will_pass")]
+        bad = [row.position.budget.name for row in self.rows if row.position.state in ("over", "will_pass")]
         if not bad:
             text = ngettext("The one other budget lasts", "All %(n)s other budgets last", len(self.rows))
             return text % {"n": len(self.rows)}
@@ -59,7 +59,7 @@ class Budgets:
         return text % {"bad": _(", ").join(bad)}
 
 
-def rows(standings: Sequence[Standing]) -> Budgets:
+def rows(standings: Sequence[BudgetPosition]) -> Budgets:
     return Budgets([Row(one) for one in standings])
 
 

@@ -17,7 +17,7 @@ from costs.breakeven import Inputs, compute
 from costs.breakeven.decimals import decimal
 from costs.breakeven.engine import costs_of
 from costs.models import Phase
-from costs.plan.budget_status import Held
+from costs.plan.budget_status import BudgetStatus
 from costs.plan.forecast import Check, look_back
 from costs.plan.forecast_record import Looks
 from costs.plan.queries import Month, PhaseState, Plan, StageState
@@ -36,28 +36,28 @@ class Answer:
     kind: str  # no_phase, over, runs_out, lasts, unknown
     phase: Phase | None
     month: Month
-    held: Held | None
+    status: BudgetStatus | None
 
     @property
     def limit(self) -> Decimal:
         """What this month may cost: the phases' shares of it, and what was carried."""
-        return self.held.allowance.high if self.held else ZERO
+        return self.status.allowance.high if self.status else ZERO
 
     @property
     def spent(self) -> Decimal:
-        return self.held.spent if self.held else self.month.spent
+        return self.status.spent if self.status else self.month.spent
 
     @property
     def left(self) -> Decimal:
-        return self.held.left if self.held else ZERO
+        return self.status.left if self.status else ZERO
 
     @property
     def runs_out_on(self) -> date | None:
-        return self.held.runs_out_on if self.held else None
+        return self.status.runs_out_on if self.status else None
 
 
 def answer(found: Plan) -> Answer:
-    held, month = found.held, found.month
+    held, month = found.status, found.month
     if held is None:
         return Answer("no_phase", None, month, None)
     if held.spent > held.allowance.high:
@@ -81,7 +81,7 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def pace(month: Month, held: Held | None, now: datetime) -> dict[str, Any]:
+def pace(month: Month, held: BudgetStatus | None, now: datetime) -> dict[str, Any]:
     """The month's lines for the chart tag: spent so far, the forecast's path with its fan, the budget, today."""
     spent = [(midnight(month.first), ZERO)]
     for day, amount in sorted(month.days.items()):

@@ -13,11 +13,11 @@ from django.db.models import QuerySet, Sum
 
 from costs.breakeven.measured_inputs import Traffic, measure
 from costs.models import Phase, Provenance, Stage
-from costs.plan.budget_status import Held, Term, allowance
+from costs.plan.budget_status import BudgetStatus, Term, allowance
 from costs.plan.forecast import Forecast, forecast, month_of
 from costs.spend.committed import NOTHING, Committed
 from costs.spend.committed import read as read_committed
-from costs.spend.queries import ZERO, Counting, Line, counting_charges, spend_lines, usage_rows, who_of
+from costs.spend.queries import ZERO, CountedCharges, Line, attribution_of, counting_charges, spend_lines, usage_rows
 from providers.prepared import prepared
 from traffic.models import UsageDay
 from traffic.requests.filters import Filters
@@ -84,10 +84,10 @@ class Plan:
     month: Month
     committed: Committed
     usage: list[dict[str, Any]]  # of every day that was read, by provider
-    held: Held | None  # the month against what the phases give it; None: no phase is planned for today
+    status: BudgetStatus | None  # the month against what the phases give it; None: no phase is planned for today
     phases: list[PhaseState]
     stages: list[StageState]
-    counting: Counting | None = None  # what counts of the ledger on the days that were read
+    counting: CountedCharges | None = None  # what counts of the ledger on the days that were read
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,10 @@ class Days:
     lease_share: Decimal = Decimal(1)  # of the leases' cost, what passed the filters
     committed: Committed = NOTHING  # what runs on whatever the traffic, all of it
     coming: tuple[Line, ...] = ()  # charges that come again, of the days after today to the month's end
-    counting: Counting | None = None  # what counts of the ledger on these days
+    counting: CountedCharges | None = None  # what counts of the ledger on these days
 
 
-def read_days(since: date, today: date, filters: Filters | None = None, counting: Counting | None = None) -> Days:
+def read_days(since: date, today: date, filters: Filters | None = None, counting: CountedCharges | None = None) -> Days:
     until = today + timedelta(days=1)
     if filters is None:
         usage = usage_by_provider(since, until)
@@ -116,7 +116,7 @@ def days_of(
     today: date,
     usage: list[dict[str, Any]],
     fine: bool,
-    counting: Counting | None = None,
+    counting: CountedCharges | None = None,
     known: Committed | None = None,
 ) -> Days:
     """The spend that belongs to a usage, and what is known of the days ahead; the rest may have been read already."""
@@ -148,9 +148,9 @@ def phases() -> QuerySet[Phase]:
 
 def only(days: Days, today: date, wanted: Filters) -> Days:
     """What passes the filters; days that were not read at their finest know nothing but the provider and the model."""
-    kept = [line for line in days.lines if wanted.hold(line.provider, line.who)]
-    usage = [row for row in days.usage if wanted.hold(row["provider"], who_of(row))]
-    coming = tuple(line for line in days.coming if wanted.hold(line.provider, line.who))
+    kept = [line for line in days.lines if wanted.hold(line.provider, line.attribution)]
+    usage = [row for row in days.usage if wanted.hold(row["provider"], attribution_of(row))]
+    coming = tuple(line for line in days.coming if wanted.hold(line.provider, line.attribution))
     share = lease_share(days.lines, kept, today.replace(day=1))
     return replace(days, usage=usage, lines=kept, lease_share=share, coming=coming)
 
@@ -187,7 +187,7 @@ def plan(now: datetime, traffic: Traffic | None = None, filters: Filters | None 
         month=month,
         committed=days.committed,
         usage=days.usage,
-        held=held,
+        status=held,
         phases=[phase_state(phase, current, month, held) for phase in known],
         stages=[stage_state(stage, days) for stage in stages],
         counting=days.counting,
@@ -212,22 +212,22 @@ def holding(phases: Iterable[Phase], run_rate: int, current: Phase | None = None
     return max(found, key=lambda phase: (phase.starts_on or date.max, phase.pk), default=None)
 
 
-def hold(phases: Iterable[Phase], month: Month, days: Days) -> Held | None:
+def hold(phases: Iterable[Phase], month: Month, days: Days) -> BudgetStatus | None:
     """The month against the phases that have days in it, each by its share."""
-    return held_against(terms_of(phases), month, days)
+    return status_against(terms_of(phases), month, days)
 
 
 def terms_of(phases: Iterable[Phase]) -> list[Term]:
     return [phase.term for phase in phases if phase.term]
 
 
-def held_against(terms: Iterable[Term], month: Month, days: Days) -> Held | None:
+def status_against(terms: Iterable[Term], month: Month, days: Days) -> BudgetStatus | None:
     """A month against budgets; `days` must reach back to the first day of the month before."""
     found = allowance(terms, month.first, by_day(days.lines))
-    return Held(found, month) if found else None
+    return BudgetStatus(found, month) if found else None
 
 
-def phase_state(phase: Phase, current: Phase | None, month: Month, held: Held | None) -> PhaseState:
+def phase_state(phase: Phase, current: Phase | None, month: Month, held: BudgetStatus | None) -> PhaseState:
     if current is None or phase.pk != current.pk:
         return PhaseState(phase, False, ZERO, 0, None, None)
     runs_out = held.runs_out_on if held else None

@@ -60,7 +60,7 @@ def plan(request: HttpRequest) -> HttpResponse:
         "month": found.month,
         "left_a_day": plan_page.left_a_day(answer, today),
         "days_left": (found.month.last - today).days + 1,
-        "pace": plan_page.pace(found.month, found.held, now),
+        "pace": plan_page.pace(found.month, found.status, now),
         "phases": plan_page.phase_rows(found, today),
         "stages": plan_page.stages(found.stages, today),
         "research": plan_page.research(sheets.load()),
@@ -69,7 +69,7 @@ def plan(request: HttpRequest) -> HttpResponse:
         "sides": committed.sides(found.month),
         "commitments": committed.commitments(found.committed, hours_ahead(now, found.month.last)),
         "volume": volume_page.volume(found.usage, [state.phase for state in found.phases], today),
-        "budgets": budgets_page.rows(budgets.standings(now, beside=found)),
+        "budgets": budgets_page.rows(budgets.budget_positions(now, beside=found)),
         "history": plan_changes.history(),
         "may_change": request.user.has_perm("costs.change_phase"),
         **_split(now, traffic),
@@ -155,7 +155,7 @@ def application_budgets(request: HttpRequest, slug: str) -> HttpResponse:
     running = list(Budget.objects.reaching(first, last + timedelta(1)).filter(held))
     context = {
         "application": application,
-        "budgets": budgets_page.rows(budgets.standings(now, running)),
+        "budgets": budgets_page.rows(budgets.budget_positions(now, running)),
         "may_change": request.user.has_perm("costs.change_phase"),
     }
     return render(request, "costs/plan/_application_budgets.html", context)

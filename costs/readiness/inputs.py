@@ -17,7 +17,7 @@ from django.db.models import BooleanField, Case, Count, Q, QuerySet, Sum, When
 from costs.breakeven import Crossing, Inputs, Result, Spread, band, compute, volume_saving
 from costs.breakeven.measured_inputs import WINDOW, Traffic, live_inputs, measure, spread
 from costs.models import Justification, NoGo
-from costs.readiness.ops_workload import burden
+from costs.readiness.ops_workload import ops_workload
 from costs.readiness.scorecard import Evidence, TaskQuality, Thresholds
 from lib.confidence_intervals import Interval, Z, wilson
 from providers.models import Deployment
@@ -100,7 +100,7 @@ def gather(now: datetime, filters: Filters | None = None) -> Report:
         **_money(inputs, result),
         saving_interval=Interval(sure.saving_low, sure.saving_high) if sure else None,
         **_reliability(uptimes),
-        burden=burden(now, [outage for row in uptimes for outage in row.outages]),
+        ops_workload=ops_workload(now, [outage for row in uptimes for outage in row.outages]),
         too_complex=no_go.reason if no_go else "",
         private=Justification.Kind.PRIVATE in switches,
         fine_tuned=Justification.Kind.FINE_TUNED in switches,

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from costs.models import BurdenLimit, Effort, PageDay
-from costs.readiness.scorecard import Burden
+from costs.readiness.scorecard import OpsWorkload
 from providers.uptime.report import OutageSpan
 
 WINDOW = timedelta(days=30)
@@ -33,14 +33,14 @@ LEFT JOIN (SELECT * FROM costs_burdenlimit ORDER BY created_at DESC, id DESC LIM
 """
 
 
-def burden(now: datetime, outages: Iterable[OutageSpan]) -> Burden:
+def ops_workload(now: datetime, outages: Iterable[OutageSpan]) -> OpsWorkload:
     """In one statement; `outages` are those of our own deployments that the window touches."""
     today = now.astimezone(UTC).date()
     with connection.cursor() as cursor:
         cursor.execute(FOUND, {"since": today - WINDOW, "today": today})
         hours, pages, most_incidents, most_hours, most_pages = cursor.fetchone()
     started = sum(1 for outage in outages if outage.started_at >= now - WINDOW)
-    return Burden(started, hours, pages, most_incidents, most_hours, most_pages)
+    return OpsWorkload(started, hours, pages, most_incidents, most_hours, most_pages)
 
 
 def enter_hours(*, day: date, hours: Decimal, what: str, by: AbstractBaseUser) -> Effort:

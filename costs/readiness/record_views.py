@@ -19,7 +19,7 @@ from costs.models import Decision, Effort
 from costs.readiness import ops_workload, records, scorecard
 from costs.readiness.forms import EffortForm, LimitsForm, SignForm
 from costs.readiness.inputs import gather
-from costs.readiness.views import BURDEN_WORDS, person, show
+from costs.readiness.views import WORKLOAD_LABELS, person, show
 from providers.audit.log import log
 from traffic.models import Task
 
@@ -60,7 +60,7 @@ def decision(request: HttpRequest, number: int) -> HttpResponse:
         "card": figures["scorecard"],
         "money": figures["break_even"],
         "criteria": figures["scorecard"]["criteria"],
-        "burden": [(BURDEN_WORDS[name], row) for name, row in figures["scorecard"]["burden"].items()],
+        "burden": [(WORKLOAD_LABELS[name], row) for name, row in figures["scorecard"]["burden"].items()],
         "tasks": [(str(dict(Task.choices).get(row["task"], row["task"])), row) for row in figures["tasks"]],
         "later": later,
         "earlier": number > 1,
@@ -81,7 +81,7 @@ def enter_effort(request: HttpRequest) -> HttpResponse:
     effort = ops_workload.enter_hours(day=given["day"], hours=given["hours"], what=given["what"], by=person(request))
     log(request, effort, effort.what, added=True)
     messages.success(request, _("Entered; it counts for 30 days from its day on."))
-    return _to_burden()
+    return _to_ops_workload()
 
 
 @login_required
@@ -92,7 +92,7 @@ def withdraw_effort(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     if ops_workload.withdraw_hours(effort):
         log(request, effort, "Withdrawn.")
         messages.success(request, _("Withdrawn; these hours no longer count."))
-    return _to_burden()
+    return _to_ops_workload()
 
 
 @login_required
@@ -105,8 +105,8 @@ def set_limits(request: HttpRequest) -> HttpResponse:
     limits = ops_workload.set_limits(**form.cleaned_data, by=person(request))
     log(request, limits, str(limits), added=True)
     messages.success(request, _("What is more than this forbids self-hosting from now on."))
-    return _to_burden()
+    return _to_ops_workload()
 
 
-def _to_burden() -> HttpResponseRedirect:
+def _to_ops_workload() -> HttpResponseRedirect:
     return HttpResponseRedirect(reverse("costs:decide") + "#burden")

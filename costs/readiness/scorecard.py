@@ -47,7 +47,7 @@ class TaskQuality:
 
 
 @dataclass(frozen=True, slots=True)
-class Burden:
+class OpsWorkload:
     """What running our own deployments asked of people in 30 days; a limit of None is none."""
 
     incidents: int = 0
@@ -95,7 +95,7 @@ class Evidence:
     observed_seconds: int = 0
     checks: int = 0
     uptime_interval: Interval | None = None  # 95 %, by the checks
-    burden: Burden = Burden()
+    ops_workload: OpsWorkload = OpsWorkload()
     too_complex: str = ""  # a person's reason; empty: nobody ticked it
     private: bool = False
     fine_tuned: bool = False
@@ -131,7 +131,7 @@ class Scorecard:
     objections: tuple[Objection, ...]
     justified_by: tuple[str, ...]  # switches that are on
     changes: tuple[str, ...]  # what would change the verdict, in sentences
-    burden: Burden = Burden()
+    ops_workload: OpsWorkload = OpsWorkload()
 
 
 def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Scorecard:
@@ -153,7 +153,7 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Scorecard
         objections,
         justified,
         tuple(_changes(evidence, criteria, objections)),
-        evidence.burden,
+        evidence.ops_workload,
     )
 
 
@@ -171,11 +171,11 @@ def as_json(card: Scorecard) -> dict[str, Any]:
         "objections": [{"slug": row.slug, "sentence": row.sentence} for row in card.objections],
         "justified_by": list(card.justified_by),
         "changes": list(card.changes),
-        "burden": burden_json(card.burden),
+        "burden": ops_workload_json(card.ops_workload),
     }
 
 
-def burden_json(burden: Burden) -> dict[str, Any]:
+def ops_workload_json(burden: OpsWorkload) -> dict[str, Any]:
     """Values and limits as numbers; a limit of null is none."""
     rows = ((name, value, most) for name, value, most in burden.rows)
     return {
@@ -308,15 +308,15 @@ def _objections(evidence: Evidence, justified: bool) -> list[Objection]:
     if evidence.too_complex:
         text = _("Running it was judged too complex: %(reason)s") % {"reason": evidence.too_complex}
         found.append(Objection("complexity", text))
-    if evidence.burden.over:
+    if evidence.ops_workload.over:
         found.append(Objection("operations", _("Running it asks more of people than was agreed: %(what)s.") % {
-            "what": "; ".join(_too_much(evidence.burden))}))  # fmt: skip
+            "what": "; ".join(_too_much(evidence.ops_workload))}))  # fmt: skip
     if evidence.cheaper == "api" and not justified:
         found.append(Objection("volume", _volume(evidence)))
     return found
 
 
-def _too_much(burden: Burden) -> list[str]:
+def _too_much(burden: OpsWorkload) -> list[str]:
     """What is over its limit, in words."""
     words = {
         "incidents": _("%(value)s incidents in 30 days, at most %(most)s"),

@@ -93,9 +93,9 @@ def show(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse:
         "switch_form": SwitchForm(),
         "sign_form": SignForm(verdict=card.verdict),
         "effort_form": EffortForm(today=now.astimezone(UTC).date()),
-        "limits_form": LimitsForm(initial={name: most for name, _value, most in card.burden.rows}),
-        "efforts": recent_efforts(now) if card.burden.hours else (),
-        "burden_words": BURDEN_WORDS,
+        "limits_form": LimitsForm(initial={name: most for name, _value, most in card.ops_workload.rows}),
+        "efforts": recent_efforts(now) if card.ops_workload.hours else (),
+        "burden_words": WORKLOAD_LABELS,
         "records": signed_decisions(),
         "may_decide": request.user.has_perm("costs.decide"),
         "thresholds": scorecard.Thresholds(),
@@ -104,7 +104,7 @@ def show(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse:
     return render(request, "costs/readiness/decide.html", context, status=status)
 
 
-BURDEN_WORDS = {
+WORKLOAD_LABELS = {
     "incidents": gettext_lazy("Incidents"),
     "hours": gettext_lazy("Hours of work"),
     "pages": gettext_lazy("Calls"),

@@ -14,7 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from costs.reconciliation.queries import Facts, Row
+from costs.reconciliation.queries import BillingMonthData, Row
 from costs.reconciliation.token_variance import CLASSES
 from providers.models import provider_name
 
@@ -68,14 +68,14 @@ class Coverage:
         return share_of(self.seen, self.billed)
 
 
-def coverages(facts: Facts) -> list[Coverage]:
+def coverages(facts: BillingMonthData) -> list[Coverage]:
     """One for each provider with a usage report in the month."""
     providers = sorted({row["provider"] for row in facts.vendor})
     found = (coverage(facts, provider) for provider in providers)
     return [one for one in found if one.billed]
 
 
-def coverage(facts: Facts, provider: str) -> Coverage:
+def coverage(facts: BillingMonthData, provider: str) -> Coverage:
     reports = [row for row in facts.vendor if counted(facts, provider, row)]
     names_keys = any(row["api_key"] for row in reports)
     keys: dict[Key, Seen] = {}
@@ -95,7 +95,7 @@ def coverage(facts: Facts, provider: str) -> Coverage:
     return Coverage(provider, largest, by_workspace(largest))
 
 
-def counted(facts: Facts, provider: str, row: Row) -> bool:
+def counted(facts: BillingMonthData, provider: str, row: Row) -> bool:
     return bool(row["provider"] == provider and facts.inside(row) and facts.whole(provider, row["day"]))
 
 
@@ -103,7 +103,7 @@ def key_of(row: Row) -> Key:
     return row["account_id"], row["workspace"], row["api_key"]
 
 
-def named(facts: Facts, row: Row, names_keys: bool) -> Seen:
+def named(facts: BillingMonthData, row: Row, names_keys: bool) -> Seen:
     account, workspace, key = key_of(row)
     other = facts.is_other(row) or (names_keys and not key)
     return Seen(account, workspace, key, owner=facts.owners.get((account, key)), other=other)

@@ -16,7 +16,7 @@ DAY = timedelta(days=1)
 MORE, LESS = "unseen_requests", "not_billed"
 
 
-def settle(parts: Mapping[tuple[date, str], Causes]) -> None:
+def allocate_cutoff_shift(parts: Mapping[tuple[date, str], Causes]) -> None:
     """Move what two neighbour days of one model have against each other to `day_edge`, from the first day on."""
     for day, model in sorted(parts):
         here, there = parts[day, model], parts.get((day + DAY, model))

@@ -93,7 +93,7 @@ class InvoiceForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.row: Reconciled | None = None
         self.read: Invoice | None = None
-        self.kept: tuple[str, str, bytes] | None = None
+        self.stored_file: tuple[str, str, bytes] | None = None
         self.settled: Settled | None = None
         self.converted: Converted | None = None
         self.paid_in = "USD"
@@ -125,9 +125,9 @@ class InvoiceForm(forms.Form):
             if PurePath(upload.name).suffix.lower() == ".csv" and len(content) <= LARGEST_RECEIPT:
                 self.read = read_invoice(content)
                 # Kept as it came; a file of another encoding is still the vendor's.
-                self.kept = (checked(upload.name, b"csv")[0], "text/csv", content)
+                self.stored_file = (checked(upload.name, b"csv")[0], "text/csv", content)
             else:
-                self.kept = (*checked(upload.name, content), content)
+                self.stored_file = (*checked(upload.name, content), content)
         except (BadReceipt, UnreadableInvoice) as error:
             raise forms.ValidationError(str(error)) from error
         return upload
@@ -288,8 +288,8 @@ class InvoiceForm(forms.Form):
     def save(self, user: Any) -> Closing:
         assert self.row is not None and self.settled is not None and self.converted is not None, "a valid form"
         data, receipt = self.cleaned_data, None
-        if self.kept is not None:
-            name, kind, content = self.kept
+        if self.stored_file is not None:
+            name, kind, content = self.stored_file
             receipt = save_receipt(name=name, kind=kind, content=content, user=user)
         return month_close.close(
             row=self.row, month=data["month"], settled=self.settled, original_amount=self.total,

@@ -17,7 +17,7 @@ from costs.models import Category, Provenance
 from costs.reconciliation import cutoff_shift, lease_variance, token_variance
 from costs.reconciliation.causes import CAUSES, COUNTED
 from costs.reconciliation.lease_variance import LeaseDay
-from costs.reconciliation.queries import Facts, Row, entered, is_invoice
+from costs.reconciliation.queries import BillingMonthData, Row, entered, is_invoice
 from costs.reconciliation.token_variance import BATCH, CLASSES, STANDARD, Causes, Cell, Ours, Terms, add
 from costs.spend.list_prices import list_rates, plain
 from lib.allocation import STEP, in_steps
@@ -29,7 +29,7 @@ Where = tuple[date | None, str]  # a day, None for what belongs to the month as 
 
 
 @dataclass
-class Place:
+class ReconciliationLine:
     """One day of one model in USD. The causes add up to billed - measured - estimated."""
 
     day: date | None
@@ -45,40 +45,42 @@ class Place:
         return self.billed - self.measured - self.estimated
 
     @classmethod
-    def of(cls, kept: Mapping[str, Any]) -> Place:
+    def of(cls, stored: Mapping[str, Any]) -> ReconciliationLine:
         """From the JSON of a closing."""
-        amounts = {name: Decimal(kept[name]) for name in ("measured", "estimated", "billed")}
-        causes = {name: Decimal(amount) for name, amount in kept["causes"].items()}
-        day = kept["day"] and date.fromisoformat(kept["day"])
-        return cls(day, kept["model"], causes=causes, requests=kept["requests"], **amounts)
+        amounts = {name: Decimal(stored[name]) for name in ("measured", "estimated", "billed")}
+        causes = {name: Decimal(amount) for name, amount in stored["causes"].items()}
+        day = stored["day"] and date.fromisoformat(stored["day"])
+        return cls(day, stored["model"], causes=causes, requests=stored["requests"], **amounts)
 
 
 class Month:
     """Takes the month's rows of one provider and gives its places."""
 
-    def __init__(self, facts: Facts, provider: str) -> None:
-        self.facts, self.provider = facts, provider
-        self.names_keys = any(row["api_key"] for row in facts.vendor if row["provider"] == provider)
-        self.step = facts.steps.get(provider, Fraction(STEP))
-        self.found: dict[Where, Place] = {}
+    def __init__(self, data: BillingMonthData, provider: str) -> None:
+        self.data, self.provider = data, provider
+        self.names_keys = any(row["api_key"] for row in data.vendor if row["provider"] == provider)
+        self.step = data.steps.get(provider, Fraction(STEP))
+        self.lines_by_place: dict[Where, ReconciliationLine] = {}
         self.parts: dict[Where, Causes] = defaultdict(lambda: defaultdict(Fraction))
         self.opened: dict[Where, Decimal] = defaultdict(lambda: ZERO)  # bill less ours where the bill is not whole
         self.cells: dict[tuple[date, str], Cell] = defaultdict(Cell)
         self.leases: dict[tuple[date, int], LeaseDay] = defaultdict(LeaseDay)
         self.invoiced = ZERO
-        self.told: Causes = defaultdict(Fraction)  # of that, what lines of a bill that came as a file say they are for
-        for row in facts.charges:
+        self.stated_costs: Causes = defaultdict(
+            Fraction
+        )  # of that, what lines of a bill that came as a file say they are for
+        for row in data.charges:
             if row["provider"] == provider:
                 self.take_charge(row)
-        for row in facts.usage:
+        for row in data.usage:
             if row["provider"] == provider:
                 self.take_usage(row)
-        for row in facts.vendor:
-            if row["provider"] == provider and facts.whole(provider, row["day"]):
+        for row in data.vendor:
+            if row["provider"] == provider and data.whole(provider, row["day"]):
                 self.take_report(row)
 
-    def place(self, day: date | None, model: str) -> Place:
-        return self.found.setdefault((day, model), Place(day, model))
+    def line(self, day: date | None, model: str) -> ReconciliationLine:
+        return self.lines_by_place.setdefault((day, model), ReconciliationLine(day, model))
 
     # What is compared.
 
@@ -86,35 +88,35 @@ class Month:
         if entered(row):
             self.take_entered(row)
             return
-        billed, inside = row["provenance"] == Provenance.BILLED, self.facts.inside(row)
+        billed, inside = row["provenance"] == Provenance.BILLED, self.data.inside(row)
         tokens = row["category"] == Category.TOKENS and row["lease_id"] is None
         where = row["day"] if inside else None, plain(row["model"]) if tokens else ""
-        if billed and self.facts.on_this_bill(row):
-            self.place(*where).billed += row["total"]
+        if billed and self.data.on_this_bill(row):
+            self.line(*where).billed += row["total"]
         elif not billed and inside:
-            self.place(*where).estimated += row["total"]
-        if billed and self.facts.on_this_bill(row) != inside:
+            self.line(*where).estimated += row["total"]
+        if billed and self.data.on_this_bill(row) != inside:
             self.parts[where]["vendor_month"] += Fraction(row["total"]) * (-1 if inside else 1)
-        if inside or (tokens and self.facts.beside(row["day"])):
+        if inside or (tokens and self.data.beside(row["day"])):
             self.compare(row, billed, where)
 
     def take_entered(self, row: Row) -> None:
         """An invoice is a bill, and so is what one said of a month that it closed, or a vendor of an earlier one."""
-        name = self.facts.cause_of(row)
+        name = self.data.cause_of(row)
         if name is None:
             return
-        month = self.place(None, "")
+        month = self.line(None, "")
         month.billed += row["total"]
         if is_invoice(row):
             self.invoiced += row["total"]
             if row["bill_import_id"] is not None:
-                self.told[BARE.get(row["category"]) or row["category"]] += Fraction(row["total"])
+                self.stated_costs[BARE.get(row["category"]) or row["category"]] += Fraction(row["total"])
         else:
             self.parts[None, ""][name] += Fraction(row["total"])
 
     def compare(self, row: Row, billed: bool, where: Where) -> None:
         amount, day = Fraction(row["total"]), row["day"]
-        if not self.facts.whole(self.provider, day):
+        if not self.data.whole(self.provider, day):
             self.open(where, row["total"] if billed else -row["total"])
         elif row["lease_id"] is not None:
             self.take_machine(self.leases[day, row["lease_id"]], row, amount, billed)
@@ -139,11 +141,11 @@ class Month:
             day.estimated += amount
 
     def take_usage(self, row: Row) -> None:
-        inside = self.facts.inside(row)
+        inside = self.data.inside(row)
         where = row["day"] if inside else None, row["model"]
         if inside:
-            self.place(*where).measured += row["cost"]
-        if not self.facts.whole(self.provider, row["day"]):
+            self.line(*where).measured += row["cost"]
+        if not self.data.whole(self.provider, row["day"]):
             self.open(where, -row["cost"])
             return
         tokens = {name: row[name] for name in CLASSES}
@@ -157,35 +159,35 @@ class Month:
             cell.used[name, tier] += row["tokens"][name]
         cell.used_requests += row["count"] or 0
         # A report that names no keys at all says nothing by leaving one out.
-        if self.facts.is_other(row) or (not row["api_key"] and self.names_keys):
+        if self.data.is_other(row) or (not row["api_key"] and self.names_keys):
             for name in CLASSES:
                 cell.keyless[name, tier] += row["tokens"][name]
             cell.keyless_requests += row["count"] or 0
 
     # Why it differs.
 
-    def places(self) -> list[Place]:
+    def lines(self) -> list[ReconciliationLine]:
         """Every day and model with a figure or a cause, in order; what belongs to no day comes last."""
         self.explain_tokens()
         self.explain_machines()
         self.explain_opened()
         self.settle_invoice()
         for where in self.parts:
-            self.place(*where)
-        for where, place in self.found.items():
-            place.causes = in_steps(self.parts.get(where, {}), place.difference)
-        return sorted(self.found.values(), key=lambda place: (place.day or date.max, place.model))
+            self.line(*where)
+        for where, line in self.lines_by_place.items():
+            line.causes = in_steps(self.parts.get(where, {}), line.difference)
+        return sorted(self.lines_by_place.values(), key=lambda line: (line.day or date.max, line.model))
 
     def explain_tokens(self) -> None:
         parts: dict[tuple[date, str], Causes] = {}
         for (day, model), cell in self.cells.items():
             parts[day, model] = defaultdict(Fraction, token_variance.explain(cell, self.terms(day, model)))
-        cutoff_shift.settle(parts)
-        if self.provider in self.facts.awaited:
+        cutoff_shift.allocate_cutoff_shift(parts)
+        if self.provider in self.data.awaited:
             for causes in parts.values():
                 causes["report_awaited"] += causes.pop("unexplained", Fraction(0))
         for (day, model), causes in parts.items():
-            if self.facts.month <= day < self.facts.until:
+            if self.data.month <= day < self.data.until:
                 add(self.parts[day, model], causes)
                 self.count(self.cells[day, model], day, model, causes)
 
@@ -197,16 +199,16 @@ class Month:
         }
         for name in COUNTED:
             if causes.get(name) and counted[name]:
-                self.place(day, model).requests[name] = counted[name]
+                self.line(day, model).requests[name] = counted[name]
 
     def explain_machines(self) -> None:
-        seen = {lease for lease, _day in self.facts.watched}
+        seen = {lease for lease, _day in self.data.watched}
         for (day, lease), machine in self.leases.items():
-            machine.hours, machine.ever_seen = self.facts.watched.get((lease, day), Fraction(0)), lease in seen
+            machine.hours, machine.ever_seen = self.data.watched.get((lease, day), Fraction(0)), lease in seen
             add(self.parts[day, ""], lease_variance.explain(machine, self.step))
 
     def explain_opened(self) -> None:
-        reads = self.facts.complete.get(self.provider, date.min) > date.min
+        reads = self.data.complete.get(self.provider, date.min) > date.min
         for where, amount in self.opened.items():
             self.parts[where]["not_complete" if reads else "no_bill"] += Fraction(amount)
 
@@ -215,7 +217,7 @@ class Month:
 
         Lines of a bill that came as a file have: what is beside requests and machines, and these where we know of none.
         """
-        if not self.facts.has_invoice(self.provider):
+        if not self.data.has_invoice(self.provider):
             return
         stands_for = Fraction(0)
         for causes in self.parts.values():
@@ -225,13 +227,13 @@ class Month:
         left = stands_for + Fraction(self.invoiced)
         month = self.parts[None, ""]
         month["on_invoice"] -= stands_for
-        for name, amount in self.told.items():
+        for name, amount in self.stated_costs.items():
             if name in CAUSES and (not stands_for or name not in BARE.values()):
                 month[name] += amount
                 left -= amount
         month["rounding" if abs(left) <= Fraction(5, 1000) else "unexplained"] += left
 
     def terms(self, day: date, model: str) -> Terms:
-        price = self.facts.prices.at(self.provider, model, day)
+        price = self.data.prices.at(self.provider, model, day)
         factor = Fraction(price.batch_factor) if price and price.batch_factor else Fraction(1)
         return Terms(list_rates(price), factor, self.step)

@@ -24,7 +24,7 @@ from costs.ledger.posting import BILLED, IN_MONTH
 from costs.models import Category, Charge, Closing, Provenance, Receipt
 from costs.querysets import ChargeQuerySet
 from costs.reconciliation.causes import PENDING
-from costs.reconciliation.lines import Place
+from costs.reconciliation.lines import ReconciliationLine
 from costs.reconciliation.reconcile import Reconciled
 from lib.allocation import STEP
 from lib.periods import next_month
@@ -61,18 +61,18 @@ def settle(row: Reconciled, amount: Decimal, named: Mapping[str, Decimal], lines
     return Settled(amount, extras)
 
 
-def snapshot(row: Reconciled, settled: Settled) -> list[Place]:
+def snapshot(row: Reconciled, settled: Settled) -> list[ReconciliationLine]:
     """The month's places with the invoice among them; they add up to the invoice's amount."""
-    places = {(place.day, place.model): replace(place, causes=dict(place.causes)) for place in row.places}
-    month = places.setdefault((None, ""), Place(None, ""))
-    for place in places.values():
-        waiting = sum((place.causes.pop(name, ZERO) for name in PENDING), ZERO)
+    lines_by_place = {(line.day, line.model): replace(line, causes=dict(line.causes)) for line in row.lines}
+    month = lines_by_place.setdefault((None, ""), ReconciliationLine(None, ""))
+    for line in lines_by_place.values():
+        waiting = sum((line.causes.pop(name, ZERO) for name in PENDING), ZERO)
         if waiting:
-            place.causes["on_invoice"] = place.causes.get("on_invoice", ZERO) + waiting
+            line.causes["on_invoice"] = line.causes.get("on_invoice", ZERO) + waiting
     month.billed += settled.amount - row.billed
     for name, amount in {**settled.extras, "on_invoice": -row.pending}.items():
         month.causes[name] = month.causes.get(name, ZERO) + amount
-    return list(places.values())
+    return list(lines_by_place.values())
 
 
 @transaction.atomic
@@ -93,7 +93,7 @@ def close(
     closing = Closing.objects.create(
         provider=row.provider, month=month, account=account, number=number, amount=settled.amount,
         original_amount=original_amount, currency=currency, lines=row.billed if row.complete_until else ZERO,
-        places=[asdict(place) for place in snapshot(row, settled)], receipt=receipt, closed_by=user,
+        places=[asdict(line) for line in snapshot(row, settled)], receipt=receipt, closed_by=user,
     )  # fmt: skip
     stamped(closing).update(closing=closing)
     if row.complete_until:

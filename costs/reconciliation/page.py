@@ -15,7 +15,7 @@ from costs.reconciliation.causes import OF_REQUESTS
 from costs.reconciliation.coverage import Coverage, coverages
 from costs.reconciliation.month_close import amount_now, corrections
 from costs.reconciliation.reconcile import Cause, Part, Reconciled, Reconciliation, reconciliation
-from costs.reconciliation.tolerances import Allowed, Standing, standing, tolerances
+from costs.reconciliation.tolerances import Allowed, ReconciliationGap, reconciliation_gap, tolerances
 from costs.spend.queries import ZERO
 from lib.periods import next_month
 from traffic.requests.filters import Filters
@@ -42,41 +42,41 @@ class ReconciliationPage:
         self.over = now.astimezone(UTC).date() >= self.until
 
     @cached_property
-    def facts(self) -> bills.Facts:
+    def data(self) -> bills.BillingMonthData:
         return bills.read(self.month, self.now).only(self.filters)
 
     @cached_property
-    def found(self) -> Reconciliation:
-        return reconciliation(self.facts)
+    def reconciliation(self) -> Reconciliation:
+        return reconciliation(self.data)
 
     @cached_property
     def coverages(self) -> list[Coverage]:
-        return coverages(self.facts)
+        return coverages(self.data)
 
     @cached_property
-    def standings(self) -> list[Standing]:
+    def gaps(self) -> list[ReconciliationGap]:
         said = tolerances()
-        with_bill = (row for row in self.found.rows if row.complete_until or row.billed)
-        return [standing(row, self.month, said.get(row.provider, Allowed())) for row in with_bill]
+        with_bill = (row for row in self.reconciliation.rows if row.complete_until or row.billed)
+        return [reconciliation_gap(row, self.month, said.get(row.provider, Allowed())) for row in with_bill]
 
     @cached_property
     def parts(self) -> list[Part]:
         """By day and model: of one provider all, of several what differs."""
-        return [part for part in self.found.by("day") if part.causes or self.filters.provider]
+        return [part for part in self.reconciliation.by("day") if part.causes or self.filters.provider]
 
     @cached_property
     def closed(self) -> list[Closed]:
-        return [Closed(row.closing, list(corrections(row.closing))) for row in self.found.rows if row.closing]
+        return [Closed(row.closing, list(corrections(row.closing))) for row in self.reconciliation.rows if row.closing]
 
     @property
     def to_close(self) -> list[Reconciled]:
-        return [row for row in self.found.rows if row.closing is None] if self.over else []
+        return [row for row in self.reconciliation.rows if row.closing is None] if self.over else []
 
     @property
     def gap(self) -> object:
         """How far bills and ours are apart where there is a bill, as a share of the bills; None without any."""
-        billed = sum((row.billed for row in self.found.rows), ZERO)
-        apart = sum((abs(row.gap) for row in self.found.rows if row.complete_until or row.billed), ZERO)
+        billed = sum((row.billed for row in self.reconciliation.rows), ZERO)
+        apart = sum((abs(row.gap) for row in self.reconciliation.rows if row.complete_until or row.billed), ZERO)
         return apart / billed if billed else None
 
 

@@ -42,7 +42,7 @@ CHARGED_BY = (
 
 
 @dataclass
-class Facts:
+class BillingMonthData:
     """A month's rows of every provider."""
 
     month: date
@@ -96,7 +96,7 @@ class Facts:
     def whole(self, provider: str, day: date) -> bool:
         return day < self.complete.get(provider, date.min)
 
-    def only(self, filters: Filters) -> Facts:
+    def only(self, filters: Filters) -> BillingMonthData:
         """What is of these providers and models; who asked and for what, a bill does not say."""
         models = frozenset(plain(model) for model in filters.model)
 
@@ -111,7 +111,7 @@ class Facts:
         return replace(self, models=models, closings=closings, charges=kept(self.charges), usage=usage, vendor=vendor)
 
 
-def read(month: date, now: datetime, prices: ListPrices | None = None) -> Facts:
+def read(month: date, now: datetime, prices: ListPrices | None = None) -> BillingMonthData:
     """Everything of the month that begins on `month`; `prices` that were read already are taken if they know enough."""
     until = next_month(month)
     usage, vendor = usage_rows(month - DAY, until + DAY), vendor_rows(month - DAY, until + DAY)
@@ -119,7 +119,7 @@ def read(month: date, now: datetime, prices: ListPrices | None = None) -> Facts:
     models = frozenset(row["model"] for row in vendor)
     if prices is None or not models <= prices.asked:
         prices = ListPrices.of(models)
-    return Facts(
+    return BillingMonthData(
         month=month,
         until=until,
         today=now.astimezone(UTC).date(),

@@ -16,8 +16,8 @@ from typing import Any, Literal
 from costs.models import Closing
 from costs.reconciliation import queries as bills
 from costs.reconciliation.causes import CAUSES, COUNTED, ORDER, PENDING
-from costs.reconciliation.lines import Month, Place
-from costs.reconciliation.queries import Facts
+from costs.reconciliation.lines import Month, ReconciliationLine
+from costs.reconciliation.queries import BillingMonthData
 from costs.spend.list_prices import ListPrices
 from costs.spend.queries import ZERO
 from providers.models import provider_name
@@ -42,7 +42,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Some places together. `difference` is billed - measured - estimated, and the causes add up to it."""
+    """Some lines together. `difference` is billed - measured - estimated, and the causes add up to it."""
 
     measured: Decimal
     estimated: Decimal
@@ -82,7 +82,7 @@ class Reconciled(Compared):
     provider: str
     invoiced: Decimal  # of `billed`, what a person entered from invoices
     complete_until: date | None  # the first day that the bill does not hold whole; None: no bill is read
-    places: list[Place] = field(default_factory=list)
+    lines: list[ReconciliationLine] = field(default_factory=list)
     closing: Closing | None = None  # of a month that its invoice closed
 
     @property
@@ -117,15 +117,15 @@ class Reconciliation:
 
     def by(self, way: Way) -> list[Part]:
         """The same sums by day and model (`day`), or by model; what tells no day comes last."""
-        key: Callable[[Place], tuple[date | None, str]] = (
-            (lambda place: (place.day, place.model)) if way == "day" else lambda place: (None, place.model)
+        key: Callable[[ReconciliationLine], tuple[date | None, str]] = (
+            (lambda line: (line.day, line.model)) if way == "day" else lambda line: (None, line.model)
         )
         parts: list[Part] = []
         for row in self.rows:
-            grouped: dict[tuple[date | None, str], list[Place]] = {}
-            for place in row.places:
-                grouped.setdefault(key(place), []).append(place)
-            parts += [Part(*sums(places), row.provider, *where) for where, places in grouped.items()]
+            grouped: dict[tuple[date | None, str], list[ReconciliationLine]] = {}
+            for line in row.lines:
+                grouped.setdefault(key(line), []).append(line)
+            parts += [Part(*sums(group), row.provider, *where) for where, group in grouped.items()]
         return sorted(parts, key=lambda part: (part.day or date.max, part.provider, part.model))
 
 
@@ -136,54 +136,54 @@ def reconcile(
     return reconciliation(bills.read(month, now, prices).only(filters or Filters()))
 
 
-def reconciliation(facts: Facts) -> Reconciliation:
+def reconciliation(data: BillingMonthData) -> Reconciliation:
     """The same of what was read already."""
-    rows = [reconciled(facts, provider) for provider in sorted(facts.providers())]
-    return Reconciliation(facts.month, state_of(facts, rows), rows)
+    rows = [reconciled(data, provider) for provider in sorted(data.providers())]
+    return Reconciliation(data.month, state_of(data, rows), rows)
 
 
-def state_of(facts: Facts, rows: list[Reconciled]) -> str:
-    awaited = (facts.complete[row.provider] for row in rows if facts.complete.get(row.provider, date.min) > date.min)
-    return "closed" if facts.today >= facts.until and all(day >= facts.until for day in awaited) else "open"
+def state_of(data: BillingMonthData, rows: list[Reconciled]) -> str:
+    awaited = (data.complete[row.provider] for row in rows if data.complete.get(row.provider, date.min) > date.min)
+    return "closed" if data.today >= data.until and all(day >= data.until for day in awaited) else "open"
 
 
-def reconciled(facts: Facts, provider: str) -> Reconciled:
-    if closing := facts.closings.get(provider):
-        return as_closed(facts, closing)
-    month = Month(facts, provider)
-    places = month.places()
-    until = facts.complete.get(provider)
+def reconciled(data: BillingMonthData, provider: str) -> Reconciled:
+    if closing := data.closings.get(provider):
+        return as_closed(data, closing)
+    month = Month(data, provider)
+    lines = month.lines()
+    until = data.complete.get(provider)
     return Reconciled(
-        *sums(places),
+        *sums(lines),
         provider=provider,
         invoiced=month.invoiced,
         complete_until=until if until and until > date.min else None,
-        places=places,
+        lines=lines,
     )
 
 
-def as_closed(facts: Facts, closing: Closing) -> Reconciled:
+def as_closed(data: BillingMonthData, closing: Closing) -> Reconciled:
     """What the closing kept."""
-    kept = [Place.of(place) for place in closing.places]
-    places = [place for place in kept if not facts.models or place.model in facts.models]
-    until = facts.until if closing.lines else None
-    invoiced = ZERO if facts.models else closing.amount - closing.lines
-    return Reconciled(*sums(places), closing.provider, invoiced, until, places, closing)
+    stored = [ReconciliationLine.of(line) for line in closing.places]
+    lines = [line for line in stored if not data.models or line.model in data.models]
+    until = data.until if closing.lines else None
+    invoiced = ZERO if data.models else closing.amount - closing.lines
+    return Reconciled(*sums(lines), closing.provider, invoiced, until, lines, closing)
 
 
-def sums(places: Iterable[Place]) -> tuple[Decimal, Decimal, Decimal, list[Cause]]:
+def sums(lines: Iterable[ReconciliationLine]) -> tuple[Decimal, Decimal, Decimal, list[Cause]]:
     """Measured, estimated, billed, and the causes of their difference."""
     measured = estimated = billed = ZERO
     amounts: dict[str, Decimal] = {}
     counted: dict[str, int] = {}
     models: dict[str, set[str]] = {}
-    for place in places:
-        measured, estimated, billed = measured + place.measured, estimated + place.estimated, billed + place.billed
-        for name, amount in place.causes.items():
+    for line in lines:
+        measured, estimated, billed = measured + line.measured, estimated + line.estimated, billed + line.billed
+        for name, amount in line.causes.items():
             amounts[name] = amounts.get(name, ZERO) + amount
             if name in COUNTED:
-                models.setdefault(name, set()).add(place.model)
-        for name, requests in place.requests.items():
+                models.setdefault(name, set()).add(line.model)
+        for name, requests in line.requests.items():
             counted[name] = counted.get(name, 0) + requests
     causes = [
         Cause(name, amounts[name], counted.get(name), tuple(sorted(models.get(name, ()))))

@@ -25,7 +25,7 @@ class Allowed:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ReconciliationGap:
     """One provider's month against its tolerance: `gap` is the difference without days that no bill holds yet."""
 
     provider: str
@@ -49,27 +49,27 @@ def tolerances() -> dict[str, Allowed]:
     return {row.provider: Allowed(row.share, row.amount) for row in Tolerance.objects.all()}
 
 
-def standing(row: Reconciled, month: date, allowed: Allowed) -> Standing:
+def reconciliation_gap(row: Reconciled, month: date, allowed: Allowed) -> ReconciliationGap:
     causes = sorted(row.causes, key=lambda cause: -abs(cause.amount))
-    return Standing(row.provider, month, row.gap, row.billed, allowed.of(row), tuple(causes))
+    return ReconciliationGap(row.provider, month, row.gap, row.billed, allowed.of(row), tuple(causes))
 
 
-def standings(now: datetime) -> list[Standing]:
+def reconciliation_gaps(now: datetime) -> list[ReconciliationGap]:
     """This month and the last, of every provider that has a bill."""
     said = tolerances()
     running = now.astimezone(UTC).date().replace(day=1)
     months = ((running - timedelta(days=1)).replace(day=1), running)
     return [
-        standing(row, month, said.get(row.provider, Allowed()))
+        reconciliation_gap(row, month, said.get(row.provider, Allowed()))
         for month in months
         for row in reconciliation(bills.read(month, now)).rows
         if row.complete_until or row.billed
     ]
 
 
-def over_tolerance(now: datetime) -> list[Standing]:
+def over_tolerance(now: datetime) -> list[ReconciliationGap]:
     """Provider and month of every bill that is farther from ours than it may be."""
-    return [one for one in standings(now) if one.over]
+    return [one for one in reconciliation_gaps(now) if one.over]
 
 
 def set_tolerance(*, provider: str, share: Decimal, amount: Decimal, user: Any) -> Tolerance:

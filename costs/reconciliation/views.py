@@ -59,9 +59,9 @@ def reconciliation(request: HttpRequest) -> HttpResponse:
         "months": months_since(first_known_day(now.date()), now.date()),
         "provider": provider[0] if provider else "",
         "provider_name": provider_name(provider[0]) if provider else "",
-        "rows": [shown(row, row.provider, month) for row in page.found.rows],
+        "rows": [shown(row, row.provider, month) for row in page.reconciliation.rows],
         "days": [shown(part, part.provider, month, part) for part in page.parts],
-        "tolerances": {one.provider: one for one in page.standings},
+        "tolerances": {one.provider: one for one in page.gaps},
         "keys": key_rows(page) if page.coverages else [],
         "spaces": space_rows(page) if page.coverages else [],
         "applications": list(Application.objects.order_by("slug").values_list("slug", "name"))

@@ -21,19 +21,19 @@ INPUT = CLASSES[:4]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Whole UTC days from `since` to before `until`; `known` of them have data and are what a month is made from."""
+    """Whole UTC days from `since` to before `until`; `days` of them have data and are what a month is made from."""
 
     since: date
     until: date
-    known: int
+    days: int
 
     def monthly(self, amount: Decimal) -> Decimal:
         """USD of the window as USD a month of 730 hours."""
-        return (amount * MONTH_HOURS / 24 / self.known).quantize(STEP) if self.known else ZERO
+        return (amount * MONTH_HOURS / 24 / self.days).quantize(STEP) if self.days else ZERO
 
     @property
     def enough(self) -> bool:
-        return self.known >= LEAST_DAYS
+        return self.days >= LEAST_DAYS
 
     def last_days(self, count: int) -> list[date]:
         return [self.until - timedelta(days=n) for n in range(1, count + 1)]

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from costs.models import Category, ExchangeRate, Provenance, Recurrence
 from costs.plan.forecast import month_of
-from costs.spend.queries import ZERO, Line, Who
+from costs.spend.queries import ZERO, Attribution, Line
 from providers.models import PROVIDER_NAMES, Lease
 from providers.prepared import prepared
 
@@ -38,7 +38,7 @@ class Committed:
         for again, day in self.due:
             amount = in_usd(again, self.today)
             if amount is not None:
-                who = Who(application_id=again.application_id or 0)
+                who = Attribution(application_id=again.application_id or 0)
                 yield Line(day, again.provider, Provenance.ENTERED, amount, who, committed=True)
 
 

@@ -33,7 +33,7 @@ class ListPrices:
     discounts: Discounts = field(default_factory=lambda: Discounts([]))
     asked: frozenset[str] = frozenset()  # models of which every version is here
     # Asked for every row of usage, and the same for each model and day.
-    found: dict[tuple[str, str, date], TokenPrice | None] = field(default_factory=dict, compare=False, repr=False)
+    cache: dict[tuple[str, str, date], TokenPrice | None] = field(default_factory=dict, compare=False, repr=False)
     decimals: dict[int, dict[str, Decimal]] = field(default_factory=dict, compare=False, repr=False)
     others: dict[tuple[str, str, date, date], bool] = field(default_factory=dict, compare=False, repr=False)
     rated: dict[int, dict[str, Fraction]] = field(default_factory=dict, compare=False, repr=False)
@@ -42,36 +42,36 @@ class ListPrices:
     def of(cls, models: Iterable[str]) -> ListPrices:
         models = frozenset(models)
         names = frozenset(name for model in models for name in (model, plain(model)))
-        found: dict[tuple[str, str], list[TokenPrice]] = defaultdict(list)
+        prices_by_model: dict[tuple[str, str], list[TokenPrice]] = defaultdict(list)
         for price in prices_of(names=names) if names else ():
-            found[price.provider, price.model].append(price)
-        return cls(dict(found), Discounts.load() if found else Discounts([]), models)
+            prices_by_model[price.provider, price.model].append(price)
+        return cls(dict(prices_by_model), Discounts.load() if prices_by_model else Discounts([]), models)
 
     def at(self, provider: str, model: str, day: date) -> TokenPrice | None:
         """The price in force at the end of a day, as it is paid."""
         key = (provider, model, day)
-        if key not in self.found:
-            self.found[key] = self._at(provider, model, day)
-        return self.found[key]
+        if key not in self.cache:
+            self.cache[key] = self._at(provider, model, day)
+        return self.cache[key]
 
     def rates_at(self, provider: str, model: str, day: date) -> dict[str, Fraction]:
         """The same as USD a token by class; empty without a price."""
         price = self.at(provider, model, day)
         if price is None:
             return {}
-        known = self.rated.get(id(price))  # which `found` keeps alive
-        if known is None:
-            known = self.rated[id(price)] = list_rates(price)
-        return known
+        rated = self.rated.get(id(price))  # which `cache` keeps alive
+        if rated is None:
+            rated = self.rated[id(price)] = list_rates(price)
+        return rated
 
     def moved(self, provider: str, model: str, eve: date, day: date) -> bool:
         """Whether another version of a price holds on a day than on the eve; only where there are both."""
         key = (provider, model, eve, day)
-        known = self.others.get(key)
-        if known is None:
+        differs = self.others.get(key)
+        if differs is None:
             before, now = self.at(provider, model, eve), self.at(provider, model, day)
-            known = self.others[key] = before is not None and now is not None and before.pk != now.pk
-        return known
+            differs = self.others[key] = before is not None and now is not None and before.pk != now.pk
+        return differs
 
     def decimals_at(self, provider: str, model: str, day: date) -> dict[str, Decimal]:
         """The same as decimals, which are quicker to add up, and exact as well: a rate is a decimal itself."""

@@ -17,11 +17,11 @@ from costs.models import Charge, Phase
 from costs.plan.queries import HISTORY, Month, phases, planned_for, read_days, this_month
 from costs.reconciliation.reconcile import Reconciliation, reconcile
 from costs.spend.list_prices import ListPrices
-from costs.spend.queries import ZERO, Counting, Known, Spend, counting_charges, read
+from costs.spend.queries import ZERO, CountedCharges, Spend, SpendData, counting_charges, read
 from costs.spend.rows import (
     Bills,
     ProviderRow,
-    Told,
+    ReportedCost,
     Unknown,
     UserRow,
     between,
@@ -32,7 +32,7 @@ from costs.spend.rows import (
     months_since,
     part,
     provider_name,
-    told_rows,
+    reported_costs,
     unknown_rows,
     user_rows,
 )
@@ -52,7 +52,7 @@ UNKNOWNS_SHOWN = 12
 
 
 @dataclass(frozen=True)
-class Asked:
+class SpendParams:
     """What the address asks for."""
 
     month: date
@@ -63,8 +63,8 @@ class Asked:
 class SpendPage:
     """Everything that the template asks for; each part is read once, when it is asked for."""
 
-    def __init__(self, asked: Asked, now: datetime) -> None:
-        self.asked, self.now = asked, now
+    def __init__(self, asked: SpendParams, now: datetime) -> None:
+        self.params, self.now = asked, now
         self.today = now.astimezone(UTC).date()
         self.days = days_of(asked.month, self.today)
         self.divides = asked.filters.divides()
@@ -72,31 +72,31 @@ class SpendPage:
     # What was spent.
 
     @cached_property
-    def everything(self) -> Known:
+    def everything(self) -> SpendData:
         """Both periods in one read, before any filter; divided by who used them, as change and users need it."""
         return read(self.days.before, self.days.until, counting=self.counting)
 
     @cached_property
-    def counting(self) -> Counting:
+    def counting(self) -> CountedCharges:
         """The ledger of both periods, and where the plan is shown of as many days as its forecast looks at."""
         since = min(self.days.before, self.today - HISTORY) if self.has_plan else self.days.before
         return counting_charges(since, self.days.until)
 
     @cached_property
-    def wanted(self) -> Known:
-        return self.everything.only(self.asked.filters)
+    def filtered(self) -> SpendData:
+        return self.everything.only(self.params.filters)
 
     @cached_property
-    def known(self) -> Known:
-        return between(self.wanted, self.days.since, self.days.until)
+    def data(self) -> SpendData:
+        return between(self.filtered, self.days.since, self.days.until)
 
     @cached_property
-    def before(self) -> Known:
-        return between(self.wanted, self.days.before, self.days.before_until)
+    def before(self) -> SpendData:
+        return between(self.filtered, self.days.before, self.days.before_until)
 
     @cached_property
     def total(self) -> Spend:
-        return self.known.by("provider")
+        return self.data.by("provider")
 
     @cached_property
     def total_before(self) -> Spend:
@@ -125,12 +125,12 @@ class SpendPage:
 
     @cached_property
     def prices(self) -> ListPrices:
-        return ListPrices.of({row["model"] for row in self.wanted.usage})
+        return ListPrices.of({row["model"] for row in self.filtered.usage})
 
     @cached_property
     def change(self) -> Bridge:
-        leased = not self.divides and any(line.lease_id for line in self.wanted.lines)
-        return bridge(self.before, self.known, self.prices, gpu_hours(self.days) if leased else None)
+        leased = not self.divides and any(line.lease_id for line in self.filtered.lines)
+        return bridge(self.before, self.data, self.prices, gpu_hours(self.days) if leased else None)
 
     @cached_property
     def steps(self) -> list[StepRow]:
@@ -142,11 +142,11 @@ class SpendPage:
 
     @cached_property
     def api_amounts(self) -> dict[Cell, Decimal]:
-        return api_amounts(self.known)
+        return api_amounts(self.data)
 
     @cached_property
     def api_tokens(self) -> dict[Cell, dict[str, int]]:
-        return tokens_of(self.known, self.api_amounts)
+        return tokens_of(self.data, self.api_amounts)
 
     @cached_property
     def tokens(self) -> TokenCosts:
@@ -165,13 +165,13 @@ class SpendPage:
     @cached_property
     def bars(self) -> list[dict[str, Any]]:
         days = [self.days.since + DAY * n for n in range((self.days.until - self.days.since).days)]
-        return day_bars(days, self.known, self.now)
+        return day_bars(days, self.data, self.now)
 
     @cached_property
     def day_amounts(self) -> dict[date, Decimal]:
         """Of days that are over."""
         found: dict[date, Decimal] = defaultdict(lambda: ZERO)
-        for line in self.known.lines:
+        for line in self.data.lines:
             if line.day < self.today:
                 found[line.day] += line.amount
         return dict(found)
@@ -189,7 +189,7 @@ class SpendPage:
     @cached_property
     def providers(self) -> list[ProviderRow]:
         before = {group.key: group.amount for group in self.total_before.groups}
-        unpriced = counts_by(self.known, "provider", "unpriced")
+        unpriced = counts_by(self.data, "provider", "unpriced")
         now = {group.key or "": group for group in self.total.groups}
         gone = [slug for slug in before if slug and slug not in now]
         until = {row.provider: row.complete_until for row in self.reconciliation.rows}
@@ -213,11 +213,11 @@ class SpendPage:
 
     @cached_property
     def users(self) -> list[UserRow]:
-        return user_rows(self.known, self.asked.by, self.labels, self.total.total)
+        return user_rows(self.data, self.params.by, self.labels, self.total.total)
 
     @property
     def top_user(self) -> UserRow | None:
-        return next((row for row in self.users if row.told and row.amount), None)
+        return next((row for row in self.users if row.is_attributed and row.amount), None)
 
     @property
     def largest_user(self) -> Decimal:
@@ -235,7 +235,7 @@ class SpendPage:
     @property
     def labels(self) -> dict[str, str]:
         return {"application": self.applications, "task": {slug: str(label) for slug, label in Task.choices}}.get(
-            self.asked.by, {}
+            self.params.by, {}
         )
 
     # Bills.
@@ -249,7 +249,7 @@ class SpendPage:
         """None where the filters ask for what no bill says."""
         if self.divides:
             return None
-        wanted = self.asked.filters.provider
+        wanted = self.params.filters.provider
         found = self.reconciliation
         return Bills([row for row in found.rows if not wanted or row.provider in wanted], found.state)
 
@@ -257,7 +257,7 @@ class SpendPage:
 
     @cached_property
     def unknowns(self) -> list[Unknown]:
-        return unknown_rows(self.known.usage)
+        return unknown_rows(self.data.usage)
 
     @property
     def unknowns_shown(self) -> list[Unknown]:
@@ -277,21 +277,21 @@ class SpendPage:
         return sum(row.unknown_usage for row in self.unknowns)
 
     @cached_property
-    def told(self) -> list[Told]:
-        return told_rows(self.known.usage)
+    def reported(self) -> list[ReportedCost]:
+        return reported_costs(self.data.usage)
 
     @property
-    def told_shown(self) -> list[Told]:
+    def reported_shown(self) -> list[ReportedCost]:
         """Those that differ most; as many as a page holds."""
-        return self.told[:MOST_SHOWN]
+        return self.reported[:MOST_SHOWN]
 
     @property
-    def told_together(self) -> Told | None:
-        return sum(self.told[1:], self.told[0]) if self.told else None
+    def reported_total(self) -> ReportedCost | None:
+        return sum(self.reported[1:], self.reported[0]) if self.reported else None
 
     @cached_property
     def feeds(self) -> list[Feed]:
-        wanted = self.asked.filters.provider
+        wanted = self.params.filters.provider
         order = [feed for feed in fresh_feeds() if not wanted or feed.account.kind in wanted]
         return sorted(order, key=lambda feed: (feed.account.slug, FRESH_KINDS.index(feed.kind)))
 
@@ -319,7 +319,7 @@ class SpendPage:
 
     @property
     def has_plan(self) -> bool:
-        return self.days.running and not self.divides and not self.asked.filters.provider
+        return self.days.running and not self.divides and not self.params.filters.provider
 
     # What can be chosen.
 
@@ -338,7 +338,7 @@ class SpendPage:
                 models[row["model"]] += row["requests"]
         return {
             "provider": Offered(sorted(((x, provider_name(x)) for x in providers), key=lambda item: item[1].lower())),
-            "model": most_used(models, self.asked.filters.model),
+            "model": most_used(models, self.params.filters.model),
             "application": Offered(sorted(self.applications.items(), key=lambda item: item[1].lower())),
             "task": Offered([(slug, str(label)) for slug, label in Task.choices]),
         }

@@ -37,7 +37,7 @@ FINE = ("application", "owner", "task", "model", "deployment", "category")  # wh
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
+class Attribution:
     """What a bill does not say and a division adds; ids of 0 and empty text are unknown."""
 
     application_id: int = 0
@@ -46,7 +46,7 @@ class Who:
     task: str = ""
 
 
-NOBODY = Who()
+UNATTRIBUTED = Attribution()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Line:
     provider: str
     provenance: str
     amount: Decimal
-    who: Who = NOBODY
+    attribution: Attribution = UNATTRIBUTED
     committed: bool = False  # known ahead: leases and entered charges, whatever the traffic
     category: str = ""
     lease_id: int = 0
@@ -65,7 +65,7 @@ class Line:
     @property
     def idle(self) -> bool:
         """Whether it is a machine's cost that no request used."""
-        return bool(self.lease_id) and self.who == NOBODY
+        return bool(self.lease_id) and self.attribution == UNATTRIBUTED
 
 
 @dataclass
@@ -107,7 +107,7 @@ def spend(since: date, until: date, group_by: GroupBy = "provider", filters: Fil
 
 
 @dataclass(frozen=True)
-class Known:
+class SpendData:
     """What is known of a period, read once: every grouping of it adds up to the same total."""
 
     since: date
@@ -116,10 +116,12 @@ class Known:
     usage: list[dict[str, Any]]
     names: Names
 
-    def only(self, filters: Filters) -> Known:
+    def only(self, filters: Filters) -> SpendData:
         """What passes the filters."""
-        lines = [line for line in self.lines if filters.hold(line.provider, line.who)]
-        return replace(self, lines=lines, usage=[r for r in self.usage if filters.hold(r["provider"], who_of(r))])
+        lines = [line for line in self.lines if filters.hold(line.provider, line.attribution)]
+        return replace(
+            self, lines=lines, usage=[r for r in self.usage if filters.hold(r["provider"], attribution_of(r))]
+        )
 
     def by(self, group_by: GroupBy) -> Spend:
         provenance = dict.fromkeys(Provenance.values, ZERO)
@@ -137,10 +139,10 @@ class Known:
         )
 
 
-def read(since: date, until: date, fine: bool = True, counting: Counting | None = None) -> Known:
+def read(since: date, until: date, fine: bool = True, counting: CountedCharges | None = None) -> SpendData:
     """Everything of the period; `fine` divides it by application, task, model and deployment."""
     usage = usage_rows(since, until, fine)
-    return Known(since, until, spend_lines(since, until, usage, fine, counting), usage, Names())
+    return SpendData(since, until, spend_lines(since, until, usage, fine, counting), usage, Names())
 
 
 SUMS = ("requests", "unpriced", "unknown_usage", "cost", "told", "told_otherwise", "told_cost", "told_ours")
@@ -168,27 +170,27 @@ def coarse_usage(since: date, until: date) -> Any:
     return days.annotate(**{f"{name}_sum": Sum(name) for name in (*SUMS, *TOKENS)})
 
 
-def who_of(row: dict[str, Any]) -> Who:
+def attribution_of(row: dict[str, Any]) -> Attribution:
     """Who a usage row belongs to; one that is added up says its model alone."""
     if "task" not in row:
-        return Who(model=row["model"])
-    return Who(row["application_id"], row["deployment_id"], row["model"], row["task"])
+        return Attribution(model=row["model"])
+    return Attribution(row["application_id"], row["deployment_id"], row["model"], row["task"])
 
 
-class Counting(NamedTuple):
+class CountedCharges(NamedTuple):
     """Charges that count, how far each bill is whole, and the providers' months that an invoice stands for."""
 
     charges: list[dict[str, Any]]
     complete: dict[str, date]
     invoiced: set[tuple[str, str]]
 
-    def between(self, since: date, until: date) -> Counting:
+    def between(self, since: date, until: date) -> CountedCharges:
         """Of some of the days that were read, for a second look at them."""
         return self._replace(charges=[charge for charge in self.charges if since <= charge["day"] < until])
 
 
 def spend_lines(
-    since: date, until: date, usage: Sequence[dict[str, Any]], fine: bool = True, counted: Counting | None = None
+    since: date, until: date, usage: Sequence[dict[str, Any]], fine: bool = True, counted: CountedCharges | None = None
 ) -> list[Line]:
     """Every line that counts in the period; `fine` divides bills and leases by who used them.
 
@@ -196,21 +198,23 @@ def spend_lines(
     """
     counting, complete, invoiced = counted.between(since, until) if counted else counting_charges(since, until)
     lines = [
-        Line(row["day"], row["provider"], Provenance.MEASURED, row["cost"], who_of(row), category=Category.TOKENS)
+        Line(
+            row["day"], row["provider"], Provenance.MEASURED, row["cost"], attribution_of(row), category=Category.TOKENS
+        )
         for row in usage
         if row["cost"] and provisional_counts(row["provider"], row["day"], complete, invoiced)
     ]
     if not fine:
-        return lines + [line_of(charge, Who(model=charge["model"]), charge["amount"]) for charge in counting]
+        return lines + [line_of(charge, Attribution(model=charge["model"]), charge["amount"]) for charge in counting]
     lines += [share_of(row) for row in lease_shares(leased(counting))]
     return lines + divided((charge for charge in counting if charge["lease_id"] is None), usage)
 
 
-def counting_charges(since: date, until: date) -> Counting:
+def counting_charges(since: date, until: date) -> CountedCharges:
     """What counts of the ledger in a period."""
     charges, complete = charge_rows(since, until), bill_days()
     invoiced = invoices_reaching(since, until)
-    return Counting([charge for charge in charges if counts(charge, complete, invoiced)], complete, invoiced)
+    return CountedCharges([charge for charge in charges if counts(charge, complete, invoiced)], complete, invoiced)
 
 
 def leased(charges: Iterable[dict[str, Any]]) -> set[tuple[date, str, str]]:
@@ -264,7 +268,7 @@ def counts(charge: dict[str, Any], complete: dict[str, date], invoiced: set[tupl
     return provisional_counts(charge["provider"], charge["day"], complete, invoiced)
 
 
-def line_of(charge: dict[str, Any], who: Who, amount: Decimal) -> Line:
+def line_of(charge: dict[str, Any], who: Attribution, amount: Decimal) -> Line:
     committed = charge["lease_id"] is not None or charge["provenance"] == Provenance.ENTERED
     return Line(
         charge["day"], charge["provider"], charge["provenance"], amount, who, committed, charge["category"],
@@ -274,8 +278,8 @@ def line_of(charge: dict[str, Any], who: Who, amount: Decimal) -> Line:
 
 def share_of(row: dict[str, Any]) -> Line:
     """A part of a lease as a line."""
-    who = Who(row["application_id"], row["deployment_id"], row["model"], row["task"])
-    category = IDLE if who == NOBODY and row["category"] == Category.GPU else row["category"]
+    who = Attribution(row["application_id"], row["deployment_id"], row["model"], row["task"])
+    category = IDLE if who == UNATTRIBUTED and row["category"] == Category.GPU else row["category"]
     return Line(row["day"], row["provider"], row["provenance"], row["amount"], who, True, category, row["lease_id"])
 
 
@@ -286,24 +290,24 @@ def divided(charges: Iterable[dict[str, Any]], usage: Sequence[dict[str, Any]]) 
     measured = measured_weights(usage) if by_bill else {}
     lines: list[Line] = []
     for charge in charges:
-        weights: Sequence[tuple[Who, Decimal | int]] = ()
+        weights: Sequence[tuple[Attribution, Decimal | int]] = ()
         if charge["provenance"] == Provenance.BILLED:
             weights = measured.get((charge["provider"], charge["day"], charge["model"]), ())
-        shares = divide(charge["amount"], weights) or [(said_of(charge), charge["amount"])]
+        shares = divide(charge["amount"], weights) or [(stated_attribution(charge), charge["amount"])]
         lines += [line_of(charge, who, share) for who, share in shares]
     return lines
 
 
-def said_of(charge: dict[str, Any]) -> Who:
+def stated_attribution(charge: dict[str, Any]) -> Attribution:
     """Whose a charge itself says it is."""
-    return Who(charge["application_id"] or 0, 0, charge["model"], charge["task"])
+    return Attribution(charge["application_id"] or 0, 0, charge["model"], charge["task"])
 
 
-def measured_weights(usage: Iterable[dict[str, Any]]) -> dict[tuple[str, date, str], list[tuple[Who, Decimal]]]:
-    weights: dict[tuple[str, date, str], list[tuple[Who, Decimal]]] = defaultdict(list)
+def measured_weights(usage: Iterable[dict[str, Any]]) -> dict[tuple[str, date, str], list[tuple[Attribution, Decimal]]]:
+    weights: dict[tuple[str, date, str], list[tuple[Attribution, Decimal]]] = defaultdict(list)
     for row in usage:
         if row["cost"] > 0:
-            weights[row["provider"], row["day"], row["model"]].append((who_of(row), row["cost"]))
+            weights[row["provider"], row["day"], row["model"]].append((attribution_of(row), row["cost"]))
     return weights
 
 
@@ -311,11 +315,11 @@ def grouped(lines: Iterable[Line], usage: Iterable[dict[str, Any]], group_by: Gr
     """Groups in descending order of amount (days and months in theirs); amounts without a key stand last."""
     groups: dict[str | None, Group] = {}
     for line in lines:
-        key = key_of(line.day, line.provider, line.provenance, line.who, group_by, names, line.category)
+        key = key_of(line.day, line.provider, line.provenance, line.attribution, group_by, names, line.category)
         groups.setdefault(key, Group(key)).add(line.provenance, line.amount)
     if group_by not in ("provenance", "category"):
         for row in usage:
-            key = key_of(row["day"], row["provider"], "", who_of(row), group_by, names)
+            key = key_of(row["day"], row["provider"], "", attribution_of(row), group_by, names)
             groups.setdefault(key, Group(key)).requests += row["requests"]
     if group_by in ("day", "month"):
         return sorted(groups.values(), key=lambda group: group.key or "")
@@ -351,7 +355,7 @@ def deployment_slugs() -> QuerySet[Any]:
 
 
 def key_of(
-    day: date, provider: str, provenance: str, who: Who, group_by: GroupBy, names: Names, category: str = ""
+    day: date, provider: str, provenance: str, who: Attribution, group_by: GroupBy, names: Names, category: str = ""
 ) -> str | None:
     match group_by:
         case "provider":

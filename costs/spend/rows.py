@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from costs.ledger import finality
 from costs.models import Provenance
 from costs.reconciliation.reconcile import Reconciled
-from costs.spend.queries import ZERO, Known, Line, who_of
+from costs.spend.queries import ZERO, Line, SpendData, attribution_of
 from lib.periods import next_month
 from providers.models import PROVIDER_NAMES
 from traffic.requests.facets import MOST_SHOWN
@@ -105,7 +105,7 @@ class UserRow:
         return self.amount * 1000 / self.requests if self.requests else None
 
     @property
-    def told(self) -> bool:
+    def is_attributed(self) -> bool:
         return bool(self.key)
 
 
@@ -162,8 +162,8 @@ class Bills:
         return apart / self.billed if self.billed else None
 
 
-def between(known: Known, since: date, until: date) -> Known:
-    return Known(
+def between(known: SpendData, since: date, until: date) -> SpendData:
+    return SpendData(
         since,
         until,
         [line for line in known.lines if since <= line.day < until],
@@ -172,14 +172,14 @@ def between(known: Known, since: date, until: date) -> Known:
     )
 
 
-def counts_by(known: Known, column: str, count: str) -> dict[str, int]:
+def counts_by(known: SpendData, column: str, count: str) -> dict[str, int]:
     found: dict[str, int] = defaultdict(int)
     for row in known.usage:
         found[row[column]] += row[count]
     return found
 
 
-def day_bars(days: Sequence[date], known: Known, now: datetime) -> list[dict[str, Any]]:
+def day_bars(days: Sequence[date], known: SpendData, now: datetime) -> list[dict[str, Any]]:
     """One bar a day for `{% stacked_bars %}`: parts by provider and provenance, the running day with its hours."""
     parts: dict[date, dict[tuple[str, str], Decimal]] = defaultdict(lambda: defaultdict(lambda: ZERO))
     for line in known.lines:
@@ -201,29 +201,31 @@ def day_bars(days: Sequence[date], known: Known, now: datetime) -> list[dict[str
     ]
 
 
-def user_rows(known: Known, by: str, labels: Mapping[str, str], total: Decimal) -> list[UserRow]:
+def user_rows(known: SpendData, by: str, labels: Mapping[str, str], total: Decimal) -> list[UserRow]:
     """Rows in descending order of cost, then what belongs to nobody; they add up to the total."""
     names = known.names.applications if by == "application" else {}
     rows: dict[str, UserRow] = {}
     for line in known.lines:
-        key = key_of(line.who, by, names)
+        key = key_of(line.attribution, by, names)
         row = rows.setdefault(key or why_nobody(line), UserRow(key, labels.get(key, key), "" if key else why(line)))
         row.amount += line.amount
         row.provenance[line.provenance] += line.amount
     for used in known.usage:
-        key = key_of(who_of(used), by, names)
+        key = key_of(attribution_of(used), by, names)
         row = rows.setdefault(key or "untold", UserRow(key, labels.get(key, key), "" if key else str(WHY["untold"]())))
         row.requests += used["requests"]
         row.unpriced += used["unpriced"]
     shown = [row for row in rows.values() if row.amount or row.requests]
     for row in shown:
         row.share = part(row.amount, total)
-    return shortened(sorted(shown, key=lambda row: (not row.told, -row.amount, -row.requests, row.name)), total)
+    return shortened(
+        sorted(shown, key=lambda row: (not row.is_attributed, -row.amount, -row.requests, row.name)), total
+    )
 
 
 def shortened(rows: list[UserRow], total: Decimal) -> list[UserRow]:
     """The first of many, the others as one row, so that all add up."""
-    told = [row for row in rows if row.told]
+    told = [row for row in rows if row.is_attributed]
     if len(told) <= MOST_SHOWN:
         return rows
     others = UserRow("", "", _("%(n)s more, each with less") % {"n": f"{len(told) - MOST_SHOWN:,}"})
@@ -234,7 +236,7 @@ def shortened(rows: list[UserRow], total: Decimal) -> list[UserRow]:
         for kind, amount in row.provenance.items():
             others.provenance[kind] += amount
     others.share = part(others.amount, total)
-    return [*told[:MOST_SHOWN], others, *(row for row in rows if not row.told)]
+    return [*told[:MOST_SHOWN], others, *(row for row in rows if not row.is_attributed)]
 
 
 def key_of(who: Any, by: str, names: Mapping[int, str]) -> str:
@@ -242,7 +244,7 @@ def key_of(who: Any, by: str, names: Mapping[int, str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReportedCost:
     """Requests of one model whose cost who reported them (LiteLLM, a tracer) has reckoned too; amounts in USD."""
 
     provider: str
@@ -261,8 +263,8 @@ class Told:
         """What they say more than we do."""
         return self.theirs - self.ours
 
-    def __add__(self, other: Told) -> Told:
-        return Told(
+    def __add__(self, other: ReportedCost) -> ReportedCost:
+        return ReportedCost(
             self.provider, self.model, self.requests + other.requests, self.otherwise + other.otherwise,
             self.theirs + other.theirs, self.ours + other.ours,
         )  # fmt: skip
@@ -297,12 +299,12 @@ def unknown_rows(usage: Iterable[Mapping[str, Any]]) -> list[Unknown]:
     return sorted(rows, key=lambda row: (-row.unpriced, -row.unknown_usage))
 
 
-def told_rows(usage: Iterable[Mapping[str, Any]]) -> list[Told]:
+def reported_costs(usage: Iterable[Mapping[str, Any]]) -> list[ReportedCost]:
     """By provider and model, what differs most first."""
-    rows: dict[tuple[str, str], Told] = {}
+    rows: dict[tuple[str, str], ReportedCost] = {}
     for row in usage:
         if row["told"]:
-            one = Told(
+            one = ReportedCost(
                 row["provider"], row["model"], row["told"], row["told_otherwise"], row["told_cost"], row["told_ours"]
             )
             key = (one.provider, one.model)

@@ -15,7 +15,7 @@ from fractions import Fraction
 from costs.models import Provenance
 from costs.reconciliation.token_variance import CLASSES
 from costs.spend.list_prices import ListPrices
-from costs.spend.queries import ZERO, Known
+from costs.spend.queries import ZERO, SpendData
 from lib.allocation import divide
 
 Cell = tuple[date, str, str]  # day, provider, model
@@ -59,16 +59,16 @@ class TokenCosts:
         return max(self.classes, key=lambda row: row.cost, default=None)
 
 
-def api_amounts(known: Known) -> dict[Cell, Decimal]:
+def api_amounts(known: SpendData) -> dict[Cell, Decimal]:
     """What models cost that are paid by the token."""
     found: dict[Cell, Decimal] = defaultdict(lambda: ZERO)
     for line in known.lines:
-        if line.who.model and not line.committed and line.provenance != Provenance.ESTIMATED:
-            found[line.day, line.provider, line.who.model] += line.amount
+        if line.attribution.model and not line.committed and line.provenance != Provenance.ESTIMATED:
+            found[line.day, line.provider, line.attribution.model] += line.amount
     return found
 
 
-def tokens_of(known: Known, cells: Iterable[Cell]) -> dict[Cell, dict[str, int]]:
+def tokens_of(known: SpendData, cells: Iterable[Cell]) -> dict[Cell, dict[str, int]]:
     wanted = set(cells)
     found: dict[Cell, dict[str, int]] = defaultdict(lambda: dict.fromkeys(CLASSES, 0))
     for row in known.usage:
@@ -79,7 +79,7 @@ def tokens_of(known: Known, cells: Iterable[Cell]) -> dict[Cell, dict[str, int]]
     return found
 
 
-def token_costs(known: Known, prices: ListPrices) -> TokenCosts:
+def token_costs(known: SpendData, prices: ListPrices) -> TokenCosts:
     """By class, over everything that is paid by the token."""
     amounts = api_amounts(known)
     return by_class(amounts, tokens_of(known, amounts), prices)

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 
 from costs.models import Charge
 from costs.spend.months import month_asked
-from costs.spend.page import DIMENSIONS, Asked, SpendPage
+from costs.spend.page import DIMENSIONS, SpendPage, SpendParams
 from costs.spend.rows import provider_name
 from providers.prepared import prepared
 from traffic.requests.filters import Filters
@@ -31,7 +31,7 @@ FILTERS = ("provider", "model", "application", "task")
 def spend(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     query = said(request.GET)
-    asked = Asked(month_asked(request), Filters.of_query(query), _by(query.get("by", "")))
+    asked = SpendParams(month_asked(request), Filters.of_query(query), _by(query.get("by", "")))
     page = SpendPage(asked, now)
     fields = fields_of(page, query)
     context = {
@@ -92,7 +92,7 @@ def fields_of(page: SpendPage, query: QueryDict) -> list[dict[str, Any]]:
     """The selects: month first, then one for each filter. A value that the period does not have stays chosen."""
     months = [(f"{month:%Y-%m}", month) for month in page.months]
     fields: list[dict[str, Any]] = [
-        {"name": "month", "label": _("Month"), "months": months, "chosen": [f"{page.asked.month:%Y-%m}"]}
+        {"name": "month", "label": _("Month"), "months": months, "chosen": [f"{page.params.month:%Y-%m}"]}
     ]
     for name in FILTERS:
         chosen = query.getlist(name)

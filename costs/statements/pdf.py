@@ -120,7 +120,7 @@ def known_from(row: Row) -> str:
 
 
 def name_of(one: Statement) -> str:
-    return readable(one.name, one.key if one.told and not one.key.startswith("~") else "")
+    return readable(one.name, one.key if one.has_name and not one.key.startswith("~") else "")
 
 
 @cache

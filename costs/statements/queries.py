@@ -87,7 +87,7 @@ class Statement:
         return sum((row.exact for row in self.rows), ZERO)
 
     @property
-    def told(self) -> bool:
+    def has_name(self) -> bool:
         return self.key != NOBODY
 
     @property
@@ -175,8 +175,8 @@ class Statements:
         return sum(one.unpriced for one in self.statements)
 
     @property
-    def told(self) -> list[Statement]:
-        return [one for one in self.statements if one.told]
+    def named(self) -> list[Statement]:
+        return [one for one in self.statements if one.has_name]
 
     @cached_property
     def nobody(self) -> Statement | None:
@@ -214,11 +214,11 @@ class Books:
         self.by = by
         self.applications = {application.pk: application for application in applications}
         self.rows: dict[str, dict[RowKey, Row]] = defaultdict(dict)
-        self.found: dict[str, Statement] = {}
+        self.by_key: dict[str, Statement] = {}
 
     def statement(self, application_id: int) -> Statement:
         key, name = self.whose(self.applications.get(application_id))
-        return self.found.setdefault(key, Statement(key, name))
+        return self.by_key.setdefault(key, Statement(key, name))
 
     def whose(self, application: Application | None) -> tuple[str, str]:
         if application is None:
@@ -230,10 +230,10 @@ class Books:
         return application.owner.username, application.owner.get_full_name() or application.owner.username
 
     def add(self, line: Line) -> None:
-        statement = self.statement(line.who.application_id)
-        application = self.applications.get(line.who.application_id)
+        statement = self.statement(line.attribution.application_id)
+        application = self.applications.get(line.attribution.application_id)
         key = RowKey(
-            application.slug if application else "", line.provider, line.category, line.who.model,
+            application.slug if application else "", line.provider, line.category, line.attribution.model,
             "" if application else why(line),
         )  # fmt: skip
         row = self.rows[statement.key].setdefault(key, Row(key))
@@ -248,11 +248,11 @@ class Books:
 
     def in_order(self) -> list[Statement]:
         """The dearest first, what is nobody's last."""
-        for key, statement in self.found.items():
+        for key, statement in self.by_key.items():
             rows = [row for row in self.rows[key].values() if row.exact]
             statement.rows = sorted(rows, key=lambda row: (row.key.application, -row.exact, row.key.category))
-        kept = [one for one in self.found.values() if one.rows or one.requests]
-        return sorted(kept, key=lambda one: (not one.told, -one.exact, one.key))
+        kept = [one for one in self.by_key.values() if one.rows or one.requests]
+        return sorted(kept, key=lambda one: (not one.has_name, -one.exact, one.key))
 
 
 def why(line: Line) -> str:
@@ -307,7 +307,7 @@ def as_json(found: Statements) -> dict[str, Any]:
         "total": found.total,
         "statements": [
             {
-                "key": one.key if one.told else None,
+                "key": one.key if one.has_name else None,
                 "name": one.name,
                 "total": one.total,
                 "requests": one.requests,

@@ -22,7 +22,7 @@ from costs.models import Category, Effort
 from costs.reconciliation.token_variance import CLASSES
 from costs.spend.list_prices import ListPrices
 from costs.spend.page import SpendPage
-from costs.spend.queries import ZERO, Known, Line, read
+from costs.spend.queries import ZERO, Line, SpendData, read
 from costs.spend.rows import provider_name
 from costs.spend.token_costs import decimal
 from providers.models import Outage
@@ -208,13 +208,13 @@ class UnitCosts:
 
     def units(self, of_row: Any, of_line: Any) -> dict[str, Unit]:
         found: dict[str, Unit] = defaultdict(lambda: Unit("", ""))
-        for line in self.page.known.lines:
+        for line in self.page.data.lines:
             found[of_line(line)].amount += line.amount
         for line in self.page.before.lines:
             found[of_line(line)].amount_before += line.amount
-        paid = api_cells(self.page.known.lines, of_line)
+        paid = api_cells(self.page.data.lines, of_line)
         sent: dict[Cell, list[int]] = defaultdict(lambda: [0] * len(CLASSES))
-        for row in self.page.known.usage:
+        for row in self.page.data.usage:
             key = of_row(row)
             unit = found[key]
             unit.requests += row["requests"]
@@ -260,15 +260,15 @@ class UnitCosts:
 
     def key_of_row(self, row: Mapping[str, Any]) -> str:
         if self.by == "application":
-            return self.page.known.names.applications.get(row["application_id"], "")
+            return self.page.data.names.applications.get(row["application_id"], "")
         return str(row[self.by])
 
     def key_of_line(self, line: Line) -> str:
-        return line.provider if self.by == "provider" else self.key_of_who(line.who)
+        return line.provider if self.by == "provider" else self.key_of_who(line.attribution)
 
     def key_of_who(self, who: Any) -> str:
         if self.by == "application":
-            return self.page.known.names.applications.get(who.application_id, "")
+            return self.page.data.names.applications.get(who.application_id, "")
         return str(who.task if self.by == "task" else who.model)
 
     def name_of(self, key: str) -> str:
@@ -309,7 +309,7 @@ class UnitCosts:
             deployment__provider="self", started_at__date__gte=since, started_at__date__lt=until
         )
         hours = Effort.objects.filter(day__gte=since, day__lt=until, withdrawn_at=None).aggregate(n=Sum("hours"))["n"]
-        upkeep = (line.amount for line in self.page.known.lines if line.category == Category.UPKEEP)
+        upkeep = (line.amount for line in self.page.data.lines if line.category == Category.UPKEEP)
         return Incidents(started.count(), sum(upkeep, ZERO), hours or ZERO)
 
     # Over time.
@@ -319,9 +319,9 @@ class UnitCosts:
         """The months up to the one shown, the oldest first; those before anything was known are left out."""
         first = months_back(self.days.since, MONTHS - 1)
         earlier = [] if first >= self.days.before else monthly(
-            read(first, self.days.before, self.page.divides).only(self.page.asked.filters)
+            read(first, self.days.before, self.page.divides).only(self.page.params.filters)
         )  # fmt: skip
-        return [*earlier, *monthly(self.page.wanted)]
+        return [*earlier, *monthly(self.page.filtered)]
 
     @property
     def trend(self) -> list[dict[str, Any]]:
@@ -331,7 +331,7 @@ class UnitCosts:
 
 
 def ratings_of(page: SpendPage) -> dict[str, Any]:
-    lookups = page.asked.filters.lookups()
+    lookups = page.params.filters.lookups()
     providers = lookups.pop("provider__in", None)
     return {**lookups, **({"deployment__provider__in": providers} if providers else {})}
 
@@ -340,12 +340,12 @@ def api_cells(lines: Iterable[Line], of_line: Any) -> dict[Cell, Decimal]:
     """What was paid by the token, by day, provider, model and group."""
     found: dict[Cell, Decimal] = defaultdict(lambda: ZERO)
     for line in lines:
-        if line.who.model and not line.committed and line.provenance != "estimated":
-            found[line.day, line.provider, line.who.model, of_line(line)] += line.amount
+        if line.attribution.model and not line.committed and line.provenance != "estimated":
+            found[line.day, line.provider, line.attribution.model, of_line(line)] += line.amount
     return dict(found)
 
 
-def monthly(known: Known) -> list[MonthUnit]:
+def monthly(known: SpendData) -> list[MonthUnit]:
     amounts: dict[date, Decimal] = defaultdict(lambda: ZERO)
     requests: dict[date, int] = defaultdict(int)
     tokens: dict[date, int] = defaultdict(int)

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from costs.plan.forecast import month_of
 from costs.spend.months import month_asked
-from costs.spend.page import Asked, SpendPage
+from costs.spend.page import SpendPage, SpendParams
 from costs.spend.views import address, fields_of, said
 from costs.units.queries import BYS, By, UnitCosts
 from costs.units.users import user_units
@@ -29,7 +29,7 @@ def units(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     query = said(request.GET)
     by: By = next((name for name in BYS if name == query.get("by")), "application")
-    page = SpendPage(Asked(month_asked(request), Filters.of_query(query)), now)
+    page = SpendPage(SpendParams(month_asked(request), Filters.of_query(query)), now)
     found = UnitCosts(page, by)
     labels = {"application": _("Application"), "task": _("Task"), "model": _("Model"), "provider": _("Provider")}
     context = {

@@ -20,7 +20,7 @@ from typing import Any
 from costs.models import Category, Provenance
 from costs.reconciliation.token_variance import CLASSES
 from costs.spend.list_prices import ListPrices
-from costs.spend.queries import IDLE, ZERO, Known, Line
+from costs.spend.queries import IDLE, ZERO, Line, SpendData
 from lib.allocation import in_steps
 
 Model = tuple[str, str]  # provider, model
@@ -114,7 +114,7 @@ class Side:
         return Decimal(found.numerator) / Decimal(found.denominator)
 
 
-def side(known: Known, eve: date, prices: ListPrices) -> Side:
+def side(known: SpendData, eve: date, prices: ListPrices) -> Side:
     """A period; `eve` is the day whose list prices the tokens are held against."""
     sent: dict[tuple[int, str, str], Sent] = defaultdict(Sent)
     added: dict[tuple[str, Any], Decimal] = defaultdict(lambda: ZERO)  # quicker than adding fractions line by line
@@ -123,7 +123,7 @@ def side(known: Known, eve: date, prices: ListPrices) -> Side:
         name, subject = kind_of(line)
         key: Any = subject
         if name == "api":
-            key = (line.who.application_id, line.provider, line.who.model)
+            key = (line.attribution.application_id, line.provider, line.attribution.model)
         elif name == "gpus":
             key = line.lease_id
         added[name, key] += line.amount
@@ -158,7 +158,7 @@ def kind_of(line: Line) -> tuple[str, Subject]:
         if line.lease_id and line.category in (Category.GPU, IDLE):
             return "gpus", ()
         return "leases", ("provider", line.provider)
-    if line.who.model:
+    if line.attribution.model:
         return "api", ()
     return "other", ("category", line.category, line.provider)
 
@@ -172,7 +172,7 @@ def dearer(row: Mapping[str, Any], eve: date, prices: ListPrices) -> Fraction:
     return sum((row[n] * (new[n] - old[n]) for n in CLASSES if n in old and n in new), NONE)
 
 
-def bridge(before: Known, after: Known, prices: ListPrices, hours: Mapping[int, Hours] | None = None) -> Bridge:
+def bridge(before: SpendData, after: SpendData, prices: ListPrices, hours: Mapping[int, Hours] | None = None) -> Bridge:
     """From one period to the next."""
     eve = before.until
     old, new = side(before, eve, prices), side(after, eve, prices)
@@ -350,7 +350,7 @@ def gpu_steps(
             moved["gpu_price", subject] = (decimal(was / before), decimal(now / after))
 
 
-def from_plan(budget: Decimal, planned: int, known: Known) -> Bridge:
+def from_plan(budget: Decimal, planned: int, known: SpendData) -> Bridge:
     """From a plan to what was spent: the volume at the plan's cost of a request, then what a request cost.
 
     `budget` in USD and `planned` requests are those of the same days. The plan says nothing of models or machines, so

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from costs.models import Category, Phase
-from costs.spend.queries import IDLE, Known
+from costs.spend.queries import IDLE, SpendData
 from costs.spend.rows import Days, provider_name
 from costs.variance.bridge import Bridge, Hours, Part, Step, from_plan
 from lib.allocation import STEP
@@ -70,7 +70,7 @@ def planned(days: Days) -> Planned | None:
     return Planned(phase, budget, round((phase.volume_to or phase.volume_from) * share))
 
 
-def against_plan(plan: Planned, known: Known) -> Bridge:
+def against_plan(plan: Planned, known: SpendData) -> Bridge:
     return from_plan(plan.budget, plan.requests, known)
 
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from costs.spend.months import month_asked
-from costs.spend.page import Asked, SpendPage
+from costs.spend.page import SpendPage, SpendParams
 from costs.spend.views import address, fields_of, said
 from costs.variance import queries as steps
 from traffic.requests.filters import Filters
@@ -24,10 +24,10 @@ from traffic.requests.filters import Filters
 def changes(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     query = said(request.GET)
-    page = SpendPage(Asked(month_asked(request), Filters.of_query(query)), now)
+    page = SpendPage(SpendParams(month_asked(request), Filters.of_query(query)), now)
     against = "plan" if query.get("against") == "plan" else "month"
     plan = steps.planned(page.days) if against == "plan" else None
-    found = steps.against_plan(plan, page.known) if plan else page.change
+    found = steps.against_plan(plan, page.data) if plan else page.change
     rows = steps.named_steps(found, page.days, page.known_applications)
     context: dict[str, Any] = {
         "page": page,

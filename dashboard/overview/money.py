@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from costs.models import Phase
-from costs.plan.budget_status import Allowance, Held
+from costs.plan.budget_status import Allowance, BudgetStatus
 from costs.plan.forecast import Forecast
 from costs.plan.queries import Days, Month, by_day, hold
 from costs.spend.queries import ZERO, Line
@@ -32,7 +32,7 @@ class Money:
     pace: Decimal | None
     runs_out_on: date | None
     now: datetime
-    held: Held | None  # the month against the phases' shares of it
+    held: BudgetStatus | None  # the month against the phases' shares of it
 
     @property
     def limit(self) -> Decimal | None:

@@ -16,7 +16,7 @@ from alerts.models import Address, Channel, Rule
 from costs.ledger.kept_days import KeptDays
 from costs.models import Anomaly, Driver, ExportTarget, Phase, Stage
 from costs.reconciliation.reconcile import Cause
-from costs.reconciliation.tolerances import Standing
+from costs.reconciliation.tolerances import ReconciliationGap
 from providers.connectors.base import ConnectorError
 from providers.models import (
     Account,
@@ -208,7 +208,9 @@ def offer(patch: Patch) -> None:
 
 def bill_gap(patch: Patch) -> None:
     causes = (Cause("other_keys", Decimal("118.10")), Cause("price", Decimal("2.30")))
-    apart = Standing("anthropic", date(2026, 10, 1), Decimal("120.40"), Decimal("1412.30"), Decimal(20), causes)
+    apart = ReconciliationGap(
+        "anthropic", date(2026, 10, 1), Decimal("120.40"), Decimal("1412.30"), Decimal(20), causes
+    )
     patch.setattr(Figures, "bills", [apart])
 
 

@@ -21,7 +21,7 @@ from alerts.rules import explain as explaining
 from alerts.rules.explain import explain
 from costs.models import Charge, Phase
 from costs.reconciliation.reconcile import Cause
-from costs.reconciliation.tolerances import Standing as BillStanding
+from costs.reconciliation.tolerances import ReconciliationGap as BillStanding
 from providers.deployments import engine_series
 from providers.deployments.engine_series import Scraped
 from providers.engines import EngineSample, Scrape

@@ -17,7 +17,7 @@ from alerts.evaluation.context import Figures
 from costs.models import Budget, Phase, Recurrence, Stage
 from costs.plan import volume_page
 from costs.plan.budget_status import Allowance, Term, allowance
-from costs.plan.budgets import keep_budget_states, standings
+from costs.plan.budgets import budget_positions, keep_budget_states
 from costs.plan.queries import plan
 from costs.spend import committed
 from providers.models import Account, Lease
@@ -102,7 +102,7 @@ def test_each_scope_is_held_against_its_own_spend(shop: Application) -> None:
     }  # fmt: skip
     for scope, subject in wanted:
         budget(scope, subject)
-    found = {(one.budget.scope, one.budget.subject): one.held for one in standings(NOW)}
+    found = {(one.budget.scope, one.budget.subject): one.status for one in budget_positions(NOW)}
     assert {key: held.spent for key, held in found.items()} == {key: 15 * n for key, n in wanted.items()}
     forecasts = {key: held.forecast for key, held in found.items() if held.forecast}
     assert abs(forecasts["application", "shop"].median - 120) < 1
@@ -111,20 +111,20 @@ def test_each_scope_is_held_against_its_own_spend(shop: Application) -> None:
 
 def test_the_day_that_a_budget_runs_out_and_what_is_left_count_its_own_days_alone(shop: Application) -> None:
     budget("application", "shop", "40", starts_on=date(2026, 9, 11))
-    [one] = standings(NOW)
-    assert one.held.allowance.high == D("26.67")
-    assert (one.held.spent, one.held.left) == (D(20), D("6.67"))
-    assert one.held.forecast is not None
-    assert abs(one.held.forecast.median - 80) < 1
-    assert one.held.runs_out_on == date(2026, 9, 17)
+    [one] = budget_positions(NOW)
+    assert one.status.allowance.high == D("26.67")
+    assert (one.status.spent, one.status.left) == (D(20), D("6.67"))
+    assert one.status.forecast is not None
+    assert abs(one.status.forecast.median - 80) < 1
+    assert one.status.runs_out_on == date(2026, 9, 17)
     assert one.state == "will_pass"
 
 
 def test_a_budget_with_too_few_days_has_no_forecast(db: Any) -> None:
     usage(day=NOW.date() - timedelta(days=2), cost=D(4), task="rag")
     budget("task", "rag")
-    [one] = standings(NOW)
-    assert (one.state, one.held.forecast, one.held.spent) == ("early", None, D(4))
+    [one] = budget_positions(NOW)
+    assert (one.state, one.status.forecast, one.status.spent) == ("early", None, D(4))
     assert one.month.reason.startswith("Too little data")
 
 
@@ -133,7 +133,7 @@ def test_statements_do_not_grow_with_budgets(shop: Application, django_assert_ma
         budget("task", f"t{n}")
         budget("application", f"a{n}")
     with django_assert_max_num_queries(26):  # one for the leases ahead of each
-        standings(NOW)
+        budget_positions(NOW)
 
 
 def budget_states() -> dict[str, str]:
@@ -156,7 +156,7 @@ def test_a_phase_that_began_inside_the_month_has_its_share(shop: Application) ->
     Phase.objects.create(
         slug="p", name="P", budget_low=0, budget_high=300, volume_from=0, starts_on=date(2026, 9, 11)
     )  # fmt: skip
-    held = plan(NOW).held
+    held = plan(NOW).status
     assert held is not None
     assert (held.allowance.high, held.spent) == (D(200), D(35))
 
@@ -354,9 +354,9 @@ def test_what_is_committed_is_told_apart_and_a_charge_to_come_falls_on_its_day(s
         ("committed, 1 year", D("34.8")), ("every month, 2026-09-20", D(50)),
     ]  # fmt: skip
     budget("application", "shop", "100")
-    [one] = standings(NOW)
-    assert one.held.runs_out_on is not None
-    assert one.held.runs_out_on >= date(2026, 9, 20)
+    [one] = budget_positions(NOW)
+    assert one.status.runs_out_on is not None
+    assert one.status.runs_out_on >= date(2026, 9, 20)
 
 
 def test_the_volume_is_drawn_against_the_bands_planned_for_its_days() -> None:

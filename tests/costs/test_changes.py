@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from costs.models import Phase
 from costs.spend.list_prices import ListPrices
-from costs.spend.queries import Known, Line, Names, Who
+from costs.spend.queries import Attribution, Line, Names, SpendData
 from costs.variance.bridge import Bridge, Hours, Step, bridge, from_plan
 from dashboard.charts.waterfall import waterfall
 from providers.models import Account, TokenPrice
@@ -39,12 +39,12 @@ OLD, NEW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 6, 10, tzinfo=UTC)
 PRICES = ListPrices({("a", "m"): [version(2, NEW, "4", "0.4", "20"), version(1, OLD, "2", "0.2", "10")]})
 
 
-def known(since: date, lines: list[Line], rows: list[dict[str, Any]]) -> Known:
-    return Known(since, JUNE if since == MAY else JULY, lines, rows, Names())
+def known(since: date, lines: list[Line], rows: list[dict[str, Any]]) -> SpendData:
+    return SpendData(since, JUNE if since == MAY else JULY, lines, rows, Names())
 
 
 def line(day: date, amount: str, application: int = 1, model: str = "m", **changes: Any) -> Line:
-    return Line(day, "a", "measured", D(amount), Who(application, 0, model, "rag"), **changes)
+    return Line(day, "a", "measured", D(amount), Attribution(application, 0, model, "rag"), **changes)
 
 
 def used(day: date, requests: int, application: int = 1, model: str = "m", **tokens: int) -> dict[str, Any]:
@@ -69,8 +69,8 @@ def checked(found: Bridge) -> dict[str, Step]:
 AMOUNTS = st.integers(-(10**15), 10**18).map(lambda n: D(n).scaleb(-12))
 LINES = st.builds(
     lambda provenance, model, application, lease, category, amount, day: Line(
-        day, "a", provenance, amount, Who(application, 0, model, ""), bool(lease) or provenance == "entered", category,
-        lease,
+        day, "a", provenance, amount, Attribution(application, 0, model, ""), bool(lease) or provenance == "entered",
+        category, lease,
     ),
     st.sampled_from(["measured", "billed", "estimated", "entered"]), st.sampled_from(["", "m", "n"]),
     st.integers(0, 3), st.sampled_from([0, 0, 7, 8]), st.sampled_from(["tokens", "gpu", "idle_gpu", "disk", "tax"]),

@@ -19,7 +19,7 @@ from costs.reconciliation import month_close
 from costs.reconciliation.invoices import UnreadableInvoice, numbers, read_invoice
 from costs.reconciliation.reconcile import Reconciled, reconcile
 from costs.reconciliation.tolerances import over_tolerance, set_tolerance
-from costs.spend.page import Asked, SpendPage
+from costs.spend.page import SpendPage, SpendParams
 from costs.spend.queries import spend
 from providers.models import Account, Feed, VendorCost, VendorUsage
 from tests.costs.people import client_of, text
@@ -109,7 +109,7 @@ def test_every_page_calls_a_closed_month_final(manager: Client) -> None:
     page = text(manager, f"/spend/ledger/?{asked}")
     assert "all are final" in page
     assert "open until" not in page
-    (provider,) = SpendPage(Asked(MONTH, Filters()), timezone.now()).providers
+    (provider,) = SpendPage(SpendParams(MONTH, Filters()), timezone.now()).providers
     assert provider.final == TODAY
 
 

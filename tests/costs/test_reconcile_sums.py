@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from costs.reconciliation import cutoff_shift
 from costs.reconciliation.coverage import coverages
-from costs.reconciliation.queries import Facts
+from costs.reconciliation.queries import BillingMonthData
 from costs.reconciliation.reconcile import reconciliation
 from costs.reconciliation.token_variance import CLASSES
 from costs.spend.list_prices import ListPrices
@@ -65,8 +65,8 @@ def reports(draw: Any) -> dict[str, Any]:
 
 
 @st.composite
-def months(draw: Any) -> Facts:
-    return Facts(
+def months(draw: Any) -> BillingMonthData:
+    return BillingMonthData(
         month=MONTH, until=date(2026, 6, 1), today=date(2026, 6, 10), models=frozenset(), closings={},
         complete=draw(st.sampled_from([{}, {"v": date(2026, 5, 20)}, {"v": date(2026, 6, 5)}])),
         charges=draw(st.lists(charges(), max_size=6)), usage=draw(st.lists(usage(), max_size=6)),
@@ -78,7 +78,7 @@ def months(draw: Any) -> Facts:
 
 @settings(max_examples=50, deadline=None)
 @given(months())
-def test_causes_add_up_to_the_difference_by_day_model_and_provider(facts: Facts) -> None:
+def test_causes_add_up_to_the_difference_by_day_model_and_provider(facts: BillingMonthData) -> None:
     found = reconciliation(facts)
     parts = {way: found.by(way) for way in ("day", "model")}
     for row in [*found.rows, *parts["day"], *parts["model"]]:
@@ -93,7 +93,7 @@ def test_causes_add_up_to_the_difference_by_day_model_and_provider(facts: Facts)
 
 @settings(max_examples=50, deadline=None)
 @given(months())
-def test_nothing_is_seen_that_nobody_billed_and_keys_add_up_to_workspaces(facts: Facts) -> None:
+def test_nothing_is_seen_that_nobody_billed_and_keys_add_up_to_workspaces(facts: BillingMonthData) -> None:
     for one in coverages(facts):
         assert all(0 <= row.seen <= row.billed for row in [*one.keys, *one.workspaces])
         assert sum(row.seen for row in one.workspaces) == one.seen
@@ -111,7 +111,7 @@ def test_what_moves_over_midnight_leaves_every_day_s_sum_and_cancels_out(
         key: defaultdict(Fraction, {"unseen_requests": Fraction(more), "not_billed": Fraction(less)})
         for key, (more, less) in given_parts.items()
     }
-    cutoff_shift.settle(parts)
+    cutoff_shift.allocate_cutoff_shift(parts)
     for key, (more, less) in given_parts.items():
         assert sum(parts[key].values()) == more + less
         assert parts[key]["unseen_requests"] >= 0 >= parts[key]["not_billed"]

@@ -17,7 +17,7 @@ from alerts.inbox.page_counts import count_pages
 from alerts.models import Alert, Delivery, Rule, Transition
 from costs.models import BurdenLimit, Decision, Effort, PageDay
 from costs.readiness import ops_workload, records
-from costs.readiness.scorecard import Burden, Evidence, judge
+from costs.readiness.scorecard import Evidence, OpsWorkload, judge
 from providers.audit.log import AuditEntry
 from providers.models import Deployment, Outage
 from tests.costs.people import client_of, text
@@ -116,15 +116,15 @@ def test_the_api_lists_records_newest_first(ann: User, client: Any) -> None:
 @pytest.mark.parametrize(
     ("burdened", "over"),
     [
-        (Burden(9, D(9), 9), ()),
-        (Burden(2, D(4), 3, 2, D(4), 3), ()),
-        (Burden(3, D("4.25"), 4, 2, D(4), 3), ("incidents", "hours", "pages")),
-        (Burden(0, D("0.5"), 0, None, D(0), None), ("hours",)),
+        (OpsWorkload(9, D(9), 9), ()),
+        (OpsWorkload(2, D(4), 3, 2, D(4), 3), ()),
+        (OpsWorkload(3, D("4.25"), 4, 2, D(4), 3), ("incidents", "hours", "pages")),
+        (OpsWorkload(0, D("0.5"), 0, None, D(0), None), ("hours",)),
     ],
 )
-def test_a_burden_is_too_much_past_its_limit_alone(burdened: Burden, over: tuple[str, ...]) -> None:
+def test_a_burden_is_too_much_past_its_limit_alone(burdened: OpsWorkload, over: tuple[str, ...]) -> None:
     assert burdened.over == over
-    objections = [row.slug for row in judge(Evidence(burden=burdened)).objections]
+    objections = [row.slug for row in judge(Evidence(ops_workload=burdened)).objections]
     assert objections == (["operations"] if over else [])
 
 
@@ -171,7 +171,7 @@ def test_withdrawn_hours_no_longer_count(ready: Deployment) -> None:  # noqa: F8
     effort = Effort.objects.get()
     manager.post(f"/decide/hours/{effort.pk}/withdraw/")
     manager.post(f"/decide/hours/{effort.pk}/withdraw/")
-    assert ops_workload.burden(timezone.now(), ()).hours == 0
+    assert ops_workload.ops_workload(timezone.now(), ()).hours == 0
     assert [entry.message for entry in AuditEntry.objects.order_by("pk")] == ["driver", "Withdrawn."]
 
 

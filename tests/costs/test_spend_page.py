@@ -15,8 +15,8 @@ from django.test.utils import CaptureQueriesContext
 from costs.ledger import posting as ledger
 from costs.models import Charge
 from costs.spend.list_prices import ListPrices
-from costs.spend.page import Asked, SpendPage
-from costs.spend.queries import Known, Line, Names, Who, read, spend
+from costs.spend.page import SpendPage, SpendParams
+from costs.spend.queries import Attribution, Line, Names, SpendData, read, spend
 from costs.spend.rows import day_bars, days_of, months_since
 from costs.spend.token_costs import token_costs
 from costs.variance.bridge import bridge
@@ -57,13 +57,13 @@ def test_months_are_offered_from_the_newest_to_the_first_known() -> None:
     assert months_since(date(2026, 4, 30), NOW.date()) == [JUNE, MAY, date(2026, 4, 1)]
 
 
-def known(*lines: Line, rows: list[dict[str, Any]] | None = None) -> Known:
-    return Known(JUNE, date(2026, 7, 1), list(lines), rows or [], Names())
+def known(*lines: Line, rows: list[dict[str, Any]] | None = None) -> SpendData:
+    return SpendData(JUNE, date(2026, 7, 1), list(lines), rows or [], Names())
 
 
 def line(day: date, amount: str, provider: str = "anthropic", provenance: str = "billed", model: str = "m") -> Line:
     committed = provider == "runpod" or provenance == "entered"
-    return Line(day, provider, provenance, Decimal(amount), Who(model=model), committed)
+    return Line(day, provider, provenance, Decimal(amount), Attribution(model=model), committed)
 
 
 def used(day: date, requests: int, model: str = "m", **tokens: int) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def test_the_running_day_says_its_hours_and_an_unknown_day_wears_a_cap() -> None
 PRICES = ListPrices({})
 
 
-def steps(before: Known, after: Known, prices: ListPrices = PRICES) -> dict[str, Decimal]:
+def steps(before: SpendData, after: SpendData, prices: ListPrices = PRICES) -> dict[str, Decimal]:
     found = bridge(before, after, prices)
     assert found.before + sum((step.amount for step in found.steps), Decimal(0)) == found.after
     return {step.slug: step.amount for step in found.steps}
@@ -115,7 +115,7 @@ def test_another_list_price_is_told_from_longer_requests() -> None:
 
     versions = [version(2, datetime(2026, 6, 1, tzinfo=UTC), 12), version(1, datetime(2026, 1, 1, tzinfo=UTC), 10)]
     prices = ListPrices({("anthropic", "m"): versions})
-    before = Known(MAY, date(2026, 5, 31), [line(MAY, "10")], [used(MAY, 100, output=1_000_000)], Names())
+    before = SpendData(MAY, date(2026, 5, 31), [line(MAY, "10")], [used(MAY, 100, output=1_000_000)], Names())
     after = known(line(JUNE, "13"), rows=[used(JUNE, 100, output=1_000_000)])
     assert steps(before, after, prices) == {"price": 2, "rest": 1}
 
@@ -236,7 +236,7 @@ def test_the_page_says_what_the_api_says(viewer: Client, world: Account) -> None
 @pytest.mark.parametrize("by", ["application", "model", "task"])
 def test_every_table_adds_up_to_the_same_total(world: Account, by: str) -> None:
     month = date.fromisoformat(f"{last_month()}-01")
-    page = SpendPage(Asked(month, Filters(), by), datetime.now(UTC))
+    page = SpendPage(SpendParams(month, Filters(), by), datetime.now(UTC))
     total = page.total.total
     assert sum(row.amount for row in page.users) == total
     assert sum(row.requests for row in page.users) == page.total.requests

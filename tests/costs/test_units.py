@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from costs.models import Effort
-from costs.spend.page import Asked, SpendPage
+from costs.spend.page import SpendPage, SpendParams
 from costs.spend.queries import spend
 from costs.units.queries import BYS, UnitCosts, months_back
 from providers.models import Account, Deployment, Discount, Outage
@@ -33,7 +33,7 @@ def first_of_last() -> date:
 
 def found(by: Any = "application", month: date | None = None) -> UnitCosts:
     now = timezone.now()
-    return UnitCosts(SpendPage(Asked(month or first_of_last(), Filters()), now), by)
+    return UnitCosts(SpendPage(SpendParams(month or first_of_last(), Filters()), now), by)
 
 
 def test_without_traffic_nothing_has_a_unit_cost(viewer: Client) -> None:  # noqa: F811
