@@ -53,14 +53,14 @@ GroupBy = Literal["provider", "model", "application", "owner", "task", "category
 Month = Annotated[str | None, Field(pattern=r"^20\d{2}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
 
 
-def spend_json(found: Spend) -> dict[str, Any]:
+def spend_json(spend: Spend) -> dict[str, Any]:
     return {
-        "from": found.since.isoformat(),
-        "to": found.until.isoformat(),
+        "from": spend.since.isoformat(),
+        "to": spend.until.isoformat(),
         "currency": "USD",
-        "total": found.total,
-        "unpriced_requests": found.unpriced_requests,
-        "provenance": found.provenance,
+        "total": spend.total,
+        "unpriced_requests": spend.unpriced_requests,
+        "provenance": spend.provenance,
         "groups": [
             {
                 "key": group.key,
@@ -68,7 +68,7 @@ def spend_json(found: Spend) -> dict[str, Any]:
                 "requests": group.requests,
                 "provenance": {name: amount for name, amount in group.provenance.items() if amount},
             }
-            for group in found.groups
+            for group in spend.groups
         ],
     }
 
@@ -132,12 +132,12 @@ def get_unit_costs(
     by_alias=True,
 )
 def get_user_costs(request: HttpRequest, application: str, month: Month = None) -> Any:
-    found = Application.objects.filter(slug=application).first()
-    if found is None or application_of_key(request) not in (None, found.slug):
+    known_application = Application.objects.filter(slug=application).first()
+    if known_application is None or application_of_key(request) not in (None, known_application.slug):
         raise ApiError(404, "No application is called so.")
     today = timezone.now().date()
     since, until = month_days(month) if month else (today.replace(day=1), today + timedelta(days=1))
-    return user_units.as_json(user_units.user_units(found, since, min(until, today + timedelta(days=1))))
+    return user_units.as_json(user_units.user_units(known_application, since, min(until, today + timedelta(days=1))))
 
 
 @router.get(
@@ -217,9 +217,9 @@ def get_reconciliation(
     return {
         **reconcile.as_json(page.reconciliation),
         "parts": [reconcile.part_json(part) for part in parts],
-        "coverage": [coverage.as_json(one) for one in page.coverages],
+        "coverage": [coverage.as_json(row) for row in page.coverages],
         "tolerance": [
-            {"provider": one.provider, "gap": one.gap, "allowed": one.allowed, "over": one.over} for one in page.gaps
+            {"provider": row.provider, "gap": row.gap, "allowed": row.allowed, "over": row.over} for row in page.gaps
         ],
     }
 
@@ -304,19 +304,19 @@ def get_scorecard(request: HttpRequest, filters: Query[FilterQuery]) -> Any:
     summary="Signed decisions with the figures they were made on, the newest first; the first one stands",
 )
 def get_decisions(request: HttpRequest, limit: Annotated[int, Field(ge=1, le=500)] = 50) -> Any:
-    found = list(Decision.objects.order_by("-number")[:limit])
-    standing = found[0] if found else None
-    return {"items": [records.as_json(one, standing) for one in found]}
+    decisions = list(Decision.objects.order_by("-number")[:limit])
+    standing = decisions[0] if decisions else None
+    return {"items": [records.as_json(decision, standing) for decision in decisions]}
 
 
 @router.get("/phases", auth=needs("read"), response={200: PhasesOut, **READ_ERRORS}, summary="Phases and stages")
 def get_phases(request: HttpRequest, filters: Query[FilterQuery]) -> Any:
-    found = plan(timezone.now(), filters=filters.parsed())
+    plan_data = plan(timezone.now(), filters=filters.parsed())
     return {
-        "current": slug(found.current),
-        "volume_phase": slug(found.volume_phase),
-        "run_rate": found.run_rate,
-        "phases": [phase_json(state) for state in found.phases],
+        "current": slug(plan_data.current),
+        "volume_phase": slug(plan_data.volume_phase),
+        "run_rate": plan_data.run_rate,
+        "phases": [phase_json(state) for state in plan_data.phases],
         "stages": [
             {
                 "slug": state.stage.slug,
@@ -326,7 +326,7 @@ def get_phases(request: HttpRequest, filters: Query[FilterQuery]) -> Any:
                 "budget": state.stage.budget,
                 "spent": state.spent,
             }
-            for state in found.stages
+            for state in plan_data.stages
         ],
     }
 
@@ -347,22 +347,22 @@ def get_anomalies(request: HttpRequest) -> Any:
     }
 
 
-def anomaly_json(one: Anomaly) -> dict[str, Any]:
+def anomaly_json(anomaly: Anomaly) -> dict[str, Any]:
     return {
-        "id": one.pk,
-        "application": one.application or None,
-        "model": one.model or None,
-        "driver": one.driver,
-        "sentence": sentence(one),
-        "before": scaled(one.driver, one.before),
-        "after": scaled(one.driver, one.after),
-        "costs_a_day": one.costs,
-        "effects": {name: Decimal(text) for name, text in one.effects.items()},
-        "models": one.models_shown,
-        "applications": one.applications_shown,
-        "since": one.since,
-        "ended_at": one.ended_at,
-        "expected": one.reason or None,
+        "id": anomaly.pk,
+        "application": anomaly.application or None,
+        "model": anomaly.model or None,
+        "driver": anomaly.driver,
+        "sentence": sentence(anomaly),
+        "before": scaled(anomaly.driver, anomaly.before),
+        "after": scaled(anomaly.driver, anomaly.after),
+        "costs_a_day": anomaly.costs,
+        "effects": {name: Decimal(text) for name, text in anomaly.effects.items()},
+        "models": anomaly.models_shown,
+        "applications": anomaly.applications_shown,
+        "since": anomaly.since,
+        "ended_at": anomaly.ended_at,
+        "expected": anomaly.reason or None,
     }
 
 
@@ -380,8 +380,8 @@ def own_budgets(application: str, now: datetime) -> list[Budget]:
     return list(Budget.objects.of_application(application).reaching(first, month_days(f"{first:%Y-%m}")[1]))
 
 
-def budget_json(one: BudgetPosition) -> dict[str, Any]:
-    budget, held, ahead = one.budget, one.status, one.status.forecast
+def budget_json(position: BudgetPosition) -> dict[str, Any]:
+    budget, status, ahead = position.budget, position.status, position.status.forecast
     return {
         "slug": budget.slug,
         "name": budget.name,
@@ -392,15 +392,15 @@ def budget_json(one: BudgetPosition) -> dict[str, Any]:
         "budget_high": budget.high,
         "starts_on": budget.starts_on.isoformat(),
         "ends_on": budget.ends_on and budget.ends_on.isoformat(),
-        "month_low": held.allowance.low,
-        "month_high": held.allowance.high,
-        "carried": held.allowance.carried,
-        "spent": held.spent,
-        "committed": one.month.committed,
-        "left": held.left,
-        "unpriced_requests": one.month.unpriced_requests,
+        "month_low": status.allowance.low,
+        "month_high": status.allowance.high,
+        "carried": status.allowance.carried,
+        "spent": status.spent,
+        "committed": position.month.committed,
+        "left": status.left,
+        "unpriced_requests": position.month.unpriced_requests,
         "forecast": ahead and {"low": ahead.low, "median": ahead.median, "high": ahead.high},
-        "runs_out_on": held.runs_out_on and held.runs_out_on.isoformat(),
+        "runs_out_on": status.runs_out_on and status.runs_out_on.isoformat(),
     }
 
 

@@ -45,8 +45,8 @@ class ChargeQuerySet(models.QuerySet["Charge"]):
 class ExchangeRateQuerySet(models.QuerySet["ExchangeRate"]):
     def at(self, currency: str, day: date) -> ExchangeRate | None:
         """The rate of the day: the newest that is not younger and at most `LONGEST` old (banks have holidays)."""
-        held = self.filter(currency=currency, day__lte=day, day__gt=day - self.LONGEST)
-        return held.order_by("-day").first()
+        rates = self.filter(currency=currency, day__lte=day, day__gt=day - self.LONGEST)
+        return rates.order_by("-day").first()
 
     LONGEST = timedelta(days=31)
 
@@ -72,8 +72,8 @@ class SharingQuerySet(models.QuerySet["Sharing"]):
 class PhaseQuerySet(models.QuerySet["Phase"]):
     def planned_for(self, day: date) -> Phase | None:
         """The phase whose dates hold this day."""
-        held = self.filter(starts_on__lte=day).filter(models.Q(ends_on=None) | models.Q(ends_on__gt=day))
-        return held.order_by("-starts_on").first()
+        phases = self.filter(starts_on__lte=day).filter(models.Q(ends_on=None) | models.Q(ends_on__gt=day))
+        return phases.order_by("-starts_on").first()
 
 
 class BudgetQuerySet(models.QuerySet["Budget"]):

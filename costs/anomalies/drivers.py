@@ -40,8 +40,13 @@ def effects(windows: Mapping[str, Mapping[int, Sums]], rates: Mapping[str, Rates
     volume = cache = size = rest = ZERO
     now_all = usual_all = cost_all = ZERO
     for model, by_day in windows.items():
-        one, usual, each = of_model(by_day, rates.get(model))
-        volume, cache, size, rest = volume + one.volume, cache + one.cache, size + one.size, rest + one.rest
+        model_effects, usual, each = of_model(by_day, rates.get(model))
+        volume, cache, size, rest = (
+            volume + model_effects.volume,
+            cache + model_effects.cache,
+            size + model_effects.size,
+            rest + model_effects.rest,
+        )
         now_all, usual_all = now_all + by_day.get(0, Sums()).requests, usual_all + usual
         cost_all += usual * each
     evenly = (now_all - usual_all) * (cost_all / usual_all) if usual_all else volume
@@ -84,6 +89,6 @@ def mean_rate(sums: Sums, price: Mapping[str, Decimal]) -> Decimal:
 
 def added(all_sums: Iterable[Sums]) -> Sums:
     total = Sums()
-    for one in all_sums:
-        total.add(one)
+    for sums in all_sums:
+        total.add(sums)
     return total

@@ -30,7 +30,7 @@ class Windows:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class AnomalyFound:
     """One cause. `before` and `after` are the driver's figure; `costs` USD a day more, None where money is no part."""
 
     application: int
@@ -59,54 +59,62 @@ class New:
     costs: Decimal  # USD of the last day, priced requests
 
 
-def find(windows: Windows, rates: Mapping[str, Rates], held: Set[Cause] = frozenset()) -> list[Found]:
+def find(windows: Windows, rates: Mapping[str, Rates], open_causes: Set[Cause] = frozenset()) -> list[AnomalyFound]:
     """Every cause; those in `held` are kept until they are well inside the usual."""
     by_application: dict[int, dict[str, Days]] = defaultdict(dict)
     for (application, model), days in windows.days.items():
         by_application[application][model] = days
-    found: list[Found] = []
+    findings: list[AnomalyFound] = []
     for application, models in by_application.items():
         if 0 in {n for days in models.values() for n in days}:
-            found += of_application(application, models, windows, rates, held)
-    return sorted(shared(found), key=lambda one: (-(one.costs or 0), -one.z))
+            findings += of_application(application, models, windows, rates, open_causes)
+    return sorted(shared(findings), key=lambda finding: (-(finding.costs or 0), -finding.z))
 
 
 def of_application(
-    application: int, models: Mapping[str, Days], windows: Windows, rates: Mapping[str, Rates], held: Set[Cause]
-) -> list[Found]:
+    application: int, models: Mapping[str, Days], windows: Windows, rates: Mapping[str, Rates], open_causes: Set[Cause]
+) -> list[AnomalyFound]:
     whole = together(models.values())
     # What its requests are like is told by the models that it knows: the others' have another cache, size and pace.
     settled = {model: days for model, days in models.items() if max(days) >= LEAST_DAYS}
     alike = together(settled.values())
     hours = together(windows.hours.get((application, model), {}) for model in settled)
     why = effects(models, rates)
-    found: dict[str, Found] = {}
+    findings: dict[str, AnomalyFound] = {}
     for name in ("cache", "size", "errors", "latency"):
-        metric, is_held = METRICS[name], (application, "", name) in held
+        metric, is_held = METRICS[name], (application, "", name) in open_causes
         judged = stands_out(metric, alike, hours, is_held)
         theirs = {
-            model: one for model, days in models.items()
-            if (one := stands_out(metric, days, windows.hours.get((application, model), {}), is_held))
+            model: finding for model, days in models.items()
+            if (finding := stands_out(metric, days, windows.hours.get((application, model), {}), is_held))
         }  # fmt: skip
         if judged or theirs:
-            most = judged or max(theirs.values(), key=lambda one: one.z)
+            most = judged or max(theirs.values(), key=lambda finding: finding.z)
             costs = getattr(why, name) if name in ("cache", "size") else None
-            found[name] = Found(application, "", name, most.usual, most.now, most.z, tuple(sorted(theirs)), costs, why)
+            findings[name] = AnomalyFound(
+                application, "", name, most.usual, most.now, most.z, tuple(sorted(theirs)), costs, why
+            )
     priced = any(model in rates for model in models)
     for name in ("cache", "size"):
-        least = LEAST_USD / 20 if (application, "", name) in held else LEAST_USD / 2
-        if name in found and priced and getattr(why, name) < least:
-            del found[name]
+        least = LEAST_USD / 20 if (application, "", name) in open_causes else LEAST_USD / 2
+        if name in findings and priced and getattr(why, name) < least:
+            del findings[name]
     # Longer requests and failing ones take longer: that is their doing.
-    if set(found) & {"cache", "size", "errors"} or ("latency" in found and longer(found["latency"], models)):
-        found.pop("latency", None)
+    if set(findings) & {"cache", "size", "errors"} or ("latency" in findings and longer(findings["latency"], models)):
+        findings.pop("latency", None)
     spend = judge(METRICS["spend"], whole)
     driver = why.largest
-    is_held = (application, "", driver) in held
-    dear = why.total >= (LEAST_USD / 2 if is_held else LEAST_USD)
-    if spend and dear and driver not in found and not is_new(models, why) and past(METRICS["spend"], spend, is_held):
-        found[driver] = replace(driven(application, driver, models, spend), costs=why.total, effects=why)
-    return list(found.values())
+    is_held = (application, "", driver) in open_causes
+    costly = why.total >= (LEAST_USD / 2 if is_held else LEAST_USD)
+    if (
+        spend
+        and costly
+        and driver not in findings
+        and not is_new(models, why)
+        and past(METRICS["spend"], spend, is_held)
+    ):
+        findings[driver] = replace(driven(application, driver, models, spend), costs=why.total, effects=why)
+    return list(findings.values())
 
 
 def is_new(models: Mapping[str, Days], why: Effects) -> bool:
@@ -123,20 +131,20 @@ def news(windows: Windows) -> list[New]:
     by_application: dict[int, dict[str, Days]] = defaultdict(dict)
     for (application, model), days in windows.days.items():
         by_application[application][model] = days
-    found = []
+    new_uses = []
     for application, models in by_application.items():
         whole = together(models.values())
         fresh = {"": whole} if max(whole) <= NEW_DAYS else {m: d for m, d in models.items() if max(d) <= NEW_DAYS}
-        found += [New(application, model, max(days), days.get(0, Sums()).cost) for model, days in fresh.items()]
-    return sorted(found, key=lambda one: (one.days, -one.costs, one.application, one.model))
+        new_uses += [New(application, model, max(days), days.get(0, Sums()).cost) for model, days in fresh.items()]
+    return sorted(new_uses, key=lambda new_use: (new_use.days, -new_use.costs, new_use.application, new_use.model))
 
 
-def longer(slow: Found, models: Mapping[str, Days]) -> bool:
+def longer(slow: AnomalyFound, models: Mapping[str, Days]) -> bool:
     """Whether answers, of all its models or of those that slowed down, grew by so much that it explains half of it."""
     return any(grew(slow, together(models[model] for model in names)) for names in (models, slow.models) if names)
 
 
-def grew(slow: Found, whole: Days) -> bool:
+def grew(slow: AnomalyFound, whole: Days) -> bool:
     now, usual = whole.get(0, Sums()), added(whole[n] for n in whole if 1 <= n <= PROFILE_DAYS)
     if not (now.told and usual.told and now.output and usual.output and slow.before and slow.after):
         return False
@@ -144,7 +152,7 @@ def grew(slow: Found, whole: Days) -> bool:
     return by >= log(slow.after / slow.before) / 2
 
 
-def driven(application: int, driver: str, models: Mapping[str, Days], spend: Judged) -> Found:
+def driven(application: int, driver: str, models: Mapping[str, Days], spend: Judged) -> AnomalyFound:
     """The finding of a rise in spend, with the figure of what drives it."""
     whole = together(models.values())
     usual = added(whole[n] for n in whole if 1 <= n <= PROFILE_DAYS)
@@ -159,7 +167,7 @@ def driven(application: int, driver: str, models: Mapping[str, Days], spend: Jud
         after = float(now.cost) / max(now.requests, 1)
     else:
         before, after = spend.usual, spend.now
-    return Found(application, "", driver, before, after, spend.z)
+    return AnomalyFound(application, "", driver, before, after, spend.z)
 
 
 def stands_out(metric: Metric, days: Days, hours: Days, is_held: bool) -> Judged | None:
@@ -188,30 +196,30 @@ def together(many: Iterable[Days]) -> dict[int, Sums]:
     return total
 
 
-def shared(found: list[Found]) -> list[Found]:
+def shared(findings: list[AnomalyFound]) -> list[AnomalyFound]:
     """Where several applications fail or slow down on one model, the model's finding takes the place of theirs."""
-    rows: dict[tuple[str, str], list[Found]] = defaultdict(list)
-    for one in found:
-        if one.driver in ("errors", "latency"):
-            for model in one.models:
-                rows[model, one.driver].append(one)
+    rows: dict[tuple[str, str], list[AnomalyFound]] = defaultdict(list)
+    for finding in findings:
+        if finding.driver in ("errors", "latency"):
+            for model in finding.models:
+                rows[model, finding.driver].append(finding)
     swallowed: set[Cause] = set()
-    added_rows: list[Found] = []
+    added_rows: list[AnomalyFound] = []
     for (model, _driver), ones in rows.items():
-        theirs = [one for one in ones if one.models == (model,)]
+        theirs = [finding for finding in ones if finding.models == (model,)]
         if len(theirs) >= SHARED:
-            worst = max(theirs, key=lambda one: one.z)
-            applications = tuple(sorted(one.application for one in theirs))
+            worst = max(theirs, key=lambda finding: finding.z)
+            applications = tuple(sorted(finding.application for finding in theirs))
             added_rows.append(replace(worst, application=0, model=model, models=(), applications=applications))
-            swallowed |= {one.cause for one in theirs}
-    return [one for one in found if one.cause not in swallowed] + added_rows
+            swallowed |= {finding.cause for finding in theirs}
+    return [finding for finding in findings if finding.cause not in swallowed] + added_rows
 
 
 def too_little(windows: Windows) -> dict[int, int]:
     """Applications in use whose history is too short to say anything, with its days."""
-    found = {}
+    days_seen = {}
     for application in {application for application, _model in windows.days}:
-        whole = together(days for (one, _m), days in windows.days.items() if one == application)
+        whole = together(days for (owner, _m), days in windows.days.items() if owner == application)
         if 0 in whole and judge(METRICS["spend"], whole) is None:
-            found[application] = max(whole)
-    return found
+            days_seen[application] = max(whole)
+    return days_seen

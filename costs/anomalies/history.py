@@ -36,10 +36,10 @@ class Judged:
 def judge(metric: Metric, windows: Mapping[int, Sums]) -> Judged | None:
     """None where the figure is not known now, or its history says too little."""
     amounts = metric.whole is None
-    known = {n: metric.value(sums) for n, sums in windows.items()}
+    values_by_n = {n: metric.value(sums) for n, sums in windows.items()}
     if amounts:  # a day without requests is a day of 0
-        known = {n: known.get(n, 0.0) for n in range(max(windows, default=0) + 1)}
-    values = {n: value for n, value in known.items() if value is not None}
+        values_by_n = {n: values_by_n.get(n, 0.0) for n in range(max(windows, default=0) + 1)}
+    values = {n: value for n, value in values_by_n.items() if value is not None}
     now = values.pop(0, None)
     if now is None or not enough(values):
         return None
@@ -77,7 +77,7 @@ def expected(values: Mapping[int, float]) -> tuple[float, float]:
     for n, value in values.items():
         by_weekday[n % 7].append(value)
     whole = median(values.values())
-    season = {day: median(found) if len(found) >= 3 else whole for day, found in by_weekday.items()}
+    season = {day: median(levels) if len(levels) >= 3 else whole for day, levels in by_weekday.items()}
     rest = {n: value - season[n % 7] for n, value in values.items()}
     level = median(value for n, value in rest.items() if n <= LATE)
     middle = median(rest.values())

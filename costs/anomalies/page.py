@@ -47,13 +47,13 @@ class Row:
     def requests_url(self) -> str:
         """The requests since it began, until it ended."""
         it = self.it
-        asked = [("application", it.application)] if it.application else []
-        asked += [("model", model) for model in ([it.model] if it.model else it.models_shown)]
-        asked += [("outcome", "error")] if it.driver == Driver.ERRORS else []
+        query = [("application", it.application)] if it.application else []
+        query += [("model", model) for model in ([it.model] if it.model else it.models_shown)]
+        query += [("outcome", "error")] if it.driver == Driver.ERRORS else []
         first = it.since.astimezone(UTC).date()
         until = (it.ended_at or it.seen_at).astimezone(UTC).date() + timedelta(days=1)
-        asked += [("from", first.isoformat()), ("to", max(until, first + timedelta(days=1)).isoformat())]
-        return f"{reverse('traffic:requests')}?{urlencode(asked)}"
+        query += [("from", first.isoformat()), ("to", max(until, first + timedelta(days=1)).isoformat())]
+        return f"{reverse('traffic:requests')}?{urlencode(query)}"
 
 
 class AnomaliesPage:
@@ -69,17 +69,22 @@ class AnomaliesPage:
     @cached_property
     def findings(self) -> list[Anomaly]:
         """Open ones that nobody dismissed first, the dearest first; then the others, the latest first."""
-        found = list(Anomaly.objects.lately(self.today - LATELY).select_related("dismissed_by"))
-        calm = {one.pk: one.ended_at is not None or one.dismissed_at is not None for one in found}
-        found.sort(key=lambda one: (calm[one.pk], 0 if calm[one.pk] else -(one.costs or 0)))  # stable: else the latest
-        return found
+        anomalies = list(Anomaly.objects.lately(self.today - LATELY).select_related("dismissed_by"))
+        calm = {anomaly.pk: anomaly.ended_at is not None or anomaly.dismissed_at is not None for anomaly in anomalies}
+        anomalies.sort(
+            key=lambda anomaly: (calm[anomaly.pk], 0 if calm[anomaly.pk] else -(anomaly.costs or 0))
+        )  # stable: else the latest
+        return anomalies
 
     @cached_property
     def rows(self) -> list[Row]:
-        found = self.findings
-        shown = found[:CHARTS]
+        anomalies = self.findings
+        shown = anomalies[:CHARTS]
         days = self._days(shown)
-        return [Row(one, self._chart(one, days) if one in shown else None, one in shown) for one in found]
+        return [
+            Row(anomaly, self._chart(anomaly, days) if anomaly in shown else None, anomaly in shown)
+            for anomaly in anomalies
+        ]
 
     @property
     def open(self) -> list[Row]:
@@ -114,43 +119,48 @@ class AnomaliesPage:
         rows = list(rows)
         if not rows:
             return {}
-        first, wanted = min(self._first(one) for one in rows), {subject(one) for one in rows}
-        found: dict[tuple[int, str], dict[date, Sums]] = defaultdict(dict)
+        first, wanted = min(self._first(anomaly) for anomaly in rows), {subject(anomaly) for anomaly in rows}
+        sums_by_subject: dict[tuple[int, str], dict[date, Sums]] = defaultdict(dict)
         usage = UsageDay.objects.filter(day__gte=first, day__lte=self.today)
-        if not any(one.model for one in rows):
-            usage = usage.filter(application__in={one.application_id for one in rows})
+        if not any(anomaly.model for anomaly in rows):
+            usage = usage.filter(application__in={anomaly.application_id for anomaly in rows})
         sums = {f"{name}_sum": Sum(name) for name in COLUMNS}
         for application, model, day, *values in (
             usage.values_list("application_id", "model", "day").annotate(**sums).order_by()
         ):
             keys = wanted.intersection(((application, ""), (application, model), (0, model)))
-            one = Sums.of_row(values) if keys else Sums()
+            day_sums = Sums.of_row(values) if keys else Sums()
             for key in keys:
-                found[key].setdefault(day, Sums()).add(one)
-        return found
+                sums_by_subject[key].setdefault(day, Sums()).add(day_sums)
+        return sums_by_subject
 
-    def _first(self, one: Anomaly) -> date:
-        return min((one.ended_at or self.now).astimezone(UTC).date(), self.today) - timedelta(days=CHART_DAYS)
+    def _first(self, anomaly: Anomaly) -> date:
+        return min((anomaly.ended_at or self.now).astimezone(UTC).date(), self.today) - timedelta(days=CHART_DAYS)
 
-    def _chart(self, one: Anomaly, days: dict[tuple[int, str], dict[date, Sums]]) -> dict[str, Any] | None:
+    def _chart(self, anomaly: Anomaly, days: dict[tuple[int, str], dict[date, Sums]]) -> dict[str, Any] | None:
         """The figure of its driver by day, its usual value, and the time in which it differed.
 
         None where too few days have the figure.
         """
-        known = days.get(subject(one), {})
-        first = self._first(one)
+        sums_by_day = days.get(subject(anomaly), {})
+        first = self._first(anomaly)
         last = min(first + timedelta(days=CHART_DAYS + 7), self.today)
         moments = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-        points = [(midnight(day), value_of(one.driver, known[day]) if day in known else None) for day in moments]
+        points = [
+            (midnight(day), value_of(anomaly.driver, sums_by_day[day]) if day in sums_by_day else None)
+            for day in moments
+        ]
         if sum(value is not None for _day, value in points) < DRAWN_DAYS:
             return None
-        ended = (one.ended_at or self.now).astimezone(UTC)
+        ended = (anomaly.ended_at or self.now).astimezone(UTC)
         return {
-            "series": [{"name": str(Driver(one.driver).label), "points": points, "style": 1}],
-            "limits": [{"y": scaled(one.driver, one.before), "label": _("usual"), "name": _("its usual value")}],
-            "shades": [{"from": one.since, "to": ended, "name": _("while it differed"), "label": ""}],
-            "unit": UNITS.get(one.driver, "usd"),
-            "label": sentence(one),
+            "series": [{"name": str(Driver(anomaly.driver).label), "points": points, "style": 1}],
+            "limits": [
+                {"y": scaled(anomaly.driver, anomaly.before), "label": _("usual"), "name": _("its usual value")}
+            ],
+            "shades": [{"from": anomaly.since, "to": ended, "name": _("while it differed"), "label": ""}],
+            "unit": UNITS.get(anomaly.driver, "usd"),
+            "label": sentence(anomaly),
         }
 
 
@@ -172,7 +182,7 @@ def scaled(driver: str, value: float) -> float:
     return value / 1000 if driver == Driver.LATENCY else value
 
 
-def subject(one: Anomaly) -> tuple[int, str]:
+def subject(anomaly: Anomaly) -> tuple[int, str]:
     """The application and model whose days its chart shows; the one model behind it where that is a single one."""
-    only = one.models_shown[0] if not one.model and len(one.models_shown) == 1 else one.model
-    return one.application_id, only
+    only = anomaly.models_shown[0] if not anomaly.model and len(anomaly.models_shown) == 1 else anomaly.model
+    return anomaly.application_id, only

@@ -62,8 +62,8 @@ def rates(now: datetime, models: Iterable[str]) -> dict[str, Rates]:
     book: dict[tuple[str, str], Rates] = {}
     for price in prices.in_force(now):
         book[price.provider, price.model] = {name: getattr(price, name) for name in CLASSES}
-    found = {model: book.get((of, model)) or book.get((of, plain_name(model))) for model, of in served.items()}
-    return {model: price for model, price in found.items() if price is not None}
+    price_by_model = {model: book.get((of, model)) or book.get((of, plain_name(model))) for model, of in served.items()}
+    return {model: price for model, price in price_by_model.items() if price is not None}
 
 
 def hourly(now: datetime, applications: Iterable[int], models: Iterable[str]) -> dict[Key, dict[datetime, Sums]]:
@@ -71,14 +71,14 @@ def hourly(now: datetime, applications: Iterable[int], models: Iterable[str]) ->
     end, wanted, named = full_hour(now), set(applications), set(models)
     rows = UsageHour.objects.filter(hour__gte=end - timedelta(days=SINCE_DAYS), hour__lt=end)
     rows = rows.filter(application__in=wanted) if not named else rows
-    found: dict[Key, dict[datetime, Sums]] = defaultdict(dict)
+    sums_by_key: dict[Key, dict[datetime, Sums]] = defaultdict(dict)
     sums = {f"{name}_sum": Sum(name) for name in COLUMNS}
     for application, model, hour, *values in (
         rows.values_list("application_id", "model", "hour").annotate(**sums).order_by()
     ):
-        one = Sums.of_row(values)
+        hour_sums = Sums.of_row(values)
         keys = [(application, model), (application, "")] if application in wanted else []
         keys += [(0, model)] if model in named and (0, model) not in keys else []
         for key in keys:
-            found[key].setdefault(hour, Sums()).add(one)
-    return found
+            sums_by_key[key].setdefault(hour, Sums()).add(hour_sums)
+    return sums_by_key

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from costs.anomalies.find import Cause, Found, New, find, news, too_little
+from costs.anomalies.find import AnomalyFound, Cause, New, find, news, too_little
 from costs.anomalies.history import begun
 from costs.anomalies.reads import full_hour, hourly, rates, windows
 from costs.anomalies.sums import METRICS, Sums
@@ -47,20 +47,27 @@ def look_back(now: datetime, days: int) -> int:
 def _look(now: datetime) -> int:
     _lock()
     seen = windows(now)
-    held = {cause_of(row): row for row in Anomaly.objects.open()}
-    found = {one.cause: one for one in find(seen, rates(now, {model for _a, model in seen.days}), held.keys())}
+    open_rows = {cause_of(row): row for row in Anomaly.objects.open()}
+    findings = {
+        finding.cause: finding
+        for finding in find(seen, rates(now, {model for _a, model in seen.days}), open_rows.keys())
+    }
     applications = dict(Application.objects.values_list("pk", "slug"))
-    _follow(found, held, applications, now)
-    for cause in held.keys() - found.keys():
-        row = held[cause]
+    _follow(findings, open_rows, applications, now)
+    for cause in open_rows.keys() - findings.keys():
+        row = open_rows[cause]
         row.ended_at = now
         row.save(update_fields=["ended_at"])
     looked = {application for application, _m in seen.days if application in applications}
     little = [[applications[pk], days] for pk, days in sorted(too_little(seen).items()) if pk in applications]
-    came = [new_json(one, applications[one.application], now) for one in news(seen) if one.application in applications]
-    told = {"at": now, "applications": len(looked), "too_little": little, "new": came}
-    AnomalyLook.objects.update_or_create(pk=1, defaults=told)
-    return len(found)
+    came = [
+        new_json(finding, applications[finding.application], now)
+        for finding in news(seen)
+        if finding.application in applications
+    ]
+    outcome = {"at": now, "applications": len(looked), "too_little": little, "new": came}
+    AnomalyLook.objects.update_or_create(pk=1, defaults=outcome)
+    return len(findings)
 
 
 def forget(now: datetime) -> int:
@@ -79,38 +86,45 @@ def cause_of(row: Anomaly) -> Cause:
     return row.application_id, row.model, row.driver
 
 
-def _follow(found: dict[Cause, Found], held: dict[Cause, Anomaly], slugs: dict[int, str], now: datetime) -> None:
+def _follow(
+    findings: dict[Cause, AnomalyFound], open_rows: dict[Cause, Anomaly], slugs: dict[int, str], now: datetime
+) -> None:
     """Write down what is new and how the rest stands now."""
-    held = _came_back(found.keys() - held.keys(), now) | held
-    new = [one for cause, one in found.items() if cause not in held]
+    open_rows = _came_back(findings.keys() - open_rows.keys(), now) | open_rows
+    new = [finding for cause, finding in findings.items() if cause not in open_rows]
     hours = (
-        hourly(now, {one.application for one in new if not one.model}, {one.model for one in new if one.model})
+        hourly(
+            now,
+            {finding.application for finding in new if not finding.model},
+            {finding.model for finding in new if finding.model},
+        )
         if new
         else {}
     )
-    for cause, one in found.items():
-        row = held.get(cause)
-        known = {
-            "before": one.before, "after": one.after, "costs": one.costs, "models_shown": list(one.models),
-            "applications_shown": [slugs.get(pk, "") for pk in one.applications],
-            "effects": effects_json(one), "seen_at": now,
+    for cause, finding in findings.items():
+        row = open_rows.get(cause)
+        values = {
+            "before": finding.before, "after": finding.after, "costs": finding.costs,
+            "models_shown": list(finding.models),
+            "applications_shown": [slugs.get(pk, "") for pk in finding.applications],
+            "effects": effects_json(finding), "seen_at": now,
         }  # fmt: skip
         if row is None:
-            since = since_of(one, hours.get((one.application, one.model), {}), now)
+            since = since_of(finding, hours.get((finding.application, finding.model), {}), now)
             Anomaly.objects.create(
-                application_id=one.application, application=slugs.get(one.application, ""), model=one.model,
-                driver=one.driver, since=since, found_at=now, **known, **planned(one, since, now),
+                application_id=finding.application, application=slugs.get(finding.application, ""), model=finding.model,
+                driver=finding.driver, since=since, found_at=now, **values, **planned(finding, since, now),
             )  # fmt: skip
         else:
-            for name, value in known.items():
+            for name, value in values.items():
                 setattr(row, name, value)
             row.ended_at = None
-            row.save(update_fields=[*known, "ended_at"])
+            row.save(update_fields=[*values, "ended_at"])
 
 
-def planned(one: Found, since: datetime, now: datetime) -> dict[str, Any]:
+def planned(finding: AnomalyFound, since: datetime, now: datetime) -> dict[str, Any]:
     """The plan's own word, where more is spent since the day on which a phase or stage of it began."""
-    if one.driver not in PLANNED:
+    if finding.driver not in PLANNED:
         return {}
     day = since.astimezone(UTC).date()
     begun = Phase.objects.filter(starts_on=day).first() or Stage.objects.filter(starts_on=day).first()
@@ -125,26 +139,26 @@ def _came_back(causes: Set[Cause], now: datetime) -> dict[Cause, Anomaly]:
     return {cause_of(row): row for row in lately if cause_of(row) in causes}
 
 
-def effects_json(one: Found) -> dict[str, str]:
+def effects_json(finding: AnomalyFound) -> dict[str, str]:
     amounts: dict[str, Decimal] = {
-        name: getattr(one.effects, name) for name in ("cache", "size", "volume", "mix", "rest")
+        name: getattr(finding.effects, name) for name in ("cache", "size", "volume", "mix", "rest")
     }
     return {name: f"{amount:.12f}" for name, amount in amounts.items()}
 
 
-def new_json(one: New, slug: str, now: datetime) -> list[str]:
-    first = full_hour(now) - one.days * DAY - HOUR
-    return [slug, one.model, first.date().isoformat(), f"{one.costs:.12f}"]
+def new_json(new_use: New, slug: str, now: datetime) -> list[str]:
+    first = full_hour(now) - new_use.days * DAY - HOUR
+    return [slug, new_use.model, first.date().isoformat(), f"{new_use.costs:.12f}"]
 
 
-def since_of(one: Found, by_hour: dict[datetime, Sums], now: datetime) -> datetime:
+def since_of(finding: AnomalyFound, by_hour: dict[datetime, Sums], now: datetime) -> datetime:
     """The hour in which it began; a day before now where the hours do not tell."""
     end = full_hour(now)
-    metric = METRICS.get(one.driver)
+    metric = METRICS.get(finding.driver)
     if metric is None or metric.whole is None:  # an amount: each hour against the same hour of the week before
         spent = {at: float(sums.cost) for at, sums in by_hour.items()}
         parts = [(spent.get(at, 0.0), spent.get(at - WEEK, 0.0)) for at in hours_until(end, 7)]
-        effects, usual = one.effects, max(sum(part for _p, part in parts[-24:]), 1e-12)
+        effects, usual = finding.effects, max(sum(part for _p, part in parts[-24:]), 1e-12)
         middle = 1 + float(effects.total) / usual / 2
         return hours_until(end, 7)[begun(parts, middle, 1)]
     moments = hours_until(end, 14)
@@ -152,7 +166,7 @@ def since_of(one: Found, by_hour: dict[datetime, Sums], now: datetime) -> dateti
         (float(metric.part(by_hour[at])), float(metric.whole(by_hour[at]))) if at in by_hour else (0.0, 0.0)
         for at in moments
     ]
-    start = begun(parts, (one.before + one.after) / 2, metric.worse)
+    start = begun(parts, (finding.before + finding.after) / 2, metric.worse)
     while start < len(moments) - 1 and moments[start] not in by_hour:  # a night without requests changed nothing
         start += 1
     return moments[start]

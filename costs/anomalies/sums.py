@@ -36,8 +36,8 @@ class Sums:
     @classmethod
     def of_row(cls, values: Sequence[Any]) -> Sums:
         """From the columns of a query, in the order of `COLUMNS`."""
-        known: list[Any] = [v if name == "cost" else int(v) for name, v in zip(COLUMNS, values, strict=True)]
-        return cls(*known)
+        numbers: list[Any] = [v if name == "cost" else int(v) for name, v in zip(COLUMNS, values, strict=True)]
+        return cls(*numbers)
 
     @property
     def prompt(self) -> int:
@@ -82,8 +82,8 @@ class Metric:
 
 
 METRICS = {
-    one.name: one
-    for one in (
+    metric.name: metric
+    for metric in (
         Metric("cache", lambda s: s.cache_read, lambda s: s.prompt, -1, False, 0.03, 0.15),
         Metric("size", lambda s: s.tokens, lambda s: s.told, 1, True, 0.08, log(1.4)),
         Metric("errors", lambda s: s.errors, lambda s: s.requests, 1, False, 0.01, 0.05),

@@ -13,7 +13,7 @@ def sentence(row: Anomaly) -> str:
     values = {
         "name": row.subject, "before": figure(row, row.before), "after": figure(row, row.after), "since": since(row),
     }  # fmt: skip
-    said = {
+    text = {
         Driver.CACHE: _("Cache hits of %(name)s fell from %(before)s to %(after)s since %(since)s"),
         Driver.SIZE: _("Requests of %(name)s grew from %(before)s to %(after)s since %(since)s"),
         Driver.ERRORS: _("Errors of %(name)s rose from %(before)s to %(after)s since %(since)s"),
@@ -22,7 +22,7 @@ def sentence(row: Anomaly) -> str:
         Driver.MIX: _("%(name)s moved to dearer models, from %(before)s to %(after)s since %(since)s"),
         Driver.REST: _("Requests of %(name)s became dearer, from %(before)s to %(after)s since %(since)s"),
     }[Driver(row.driver)] % values
-    return said if row.costs is None else _("%(said)s: %(costs)s a day") % {"said": said, "costs": signed(row)}
+    return text if row.costs is None else _("%(said)s: %(costs)s a day") % {"said": text, "costs": signed(row)}
 
 
 def signed(row: Anomaly) -> str:

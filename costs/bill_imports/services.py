@@ -41,31 +41,31 @@ class Looked:
         return sum((charge.amount for charge in self.charges), ZERO)
 
     def sums(self, key: Callable[[Charge], str]) -> list[tuple[str, Decimal]]:
-        found: dict[str, Decimal] = {}
+        sums: dict[str, Decimal] = {}
         for charge in self.charges:
-            found[key(charge)] = found.get(key(charge), ZERO) + charge.amount
-        return sorted(found.items())
+            sums[key(charge)] = sums.get(key(charge), ZERO) + charge.amount
+        return sorted(sums.items())
 
 
 def look(*, name: str, content: bytes, today: date) -> Looked:
     """Read a file without writing anything. Raises UnreadableBill and NotInstalled."""
     read, checks = read_bill(name, content), Checks(today)
-    found = Looked(errors=list(read.errors), rows=len(read.lines) + len(read.errors) + read.free, free=read.free)
+    looked = Looked(errors=list(read.errors), rows=len(read.lines) + len(read.errors) + read.free, free=read.free)
     digest = hashlib.sha256(content).hexdigest()[:24]
     good = []
     for line in read.lines:
         why = checks.why_not(line)
         if why:
-            found.errors.append((line.number, why))
+            looked.errors.append((line.number, why))
         else:
             good.append(line)
     for number, (line, amount) in enumerate(alike(good)):
         converted = checks.convert(amount, line)
         assert converted is not None, "its currency was checked"
-        found.charges.append(checks.charge(line, amount, converted, f"bill:{digest}:{number}"))
-    found.bills = sorted({line.bill for line in good})
-    found.errors.sort()
-    return found
+        looked.charges.append(checks.charge(line, amount, converted, f"bill:{digest}:{number}"))
+    looked.bills = sorted({line.bill for line in good})
+    looked.errors.sort()
+    return looked
 
 
 class Checks:
@@ -78,19 +78,19 @@ class Checks:
         self.rates: dict[tuple[str, date], Converted | str] = {}
         self.stated: dict[tuple[str, date], str] = {}
         standing = BillImport.objects.filter(undone_at=None).exclude(entered_at=None)
-        self.taken = {bill: one for one in standing.defer("content") for bill in one.bills}
+        self.taken = {bill: bill_import for bill_import in standing.defer("content") for bill in bill_import.bills}
 
     def why_not(self, line: BillLine) -> str:
         """Why a row cannot be entered; empty where it can."""
         if line.day > self.today:
             return _("This day has not come yet.")
         if line.bill in self.taken:
-            said = _("The bill of %(name)s for %(month)s came with %(file)s already; take that back first.")
+            message = _("The bill of %(name)s for %(month)s came with %(file)s already; take that back first.")
             names = {"month": date_format(line.month, "F Y"), "file": self.taken[line.bill].file_name}
-            return said % {"name": provider_name(line.provider), **names}
+            return message % {"name": provider_name(line.provider), **names}
         if line.day < self.whole.get(line.provider, date.min):
-            said = _("The bill of %(name)s is read by itself and holds this day already; it would be counted twice.")
-            return said % {"name": provider_name(line.provider)}
+            message = _("The bill of %(name)s is read by itself and holds this day already; it would be counted twice.")
+            return message % {"name": provider_name(line.provider)}
         key = line.provider, line.day.replace(day=1)
         if key not in self.stated:
             self.stated[key] = month_close.why_stated(line.provider, line.day, self.today)
@@ -103,15 +103,15 @@ class Checks:
                 self.rates[key] = to_usd(Decimal(1), line.currency, line.day)
             except NoRate as error:
                 self.rates[key] = str(error)
-        found = self.rates[key]
-        return found if isinstance(found, str) else ""
+        rate = self.rates[key]
+        return rate if isinstance(rate, str) else ""
 
     def convert(self, amount: Decimal, line: BillLine) -> Converted | None:
-        one = self.rates[line.currency, line.day]
-        if isinstance(one, str):
+        rate = self.rates[line.currency, line.day]
+        if isinstance(rate, str):
             return None
-        usd = amount if one.rate is None else amount * one.rate
-        return Converted(usd.quantize(STEP), one.rate, one.source)
+        usd = amount if rate.rate is None else amount * rate.rate
+        return Converted(usd.quantize(STEP), rate.rate, rate.source)
 
     def charge(self, line: BillLine, amount: Decimal, converted: Converted, key: str) -> Charge:
         start = datetime.combine(line.day, time(), UTC)
@@ -135,9 +135,9 @@ def bring_in(*, name: str, content: bytes, looked: Looked, by: Any) -> tuple[Bil
     return BillImport.objects.get_or_create(sha256=digest, undone_at=None, defaults=values)
 
 
-def look_again(one: BillImport, today: date) -> Looked:
+def look_again(bill_import: BillImport, today: date) -> Looked:
     """What a file that was kept becomes now. Raises UnreadableBill and NotInstalled."""
-    return look(name=one.file_name, content=bytes(one.content), today=today)
+    return look(name=bill_import.file_name, content=bytes(bill_import.content), today=today)
 
 
 @transaction.atomic
@@ -146,31 +146,31 @@ def enter(*, pk: int, today: date, user: Any) -> bool:
 
     Raises UnreadableBill and NotInstalled.
     """
-    one = BillImport.objects.select_for_update().get(pk=pk)
-    if one.entered_at is not None or one.undone_at is not None:
+    bill_import = BillImport.objects.select_for_update().get(pk=pk)
+    if bill_import.entered_at is not None or bill_import.undone_at is not None:
         return False
-    looked = look_again(one, today)
+    looked = look_again(bill_import, today)
     if looked.errors or not looked.charges:
         return False
     for charge in looked.charges:
-        charge.bill_import, charge.entered_by = one, user
+        charge.bill_import, charge.entered_by = bill_import, user
     Charge.objects.bulk_create(looked.charges, batch_size=1000)
-    one.entered_at, one.amount, one.bills = timezone.now(), looked.amount, looked.bills
-    one.save(update_fields=["entered_at", "amount", "bills"])
+    bill_import.entered_at, bill_import.amount, bill_import.bills = timezone.now(), looked.amount, looked.bills
+    bill_import.save(update_fields=["entered_at", "amount", "bills"])
     return True
 
 
 @transaction.atomic
 def take_back(*, pk: int) -> str:
     """Delete what it brought; why not, where a month of it was stated since."""
-    one = BillImport.objects.select_for_update().get(pk=pk)
-    if one.undone_at is not None:
+    bill_import = BillImport.objects.select_for_update().get(pk=pk)
+    if bill_import.undone_at is not None:
         return _("Nothing was changed: it was taken back before.")
-    if Charge.objects.filter(bill_import=one).exclude(closing=None).exists():
+    if Charge.objects.filter(bill_import=bill_import).exclude(closing=None).exists():
         return _("A month of it was closed by its invoice since: reopen that first.")
-    if Charge.objects.filter(bill_import=one, corrections__isnull=False).exists():
+    if Charge.objects.filter(bill_import=bill_import, corrections__isnull=False).exists():
         return _("A charge of it was corrected since: it stays.")
-    Charge.objects.filter(bill_import=one).delete()
-    one.undone_at = timezone.now()
-    one.save(update_fields=["undone_at"])
+    Charge.objects.filter(bill_import=bill_import).delete()
+    bill_import.undone_at = timezone.now()
+    bill_import.save(update_fields=["undone_at"])
     return ""

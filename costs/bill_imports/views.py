@@ -91,13 +91,17 @@ def _kept(request: HttpRequest, form: BillForm) -> HttpResponse:
 @require_safe
 def bill(request: HttpRequest, pk: int) -> HttpResponse:
     """What a file becomes, or what it brought."""
-    one = get_object_or_404(BillImport.objects.select_related("by"), pk=pk)
-    context: dict[str, Any] = {"it": one, "may": request.user.has_perm("costs.add_charge")}
+    bill_import = get_object_or_404(BillImport.objects.select_related("by"), pk=pk)
+    context: dict[str, Any] = {"it": bill_import, "may": request.user.has_perm("costs.add_charge")}
     try:
-        looked = Looked() if one.entered_at or one.undone_at else bill_imports.look_again(one, today())
+        looked = (
+            Looked()
+            if bill_import.entered_at or bill_import.undone_at
+            else bill_imports.look_again(bill_import, today())
+        )
     except (UnreadableBill, NotInstalled) as error:
         looked, context["problem"] = Looked(), str(error)
-    charges = list(one.charges.order_by("day", "pk")) if one.entered_at else looked.charges
+    charges = list(bill_import.charges.order_by("day", "pk")) if bill_import.entered_at else looked.charges
     shown = Looked(charges=charges)
     months = shown.sums(lambda charge: f"{charge.day:%Y-%m}")
     context |= {
@@ -122,14 +126,14 @@ def bill(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required("costs.add_charge", raise_exception=True)
 @require_POST
 def bill_enter(request: HttpRequest, pk: int) -> HttpResponse:
-    one = get_object_or_404(BillImport.objects.defer("content"), pk=pk)
+    bill_import = get_object_or_404(BillImport.objects.defer("content"), pk=pk)
     try:
         entered = bill_imports.enter(pk=pk, today=today(), user=request.user)
     except (UnreadableBill, NotInstalled) as error:
         messages.warning(request, str(error))
         return redirect("costs:bill", pk)
     if entered:
-        audit_log.log(request, one, _("entered as charges"))
+        audit_log.log(request, bill_import, _("entered as charges"))
         messages.success(request, _("Entered; it can be taken back whole."))
     else:
         messages.info(request, _("Nothing was changed: it is entered already, or has rows that cannot be."))
@@ -141,11 +145,11 @@ def bill_enter(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def bill_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take back what it brought, or put a file away that was only looked at."""
-    one = get_object_or_404(BillImport.objects.defer("content"), pk=pk)
+    bill_import = get_object_or_404(BillImport.objects.defer("content"), pk=pk)
     why = bill_imports.take_back(pk=pk)
     if why:
         messages.warning(request, why)
     else:
-        audit_log.log(request, one, _("taken back"))
-        messages.success(request, _("Taken back: nothing of %(name)s counts.") % {"name": one.file_name})
+        audit_log.log(request, bill_import, _("taken back"))
+        messages.success(request, _("Taken back: nothing of %(name)s counts.") % {"name": bill_import.file_name})
     return redirect("costs:bills")

@@ -56,11 +56,11 @@ class Band:
 
 def spread_of(days: Sequence[Day]) -> Spread | None:
     """By how much days differ; None for fewer than seven with traffic and a cost."""
-    known = [day for day in days if day.requests]
-    priced = [day for day in known if day.priced and day.cost]
+    with_requests = [day for day in days if day.requests]
+    priced = [day for day in with_requests if day.priced and day.cost]
     if len(priced) < FEWEST_DAYS:
         return None
-    return Spread(_of_ratio(priced), _of_mean([day.requests for day in known]), len(known))
+    return Spread(_of_ratio(priced), _of_mean([day.requests for day in with_requests]), len(with_requests))
 
 
 def _of_mean(counts: Sequence[int]) -> Decimal:
@@ -106,14 +106,14 @@ def _edges(load: Fraction, low: int, high: int) -> list[int]:
 
 
 def _into(inputs: Inputs) -> int | None:
-    found = find_all_crossings(inputs)
-    return next((crossing.requests_per_month for crossing in found if crossing.side_to == "selfhost"), None)
+    crossings = find_all_crossings(inputs)
+    return next((crossing.requests_per_month for crossing in crossings if crossing.side_to == "selfhost"), None)
 
 
-def as_json(found: Band) -> dict[str, Any]:
+def as_json(band: Band) -> dict[str, Any]:
     return {
-        "days": found.spread.days,
-        "requests_per_month": [found.volume_low, found.volume_high],
-        "crossing": [found.crossing_low, found.crossing_high],
-        "saving": [f"{found.saving_low:f}", f"{found.saving_high:f}"],
+        "days": band.spread.days,
+        "requests_per_month": [band.volume_low, band.volume_high],
+        "crossing": [band.crossing_low, band.crossing_high],
+        "saving": [f"{band.saving_low:f}", f"{band.saving_high:f}"],
     }

@@ -97,21 +97,21 @@ class _Reader:
     def __init__(self) -> None:
         self.errors: list[tuple[Loc, str]] = []
 
-    def only(self, body: Mapping[str, Any], known: tuple[str, ...], at: Loc) -> None:
+    def only(self, body: Mapping[str, Any], fields: tuple[str, ...], at: Loc) -> None:
         """A misspelt key must not pass for one that was left out."""
         for key in body:
-            if key not in known:
+            if key not in fields:
                 self.errors.append(((*at, str(key)), _("This key is not known.")))
 
-    def numbers(self, body: Mapping[str, Any], known: Mapping[str, Bounds], at: Loc) -> dict[str, Any]:
+    def numbers(self, body: Mapping[str, Any], fields: Mapping[str, Bounds], at: Loc) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        for key, bounds in known.items():
+        for key, bounds in fields.items():
             if key in body:
                 number, error = read_number(body[key], bounds)
                 values[key] = number
                 if error:
                     self.errors.append(((*at, key), error))
-        return {key: value for key, value in values.items() if value is not None or known[key].nullable}
+        return {key: value for key, value in values.items() if value is not None or fields[key].nullable}
 
     def prices(self, body: Mapping[str, Any], live: Inputs, sheets: Mapping[str, PriceList]) -> dict[str, Any] | None:
         """Sheet, model and its list prices; None where the body names neither, or wrongly."""

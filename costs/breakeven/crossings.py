@@ -62,19 +62,19 @@ def find_crossings(difference: Difference, most: int = MOST_CROSSINGS) -> tuple[
 
     Before anything is strictly cheaper (no request and no fixed cost: 0 against 0) there is no side to cross from.
     """
-    found: list[Crossing] = []
+    crossings: list[Crossing] = []
     opening = _next_strict(difference, 0)
     if opening is None:
-        return found, False
+        return crossings, False
     n, side = opening
-    while len(found) <= most:
+    while len(crossings) <= most:
         step = _next_change(difference, n, side)
         if step is None:
-            return found, False
+            return crossings, False
         n, other = step
-        found.append(Crossing(n, side, other))
+        crossings.append(Crossing(n, side, other))
         side = other
-    return found[:most], True
+    return crossings[:most], True
 
 
 def _next_change(difference: Difference, n: int, side: Side) -> tuple[int, Side] | None:

@@ -62,8 +62,8 @@ class Costs:
 
     def rest(self, n: int) -> Fraction:
         """What stays at the API when the routable requests have left it."""
-        kept = (1 - self.routed_share) * n
-        return self.api_request * kept + self.api_writes if kept else Fraction(0)
+        unrouted = (1 - self.routed_share) * n
+        return self.api_request * unrouted + self.api_writes if unrouted else Fraction(0)
 
     def selfhost(self, n: int) -> Fraction:
         return self.own(n) + self.rest(n)
@@ -111,7 +111,7 @@ def compute(inputs: Inputs, *, curve_to: int | None = None) -> Result:
     Raises ValueError where a price or capacity that the billing needs is None.
     """
     costs = costs_of(inputs)
-    found, more = find_crossings(_difference(costs))
+    crossings, more = find_crossings(_difference(costs))
     n = inputs.requests_per_month
     used = _utilisation(inputs, costs, n)
     tokens = (_fraction(inputs.input_tokens) + _fraction(inputs.output_tokens)) * n / MILLION
@@ -121,8 +121,8 @@ def compute(inputs: Inputs, *, curve_to: int | None = None) -> Result:
         selfhost_cost=decimal(costs.selfhost(n)),
         own_cost=decimal(costs.own(n)),
         gpus=costs.gpus(n),
-        cheaper=_cheaper(costs, n, found),
-        crossings=tuple(found),
+        cheaper=_cheaper(costs, n, crossings),
+        crossings=tuple(crossings),
         more_crossings=more,
         api_cost_per_request=decimal(costs.api_request),
         utilisation=_decimal(used),
@@ -130,7 +130,7 @@ def compute(inputs: Inputs, *, curve_to: int | None = None) -> Result:
         mtok_allocated=_decimal(allocated),
         mtok_used=None if allocated is None or used is None else decimal(allocated * used),
         routed_share=inputs.routable_share,
-        curve=_curve(costs, volumes(n, found, costs.load, curve_to)),
+        curve=_curve(costs, volumes(n, crossings, costs.load, curve_to)),
     )
 
 
@@ -304,19 +304,19 @@ def _scale(costs: Costs, also: int) -> int:
     return lcm(also, *(amount.denominator for amount in amounts))
 
 
-def _cheaper(costs: Costs, n: int, found: list[Crossing]) -> Side:
+def _cheaper(costs: Costs, n: int, crossings: list[Crossing]) -> Side:
     """The cheaper side; at a tie the one that a crossing here turns to, else the API, which needs no move."""
     api, selfhost = costs.api(n), costs.selfhost(n)
     if api != selfhost:
         return "api" if api < selfhost else "selfhost"
-    return next((crossing.side_to for crossing in found if crossing.requests_per_month == n), "api")
+    return next((crossing.side_to for crossing in crossings if crossing.requests_per_month == n), "api")
 
 
 def _curve(costs: Costs, at: list[int]) -> tuple[Point, ...]:
     """Both curves at these volumes, summed as integers over one denominator for speed."""
-    kept, routed = 1 - costs.routed_share, costs.routed_share
-    slope = costs.own_request * routed + costs.api_request * kept
-    rest = costs.api_writes if kept else Fraction(0)
+    unrouted, routed = 1 - costs.routed_share, costs.routed_share
+    slope = costs.own_request * routed + costs.api_request * unrouted
+    rest = costs.api_writes if unrouted else Fraction(0)
     amounts = (costs.api_request, costs.api_writes, slope, costs.own_fixed, rest, costs.lease)
     scale = lcm(*(amount.denominator for amount in amounts))
     request, writes, own_slope, fixed, own_writes, lease = (int(amount * scale) for amount in amounts)

@@ -174,16 +174,16 @@ class KeepForm(forms.Form):
         return name
 
     def clean_query(self) -> str:
-        asked = self.read.form(QueryDict(self.cleaned_data["query"].lstrip("?")))
-        if not asked.is_valid():
+        form = self.read.form(QueryDict(self.cleaned_data["query"].lstrip("?")))
+        if not form.is_valid():
             raise forms.ValidationError(_("These changes cannot be worked out, so there is nothing to keep."))
-        kept = QueryDict(mutable=True)
-        for field, value in asked.data.items():
-            if value and field in asked.fields:
-                kept[field] = value
-        if not kept:
+        query = QueryDict(mutable=True)
+        for field, value in form.data.items():
+            if value and field in form.fields:
+                query[field] = value
+        if not query:
             raise forms.ValidationError(_("Change something first: the live answer needs no keeping."))
-        return kept.urlencode()
+        return query.urlencode()
 
 
 def offer_label(offer: Offer) -> str:

@@ -98,8 +98,8 @@ def window_loads(since: datetime, until: datetime, wanted: Wanted) -> tuple[date
     also = "".join(f" AND {name.removesuffix('__in')} = ANY(%s)" for name, _values in wanted)
     with connection.cursor() as cursor:
         cursor.execute(LOADS.format(wanted=also), [since, until, *(list(values) for _name, values in wanted)])
-        found: tuple[datetime | None, Any, Any] = cursor.fetchone()
-    return found
+        row: tuple[datetime | None, Any, Any] = cursor.fetchone()
+    return row
 
 
 def spread(now: datetime, filters: Filters | None = None) -> Spread | None:
@@ -149,8 +149,8 @@ class BookPrices:
 
     def token_prices(self, model: str) -> TokenPrices | None:
         """Prices in force now; a vendor's own beats a reseller's of the same model."""
-        found = self.rows({model})
-        return prices_of(found[0]) if found else None
+        rows = self.rows({model})
+        return prices_of(rows[0]) if rows else None
 
     def rows(self, models: Iterable[str]) -> list[TokenPrice]:
         """The versions in force of these models, vendors' own first; a dated name is the model without its date."""
@@ -169,9 +169,9 @@ class BookPrices:
         """The price of each (provider, model) that has one, in one query."""
         wanted = set(models)
         rows = self.rows({model for _, model in wanted})
-        known = {(row.provider, row.model): row for row in rows}
-        found = {key: known.get(key) or known.get((key[0], plain_name(key[1]))) for key in wanted}
-        return {key: row for key, row in found.items() if row is not None}
+        exact = {(row.provider, row.model): row for row in rows}
+        rows_by_key = {key: exact.get(key) or exact.get((key[0], plain_name(key[1]))) for key in wanted}
+        return {key: row for key, row in rows_by_key.items() if row is not None}
 
 
 @prepared
@@ -222,14 +222,14 @@ def live_inputs(now: datetime, traffic: Traffic | None = None) -> Inputs:
     """Complete inputs; where nothing was measured yet, the reference sheet's example stands in."""
     reference = sheets.load()
     traffic = traffic or measure(now)
-    asked = {row["model"] for row in traffic.groups if not row["ours"]}
-    book = BookPrices(now, {*asked, reference.workload.api_model})
+    models = {row["model"] for row in traffic.groups if not row["ours"]}
+    book = BookPrices(now, {*models, reference.workload.api_model})
     inputs = example(book, reference, live_selfhost(now, traffic, reference), traffic.run_rate)
-    known = book.by_model((row["provider"], row["model"]) for row in traffic.groups if not row["ours"])
-    mix = traffic_mix(traffic, known)
+    prices = book.by_model((row["provider"], row["model"]) for row in traffic.groups if not row["ours"])
+    mix = traffic_mix(traffic, prices)
     if mix is None:
         return inputs
-    live = replace(writes_as_input(mix).over(inputs), api_model=main_model(traffic, known) or inputs.api_model)
+    live = replace(writes_as_input(mix).over(inputs), api_model=main_model(traffic, prices) or inputs.api_model)
     return replace(live, apart=apart(mix))
 
 
@@ -260,23 +260,23 @@ def example(book: BookPrices, reference: sheets.Sheet, selfhost: SelfHost, run_r
     )
 
 
-def main_model(traffic: Traffic, known: Mapping[tuple[str, str], TokenPrice]) -> str | None:
+def main_model(traffic: Traffic, prices: Mapping[tuple[str, str], TokenPrice]) -> str | None:
     """The model that most API requests went to."""
     counts: dict[str, int] = {}
     for row in traffic.groups:
-        if not row["ours"] and (row["provider"], row["model"]) in known:
+        if not row["ours"] and (row["provider"], row["model"]) in prices:
             counts[row["model"]] = counts.get(row["model"], 0) + row["requests"]
     return max(counts, key=lambda model: counts[model], default=None)
 
 
-def traffic_mix(traffic: Traffic, known: Mapping[tuple[str, str], TokenPrice]) -> Mix | None:
+def traffic_mix(traffic: Traffic, prices: Mapping[tuple[str, str], TokenPrice]) -> Mix | None:
     """The average request at today's prices; None while no priced API request was seen.
 
     What a vendor served counts at its model's price. What our own GPUs served, and models without a price, count with
     their own tokens at the mean price and cache shares of the rest: what they would cost at the API is not measured.
     """
-    priced = [row for row in traffic.groups if not row["ours"] and (row["provider"], row["model"]) in known]
-    rows = [part for row in priced for part in usage_of(row, known[row["provider"], row["model"]])]
+    priced = [row for row in traffic.groups if not row["ours"] and (row["provider"], row["model"]) in prices]
+    rows = [part for row in priced for part in usage_of(row, prices[row["provider"], row["model"]])]
     mix = measured_mix(rows, traffic.run_rate)
     others = [row for row in traffic.groups if row not in priced]
     if mix is None or not others:
@@ -308,17 +308,19 @@ def writes_as_input(mix: Mix) -> Mix:
 
 def usage_of(row: Mapping[str, Any], price: TokenPrice) -> Iterable[Usage]:
     """A group's tokens at its price, its batch part apart; requests whose tokens are unknown count as the others."""
-    known = row["requests"] - row["unknown_usage"]
+    with_usage = row["requests"] - row["unknown_usage"]
     listed = prices_of(price)
     # Hours do not keep the length of each prompt; the mean one says the tier.
-    prices = listed.of_prompt(Decimal(sum(row[name] for name in INPUT)) / known if known else Decimal(0))
+    prices = listed.of_prompt(Decimal(sum(row[name] for name in INPUT)) / with_usage if with_usage else Decimal(0))
     hour_long = price.over_cache_write_1h if prices is listed.over else price.cache_write_1h
     long_write = prices.cache_write_5m if hour_long is None else hour_long
-    batched = min(row["batched"], known)
-    in_batch: dict[str, Any] = {name: row[name] * batched // known if known else 0 for name in (*INPUT, "output")}
-    if known > batched:
+    batched = min(row["batched"], with_usage)
+    in_batch: dict[str, Any] = {
+        name: row[name] * batched // with_usage if with_usage else 0 for name in (*INPUT, "output")
+    }
+    if with_usage > batched:
         at_once: dict[str, Any] = {name: row[name] - in_batch[name] for name in in_batch}
-        yield Usage(prices, long_write, known - batched, **at_once)
+        yield Usage(prices, long_write, with_usage - batched, **at_once)
     if batched:
         # The engine's batch discount leaves cache writes alone, the vendors' does not.
         factor = 1 - prices.batch_discount
@@ -328,7 +330,7 @@ def usage_of(row: Mapping[str, Any], price: TokenPrice) -> Iterable[Usage]:
 
 def at_mean(row: Mapping[str, Any], mix: Mix, rows: Iterable[Usage]) -> Usage:
     """A group as if the API had served it: its own lengths, the API's mean prices and cache shares."""
-    sums = [(name, sum(getattr(one, name) for one in rows)) for name in INPUT]
+    sums = [(name, sum(getattr(usage, name) for usage in rows)) for name in INPUT]
     total = sum(count for _, count in sums)
     tokens = sum(row[name] for name in INPUT)
     divided: dict[str, Any] = {name: tokens * count // total if total else 0 for name, count in sums}
@@ -396,8 +398,8 @@ def cheapest_usual() -> QuerySet[Offer]:
 
 def capacity(leases: list[Lease]) -> Decimal | None:
     """One GPU's aggregate output tokens a second, where a trial or the catalogue says; None is unknown."""
-    known = Deployment.objects.filter(lease__in=leases, tokens_per_second__gt=0)
-    rates = [deployment.tokens_per_second for deployment in known] if leases else []
+    deployments = Deployment.objects.filter(lease__in=leases, tokens_per_second__gt=0)
+    rates = [deployment.tokens_per_second for deployment in deployments] if leases else []
     return Decimal(str(min(rate for rate in rates if rate))) if rates else None
 
 

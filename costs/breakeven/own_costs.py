@@ -36,10 +36,10 @@ class UnitBook:
 
     @cached_property
     def known(self) -> Mapping[tuple[str, str], list[tuple[str, Decimal]]]:
-        found: dict[tuple[str, str], list[tuple[str, Decimal]]] = {}
+        amounts: dict[tuple[str, str], list[tuple[str, Decimal]]] = {}
         for price in UnitPrice.objects.filter(kind__in=BESIDE).in_force(self.now):
-            found.setdefault((price.provider, price.kind), []).append((price.variant, price.amount))
-        return found
+            amounts.setdefault((price.provider, price.kind), []).append((price.variant, price.amount))
+        return amounts
 
     def cheapest(self, provider: str, kind: Priced, region: str = "") -> Decimal:
         prices = self.known.get((provider, kind), [])

@@ -254,8 +254,8 @@ class SwingRow:
 
     def _end(self, which: Any) -> int | None:
         ends = (self.swing.low_crossing, self.swing.high_crossing)
-        found: int | None = which(ends) if None not in ends else None
-        return found
+        end: int | None = which(ends) if None not in ends else None
+        return end
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,8 +276,8 @@ def tornado(swings: Iterable[Swing], n: int) -> Tornado:
 
 
 def _swing_row(swing: Swing) -> SwingRow:
-    said = percent if swing.field in SHARES else usd if swing.field in MONEY else number
-    value, low, high = (said(round(value, 6)) for value in (swing.value, swing.low_value, swing.high_value))
+    formatted = percent if swing.field in SHARES else usd if swing.field in MONEY else number
+    value, low, high = (formatted(round(value, 6)) for value in (swing.value, swing.low_value, swing.high_value))
     return SwingRow(WORDS[swing.field](), value, low, high, swing)
 
 
@@ -327,8 +327,8 @@ def task_rows(groups: Iterable[Mapping[str, Any]], inputs: Inputs) -> list[TaskR
 def _task_row(label: str, counted: list[int], total: int, routed: bool, inputs: Inputs) -> TaskRow:
     requests, own = counted
     share = Decimal(requests) / total
-    found = find_all_crossings(replace(inputs, routable_share=share))
-    into = next((crossing.requests_per_month for crossing in found if crossing.side_to == "selfhost"), None)
+    crossings = find_all_crossings(replace(inputs, routable_share=share))
+    into = next((crossing.requests_per_month for crossing in crossings if crossing.side_to == "selfhost"), None)
     return TaskRow(label, requests, share, Decimal(own) / requests if requests else Decimal(0), routed, into)
 
 
@@ -360,8 +360,8 @@ def others(inputs: Inputs, offers: Iterable[Offer], own_gpu: str, curve_to: int,
 
     How much a GPU serves is known for our own kind alone; of another there is one at every volume, and that is said.
     """
-    found = [_other(inputs, offer, own_gpu, curve_to, book) for offer in offers]
-    return sorted(found, key=lambda other: (other.pays_from is None, other.pays_from or 0))
+    rows = [_other(inputs, offer, own_gpu, curve_to, book) for offer in offers]
+    return sorted(rows, key=lambda other: (other.pays_from is None, other.pays_from or 0))
 
 
 def _other(inputs: Inputs, offer: Offer, own_gpu: str, curve_to: int, book: UnitBook) -> Other:

@@ -26,8 +26,8 @@ def body_schema() -> dict[str, Any]:
     }
 
 
-def _numbers(known: Mapping[str, Bounds]) -> dict[str, Any]:
-    return {key: _number(bounds) for key, bounds in known.items()}
+def _numbers(fields: Mapping[str, Bounds]) -> dict[str, Any]:
+    return {key: _number(bounds) for key, bounds in fields.items()}
 
 
 def _number(bounds: Bounds) -> dict[str, Any]:

@@ -49,10 +49,10 @@ def _traffic(inputs: Inputs) -> Iterator[Row]:
 
 def _api(inputs: Inputs, costs: Costs, result: Result) -> Iterator[Row]:
     n = inputs.requests_per_month
-    one = _("%(requests)s × %(price)s each, plus cache writes")
+    arithmetic = _("%(requests)s × %(price)s each, plus cache writes")
     values = {"requests": number(n), "price": usd(result.api_cost_per_request)}
     label = _("Claude API, %(model)s") if inputs.api_model.startswith("claude") else _("API, %(model)s")
-    yield Row("api", label % {"model": inputs.api_model}, one % values, result.api_cost)
+    yield Row("api", label % {"model": inputs.api_model}, arithmetic % values, result.api_cost)
     prices, read = inputs.prices, inputs.cache_read_share
     yield _tokens("output", _("output"), n * inputs.output_tokens, prices.output)
     if read:
@@ -110,9 +110,9 @@ def _own(inputs: Inputs, result: Result) -> Iterator[Row]:
         yield Row("storage", _("storage"), _("a month"), own.storage_monthly, 1)
     stays = result.selfhost_cost - result.own_cost
     if stays:
-        kept = number(inputs.requests_per_month * (1 - inputs.routable_share))
+        unrouted = number(inputs.requests_per_month * (1 - inputs.routable_share))
         text = _("%(requests)s requests × %(price)s, plus cache writes")
-        values = {"requests": kept, "price": usd(result.api_cost_per_request)}
+        values = {"requests": unrouted, "price": usd(result.api_cost_per_request)}
         yield Row("rest", _("API for what stays there"), text % values, stays, 1)
 
 

@@ -61,10 +61,10 @@ def _clean_query(request: HttpRequest) -> str | None:
     """The same address without fields that were left empty; None where there are none."""
     if not any(value == "" for value in request.GET.values()):
         return None
-    kept = request.GET.copy()
+    query = request.GET.copy()
     for name in [name for name, value in request.GET.items() if value == ""]:
-        del kept[name]
-    return f"{request.path}?{kept.urlencode()}" if kept else request.path
+        del query[name]
+    return f"{request.path}?{query.urlencode()}" if query else request.path
 
 
 def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpRequest) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
     growth = breakeven_page.growth(rates)
     refused = scorecard.quality_refuses(report.evidence.quality_gap)
     answer = breakeven_page.answer(inputs, result, growth, refused)
-    found = breakeven_page.others(
+    others = breakeven_page.others(
         inputs, _on_demand(form), form.own_gpu, result.curve[-1].requests_per_month, form.book
     )
     json_url = reverse("costs:break-even-json")
@@ -89,8 +89,8 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
         "statement": explain(inputs, result),
         "volumes": breakeven_page.volume_rows(inputs, result),
         "tornado": breakeven_page.tornado(sensitivity(inputs), inputs.requests_per_month),
-        "others": found,
-        "others_drawn": found[:SHOWN],
+        "others": others,
+        "others_drawn": others[:SHOWN],
         "rates": breakeven_page.rate_chart(rates, answer.crossing) if len(rates) > 1 else None,
         "past_since": breakeven_page.past_since(rates, answer.crossing),
         "growth": growth,
@@ -111,13 +111,13 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
 
 def _on_demand(form: WhatIfForm) -> list[Offer]:
     """The cheapest offer on demand of each GPU."""
-    found: dict[str, Offer] = {}
+    cheapest: dict[str, Offer] = {}
     for offer in form.offers.values():
         if offer.kind == "on_demand":
-            known = found.get(offer.gpu)
-            if known is None or offer.whole_per_gpu_hour < known.whole_per_gpu_hour:
-                found[offer.gpu] = offer
-    return list(found.values())
+            current = cheapest.get(offer.gpu)
+            if current is None or offer.whole_per_gpu_hour < current.whole_per_gpu_hour:
+                cheapest[offer.gpu] = offer
+    return list(cheapest.values())
 
 
 def _requests_by_day(now: datetime) -> dict[Any, int]:

@@ -22,7 +22,7 @@ from providers.audit.log import log
 @login_required
 @permission_required("costs.view_charge", raise_exception=True)
 @require_safe
-def kept(request: HttpRequest) -> HttpResponse:
+def saved_scenarios(request: HttpRequest) -> HttpResponse:
     return _page(request)
 
 
@@ -50,9 +50,9 @@ def keep(request: HttpRequest) -> HttpResponse:
     form = KeepForm(request.POST, read=what_ifs.WhatIfs(now, live_inputs(now)))
     if not form.is_valid():
         return _page(request, form)
-    one = what_ifs.keep(**form.cleaned_data, by=person(request))
-    log(request, one, one.query, added=True)
-    messages.success(request, _("Kept: %(name)s.") % {"name": one.name})
+    what_if = what_ifs.keep(**form.cleaned_data, by=person(request))
+    log(request, what_if, what_if.query, added=True)
+    messages.success(request, _("Kept: %(name)s.") % {"name": what_if.name})
     return redirect("costs:kept")
 
 
@@ -60,11 +60,11 @@ def keep(request: HttpRequest) -> HttpResponse:
 @permission_required("costs.change_phase", raise_exception=True)
 @require_POST
 def remove(request: HttpRequest, pk: int) -> HttpResponseRedirect:
-    one = get_object_or_404(WhatIf, pk=pk)
-    if what_ifs.remove(one):
-        log(request, one, "Removed.")
+    what_if = get_object_or_404(WhatIf, pk=pk)
+    if what_ifs.remove(what_if):
+        log(request, what_if, "Removed.")
         undo = reverse("costs:kept-undo", args=[pk])
-        messages.success(request, _("Removed: %(name)s.") % {"name": one.name}, extra_tags=f"undo:{undo}")
+        messages.success(request, _("Removed: %(name)s.") % {"name": what_if.name}, extra_tags=f"undo:{undo}")
     return redirect("costs:kept")
 
 
@@ -72,10 +72,10 @@ def remove(request: HttpRequest, pk: int) -> HttpResponseRedirect:
 @permission_required("costs.change_phase", raise_exception=True)
 @require_POST
 def undo(request: HttpRequest, pk: int) -> HttpResponseRedirect:
-    one = get_object_or_404(WhatIf, pk=pk)
-    if what_ifs.restore(one):
-        log(request, one, "Restored.")
-        messages.success(request, _("Kept again: %(name)s.") % {"name": one.name})
+    what_if = get_object_or_404(WhatIf, pk=pk)
+    if what_ifs.restore(what_if):
+        log(request, what_if, "Restored.")
+        messages.success(request, _("Kept again: %(name)s.") % {"name": what_if.name})
     else:
-        messages.error(request, _("Another scenario is called “%(name)s” now.") % {"name": one.name})
+        messages.error(request, _("Another scenario is called “%(name)s” now.") % {"name": what_if.name})
     return redirect("costs:kept")

@@ -30,8 +30,8 @@ class NoRate(Exception):
     """No rate of a currency is known for a day; its text says so to a person."""
 
     def __init__(self, currency: str, day: date) -> None:
-        said = _("No rate of %(currency)s is known for %(day)s or the month before it.")
-        super().__init__(said % {"currency": currency, "day": date_format(day, "j F Y")})
+        message = _("No rate of %(currency)s is known for %(day)s or the month before it.")
+        super().__init__(message % {"currency": currency, "day": date_format(day, "j F Y")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ def to_usd(amount: Decimal, currency: str, day: date) -> Converted:
     """Raises NoRate."""
     if currency == "USD":
         return Converted(amount.quantize(STEP))
-    found = ExchangeRate.objects.at(currency, day)
-    if found is None:
+    rate = ExchangeRate.objects.at(currency, day)
+    if rate is None:
         raise NoRate(currency, day)
-    return Converted((amount * found.usd).quantize(STEP), found.usd, f"{found.source}, {found.day}")
+    return Converted((amount * rate.usd).quantize(STEP), rate.usd, f"{rate.source}, {rate.day}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,10 @@ def read_ecb(content: bytes) -> list[Rate]:
     heads = [cell.strip() for cell in rows[0]] if rows else []
     if heads[:1] != ["Date"] or "USD" not in heads:
         raise UnreadableRates(_("The first row must name Date and the currencies, USD among them, as the bank’s does."))
-    found = [rate for number, row in enumerate(rows[1:], start=2) for rate in rates_of(heads, row, number)]
-    if not found:
+    rates = [rate for number, row in enumerate(rows[1:], start=2) for rate in rates_of(heads, row, number)]
+    if not rates:
         raise UnreadableRates(_("The file holds no rate."))
-    return found
+    return rates
 
 
 def rates_of(heads: list[str], row: list[str], number: int) -> list[Rate]:
@@ -113,8 +113,8 @@ def rate_of(text: str, currency: str, number: int) -> Decimal | None:
     if not (len(currency) == 3 and currency.isascii() and currency.isupper()):
         raise UnreadableRates(_("%(text)s is no currency.") % {"text": currency[:30]})
     if not value.is_finite() or not 0 < value < LARGEST_RATE:
-        said = _("Row %(n)d has no rate of %(currency)s: %(text)s.")
-        raise UnreadableRates(said % {"n": number, "currency": currency, "text": text[:30]})
+        message = _("Row %(n)d has no rate of %(currency)s: %(text)s.")
+        raise UnreadableRates(message % {"n": number, "currency": currency, "text": text[:30]})
     return value
 
 

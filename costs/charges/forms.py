@@ -150,18 +150,18 @@ class ChargeForm(forms.Form):
         return str(self.data.get("repeats", "")) if "repeats" in self.fields else ""
 
     def clean_provider(self) -> str:
-        said = str(self.cleaned_data["provider"]).strip()
+        text = str(self.cleaned_data["provider"]).strip()
         names = {name.lower(): slug for slug, name in PROVIDER_NAMES.items()}
-        slug = names.get(said.lower(), said.lower())
+        slug = names.get(text.lower(), text.lower())
         if not SLUG.fullmatch(slug):
             raise forms.ValidationError(_("A provider is written with small letters, digits, dots and hyphens."))
         return slug
 
     def clean_currency(self) -> str:
-        said = str(self.cleaned_data["currency"]).strip().upper()
-        if not (len(said) == 3 and said.isascii() and said.isalpha()):
+        currency = str(self.cleaned_data["currency"]).strip().upper()
+        if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
             raise forms.ValidationError(_("A currency has three letters, such as EUR."))
-        return said
+        return currency
 
     def clean_day(self) -> date | None:
         day: date | None = self.cleaned_data["day"]
@@ -172,13 +172,13 @@ class ChargeForm(forms.Form):
         return day
 
     def clean_month(self) -> date | None:
-        said = str(self.cleaned_data["month"]).strip()
-        if not said:
+        text = str(self.cleaned_data["month"]).strip()
+        if not text:
             return None
-        found = MONTH.match(said)
-        if not found or not 1 <= int(found[2]) <= 12 or int(found[1]) < FIRST_DAY.year:
+        match = MONTH.match(text)
+        if not match or not 1 <= int(match[2]) <= 12 or int(match[1]) < FIRST_DAY.year:
             raise forms.ValidationError(_("Write the month as 2026-11."))
-        month = date(int(found[1]), int(found[2]), 1)
+        month = date(int(match[1]), int(match[2]), 1)
         if month > today() and not self.repeating:
             raise forms.ValidationError(_("This month has not begun yet."))
         return month

@@ -64,14 +64,14 @@ class RecurrenceForm(ChargeForm):
     def clean(self) -> dict[str, Any]:
         # The series has its first day already; a charge's questions about day and rate are answered by it.
         self.cleaned_data |= {"day": self.recurrence.starts_on, "month": None, "rate": None}
-        found = super().clean()
-        since: date | None = found.get("since")
-        if since is not None and found.get("provider"):
-            final = month_final_on(found["provider"], since)
+        data = super().clean()
+        since: date | None = data.get("since")
+        if since is not None and data.get("provider"):
+            final = month_final_on(data["provider"], since)
             if final <= today():
-                said = _("The month of this day is final since %(day)s: choose a later day.")
-                self.add_error("since", said % {"day": date_format(final, "j F Y")})
-        return found
+                message = _("The month of this day is final since %(day)s: choose a later day.")
+                self.add_error("since", message % {"day": date_format(final, "j F Y")})
+        return data
 
     def convert(self, data: dict[str, Any]) -> None:
         """By the rate of today: each charge takes its own day's."""
@@ -164,12 +164,12 @@ class RateForm(forms.Form):
     )
 
     def clean_currency(self) -> str:
-        said = str(self.cleaned_data["currency"]).strip().upper()
-        if not (len(said) == 3 and said.isascii() and said.isalpha()):
+        currency = str(self.cleaned_data["currency"]).strip().upper()
+        if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
             raise forms.ValidationError(_("A currency has three letters, such as EUR."))
-        if said == "USD":
+        if currency == "USD":
             raise forms.ValidationError(_("USD is what everything is counted in: it needs no rate."))
-        return said
+        return currency
 
     def clean_day(self) -> date:
         day: date = self.cleaned_data["day"]

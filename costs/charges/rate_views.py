@@ -45,11 +45,11 @@ def _saved(request: HttpRequest, form: RateForm | RatesFileForm) -> HttpResponse
     """Write the rates, and the charges that waited for them."""
     count = save_rates(rates=form.rates(), source=form.source_said, user=request.user)
     post_recurrences(today())
-    said = ngettext("%(n)d exchange rate from %(source)s.", "%(n)d exchange rates from %(source)s.", count)
-    said %= {"n": count, "source": form.source_said}
+    message = ngettext("%(n)d exchange rate from %(source)s.", "%(n)d exchange rates from %(source)s.", count)
+    message %= {"n": count, "source": form.source_said}
     first = form.rates()[0]
-    audit_log.log(request, ExchangeRate.objects.get(currency=first.currency, day=first.day), said, added=True)
-    messages.success(request, _("Saved: %(what)s") % {"what": said})
+    audit_log.log(request, ExchangeRate.objects.get(currency=first.currency, day=first.day), message, added=True)
+    messages.success(request, _("Saved: %(what)s") % {"what": message})
     return redirect("costs:rates")
 
 
@@ -60,6 +60,6 @@ def currencies() -> list[dict[str, Any]]:
 
 
 def newest(request: HttpRequest) -> list[ExchangeRate]:
-    found = ExchangeRate.objects.select_related("entered_by").order_by("-day", "currency")
+    rows = ExchangeRate.objects.select_related("entered_by").order_by("-day", "currency")
     wanted = request.GET.get("currency", "").replace("\x00", "")[:3]
-    return list((found.filter(currency=wanted) if wanted else found)[:SHOWN])
+    return list((rows.filter(currency=wanted) if wanted else rows)[:SHOWN])

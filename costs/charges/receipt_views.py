@@ -15,9 +15,9 @@ from costs.models import Receipt
 @permission_required("costs.view_charge", raise_exception=True)
 @require_safe
 def receipt(request: HttpRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(Receipt, pk=pk)
-    answer = HttpResponse(bytes(found.content), content_type=found.content_type)
-    answer["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=found.name)
+    stored = get_object_or_404(Receipt, pk=pk)
+    answer = HttpResponse(bytes(stored.content), content_type=stored.content_type)
+    answer["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=stored.name)
     answer["X-Content-Type-Options"] = "nosniff"
     answer["Cache-Control"] = "private, no-store"
     return answer

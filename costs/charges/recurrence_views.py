@@ -34,18 +34,18 @@ CHANGING = ("every", "category", "provider", "currency", "application_id", "desc
 @require_safe
 def recurrences(request: HttpRequest) -> HttpResponse:
     day = today()
-    found = Recurrence.objects.select_related("application", "receipt", "entered_by")
-    series = list(found.annotate(times=Count("charges"), sum=Sum("charges__amount")).order_by("-stopped_at", "pk"))
+    all_series = Recurrence.objects.select_related("application", "receipt", "entered_by")
+    series = list(all_series.annotate(times=Count("charges"), sum=Sum("charges__amount")).order_by("-stopped_at", "pk"))
     waits = waiting(series, day)
     rows = [
         {
-            "recurrence": one,
-            "provider": provider_name(one.provider),
-            "category": category_name(one.category),
-            "next": next_day(one, day),
-            "waiting": waits.get(one.pk, []),
+            "recurrence": recurrence,
+            "provider": provider_name(recurrence.provider),
+            "category": category_name(recurrence.category),
+            "next": next_day(recurrence, day),
+            "waiting": waits.get(recurrence.pk, []),
         }
-        for one in series
+        for recurrence in series
     ]
     context = {"rows": rows, "going_on": [row for row in rows if row["next"]]}
     return render(request, "costs/charges/recurrences.html", context)
@@ -56,15 +56,15 @@ def recurrences(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def recurrence_edit(request: HttpRequest, pk: int) -> HttpResponse:
     recurrence = get_object_or_404(Recurrence, pk=pk)
-    before, kept = str(recurrence), _values(recurrence)
+    before, values = str(recurrence), _values(recurrence)
     form = RecurrenceForm(request.POST or None, request.FILES or None, recurrence=recurrence)
     if request.method == "POST" and form.is_valid():
         form.save_recurrence(request.user)
-        said = _("%(before)s; from %(day)s on %(after)s")
+        message = _("%(before)s; from %(day)s on %(after)s")
         audit_log.log(
-            request, recurrence, said % {"before": before, "day": recurrence.counts_from, "after": recurrence}
+            request, recurrence, message % {"before": before, "day": recurrence.counts_from, "after": recurrence}
         )
-        request.session[UNDO_KEY] = {"pk": pk, "since": recurrence.counts_from.isoformat(), "values": kept}
+        request.session[UNDO_KEY] = {"pk": pk, "since": recurrence.counts_from.isoformat(), "values": values}
         undo = f"undo:{reverse('costs:recurrence-undo', args=[pk])}"
         messages.success(request, _("Saved. What it made from that day on was made anew."), extra_tags=undo)
         return redirect("costs:recurrences")
@@ -83,15 +83,15 @@ def _values(recurrence: Recurrence) -> dict[str, Any]:
 @require_POST
 def recurrence_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take this person's last change of a series back from the day on that it counted; twice changes nothing."""
-    recurrence, kept = get_object_or_404(Recurrence, pk=pk), request.session.get(UNDO_KEY)
-    if not kept or kept["pk"] != pk:
+    recurrence, undo = get_object_or_404(Recurrence, pk=pk), request.session.get(UNDO_KEY)
+    if not undo or undo["pk"] != pk:
         messages.warning(request, _("Nothing was changed: this change can no longer be taken back from here."))
         return redirect("costs:recurrences")
     del request.session[UNDO_KEY]
-    values, until = kept["values"], kept["values"]["until"]
+    values, until = undo["values"], undo["values"]["until"]
     values |= {"original_amount": Decimal(values["original_amount"])}
     values |= {"until": date.fromisoformat(until) if until else None}
-    change(recurrence=recurrence, since=date.fromisoformat(kept["since"]), today=today(), **values)
+    change(recurrence=recurrence, since=date.fromisoformat(undo["since"]), today=today(), **values)
     audit_log.log(request, recurrence, _("change taken back: %(what)s") % {"what": recurrence})
     messages.success(request, _("Taken back: it is as it was before."))
     return redirect("costs:recurrences")

@@ -22,8 +22,10 @@ def post_recurrences(today: date) -> int:
     """Make what has become due; a second time changes nothing. A day whose currency has no rate waits for one."""
     recurrences = list(Recurrence.objects.filter(stopped_at=None))
     made = _made(recurrences)
-    due = [(one, day) for one in recurrences for day in due_days(one, made[one.pk], today)]
-    charges = [charge_of(one, day, converted) for one, day in due if (converted := _converted(one, day))]
+    due = [(recurrence, day) for recurrence in recurrences for day in due_days(recurrence, made[recurrence.pk], today)]
+    charges = [
+        charge_of(recurrence, day, converted) for recurrence, day in due if (converted := _converted(recurrence, day))
+    ]
     Charge.objects.bulk_create(charges, ignore_conflicts=True)
     return len(charges)
 
@@ -36,9 +38,9 @@ def due_days(recurrence: Recurrence, made: set[date], today: date) -> list[date]
 
 def waiting(recurrences: list[Recurrence], today: date) -> dict[int, list[date]]:
     """By series, the days that are due and wait for a rate."""
-    going_on = [one for one in recurrences if one.stopped_at is None]
+    going_on = [recurrence for recurrence in recurrences if recurrence.stopped_at is None]
     made = _made(going_on)
-    return {one.pk: due_days(one, made[one.pk], today) for one in going_on}
+    return {recurrence.pk: due_days(recurrence, made[recurrence.pk], today) for recurrence in going_on}
 
 
 def next_day(recurrence: Recurrence, today: date) -> date | None:
@@ -50,13 +52,13 @@ def next_day(recurrence: Recurrence, today: date) -> date | None:
 
 
 def _made(recurrences: list[Recurrence]) -> dict[int, set[date]]:
-    found: dict[int, set[date]] = defaultdict(set)
+    days_made: dict[int, set[date]] = defaultdict(set)
     rows = Charge.objects.filter(recurrence__in=recurrences).values_list("recurrence_id", "key")
     for recurrence, key in rows:
         assert recurrence is not None, "filtered by it"
         day = key.rpartition(":")[2]  # a person may have moved the charge to another day
-        found[recurrence].add(date.fromisoformat(day))
-    return found
+        days_made[recurrence].add(date.fromisoformat(day))
+    return days_made
 
 
 def _converted(recurrence: Recurrence, day: date) -> Converted | None:

@@ -49,16 +49,16 @@ def charges(request: HttpRequest) -> HttpResponse:
     whole = entered.select_related("entered_by", "application", "receipt", "recurrence", "closing").order_by(
         "-day", "-pk"
     )
-    found = list(whole[(number - 1) * PER_PAGE :][: PER_PAGE + 1])
+    rows = list(whole[(number - 1) * PER_PAGE :][: PER_PAGE + 1])
     context = {
         "month": month,
-        "charges": found[:PER_PAGE],
+        "charges": rows[:PER_PAGE],
         "total": entered.count(),
         "sum": entered.aggregate(sum=Sum("amount"))["sum"] or ZERO,
         "by_provider": _by_provider(entered),
         "today": today(),
         "repeating": Recurrence.objects.going_on(today()).count(),
-        "next_url": _page(month, number + 1) if len(found) > PER_PAGE else None,
+        "next_url": _page(month, number + 1) if len(rows) > PER_PAGE else None,
         "first_url": _page(month, 1) if number > 1 else None,
     }
     return render(request, "costs/charges/charges.html", context)
@@ -111,9 +111,9 @@ def charge_delete(request: HttpRequest, pk: int) -> HttpResponse:
         return elsewhere
     skip(charge)
     _log(request, charge, Action.DELETED, _words(charge))
-    kept = dict(request.session.get(UNDO_KEY, {}))
-    kept[str(pk)] = {name: _text(getattr(charge, name)) for name in COLUMNS}
-    request.session[UNDO_KEY] = dict(list(kept.items())[-UNDO_KEPT:])
+    deleted = dict(request.session.get(UNDO_KEY, {}))
+    deleted[str(pk)] = {name: _text(getattr(charge, name)) for name in COLUMNS}
+    request.session[UNDO_KEY] = dict(list(deleted.items())[-UNDO_KEPT:])
     charge.delete()
     undo = reverse("costs:charge-undo", args=[pk])
     messages.success(request, _("Deleted: %(what)s.") % {"what": _words(charge)}, extra_tags=f"undo:{undo}")
@@ -125,12 +125,12 @@ def charge_delete(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def charge_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Put back what this person deleted in this session; a second time changes nothing."""
-    kept = dict(request.session.get(UNDO_KEY, {}))
-    values = kept.pop(str(pk), None)
+    deleted = dict(request.session.get(UNDO_KEY, {}))
+    values = deleted.pop(str(pk), None)
     if values is None:
         messages.warning(request, _("This charge can no longer be brought back from here; enter it again."))
         return redirect("costs:charges")
-    request.session[UNDO_KEY] = kept
+    request.session[UNDO_KEY] = deleted
     charge, made = Charge.objects.get_or_create(key=values["key"], defaults=_values(values))
     if made:
         unskip(charge)
@@ -151,8 +151,8 @@ def charge_correct(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         made = correct(charge=charge, right=data["right"], reason=data["reason"], user=request.user, today=today())
-        said = _("%(what)s, for a correction of: %(before)s") % {"what": _words(made), "before": _words(charge)}
-        _log(request, made, Action.ADDED, said)
+        message = _("%(what)s, for a correction of: %(before)s") % {"what": _words(made), "before": _words(charge)}
+        _log(request, made, Action.ADDED, message)
         messages.success(request, _("Entered: %(what)s.") % {"what": _words(made)})
         return redirect("costs:charges")
     context = {"form": form, "charge": charge, "standing": standing(charge), "corrections": charge.corrections.all()}
@@ -181,11 +181,11 @@ def _elsewhere(request: HttpRequest, charge: Charge) -> HttpResponse | None:
         return redirect("costs:charge-correct", charge.pk)
     if charge.bill_import is None:
         return None
-    said = _(
+    message = _(
         "Nothing was changed: this charge is a line of %(file)s, which counts as its vendor wrote it. Take that bill "
         "back and bring in the right one; once the month is final, a line can be corrected."
     )
-    messages.warning(request, said % {"file": charge.bill_import.file_name})
+    messages.warning(request, message % {"file": charge.bill_import.file_name})
     return redirect("costs:bill", charge.bill_import.pk)
 
 
@@ -215,9 +215,9 @@ def _text(value: Any) -> Any:
     )
 
 
-def _values(kept: dict[str, Any]) -> dict[str, Any]:
+def _values(stored: dict[str, Any]) -> dict[str, Any]:
     """The columns of a kept charge with their types again."""
-    values = {name: value for name, value in kept.items() if name in COLUMNS}
+    values = {name: value for name, value in stored.items() if name in COLUMNS}
     for name in ("starts_at", "ends_at", "created_at"):
         values[name] = parse_datetime(values[name])
     for name in ("amount", "original_amount", "rate"):

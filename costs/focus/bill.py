@@ -84,8 +84,8 @@ def read_bill(name: str, content: bytes) -> Bill:
         raise UnreadableBill(_("The file holds no row that could become a charge."))
     missing = [column for column in NEEDED if column not in rows[0][1]]
     if missing:
-        said = _("This is no FOCUS cost and usage file: it has no column %(names)s.")
-        raise UnreadableBill(said % {"names": ", ".join(missing)})
+        message = _("This is no FOCUS cost and usage file: it has no column %(names)s.")
+        raise UnreadableBill(message % {"names": ", ".join(missing)})
     commas = any("," in row.get("BilledCost", "") for _number, row in rows)
     lines: list[BillLine] = []
     errors: list[tuple[int, str]] = []
@@ -154,10 +154,10 @@ def moment(row: dict[str, str], name: str) -> date:
     """The UTC day of a moment."""
     text = row.get(name, "")
     try:
-        found = datetime.fromisoformat(text.removesuffix(" UTC"))
+        parsed = datetime.fromisoformat(text.removesuffix(" UTC"))
     except ValueError:
         raise Wrong(_("%(name)s is no date and time: %(text)s.") % {"name": name, "text": text[:40] or "“”"}) from None
-    day = (found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)).date()
+    day = (parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)).date()
     if day < FIRST:
         raise Wrong(_("Nothing is kept from before 2020."))
     return day
@@ -168,20 +168,20 @@ def amount_of(text: str, commas: bool) -> Decimal:
     if commas and not re.fullmatch(r"-?\d+(,\d+)?", text):
         return numbers([text])[0]
     try:
-        found = Decimal(text.replace(",", "."))
+        amount = Decimal(text.replace(",", "."))
     except InvalidOperation:
-        found = Decimal("NaN")
-    if not found.is_finite():
+        amount = Decimal("NaN")
+    if not amount.is_finite():
         raise Wrong(_("BilledCost is no amount: %(text)s.") % {"text": text[:40] or "“”"})
-    if abs(found) > LARGEST:
+    if abs(amount) > LARGEST:
         raise Wrong(_("More than ten million is surely a slip."))
-    return found
+    return amount
 
 
 def provider_of(row: dict[str, str]) -> str:
     """Our slug of whoever provides the service."""
     name = next((row[column] for column in PROVIDER if row.get(column)), "")
-    slugs = {known.lower(): slug for slug, known in PROVIDER_NAMES.items()}
+    slugs = {provider_name.lower(): slug for slug, provider_name in PROVIDER_NAMES.items()}
     slug = slugs.get(name.lower()) or re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]
     if not slug:
         raise Wrong(_("No column says whose service it is: %(names)s.") % {"names": ", ".join(PROVIDER[:2])})
@@ -200,10 +200,10 @@ def category_of(row: dict[str, str]) -> str:
 
 def tag(text: str, name: str) -> str:
     try:
-        found = json.loads(text) if text else {}
+        tags = json.loads(text) if text else {}
     except ValueError:
         return ""
-    return str(found.get(name, "")) if isinstance(found, dict) else ""
+    return str(tags.get(name, "")) if isinstance(tags, dict) else ""
 
 
 def alike(lines: Iterable[BillLine]) -> Iterator[tuple[BillLine, Decimal]]:
@@ -214,6 +214,6 @@ def alike(lines: Iterable[BillLine]) -> Iterator[tuple[BillLine, Decimal]]:
             line.day, line.bill, line.category, line.currency, line.service, line.model, line.resource,
             line.application,
         )  # fmt: skip
-        one, amount = sums.get(key, (line, Decimal(0)))
-        sums[key] = (one, amount + line.amount)
+        first, amount = sums.get(key, (line, Decimal(0)))
+        sums[key] = (first, amount + line.amount)
     yield from sums.values()

@@ -36,5 +36,5 @@ def text(value: str) -> str:
 
 def pairs(values: Mapping[str, str]) -> str:
     """A Key-Value column; nothing where every value is."""
-    known = {name: value for name, value in values.items() if value}
-    return json.dumps(known, ensure_ascii=False) if known else ""
+    present = {name: value for name, value in values.items() if value}
+    return json.dumps(present, ensure_ascii=False) if present else ""

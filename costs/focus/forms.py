@@ -92,10 +92,10 @@ class ExportForm(ExportModelForm):
         self.order_fields(["name", "every", "format", "since", "folder", *OF_A_BUCKET])
 
     def clean_since(self) -> date:
-        found = MONTH.match(self.cleaned_data["since"].strip())
-        if not found or not 1 <= int(found[2]) <= 12 or int(found[1]) < FIRST_DAY.year:
+        match = MONTH.match(self.cleaned_data["since"].strip())
+        if not match or not 1 <= int(match[2]) <= 12 or int(match[1]) < FIRST_DAY.year:
             raise forms.ValidationError(_("Write the month as 2026-11."))
-        month = date(int(found[1]), int(found[2]), 1)
+        month = date(int(match[1]), int(match[2]), 1)
         if month > today():
             raise forms.ValidationError(_("This month has not begun yet."))
         return month
@@ -107,12 +107,12 @@ class ExportForm(ExportModelForm):
         return chosen
 
     def clean_folder(self) -> str:
-        said = str(self.cleaned_data["folder"]).strip().strip("/")
+        folder = str(self.cleaned_data["folder"]).strip().strip("/")
         try:
-            folder_below(said)
+            folder_below(folder)
         except (StoreError, ValueError) as error:
             raise forms.ValidationError(str(error)) from error
-        return said
+        return folder
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -37,28 +37,28 @@ def detail_rows(month: Month) -> Iterator[Row]:
 
 
 def detail(month: Month, detail_id: str, items: list[Item]) -> Row:
-    one = items[0]
-    invoice_id, kind = month.invoice_id(one), service(one.category)
-    issued = one.category == Category.INVOICE or month.is_closed(one.provider)
+    first = items[0]
+    invoice_id, kind = month.invoice_id(first), service(first.category)
+    issued = first.category == Category.INVOICE or month.is_closed(first.provider)
     return {
         **period(month),
         "BilledCost": number(sum((item.billed for item in items), Decimal(0))),
-        "BillingAccountId": text(month.billing_account(one)),
+        "BillingAccountId": text(month.billing_account(first)),
         "ChargeCategory": kind.charge,
         "InvoiceDetailCreated": moment(min(item.created_at for item in items)),
         "InvoiceDetailLastUpdated": moment(max(item.updated_at for item in items)),
-        "InvoiceDetailDescription": text(f"{issuer(one)} {kind.name}"),
-        "InvoiceDetailGrain": pairs({"x_Category": one.category}),
+        "InvoiceDetailDescription": text(f"{issuer(first)} {kind.name}"),
+        "InvoiceDetailGrain": pairs({"x_Category": first.category}),
         "InvoiceDetailId": detail_id,
         "InvoiceId": invoice_id,
         "InvoiceIssueStatus": "Issued" if issued else "Open",
-        "InvoiceIssuerName": text(issuer(one)),
-        "PaymentCurrency": one.currency,
+        "InvoiceIssuerName": text(issuer(first)),
+        "PaymentCurrency": first.currency,
         "PaymentCurrencyBilledCost": number(sum((item.original for item in items), Decimal(0))),
-        "PaymentTerms": terms(month, one),
-        "ReferenceInvoiceId": month.reference_id(one),
-        "x_Category": one.category,
-        "x_CostSource": one.provenance,
+        "PaymentTerms": terms(month, first),
+        "ReferenceInvoiceId": month.reference_id(first),
+        "x_Category": first.category,
+        "x_CostSource": first.provenance,
     }
 
 

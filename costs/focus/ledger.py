@@ -293,11 +293,11 @@ def list_extras(since: date, until: date) -> dict[tuple[Any, ...], Decimal]:
         .annotate(extra=Sum(F("list_amount") - F("amount")))
     )
     lease_ids = dict(lease_keys()) if rows else {}
-    found: dict[tuple[Any, ...], Decimal] = {}
+    extras: dict[tuple[Any, ...], Decimal] = {}
     for day, account, category, resource, month, model, token_class, extra in rows:
         key = (day, account, category, lease_ids.get((account, resource)), month, model, token_class)
-        found[key] = found.get(key, Decimal(0)) + extra
-    return found
+        extras[key] = extras.get(key, Decimal(0)) + extra
+    return extras
 
 
 def lease_keys() -> Iterator[tuple[tuple[int, str], int]]:

@@ -44,10 +44,10 @@ def arrow() -> tuple[Any, Any]:
 def written(columns: Sequence[str], rows: Iterable[Row]) -> bytes:
     """A file of these columns."""
     pyarrow, parquet = arrow()
-    given = list(rows)
+    all_rows = list(rows)
     types = {name: type_of(pyarrow, name) for name in columns}
     arrays = [
-        pyarrow.array([value(name, row.get(name, "")) for row in given], types[name]) for name in columns
+        pyarrow.array([value(name, row.get(name, "")) for row in all_rows], types[name]) for name in columns
     ]  # fmt: skip
     sink = pyarrow.BufferOutputStream()
     parquet.write_table(pyarrow.Table.from_arrays(arrays, schema=pyarrow.schema(list(types.items()))), sink)
@@ -79,34 +79,34 @@ def cells(content: bytes) -> list[dict[str, str]]:
     pyarrow, parquet = arrow()
     try:
         file = parquet.ParquetFile(pyarrow.BufferReader(content))
-        told = refuse_large(file.metadata)
+        group_bytes = refuse_large(file.metadata)
         read: list[dict[str, str]] = []
         size = 0
         # Each row may repeat the file's largest value: so many rows at once as fit all the same.
-        for batch in file.iter_batches(min(ROWS_AT_ONCE, max(1, MOST_BYTES // max(told, 1)))):
+        for batch in file.iter_batches(min(ROWS_AT_ONCE, max(1, MOST_BYTES // max(group_bytes, 1)))):
             size += batch.nbytes
             if size > MOST_BYTES:
                 raise ValueError(_("It unpacks to more than %(n)s MB; split it by month.") % {"n": MOST_BYTES >> 20})
-            read += [{name: said(value) for name, value in row.items()} for row in batch.to_pylist()]
+            read += [{name: cell_text(value) for name, value in row.items()} for row in batch.to_pylist()]
     except (pyarrow.ArrowException, OSError) as error:  # the latter of a footer that is none
         raise ValueError(str(error)) from error
     return read
 
 
-def refuse_large(told: Any) -> int:
+def refuse_large(metadata: Any) -> int:
     """The bytes of its values, each counted once. Raises ValueError for a file that says that it is too large."""
-    sizes = [told.row_group(place).total_byte_size for place in range(told.num_row_groups)]
-    if told.num_rows > MOST_ROWS or told.num_columns > MOST_COLUMNS:
+    sizes = [metadata.row_group(place).total_byte_size for place in range(metadata.num_row_groups)]
+    if metadata.num_rows > MOST_ROWS or metadata.num_columns > MOST_COLUMNS:
         raise ValueError(
             _("It has %(rows)s rows and %(columns)s columns; at most %(most)s and %(wide)s are read.")
-            % {"rows": told.num_rows, "columns": told.num_columns, "most": MOST_ROWS, "wide": MOST_COLUMNS}
+            % {"rows": metadata.num_rows, "columns": metadata.num_columns, "most": MOST_ROWS, "wide": MOST_COLUMNS}
         )
     if sum(sizes) > MOST_BYTES:
         raise ValueError(_("It unpacks to more than %(n)s MB; split it by month.") % {"n": MOST_BYTES >> 20})
     return sum(sizes)
 
 
-def said(value: Any) -> str:
+def cell_text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):

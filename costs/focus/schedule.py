@@ -35,14 +35,14 @@ def due_since(target: ExportTarget) -> datetime:
 def months(target: ExportTarget, today: date) -> list[date]:
     """What a run writes: every month that it missed, those that may still be revised, and if daily the current one."""
     first = target.since if target.written_until is None else next_month(target.written_until)
-    found, month = [], target.since
+    due_months, month = [], target.since
     while month <= today:
         end = next_month(month)
         missed_or_revised = month >= first or end + REVISED >= today
         if missed_or_revised if end <= today else target.every == ExportTarget.Every.DAY:
-            found.append(month)
+            due_months.append(month)
         month = end
-    return found
+    return due_months
 
 
 def run_due(now: datetime) -> int:

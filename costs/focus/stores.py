@@ -45,10 +45,10 @@ def try_out(target: ExportTarget) -> str:
     return _("%(place)s took the file %(name)s.") % {"place": target.place, "name": TEST_NAME}
 
 
-def folder_below(said: str) -> Path:
+def folder_below(folder: str) -> Path:
     """A folder inside the operator's. Raises StoreError where it would lead out of it."""
     root = Path(settings.EXPORTS_DIR).resolve()
-    path = (root / said).resolve()
+    path = (root / folder).resolve()
     if not path.is_relative_to(root):
         raise StoreError(_("The folder must lie below %(root)s.") % {"root": root})
     return path
@@ -57,8 +57,8 @@ def folder_below(said: str) -> Path:
 class Folder:
     """Files appear whole: whoever fetches one must not meet half of it."""
 
-    def __init__(self, said: str) -> None:
-        self.path = folder_below(said)
+    def __init__(self, folder: str) -> None:
+        self.path = folder_below(folder)
 
     def put(self, name: str, content: bytes) -> None:
         try:
@@ -67,8 +67,8 @@ class Folder:
             part.write_bytes(content)
             part.replace(self.path / name)
         except OSError as error:
-            said = _("%(place)s cannot be written to: %(why)s.")
-            raise StoreError(said % {"place": self.path, "why": error.strerror}) from None
+            message = _("%(place)s cannot be written to: %(why)s.")
+            raise StoreError(message % {"place": self.path, "why": error.strerror}) from None
 
 
 class GuardedPool(urllib3.PoolManager):
@@ -82,7 +82,7 @@ class GuardedPool(urllib3.PoolManager):
         self, host: str | None, port: int | None = None, scheme: str | None = "http", pool_kwargs: Any = None
     ) -> Any:
         there = pin(f"{scheme}://{host}:{port}", local=self.local)
-        address = min(there.addresses, key=lambda one: ":" in one)
+        address = min(there.addresses, key=lambda resolved: ":" in resolved)
         named = {"server_hostname": there.host, "assert_hostname": there.host} if scheme == "https" else {}
         return super().connection_from_host(address, port, scheme, {**(pool_kwargs or {}), **named})
 
@@ -125,8 +125,8 @@ class Bucket:
         except AddressRefused as refused:
             raise StoreError(str(refused)) from None
         except S3Error as error:
-            said = _("The store refused it: %(code)s, %(why)s")
-            raise StoreError(said % {"code": error.code, "why": error.message}) from None
+            message = _("The store refused it: %(code)s, %(why)s")
+            raise StoreError(message % {"code": error.code, "why": error.message}) from None
         except urllib3.exceptions.MaxRetryError as error:
             raise StoreError(_("The store did not answer: %(why)s") % {"why": str(error.reason)[:SHOWN]}) from None
         except (MinioException, urllib3.exceptions.HTTPError, ValueError, OSError) as error:

@@ -62,16 +62,16 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
     return edited(request, get_object_or_404(ExportTarget.objects.there(), pk=pk))
 
 
-def edited(request: HttpRequest, found: ExportTarget) -> HttpResponse:
+def edited(request: HttpRequest, target: ExportTarget) -> HttpResponse:
     """The form as it was sent: tested, saved, or shown again."""
-    form = ExportForm(request.POST if request.method == "POST" else None, instance=found, person=request.user)
+    form = ExportForm(request.POST if request.method == "POST" else None, instance=target, person=request.user)
     if request.method != "POST":
-        return shown(request, found, form)
+        return shown(request, target, form)
     if not form.is_valid():
-        return shown(request, found, form, status=422)
-    added, filled = found.pk is None, form.filled()
+        return shown(request, target, form, status=422)
+    added, filled = target.pk is None, form.filled()
     if request.POST.get("action") == "test":
-        return shown(request, found, form, tested(filled))
+        return shown(request, target, form, tested(filled))
     filled.save()
     log_form(request, filled, form, added=added)
     messages.success(request, _("%(name)s is saved; its first run is at hand.") % {"name": filled.name})
@@ -86,14 +86,14 @@ def tested(target: ExportTarget) -> Tried:
 
 
 def shown(
-    request: HttpRequest, found: ExportTarget, form: ExportForm, tried: Tried | None = None, status: int = 200
+    request: HttpRequest, target: ExportTarget, form: ExportForm, tried: Tried | None = None, status: int = 200
 ) -> HttpResponse:
     context = {
-        "target": found if found.pk else None,
-        "kind": ExportTarget.Kind(found.kind),
+        "target": target if target.pk else None,
+        "kind": ExportTarget.Kind(target.kind),
         "form": form,
         "tried": tried,
-        "log": changes(found) if found.pk else [],
+        "log": changes(target) if target.pk else [],
     }
     # htmx asks for the test's result alone, so that what was typed stays in its field.
     part = request.headers.get("HX-Request") and request.POST.get("action") == "test"
@@ -107,14 +107,14 @@ def shown(
 @require_POST
 def export_run(request: HttpRequest, pk: int) -> HttpResponse:
     """Write now, whatever the clock says; the same files again change nothing but their content."""
-    found = get_object_or_404(ExportTarget.objects.there(), pk=pk)
-    good = schedule.run(found, timezone.now())
-    found.refresh_from_db()
-    log(request, found, _("run by hand"))
+    target = get_object_or_404(ExportTarget.objects.there(), pk=pk)
+    good = schedule.run(target, timezone.now())
+    target.refresh_from_db()
+    log(request, target, _("run by hand"))
     if good:
-        messages.success(request, _("%(name)s took %(n)d files.") % {"name": found.name, "n": found.files})
+        messages.success(request, _("%(name)s took %(n)d files.") % {"name": target.name, "n": target.files})
     else:
-        messages.error(request, _("%(name)s took nothing: %(why)s") % {"name": found.name, "why": found.error})
+        messages.error(request, _("%(name)s took nothing: %(why)s") % {"name": target.name, "why": target.error})
     return redirect("costs:exports")
 
 
@@ -123,12 +123,14 @@ def export_run(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def export_switch(request: HttpRequest, pk: int) -> HttpResponse:
     """On or off, as the form says; sending it twice changes nothing."""
-    found = get_object_or_404(ExportTarget.objects.there(), pk=pk)
+    target = get_object_or_404(ExportTarget.objects.there(), pk=pk)
     enabled = request.POST.get("enabled") == "1"
     if ExportTarget.objects.filter(pk=pk, enabled=not enabled).update(enabled=enabled):
-        log(request, found, _("Switched on.") if enabled else _("Switched off."))
-    said = _("%(name)s is on; what it missed is caught up.") if enabled else _("%(name)s is off: nothing is written.")
-    messages.success(request, said % {"name": found.name})
+        log(request, target, _("Switched on.") if enabled else _("Switched off."))
+    message = (
+        _("%(name)s is on; what it missed is caught up.") if enabled else _("%(name)s is off: nothing is written.")
+    )
+    messages.success(request, message % {"name": target.name})
     return redirect("costs:exports")
 
 
@@ -137,11 +139,11 @@ def export_switch(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def export_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Nothing more is written there; files that were stay. The toast brings it back."""
-    found = get_object_or_404(ExportTarget.objects.there(), pk=pk)
+    target = get_object_or_404(ExportTarget.objects.there(), pk=pk)
     ExportTarget.objects.filter(pk=pk).update(deleted_at=timezone.now())
-    log(request, found, _("Deleted."), deleted=True)
+    log(request, target, _("Deleted."), deleted=True)
     undo = f"undo:{reverse('costs:export-undo', args=[pk])}"
-    messages.success(request, _("%(name)s is deleted.") % {"name": found.name}, extra_tags=undo)
+    messages.success(request, _("%(name)s is deleted.") % {"name": target.name}, extra_tags=undo)
     return redirect("costs:exports")
 
 
@@ -149,8 +151,8 @@ def export_delete(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required(MAY, raise_exception=True)
 @require_POST
 def export_undo(request: HttpRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(ExportTarget, pk=pk)
+    target = get_object_or_404(ExportTarget, pk=pk)
     if ExportTarget.objects.filter(pk=pk).exclude(deleted_at=None).update(deleted_at=None):
-        log(request, found, _("Deletion taken back."))
-        messages.success(request, _("%(name)s is back.") % {"name": found.name})
+        log(request, target, _("Deletion taken back."))
+        messages.success(request, _("%(name)s is back.") % {"name": target.name})
     return redirect("costs:exports")

@@ -26,21 +26,23 @@ class KeptDays:
 
 def kept_days(today: date, ahead: int) -> KeptDays:
     """What retention will drop within `ahead` days; five queries at most."""
-    kept = kept_now().requests
-    soon = days_before("traffic_request", today + timedelta(days=ahead - kept))
+    retention_days = kept_now().requests
+    soon = days_before("traffic_request", today + timedelta(days=ahead - retention_days))
     if not soon:
-        return KeptDays(kept, None, None, [], [], approaching=False)
+        return KeptDays(retention_days, None, None, [], [], approaching=False)
     # The job runs once a day: a day is late only when a whole day more has passed.
-    overdue = [one for one in soon if one < today - timedelta(days=kept + 1)]
-    goes_in = max((soon[0] - today).days + kept + 1, 0)
+    overdue = [day for day in soon if day < today - timedelta(days=retention_days + 1)]
+    goes_in = max((soon[0] - today).days + retention_days + 1, 0)
     approaching = not overdue and goes_in > 0 and not SealedDay.objects.exists()
-    return KeptDays(kept, soon[0], goes_in, overdue, unbilled(soon), approaching)
+    return KeptDays(retention_days, soon[0], goes_in, overdue, unbilled(soon), approaching)
 
 
 def unbilled(days: list[date]) -> list[tuple[date, str]]:
     """Of days, those on which a provider that bills us was used while its bill is neither whole nor closed."""
     whole = bill_days()
     used = UsageDay.objects.filter(day__gte=days[0], day__lte=days[-1], cost__gt=0, provider__in=whole)
-    closed = {(one.provider, one.month) for one in Closing.objects.filter(month__gte=days[0].replace(day=1))}
+    closed = {
+        (closing.provider, closing.month) for closing in Closing.objects.filter(month__gte=days[0].replace(day=1))
+    }
     pairs = used.values_list("day", "provider").distinct().order_by("day", "provider")
     return [(on, of) for on, of in pairs if on >= whole[of] and (of, on.replace(day=1)) not in closed]

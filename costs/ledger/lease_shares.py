@@ -115,19 +115,19 @@ def lease_shares(counting: set[tuple[date, str, str]], by: str | None = None) ->
     by_time = {place: (by or shared_by(place[0], spans)) == Sharing.By.TIME for place in places}
     versions = _versions(places)
     with _lock:
-        known = {place: kept[1] for place, version in versions.items()
-                 if (kept := _kept.get((place, by_time[place]))) and kept[0] == version}  # fmt: skip
-    fresh = divided([(place, by_time[place]) for place in versions if place not in known])
+        rows_by_place = {place: cached[1] for place, version in versions.items()
+                 if (cached := _kept.get((place, by_time[place]))) and cached[0] == version}  # fmt: skip
+    fresh = divided([(place, by_time[place]) for place in versions if place not in rows_by_place])
     with _lock:
         for place, rows in fresh.items():
             _kept[place, by_time[place]] = versions[place], rows
-        for place in known:
+        for place in rows_by_place:
             if (place, by_time[place]) in _kept:
                 _kept.move_to_end((place, by_time[place]))
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     for place in sorted(versions):
-        yield from known.get(place) or fresh[place]
+        yield from rows_by_place.get(place) or fresh[place]
 
 
 def forget() -> None:
@@ -159,15 +159,17 @@ def divided(wanted: Iterable[tuple[Place, bool]]) -> Mapping[Place, Rows]:
     # A line belongs to the day that it begins on and may end on the next.
     end = start + (until - since) + timedelta(days=2)
     by_time = [by_time for _, by_time in pairs]
-    asked: dict[str, Any] = {"since": since, "until": until, "start": start, "end": end, "by_time": by_time}
-    found: dict[Place, list[dict[str, Any]]] = {place: [] for place in places}
+    params: dict[str, Any] = {"since": since, "until": until, "start": start, "end": end, "by_time": by_time}
+    rows_by_place: dict[Place, list[dict[str, Any]]] = {place: [] for place in places}
     with connection.cursor() as cursor:
-        cursor.execute(SHARES, asked | columns(places))
+        cursor.execute(SHARES, params | columns(places))
         names = [column.name for column in cursor.description or ()]
         for values in cursor.fetchall():
             row = dict(zip(names, values, strict=True))
-            found[row["day"], row["provider"], row["provenance"]].append(row | {"amount": row["amount"].quantize(STEP)})
-    return {place: tuple(rows) for place, rows in found.items()}
+            rows_by_place[row["day"], row["provider"], row["provenance"]].append(
+                row | {"amount": row["amount"].quantize(STEP)}
+            )
+    return {place: tuple(rows) for place, rows in rows_by_place.items()}
 
 
 def shared_by(day: date, spans: Sequence[tuple[date, str]]) -> str:

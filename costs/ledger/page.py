@@ -108,10 +108,10 @@ def charged(row: dict[str, Any]) -> LedgerRow:
 
 def machines(counting: set[tuple[date, str, str]]) -> Iterator[LedgerRow]:
     """Leases by day, what was used and what was idle each by itself."""
-    found: dict[tuple[date, str, str, str, int], Decimal] = defaultdict(lambda: ZERO)
+    amounts: dict[tuple[date, str, str, str, int], Decimal] = defaultdict(lambda: ZERO)
     for row in lease_shares(counting):
         line = share_of(row)
-        found[line.day, line.provider, line.provenance, line.category, line.lease_id] += line.amount
-    names = dict(Lease.objects.filter(pk__in={key[-1] for key in found}).values_list("pk", "external_id"))
-    for (day, provider, provenance, category, lease), amount in found.items():
+        amounts[line.day, line.provider, line.provenance, line.category, line.lease_id] += line.amount
+    names = dict(Lease.objects.filter(pk__in={key[-1] for key in amounts}).values_list("pk", "external_id"))
+    for (day, provider, provenance, category, lease), amount in amounts.items():
         yield LedgerRow(day, provider, provenance, category, amount, amount, resource=names[lease])

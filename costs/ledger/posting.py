@@ -96,16 +96,16 @@ def post() -> int:
 
 def watermarks() -> dict[str, date]:
     """By provider, the first day whose bill its vendor does not call whole; with several accounts, the slowest's."""
-    found: dict[str, date] = {}
+    days: dict[str, date] = {}
     for provider, until in Feed.objects.telling().filter(kind="costs").values_list("account__kind", "complete_until"):
         assert until is not None, "telling() leaves out feeds without a watermark"
-        found[provider] = min(until.astimezone(UTC).date(), found.get(provider, date.max))
-    return found
+        days[provider] = min(until.astimezone(UTC).date(), days.get(provider, date.max))
+    return days
 
 
 def bill_days() -> dict[str, date]:
     """The same at the last posting: a bill takes the place of estimates once its lines are in the ledger."""
-    return {provider: date.fromisoformat(day) for one in posting() for provider, day in one.complete.items()}
+    return {provider: date.fromisoformat(day) for state in posting() for provider, day in state.complete.items()}
 
 
 @prepared
@@ -131,7 +131,7 @@ _NOT_DUE = {
 
 def differences() -> list[tuple[str, str | None, str | None]]:
     """Made lines that are not what their sources said at the last posting: (key, stored amount, right amount)."""
-    found: list[tuple[str, str | None, str | None]] = []
+    rows: list[tuple[str, str | None, str | None]] = []
     with connection.cursor() as cursor:
         for provenance, source in (("billed", OPEN_BILLED), ("estimated", ESTIMATED)):
             cursor.execute(
@@ -142,5 +142,5 @@ def differences() -> list[tuple[str, str | None, str | None]]:
                 f" AND coalesce(c.key, made.key) NOT IN ({_NOT_DUE[provenance]}) ORDER BY 1",
                 [provenance],
             )
-            found += cursor.fetchall()
-    return found
+            rows += cursor.fetchall()
+    return rows

@@ -78,10 +78,10 @@ def sharing(request: HttpRequest) -> HttpResponse:
 def _saved(request: HttpRequest, month: date, by: str) -> HttpResponse:
     before = shared_by(month, Sharing.objects.spans())
     choice, _made = Sharing.objects.update_or_create(starts_on=month, defaults={"by": by, "set_by_id": request.user.pk})
-    said = _("from %(month)s on by %(by)s, before by %(before)s")
-    said %= {"month": f"{month:%Y-%m}", "by": choice.get_by_display(), "before": Sharing.By(before).label}
-    audit_log.log(request, choice, said)
-    messages.success(request, _("Machines are shared %(how)s.") % {"how": said})
+    message = _("from %(month)s on by %(by)s, before by %(before)s")
+    message %= {"month": f"{month:%Y-%m}", "by": choice.get_by_display(), "before": Sharing.By(before).label}
+    audit_log.log(request, choice, message)
+    messages.success(request, _("Machines are shared %(how)s.") % {"how": message})
     return redirect("costs:sharing")
 
 

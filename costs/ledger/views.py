@@ -32,11 +32,13 @@ def ledger(request: HttpRequest) -> HttpResponse:
     now = today()
     month = month_asked(request)
     everything = ledger_rows(month)
-    asked = {name: request.GET.get(name, "") for name in FILTERS}
-    rows = [row for row in everything if all(not said or getattr(row, name) == said for name, said in asked.items())]
+    filters = {name: request.GET.get(name, "") for name in FILTERS}
+    rows = [
+        row for row in everything if all(not value or getattr(row, name) == value for name, value in filters.items())
+    ]
     number = _number(request.GET.get("page", ""))
     shown = rows[(number - 1) * PER_PAGE :][:PER_PAGE]
-    query = {"month": f"{month:%Y-%m}"} | {name: said for name, said in asked.items() if said}
+    query = {"month": f"{month:%Y-%m}"} | {name: value for name, value in filters.items() if value}
     context = {
         "month": month,
         "today": now,
@@ -46,8 +48,8 @@ def ledger(request: HttpRequest) -> HttpResponse:
         "sum": total(rows),
         "open_sum": total(row for row in rows if row.final_on > now),
         "categories": by_category(rows),
-        "fields": fields(everything, asked),
-        "filtered": any(asked.values()),
+        "fields": fields(everything, filters),
+        "filtered": any(filters.values()),
         "next_url": f"?{urlencode(query | {'page': number + 1})}" if len(rows) > number * PER_PAGE else None,
         "first_url": f"?{urlencode(query)}" if number > 1 else None,
         "json_url": f"/api/v1/spend?{urlencode({'from': month.isoformat(), 'group_by': 'category'})}",
@@ -61,13 +63,13 @@ def total(rows: Iterable[LedgerRow]) -> Decimal:
 
 def by_category(rows: list[LedgerRow]) -> list[tuple[str, Decimal]]:
     """Names and sums, the dearest first."""
-    found: dict[str, Decimal] = {}
+    amounts: dict[str, Decimal] = {}
     for row in rows:
-        found[row.category] = found.get(row.category, ZERO) + row.amount
-    return [(category_name(slug), amount) for slug, amount in sorted(found.items(), key=lambda item: -item[1])]
+        amounts[row.category] = amounts.get(row.category, ZERO) + row.amount
+    return [(category_name(slug), amount) for slug, amount in sorted(amounts.items(), key=lambda item: -item[1])]
 
 
-def fields(rows: list[LedgerRow], asked: dict[str, str]) -> list[dict[str, object]]:
+def fields(rows: list[LedgerRow], chosen: dict[str, str]) -> list[dict[str, object]]:
     """A select for each filter, with what occurs in the month."""
     labels = {"provider": _("Provider"), "category": _("For"), "provenance": _("Known from")}
     names: dict[str, Callable[[str], str]] = {
@@ -79,9 +81,9 @@ def fields(rows: list[LedgerRow], asked: dict[str, str]) -> list[dict[str, objec
         {
             "name": name,
             "label": labels[name],
-            "chosen": asked[name],
+            "chosen": chosen[name],
             "options": sorted(
-                ((slug, names[name](slug)) for slug in {getattr(row, name) for row in rows} | {asked[name]} if slug),
+                ((slug, names[name](slug)) for slug in {getattr(row, name) for row in rows} | {chosen[name]} if slug),
                 key=lambda option: option[1],
             ),
         }

@@ -150,15 +150,17 @@ class BudgetStatus:
     @property
     def forecast(self) -> Forecast | None:
         """The month's, less what lies outside the allowance's days."""
-        said = self.month.forecast
-        if said is None:
+        outlook = self.month.forecast
+        if outlook is None:
             return None
         outside = [*self.month.days.items(), *self.month.ahead()]
         other = sum((amount for day, amount in outside if not self.allowance.holds(day)), ZERO)
         if not other:
-            return said
-        low, median, high = (max(end - other, self.spent).quantize(CENT) for end in (said.low, said.median, said.high))
-        return replace(said, low=low, median=median, high=high)
+            return outlook
+        low, median, high = (
+            max(end - other, self.spent).quantize(CENT) for end in (outlook.low, outlook.median, outlook.high)
+        )
+        return replace(outlook, low=low, median=median, high=high)
 
     @property
     def runs_out_on(self) -> date | None:

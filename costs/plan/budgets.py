@@ -38,12 +38,12 @@ class BudgetPosition:
     @property
     def state(self) -> str:
         """over, will_pass, inside, or early while there is too little data for a forecast."""
-        high, said = self.status.allowance.high, self.status.forecast
+        high, forecast = self.status.allowance.high, self.status.forecast
         if self.status.spent > high:
             return "over"
-        if said is None:
+        if forecast is None:
             return "early"
-        return "will_pass" if said.median > high else "inside"
+        return "will_pass" if forecast.median > high else "inside"
 
 
 def budget_positions(
@@ -62,27 +62,29 @@ def budget_positions(
     since = (first - timedelta(1)).replace(day=1)
     days = _days(since, today, any(budget.scope not in COARSE for budget in running), beside)
     applications = application_ids(running)
-    found = (_position(budget, now, only(days, today, filters_of(budget, applications))) for budget in running)
+    positions = (_position(budget, now, only(days, today, filters_of(budget, applications))) for budget in running)
     order = list(BudgetScope.values)
-    return sorted(filter(None, found), key=lambda one: (order.index(one.budget.scope), one.budget.name))
+    return sorted(
+        filter(None, positions), key=lambda position: (order.index(position.budget.scope), position.budget.name)
+    )
 
 
 def _days(since: date, today: date, fine: bool, beside: Plan | None) -> Days:
     usage = usage_rows(since, today + timedelta(1)) if fine else usage_by_provider(since, today + timedelta(1))
-    counting, known = (beside.counting, beside.committed) if beside else (None, None)
-    return days_of(since, today, usage, fine, counting, known)
+    counting, committed = (beside.counting, beside.committed) if beside else (None, None)
+    return days_of(since, today, usage, fine, counting, committed)
 
 
 def _position(budget: Budget, now: datetime, days: Days) -> BudgetPosition | None:
     month = this_month(now, days)
-    held = status_against([budget.term], month, days)
-    if held is None:
+    status = status_against([budget.term], month, days)
+    if status is None:
         return None
     provenance: dict[str, Decimal] = {}
     for line in days.lines:
-        if held.allowance.holds(line.day):
+        if status.allowance.holds(line.day):
             provenance[line.provenance] = provenance.get(line.provenance, ZERO) + line.amount
-    return BudgetPosition(budget, held, provenance)
+    return BudgetPosition(budget, status, provenance)
 
 
 Owned = tuple[int, str, str]  # an application's id, its slug, its owner's name
@@ -100,7 +102,7 @@ def filters_of(budget: Budget, applications: Iterable[Owned]) -> Filters:
     """The filters that let through what a budget is about; what nobody bears any more lets nothing through."""
 
     def which(wanted: Callable[[Owned], bool]) -> Filters:
-        return Filters(application=[one[0] for one in applications if wanted(one)] or [-1])
+        return Filters(application=[application[0] for application in applications if wanted(application)] or [-1])
 
     match budget.scope:
         case BudgetScope.PROVIDER:
@@ -108,9 +110,9 @@ def filters_of(budget: Budget, applications: Iterable[Owned]) -> Filters:
         case BudgetScope.TASK:
             return Filters(task=[budget.subject])
         case BudgetScope.APPLICATION:
-            return which(lambda one: one[1] == budget.subject)
+            return which(lambda application: application[1] == budget.subject)
         case BudgetScope.OWNER:
-            return which(lambda one: one[2] == budget.subject)
+            return which(lambda application: application[2] == budget.subject)
         case _:
             return Filters()
 
@@ -129,8 +131,8 @@ def keep_budget_states(now: datetime) -> None:
     today = now.astimezone(UTC).date()
     budgets = list(Budget.objects.reaching(today, today + timedelta(1)).filter(scope=BudgetScope.APPLICATION))
     states = {
-        one.budget.subject: BudgetState.OVER if one.status.left < 0 else BudgetState.WITHIN
-        for one in budget_positions(now, budgets)
+        position.budget.subject: BudgetState.OVER if position.status.left < 0 else BudgetState.WITHIN
+        for position in budget_positions(now, budgets)
     }
     for application in Application.objects.only("pk", "slug", "budget_state"):
         state = states.get(application.slug, BudgetState.UNKNOWN)

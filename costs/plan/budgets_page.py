@@ -39,8 +39,8 @@ class Row:
     @property
     def meter(self) -> Mapping[str, Decimal] | None:
         """The forecast as the bar takes it."""
-        said = self.position.status.forecast
-        return {"low": said.low, "median": said.median, "high": said.high} if said else None
+        forecast = self.position.status.forecast
+        return {"low": forecast.low, "median": forecast.median, "high": forecast.high} if forecast else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +59,21 @@ class Budgets:
         return text % {"bad": _(", ").join(bad)}
 
 
-def rows(standings: Sequence[BudgetPosition]) -> Budgets:
-    return Budgets([Row(one) for one in standings])
+def rows(positions: Sequence[BudgetPosition]) -> Budgets:
+    return Budgets([Row(position) for position in positions])
 
 
-def arithmetic(given: Allowance) -> str:
+def arithmetic(allowance: Allowance) -> str:
     """`$400.00 × 12 of 30 days + $37.20 left by last month`; empty where it is one whole month's budget."""
-    if given.plain:
+    if allowance.plain:
         return ""
     terms = [
         f"${part.term.high:,.2f}"
         if part.whole
         else _("%(whole)s × %(days)s of %(of)s days")
         % {"whole": f"${part.term.high:,.2f}", "days": part.days, "of": part.of}
-        for part in given.parts
+        for part in allowance.parts
     ]
-    if given.carried:
-        terms.append(_("%(sum)s left by last month") % {"sum": f"${given.carried:,.2f}"})
+    if allowance.carried:
+        terms.append(_("%(sum)s left by last month") % {"sum": f"${allowance.carried:,.2f}"})
     return " + ".join(terms)

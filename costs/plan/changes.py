@@ -58,14 +58,14 @@ def step(request: HttpRequest) -> Iterator[None]:
 
 def undo(request: HttpRequest) -> bool:
     """Bring the plan back to where it was before this person's last step; False once it has changed since."""
-    kept = request.session.pop(UNDO_KEY, None)
-    if kept is None:
+    snapshots = request.session.pop(UNDO_KEY, None)
+    if snapshots is None:
         return False
     with transaction.atomic():
-        if snapshot() != kept["after"]:
+        if snapshot() != snapshots["after"]:
             return False
-        restore(kept["before"])
-        log_difference(request, kept["after"], kept["before"])
+        restore(snapshots["before"])
+        log_difference(request, snapshots["after"], snapshots["before"])
     return True
 
 
@@ -73,10 +73,10 @@ def restore(text: str) -> None:
     """Make the plan what a snapshot says, under the same keys."""
     wanted = list(serializers.deserialize("json", text))
     for model in PLANNED:
-        keep = [one.object.pk for one in wanted if isinstance(one.object, model)]
+        keep = [row.object.pk for row in wanted if isinstance(row.object, model)]
         model._default_manager.exclude(pk__in=keep).delete()
-    for one in wanted:
-        one.save()
+    for row in wanted:
+        row.save()
 
 
 def rows_of(text: str) -> Rows:
@@ -120,7 +120,7 @@ class Change:
     name: str
     word: str
     values: list[tuple[str, str, str]]
-    said: str  # in words, where there are no values
+    message: str  # in words, where there are no values
 
 
 def history(most: int = SHOWN) -> list[Change]:
@@ -139,7 +139,7 @@ def history(most: int = SHOWN) -> list[Change]:
             name=entry.object_name,
             word=words[Action(entry.action)],
             values=[(label, *map(_shown, values)) for label, values in entry.changes.items()],
-            said=entry.message,
+            message=entry.message,
         )
         for entry in entries
     ]

@@ -79,8 +79,8 @@ def research_plan(request: HttpRequest) -> HttpResponse:
 
 def _given(request: HttpRequest, name: str) -> Any:
     """What was asked for, by either method; None while nothing was."""
-    asked = request.POST if request.method == "POST" else request.GET
-    return asked if name in asked else None
+    params = request.POST if request.method == "POST" else request.GET
+    return params if name in params else None
 
 
 def _drafted(request: HttpRequest, form: CopyForm | ResearchForm, words: dict[str, Any]) -> HttpResponse:
@@ -90,8 +90,8 @@ def _drafted(request: HttpRequest, form: CopyForm | ResearchForm, words: dict[st
     if request.method == "POST" and fits:
         with plan_changes.step(request):
             added = plan_drafts.apply(fits)
-        said = ngettext("Added %(n)s step to the plan.", "Added %(n)s steps to the plan.", added) % {"n": added}
-        return done(request, said)
+        message = ngettext("Added %(n)s step to the plan.", "Added %(n)s steps to the plan.", added) % {"n": added}
+        return done(request, message)
     refused = form.is_bound and (not form.is_valid() or (request.method == "POST" and not fits))
     context = {"form": form, "drafts": drafts, "fits": len(fits), **words}
     return render(request, "costs/plan/plan_drafts.html", context, status=422 if refused else 200)

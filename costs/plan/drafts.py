@@ -37,10 +37,10 @@ class Period:
     @classmethod
     def of(cls, text: str) -> Period:
         """`2026` or `2026-09`. Raises ValidationError."""
-        found = PERIOD.fullmatch(text.strip())
-        if found is None or not 1 < int(found[1]) < 9000:
+        match = PERIOD.fullmatch(text.strip())
+        if match is None or not 1 < int(match[1]) < 9000:
             raise ValidationError(_("Write a year like 2026 or a month like 2026-09."))
-        return cls(date(int(found[1]), int(found[2] or 1), 1), 1 if found[2] else 12)
+        return cls(date(int(match[1]), int(match[2] or 1), 1), 1 if match[2] else 12)
 
     @property
     def end(self) -> date:
@@ -110,15 +110,15 @@ def apply(drafts: Iterable[Draft]) -> int:
 def copies(source: Period, target: Period) -> list[Draft]:
     """What is planned in one period as it would be in another of the same length; of a step that reaches further than
     the period, the days inside it."""
-    found: list[Draft] = []
+    drafts: list[Draft] = []
     rows: list[Phase | Stage | Budget] = [*Phase.objects.exclude(starts_on=None), *Stage.objects.all()]
     rows += Budget.objects.all()
     for row in rows:
         assert row.starts_on is not None
         first, end = max(row.starts_on, source.first), min(row.ends_on or date.max, source.end)
         if first < end:
-            found.append(_copy(row, first, end, source, target).checked())
-    return found
+            drafts.append(_copy(row, first, end, source, target).checked())
+    return drafts
 
 
 def _copy(row: Phase | Stage | Budget, first: date, end: date, source: Period, target: Period) -> Draft:
@@ -139,14 +139,14 @@ def _copy(row: Phase | Stage | Budget, first: date, end: date, source: Period, t
 
 def research_plan(sheet: Sheet, first: date) -> list[Draft]:
     """The note's six months from a day on: its stages, and its phases around them, the last without a date."""
-    found: list[Draft] = []
+    stages: list[Draft] = []
     day = first
     for stage in sheet.stages:
         end = day + timedelta(days=int(stage.weeks * 7)) if stage.weeks else moved(day, stage.months or 1)
         values = {"name": stage.name, "starts_on": day, "ends_on": end, "budget": stage.budget}
-        found.append(Draft("stage", values))
+        stages.append(Draft("stage", values))
         day = end
-    production = found[-1].values["starts_on"]
+    production = stages[-1].values["starts_on"]
     dates = [(first, production), (production, None), (None, None)]
     phases = [
         Draft("phase", {
@@ -155,4 +155,4 @@ def research_plan(sheet: Sheet, first: date) -> list[Draft]:
         })
         for phase, (starts, ends) in zip(sheet.phases, dates, strict=True)
     ]  # fmt: skip
-    return [draft.checked() for draft in [*phases, *found]]
+    return [draft.checked() for draft in [*phases, *stages]]

@@ -96,10 +96,10 @@ def forecast(
         history.pop(0)  # before the first spend nothing ran yet
     if len(history) < FEWEST_DAYS and not quiet:
         return Outlook(None, _too_little(len(history)))
-    known = {day: amount for day, amount in spend.items() if first <= day < today}
-    spent = sum(known.values(), Decimal(0))
+    amounts = {day: amount for day, amount in spend.items() if first <= day < today}
+    spent = sum(amounts.values(), Decimal(0))
     open_days = [first + timedelta(i) for i in range((last - first).days + 1)]
-    open_days = [day for day in open_days if day not in known]
+    open_days = [day for day in open_days if day not in amounts]
     if quiet:
         return Outlook(_flat(spent + so_far_today, committed))
     scale = sum(history, Decimal(0)) / len(history)
@@ -137,10 +137,10 @@ def _either_side(width: float) -> tuple[Decimal, Decimal, Decimal]:
 def naive(spend: Mapping[date, Decimal], today: date) -> Decimal | None:
     """What a ruler says: the month's spend so far, stretched over its days. None on its first day."""
     first, last = month_of(today)
-    known = [amount for day, amount in spend.items() if first <= day < today]
-    if not known:
+    amounts = [amount for day, amount in spend.items() if first <= day < today]
+    if not amounts:
         return None
-    return sum(known, Decimal(0)) / len(known) * ((last - first).days + 1)
+    return sum(amounts, Decimal(0)) / len(amounts) * ((last - first).days + 1)
 
 
 def runs_out_on(outlook: Forecast, budget: Decimal) -> date | None:
@@ -162,8 +162,8 @@ def as_json(outlook: Outlook) -> dict[str, str] | None:
     """The contract's `forecast` of a phase; null where there is too little data."""
     if outlook.forecast is None:
         return None
-    said = outlook.forecast
-    return {"low": f"{said.low:f}", "median": f"{said.median:f}", "high": f"{said.high:f}"}
+    forecast = outlook.forecast
+    return {"low": f"{forecast.low:f}", "median": f"{forecast.median:f}", "high": f"{forecast.high:f}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +197,10 @@ def look_back(spend: Mapping[date, Decimal], day_of_month: int = 10) -> list[Che
         amounts = [spend.get(first + timedelta(i)) for i in range((last - first).days + 1)]
         whole = sum((amount for amount in amounts if amount is not None), Decimal(0))
         today = first.replace(day=day_of_month)
-        said = forecast({day: amount for day, amount in spend.items() if day < today}, today).forecast
+        predicted = forecast({day: amount for day, amount in spend.items() if day < today}, today).forecast
         ruler = naive(spend, today)
-        if None not in amounts and said is not None and ruler is not None and whole:
-            checks.append(Check(first, whole, said, ruler))
+        if None not in amounts and predicted is not None and ruler is not None and whole:
+            checks.append(Check(first, whole, predicted, ruler))
     return checks
 
 
@@ -241,15 +241,15 @@ def _project(
     apart = len(past) * STEP / len(ahead)
     weights = _weights(past, apart)
     each = [now.ahead(way, ahead) for way in WAYS]
-    said = tuple(sum(weight * one[i] for weight, one in zip(weights, each, strict=True)) for i in range(len(ahead)))
+    path = tuple(sum(weight * daily[i] for weight, daily in zip(weights, each, strict=True)) for i in range(len(ahead)))
     alone = _doubt_of_a_sum(now, len(ahead))
     if not past:
-        return said, sqrt(alone)
+        return path, sqrt(alone)
     mixed = [sum(weight * error for weight, error in zip(weights, errors, strict=True)) for errors in past]
     # The weights were made on the same looks.
     seen = fmean([error * error for error in mixed]) * (1 + 0.5 / (apart + 1))
     share = apart / (apart + 2)
-    return said, sqrt(share * seen + (1 - share) * alone)
+    return path, sqrt(share * seen + (1 - share) * alone)
 
 
 def _doubt_of_a_sum(now: Pattern, days: int) -> float:
@@ -258,11 +258,11 @@ def _doubt_of_a_sum(now: Pattern, days: int) -> float:
     Of single days, of the level since the days that made it, and of the growth: it is as unsure as it is large, since
     few teams grow at one pace, and a wandering level looks like growth too.
     """
-    known = len(now.flat)
-    used = min(known, 14)
+    days_known = len(now.flat)
+    used = min(days_known, 14)
     single = now.noise**2 * (1 / days + 1 / used)
     level = now.moves**2 * (days + used) / 3
-    growth = now.doubt**2 + now.moves**2 / known + now.growth**2
+    growth = now.doubt**2 + now.moves**2 / days_known + now.growth**2
     return single + level + growth * ((days + used) / 2) ** 2
 
 
@@ -278,7 +278,7 @@ def _weights(past: Sequence[Sequence[float]], apart: float) -> list[float]:
     squares = [fmean([errors[i] ** 2 for errors in past]) for i in range(len(WAYS))]
     floor = fmean(squares) * 0.05 / max(apart, 0.5) + 1e-9
     raw = [1 / (square + floor) ** 2 for square in squares]
-    return [one / sum(raw) for one in raw]
+    return [weight / sum(raw) for weight in raw]
 
 
 def _past_errors(ratios: Sequence[float], first_weekday: int, days: int) -> list[list[float]]:
@@ -292,9 +292,9 @@ def _past_errors(ratios: Sequence[float], first_weekday: int, days: int) -> list
         came = sum(ratios[at : at + days])
         then = _read(ratios[:at], first_weekday)
         ahead = [(i + 1, (first_weekday + at + i) % 7) for i in range(days)]
-        said = [sum(then.ahead(way, ahead)) for way in WAYS]
-        if came > 0 and min(said) > 0:
-            past.append([log(came / one) for one in said])
+        sums = [sum(then.ahead(way, ahead)) for way in WAYS]
+        if came > 0 and min(sums) > 0:
+            past.append([log(came / predicted) for predicted in sums])
     return past
 
 
@@ -322,19 +322,19 @@ def _moves(flat: Sequence[float], growth: float, noise: float) -> float:
     logs = [log(week) for week in weeks if week > 0]
     steps = [(after - before - 7 * growth) ** 2 for before, after in pairwise(logs)]
     # Means of neighbouring weeks differ by two sevenths of a day's noise, and by 4.72 days of a wandering level.
-    found = max(0.0, sum(steps) - len(steps) * 2 * noise**2 / 7) / 4.72
+    variance = max(0.0, sum(steps) - len(steps) * 2 * noise**2 / 7) / 4.72
     supposed = min(MOVES, OF_NOISE * noise) ** 2 * WEEKS_TO_KNOW
-    return sqrt((found + supposed) / (len(steps) + WEEKS_TO_KNOW))
+    return sqrt((variance + supposed) / (len(steps) + WEEKS_TO_KNOW))
 
 
 def _weekdays(ratios: Sequence[float], first_weekday: int) -> tuple[float, ...]:
     """Factor of each weekday, its mean 1; the fewer weeks, the nearer to 1."""
-    found: list[list[float]] = [[] for _ in range(7)]
+    ratios_by_weekday: list[list[float]] = [[] for _ in range(7)]
     for i in range(3, len(ratios) - 3):
         around = sum(ratios[i - 3 : i + 4]) / 7
         if around > 0:
-            found[(first_weekday + i) % 7].append(ratios[i] / around)
-    factors = [(SHRINK + len(own) * median(own)) / (SHRINK + len(own)) if own else 1.0 for own in found]
+            ratios_by_weekday[(first_weekday + i) % 7].append(ratios[i] / around)
+    factors = [(SHRINK + len(own) * median(own)) / (SHRINK + len(own)) if own else 1.0 for own in ratios_by_weekday]
     mean = fmean(factors)
     return tuple(max(factor / mean, 0.02) for factor in factors)
 

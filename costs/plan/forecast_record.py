@@ -25,16 +25,16 @@ MEANT = Decimal("0.8")
 def keep_looks(now: datetime, most: int = MOST) -> int:
     """Look from the days that were not looked from yet, or whose month has come to something else since; how many."""
     history = this_month(now).history
-    known = dict(ForecastLook.objects.filter(day__gte=min(history, default=now.date())).values_list("day", "actual"))
+    recorded = dict(ForecastLook.objects.filter(day__gte=min(history, default=now.date())).values_list("day", "actual"))
     made: list[ForecastLook] = []
     for day, actual in over(history, now.astimezone(UTC).date()):
         if len(made) == most:
             break
-        if known.get(day) == actual:
+        if recorded.get(day) == actual:
             continue
-        said = forecast({then: amount for then, amount in history.items() if then < day}, day).forecast
-        if said is not None:
-            made.append(ForecastLook(day=day, low=said.low, median=said.median, high=said.high, actual=actual))
+        outlook = forecast({then: amount for then, amount in history.items() if then < day}, day).forecast
+        if outlook is not None:
+            made.append(ForecastLook(day=day, low=outlook.low, median=outlook.median, high=outlook.high, actual=actual))
     ForecastLook.objects.bulk_create(
         made, update_conflicts=True, unique_fields=["day"], update_fields=["low", "median", "high", "actual"]
     )
@@ -79,7 +79,7 @@ class Looks:
 
 def kept_looks(since: date) -> Looks:
     """What was kept of the months from `since` on. One statement."""
-    held = Q(low__lte=F("actual"), high__gte=F("actual"))
+    inside = Q(low__lte=F("actual"), high__gte=F("actual"))
     rows = ForecastLook.objects.filter(day__gte=since).annotate(month=TruncMonth("day")).order_by().values("month")
-    counted = rows.annotate(inside=Count("pk", filter=held), looks=Count("pk"))
+    counted = rows.annotate(inside=Count("pk", filter=inside), looks=Count("pk"))
     return Looks({row["month"]: (row["inside"], row["looks"]) for row in counted})

@@ -232,13 +232,13 @@ class BudgetForm(Named):
 
 def flat(choices: Any) -> list[tuple[str, str]]:
     """Choices without their groups."""
-    found: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str]] = []
     for value, label in choices:
-        found += label if isinstance(label, list | tuple) else [(value, str(label))]
-    return found
+        pairs += label if isinstance(label, list | tuple) else [(value, str(label))]
+    return pairs
 
 
-def budget_choices(kept: str) -> list[Any]:
+def budget_choices(current: str) -> list[Any]:
     """What a budget may be for; `kept` stays a choice although nobody bears it any more."""
     applications = list(Application.objects.values_list("slug", "name", "owner__username"))
     owners = sorted({owner for _slug, _name, owner in applications if owner})
@@ -250,8 +250,8 @@ def budget_choices(kept: str) -> list[Any]:
         (_("Owner of applications"), [(f"owner:{name}", people[name]) for name in owners]),
         (_("Task"), [(f"task:{value}", label) for value, label in Task.choices]),
     ]
-    if kept and kept not in dict(flat(groups)):
-        groups.append((kept, kept.partition(":")[2]))
+    if current and current not in dict(flat(groups)):
+        groups.append((current, current.partition(":")[2]))
     return groups
 
 

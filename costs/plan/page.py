@@ -56,22 +56,22 @@ class Answer:
         return self.status.runs_out_on if self.status else None
 
 
-def answer(found: Plan) -> Answer:
-    held, month = found.status, found.month
-    if held is None:
+def answer(plan: Plan) -> Answer:
+    status, month = plan.status, plan.month
+    if status is None:
         return Answer("no_phase", None, month, None)
-    if held.spent > held.allowance.high:
+    if status.spent > status.allowance.high:
         kind = "over"
-    elif held.runs_out_on is not None:
+    elif status.runs_out_on is not None:
         kind = "runs_out"
     else:
         kind = "lasts" if month.forecast else "unknown"
-    return Answer(kind, found.current, month, held)
+    return Answer(kind, plan.current, month, status)
 
 
-def left_a_day(found: Answer, today: date) -> Decimal | None:
+def left_a_day(answer: Answer, today: date) -> Decimal | None:
     """What may be spent on each day that is left, today included; None once nothing is left."""
-    return found.left / ((found.month.last - today).days + 1) if found.left > 0 else None
+    return answer.left / ((answer.month.last - today).days + 1) if answer.left > 0 else None
 
 
 # --- the month as it adds up ---------------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def pace(month: Month, held: BudgetStatus | None, now: datetime) -> dict[str, Any]:
+def pace(month: Month, status: BudgetStatus | None, now: datetime) -> dict[str, Any]:
     """The month's lines for the chart tag: spent so far, the forecast's path with its fan, the budget, today."""
     spent = [(midnight(month.first), ZERO)]
     for day, amount in sorted(month.days.items()):
@@ -90,10 +90,13 @@ def pace(month: Month, held: BudgetStatus | None, now: datetime) -> dict[str, An
     series: list[dict[str, Any]] = [{"name": _("spent"), "style": "us", "points": spent}]
     bands: list[dict[str, Any]] = []
     marks: list[dict[str, Any]] = [today_mark(month, now)]
-    if held is not None:
-        given = held.allowance
-        named = _("budget’s pace, %(low)s–%(high)s") % {"low": f"${given.low:,.0f}", "high": f"{given.high:,.0f}"}
-        points = [(midnight(given.first), ZERO, ZERO), (midnight(given.end), given.low, given.high)]
+    if status is not None:
+        allowance = status.allowance
+        named = _("budget’s pace, %(low)s–%(high)s") % {
+            "low": f"${allowance.low:,.0f}",
+            "high": f"{allowance.high:,.0f}",
+        }
+        points = [(midnight(allowance.first), ZERO, ZERO), (midnight(allowance.end), allowance.low, allowance.high)]
         bands.append({"name": named, "points": points})
     if month.forecast is not None:
         path = expected_path(month, here)
@@ -103,7 +106,8 @@ def pace(month: Month, held: BudgetStatus | None, now: datetime) -> dict[str, An
         marks.append({**below, "label": end_words(month)})
     marks.append({"kind": "dot", "x": here[0], "y": here[1], "side": "left",
                   "label": _("%(sum)s so far") % {"sum": f"${here[1]:,.2f}"}})  # fmt: skip
-    return {"series": series, "bands": bands, "marks": marks, "limits": limits(held.allowance.high if held else None),
+    return {"series": series, "bands": bands, "marks": marks,
+            "limits": limits(status.allowance.high if status else None),
             "x_from": midnight(month.first), "x_to": midnight(month.last + DAY)}  # fmt: skip
 
 
@@ -138,10 +142,10 @@ def fan(month: Month, path: Sequence[tuple[datetime, Decimal]]) -> list[tuple[da
 
 
 def end_words(month: Month) -> str:
-    said = month.forecast
-    assert said is not None
-    return f"{date_format(month.first, 'F')}: ${said.median:,.0f}\n" + _("%(low)s low, %(high)s high") % {
-        "low": f"{said.low:,.0f}", "high": f"{said.high:,.0f}",
+    forecast = month.forecast
+    assert forecast is not None
+    return f"{date_format(month.first, 'F')}: ${forecast.median:,.0f}\n" + _("%(low)s low, %(high)s high") % {
+        "low": f"{forecast.low:,.0f}", "high": f"{forecast.high:,.0f}",
     }  # fmt: skip
 
 
@@ -160,11 +164,11 @@ class PhaseRow:
         return self.state.phase.ends_on - DAY if self.state.phase.ends_on else None
 
 
-def phase_rows(found: Plan, today: date) -> list[PhaseRow]:
-    return [_phase_row(state, found, today) for state in found.phases]
+def phase_rows(plan: Plan, today: date) -> list[PhaseRow]:
+    return [_phase_row(state, plan, today) for state in plan.phases]
 
 
-def _phase_row(state: PhaseState, found: Plan, today: date) -> PhaseRow:
+def _phase_row(state: PhaseState, plan: Plan, today: date) -> PhaseRow:
     phase = state.phase
     if state.current:
         mark, word = "info", _("planned for today")
@@ -174,7 +178,7 @@ def _phase_row(state: PhaseState, found: Plan, today: date) -> PhaseRow:
         mark, word = "unknown", _("ended")
     else:
         mark, word = "unknown", _("to come")
-    return PhaseRow(state, mark, word, found.volume_phase is not None and found.volume_phase.pk == phase.pk)
+    return PhaseRow(state, mark, word, plan.volume_phase is not None and plan.volume_phase.pk == phase.pk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,28 +345,31 @@ class Split:
 
 def splits(groups: Iterable[Mapping[str, Any]]) -> list[Split]:
     """By task, the most requests first."""
-    found: dict[str, list[int]] = {}
+    sums_by_task: dict[str, list[int]] = {}
     for row in groups:
-        sums = found.setdefault(row["task"], [0, 0])
+        sums = sums_by_task.setdefault(row["task"], [0, 0])
         sums[0] += row["requests"]
         sums[1] += row["requests"] if row["ours"] else 0
     labels = dict(Task.choices)
-    rows = [Split(str(labels.get(task, task)), *sums) for task, sums in found.items()]
+    rows = [Split(str(labels.get(task, task)), *sums) for task, sums in sums_by_task.items()]
     return sorted(rows, key=lambda row: -row.requests)
 
 
 def shares_by_day(rows: Iterable[Mapping[str, Any]]) -> list[tuple[date, Decimal | None]]:
     """The share that our own GPUs served, day by day; a day without requests is a gap."""
-    found: dict[date, list[int]] = {}
+    sums_by_day: dict[date, list[int]] = {}
     for row in rows:
-        sums = found.setdefault(row["day"], [0, 0])
+        sums = sums_by_day.setdefault(row["day"], [0, 0])
         sums[0] += row["requests"]
         sums[1] += row["requests"] if row["ours"] else 0
-    if not found:
+    if not sums_by_day:
         return []
-    first, last = min(found), max(found)
+    first, last = min(sums_by_day), max(sums_by_day)
     days = [first + timedelta(n) for n in range((last - first).days + 1)]
-    return [(day, Decimal(found[day][1]) / found[day][0] if found.get(day, [0])[0] else None) for day in days]
+    return [
+        (day, Decimal(sums_by_day[day][1]) / sums_by_day[day][0] if sums_by_day.get(day, [0])[0] else None)
+        for day in days
+    ]
 
 
 # --- how good the forecast has been --------------------------------------------------------------------------------

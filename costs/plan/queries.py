@@ -117,14 +117,14 @@ def days_of(
     usage: list[dict[str, Any]],
     fine: bool,
     counting: CountedCharges | None = None,
-    known: Committed | None = None,
+    committed: Committed | None = None,
 ) -> Days:
     """The spend that belongs to a usage, and what is known of the days ahead; the rest may have been read already."""
     until = today + timedelta(days=1)
     counting = counting or counting_charges(since, until)
     lines = spend_lines(since, until, usage, fine, counting)
-    known = known or read_committed(today)
-    return Days(since, usage, lines, committed=known, coming=tuple(known.coming()), counting=counting)
+    committed = committed or read_committed(today)
+    return Days(since, usage, lines, committed=committed, coming=tuple(committed.coming()), counting=counting)
 
 
 def usage_by_provider(since: date, until: date) -> list[dict[str, Any]]:
@@ -148,18 +148,19 @@ def phases() -> QuerySet[Phase]:
 
 def only(days: Days, today: date, wanted: Filters) -> Days:
     """What passes the filters; days that were not read at their finest know nothing but the provider and the model."""
-    kept = [line for line in days.lines if wanted.hold(line.provider, line.attribution)]
+    lines = [line for line in days.lines if wanted.hold(line.provider, line.attribution)]
     usage = [row for row in days.usage if wanted.hold(row["provider"], attribution_of(row))]
     coming = tuple(line for line in days.coming if wanted.hold(line.provider, line.attribution))
-    share = lease_share(days.lines, kept, today.replace(day=1))
-    return replace(days, usage=usage, lines=kept, lease_share=share, coming=coming)
+    share = lease_share(days.lines, lines, today.replace(day=1))
+    return replace(days, usage=usage, lines=lines, lease_share=share, coming=coming)
 
 
-def lease_share(lines: Iterable[Line], kept: Iterable[Line], first: date) -> Decimal:
+def lease_share(lines: Iterable[Line], filtered: Iterable[Line], first: date) -> Decimal:
     """Which share of the leases was kept: the hours to come are divided as those of this month were, or all before."""
     for since in (first, date.min):
         whole, part = (
-            sum((line.amount for line in some if line.day >= since and is_lease(line)), ZERO) for some in (lines, kept)
+            sum((line.amount for line in some if line.day >= since and is_lease(line)), ZERO)
+            for some in (lines, filtered)
         )
         if whole:
             return part / whole
@@ -174,21 +175,21 @@ def plan(now: datetime, traffic: Traffic | None = None, filters: Filters | None 
     """Everything the Plan page and `GET /phases` show; the filters hold for what was spent and sent."""
     today = now.astimezone(UTC).date()
     stages = list(Stage.objects.all())
-    known = phases()
+    all_phases = phases()
     days = read_days(min([today - HISTORY, *(stage.starts_on for stage in stages)]), today, filters)
-    current = planned_for(known, today)
+    current = planned_for(all_phases, today)
     run_rate = (traffic or measure(now, filters)).run_rate
     month = this_month(now, days)
-    held = hold(known, month, days) if current else None
+    status = hold(all_phases, month, days) if current else None
     return Plan(
         current=current,
-        volume_phase=holding(known, run_rate, current),
+        volume_phase=holding(all_phases, run_rate, current),
         run_rate=run_rate,
         month=month,
         committed=days.committed,
         usage=days.usage,
-        status=held,
-        phases=[phase_state(phase, current, month, held) for phase in known],
+        status=status,
+        phases=[phase_state(phase, current, month, status) for phase in all_phases],
         stages=[stage_state(stage, days) for stage in stages],
         counting=days.counting,
     )
@@ -196,20 +197,20 @@ def plan(now: datetime, traffic: Traffic | None = None, filters: Filters | None 
 
 def planned_for(phases: Iterable[Phase], day: date) -> Phase | None:
     """The phase whose dates hold a day."""
-    held = [
+    planned = [
         phase
         for phase in phases
         if phase.starts_on and phase.starts_on <= day and (phase.ends_on is None or day < phase.ends_on)
     ]
-    return max(held, key=lambda phase: phase.starts_on or day, default=None)
+    return max(planned, key=lambda phase: phase.starts_on or day, default=None)
 
 
 def holding(phases: Iterable[Phase], run_rate: int, current: Phase | None = None) -> Phase | None:
     """The phase whose volume band holds a run rate: the planned one where several do, else the one that begins last."""
-    found = [phase for phase in phases if phase.holds(run_rate)]
-    if current is not None and current in found:
+    fitting = [phase for phase in phases if phase.holds(run_rate)]
+    if current is not None and current in fitting:
         return current
-    return max(found, key=lambda phase: (phase.starts_on or date.max, phase.pk), default=None)
+    return max(fitting, key=lambda phase: (phase.starts_on or date.max, phase.pk), default=None)
 
 
 def hold(phases: Iterable[Phase], month: Month, days: Days) -> BudgetStatus | None:
@@ -223,14 +224,14 @@ def terms_of(phases: Iterable[Phase]) -> list[Term]:
 
 def status_against(terms: Iterable[Term], month: Month, days: Days) -> BudgetStatus | None:
     """A month against budgets; `days` must reach back to the first day of the month before."""
-    found = allowance(terms, month.first, by_day(days.lines))
-    return BudgetStatus(found, month) if found else None
+    month_allowance = allowance(terms, month.first, by_day(days.lines))
+    return BudgetStatus(month_allowance, month) if month_allowance else None
 
 
-def phase_state(phase: Phase, current: Phase | None, month: Month, held: BudgetStatus | None) -> PhaseState:
+def phase_state(phase: Phase, current: Phase | None, month: Month, status: BudgetStatus | None) -> PhaseState:
     if current is None or phase.pk != current.pk:
         return PhaseState(phase, False, ZERO, 0, None, None)
-    runs_out = held.runs_out_on if held else None
+    runs_out = status.runs_out_on if status else None
     return PhaseState(phase, True, month.spent, month.requests, month.forecast, runs_out)
 
 
@@ -274,10 +275,10 @@ def this_month(now: datetime, days: Days | None = None) -> Month:
 
 def by_day(lines: Iterable[Line]) -> dict[date, Decimal]:
     """Amounts added up by day."""
-    found: dict[date, Decimal] = defaultdict(lambda: ZERO)
+    amounts: dict[date, Decimal] = defaultdict(lambda: ZERO)
     for line in lines:
-        found[line.day] += line.amount
-    return found
+        amounts[line.day] += line.amount
+    return amounts
 
 
 def hours_ahead(now: datetime, last: date) -> Decimal:

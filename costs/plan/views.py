@@ -52,28 +52,28 @@ def plan(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     today = now.astimezone(UTC).date()
     traffic = measure(now)
-    found = plan_of(now, traffic)
-    answer = plan_page.answer(found)
+    plan_data = plan_of(now, traffic)
+    answer = plan_page.answer(plan_data)
     context = {
         "answer": answer,
-        "plan": found,
-        "month": found.month,
+        "plan": plan_data,
+        "month": plan_data.month,
         "left_a_day": plan_page.left_a_day(answer, today),
-        "days_left": (found.month.last - today).days + 1,
-        "pace": plan_page.pace(found.month, found.status, now),
-        "phases": plan_page.phase_rows(found, today),
-        "stages": plan_page.stages(found.stages, today),
+        "days_left": (plan_data.month.last - today).days + 1,
+        "pace": plan_page.pace(plan_data.month, plan_data.status, now),
+        "phases": plan_page.phase_rows(plan_data, today),
+        "stages": plan_page.stages(plan_data.stages, today),
         "research": plan_page.research(sheets.load()),
-        "record": plan_page.record(found.month.history, kept_looks(min(found.month.history, default=today))),
-        "moved": found.current and found.volume_phase and found.current.pk != found.volume_phase.pk,
-        "sides": committed.sides(found.month),
-        "commitments": committed.commitments(found.committed, hours_ahead(now, found.month.last)),
-        "volume": volume_page.volume(found.usage, [state.phase for state in found.phases], today),
-        "budgets": budgets_page.rows(budgets.budget_positions(now, beside=found)),
+        "record": plan_page.record(plan_data.month.history, kept_looks(min(plan_data.month.history, default=today))),
+        "moved": plan_data.current and plan_data.volume_phase and plan_data.current.pk != plan_data.volume_phase.pk,
+        "sides": committed.sides(plan_data.month),
+        "commitments": committed.commitments(plan_data.committed, hours_ahead(now, plan_data.month.last)),
+        "volume": volume_page.volume(plan_data.usage, [state.phase for state in plan_data.phases], today),
+        "budgets": budgets_page.rows(budgets.budget_positions(now, beside=plan_data)),
         "history": plan_changes.history(),
         "may_change": request.user.has_perm("costs.change_phase"),
         **_split(now, traffic),
-        **_reach(now, found, traffic),
+        **_reach(now, plan_data, traffic),
     }
     return render(request, "costs/plan/plan.html", context)
 
@@ -100,12 +100,12 @@ def days_by_side(since: date, until: date) -> Any:
     return days.values("day", "ours").annotate(requests=Sum("requests")).order_by()
 
 
-def _reach(now: datetime, found: Plan, traffic: Traffic) -> dict[str, Any]:
+def _reach(now: datetime, plan_data: Plan, traffic: Traffic) -> dict[str, Any]:
     """How far the budget of the phase goes in which we are, or of the one that the volume belongs to."""
-    phase = found.current or found.volume_phase
+    phase = plan_data.current or plan_data.volume_phase
     if phase is None:
         return {"reach": None}
-    return {"reach": plan_page.reach(phase, live_inputs(now, traffic), found.run_rate, sheets.load())}
+    return {"reach": plan_page.reach(phase, live_inputs(now, traffic), plan_data.run_rate, sheets.load())}
 
 
 @login_required
@@ -147,12 +147,12 @@ def edit_budget(request: HttpRequest, slug: str | None = None) -> HttpResponse:
 def application_budgets(request: HttpRequest, slug: str) -> HttpResponse:
     """The part of an application's page that tells its budgets, and those of all that its owner has."""
     application = get_object_or_404(Application.objects.select_related("owner"), slug=slug)
-    held = Q(scope=BudgetScope.APPLICATION, subject=slug)
+    scope = Q(scope=BudgetScope.APPLICATION, subject=slug)
     if application.owner is not None:
-        held |= Q(scope=BudgetScope.OWNER, subject=application.owner.get_username())
+        scope |= Q(scope=BudgetScope.OWNER, subject=application.owner.get_username())
     now = timezone.now()
     first, last = month_of(now.astimezone(UTC).date())
-    running = list(Budget.objects.reaching(first, last + timedelta(1)).filter(held))
+    running = list(Budget.objects.reaching(first, last + timedelta(1)).filter(scope))
     context = {
         "application": application,
         "budgets": budgets_page.rows(budgets.budget_positions(now, running)),
@@ -222,8 +222,8 @@ def undo_change(request: HttpRequest) -> HttpResponseRedirect:
     return redirect("costs:plan")
 
 
-def done(request: HttpRequest, said: str) -> HttpResponseRedirect:
+def done(request: HttpRequest, message: str) -> HttpResponseRedirect:
     """Back to the plan, which says what was done and offers the way back."""
     budgets.keep_budget_states(timezone.now())
-    messages.success(request, said, extra_tags=f"undo:{reverse('costs:undo-plan')}")
+    messages.success(request, message, extra_tags=f"undo:{reverse('costs:undo-plan')}")
     return redirect("costs:plan")

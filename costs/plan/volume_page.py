@@ -39,11 +39,11 @@ def run_rates(usage: Iterable[Mapping[str, Any]], today: date) -> list[tuple[dat
         requests[row["day"]] = requests.get(row["day"], 0) + row["requests"]
     first = min(requests, default=today)
     window: deque[int] = deque(maxlen=WINDOW)
-    found = []
+    rates = []
     for n in range((today - first).days):
         window.append(requests.get(first + timedelta(n), 0))
-        found.append((first + timedelta(n), Decimal(sum(window)) * WINDOW / len(window)))
-    return found
+        rates.append((first + timedelta(n), Decimal(sum(window)) * WINDOW / len(window)))
+    return rates
 
 
 def edges(phases: Iterable[Phase]) -> set[int]:

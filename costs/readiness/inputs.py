@@ -158,10 +158,10 @@ def _reliability(uptimes: Sequence[DeploymentUptime]) -> dict[str, Any]:
 
 def uptime_interval(checks: int, failed: int, uptime: Decimal | None) -> Interval | None:
     """Wilson's interval of the share of good checks, wide enough to hold the uptime, which goes by seconds."""
-    found = wilson(checks - failed, checks)
-    if found is None or uptime is None:
+    interval = wilson(checks - failed, checks)
+    if interval is None or uptime is None:
         return None
-    return Interval(min(found.low, uptime), max(found.high, uptime))
+    return Interval(min(interval.low, uptime), max(interval.high, uptime))
 
 
 # --- ratings -------------------------------------------------------------------------------------------------------
@@ -174,8 +174,8 @@ def ratings_by_task(now: datetime, traffic: Traffic) -> list[Rated]:
     sides = {(row["task"], row["ours"]): row for row in rows}
     requests = requests_by_task(traffic)
     tasks = {*requests, *(task for task, ours in sides if ours)}
-    found = [_rated(task, requests.get(task, 0), sides) for task in tasks if task]
-    return sorted(found, key=lambda row: (-row.requests, row.task))
+    rated = [_rated(task, requests.get(task, 0), sides) for task in tasks if task]
+    return sorted(rated, key=lambda row: (-row.requests, row.task))
 
 
 @prepared
@@ -219,10 +219,10 @@ def _rated(task: str, requests: int, sides: Mapping[tuple[str, bool], Mapping[st
 
 
 def requests_by_task(traffic: Traffic) -> dict[str, int]:
-    found: dict[str, int] = {}
+    requests: dict[str, int] = {}
     for row in traffic.groups:
-        found[row["task"]] = found.get(row["task"], 0) + row["requests"]
-    return found
+        requests[row["task"]] = requests.get(row["task"], 0) + row["requests"]
+    return requests
 
 
 def quality_gap(rated: Iterable[Rated]) -> Interval | None:

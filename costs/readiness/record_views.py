@@ -53,7 +53,7 @@ def decision(request: HttpRequest, number: int) -> HttpResponse:
     record = get_object_or_404(Decision, number=number)
     every = list(Decision.objects.order_by("number"))
     figures = json.loads(record.figures)
-    later = next((one for one in every if one.number == number + 1), None)
+    later = next((other for other in every if other.number == number + 1), None)
     context = {
         "record": record,
         "figures": figures,
@@ -77,8 +77,8 @@ def enter_effort(request: HttpRequest) -> HttpResponse:
     form = EffortForm(request.POST, today=timezone.now().astimezone(UTC).date())
     if not form.is_valid():
         return show(request, 422, effort_form=form)
-    given: dict[str, Any] = form.cleaned_data
-    effort = ops_workload.enter_hours(day=given["day"], hours=given["hours"], what=given["what"], by=person(request))
+    data: dict[str, Any] = form.cleaned_data
+    effort = ops_workload.enter_hours(day=data["day"], hours=data["hours"], what=data["what"], by=person(request))
     log(request, effort, effort.what, added=True)
     messages.success(request, _("Entered; it counts for 30 days from its day on."))
     return _to_ops_workload()

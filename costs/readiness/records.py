@@ -44,9 +44,9 @@ def frozen(report: Report, card: Scorecard) -> dict[str, Any]:
     }
 
 
-def timing(found: Any) -> dict[str, Any]:
-    shown = {name: getattr(found, name) for name in ("p50", "p95", "p99")}
-    return {"count": found.count, **{name: None if ms is None else float(ms) for name, ms in shown.items()}}
+def timing(quantiles: Any) -> dict[str, Any]:
+    shown = {name: getattr(quantiles, name) for name in ("p50", "p95", "p99")}
+    return {"count": quantiles.count, **{name: None if ms is None else float(ms) for name, ms in shown.items()}}
 
 
 def canonical(value: Any) -> str:
@@ -56,7 +56,7 @@ def canonical(value: Any) -> str:
 
 def digest_of(record: Decision) -> str:
     """SHA-256 of all that a record says, hexadecimal."""
-    said = {
+    content = {
         "number": record.number,
         "signed_at": record.signed_at.astimezone(UTC).isoformat(),
         "signed_by": record.signed_by,
@@ -66,7 +66,7 @@ def digest_of(record: Decision) -> str:
         "figures": record.figures,
         "previous": record.previous,
     }
-    return sha256(canonical(said).encode()).hexdigest()
+    return sha256(canonical(content).encode()).hexdigest()
 
 
 @transaction.atomic
@@ -94,14 +94,14 @@ def sign(
 
 def broken(records: Iterable[Decision]) -> list[int]:
     """Numbers of records that are not as they were signed, or do not follow the one before; of all, in order."""
-    found, previous, number = [], "", 0
+    numbers, previous, number = [], "", 0
     for record in records:
         number += 1
         if record.number != number or record.previous != previous or record.digest != digest_of(record):
-            found.append(record.number)
+            numbers.append(record.number)
             number = record.number
         previous = record.digest
-    return found
+    return numbers
 
 
 def as_json(record: Decision, standing: Decision | None) -> dict[str, Any]:

@@ -136,13 +136,13 @@ class Scorecard:
 
 def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Scorecard:
     """The whole scorecard."""
-    asked = thresholds or Thresholds()
+    limits = thresholds or Thresholds()
     justified = _switches(evidence)
     criteria = (
-        _quality(evidence, asked),
-        _latency(evidence, asked),
-        _saving(evidence, asked, bool(justified)),
-        _reliability(evidence, asked),
+        _quality(evidence, limits),
+        _latency(evidence, limits),
+        _saving(evidence, limits, bool(justified)),
+        _reliability(evidence, limits),
     )
     objections = tuple(_objections(evidence, bool(justified)))
     verdict = _verdict(criteria, objections)
@@ -210,37 +210,37 @@ def _verdict(criteria: tuple[Criterion, ...], objections: tuple[Objection, ...])
 # --- the four criteria ---------------------------------------------------------------------------------------------
 
 
-def _quality(evidence: Evidence, asked: Thresholds) -> Criterion:
+def _quality(evidence: Evidence, thresholds: Thresholds) -> Criterion:
     """Share of the requests that are of tasks whose answers are acceptable beyond chance."""
-    rated = [task for task in evidence.tasks if task.ratings >= asked.ratings_per_task]
+    rated = [task for task in evidence.tasks if task.ratings >= thresholds.ratings_per_task]
     total = sum(task.requests for task in evidence.tasks)
-    known = sum(task.requests for task in rated)
+    rated_requests = sum(task.requests for task in rated)
     passed = sum(task.requests for task in rated if _accepted(task))
     sample = sum(task.ratings for task in rated)
-    if not known:
+    if not rated_requests:
         sentence = _("No task has %(needed)s ratings yet, so quality cannot be told.")
-        text = sentence % {"needed": asked.ratings_per_task}
-        return Criterion("quality", None, None, asked.quality_share, None, sample, text)
-    share = Decimal(passed) / known
+        text = sentence % {"needed": thresholds.ratings_per_task}
+        return Criterion("quality", None, None, thresholds.quality_share, None, sample, text)
+    share = Decimal(passed) / rated_requests
     # What the share over all requests can be at worst and at best once the other tasks are rated.
-    interval = Interval(Decimal(passed) / total, Decimal(passed + total - known) / total)
+    interval = Interval(Decimal(passed) / total, Decimal(passed + total - rated_requests) / total)
     values = {
         "share": _percent(share),
-        "needed": _percent(asked.quality_share),
+        "needed": _percent(thresholds.quality_share),
         "ratings": f"{sample:,}",
-        "unrated": _percent(Decimal(total - known) / total),
+        "unrated": _percent(Decimal(total - rated_requests) / total),
     }
-    if Decimal(total - known) / total > MOST_UNRATED:
+    if Decimal(total - rated_requests) / total > MOST_UNRATED:
         text = _(
             "%(unrated)s of the requests are of tasks with too few ratings; of the others %(share)s are good enough."
         )
-        return Criterion("quality", None, share, asked.quality_share, interval, sample, text % values)
+        return Criterion("quality", None, share, thresholds.quality_share, interval, sample, text % values)
     text = _(
         "Of the requests whose tasks are rated, %(share)s are of tasks with good enough answers; %(needed)s are asked."
         " %(ratings)s ratings; tasks with %(unrated)s of all requests are not rated enough."
     )
-    holds = share >= asked.quality_share
-    return Criterion("quality", holds, share, asked.quality_share, interval, sample, text % values)
+    holds = share >= thresholds.quality_share
+    return Criterion("quality", holds, share, thresholds.quality_share, interval, sample, text % values)
 
 
 def _accepted(task: TaskQuality) -> bool:
@@ -248,28 +248,30 @@ def _accepted(task: TaskQuality) -> bool:
     return interval is not None and interval.low >= ACCEPTED
 
 
-def _latency(evidence: Evidence, asked: Thresholds) -> Criterion:
+def _latency(evidence: Evidence, thresholds: Thresholds) -> Criterion:
     """Time to first token: a whole answer of 200 tokens takes seconds at the research's own speed."""
     value, sample = evidence.first_token_p95_ms, evidence.first_token_sample
-    values = {"needed": _ms(asked.first_token_p95_ms), "sample": f"{sample:,}", "fewest": FEWEST_REQUESTS}
+    values = {"needed": _ms(thresholds.first_token_p95_ms), "sample": f"{sample:,}", "fewest": FEWEST_REQUESTS}
     if value is None or sample < FEWEST_REQUESTS:
         sentence = _("%(sample)s streamed requests of our own deployments, a 95th percentile needs %(fewest)s.")
         text, holds = sentence % values, None
     else:
         sentence = _("The first token comes within %(value)s at the 95th percentile, less than %(needed)s is asked.")
-        text, holds = sentence % {**values, "value": _ms(value)}, value < asked.first_token_p95_ms
+        text, holds = sentence % {**values, "value": _ms(value)}, value < thresholds.first_token_p95_ms
     if evidence.end_to_end_p95_ms is not None:
         text += " " + _("The whole answer takes %(value)s.") % {"value": _ms(evidence.end_to_end_p95_ms)}
-    return Criterion("latency", holds, value, asked.first_token_p95_ms, evidence.first_token_interval, sample, text)
+    return Criterion(
+        "latency", holds, value, thresholds.first_token_p95_ms, evidence.first_token_interval, sample, text
+    )
 
 
-def _saving(evidence: Evidence, asked: Thresholds, justified: bool) -> Criterion:
+def _saving(evidence: Evidence, thresholds: Thresholds, justified: bool) -> Criterion:
     value = evidence.saving_monthly
-    values = {"needed": _usd(asked.saving_monthly), "requests": f"{evidence.requests_per_month or 0:,}"}
+    values = {"needed": _usd(thresholds.saving_monthly), "requests": f"{evidence.requests_per_month or 0:,}"}
     sample = evidence.requests_per_month or 0
     if value is None:
         text = _("There is no traffic or no price yet, so the saving cannot be told.")
-        return Criterion("saving", None, None, asked.saving_monthly, None, sample, text, justified)
+        return Criterion("saving", None, None, thresholds.saving_monthly, None, sample, text, justified)
     if value < 0:
         sentence = _(
             "At %(requests)s requests a month our own GPUs cost %(value)s more; a saving above %(needed)s is asked."
@@ -279,41 +281,43 @@ def _saving(evidence: Evidence, asked: Thresholds, justified: bool) -> Criterion
     text = sentence % {**values, "value": _usd(abs(value))}
     if justified:
         text += " " + _("Set aside by a switch.")
-    holds = value > asked.saving_monthly
+    holds = value > thresholds.saving_monthly
     interval = evidence.saving_interval
-    return Criterion("saving", holds, value, asked.saving_monthly, interval, sample, text, justified)
+    return Criterion("saving", holds, value, thresholds.saving_monthly, interval, sample, text, justified)
 
 
-def _reliability(evidence: Evidence, asked: Thresholds) -> Criterion:
+def _reliability(evidence: Evidence, thresholds: Thresholds) -> Criterion:
     value = evidence.uptime
     hours = evidence.observed_seconds // 3600
     if value is None or evidence.observed_seconds < FEWEST_SECONDS:
         text = _("Our own deployments were watched for %(hours)s h, a day is needed.") % {"hours": f"{hours:,}"}
-        return Criterion("reliability", None, value, asked.reliability, None, evidence.checks, text)
+        return Criterion("reliability", None, value, thresholds.reliability, None, evidence.checks, text)
     sentence = _("Our own deployments were up %(value)s of %(hours)s h; more than %(needed)s is asked.")
-    text = sentence % {"value": _percent(value), "hours": f"{hours:,}", "needed": _percent(asked.reliability)}
-    holds = value > asked.reliability
-    return Criterion("reliability", holds, value, asked.reliability, evidence.uptime_interval, evidence.checks, text)
+    text = sentence % {"value": _percent(value), "hours": f"{hours:,}", "needed": _percent(thresholds.reliability)}
+    holds = value > thresholds.reliability
+    return Criterion(
+        "reliability", holds, value, thresholds.reliability, evidence.uptime_interval, evidence.checks, text
+    )
 
 
 # --- what forbids, what justifies, what would change it ------------------------------------------------------------
 
 
 def _objections(evidence: Evidence, justified: bool) -> list[Objection]:
-    found = []
+    objections = []
     if evidence.quality_gap is not None and quality_refuses(evidence.quality_gap):
         text = _("Answers of our own model are rated significantly worse: by %(low)s to %(high)s.")
         values = {"low": f"{-evidence.quality_gap.high:.2f}", "high": f"{-evidence.quality_gap.low:.2f}"}
-        found.append(Objection("quality-gap", text % values))
+        objections.append(Objection("quality-gap", text % values))
     if evidence.too_complex:
         text = _("Running it was judged too complex: %(reason)s") % {"reason": evidence.too_complex}
-        found.append(Objection("complexity", text))
+        objections.append(Objection("complexity", text))
     if evidence.ops_workload.over:
-        found.append(Objection("operations", _("Running it asks more of people than was agreed: %(what)s.") % {
+        objections.append(Objection("operations", _("Running it asks more of people than was agreed: %(what)s.") % {
             "what": "; ".join(_too_much(evidence.ops_workload))}))  # fmt: skip
     if evidence.cheaper == "api" and not justified:
-        found.append(Objection("volume", _volume(evidence)))
-    return found
+        objections.append(Objection("volume", _volume(evidence)))
+    return objections
 
 
 def _too_much(burden: OpsWorkload) -> list[str]:
@@ -371,15 +375,15 @@ def _sentence(
 
 def _changes(evidence: Evidence, criteria: tuple[Criterion, ...], objections: tuple[Objection, ...]) -> list[str]:
     """What is missing or would turn a failing criterion, in sentences."""
-    found = [row.sentence for row in criteria if row.holds is None and not row.set_aside]
-    found += [_turn(evidence, row) for row in criteria if row.holds is False and not row.set_aside]
-    said = {
+    changes = [row.sentence for row in criteria if row.holds is None and not row.set_aside]
+    changes += [_turn(evidence, row) for row in criteria if row.holds is False and not row.set_aside]
+    advice = {
         "complexity": lambda: _("The person who ticked “too complex” would have to withdraw it."),
         "operations": lambda: _("The burden of operations would have to come down to what was agreed."),
         "quality-gap": lambda: _("The interval of ours less the API’s would have to reach above −5 %."),
         "volume": lambda: _more_volume(evidence),
     }
-    return found + [said[row.slug]() for row in objections]
+    return changes + [advice[row.slug]() for row in objections]
 
 
 def _more_volume(evidence: Evidence) -> str:

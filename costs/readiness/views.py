@@ -32,7 +32,7 @@ from costs.research.views import Kinds, offered
 from costs.sizing import memory as sizing
 from costs.sizing import offers as sizing_offers
 from costs.sizing import recipes
-from costs.sizing.recipe_words import Asked
+from costs.sizing.recipe_words import RecipeSetup
 from lib.confidence_intervals import Interval, wilson
 from providers.audit.log import log
 from providers.models import PROVIDER_NAMES, OfferKind
@@ -239,24 +239,24 @@ def size(request: HttpRequest) -> HttpResponse:
     sheet = sheets.load()
     today = offered()
     form = SizingForm(request.GET, sheet)
-    asked = form.asked
-    model = sheet.model(asked["model"])
+    params = form.asked
+    model = sheet.model(params["model"])
     fits = sizing.fits(
-        sheet, model, asked["precision"], context_tokens=asked["context"], concurrent=asked["concurrent"]
+        sheet, model, params["precision"], context_tokens=params["context"], concurrent=params["concurrent"]
     )
-    need = sizing.memory(model, asked["precision"], context_tokens=asked["context"], concurrency=asked["concurrent"])
+    need = sizing.memory(model, params["precision"], context_tokens=params["context"], concurrency=params["concurrent"])
     gpus = min((fit.count for fit in fits), default=1)
     offers = sizing_offers.rentable(
-        model, asked["precision"], need, context_tokens=asked["context"], now=timezone.now()
+        model, params["precision"], need, context_tokens=params["context"], now=timezone.now()
     )
-    wanted = Asked(
-        model.slug, asked["precision"], asked["context"], asked["concurrent"], gpus, asked["checkpoint"], need
+    wanted = RecipeSetup(
+        model.slug, params["precision"], params["context"], params["concurrent"], gpus, params["checkpoint"], need
     )
     context = {
         "form": form,
-        "asked": asked,
+        "asked": params,
         "model": model,
-        "precision": dict(PRECISIONS)[asked["precision"]],
+        "precision": dict(PRECISIONS)[params["precision"]],
         "need": need,
         "fits": [_fit(fit, today.whole) for fit in fits],
         "cheapest": fits[0] if fits else None,

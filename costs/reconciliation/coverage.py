@@ -68,26 +68,26 @@ class Coverage:
         return share_of(self.seen, self.billed)
 
 
-def coverages(facts: BillingMonthData) -> list[Coverage]:
+def coverages(data: BillingMonthData) -> list[Coverage]:
     """One for each provider with a usage report in the month."""
-    providers = sorted({row["provider"] for row in facts.vendor})
-    found = (coverage(facts, provider) for provider in providers)
-    return [one for one in found if one.billed]
+    providers = sorted({row["provider"] for row in data.vendor})
+    rows = (coverage(data, provider) for provider in providers)
+    return [coverage_row for coverage_row in rows if coverage_row.billed]
 
 
-def coverage(facts: BillingMonthData, provider: str) -> Coverage:
-    reports = [row for row in facts.vendor if counted(facts, provider, row)]
+def coverage(data: BillingMonthData, provider: str) -> Coverage:
+    reports = [row for row in data.vendor if counted(data, provider, row)]
     names_keys = any(row["api_key"] for row in reports)
     keys: dict[Key, Seen] = {}
     theirs: dict[tuple[Any, str], list[tuple[Seen, int]]] = defaultdict(list)
     for row in reports:
-        seen = keys.setdefault(key_of(row), named(facts, row, names_keys))
+        seen = keys.setdefault(key_of(row), named(data, row, names_keys))
         tokens = sum(row["tokens"].values())
         seen.billed += tokens
         theirs[row["day"], row["model"]].append((seen, tokens))
     ours: dict[tuple[Any, str], dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for row in facts.usage:
-        if counted(facts, provider, row):
+    for row in data.usage:
+        if counted(data, provider, row):
             ours[row["day"], row["model"]][row["application_id"]] += sum(row[name] for name in CLASSES)
     for cell, rows in theirs.items():
         hold(rows, ours.get(cell, {}))
@@ -95,18 +95,18 @@ def coverage(facts: BillingMonthData, provider: str) -> Coverage:
     return Coverage(provider, largest, by_workspace(largest))
 
 
-def counted(facts: BillingMonthData, provider: str, row: Row) -> bool:
-    return bool(row["provider"] == provider and facts.inside(row) and facts.whole(provider, row["day"]))
+def counted(data: BillingMonthData, provider: str, row: Row) -> bool:
+    return bool(row["provider"] == provider and data.inside(row) and data.whole(provider, row["day"]))
 
 
 def key_of(row: Row) -> Key:
     return row["account_id"], row["workspace"], row["api_key"]
 
 
-def named(facts: BillingMonthData, row: Row, names_keys: bool) -> Seen:
+def named(data: BillingMonthData, row: Row, names_keys: bool) -> Seen:
     account, workspace, key = key_of(row)
-    other = facts.is_other(row) or (names_keys and not key)
-    return Seen(account, workspace, key, owner=facts.owners.get((account, key)), other=other)
+    other = data.is_other(row) or (names_keys and not key)
+    return Seen(account, workspace, key, owner=data.owners.get((account, key)), other=other)
 
 
 def hold(rows: list[tuple[Seen, int]], ours: dict[int, int]) -> None:
@@ -115,9 +115,9 @@ def hold(rows: list[tuple[Seen, int]], ours: dict[int, int]) -> None:
     shared = [(seen, tokens) for seen, tokens in rows if seen.owner is None and not seen.other]
     for seen, tokens in rows:
         if seen.owner is not None:
-            held = min(tokens, left.get(seen.owner, 0))
-            left[seen.owner] = left.get(seen.owner, 0) - held
-            seen.seen += held
+            matched = min(tokens, left.get(seen.owner, 0))
+            left[seen.owner] = left.get(seen.owner, 0) - matched
+            seen.seen += matched
     size = sum(tokens for _seen, tokens in shared)
     part = min(Fraction(1), Fraction(sum(left.values()), size)) if size else Fraction(0)
     for seen, tokens in shared:
@@ -125,22 +125,22 @@ def hold(rows: list[tuple[Seen, int]], ours: dict[int, int]) -> None:
 
 
 def by_workspace(keys: Iterable[Seen]) -> list[Seen]:
-    found: dict[tuple[int, str], Seen] = {}
+    rows: dict[tuple[int, str], Seen] = {}
     for key in keys:
-        row = found.setdefault((key.account, key.workspace), Seen(key.account, key.workspace))
+        row = rows.setdefault((key.account, key.workspace), Seen(key.account, key.workspace))
         row.billed += key.billed
         row.seen += key.seen
-    return sorted(found.values(), key=lambda row: (-row.billed, row.workspace))
+    return sorted(rows.values(), key=lambda row: (-row.billed, row.workspace))
 
 
-def as_json(found: Coverage) -> dict[str, Any]:
+def as_json(coverage: Coverage) -> dict[str, Any]:
     return {
-        "provider": found.provider,
-        "billed_tokens": found.billed,
-        "seen_tokens": int(found.seen),
-        "share": share_json(found.share),
-        "keys": [{**seen_json(row), "api_key": row.key or None, "other": row.other} for row in found.keys],
-        "workspaces": [seen_json(row) for row in found.workspaces],
+        "provider": coverage.provider,
+        "billed_tokens": coverage.billed,
+        "seen_tokens": int(coverage.seen),
+        "share": share_json(coverage.share),
+        "keys": [{**seen_json(row), "api_key": row.key or None, "other": row.other} for row in coverage.keys],
+        "workspaces": [seen_json(row) for row in coverage.workspaces],
     }
 
 

@@ -98,17 +98,17 @@ class InvoiceForm(forms.Form):
         self.converted: Converted | None = None
         self.paid_in = "USD"
         billed = Charge.objects.exclude(provenance=Provenance.ENTERED).values_list("provider", flat=True).distinct()
-        known = sorted({*billed, *Account.objects.values_list("kind", flat=True)})
+        slugs = sorted({*billed, *Account.objects.values_list("kind", flat=True)})
         provider: Any = self.fields["provider"]
-        provider.choices = [(slug, provider_name(slug)) for slug in known]
+        provider.choices = [(slug, provider_name(slug)) for slug in slugs]
 
     # Each field by itself.
 
     def clean_month(self) -> date:
-        found = MONTH.match(self.cleaned_data["month"].strip())
-        if not found or not 1 <= int(found[2]) <= 12 or int(found[1]) < 2020:
+        match = MONTH.match(self.cleaned_data["month"].strip())
+        if not match or not 1 <= int(match[2]) <= 12 or int(match[1]) < 2020:
             raise forms.ValidationError(_("Write the month as 2026-10."))
-        month = date(int(found[1]), int(found[2]), 1)
+        month = date(int(match[1]), int(match[2]), 1)
         if next_month(month) > today():
             raise forms.ValidationError(
                 _("%(month)s is not over: its invoice can be held against it from %(day)s on.")
@@ -145,22 +145,22 @@ class InvoiceForm(forms.Form):
         return credit
 
     def number_of(self, name: str) -> Decimal | None:
-        said = str(self.cleaned_data[name]).strip()
-        if not said:
+        text = str(self.cleaned_data[name]).strip()
+        if not text:
             return None
         try:
-            (found,) = numbers([said])
+            (number,) = numbers([text])
         except UnreadableInvoice as error:
             raise forms.ValidationError(str(error)) from error
-        if abs(found) > LARGEST:
+        if abs(number) > LARGEST:
             raise forms.ValidationError(_("More than ten million is surely a slip."))
-        return found
+        return number
 
     def clean_currency(self) -> str:
-        said = str(self.cleaned_data["currency"]).strip().upper()
-        if said and not (len(said) == 3 and said.isascii() and said.isalpha()):
+        currency = str(self.cleaned_data["currency"]).strip().upper()
+        if currency and not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
             raise forms.ValidationError(_("A currency has three letters, such as EUR."))
-        return said
+        return currency
 
     # What they say together.
 
@@ -175,38 +175,38 @@ class InvoiceForm(forms.Form):
         provider, month = data["provider"], data["month"]
         names = {"name": provider_name(provider), "month": date_format(month, "F Y")}
         if closed := Closing.objects.filter(provider=provider, month=month).first():
-            said = _("%(name)s’s %(month)s was closed on %(day)s; what changed since is a correction of that.")
-            self.add_error("month", said % {**names, "day": date_format(closed.created_at, "j F Y")})
+            message = _("%(name)s’s %(month)s was closed on %(day)s; what changed since is a correction of that.")
+            self.add_error("month", message % {**names, "day": date_format(closed.created_at, "j F Y")})
             return
-        facts = bills.read(month, timezone.now()).only(Filters(provider=[provider]))
-        row = reconciled(facts, provider)
+        bill_data = bills.read(month, timezone.now()).only(Filters(provider=[provider]))
+        row = reconciled(bill_data, provider)
         if not (row.billed or row.ours):
             self.add_error("month", _("Nothing is known of %(name)s in %(month)s: is it another account’s?") % names)
-        elif row.complete_until and row.complete_until < facts.until:
-            said = _("The bill of %(name)s holds %(month)s only before %(day)s yet; close it when it is whole.")
-            self.add_error("month", said % {**names, "day": date_format(row.complete_until, "j F")})
+        elif row.complete_until and row.complete_until < bill_data.until:
+            message = _("The bill of %(name)s holds %(month)s only before %(day)s yet; close it when it is whole.")
+            self.add_error("month", message % {**names, "day": date_format(row.complete_until, "j F")})
         elif row.invoiced:
-            said = _("An invoice of %(name)s for %(month)s stands among the charges already; delete it there first.")
-            self.add_error("month", said % names)
+            message = _("An invoice of %(name)s for %(month)s stands among the charges already; delete it there first.")
+            self.add_error("month", message % names)
         self.row = row
 
     def check_account(self, data: dict[str, Any]) -> None:
         account = data["account"]
         if account is not None and account.kind != data["provider"]:
-            said = _("%(account)s is an account at %(other)s, not at %(name)s.")
+            message = _("%(account)s is an account at %(other)s, not at %(name)s.")
             names = {"account": account.name, "other": account.provider_name, "name": provider_name(data["provider"])}
-            self.add_error("account", said % names)
+            self.add_error("account", message % names)
 
     def check_file(self, data: dict[str, Any]) -> None:
         if self.read is None:
             return
         month = f"{data['month']:%Y-%m}"
         if self.read.months - {month}:
-            said = _("The file is of %(other)s, and you close %(month)s.")
-            self.add_error("file", said % {"other": ", ".join(sorted(self.read.months)), "month": month})
+            message = _("The file is of %(other)s, and you close %(month)s.")
+            self.add_error("file", message % {"other": ", ".join(sorted(self.read.months)), "month": month})
         elif len(self.read.currencies) > 1:
-            said = _("The file has amounts in %(currencies)s; an invoice has one currency.")
-            self.add_error("file", said % {"currencies": ", ".join(sorted(self.read.currencies))})
+            message = _("The file has amounts in %(currencies)s; an invoice has one currency.")
+            self.add_error("file", message % {"currencies": ", ".join(sorted(self.read.currencies))})
         else:
             self.check_names(data)
 
@@ -214,8 +214,8 @@ class InvoiceForm(forms.Form):
         """Whose the file is, as far as it says so."""
         assert self.read is not None
         ours = {name: account for account in Account.objects.all() for name in names_of(account)}
-        for said in sorted(self.read.accounts):
-            account = ours.get(said.casefold())
+        for account_name in sorted(self.read.accounts):
+            account = ours.get(account_name.casefold())
             chosen = data["account"]
             if account is not None and (account.kind != data["provider"] or (chosen and account != chosen)):
                 wrong = _("The file is of %(account)s, an account at %(other)s.")
@@ -225,13 +225,13 @@ class InvoiceForm(forms.Form):
                     "The file is of the account %(account)s, which none of ours at %(name)s is called."
                     " If it is ours, tick the box below."
                 )
-                self.add_error("file", unknown % {"account": said, "name": provider_name(data["provider"])})
+                self.add_error("file", unknown % {"account": account_name, "name": provider_name(data["provider"])})
 
     def check_amount(self, data: dict[str, Any]) -> None:
-        said, read = data["amount"], self.read
-        if said is None and read is None:
+        stated, read = data["amount"], self.read
+        if stated is None and read is None:
             self.add_error("amount", _("Say how much the invoice was, or choose its CSV."))
-        elif said is not None and read is not None and said != read.amount:
+        elif stated is not None and read is not None and stated != read.amount:
             wrong = _("The lines of the file add up to %(sum)s.")
             self.add_error("amount", wrong % {"sum": f"{read.amount:,.2f}"})
         elif self.total < 0:
@@ -243,11 +243,11 @@ class InvoiceForm(forms.Form):
 
     def check_currency(self, data: dict[str, Any]) -> None:
         assert self.row is not None, "the month was checked before"
-        said, read = data["currency"], next(iter(self.read.currencies), "") if self.read else ""
-        if said and read and said != read:
+        stated, read = data["currency"], next(iter(self.read.currencies), "") if self.read else ""
+        if stated and read and stated != read:
             self.add_error("currency", _("The file is in %(currency)s.") % {"currency": read})
             return
-        self.paid_in = said or read or "USD"
+        self.paid_in = stated or read or "USD"
         theirs = set(
             Charge.objects.between(data["month"], next_month(data["month"]))
             .filter(provider=data["provider"], provenance=Provenance.BILLED)
@@ -274,16 +274,16 @@ class InvoiceForm(forms.Form):
         self.settled = month_close.settle(self.row, self.converted.amount, in_usd, lines)
         left = self.settled.unexplained(self.row)
         if left and not data["accept"]:
-            said = _(
+            message = _(
                 "%(sum)s USD between this invoice and what bill and log say has no cause: say what of it is tax or"
                 " credits, or tick the box below."
             )
-            self.add_error("amount", said % {"sum": f"{left:+,.2f}"})
+            self.add_error("amount", message % {"sum": f"{left:+,.2f}"})
 
     @property
     def total(self) -> Decimal:
-        said: Decimal | None = self.cleaned_data["amount"]
-        return said if said is not None else self.read.amount if self.read else ZERO
+        amount: Decimal | None = self.cleaned_data["amount"]
+        return amount if amount is not None else self.read.amount if self.read else ZERO
 
     def save(self, user: Any) -> Closing:
         assert self.row is not None and self.settled is not None and self.converted is not None, "a valid form"
@@ -299,8 +299,8 @@ class InvoiceForm(forms.Form):
 
 
 def names_of(account: Account) -> set[str]:
-    said = (value for value in account.settings.values() if isinstance(value, str) and value)
-    return {name.casefold() for name in (account.slug, account.name, *said)}
+    values = (value for value in account.settings.values() if isinstance(value, str) and value)
+    return {name.casefold() for name in (account.slug, account.name, *values)}
 
 
 class ClosingCorrectionForm(CorrectionForm):
@@ -350,6 +350,6 @@ class ToleranceForm(forms.Form):
         return percent / 100
 
     @staticmethod
-    def initial_of(said: Tolerance | None) -> dict[str, str]:
-        share, amount = (said.share, said.amount) if said else (Tolerance.SHARE, Tolerance.AMOUNT)
+    def initial_of(tolerance: Tolerance | None) -> dict[str, str]:
+        share, amount = (tolerance.share, tolerance.amount) if tolerance else (Tolerance.SHARE, Tolerance.AMOUNT)
         return {"percent": f"{(share * 100).normalize():f}", "usd": f"{amount:.2f}"}

@@ -70,9 +70,11 @@ def read_invoice(content: bytes) -> Invoice:
         amount=sum(amounts, ZERO),
         named=named,
         lines=len(lines),
-        currencies=frozenset(said(lines, "currency", str.upper)),
-        months=frozenset(f"{found[1]}-{found[2]}" for text in said(lines, "when") if (found := MONTH.search(text))),
-        accounts=frozenset(said(lines, "account")),
+        currencies=frozenset(values_of(lines, "currency", str.upper)),
+        months=frozenset(
+            f"{match[1]}-{match[2]}" for text in values_of(lines, "when") if (match := MONTH.search(text))
+        ),
+        accounts=frozenset(values_of(lines, "account")),
     )
 
 
@@ -109,7 +111,7 @@ def plain(cell: str) -> str:
     return " ".join(re.sub(r"[_()$.-]+", " ", cell).split()).lower()
 
 
-def said(lines: list[dict[str, str]], name: str, change: object = None) -> set[str]:
+def values_of(lines: list[dict[str, str]], name: str, change: object = None) -> set[str]:
     values = {line.get(name, "").strip() for line in lines} - {""}
     return {value.upper() for value in values} if change is str.upper else values
 
@@ -121,31 +123,31 @@ def kind_of(line: Mapping[str, str]) -> str:
 
 def numbers(texts: list[str]) -> list[Decimal]:
     """Amounts whose decimal sign the file itself tells: 1.234,56 and 1,234.56 are both read, a lone 1,234 is not."""
-    given = [bare(text) for text in texts]
-    signs = {sign for text in given if (sign := decimal_sign(text))}
+    amounts = [bare(text) for text in texts]
+    signs = {sign for text in amounts if (sign := decimal_sign(text))}
     if len(signs) > 1:
         raise UnreadableInvoice(_("Some amounts have a decimal comma and some a decimal point."))
     sign = signs.pop() if signs else None
-    unclear = next((text for text in given if sign is None and re.search(r"[.,]", text)), None)
+    unclear = next((text for text in amounts if sign is None and re.search(r"[.,]", text)), None)
     if unclear is not None:
         raise UnreadableInvoice(
             _("In %(text)s it is not clear which sign is the decimal one: write amounts with two decimals.")
             % {"text": unclear}
         )
-    return [decimal(text, sign or ".") for text in given]
+    return [decimal(text, sign or ".") for text in amounts]
 
 
 def bare(text: str) -> str:
     """Without spaces and currency; (12.00) and 12.00- are below zero."""
-    found = text.translate(SPACES)
-    below = (found.startswith("(") and found.endswith(")")) or found.endswith("-")
-    found = SIGNS.sub("", found.strip("()").rstrip("-"))
-    if found.startswith("-"):
-        found = "-" + SIGNS.sub("", found[1:])
-    found = f"-{found}" if below else found
-    if not NUMBER.match(found):
+    number = text.translate(SPACES)
+    below = (number.startswith("(") and number.endswith(")")) or number.endswith("-")
+    number = SIGNS.sub("", number.strip("()").rstrip("-"))
+    if number.startswith("-"):
+        number = "-" + SIGNS.sub("", number[1:])
+    number = f"-{number}" if below else number
+    if not NUMBER.match(number):
         raise UnreadableInvoice(_("%(text)s is no amount.") % {"text": text.strip()[:40] or "“”"})
-    return found
+    return number
 
 
 def decimal_sign(text: str) -> str | None:

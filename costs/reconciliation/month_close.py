@@ -50,9 +50,9 @@ class Settled:
 def settle(row: Reconciled, amount: Decimal, named: Mapping[str, Decimal], lines: int) -> Settled:
     """Split what the invoice has more than the bill, or where no bill is read, than we know; all in USD."""
     extras: dict[str, Decimal] = {}
-    for name, said in named.items():
+    for name, stated in named.items():
         # A tax that the vendor's bill tells by itself is explained already.
-        more = said - row.of(name)
+        more = stated - row.of(name)
         if more:
             extras[name] = more
     rest = amount - row.billed + row.pending - sum(extras.values(), ZERO)
@@ -142,8 +142,8 @@ def line(closing: Closing, day: date, category: str, amount: Decimal) -> dict[st
 
 def closed_on(month: date) -> dict[str, date]:
     """The day on which its invoice closed this month, by provider; those without a closing are not in it."""
-    found = Closing.objects.filter(month=month).values_list("provider", "created_at")
-    return {provider: at.astimezone(UTC).date() for provider, at in found}
+    closings = Closing.objects.filter(month=month).values_list("provider", "created_at")
+    return {provider: at.astimezone(UTC).date() for provider, at in closings}
 
 
 def why_stated(provider: str, day: date, today: date) -> str:
@@ -154,13 +154,13 @@ def why_stated(provider: str, day: date, today: date) -> str:
     month = day.replace(day=1)
     names = {"name": provider_name(provider), "month": date_format(month, "F Y")}
     if Closing.objects.filter(provider=provider, month=month).exists():
-        said = _("%(name)s’s %(month)s is closed by its invoice: enter a correction on a later day.")
-        return said % names
+        message = _("%(name)s’s %(month)s is closed by its invoice: enter a correction on a later day.")
+        return message % names
     final = month_final_on(provider, month)
     if today < final or not known_before(next_month(month)):
         return ""
-    said = _("%(month)s is final since %(day)s, and its statements stand: enter it on a later day, as a correction.")
-    return said % {**names, "day": date_format(final, "j F Y")}
+    message = _("%(month)s is final since %(day)s, and its statements stand: enter it on a later day, as a correction.")
+    return message % {**names, "day": date_format(final, "j F Y")}
 
 
 def known_before(day: date) -> bool:
@@ -174,10 +174,10 @@ def revise(today: date) -> int:
     made = 0
     for closing_id, now in current_lines().items():
         closing = Closing.objects.get(pk=closing_id)
-        known = Charge.objects.filter(key__startswith=closing.revision_prefix)
-        change = now - closing.lines - (known.aggregate(sum=Sum("amount"))["sum"] or ZERO)
+        revisions = Charge.objects.filter(key__startswith=closing.revision_prefix)
+        change = now - closing.lines - (revisions.aggregate(sum=Sum("amount"))["sum"] or ZERO)
         if change:
-            key = f"{closing.revision_prefix}{known.count() + 1}"
+            key = f"{closing.revision_prefix}{revisions.count() + 1}"
             Charge.objects.create(key=key, **line(closing, today, Category.ADJUSTMENT, change))
             made += 1
     return made

@@ -55,9 +55,9 @@ class ReconciliationPage:
 
     @cached_property
     def gaps(self) -> list[ReconciliationGap]:
-        said = tolerances()
+        allowed = tolerances()
         with_bill = (row for row in self.reconciliation.rows if row.complete_until or row.billed)
-        return [reconciliation_gap(row, self.month, said.get(row.provider, Allowed())) for row in with_bill]
+        return [reconciliation_gap(row, self.month, allowed.get(row.provider, Allowed())) for row in with_bill]
 
     @cached_property
     def parts(self) -> list[Part]:

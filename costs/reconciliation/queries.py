@@ -100,15 +100,21 @@ class BillingMonthData:
         """What is of these providers and models; who asked and for what, a bill does not say."""
         models = frozenset(plain(model) for model in filters.model)
 
-        def kept(rows: list[Row]) -> list[Row]:
+        def filtered(rows: list[Row]) -> list[Row]:
             ours = (row for row in rows if not filters.provider or row["provider"] in filters.provider)
             return [row for row in ours if not models or plain(row["model"]) in models]
 
         closings = {
-            slug: one for slug, one in self.closings.items() if not filters.provider or slug in filters.provider
+            slug: closing for slug, closing in self.closings.items() if not filters.provider or slug in filters.provider
         }
-        usage, vendor = kept(self.usage), kept(self.vendor)
-        return replace(self, models=models, closings=closings, charges=kept(self.charges), usage=usage, vendor=vendor)
+        return replace(
+            self,
+            models=models,
+            closings=closings,
+            charges=filtered(self.charges),
+            usage=filtered(self.usage),
+            vendor=filtered(self.vendor),
+        )
 
 
 def read(month: date, now: datetime, prices: ListPrices | None = None) -> BillingMonthData:
@@ -117,7 +123,7 @@ def read(month: date, now: datetime, prices: ListPrices | None = None) -> Billin
     usage, vendor = usage_rows(month - DAY, until + DAY), vendor_rows(month - DAY, until + DAY)
     charges = charge_rows(month - DAY, until + DAY, month)
     models = frozenset(row["model"] for row in vendor)
-    if prices is None or not models <= prices.asked:
+    if prices is None or not models <= prices.models:
         prices = ListPrices.of(models)
     return BillingMonthData(
         month=month,
@@ -148,19 +154,19 @@ def is_invoice(row: Mapping[str, Any]) -> bool:
 
 def complete_days() -> dict[str, date]:
     """By provider, the first day for which bill or usage report is not whole; with several accounts the slowest's."""
-    found: dict[str, date] = {}
+    days: dict[str, date] = {}
     # A usage report without a watermark is whole as far as its bill is.
     for provider, until in watermarks():
         assert until is not None, "telling() leaves out feeds without a watermark"
-        found[provider] = min(until.astimezone(UTC).date(), found.get(provider, date.max))
-    return found
+        days[provider] = min(until.astimezone(UTC).date(), days.get(provider, date.max))
+    return days
 
 
 def awaited_reports(silent: set[str]) -> frozenset[str]:
     """Of providers without any usage told, those whose report was never read; not where asking for it fails."""
     never = Feed.objects.filter(kind="usage", last_success_at=None, last_error="", disabled_reason="")
-    asked = never.filter(account__enabled=True, account__kind__in=silent)
-    return frozenset(asked.values_list("account__kind", flat=True)) if silent else frozenset()
+    feeds = never.filter(account__enabled=True, account__kind__in=silent)
+    return frozenset(feeds.values_list("account__kind", flat=True)) if silent else frozenset()
 
 
 @prepared
@@ -180,11 +186,11 @@ USED = ("model", "day", "provider", "application_id", "cost", *COUNTS, *CLASSES)
 def usage_rows(since: date, until: date) -> list[Row]:
     """A row for each day, provider, model, application, deployment and task."""
     names: dict[str, str] = {}  # a month has few models on many rows
-    found = []
+    rows = []
     for row in used_days(since, until):
         model = names.get(row[0]) or names.setdefault(row[0], plain(row[0]))
-        found.append(dict(zip(USED, (model, *row[1:]), strict=True)))
-    return found
+        rows.append(dict(zip(USED, (model, *row[1:]), strict=True)))
+    return rows
 
 
 @prepared
@@ -237,15 +243,15 @@ def billed_scales(since: date, until: date) -> QuerySet[Any]:
 
 def watched_hours(since: date, until: date) -> dict[tuple[int, date], Fraction]:
     """Hours of each lease and day in which we saw it."""
-    found: dict[tuple[int, date], Fraction] = defaultdict(Fraction)
+    hours: dict[tuple[int, date], Fraction] = defaultdict(Fraction)
     start, end = midnight(since), midnight(until)
     for lease, first, last in spans_touching(start, end):
         at, last = max(first, start), min(last, end)
         while at < last:
             step = min(last, midnight(at.astimezone(UTC).date() + timedelta(days=1)))
-            found[lease, at.astimezone(UTC).date()] += Fraction((step - at) // timedelta(microseconds=1), 3_600_000_000)
+            hours[lease, at.astimezone(UTC).date()] += Fraction((step - at) // timedelta(microseconds=1), 3_600_000_000)
             at = step
-    return found
+    return hours
 
 
 @prepared

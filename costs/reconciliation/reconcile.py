@@ -193,10 +193,10 @@ def sums(lines: Iterable[ReconciliationLine]) -> tuple[Decimal, Decimal, Decimal
     return measured, estimated, billed, causes
 
 
-def as_json(found: Reconciliation) -> dict[str, Any]:
+def as_json(reconciliation: Reconciliation) -> dict[str, Any]:
     return {
-        "month": f"{found.month:%Y-%m}",
-        "state": found.state,
+        "month": f"{reconciliation.month:%Y-%m}",
+        "state": reconciliation.state,
         "rows": [
             {
                 "provider": row.provider,
@@ -205,9 +205,9 @@ def as_json(found: Reconciliation) -> dict[str, Any]:
                 "complete_until": row.complete_until and row.complete_until.isoformat(),
                 "closed_on": row.closing and row.closing.created_at.date().isoformat(),
             }
-            for row in found.rows
+            for row in reconciliation.rows
         ],
-        "unexplained": found.unexplained,
+        "unexplained": reconciliation.unexplained,
     }
 
 

@@ -113,7 +113,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class VarianceKey:
     """A cell and its terms, which are what they hold."""
 
     holds: tuple[object, ...]
@@ -121,7 +121,7 @@ class Asked:
     terms: Terms = field(compare=False)
 
     @classmethod
-    def of(cls, cell: Cell, terms: Terms) -> Asked:
+    def of(cls, cell: Cell, terms: Terms) -> VarianceKey:
         ours = tuple((*(getattr(row, name) for name in COUNTS), *row.tokens.items(), row.cost) for row in cell.ours)
         parts = (frozenset(some.items()) for some in (cell.billed, cell.used, cell.keyless, terms.rates))
         counts = cell.lines, cell.used_requests, cell.keyless_requests
@@ -130,13 +130,13 @@ class Asked:
 
 def explain(cell: Cell, terms: Terms) -> Causes:
     """Causes of a cell's difference; they add up to it."""
-    return dict(_explained(Asked.of(cell, terms)))
+    return dict(_explained(VarianceKey.of(cell, terms)))
 
 
 @lru_cache(maxsize=4096)
-def _explained(asked: Asked) -> Causes:
+def _explained(key: VarianceKey) -> Causes:
     """Kept, because a page asks for a month of days of which only the last one moves."""
-    cell, terms = asked.cell, asked.terms
+    cell, terms = key.cell, key.terms
     if not cell.billed:
         return {"not_billed": -cell.measured} if cell.measured else {}
     if not any(row.requests for row in cell.ours):
@@ -183,8 +183,8 @@ def billed_rates(cell: Cell, terms: Terms) -> tuple[dict[tuple[str, Tier], Fract
         if "" in cell.billed and name not in cell.billed:
             continue
         if weights[name]:
-            said = standard[name] if "" in cell.billed else Fraction(0)
-            standard[name] = said + cell.billed.get(name, Fraction(0)) / weights[name]
+            unclassed = standard[name] if "" in cell.billed else Fraction(0)
+            standard[name] = unclassed + cell.billed.get(name, Fraction(0)) / weights[name]
         else:
             unplaced += cell.billed.get(name, Fraction(0))
     both = ((STANDARD, Fraction(1)), (BATCH, terms.batch_factor))
@@ -235,13 +235,13 @@ def take_moved(excess: Tokens, keys: list[tuple[str, Tier]], rates: Rates) -> Fr
         return Fraction(0)
     sizes = [Fraction(sum(over.values())), Fraction(-sum(under.values()))]
     moved = min(sizes)
-    found = Fraction(0)
+    amount = Fraction(0)
     for side, size in zip((over, under), sizes, strict=True):
         share = moved / size
         for key, tokens in side.items():
             excess[key] -= tokens * share
-            found += tokens * share * rates[key]
-    return found
+            amount += tokens * share * rates[key]
+    return amount
 
 
 def unheard_share(cell: Cell) -> Fraction:
@@ -249,8 +249,8 @@ def unheard_share(cell: Cell) -> Fraction:
     unknown = sum(row.unknown_usage for row in cell.ours)
     if not unknown:
         return Fraction(0)
-    known = sum(row.requests for row in cell.ours) - unknown
-    more = cell.used_requests - cell.keyless_requests - known
+    heard = sum(row.requests for row in cell.ours) - unknown
+    more = cell.used_requests - cell.keyless_requests - heard
     return Fraction(1) if more <= unknown else Fraction(unknown, more)
 
 

@@ -56,11 +56,11 @@ def reconciliation_gap(row: Reconciled, month: date, allowed: Allowed) -> Reconc
 
 def reconciliation_gaps(now: datetime) -> list[ReconciliationGap]:
     """This month and the last, of every provider that has a bill."""
-    said = tolerances()
+    allowed = tolerances()
     running = now.astimezone(UTC).date().replace(day=1)
     months = ((running - timedelta(days=1)).replace(day=1), running)
     return [
-        reconciliation_gap(row, month, said.get(row.provider, Allowed()))
+        reconciliation_gap(row, month, allowed.get(row.provider, Allowed()))
         for month in months
         for row in reconciliation(bills.read(month, now)).rows
         if row.complete_until or row.billed
@@ -69,11 +69,11 @@ def reconciliation_gaps(now: datetime) -> list[ReconciliationGap]:
 
 def over_tolerance(now: datetime) -> list[ReconciliationGap]:
     """Provider and month of every bill that is farther from ours than it may be."""
-    return [one for one in reconciliation_gaps(now) if one.over]
+    return [gap for gap in reconciliation_gaps(now) if gap.over]
 
 
 def set_tolerance(*, provider: str, share: Decimal, amount: Decimal, user: Any) -> Tolerance:
-    said, _made = Tolerance.objects.update_or_create(
+    tolerance, _made = Tolerance.objects.update_or_create(
         provider=provider, defaults={"share": share, "amount": amount, "set_by": user}
     )
-    return said
+    return tolerance

@@ -61,7 +61,7 @@ def reconciliation(request: HttpRequest) -> HttpResponse:
         "provider_name": provider_name(provider[0]) if provider else "",
         "rows": [shown(row, row.provider, month) for row in page.reconciliation.rows],
         "days": [shown(part, part.provider, month, part) for part in page.parts],
-        "tolerances": {one.provider: one for one in page.gaps},
+        "tolerances": {closed.provider: closed for closed in page.gaps},
         "keys": key_rows(page) if page.coverages else [],
         "spaces": space_rows(page) if page.coverages else [],
         "applications": list(Application.objects.order_by("slug").values_list("slug", "name"))
@@ -69,7 +69,7 @@ def reconciliation(request: HttpRequest) -> HttpResponse:
         else [],
         "other": OTHER,
         "today": today(),
-        "reopen": {one.closing.pk for one in page.closed if month_close.may_reopen(one.closing, today())},
+        "reopen": {closed.closing.pk for closed in page.closed if month_close.may_reopen(closed.closing, today())},
         "json_url": f"{reverse('api:get_reconciliation')}?{urlencode(query | {'by': 'day'})}",
     }
     return render(request, "costs/reconciliation/reconciliation.html", context)
@@ -86,15 +86,15 @@ def key_rows(page: ReconciliationPage) -> list[dict[str, Any]]:
     called = names_of_keys()
     return [
         {
-            "provider": one.name,
+            "provider": coverage.name,
             "account": accounts.get(row.account, ""),
             "name": called.get((row.account, row.key), row.key),
             "workspace": called.get((row.account, row.workspace), row.workspace),
             "row": row,
             "owner": OTHER if row.other else slugs.get(row.owner or 0, ""),
         }
-        for one in page.coverages
-        for row in one.keys
+        for coverage in page.coverages
+        for row in coverage.keys
     ]
 
 
@@ -102,8 +102,8 @@ def space_rows(page: ReconciliationPage) -> list[tuple[Coverage, list[tuple[str,
     """Each provider's workspaces by their names."""
     called = names_of_keys()
     return [
-        (one, [(called.get((row.account, row.workspace), row.workspace), row) for row in one.workspaces])
-        for one in page.coverages
+        (coverage, [(called.get((row.account, row.workspace), row.workspace), row) for row in coverage.workspaces])
+        for coverage in page.coverages
     ]
 
 
@@ -125,10 +125,10 @@ def reconciliation_close(request: HttpRequest) -> HttpResponse:
         except IntegrityError:
             form.add_error("month", _("Somebody else has closed this month just now."))
         else:
-            said = _("%(what)s closed at %(sum)s USD") % {"what": _words(closing), "sum": f"{closing.amount:,.2f}"}
-            audit_log.log(request, closing, said, added=True)
+            message = _("%(what)s closed at %(sum)s USD") % {"what": _words(closing), "sum": f"{closing.amount:,.2f}"}
+            audit_log.log(request, closing, message, added=True)
             undo = reverse("costs:reconciliation-reopen", args=[closing.pk])
-            messages.success(request, f"{said}.", extra_tags=f"undo:{undo}")
+            messages.success(request, f"{message}.", extra_tags=f"undo:{undo}")
             return redirect(_address(closing.month))
     context = {"form": form, "back": _address(None)}
     return render(
@@ -146,10 +146,10 @@ def reconciliation_reopen(request: HttpRequest, pk: int) -> HttpResponse:
     if not month_close.may_reopen(closing, today()):
         messages.warning(request, _("A month can be opened again only on the day it was closed: correct it instead."))
         return redirect("costs:reconciliation-correct", pk)
-    said = _("%(what)s opened again") % {"what": _words(closing)}
-    audit_log.log(request, closing, said)
+    message = _("%(what)s opened again") % {"what": _words(closing)}
+    audit_log.log(request, closing, message)
     month_close.reopen(closing)
-    messages.success(request, f"{said}.")
+    messages.success(request, f"{message}.")
     return redirect(_address(month))
 
 
@@ -164,10 +164,10 @@ def reconciliation_correct(request: HttpRequest, pk: int) -> HttpResponse:
         made = month_close.correct_closing(
             closing=closing, right=data["right"], reason=data["reason"], user=request.user, today=today()
         )
-        said = _("%(what)s corrected by %(sum)s USD: %(why)s")
-        said %= {"what": _words(closing), "sum": f"{made.amount:+,.2f}", "why": data["reason"]}
-        audit_log.log(request, closing, said)
-        messages.success(request, said)
+        message = _("%(what)s corrected by %(sum)s USD: %(why)s")
+        message %= {"what": _words(closing), "sum": f"{made.amount:+,.2f}", "why": data["reason"]}
+        audit_log.log(request, closing, message)
+        messages.success(request, message)
         return redirect(_address(closing.month))
     context = {
         "form": form,
@@ -185,14 +185,14 @@ def reconciliation_correct(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required("costs.add_charge", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def reconciliation_tolerance(request: HttpRequest, provider: str) -> HttpResponse:
-    said = Tolerance.objects.filter(provider=provider).first()
-    form = ToleranceForm(request.POST or None, initial=ToleranceForm.initial_of(said))
+    tolerance = Tolerance.objects.filter(provider=provider).first()
+    form = ToleranceForm(request.POST or None, initial=ToleranceForm.initial_of(tolerance))
     if request.method == "POST" and form.is_valid():
         made = set_tolerance(provider=provider, share=form.share, amount=form.cleaned_data["usd"], user=request.user)
-        audit_log.log(request, made, str(made), added=said is None)
+        audit_log.log(request, made, str(made), added=tolerance is None)
         messages.success(request, _("Saved: the bill of %(name)s.") % {"name": provider_name(provider)})
         return redirect(_address(None))
-    context = {"form": form, "name": provider_name(provider), "said": said, "back": _address(None)}
+    context = {"form": form, "name": provider_name(provider), "said": tolerance, "back": _address(None)}
     return render(
         request, "costs/reconciliation/reconciliation_tolerance.html", context, status=422 if form.errors else 200
     )
@@ -209,11 +209,11 @@ def reconciliation_key(request: HttpRequest) -> HttpResponse:
         raise Http404
     application = None if owner in ("", OTHER) else get_object_or_404(Application, slug=owner)
     if owner:
-        said, _made = KeyOwner.objects.update_or_create(
+        key_owner, _made = KeyOwner.objects.update_or_create(
             account=account, api_key=key, defaults={"application": application, "set_by_id": request.user.pk}
         )
         words = application.name if application else _("another tool")
-        audit_log.log(request, said, _("key %(key)s: %(owner)s") % {"key": key, "owner": words})
+        audit_log.log(request, key_owner, _("key %(key)s: %(owner)s") % {"key": key, "owner": words})
     else:
         KeyOwner.objects.filter(account=account, api_key=key).delete()
         words = _("any application")

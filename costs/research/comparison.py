@@ -117,13 +117,13 @@ def claude(sheet: Sheet, now: datetime) -> list[Claude]:
     names = [row.slug for row in sheet.claude]
     prices = book.by_model(("anthropic", name) for name in names)
     retiring = dict(Model.objects.filter(provider="anthropic", name__in=names).values_list("name", "retires_on"))
-    found = []
+    rows = []
     for row in sheet.claude:
         price = prices.get(("anthropic", row.slug))
         today = [price.uncached_input, price.output, price.cache_write_5m, price.cache_read] if price else [None] * 4
         rates = [(getattr(row, name), paid) for name, paid in zip(RATES, today, strict=True)]
-        found.append(Claude(row.name, rates, retiring.get(row.slug)))
-    return found
+        rows.append(Claude(row.name, rates, retiring.get(row.slug)))
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +196,13 @@ def at(inputs: Inputs, n: int) -> Result:
 
 
 def pays_from(inputs: Inputs) -> int | None:
-    found = compute(inputs, curve_to=0).crossings
-    return next((crossing.requests_per_month for crossing in found if crossing.side_to == "selfhost"), None)
+    crossings = compute(inputs, curve_to=0).crossings
+    return next((crossing.requests_per_month for crossing in crossings if crossing.side_to == "selfhost"), None)
 
 
 def because(january: Inputs, today: Inputs) -> list[str]:
     """Every input that differs, in words."""
-    said = (
+    facts = (
         (_("a GPU’s hour"), january.selfhost.gpu_hourly, today.selfhost.gpu_hourly),
         (_("VM and upkeep a month"), january.selfhost.fixed_monthly, today.selfhost.fixed_monthly),
         (_("a million cached input tokens"), january.prices.cache_read, today.prices.cache_read),
@@ -213,7 +213,7 @@ def because(january: Inputs, today: Inputs) -> list[str]:
     return [
         text
         % {"what": what, "then": usd(round(then, 2 if then >= 1 else 4)), "now": usd(round(now, 2 if now >= 1 else 4))}
-        for what, then, now in said
+        for what, then, now in facts
         if then is not None and now is not None and then != now
     ]
 

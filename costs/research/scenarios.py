@@ -30,8 +30,8 @@ class VariantCost:
     @property
     def total(self) -> Decimal | None:
         """None as soon as one line is unknown."""
-        known = [amount for amount in self.lines.values() if amount is not None]
-        return sum(known, Decimal(0)) if len(known) == len(self.lines) else None
+        amounts = [amount for amount in self.lines.values() if amount is not None]
+        return sum(amounts, Decimal(0)) if len(amounts) == len(self.lines) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,13 +77,13 @@ def research_tables(request: HttpRequest) -> HttpResponse:
     """What the research compared and decided, with today's figures beside it."""
     sheet, now = sheets.load(), timezone.now()
     today = offered()
-    found = comparison.decision(sheet, live_inputs(now), now)
+    decision = comparison.decision(sheet, live_inputs(now), now)
     models = {model.slug: model.name for model in sheet.models} | {row.slug: row.name for row in sheet.claude}
     gpus = {gpu.slug: gpu.name for gpu in sheet.gpus}
     context = {
         "sheet": sheet,
         "seen_at": today.seen_at,
-        "decision": found,
+        "decision": decision,
         "hardware": comparison.hardware(sheet, today.gpus),
         "claude": comparison.claude(sheet, now),
         "throughputs": [
@@ -128,10 +128,10 @@ NAMES = ("provider", "gpu", "kind")
 def offered() -> Offered:
     """One statement."""
     newest = Offer.objects.filter(available=True).annotate(newest=Window(Max("seen_at")))
-    found = newest.order_by(*NAMES, "whole_per_gpu_hour", "pk").distinct(*NAMES)
+    cheapest = newest.order_by(*NAMES, "whole_per_gpu_hour", "pk").distinct(*NAMES)
     gpus: Kinds = {}
     machines: Kinds = {}
-    rows = list(found.values_list(*NAMES, "price_per_gpu_hour", "machine_per_gpu_hour", "newest"))
+    rows = list(cheapest.values_list(*NAMES, "price_per_gpu_hour", "machine_per_gpu_hour", "newest"))
     for provider, gpu, kind, price, machine, _newest in rows:
         gpus[provider, gpu, kind] = price
         if machine is not None:

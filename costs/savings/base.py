@@ -45,7 +45,7 @@ def ended_before(today: date) -> tuple[date, date]:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SavingFound:
     """One way to save. `claims` are the tokens or hours that it would change: (whose, which)."""
 
     kind: str
@@ -64,11 +64,11 @@ class Found:
         return f"{self.kind}:{self.subject}"
 
 
-def worth_saying(found: Iterable[Found]) -> list[Found]:
-    return [one for one in found if one.monthly >= LEAST]
+def worth_saying(findings: Iterable[SavingFound]) -> list[SavingFound]:
+    return [finding for finding in findings if finding.monthly >= LEAST]
 
 
-def behind(found: Iterable[Found], first: Collection[str], never: Collection[str]) -> dict[str, str]:
+def behind(findings: Iterable[SavingFound], first: Collection[str], never: Collection[str]) -> dict[str, str]:
     """By key, the finding that counts the same tokens or hours instead; empty where it counts itself.
 
     What somebody has accepted (`first`) comes first, then the larger saving; what is dismissed (`never`) takes nothing
@@ -76,9 +76,9 @@ def behind(found: Iterable[Found], first: Collection[str], never: Collection[str
     """
     taken: dict[tuple[str, str], str] = {}
     result: dict[str, str] = {}
-    for one in sorted(found, key=lambda one: (one.key not in first, -one.monthly, one.key)):
-        holders = [taken[claim] for claim in sorted(one.claims) if claim in taken]
-        result[one.key] = holders[0] if holders else ""
-        if not holders and one.key not in never:
-            taken |= dict.fromkeys(one.claims, one.key)
+    for finding in sorted(findings, key=lambda finding: (finding.key not in first, -finding.monthly, finding.key)):
+        holders = [taken[claim] for claim in sorted(finding.claims) if claim in taken]
+        result[finding.key] = holders[0] if holders else ""
+        if not holders and finding.key not in never:
+            taken |= dict.fromkeys(finding.claims, finding.key)
     return result

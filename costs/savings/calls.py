@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 
 from costs.models import FindingKind
-from costs.savings.base import Found, Window
+from costs.savings.base import SavingFound, Window
 from costs.savings.cells import Cell, sample, share
 from costs.spend.list_prices import ListPrices, list_rates
 from lib.periods import Period
@@ -30,7 +30,7 @@ def rated_period(window: Window) -> Period:
     return Period(until - timedelta(days=RATED_DAYS), until)
 
 
-def batches(cells: Sequence[Cell], window: Window) -> Iterator[Found]:
+def batches(cells: Sequence[Cell], window: Window) -> Iterator[SavingFound]:
     """Work that calls itself batch, or that nobody streams and no end user asked for, sent live."""
     for cell in cells:
         live = cell.requests - cell.batched
@@ -43,7 +43,7 @@ def batches(cells: Sequence[Cell], window: Window) -> Iterator[Found]:
         # Live and batched requests of one kind are taken to be of one size.
         units = live + cell.batched * cell.batch_factor
         saved = cell.cost * live / units * (1 - cell.batch_factor)
-        yield Found(
+        yield SavingFound(
             FindingKind.BATCH,
             cell.subject,
             window.monthly(saved),
@@ -59,24 +59,24 @@ def batches(cells: Sequence[Cell], window: Window) -> Iterator[Found]:
         )
 
 
-def smaller_models(cells: Sequence[Cell], window: Window) -> Iterator[Found]:
+def smaller_models(cells: Sequence[Cell], window: Window) -> Iterator[SavingFound]:
     """A cheaper model of which people's ratings say that it does this task as well."""
     used = {(cell.provider, cell.model) for cell in cells}
     prices = ListPrices.of({model for _provider, model in used})
     last = window.last_days(1)[0]
     for task in {cell.task for cell in cells}:
         rated = {
-            one.key: one
-            for one in quality(rated_period(window), "model", Filters(task=[task]))
-            if one.key and one.enough
+            model_rating.key: model_rating
+            for model_rating in quality(rated_period(window), "model", Filters(task=[task]))
+            if model_rating.key and model_rating.enough
         }
         for cell in cells:
             if cell.task == task and cell.model in rated:
                 options = [
-                    (found, other, provider)
+                    (listed, other, provider)
                     for provider, other in used
                     if other != cell.model and other in rated and as_good(rated[other], rated[cell.model])
-                    if (found := cell.at(list_rates(prices.at(provider, other, last)))) is not None
+                    if (listed := cell.at(list_rates(prices.at(provider, other, last)))) is not None
                 ]
                 if options and min(options)[0] < cell.listed:
                     cost, other, provider = min(options)
@@ -90,11 +90,11 @@ def as_good(small: QualityGroup, large: QualityGroup) -> bool:
 
 def smaller(
     cell: Cell, window: Window, cost: Fraction, to: tuple[str, str], rated: tuple[QualityGroup, QualityGroup]
-) -> Found:
+) -> SavingFound:
     small, large = rated
     gap, low, high = difference(small, large)
     saved = cell.cost - share(cell.cost, cost, cell.listed)
-    return Found(
+    return SavingFound(
         FindingKind.SMALLER,
         cell.subject,
         window.monthly(saved),
@@ -128,26 +128,26 @@ GROUP BY 1, 2, 3 HAVING count(*) >= %(enough)s
 def accepted_lengths(window: Window) -> dict[tuple[int, str, str], tuple[int, int]]:
     """Accepted answers, and the output tokens that all but one in twenty of them keep."""
     since = window.until - timedelta(days=RATED_DAYS)
-    given: dict[str, Any] = {"since": since, "until": window.until, "all_but": ALL_BUT, "enough": ENOUGH}
+    params: dict[str, Any] = {"since": since, "until": window.until, "all_but": ALL_BUT, "enough": ENOUGH}
     with connection.cursor() as cursor:
-        cursor.execute(ACCEPTED, given)
+        cursor.execute(ACCEPTED, params)
         return {(row[0], row[1], row[2]): (int(row[3]), int(row[4])) for row in cursor.fetchall()}
 
 
-def long_answers(cells: Sequence[Cell], window: Window) -> Iterator[Found]:
+def long_answers(cells: Sequence[Cell], window: Window) -> Iterator[SavingFound]:
     """Output past the length that all but one in twenty of the accepted answers keep."""
     lengths = accepted_lengths(window)
     for cell in cells:
-        known = lengths.get((cell.application_id, cell.model, cell.task))
-        if known is None or "output" not in cell.rates:
+        accepted_length = lengths.get((cell.application_id, cell.model, cell.task))
+        if accepted_length is None or "output" not in cell.rates:
             continue
-        accepted, limit = known
+        accepted, limit = accepted_length
         seen = sample(cell, window, limit)
         if seen.requests < LEAST_SAMPLE or not seen.over:
             continue
         over = Fraction(seen.over, seen.output)
         saved = cell.part(cell.tokens["output"] * cell.rates["output"] * over)
-        yield Found(
+        yield SavingFound(
             FindingKind.OUTPUT,
             cell.subject,
             window.monthly(saved),

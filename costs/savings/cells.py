@@ -79,8 +79,8 @@ def share(amount: Decimal, part: Fraction, whole: Fraction) -> Decimal:
 
 
 def known_days(since: date, until: date) -> int:
-    found = UsageDay.objects.filter(day__gte=since, day__lt=until, requests__gt=0)
-    return int(found.aggregate(n=Count("day", distinct=True))["n"])
+    days = UsageDay.objects.filter(day__gte=since, day__lt=until, requests__gt=0)
+    return int(days.aggregate(n=Count("day", distinct=True))["n"])
 
 
 def cells(window: Window) -> list[Cell]:
@@ -92,13 +92,13 @@ def cells(window: Window) -> list[Cell]:
         .annotate(n=Sum(F("requests") - F("unpriced") - F("unknown_usage") - F("leased")), **sums)
         .order_by("-cost")[:MOST_CELLS]
     )
-    found = list(rows)
-    prices = ListPrices.of({row["model"] for row in found})
+    usage = list(rows)
+    prices = ListPrices.of({row["model"] for row in usage})
     last = window.last_days(1)[0]
     made = []
-    for row in found:
+    for row in usage:
         price = prices.at(row["provider"], row["model"], last)
-        one = Cell(
+        cell = Cell(
             application_id=row["application_id"],
             provider=row["provider"],
             model=row["model"],
@@ -110,8 +110,8 @@ def cells(window: Window) -> list[Cell]:
             rates=list_rates(price),
             batch_factor=price.batch_factor if price else None,
         )
-        if one.requests > 0 and one.listed:
-            made.append(one)
+        if cell.requests > 0 and cell.listed:
+            made.append(cell)
     return made
 
 
@@ -141,8 +141,8 @@ CROSS JOIN LATERAL (
 
 def sample(cell: Cell, window: Window, limit: int = 0) -> Sample:
     """One statement of at most 6,000 rows."""
-    given = cell.names()
-    given = {"application": given.pop("application_id"), **given}
+    params = cell.names()
+    params = {"application": params.pop("application_id"), **params}
     with connection.cursor() as cursor:
-        cursor.execute(SAMPLED, {**given, "days": window.last_days(SAMPLE_DAYS), "rows": SAMPLE_ROWS, "limit": limit})
+        cursor.execute(SAMPLED, {**params, "days": window.last_days(SAMPLE_DAYS), "rows": SAMPLE_ROWS, "limit": limit})
         return Sample(*(int(value) for value in cursor.fetchone() or (0, 0, 0, 0, 0)))

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from costs.models import FindingKind
-from costs.savings.base import ZERO, Found, Window
+from costs.savings.base import ZERO, SavingFound, Window
 from providers import offers
 from providers.leases.queries import LeaseNow, hours_between, lease_figures
 from providers.models import Lease, LeaseSpan, LeaseState, Offer, OfferKind
@@ -43,12 +43,16 @@ class Machine:
 def machines(window: Window, now: datetime) -> list[Machine]:
     """Those that we rent by the hour now."""
     active = Lease.objects.active().exclude(kind=OfferKind.SERVERLESS).filter(price_per_hour__gt=0)
-    found = lease_figures(active, now)
-    asked = asked_hours([d.pk for entry in found for d in entry.deployments], window)
+    leases = lease_figures(active, now)
+    hours_with_requests = asked_hours([d.pk for entry in leases for d in entry.deployments], window)
     rows = []
-    for entry in found:
+    for entry in leases:
         running = running_hours(entry.lease, window)
-        used = set().union(*(asked.get(one.pk, set()) for one in entry.deployments)) if entry.deployments else set()
+        used = (
+            set().union(*(hours_with_requests.get(deployment.pk, set()) for deployment in entry.deployments))
+            if entry.deployments
+            else set()
+        )
         rows.append(Machine(entry, running, [hour for hour in running if hour not in used]))
     return rows
 
@@ -61,14 +65,14 @@ def running_hours(lease: Lease, window: Window) -> list[datetime]:
     """Whole hours of the window in which it ran."""
     since, until = bounds(window)
     spans = LeaseSpan.objects.filter(lease=lease, state=LeaseState.RUNNING, starts_at__lt=until, ends_at__gt=since)
-    found: set[datetime] = set()
+    hours: set[datetime] = set()
     for start, end in joined(spans.order_by("starts_at").values_list("starts_at", "ends_at")):
         hour = max(start, since).replace(minute=0, second=0, microsecond=0)
         hour += HOUR if hour < max(start, since) else timedelta()
         while hour + HOUR <= min(end, until):
-            found.add(hour)
+            hours.add(hour)
             hour += HOUR
-    return sorted(found)
+    return sorted(hours)
 
 
 def joined(spans: Any) -> list[tuple[datetime, datetime]]:
@@ -85,52 +89,52 @@ def joined(spans: Any) -> list[tuple[datetime, datetime]]:
 def asked_hours(deployments: Sequence[int], window: Window) -> dict[int, set[datetime]]:
     since, until = bounds(window)
     rows = UsageHour.objects.filter(deployment_id__in=deployments, hour__gte=since, hour__lt=until, requests__gt=0)
-    found: dict[int, set[datetime]] = {}
+    hours: dict[int, set[datetime]] = {}
     for pk, hour in rows.values_list("deployment_id", "hour").distinct():
-        found.setdefault(pk, set()).add(hour)
-    return found
+        hours.setdefault(pk, set()).add(hour)
+    return hours
 
 
 def runs(hours: Sequence[datetime]) -> list[int]:
     """Lengths of the stretches of consecutive hours; `hours` is sorted. Pure."""
-    found: list[int] = []
+    lengths: list[int] = []
     for place, hour in enumerate(hours):
         if place and hours[place - 1] + HOUR == hour:
-            found[-1] += 1
+            lengths[-1] += 1
         else:
-            found.append(1)
-    return found
+            lengths.append(1)
+    return lengths
 
 
-def idle_hours(rented: Sequence[Machine], window: Window) -> Iterator[Found]:
+def idle_hours(rented: Sequence[Machine], window: Window) -> Iterator[SavingFound]:
     """Hours in a row without any request, of which all but one of each stretch need not be paid."""
-    for one in rented:
-        stoppable = sum(length - 1 for length in runs(one.idle) if length >= IDLE_RUN)
+    for machine in rented:
+        stoppable = sum(length - 1 for length in runs(machine.idle) if length >= IDLE_RUN)
         if stoppable < LEAST_IDLE:
             continue
-        lease = one.lease
-        yield Found(
+        lease = machine.lease
+        yield SavingFound(
             FindingKind.IDLE,
             str(lease.pk),
             window.monthly(stoppable * (lease.price_per_hour - (lease.disk_per_hour or ZERO))),
             {
-                "running": len(one.running),
-                "idle": len(one.idle),
+                "running": len(machine.running),
+                "idle": len(machine.idle),
                 "stoppable": stoppable,
                 "price": lease.price_per_hour,
                 "disk_known": lease.disk_per_hour is not None,
                 "gpu": lease.gpu,
-                "deployments": len(one.now.deployments),
+                "deployments": len(machine.now.deployments),
             },
-            one.claims,
+            machine.claims,
             provider=lease.account.kind,
             lease_id=lease.pk,
         )
 
 
-def cheaper_rent(rented: Sequence[Machine], window: Window, now: datetime) -> Iterator[Found]:
+def cheaper_rent(rented: Sequence[Machine], window: Window, now: datetime) -> Iterator[SavingFound]:
     """The same GPU for less: as it is rented now, or as another kind where that fits."""
-    paid = {one.lease.pk: one for one in offers.ours([machine.lease for machine in rented])}
+    paid = {paid_lease.lease.pk: paid_lease for paid_lease in offers.ours([machine.lease for machine in rented])}
     fresh = offers.fresh_of(offers.sources(now))
     for machine in rented:
         ours = paid.get(machine.lease.pk)
@@ -164,7 +168,7 @@ def fits(offered: str, machine: Machine, window: Window, now: datetime) -> str |
 
 def can_go_away(machine: Machine) -> bool:
     """Whether every deployment on it is behind a rule that goes on elsewhere when it is gone."""
-    pks = {one.pk for one in machine.now.deployments}
+    pks = {deployment.pk for deployment in machine.now.deployments}
     if not pks:
         return False
     elsewhere = Fallback.objects.exclude(deployment__in=pks).filter(route__enabled=True, route__falls_back=True)
@@ -175,9 +179,9 @@ def can_go_away(machine: Machine) -> bool:
     return not stuck and (safe == pks or to_self.exists())
 
 
-def rent(machine: Machine, kind: str, monthly: Decimal, offer: Offer, price: Decimal) -> Found:
+def rent(machine: Machine, kind: str, monthly: Decimal, offer: Offer, price: Decimal) -> SavingFound:
     lease = machine.lease
-    return Found(
+    return SavingFound(
         kind,
         str(lease.pk),
         monthly,

@@ -27,7 +27,7 @@ class Row:
 
     it: Finding
     title: str
-    found: str
+    sentence: str
     assumed: str
     url: str  # of the requests or the machine behind it
     behind: str  # title of the finding that counts the same tokens or hours
@@ -77,49 +77,61 @@ class Savings:
 
 def page() -> Savings:
     """Three statements, however much traffic there is."""
-    found = list(Finding.objects.select_related("application", "lease__account", "decided_by"))
-    titles = {one.key: title(one) for one in found}
-    rows = [row(one, titles) for one in found]
-    accepted = [one for one in rows if one.it.state == Finding.State.ACCEPTED]
-    known = [one.outcome.monthly for one in accepted if one.outcome and one.outcome.monthly is not None]
+    findings = list(Finding.objects.select_related("application", "lease__account", "decided_by"))
+    titles = {finding.key: title(finding) for finding in findings}
+    rows = [row(finding, titles) for finding in findings]
+    accepted = [finding for finding in rows if finding.it.state == Finding.State.ACCEPTED]
+    outcomes = [
+        finding.outcome.monthly for finding in accepted if finding.outcome and finding.outcome.monthly is not None
+    ]
     return Savings(
-        open=[one for one in rows if one.it.state == Finding.State.OPEN],
+        open=[finding for finding in rows if finding.it.state == Finding.State.OPEN],
         accepted=sorted(accepted, key=decided, reverse=True),
-        dismissed=sorted((one for one in rows if one.it.state == Finding.State.DISMISSED), key=decided, reverse=True),
-        total=sum((one.monthly for one in found if one.counts), ZERO),
-        arrived=sum(known, ZERO),
-        arrived_rows=len(known),
+        dismissed=sorted(
+            (finding for finding in rows if finding.it.state == Finding.State.DISMISSED), key=decided, reverse=True
+        ),
+        total=sum((finding.monthly for finding in findings if finding.counts), ZERO),
+        arrived=sum(outcomes, ZERO),
+        arrived_rows=len(outcomes),
         search=Search.objects.first(),
     )
 
 
-def decided(one: Row) -> Any:
-    return one.it.decided_at
+def decided(row: Row) -> Any:
+    return row.it.decided_at
 
 
-def row(one: Finding, titles: Mapping[str, str]) -> Row:
-    found, assumed = WORDS[FindingKind(one.kind)](one, one.evidence)
-    return Row(one, title(one), found, assumed, evidence_url(one), titles.get(one.behind, ""), savings.outcome(one))
+def row(finding: Finding, titles: Mapping[str, str]) -> Row:
+    sentence, assumed = WORDS[FindingKind(finding.kind)](finding, finding.evidence)
+    return Row(
+        finding,
+        title(finding),
+        sentence,
+        assumed,
+        evidence_url(finding),
+        titles.get(finding.behind, ""),
+        savings.outcome(finding),
+    )
 
 
-def title(one: Finding) -> str:
+def title(finding: Finding) -> str:
     """`Website chat, chat: a smaller model does as well`."""
-    return _("%(whose)s: %(what)s") % {"whose": whose(one), "what": what(one)}
+    return _("%(whose)s: %(what)s") % {"whose": whose(finding), "what": what(finding)}
 
 
-def whose(one: Finding) -> str:
-    if one.lease is not None:
-        return str(one.lease)
-    name = one.application.name if one.application else _("Requests of no application")
-    return f"{name}, {task_name(one.task)}"
+def whose(finding: Finding) -> str:
+    if finding.lease is not None:
+        return str(finding.lease)
+    name = finding.application.name if finding.application else _("Requests of no application")
+    return f"{name}, {task_name(finding.task)}"
 
 
 def task_name(task: str) -> str:
     return str(Task(task).label) if task in Task.values else task
 
 
-def what(one: Finding) -> str:
-    to = one.evidence
+def what(finding: Finding) -> str:
+    to = finding.evidence
     return {
         FindingKind.CACHE: _("cache the prompts that repeat"),
         FindingKind.UNREAD: _("do not write to the cache what nobody reads"),
@@ -129,28 +141,28 @@ def what(one: Finding) -> str:
         FindingKind.IDLE: _("stop it in hours without requests"),
         FindingKind.RENT: _("rent it as %(kind)s") % {"kind": kind_name(to.get("offer_kind", ""))},
         FindingKind.OFFER: _("the same GPU at %(name)s") % {"name": provider_name(to.get("offer_provider", ""))},
-    }[FindingKind(one.kind)]
+    }[FindingKind(finding.kind)]
 
 
 def kind_name(kind: str) -> str:
     return str(OfferKind(kind).label) if kind in OfferKind.values else kind
 
 
-def evidence_url(one: Finding) -> str:
+def evidence_url(finding: Finding) -> str:
     """The requests of the days that it was reckoned from, or the machine."""
-    if one.lease is not None:
-        return reverse("costs:lease", args=[one.lease.pk])
-    query = {"application": one.application.slug} if one.application else {}
-    query |= {"provider": one.provider, "model": one.model, "task": one.task}
-    query |= {"from": one.since.isoformat(), "to": one.until.isoformat()}
+    if finding.lease is not None:
+        return reverse("costs:lease", args=[finding.lease.pk])
+    query = {"application": finding.application.slug} if finding.application else {}
+    query |= {"provider": finding.provider, "model": finding.model, "task": finding.task}
+    query |= {"from": finding.since.isoformat(), "to": finding.until.isoformat()}
     return f"{reverse('traffic:requests')}?{urlencode(query)}"
 
 
 # What was found, and what the saving rests on; one pair for each kind.
 
 
-def cache_words(one: Finding, seen: Evidence) -> tuple[str, str]:
-    found = _(
+def cache_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
+    sentence = _(
         "Of %(texts)s prompts looked at, %(repeating)s begin like another one and are paid in full: "
         "%(share)s of all input that is not cached."
     )
@@ -158,29 +170,31 @@ def cache_words(one: Finding, seen: Evidence) -> tuple[str, str]:
         "At the present pace the next such prompt comes within %(minutes)s minutes in %(hit)s of the cases; the others "
         "write the cache. Texts and tokens are taken to be in proportion."
     )
-    return said(found, seen), said(assumed, seen)
+    return filled_in(sentence, seen), filled_in(assumed, seen)
 
 
-def unread_words(one: Finding, seen: Evidence) -> tuple[str, str]:
-    found = _(
+def unread_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
+    sentence = _(
         "Of %(written)s tokens written to the cache, at least %(unread)s were read by nobody within their hour: "
         "more were written than read."
     )
     assumed = _("What nobody reads is sent as plain input. What the mended cache would save on top is not counted.")
-    return said(found, seen), assumed
+    return filled_in(sentence, seen), assumed
 
 
-def batch_words(one: Finding, seen: Evidence) -> tuple[str, str]:
+def batch_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
     if seen.get("declared"):
-        found = _("%(live)s requests call themselves batch work and were sent live.")
+        sentence = _("%(live)s requests call themselves batch work and were sent live.")
     else:
-        found = _("%(live)s requests were sent live; of %(sample)s looked at none was streamed or names an end user.")
+        sentence = _(
+            "%(live)s requests were sent live; of %(sample)s looked at none was streamed or names an end user."
+        )
     assumed = _("Nobody waits for these answers: a batch may take a day, and costs %(factor)s of every rate.")
-    return said(found, seen), said(assumed, seen)
+    return filled_in(sentence, seen), filled_in(assumed, seen)
 
 
-def smaller_words(one: Finding, seen: Evidence) -> tuple[str, str]:
-    found = _(
+def smaller_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
+    sentence = _(
         "%(requests)s requests went to %(model)s. Of this task’s rated answers %(acceptable)s of %(to_model)s are "
         "acceptable (%(ratings)s ratings) against %(acceptable_now)s (%(ratings_now)s)."
     )
@@ -189,33 +203,35 @@ def smaller_words(one: Finding, seen: Evidence) -> tuple[str, str]:
         "%(worse)s lower, with 95 %% confidence."
     )
     worse = max(-seen.get("gap", [0, 0, 0])[1], 0)
-    return said(found, {**seen, "model": one.model}), said(assumed, {**seen, "worse": worse})
+    return filled_in(sentence, {**seen, "model": finding.model}), filled_in(assumed, {**seen, "worse": worse})
 
 
-def output_words(one: Finding, seen: Evidence) -> tuple[str, str]:
-    found = _(
+def output_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
+    sentence = _(
         "All but one in twenty of the %(accepted)s answers that people accepted have at most %(limit)s tokens; "
         "%(over)s of all output lies past that (mean %(mean)s)."
     )
-    return said(found, seen), said(_("No answer is longer than %(limit)s tokens, and none is asked for twice."), seen)
+    return filled_in(sentence, seen), filled_in(
+        _("No answer is longer than %(limit)s tokens, and none is asked for twice."), seen
+    )
 
 
-def idle_words(one: Finding, seen: Evidence) -> tuple[str, str]:
-    found = _("Of %(running)s hours that it ran, %(idle)s had no request.")
+def idle_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
+    sentence = _("Of %(running)s hours that it ran, %(idle)s had no request.")
     assumed = _("It stands still in %(stoppable)s of them: stretches of three hours and more, less one for the start.")
     if not seen.get("disk_known"):
         assumed += " " + _("What its disk goes on costing is not known and not taken off.")
-    return said(found, seen), said(assumed, seen)
+    return filled_in(sentence, seen), filled_in(assumed, seen)
 
 
-def rent_words(one: Finding, seen: Evidence) -> tuple[str, str]:
-    found = _("We pay $%(price)s per GPU hour; %(name)s offers the %(gpu)s as %(kind)s for $%(offer_price)s.")
+def rent_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
+    sentence = _("We pay $%(price)s per GPU hour; %(name)s offers the %(gpu)s as %(kind)s for $%(offer_price)s.")
     assumed = {
         OfferKind.SPOT: _("It may be taken away at any time; every rule that leads to it goes on elsewhere then."),
         OfferKind.COMMITTED_1Y: _("It is paid for a year whether used or not; in these days it ran without a break."),
         OfferKind.COMMITTED_3Y: _("It is paid for three years whether used or not; in these days it never stood."),
     }.get(OfferKind(seen["offer_kind"]), _("The machine is as fast, and moving it costs nothing but the work."))
-    return said(found, with_offer(seen)), assumed
+    return filled_in(sentence, with_offer(seen)), assumed
 
 
 def with_offer(seen: Evidence) -> Evidence:
@@ -241,7 +257,7 @@ WORDS: dict[FindingKind, Callable[[Finding, Evidence], tuple[str, str]]] = {
 SHARES = frozenset({"share", "hit", "factor", "acceptable", "acceptable_now", "price_share", "over", "worse"})
 
 
-def said(words: str, seen: Evidence) -> str:
+def filled_in(words: str, seen: Evidence) -> str:
     """Figures into a sentence: shares as per cent, counts with their thousands."""
     return words % {name: figure(name, value) for name, value in seen.items()}
 
@@ -252,25 +268,25 @@ def figure(name: str, value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def json_of(found: Savings) -> dict[str, Any]:
+def json_of(savings: Savings) -> dict[str, Any]:
     return {
         "currency": "USD",
-        "searched_at": found.search.at.isoformat() if found.search else None,
-        "total": found.total,
-        "unjudged_prompts": found.unjudged_prompts,
-        "findings": [finding_json(one) for one in (*found.open, *found.accepted, *found.dismissed)],
+        "searched_at": savings.search.at.isoformat() if savings.search else None,
+        "total": savings.total,
+        "unjudged_prompts": savings.unjudged_prompts,
+        "findings": [finding_json(row) for row in (*savings.open, *savings.accepted, *savings.dismissed)],
     }
 
 
-def finding_json(one: Row) -> dict[str, Any]:
-    it, came = one.it, one.outcome
+def finding_json(row: Row) -> dict[str, Any]:
+    it, came = row.it, row.outcome
     return {
         "key": it.key,
         "kind": it.kind,
         "state": it.state,
-        "title": one.title,
-        "found": one.found,
-        "assumption": one.assumed,
+        "title": row.title,
+        "found": row.sentence,
+        "assumption": row.assumed,
         "application": it.application.slug if it.application else None,
         "provider": it.provider or None,
         "model": it.model or None,

@@ -20,7 +20,7 @@ from django.db import connection
 from django.db.models import Sum
 
 from costs.models import FindingKind
-from costs.savings.base import CLASSES, ZERO, Found, Window
+from costs.savings.base import CLASSES, ZERO, SavingFound, Window
 from costs.savings.cells import SAMPLE_DAYS, Cell
 from traffic.models import UsageHour
 
@@ -60,14 +60,14 @@ CROSS JOIN LATERAL (
 
 
 def prompts_of(cell: Cell, window: Window) -> list[Prompt]:
-    given: dict[str, Any] = {
+    params: dict[str, Any] = {
         "application": cell.application_id,
         "provider": cell.provider,
         "model": cell.model,
         "task": cell.task,
     }
     with connection.cursor() as cursor:
-        cursor.execute(PROMPTS, {**given, "days": window.last_days(SAMPLE_DAYS), "rows": TEXTS})
+        cursor.execute(PROMPTS, {**params, "days": window.last_days(SAMPLE_DAYS), "rows": TEXTS})
         return [Prompt(*row) for row in cursor.fetchall()]
 
 
@@ -83,29 +83,29 @@ class Repeats:
 
 def repeats(prompts: Sequence[Prompt], least: int = LEAST_PREFIX) -> Repeats:
     """The longest beginning that each prompt shares with another, as tokens in proportion to its length. Pure."""
-    ordered = sorted(prompts, key=lambda one: one.text)
+    ordered = sorted(prompts, key=lambda prompt: prompt.text)
     tokens = repeating = 0
-    for place, one in enumerate(ordered):
+    for place, prompt in enumerate(ordered):
         beside = ordered[max(place - 1, 0) : place] + ordered[place + 1 : place + 2]
-        shared = max((shared_length(one.text, other.text) for other in beside), default=0)
-        prefix = one.input * shared // max(len(one.text), 1)
-        missing = min(prefix - one.cached, one.uncached)
+        shared = max((shared_length(prompt.text, other.text) for other in beside), default=0)
+        prefix = prompt.input * shared // max(len(prompt.text), 1)
+        missing = min(prefix - prompt.cached, prompt.uncached)
         if prefix >= least and missing > 0:
             repeating += 1
             tokens += missing
-    return Repeats(len(ordered), repeating, tokens, sum(one.uncached for one in ordered))
+    return Repeats(len(ordered), repeating, tokens, sum(prompt.uncached for prompt in ordered))
 
 
-def shared_length(one: str, other: str) -> int:
+def shared_length(text: str, other: str) -> int:
     """Characters that both begin with."""
-    if one == other:
-        return len(one)
-    return sum(1 for _same in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    if text == other:
+        return len(text)
+    return sum(1 for _same in takewhile(lambda pair: pair[0] == pair[1], zip(text, other, strict=False)))
 
 
 def uncached_repeats(
     cells: Sequence[Cell], window: Window, keeping: frozenset[int], unjudged: dict[str, Decimal]
-) -> Iterator[Found]:
+) -> Iterator[SavingFound]:
     """Prompts that begin alike and are paid in full; `keeping` are the applications that keep texts."""
     pace = requests_by_active_hour(window)
     for cell in cells:
@@ -117,25 +117,25 @@ def uncached_repeats(
         if len(texts) < LEAST_TEXTS:
             unjudged["prompts"] = unjudged.get("prompts", ZERO) + window.monthly(paid)
             continue
-        found = repeats(texts, LONGER_PREFIX.get(cell.model, LEAST_PREFIX))
-        if not found.tokens:
+        repetition = repeats(texts, LONGER_PREFIX.get(cell.model, LEAST_PREFIX))
+        if not repetition.tokens:
             continue
         # Whether the next one comes while the cache still holds it: requests come by chance at the pace of the hours
         # that have any.
-        per_ttl = pace.get(cell.subject, 0.0) * TTL_S / 3600 * found.repeating / found.texts
+        per_ttl = pace.get(cell.subject, 0.0) * TTL_S / 3600 * repetition.repeating / repetition.texts
         hit = Fraction(1 - exp(-per_ttl)).limit_denominator(10_000)
         write = cell.rates.get("cache_write_5m", plain)
         each = plain - hit * read - (1 - hit) * write
-        saved = share_of(paid, Fraction(found.tokens, found.of) * each / plain)
-        yield Found(
+        saved = share_of(paid, Fraction(repetition.tokens, repetition.of) * each / plain)
+        yield SavingFound(
             FindingKind.CACHE,
             cell.subject,
             window.monthly(saved),
             {
                 "requests": cell.requests,
-                "texts": found.texts,
-                "repeating": found.repeating,
-                "share": round(found.tokens / found.of, 4),
+                "texts": repetition.texts,
+                "repeating": repetition.repeating,
+                "share": round(repetition.tokens / repetition.of, 4),
                 "hit": round(float(hit), 4),
                 "minutes": TTL_S // 60,
             },
@@ -164,7 +164,7 @@ def requests_by_active_hour(window: Window) -> dict[str, float]:
     return {subject: sum(counts) / len(counts) for subject, counts in hours.items()}
 
 
-def unread_writes(cells: Sequence[Cell], window: Window) -> Iterator[Found]:
+def unread_writes(cells: Sequence[Cell], window: Window) -> Iterator[SavingFound]:
     """Tokens written to the cache that cannot have been read again: more of them than were read within their hour."""
     by_hour: dict[str, dict[datetime, dict[str, int]]] = defaultdict(dict)
     rows = UsageHour.objects.filter(**hours_of(window), cost__gt=0).values(
@@ -180,7 +180,7 @@ def unread_writes(cells: Sequence[Cell], window: Window) -> Iterator[Found]:
             continue
         extra = sum((count * (cell.rates.get(name, plain) - plain) for name, count in unread.items()), Fraction(0))
         written = cell.tokens["cache_write_1h"] + cell.tokens["cache_write_5m"]
-        yield Found(
+        yield SavingFound(
             FindingKind.UNREAD,
             cell.subject,
             window.monthly(cell.part(max(extra, Fraction(0)))),
@@ -199,12 +199,12 @@ def unread_writes(cells: Sequence[Cell], window: Window) -> Iterator[Found]:
 def unread_of(hours: dict[datetime, dict[str, int]]) -> dict[str, int]:
     """Tokens by class that nobody can have read: what is ever read of a write is read first within an hour of it, so
     at most as many were as were read in its hour and the next. Reads are given to the dearer writes first. Pure."""
-    found = dict.fromkeys(("cache_write_1h", "cache_write_5m"), 0)
+    unread_by_class = dict.fromkeys(("cache_write_1h", "cache_write_5m"), 0)
     for hour, row in hours.items():
         following = hours.get(hour + timedelta(hours=1))
         read = row["cache_read"] + (following["cache_read"] if following else 0)
-        for name in found:
+        for name in unread_by_class:
             unread = max(row[name] - read, 0)
             read -= row[name] - unread
-            found[name] += unread
-    return found
+            unread_by_class[name] += unread
+    return unread_by_class

@@ -12,7 +12,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 
 from costs.models import Finding, Search
-from costs.savings.base import STEP, Found, Window, behind, ended_before, worth_saying
+from costs.savings.base import STEP, SavingFound, Window, behind, ended_before, worth_saying
 from costs.savings.calls import batches, long_answers, smaller_models
 from costs.savings.cells import cells, known_days
 from costs.savings.machines import cheaper_rent, idle_hours, machines
@@ -32,64 +32,66 @@ def search(now: datetime, *, machines_too: bool = True) -> int:
     since, until = ended_before(now.astimezone(UTC).date())
     window = Window(since, until, known_days(since, until))
     unjudged: dict[str, Decimal] = {}
-    found = worth_saying(find(window, now, unjudged, machines_too)) if window.enough else []
+    findings = worth_saying(find(window, now, unjudged, machines_too)) if window.enough else []
     with transaction.atomic():
-        store(found, window, now, machines_too)
+        store(findings, window, now, machines_too)
         Search.objects.update_or_create(pk=1, defaults={"at": now, "unjudged": plain(unjudged)})
     keep_verified(now)
-    return len(found)
+    return len(findings)
 
 
-def find(window: Window, now: datetime, unjudged: dict[str, Decimal], machines_too: bool) -> Iterable[Found]:
-    known = cells(window)
+def find(window: Window, now: datetime, unjudged: dict[str, Decimal], machines_too: bool) -> Iterable[SavingFound]:
+    usage_cells = cells(window)
     keeping = frozenset(Application.objects.filter(capture_bodies=True).values_list("pk", flat=True))
-    yield from uncached_repeats(known, window, keeping, unjudged)
-    yield from unread_writes(known, window)
-    yield from batches(known, window)
-    yield from smaller_models(known, window)
-    yield from long_answers(known, window)
+    yield from uncached_repeats(usage_cells, window, keeping, unjudged)
+    yield from unread_writes(usage_cells, window)
+    yield from batches(usage_cells, window)
+    yield from smaller_models(usage_cells, window)
+    yield from long_answers(usage_cells, window)
     if machines_too:
         rented = machines(window, now)
         yield from idle_hours(rented, window)
         yield from cheaper_rent(rented, window, now)
 
 
-def store(found: list[Found], window: Window, now: datetime, machines_too: bool) -> None:
+def store(findings: list[SavingFound], window: Window, now: datetime, machines_too: bool) -> None:
     """New ones are added, known ones priced anew; an open one that is no longer found is gone."""
     standing = {row.key: row for row in Finding.objects.select_for_update()}
     accepted = {key for key, row in standing.items() if row.state == Finding.State.ACCEPTED}
     dismissed = {
-        one.key
-        for one in found
-        if (row := standing.get(one.key)) and row.state == Finding.State.DISMISSED and not grown(row, one.monthly)
+        finding.key
+        for finding in findings
+        if (row := standing.get(finding.key))
+        and row.state == Finding.State.DISMISSED
+        and not grown(row, finding.monthly)
     }
-    counted = behind(found, accepted, dismissed)
-    for one in found:
-        row = standing.get(one.key)
-        facts = facts_of(one, counted[one.key], window, now)
+    counted = behind(findings, accepted, dismissed)
+    for finding in findings:
+        row = standing.get(finding.key)
+        facts = facts_of(finding, counted[finding.key], window, now)
         if row is None:
-            Finding.objects.create(key=one.key, found_at=now, **facts)
+            Finding.objects.create(key=finding.key, found_at=now, **facts)
             continue
-        if row.state == Finding.State.DISMISSED and one.key not in dismissed:
+        if row.state == Finding.State.DISMISSED and finding.key not in dismissed:
             facts |= {"state": Finding.State.OPEN}
         for name, value in facts.items():
             setattr(row, name, value)
         row.save(update_fields=list(facts))
-    gone = Finding.objects.open().exclude(key__in=[one.key for one in found])
+    gone = Finding.objects.open().exclude(key__in=[finding.key for finding in findings])
     (gone if machines_too else gone.filter(lease=None)).delete()
 
 
-def facts_of(one: Found, counted_by: str, window: Window, now: datetime) -> dict[str, Any]:
+def facts_of(finding: SavingFound, counted_by: str, window: Window, now: datetime) -> dict[str, Any]:
     return {
-        "kind": one.kind,
-        "application_id": one.application_id,
-        "provider": one.provider,
-        "model": one.model,
-        "task": one.task,
-        "lease_id": one.lease_id,
-        "monthly": one.monthly.quantize(STEP),
+        "kind": finding.kind,
+        "application_id": finding.application_id,
+        "provider": finding.provider,
+        "model": finding.model,
+        "task": finding.task,
+        "lease_id": finding.lease_id,
+        "monthly": finding.monthly.quantize(STEP),
         "behind": counted_by,
-        "evidence": plain(one.evidence),
+        "evidence": plain(finding.evidence),
         "since": window.since,
         "until": window.until,
         "seen_at": now,
@@ -104,5 +106,5 @@ def grown(row: Finding, monthly: Decimal) -> bool:
 
 def plain(values: dict[str, Any]) -> dict[str, Any]:
     """As JSON keeps them."""
-    kept: dict[str, Any] = json.loads(json.dumps(values, cls=DjangoJSONEncoder))
-    return kept
+    as_stored: dict[str, Any] = json.loads(json.dumps(values, cls=DjangoJSONEncoder))
+    return as_stored

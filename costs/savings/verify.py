@@ -51,16 +51,18 @@ def days_of(row: Finding, since: date, until: date) -> list[Day]:
         return request_days(row, since, until)
     count = (until - since).days
     leases = [row.lease] if row.kind == FindingKind.IDLE else Lease.objects.filter(gpu=row.evidence.get("gpu", ""))
-    found: dict[date, tuple[Decimal, Decimal]] = {}
+    sums: dict[date, tuple[Decimal, Decimal]] = {}
     for lease in leases:
-        for one in lease_days(lease, until - timedelta(days=1), count) if lease else ():
-            units, cost = found.get(one.day, (ZERO, ZERO))
-            hours = one.hours * max(lease.gpu_count, 1) if lease and one.state == LeaseState.RUNNING else ZERO
-            found[one.day] = (units + hours, cost + one.cost)
+        for lease_day in lease_days(lease, until - timedelta(days=1), count) if lease else ():
+            units, cost = sums.get(lease_day.day, (ZERO, ZERO))
+            hours = (
+                lease_day.hours * max(lease.gpu_count, 1) if lease and lease_day.state == LeaseState.RUNNING else ZERO
+            )
+            sums[lease_day.day] = (units + hours, cost + lease_day.cost)
     by_day = unit_of(row) == PER_DAY
     return [
         Day(day, Decimal(1) if by_day else units, cost)
-        for day, (units, cost) in sorted(found.items())
+        for day, (units, cost) in sorted(sums.items())
         if by_day or units
     ]
 
@@ -77,19 +79,19 @@ def request_days(row: Finding, since: date, until: date) -> list[Day]:
         )
         .order_by("day")
     )
-    return [Day(one["day"], Decimal(one["n"]), one["usd"], int(one["own"])) for one in rows if one["n"] > 0]
+    return [Day(usage["day"], Decimal(usage["n"]), usage["usd"], int(usage["own"])) for usage in rows if usage["n"] > 0]
 
 
 def measured(days: Sequence[Day], unit: str) -> dict[str, Any]:
     """As a finding keeps it: the sums, what a unit cost, and how much that varies from day to day."""
-    units = sum((one.units for one in days), ZERO)
-    cost = sum((one.cost for one in days), ZERO)
+    units = sum((day.units for day in days), ZERO)
+    cost = sum((day.cost for day in days), ZERO)
     each = cost / units if units else None
     spread = 0.0
     if each is not None and len(days) > 1:
-        off = [float((one.cost - each * one.units) / (units / len(days))) for one in days]
-        spread = sqrt(sum(one * one for one in off) / (len(days) - 1) / len(days))
-    own = sum(one.leased for one in days)
+        off = [float((day.cost - each * day.units) / (units / len(days))) for day in days]
+        spread = sqrt(sum(day * day for day in off) / (len(days) - 1) / len(days))
+    own = sum(day.leased for day in days)
     return {
         "unit": unit,
         "since": days[0].day.isoformat() if days else None,

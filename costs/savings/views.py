@@ -29,15 +29,15 @@ def savings(request: HttpRequest) -> HttpResponse:
 @permission_required("costs.add_charge", raise_exception=True)
 @require_POST
 def saving_accept(request: HttpRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(Finding.objects.select_related("application", "lease"), pk=pk)
+    finding = get_object_or_404(Finding.objects.select_related("application", "lease"), pk=pk)
     try:
         advisor.accept(pk=pk, user=request.user, now=timezone.now())
     except advisor.NotThere:
         return _too_late(request)
-    said = _("Accepted: %(title)s, %(sum)s USD a month")
-    said %= {"title": title(found), "sum": f"{found.monthly:,.2f}"}
-    audit_log.log(request, found, said)
-    messages.success(request, f"{said}.", extra_tags=f"undo:{reverse('costs:saving-undo', args=[pk])}")
+    message = _("Accepted: %(title)s, %(sum)s USD a month")
+    message %= {"title": title(finding), "sum": f"{finding.monthly:,.2f}"}
+    audit_log.log(request, finding, message)
+    messages.success(request, f"{message}.", extra_tags=f"undo:{reverse('costs:saving-undo', args=[pk])}")
     return redirect("costs:savings")
 
 
@@ -46,7 +46,7 @@ def saving_accept(request: HttpRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def saving_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
     """With a reason, so that whoever finds it again knows why."""
-    found = get_object_or_404(Finding.objects.select_related("application", "lease"), pk=pk)
+    finding = get_object_or_404(Finding.objects.select_related("application", "lease"), pk=pk)
     form = DismissForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         reason = form.cleaned_data["reason"]
@@ -54,11 +54,11 @@ def saving_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
             advisor.dismiss(pk=pk, user=request.user, now=timezone.now(), reason=reason)
         except advisor.NotThere:
             return _too_late(request)
-        said = _("Dismissed: %(title)s. %(reason)s") % {"title": title(found), "reason": reason}
-        audit_log.log(request, found, said)
-        messages.success(request, said, extra_tags=f"undo:{reverse('costs:saving-undo', args=[pk])}")
+        message = _("Dismissed: %(title)s. %(reason)s") % {"title": title(finding), "reason": reason}
+        audit_log.log(request, finding, message)
+        messages.success(request, message, extra_tags=f"undo:{reverse('costs:saving-undo', args=[pk])}")
         return redirect("costs:savings")
-    context = {"form": form, "title": title(found), "found": found}
+    context = {"form": form, "title": title(finding), "found": finding}
     return render(request, "costs/savings/saving_dismiss.html", context, status=422 if form.errors else 200)
 
 
@@ -67,14 +67,14 @@ def saving_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def saving_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Open again, whichever way it was decided."""
-    found = get_object_or_404(Finding.objects.select_related("application", "lease"), pk=pk)
+    finding = get_object_or_404(Finding.objects.select_related("application", "lease"), pk=pk)
     try:
         advisor.reopen(pk=pk)
     except advisor.NotThere:
         return _too_late(request)
-    said = _("Open again: %(title)s") % {"title": title(found)}
-    audit_log.log(request, found, said)
-    messages.success(request, f"{said}.")
+    message = _("Open again: %(title)s") % {"title": title(finding)}
+    audit_log.log(request, finding, message)
+    messages.success(request, f"{message}.")
     return redirect("costs:savings")
 
 

@@ -87,13 +87,13 @@ def concurrency(model: Model, precision: str, gpu_memory_gb: Decimal, count: int
 def fits(sheet: Sheet, model: Model, precision: str, *, context_tokens: int, concurrent: int = 1) -> list[Fit]:
     """Every GPU price of a sheet that can hold the model with so many sequences at once, the cheapest month first."""
     need = memory(model, precision, context_tokens=context_tokens, concurrency=concurrent)
-    found = []
+    rows = []
     for price in sheet.gpu_prices:
         gpu = sheet.gpu(price.gpu)
         count = gpus_needed(need, Decimal(gpu.memory_gb))
         if count is not None:
-            found.append(_fit(sheet, model, precision, price, gpu, count, context_tokens))
-    return sorted(found, key=lambda fit: (fit.monthly.low, fit.monthly.high))
+            rows.append(_fit(sheet, model, precision, price, gpu, count, context_tokens))
+    return sorted(rows, key=lambda fit: (fit.monthly.low, fit.monthly.high))
 
 
 def _fit(sheet: Sheet, model: Model, precision: str, price: GpuPrice, gpu: Gpu, count: int, context_tokens: int) -> Fit:

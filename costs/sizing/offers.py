@@ -66,12 +66,12 @@ def rentable(model: Model, precision: str, need: Memory, *, context_tokens: int,
     speeds = speeds_of(model, catalogue())
     cheapest: dict[tuple[str, str, str], Rentable] = {}
     for row in stock():
-        found = one(row, model, precision, need, context_tokens, fresh, speeds)
-        if found is None:
+        fitting = fitting_offer(row, model, precision, need, context_tokens, fresh, speeds)
+        if fitting is None:
             continue
-        key = (found.provider, found.gpu, found.kind)
-        if key not in cheapest or found.per_hour < cheapest[key].per_hour:
-            cheapest[key] = found
+        key = (fitting.provider, fitting.gpu, fitting.kind)
+        if key not in cheapest or fitting.per_hour < cheapest[key].per_hour:
+            cheapest[key] = fitting
     return sorted(cheapest.values(), key=lambda row: (row.old, row.per_hour, row.provider, row.gpu))
 
 
@@ -83,7 +83,7 @@ def stock() -> Iterable[Mapping[str, Any]]:
     )
 
 
-def one(
+def fitting_offer(
     row: Mapping[str, Any],
     model: Model,
     precision: str,
@@ -114,9 +114,9 @@ def one(
     )
 
 
-def speeds_of(model: Model, known: Mapping[str, Fast]) -> Mapping[str, Speed]:
-    found = known.get(model.slug)
-    return found.speeds if found else {}
+def speeds_of(model: Model, fast_by_model: Mapping[str, Fast]) -> Mapping[str, Speed]:
+    fast = fast_by_model.get(model.slug)
+    return fast.speeds if fast else {}
 
 
 def first(rows: Sequence[Rentable]) -> Rentable | None:

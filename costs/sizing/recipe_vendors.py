@@ -19,7 +19,7 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 
 from costs.sizing.memory import gpus_needed
-from costs.sizing.recipe_words import KEY, TOKEN, Asked, Recipe, lines, vllm_arguments
+from costs.sizing.recipe_words import KEY, TOKEN, Recipe, RecipeSetup, lines, vllm_arguments
 
 IMAGE = "vllm/vllm-openai:latest"
 # Our name of a GPU -> what the vendor calls it, the smallest first.
@@ -57,37 +57,37 @@ MEMORY = {
 SPARE_GB = 30  # of disk for the image's own layers and what else is downloaded
 
 
-def vendor_recipes(asked: Asked) -> list[Recipe]:
-    return [runpod(asked), vast(asked), gcloud(asked)]
+def vendor_recipes(setup: RecipeSetup) -> list[Recipe]:
+    return [runpod(setup), vast(setup), gcloud(setup)]
 
 
-def card(asked: Asked, known: Sequence[str], counts: Mapping[str, Sequence[int]] | None = None) -> tuple[str, int]:
+def card(setup: RecipeSetup, gpus: Sequence[str], counts: Mapping[str, Sequence[int]] | None = None) -> tuple[str, int]:
     """The fewest GPUs that hold the model, the smallest of those; the largest there is where none does."""
-    held = []
-    for gpu in known:
-        count = gpus_needed(asked.need, Decimal(MEMORY[gpu])) if asked.need else asked.gpus
+    fitting = []
+    for gpu in gpus:
+        count = gpus_needed(setup.need, Decimal(MEMORY[gpu])) if setup.need else setup.gpus
         if count is not None and (counts is None or count in counts[gpu]):
-            held.append((count, MEMORY[gpu], gpu))
-    if not held:
-        largest = known[-1]
+            fitting.append((count, MEMORY[gpu], gpu))
+    if not fitting:
+        largest = gpus[-1]
         return largest, max(counts[largest]) if counts else 8
-    count, _gb, gpu = min(held)
+    count, _gb, gpu = min(fitting)
     return gpu, count
 
 
-def disk_gb(asked: Asked) -> int:
+def disk_gb(setup: RecipeSetup) -> int:
     """For the weights as they are downloaded, in tens."""
-    weights = asked.need.weights if asked.need else Decimal(20)
+    weights = setup.need.weights if setup.need else Decimal(20)
     return math.ceil(weights * Decimal("1.1") / 10) * 10 + SPARE_GB
 
 
-def machine_name(asked: Asked) -> str:
+def machine_name(setup: RecipeSetup) -> str:
     """A name that every vendor takes."""
-    return re.sub(r"[^a-z0-9]+", "-", asked.model.lower()).strip("-")[:40] or "llm"
+    return re.sub(r"[^a-z0-9]+", "-", setup.model.lower()).strip("-")[:40] or "llm"
 
 
-def too_big(asked: Asked, gpu: str, count: int) -> tuple[str, ...]:
-    if asked.need is None or gpus_needed(asked.need, Decimal(MEMORY[gpu])) is not None:
+def too_big(setup: RecipeSetup, gpu: str, count: int) -> tuple[str, ...]:
+    if setup.need is None or gpus_needed(setup.need, Decimal(MEMORY[gpu])) is not None:
         return ()
     return (
         _("Not even %(count)s × %(gpu)s hold it: ask for less context or fewer at once.")
@@ -95,15 +95,15 @@ def too_big(asked: Asked, gpu: str, count: int) -> tuple[str, ...]:
     )
 
 
-def runpod(asked: Asked) -> Recipe:
-    gpu, count = card(asked, list(RUNPOD))
-    arguments = shlex.join(vllm_arguments(asked, gpus=count))
+def runpod(setup: RecipeSetup) -> Recipe:
+    gpu, count = card(setup, list(RUNPOD))
+    arguments = shlex.join(vllm_arguments(setup, gpus=count))
     command = "\n".join(
         (
             lines(
-                f"runpodctl pod create --name {machine_name(asked)} --image {IMAGE}",
+                f"runpodctl pod create --name {machine_name(setup)} --image {IMAGE}",
                 f"--gpu-id {shlex.quote(RUNPOD[gpu])} --gpu-count {count} --cloud-type SECURE",
-                f"--min-cuda-version 12.8 --container-disk-in-gb 30 --volume-in-gb {disk_gb(asked)}",
+                f"--min-cuda-version 12.8 --container-disk-in-gb 30 --volume-in-gb {disk_gb(setup)}",
                 "--volume-mount-path /root/.cache/huggingface --ports 8000/http",
                 # A single-quoted object with the keys put in between, so that the shell and not the pod reads them.
                 f"""--env '{{"VLLM_API_KEY":"'"{KEY}"'","HF_TOKEN":"'"{TOKEN}"'"}}'""",
@@ -113,7 +113,7 @@ def runpod(asked: Asked) -> Recipe:
         )
     )
     traps = (
-        *too_big(asked, gpu, count),
+        *too_big(setup, gpu, count),
         _("A stopped pod still pays for its volume, and twice the price of a running one’s; delete what is over."),
         _("The proxy cuts a request after 100 seconds without a byte: stream."),
         _("For a template of your own: the same image, ports, volume and arguments under Templates in the console."),
@@ -123,8 +123,8 @@ def runpod(asked: Asked) -> Recipe:
     return Recipe("runpod-vllm", title, _("a pod with vLLM, its volume kept for the weights"), command, traps)
 
 
-def vast(asked: Asked) -> Recipe:
-    gpu, count = card(asked, list(VAST))
+def vast(setup: RecipeSetup) -> Recipe:
+    gpu, count = card(setup, list(VAST))
     memory = f" gpu_ram>={MEMORY[gpu] - 2}" if gpu == "A100 80GB" else ""
     query = f"gpu_name={VAST[gpu]} num_gpus={count}{memory} reliability>0.98 cuda_vers>=12.8 rentable=true"
     environment = f"""-p 8000:8000 -e VLLM_API_KEY="'"{KEY}"'" -e HF_TOKEN="'"{TOKEN}"'\""""
@@ -133,15 +133,15 @@ def vast(asked: Asked) -> Recipe:
             "pip install vastai && vastai set api-key \"$VAST_API_KEY\"",
             f"vastai search offers {shlex.quote(query)} -o dph",
             lines(
-                f"vastai create instance OFFER_ID --image {IMAGE} --disk {disk_gb(asked)}",
-                f"--label {machine_name(asked)} --env '{environment}'",
-                f"--args {shlex.join(vllm_arguments(asked, gpus=count))}",
+                f"vastai create instance OFFER_ID --image {IMAGE} --disk {disk_gb(setup)}",
+                f"--label {machine_name(setup)} --env '{environment}'",
+                f"--args {shlex.join(vllm_arguments(setup, gpus=count))}",
             ),
             "vastai show instances   # PORTS says which public port leads to 8000",
         )
     )  # fmt: skip
     traps = (
-        *too_big(asked, gpu, count),
+        *too_big(setup, gpu, count),
         _("OFFER_ID is the first column of the search; offers sell out, then take the next."),
         _("--args must be the last: everything after it goes to vLLM. With --ssh the image’s own start is replaced."),
         _("A stopped instance pays for its disk, and its GPU may be taken when you come back; destroy what is over."),
@@ -151,26 +151,26 @@ def vast(asked: Asked) -> Recipe:
     return Recipe("vast-vllm", title, _("the cheapest hour, for experiments and trials"), command, traps)
 
 
-def gcloud(asked: Asked) -> Recipe:
-    gpu, count = card(asked, list(GOOGLE), {name: list(types) for name, types in GOOGLE.items()})
+def gcloud(setup: RecipeSetup) -> Recipe:
+    gpu, count = card(setup, list(GOOGLE), {name: list(types) for name, types in GOOGLE.items()})
     added = f"--accelerator=type=nvidia-tesla-t4,count={count}" if gpu == "T4" else ""
     machine = GOOGLE[gpu][count]
     command = "\n".join(
         (
             f"gcloud compute machine-types list --filter=name={machine}   # zones that have it",
             lines(
-                f"gcloud compute instances create {machine_name(asked)} --zone=us-central1-a",
+                f"gcloud compute instances create {machine_name(setup)} --zone=us-central1-a",
                 f"--machine-type={machine} {added}".rstrip(),
                 "--maintenance-policy=TERMINATE --restart-on-failure",
                 "--image-family=ubuntu-2404-lts-amd64 --image-project=ubuntu-os-cloud",
-                f"--boot-disk-size={disk_gb(asked) + 50}GB --boot-disk-type=pd-ssd",
+                f"--boot-disk-size={disk_gb(setup) + 50}GB --boot-disk-type=pd-ssd",
             ),
             "# spot: --provisioning-model=SPOT --instance-termination-action=STOP, without --restart-on-failure",
             "# then the commands above on it: the container toolkit, and vLLM",
         )
     )
     traps = [
-        *too_big(asked, gpu, count),
+        *too_big(setup, gpu, count),
         _("A GPU cannot be added to a running VM by command: create the VM with it, or stop it first."),
         _("--maintenance-policy=TERMINATE is needed: a VM with a GPU cannot be moved while it runs."),
         _("New projects have a GPU quota of 0 (GPUS_ALL_REGIONS): ask for it first."),

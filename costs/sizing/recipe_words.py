@@ -56,7 +56,7 @@ EIGHT_BITS = ("int8", "q8_0")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RecipeSetup:
     """What is to be served. `checkpoint` is one of the asker's own in place of ours, in whatever characters it was
     typed: every command quotes it. `need` decides which GPU a vendor's command rents.
     """
@@ -88,16 +88,16 @@ def lines(*parts: str) -> str:
     return " \\\n  ".join(part for part in parts if part)
 
 
-def vllm_arguments(asked: Asked, gpus: int = 0) -> Iterator[str]:
+def vllm_arguments(setup: RecipeSetup, gpus: int = 0) -> Iterator[str]:
     """Words for `vllm serve`, which the image runs, unquoted; on as many GPUs as asked, or on so many."""
-    yield vllm_model(asked)
-    yield from ("--served-model-name", asked.model)
-    yield from ("--max-model-len", str(asked.context_tokens))
-    yield from ("--max-num-seqs", str(asked.concurrent))
-    if asked.precision in EIGHT_BITS:
+    yield vllm_model(setup)
+    yield from ("--served-model-name", setup.model)
+    yield from ("--max-model-len", str(setup.context_tokens))
+    yield from ("--max-num-seqs", str(setup.concurrent))
+    if setup.precision in EIGHT_BITS:
         yield from ("--quantization", "fp8")
-    if (gpus or asked.gpus) > 1:
-        yield from ("--tensor-parallel-size", str(gpus or asked.gpus))
+    if (gpus or setup.gpus) > 1:
+        yield from ("--tensor-parallel-size", str(gpus or setup.gpus))
 
 
 def by_option(words: Iterator[str]) -> Iterator[str]:
@@ -111,7 +111,7 @@ def by_option(words: Iterator[str]) -> Iterator[str]:
     yield shlex.join(part)
 
 
-def vllm_model(asked: Asked) -> str:
-    if asked.checkpoint:
-        return asked.checkpoint
-    return asked.weights.awq if asked.precision in FOUR_BITS else asked.weights.plain
+def vllm_model(setup: RecipeSetup) -> str:
+    if setup.checkpoint:
+        return setup.checkpoint
+    return setup.weights.awq if setup.precision in FOUR_BITS else setup.weights.plain

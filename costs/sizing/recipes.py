@@ -25,8 +25,8 @@ from costs.sizing.recipe_words import (
     GGUF,
     KEY,
     OLLAMA,
-    Asked,
     Recipe,
+    RecipeSetup,
     by_option,
     lines,
     vllm_arguments,
@@ -38,14 +38,14 @@ TGI_IMAGE = "ghcr.io/huggingface/text-generation-inference:3.3.4"
 CHECKED = date(2026, 11, 27)  # when the commands were last held against the projects' own documentation
 
 
-def recipes(asked: Asked) -> list[Recipe]:
+def recipes(setup: RecipeSetup) -> list[Recipe]:
     """Every set-up for what is asked, the host's preparation first. Raises KeyError for a model without weights."""
-    return [_toolkit(), _vllm(asked), _vllm_compose(asked), _tgi(asked), _llamacpp(asked), _ollama(asked),
-            *vendor_recipes(asked)]  # fmt: skip
+    return [_toolkit(), _vllm(setup), _vllm_compose(setup), _tgi(setup), _llamacpp(setup), _ollama(setup),
+            *vendor_recipes(setup)]  # fmt: skip
 
 
-def _gated(asked: Asked) -> tuple[str, ...]:
-    if not asked.weights.gated:
+def _gated(setup: RecipeSetup) -> tuple[str, ...]:
+    if not setup.weights.gated:
         return ()
     return (_("The weights are gated: accept the licence on Hugging Face once, and set HF_TOKEN."),)
 
@@ -77,8 +77,8 @@ def _toolkit() -> Recipe:
     )
 
 
-def _vllm(asked: Asked) -> Recipe:
-    first, *others = by_option(vllm_arguments(asked))
+def _vllm(setup: RecipeSetup) -> Recipe:
+    first, *others = by_option(vllm_arguments(setup))
     command = lines(
         "docker run -d --name vllm --restart unless-stopped --gpus all --ipc=host -p 8000:8000",
         "-v hf-cache:/root/.cache/huggingface -e HF_TOKEN",
@@ -90,20 +90,20 @@ def _vllm(asked: Asked) -> Recipe:
         _("Without --api-key whoever finds the port may use it; the key guards /v1 only, /metrics stays open."),
         _("Pin the tag once it works: latest moves on."),
     ]
-    if asked.precision in FOUR_BITS:
+    if setup.precision in FOUR_BITS:
         traps.insert(
             0, _("The checkpoint must be AWQ itself; vLLM sees that, and --quantization awq on another fails.")
         )
-    if asked.precision in EIGHT_BITS:
+    if setup.precision in EIGHT_BITS:
         traps.insert(
             0, _("--quantization fp8 quantises while loading; cards before Ada and Hopper, a T4 for one, cannot.")
         )
-    return Recipe("vllm", _("vLLM"), _("production with many users"), command, (*traps, *_gated(asked)))
+    return Recipe("vllm", _("vLLM"), _("production with many users"), command, (*traps, *_gated(setup)))
 
 
-def _vllm_compose(asked: Asked) -> Recipe:
+def _vllm_compose(setup: RecipeSetup) -> Recipe:
     # A list in JSON is a list in YAML; a dollar is doubled, or Compose would put a variable there.
-    words = [json.dumps(word).replace("$", "$$") for word in vllm_arguments(asked)]
+    words = [json.dumps(word).replace("$", "$$") for word in vllm_arguments(setup)]
     command = "\n".join(
         (
             "services:",
@@ -137,21 +137,21 @@ def _vllm_compose(asked: Asked) -> Recipe:
     )
 
 
-def _tgi(asked: Asked) -> Recipe:
-    quantize = "--quantize awq" if asked.precision in FOUR_BITS else ""
-    quantize = "--quantize fp8" if asked.precision in EIGHT_BITS else quantize
+def _tgi(setup: RecipeSetup) -> Recipe:
+    quantize = "--quantize awq" if setup.precision in FOUR_BITS else ""
+    quantize = "--quantize fp8" if setup.precision in EIGHT_BITS else quantize
     command = lines(
         "docker run -d --name tgi --gpus all --shm-size 1g -p 8080:80 -v tgi-data:/data -e HF_TOKEN",
-        f"{TGI_IMAGE} --model-id {shlex.quote(vllm_model(asked))}",
-        f"--max-input-tokens {asked.context_tokens * 3 // 4} --max-total-tokens {asked.context_tokens}",
-        f"--max-concurrent-requests {asked.concurrent}",
+        f"{TGI_IMAGE} --model-id {shlex.quote(vllm_model(setup))}",
+        f"--max-input-tokens {setup.context_tokens * 3 // 4} --max-total-tokens {setup.context_tokens}",
+        f"--max-concurrent-requests {setup.concurrent}",
         quantize,
-        f"--num-shard {asked.gpus}" if asked.gpus > 1 else "",
+        f"--num-shard {setup.gpus}" if setup.gpus > 1 else "",
         f'--api-key "{KEY}"',
     )
     eight_bits = (
         _("--quantize fp8 is for an H100 and newer; on an older card take --quantize eetq, from the same weights."),
-    ) * (asked.precision in EIGHT_BITS)
+    ) * (setup.precision in EIGHT_BITS)
     return Recipe(
         "tgi",
         _("TGI"),
@@ -163,17 +163,17 @@ def _tgi(asked: Asked) -> Recipe:
             _("--max-concurrent-requests refuses what is above it with 429; without it 128 may wait."),
             _("--max-input-tokens must stay below --max-total-tokens; here a prompt may take three quarters."),
             _("With two GPUs the shared memory of a container (64 MB) is too small: --shm-size, or it hangs."),
-            *_gated(asked),
+            *_gated(setup),
         ),
     )
 
 
-def _llamacpp(asked: Asked) -> Recipe:
-    context = asked.context_tokens * asked.concurrent
+def _llamacpp(setup: RecipeSetup) -> Recipe:
+    context = setup.context_tokens * setup.concurrent
     own = (_("These are the catalogue’s weights: a checkpoint of your own must be converted to GGUF first."),)
     serve = lines(
-        f"./build/bin/llama-server -hf {asked.weights.gguf}:{GGUF[asked.precision]} --alias {asked.model}",
-        f"-ngl 99 -c {context} --parallel {asked.concurrent}",
+        f"./build/bin/llama-server -hf {setup.weights.gguf}:{GGUF[setup.precision]} --alias {setup.model}",
+        f"-ngl 99 -c {context} --parallel {setup.concurrent}",
         f'--host 0.0.0.0 --port 8080 --metrics --api-key "{KEY}"',
     )
     command = "\n".join(
@@ -185,7 +185,7 @@ def _llamacpp(asked: Asked) -> Recipe:
         )
     )
     half = (_("GGUF files of 16 bits are hardly published; 8 bits lose next to nothing."),) * (
-        asked.precision == "fp16"
+        setup.precision == "fp16"
     )
     return Recipe(
         "llama-cpp",
@@ -193,24 +193,24 @@ def _llamacpp(asked: Asked) -> Recipe:
         _("local development, edge, a GPU that holds only a part"),
         command,
         (
-            *(own if asked.checkpoint else ()),
+            *(own if setup.checkpoint else ()),
             *half,
             _("`make` and `./main` are gone: it is built by cmake, and the server is llama-server."),
             _("-c is the context of all slots together: %(context)s here is %(slots)s times %(each)s.")
-            % {"context": context, "slots": asked.concurrent, "each": asked.context_tokens},
+            % {"context": context, "slots": setup.concurrent, "each": setup.context_tokens},
             _("Without --metrics /metrics answers 501, and Breakeven cannot scrape it."),
         ),
     )
 
 
-def _ollama(asked: Asked) -> Recipe:
-    tag = f"{asked.weights.ollama}-{OLLAMA[asked.precision]}"
+def _ollama(setup: RecipeSetup) -> Recipe:
+    tag = f"{setup.weights.ollama}-{OLLAMA[setup.precision]}"
     command = "\n".join(
         (
             "curl -fsSL https://ollama.com/install.sh | sh",
             "sudo systemctl edit ollama   # add under [Service]:",
-            f'#   Environment="OLLAMA_CONTEXT_LENGTH={asked.context_tokens}"',
-            f'#   Environment="OLLAMA_NUM_PARALLEL={asked.concurrent}"',
+            f'#   Environment="OLLAMA_CONTEXT_LENGTH={setup.context_tokens}"',
+            f'#   Environment="OLLAMA_NUM_PARALLEL={setup.concurrent}"',
             '#   Environment="OLLAMA_KEEP_ALIVE=-1"',
             '#   Environment="OLLAMA_HOST=127.0.0.1:11434"',
             "sudo systemctl daemon-reload && sudo systemctl restart ollama",

@@ -86,7 +86,7 @@ class Commitment:
     to_come: Decimal | None
 
 
-def commitments(known: Committed, hours: Decimal) -> list[Commitment]:
+def commitments(committed: Committed, hours: Decimal) -> list[Commitment]:
     """Running leases, the dearest first, then charges that come again this month; `hours` are those left of it."""
     leases = [
         Commitment(
@@ -96,18 +96,18 @@ def commitments(known: Committed, hours: Decimal) -> list[Commitment]:
             price=f"${lease.price_per_hour:,.3f}/h",
             to_come=lease.price_per_hour * hours,
         )
-        for lease in known.leases
+        for lease in committed.leases
     ]
     labels = dict(Category.choices)
     again = [
         Commitment(
-            name=one.description or str(labels.get(one.category, one.category)),
-            kind=f"{one.get_every_display()}, {day:%Y-%m-%d}",
-            provider=provider_name(one.provider),
-            price=f"{one.original_amount:,.2f} {one.currency}",
-            to_come=in_usd(one, known.today),
+            name=recurrence.description or str(labels.get(recurrence.category, recurrence.category)),
+            kind=f"{recurrence.get_every_display()}, {day:%Y-%m-%d}",
+            provider=provider_name(recurrence.provider),
+            price=f"{recurrence.original_amount:,.2f} {recurrence.currency}",
+            to_come=in_usd(recurrence, committed.today),
         )
-        for one, day in known.due
+        for recurrence, day in committed.due
     ]
     return leases + again
 

@@ -55,19 +55,19 @@ class Billed:
 
 def served(row: LeaseNow, now: datetime) -> list[Served]:
     """What each deployment of a lease was asked: three statements at most for one lease."""
-    by_hour = requests_by_hour([one.pk for one in row.deployments], now)
+    by_hour = requests_by_hour([deployment.pk for deployment in row.deployments], now)
     last = last_requests({pk: max(hours) for pk, hours in by_hour.items()})
     first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
     wanted = [first + timedelta(hours=n) for n in range(HOURS)]
     return [
         Served(
-            deployment=one,
-            day=sum(n for hour, n in by_hour.get(one.pk, {}).items() if hour > now - timedelta(hours=24)),
-            week=sum(by_hour.get(one.pk, {}).values()),
-            last=last.get(one.pk),
-            hours=[by_hour.get(one.pk, {}).get(hour, 0) for hour in wanted],
+            deployment=deployment,
+            day=sum(n for hour, n in by_hour.get(deployment.pk, {}).items() if hour > now - timedelta(hours=24)),
+            week=sum(by_hour.get(deployment.pk, {}).values()),
+            last=last.get(deployment.pk),
+            hours=[by_hour.get(deployment.pk, {}).get(hour, 0) for hour in wanted],
         )
-        for one in row.deployments
+        for deployment in row.deployments
     ]
 
 
@@ -75,11 +75,11 @@ def idle(lease: Lease, uses: Sequence[Served], now: datetime) -> Idle | None:
     """None where it does not run, serves nothing that could be asked, or was asked a moment ago."""
     if lease.ended_at is not None or lease.state != LeaseState.RUNNING or not uses:
         return None
-    asked = [use.last for use in uses if use.last]
-    since = max(asked) if asked else max(lease.started_at, now - timedelta(days=7))
+    last_uses = [use.last for use in uses if use.last]
+    since = max(last_uses) if last_uses else max(lease.started_at, now - timedelta(days=7))
     if since > now - timedelta(minutes=1):
         return None
-    return Idle(since, now - since, lease.price_per_hour * hours_between(since, now), longest=not asked)
+    return Idle(since, now - since, lease.price_per_hour * hours_between(since, now), longest=not last_uses)
 
 
 def billed(lease: Lease) -> Billed | None:
@@ -111,12 +111,12 @@ def bar(lease: Lease, day: date, entries: Sequence[LeaseDay]) -> dict[str, Any]:
 
 def parts(lease: Lease, entries: Sequence[LeaseDay]) -> list[dict[str, Any]]:
     words = {True: (lease.account.kind, _("running")), False: ("other", _("stopped, still billed"))}
-    found = []
+    amounts = []
     for running, (key, name) in words.items():
         amount = sum((e.cost for e in entries if (e.state != LeaseState.STOPPED) == running), ZERO)
         if amount:
-            found.append({"key": key, "name": name, "amount": amount, "provenance": "estimated"})
-    return found
+            amounts.append({"key": key, "name": name, "amount": amount, "provenance": "estimated"})
+    return amounts
 
 
 def hours(entries: Sequence[LeaseDay]) -> str:

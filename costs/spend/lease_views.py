@@ -58,7 +58,7 @@ def lease(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def account_of(pk: int) -> Account:
-    found = Account.objects.with_feeds().filter(leases=pk).first()
-    if found is None:
+    account = Account.objects.with_feeds().filter(leases=pk).first()
+    if account is None:
         raise Http404
-    return found
+    return account

@@ -31,7 +31,7 @@ class ListPrices:
 
     versions: dict[tuple[str, str], list[TokenPrice]]
     discounts: Discounts = field(default_factory=lambda: Discounts([]))
-    asked: frozenset[str] = frozenset()  # models of which every version is here
+    models: frozenset[str] = frozenset()  # models of which every version is here
     # Asked for every row of usage, and the same for each model and day.
     cache: dict[tuple[str, str, date], TokenPrice | None] = field(default_factory=dict, compare=False, repr=False)
     decimals: dict[int, dict[str, Decimal]] = field(default_factory=dict, compare=False, repr=False)
@@ -78,10 +78,10 @@ class ListPrices:
         price = self.at(provider, model, day)
         if price is None:
             return {}
-        known = self.decimals.get(id(price))
-        if known is None:
-            known = self.decimals[id(price)] = {name: rate / MILLION for name, rate in listed_rates(price).items()}
-        return known
+        rates = self.decimals.get(id(price))
+        if rates is None:
+            rates = self.decimals[id(price)] = {name: rate / MILLION for name, rate in listed_rates(price).items()}
+        return rates
 
     def _at(self, provider: str, model: str, day: date) -> TokenPrice | None:
         versions = self.versions.get((provider, model)) or self.versions.get((provider, plain(model))) or ()

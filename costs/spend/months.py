@@ -44,6 +44,6 @@ def _asked(request: HttpRequest, else_shown: str) -> date | None:
     if month is not None and month <= running_month():
         return month
     if text:
-        said = _("“%(text)s” is no month that has begun, written as 2026-10: this is %(shown)s.")
-        messages.warning(request, said % {"text": text[:40], "shown": else_shown})
+        message = _("“%(text)s” is no month that has begun, written as 2026-10: this is %(shown)s.")
+        messages.warning(request, message % {"text": text[:40], "shown": else_shown})
     return None

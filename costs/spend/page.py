@@ -63,11 +63,11 @@ class SpendParams:
 class SpendPage:
     """Everything that the template asks for; each part is read once, when it is asked for."""
 
-    def __init__(self, asked: SpendParams, now: datetime) -> None:
-        self.params, self.now = asked, now
+    def __init__(self, params: SpendParams, now: datetime) -> None:
+        self.params, self.now = params, now
         self.today = now.astimezone(UTC).date()
-        self.days = days_of(asked.month, self.today)
-        self.divides = asked.filters.divides()
+        self.days = days_of(params.month, self.today)
+        self.divides = params.filters.divides()
 
     # What was spent.
 
@@ -170,11 +170,11 @@ class SpendPage:
     @cached_property
     def day_amounts(self) -> dict[date, Decimal]:
         """Of days that are over."""
-        found: dict[date, Decimal] = defaultdict(lambda: ZERO)
+        amounts: dict[date, Decimal] = defaultdict(lambda: ZERO)
         for line in self.data.lines:
             if line.day < self.today:
-                found[line.day] += line.amount
-        return dict(found)
+                amounts[line.day] += line.amount
+        return dict(amounts)
 
     @property
     def dearest_day(self) -> tuple[date, Decimal] | None:
@@ -250,8 +250,8 @@ class SpendPage:
         if self.divides:
             return None
         wanted = self.params.filters.provider
-        found = self.reconciliation
-        return Bills([row for row in found.rows if not wanted or row.provider in wanted], found.state)
+        month = self.reconciliation
+        return Bills([row for row in month.rows if not wanted or row.provider in wanted], month.state)
 
     # What is not known, and how fresh the rest is.
 
@@ -363,5 +363,5 @@ def named_applications() -> QuerySet[Application]:
 
 @prepared
 def fresh_feeds() -> QuerySet[Feed]:
-    found = Feed.objects.filter(kind__in=FRESH_KINDS, account__enabled=True).select_related("account")
-    return found.order_by("account__slug")
+    feeds = Feed.objects.filter(kind__in=FRESH_KINDS, account__enabled=True).select_related("account")
+    return feeds.order_by("account__slug")

@@ -382,8 +382,8 @@ def key_of(
 
 def daily(since: date, until: date) -> dict[date, Decimal]:
     """Spend of each day, days without any included."""
-    found = spend(since, until, "day").groups
-    amounts = {date.fromisoformat(group.key or ""): group.amount for group in found}
+    groups = spend(since, until, "day").groups
+    amounts = {date.fromisoformat(group.key or ""): group.amount for group in groups}
     return {
         since + timedelta(days=n): amounts.get(since + timedelta(days=n), ZERO) for n in range((until - since).days)
     }

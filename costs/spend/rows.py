@@ -162,29 +162,29 @@ class Bills:
         return apart / self.billed if self.billed else None
 
 
-def between(known: SpendData, since: date, until: date) -> SpendData:
+def between(data: SpendData, since: date, until: date) -> SpendData:
     return SpendData(
         since,
         until,
-        [line for line in known.lines if since <= line.day < until],
-        [row for row in known.usage if since <= row["day"] < until],
-        known.names,
+        [line for line in data.lines if since <= line.day < until],
+        [row for row in data.usage if since <= row["day"] < until],
+        data.names,
     )
 
 
-def counts_by(known: SpendData, column: str, count: str) -> dict[str, int]:
-    found: dict[str, int] = defaultdict(int)
-    for row in known.usage:
-        found[row[column]] += row[count]
-    return found
+def counts_by(data: SpendData, column: str, count: str) -> dict[str, int]:
+    totals: dict[str, int] = defaultdict(int)
+    for row in data.usage:
+        totals[row[column]] += row[count]
+    return totals
 
 
-def day_bars(days: Sequence[date], known: SpendData, now: datetime) -> list[dict[str, Any]]:
+def day_bars(days: Sequence[date], data: SpendData, now: datetime) -> list[dict[str, Any]]:
     """One bar a day for `{% stacked_bars %}`: parts by provider and provenance, the running day with its hours."""
     parts: dict[date, dict[tuple[str, str], Decimal]] = defaultdict(lambda: defaultdict(lambda: ZERO))
-    for line in known.lines:
+    for line in data.lines:
         parts[line.day][line.provider, line.provenance] += line.amount
-    unknown = {row["day"] for row in known.usage if row["unpriced"]}
+    unknown = {row["day"] for row in data.usage if row["unpriced"]}
     now = now.astimezone(UTC)
     return [
         {
@@ -201,16 +201,16 @@ def day_bars(days: Sequence[date], known: SpendData, now: datetime) -> list[dict
     ]
 
 
-def user_rows(known: SpendData, by: str, labels: Mapping[str, str], total: Decimal) -> list[UserRow]:
+def user_rows(data: SpendData, by: str, labels: Mapping[str, str], total: Decimal) -> list[UserRow]:
     """Rows in descending order of cost, then what belongs to nobody; they add up to the total."""
-    names = known.names.applications if by == "application" else {}
+    names = data.names.applications if by == "application" else {}
     rows: dict[str, UserRow] = {}
-    for line in known.lines:
+    for line in data.lines:
         key = key_of(line.attribution, by, names)
         row = rows.setdefault(key or why_nobody(line), UserRow(key, labels.get(key, key), "" if key else why(line)))
         row.amount += line.amount
         row.provenance[line.provenance] += line.amount
-    for used in known.usage:
+    for used in data.usage:
         key = key_of(attribution_of(used), by, names)
         row = rows.setdefault(key or "untold", UserRow(key, labels.get(key, key), "" if key else str(WHY["untold"]())))
         row.requests += used["requests"]
@@ -225,18 +225,18 @@ def user_rows(known: SpendData, by: str, labels: Mapping[str, str], total: Decim
 
 def shortened(rows: list[UserRow], total: Decimal) -> list[UserRow]:
     """The first of many, the others as one row, so that all add up."""
-    told = [row for row in rows if row.is_attributed]
-    if len(told) <= MOST_SHOWN:
+    attributed = [row for row in rows if row.is_attributed]
+    if len(attributed) <= MOST_SHOWN:
         return rows
-    others = UserRow("", "", _("%(n)s more, each with less") % {"n": f"{len(told) - MOST_SHOWN:,}"})
-    for row in told[MOST_SHOWN:]:
+    others = UserRow("", "", _("%(n)s more, each with less") % {"n": f"{len(attributed) - MOST_SHOWN:,}"})
+    for row in attributed[MOST_SHOWN:]:
         others.amount += row.amount
         others.requests += row.requests
         others.unpriced += row.unpriced
         for kind, amount in row.provenance.items():
             others.provenance[kind] += amount
     others.share = part(others.amount, total)
-    return [*told[:MOST_SHOWN], others, *(row for row in rows if not row.is_attributed)]
+    return [*attributed[:MOST_SHOWN], others, *(row for row in rows if not row.is_attributed)]
 
 
 def key_of(who: Any, by: str, names: Mapping[int, str]) -> str:
@@ -304,11 +304,11 @@ def reported_costs(usage: Iterable[Mapping[str, Any]]) -> list[ReportedCost]:
     rows: dict[tuple[str, str], ReportedCost] = {}
     for row in usage:
         if row["told"]:
-            one = ReportedCost(
+            reported = ReportedCost(
                 row["provider"], row["model"], row["told"], row["told_otherwise"], row["told_cost"], row["told_ours"]
             )
-            key = (one.provider, one.model)
-            rows[key] = rows[key] + one if key in rows else one
+            key = (reported.provider, reported.model)
+            rows[key] = rows[key] + reported if key in rows else reported
     return sorted(rows.values(), key=lambda row: (-abs(row.difference), -row.requests, row.model))
 
 
@@ -319,8 +319,8 @@ def final_on(provider: str, days: Days) -> date | None:
 
 def months_since(first: date, today: date) -> list[date]:
     """First days of months, the running one first."""
-    found, month = [], first.replace(day=1)
+    months, month = [], first.replace(day=1)
     while month <= today:
-        found.append(month)
+        months.append(month)
         month = next_month(month)
-    return found[::-1]
+    return months[::-1]

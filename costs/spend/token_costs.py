@@ -59,30 +59,30 @@ class TokenCosts:
         return max(self.classes, key=lambda row: row.cost, default=None)
 
 
-def api_amounts(known: SpendData) -> dict[Cell, Decimal]:
+def api_amounts(data: SpendData) -> dict[Cell, Decimal]:
     """What models cost that are paid by the token."""
-    found: dict[Cell, Decimal] = defaultdict(lambda: ZERO)
-    for line in known.lines:
+    amounts: dict[Cell, Decimal] = defaultdict(lambda: ZERO)
+    for line in data.lines:
         if line.attribution.model and not line.committed and line.provenance != Provenance.ESTIMATED:
-            found[line.day, line.provider, line.attribution.model] += line.amount
-    return found
+            amounts[line.day, line.provider, line.attribution.model] += line.amount
+    return amounts
 
 
-def tokens_of(known: SpendData, cells: Iterable[Cell]) -> dict[Cell, dict[str, int]]:
+def tokens_of(data: SpendData, cells: Iterable[Cell]) -> dict[Cell, dict[str, int]]:
     wanted = set(cells)
-    found: dict[Cell, dict[str, int]] = defaultdict(lambda: dict.fromkeys(CLASSES, 0))
-    for row in known.usage:
+    tokens: dict[Cell, dict[str, int]] = defaultdict(lambda: dict.fromkeys(CLASSES, 0))
+    for row in data.usage:
         cell = (row["day"], row["provider"], row["model"])
         if cell in wanted:
             for name in CLASSES:
-                found[cell][name] += row[name]
-    return found
+                tokens[cell][name] += row[name]
+    return tokens
 
 
-def token_costs(known: SpendData, prices: ListPrices) -> TokenCosts:
+def token_costs(data: SpendData, prices: ListPrices) -> TokenCosts:
     """By class, over everything that is paid by the token."""
-    amounts = api_amounts(known)
-    return by_class(amounts, tokens_of(known, amounts), prices)
+    amounts = api_amounts(data)
+    return by_class(amounts, tokens_of(data, amounts), prices)
 
 
 def by_class(

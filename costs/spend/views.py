@@ -30,9 +30,9 @@ FILTERS = ("provider", "model", "application", "task")
 @require_safe
 def spend(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    query = said(request.GET)
-    asked = SpendParams(month_asked(request), Filters.of_query(query), _by(query.get("by", "")))
-    page = SpendPage(asked, now)
+    query = cleaned_query(request.GET)
+    params = SpendParams(month_asked(request), Filters.of_query(query), _by(query.get("by", "")))
+    page = SpendPage(params, now)
     fields = fields_of(page, query)
     context = {
         "page": page,
@@ -41,12 +41,12 @@ def spend(request: HttpRequest) -> HttpResponse:
         "filtered": [name for field in fields[1:] for value, name in field["options"] if value in field["chosen"]],
         "all_url": address(query, **dict.fromkeys(FILTERS)),
         "tabs": [
-            {"label": _label(name), "url": address(query, by=name) + "#users-h", "current": name == asked.by}
+            {"label": _label(name), "url": address(query, by=name) + "#users-h", "current": name == params.by}
             for name in DIMENSIONS
         ],
-        "user_rows": [(row, address(query, **{asked.by: row.key})) for row in page.users],
+        "user_rows": [(row, address(query, **{params.by: row.key})) for row in page.users],
         "provider_rows": [(row, address(query, provider=row.slug)) for row in page.providers],
-        "charges_month": f"{asked.month:%Y-%m}",
+        "charges_month": f"{params.month:%Y-%m}",
         "entered": sum(entered(page.days.since, page.days.until)),
         "json_url": "/api/v1/spend?" + _api_query(page, query),
         "changes_url": reverse("costs:changes") + address(query, by=None),
@@ -62,12 +62,12 @@ def entered(since: date, until: date) -> QuerySet[Any]:
     return lines.annotate(n=Count("pk")).values_list("n", flat=True)
 
 
-def said(query: QueryDict) -> QueryDict:
+def cleaned_query(query: QueryDict) -> QueryDict:
     """The address without what it leaves empty: a select's "all" is no filter."""
-    kept = QueryDict(mutable=True)
+    cleaned = QueryDict(mutable=True)
     for name, values in query.lists():
-        kept.setlist(name, [value for value in values if value and "\x00" not in value][:20])
-    return kept
+        cleaned.setlist(name, [value for value in values if value and "\x00" not in value][:20])
+    return cleaned
 
 
 def _by(text: str) -> str:
@@ -82,9 +82,9 @@ def _label(name: str) -> str:
 
 def address(query: QueryDict, **changes: str | None) -> str:
     """This page with some of its parameters changed; None takes one away."""
-    kept = [(key, values) for key, values in query.lists() if key not in changes and values]
+    pairs = [(key, values) for key, values in query.lists() if key not in changes and values]
     added = [(key, [value]) for key, value in changes.items() if value]
-    text = urlencode([*kept, *added], doseq=True)
+    text = urlencode([*pairs, *added], doseq=True)
     return f"?{text}" if text else "?"
 
 
@@ -106,5 +106,5 @@ def fields_of(page: SpendPage, query: QueryDict) -> list[dict[str, Any]]:
 
 def _api_query(page: SpendPage, query: QueryDict) -> str:
     days = page.days
-    given = [("from", days.since.isoformat()), ("to", days.until.isoformat()), ("group_by", "provider")]
-    return urlencode([*given, *((name, value) for name in FILTERS for value in query.getlist(name))])
+    period = [("from", days.since.isoformat()), ("to", days.until.isoformat()), ("group_by", "provider")]
+    return urlencode([*period, *((name, value) for name in FILTERS for value in query.getlist(name))])

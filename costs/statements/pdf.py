@@ -60,56 +60,63 @@ class Sheet:
     foot: str
 
 
-def sheet(found: Statements, chosen: Sequence[Statement]) -> Sheet:
+def sheet(month_statements: Statements, chosen: Sequence[Statement]) -> Sheet:
     """All of it where `chosen` is all; an overview first where there are several."""
-    total = sum((one.total for one in chosen), Decimal(0))
+    total = sum((statement.total for statement in chosen), Decimal(0))
     blocks = [overview(chosen, total)] if len(chosen) > 1 else []
-    month = date_format(found.month, "F Y")
-    held = _("%(total)s of the month’s %(all)s in the ledger.") if found.whole else _("%(total)s in the ledger.")
+    month = date_format(month_statements.month, "F Y")
+    share = (
+        _("%(total)s of the month’s %(all)s in the ledger.")
+        if month_statements.whole
+        else _("%(total)s in the ledger.")
+    )
     return Sheet(
         title=_("Statement of costs, %(month)s") % {"month": month},
         lines=[
-            held % {"total": usd(total), "all": usd(found.total)},
-            state_of(found),
+            share % {"total": usd(total), "all": usd(month_statements.total)},
+            state_of(month_statements),
         ],
-        blocks=[*blocks, *(block_of(found, one) for one in chosen)],
+        blocks=[*blocks, *(block_of(month_statements, statement) for statement in chosen)],
         foot=_("Breakeven. Cents are rounded so that lines add up to statements, and statements to the ledger."),
     )
 
 
-def state_of(found: Statements) -> str:
+def state_of(month_statements: Statements) -> str:
     """Whether anything may still change."""
-    day = date_format(found.final_on, "j F Y")
-    if found.final:
+    day = date_format(month_statements.final_on, "j F Y")
+    if month_statements.final:
         return _("Final.")
-    if found.running:
+    if month_statements.running:
         return _("Not final: the month is not over; final on %(day)s.") % {"day": day}
     return _("Not final: vendors may revise it until %(day)s.") % {"day": day}
 
 
 def overview(chosen: Sequence[Statement], total: Decimal) -> Block:
-    rows = [(name_of(one), f"{one.requests:,}" if one.requests else "–", money(one.total)) for one in chosen]
+    rows = [
+        (name_of(statement), f"{statement.requests:,}" if statement.requests else "–", money(statement.total))
+        for statement in chosen
+    ]
     return Block(_("Together"), (_("Statement"), _("Requests"), _("USD")), rows, total, (60, 20, 20), numbers=2)
 
 
-def block_of(found: Statements, one: Statement) -> Block:
+def block_of(month_statements: Statements, statement: Statement) -> Block:
     head = (_("For"), _("Provider"), _("Model"), _("Known from"), _("USD"))
     notes = []
-    if one.unpriced:
+    if statement.unpriced:
         text = ngettext(
-            "At least: %(n)s request has no price.", "At least: %(n)s requests have no price.", one.unpriced
+            "At least: %(n)s request has no price.", "At least: %(n)s requests have no price.", statement.unpriced
         )
-        notes.append(text % {"n": f"{one.unpriced:,}"})
-    rows = [(for_what(found, one, row), readable(row.provider_name), readable(row.key.model) or "–",
-             known_from(row), money(row.cents)) for row in one.rows]  # fmt: skip
-    return Block(name_of(one), head, rows, one.total, (30, 18, 24, 14, 14), notes)
+        notes.append(text % {"n": f"{statement.unpriced:,}"})
+    rows = [(for_what(month_statements, statement, row), readable(row.provider_name), readable(row.key.model) or "–",
+             known_from(row), money(row.cents)) for row in statement.rows]  # fmt: skip
+    return Block(name_of(statement), head, rows, statement.total, (30, 18, 24, 14, 14), notes)
 
 
-def for_what(found: Statements, one: Statement, row: Row) -> str:
+def for_what(month_statements: Statements, statement: Statement, row: Row) -> str:
     """What a line is for, and whose it is where the statement is of several applications."""
     parts = [row.category_name, row.why]
-    if row.key.application and found.by == "owner":
-        parts.insert(0, readable(found.names.get(row.key.application, ""), row.key.application))
+    if row.key.application and month_statements.by == "owner":
+        parts.insert(0, readable(month_statements.names.get(row.key.application, ""), row.key.application))
     return readable(", ".join(part for part in parts if part))
 
 
@@ -119,8 +126,8 @@ def known_from(row: Row) -> str:
     return ", ".join(str(Provenance(name).label) for name in order if row.provenance[name])
 
 
-def name_of(one: Statement) -> str:
-    return readable(one.name, one.key if one.has_name and not one.key.startswith("~") else "")
+def name_of(statement: Statement) -> str:
+    return readable(statement.name, statement.key if statement.has_name and not statement.key.startswith("~") else "")
 
 
 @cache
@@ -131,8 +138,8 @@ def letters() -> frozenset[int]:
 
 def readable(text: str, key: str = "") -> str:
     """The text as the font can write it; the key beside it where letters are missing."""
-    known = "".join(letter if ord(letter) in letters() else BOX for letter in text if letter.isprintable())
-    return f"{known} ({key})" if key and BOX in known and known != text else known
+    drawable = "".join(letter if ord(letter) in letters() else BOX for letter in text if letter.isprintable())
+    return f"{drawable} ({key})" if key and BOX in drawable and drawable != text else drawable
 
 
 def money(amount: Decimal) -> str:
@@ -163,9 +170,9 @@ class _Paper(FPDF):
         self.cell(20, 4, f"{self.page_no()}/{{nb}}", align="R")
 
 
-def pdf(found: Statements, chosen: Sequence[Statement], at: datetime) -> bytes:
+def pdf(month_statements: Statements, chosen: Sequence[Statement], at: datetime) -> bytes:
     """The file; the same bytes for the same figures and moment."""
-    page = sheet(found, chosen)
+    page = sheet(month_statements, chosen)
     paper = _Paper(page.foot)
     paper.set_creation_date(at.astimezone(UTC))
     paper.set_title(page.title)

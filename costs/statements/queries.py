@@ -100,11 +100,11 @@ class Statement:
 
     @property
     def provenance(self) -> dict[str, Decimal]:
-        found: dict[str, Decimal] = defaultdict(lambda: ZERO)
+        amounts: dict[str, Decimal] = defaultdict(lambda: ZERO)
         for row in self.rows:
             for name, amount in row.provenance.items():
-                found[name] += amount
-        return dict(found)
+                amounts[name] += amount
+        return dict(amounts)
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,12 @@ class Statements:
     @property
     def exact(self) -> Decimal:
         """Of all statements the ledger's total."""
-        return sum((one.exact for one in self.statements), ZERO)
+        return sum((statement.exact for statement in self.statements), ZERO)
 
     @property
     def total(self) -> Decimal:
         """In whole cents; of all statements the ledger's total, rounded."""
-        return sum((one.total for one in self.statements), ZERO)
+        return sum((statement.total for statement in self.statements), ZERO)
 
     def of_owner(self, user: AbstractBaseUser | AnonymousUser) -> Statements:
         """What is this person's own, as it stands among all of them: every cent is where it is for whoever sees all."""
@@ -136,17 +136,17 @@ class Statements:
             mine = {user.get_username()}
         else:
             mine = set(Application.objects.filter(owner=user.pk).values_list("slug", flat=True))
-        kept = [one for one in self.statements if one.key in mine]
-        told = {slug for one in kept for slug in one.applications}
-        names = {slug: name for slug, name in self.names.items() if slug in told}
-        return replace(self, statements=kept, names=names, whole=False)
+        owned = [statement for statement in self.statements if statement.key in mine]
+        slugs = {slug for statement in owned for slug in statement.applications}
+        names = {slug: name for slug, name in self.names.items() if slug in slugs}
+        return replace(self, statements=owned, names=names, whole=False)
 
     def of(self, slug: str) -> Statements:
         """What is one application's own, as it stands among all of them."""
-        kept = [statement for statement in self.statements if statement.key == slug]
-        providers = frozenset(row.key.provider for statement in kept for row in statement.rows)
+        chosen = [statement for statement in self.statements if statement.key == slug]
+        providers = frozenset(row.key.provider for statement in chosen for row in statement.rows)
         names = {name: title for name, title in self.names.items() if name == slug}
-        return replace(self, statements=kept, names=names, providers=providers, whole=False)
+        return replace(self, statements=chosen, names=names, providers=providers, whole=False)
 
     @property
     def until(self) -> date:
@@ -172,39 +172,39 @@ class Statements:
 
     @property
     def unpriced(self) -> int:
-        return sum(one.unpriced for one in self.statements)
+        return sum(statement.unpriced for statement in self.statements)
 
     @property
     def named(self) -> list[Statement]:
-        return [one for one in self.statements if one.has_name]
+        return [statement for statement in self.statements if statement.has_name]
 
     @cached_property
     def nobody(self) -> Statement | None:
         return self.get(NOBODY)
 
     def get(self, key: str) -> Statement | None:
-        return next((one for one in self.statements if one.key == key), None)
+        return next((statement for statement in self.statements if statement.key == key), None)
 
 
 def statements(month: date, by: By, today: date) -> Statements:
     """Of the month that begins on `month`; one that runs holds what is known so far."""
-    known = read(month, next_month(month))
+    data = read(month, next_month(month))
     applications = list(Application.objects.select_related("owner"))
     books = Books(by, applications)
-    for line in known.lines:
+    for line in data.lines:
         books.add(line)
-    books.count(known.usage)
-    found = Statements(
+    books.count(data.usage)
+    month_statements = Statements(
         month=month,
         by=by,
         today=today,
         statements=books.in_order(),
-        providers=frozenset(line.provider for line in known.lines),
+        providers=frozenset(line.provider for line in data.lines),
         names={application.slug: application.name for application in applications},
         closed=closed_on(month),
     )
-    state_cents(found)
-    return found
+    state_cents(month_statements)
+    return month_statements
 
 
 class Books:
@@ -251,8 +251,8 @@ class Books:
         for key, statement in self.by_key.items():
             rows = [row for row in self.rows[key].values() if row.exact]
             statement.rows = sorted(rows, key=lambda row: (row.key.application, -row.exact, row.key.category))
-        kept = [one for one in self.by_key.values() if one.rows or one.requests]
-        return sorted(kept, key=lambda one: (not one.has_name, -one.exact, one.key))
+        with_rows = [group for group in self.by_key.values() if group.rows or group.requests]
+        return sorted(with_rows, key=lambda group: (not group.has_name, -group.exact, group.key))
 
 
 def why(line: Line) -> str:
@@ -262,13 +262,13 @@ def why(line: Line) -> str:
     return WHY_IDLE if line.idle else WHY_UNTOLD
 
 
-def state_cents(found: Statements) -> None:
-    ledger = found.exact.quantize(CENT, rounding=ROUND_HALF_EVEN)
-    totals = in_cents({one.key: one.exact for one in found.statements}, ledger)
-    for one in found.statements:
-        one.total = totals[one.key]
-        cents = in_cents({row.key: row.exact for row in one.rows}, one.total)
-        for row in one.rows:
+def state_cents(month_statements: Statements) -> None:
+    ledger = month_statements.exact.quantize(CENT, rounding=ROUND_HALF_EVEN)
+    totals = in_cents({statement.key: statement.exact for statement in month_statements.statements}, ledger)
+    for statement in month_statements.statements:
+        statement.total = totals[statement.key]
+        cents = in_cents({row.key: row.exact for row in statement.rows}, statement.total)
+        for row in statement.rows:
             row.cents = cents[row.key]
 
 
@@ -284,34 +284,34 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def csv_rows(found: Statements, chosen: Iterable[Statement]) -> Iterable[tuple[Any, ...]]:
+def csv_rows(month_statements: Statements, chosen: Iterable[Statement]) -> Iterable[tuple[Any, ...]]:
     """One row for each line, a header first; the amounts in cents add up to the statements."""
     yield COLUMNS
-    head = (f"{found.month:%Y-%m}", found.state, found.final_on.isoformat())
-    for one in chosen:
-        for row in one.rows:
+    head = (f"{month_statements.month:%Y-%m}", month_statements.state, month_statements.final_on.isoformat())
+    for statement in chosen:
+        for row in statement.rows:
             key = row.key
             yield (
-                *head, one.key, one.name, key.application, key.provider, key.category, key.model, key.why,
+                *head, statement.key, statement.name, key.application, key.provider, key.category, key.model, key.why,
                 f"{row.cents:f}", f"{row.exact:f}",
             )  # fmt: skip
 
 
-def as_json(found: Statements) -> dict[str, Any]:
+def as_json(month_statements: Statements) -> dict[str, Any]:
     return {
-        "month": f"{found.month:%Y-%m}",
-        "by": found.by,
+        "month": f"{month_statements.month:%Y-%m}",
+        "by": month_statements.by,
         "currency": "USD",
-        "state": found.state,
-        "final_on": found.final_on.isoformat(),
-        "total": found.total,
+        "state": month_statements.state,
+        "final_on": month_statements.final_on.isoformat(),
+        "total": month_statements.total,
         "statements": [
             {
-                "key": one.key if one.has_name else None,
-                "name": one.name,
-                "total": one.total,
-                "requests": one.requests,
-                "unpriced_requests": one.unpriced,
+                "key": statement.key if statement.has_name else None,
+                "name": statement.name,
+                "total": statement.total,
+                "requests": statement.requests,
+                "unpriced_requests": statement.unpriced,
                 "lines": [
                     {
                         "application": row.key.application or None,
@@ -322,9 +322,9 @@ def as_json(found: Statements) -> dict[str, Any]:
                         "amount": row.cents,
                         "exact": row.exact,
                     }
-                    for row in one.rows
+                    for row in statement.rows
                 ],
             }
-            for one in found.statements
+            for statement in month_statements.statements
         ],
     }

@@ -31,9 +31,9 @@ WAYS: tuple[By, ...] = ("application", "owner")
 def statement_list(request: HttpRequest) -> HttpResponse:
     now = today()
     month, by = month_asked(request, default=last_month(now)), _by(request.GET.get("by", ""))
-    found = seen(request, month, by)
+    month_statements = seen(request, month, by)
     context = {
-        "found": found,
+        "found": month_statements,
         "ways": [(way, way_name(way), f"?month={month:%Y-%m}&by={way}") for way in WAYS],
         "months": months_since(first_known_day(now), now),
         "sharing_url": reverse("costs:sharing"),
@@ -46,21 +46,28 @@ def statement_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def statements_csv(request: HttpRequest) -> HttpResponse:
     """All statements of a month in one file."""
-    found = _all(request)
-    return as_csv(found, found.statements, f"statements-{found.month:%Y-%m}-by-{found.by}")
+    month_statements = _all(request)
+    return as_csv(
+        month_statements,
+        month_statements.statements,
+        f"statements-{month_statements.month:%Y-%m}-by-{month_statements.by}",
+    )
 
 
 @login_required
 @require_safe
 def statement(request: HttpRequest, month: str, by: By, key: str) -> HttpResponse:
-    found, one = _one(request, month, by, key)
+    month_statements, chosen = _one(request, month, by, key)
     groups: dict[str, list[Any]] = {}
-    for row in one.rows:
+    for row in chosen.rows:
         groups.setdefault(row.key.application, []).append(row)
     context = {
-        "found": found,
-        "statement": one,
-        "groups": [(found.names.get(slug, ""), rows, sum(row.cents for row in rows)) for slug, rows in groups.items()],
+        "found": month_statements,
+        "statement": chosen,
+        "groups": [
+            (month_statements.names.get(slug, ""), rows, sum(row.cents for row in rows))
+            for slug, rows in groups.items()
+        ],
     }
     return render(request, "costs/statements/statement.html", context)
 
@@ -68,29 +75,33 @@ def statement(request: HttpRequest, month: str, by: By, key: str) -> HttpRespons
 @login_required
 @require_safe
 def statement_csv(request: HttpRequest, month: str, by: By, key: str) -> HttpResponse:
-    found, one = _one(request, month, by, key)
-    return as_csv(found, [one], f"statement-{found.month:%Y-%m}-{file_name(one)}")
+    month_statements, chosen = _one(request, month, by, key)
+    return as_csv(month_statements, [chosen], f"statement-{month_statements.month:%Y-%m}-{file_name(chosen)}")
 
 
 @login_required
 @require_safe
 def statements_pdf(request: HttpRequest) -> HttpResponse:
     """All statements of a month to print or to file."""
-    found = _all(request)
-    return as_pdf(found, found.statements, f"statements-{found.month:%Y-%m}-by-{found.by}")
+    month_statements = _all(request)
+    return as_pdf(
+        month_statements,
+        month_statements.statements,
+        f"statements-{month_statements.month:%Y-%m}-by-{month_statements.by}",
+    )
 
 
 @login_required
 @require_safe
 def statement_pdf(request: HttpRequest, month: str, by: By, key: str) -> HttpResponse:
-    found, one = _one(request, month, by, key)
-    return as_pdf(found, [one], f"statement-{found.month:%Y-%m}-{file_name(one)}")
+    month_statements, chosen = _one(request, month, by, key)
+    return as_pdf(month_statements, [chosen], f"statement-{month_statements.month:%Y-%m}-{file_name(chosen)}")
 
 
 def seen(request: HttpRequest, month: date, by: By) -> Statements:
     """All statements for whoever sees figures; for anybody else those of the applications that they own."""
-    found = statements(month, by, today())
-    return found if request.user.has_perm("costs.view_charge") else found.of_owner(request.user)
+    month_statements = statements(month, by, today())
+    return month_statements if request.user.has_perm("costs.view_charge") else month_statements.of_owner(request.user)
 
 
 def _all(request: HttpRequest) -> Statements:
@@ -99,40 +110,40 @@ def _all(request: HttpRequest) -> Statements:
     month = month_in(text) if text else last_month(today())
     if month is None or month > today():
         raise Http404(_("“%(text)s” is no month that has begun, written as 2026-10.") % {"text": text[:40]})
-    found = seen(request, month, _by(request.GET.get("by", "")))
-    if not found.whole and not found.statements:
+    month_statements = seen(request, month, _by(request.GET.get("by", "")))
+    if not month_statements.whole and not month_statements.statements:
         raise Http404(_("Nothing of this month stands on a statement of yours."))
-    return found
+    return month_statements
 
 
 def _one(request: HttpRequest, month: str, by: str, key: str) -> tuple[Statements, Statement]:
     first = month_in(month)
     if first is None or first > today() or by not in WAYS:
         raise Http404
-    found = seen(request, first, _by(by))
-    one = found.get(key)
-    if one is None:
+    month_statements = seen(request, first, _by(by))
+    chosen = month_statements.get(key)
+    if chosen is None:
         raise Http404(_("Nothing of this month stands on such a statement."))
-    return found, one
+    return month_statements, chosen
 
 
-def file_name(one: Statement) -> str:
-    return "".join(letter for letter in one.key if letter.isalnum() or letter in "-_") or "statement"
+def file_name(statement: Statement) -> str:
+    return "".join(letter for letter in statement.key if letter.isalnum() or letter in "-_") or "statement"
 
 
-def as_pdf(found: Statements, chosen: Sequence[Statement], name: str) -> HttpResponse:
+def as_pdf(month_statements: Statements, chosen: Sequence[Statement], name: str) -> HttpResponse:
     from costs.statements.pdf import pdf  # the library is large, and most processes never need it
 
-    answer = HttpResponse(pdf(found, chosen, timezone.now()), content_type="application/pdf")
+    answer = HttpResponse(pdf(month_statements, chosen, timezone.now()), content_type="application/pdf")
     answer["Content-Disposition"] = f'attachment; filename="{name}.pdf"'
     return answer
 
 
-def as_csv(found: Statements, chosen: Iterable[Statement], name: str) -> HttpResponse:
+def as_csv(month_statements: Statements, chosen: Iterable[Statement], name: str) -> HttpResponse:
     """Amounts may begin with a minus; every other cell is kept from being taken for a formula."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    for row in csv_rows(found, chosen):
+    for row in csv_rows(month_statements, chosen):
         *words, cents, exact = (str(cell) for cell in row)
         writer.writerow([*(text(word) for word in words), cents, exact])
     answer = HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8")

@@ -100,11 +100,11 @@ ADDED = ("amount", "requests", "unpriced", "tokens", "ratings", "acceptable", "a
 
 def sum_of(units: Iterable[Unit]) -> Unit:
     """Several as one, of no list price yet."""
-    found = Unit("", _("all"))
+    total = Unit("", _("all"))
     for unit in units:
         for name in ADDED:
-            setattr(found, name, getattr(found, name) + getattr(unit, name))
-    return found
+            setattr(total, name, getattr(total, name) + getattr(unit, name))
+    return total
 
 
 def ratio(amount: Decimal, count: int) -> Decimal | None:
@@ -177,13 +177,13 @@ class UnitCosts:
     @cached_property
     def whole(self) -> Unit:
         """All groups together; list prices are held against what was paid for each model and day as a whole."""
-        found = sum_of(self.by_key.values())
+        total = sum_of(self.by_key.values())
         for (day, provider, model), amount in self.page.api_amounts.items():
             tokens = self.page.api_tokens.get((day, provider, model), {})
             if listed := self.at_list((day, provider, model, ""), [tokens.get(name, 0) for name in CLASSES]):
-                found.listed += listed
-                found.by_token += amount
-        return found
+                total.listed += listed
+                total.by_token += amount
+        return total
 
     @cached_property
     def by_key(self) -> dict[str, Unit]:
@@ -207,16 +207,16 @@ class UnitCosts:
         return sorted(shown, key=lambda unit: (not unit.key, -unit.amount, -unit.requests, unit.name))
 
     def units(self, of_row: Any, of_line: Any) -> dict[str, Unit]:
-        found: dict[str, Unit] = defaultdict(lambda: Unit("", ""))
+        units: dict[str, Unit] = defaultdict(lambda: Unit("", ""))
         for line in self.page.data.lines:
-            found[of_line(line)].amount += line.amount
+            units[of_line(line)].amount += line.amount
         for line in self.page.before.lines:
-            found[of_line(line)].amount_before += line.amount
+            units[of_line(line)].amount_before += line.amount
         paid = api_cells(self.page.data.lines, of_line)
         sent: dict[Cell, list[int]] = defaultdict(lambda: [0] * len(CLASSES))
         for row in self.page.data.usage:
             key = of_row(row)
-            unit = found[key]
+            unit = units[key]
             unit.requests += row["requests"]
             unit.unpriced += row["unpriced"]
             tokens = [row[name] for name in CLASSES]
@@ -227,17 +227,17 @@ class UnitCosts:
         for cell, amount in paid.items():
             # Held against each other only where both are known.
             if listed := self.at_list(cell, sent[cell]):
-                found[cell[3]].listed += listed
-                found[cell[3]].by_token += amount
+                units[cell[3]].listed += listed
+                units[cell[3]].by_token += amount
         for row in self.page.before.usage:
-            found[of_row(row)].requests_before += row["requests"]
+            units[of_row(row)].requests_before += row["requests"]
         for row in self.ratings:
-            unit = found[of_row(row)]
+            unit = units[of_row(row)]
             unit.ratings += row["n"]
             unit.acceptable += row["good"]
-        for key, unit in found.items():
+        for key, unit in units.items():
             unit.key = key
-        return dict(found)
+        return dict(units)
 
     def at_list(self, cell: Cell, tokens: Iterable[int]) -> Fraction:
         """A cell's tokens by class at list price; nothing where the model has none."""
@@ -252,8 +252,8 @@ class UnitCosts:
     @cached_property
     def ratings(self) -> list[dict[str, Any]]:
         """Ratings of the period, as rows that look like usage."""
-        asked = Rating.objects.in_days(self.days.since, self.days.until).filter(**ratings_of(self.page))
-        rows = asked.order_by().values("application_id", "task", "model", "deployment__provider")
+        period = Rating.objects.in_days(self.days.since, self.days.until).filter(**ratings_of(self.page))
+        rows = period.order_by().values("application_id", "task", "model", "deployment__provider")
         counted = rows.annotate(n=Count("id"), good=Count("id", filter=ACCEPTABLE))
         return [{**row, "provider": row["deployment__provider"] or "", "deployment_id": 0,
                  "application_id": row["application_id"] or 0} for row in counted]  # fmt: skip
@@ -338,20 +338,20 @@ def ratings_of(page: SpendPage) -> dict[str, Any]:
 
 def api_cells(lines: Iterable[Line], of_line: Any) -> dict[Cell, Decimal]:
     """What was paid by the token, by day, provider, model and group."""
-    found: dict[Cell, Decimal] = defaultdict(lambda: ZERO)
+    amounts: dict[Cell, Decimal] = defaultdict(lambda: ZERO)
     for line in lines:
         if line.attribution.model and not line.committed and line.provenance != "estimated":
-            found[line.day, line.provider, line.attribution.model, of_line(line)] += line.amount
-    return dict(found)
+            amounts[line.day, line.provider, line.attribution.model, of_line(line)] += line.amount
+    return dict(amounts)
 
 
-def monthly(known: SpendData) -> list[MonthUnit]:
+def monthly(data: SpendData) -> list[MonthUnit]:
     amounts: dict[date, Decimal] = defaultdict(lambda: ZERO)
     requests: dict[date, int] = defaultdict(int)
     tokens: dict[date, int] = defaultdict(int)
-    for line in known.lines:
+    for line in data.lines:
         amounts[line.day.replace(day=1)] += line.amount
-    for row in known.usage:
+    for row in data.usage:
         month = row["day"].replace(day=1)
         requests[month] += row["requests"]
         tokens[month] += sum(row[name] for name in CLASSES)
@@ -363,14 +363,14 @@ def months_back(first: date, count: int) -> date:
     return date(years, month + 1, 1)
 
 
-def as_json(found: UnitCosts) -> dict[str, Any]:
+def as_json(costs: UnitCosts) -> dict[str, Any]:
     return {
-        "from": found.days.since.isoformat(),
-        "to": found.days.until.isoformat(),
-        "group_by": found.by,
+        "from": costs.days.since.isoformat(),
+        "to": costs.days.until.isoformat(),
+        "group_by": costs.by,
         "currency": "USD",
-        "total": unit_json(found.whole),
-        "groups": [unit_json(unit) for unit in found.rows],
+        "total": unit_json(costs.whole),
+        "groups": [unit_json(unit) for unit in costs.rows],
         "classes": [
             {
                 "token_class": row.slug,
@@ -378,18 +378,18 @@ def as_json(found: UnitCosts) -> dict[str, Any]:
                 "paid_per_mtok": exact(row.paid),
                 "list_per_mtok": exact(row.listed),
             }
-            for row in found.classes
+            for row in costs.classes
         ],
         "incidents": {
-            "count": found.incidents.count,
-            "upkeep": found.incidents.upkeep,
-            "upkeep_per_incident": exact(found.incidents.upkeep_each),
-            "hours": float(found.incidents.hours),
+            "count": costs.incidents.count,
+            "upkeep": costs.incidents.upkeep,
+            "upkeep_per_incident": exact(costs.incidents.upkeep_each),
+            "hours": float(costs.incidents.hours),
         },
         "months": [
             {"month": f"{row.month:%Y-%m}", "amount": row.amount, "requests": row.requests,
              "per_request": exact(row.per_request), "per_mtok": exact(row.per_mtok)}
-            for row in found.months
+            for row in costs.months
         ],
     }  # fmt: skip
 

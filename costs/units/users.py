@@ -85,7 +85,7 @@ def user_units(application: Application, since: date, until: date) -> UserUnits:
     """Three statements, each over the days that may be read."""
     first = readable_since(since, until)
     read = Request.objects.filter(day__gte=first, day__lt=until, application_id=application.pk)
-    told: Mapping[str, Any] = read.aggregate(
+    totals: Mapping[str, Any] = read.aggregate(
         requests=Count("id"), without=Count("id", filter=Q(user_hash=None)), users=Count("user_hash", distinct=True)
     )
     sums = {
@@ -98,8 +98,8 @@ def user_units(application: Application, since: date, until: date) -> UserUnits:
     by_user: Any = read.exclude(user_hash=None).values("user_hash").order_by()
     top = list(by_user.annotate(**sums).order_by("-amount", "-n", "user_hash")[:MOST_USERS])
     days: dict[uuid.UUID, dict[date, Decimal]] = defaultdict(dict)
-    dear = by_user.filter(user_hash__in=[row["user_hash"] for row in top])
-    for row in dear.values("user_hash", "day").annotate(amount=Sum("cost", default=ZERO)):
+    most_expensive = by_user.filter(user_hash__in=[row["user_hash"] for row in top])
+    for row in most_expensive.values("user_hash", "day").annotate(amount=Sum("cost", default=ZERO)):
         days[row["user_hash"]][row["day"]] = row["amount"]
     window = [first + n * DAY for n in range((until - first).days)]
     rows = [
@@ -109,7 +109,9 @@ def user_units(application: Application, since: date, until: date) -> UserUnits:
         )
         for row in top
     ]  # fmt: skip
-    return UserUnits(application, first, until, first == since, told["users"], told["requests"], told["without"], rows)
+    return UserUnits(
+        application, first, until, first == since, totals["users"], totals["requests"], totals["without"], rows
+    )
 
 
 def readable_since(since: date, until: date) -> date:
@@ -124,15 +126,15 @@ def readable_since(since: date, until: date) -> date:
     return since
 
 
-def as_json(found: UserUnits) -> dict[str, Any]:
+def as_json(user_costs: UserUnits) -> dict[str, Any]:
     return {
-        "application": found.application.slug,
-        "from": found.first.isoformat(),
-        "to": found.until.isoformat(),
+        "application": user_costs.application.slug,
+        "from": user_costs.first.isoformat(),
+        "to": user_costs.until.isoformat(),
         "currency": "USD",
-        "users": found.users,
-        "requests": found.requests,
-        "requests_without_user": found.without,
+        "users": user_costs.users,
+        "requests": user_costs.requests,
+        "requests_without_user": user_costs.without,
         "dearest": [
             {
                 "user": str(row.user), "requests": row.requests, "leased_requests": row.leased,
@@ -140,6 +142,6 @@ def as_json(found: UserUnits) -> dict[str, Any]:
                 "per_request": None if row.per_request is None else round(row.per_request, 12),
                 "by_day": list(row.by_day),
             }
-            for row in found.rows
+            for row in user_costs.rows
         ],
     }  # fmt: skip

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from costs.plan.forecast import month_of
 from costs.spend.months import month_asked
 from costs.spend.page import SpendPage, SpendParams
-from costs.spend.views import address, fields_of, said
+from costs.spend.views import address, cleaned_query, fields_of
 from costs.units.queries import BYS, By, UnitCosts
 from costs.units.users import user_units
 from traffic.models import Application
@@ -27,16 +27,16 @@ from traffic.requests.filters import Filters
 @require_safe
 def units(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    query = said(request.GET)
+    query = cleaned_query(request.GET)
     by: By = next((name for name in BYS if name == query.get("by")), "application")
     page = SpendPage(SpendParams(month_asked(request), Filters.of_query(query)), now)
-    found = UnitCosts(page, by)
+    costs = UnitCosts(page, by)
     labels = {"application": _("Application"), "task": _("Task"), "model": _("Model"), "provider": _("Provider")}
     context = {
         "page": page,
         "days": page.days,
-        "found": found,
-        "whole": found.whole,
+        "found": costs,
+        "whole": costs.whole,
         "label": labels[by],
         "tabs": [(labels[name], address(query, by=name) + "#units-h", name == by) for name in BYS],
         "by": by,
@@ -56,9 +56,9 @@ def unit_users(request: HttpRequest, slug: str) -> HttpResponse:
     now = timezone.now()
     month = month_asked(request)
     until = min(month_of(month)[1], now.astimezone(UTC).date()) + timedelta(days=1)
-    found = user_units(application, month, until)
+    user_costs = user_units(application, month, until)
     context = {
-        "found": found,
+        "found": user_costs,
         "month": month,
         "last": until - timedelta(days=1),
         "json_url": f"/api/v1/unit-costs/{slug}/users?month={month:%Y-%m}",

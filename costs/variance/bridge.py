@@ -105,21 +105,21 @@ class Side:
 
     @property
     def total(self) -> Decimal:
-        found = sum((one.amount for one in self.sent.values()), NONE) + sum(self.gpus.values(), NONE)
-        found += sum((amount for rows in self.sums.values() for amount in rows.values()), NONE)
-        return Decimal(found.numerator) / Decimal(found.denominator)  # a sum of decimals: exact
+        total = sum((sent.amount for sent in self.sent.values()), NONE) + sum(self.gpus.values(), NONE)
+        total += sum((amount for rows in self.sums.values() for amount in rows.values()), NONE)
+        return Decimal(total.numerator) / Decimal(total.denominator)  # a sum of decimals: exact
 
     def of(self, name: str) -> Decimal:
-        found = sum(self.sums[name].values(), NONE)
-        return Decimal(found.numerator) / Decimal(found.denominator)
+        total = sum(self.sums[name].values(), NONE)
+        return Decimal(total.numerator) / Decimal(total.denominator)
 
 
-def side(known: SpendData, eve: date, prices: ListPrices) -> Side:
+def side(data: SpendData, eve: date, prices: ListPrices) -> Side:
     """A period; `eve` is the day whose list prices the tokens are held against."""
     sent: dict[tuple[int, str, str], Sent] = defaultdict(Sent)
     added: dict[tuple[str, Any], Decimal] = defaultdict(lambda: ZERO)  # quicker than adding fractions line by line
-    found = Side(sent, defaultdict(int), defaultdict(Fraction), {n: defaultdict(Fraction) for n in KINDS})
-    for line in known.lines:
+    totals = Side(sent, defaultdict(int), defaultdict(Fraction), {n: defaultdict(Fraction) for n in KINDS})
+    for line in data.lines:
         name, subject = kind_of(line)
         key: Any = subject
         if name == "api":
@@ -131,20 +131,20 @@ def side(known: SpendData, eve: date, prices: ListPrices) -> Side:
         if name == "api":
             sent[key].amount = Fraction(amount)
         elif name == "gpus":
-            found.gpus[key] = Fraction(amount)
+            totals.gpus[key] = Fraction(amount)
         else:
-            found.sums[name][key] = Fraction(amount)
-    for row in known.usage:
+            totals.sums[name][key] = Fraction(amount)
+    for row in data.usage:
         application = row.get("application_id", 0)
-        found.requests[application] += row["requests"]
-        one = sent.get((application, row["provider"], row["model"]))
-        if one is not None:
-            one.requests += row["requests"]
+        totals.requests[application] += row["requests"]
+        sent_model = sent.get((application, row["provider"], row["model"]))
+        if sent_model is not None:
+            sent_model.requests += row["requests"]
             for name in CLASSES:
-                one.tokens[name] += row[name]
+                sent_model.tokens[name] += row[name]
             if more := dearer(row, eve, prices):
-                one.dearer += more
-    return found
+                sent_model.dearer += more
+    return totals
 
 
 KINDS = ("leases", "other", "entered")
@@ -204,14 +204,14 @@ def steps_of(
     parts: dict[str, list[Part]] = defaultdict(list)
     for (slug, subject), amount in amounts.items():
         parts[slug].append(Part(subject[0], subject[1:], amount, *moved.get((slug, subject), ())))
-    found = []
+    steps = []
     for slug in STEPS:
         rows = sorted(parts.get(slug, ()), key=lambda part: (-abs(part.amount), part.key))
         if rows:
             total = sum((row.amount for row in rows), ZERO)
             before, after = whole.get(slug, (None, None))
-            found.append(Step(slug, total, before, after, tuple(rows)))
-    return found
+            steps.append(Step(slug, total, before, after, tuple(rows)))
+    return steps
 
 
 def come_and_gone(old: Side, new: Side, exact: Exact) -> tuple[dict[Model, Sent], dict[Model, Sent]]:
@@ -226,21 +226,21 @@ def come_and_gone(old: Side, new: Side, exact: Exact) -> tuple[dict[Model, Sent]
 
 
 def by_model(sent: Mapping[tuple[int, str, str], Sent], without: Iterable[int]) -> dict[Model, Sent]:
-    left, found = set(without), defaultdict[Model, Sent](Sent)
-    for (application, provider, model), one in sent.items():
+    left, merged = set(without), defaultdict[Model, Sent](Sent)
+    for (application, provider, model), sent_by_app in sent.items():
         if application in left:
             continue
-        into = found[provider, model]
-        into.amount += one.amount
-        into.requests += one.requests
-        into.dearer += one.dearer
-        for name, count in one.tokens.items():
+        into = merged[provider, model]
+        into.amount += sent_by_app.amount
+        into.requests += sent_by_app.requests
+        into.dearer += sent_by_app.dearer
+        for name, count in sent_by_app.tokens.items():
             into.tokens[name] += count
-    return dict(found)
+    return dict(merged)
 
 
 def requests_of(models: Mapping[Model, Sent]) -> int:
-    return sum(one.requests for one in models.values())
+    return sum(model_sent.requests for model_sent in models.values())
 
 
 def token_steps(
@@ -294,16 +294,16 @@ def within(
     inputs = [name for name in CLASSES if name != "output"]
     read_before, read_now = sum(was.tokens[n] for n in inputs), sum(now.tokens[n] for n in inputs)
     # The same classes at the new length; without any input before there is no class to keep.
-    kept = {
+    same_output = {
         n: Fraction(was.tokens[n] * read_now, read_before) if read_before else Fraction(now.tokens[n]) for n in inputs
     }
-    longer = value(kept, rates) - grown * value({n: was.tokens[n] for n in inputs}, rates)
+    longer = value(same_output, rates) - grown * value({n: was.tokens[n] for n in inputs}, rates)
     longer += (now.tokens["output"] - grown * was.tokens["output"]) * rates.get("output", NONE)
-    other = value({n: now.tokens[n] - kept[n] for n in inputs}, rates)
-    found = {"tokens": paid * longer, "cache": paid * other, "price": paid * now.dearer}
-    for slug, amount in found.items():
+    other = value({n: now.tokens[n] - same_output[n] for n in inputs}, rates)
+    causes = {"tokens": paid * longer, "cache": paid * other, "price": paid * now.dearer}
+    for slug, amount in causes.items():
         exact[slug, subject] += amount
-    exact["rest", subject] += change - sum(found.values(), NONE)
+    exact["rest", subject] += change - sum(causes.values(), NONE)
     moved["tokens", subject] = (
         per(sum(was.tokens.values()), was.requests),
         per(sum(now.tokens.values()), now.requests),
@@ -335,12 +335,12 @@ def gpu_steps(
     """Leased GPUs by vendor and kind: more or fewer hours at the old price, then the price of an hour."""
     sums: dict[Subject, list[Fraction]] = defaultdict(lambda: [NONE, NONE, NONE, NONE])
     for lease in {*old, *new}:
-        known = hours.get(lease)
-        row = sums["gpu", known.provider, known.gpu] if known else sums["gpu", "", ""]
+        lease_hours = hours.get(lease)
+        row = sums["gpu", lease_hours.provider, lease_hours.gpu] if lease_hours else sums["gpu", "", ""]
         row[0] += old.get(lease, NONE)
         row[1] += new.get(lease, NONE)
-        row[2] += known.before if known else NONE
-        row[3] += known.after if known else NONE
+        row[2] += lease_hours.before if lease_hours else NONE
+        row[3] += lease_hours.after if lease_hours else NONE
     for subject, (was, now, before, after) in sums.items():
         at_old_price = was / before * after if before and after else now
         exact["gpu_hours", subject] += at_old_price - was
@@ -350,15 +350,15 @@ def gpu_steps(
             moved["gpu_price", subject] = (decimal(was / before), decimal(now / after))
 
 
-def from_plan(budget: Decimal, planned: int, known: SpendData) -> Bridge:
+def from_plan(budget: Decimal, planned: int, data: SpendData) -> Bridge:
     """From a plan to what was spent: the volume at the plan's cost of a request, then what a request cost.
 
     `budget` in USD and `planned` requests are those of the same days. The plan says nothing of models or machines, so
     what was spent on each stands against all that the plan had for as many requests.
     """
-    requests = sum(row["requests"] for row in known.usage)
+    requests = sum(row["requests"] for row in data.usage)
     sums: dict[Subject, Fraction] = defaultdict(Fraction)
-    for line in known.lines:
+    for line in data.lines:
         sums[PLAN_KINDS[kind_of(line)[0]]] += Fraction(line.amount)
     spent = sum(sums.values(), NONE)
     allowed = Fraction(budget) * requests / planned if planned else Fraction(budget)

@@ -70,8 +70,8 @@ def planned(days: Days) -> Planned | None:
     return Planned(phase, budget, round((phase.volume_to or phase.volume_from) * share))
 
 
-def against_plan(plan: Planned, known: SpendData) -> Bridge:
-    return from_plan(plan.budget, plan.requests, known)
+def against_plan(plan: Planned, data: SpendData) -> Bridge:
+    return from_plan(plan.budget, plan.requests, data)
 
 
 # --- in words ------------------------------------------------------------------------------------------------------
@@ -153,14 +153,14 @@ class StepRow:
         return sum((row.part.amount for row in self.every[MOST_ROWS:]), Decimal(0))
 
 
-def named_steps(found: Bridge, days: Days, applications: Mapping[int, Application]) -> list[StepRow]:
+def named_steps(bridge: Bridge, days: Days, applications: Mapping[int, Application]) -> list[StepRow]:
     """Every step with its rows, each with a link to what is behind it."""
     return [
         StepRow(
             step, NAMES[step.slug](), HOW[step.slug](), COUNTED.get(step.slug, "usd"),
             [PartRow(part, *name_of(part, days, applications)) for part in step.parts],
         )
-        for step in found.steps
+        for step in bridge.steps
     ]  # fmt: skip
 
 
@@ -171,9 +171,11 @@ def name_of(part: Part, days: Days, applications: Mapping[int, Application]) -> 
         query = {"provider": provider, "model": model, **period}
         return f"{model} · {provider_name(provider)}", f"{reverse('traffic:requests')}?{urlencode(query)}"
     if part.kind == "application":
-        found = applications.get(int(part.key[0]))
-        query = {"application": found.slug if found else "", "month": f"{days.since:%Y-%m}"}
-        return (found.name if found else _("a deleted application")), f"{reverse('costs:spend')}?{urlencode(query)}"
+        application = applications.get(int(part.key[0]))
+        query = {"application": application.slug if application else "", "month": f"{days.since:%Y-%m}"}
+        return (
+            application.name if application else _("a deleted application")
+        ), f"{reverse('costs:spend')}?{urlencode(query)}"
     ledger = f"{reverse('costs:ledger')}?month={days.since:%Y-%m}"
     if part.kind == "gpu":
         provider, gpu = part.key
@@ -187,16 +189,16 @@ def name_of(part: Part, days: Days, applications: Mapping[int, Application]) -> 
     return PLAN_ROWS[part.key[0]](), ""
 
 
-def waterfall(found: Bridge, rows: list[StepRow], before: str, after: str) -> dict[str, Any]:
+def waterfall(bridge: Bridge, rows: list[StepRow], before: str, after: str) -> dict[str, Any]:
     """For the waterfall's tag."""
     return {
-        "start": {"label": before, "amount": found.before},
+        "start": {"label": before, "amount": bridge.before},
         "steps": [{"label": row.name, "amount": row.step.amount} for row in rows],
-        "end": {"label": after, "amount": found.after},
+        "end": {"label": after, "amount": bridge.after},
     }
 
 
-def as_json(found: Bridge, days: Days, against: Against) -> dict[str, Any]:
+def as_json(bridge: Bridge, days: Days, against: Against) -> dict[str, Any]:
     before = {"from": days.before.isoformat(), "to": days.before_until.isoformat()} if against == "month" else None
     return {
         "from": days.since.isoformat(),
@@ -204,15 +206,15 @@ def as_json(found: Bridge, days: Days, against: Against) -> dict[str, Any]:
         "against": against,
         "compared_with": before,
         "currency": "USD",
-        "before": found.before,
-        "after": found.after,
-        "change": found.change,
+        "before": bridge.before,
+        "after": bridge.after,
+        "change": bridge.change,
         "steps": [
             {
                 "step": step.slug,
                 "amount": step.amount,
                 "parts": [{"kind": part.kind, "key": list(part.key), "amount": part.amount} for part in step.parts],
             }
-            for step in found.steps
+            for step in bridge.steps
         ],
     }

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from costs.spend.months import month_asked
 from costs.spend.page import SpendPage, SpendParams
-from costs.spend.views import address, fields_of, said
+from costs.spend.views import address, cleaned_query, fields_of
 from costs.variance import queries as steps
 from traffic.requests.filters import Filters
 
@@ -23,19 +23,19 @@ from traffic.requests.filters import Filters
 @require_safe
 def changes(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    query = said(request.GET)
+    query = cleaned_query(request.GET)
     page = SpendPage(SpendParams(month_asked(request), Filters.of_query(query)), now)
     against = "plan" if query.get("against") == "plan" else "month"
     plan = steps.planned(page.days) if against == "plan" else None
-    found = steps.against_plan(plan, page.data) if plan else page.change
-    rows = steps.named_steps(found, page.days, page.known_applications)
+    bridge = steps.against_plan(plan, page.data) if plan else page.change
+    rows = steps.named_steps(bridge, page.days, page.known_applications)
     context: dict[str, Any] = {
         "page": page,
         "days": page.days,
-        "found": found,
+        "found": bridge,
         "rows": rows,
-        "largest": next((row for row in rows if row.step == found.largest), None),
-        "drawn": steps.waterfall(found, rows, _("The plan") if plan else _("Before"), _("Now")),
+        "largest": next((row for row in rows if row.step == bridge.largest), None),
+        "drawn": steps.waterfall(bridge, rows, _("The plan") if plan else _("Before"), _("Now")),
         "against": against,
         "plan": plan,
         "fields": fields_of(page, query),

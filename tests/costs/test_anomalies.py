@@ -20,7 +20,7 @@ from django.test.utils import CaptureQueriesContext
 from alerts.evaluation import services as alerts
 from alerts.models import Alert
 from costs.anomalies import dismiss, look, look_back, restore
-from costs.anomalies.find import Found, Windows, find, news, too_little
+from costs.anomalies.find import AnomalyFound, Windows, find, news, too_little
 from costs.anomalies.history import DAYS, begun, judge
 from costs.anomalies.page import AnomaliesPage
 from costs.anomalies.reads import SHORT_H
@@ -124,7 +124,7 @@ class Series:
                         found[key][n] = Sums(*(a - b for a, b in zip(high, low, strict=True)))
         return Windows(days, hours)
 
-    def found(self, end: datetime | None = None) -> list[Found]:
+    def found(self, end: datetime | None = None) -> list[AnomalyFound]:
         return find(self.windows(end or self.now), BOOK)
 
 

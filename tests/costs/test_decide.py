@@ -19,7 +19,7 @@ from costs.readiness.views import matrix
 from costs.research.sheets import load
 from costs.sizing import memory as sizing
 from costs.sizing import recipes
-from costs.sizing.recipe_words import Asked
+from costs.sizing.recipe_words import RecipeSetup
 from providers.audit.log import AuditEntry
 from providers.models import CheckHour, Deployment
 from tests.costs.people import client_of, text
@@ -273,7 +273,7 @@ def test_our_memories_are_within_two_gb_of_the_notes() -> None:
 @pytest.mark.parametrize("precision", sizing.BITS)
 @pytest.mark.parametrize("model", [model.slug for model in load().models])
 def test_every_model_and_precision_has_its_recipes_without_what_is_stale(model: str, precision: str) -> None:
-    found = recipes.recipes(Asked(model, precision, 4096, 8, gpus=2))
+    found = recipes.recipes(RecipeSetup(model, precision, 4096, 8, gpus=2))
     assert [recipe.slug for recipe in found] == [
         "container-toolkit", "vllm", "vllm-compose", "tgi", "llama-cpp", "ollama", "runpod-vllm", "vast-vllm",
         "gcloud",
@@ -287,15 +287,15 @@ def test_every_model_and_precision_has_its_recipes_without_what_is_stale(model: 
 
 
 def test_eight_bits_by_tgi_tell_which_cards_can() -> None:
-    found = {recipe.slug: recipe for recipe in recipes.recipes(Asked("mistral-7b", "int8", 4096, 8))}
+    found = {recipe.slug: recipe for recipe in recipes.recipes(RecipeSetup("mistral-7b", "int8", 4096, 8))}
     assert "--quantize fp8" in found["tgi"].command
     assert any("--quantize eetq" in trap for trap in found["tgi"].traps)
-    plain = {recipe.slug: recipe for recipe in recipes.recipes(Asked("mistral-7b", "fp16", 4096, 8))}
+    plain = {recipe.slug: recipe for recipe in recipes.recipes(RecipeSetup("mistral-7b", "fp16", 4096, 8))}
     assert not any("eetq" in trap for trap in plain["tgi"].traps)
 
 
 def test_an_awq_precision_takes_an_awq_checkpoint() -> None:
-    command = {r.slug: r.command for r in recipes.recipes(Asked("mistral-7b", "awq", 4096, 8))}
+    command = {r.slug: r.command for r in recipes.recipes(RecipeSetup("mistral-7b", "awq", 4096, 8))}
     assert "Mistral-7B-Instruct-v0.3-AWQ" in command["vllm"]
     assert "--quantize awq" in command["tgi"]
     assert "-c 32768 --parallel 8" in command["llama-cpp"]

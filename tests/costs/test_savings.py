@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from costs import savings
 from costs.models import Finding, Search
 from costs.savings import verify
-from costs.savings.base import Found, Window, behind
+from costs.savings.base import SavingFound, Window, behind
 from costs.savings.machines import runs
 from costs.savings.page import page
 from costs.savings.prompts import Prompt, repeats, unread_of
@@ -264,8 +264,8 @@ def test_the_same_gpu_for_less_and_a_commitment_are_two_findings_of_which_one_co
 # Nothing is counted twice.
 
 
-def found(key: str, monthly: int, *claims: str) -> Found:
-    return Found("batch", key, Decimal(monthly), {}, frozenset(("cell", name) for name in claims))
+def found(key: str, monthly: int, *claims: str) -> SavingFound:
+    return SavingFound("batch", key, Decimal(monthly), {}, frozenset(("cell", name) for name in claims))
 
 
 def test_the_larger_of_two_on_the_same_tokens_counts_unless_the_other_was_accepted() -> None:

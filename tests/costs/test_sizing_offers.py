@@ -17,7 +17,7 @@ from costs.research.sheets import load
 from costs.sizing import memory as sizing
 from costs.sizing import recipes
 from costs.sizing.offers import rentable
-from costs.sizing.recipe_words import Asked
+from costs.sizing.recipe_words import RecipeSetup
 from providers.models import Account, Offer, Throughput
 from tests.costs.people import client_of, text
 from tests.providers.people import account, read
@@ -109,12 +109,12 @@ def test_without_offers_the_page_says_so(db: None) -> None:
 # Commands.
 
 
-def asked(model: str = "mistral-7b", checkpoint: str = "", **more: Any) -> Asked:
+def asked(model: str = "mistral-7b", checkpoint: str = "", **more: Any) -> RecipeSetup:
     given: dict[str, Any] = {"precision": "fp16", "context_tokens": 4096, "concurrent": 8} | more
     need = sizing.memory(
         SHEET.model(model), given["precision"], context_tokens=given["context_tokens"], concurrency=given["concurrent"]
     )
-    return Asked(model, checkpoint=checkpoint, need=need, **given)
+    return RecipeSetup(model, checkpoint=checkpoint, need=need, **given)
 
 
 def words(command: str, folder: Path) -> list[str]:
