@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from typing import Annotated, Any, Literal
@@ -18,11 +18,13 @@ from costs.anomalies.page import AnomaliesPage, scaled
 from costs.anomalies.wording import sentence
 from costs.breakeven import Inputs, InvalidInputs, answered, body_schema, inputs_from_body
 from costs.breakeven.measured_inputs import live_inputs, measure, price_lists
-from costs.models import Anomaly, Budget, Decision, Phase
+from costs.models import Anomaly, Phase
 from costs.plan.budgets import BudgetPosition, budget_positions
 from costs.plan.queries import PhaseState, plan
+from costs.plan.steps import budgets_of_application
 from costs.readiness import records, scorecard
 from costs.readiness.inputs import gather
+from costs.readiness.queries import latest_decisions
 from costs.reconciliation import coverage, reconcile
 from costs.reconciliation.page import ReconciliationPage
 from costs.research import scenarios, sheets
@@ -43,7 +45,6 @@ from lib.errors import ApiError, at
 from lib.periods import month_days
 from lib.shapes import READ_ERRORS, Error
 from traffic.applications.access import application_of_key, needs
-from traffic.models import Application
 from traffic.requests.filters import Filters
 from traffic.requests.query_params import FilterQuery, PeriodQuery
 
@@ -132,12 +133,12 @@ def get_unit_costs(
     by_alias=True,
 )
 def get_user_costs(request: HttpRequest, application: str, month: Month = None) -> Any:
-    known_application = Application.objects.filter(slug=application).first()
-    if known_application is None or application_of_key(request) not in (None, known_application.slug):
+    row = user_units.find_application(application)
+    if row is None or application_of_key(request) not in (None, row.slug):
         raise ApiError(404, "No application is called so.")
     today = timezone.now().date()
     since, until = month_days(month) if month else (today.replace(day=1), today + timedelta(days=1))
-    return user_units.as_json(user_units.user_units(known_application, since, min(until, today + timedelta(days=1))))
+    return user_units.as_json(user_units.user_units(row, since, min(until, today + timedelta(days=1))))
 
 
 @router.get(
@@ -304,7 +305,7 @@ def get_scorecard(request: HttpRequest, filters: Query[FilterQuery]) -> Any:
     summary="Signed decisions with the figures they were made on, the newest first; the first one stands",
 )
 def get_decisions(request: HttpRequest, limit: Annotated[int, Field(ge=1, le=500)] = 50) -> Any:
-    decisions = list(Decision.objects.order_by("-number")[:limit])
+    decisions = latest_decisions(limit)
     standing = decisions[0] if decisions else None
     return {"items": [records.as_json(decision, standing) for decision in decisions]}
 
@@ -370,14 +371,8 @@ def anomaly_json(anomaly: Anomaly) -> dict[str, Any]:
 def get_budgets(request: HttpRequest) -> Any:
     own = application_of_key(request)
     now = timezone.now()
-    shown = budget_positions(now) if own is None else budget_positions(now, own_budgets(own, now))
-    return {"budgets": [budget_json(standing) for standing in shown]}
-
-
-def own_budgets(application: str, now: datetime) -> list[Budget]:
-    """Budgets of an application that have a day in this month."""
-    first = now.astimezone(UTC).date().replace(day=1)
-    return list(Budget.objects.of_application(application).reaching(first, month_days(f"{first:%Y-%m}")[1]))
+    shown = budget_positions(now) if own is None else budget_positions(now, budgets_of_application(own, now))
+    return {"budgets": [budget_json(position) for position in shown]}
 
 
 def budget_json(position: BudgetPosition) -> dict[str, Any]:

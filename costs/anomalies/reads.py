@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 from django.db.models import Sum
+from django.shortcuts import get_object_or_404
 
 from costs.anomalies.drivers import Rates
 from costs.anomalies.find import Key, Windows
 from costs.anomalies.history import DAYS
 from costs.anomalies.sums import CLASSES, COLUMNS, Sums
+from costs.models import Anomaly
 from providers.models import TokenPrice
 from providers.pricing.book import plain_name
 from traffic.models import UsageDay, UsageHour
@@ -48,6 +50,11 @@ def windows(now: datetime) -> Windows:
                 hours[application, model][n] = sums
             days[application, model].setdefault(n, Sums()).add(sums)
     return Windows(days, hours)
+
+
+def anomaly(pk: int) -> Anomaly:
+    """Raises Http404."""
+    return get_object_or_404(Anomaly, pk=pk)
 
 
 def rates(now: datetime, models: Iterable[str]) -> dict[str, Rates]:

@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from costs import anomalies as findings
+from costs.anomalies import reads
 from costs.anomalies.page import AnomaliesPage
-from costs.models import Anomaly
 from providers.audit import log as audit_log
 
 
@@ -54,7 +54,7 @@ def shown(request: HttpRequest, failed: ReasonForm | None = None, pk: int | None
 @require_POST
 def anomaly_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
     """It is expected: alerts stop, the page keeps it; the toast takes it back."""
-    anomaly = get_object_or_404(Anomaly, pk=pk)
+    anomaly = reads.anomaly(pk)
     form = ReasonForm(request.POST, auto_id=f"expected-{pk}-%s")
     if not form.is_valid():
         return shown(request, form, pk)
@@ -70,7 +70,7 @@ def anomaly_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required("costs.dismiss_anomaly", raise_exception=True)
 @require_POST
 def anomaly_restore(request: HttpRequest, pk: int) -> HttpResponse:
-    anomaly = get_object_or_404(Anomaly, pk=pk)
+    anomaly = reads.anomaly(pk)
     if findings.restore(anomaly=anomaly):
         audit_log.log(request, anomaly, _("no longer expected"))
         messages.success(request, _("It counts again, and alerts speak of it while it lasts."))

@@ -10,18 +10,18 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from costs.bill_imports import queries
 from costs.bill_imports import services as bill_imports
 from costs.bill_imports.services import Looked
 from costs.charges.forms import today
 from costs.focus import NotInstalled
 from costs.focus.bill import UnreadableBill
-from costs.models import BillImport
 from costs.statements.queries import category_name
 from providers.audit import log as audit_log
 from providers.models import provider_name
@@ -69,7 +69,7 @@ def bill_list(request: HttpRequest) -> HttpResponse:
         form = BillForm(request.POST, request.FILES)
         if form.is_valid():
             return _kept(request, form)
-    rows = list(BillImport.objects.select_related("by").defer("content")[:SHOWN])
+    rows = queries.newest_imports(SHOWN)
     entered = [row for row in rows if row.entered_at and not row.undone_at]
     context = {"rows": rows, "entered": entered, "sum": sum(row.amount for row in entered), "form": form, "may": may}
     return render(request, "costs/bill_imports/bills.html", context, status=422 if form.errors else 200)
@@ -91,7 +91,7 @@ def _kept(request: HttpRequest, form: BillForm) -> HttpResponse:
 @require_safe
 def bill(request: HttpRequest, pk: int) -> HttpResponse:
     """What a file becomes, or what it brought."""
-    bill_import = get_object_or_404(BillImport.objects.select_related("by"), pk=pk)
+    bill_import = queries.bill_import(pk)
     context: dict[str, Any] = {"it": bill_import, "may": request.user.has_perm("costs.add_charge")}
     try:
         looked = (
@@ -101,7 +101,7 @@ def bill(request: HttpRequest, pk: int) -> HttpResponse:
         )
     except (UnreadableBill, NotInstalled) as error:
         looked, context["problem"] = Looked(), str(error)
-    charges = list(bill_import.charges.order_by("day", "pk")) if bill_import.entered_at else looked.charges
+    charges = queries.charges_of(bill_import) if bill_import.entered_at else looked.charges
     shown = Looked(charges=charges)
     months = shown.sums(lambda charge: f"{charge.day:%Y-%m}")
     context |= {
@@ -126,7 +126,7 @@ def bill(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required("costs.add_charge", raise_exception=True)
 @require_POST
 def bill_enter(request: HttpRequest, pk: int) -> HttpResponse:
-    bill_import = get_object_or_404(BillImport.objects.defer("content"), pk=pk)
+    bill_import = queries.bill_import_without_content(pk)
     try:
         entered = bill_imports.enter(pk=pk, today=today(), user=request.user)
     except (UnreadableBill, NotInstalled) as error:
@@ -145,7 +145,7 @@ def bill_enter(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def bill_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take back what it brought, or put a file away that was only looked at."""
-    bill_import = get_object_or_404(BillImport.objects.defer("content"), pk=pk)
+    bill_import = queries.bill_import_without_content(pk)
     why = bill_imports.take_back(pk=pk)
     if why:
         messages.warning(request, why)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.decorators import login_required, permission_required
-from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from costs.breakeven import answered, band, compute, explain, sensitivity
+from costs.breakeven import answered, band, compute, explain, queries, sensitivity
 from costs.breakeven import page as breakeven_page
 from costs.breakeven.forms import WIDE, KeepForm, WhatIfForm
 from costs.breakeven.measured_inputs import live_inputs
@@ -21,8 +20,6 @@ from costs.breakeven.what_ifs import WhatIfs
 from costs.readiness import scorecard
 from costs.readiness.inputs import Report, gather
 from providers.models import Offer
-from providers.prepared import prepared
-from traffic.models import UsageDay
 
 HISTORY = timedelta(days=91)
 SHOWN = 4  # other GPUs that get a drawing
@@ -122,10 +119,4 @@ def _on_demand(form: WhatIfForm) -> list[Offer]:
 
 def _requests_by_day(now: datetime) -> dict[Any, int]:
     today = now.astimezone(UTC).date()
-    return {day: int(requests) for day, requests in day_requests(today - HISTORY, today)}
-
-
-@prepared
-def day_requests(since: date, until: date) -> Any:
-    rows = UsageDay.objects.filter(day__gte=since, day__lte=until).values("day").order_by()
-    return rows.annotate(n=Sum("requests")).values_list("day", "n")
+    return {day: int(requests) for day, requests in queries.day_requests(today - HISTORY, today)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,7 +14,6 @@ from django.views.decorators.http import require_POST, require_safe
 from costs.breakeven import what_ifs
 from costs.breakeven.forms import KeepForm
 from costs.breakeven.measured_inputs import live_inputs
-from costs.models import WhatIf
 from costs.readiness.views import person
 from providers.audit.log import log
 
@@ -29,7 +28,7 @@ def saved_scenarios(request: HttpRequest) -> HttpResponse:
 def _page(request: HttpRequest, form: KeepForm | None = None) -> HttpResponse:
     now = timezone.now()
     read = what_ifs.WhatIfs(now, live_inputs(now))
-    rows = WhatIf.objects.kept().select_related("by")[: what_ifs.MOST_KEPT]
+    rows = what_ifs.saved_what_ifs()
     columns = what_ifs.compared(_("Live"), read, rows)
     context = {
         "columns": columns,
@@ -60,7 +59,7 @@ def keep(request: HttpRequest) -> HttpResponse:
 @permission_required("costs.change_phase", raise_exception=True)
 @require_POST
 def remove(request: HttpRequest, pk: int) -> HttpResponseRedirect:
-    what_if = get_object_or_404(WhatIf, pk=pk)
+    what_if = what_ifs.saved_what_if(pk)
     if what_ifs.remove(what_if):
         log(request, what_if, "Removed.")
         undo = reverse("costs:kept-undo", args=[pk])
@@ -72,7 +71,7 @@ def remove(request: HttpRequest, pk: int) -> HttpResponseRedirect:
 @permission_required("costs.change_phase", raise_exception=True)
 @require_POST
 def undo(request: HttpRequest, pk: int) -> HttpResponseRedirect:
-    what_if = get_object_or_404(WhatIf, pk=pk)
+    what_if = what_ifs.saved_what_if(pk)
     if what_ifs.restore(what_if):
         log(request, what_if, "Restored.")
         messages.success(request, _("Kept again: %(name)s.") % {"name": what_if.name})

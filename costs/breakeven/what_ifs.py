@@ -12,6 +12,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import QuerySet
 from django.http import QueryDict
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from costs.breakeven import Inputs, PriceList, Result, compute
@@ -84,6 +85,16 @@ def _current_models(now: datetime, today: date) -> QuerySet[TokenPrice]:
     retired = Model.objects.filter(provider="anthropic", retires_on__lte=today).values("name")
     rows = TokenPrice.objects.filter(provider="anthropic", starts_at__lte=now).exclude(model__in=retired)
     return rows.order_by("model", "-starts_at").distinct("model")
+
+
+def saved_what_ifs() -> list[WhatIf]:
+    """What people kept, at most as many as a page shows."""
+    return list(WhatIf.objects.kept().select_related("by")[:MOST_KEPT])
+
+
+def saved_what_if(pk: int) -> WhatIf:
+    """One of them, removed or not; raises Http404."""
+    return get_object_or_404(WhatIf, pk=pk)
 
 
 def keep(*, name: str, query: str, note: str, by: AbstractBaseUser) -> WhatIf:

@@ -15,7 +15,7 @@ from lib.allocation import STEP
 ONE = Decimal(1)
 
 
-def standing(charge: Charge) -> Decimal:
+def amount_with_corrections(charge: Charge) -> Decimal:
     """What a charge amounts to with its corrections, in its own currency."""
     more = charge.corrections.aggregate(sum=Sum("original_amount"))["sum"] or Decimal(0)
     return charge.original_amount + more
@@ -23,7 +23,7 @@ def standing(charge: Charge) -> Decimal:
 
 def correct(*, charge: Charge, right: Decimal, reason: str, user: Any, today: date) -> Charge:
     """Add the difference to what it should have been, on today's day, at the rate that the charge has."""
-    difference = right - standing(charge)
+    difference = right - amount_with_corrections(charge)
     rate = charge.rate or (charge.amount / charge.original_amount if charge.original_amount else ONE)
     start = datetime.combine(today, time(), UTC)
     return Charge.objects.create(

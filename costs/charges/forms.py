@@ -282,7 +282,7 @@ class ChargeForm(forms.Form):
             self.add_error("month" if data["month"] else "day", why)
 
     @transaction.atomic
-    def save(self, user: Any) -> Charge:
+    def save_charge(self, user: Any) -> Charge:
         """Write the charge; a new one belongs to `user`."""
         data, converted = self.cleaned_data, self.converted
         assert converted is not None, "a valid form has converted its amount"

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from costs.charges import recurrences
-from costs.charges.corrections import standing
+from costs.charges.corrections import amount_with_corrections
 from costs.charges.exchange_rates import ECB, LARGEST_RATE, Rate, UnreadableRates, read_ecb
 from costs.charges.forms import FIRST_DAY, LARGEST, ChargeForm, plain, today
 from costs.ledger.finality import month_final_on
@@ -112,7 +112,7 @@ class CorrectionForm(forms.Form):
 
     def __init__(self, *args: Any, charge: Charge, **kwargs: Any) -> None:
         self.charge = charge
-        kwargs.setdefault("initial", {"right": plain(standing(charge))})
+        kwargs.setdefault("initial", {"right": plain(amount_with_corrections(charge))})
         super().__init__(*args, **kwargs)
 
     def clean_right(self) -> Decimal:
@@ -121,7 +121,7 @@ class CorrectionForm(forms.Form):
             raise forms.ValidationError(_("More than ten million is surely a slip."))
         if right < 0 and self.charge.category not in (Category.CREDIT, Category.ADJUSTMENT):
             raise forms.ValidationError(_("Only a credit or an adjustment can be below zero."))
-        if right == standing(self.charge):
+        if right == amount_with_corrections(self.charge):
             raise forms.ValidationError(_("It is this amount already."))
         return right
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Max, Min
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
+from costs.charges import queries
 from costs.charges.exchange_rates import save_rates
 from costs.charges.forms import today
 from costs.charges.ledger_forms import RateForm, RatesFileForm
 from costs.charges.recurrences import post_recurrences
-from costs.models import ExchangeRate
 from providers.audit import log as audit_log
 
 SHOWN = 60
@@ -37,7 +34,13 @@ def rates(request: HttpRequest) -> HttpResponse:
     form = by_file if sent == "file" else by_hand
     if request.method == "POST" and form.is_valid():
         return _saved(request, form)
-    context = {"by_hand": by_hand, "by_file": by_file, "currencies": currencies(), "rates": newest(request)}
+    currency = request.GET.get("currency", "").replace("\x00", "")[:3]
+    context = {
+        "by_hand": by_hand,
+        "by_file": by_file,
+        "currencies": queries.currencies(),
+        "rates": queries.newest_rates(currency, SHOWN),
+    }
     return render(request, "costs/charges/rates.html", context, status=422 if form.errors else 200)
 
 
@@ -48,18 +51,6 @@ def _saved(request: HttpRequest, form: RateForm | RatesFileForm) -> HttpResponse
     message = ngettext("%(n)d exchange rate from %(source)s.", "%(n)d exchange rates from %(source)s.", count)
     message %= {"n": count, "source": form.source_said}
     first = form.rates()[0]
-    audit_log.log(request, ExchangeRate.objects.get(currency=first.currency, day=first.day), message, added=True)
+    audit_log.log(request, queries.exchange_rate(first.currency, first.day), message, added=True)
     messages.success(request, _("Saved: %(what)s") % {"what": message})
     return redirect("costs:rates")
-
-
-def currencies() -> list[dict[str, Any]]:
-    """Each currency with its days."""
-    rows: Any = ExchangeRate.objects.values("currency").annotate(count=Count("pk"), first=Min("day"), last=Max("day"))
-    return list(rows.order_by("currency"))
-
-
-def newest(request: HttpRequest) -> list[ExchangeRate]:
-    rows = ExchangeRate.objects.select_related("entered_by").order_by("-day", "currency")
-    wanted = request.GET.get("currency", "").replace("\x00", "")[:3]
-    return list((rows.filter(currency=wanted) if wanted else rows)[:SHOWN])

@@ -8,17 +8,16 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
-from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from costs.charges import queries
 from costs.charges.forms import today
 from costs.charges.ledger_forms import RecurrenceForm
-from costs.charges.recurrences import change, next_day, post_recurrences, waiting
+from costs.charges.recurrences import change, next_day, resume, stop, waiting
 from costs.models import Recurrence
 from costs.spend.rows import provider_name
 from costs.statements.queries import category_name
@@ -34,8 +33,7 @@ CHANGING = ("every", "category", "provider", "currency", "application_id", "desc
 @require_safe
 def recurrences(request: HttpRequest) -> HttpResponse:
     day = today()
-    all_series = Recurrence.objects.select_related("application", "receipt", "entered_by")
-    series = list(all_series.annotate(times=Count("charges"), sum=Sum("charges__amount")).order_by("-stopped_at", "pk"))
+    series = queries.all_recurrences()
     waits = waiting(series, day)
     rows = [
         {
@@ -55,7 +53,7 @@ def recurrences(request: HttpRequest) -> HttpResponse:
 @permission_required("costs.add_charge", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def recurrence_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    recurrence = get_object_or_404(Recurrence, pk=pk)
+    recurrence = queries.recurrence(pk)
     before, values = str(recurrence), _values(recurrence)
     form = RecurrenceForm(request.POST or None, request.FILES or None, recurrence=recurrence)
     if request.method == "POST" and form.is_valid():
@@ -83,7 +81,7 @@ def _values(recurrence: Recurrence) -> dict[str, Any]:
 @require_POST
 def recurrence_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take this person's last change of a series back from the day on that it counted; twice changes nothing."""
-    recurrence, undo = get_object_or_404(Recurrence, pk=pk), request.session.get(UNDO_KEY)
+    recurrence, undo = queries.recurrence(pk), request.session.get(UNDO_KEY)
     if not undo or undo["pk"] != pk:
         messages.warning(request, _("Nothing was changed: this change can no longer be taken back from here."))
         return redirect("costs:recurrences")
@@ -102,8 +100,8 @@ def recurrence_undo(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def recurrence_stop(request: HttpRequest, pk: int) -> HttpResponse:
     """No further charge is made; the toast lets it go on."""
-    if Recurrence.objects.filter(pk=pk, stopped_at=None).update(stopped_at=timezone.now()):
-        recurrence = Recurrence.objects.get(pk=pk)
+    if stop(pk):
+        recurrence = queries.recurrence(pk)
         audit_log.log(request, recurrence, _("stopped"))
         undo = reverse("costs:recurrence-resume", args=[pk])
         messages.success(request, _("Stopped: no further charge is made."), extra_tags=f"undo:{undo}")
@@ -115,9 +113,8 @@ def recurrence_stop(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def recurrence_resume(request: HttpRequest, pk: int) -> HttpResponse:
     """Go on as if it had never been stopped: what was due meanwhile is made now."""
-    recurrence = get_object_or_404(Recurrence, pk=pk)
-    if Recurrence.objects.filter(pk=pk).exclude(stopped_at=None).update(stopped_at=None):
-        post_recurrences(today())
+    recurrence = queries.recurrence(pk)
+    if resume(pk, today()):
         audit_log.log(request, recurrence, _("goes on"))
         messages.success(request, _("It goes on; what was due meanwhile is made."))
     return redirect("costs:recurrences")

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from costs.charges.exchange_rates import Converted, NoRate, to_usd
 from costs.ledger.finality import month_final_on
@@ -104,6 +105,20 @@ def change(*, recurrence: Recurrence, since: date, today: date, **values: Any) -
     recurrence.counts_from = since
     recurrence.save()
     return post_recurrences(today)
+
+
+def stop(pk: int) -> bool:
+    """Make no further charge; False where it was stopped before."""
+    return bool(Recurrence.objects.filter(pk=pk, stopped_at=None).update(stopped_at=timezone.now()))
+
+
+@transaction.atomic
+def resume(pk: int, today: date) -> bool:
+    """Let a series go on and make what was due meanwhile; False where it was not stopped."""
+    if not Recurrence.objects.filter(pk=pk).exclude(stopped_at=None).update(stopped_at=None):
+        return False
+    post_recurrences(today)
+    return True
 
 
 def first_open_day(provider: str, today: date) -> date:

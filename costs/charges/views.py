@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
-from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
-from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from costs.charges.corrections import correct, standing
+from costs.charges import queries, services
+from costs.charges.corrections import amount_with_corrections, correct
 from costs.charges.forms import ChargeForm, today
 from costs.charges.ledger_forms import CorrectionForm
-from costs.charges.recurrences import skip, unskip
-from costs.models import Charge, Provenance, Recurrence
+from costs.models import Charge
 from costs.spend.months import month_or_all
-from costs.spend.queries import ZERO
 from costs.spend.rows import provider_name
 from providers.audit import log as audit_log
 from providers.audit.log import Action
@@ -30,11 +25,6 @@ from providers.models import PROVIDER_NAMES
 
 PER_PAGE = 50
 UNDO_KEY, UNDO_KEPT = "deleted_charges", 5
-COLUMNS = (
-    "key", "provider", "day", "starts_at", "ends_at", "category", "provenance", "amount", "original_amount",
-    "currency", "rate", "rate_source", "resource", "application_id", "task", "description", "invoice_month",
-    "entered_by_id", "recurrence_id", "receipt_id", "corrects_id", "created_at",
-)  # fmt: skip
 
 
 @login_required
@@ -42,22 +32,18 @@ COLUMNS = (
 @require_safe
 def charges(request: HttpRequest) -> HttpResponse:
     month = month_or_all(request)
-    entered = Charge.objects.filter(provenance=Provenance.ENTERED)
-    if month:
-        entered = entered.filter(day__year=month.year, day__month=month.month)
+    entered = queries.entered_charges(month)
     number = _number(request.GET.get("page", ""))
-    whole = entered.select_related("entered_by", "application", "receipt", "recurrence", "closing").order_by(
-        "-day", "-pk"
-    )
-    rows = list(whole[(number - 1) * PER_PAGE :][: PER_PAGE + 1])
+    rows = queries.page_of_charges(entered, (number - 1) * PER_PAGE, PER_PAGE + 1)
+    total, amount = queries.count_and_sum(entered)
     context = {
         "month": month,
         "charges": rows[:PER_PAGE],
-        "total": entered.count(),
-        "sum": entered.aggregate(sum=Sum("amount"))["sum"] or ZERO,
-        "by_provider": _by_provider(entered),
+        "total": total,
+        "sum": amount,
+        "by_provider": [{"name": provider_name(slug), "sum": usd} for slug, usd in queries.sums_by_provider(entered)],
         "today": today(),
-        "repeating": Recurrence.objects.going_on(today()).count(),
+        "repeating": queries.count_of_recurrences(today()),
         "next_url": _page(month, number + 1) if len(rows) > PER_PAGE else None,
         "first_url": _page(month, 1) if number > 1 else None,
     }
@@ -72,7 +58,7 @@ def charge_add(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         if form.cleaned_data["repeats"]:
             return _repeat(request, form)
-        charge = form.save(request.user)
+        charge = form.save_charge(request.user)
         _log(request, charge, Action.ADDED, _words(charge))
         messages.success(request, _("Entered: %(what)s.") % {"what": _words(charge)})
         return redirect("costs:charges")
@@ -83,13 +69,13 @@ def charge_add(request: HttpRequest) -> HttpResponse:
 @permission_required("costs.add_charge", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def charge_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    charge = _entered(pk)
+    charge = queries.entered_charge(pk)
     if elsewhere := _elsewhere(request, charge):
         return elsewhere
     before = _words(charge)
     form = ChargeForm(request.POST or None, request.FILES or None, charge=charge)
     if request.method == "POST" and form.is_valid():
-        charge = form.save(request.user)
+        charge = form.save_charge(request.user)
         _log(
             request,
             charge,
@@ -106,15 +92,14 @@ def charge_edit(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def charge_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Delete at once; the toast brings it back."""
-    charge = _entered(pk)
+    charge = queries.entered_charge(pk)
     if elsewhere := _elsewhere(request, charge):
         return elsewhere
-    skip(charge)
     _log(request, charge, Action.DELETED, _words(charge))
     deleted = dict(request.session.get(UNDO_KEY, {}))
-    deleted[str(pk)] = {name: _text(getattr(charge, name)) for name in COLUMNS}
+    deleted[str(pk)] = services.as_text(charge)
     request.session[UNDO_KEY] = dict(list(deleted.items())[-UNDO_KEPT:])
-    charge.delete()
+    services.delete_charge(charge)
     undo = reverse("costs:charge-undo", args=[pk])
     messages.success(request, _("Deleted: %(what)s.") % {"what": _words(charge)}, extra_tags=f"undo:{undo}")
     return redirect("costs:charges")
@@ -131,9 +116,8 @@ def charge_undo(request: HttpRequest, pk: int) -> HttpResponse:
         messages.warning(request, _("This charge can no longer be brought back from here; enter it again."))
         return redirect("costs:charges")
     request.session[UNDO_KEY] = deleted
-    charge, made = Charge.objects.get_or_create(key=values["key"], defaults=_values(values))
+    charge, made = services.restore_charge(values)
     if made:
-        unskip(charge)
         _log(request, charge, Action.ADDED, _("brought back: %(what)s") % {"what": _words(charge)})
         messages.success(request, _("Back again: %(what)s.") % {"what": _words(charge)})
     return redirect("costs:charges")
@@ -144,7 +128,7 @@ def charge_undo(request: HttpRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def charge_correct(request: HttpRequest, pk: int) -> HttpResponse:
     """A charge of a month that is final stays; what was wrong with it is a line of today."""
-    charge = _entered(pk)
+    charge = queries.entered_charge(pk)
     if not charge.is_final(today()):
         return redirect("costs:charge", pk)
     form = CorrectionForm(request.POST or None, charge=charge)
@@ -155,7 +139,12 @@ def charge_correct(request: HttpRequest, pk: int) -> HttpResponse:
         _log(request, made, Action.ADDED, message)
         messages.success(request, _("Entered: %(what)s.") % {"what": _words(made)})
         return redirect("costs:charges")
-    context = {"form": form, "charge": charge, "standing": standing(charge), "corrections": charge.corrections.all()}
+    context = {
+        "form": form,
+        "charge": charge,
+        "standing": amount_with_corrections(charge),
+        "corrections": queries.corrections_of(charge),
+    }
     return render(request, "costs/charges/charge_correct.html", context, status=422 if form.errors else 200)
 
 
@@ -164,15 +153,6 @@ def _repeat(request: HttpRequest, form: ChargeForm) -> HttpResponse:
     audit_log.log(request, made, str(made), added=True)
     messages.success(request, _("Entered, and again %(every)s.") % {"every": made.get_every_display()})
     return redirect("costs:recurrences")
-
-
-def _entered(pk: int) -> Charge:
-    """A charge of a person, or of a bill that a person entered as a file; what we make of bills and leases is not."""
-    return get_object_or_404(
-        Charge.objects.select_related("application", "receipt", "corrects", "closing", "bill_import"),
-        pk=pk,
-        provenance=Provenance.ENTERED,
-    )
 
 
 def _elsewhere(request: HttpRequest, charge: Charge) -> HttpResponse | None:
@@ -203,31 +183,6 @@ def _words(charge: Charge) -> str:
 
 def _log(request: HttpRequest, charge: Charge, action: str, message: str) -> None:
     audit_log.record(action, actor=audit_log.person(request), thing=charge, message=message)
-
-
-def _text(value: Any) -> Any:
-    return (
-        value
-        if value is None or isinstance(value, int)
-        else value.isoformat()
-        if hasattr(value, "isoformat")
-        else str(value)
-    )
-
-
-def _values(stored: dict[str, Any]) -> dict[str, Any]:
-    """The columns of a kept charge with their types again."""
-    values = {name: value for name, value in stored.items() if name in COLUMNS}
-    for name in ("starts_at", "ends_at", "created_at"):
-        values[name] = parse_datetime(values[name])
-    for name in ("amount", "original_amount", "rate"):
-        values[name] = None if values[name] is None else Decimal(values[name])
-    return values | {"day": date.fromisoformat(values["day"])}
-
-
-def _by_provider(entered: Any) -> list[dict[str, Any]]:
-    rows = entered.values("provider").annotate(sum=Sum("amount")).order_by("-sum")
-    return [{"name": provider_name(row["provider"]), "sum": row["sum"]} for row in rows]
 
 
 def _number(text: str) -> int:

@@ -8,14 +8,14 @@ from typing import NamedTuple
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from costs.focus import schedule
+from costs.focus import queries, schedule, services
 from costs.focus.forms import ExportForm
 from costs.focus.stores import StoreError, try_out
 from costs.models import ExportTarget
@@ -33,7 +33,7 @@ class Tried(NamedTuple):
 @permission_required("costs.view_charge", raise_exception=True)
 @require_safe
 def exports(request: HttpRequest) -> HttpResponse:
-    rows = list(ExportTarget.objects.there())
+    rows = queries.export_targets()
     context = {
         "rows": rows,
         "wrong": [row for row in rows if row.enabled and row.error],
@@ -59,7 +59,7 @@ def export_add(request: HttpRequest, kind: str) -> HttpResponse:
 @permission_required(MAY, raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def export(request: HttpRequest, pk: int) -> HttpResponse:
-    return edited(request, get_object_or_404(ExportTarget.objects.there(), pk=pk))
+    return edited(request, queries.export_target(pk))
 
 
 def edited(request: HttpRequest, target: ExportTarget) -> HttpResponse:
@@ -72,7 +72,7 @@ def edited(request: HttpRequest, target: ExportTarget) -> HttpResponse:
     added, filled = target.pk is None, form.filled()
     if request.POST.get("action") == "test":
         return shown(request, target, form, tested(filled))
-    filled.save()
+    services.save_target(filled)
     log_form(request, filled, form, added=added)
     messages.success(request, _("%(name)s is saved; its first run is at hand.") % {"name": filled.name})
     return redirect("costs:exports")
@@ -107,7 +107,7 @@ def shown(
 @require_POST
 def export_run(request: HttpRequest, pk: int) -> HttpResponse:
     """Write now, whatever the clock says; the same files again change nothing but their content."""
-    target = get_object_or_404(ExportTarget.objects.there(), pk=pk)
+    target = queries.export_target(pk)
     good = schedule.run(target, timezone.now())
     target.refresh_from_db()
     log(request, target, _("run by hand"))
@@ -123,9 +123,9 @@ def export_run(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def export_switch(request: HttpRequest, pk: int) -> HttpResponse:
     """On or off, as the form says; sending it twice changes nothing."""
-    target = get_object_or_404(ExportTarget.objects.there(), pk=pk)
+    target = queries.export_target(pk)
     enabled = request.POST.get("enabled") == "1"
-    if ExportTarget.objects.filter(pk=pk, enabled=not enabled).update(enabled=enabled):
+    if services.switch(pk, enabled=enabled):
         log(request, target, _("Switched on.") if enabled else _("Switched off."))
     message = (
         _("%(name)s is on; what it missed is caught up.") if enabled else _("%(name)s is off: nothing is written.")
@@ -139,8 +139,8 @@ def export_switch(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def export_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Nothing more is written there; files that were stay. The toast brings it back."""
-    target = get_object_or_404(ExportTarget.objects.there(), pk=pk)
-    ExportTarget.objects.filter(pk=pk).update(deleted_at=timezone.now())
+    target = queries.export_target(pk)
+    services.delete_target(pk)
     log(request, target, _("Deleted."), deleted=True)
     undo = f"undo:{reverse('costs:export-undo', args=[pk])}"
     messages.success(request, _("%(name)s is deleted.") % {"name": target.name}, extra_tags=undo)
@@ -151,8 +151,8 @@ def export_delete(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required(MAY, raise_exception=True)
 @require_POST
 def export_undo(request: HttpRequest, pk: int) -> HttpResponse:
-    target = get_object_or_404(ExportTarget, pk=pk)
-    if ExportTarget.objects.filter(pk=pk).exclude(deleted_at=None).update(deleted_at=None):
+    target = queries.any_export_target(pk)
+    if services.restore_target(pk):
         log(request, target, _("Deletion taken back."))
         messages.success(request, _("%(name)s is back.") % {"name": target.name})
     return redirect("costs:exports")

@@ -1,4 +1,4 @@
-"""Changes of the plan that touch more than one phase."""
+"""Writes of the plan: its phases, stages and budgets."""
 
 from __future__ import annotations
 
@@ -6,8 +6,18 @@ from datetime import date
 
 from django.db import transaction
 from django.db.models import Q
+from django.forms import ModelForm
 
-from costs.models import Phase
+from costs.models import Budget, Phase, Stage
+
+
+def save_step(form: ModelForm[Phase] | ModelForm[Stage] | ModelForm[Budget]) -> None:
+    """Save a phase, a stage or a budget as its valid form fills it in."""
+    form.save()
+
+
+def remove_step(step: Phase | Stage | Budget) -> None:
+    step.delete()
 
 
 @transaction.atomic

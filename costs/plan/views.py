@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
-from django.db.models import BooleanField, ExpressionWrapper, Q, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from costs.breakeven.measured_inputs import Traffic, live_inputs, measure
-from costs.models import Budget, BudgetScope, Phase, Stage
-from costs.plan import (
-    budgets,
-    budgets_page,
-    volume_page,
-)
-from costs.plan import (
-    changes as plan_changes,
-)
-from costs.plan import (
-    page as plan_page,
-)
-from costs.plan import (
-    services as planning,
-)
-from costs.plan.forecast import month_of
+from costs.models import Budget, Phase, Stage
+from costs.plan import budgets, budgets_page, steps, volume_page
+from costs.plan import changes as plan_changes
+from costs.plan import page as plan_page
+from costs.plan import services as planning
 from costs.plan.forecast_record import kept_looks
 from costs.plan.forms import BudgetForm, Named, PhaseForm, StageForm
 from costs.plan.queries import Plan, hours_ahead
 from costs.plan.queries import plan as plan_of
 from costs.research import sheets
 from costs.spend import committed
-from providers.prepared import prepared
-from traffic.models import Application, UsageDay
 
 SPLIT_DAYS = timedelta(days=60)
 PLANNED_SHARE = 0.7  # of the requests, that our own GPUs are to serve in the hybrid phase
@@ -81,7 +67,7 @@ def plan(request: HttpRequest) -> HttpResponse:
 def _split(now: datetime, traffic: Traffic) -> dict[str, Any]:
     """Who served the requests, against the plan's 70/30: by task, and day by day."""
     today = now.astimezone(UTC).date()
-    rows = days_by_side(today - SPLIT_DAYS, today)
+    rows = steps.days_by_side(today - SPLIT_DAYS, today)
     share = traffic.own_requests / traffic.requests if traffic.requests else None
     points = plan_page.shares_by_day(rows)
     return {
@@ -91,13 +77,6 @@ def _split(now: datetime, traffic: Traffic) -> dict[str, Any]:
         "share_lines": [{"name": _("our own GPUs"), "style": "us", "points": points}] if len(points) > 1 else None,
         "share_limits": [{"y": PLANNED_SHARE, "label": _("plan: 70 %"), "style": "plan"}],
     }
-
-
-@prepared
-def days_by_side(since: date, until: date) -> Any:
-    served = ExpressionWrapper(Q(leased__gt=0) | Q(provider="self"), BooleanField())
-    days = UsageDay.objects.filter(day__gte=since, day__lte=until).annotate(ours=served)
-    return days.values("day", "ours").annotate(requests=Sum("requests")).order_by()
 
 
 def _reach(now: datetime, plan_data: Plan, traffic: Traffic) -> dict[str, Any]:
@@ -113,7 +92,7 @@ def _reach(now: datetime, plan_data: Plan, traffic: Traffic) -> dict[str, Any]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_phase(request: HttpRequest, slug: str | None = None) -> HttpResponse:
     """Change a phase, or add one."""
-    phase = get_object_or_404(Phase, slug=slug) if slug else None
+    phase = steps.phase(slug) if slug else None
     form = PhaseForm(request.POST or None, instance=phase)
     title = _("Change the phase “%(name)s”") % {"name": phase.name} if phase else _("Add a phase to the plan")
     return _edited(request, form, title, reverse("costs:remove-phase", args=[slug]) if slug else "")
@@ -124,7 +103,7 @@ def edit_phase(request: HttpRequest, slug: str | None = None) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_stage(request: HttpRequest, slug: str | None = None) -> HttpResponse:
     """Change a stage, or add one."""
-    stage = get_object_or_404(Stage, slug=slug) if slug else None
+    stage = steps.stage(slug) if slug else None
     form = StageForm(request.POST or None, instance=stage)
     title = _("Change the stage “%(name)s”") % {"name": stage.name} if stage else _("Add a stage to the plan")
     return _edited(request, form, title, reverse("costs:remove-stage", args=[slug]) if slug else "")
@@ -135,7 +114,7 @@ def edit_stage(request: HttpRequest, slug: str | None = None) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_budget(request: HttpRequest, slug: str | None = None) -> HttpResponse:
     """Change a budget, or add one."""
-    budget = get_object_or_404(Budget, slug=slug) if slug else None
+    budget = steps.budget(slug) if slug else None
     form = BudgetForm(request.POST or None, instance=budget, initial={} if budget else {"key": request.GET.get("for")})
     title = _("Change the budget “%(name)s”") % {"name": budget.name} if budget else _("Add a budget to the plan")
     return _edited(request, form, title, reverse("costs:remove-budget", args=[slug]) if slug else "")
@@ -146,13 +125,9 @@ def edit_budget(request: HttpRequest, slug: str | None = None) -> HttpResponse:
 @require_safe
 def application_budgets(request: HttpRequest, slug: str) -> HttpResponse:
     """The part of an application's page that tells its budgets, and those of all that its owner has."""
-    application = get_object_or_404(Application.objects.select_related("owner"), slug=slug)
-    scope = Q(scope=BudgetScope.APPLICATION, subject=slug)
-    if application.owner is not None:
-        scope |= Q(scope=BudgetScope.OWNER, subject=application.owner.get_username())
+    application = steps.application_with_owner(slug)
     now = timezone.now()
-    first, last = month_of(now.astimezone(UTC).date())
-    running = list(Budget.objects.reaching(first, last + timedelta(1)).filter(scope))
+    running = steps.budgets_of(application, now)
     context = {
         "application": application,
         "budgets": budgets_page.rows(budgets.budget_positions(now, running)),
@@ -165,7 +140,7 @@ def _edited(request: HttpRequest, form: Named, title: str, remove_url: str) -> H
     """The form, or back to the plan once it is saved; 422 with what is wrong."""
     if request.method == "POST" and form.is_valid():
         with plan_changes.step(request):
-            form.save()
+            planning.save_step(form)
         return done(request, _("Saved: %(name)s.") % {"name": form.instance.name})
     context = {"form": form, "title": title, "remove_url": remove_url}
     return render(request, "costs/plan/plan_form.html", context, status=422 if form.is_bound else 200)
@@ -176,7 +151,7 @@ def _edited(request: HttpRequest, form: Named, title: str, remove_url: str) -> H
 @require_POST
 def start_phase(request: HttpRequest, slug: str) -> HttpResponseRedirect:
     """Plan a phase from today on."""
-    phase = get_object_or_404(Phase, slug=slug)
+    phase = steps.phase(slug)
     with plan_changes.step(request):
         planning.start_phase(phase=phase, day=timezone.now().astimezone(UTC).date())
     return done(request, _("The plan is now in %(name)s, from today on.") % {"name": phase.name})
@@ -186,26 +161,26 @@ def start_phase(request: HttpRequest, slug: str) -> HttpResponseRedirect:
 @permission_required("costs.change_phase", raise_exception=True)
 @require_POST
 def remove_phase(request: HttpRequest, slug: str) -> HttpResponseRedirect:
-    return _removed(request, get_object_or_404(Phase, slug=slug))
+    return _removed(request, steps.phase(slug))
 
 
 @login_required
 @permission_required("costs.change_phase", raise_exception=True)
 @require_POST
 def remove_stage(request: HttpRequest, slug: str) -> HttpResponseRedirect:
-    return _removed(request, get_object_or_404(Stage, slug=slug))
+    return _removed(request, steps.stage(slug))
 
 
 @login_required
 @permission_required("costs.change_phase", raise_exception=True)
 @require_POST
 def remove_budget(request: HttpRequest, slug: str) -> HttpResponseRedirect:
-    return _removed(request, get_object_or_404(Budget, slug=slug))
+    return _removed(request, steps.budget(slug))
 
 
 def _removed(request: HttpRequest, step: Phase | Stage | Budget) -> HttpResponseRedirect:
     with plan_changes.step(request):
-        step.delete()
+        planning.remove_step(step)
     return done(request, _("Removed from the plan: %(name)s.") % {"name": step.name})
 
 

@@ -9,14 +9,13 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from costs.models import Decision, Effort
-from costs.readiness import ops_workload, records, scorecard
+from costs.readiness import ops_workload, queries, records, scorecard
 from costs.readiness.forms import EffortForm, LimitsForm, SignForm
 from costs.readiness.inputs import gather
 from costs.readiness.views import WORKLOAD_LABELS, person, show
@@ -50,8 +49,8 @@ def sign(request: HttpRequest) -> HttpResponse:
 @require_safe
 def decision(request: HttpRequest, number: int) -> HttpResponse:
     """One record as it was signed; nothing on it is worked out anew but whether it is intact."""
-    record = get_object_or_404(Decision, number=number)
-    every = list(Decision.objects.order_by("number"))
+    record = queries.decision(number)
+    every = queries.all_decisions()
     figures = json.loads(record.figures)
     later = next((other for other in every if other.number == number + 1), None)
     context = {
@@ -88,7 +87,7 @@ def enter_effort(request: HttpRequest) -> HttpResponse:
 @permission_required("costs.decide", raise_exception=True)
 @require_POST
 def withdraw_effort(request: HttpRequest, pk: int) -> HttpResponseRedirect:
-    effort = get_object_or_404(Effort, pk=pk)
+    effort = queries.effort(pk)
     if ops_workload.withdraw_hours(effort):
         log(request, effort, "Withdrawn.")
         messages.success(request, _("Withdrawn; these hours no longer count."))

@@ -11,7 +11,6 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.models import AbstractUser
-from django.db.models import CharField, F, QuerySet, Value
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -20,12 +19,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from costs.breakeven import page as breakeven_page
-from costs.models import Decision, Effort, Justification, NoGo
-from costs.readiness import scorecard
+from costs.models import Justification
+from costs.readiness import queries, scorecard
 from costs.readiness import services as decisions
 from costs.readiness.forms import PRECISIONS, EffortForm, LimitsForm, ReasonForm, SignForm, SizingForm, SwitchForm
 from costs.readiness.inputs import Report, gather
-from costs.readiness.ops_workload import WINDOW
 from costs.research import sheets
 from costs.research.sheets import Sheet
 from costs.research.views import Kinds, offered
@@ -36,12 +34,10 @@ from costs.sizing.recipe_words import RecipeSetup
 from lib.confidence_intervals import Interval, wilson
 from providers.audit.log import log
 from providers.models import PROVIDER_NAMES, OfferKind
-from providers.prepared import prepared
 from providers.uptime import page as uptime_page
 from traffic.models import Task
 
 STRIP_DAYS = 30
-SHOWN = 8  # past decisions
 OFFERS_SHOWN = 12
 
 
@@ -88,15 +84,15 @@ def show(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse:
         "strips": _strips(report, now),
         "standing": report.no_go,
         "switches": [_switch(kind, label, report) for kind, label in Justification.Kind.choices],
-        "past": past_decisions(),
+        "past": queries.past_decisions(),
         "no_go_form": ReasonForm(),
         "switch_form": SwitchForm(),
         "sign_form": SignForm(verdict=card.verdict),
         "effort_form": EffortForm(today=now.astimezone(UTC).date()),
         "limits_form": LimitsForm(initial={name: most for name, _value, most in card.ops_workload.rows}),
-        "efforts": recent_efforts(now) if card.ops_workload.hours else (),
+        "efforts": queries.recent_efforts(now) if card.ops_workload.hours else (),
         "burden_words": WORKLOAD_LABELS,
-        "records": signed_decisions(),
+        "records": queries.signed_decisions(),
         "may_decide": request.user.has_perm("costs.decide"),
         "thresholds": scorecard.Thresholds(),
         **forms,
@@ -109,13 +105,6 @@ WORKLOAD_LABELS = {
     "hours": gettext_lazy("Hours of work"),
     "pages": gettext_lazy("Calls"),
 }
-
-
-def recent_efforts(now: datetime) -> list[Effort]:
-    """Hours that count, the newest first."""
-    since = now.astimezone(UTC).date() - WINDOW
-    rows = Effort.objects.filter(day__gt=since, withdrawn_at=None).select_related("by")
-    return list(rows.order_by("-day", "-pk")[:SHOWN])
 
 
 def task_rows(report: Report) -> list[TaskRow]:
@@ -153,26 +142,6 @@ def _switch(kind: str, label: Any, report: Report) -> dict[str, Any]:
     return {"kind": kind, "label": label, "on": report.switches.get(kind)}
 
 
-def past_decisions() -> list[dict[str, Any]]:
-    """What people decided, the newest first, withdrawn or not; in one statement."""
-    words = {**dict(Justification.Kind.choices), "no_go": _("no-go")}
-    names = ("what", "reason", "by", "created_at", "withdrawn_at")
-    return [{**dict(zip(names, row, strict=True)), "what": words[row[0]]} for row in newest_decisions()]
-
-
-@prepared
-def newest_decisions() -> QuerySet[Any]:
-    columns = ("what", "reason", "by__username", "created_at", "withdrawn_at")
-    no_gos = NoGo.objects.annotate(what=Value("no_go", CharField())).order_by().values_list(*columns)
-    switches = Justification.objects.annotate(what=F("kind")).order_by().values_list(*columns)
-    return no_gos.union(switches, all=True).order_by("-created_at")[:SHOWN]
-
-
-@prepared
-def signed_decisions() -> QuerySet[Decision]:
-    return Decision.objects.all()[:SHOWN]
-
-
 @login_required
 @permission_required("costs.decide", raise_exception=True)
 @require_POST
@@ -191,7 +160,7 @@ def forbid(request: HttpRequest) -> HttpResponse:
 @permission_required("costs.decide", raise_exception=True)
 @require_POST
 def withdraw(request: HttpRequest) -> HttpResponseRedirect:
-    standing = NoGo.objects.standing().first()
+    standing = queries.standing_no_go()
     if standing and decisions.withdraw_no_go():
         log(request, standing, "Withdrawn.")
         messages.success(request, _("The no-go is withdrawn; the figures decide again."))
@@ -216,7 +185,7 @@ def justify(request: HttpRequest) -> HttpResponse:
 @permission_required("costs.decide", raise_exception=True)
 @require_POST
 def withdraw_switch(request: HttpRequest, kind: str) -> HttpResponseRedirect:
-    standing = Justification.objects.standing().filter(kind=kind).first()
+    standing = queries.standing_switch(kind)
     if standing and decisions.withdraw_justification(kind=kind):
         log(request, standing, "Withdrawn.")
         messages.success(request, _("Withdrawn; the money counts again."))

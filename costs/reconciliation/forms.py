@@ -285,7 +285,8 @@ class InvoiceForm(forms.Form):
         amount: Decimal | None = self.cleaned_data["amount"]
         return amount if amount is not None else self.read.amount if self.read else ZERO
 
-    def save(self, user: Any) -> Closing:
+    def close_month(self, user: Any) -> Closing:
+        """Close the month of the form by its invoice."""
         assert self.row is not None and self.settled is not None and self.converted is not None, "a valid form"
         data, receipt = self.cleaned_data, None
         if self.stored_file is not None:

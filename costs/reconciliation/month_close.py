@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q, Sum
+from django.shortcuts import get_object_or_404
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
@@ -73,6 +74,11 @@ def snapshot(row: Reconciled, settled: Settled) -> list[ReconciliationLine]:
     for name, amount in {**settled.extras, "on_invoice": -row.pending}.items():
         month.causes[name] = month.causes.get(name, ZERO) + amount
     return list(lines_by_place.values())
+
+
+def closing_of(pk: int) -> Closing:
+    """With its receipt; raises Http404."""
+    return get_object_or_404(Closing.objects.select_related("receipt"), pk=pk)
 
 
 @transaction.atomic

@@ -72,6 +72,11 @@ def over_tolerance(now: datetime) -> list[ReconciliationGap]:
     return [gap for gap in reconciliation_gaps(now) if gap.over]
 
 
+def tolerance_of(provider: str) -> Tolerance | None:
+    """What a person said of a provider's bills; None where nobody did."""
+    return Tolerance.objects.filter(provider=provider).first()
+
+
 def set_tolerance(*, provider: str, share: Decimal, amount: Decimal, user: Any) -> Tolerance:
     tolerance, _made = Tolerance.objects.update_or_create(
         provider=provider, defaults={"share": share, "amount": amount, "set_by": user}

@@ -11,29 +11,25 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from costs.charges.forms import today
-from costs.models import Closing, KeyOwner, Tolerance
-from costs.reconciliation import month_close
-from costs.reconciliation.coverage import Coverage, Seen
+from costs.models import Closing
+from costs.reconciliation import keys, month_close
 from costs.reconciliation.forms import ClosingCorrectionForm, InvoiceForm, ToleranceForm
 from costs.reconciliation.page import ReconciliationPage, evidence
 from costs.reconciliation.reconcile import Cause, Compared, Part
-from costs.reconciliation.tolerances import set_tolerance
+from costs.reconciliation.tolerances import set_tolerance, tolerance_of
 from costs.spend.months import month_asked, month_in
 from costs.spend.page import first_known_day
 from costs.spend.rows import months_since
 from providers.audit import log as audit_log
-from providers.models import Account, VendorName, provider_name
-from traffic.models import Application
+from providers.models import provider_name
 from traffic.requests.filters import Filters
-
-OTHER = "~other"  # the value of a key that is another tool's; no slug begins so
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +57,11 @@ def reconciliation(request: HttpRequest) -> HttpResponse:
         "provider_name": provider_name(provider[0]) if provider else "",
         "rows": [shown(row, row.provider, month) for row in page.reconciliation.rows],
         "days": [shown(part, part.provider, month, part) for part in page.parts],
-        "tolerances": {closed.provider: closed for closed in page.gaps},
-        "keys": key_rows(page) if page.coverages else [],
-        "spaces": space_rows(page) if page.coverages else [],
-        "applications": list(Application.objects.order_by("slug").values_list("slug", "name"))
-        if page.coverages
-        else [],
-        "other": OTHER,
+        "tolerances": {gap.provider: gap for gap in page.gaps},
+        "keys": keys.key_rows(page.coverages) if page.coverages else [],
+        "spaces": keys.space_rows(page.coverages) if page.coverages else [],
+        "applications": keys.application_names() if page.coverages else [],
+        "other": keys.OTHER,
         "today": today(),
         "reopen": {closed.closing.pk for closed in page.closed if month_close.may_reopen(closed.closing, today())},
         "json_url": f"{reverse('api:get_reconciliation')}?{urlencode(query | {'by': 'day'})}",
@@ -79,40 +73,6 @@ def shown(row: Compared, provider: str, month: date, part: Part | None = None) -
     return Shown(row, [(cause, evidence(provider, month, cause, part)) for cause in row.causes])
 
 
-def key_rows(page: ReconciliationPage) -> list[dict[str, Any]]:
-    """What each key has of the vendor's tokens, with whose it is said to be."""
-    slugs = dict(Application.objects.values_list("pk", "slug"))
-    accounts = dict(Account.objects.values_list("pk", "slug"))
-    called = names_of_keys()
-    return [
-        {
-            "provider": coverage.name,
-            "account": accounts.get(row.account, ""),
-            "name": called.get((row.account, row.key), row.key),
-            "workspace": called.get((row.account, row.workspace), row.workspace),
-            "row": row,
-            "owner": OTHER if row.other else slugs.get(row.owner or 0, ""),
-        }
-        for coverage in page.coverages
-        for row in coverage.keys
-    ]
-
-
-def space_rows(page: ReconciliationPage) -> list[tuple[Coverage, list[tuple[str, Seen]]]]:
-    """Each provider's workspaces by their names."""
-    called = names_of_keys()
-    return [
-        (coverage, [(called.get((row.account, row.workspace), row.workspace), row) for row in coverage.workspaces])
-        for coverage in page.coverages
-    ]
-
-
-def names_of_keys() -> dict[tuple[int, str], str]:
-    """What vendors call keys and workspaces, by account and id."""
-    rows = VendorName.objects.values_list("account_id", "external_id", "name")
-    return {(account, external): name for account, external, name in rows}
-
-
 @login_required
 @permission_required("costs.add_charge", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -121,7 +81,7 @@ def reconciliation_close(request: HttpRequest) -> HttpResponse:
     form = InvoiceForm(request.POST or None, request.FILES or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
-            closing = form.save(request.user)
+            closing = form.close_month(request.user)
         except IntegrityError:
             form.add_error("month", _("Somebody else has closed this month just now."))
         else:
@@ -141,7 +101,7 @@ def reconciliation_close(request: HttpRequest) -> HttpResponse:
 @require_POST
 def reconciliation_reopen(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a closing of today back; later ones are corrected."""
-    closing = get_object_or_404(Closing, pk=pk)
+    closing = month_close.closing_of(pk)
     month = closing.month
     if not month_close.may_reopen(closing, today()):
         messages.warning(request, _("A month can be opened again only on the day it was closed: correct it instead."))
@@ -157,7 +117,7 @@ def reconciliation_reopen(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required("costs.add_charge", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def reconciliation_correct(request: HttpRequest, pk: int) -> HttpResponse:
-    closing = get_object_or_404(Closing.objects.select_related("receipt"), pk=pk)
+    closing = month_close.closing_of(pk)
     form = ClosingCorrectionForm(request.POST or None, closing=closing)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
@@ -185,7 +145,7 @@ def reconciliation_correct(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required("costs.add_charge", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def reconciliation_tolerance(request: HttpRequest, provider: str) -> HttpResponse:
-    tolerance = Tolerance.objects.filter(provider=provider).first()
+    tolerance = tolerance_of(provider)
     form = ToleranceForm(request.POST or None, initial=ToleranceForm.initial_of(tolerance))
     if request.method == "POST" and form.is_valid():
         made = set_tolerance(provider=provider, share=form.share, amount=form.cleaned_data["usd"], user=request.user)
@@ -203,19 +163,17 @@ def reconciliation_tolerance(request: HttpRequest, provider: str) -> HttpRespons
 @require_POST
 def reconciliation_key(request: HttpRequest) -> HttpResponse:
     """Say whose a vendor's key is; saying nothing makes it anybody's again."""
-    account = get_object_or_404(Account, slug=request.POST.get("account", ""))
+    account = keys.account(request.POST.get("account", ""))
     key, owner = request.POST.get("key", "")[:200], request.POST.get("owner", "")
     if not key:
         raise Http404
-    application = None if owner in ("", OTHER) else get_object_or_404(Application, slug=owner)
+    application = None if owner in ("", keys.OTHER) else keys.application(owner)
     if owner:
-        key_owner, _made = KeyOwner.objects.update_or_create(
-            account=account, api_key=key, defaults={"application": application, "set_by_id": request.user.pk}
-        )
+        key_owner = keys.set_owner(account=account, api_key=key, application=application, user_id=request.user.pk)
         words = application.name if application else _("another tool")
         audit_log.log(request, key_owner, _("key %(key)s: %(owner)s") % {"key": key, "owner": words})
     else:
-        KeyOwner.objects.filter(account=account, api_key=key).delete()
+        keys.clear_owner(account=account, api_key=key)
         words = _("any application")
         audit_log.log(request, account, _("key %(key)s: %(owner)s") % {"key": key, "owner": words})
     messages.success(request, _("The key %(key)s is taken for: %(owner)s.") % {"key": key, "owner": words})

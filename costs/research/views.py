@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from functools import cache
 
 from django.contrib.auth.decorators import login_required, permission_required
-from django.db.models import Max, Window
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -18,11 +16,10 @@ from django.views.decorators.http import require_safe
 from costs.breakeven.measured_inputs import live_inputs
 from costs.research import comparison, scenarios, sheets
 from costs.research.figures import Figure, figures
+from costs.research.offers import Kinds, Offered, offered
 from costs.research.scenarios import VariantCost
 from costs.research.sheets import GpuLine, Purpose, Sheet
-from providers.models import PROVIDER_NAMES, Offer
-
-Kinds = dict[tuple[str, str, str], Decimal]
+from providers.models import PROVIDER_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,37 +103,6 @@ def _purpose(row: Purpose, sheet: Sheet, offered: Offered) -> tuple[str, Purpose
     today = offered.whole.get((provider, name, "on_demand"))
     title = f"{PROVIDER_NAMES.get(provider, provider)} {name}"
     return title, row, None if today is None else today * comparison.MONTH
-
-
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """Of the offer that costs least with the machine around its GPU, by provider, GPU and kind: an hour of the GPU, and
-    of that machine where it costs besides. `seen_at`: when anything was last read."""
-
-    gpus: Kinds
-    machines: Kinds
-    seen_at: datetime | None
-
-    @property
-    def whole(self) -> Kinds:
-        return {key: price + self.machines.get(key, Decimal(0)) for key, price in self.gpus.items()}
-
-
-NAMES = ("provider", "gpu", "kind")
-
-
-def offered() -> Offered:
-    """One statement."""
-    newest = Offer.objects.filter(available=True).annotate(newest=Window(Max("seen_at")))
-    cheapest = newest.order_by(*NAMES, "whole_per_gpu_hour", "pk").distinct(*NAMES)
-    gpus: Kinds = {}
-    machines: Kinds = {}
-    rows = list(cheapest.values_list(*NAMES, "price_per_gpu_hour", "machine_per_gpu_hour", "newest"))
-    for provider, gpu, kind, price, machine, _newest in rows:
-        gpus[provider, gpu, kind] = price
-        if machine is not None:
-            machines[provider, gpu, kind] = machine
-    return Offered(gpus, machines, rows[0][-1] if rows else None)
 
 
 def hourly(sheet: Sheet, prices: Kinds) -> Callable[[GpuLine], Decimal | None]:

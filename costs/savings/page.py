@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -95,6 +96,11 @@ def page() -> Savings:
         arrived_rows=len(outcomes),
         search=Search.objects.first(),
     )
+
+
+def finding_of(pk: int) -> Finding:
+    """Raises Http404."""
+    return get_object_or_404(Finding.objects.select_related("application", "lease"), pk=pk)
 
 
 def decided(row: Row) -> Any:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from costs import savings as advisor
-from costs.models import Finding
 from costs.savings.forms import DismissForm
-from costs.savings.page import page, title
+from costs.savings.page import finding_of, page, title
 from providers.audit import log as audit_log
 
 
@@ -29,7 +28,7 @@ def savings(request: HttpRequest) -> HttpResponse:
 @permission_required("costs.add_charge", raise_exception=True)
 @require_POST
 def saving_accept(request: HttpRequest, pk: int) -> HttpResponse:
-    finding = get_object_or_404(Finding.objects.select_related("application", "lease"), pk=pk)
+    finding = finding_of(pk)
     try:
         advisor.accept(pk=pk, user=request.user, now=timezone.now())
     except advisor.NotThere:
@@ -46,7 +45,7 @@ def saving_accept(request: HttpRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def saving_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
     """With a reason, so that whoever finds it again knows why."""
-    finding = get_object_or_404(Finding.objects.select_related("application", "lease"), pk=pk)
+    finding = finding_of(pk)
     form = DismissForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         reason = form.cleaned_data["reason"]
@@ -67,7 +66,7 @@ def saving_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def saving_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Open again, whichever way it was decided."""
-    finding = get_object_or_404(Finding.objects.select_related("application", "lease"), pk=pk)
+    finding = finding_of(pk)
     try:
         advisor.reopen(pk=pk)
     except advisor.NotThere:

@@ -9,10 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import F, Max, Min, Sum
+from django.http import Http404
 from django.utils.translation import gettext as _
 
-from providers.leases.queries import HOUR_S, WIDE, LeaseDay, LeaseNow, hours_between, lease_days
-from providers.models import Deployment, Lease, LeaseState, VendorCost
+from providers.leases.queries import HOUR_S, WIDE, LeaseDay, LeaseNow, hours_between, lease_days, lease_figures
+from providers.models import Account, Deployment, Lease, LeaseSpan, LeaseState, VendorCost
 from providers.querysets import Seconds
 from traffic.usage.lease_use import last_requests, requests_by_hour
 
@@ -51,6 +52,24 @@ class Billed:
     total: Decimal
     since: datetime
     until: datetime
+
+
+def account_of(pk: int) -> Account:
+    """The account of a lease, with its feeds; raises Http404."""
+    account = Account.objects.with_feeds().filter(leases=pk).first()
+    if account is None:
+        raise Http404
+    return account
+
+
+def lease_now(pk: int, now: datetime, old: frozenset[int]) -> LeaseNow:
+    """A lease with its figures; `old` are accounts whose last poll is too long ago."""
+    (row,) = lease_figures(Lease.objects.filter(pk=pk), now, old)
+    return row
+
+
+def newest_spans(lease: Lease, most: int) -> list[LeaseSpan]:
+    return list(lease.spans.order_by("-starts_at")[:most])
 
 
 def served(row: LeaseNow, now: datetime) -> list[Served]:

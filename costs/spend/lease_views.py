@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 
 from django.contrib.auth.decorators import login_required, permission_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -14,9 +14,7 @@ from costs.spend import lease_page
 from providers.accounts.freshness import account_now
 from providers.audit.log import changes
 from providers.leases.forms import IdleForm
-from providers.leases.queries import lease_figures
 from providers.leases.services import stop_way
-from providers.models import Account, Lease
 
 SPANS_SHOWN = 40
 
@@ -26,14 +24,14 @@ SPANS_SHOWN = 40
 @require_safe
 def lease(request: HttpRequest, pk: int) -> HttpResponse:
     now = timezone.now()
-    account = account_now(account_of(pk), now)
+    account = account_now(lease_page.account_of(pk), now)
     feed = account.feed("leases")
     old = frozenset({account.account.pk}) if feed is None or feed.old else frozenset[int]()
-    (row,) = lease_figures(Lease.objects.filter(pk=pk), now, old)
+    row = lease_page.lease_now(pk, now, old)
     uses = lease_page.served(row, now)
     idle = lease_page.idle(row.lease, uses, now)
     may_change = request.user.has_perm("providers.change_account")
-    spans = list(row.lease.spans.order_by("-starts_at")[: SPANS_SHOWN + 1])
+    spans = lease_page.newest_spans(row.lease, SPANS_SHOWN + 1)
     limit = row.lease.idle_minutes
     context = {
         "lease": row.lease,
@@ -55,10 +53,3 @@ def lease(request: HttpRequest, pk: int) -> HttpResponse:
         "json_url": "/api/v1/leases",
     }
     return render(request, "providers/lease.html", context)
-
-
-def account_of(pk: int) -> Account:
-    account = Account.objects.with_feeds().filter(leases=pk).first()
-    if account is None:
-        raise Http404
-    return account

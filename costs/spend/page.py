@@ -9,7 +9,7 @@ from decimal import Decimal
 from statistics import median
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
@@ -308,6 +308,11 @@ class SpendPage:
     def last_poll(self) -> datetime | None:
         return max((feed.last_success_at for feed in self.feeds if feed.last_success_at), default=None)
 
+    @property
+    def entered(self) -> int:
+        """How many charges people entered."""
+        return sum(entered_counts(self.days.since, self.days.until))
+
     # The plan, for the running month as a whole.
 
     @cached_property
@@ -354,6 +359,13 @@ def first_known_day(today: date) -> date:
 def first_days() -> QuerySet[Any]:
     used, charged = (table.objects.order_by("day").values_list("day", flat=True)[:1] for table in (UsageDay, Charge))
     return used.union(charged, all=True)
+
+
+@prepared
+def entered_counts(since: date, until: date) -> QuerySet[Any]:
+    """How many charges a person entered; no row for none."""
+    lines = Charge.objects.between(since, until).filter(provenance="entered").values("provenance")
+    return lines.annotate(n=Count("pk")).values_list("n", flat=True)
 
 
 @prepared

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required, permission_required
-from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
@@ -15,11 +13,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from costs.models import Charge
 from costs.spend.months import month_asked
 from costs.spend.page import DIMENSIONS, SpendPage, SpendParams
 from costs.spend.rows import provider_name
-from providers.prepared import prepared
 from traffic.requests.filters import Filters
 
 FILTERS = ("provider", "model", "application", "task")
@@ -47,19 +43,12 @@ def spend(request: HttpRequest) -> HttpResponse:
         "user_rows": [(row, address(query, **{params.by: row.key})) for row in page.users],
         "provider_rows": [(row, address(query, provider=row.slug)) for row in page.providers],
         "charges_month": f"{params.month:%Y-%m}",
-        "entered": sum(entered(page.days.since, page.days.until)),
+        "entered": page.entered,
         "json_url": "/api/v1/spend?" + _api_query(page, query),
         "changes_url": reverse("costs:changes") + address(query, by=None),
         "units_url": reverse("costs:units") + address(query),
     }
     return render(request, "costs/spend/spend.html", context)
-
-
-@prepared
-def entered(since: date, until: date) -> QuerySet[Any]:
-    """How many charges a person entered; no row for none."""
-    lines = Charge.objects.between(since, until).filter(provenance="entered").values("provenance")
-    return lines.annotate(n=Count("pk")).values_list("n", flat=True)
 
 
 def cleaned_query(query: QueryDict) -> QueryDict:

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, F, Q, Sum
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from costs.units.queries import ratio
@@ -79,6 +80,15 @@ class UserUnits:
     requests: int
     without: int  # requests that name no user
     rows: list[UserUnit]
+
+
+def find_application(slug: str) -> Application | None:
+    return Application.objects.filter(slug=slug).first()
+
+
+def application_of(slug: str) -> Application:
+    """Raises Http404."""
+    return get_object_or_404(Application, slug=slug)
 
 
 def user_units(application: Application, since: date, until: date) -> UserUnits:

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
@@ -17,8 +17,7 @@ from costs.spend.months import month_asked
 from costs.spend.page import SpendPage, SpendParams
 from costs.spend.views import address, cleaned_query, fields_of
 from costs.units.queries import BYS, By, UnitCosts
-from costs.units.users import user_units
-from traffic.models import Application
+from costs.units.users import application_of, user_units
 from traffic.requests.filters import Filters
 
 
@@ -52,7 +51,7 @@ def units(request: HttpRequest) -> HttpResponse:
 @require_safe
 def unit_users(request: HttpRequest, slug: str) -> HttpResponse:
     """The dearest users of one application in a month."""
-    application = get_object_or_404(Application, slug=slug)
+    application = application_of(slug)
     now = timezone.now()
     month = month_asked(request)
     until = min(month_of(month)[1], now.astimezone(UTC).date()) + timedelta(days=1)

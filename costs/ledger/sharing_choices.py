@@ -1,0 +1,68 @@
+"""By what the cost of a machine is shared, from which month on, and what either choice does to a month."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from costs.ledger.lease_shares import lease_shares, shared_by
+from costs.models import Sharing
+from costs.spend.queries import ZERO, counting_charges, leased, share_of
+from lib.periods import next_month
+from traffic.models import Application
+
+
+@dataclass
+class Compared:
+    """One application's part of the machines, or what nobody used, by each choice."""
+
+    name: str
+    idle: bool = False
+    amounts: dict[str, Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
+
+    @property
+    def tokens(self) -> Decimal:
+        return self.amounts[Sharing.By.TOKENS]
+
+    @property
+    def time(self) -> Decimal:
+        return self.amounts[Sharing.By.TIME]
+
+    @property
+    def change(self) -> Decimal:
+        return self.time - self.tokens
+
+
+def current(day: date) -> str:
+    """The choice that holds on a day."""
+    return shared_by(day, Sharing.objects.spans())
+
+
+def choices() -> QuerySet[Sharing]:
+    """All that were made, with who made them."""
+    return Sharing.objects.select_related("set_by")
+
+
+def choose(month: date, by: str, *, user_id: int | None) -> Sharing:
+    """Share by tokens or by time from a month on."""
+    choice, _made = Sharing.objects.update_or_create(starts_on=month, defaults={"by": by, "set_by_id": user_id})
+    return choice
+
+
+def compared(month: date) -> list[Compared]:
+    """The month's machines by tokens and by time; both add up to the same total, what nobody used stands last."""
+    machines = leased(counting_charges(month, next_month(month))[0])
+    names = dict(Application.objects.values_list("pk", "name"))
+    rows: dict[tuple[bool, int], Compared] = {}
+    for by in Sharing.By.values:
+        for row in lease_shares(machines, by):
+            line = share_of(row)
+            who = line.attribution.application_id
+            name = _("Idle") if line.idle else names.get(who, _("Requests of no application"))
+            rows.setdefault((line.idle, who), Compared(name, line.idle)).amounts[by] += line.amount
+    return sorted(rows.values(), key=lambda row: (row.idle, -row.tokens, row.name))

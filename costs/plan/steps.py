@@ -1,0 +1,57 @@
+"""Reads of single steps of the plan, and of the requests that a plan is held against."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django.db.models import BooleanField, ExpressionWrapper, Q, Sum
+from django.shortcuts import get_object_or_404
+
+from costs.models import Budget, BudgetScope, Phase, Stage
+from costs.plan.forecast import month_of
+from providers.prepared import prepared
+from traffic.models import Application, UsageDay
+
+
+def phase(slug: str) -> Phase:
+    """Raises Http404."""
+    return get_object_or_404(Phase, slug=slug)
+
+
+def stage(slug: str) -> Stage:
+    """Raises Http404."""
+    return get_object_or_404(Stage, slug=slug)
+
+
+def budget(slug: str) -> Budget:
+    """Raises Http404."""
+    return get_object_or_404(Budget, slug=slug)
+
+
+def application_with_owner(slug: str) -> Application:
+    """Raises Http404."""
+    return get_object_or_404(Application.objects.select_related("owner"), slug=slug)
+
+
+def budgets_of(application: Application, now: datetime) -> list[Budget]:
+    """This month's budgets of an application, and those of all that its owner has."""
+    scope = Q(scope=BudgetScope.APPLICATION, subject=application.slug)
+    if application.owner is not None:
+        scope |= Q(scope=BudgetScope.OWNER, subject=application.owner.get_username())
+    first, last = month_of(now.astimezone(UTC).date())
+    return list(Budget.objects.reaching(first, last + timedelta(1)).filter(scope))
+
+
+def budgets_of_application(slug: str, now: datetime) -> list[Budget]:
+    """Budgets of an application alone that have a day in this month."""
+    first, last = month_of(now.astimezone(UTC).date())
+    return list(Budget.objects.of_application(slug).reaching(first, last + timedelta(1)))
+
+
+@prepared
+def days_by_side(since: date, until: date) -> Any:
+    """Requests by day, and by whether our own GPUs served them (`ours`)."""
+    served = ExpressionWrapper(Q(leased__gt=0) | Q(provider="self"), BooleanField())
+    days = UsageDay.objects.filter(day__gte=since, day__lte=until).annotate(ours=served)
+    return days.values("day", "ours").annotate(requests=Sum("requests")).order_by()

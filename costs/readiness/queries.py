@@ -1,0 +1,73 @@
+"""Reads of what people decided about self-hosting, and of the hours that they entered."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import CharField, F, QuerySet, Value
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+
+from costs.models import Decision, Effort, Justification, NoGo
+from costs.readiness.ops_workload import WINDOW
+from providers.prepared import prepared
+
+SHOWN = 8  # past decisions
+
+
+def recent_efforts(now: datetime) -> list[Effort]:
+    """Hours that count, the newest first."""
+    since = now.astimezone(UTC).date() - WINDOW
+    rows = Effort.objects.filter(day__gt=since, withdrawn_at=None).select_related("by")
+    return list(rows.order_by("-day", "-pk")[:SHOWN])
+
+
+def effort(pk: int) -> Effort:
+    """Raises Http404."""
+    return get_object_or_404(Effort, pk=pk)
+
+
+def standing_no_go() -> NoGo | None:
+    """The tick that nobody has withdrawn."""
+    return NoGo.objects.standing().first()
+
+
+def standing_switch(kind: str) -> Justification | None:
+    """The switch of a kind, where it is on."""
+    return Justification.objects.standing().filter(kind=kind).first()
+
+
+def decision(number: int) -> Decision:
+    """One record; raises Http404."""
+    return get_object_or_404(Decision, number=number)
+
+
+def all_decisions() -> list[Decision]:
+    """Every record, the first one first."""
+    return list(Decision.objects.order_by("number"))
+
+
+def latest_decisions(most: int) -> list[Decision]:
+    """The newest first."""
+    return list(Decision.objects.order_by("-number")[:most])
+
+
+def past_decisions() -> list[dict[str, Any]]:
+    """What people decided, the newest first, withdrawn or not; in one statement."""
+    words = {**dict(Justification.Kind.choices), "no_go": _("no-go")}
+    names = ("what", "reason", "by", "created_at", "withdrawn_at")
+    return [{**dict(zip(names, row, strict=True)), "what": words[row[0]]} for row in newest_decisions()]
+
+
+@prepared
+def newest_decisions() -> QuerySet[Any]:
+    columns = ("what", "reason", "by__username", "created_at", "withdrawn_at")
+    no_gos = NoGo.objects.annotate(what=Value("no_go", CharField())).order_by().values_list(*columns)
+    switches = Justification.objects.annotate(what=F("kind")).order_by().values_list(*columns)
+    return no_gos.union(switches, all=True).order_by("-created_at")[:SHOWN]
+
+
+@prepared
+def signed_decisions() -> QuerySet[Decision]:
+    return Decision.objects.all()[:SHOWN]
