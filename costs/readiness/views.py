@@ -25,8 +25,8 @@ from costs.readiness import services as decisions
 from costs.readiness.forms import PRECISIONS, EffortForm, LimitsForm, ReasonForm, SignForm, SizingForm, SwitchForm
 from costs.readiness.inputs import Report, gather
 from costs.research import sheets
+from costs.research.offers import Kinds, offered
 from costs.research.sheets import Sheet
-from costs.research.views import Kinds, offered
 from costs.sizing import memory as sizing
 from costs.sizing import offers as sizing_offers
 from costs.sizing import recipes
