@@ -282,7 +282,7 @@ def test_filters_live_in_the_address_and_empty_ones_are_none(viewer: Client, wor
 def test_nonsense_in_the_address_is_the_default(viewer: Client, world: Account, query: str) -> None:
     response = viewer.get(f"{URL}?{query}")
     assert response.status_code == 200
-    assert response.context["page"].asked.month == datetime.now(UTC).date().replace(day=1)
+    assert response.context["page"].params.month == datetime.now(UTC).date().replace(day=1)
 
 
 def test_links_keep_what_was_chosen(viewer: Client, world: Account) -> None:
