@@ -110,7 +110,9 @@ def tell() -> None:
 
     from traffic.requests.query_params import RequestQuery
 
-    wanted = {name: RequestQuery.model_validate(asked(QueryDict(query))).wanted() for name, query in FILTERS.items()}
+    wanted = {
+        name: RequestQuery.model_validate(asked(QueryDict(query))).request_filter() for name, query in FILTERS.items()
+    }
     print(json.dumps({name: read_by(one) for name, one in wanted.items()}))  # noqa: T201  # the bench reads it
 
 

@@ -12,13 +12,13 @@ handler = get_wsgi_application()
 from alerts.evaluation import watch  # noqa: E402 -- the apps must be loaded
 from dashboard.front.app import Front  # noqa: E402
 from lib.connections import make_room  # noqa: E402
-from traffic.ingest.gc_tuning import settle  # noqa: E402
+from traffic.ingest.gc_tuning import tune_interpreter  # noqa: E402
 
 
 def started() -> None:
     make_room()
     watch.start()
-    settle()
+    tune_interpreter()
 
 
 application = Front(handler, started)

@@ -9,7 +9,7 @@ import django_stubs_ext
 
 from dashboard.environment import Environment, data_dir, email_settings
 from dashboard.http.headers import page_hosts
-from traffic.ingest.statement_timeout import PatientConnection
+from traffic.ingest.statement_timeout import TimeoutConnection
 
 # Django's generic classes can be subscripted at run time too, as the type checker wants them.
 django_stubs_ext.monkeypatch()
@@ -124,7 +124,7 @@ DATABASES = {
                 "min_size": 1,
                 "max_size": env.integer("DATABASE_POOL", 18),
                 "timeout": 3,
-                "connection_class": PatientConnection,
+                "connection_class": TimeoutConnection,
             },
             "connect_timeout": 3,
             # Statements that ask for it are prepared on the server: Django would have none of them.

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.test import TransactionTestCase
 from psycopg import Cursor, sql
 
-from traffic.ingest.store import forget_days
+from traffic.ingest.store import clear_known_days
 
 TABLES = """
 SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
@@ -43,7 +43,7 @@ class Beginning:
             changed = [table for table, rows in self.rows.items() if sorted(copied(cursor, table)) != sorted(rows)]
             if (some := filled(cursor, self.emptied)) or changed:
                 self.write(cursor, [*some, *changed])
-        forget_days()
+        clear_known_days()
 
     def write(self, cursor: Cursor, tables: Iterable[str]) -> None:
         # Neither keys between the tables nor triggers that keep what was decided are asked.

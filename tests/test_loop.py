@@ -34,7 +34,7 @@ from sandbox.testing import Sandbox, running_sandbox
 from tests.alerts.smtp_server import Mailbox, port_of, started
 from tests.dashboard.people import logged_in, with_role, words
 from traffic.applications.keys import callers, create_key
-from traffic.ingest.pipeline import forget
+from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application
 from traffic.usage.audit import rollup_differences
 
@@ -78,7 +78,7 @@ class Team:
         _key, self.secret = create_key(name="shop", scopes=["ingest", "rate"], application=self.application)
         _key, self.reader = create_key(name="reads all", scopes=["read"])  # an application's key reads its own alone
         callers.clear()  # nothing of the test before is remembered
-        forget()
+        clear_cache()
         Phase.objects.create(
             slug="now",
             name="Now",

@@ -17,7 +17,7 @@ from traffic.ingest.native import MAX_BYTES
 from traffic.ingest.openapi import batch_schema
 from traffic.ingest.pipeline import ingest_native
 from traffic.latency import queries as latency_reports
-from traffic.privacy.retention_settings import kept
+from traffic.privacy.retention_settings import current_retention
 from traffic.quality import queries as quality
 from traffic.quality import ratings
 from traffic.requests.export import KINDS, NotInstalled, as_file, export
@@ -85,7 +85,7 @@ def get_requests_file(
 ) -> Any:
     kind = KINDS[format]
     try:
-        parts = export(kind, filters.wanted(), retention_days=kept().requests, money=True)
+        parts = export(kind, filters.request_filter(), retention_days=current_retention().requests, money=True)
     except NotInstalled as error:
         raise ApiError(422, str(error), [at(["query", "format"], str(error))]) from None
     return as_file(parts, kind)
@@ -121,10 +121,10 @@ def get_latency(
 def get_latency_heat(
     request: HttpRequest, filters: Query[FilterQuery], period: Query[PeriodQuery], step: latency_reports.Step = "day"
 ) -> Any:
-    found = latency_reports.heat(period.parsed(), step, filters.parsed())
+    by_time = latency_reports.heat(period.parsed(), step, filters.parsed())
     return {
         "upper_ms": latency_reports.BANDS,
-        "times": [{"at": at, "counts": counts} for at, counts in found.items()],
+        "times": [{"at": at, "counts": counts} for at, counts in by_time.items()],
     }
 
 

@@ -16,7 +16,7 @@ from traffic.applications.keys import LIMITS
 from traffic.models import Application, Key, QuotaPeriod, QuotaUnit, RedactKind, Scope
 from traffic.privacy.own_patterns import BadPattern, checked
 from traffic.privacy.redaction import KINDS, MOST_PATTERNS
-from traffic.repricing.services import Wanted, requests_of
+from traffic.repricing.services import RepricingScope, requests_of
 
 if TYPE_CHECKING:
     ApplicationModelForm = forms.ModelForm[Application]
@@ -145,10 +145,10 @@ class KeyLimitsForm(KeyModelForm):
         return at_least_one(self.cleaned_data["per_minute"])
 
     def clean_quota(self) -> Decimal | None:
-        found: Decimal | None = self.cleaned_data["quota"]
-        if found is not None and found <= 0:
+        quota: Decimal | None = self.cleaned_data["quota"]
+        if quota is not None and quota <= 0:
             raise forms.ValidationError(_("More than nothing; to stop a key, revoke it."))
-        return found
+        return quota
 
     def clean_expires_on(self) -> datetime | None:
         day = self.cleaned_data["expires_on"]
@@ -250,12 +250,14 @@ class RepricingForm(forms.Form):
         since, until = cleaned.get("since"), cleaned.get("until")
         if since and until and until < since:
             self.add_error("until", _("The last day lies before the first one."))
-        elif not self.errors and not requests_of(self.wanted()):
+        elif not self.errors and not requests_of(self.scope()):
             self.add_error("model" if cleaned["model"] else "since", _("No request of these days could change."))
         return cleaned
 
-    def wanted(self) -> Wanted:
+    def scope(self) -> RepricingScope:
         """What was asked for. Only after `is_valid`."""
-        given = self.cleaned_data
-        until = given["until"] + timedelta(days=1)
-        return Wanted(given["since"], until, given["provider"].strip(), given["model"].strip(), given["why"].strip())
+        cleaned = self.cleaned_data
+        until = cleaned["until"] + timedelta(days=1)
+        return RepricingScope(
+            cleaned["since"], until, cleaned["provider"].strip(), cleaned["model"].strip(), cleaned["why"].strip()
+        )

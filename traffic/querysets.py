@@ -88,9 +88,9 @@ class RepricingQuerySet(models.QuerySet["Repricing"]):
 
     def later_than(self, repricing: Repricing) -> RepricingQuerySet:
         """Those that wrote after this one over days of the same period and were not taken back."""
-        found = self.filter(started_at__gt=repricing.started_at, changed__gt=0).exclude(pk=repricing.pk)
-        found = found.filter(since__lt=repricing.until, until__gt=repricing.since)
-        return found.exclude(state__in=("previewing", "previewed", "undone"))
+        later = self.filter(started_at__gt=repricing.started_at, changed__gt=0).exclude(pk=repricing.pk)
+        later = later.filter(since__lt=repricing.until, until__gt=repricing.since)
+        return later.exclude(state__in=("previewing", "previewed", "undone"))
 
 
 class RequestQuerySet(models.QuerySet["Request"]):

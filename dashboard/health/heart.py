@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 import psycopg
 from django.db import connection
 
-from traffic.ingest.statement_timeout import PatientConnection, patience
+from traffic.ingest.statement_timeout import TimeoutConnection, set_timeout
 
 PATIENCE_S = 1.0
 CONNECT_S = 2  # libpq takes no less
@@ -47,7 +47,7 @@ class Heart:
     @contextmanager
     def _connected(self) -> Iterator[psycopg.Connection]:
         try:
-            with patience(PATIENCE_S):
+            with set_timeout(PATIENCE_S):
                 yield self._conn or self._connect()
         except psycopg.Error:
             self.close()
@@ -55,7 +55,7 @@ class Heart:
 
     def _connect(self) -> psycopg.Connection:
         params = {**connection.get_connection_params(), "connect_timeout": CONNECT_S}
-        self._conn = PatientConnection.connect(**params, autocommit=True)
+        self._conn = TimeoutConnection.connect(**params, autocommit=True)
         self._may_write = False
         return self._conn
 

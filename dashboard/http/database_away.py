@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 
 from traffic.ingest.pipeline import AWAY
-from traffic.ingest.statement_timeout import INTAKE_S, PAGE_S, patience
+from traffic.ingest.statement_timeout import INTAKE_S, PAGE_S, set_timeout
 from traffic.ingest.store_status import send_again
 
 RETRY_AFTER_S = 2
@@ -21,7 +21,7 @@ class DatabaseAwayMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with patience(INTAKE_S if request.path.startswith(INTAKE) else PAGE_S):
+        with set_timeout(INTAKE_S if request.path.startswith(INTAKE) else PAGE_S):
             return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from traffic.ingest.store import LINKS
 from traffic.models import UsageDay
 from traffic.privacy import retention
-from traffic.privacy.retention_settings import Kept, kept
+from traffic.privacy.retention_settings import RetentionDays, current_retention
 from traffic.repricing.run import MEMORY
 
 CACHED_S = 300
@@ -141,7 +141,7 @@ def forget() -> None:
 
 def read(now: datetime) -> Storage:
     today, found = now.date(), sizes()
-    drops = upcoming(found, today, kept())
+    drops = upcoming(found, today, current_retention())
     firsts: dict[str, Drop] = {}
     for drop in drops:
         firsts.setdefault(drop.kind, drop)
@@ -185,7 +185,7 @@ def kinds(found: Sizes, today: date) -> list[Kind]:
     ]
 
 
-def upcoming(found: Sizes, today: date, days: Kept) -> list[Drop]:
+def upcoming(found: Sizes, today: date, days: RetentionDays) -> list[Drop]:
     """Every day that is kept now, in the order in which it goes."""
     limits = retention.limits(days)
     drops = [
@@ -226,7 +226,7 @@ class Loss:
         return LABELS[self.kind]()
 
 
-def losses(today: date, days: Kept) -> list[Loss]:
+def losses(today: date, days: RetentionDays) -> list[Loss]:
     """What so many days would delete that is there now, by the same rule that deletes it."""
     found = sizes()
     return [

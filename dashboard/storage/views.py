@@ -21,7 +21,7 @@ from dashboard.storage import set_aside
 from providers.audit.log import changes, log
 from traffic.ingest import pipeline
 from traffic.models import Installation
-from traffic.privacy.retention_settings import LEAST, MOST, Kept, kept
+from traffic.privacy.retention_settings import LEAST, MOST, RetentionDays, current_retention
 
 CHANGE = "traffic.change_installation"
 
@@ -52,9 +52,9 @@ class KeptForm(forms.Form):
         return cleaned
 
     @property
-    def days(self) -> Kept:
+    def days(self) -> RetentionDays:
         """What was asked for. Only after `is_valid`."""
-        return Kept(self.cleaned_data["requests"], self.cleaned_data["bodies"])
+        return RetentionDays(self.cleaned_data["requests"], self.cleaned_data["bodies"])
 
 
 @login_required
@@ -63,7 +63,7 @@ class KeptForm(forms.Form):
 def storage(request: HttpRequest) -> HttpResponse:
     """The first POST shows what fewer days would delete; nothing is set before that was confirmed."""
     may_change = request.user.has_perm(CHANGE)
-    now = kept()
+    now = current_retention()
     context: dict[str, Any] = {
         "kept": now,
         "may_change": may_change,
@@ -85,12 +85,12 @@ def storage(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/storage/storage.html", context, status=422 if form.errors else 200)
 
 
-def keep(request: HttpRequest, before: Kept, days: Kept) -> HttpResponse:
+def keep(request: HttpRequest, before: RetentionDays, days: RetentionDays) -> HttpResponse:
     if days != before:
         said = _(
             "Requests are kept %(requests)s days instead of %(r)s, prompts and answers %(bodies)s instead of %(b)s."
         )
-        row = pipeline.keep(days=days)
+        row = pipeline.save_retention(days=days)
         log(request, row, said % {**days._asdict(), "r": before.requests, "b": before.bodies})
         report.forget()
         messages.success(request, _("Saved. What is past its time goes within the hour."))

@@ -24,7 +24,7 @@ from providers.audit.log import AuditEntry
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, Offer, TokenPrice
 from tests.costs.people import client_of, text
 from tests.traffic.test_store import row
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.ingest.store import ingest
 from traffic.models import Application, Rating, Request
@@ -56,7 +56,7 @@ def send(shop: Application, per_day: int = 5, days: range = range(1, 15), **give
             named = f"{given.get('model', '')}{given.get('task', '')}{back}-{number}"
             rows.append(row(external_id=named, started_at=at, application_id=shop.pk, **{**plain, **given}))
     connection.ensure_connection()
-    ids = ingest(connection.connection, rows, Installation.load(connection.connection)).ids
+    ids = ingest(connection.connection, rows, PricingContext.load(connection.connection)).ids
     return list(Request.objects.in_days((NOW - 40 * DAY).date(), (NOW + DAY).date()).filter(id__in=ids))
 
 
@@ -139,7 +139,7 @@ def test_output_past_what_accepted_answers_need_is_found(shop: Application) -> N
             tokens=Tokens(100, 0, 0, 0, 4500, 0))
         for n in range(40)
     ]  # fmt: skip
-    ingest(connection.connection, long, Installation.load(connection.connection))
+    ingest(connection.connection, long, PricingContext.load(connection.connection))
     savings.search(NOW)
     found = one("output")
     assert (found.evidence["limit"], found.evidence["accepted"]) == (500, 40)

@@ -15,7 +15,7 @@ from providers.models import TokenPrice
 from tests.costs.test_spend import usage
 from tests.traffic.people import logged_in, person
 from traffic.ingest.pipeline import raw_connection
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.ingest.store import ingest
 from traffic.models import Application, UsageDay
@@ -43,7 +43,7 @@ def helper(transactional_db: Any) -> Application:
         starts_at=datetime(2020, 1, 1, tzinfo=UTC), seen_at=datetime(2020, 1, 1, tzinfo=UTC),
     )  # fmt: skip
     with raw_connection() as conn:
-        ingest(conn, rows, Installation.load(conn))
+        ingest(conn, rows, PricingContext.load(conn))
     return app
 
 
@@ -99,7 +99,7 @@ def test_the_statements_do_not_grow_with_users(helper: Application, django_asser
     with django_assert_num_queries(4):
         found(helper)
     with raw_connection() as conn:
-        ingest(conn, [sent(helper, f"u{n}", DAYS[1], n) for n in range(60)], Installation.load(conn))
+        ingest(conn, [sent(helper, f"u{n}", DAYS[1], n) for n in range(60)], PricingContext.load(conn))
     with django_assert_num_queries(4):
         assert len(found(helper).rows) == user_units.MOST_USERS
 

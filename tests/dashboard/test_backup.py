@@ -36,7 +36,7 @@ from providers.models import Account
 from tests.servers import free_environment, home
 from tests.traffic.conftest import conn, conninfo  # noqa: F401 -- a fixture
 from tests.traffic.test_store import row
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 
 
@@ -45,7 +45,7 @@ def in_use(conn: psycopg.Connection) -> psycopg.Connection:  # noqa: F811 -- the
     """An installation with a person, a vendor's key and requests with bodies."""
     User.objects.create_user("ada", "ada@example.com", "a long password")
     Account.objects.create(slug="claude", name="Claude", kind="anthropic", secret=encrypt("sk-of-a-vendor"))
-    ingest(conn, [row(n, prompt="p", raw={"n": n}) for n in range(30)], Installation.load(conn))
+    ingest(conn, [row(n, prompt="p", raw={"n": n}) for n in range(30)], PricingContext.load(conn))
     return conn
 
 
@@ -165,7 +165,7 @@ def test_the_moment_is_the_snapshots_and_not_the_end_of_the_dump(
 ) -> None:
     """A row that is committed while the dump runs is missing, and the moment that is told is before it."""
     real, late = backup.dump, list[datetime]()
-    installation = Installation.load(in_use)
+    installation = PricingContext.load(in_use)
 
     def slow(into: Any, snapshot: str) -> None:
         ingest(in_use, [row(1001)], installation)
@@ -304,7 +304,7 @@ def test_a_superuser_restores_nothing_unsigned(in_use: psycopg.Connection, tmp_p
 def test_a_backup_while_requests_arrive_is_of_one_moment(
     in_use: psycopg.Connection, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:
-    installation = Installation.load(in_use)
+    installation = PricingContext.load(in_use)
     enough, writing = threading.Event(), threading.Event()
 
     def write() -> None:

@@ -20,7 +20,7 @@ from providers.models import Discount, TokenPrice
 from tests.costs.people import client_of, text
 from tests.traffic.conftest import conn  # noqa: F401 - a fixture
 from tests.traffic.test_store import assert_rollups_exact, row
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens
 from traffic.ingest.store import ingest
 from traffic.models import Repricing, Request
@@ -41,7 +41,7 @@ def haiku(conn: psycopg.Connection, tmp_path: Path) -> Request:  # noqa: F811 - 
         source="test", batch_factor="0.5", **dict(zip(CLASSES, RATES[company.CONTRACT_MODEL][0][1], strict=True)),
     )  # fmt: skip
     given = row(model=company.CONTRACT_MODEL, tokens=TOKENS)
-    (identifier,) = ingest(conn, [given], Installation.load(conn)).ids
+    (identifier,) = ingest(conn, [given], PricingContext.load(conn)).ids
     found = Request.objects.by_id(identifier)
     assert found is not None and found.cost is not None
     return found

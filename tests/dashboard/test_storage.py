@@ -23,12 +23,12 @@ from tests.traffic.people import application
 from tests.traffic.test_store import NOON, row
 from traffic.applications.keys import create_key
 from traffic.gateway.spool import Spool
-from traffic.ingest.pipeline import directory, keep
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pipeline import lookup_tables, save_retention
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import KeyUse, SealedDay, Unread
 from traffic.privacy import retention
-from traffic.privacy.retention_settings import Kept, kept, taken_days
+from traffic.privacy.retention_settings import RetentionDays, accepted_days, current_retention
 
 TODAY = NOON.date() + timedelta(days=1)
 OLD = NOON.date() - timedelta(days=60)
@@ -40,14 +40,14 @@ def conn(transactional_db: Any) -> Iterator[psycopg.Connection]:
     with psycopg.connect(conninfo(), autocommit=True) as own:
         yield own
     storage.forget()
-    directory.clear()
+    lookup_tables.clear()
 
 
 @pytest.fixture
 def old_and_new(conn: psycopg.Connection) -> psycopg.Connection:
     shop = application("shop").pk  # of a row without an application no text is kept
     old = [row(n, started_at=NOON - timedelta(days=60), prompt="p", application_id=shop) for n in range(3)]
-    ingest(conn, [*old, row(9, prompt="p", application_id=shop)], Installation.load(conn))
+    ingest(conn, [*old, row(9, prompt="p", application_id=shop)], PricingContext.load(conn))
     return conn
 
 
@@ -84,9 +84,9 @@ def test_fewer_days_say_what_they_delete_and_delete_only_when_confirmed(old_and_
     losses = {loss.kind: loss for loss in response.context["losses"]}
     assert losses["requests"].requests == 3
     assert losses["requests"].first == losses["requests"].last == losses["bodies"].first == OLD
-    assert kept() != Kept(30, 10)
+    assert current_retention() != RetentionDays(30, 10)
     admin.post("/settings/storage/", asked | {"confirm": "1"})
-    assert kept() == Kept(30, 10)
+    assert current_retention() == RetentionDays(30, 10)
     assert "30 days" in AuditEntry.objects.latest("pk").words
     assert retention.apply_retention(TODAY) >= 2
     assert old_and_new.execute("SELECT count(*) FROM traffic_request").fetchone() == (1,)
@@ -94,8 +94,8 @@ def test_fewer_days_say_what_they_delete_and_delete_only_when_confirmed(old_and_
 
 def test_more_days_need_no_confirmation_and_are_what_is_taken_in(conn: Any) -> None:
     assert browser("admin").post("/settings/storage/", {"requests": "700", "bodies": "90"}).status_code == 302
-    assert kept() == Kept(700, 90)
-    assert directory.get().retention_days == 700
+    assert current_retention() == RetentionDays(700, 90)
+    assert lookup_tables.get().retention_days == 700
 
 
 @pytest.mark.parametrize("asked", [("3", "1"), ("100", "101"), ("", ""), ("x", "9"), ("99999", "1")])
@@ -115,9 +115,9 @@ def test_ops_read_the_sizes_and_change_nothing(conn: Any) -> None:
 def test_nothing_is_taken_onto_a_day_that_was_sealed(conn: Any, settings: Any) -> None:
     settings.RETENTION_DAYS = 400
     SealedDay.objects.create(day=TODAY - timedelta(days=31), totals={})
-    assert taken_days(TODAY) == 30
-    keep(days=Kept(7, 7))
-    assert taken_days(TODAY) == 7
+    assert accepted_days(TODAY) == 30
+    save_retention(days=RetentionDays(7, 7))
+    assert accepted_days(TODAY) == 7
 
 
 def test_what_is_counted_a_day_goes_with_the_requests(conn: Any, settings: Any) -> None:

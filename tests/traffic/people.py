@@ -10,7 +10,7 @@ from django.test import Client
 
 from tests.pages import html_of
 from tests.traffic.test_store import row
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Application, Request
 
@@ -42,7 +42,7 @@ def application(slug: str, *members: User, owner: User | None = None, captures: 
 def arrive(conn: psycopg.Connection, *given: dict[str, Any]) -> list[Request]:
     """Requests that came in by ingest, in the order given."""
     rows = [row(number, **{"external_id": f"a{number}", **values}) for number, values in enumerate(given)]
-    ids = ingest(conn, rows, Installation.load(conn)).ids
+    ids = ingest(conn, rows, PricingContext.load(conn)).ids
     found = [Request.objects.by_id(identifier) for identifier in ids]
     return [request for request in found if request is not None]
 

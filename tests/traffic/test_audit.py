@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 
 from tests.traffic.test_store import row
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.usage.audit import rollup_differences
 
@@ -15,7 +15,7 @@ ROLLUPS = {f"traffic_{name}_{period}" for name in ("usage", "latency", "error") 
 
 
 def test_the_audit_finds_nothing_where_all_is_right(conn: psycopg.Connection) -> None:
-    ingest(conn, [row(n) for n in range(5)], Installation.load(conn))
+    ingest(conn, [row(n) for n in range(5)], PricingContext.load(conn))
     assert list(rollup_differences()) == []
     call_command("audit")
 
@@ -31,7 +31,7 @@ def test_the_audit_finds_nothing_where_all_is_right(conn: psycopg.Connection) ->
     ],
 )
 def test_the_audit_names_what_differs(conn: psycopg.Connection, damage: str, tables: set[str]) -> None:
-    ingest(conn, [row(n, outcome="error" if n == 3 else "ok") for n in range(5)], Installation.load(conn))
+    ingest(conn, [row(n, outcome="error" if n == 3 else "ok") for n in range(5)], PricingContext.load(conn))
     conn.execute(damage)
     assert {difference.table for difference in rollup_differences()} == tables
     with pytest.raises(SystemExit) as exit_:

@@ -33,12 +33,12 @@ from traffic.imports.base import Options
 from traffic.imports.readers import Found
 from traffic.imports.translate import Translator
 from traffic.ingest import bounds, density, pipeline
-from traffic.ingest.native import Directory, outer
+from traffic.ingest.native import LookupTables, outer
 from traffic.ingest.otlp import plain, wire
 from traffic.ingest.otlp import protobuf as reader
 from traffic.ingest.otlp.spans import Bad, Unreadable
-from traffic.ingest.pipeline import forget
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens, usd_of
 from traffic.ingest.store import ingest
 from traffic.models import Application, Key, KeyUse, Request
@@ -63,7 +63,7 @@ def collector(conn: psycopg.Connection) -> str:
         source="test",
         **dict.fromkeys(classes, rate),
     )
-    forget()
+    clear_cache()
     return create_key(name="collector", scopes=["ingest"])[1]
 
 
@@ -149,7 +149,7 @@ COLUMNS = {"started_at": "when", "model": "model", "provider": "vendor", "input"
     ],
 )  # fmt: skip
 def test_a_record_that_cannot_be_is_listed_and_the_next_one_read(bad: dict[str, str]) -> None:
-    translator = Translator(generic.FORMAT, Options(columns=COLUMNS), Directory({}, {}, 400), timezone.now())
+    translator = Translator(generic.FORMAT, Options(columns=COLUMNS), LookupTables({}, {}, 400), timezone.now())
     became = translator(record(**bad))
     assert became.problem or became.request is not None
     assert translator(record()).request is not None
@@ -161,15 +161,15 @@ def test_a_row_that_the_database_refuses_is_set_aside_alone_at_every_way_in(
     collector: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A figure that no check foresaw; here a count that the column has no room for."""
-    judge = Installation.stage
+    judge = PricingContext.stage
 
-    def spoilt(self: Installation, given: Any) -> Any:
+    def spoilt(self: PricingContext, given: Any) -> Any:
         staged = judge(self, given)
         if given.model == "spoilt":
             staged.row.tokens = Tokens(output=10**20)
         return staged
 
-    monkeypatch.setattr(Installation, "stage", spoilt)
+    monkeypatch.setattr(PricingContext, "stage", spoilt)
     rows = [native.row(id=str(n), model="spoilt" if n == 3 else "m") for n in range(6)]
     rows.insert(0, native.row(id="bad", colour="red"))
     told = native.post(collector, {"requests": rows}).json()
@@ -187,15 +187,15 @@ def test_a_file_with_a_row_that_the_database_refuses_brings_the_others(
     from tests.traffic.test_imports import brought, finished
 
     settings.DATA_DIR = tmp_path
-    forget()
-    judge = Installation.stage
+    clear_cache()
+    judge = PricingContext.stage
 
-    def spoilt(self: Installation, given: Any) -> Any:
+    def spoilt(self: PricingContext, given: Any) -> Any:
         staged = judge(self, given)
         staged.row.tokens = Tokens(output=10**20) if given.model == "spoilt" else staged.row.tokens
         return staged
 
-    monkeypatch.setattr(Installation, "stage", spoilt)
+    monkeypatch.setattr(PricingContext, "stage", spoilt)
     at = timezone.now().isoformat()
     lines = ["started_at,model,provider,output_tokens,input_tokens,id"]
     lines += [f"{at},{'spoilt' if n == 4 else 'm'},openai,1,1,id{n}" for n in range(9)]
@@ -241,7 +241,7 @@ def test_a_price_that_makes_a_request_cost_a_million_is_taken_for_wrong(conn: ps
         ingest(
             conn,
             [row(1, provider="p", model="m", tokens=Tokens(output=10**9))],
-            Installation(b"s" * 32, book, frozenset()),
+            PricingContext(b"s" * 32, book, frozenset()),
         )
     assert list(Request.objects.values_list("cost", "cost_reason").distinct()) == [(None, "unknown_rate")]
 

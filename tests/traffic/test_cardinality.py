@@ -26,7 +26,7 @@ from traffic.gateway.store import Store
 from traffic.imports.base import Options
 from traffic.ingest import cardinality, pipeline
 from traffic.ingest.bounds import MOST_ERROR_TYPES, MOST_MODELS, MOST_PROVIDERS
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Application
 from traffic.privacy.retention import apply_retention
@@ -35,10 +35,10 @@ from traffic.requests.page import doubts_of
 
 @pytest.fixture
 def shop(conn: psycopg.Connection) -> Iterator[Application]:
-    pipeline.forget()
+    pipeline.clear_cache()
     callers.clear()
     yield application("shop", captures=False)
-    pipeline.forget()
+    pipeline.clear_cache()
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def flood(count: int, first: int = 0, **given: Any) -> list[Any]:
 
 
 def test_models_beyond_the_bound_are_kept_under_one_name(conn: psycopg.Connection, price: TokenPrice) -> None:
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     ingest(conn, [*flood(MOST_MODELS + 300), row(9_000)], installation)
     names = models(conn)
     assert len(names) == MOST_MODELS + 2  # and the one with a price, and the one for all others
@@ -67,7 +67,7 @@ def test_models_beyond_the_bound_are_kept_under_one_name(conn: psycopg.Connectio
 
 
 def test_a_row_says_what_it_was_called(conn: psycopg.Connection) -> None:
-    ingest(conn, flood(MOST_MODELS + 1, raw={"doubts": ["output_missing"], "k": 1}), Installation.load(conn))
+    ingest(conn, flood(MOST_MODELS + 1, raw={"doubts": ["output_missing"], "k": 1}), PricingContext.load(conn))
     (raw,) = conn.execute("SELECT raw FROM traffic_request WHERE model = %s", [OTHER_MODEL]).fetchone() or ()
     assert raw["named"] == {"model": f"made-up-{MOST_MODELS}"}
     assert (raw["k"], raw["doubts"]) == (1, ["output_missing", cardinality.TOO_MANY])
@@ -75,7 +75,7 @@ def test_a_row_says_what_it_was_called(conn: psycopg.Connection) -> None:
 
 
 def test_what_was_named_within_the_bound_keeps_its_name(conn: psycopg.Connection) -> None:
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     ingest(conn, flood(MOST_MODELS), installation)
     ingest(conn, [row(9_000, model="one-more"), row(9_001, model="made-up-7")], installation)
     kept = conn.execute(
@@ -85,14 +85,14 @@ def test_what_was_named_within_the_bound_keeps_its_name(conn: psycopg.Connection
 
 
 def test_an_application_that_floods_costs_no_other_a_name(conn: psycopg.Connection) -> None:
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     ingest(conn, flood(MOST_MODELS + 5, application_id=7), installation)
     ingest(conn, [row(9_000, model="mine", application_id=8), row(9_001, model="nobody's")], installation)
     assert {"mine", "nobody's"} <= models(conn)
 
 
 def test_processes_count_together(conn: psycopg.Connection) -> None:
-    first, second = Installation.load(conn), Installation.load(conn)
+    first, second = PricingContext.load(conn), PricingContext.load(conn)
     ingest(conn, flood(MOST_MODELS - 100), first)
     ingest(conn, flood(MOST_MODELS, first=10_000), second)
     ingest(conn, flood(MOST_MODELS, first=20_000), first)
@@ -102,7 +102,7 @@ def test_processes_count_together(conn: psycopg.Connection) -> None:
 def test_processes_that_race_are_told_no_lie(conn: psycopg.Connection) -> None:
     """What one admits while another does is admitted for both."""
     with psycopg.connect(conninfo(), autocommit=True) as other:
-        mine, theirs = Installation.load(conn), Installation.load(other)
+        mine, theirs = PricingContext.load(conn), PricingContext.load(other)
         for at in range(0, 200, 20):
             ingest(conn, flood(20, first=at), mine)
             ingest(other, flood(20, first=at), theirs)
@@ -110,7 +110,7 @@ def test_processes_that_race_are_told_no_lie(conn: psycopg.Connection) -> None:
 
 
 def test_a_day_begins_with_room_again(conn: psycopg.Connection) -> None:
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     with time_machine.travel(datetime(2026, 11, 30, 23, 59, tzinfo=UTC), tick=False):
         ingest(conn, flood(MOST_MODELS + 1), installation)
     with time_machine.travel(datetime(2026, 12, 1, 0, 1, tzinfo=UTC), tick=False):
@@ -123,7 +123,7 @@ def test_a_day_begins_with_room_again(conn: psycopg.Connection) -> None:
 
 
 def test_providers_and_errors_are_bounded_too(conn: psycopg.Connection) -> None:
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     given = [row(n, provider=f"vendor-{n}", model="m", outcome="error", error_type=f"error_{n}") for n in range(300)]
     ingest(conn, given, installation)
     assert len(models(conn, "provider")) == MOST_PROVIDERS + 1
@@ -135,7 +135,7 @@ def test_providers_and_errors_are_bounded_too(conn: psycopg.Connection) -> None:
 
 def test_a_sentence_is_no_kind_of_error_and_takes_no_place(conn: psycopg.Connection) -> None:
     sentences = [row(n, outcome="error", error_type=f"Order {n} failed for Ann") for n in range(MOST_ERROR_TYPES + 50)]
-    ingest(conn, [*sentences, row(9_000, outcome="error", error_type="overloaded")], Installation.load(conn))
+    ingest(conn, [*sentences, row(9_000, outcome="error", error_type="overloaded")], PricingContext.load(conn))
     assert models(conn, "kind", "traffic_error_day") == {"error", "overloaded"}
     assert models(conn, "error_type", "traffic_request") >= {"Order 7 failed for Ann", "overloaded"}
 
@@ -155,11 +155,11 @@ class Counting:
 
 
 def test_names_that_were_seen_are_not_asked_for(conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    counting, installation = Counting(conn, monkeypatch), Installation.load(conn)
+    counting, installation = Counting(conn, monkeypatch), PricingContext.load(conn)
     ingest(conn, flood(50), installation)
     assert counting.queries == 2  # the provider, then its models
     for number in range(20):
-        ingest(conn, flood(50), Installation.load(conn, installation))
+        ingest(conn, flood(50), PricingContext.load(conn, installation))
         ingest(conn, [row(number)], installation)
     assert counting.queries == 3  # and claude-test, which has no price here
     ingest(conn, flood(MOST_MODELS), installation)
@@ -173,7 +173,7 @@ def test_what_a_process_remembers_of_names_is_bounded(
     conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cardinality, "MOST_CACHED", 100_000)
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     for at in range(0, 3_000, 100):
         ingest(conn, flood(100, first=at, application_id=at + 1), installation)
         assert installation.names.size < 100_000 + 100 * 1_000
@@ -181,7 +181,7 @@ def test_what_a_process_remembers_of_names_is_bounded(
 
 
 def test_a_name_of_broken_text_is_counted_like_another(conn: psycopg.Connection) -> None:
-    ingest(conn, [row(1, model="nul\0model"), row(2, model="näme\\")], Installation.load(conn))
+    ingest(conn, [row(1, model="nul\0model"), row(2, model="näme\\")], PricingContext.load(conn))
     assert models(conn) == {"nul\N{REPLACEMENT CHARACTER}model", "näme\\"}
 
 

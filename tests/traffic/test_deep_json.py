@@ -21,7 +21,7 @@ from traffic.applications.keys import callers, create_key
 from traffic.ingest.copying import json_text
 from traffic.ingest.json_depth import DEEPEST, TOO_DEEP, loads, shallow
 from traffic.ingest.otlp import data_quality, wire
-from traffic.ingest.pipeline import forget
+from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application
 from traffic.privacy.redaction import EVERYTHING, redaction_of
 
@@ -52,7 +52,7 @@ def depth_of(text: str) -> int:
 @pytest.fixture
 def key(conn: psycopg.Connection) -> str:
     """Of an application that keeps texts."""
-    forget()
+    clear_cache()
     callers.clear()
     shop = Application.objects.create(slug="shop", name="Shop", capture_bodies=True)
     return create_key(name="k", scopes=["ingest"], application=shop)[1]

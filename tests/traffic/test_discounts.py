@@ -19,7 +19,7 @@ from tests.pages import html_of
 from tests.providers.people import in_role, text
 from tests.traffic.test_reprice import DAY, NEXT
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Request
 from traffic.repricing.services import reprice
@@ -47,7 +47,7 @@ def words(response: Any) -> str:
 
 
 def stored_cost(conn: psycopg.Connection, **more: Any) -> Request:
-    identifier = ingest(conn, [row(1, **more)], Installation.load(conn)).ids[0]
+    identifier = ingest(conn, [row(1, **more)], PricingContext.load(conn)).ids[0]
     found = Request.objects.by_id(identifier)
     assert found is not None
     return found
@@ -91,12 +91,12 @@ def test_it_holds_on_its_days_alone(account: Account, day: int, holds: bool) -> 
 def test_the_book_is_read_again_when_a_discount_comes_or_goes(
     conn: psycopg.Connection, price: TokenPrice, account: Account
 ) -> None:
-    before = Installation.load(conn)
+    before = PricingContext.load(conn)
     contract = discount(account)
-    after = Installation.load(conn, before)
-    assert after.book.rebates and Installation.load(conn, after).book is after.book
+    after = PricingContext.load(conn, before)
+    assert after.book.rebates and PricingContext.load(conn, after).book is after.book
     Discount.objects.filter(pk=contract.pk).update(withdrawn_at=timezone.now())
-    assert not Installation.load(conn, after).book.rebates
+    assert not PricingContext.load(conn, after).book.rebates
 
 
 def test_a_repricing_brings_a_discount_to_stored_requests_and_away_again(

@@ -23,7 +23,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.traffic.emitters import EMITTERS
 from tests.traffic.test_store import assert_rollups_exact
 from traffic.applications.keys import callers, create_key
-from traffic.ingest.pipeline import forget
+from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application
 
 DOCUMENTED = ("vercel", "litellm", "vllm")
@@ -34,7 +34,7 @@ TIMES = ("startTimeUnixNano", "endTimeUnixNano", "timeUnixNano")
 
 @pytest.fixture
 def key(conn: psycopg.Connection) -> str:
-    forget()
+    clear_cache()
     callers.clear()
     shop = Application.objects.create(slug="shop", name="Shop")
     return create_key(name="otlp", scopes=["ingest"], application=shop)[1]

@@ -21,8 +21,8 @@ from providers.audit.log import AuditEntry
 from tests.traffic.people import application, logged_in, person, text
 from traffic.applications.keys import callers, create_key
 from traffic.ingest.ids import user_hash
-from traffic.ingest.pipeline import forget
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.ingest.store import ingest
 from traffic.models import (
@@ -53,9 +53,9 @@ def fresh(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     settings.DATA_DIR = tmp_path
     monkeypatch.setattr(erase, "SETTLE", timedelta(0))
     callers.clear()
-    forget()
+    clear_cache()
     yield tmp_path
-    forget()
+    clear_cache()
 
 
 def call(number: int, application_id: int | None, mark: str, days_ago: int = 0, **more: Any) -> RequestRow:
@@ -77,7 +77,7 @@ def seed(conn: psycopg.Connection, shop: Application, other: Application, folder
     SetAside.objects.create(imported=file, line=3, words=f"No application is called {MARKER}")
     rows = [call(n, shop.pk, MARKER, n % 3, import_id=file.pk if n == 1 else None) for n in range(1, 6)]
     rows += [call(n, other.pk, OTHER, n % 3) for n in range(1, 4)]
-    ids = ingest(conn, rows, Installation.load(conn)).ids
+    ids = ingest(conn, rows, PricingContext.load(conn)).ids
     for number, mark, of in ((0, MARKER, shop), (5, OTHER, other)):
         day = rows[number].started_at.date()
         Rating.objects.create(day=day, request_id=ids[number], by=mark, score=1, comment=mark, application=of)
@@ -87,7 +87,7 @@ def seed(conn: psycopg.Connection, shop: Application, other: Application, folder
     lines = []
     for mark, of in ((MARKER, shop), (OTHER, other)):
         row = call(9, of.pk, mark)
-        row.user, row.user_hash = None, user_hash(Installation.load(conn).salt, mark)
+        row.user, row.user_hash = None, user_hash(PricingContext.load(conn).salt, mark)
         lines.append(msgspec.json.encode({"reason": "x", "line": msgspec.json.encode(row).decode()}) + b"\n")
     (folder / "spool" / "set-aside.jsonl").write_bytes(b"".join(lines))
     draft = Import.objects.create(
@@ -154,7 +154,7 @@ def test_of_an_application_nothing_is_left_anywhere_and_every_sum_is_right(
     assert everywhere <= set(places(conn, MARKER))
     assert set(in_files(fresh, MARKER)) >= {"set-aside.jsonl"}
     before, theirs = money(conn), sorted(places(conn, OTHER))
-    hashed = str(user_hash(Installation.load(conn).salt, MARKER))
+    hashed = str(user_hash(PricingContext.load(conn).salt, MARKER))
     assert places(conn, hashed)
     erasure = erase.ask(application=shop)
     assert not erase.work(erasure.pk, now=timezone.now())
@@ -173,7 +173,7 @@ def test_of_an_application_nothing_is_left_anywhere_and_every_sum_is_right(
 def test_of_a_user_nothing_is_left_and_the_applications_sums_stay(
     shop: Application, conn: psycopg.Connection, fresh: Path
 ) -> None:
-    ingest(conn, [call(1, shop.pk, MARKER), call(2, shop.pk, OTHER), call(3, None, MARKER)], Installation.load(conn))
+    ingest(conn, [call(1, shop.pk, MARKER), call(2, shop.pk, OTHER), call(3, None, MARKER)], PricingContext.load(conn))
     Rating.objects.create(response_id="x", by=MARKER, score=1, comment="fine")
     sums = UsageDay.objects.order_by("application_id").values_list("application_id", "requests", "output")
     before = list(sums)
@@ -183,7 +183,7 @@ def test_of_a_user_nothing_is_left_and_the_applications_sums_stay(
     call_command("erase", user=MARKER, yes=True, stdout=out)
     assert "Done: 2 requests" in out.getvalue()
     assert places(conn, MARKER) == []
-    assert places(conn, str(user_hash(Installation.load(conn).salt, MARKER))) == []
+    assert places(conn, str(user_hash(PricingContext.load(conn).salt, MARKER))) == []
     assert (
         list(UsageDay.objects.order_by("application_id").values_list("application_id", "requests", "output")) == before
     )
@@ -195,19 +195,19 @@ def test_what_arrives_late_is_stripped_and_what_is_sent_again_is_a_duplicate(
     shop: Application, conn: psycopg.Connection
 ) -> None:
     first, late = call(1, shop.pk, MARKER), call(2, shop.pk, MARKER)
-    ingest(conn, [first], Installation.load(conn))
+    ingest(conn, [first], PricingContext.load(conn))
     of_user = call(3, None, OTHER)
     for given in ({"application": shop}, {"user": erase.hash_of_user(OTHER)}):
         erasure = erase.ask(**given)
         assert not erase.work(erasure.pk, now=timezone.now())
     again = call(1, shop.pk, MARKER)
     again.started_at = first.started_at
-    result = ingest(conn, [again, late, of_user], Installation.load(conn))
+    result = ingest(conn, [again, late, of_user], PricingContext.load(conn))
     assert (result.accepted, result.duplicates) == (2, 1)
     assert places(conn, MARKER) == [] and places(conn, OTHER) == []
     new = call(4, None, OTHER)
     new.started_at = timezone.now() + timedelta(minutes=1)
-    ingest(conn, [new], Installation.load(conn))
+    ingest(conn, [new], PricingContext.load(conn))
     assert Request.objects.filter(user_hash=erase.hash_of_user(OTHER)).count() == 1  # what comes after is new
     assert list(rollup_differences()) == []
 
@@ -215,7 +215,7 @@ def test_what_arrives_late_is_stripped_and_what_is_sent_again_is_a_duplicate(
 def test_sums_of_sealed_days_lose_the_application_too(
     shop: Application, conn: psycopg.Connection, settings: Any
 ) -> None:
-    ingest(conn, [call(1, shop.pk, MARKER, 30), call(2, None, OTHER, 30)], Installation.load(conn))
+    ingest(conn, [call(1, shop.pk, MARKER, 30), call(2, None, OTHER, 30)], PricingContext.load(conn))
     before = money(conn)
     settings.RETENTION_DAYS = settings.BODY_RETENTION_DAYS = 10
     apply_retention(timezone.now().date())
@@ -247,7 +247,7 @@ def test_keys_stop_at_once_a_rule_for_it_alone_is_off_and_work_waits_until_all_h
 
 
 def test_a_count_reads_the_newest_days_first_and_stops_in_time(shop: Application, conn: psycopg.Connection) -> None:
-    ingest(conn, [call(1, shop.pk, OTHER), call(2, shop.pk, OTHER, 5)], Installation.load(conn))
+    ingest(conn, [call(1, shop.pk, OTHER), call(2, shop.pk, OTHER, 5)], PricingContext.load(conn))
     user, ticks = erase.hash_of_user(OTHER), iter(range(1_000))
     full = erase.counts(user=user)
     assert (full["requests"], full["uncounted"]) == (2, 0)
@@ -261,7 +261,7 @@ def test_a_count_reads_the_newest_days_first_and_stops_in_time(shop: Application
 
 
 def test_the_pages_count_first_ask_and_show_how_far_it_is(shop: Application, conn: psycopg.Connection) -> None:
-    ingest(conn, [call(1, shop.pk, MARKER), call(2, shop.pk, OTHER)], Installation.load(conn))
+    ingest(conn, [call(1, shop.pk, MARKER), call(2, shop.pk, OTHER)], PricingContext.load(conn))
     admin = logged_in(person("root", is_superuser=True))
     url = "/settings/applications/shop/delete/"
     assert "<b>2 requests</b> of Shop lose whose they were" in text(admin, url)

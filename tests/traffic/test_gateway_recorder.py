@@ -45,7 +45,7 @@ def exchange(redaction: Redaction = EVERYTHING, *, keeps: bool = True, asked: st
     body = {"model": asked, "messages": [{"role": "user", "content": "write to a@b.co"}], **fields}
     return Exchange(
         application=Application(3, "shop", keeps, "unknown", redaction), key_id=1,
-        asked=read_request(OPENAI, json.dumps(body).encode()), task="chat", path="/", headers=[],
+        request=read_request(OPENAI, json.dumps(body).encode()), task="chat", path="/", headers=[],
         decision=Decision("r", (TARGET,)), request_id=uuid.uuid4(), salt=b"salt", external_id="e", target=TARGET,
         started_at=datetime(2026, 11, 27, tzinfo=UTC), arrived=0.0, keep_bodies=keeps, recorded=True, status=200,
     )  # fmt: skip

@@ -17,7 +17,7 @@ import yaml
 from django.core.management import call_command
 
 from traffic.applications.keys import callers, create_key
-from traffic.ingest.pipeline import forget
+from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application, Import
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "send-requests.md"
@@ -37,7 +37,7 @@ def blocks(section: str, language: str) -> list[str]:
 
 @pytest.fixture
 def key(conn: psycopg.Connection) -> str:
-    forget()
+    clear_cache()
     callers.clear()
     shop = Application.objects.create(slug="shop", name="Shop")
     return create_key(name="how-to", scopes=["ingest"], application=shop)[1]

@@ -30,8 +30,8 @@ from traffic.imports.readers import Dialect, Unreadable, reader, sniff
 from traffic.imports.values import decimal, moment, snake
 from traffic.ingest import pipeline as traffic_services
 from traffic.ingest.native import Rejected
-from traffic.ingest.pipeline import forget
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens
 from traffic.ingest.store import ingest
 from traffic.models import Application, Import, Rating, Request, RequestBody, UsageDay
@@ -44,9 +44,9 @@ WRITTEN_ON = "2026-10-05"  # the day of the recorded files
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, settings: Any) -> Iterator[None]:
     settings.DATA_DIR = tmp_path
-    forget()
+    clear_cache()
     yield
-    forget()
+    clear_cache()
 
 
 def recorded(name: str) -> bytes:
@@ -97,7 +97,7 @@ def test_litellms_spend_logs_meet_what_its_webhook_brought(conn: psycopg.Connect
     shop = Application.objects.create(slug="shop", name="Shop")
     known = row(1, response_id="msg_01ABCDEFGHIJKLMNOPQRSTUV", tokens=None, application_id=shop.pk,
                 started_at=datetime(DAY.year, DAY.month, DAY.day, 12, tzinfo=UTC))  # fmt: skip
-    ingest(conn, [known], Installation.load(conn))
+    ingest(conn, [known], PricingContext.load(conn))
     done = imported_file("litellm.csv")
     assert counts(done) == (2, 1, 0, 1)
     one, cached, failed = Request.objects.in_days(DAY, DAY + timedelta(days=1)).order_by("started_at")
@@ -255,7 +255,7 @@ def test_a_cost_file_is_a_bill_up_to_its_last_day_and_stops_being_one(conn: psyc
 
 
 def test_days_before_a_cost_file_that_were_measured_stay_measured(conn: psycopg.Connection, price: TokenPrice) -> None:
-    ingest(conn, [row(1, started_at=timezone.now() - timedelta(days=90))], Installation.load(conn))
+    ingest(conn, [row(1, started_at=timezone.now() - timedelta(days=90))], PricingContext.load(conn))
     imported_file("anthropic_cost.csv")
     assert VendorCost.objects.count() == 3 and not Feed.objects.exists()
 
@@ -314,7 +314,7 @@ def test_taking_back_removes_exactly_what_the_file_brought(
 ) -> None:
     monkeypatch.setattr(run, "BATCH", 150)
     late = datetime(DAY.year, DAY.month, DAY.day, 23, tzinfo=UTC)
-    ingest(conn, [row(n, started_at=late) for n in range(5)], Installation.load(conn))
+    ingest(conn, [row(n, started_at=late) for n in range(5)], PricingContext.load(conn))
     before = everything(conn)
     done = finished(brought(lines(400)))
     assert counts(done) == (400, 0, 0, 0) and (done.last_day or DAY) > (done.first_day or DAY)
@@ -338,7 +338,7 @@ def test_a_call_that_came_by_another_way_too_is_not_taken_back(conn: psycopg.Con
     done = finished(brought(lines(3)))
     began = datetime(DAY.year, DAY.month, DAY.day, 23, 59, tzinfo=UTC)
     told = row(1, external_id="call-1", started_at=began, latency_ms=6, ttft_ms=None, tokens=Tokens(101, 0, 0, 0, 1))
-    ingest(conn, [told], Installation.load(conn))
+    ingest(conn, [told], PricingContext.load(conn))
     assert services.take_back(imported=done) and not run.work(done.pk)
     assert [one.external_id for one in Request.objects.in_days(DAY, DAY + timedelta(days=2))] == ["call-1"]
     assert_rollups_exact(conn)

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from providers.models import TokenPrice
 from tests.traffic.conftest import WRITTEN, conninfo
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.ingest.store import ingest
 
@@ -101,7 +101,7 @@ class Crashing:
         return getattr(self.conn, name)
 
 
-def send(batches: list[list[RequestRow]], installation: Installation, crashes: Iterator[int]) -> None:
+def send(batches: list[list[RequestRow]], installation: PricingContext, crashes: Iterator[int]) -> None:
     """As an exporter does: each batch until it is taken, and then once more."""
     for batch in batches:
         taken = 0
@@ -121,7 +121,7 @@ def test_what_is_stored_is_what_the_oracle_says(
     conn: psycopg.Connection, price: TokenPrice, made: list[RequestRow], seed: int
 ) -> None:
     conn.execute(f"TRUNCATE {', '.join(WRITTEN)}")
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     failures: list[BaseException] = []
 
     def write(number: int) -> None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from tests.traffic.conftest import WRITTEN
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
 from traffic.ingest.batch import Added, batch_of
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.ingest.sql.rows import COLUMNS
 from traffic.ingest.store import commit, ingest
@@ -76,7 +76,7 @@ def test_every_call_is_one_row_and_the_rollups_are_exact(
     batches: list[list[RequestRow]],
 ) -> None:
     conn.execute(f"TRUNCATE {', '.join(WRITTEN)}")
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     sent: list[RequestRow] = []
     for batch in consistent(batches):
         result = ingest(conn, [replace(report) for report in batch], installation)
@@ -96,7 +96,7 @@ def test_every_call_is_one_row_and_the_rollups_are_exact(
 def test_batches_written_together_are_what_they_are_one_after_the_other(
     conn: psycopg.Connection, price: Any, batches: list[list[RequestRow]], midnight: bool
 ) -> None:
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     batches = consistent(batches)
     for report in (report for batch in batches for report in batch):
         # Who comes first is believed; here all tell the same, as far as they know it.

@@ -22,7 +22,7 @@ from tests.traffic.people import application, logged_in, person, text
 from traffic.applications.keys import CACHE_S, TooManyUnknown, buckets, callers, create_key, expiring_keys, rotate_key
 from traffic.applications.limits import Buckets, UnknownKeys, period_end
 from traffic.gateway.snapshot import read_snapshot
-from traffic.ingest.pipeline import forget
+from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application, Key, KeyUse
 from traffic.usage.rebuild import rebuild
 
@@ -34,7 +34,7 @@ NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 def fresh() -> Iterator[None]:
     callers.clear()
     buckets.clear()
-    forget()
+    clear_cache()
     yield
     callers.clear()
     buckets.clear()

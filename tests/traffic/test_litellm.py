@@ -19,10 +19,10 @@ from tests.traffic.test_store import assert_rollups_exact
 from traffic.applications.keys import callers, create_key
 from traffic.ingest.dropped_signals import unread_since
 from traffic.ingest.otlp import data_quality
-from traffic.ingest.pipeline import forget
+from traffic.ingest.pipeline import clear_cache
 from traffic.models import Request
 from traffic.requests.queries import newest
-from traffic.requests.request_filter import Wanted
+from traffic.requests.request_filter import RequestFilter
 from traffic.requests.retries import retries_of
 
 BEGAN = timezone.now() - timedelta(minutes=5)
@@ -42,7 +42,7 @@ def event(number: int = 1, **given: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def key(conn: psycopg.Connection) -> str:
-    forget()
+    clear_cache()
     callers.clear()
     return create_key(name="litellm", scopes=["ingest"])[1]
 
@@ -215,7 +215,7 @@ def test_its_own_cost_is_kept_beside_ours_and_summed_where_both_are_known(
             f"SELECT sum(told), sum(told_otherwise), sum(told_cost), sum(told_ours) FROM {table}"
         ).fetchone()
         assert sums == (2, 1, *told)
-    page = newest(Wanted(told_otherwise=True), retention_days=400).requests
+    page = newest(RequestFilter(told_otherwise=True), retention_days=400).requests
     assert [(row.reported_cost, row.cost) for row in page] == [(Decimal("0.009"), Decimal("0.0053352"))]
     assert_rollups_exact(conn)
 

@@ -24,7 +24,7 @@ from tests.emptying import begin_again
 from tests.traffic.conftest import conninfo
 from traffic.applications.keys import callers, create_key
 from traffic.ingest import late_texts
-from traffic.ingest.pipeline import forget
+from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application
 
 pytestmark = pytest.mark.django_db  # one llama.cpp, one run
@@ -78,14 +78,14 @@ def emitted(django_db_setup: None, django_db_blocker: Any, engine_url: str) -> I
         finally:
             server.stop()
             begin_again()
-            forget()
+            clear_cache()
             callers.clear()
     yield found
 
 
 def orders(url: str, engine: str, dead: str) -> Iterator[dict[str, Any]]:
     """Each order with an application and a key of its own."""
-    forget()
+    clear_cache()
     callers.clear()
     for name, (sdk, emitters, calls) in ORDERS.items():
         application = Application.objects.create(slug=name, name=name, capture_bodies=name in CONTENT)

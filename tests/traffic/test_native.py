@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from traffic.applications.keys import callers, create_key
-from traffic.ingest.pipeline import forget
+from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application, Unread
 
 URL = "/api/v1/requests"
@@ -23,7 +23,7 @@ URL = "/api/v1/requests"
 
 @pytest.fixture
 def application(conn: psycopg.Connection) -> Application:
-    forget()
+    clear_cache()
     callers.clear()
     return Application.objects.create(slug="shop", name="Shop")
 

@@ -20,7 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from providers.models import Deployment
 from tests.traffic.test_store import assert_rollups_exact
 from traffic.applications.keys import callers, create_key
-from traffic.ingest.pipeline import forget
+from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -38,7 +38,7 @@ USAGE = {
 
 @pytest.fixture
 def key(conn: psycopg.Connection) -> str:
-    forget()
+    clear_cache()
     callers.clear()
     shop = Application.objects.create(slug="shop", name="Shop")
     return create_key(name="otlp", scopes=["ingest"], application=shop)[1]
@@ -227,7 +227,7 @@ def test_vllm_is_known_by_its_service_name(key: str, conn: psycopg.Connection) -
     own = Deployment.objects.create(
         slug="mistral", name="M", provider="self", engine="vllm", url="http://gpu:8000", model="mistral-7b"
     )
-    forget()
+    clear_cache()
     attributes = {
         "gen_ai.usage.prompt_tokens": 20, "gen_ai.usage.completion_tokens": 5,
         "gen_ai.latency.time_to_first_token": 0.2,
@@ -239,7 +239,7 @@ def test_vllm_is_known_by_its_service_name(key: str, conn: psycopg.Connection) -
 
 
 def test_a_collectors_key_names_the_application_by_the_service(conn: psycopg.Connection) -> None:
-    forget()
+    clear_cache()
     callers.clear()
     docs = Application.objects.create(slug="docs", name="Docs")
     secret = create_key(name="collector", scopes=["ingest"])[1]

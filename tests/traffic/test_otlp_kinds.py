@@ -16,11 +16,11 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from providers.pricing.book import Book
 from traffic.applications.keys import Caller
 from traffic.ingest.copying import raw_text
-from traffic.ingest.native import Directory, KnownDeployment
+from traffic.ingest.native import KnownDeployment, LookupTables
 from traffic.ingest.otlp import kinds, names, protobuf
 from traffic.ingest.otlp.rows import rows_of
 from traffic.ingest.otlp.spans import Span
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow
 from traffic.privacy.redaction import redaction_of
 
@@ -44,9 +44,9 @@ VALUES = st.sampled_from([*TEXTS, 0, 1, 200, 529, 2.0, True, False, ["a"], None]
 NAMES = st.sampled_from([*sorted(names.WORDS), *names.INPUT, *names.FINISH, "anything"])
 
 
-def directory() -> Directory:
+def directory() -> LookupTables:
     ours = KnownDeployment(7, "self", "qwen")
-    return Directory({"shop": (3, True)}, {"engine": 7}, 400, {"engine:443": ours}, {"engine": ours})
+    return LookupTables({"shop": (3, True)}, {"engine": 7}, 400, {"engine:443": ours}, {"engine": ours})
 
 
 def span(attributes: dict[str, Any], name: str, status: int, service: Any, events: list[Any]) -> Span:
@@ -70,7 +70,7 @@ def span(attributes: dict[str, Any], name: str, status: int, service: Any, event
 def test_a_kind_that_is_kept_is_what_the_span_itself_would_be_judged(spans: list[Span]) -> None:
     known = directory()
     for one in spans:
-        assert kinds.kind_of(one, CALLER, known) == kinds.judged(one, CALLER, known)
+        assert kinds.kind_of(one, CALLER, known) == kinds.classify(one, CALLER, known)
 
 
 @pytest.mark.parametrize("words", [(1, True), (1.0, 1), (True, 1.0), ("1", 1)])
@@ -87,8 +87,8 @@ def test_equal_values_of_two_types_are_two_words(words: tuple[Any, Any]) -> None
     )
     for make in makers:
         for value in words:
-            found, alone = kinds.kind_of(make(value), CALLER, known), kinds.judged(make(value), CALLER, known)
-            assert (found, repr(found.said)) == (alone, repr(alone.said))
+            found, alone = kinds.kind_of(make(value), CALLER, known), kinds.classify(make(value), CALLER, known)
+            assert (found, repr(found.words)) == (alone, repr(alone.words))
 
 
 def test_many_or_long_names_of_attributes_are_not_kept() -> None:
@@ -141,7 +141,7 @@ ODD_NAMES = st.sampled_from(
     [*sorted(names.WORDS), *names.INPUT, *names.OUTPUT, *names.FINISH, *names.USER, *names.RESPONSE_ID, *names.TTFT_S,
      *names.COST, "anything", "ann@example.org", "n\0ame", "user.name", "gen_ai.prompt.0.content"],
 )  # fmt: skip
-KNOWN = Installation(
+KNOWN = PricingContext(
     b"salt", Book({}), frozenset(), {3: redaction_of(("email", "secret"), ("CUST-[0-9]{4}",)), 4: redaction_of((), ())}
 )
 CALLERS = [
@@ -171,7 +171,7 @@ def test_a_row_is_the_same_whatever_was_judged_before(spans: list[tuple[Span, Ca
             assert raw_text(KNOWN.stage(replace(row))) == raw_text(KNOWN.stage(replace(row, suspect=None)))
 
 
-def read_by(known: Directory, one: Span, caller: Caller) -> list[RequestRow]:
+def read_by(known: LookupTables, one: Span, caller: Caller) -> list[RequestRow]:
     fresh = replace(one, attributes=dict(one.attributes), shape=None, kind=None, start_ns=NOW_NS, end_ns=NOW_NS + 10)
     return rows_of([fresh], caller, known, NOW).rows
 

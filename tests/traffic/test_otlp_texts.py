@@ -26,8 +26,8 @@ from tests.traffic.test_store import assert_rollups_exact
 from traffic.applications.keys import callers, create_key
 from traffic.ingest import late_texts
 from traffic.ingest.otlp.spans import Span
-from traffic.ingest.otlp.texts import MOST_RECORDS, Said, body_of, said_in
-from traffic.ingest.pipeline import forget
+from traffic.ingest.otlp.texts import MOST_RECORDS, BodyPart, body_of, body_part_of
+from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application, Erasure, RequestBody, Unread, WaitingText
 
 __all__ = ["key"]  # the fixture
@@ -41,7 +41,7 @@ SAID = "It hums."
 def shop(key: str) -> str:
     """The key of an application that keeps prompts and answers."""
     Application.objects.filter(slug="shop").update(capture_bodies=True)
-    forget()
+    clear_cache()
     callers.clear()
     return key
 
@@ -120,7 +120,7 @@ def test_however_exports_cut_reorder_and_repeat_them_the_body_is_the_same(seed: 
 def test_they_are_redacted_before_they_are_stored_as_a_spans_texts_are(shop: str) -> None:
     secret = "Write to ann@example.com, card 4111 1111 1111 1111, ticket T-4711."
     Application.objects.filter(slug="shop").update(redact_patterns=["T-[0-9]{1,9}"])
-    forget()
+    clear_cache()
     answer = {"role": "assistant", "content": f"Done: {secret}"}
     events = [
         {"name": name, "timeUnixNano": str(ns(at)), "attributes": record(given)["attributes"]}
@@ -251,7 +251,7 @@ def test_deleting_an_application_takes_what_waits_with_it(shop: str) -> None:
     post(shop, "/v1/logs", logs(*conversation()))
     found = Application.objects.get(slug="shop")
     Erasure.objects.create(kind="application", name="shop", application_id=found.pk, expected=0, created_at=NOW)
-    forget()
+    clear_cache()
     post(shop, "/v1/logs", logs(*conversation(2)))
     assert WaitingText.objects.count() == 3, "what comes after the wish is not stored"
     found.delete()
@@ -355,17 +355,17 @@ def a_record(name: str = "gen_ai.user.message", **given: Any) -> Span:
     ],
 )
 def test_a_record_without_a_text_or_a_call_says_nothing(record: Span) -> None:
-    assert said_in(record) is None
+    assert body_part_of(record) is None
 
 
 def test_the_name_of_an_event_may_stand_in_an_attribute() -> None:
-    found = said_in(a_record("", attributes={"event.name": "gen_ai.tool.message", "content": "42"}))
-    assert found == Said(f"{TRACE}:{'1' * 16}", 1, '[{"role": "tool", "content": "42"}]', None, whole=False)
+    found = body_part_of(a_record("", attributes={"event.name": "gen_ai.tool.message", "content": "42"}))
+    assert found == BodyPart(f"{TRACE}:{'1' * 16}", 1, '[{"role": "tool", "content": "42"}]', None, whole=False)
 
 
 def test_one_record_with_all_of_a_call_goes_before_pieces_and_a_body_has_a_bound() -> None:
-    def said(prompt: str | None, answer: str | None = None, *, whole: bool = False) -> Said:
-        return Said("c", 1, prompt, answer, whole)
+    def said(prompt: str | None, answer: str | None = None, *, whole: bool = False) -> BodyPart:
+        return BodyPart("c", 1, prompt, answer, whole)
 
     pieces = [said('[{"role": "user", "content": "a"}]'), said("b"), said(None, "x"), said(None, "y")]
     both = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]

@@ -23,8 +23,8 @@ from tests.traffic.test_store import NOON, RESPONSE, assert_rollups_exact, row
 from traffic.applications.keys import callers, create_key
 from traffic.ingest.batch import batch_of
 from traffic.ingest.ids import user_hash
-from traffic.ingest.pipeline import forget
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.ingest.store import commit, ingest
 
@@ -67,7 +67,7 @@ def assert_nothing_crossed(conn: psycopg.Connection, salt: bytes) -> None:
 
 
 def test_a_stranger_who_knows_a_response_id_writes_nothing_into_its_row(conn: psycopg.Connection, price: Any) -> None:
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     streamed = report(A, tokens=None, user=None, prompt=None, answer=None)
     ingest(conn, [streamed], installation)
     result = ingest(conn, [report(B, tokens=Tokens(output=10**9), error_type="forged", http_status=500)], installation)
@@ -81,7 +81,7 @@ def test_a_stranger_who_knows_a_response_id_writes_nothing_into_its_row(conn: ps
 
 
 def test_who_claims_a_response_id_first_reads_nothing_of_its_owner(conn: psycopg.Connection, price: Any) -> None:
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     ingest(conn, [report(B, prompt=None, answer=None)], installation)
     assert ingest(conn, [report(A)], installation).accepted == 1
     assert [(owner, prompt) for owner, _user, prompt, _answer in rows_in(conn)] == [(A, f"asked of {A}"), (B, None)]
@@ -93,7 +93,7 @@ def test_a_collectors_row_is_the_application_that_told_the_id_first(
     conn: psycopg.Connection, price: Any, order: Sequence[int | None], together: bool
 ) -> None:
     """Before it or after it: so where the collector comes in changes nothing."""
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     telemetry: dict[str, Any] = {"tokens": Tokens(output=11), "route": "its"}
     sent = [report(owner, **(telemetry if owner is COLLECTOR else {"tokens": None})) for owner in order]
     if together:
@@ -114,7 +114,7 @@ def test_a_collectors_row_is_the_application_that_told_the_id_first(
 
 def test_of_two_that_want_a_collectors_row_in_one_batch_the_first_has_it(conn: psycopg.Connection, price: Any) -> None:
     """Though another row of the collector comes in before them both."""
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     ingest(conn, [report(COLLECTOR)], installation)
     ingest(conn, [report(COLLECTOR, external_id="again"), report(A), report(B)], installation)
     assert [owner for owner, *_ in rows_in(conn)] == [A, B]
@@ -122,7 +122,7 @@ def test_of_two_that_want_a_collectors_row_in_one_batch_the_first_has_it(conn: p
 
 
 def test_ways_in_of_one_application_are_one_row_beside_anothers(conn: psycopg.Connection, price: Any) -> None:
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     for owner in (A, B, A, B):
         for source in ("gateway", "otlp", "litellm", "native"):
             ingest(conn, [report(owner, source=source, external_id=source)], installation)
@@ -131,7 +131,7 @@ def test_ways_in_of_one_application_are_one_row_beside_anothers(conn: psycopg.Co
 
 
 def test_calls_near_midnight_are_found_beside_anothers(conn: psycopg.Connection, price: Any) -> None:
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     midnight = NOON.replace(hour=0)
     for seconds in (-60, 60):
         for owner in (A, B):
@@ -143,7 +143,7 @@ def test_calls_near_midnight_are_found_beside_anothers(conn: psycopg.Connection,
 
 def test_spans_of_a_collector_join_no_call_of_another_application(conn: psycopg.Connection, price: Any) -> None:
     """Its outer span is one application's by response id, the inner one another's."""
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     inner, outer = "msg_inner_of_the_two_spans", "msg_outer_of_the_two_spans"
     nobody: dict[str, Any] = {"source": "otlp", "user": None, "prompt": None, "answer": None}
     ingest(conn, [report(COLLECTOR, external_id="t:outer", response_id=outer, **nobody)], installation)
@@ -209,7 +209,7 @@ def test_in_any_order_each_application_has_its_own_rows(
 ) -> None:
     """However they are cut into batches, and whichever of these are written together."""
     conn.execute(f"TRUNCATE {', '.join(WRITTEN)}")
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     sent: list[RequestRow] = []
     batches = consistent([batch for batch in batches if batch])
     for start in range(0, len(batches), grouped):
@@ -233,7 +233,7 @@ def test_writers_that_race_for_one_id_stay_in_their_own_rows(
     conn: psycopg.Connection, price: Any, batches: list[list[RequestRow]]
 ) -> None:
     conn.execute(f"TRUNCATE {', '.join(WRITTEN)}")
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     failures: list[BaseException] = []
 
     def write(mine: list[list[RequestRow]]) -> None:
@@ -270,7 +270,7 @@ def test_the_page_of_a_row_says_that_another_application_told_the_same_id(conn: 
 
 def test_spans_of_one_trace_are_a_row_for_each_application(conn: psycopg.Connection) -> None:
     """A service that calls another one's proxy with the same model: the collector sends both in one export."""
-    forget()
+    clear_cache()
     for slug in ("shop", "proxy"):
         application(slug)
     services = {"1" * 16: "shop", "2" * 16: "proxy", "3" * 16: "nobody"}
@@ -290,7 +290,7 @@ def test_spans_of_one_trace_are_a_row_for_each_application(conn: psycopg.Connect
         "/v1/traces", json.dumps(export), content_type="application/json", headers={"authorization": f"Bearer {secret}"}
     )
     assert (answer.status_code, answer.content) == (200, b"{}")
-    salt = Installation.load(conn).salt
+    salt = PricingContext.load(conn).salt
     stored = conn.execute(
         "SELECT a.slug, r.output, r.user_hash FROM traffic_request AS r"
         " LEFT JOIN traffic_application AS a ON a.id = r.application_id ORDER BY 1"

@@ -19,8 +19,8 @@ from lib.periods import Period
 from tests.traffic.people import application, arrive, logged_in, person, text
 from tests.traffic.test_store import NOON, RESPONSE, row
 from traffic.applications.keys import callers, create_key
-from traffic.ingest.pipeline import forget, store
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pipeline import clear_cache, store
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Application, RaterKind, Rating, Request
 from traffic.quality import named_requests, ratings, waiting_ratings
@@ -32,7 +32,7 @@ URL = "/api/v1/feedback"
 
 @pytest.fixture
 def shop(conn: psycopg.Connection) -> Application:
-    forget()
+    clear_cache()
     callers.clear()
     return application("shop")
 
@@ -116,7 +116,7 @@ def test_a_rating_waits_and_is_attached_when_its_request_arrives(
 def test_a_rating_by_our_id_waits_too_for_the_gateway_writes_a_moment_later(
     key: str, shop: Application, conn: psycopg.Connection
 ) -> None:
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     coming = row(1, application_id=shop.pk)
     known = uuid.UUID(installation.stage(coming).id)
     assert send(key, request_id=str(known), score=1).json()["request_id"] is None
@@ -242,8 +242,8 @@ def test_looking_for_waiting_ratings_takes_the_same_queries_however_many_wait(
     with CaptureQueriesContext(connection) as queries:
         assert waiting_ratings.attach_waiting() == 0
     assert len(queries) == 5  # what is due, the ratings, the salt, then the requests by their two kinds of id
-    ingest(conn, [row(1, application_id=shop.pk, external_id=f"{RESPONSE}7")], Installation.load(conn))
-    ingest(conn, [row(2, application_id=shop.pk, response_id=f"{RESPONSE}8")], Installation.load(conn))
+    ingest(conn, [row(1, application_id=shop.pk, external_id=f"{RESPONSE}7")], PricingContext.load(conn))
+    ingest(conn, [row(2, application_id=shop.pk, response_id=f"{RESPONSE}8")], PricingContext.load(conn))
     Rating.objects.update(look_at=timezone.now())
     assert waiting_ratings.attach_waiting() == 2
     assert Rating.objects.waiting().count() == 28
@@ -251,7 +251,7 @@ def test_looking_for_waiting_ratings_takes_the_same_queries_however_many_wait(
 
 def test_a_short_response_id_that_came_too_early_is_attached_too(shop: Application, conn: psycopg.Connection) -> None:
     waiting_ratings.wait(identifier="chatcmpl-9", judgement=Judgement("ann", score=1), application_id=shop.pk)
-    ingest(conn, [row(1, application_id=shop.pk, response_id="chatcmpl-9")], Installation.load(conn))
+    ingest(conn, [row(1, application_id=shop.pk, response_id="chatcmpl-9")], PricingContext.load(conn))
     assert waiting_ratings.attach_waiting() == 1
 
 
@@ -319,7 +319,7 @@ def test_a_response_id_of_two_applications_is_each_ones_own(
 def test_a_rating_waits_beside_a_collectors_row_until_its_application_tells_of_it(
     key: str, shop: Application, conn: psycopg.Connection
 ) -> None:
-    ingest(conn, [row(1, response_id=RESPONSE)], Installation.load(conn))
+    ingest(conn, [row(1, response_id=RESPONSE)], PricingContext.load(conn))
     assert send(key, request_id=RESPONSE, stars=4).json()["request_id"] is None
     store([row(2, application_id=application("other").pk, response_id=RESPONSE)])
     assert Rating.objects.get().request_id is None

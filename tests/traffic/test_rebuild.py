@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from providers.models import Account, Discount, TokenPrice
 from tests.traffic.conftest import conninfo
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.store import ingest
 from traffic.privacy import retention
@@ -62,7 +62,7 @@ def run(**options: Any) -> str:
     ],
 )
 def test_whatever_was_damaged_is_right_again(conn: psycopg.Connection, damage: str) -> None:
-    ingest(conn, some(0), Installation.load(conn))
+    ingest(conn, some(0), PricingContext.load(conn))
     conn.execute(damage)
     assert "mended" in run()
     assert_rollups_exact(conn)
@@ -82,7 +82,7 @@ def test_costs_at_a_discount_and_as_others_tell_them_are_right_again(
     account = Account.objects.create(slug="a", name="A", kind="anthropic")
     since = price.starts_at
     Discount.objects.create(account=account, percent=25, starts_on=since.date(), source="contract", entered_at=since)
-    ingest(conn, some(0, reported_cost=Decimal("0.01")), Installation.load(conn))
+    ingest(conn, some(0, reported_cost=Decimal("0.01")), PricingContext.load(conn))
     told = "SELECT told, told_otherwise, told_cost, told_ours, cost FROM traffic_usage_day ORDER BY task"
     before = conn.execute(told).fetchall()
     assert before[0][0] > 0
@@ -93,7 +93,7 @@ def test_costs_at_a_discount_and_as_others_tell_them_are_right_again(
 
 
 def test_what_is_right_is_not_written(conn: psycopg.Connection) -> None:
-    ingest(conn, some(0), Installation.load(conn))
+    ingest(conn, some(0), PricingContext.load(conn))
     before = conn.execute("SELECT xmin, * FROM traffic_usage_hour ORDER BY 2").fetchall()
     assert f"{DAY} right as it was" in run()
     assert conn.execute("SELECT xmin, * FROM traffic_usage_hour ORDER BY 2").fetchall() == before
@@ -102,7 +102,7 @@ def test_what_is_right_is_not_written(conn: psycopg.Connection) -> None:
 def test_ingest_between_looking_and_mending_is_neither_lost_nor_doubled(
     conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     ingest(conn, some(0), installation)
     for table in ROLLUPS:
         conn.execute(f"DELETE FROM {table}")
@@ -125,7 +125,7 @@ def test_ingest_between_looking_and_mending_is_neither_lost_nor_doubled(
 
 
 def test_writers_go_on_while_rollups_are_made_again_and_again(conn: psycopg.Connection) -> None:
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     ingest(conn, some(0), installation)
     failures: list[BaseException] = []
     writing = threading.Event()
@@ -158,7 +158,7 @@ def test_writers_go_on_while_rollups_are_made_again_and_again(conn: psycopg.Conn
 
 def test_a_sealed_day_stays_as_it_is(conn: psycopg.Connection, settings: Any) -> None:
     old = DAY - timedelta(days=60)
-    ingest(conn, [row(1, started_at=NOON - timedelta(days=60)), row(2)], Installation.load(conn))
+    ingest(conn, [row(1, started_at=NOON - timedelta(days=60)), row(2)], PricingContext.load(conn))
     settings.RETENTION_DAYS = 30
     retention.apply_retention(DAY + timedelta(days=1))
     assert f"{old} sealed" in run()
@@ -167,14 +167,14 @@ def test_a_sealed_day_stays_as_it_is(conn: psycopg.Connection, settings: Any) ->
 
 
 def test_a_day_without_its_rows_is_not_emptied(conn: psycopg.Connection) -> None:
-    ingest(conn, [row(1)], Installation.load(conn))
+    ingest(conn, [row(1)], PricingContext.load(conn))
     conn.execute(f"DROP TABLE traffic_request_{DAY:%Y%m%d}")
     assert "its requests are gone" in run()
     assert conn.execute("SELECT requests FROM traffic_usage_day").fetchone() == (1,)
 
 
 def test_only_the_days_asked_for_are_touched(conn: psycopg.Connection) -> None:
-    ingest(conn, [row(1), row(2, started_at=NOON - timedelta(days=1))], Installation.load(conn))
+    ingest(conn, [row(1), row(2, started_at=NOON - timedelta(days=1))], PricingContext.load(conn))
     conn.execute("DELETE FROM traffic_usage_day")
     run(first=DAY, last=DAY)
     assert conn.execute("SELECT day FROM traffic_usage_day").fetchall() == [(DAY,)]

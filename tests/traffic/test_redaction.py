@@ -28,8 +28,8 @@ from traffic.gateway.routes import Decision, Target
 from traffic.gateway.spool import Spool
 from traffic.ingest.ids import user_hash
 from traffic.ingest.litellm import facts_of
-from traffic.ingest.pipeline import forget
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.store import ingest
 from traffic.models import Application, RedactKind, Request, RequestBody
@@ -41,9 +41,9 @@ from traffic.privacy.redaction import EVERYTHING, KINDS, Redaction, luhn, redact
 def fresh() -> Iterator[None]:
     callers.clear()
     buckets.clear()
-    forget()
+    clear_cache()
     yield
-    forget()
+    clear_cache()
 
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
@@ -264,7 +264,7 @@ def test_telemetry_keeps_users_as_salted_hashes_and_raw_facts_without_them(
     )  # fmt: skip
     assert answer.status_code == 200
     stored = Request.objects.get()
-    salt = Installation.load(conn).salt
+    salt = PricingContext.load(conn).salt
     assert stored.user_hash == user_hash(salt, "MARKER-ann-lee")
     assert stored.user_hash != user_hash(b"another installation's salt", "MARKER-ann-lee")
     assert stored.raw is not None
@@ -279,19 +279,19 @@ def test_imports_hash_users_and_redact_what_they_keep(shop: Application, conn: p
     from traffic.imports.base import Options
     from traffic.imports.readers import Found
     from traffic.imports.translate import Translator
-    from traffic.ingest.pipeline import directory
+    from traffic.ingest.pipeline import lookup_tables
 
     columns = {"started_at": "when", "model": "model", "provider": "vendor", "user": "who"}
     options = Options(application="shop", columns={**columns, "id": "note"})
-    translator = Translator(generic.FORMAT, options, directory.get(), timezone.now(), 7)
+    translator = Translator(generic.FORMAT, options, lookup_tables.get(), timezone.now(), 7)
     values = {"when": now(), "model": "m", "vendor": "openai", "who": "MARKER-ann", "note": "n-1 of MARKER-ann"}
     became = translator(Found(1, values))
     assert became.request is not None, became.problem
     became.request.raw = {**(became.request.raw or {}), "told": "by MARKER-ann, ann@example.org"}
     became.request.external_id = "x"
-    ingest(conn, [became.request], Installation.load(conn))
+    ingest(conn, [became.request], PricingContext.load(conn))
     stored = Request.objects.get()
-    assert stored.user_hash == user_hash(Installation.load(conn).salt, "MARKER-ann")
+    assert stored.user_hash == user_hash(PricingContext.load(conn).salt, "MARKER-ann")
     assert_nowhere(conn, "MARKER-ann")
     assert_nowhere(conn, "ann@example.org")
 
@@ -307,7 +307,7 @@ def test_a_nul_that_is_left_out_hides_nothing(conn: psycopg.Connection) -> None:
         RequestRow(str(n), datetime.now(UTC), "openai", "m", "otlp", user="MARKER-ann-lee", raw=raw)
         for n, raw in enumerate(told)
     ]
-    ingest(conn, calls, Installation.load(conn))
+    ingest(conn, calls, PricingContext.load(conn))
     found = Request.objects.order_by("external_id").values_list("raw", flat=True)
     assert list(found) == [{"note": "[secret]"}, {"[secret]": 1}, {"by": ["[user]"]}]
 
@@ -328,7 +328,7 @@ def test_the_gateway_takes_out_and_hashes_before_it_spools(tmp_path: Path) -> No
     body = {"model": "m", "user": "MARKER-ann", "messages": [{"role": "user", "content": TEXT}]}
     shop = gateway_snapshot.Application(3, "shop", True, "unknown", redaction_of(KINDS, ("CUST-[0-9]{4,10}",)))
     exchange = Exchange(
-        application=shop, key_id=1, asked=read_request(OPENAI, json.dumps(body).encode()), task="chat", path="/",
+        application=shop, key_id=1, request=read_request(OPENAI, json.dumps(body).encode()), task="chat", path="/",
         headers=[], decision=Decision("r", (target,)), request_id=uuid.uuid4(), salt=b"salt", external_id="e",
         started_at=datetime(2026, 11, 27, tzinfo=UTC), arrived=0.0, keep_bodies=True, recorded=True,
         tries=[{"error": "MARKER-ann at ann@example.org"}],

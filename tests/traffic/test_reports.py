@@ -12,7 +12,7 @@ from django.test import Client
 
 from tests.traffic.test_store import NOON, row
 from traffic.applications.keys import callers, create_key
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens
 from traffic.ingest.store import ingest
 
@@ -28,7 +28,7 @@ def get(conn: psycopg.Connection) -> Any:
 
 def test_usage_adds_up_by_every_group(get: Any, conn: psycopg.Connection) -> None:
     rows = [row(n, task=random.choice(["rag", "qa"]), outcome=random.choice(["ok", "error"])) for n in range(50)]
-    ingest(conn, [*rows, row(99, tokens=None)], Installation.load(conn))
+    ingest(conn, [*rows, row(99, tokens=None)], PricingContext.load(conn))
     for group_by in ("provider", "model", "application", "task", "deployment", "hour", "day"):
         answer = get(f"usage?{DAY}&group_by={group_by}")
         assert answer.status_code == 200, answer.content
@@ -46,7 +46,7 @@ def test_percentiles_are_nearest_rank_within_one_per_cent(get: Any, conn: psycop
     rows = [
         row(0, external_id=str(n), latency_ms=ms, ttft_ms=ms / 2, started_at=NOON) for n, ms in enumerate(latencies)
     ]
-    ingest(conn, rows, Installation.load(conn))
+    ingest(conn, rows, PricingContext.load(conn))
     (group,) = get(f"latency?{DAY}&group_by={group_by}").json()["groups"]
     assert group["count"] == group["ttft"]["count"] == 1000
     for name, rank in (("p50_ms", 500), ("p95_ms", 950), ("p99_ms", 990)):
@@ -56,13 +56,13 @@ def test_percentiles_are_nearest_rank_within_one_per_cent(get: Any, conn: psycop
 
 
 def test_tokens_per_second_count_the_time_after_the_first_token(get: Any, conn: psycopg.Connection) -> None:
-    ingest(conn, [row(1, latency_ms=1200, ttft_ms=200, tokens=Tokens(output=50))], Installation.load(conn))
+    ingest(conn, [row(1, latency_ms=1200, ttft_ms=200, tokens=Tokens(output=50))], PricingContext.load(conn))
     (group,) = get(f"latency?{DAY}").json()["groups"]
     assert group["output_tokens_per_second"] == 50
 
 
 def test_filters_are_alternatives_and_an_unknown_slug_finds_nothing(get: Any, conn: psycopg.Connection) -> None:
-    ingest(conn, [row(1), row(2, model="other"), row(3, model="third")], Installation.load(conn))
+    ingest(conn, [row(1), row(2, model="other"), row(3, model="third")], PricingContext.load(conn))
     (group,) = get(f"usage?{DAY}&model=other&model=third").json()["groups"]
     assert group["requests"] == 2
     assert get(f"usage?{DAY}&application=nobody").json()["groups"] == []

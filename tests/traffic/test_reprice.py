@@ -22,7 +22,7 @@ from providers.audit.log import AuditEntry
 from providers.models import Account, Deployment, TokenPrice, VendorCost
 from tests.traffic.conftest import WRITTEN, conninfo
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens
 from traffic.ingest.store import ingest
 from traffic.models import Request, SealedDay, UsageDay
@@ -53,7 +53,7 @@ def everything(conn: psycopg.Connection) -> list[Any]:
 def stored(conn: psycopg.Connection, price: TokenPrice) -> psycopg.Connection:
     """Seven requests on two days at 0.00342 USD each."""
     rows = [row(n) for n in range(4)] + [row(n, started_at=YESTERDAY + timedelta(seconds=n)) for n in range(10, 13)]
-    ingest(conn, rows, Installation.load(conn))
+    ingest(conn, rows, PricingContext.load(conn))
     return conn
 
 
@@ -101,7 +101,7 @@ def test_a_second_run_changes_nothing(stored: psycopg.Connection, price: TokenPr
 
 
 def test_a_price_for_an_unknown_model_is_not_unknown_any_more(conn: psycopg.Connection, price: TokenPrice) -> None:
-    ingest(conn, [row(n, model="new-model") for n in range(3)], Installation.load(conn))
+    ingest(conn, [row(n, model="new-model") for n in range(3)], PricingContext.load(conn))
     assert UsageDay.objects.get(day=DAY).unpriced == 3
     dearer(price, 1, model="new-model")
     (difference,) = reprice(since=DAY, until=NEXT).differences
@@ -113,7 +113,7 @@ def test_a_price_for_an_unknown_model_is_not_unknown_any_more(conn: psycopg.Conn
 
 
 def test_each_request_is_priced_by_its_own_length_never_their_sum(conn: psycopg.Connection, price: TokenPrice) -> None:
-    ingest(conn, [row(1), row(2), row(3, tokens=Tokens(900, 0, 0, 0, 0, 0))], Installation.load(conn))
+    ingest(conn, [row(1), row(2), row(3, tokens=Tokens(900, 0, 0, 0, 0, 0))], PricingContext.load(conn))
     over = {f"over_{name}": 1000 for name in ("uncached_input", "cache_read", "output")}
     dearer(price, 1, over_tokens=800, **over)
     reprice(since=DAY, until=NEXT)
@@ -122,7 +122,7 @@ def test_each_request_is_priced_by_its_own_length_never_their_sum(conn: psycopg.
 
 
 def test_batches_and_answers_without_usage_keep_their_rules(conn: psycopg.Connection, price: TokenPrice) -> None:
-    ingest(conn, [row(1, batch=True), row(2, tokens=None)], Installation.load(conn))
+    ingest(conn, [row(1, batch=True), row(2, tokens=None)], PricingContext.load(conn))
     assert set(Request.objects.values_list("cost_reason", flat=True)) == {"unknown_rate", "unknown_usage"}
     dearer(price, 1, batch_factor=Decimal("0.5"))
     reprice(since=DAY, until=NEXT)
@@ -134,7 +134,7 @@ def test_batches_and_answers_without_usage_keep_their_rules(conn: psycopg.Connec
 
 def test_leased_requests_and_bills_are_left_alone(conn: psycopg.Connection, price: TokenPrice) -> None:
     own = Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://x")
-    ingest(conn, [row(1, deployment_id=own.pk), row(2)], Installation.load(conn))
+    ingest(conn, [row(1, deployment_id=own.pk), row(2)], PricingContext.load(conn))
     account = Account.objects.create(slug="claude", name="Claude", kind="anthropic")
     VendorCost.objects.create(
         account=account, external_id="1", starts_at=NOON, ends_at=NOON, category="tokens", amount=5, original_amount=5
@@ -176,7 +176,7 @@ def test_usage_that_a_twin_brings_meanwhile_is_costed(
     conn: psycopg.Connection, price: TokenPrice, monkeypatch: Any
 ) -> None:
     """Between reading and writing a row, ingest fills it: what was computed for it is out of date."""
-    ingest(conn, [row(1), row(2, model="new-model", tokens=None)], Installation.load(conn))
+    ingest(conn, [row(1), row(2, model="new-model", tokens=None)], PricingContext.load(conn))
     dearer(price)
     dearer(price, 1, model="new-model")
     compute = module.changed
@@ -185,7 +185,7 @@ def test_usage_that_a_twin_brings_meanwhile_is_costed(
         found = list(compute(rows, book))
         monkeypatch.setattr(module, "changed", compute)
         with psycopg.connect(conninfo(), autocommit=True) as other:
-            ingest(other, [row(2, model="new-model")], replace(Installation.load(other), book=type(book)({})))
+            ingest(other, [row(2, model="new-model")], replace(PricingContext.load(other), book=type(book)({})))
         return found
 
     monkeypatch.setattr(module, "changed", late)
@@ -197,7 +197,7 @@ def test_usage_that_a_twin_brings_meanwhile_is_costed(
 
 
 def test_ingest_goes_on_while_requests_are_repriced(conn: psycopg.Connection, price: TokenPrice) -> None:
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     ingest(conn, [row(n) for n in range(200)], installation)
     dearer(price)
 

@@ -20,14 +20,14 @@ from providers.audit.log import AuditEntry
 from providers.models import TokenPrice
 from tests.traffic.test_reprice import BEFORE, DAY, NEXT, YESTERDAY, dearer, everything, stored  # noqa: F401  # fixture
 from tests.traffic.test_store import assert_rollups_exact, row
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Repricing, Request
 from traffic.repricing import run as module
 from traffic.repricing import services as repricings
-from traffic.repricing.services import Refused, Wanted, plan, start, undo, work
+from traffic.repricing.services import Refused, RepricingScope, plan, start, undo, work
 
-WANTED = Wanted(BEFORE, NEXT, why="The page was read wrong.")
+WANTED = RepricingScope(BEFORE, NEXT, why="The page was read wrong.")
 
 
 def ended(repricing: Repricing, seconds: float = 60) -> Repricing:
@@ -38,11 +38,11 @@ def ended(repricing: Repricing, seconds: float = 60) -> Repricing:
     return repricing
 
 
-def previewed(wanted: Wanted = WANTED, person: int | None = None) -> Repricing:
-    return ended(plan(wanted=wanted, person=person))
+def previewed(wanted: RepricingScope = WANTED, person: int | None = None) -> Repricing:
+    return ended(plan(scope=wanted, person=person))
 
 
-def run(wanted: Wanted = WANTED, person: int | None = None) -> Repricing:
+def run(wanted: RepricingScope = WANTED, person: int | None = None) -> Repricing:
     repricing = previewed(wanted, person)
     assert start(repricing=repricing)
     return ended(repricing)
@@ -142,13 +142,13 @@ def test_cancelled_half_way_it_goes_on_or_is_taken_back(stored: Any, price: Toke
 
 def test_what_changed_since_stays_when_it_is_taken_back(conn: psycopg.Connection, price: TokenPrice) -> None:
     """A stream's usage comes after the repricing: the cost that it gives is not of the repricing's making."""
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     ingest(conn, [row(1), row(2, model="new-model", tokens=None)], installation)
     dearer(price)
     dearer(price, 1, model="new-model")
     found = run()
     assert found.changed == 2
-    ingest(conn, [row(2, model="new-model")], replace(Installation.load(conn)))
+    ingest(conn, [row(2, model="new-model")], replace(PricingContext.load(conn)))
     undo(repricing=found)
     ended(found)
     assert (found.state, found.restored, found.kept) == ("undone", 1, 1)
@@ -159,10 +159,10 @@ def test_what_changed_since_stays_when_it_is_taken_back(conn: psycopg.Connection
 
 
 def test_only_one_model_is_repriced_where_one_is_named(conn: psycopg.Connection, price: TokenPrice) -> None:
-    ingest(conn, [row(1), row(2, model="other-model")], Installation.load(conn))
+    ingest(conn, [row(1), row(2, model="other-model")], PricingContext.load(conn))
     dearer(price)
     dearer(price, model="other-model")
-    found = run(Wanted(BEFORE, NEXT, "anthropic", "other-model"))
+    found = run(RepricingScope(BEFORE, NEXT, "anthropic", "other-model"))
     assert (found.total, found.changed) == (1, 1)
     assert set(Request.objects.filter(day=DAY).values_list("model", "cost")) == {
         ("claude-test", Decimal("0.00342")), ("other-model", Decimal("0.00684")),

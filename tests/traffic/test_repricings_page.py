@@ -18,7 +18,7 @@ from tests.traffic.test_prices_page import ADD, BOOK, filled
 from tests.traffic.test_reprice import BEFORE, DAY, dearer, everything, stored  # noqa: F401  # fixture
 from tests.traffic.test_repricings import ended
 from tests.traffic.test_store import NOON, row
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Repricing
 
@@ -131,7 +131,7 @@ def test_a_wrong_price_is_taken_back_until_a_request_was_costed_with_it(
         assert ops.post(ADD, given).status_code == 302
         made = TokenPrice.objects.exclude(entered_by=None).get()
         if used:
-            ingest(conn, [row(1)], Installation.load(conn))
+            ingest(conn, [row(1)], PricingContext.load(conn))
         said = words(ops.post(f"/settings/prices/{made.pk}/undo/", follow=True))
         assert ("Requests were costed with this price already" in said) is used
         assert TokenPrice.objects.filter(pk=made.pk).exists() is used
@@ -139,7 +139,7 @@ def test_a_wrong_price_is_taken_back_until_a_request_was_costed_with_it(
 
 
 def test_models_without_a_price_wait_on_the_page_of_prices(conn: psycopg.Connection, price: TokenPrice) -> None:
-    ingest(conn, [row(n, model="claude-test-2") for n in range(3)], Installation.load(conn))
+    ingest(conn, [row(n, model="claude-test-2") for n in range(3)], PricingContext.load(conn))
     shown = text(in_role("ops"), BOOK)
     assert "One model waits for a price" in shown
     (line,) = [part for part in shown.split("<tr") if "claude-test-2" in part]
@@ -149,7 +149,7 @@ def test_models_without_a_price_wait_on_the_page_of_prices(conn: psycopg.Connect
 
 
 def test_the_cost_change_is_told_for_requests_that_had_none(conn: psycopg.Connection, price: TokenPrice) -> None:
-    ingest(conn, [row(n, model="claude-new") for n in range(3)], Installation.load(conn))
+    ingest(conn, [row(n, model="claude-new") for n in range(3)], PricingContext.load(conn))
     given = filled(
         starts_at=f"{NOON - timedelta(days=3):%Y-%m-%dT%H:%M}", uncached_input="3", cache_read="0.3", output="15"
     )

@@ -19,7 +19,7 @@ from tests.traffic.test_store import NOON
 from traffic.applications.keys import create_key
 from traffic.requests import export as module
 from traffic.requests.export import KINDS, export
-from traffic.requests.request_filter import Wanted
+from traffic.requests.request_filter import RequestFilter
 
 URL = "/requests/export."
 DAY = timedelta(days=1)
@@ -126,7 +126,7 @@ def test_what_cannot_be_exported_is_said(viewer: Client) -> None:
 def test_a_file_is_written_while_it_is_read(conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BATCH", 2)
     arrive(conn, *({"started_at": NOON - DAY * (n // 3)} for n in range(7)))
-    parts = export(KINDS["jsonl"], Wanted(), retention_days=400, money=False)
+    parts = export(KINDS["jsonl"], RequestFilter(), retention_days=400, money=False)
     first = next(parts)
     assert first.count(b"\n") == 2
     assert sum(part.count(b"\n") for part in parts) == 5

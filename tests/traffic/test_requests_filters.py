@@ -15,7 +15,7 @@ from django.utils import timezone
 from tests.traffic.people import ANSWER, PROMPT, application, arrive, logged_in, person, text
 from tests.traffic.test_store import NOON, row
 from traffic.ingest.otlp import data_quality
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Application, Request
 from traffic.requests import prompt_search
@@ -207,7 +207,7 @@ def test_words_are_found_by_their_index(shop: Application, conn: psycopg.Connect
     given = (
         {"external_id": f"w{n}", "prompt": f"word{n}", "answer": "pear", "application_id": shop.pk} for n in range(400)
     )
-    ingest(conn, [row(n, **one) for n, one in enumerate(given)], Installation.load(conn))
+    ingest(conn, [row(n, **one) for n, one in enumerate(given)], PricingContext.load(conn))
     conn.execute("ANALYZE traffic_request_body")
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {prompt_search.MATCHES.format(among='')}", [NOON.date(), "word7", 10])

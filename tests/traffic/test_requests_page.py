@@ -30,14 +30,14 @@ from traffic.requests.costing import arithmetic
 from traffic.requests.filters import Filters
 from traffic.requests.hour_reads import GAP_MOST, HOUR, MINUTE, SPANS_MOST, Hour, Span, portions, spans
 from traffic.requests.queries import newest, statement, stretches
-from traffic.requests.request_filter import Range, Wanted, runs
+from traffic.requests.request_filter import Range, RequestFilter, runs
 
 URL = "/requests/"
 DAY = timedelta(days=1)
 
 
-def ask(wanted: Wanted | None = None, limit: int = 50, cursor: str | None = None) -> requests.RequestPage:
-    return newest(wanted or Wanted(), retention_days=400, limit=limit, cursor=cursor)
+def ask(wanted: RequestFilter | None = None, limit: int = 50, cursor: str | None = None) -> requests.RequestPage:
+    return newest(wanted or RequestFilter(), retention_days=400, limit=limit, cursor=cursor)
 
 
 def names(page: requests.RequestPage) -> list[str]:
@@ -86,7 +86,7 @@ def test_a_page_is_one_statement_when_the_rollups_tell_which_hours(conn: psycopg
         assert len(ask(limit=10).requests) == 10
     assert len(queries) == 2  # the rollup's days, so few that they are read whole, then the requests
     with CaptureQueriesContext(connection) as queries:
-        assert len(ask(Wanted(Filters(provider=["anthropic"])), limit=10).requests) == 10
+        assert len(ask(RequestFilter(Filters(provider=["anthropic"])), limit=10).requests) == 10
     assert len(queries) == 3  # the rollup's days, its hours, then the requests
 
 
@@ -104,25 +104,25 @@ def test_every_filter_lets_only_its_own_through(conn: psycopg.Connection) -> Non
         {"deployment_id": own.pk},
     )
     ratings.rate(request=plain, judgement=Judgement("ann", stars=5))
-    cases: list[tuple[Wanted, list[Request]]] = [
-        (Wanted(unpriced=True), [unpriced]),
-        (Wanted(unknown_usage=True), [unknown]),
-        (Wanted(unpriced=True, unknown_usage=True), []),
-        (Wanted(outcomes=["error"]), [failed]),
-        (Wanted(outcomes=["error", "cancelled"]), [cancelled, failed]),
-        (Wanted(rated=True), [plain]),
-        (Wanted(outcomes=["ok", "error"]), [leased, failed, unknown, unpriced, plain]),
-        (Wanted(cost=Range(low=Decimal("0.001"))), [cancelled, failed, plain]),
-        (Wanted(cost=Range(high=Decimal("0.001"))), []),
-        (Wanted(latency_ms=Range(Decimal(800), Decimal(800)), outcomes=["error"]), [failed]),
-        (Wanted(ttft_ms=Range(low=Decimal(201))), []),
-        (Wanted(Filters(provider=["openai"])), [unpriced]),
-        (Wanted(Filters(task=["code"])), [unpriced]),
-        (Wanted(Filters(deployment=[own.pk])), [leased]),
-        (Wanted(Filters(application=[shop.pk])), [plain]),
-        (Wanted(applications=[shop.pk]), [plain]),
-        (Wanted(Filters(application=[shop.pk]), applications=[shop.pk + 1]), []),
-        (Wanted(applications=[]), []),
+    cases: list[tuple[RequestFilter, list[Request]]] = [
+        (RequestFilter(unpriced=True), [unpriced]),
+        (RequestFilter(unknown_usage=True), [unknown]),
+        (RequestFilter(unpriced=True, unknown_usage=True), []),
+        (RequestFilter(outcomes=["error"]), [failed]),
+        (RequestFilter(outcomes=["error", "cancelled"]), [cancelled, failed]),
+        (RequestFilter(rated=True), [plain]),
+        (RequestFilter(outcomes=["ok", "error"]), [leased, failed, unknown, unpriced, plain]),
+        (RequestFilter(cost=Range(low=Decimal("0.001"))), [cancelled, failed, plain]),
+        (RequestFilter(cost=Range(high=Decimal("0.001"))), []),
+        (RequestFilter(latency_ms=Range(Decimal(800), Decimal(800)), outcomes=["error"]), [failed]),
+        (RequestFilter(ttft_ms=Range(low=Decimal(201))), []),
+        (RequestFilter(Filters(provider=["openai"])), [unpriced]),
+        (RequestFilter(Filters(task=["code"])), [unpriced]),
+        (RequestFilter(Filters(deployment=[own.pk])), [leased]),
+        (RequestFilter(Filters(application=[shop.pk])), [plain]),
+        (RequestFilter(applications=[shop.pk]), [plain]),
+        (RequestFilter(Filters(application=[shop.pk]), applications=[shop.pk + 1]), []),
+        (RequestFilter(applications=[]), []),
     ]
     for wanted, expected in cases:
         assert names(ask(wanted)) == [request.external_id for request in expected], wanted
@@ -174,7 +174,7 @@ def test_a_page_that_has_read_enough_ends_early_and_goes_on_from_there(
     arrive(conn, *({"started_at": NOON - n * HOUR, "latency_ms": 9.0 if n == 7 else 800.0} for n in range(9)))
     monkeypatch.setattr("traffic.requests.queries.READ_MOST", 3)
     monkeypatch.setattr("traffic.requests.hour_reads.READ_MOST", 3)
-    quick = Wanted(latency_ms=Range(high=Decimal(10)))
+    quick = RequestFilter(latency_ms=Range(high=Decimal(10)))
     cursor = None
     seen: list[str] = []
     reached: list[datetime | None] = []
@@ -189,19 +189,19 @@ def test_a_page_that_has_read_enough_ends_early_and_goes_on_from_there(
 @pytest.mark.parametrize(
     ("wanted", "index"),
     [
-        (Wanted(), "started_at_id_idx"),
-        (Wanted(Filters(provider=["anthropic"], model=["m"], application=[1], task=["rag"], deployment=[1])),
+        (RequestFilter(), "started_at_id_idx"),
+        (RequestFilter(Filters(provider=["anthropic"], model=["m"], application=[1], task=["rag"], deployment=[1])),
          "started_at_id_idx"),
-        (Wanted(cost=Range(low=Decimal(1)), latency_ms=Range(low=Decimal(1))), "started_at_id_idx"),
-        (Wanted(rated=True), "started_at_id_idx"),
-        (Wanted(told_otherwise=True), "started_at_id_idx"),
-        (Wanted(outcomes=["error", "refused"]), "timezone_id_idx"),
-        (Wanted(unpriced=True), "timezone_id_idx"),
-        (Wanted(unknown_usage=True, outcomes=["timeout"]), "timezone_id_idx"),
+        (RequestFilter(cost=Range(low=Decimal(1)), latency_ms=Range(low=Decimal(1))), "started_at_id_idx"),
+        (RequestFilter(rated=True), "started_at_id_idx"),
+        (RequestFilter(told_otherwise=True), "started_at_id_idx"),
+        (RequestFilter(outcomes=["error", "refused"]), "timezone_id_idx"),
+        (RequestFilter(unpriced=True), "timezone_id_idx"),
+        (RequestFilter(unknown_usage=True, outcomes=["timeout"]), "timezone_id_idx"),
     ],
 )  # fmt: skip
 def test_every_filter_reads_one_partition_in_the_order_of_an_index(
-    conn: psycopg.Connection, wanted: Wanted, index: str
+    conn: psycopg.Connection, wanted: RequestFilter, index: str
 ) -> None:
     arrive(conn, *({"started_at": NOON - DAY * back} for back in range(3)))
     (span,) = spans([Hour(NOON.replace(minute=0), 1, 1)])

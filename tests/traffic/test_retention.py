@@ -13,7 +13,7 @@ from django.core.management import call_command
 from lib.partitions import existing_days
 from tests.traffic.test_store import NOON, row
 from traffic.gateway.aside import SET_ASIDE
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import SealedDay, UsageDay
 from traffic.privacy import retention
@@ -25,7 +25,7 @@ TODAY = NOON.date() + timedelta(days=1)
 def old_and_new(conn: psycopg.Connection) -> psycopg.Connection:
     # Of a row without an application no text is kept.
     old = [row(n, started_at=NOON - timedelta(days=60), prompt="p", application_id=7) for n in range(3)]
-    ingest(conn, [*old, row(9, prompt="p", application_id=7)], Installation.load(conn))
+    ingest(conn, [*old, row(9, prompt="p", application_id=7)], PricingContext.load(conn))
     return conn
 
 
@@ -75,5 +75,5 @@ def test_a_week_is_ready_ahead(conn: psycopg.Connection) -> None:
 
 def test_a_row_of_a_dropped_day_inside_retention_makes_the_day_again(old_and_new: Any, settings: Any) -> None:
     old_and_new.execute(f"DROP TABLE traffic_request_{NOON:%Y%m%d}")
-    result = ingest(old_and_new, [row(77)], Installation.load(old_and_new))
+    result = ingest(old_and_new, [row(77)], PricingContext.load(old_and_new))
     assert result.accepted == 1

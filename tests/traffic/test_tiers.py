@@ -18,7 +18,7 @@ from providers.pricing.genai_prices import ListUnit, tier_factors, unit_prices
 from tests.costs.people import client_of, text
 from tests.traffic.people import arrive
 from tests.traffic.test_store import row
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens
 from traffic.ingest.store import ingest
 from traffic.ingest.tiers import is_batch, tier_of
@@ -132,7 +132,7 @@ def test_a_twin_that_knows_the_tier_corrects_the_cost_and_one_that_does_not_leav
     ]
     for first, second in pairs:
         for batch in [[first, second]] if together else [[first], [second]]:
-            ingest(conn, batch, Installation.load(conn))
+            ingest(conn, batch, PricingContext.load(conn))
     costs = dict(Request.objects.values_list("external_id", "cost"))
     assert costs == {"r1": 6, "r2": None}
     assert UsageDay.objects.get().cost == 6

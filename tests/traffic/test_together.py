@@ -19,10 +19,10 @@ from providers.models import TokenPrice
 from tests.traffic.test_store import RESPONSE, assert_rollups_exact, row
 from traffic.applications.keys import create_key
 from traffic.ingest.batch import Added, batch_of
-from traffic.ingest.group_commit import MOST_ROWS, Together
-from traffic.ingest.pricing import Installation
+from traffic.ingest.group_commit import MOST_ROWS, GroupCommit
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.sql.deduplicate import FIND_STORED
-from traffic.ingest.statement_timeout import patience
+from traffic.ingest.statement_timeout import set_timeout
 from traffic.ingest.store import commit, ingest
 from traffic.models import KeyUse
 
@@ -49,7 +49,7 @@ class Slow:
 
 def meet(slow: Slow, *batches: list[int], conn: Any = CONN) -> list[Future[None]]:
     """The first batch is being written while the others come, in their order; returns what became of each."""
-    together = Together(slow)
+    together = GroupCommit(slow)
     with ThreadPoolExecutor(len(batches)) as pool:
         sent = [pool.submit(together.write, conn, batches[0])]
         assert slow.at_work.wait(SECONDS)
@@ -161,7 +161,7 @@ def test_what_failed_is_let_go_of() -> None:
     gc.disable()
     try:
         with suppress(ValueError):
-            Together(refuse).write(CONN, batch)
+            GroupCommit(refuse).write(CONN, batch)
         del batch
         assert left() is None
     finally:
@@ -170,11 +170,11 @@ def test_what_failed_is_let_go_of() -> None:
 
 def test_a_turn_that_does_not_come_is_told() -> None:
     slow = Slow()
-    together = Together(slow)
+    together = GroupCommit(slow)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(together.write, CONN, [1])
         assert slow.at_work.wait(SECONDS)
-        with patience(-MOST_ROWS), pytest.raises(psycopg.OperationalError, match="too long"):
+        with set_timeout(-MOST_ROWS), pytest.raises(psycopg.OperationalError, match="too long"):
             together.write(CONN, [2])
         assert not together._waiting  # else it would be written when its thread has long said that it was not
         slow.goes_on.set()
@@ -184,7 +184,7 @@ def test_a_turn_that_does_not_come_is_told() -> None:
 
 def test_each_batch_is_told_what_it_added(conn: psycopg.Connection, price: TokenPrice) -> None:
     """Of three keys, with a call that is in two of them, one that is stored already, and two with one response id."""
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     ingest(conn, [row(1)], installation)
     keys = [create_key(name=str(n), scopes=["ingest"], application=None)[0].pk for n in range(3)]
     given: list[list[dict[str, Any]]] = [
@@ -211,7 +211,7 @@ def test_each_batch_is_told_what_it_added(conn: psycopg.Connection, price: Token
 
 def test_what_is_put_together_is_counted_for_no_key(conn: psycopg.Connection, price: TokenPrice) -> None:
     """Tokens of a stored row that turns out to be another stored one were counted when they came."""
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     ingest(conn, [row(1, response_id=RESPONSE, tokens=None), row(2)], installation)
     told = batch_of([row(2, response_id=RESPONSE, tokens=None)], installation)
     other = batch_of([row(3)], installation)
@@ -225,7 +225,7 @@ def test_a_call_told_of_twice_is_not_another_because_its_second_telling_is(
     conn: psycopg.Connection, price: TokenPrice
 ) -> None:
     """The second has a response id that is stored under another id: the first is that row too, as if it came before."""
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     ingest(conn, [row(1, response_id=RESPONSE, tokens=None)], installation)
     first, second = (batch_of([row(2, response_id=told)], installation) for told in (None, RESPONSE))
     commit(conn, [first, second])
@@ -235,7 +235,7 @@ def test_a_call_told_of_twice_is_not_another_because_its_second_telling_is(
 
 
 def test_prompt_and_answer_of_a_call_may_come_in_two_batches(conn: psycopg.Connection, price: TokenPrice) -> None:
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     halves = [row(1, application_id=7, prompt="asked"), row(1, application_id=7, answer="said")]
     commit(conn, [batch_of([half], installation) for half in halves])
     assert conn.execute("SELECT prompt, answer FROM traffic_request_body").fetchall() == [("asked", "said")]
@@ -246,7 +246,7 @@ def test_a_body_goes_where_its_call_is_found(conn: psycopg.Connection, price: To
     told: list[dict[str, Any]] = [
         {"number": 1, "response_id": RESPONSE}, {"number": 2, "answer": "said"}, {"number": 2, "response_id": RESPONSE},
     ]  # fmt: skip
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     commit(conn, [batch_of([row(**one, application_id=7)], installation) for one in told])
     found = conn.execute(
         "SELECT external_id, answer FROM traffic_request_body LEFT JOIN traffic_request AS r ON r.id = request_id"
@@ -255,7 +255,7 @@ def test_a_body_goes_where_its_call_is_found(conn: psycopg.Connection, price: To
 
 
 def test_the_body_of_a_row_that_becomes_another_fills_its_body(conn: psycopg.Connection, price: TokenPrice) -> None:
-    installation = Installation.load(conn)
+    installation = PricingContext.load(conn)
     told: list[dict[str, Any]] = [{"number": 1, "response_id": RESPONSE, "prompt": "asked"}]
     told += [{"number": 2, "prompt": "asked", "answer": "said"}]
     ingest(conn, [row(**one, application_id=7) for one in told], installation)
@@ -265,7 +265,7 @@ def test_the_body_of_a_row_that_becomes_another_fills_its_body(conn: psycopg.Con
 
 def test_batches_of_ten_threads_are_all_there_once(conn: psycopg.Connection, price: TokenPrice) -> None:
     """Each batch has rows of its neighbour, as an exporter has that sends again; the sums are those of the rows."""
-    installation, threads, size = Installation.load(conn), 10, 40
+    installation, threads, size = PricingContext.load(conn), 10, 40
 
     def send(thread: int) -> int:
         with psycopg.connect(conn.info.dsn, password=conn.info.password, autocommit=True) as own:
@@ -282,7 +282,7 @@ def test_batches_of_ten_threads_are_all_there_once(conn: psycopg.Connection, pri
 def test_a_day_without_statistics_is_looked_up_by_response_id(conn: psycopg.Connection, price: TokenPrice) -> None:
     """By its primary key it would be read as a whole for each row of a batch, which is seconds."""
     rows = [row(n, response_id=f"msg_{n:030d}") for n in range(500)]
-    ingest(conn, rows, Installation.load(conn))
+    ingest(conn, rows, PricingContext.load(conn))
     day = rows[0].started_at.date()
     with conn.transaction():
         conn.execute("SET LOCAL enable_seqscan = off")

@@ -13,8 +13,8 @@ from tests.traffic.people import application, arrive
 from tests.traffic.test_ratings import send
 from tests.traffic.test_store import RESPONSE, row
 from traffic.applications.keys import callers, create_key
-from traffic.ingest.pipeline import forget, store
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pipeline import clear_cache, store
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Application, RaterKind, Rating
 from traffic.quality import waiting_ratings
@@ -26,7 +26,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def shop(conn: psycopg.Connection) -> Application:
-    forget()
+    clear_cache()
     callers.clear()
     return application("shop")
 
@@ -95,7 +95,7 @@ def test_a_crowd_of_one_application_keeps_the_look_of_the_task_from_no_other(
     crowd(application("noisy"), AT_ONCE + 200)
     waits(shop)
     crowd(application("noisier"), AT_ONCE + 200)
-    ingest(conn, [row(1, application_id=shop.pk, response_id=RESPONSE)], Installation.load(conn))
+    ingest(conn, [row(1, application_id=shop.pk, response_id=RESPONSE)], PricingContext.load(conn))
     assert waiting_ratings.attach_waiting() == 1
     assert Rating.objects.get(application=shop).request_id is not None
 
@@ -103,7 +103,7 @@ def test_a_crowd_of_one_application_keeps_the_look_of_the_task_from_no_other(
 def test_every_rating_is_looked_at_in_turn(shop: Application, conn: psycopg.Connection) -> None:
     waits(shop)
     crowd(shop, 2 * AT_ONCE + 300)
-    ingest(conn, [row(1, application_id=shop.pk, response_id=f"{RESPONSE}-{2 * AT_ONCE}")], Installation.load(conn))
+    ingest(conn, [row(1, application_id=shop.pk, response_id=f"{RESPONSE}-{2 * AT_ONCE}")], PricingContext.load(conn))
     assert [waiting_ratings.attach_waiting() for _look in range(3)] == [0, 0, 1]
 
 
@@ -138,7 +138,7 @@ def test_short_response_ids_of_many_ratings_are_found_at_once(shop: Application,
     for number in range(5):
         waits(shop, f"chatcmpl-{number}")
     rows = [row(n, application_id=shop.pk, response_id=f"chatcmpl-{n}") for n in range(5)]
-    ingest(conn, rows, Installation.load(conn))
+    ingest(conn, rows, PricingContext.load(conn))
     assert waiting_ratings.attach_waiting() == 5
     assert Rating.objects.values("request_id").distinct().count() == 5
 

@@ -43,17 +43,17 @@ def key_list(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def key_add(request: HttpRequest) -> HttpResponse:
     """The answer of the form holds the secret, this once: it is not stored, so no page can show it again."""
-    asked = Application.objects.filter(slug=request.GET.get("application", "")).first()
+    application = Application.objects.filter(slug=request.GET.get("application", "")).first()
     for_all = request.user.has_perm(FOR_ALL)
-    form = KeyForm(request.POST or None, initial={"application": asked}, for_all=for_all)
+    form = KeyForm(request.POST or None, initial={"application": application}, for_all=for_all)
     if request.method == "POST" and form.is_valid():
-        given = form.cleaned_data
+        cleaned = form.cleaned_data
         key, secret = create_key(
-            name=given["name"],
-            scopes=given["scopes"],
-            application=given["application"],
+            name=cleaned["name"],
+            scopes=cleaned["scopes"],
+            application=cleaned["application"],
             created_by=request.user,
-            expires_at=given["expires_on"],
+            expires_at=cleaned["expires_on"],
             **form.limits,
         )
         log(request, key, added=True)

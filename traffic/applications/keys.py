@@ -240,21 +240,23 @@ def use_by_line(keys: Iterable[Key], now: datetime) -> dict[int, list[KeyUse]]:
     """What came lately with these keys and with those that they replaced or that replaced them, by `Key.line`."""
     lines = {key.line for key in keys}
     near = KeyUse.objects.filter(day__gt=now.astimezone(UTC).date() - timedelta(days=LONGEST_PERIOD))
-    found: dict[int, list[KeyUse]] = {line: [] for line in lines}
+    by_line: dict[int, list[KeyUse]] = {line: [] for line in lines}
     for use in near.filter(Q(key__in=lines) | Q(key__first__in=lines)).select_related("key"):
-        found[use.key.line].append(use)
-    return found
+        by_line[use.key.line].append(use)
+    return by_line
 
 
 def used_of(use: Iterable[KeyUse], period: str, now: datetime, *, estimated: bool = True) -> dict[str, Decimal]:
     """What of these days counts in the period that `now` lies in, by unit; for a quota with what is `estimated`."""
     today = now.astimezone(UTC).date()
     first = today if period == QuotaPeriod.DAY else today.replace(day=1)
-    counted = [one for one in use if one.day >= first]
+    counted = [day_use for day_use in use if day_use.day >= first]
     return {
-        QuotaUnit.REQUESTS: sum((Decimal(one.requests) for one in counted), Decimal(0)),
-        QuotaUnit.TOKENS: sum((one.tokens + estimated * Decimal(one.estimated_tokens) for one in counted), Decimal(0)),
-        QuotaUnit.USD: sum((one.cost + estimated * one.estimated_cost for one in counted), Decimal(0)),
+        QuotaUnit.REQUESTS: sum((Decimal(day_use.requests) for day_use in counted), Decimal(0)),
+        QuotaUnit.TOKENS: sum(
+            (day_use.tokens + estimated * Decimal(day_use.estimated_tokens) for day_use in counted), Decimal(0)
+        ),
+        QuotaUnit.USD: sum((day_use.cost + estimated * day_use.estimated_cost for day_use in counted), Decimal(0)),
     }
 
 

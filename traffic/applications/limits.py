@@ -33,7 +33,7 @@ class Buckets:
             if full_at - now + step > 60 + 1e-6:
                 return max(1, math.ceil(full_at + step - 60 - now))
             if len(self._free_at) > MOST_KEYS:
-                self._free_at = {one: at for one, at in self._free_at.items() if at > now}
+                self._free_at = {key_id: at for key_id, at in self._free_at.items() if at > now}
             self._free_at[key] = full_at + step
             return 0
 

@@ -21,7 +21,7 @@ from traffic.applications.keys import callers
 from traffic.forms import ApplicationForm
 from traffic.ingest.bounds import MOST_MODELS
 from traffic.ingest.dropped_signals import unread_since
-from traffic.ingest.pipeline import forget
+from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application, UsageDay
 
 DAYS = 30
@@ -73,7 +73,7 @@ def application_add(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         application = form.save()
         log_form(request, form.instance, form, added=True)
-        forget()
+        clear_cache()
         messages.success(request, _("%(name)s is there; it needs a key to send requests.") % {"name": application.name})
         return redirect("traffic:application", application.slug)
     return render(
@@ -93,7 +93,7 @@ def application_edit(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         form.save()
         log_form(request, form.instance, form)
-        forget()
+        clear_cache()
         callers.clear()
         messages.success(request, _("Saved."))
         return redirect("traffic:application", slug)

@@ -163,9 +163,9 @@ def _take(answer: Answer, parsed: _Body) -> None:
     if _is_id(parsed.id):
         answer.response_id = parsed.id
     if isinstance(parsed.usage, dict):
-        answer.usage = kept(parsed.usage)
+        answer.usage = bounded_counts(parsed.usage)
     if isinstance(parsed.timings, dict):
-        answer.timings = kept(parsed.timings)
+        answer.timings = bounded_counts(parsed.timings)
     if parsed.error is not None:
         answer.error_type = error_type(parsed.error)
 
@@ -174,7 +174,7 @@ def _is_id(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value) <= MOST_ID
 
 
-def kept(usage: dict[str, Any]) -> dict[str, Any]:
+def bounded_counts(usage: dict[str, Any]) -> dict[str, Any]:
     """A vendor's object as it is kept: whole, or, from an engine that tells a book, its counts alone."""
     try:
         if len(usage) <= MOST_NAMES and len(msgspec.json.encode(usage)) <= MOST_USAGE:
@@ -301,8 +301,8 @@ class StreamTap:
             self._heard(delta.get("text"), delta.get("partial_json"), delta.get("thinking"))
         elif event.type == "message_delta" and isinstance(event.usage, dict):
             # Cumulative, and newer servers repeat the input side here: what is said last is true.
-            told = {name: value for name, value in event.usage.items() if value is not None}
-            self.answer.usage = kept({**(self.answer.usage or {}), **told})
+            counts = {name: value for name, value in event.usage.items() if value is not None}
+            self.answer.usage = bounded_counts({**(self.answer.usage or {}), **counts})
 
     def _started(self, message: dict[str, Any]) -> None:
         if _is_id(message.get("id")):
@@ -310,15 +310,17 @@ class StreamTap:
         usage = message.get("usage")
         if isinstance(usage, dict):
             # The output count at the start is a placeholder; until a message_delta comes it is unknown.
-            self.answer.usage = kept({name: value for name, value in usage.items() if name != "output_tokens"})
+            self.answer.usage = bounded_counts(
+                {name: value for name, value in usage.items() if name != "output_tokens"}
+            )
 
     def _openai(self, event: _Event) -> None:
         if self.answer.response_id is None and _is_id(event.id):
             self.answer.response_id = event.id
         if isinstance(event.usage, dict):
-            self.answer.usage = kept(event.usage)
+            self.answer.usage = bounded_counts(event.usage)
         if isinstance(event.timings, dict):
-            self.answer.timings = kept(event.timings)
+            self.answer.timings = bounded_counts(event.timings)
         delta = _first(event.choices).get("delta")
         if isinstance(delta, dict) and any(delta.get(name) for name in _OPENAI_CONTENT):
             self.content_seen = True

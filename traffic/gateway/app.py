@@ -23,7 +23,7 @@ from traffic.gateway.exchange import Exchange
 from traffic.gateway.hang_up import HangUp
 from traffic.gateway.intake import Deadlines, Load, Share, drain
 from traffic.gateway.model_distance import made_at
-from traffic.gateway.protocols import ANTHROPIC, OPENAI, Asked, BadRequest, Protocol, read_request
+from traffic.gateway.protocols import ANTHROPIC, OPENAI, BadRequest, GatewayRequest, Protocol, read_request
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import UNREADABLE, CallerGone, Receive, Refusal, Send, send_error
 from traffic.gateway.relay import Relay
@@ -31,7 +31,7 @@ from traffic.gateway.routes import BudgetDecides, Call, Decision, Target, decide
 from traffic.gateway.snapshot import Application, Key, Snapshot, Snapshots
 from traffic.gateway.spool import Mover, Spool
 from traffic.gateway.store import Store
-from traffic.ingest.gc_tuning import settle
+from traffic.ingest.gc_tuning import tune_interpreter
 from traffic.ingest.ids import request_id
 
 Scope = dict[str, Any]
@@ -100,7 +100,7 @@ class Gateway:
         await receive()
         try:
             self.start(read_settings())
-            settle()
+            tune_interpreter()
             make_room()
             await self.snapshots.after(None)  # with Postgres away we start all the same, and say 503 until it is back
         except (SettingMissing, OSError) as error:
@@ -174,15 +174,15 @@ class Gateway:
     ) -> Exchange:
         """What is to be done. Raises Refusal."""
         try:
-            asked = read_request(protocol, body)
+            gateway_request = read_request(protocol, body)
         except BadRequest as error:
             raise Refusal(400, "bad-request", str(error)) from None
-        call = _call(asked, application, headers)
+        call = _call(gateway_request, application, headers)
         external_id = f"{self._prefix}{next(self._numbers)}"
         return Exchange(
             application=application,
             key_id=key.id,
-            asked=asked,
+            request=gateway_request,
             task=call.task,
             path=scope["path"],
             query=scope["query_string"].decode("latin-1"),
@@ -241,12 +241,12 @@ async def _refuse(refusal: Refusal, protocol: Protocol, receive: Receive | None,
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _call(asked: Asked, application: Application, headers: dict[bytes, bytes]) -> Call:
+def _call(request: GatewayRequest, application: Application, headers: dict[bytes, bytes]) -> Call:
     task = headers.get(b"x-breakeven-task", b"other").decode("latin-1").strip().lower()
     if task not in TASKS:
         raise Refusal(400, "unknown-task", f"x-breakeven-task must be one of {', '.join(sorted(TASKS))}.")
     return Call(
-        asked=asked,
+        request=request,
         application=application.slug,
         task=task,
         private=_is_on(headers, b"x-breakeven-private"),
@@ -273,7 +273,7 @@ def _decision(snapshot: Snapshot, call: Call) -> Decision:
 
 def _nowhere(call: Call, snapshot: Snapshot) -> Refusal:
     """Why no target takes this call, in a sentence."""
-    name = "Anthropic's" if call.asked.protocol == ANTHROPIC else "OpenAI's"
+    name = "Anthropic's" if call.request.protocol == ANTHROPIC else "OpenAI's"
     if not snapshot.targets:
         return Refusal(404, "no-target", "No deployment is set up yet.")
     if call.forced:

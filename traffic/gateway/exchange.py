@@ -11,7 +11,7 @@ from uuid import UUID
 
 from traffic.gateway.answers import Answer
 from traffic.gateway.estimates import estimated
-from traffic.gateway.protocols import Asked
+from traffic.gateway.protocols import GatewayRequest
 from traffic.gateway.routes import Decision, Target
 from traffic.gateway.snapshot import Application
 from traffic.gateway.spool import Begun
@@ -32,7 +32,7 @@ class Exchange:
 
     application: Application
     key_id: int
-    asked: Asked
+    request: GatewayRequest
     task: str
     path: str  # below the target's base address
     headers: Headers
@@ -76,7 +76,7 @@ class Exchange:
             key_id=self.key_id,
             task=self.task,
             route=self.decision.rule,
-            streamed=self.asked.streamed,
+            streamed=self.request.streamed,
         )
 
 
@@ -86,7 +86,7 @@ def figures_of(exchange: Exchange, answer: Answer, outcome: str) -> RequestRow:
     tokens, elapsed_ms = _tokens(exchange, answer, outcome), exchange.elapsed_ms()
     estimate = None
     if tokens is None and exchange.metered:
-        estimate = estimated(exchange.asked, target, answer, elapsed_ms)
+        estimate = estimated(exchange.request, target, answer, elapsed_ms)
     return RequestRow(
         external_id=exchange.external_id,
         started_at=exchange.started_at,
@@ -100,10 +100,10 @@ def figures_of(exchange: Exchange, answer: Answer, outcome: str) -> RequestRow:
         http_status=exchange.status,
         latency_ms=elapsed_ms,
         ttft_ms=exchange.ttft_ms,
-        streamed=exchange.asked.streamed,
+        streamed=exchange.request.streamed,
         response_id=answer.response_id,
         tokens=tokens,
-        user_hash=user_hash(exchange.salt, exchange.asked.user),
+        user_hash=user_hash(exchange.salt, exchange.request.user),
         route=exchange.decision.rule,
         key_id=exchange.key_id,
         clean=True,
@@ -113,7 +113,7 @@ def figures_of(exchange: Exchange, answer: Answer, outcome: str) -> RequestRow:
 
 def _tokens(exchange: Exchange, answer: Answer, outcome: str) -> Tokens | None:
     """The five classes, or None where one is unknown: half a usage is not usage, it stays in `raw`."""
-    counted = answer.tokens(exchange.asked.protocol)
+    counted = answer.tokens(exchange.request.protocol)
     if counted.uncached_input is not None and counted.output is not None:
         return Tokens(
             counted.uncached_input,
@@ -137,8 +137,8 @@ def raw_of(exchange: Exchange, answer: Answer) -> dict[str, Any]:
         raw["tries"] = exchange.tries
     if exchange.decision.instead_of:
         raw["instead_of"] = exchange.decision.instead_of
-    if exchange.target is not None and exchange.asked.model != exchange.target.model:
-        raw["asked_model"] = exchange.asked.model
+    if exchange.target is not None and exchange.request.model != exchange.target.model:
+        raw["asked_model"] = exchange.request.model
     doubts = [word for word, holds in ((ANSWER_CUT, answer.text_cut), (ANSWER_UNREAD, answer.unread)) if holds]
     if doubts:
         raw["doubts"] = doubts

@@ -27,32 +27,32 @@ def undated(model: str) -> str:
 
 def made_at(model: str) -> datetime:
     """When a model was made, as far as its name says: always the same answer, MADE_UNKNOWN where it says nothing."""
-    found = DATE.search(model[-MOST_LETTERS:])
+    match = DATE.search(model[-MOST_LETTERS:])
     try:
-        return datetime.fromisoformat(found[1]).replace(tzinfo=UTC) if found and found[1] else MADE_UNKNOWN
+        return datetime.fromisoformat(match[1]).replace(tzinfo=UTC) if match and match[1] else MADE_UNKNOWN
     except ValueError:  # 20259999 is no day
         return MADE_UNKNOWN
 
 
-def otherness(model: str, asked: str) -> int:
+def match_rank(model: str, requested: str) -> int:
     """0 for the model asked for, 1 for a dated or undated name of it, 2 for another model."""
-    if model == asked:
+    if model == requested:
         return 0
-    return 1 if undated(model) == undated(asked) else 2
+    return 1 if undated(model) == undated(requested) else 2
 
 
-def distance(model: str, asked: str) -> Distance:
+def distance(model: str, requested: str) -> Distance:
     """Nearest first: of the family asked for, then larger ones, then smaller ones, then those of no known size.
 
     Inside a family the same holds for the version. All are alike where what is asked for has no known size.
     """
-    wanted = size(asked)
+    wanted = size(requested)
     if wanted is None:
         return False, (False, 0), (False, 0)
     has = size(model)
     if has is None:
         return True, (False, 0), (False, 0)
-    return False, shortfall(has, wanted), shortfall(version(model), version(asked))
+    return False, shortfall(has, wanted), shortfall(version(model), version(requested))
 
 
 def size(model: str) -> int | None:

@@ -55,7 +55,7 @@ class BadRequest(Exception):
 
 
 @dataclass(frozen=True)
-class Asked:
+class GatewayRequest:
     """What a caller asks for. `fields` are the outer fields of the body, each as the bytes that came."""
 
     protocol: Protocol
@@ -136,7 +136,7 @@ class Asked:
         return messages.decode("utf-8", "replace")
 
 
-def read_request(protocol: Protocol, body: bytes) -> Asked:
+def read_request(protocol: Protocol, body: bytes) -> GatewayRequest:
     """Read a request's outer fields. Raises BadRequest with a sentence."""
     try:
         if len(body) > MOST_READ:
@@ -151,7 +151,7 @@ def read_request(protocol: Protocol, body: bytes) -> Asked:
         raise BadRequest("model: a model's name is required.")
     if len(model) > MOST_MODEL:
         raise BadRequest(f"model: a name has {MOST_MODEL} characters at most.")
-    return Asked(protocol, body, fields, model, streamed is True)
+    return GatewayRequest(protocol, body, fields, model, streamed is True)
 
 
 def _refuse_many_fields(body: bytes) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from traffic.gateway.answers import Answer
 from traffic.gateway.bounds import MOST_WAITING
 from traffic.gateway.exchange import UNCHECKED, Exchange, figures_of, raw_of
-from traffic.gateway.protocols import Asked
+from traffic.gateway.protocols import GatewayRequest
 from traffic.gateway.spool import Spool
 from traffic.ingest.rows import RequestRow
 from traffic.privacy.redaction import Redaction
@@ -32,7 +32,7 @@ class Unchecked:
     raw: dict[str, Any]
     error_type: str | None
     user: str | None
-    asked: Asked | None  # None: prompt and answer are not kept
+    request: GatewayRequest | None  # None: prompt and answer are not kept
     answer: list[str]
     size: int = 0  # of prompt and answer, about, in bytes
 
@@ -70,11 +70,11 @@ class Recorder:
             redaction=exchange.application.redaction,
             raw=raw,
             error_type=answer.error_type,
-            user=exchange.asked.user,
-            asked=exchange.asked if exchange.keep_bodies else None,
+            user=exchange.request.user,
+            request=exchange.request if exchange.keep_bodies else None,
             answer=answer.text,
         )
-        if item.asked is None and _is_plain(item):
+        if item.request is None and _is_plain(item):
             row.raw, row.error_type = raw, answer.error_type
             self._spool.append(row)
             return
@@ -83,13 +83,13 @@ class Recorder:
 
     def _hold(self, item: Unchecked, characters: int) -> None:
         """Count the texts that wait; past the bound the row goes without its own."""
-        item.size = len(item.asked.body) + characters if item.asked else 0
+        item.size = len(item.request.body) + characters if item.request else 0
         with self._lock:
             busy = item.size > 0 and self._waiting + item.size > MOST_WAITING
             self._waiting += 0 if busy else item.size
         if busy:
             log.warning("The texts of call %s are not kept: too many wait to be checked.", item.row.external_id)
-            item.asked, item.answer, item.size = None, [], 0
+            item.request, item.answer, item.size = None, [], 0
             _doubt(item.raw)
 
     def _run(self) -> None:
@@ -118,9 +118,9 @@ def _doubt(raw: dict[str, Any]) -> None:
 def _with_texts(item: Unchecked) -> RequestRow:
     """The row with its texts. Where prompt and answer cannot be checked it goes without them, and says so."""
     row, redaction = item.row, item.redaction
-    if item.asked is not None:
+    if item.request is not None:
         try:
-            row.prompt = redaction.prompt(item.asked.prompt())
+            row.prompt = redaction.prompt(item.request.prompt())
             row.answer = redaction.text("".join(item.answer)).replace("\0", "\N{REPLACEMENT CHARACTER}")
         except Exception as error:  # a text is worth less than the rest of its row
             log.error("Prompt and answer of call %s could not be checked: %r", row.external_id, error)

@@ -126,7 +126,7 @@ class Relay:
         raise Unanswered(502, "upstream-unreachable", _unreached(exchange), "error")
 
     async def _ask(self, exchange: Exchange, target: Target) -> aiohttp.ClientResponse:
-        body = exchange.asked.with_model(target.model, ask_usage=to_ask(exchange.asked, target))
+        body = exchange.request.with_model(target.model, ask_usage=to_ask(exchange.request, target))
         session = self._sessions[target.local]
         if (address := literal(target.url)) is not None:
             _judge(target.slug, address, local=target.local)
@@ -174,11 +174,11 @@ class Relay:
         self, exchange: Exchange, upstream: aiohttp.ClientResponse, send: Send, hang_up: HangUp
     ) -> None:
         encoding = upstream.headers.get("Content-Encoding")
-        tap = StreamTap(exchange.asked.protocol, with_text=exchange.keep_bodies, counting=exchange.metered)
+        tap = StreamTap(exchange.request.protocol, with_text=exchange.keep_bodies, counting=exchange.metered)
         listen = _listener(tap, encoding)
         plain = not encoding or encoding == "identity"
         assert exchange.target is not None
-        events = UsageFilter() if plain and to_ask(exchange.asked, exchange.target) else None
+        events = UsageFilter() if plain and to_ask(exchange.request, exchange.target) else None
         try:
             await _start(send, exchange, upstream)
             async for chunk in upstream.content.iter_any():
@@ -218,7 +218,7 @@ class Relay:
         self._recorder.record(exchange, answer, outcome)
 
     async def _refuse(self, exchange: Exchange, failure: Unanswered, send: Send) -> None:
-        protocol = exchange.asked.protocol
+        protocol = exchange.request.protocol
         await send_error(send, protocol, failure.status, failure.code, str(failure), exchange.own_headers)
 
 
@@ -244,10 +244,10 @@ def _names(exchange: Exchange) -> str:
 
 
 def _unreached(exchange: Exchange) -> str:
-    inside = [one["deployment"] for one in exchange.tries if one.get("error") == "address_refused"]
-    said = f"{_names(exchange)} could not be reached."
+    inside = [attempt["deployment"] for attempt in exchange.tries if attempt.get("error") == "address_refused"]
+    sentence = f"{_names(exchange)} could not be reached."
     where = f" {' and '.join(inside)}: only a deployment that is marked as local may be at a private address."
-    return said + where if inside else said
+    return sentence + where if inside else sentence
 
 
 def _broken(exchange: Exchange, error: BaseException) -> Unanswered:
@@ -286,7 +286,7 @@ def _listener(tap: StreamTap, encoding: str | None) -> Callable[[bytes], None]:
 def _read(exchange: Exchange, body: bytes) -> Answer:
     """What a whole answer tells; nothing, where it cannot be read."""
     try:
-        return read_answer(exchange.asked.protocol, body, with_text=exchange.keep_bodies)
+        return read_answer(exchange.request.protocol, body, with_text=exchange.keep_bodies)
     except Exception as error:  # the answer is worth more than what we learn of it
         log.error("The answer to call %s cannot be read: %r", exchange.external_id, error)
         return Answer(unread=True)

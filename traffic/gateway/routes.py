@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from traffic.gateway.model_distance import Distance, distance, otherness
-from traffic.gateway.protocols import ANTHROPIC, OPENAI, Asked, Protocol
+from traffic.gateway.model_distance import Distance, distance, match_rank
+from traffic.gateway.protocols import ANTHROPIC, OPENAI, GatewayRequest, Protocol
 
 SELF = "self"
 DEFAULT_ROUTES = Path(__file__).resolve().parent.parent / "data" / "default_routes.json"
@@ -99,7 +99,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Call:
     """What the rules look at. `forced` is a rule's or a deployment's slug that the caller insists on."""
 
-    asked: Asked
+    request: GatewayRequest
     application: str
     task: str
     private: bool = False
@@ -135,7 +135,7 @@ def decide(rules: Sequence[Rule], targets: Sequence[Target], call: Call) -> Deci
     able = [
         target
         for target in targets
-        if call.asked.protocol in target.protocols
+        if call.request.protocol in target.protocols
         # A private call stays on our own machines whatever a rule, a fall-back or the caller's own wish say.
         and (target.provider == SELF or not call.private)
     ]
@@ -214,36 +214,36 @@ def _fallbacks(
     others = [
         target
         for target in reachable(rules, others, call.application)
-        if target.holds(call.asked.prompt_tokens) and (target.provider == first.provider or not call.asked.media)
+        if target.holds(call.request.prompt_tokens) and (target.provider == first.provider or not call.request.media)
     ]
     return sorted(others, key=lambda target: (target.provider != first.provider, *_rank(target, call)))
 
 
 def _rank(target: Target, call: Call) -> tuple[bool, int, bool, Distance, str]:
     """Best first: up, has the model asked for, holds the prompt, has the model nearest to it."""
-    asked = call.asked.model
+    requested = call.request.model
     return (
         target.down,
-        0 if target.serves(asked) else otherness(target.model, asked),
-        not target.holds(call.asked.prompt_tokens),
-        distance(target.model, asked),
+        0 if target.serves(requested) else match_rank(target.model, requested),
+        not target.holds(call.request.prompt_tokens),
+        distance(target.model, requested),
         target.slug,
     )
 
 
 def _holds(rule: Rule, targets: Sequence[Target], call: Call) -> bool:
     """Whether every condition of the rule holds; the dear ones are looked at last."""
-    asked = call.asked
+    request = call.request
     return (
         (not rule.tasks or call.task in rule.tasks)
         and (not rule.applications or call.application in rule.applications)
         and (not rule.budget_states or call.budget_state in rule.budget_states)
         and rule.private in (None, call.private)
-        and (not rule.requested_models or _is_one_of(asked.model, rule.requested_models))
-        and (not rule.self_only_model or _only_self_serves(targets, asked.model))
-        and _is_long_enough(rule, targets, asked)
-        and (rule.media is None or rule.media == asked.media)
-        and (rule.percent is None or share_of(rule.slug, asked.conversation) < rule.percent)
+        and (not rule.requested_models or _is_one_of(request.model, rule.requested_models))
+        and (not rule.self_only_model or _only_self_serves(targets, request.model))
+        and _is_long_enough(rule, targets, request)
+        and (rule.media is None or rule.media == request.media)
+        and (rule.percent is None or share_of(rule.slug, request.conversation) < rule.percent)
     )
 
 
@@ -255,13 +255,13 @@ def _only_self_serves(targets: Iterable[Target], model: str) -> bool:
     return {target.provider for target in targets if target.serves(model)} == {SELF}
 
 
-def _is_long_enough(rule: Rule, targets: Iterable[Target], asked: Asked) -> bool:
+def _is_long_enough(rule: Rule, targets: Iterable[Target], request: GatewayRequest) -> bool:
     if rule.over_tokens is None and not rule.over_context:
         return True
-    if rule.over_tokens is not None and asked.prompt_tokens > rule.over_tokens:
+    if rule.over_tokens is not None and request.prompt_tokens > rule.over_tokens:
         return True
     own = [target for target in targets if target.provider == SELF]
-    return rule.over_context and bool(own) and not any(target.holds(asked.prompt_tokens) for target in own)
+    return rule.over_context and bool(own) and not any(target.holds(request.prompt_tokens) for target in own)
 
 
 def share_of(rule: str, conversation: bytes) -> float:

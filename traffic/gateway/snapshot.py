@@ -75,13 +75,13 @@ class Snapshot:
 
     def key(self, texts: Iterable[bytes]) -> Key | None:
         """The first that is known of the keys a caller sent; one of two can be a vendor's that lay about."""
-        known = (self.keys.get(hashlib.sha256(text).digest()) for text in texts)
-        return next((key for key in known if key is not None), None)
+        keys = (self.keys.get(hashlib.sha256(text).digest()) for text in texts)
+        return next((key for key in keys if key is not None), None)
 
     def models(self, application: str) -> list[Target]:
         """One target for each model that this application can reach now."""
-        found = reachable(self.rules, self.targets, application)
-        return list({target.model: target for target in found if not target.down}.values())
+        targets = reachable(self.rules, self.targets, application)
+        return list({target.model: target for target in targets if not target.down}.values())
 
 
 KEYS = """

@@ -164,7 +164,7 @@ class Segment:
                 continue  # half a line, the last thing that a process wrote; `_read_into` sets rows like it aside
         return [call.died() for call in open_calls.values()]
 
-    def forget(self) -> None:
+    def purge(self) -> None:
         """Delete the file; its rows are in Postgres."""
         self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
@@ -241,8 +241,8 @@ class Spool:
 
     def leftovers(self) -> list[Segment]:
         """Segments of processes that are no more, oldest first."""
-        found = (Segment.adopt(path) for path in sorted(self.directory.glob("*.jsonl")) if path.name != SET_ASIDE)
-        return [segment for segment in found if segment is not None]
+        segments = (Segment.adopt(path) for path in sorted(self.directory.glob("*.jsonl")) if path.name != SET_ASIDE)
+        return [segment for segment in segments if segment is not None]
 
     def set_aside(self, line: bytes, reason: str) -> None:
         """Keep a line that cannot be moved where a person can look at it."""
@@ -344,7 +344,7 @@ class Mover:
             self._backlog.pop(0)
             self._moved_lines = 0
             self._aside.clear()
-            segment.forget()
+            segment.purge()
 
     def _move_died(self, segment: Segment) -> None:
         """The calls that a dead process took along; before its segment is forgotten, so that none is forgotten."""

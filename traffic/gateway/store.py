@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 import psycopg
 
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.store import ingest
 
@@ -19,20 +19,20 @@ class Store:
     """Writes batches; keeps what rows are judged by for a few seconds."""
 
     def __init__(self) -> None:
-        self._installation: Installation | None = None
+        self._pricing: PricingContext | None = None
         self._loaded_at = 0.0
 
     def __call__(self, conn: psycopg.Connection, rows: Sequence[RequestRow]) -> None:
         """Write and commit. `conn` is in autocommit mode. Raises psycopg.Error."""
-        if self._installation is None or time.monotonic() - self._loaded_at > FRESH_S:
-            self._installation = Installation.load(conn, self._installation)
+        if self._pricing is None or time.monotonic() - self._loaded_at > FRESH_S:
+            self._pricing = PricingContext.load(conn, self._pricing)
             self._loaded_at = time.monotonic()
         certain = [row for row in rows if row.estimate is None]
         for of_key in by_key(certain):
-            ingest(conn, of_key, self._installation)
+            ingest(conn, of_key, self._pricing)
         for row in rows:
             if row.estimate is not None:
-                charge(conn, row, self._installation)
+                charge(conn, row, self._pricing)
 
 
 CHARGE = """
@@ -44,7 +44,7 @@ ON CONFLICT (key_id, day) DO UPDATE SET
 """
 
 
-def charge(conn: psycopg.Connection, row: RequestRow, installation: Installation) -> None:
+def charge(conn: psycopg.Connection, row: RequestRow, pricing: PricingContext) -> None:
     """Write a row whose usage is unknown, and count the estimate for its key's quota in the same transaction.
 
     Alone, so that a row that is there already is known to be charged already.
@@ -53,15 +53,15 @@ def charge(conn: psycopg.Connection, row: RequestRow, installation: Installation
     def also(conn: psycopg.Connection, new: int) -> None:
         if new and row.estimate is not None:
             counted = sum(msgspec.structs.astuple(row.estimate)[:5])
-            cost = installation.cost(msgspec.structs.replace(row, tokens=row.estimate)).cost
+            cost = pricing.cost(msgspec.structs.replace(row, tokens=row.estimate)).cost
             conn.execute(CHARGE, {"tokens": counted, "cost": cost or 0, "key": row.key_id})
 
-    ingest(conn, [row], installation, also)
+    ingest(conn, [row], pricing, also)
 
 
 def by_key(rows: Sequence[RequestRow]) -> list[list[RequestRow]]:
     """The rows of each key together, in their order."""
-    found: dict[int | None, list[RequestRow]] = {}
+    by_key_id: dict[int | None, list[RequestRow]] = {}
     for row in rows:
-        found.setdefault(row.key_id, []).append(row)
-    return list(found.values())
+        by_key_id.setdefault(row.key_id, []).append(row)
+    return list(by_key_id.values())

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from traffic.gateway.bounds import MOST_EVENT, MOST_READ, TooMuch
-from traffic.gateway.protocols import Asked
+from traffic.gateway.protocols import GatewayRequest
 from traffic.gateway.routes import Target
 
 # Engines that are known to take the option. llama.cpp tells more by its `timings`, and without being asked; of any
@@ -20,9 +20,9 @@ TELLING = frozenset({"vllm", "sglang", "lmdeploy", "ollama", "tgi"})
 TELLING_PROVIDERS = frozenset({"openai"})
 
 
-def to_ask(asked: Asked, target: Target) -> bool:
+def to_ask(request: GatewayRequest, target: Target) -> bool:
     """Whether the gateway asks this target for the usage of this call, because the caller does not."""
-    return not asked.asks_for_usage and (target.engine in TELLING or target.provider in TELLING_PROVIDERS)
+    return not request.asks_for_usage and (target.engine in TELLING or target.provider in TELLING_PROVIDERS)
 
 
 class UsageFilter:
@@ -83,7 +83,7 @@ def _is_usage(event: bytes) -> bool:
     if b'"usage"' not in text or not text.startswith(b"data:") or len(text) > MOST_READ:
         return False
     try:
-        told = _decoder.decode(text[5:])
+        parsed = _decoder.decode(text[5:])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    return told.choices == [] and isinstance(told.usage, dict)
+    return parsed.choices == [] and isinstance(parsed.usage, dict)

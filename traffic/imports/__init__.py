@@ -7,8 +7,8 @@ from traffic.imports.base import Format
 
 # In the order in which a header is tried; the generic one takes what is left.
 FORMATS: dict[str, Format] = {
-    found.slug: found
-    for found in (
+    format.slug: format
+    for format in (
         anthropic_console.FORMAT,
         openai_usage.FORMAT,
         litellm_logs.FORMAT,
@@ -21,4 +21,4 @@ FORMATS: dict[str, Format] = {
 
 def recognise(names: set[str]) -> str:
     """The slug of the format whose columns these are."""
-    return next(slug for slug, found in FORMATS.items() if any(needs <= names for needs in found.needs))
+    return next(slug for slug, format in FORMATS.items() if any(needs <= names for needs in format.needs))

@@ -20,9 +20,9 @@ STALE_S = 24 * 3600
 
 def folder() -> Path:
     """Web and workers share it; nobody else may look."""
-    found = Path(settings.DATA_DIR) / "imports"
-    found.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return found
+    path = Path(settings.DATA_DIR) / "imports"
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
 
 
 def path_of(pk: int) -> Path:

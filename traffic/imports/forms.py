@@ -57,7 +57,9 @@ class UploadForm(forms.Form):
 class OptionsForm(forms.Form):
     """What the file does not say itself; with the generic format, which column is what."""
 
-    format = forms.ChoiceField(label=_("Format"), choices=[(one.slug, one.label) for one in FORMATS.values()])
+    format = forms.ChoiceField(
+        label=_("Format"), choices=[(format_.slug, format_.label) for format_ in FORMATS.values()]
+    )
     application = forms.ChoiceField(
         label=_("Application"), required=False, help_text=_("Of requests whose row names none.")
     )
@@ -81,20 +83,22 @@ class OptionsForm(forms.Form):
     def __init__(self, imported: Import, data: Any = None, examples: Mapping[str, str] | None = None) -> None:
         """`examples` are values of the file by the name of their column, for whoever may see them."""
         options = Options.of(imported.options)
-        first_word = {given: word for word, given in DAY_FIRST.items()}[options.day_first]
-        initial = {**options.kept(), "format": imported.format, "day_first": first_word}
-        super().__init__(data, initial={**initial, **{f"column_{name}": one for name, one in options.columns.items()}})
+        first_word = {value: word for word, value in DAY_FIRST.items()}[options.day_first]
+        initial = {**options.as_dict(), "format": imported.format, "day_first": first_word}
+        super().__init__(
+            data, initial={**initial, **{f"column_{name}": column for name, column in options.columns.items()}}
+        )
         self.imported = imported
         self.choose("application", Application.objects.values_list("slug", "name"))
         self.choose("zone", [(zone, zone) for zone in sorted(available_timezones())], none=False)
-        kept = FORMATS[imported.format]
-        if kept.sums:
+        file_format = FORMATS[imported.format]
+        if file_format.sums:
             for name in ("application", "provider", "seconds"):
                 del self.fields[name]
-            self.choose("account", Account.objects.filter(kind=kept.provider).values_list("slug", "name"))
+            self.choose("account", Account.objects.filter(kind=file_format.provider).values_list("slug", "name"))
         else:
             del self.fields["account"]
-        if kept.slug == generic.FORMAT.slug:
+        if file_format.slug == generic.FORMAT.slug:
             self.add_columns(examples or {})
 
     def choose(self, name: str, choices: Any, *, none: bool = True) -> None:
@@ -103,10 +107,10 @@ class OptionsForm(forms.Form):
         field.choices = [*([("", _("none"))] if none else []), *choices]
 
     def add_columns(self, examples: Mapping[str, str]) -> None:
-        known = self.imported.position.get("names", [])
+        columns = self.imported.position.get("names", [])
         names = [
             ("", _("none")),
-            *((name, f"{name}: {examples[name]}" if name in examples else name) for name in known),
+            *((name, f"{name}: {examples[name]}" if name in examples else name) for name in columns),
         ]
         for target, label in TARGETS.items():
             needed = target in ("started_at", "model")
@@ -122,7 +126,7 @@ class OptionsForm(forms.Form):
 
     def options(self) -> Options:
         """What was said; of a valid form."""
-        given = dict(self.cleaned_data)
-        given["day_first"] = DAY_FIRST[given.get("day_first", "")]
-        columns = {name: given[f"column_{name}"] for name in TARGETS if given.get(f"column_{name}")}
-        return Options.of({**self.imported.options, **given, "columns": columns})
+        cleaned = dict(self.cleaned_data)
+        cleaned["day_first"] = DAY_FIRST[cleaned.get("day_first", "")]
+        columns = {name: cleaned[f"column_{name}"] for name in TARGETS if cleaned.get(f"column_{name}")}
+        return Options.of({**self.imported.options, **cleaned, "columns": columns})

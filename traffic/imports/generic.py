@@ -52,13 +52,13 @@ GOOD = ("ok", "success", "succeeded", "completed", "answered")
 
 def guess(names: Iterable[str]) -> dict[str, str]:
     """Our fields and the columns that are called like them."""
-    known = {snake(name): name for name in reversed(list(names))}
-    found: dict[str, str] = {}
+    columns = {snake(name): name for name in reversed(list(names))}
+    guessed: dict[str, str] = {}
     for target, aliases in ALIASES.items():
-        name = next((known[alias] for alias in aliases if alias in known), None)
-        if name is not None and name not in found.values():
-            found[target] = name
-    return found
+        name = next((columns[alias] for alias in aliases if alias in columns), None)
+        if name is not None and name not in guessed.values():
+            guessed[target] = name
+    return guessed
 
 
 def request_of(record: Record, options: Options) -> Made:
@@ -96,36 +96,38 @@ def request_of(record: Record, options: Options) -> Made:
 
 
 def duration(row: dict[str, Any], name: str, options: Options) -> float | None:
-    found = number(row.get(name), options, name)
-    return None if found is None else found * 1000 if options.seconds else found
+    value = number(row.get(name), options, name)
+    if value is None:
+        return None
+    return value * 1000 if options.seconds else value
 
 
 def outcome_of(row: dict[str, Any], options: Options) -> tuple[int | None, str]:
     """HTTP status and outcome; a column of words like `success` says the outcome alone."""
-    given, word = text(row.get("http_status")), text(row.get("outcome"))
-    status = int(given) if given and len(given) == 3 and given.isdecimal() and 100 <= int(given) <= 599 else None
+    code, word = text(row.get("http_status")), text(row.get("outcome"))
+    status = int(code) if code and len(code) == 3 and code.isdecimal() and 100 <= int(code) <= 599 else None
     if word:
         return status, "ok" if word.lower() in GOOD else word.lower()
     if status is not None:
         return status, "ok" if status < 400 else "error"
-    return None, "ok" if given is None or given.lower() in GOOD else "error"
+    return None, "ok" if code is None or code.lower() in GOOD else "error"
 
 
 def usage(row: dict[str, Any], options: Options, *, answered: bool) -> Usage:
     """`input` is with what was read from the cache, as most vendors count; `uncached_input` is without."""
-    found = {
+    counts = {
         name: count(row.get(name), options, name)
         for name in ("input", "uncached_input", "output", "reasoning", *CLASSES)
     }
-    read, written, hour = (found[name] or 0 for name in CLASSES)
-    apart = found["uncached_input"] is not None
-    given = found["uncached_input"] if apart else found["input"]
-    if not apart and given is not None and given < read + written + hour:
+    read, written, hour = (counts[name] or 0 for name in CLASSES)
+    apart = counts["uncached_input"] is not None
+    prompt = counts["uncached_input"] if apart else counts["input"]
+    if not apart and prompt is not None and prompt < read + written + hour:
         raise Rejected(
             ["input"], "Has more tokens from the cache than input; map the input as the one without the cache."
         )
-    told = Counted(given, found["output"], read, written + hour, hour, found["reasoning"] or 0)
-    return usage_of(told, apart=apart, outputs=answered)
+    counted = Counted(prompt, counts["output"], read, written + hour, hour, counts["reasoning"] or 0)
+    return usage_of(counted, apart=apart, outputs=answered)
 
 
 FORMAT = Format(

@@ -21,7 +21,7 @@ def request_of(record: Record, options: Options) -> Made:
     ttft = number(first(row, "time_to_first_token", "time_to_first_token_ms"), options, "time_to_first_token")
     model = text(first(row, "response_model", "model", "request_model", "model_override"))
     status = number(first(row, "response_status", "status"), options, "response_status")
-    known = None if status is None else int(status)
+    code = None if status is None else int(status)
     cached = (text(first(row, "cache_enabled_hit", "is_cached", "cached")) or "").lower() == "true"
     body = nested(row.get("response_body"))
     return {
@@ -30,13 +30,13 @@ def request_of(record: Record, options: Options) -> Made:
         "started_at": started_at or ended_at,
         "provider": provider_of(row.get("provider"), model, options),
         "model": model,
-        "outcome": outcome(known),
-        "http_status": known if known is not None and 100 <= known <= 599 else None,
+        "outcome": outcome(code),
+        "http_status": code if code is not None and 100 <= code <= 599 else None,
         "latency_ms": milliseconds(started_at, ended_at) if latency is None else latency,
         "ttft_ms": ttft,
         "streamed": ttft is not None,
         # An answer from Helicone's own cache cost nothing: no vendor was asked.
-        "usage": NOTHING_ASKED if cached else usage(row, options, answered=outcome(known) == "ok"),
+        "usage": NOTHING_ASKED if cached else usage(row, options, answered=outcome(code) == "ok"),
         "user": text(first(row, "request_user_id", "user_id")),
         "raw": {"cost": text(first(row, "cost", "cost_usd"))},
     }
@@ -54,8 +54,8 @@ def usage(row: dict[str, Any], options: Options, *, answered: bool) -> Usage:
         count(row.get(f"{name}_tokens"), options, f"{name}_tokens")
         for name in ("prompt", "completion", "reasoning", "prompt_cache_read", "prompt_cache_write")
     )
-    told = Counted(prompt, output, read or 0, written or 0, reasoning=reasoning or 0)
-    return usage_of(told, apart=True, outputs=answered)
+    counted = Counted(prompt, output, read or 0, written or 0, reasoning=reasoning or 0)
+    return usage_of(counted, apart=True, outputs=answered)
 
 
 FORMAT = Format(

@@ -61,9 +61,11 @@ def response_id(row: dict[str, Any]) -> str | None:
 def counts_of(row: dict[str, Any], options: Options) -> dict[str, int]:
     """Counts by their Langfuse name, as an object or, in older files, as columns."""
     for name in ("usage_details", "usage"):
-        found = {key: whole(value) for key, value in nested(row.get(name)).items() if isinstance(value, int | float)}
-        if found:
-            return found
+        counts_read = {
+            key: whole(value) for key, value in nested(row.get(name)).items() if isinstance(value, int | float)
+        }
+        if counts_read:
+            return counts_read
     columns = {
         name: count(row.get(column), options, column)
         for column, name in (
@@ -80,9 +82,9 @@ def told_of(counts: dict[str, int], *, answered: bool) -> Usage:
     if not any(counts.values()):
         return Usage()
     read, written, hour, reasoning = (add(counts, names) for names in (READ, WRITTEN, WRITTEN_1H, REASONING))
-    given, output = known(counts, INPUT), known(counts, OUTPUT)
-    told = Counted(
-        given=None if given is None else given + read + written + hour,
+    prompt, output = added_counts(counts, INPUT), added_counts(counts, OUTPUT)
+    counted = Counted(
+        input=None if prompt is None else prompt + read + written + hour,
         output=None if output is None else output + reasoning,
         read=read,
         written=written + hour,
@@ -90,10 +92,10 @@ def told_of(counts: dict[str, int], *, answered: bool) -> Usage:
         reasoning=reasoning,
         total=counts.get("total"),
     )
-    return usage_of(told, outputs=answered)
+    return usage_of(counted, outputs=answered)
 
 
-def known(counts: dict[str, int], names: tuple[str, ...]) -> int | None:
+def added_counts(counts: dict[str, int], names: tuple[str, ...]) -> int | None:
     """None where none of them is told."""
     return add(counts, names) if any(name in counts for name in names) else None
 

@@ -56,26 +56,26 @@ def request_of(record: Record, options: Options) -> Made:
 
 def names(metadata: dict[str, Any], row: dict[str, Any]) -> list[str]:
     """What an application may be called like: LiteLLM's key or team."""
-    given = (metadata.get("user_api_key_alias"), metadata.get("user_api_key_team_alias"), row.get("team_id"))
-    return [str(name) for name in given if name]
+    candidates = (metadata.get("user_api_key_alias"), metadata.get("user_api_key_team_alias"), row.get("team_id"))
+    return [str(name) for name in candidates if name]
 
 
 def usage(row: dict[str, Any], metadata: dict[str, Any], options: Options, failed: bool) -> Usage:
     """Unknown where all is 0: LiteLLM writes it there, as by the webhook."""
     used = nested(metadata.get("usage_object"))
     details = nested(used.get("prompt_tokens_details"))
-    told = Counted(
-        given=count(row.get("prompt_tokens"), options, "prompt_tokens"),
+    counted = Counted(
+        input=count(row.get("prompt_tokens"), options, "prompt_tokens"),
         output=count(row.get("completion_tokens"), options, "completion_tokens"),
         read=whole(details.get("cached_tokens")) or whole(used.get("cache_read_input_tokens")),
         written=whole(used.get("cache_creation_input_tokens")),
         reasoning=whole(nested(used.get("completion_tokens_details")).get("reasoning_tokens")),
         total=count(row.get("total_tokens"), options, "total_tokens") or None,
     )
-    if not (told.given or told.output or told.total):
+    if not (counted.input or counted.output or counted.total):
         return Usage()
     embeds = "embedding" in (text(row.get("call_type")) or "")
-    return usage_of(told, outputs=not embeds and not failed)
+    return usage_of(counted, outputs=not embeds and not failed)
 
 
 FORMAT = Format(

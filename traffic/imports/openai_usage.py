@@ -38,15 +38,15 @@ def rows_of(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from rows_of(bucket)
     elif isinstance(record.get("results"), list):
         for result in record["results"]:
-            found = flat({"start_time": record.get("start_time"), "end_time": record.get("end_time"), **result})
-            yield {name.replace(".", "_"): value for name, value in found.items()}
+            flattened = flat({"start_time": record.get("start_time"), "end_time": record.get("end_time"), **result})
+            yield {name.replace(".", "_"): value for name, value in flattened.items()}
     else:
         yield snaked(record)
 
 
 def usage(row: dict[str, Any], starts_at: Any, ends_at: Any, options: Options) -> UsageRow:
     """OpenAI's input is with what was read from the cache."""
-    given = count(row.get("input_tokens"), options, "input_tokens") or 0
+    prompt = count(row.get("input_tokens"), options, "input_tokens") or 0
     cached = count(row.get("input_cached_tokens"), options, "input_cached_tokens") or 0
     return UsageRow(
         starts_at=starts_at,
@@ -58,7 +58,7 @@ def usage(row: dict[str, Any], starts_at: Any, ends_at: Any, options: Options) -
         if (text(row.get("batch")) or "").lower() == "true"
         else text(row.get("service_tier")) or "",
         requests=count(row.get("num_model_requests"), options, "num_model_requests"),
-        uncached_input=max(given - cached, 0),
+        uncached_input=max(prompt - cached, 0),
         cache_read=cached,
         cache_write_5m=0,
         cache_write_1h=0,

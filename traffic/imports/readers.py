@@ -79,7 +79,7 @@ def csv_dialect(file: IO[bytes], start: int) -> Dialect:
     reader = CsvReader(file, Dialect("csv", start), start, 0)
     raw = file.readline(SNIFFED)
     plain = re.sub(rb'"[^"]*"', b"", raw)
-    delimiter = max(DELIMITERS, key=lambda one: plain.count(one.encode()))
+    delimiter = max(DELIMITERS, key=lambda character: plain.count(character.encode()))
     file.seek(start)
     reader = CsvReader(file, Dialect("csv", start, delimiter), start, 0)
     names = next(reader.rows(), None)
@@ -91,12 +91,12 @@ def csv_dialect(file: IO[bytes], start: int) -> Dialect:
 def unique(names: list[str]) -> tuple[str, ...]:
     """Two columns of one name are told apart by their place."""
     seen: set[str] = set()
-    found = []
+    unique_names = []
     for place, name in enumerate(names, 1):
         name = name.strip() or f"column {place}"
-        found.append(f"{name} {place}" if name in seen else name)
+        unique_names.append(f"{name} {place}" if name in seen else name)
         seen.add(name)
-    return tuple(found)
+    return tuple(unique_names)
 
 
 class Reader(ABC):
@@ -169,10 +169,10 @@ class LineReader(Reader):
 def parsed(raw: bytes) -> tuple[dict[str, Any], str]:
     """An object, or why it is none."""
     try:
-        found = loads(raw)
+        document = loads(raw)
     except ValueError as error:
         return {}, f"Not valid JSON: {error}"
-    return (found, "") if isinstance(found, dict) else ({}, "Not an object.")
+    return (document, "") if isinstance(document, dict) else ({}, "Not an object.")
 
 
 # Strings whole, so that braces inside them do not count; one without an end runs to the end of what was read.
@@ -244,14 +244,14 @@ def names_of(file: IO[bytes], dialect: Dialect) -> list[str]:
     """The names of the columns; of JSON those of the first records."""
     if dialect.header:
         return list(dialect.header)
-    found: dict[str, None] = {}
+    columns: dict[str, None] = {}
     try:
         for record in islice(reader(file, dialect), 20):
-            found.update(dict.fromkeys(flat(record.values)))
+            columns.update(dict.fromkeys(flat(record.values)))
     except Unreadable:
-        if not found:
+        if not columns:
             raise
-    return list(found)
+    return list(columns)
 
 
 def has_rows(file: IO[bytes], dialect: Dialect) -> bool:
@@ -264,13 +264,13 @@ def has_rows(file: IO[bytes], dialect: Dialect) -> bool:
 
 def flat(values: dict[str, Any], before: str = "", depth: int = 0) -> dict[str, Any]:
     """Objects inside objects as names with dots, four deep."""
-    found: dict[str, Any] = {}
+    flattened: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, dict) and depth < 4:
-            found.update(flat(value, f"{before}{name}.", depth + 1))
+            flattened.update(flat(value, f"{before}{name}.", depth + 1))
         else:
-            found[before + name] = value
-    return found
+            flattened[before + name] = value
+    return flattened
 
 
 def snaked(values: dict[str, Any]) -> dict[str, Any]:

@@ -52,19 +52,19 @@ def key_of(row: Reported) -> tuple[Any, ...]:
     return ("usage", *(getattr(row, name) for name in USAGE_KEY[1:]))
 
 
-def added(one: Any, other: Any) -> Any:
+def added(first: Any, second: Any) -> Any:
     """Unknown is not zero: a sum with an unknown in it is unknown."""
-    names = [field.name for field in fields(one) if field.name in SUMMED]
-    pairs = {name: (getattr(one, name), getattr(other, name)) for name in names}
-    return replace(one, **{name: None if None in pair else pair[0] + pair[1] for name, pair in pairs.items()})
+    names = [field.name for field in fields(first) if field.name in SUMMED]
+    pairs = {name: (getattr(first, name), getattr(second, name)) for name in names}
+    return replace(first, **{name: None if None in pair else pair[0] + pair[1] for name, pair in pairs.items()})
 
 
 def account_of(provider: str, slug: str) -> Account:
     """The chosen account, else the provider's first, else one that only files fill."""
     ours = Account.objects.filter(kind=provider)
-    found = ours.filter(slug=slug).first() or ours.order_by("slug").first()
-    if found is not None:
-        return found
+    account = ours.filter(slug=slug).first() or ours.order_by("slug").first()
+    if account is not None:
+        return account
     name = f"{provider_name(provider)}, from files"
     return Account.objects.create(
         slug=f"{provider}-files", name=name, kind=provider, enabled=False, disabled_reason="Filled from files."
@@ -77,19 +77,19 @@ def write(imported: Import, provider: str, slug: str, rows: Iterable[Reported]) 
     taken = left = 0
     for kind, model, key in ((UsageRow, VendorUsage, USAGE_KEY), (CostRow, VendorCost, COST_KEY)):
         own = [row for row in rows if isinstance(row, kind)]
-        told = told_days(model, account) if own else set()
-        kept = [row for row in own if row.starts_at.astimezone(UTC).date() not in told]
-        upsert(model, [model(account=account, import_id=imported.pk, **vars(row)) for row in kept], key)
-        taken, left = taken + len(kept), left + len(own) - len(kept)
-        if kept and model is VendorCost:
-            extend_bill(account, [row.starts_at.astimezone(UTC).date() for row in kept])
+        reported_days = told_days(model, account) if own else set()
+        new_rows = [row for row in own if row.starts_at.astimezone(UTC).date() not in reported_days]
+        upsert(model, [model(account=account, import_id=imported.pk, **vars(row)) for row in new_rows], key)
+        taken, left = taken + len(new_rows), left + len(own) - len(new_rows)
+        if new_rows and model is VendorCost:
+            extend_bill(account, [row.starts_at.astimezone(UTC).date() for row in new_rows])
     return taken, left
 
 
 def told_days(model: Any, account: Account) -> set[date]:
     """Days of which the vendor's API has told us."""
-    told = model.objects.filter(account=account, import_id=None).annotate(on=TruncDate("starts_at", tzinfo=UTC))
-    return set(told.values_list("on", flat=True).distinct())
+    reported = model.objects.filter(account=account, import_id=None).annotate(on=TruncDate("starts_at", tzinfo=UTC))
+    return set(reported.values_list("on", flat=True).distinct())
 
 
 def extend_bill(account: Account, days: list[date]) -> None:

@@ -27,7 +27,7 @@ from traffic.imports.files import drop_file, path_of
 from traffic.imports.pace import Pace
 from traffic.imports.readers import Dialect, Found, Reader, Unreadable, reader
 from traffic.imports.translate import Became, Translator
-from traffic.ingest.pipeline import REFUSED, directory, raw_connection, store, store_apart
+from traffic.ingest.pipeline import REFUSED, lookup_tables, raw_connection, store, store_apart
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql.removals import TAKE_BACK
 from traffic.ingest.store import ATTEMPTS
@@ -135,16 +135,16 @@ class Batch:
 
 
 def dialect_of(imported: Import) -> Dialect:
-    kept = imported.position["dialect"]
-    return Dialect(**{**kept, "header": tuple(kept["header"])})
+    stored = imported.position["dialect"]
+    return Dialect(**{**stored, "header": tuple(stored["header"])})
 
 
 def translator_of(imported: Import, now: datetime) -> Translator:
-    found = Translator(
-        FORMATS[imported.format], Options.of(imported.options), directory.get(), now, import_id=imported.pk
+    translator = Translator(
+        FORMATS[imported.format], Options.of(imported.options), lookup_tables.get(), now, import_id=imported.pk
     )
-    found.last, found.repeats = imported.position.get("last", ""), imported.position.get("repeats", 0)
-    return found
+    translator.last, translator.repeats = imported.position.get("last", ""), imported.position.get("repeats", 0)
+    return translator
 
 
 def read_some(imported: Import, late: Callable[[], bool], pace: Pace) -> bool:
@@ -203,8 +203,8 @@ def commit_whole(
         "dialect": asdict(records.dialect), "last": translator.last, "repeats": translator.repeats, "pace": pace.known
     }  # fmt: skip
     days = [row.started_at.astimezone(UTC).date() for row in batch.rows]
-    kept = batch.errors[: max(0, ERRORS_KEPT - imported.rejected)]
-    given = {
+    errors_shown = batch.errors[: max(0, ERRORS_KEPT - imported.rejected)]
+    arguments = {
         "pk": imported.pk, "before": imported.offset, "offset": records.offset, "line": records.line,
         "position": json.dumps(position), "rejected": batch.rejected,
         "skipped": batch.skipped, "first_day": min(days, default=None), "last_day": max(days, default=None),
@@ -213,10 +213,10 @@ def commit_whole(
 
     def checkpoint(conn: psycopg.Connection, accepted: int) -> None:
         counts = {"accepted": accepted + already, "duplicates": len(batch.rows) - accepted - already}
-        if conn.execute(CHECKPOINT, {**given, **counts}).rowcount != 1:
+        if conn.execute(CHECKPOINT, {**arguments, **counts}).rowcount != 1:
             raise Stopped
-        if kept:
-            lines, words = zip(*kept, strict=True)
+        if errors_shown:
+            lines, words = zip(*errors_shown, strict=True)
             conn.execute(SET_ASIDE, {"pk": imported.pk, "lines": list(lines), "words": list(words)})
 
     store(batch.rows, checkpoint)
@@ -234,12 +234,12 @@ def read_sums(imported: Import, records: Reader, translator: Translator) -> bool
         for row in became.reported:
             sums.add(row)
     with transaction.atomic():
-        taken, told = reports.write(
+        taken, reported = reports.write(
             imported, translator.format.provider, translator.options.account, list(sums.rows.values())
         )
         days = [row.starts_at.astimezone(UTC).date() for row in sums.rows.values()]
         done = Import.objects.filter(pk=imported.pk, state=ImportState.RUNNING, offset=0).update(
-            offset=records.offset, line=records.line, accepted=taken, duplicates=told, rejected=batch.rejected,
+            offset=records.offset, line=records.line, accepted=taken, duplicates=reported, rejected=batch.rejected,
             skipped=batch.skipped, first_day=min(days, default=None),
             last_day=max(days, default=None),
         )  # fmt: skip
@@ -274,8 +274,8 @@ def take_back_some(imported: Import, late: Callable[[], bool]) -> bool:
                 if late():
                     return True
             for rollup in Rollup.all():
-                given = bounds(rollup.period, day)
-                repeated(lambda rollup=rollup, given=given: sweep(conn, rollup, given))  # type: ignore[misc]
+                arguments = bounds(rollup.period, day)
+                repeated(lambda rollup=rollup, limits=arguments: sweep(conn, rollup, limits))  # type: ignore[misc]
     with transaction.atomic():
         gone = reports.take_back(imported)
         Import.objects.filter(pk=imported.pk, state=ImportState.UNDOING).update(
@@ -299,9 +299,9 @@ def take_back_batch(conn: psycopg.Connection, imported: Import, day: Any) -> int
     until = timezone.now() + CLAIM
     with conn.transaction():
         conn.execute("SET LOCAL enable_seqscan = off")
-        given = {"day": day, "import_id": imported.pk, "limit": BATCH}
-        ids = [identifier for (identifier,) in conn.execute(NEXT, given).fetchall()]
-        (gone,) = conn.execute(TAKE_BACK, {**given, "ids": ids}).fetchone() or (0,)
+        arguments = {"day": day, "import_id": imported.pk, "limit": BATCH}
+        ids = [identifier for (identifier,) in conn.execute(NEXT, arguments).fetchall()]
+        (gone,) = conn.execute(TAKE_BACK, {**arguments, "ids": ids}).fetchone() or (0,)
         counted = conn.execute(
             "UPDATE traffic_import SET removed = removed + %s, claimed_until = %s WHERE id = %s AND state = 'undoing'",
             [gone, until, imported.pk],
@@ -313,8 +313,8 @@ def take_back_batch(conn: psycopg.Connection, imported: Import, day: Any) -> int
     return int(gone)
 
 
-def sweep(conn: psycopg.Connection, rollup: Rollup, given: dict[str, Any]) -> int:
-    return conn.execute(rollup.sweep, given).rowcount
+def sweep(conn: psycopg.Connection, rollup: Rollup, arguments: dict[str, Any]) -> int:
+    return conn.execute(rollup.sweep, arguments).rowcount
 
 
 def repeated(step: Callable[[], int]) -> int:

@@ -31,28 +31,28 @@ def bring_in(
     """A draft of a file that lies in our folder, which is moved; whether it is new. Of a file that is there already
     the import it has. Raises Unreadable; the file is gone then."""
     try:
-        if (known := Import.objects.of_file(sha256)) is not None:
+        if (existing := Import.objects.of_file(sha256)) is not None:
             path.unlink(missing_ok=True)
-            return known, False
+            return existing, False
         with path.open("rb") as file:
             dialect = sniff(file)
             names = names_of(file, dialect)
             if not has_rows(file, dialect):
                 raise Unreadable("The file has the names of its columns and no row below them.")
-        found = format or recognise({snake(one) for one in names})
-        chosen = with_columns(found, options or Options(decimal_comma=dialect.delimiter == ";"), names)
+        slug = format or recognise({snake(name) for name in names})
+        chosen = with_columns(slug, options or Options(decimal_comma=dialect.delimiter == ";"), names)
         with transaction.atomic():
             made = Import.objects.create(
-                file_name=name[:200], size=size, sha256=sha256, format=found, options=chosen.kept(), by=by,
+                file_name=name[:200], size=size, sha256=sha256, format=slug, options=chosen.as_dict(), by=by,
                 position={"dialect": asdict(dialect), "names": names[:500]},
             )  # fmt: skip
             path.replace(path_of(made.pk))
         return made, True
     except IntegrityError:
         path.unlink(missing_ok=True)
-        known = Import.objects.of_file(sha256)
-        assert known is not None, "somebody brought the same file in this moment"
-        return known, False
+        existing = Import.objects.of_file(sha256)
+        assert existing is not None, "somebody brought the same file in this moment"
+        return existing, False
     except Unreadable:
         path.unlink(missing_ok=True)
         raise
@@ -62,14 +62,14 @@ def with_columns(format: str, options: Options, names: Sequence[str]) -> Options
     """The options, and where columns are chosen the likely ones of those that nobody named."""
     if format != generic.FORMAT.slug:
         return options
-    return Options.of({**options.kept(), "columns": {**generic.guess(names), **options.columns}})
+    return Options.of({**options.as_dict(), "columns": {**generic.guess(names), **options.columns}})
 
 
 def say(imported: Import, *, format: str, options: Options) -> None:
     """Say of a draft what it is, in place of what was said before; `start_as_said` stores it."""
     names = imported.position["names"]
-    imported.format = format or recognise({snake(one) for one in names})
-    imported.options = with_columns(imported.format, options, names).kept()
+    imported.format = format or recognise({snake(name) for name in names})
+    imported.options = with_columns(imported.format, options, names).as_dict()
 
 
 def start_as_said(*, imported: Import) -> bool:
@@ -82,24 +82,24 @@ def start_as_said(*, imported: Import) -> bool:
 def preview(imported: Import) -> list[Became]:
     """What the first rows of a draft become. Raises Unreadable, OSError."""
     translator = translator_of(imported, timezone.now())
-    found = []
+    results = []
     with path_of(imported.pk).open("rb") as file:
         for record in reader(file, dialect_of(imported)):
-            found.append(translator(record))
-            if len(found) == PREVIEWED:
+            results.append(translator(record))
+            if len(results) == PREVIEWED:
                 break
-    return found
+    return results
 
 
 def examples(imported: Import) -> dict[str, str]:
     """The first value that each column of a draft has among the first rows, cut short. Raises Unreadable, OSError."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     with path_of(imported.pk).open("rb") as file:
         for record in islice(reader(file, dialect_of(imported)), PREVIEWED):
             for name, value in flat(record.values).items():
                 if not blank(value):
-                    found.setdefault(name, shortened(str(value)))
-    return found
+                    values.setdefault(name, shortened(str(value)))
+    return values
 
 
 def shortened(value: str) -> str:

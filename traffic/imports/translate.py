@@ -15,7 +15,7 @@ from traffic.applications.keys import Caller
 from traffic.imports.base import Format, Options, Reported
 from traffic.imports.readers import Found
 from traffic.imports.usage import Usage
-from traffic.ingest.native import Directory, Rejected, row_of
+from traffic.ingest.native import LookupTables, Rejected, row_of
 from traffic.ingest.rows import RequestRow
 
 log = logging.getLogger(__name__)
@@ -42,30 +42,30 @@ class Translator:
 
     format: Format
     options: Options
-    directory: Directory
+    tables: LookupTables
     now: datetime
     import_id: int | None = None
     last: str = ""  # hash of the record before, where it had no id
     repeats: int = 0
 
-    def __call__(self, found: Found) -> Became:
-        if found.problem:
-            return Became(found.line, problem=found.problem)
+    def __call__(self, record: Found) -> Became:
+        if record.problem:
+            return Became(record.line, problem=record.problem)
         try:
             if self.format.report_of is not None:
-                return Became(found.line, reported=list(self.format.report_of(found.values, self.options)))
-            return Became(found.line, self.request(found))
+                return Became(record.line, reported=list(self.format.report_of(record.values, self.options)))
+            return Became(record.line, self.request(record))
         except Rejected as reason:
             where = ".".join(str(part) for part in reason.loc)
-            return Became(found.line, problem=f"{where}: {reason.message}" if where else reason.message)
+            return Became(record.line, problem=f"{where}: {reason.message}" if where else reason.message)
         except ODD as error:  # of one record, whatever is wrong with it, the others are read
-            log.warning("import %s: record %d cannot be read: %s", self.import_id, found.line, type(error).__name__)
-            return Became(found.line, problem="Holds a value that cannot be read.")
+            log.warning("import %s: record %d cannot be read: %s", self.import_id, record.line, type(error).__name__)
+            return Became(record.line, problem="Holds a value that cannot be read.")
 
-    def request(self, found: Found) -> RequestRow | None:
+    def request(self, record: Found) -> RequestRow | None:
         """Raises Rejected."""
         assert self.format.request_of is not None, "a format reads requests or sums"
-        made = self.format.request_of(found.values, self.options)
+        made = self.format.request_of(record.values, self.options)
         if made is None:
             return None
         raw = made.pop("raw", None) or {}
@@ -77,10 +77,10 @@ class Translator:
         for name, words in (("started_at", "Has no time."), ("model", "Has no model.")):
             if not made.get(name):
                 raise Rejected([name], words)
-        made["id"] = made.get("id") or self.identity(found.values)
+        made["id"] = made.get("id") or self.identity(record.values)
         made["application"] = self.application(made.get("application"))
-        given = {name: value for name, value in made.items() if value is not None}
-        row = row_of(msgspec.Raw(msgspec.json.encode(given)), CALLER, self.directory, self.window)
+        fields = {name: value for name, value in made.items() if value is not None}
+        row = row_of(msgspec.Raw(msgspec.json.encode(fields)), CALLER, self.tables, self.window)
         row.source, row.import_id = "import", self.import_id
         row.raw = {name: value for name, value in raw.items() if value is not None} or None
         row.reported_cost = reported_cost
@@ -88,18 +88,18 @@ class Translator:
 
     @property
     def window(self) -> tuple[datetime, datetime]:
-        return self.now - timedelta(days=self.directory.retention_days), self.now + timedelta(days=1)
+        return self.now - timedelta(days=self.tables.retention_days), self.now + timedelta(days=1)
 
-    def application(self, given: Any) -> str | None:
+    def application(self, names: Any) -> str | None:
         """The application that a record names, else the person's choice. Of several names the first that is known."""
-        if isinstance(given, list):
-            given = next((name for name in given if name in self.directory.applications), None)
-        return given or self.options.application or None
+        if isinstance(names, list):
+            names = next((name for name in names if name in self.tables.applications), None)
+        return names or self.options.application or None
 
     def identity(self, values: dict[str, Any]) -> str:
         """Of a record without an id: what it says, and how many alike came right before it."""
-        said = orjson.dumps(values, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
-        digest = blake2b(said, digest_size=16).hexdigest()
+        serialised = orjson.dumps(values, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+        digest = blake2b(serialised, digest_size=16).hexdigest()
         self.repeats = self.repeats + 1 if digest == self.last else 0
         self.last = digest
         return f"import:{digest}:{self.repeats}" if self.repeats else f"import:{digest}"

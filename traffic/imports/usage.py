@@ -19,8 +19,8 @@ class Usage:
 NOTHING_ASKED = Usage(Tokens())  # an answer from a tool's own cache: no vendor was asked
 
 
-def usage_of(told: Counted, *, apart: bool = False, outputs: bool = True) -> Usage:
+def usage_of(counted: Counted, *, apart: bool = False, outputs: bool = True) -> Usage:
     """`apart`: the input is without the cache. `outputs`: the call should have some."""
     doubts: list[str] = []
-    found = classes(told, doubts, apart=apart, outputs=outputs)
-    return Usage(found, doubts)
+    tokens = classes(counted, doubts, apart=apart, outputs=outputs)
+    return Usage(tokens, doubts)

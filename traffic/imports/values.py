@@ -49,12 +49,12 @@ def moment(value: Any, options: Options, name: str = "started_at") -> datetime |
         return None
     if isinstance(value, int | float) and not isinstance(value, bool):
         return since_1970(float(value), name)
-    given = str(value).strip()
+    written = str(value).strip()
     try:
-        return since_1970(float(given), name)
+        return since_1970(float(written), name)
     except ValueError:
-        found = slashed(given, options, name) or iso(given, name)
-    return (found if found.tzinfo else found.replace(tzinfo=ZoneInfo(options.zone))).astimezone(UTC)
+        when = slashed(written, options, name) or iso(written, name)
+    return (when if when.tzinfo else when.replace(tzinfo=ZoneInfo(options.zone))).astimezone(UTC)
 
 
 def since_1970(number: float, name: str) -> datetime:
@@ -67,64 +67,64 @@ def since_1970(number: float, name: str) -> datetime:
         raise Rejected([name], f"{number:g} is no moment since 1970.") from None
 
 
-def iso(given: str, name: str) -> datetime:
+def iso(written: str, name: str) -> datetime:
     try:
-        return datetime.fromisoformat(given.removesuffix(" UTC"))
+        return datetime.fromisoformat(written.removesuffix(" UTC"))
     except ValueError:
-        raise Rejected([name], f"{given[:60]!r} is no date and time.") from None
+        raise Rejected([name], f"{written[:60]!r} is no date and time.") from None
 
 
-def slashed(given: str, options: Options, name: str) -> datetime | None:
+def slashed(written: str, options: Options, name: str) -> datetime | None:
     """05/06/2026 14:00; which of the two is the day is never guessed."""
-    match = SLASHED.match(given)
+    match = SLASHED.match(written)
     if match is None:
         return None
-    one, two = int(match[1]), int(match[2])
-    day_first = True if one > 12 else False if two > 12 else options.day_first
+    first, second = int(match[1]), int(match[2])
+    day_first = True if first > 12 else False if second > 12 else options.day_first
     if day_first is None:
-        raise Rejected([name], f"In {given!r} it is not clear which is the day; say which comes first.")
-    day, month = (one, two) if day_first else (two, one)
+        raise Rejected([name], f"In {written!r} it is not clear which is the day; say which comes first.")
+    day, month = (first, second) if day_first else (second, first)
     micro = int((match[7] or "0").ljust(6, "0"))
     try:
         clock = (int(match[4] or 0), int(match[5] or 0), int(match[6] or 0), micro)
         return datetime(int(match[3]), month, day, *clock)  # noqa: DTZ001 -- the caller gives it the file's zone
     except ValueError:
-        raise Rejected([name], f"{given!r} is no date and time.") from None
+        raise Rejected([name], f"{written!r} is no date and time.") from None
 
 
 def decimal(value: Any, options: Options, name: str) -> Decimal | None:
     """A number, exact; grouped thousands are read, a comma that might be either is refused."""
     if blank(value):
         return None
-    given = str(value).strip().replace("\u00a0", "").replace("\u202f", "").replace(" ", "").replace("'", "")
+    written = str(value).strip().replace("\u00a0", "").replace("\u202f", "").replace(" ", "").replace("'", "")
     if options.decimal_comma:
-        given = given.replace(".", "").replace(",", ".")
-    elif "," in given:
-        if not GROUPED.match(given):
-            raise Rejected([name], f"{given[:40]!r} is no number; is its comma a decimal one?")
-        given = given.replace(",", "")
+        written = written.replace(".", "").replace(",", ".")
+    elif "," in written:
+        if not GROUPED.match(written):
+            raise Rejected([name], f"{written[:40]!r} is no number; is its comma a decimal one?")
+        written = written.replace(",", "")
     try:
-        found = Decimal(given)
+        parsed = Decimal(written)
     except InvalidOperation:
-        raise Rejected([name], f"{given[:40]!r} is no number.") from None
-    if not found.is_finite():
-        raise Rejected([name], f"{given[:40]!r} is no number.")
-    return found
+        raise Rejected([name], f"{written[:40]!r} is no number.") from None
+    if not parsed.is_finite():
+        raise Rejected([name], f"{written[:40]!r} is no number.")
+    return parsed
 
 
 def count(value: Any, options: Options, name: str) -> int | None:
     """A whole number, not negative."""
-    found = decimal(value, options, name)
-    if found is None:
+    parsed = decimal(value, options, name)
+    if parsed is None:
         return None
-    if not 0 <= found <= MOST_SUM or found != found.to_integral_value():
+    if not 0 <= parsed <= MOST_SUM or parsed != parsed.to_integral_value():
         raise Rejected([name], f"{value!r} is no count.")
-    return int(found)
+    return int(parsed)
 
 
 def number(value: Any, options: Options, name: str) -> float | None:
-    found = decimal(value, options, name)
-    return None if found is None else float(found)
+    parsed = decimal(value, options, name)
+    return None if parsed is None else float(parsed)
 
 
 def milliseconds(start: datetime | None, end: datetime | None) -> float | None:
@@ -159,13 +159,13 @@ def snake(name: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "_", SNAKE.sub("_", name.strip()).lower()).strip("_")
 
 
-def provider_of(given: Any, model: str | None, options: Options) -> str:
+def provider_of(value: Any, model: str | None, options: Options) -> str:
     """Whose model it is: as the record says, as the person says, or by the model's name."""
-    named = (text(given) or options.provider or "").lower()
+    named = (text(value) or options.provider or "").lower()
     if named:
         return PROVIDERS.get(named, named)
-    if found := provider_by(model):
-        return found
+    if provider := provider_by(model):
+        return provider
     if not model:
         raise Rejected(["model"], "Has no model.")
     raise Rejected(["provider"], f"Nothing says whose model {model!r} is; choose the provider for this file.")

@@ -50,14 +50,18 @@ def import_list(request: HttpRequest) -> HttpResponse:
 @csrf_protect
 def upload(request: HttpRequest) -> HttpResponse:
     form = UploadForm(request.POST, request.FILES)
-    given = request.FILES.get("file")
-    if not form.is_valid() or not isinstance(given, Streamed):
-        if isinstance(given, Streamed):
-            given.path.unlink(missing_ok=True)
+    upload_file = request.FILES.get("file")
+    if not form.is_valid() or not isinstance(upload_file, Streamed):
+        if isinstance(upload_file, Streamed):
+            upload_file.path.unlink(missing_ok=True)
         return list_page(request, form, status=422)
     try:
         made, new = services.bring_in(
-            path=given.path, name=given.name or "", size=given.size or 0, sha256=given.sha256, by=request.user
+            path=upload_file.path,
+            name=upload_file.name or "",
+            size=upload_file.size or 0,
+            sha256=upload_file.sha256,
+            by=request.user,
         )
     except Unreadable as error:
         form.add_error("file", str(error))
@@ -126,8 +130,8 @@ def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 def how_far(imported: Import) -> dict[str, Any]:
     """What the progress says besides the counts; `said` changes whenever there is something to say aloud."""
-    known = seconds_left(imported.size, imported.offset, imported.position)
-    left = None if known is None else max(1, round(known))
+    seconds = seconds_left(imported.size, imported.offset, imported.position)
+    left = None if seconds is None else max(1, round(seconds))
     taken_over = imported.claimed_until
     quiet = taken_over and timezone.now() - (taken_over - run.CLAIM)
     return {
@@ -160,8 +164,8 @@ def draft(request: HttpRequest, imported: Import, context: dict[str, Any]) -> Ht
         chosen, options = form.cleaned_data["format"], form.options()
         if chosen == generic.FORMAT.slug and not options.columns:
             columns = generic.guess(imported.position.get("names", []))
-            options = options.of({**options.kept(), "columns": columns})
-        Import.objects.filter(pk=imported.pk, state=ImportState.DRAFT).update(format=chosen, options=options.kept())
+            options = options.of({**options.as_dict(), "columns": columns})
+        Import.objects.filter(pk=imported.pk, state=ImportState.DRAFT).update(format=chosen, options=options.as_dict())
         return redirect("traffic:import", imported.pk)
     try:
         rows, problem = services.preview(imported), ""

@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from traffic.ingest.copying import line
-from traffic.ingest.parse_lock import in_turn
-from traffic.ingest.pricing import Installation, Staged, fill
+from traffic.ingest.parse_lock import parse_lock
+from traffic.ingest.pricing import PricingContext, Staged, fill
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql.rows import BATCH_BITS
 
@@ -76,16 +76,16 @@ MOST_AT_ONCE = 1 << 16
 _numbers = itertools.count()
 
 
-def batch_of(rows: Sequence[RequestRow], installation: Installation) -> Batch:
+def batch_of(rows: Sequence[RequestRow], pricing: PricingContext) -> Batch:
     """Each row is judged and written out while it is at hand; twins become one, the first filled from the others."""
     batch = Batch(next(_numbers) % MOST_AT_ONCE, rows[0].key_id if rows else None)
     staged: list[Staged] = []
     lines: list[str] = []
     places: dict[str, int] = {}
-    with in_turn(rows=len(rows)):
+    with parse_lock(rows=len(rows)):
         received, first = datetime.now(UTC).isoformat(), batch.number << BATCH_BITS
         for row in rows:
-            item = installation.stage(row)
+            item = pricing.stage(row)
             batch.sent.append(item.id)
             place = places.setdefault(item.id, len(staged))
             if place == len(staged):

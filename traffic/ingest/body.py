@@ -49,10 +49,10 @@ def inflate(request: HttpRequest, limit: int, window: int) -> bytes:
     """Decompress as it comes in, so that a bomb is noticed at the limit and not in memory."""
     machine = zlib.decompressobj(window)
     parts: list[bytes] = []
-    size = given = 0
+    size = compressed_size = 0
     try:
         while chunk := request.read(CHUNK):
-            given += len(chunk)
+            compressed_size += len(chunk)
             if machine.eof:
                 raise ApiError(400, "Something follows the compressed body; send one stream.")
             # What is behind the end of the stream stays in `unconsumed_tail` for ever.
@@ -61,7 +61,7 @@ def inflate(request: HttpRequest, limit: int, window: int) -> bytes:
                 size += len(part)
                 if size > limit:
                     raise too_large(limit)
-                if size > RATIO_FROM and size > MAX_RATIO * given:
+                if size > RATIO_FROM and size > MAX_RATIO * compressed_size:
                     raise ApiError(
                         413, f"The body unpacks to more than {MAX_RATIO} times its size; send smaller batches."
                     )

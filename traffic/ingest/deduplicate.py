@@ -69,21 +69,21 @@ def take_over(conn: psycopg.Connection, batches: Sequence[Batch]) -> int:
         return 0
     matches = [Match(*row) for row in rows]
     calls = sorted((match for match in matches if match.is_same_call), key=lambda match: not match.is_claim)
-    places = {match.number: place_of(match) for match in calls}  # of two, the one that is its application's already
+    places = {match.number: stored_place(match) for match in calls}  # of two, the one that is its application's already
     if any(match.is_claim or not match.is_same_call for match in matches):
         second = apart(conn, days, matches)
         claims = [match for match in calls if match.is_claim and match.number not in second]
         places |= second
         for match in losers(claims):
             places.pop(match.number, None)
-        claim(conn, batches, [match for match in claims if places.get(match.number) == place_of(match)])
+        claim(conn, batches, [match for match in claims if places.get(match.number) == stored_place(match)])
     own = {match.number: (match.day, match.id) for match in matches}
     moves = {number: place for number, place in places.items() if place != own[number]}
     move(conn, batches, moves)
     return len(moves)
 
 
-def place_of(match: Match) -> Place:
+def stored_place(match: Match) -> Place:
     return match.stored_day, match.stored_id
 
 
@@ -93,18 +93,20 @@ def losers(claims: Iterable[Match]) -> list[Match]:
     The first has it, or who has moved there in an earlier pass and still waits.
     """
     owners: dict[Place, int | None] = {}
-    ordered = sorted(claims, key=lambda match: ((match.day, match.id) != place_of(match), match.number))
+    ordered = sorted(claims, key=lambda match: ((match.day, match.id) != stored_place(match), match.number))
     return [
-        match for match in ordered if owners.setdefault(place_of(match), match.application_id) != match.application_id
+        match
+        for match in ordered
+        if owners.setdefault(stored_place(match), match.application_id) != match.application_id
     ]
 
 
 def apart(conn: psycopg.Connection, days: Sequence[date], matches: Sequence[Match]) -> dict[int, Place]:
     """Where rows are stored whose response id another application told first; those that are not get their own hash."""
     asking = {match.number: match for match in matches if match.is_claim or not match.is_same_call}
-    given = {"numbers": array(asking), "hashes": array(match.second.hex for match in asking.values())}
+    arguments = {"numbers": array(asking), "hashes": array(match.second.hex for match in asking.values())}
     stored = {
-        number: (on, id) for day in days for number, on, id in conn.execute(sql.FIND_SECOND, {**given, "day": day})
+        number: (on, id) for day in days for number, on, id in conn.execute(sql.FIND_SECOND, {**arguments, "day": day})
     }
     same = {match.number for match in matches if match.is_same_call}
     taken = {match.number for match in matches if not match.is_same_call and match.stored_day == match.day}
@@ -116,12 +118,12 @@ def apart(conn: psycopg.Connection, days: Sequence[date], matches: Sequence[Matc
 
 def claim(conn: psycopg.Connection, batches: Sequence[Batch], claims: Sequence[Match]) -> None:
     """Lock the rows without application that get one. Raises SerializationFailure where one has got another since."""
-    places = sorted({place_of(match) for match in claims})
+    places = sorted({stored_place(match) for match in claims})
     if not places:
         return
     days, ids = zip(*places, strict=True)
-    given = {**bounds(batches), "days": array(days), "ids": array(identifier.hex for identifier in ids)}
-    if len(conn.execute(sql.CLAIM, given).fetchall()) != len(places):
+    arguments = {**bounds(batches), "days": array(days), "ids": array(identifier.hex for identifier in ids)}
+    if len(conn.execute(sql.CLAIM, arguments).fetchall()) != len(places):
         raise errors.SerializationFailure("another application was first; the batch is repeated")
 
 
@@ -130,8 +132,8 @@ def move(conn: psycopg.Connection, batches: Sequence[Batch], places: dict[int, P
     if not places:
         return
     days, ids = zip(*places.values(), strict=True)
-    given = {"numbers": array(places), "days": array(days), "ids": array(identifier.hex for identifier in ids)}
-    taken = conn.execute(sql.TAKE_OVER, given).fetchall()
+    arguments = {"numbers": array(places), "days": array(days), "ids": array(identifier.hex for identifier in ids)}
+    taken = conn.execute(sql.TAKE_OVER, arguments).fetchall()
     names = ("own_days", "own_ids", "days", "ids")
     conn.execute(sql.FOLLOW, dict(zip(names, map(array, zip(*taken, strict=True)), strict=True)))
     conn.execute(sql.ABSORB, bounds(batches))

@@ -44,8 +44,8 @@ def count_refused(
 
 def unread_since(first: date) -> list[dict[str, Any]]:
     """By application and signal: `unread` and `rejected` items since that day, with the last reason."""
-    found = Unread.objects.filter(day__gte=first).values("application__slug", "application__name", "signal")
+    dropped = Unread.objects.filter(day__gte=first).values("application__slug", "application__name", "signal")
     reasons = ArrayAgg("reason", filter=~Q(reason=""), order_by="-day", default=[])
-    sums = found.annotate(n=Sum("unread"), refused=Sum("rejected"), reasons=reasons)
+    sums = dropped.annotate(n=Sum("unread"), refused=Sum("rejected"), reasons=reasons)
     rows = sums.order_by("application__slug", "signal")
     return [{**row, "why": row["reasons"][0] if row["reasons"] else ""} for row in rows]

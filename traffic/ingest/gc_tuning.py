@@ -6,7 +6,7 @@ import gc
 import sys
 
 
-def settle() -> None:
+def tune_interpreter() -> None:
     """To be called once, when all that stays is loaded."""
     # What is loaded by now stays. Left among what is looked through for circles of garbage, it would be gone over again
     # and again while batches of thousands of rows are read, which leave none: those of requests are few and small.

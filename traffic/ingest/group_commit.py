@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 
 import psycopg
 
-from traffic.ingest.statement_timeout import more_patience, patience_for, patience_limit
+from traffic.ingest.statement_timeout import extend_timeout, seconds_for, timeout_limit
 
 MOST_ROWS = 4_096  # of one transaction, unless a single batch has more
 
@@ -35,7 +35,7 @@ class Waiting(Generic[B]):
     error: Exception | None = None
 
 
-class Together(Generic[B]):
+class GroupCommit(Generic[B]):
     """The batches of one process that wait for their turn to be written."""
 
     def __init__(self, write: Callable[[psycopg.Connection, Sequence[B]], None]) -> None:
@@ -74,8 +74,8 @@ class Together(Generic[B]):
 
     def _is_next(self, mine: Waiting[B]) -> bool:
         """Wait until this thread is the next to write; False when its batch has been written meanwhile, or failed."""
-        limit = patience_limit()
-        longest = None if limit is None else limit + patience_for(MOST_ROWS)
+        limit = timeout_limit()
+        longest = None if limit is None else limit + seconds_for(MOST_ROWS)
         with self._change:
             if not self._change.wait_for(lambda: mine.done or not self._leads, longest):
                 raise psycopg.OperationalError("Postgres has been busy with other batches for too long")
@@ -101,25 +101,25 @@ class Together(Generic[B]):
     def _lead(self, conn: psycopg.Connection, group: Sequence[Waiting[B]], mine: Waiting[B]) -> None:
         """Write a group, and tell each what became of it."""
         try:
-            with more_patience(sum(len(one.batch) for one in group if one is not mine)):
-                self._write(conn, [one.batch for one in group])
-            for one in group:
-                one.written = True
+            with extend_timeout(sum(len(waiting.batch) for waiting in group if waiting is not mine)):
+                self._write(conn, [waiting.batch for waiting in group])
+            for waiting in group:
+                waiting.written = True
         except Exception as error:
             if conn.closed:
                 self._give_up(group, str(error))
             elif len(group) == 1:
                 group[0].error = error
             else:  # one of them is at fault, and must not cost the others anything
-                for one in group:
-                    self._lead(conn, [one], mine)
+                for waiting in group:
+                    self._lead(conn, [waiting], mine)
         finally:
-            for one in group:
-                one.done = True
+            for waiting in group:
+                waiting.done = True
 
     def _give_up(self, group: Sequence[Waiting[B]], why: str) -> None:
         """Who waits behind a lost connection is told at once: one after the other they would wait for minutes."""
         with self._change:
-            for one in (*group, *self._waiting):
-                one.error, one.done = psycopg.OperationalError(why), True
+            for waiting in (*group, *self._waiting):
+                waiting.error, waiting.done = psycopg.OperationalError(why), True
             self._waiting.clear()

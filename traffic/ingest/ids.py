@@ -24,8 +24,8 @@ def request_id(salt: bytes, application_id: int | None, external_id: str, day: d
 
 def request_hex(salt: bytes, application_id: int | None, external_id: str, day: date) -> str:
     """The same in 32 hexadecimal digits, which ingest passes on as they are."""
-    said = f"{application_id or 0}\0{external_id}".encode()
-    digest = blake2b(said, key=salt, digest_size=14).hexdigest()
+    identity = f"{application_id or 0}\0{external_id}".encode()
+    digest = blake2b(identity, key=salt, digest_size=14).hexdigest()
     days = day.toordinal() - FIRST_DAY
     return f"{days:04x}{digest[:8]}8{digest[9:12]}{VARIANT[digest[12]]}{digest[13:]}"
 
@@ -37,8 +37,8 @@ def day_of(identifier: uuid.UUID) -> date:
 
 def response_hash(salt: bytes, response_id: str | None) -> uuid.UUID | None:
     """16 bytes of keyed hash of a vendor's response id; None where it is too short to be one of a kind."""
-    found = response_hex(salt, response_id)
-    return None if found is None else uuid.UUID(hex=found)
+    digits = response_hex(salt, response_id)
+    return None if digits is None else uuid.UUID(hex=digits)
 
 
 def response_hex(salt: bytes, response_id: str | None) -> str | None:

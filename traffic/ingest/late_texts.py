@@ -20,10 +20,10 @@ from lib.partitions import existing_days
 from traffic.ingest.dropped_signals import count_unread
 from traffic.ingest.ids import request_id
 from traffic.ingest.otlp.rows import Read, moment
-from traffic.ingest.otlp.texts import Said, body_of
-from traffic.ingest.parse_lock import in_turn
-from traffic.ingest.pipeline import installation, raw_connection
-from traffic.ingest.pricing import Installation
+from traffic.ingest.otlp.texts import BodyPart, body_of
+from traffic.ingest.parse_lock import parse_lock
+from traffic.ingest.pipeline import pricing_context, raw_connection
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.sql import texts as sql
 from traffic.ingest.store import ATTEMPTS
 from traffic.privacy.redaction import EVERYTHING
@@ -45,109 +45,118 @@ class Call:
 
     name: Name
     ids: list[int] = field(default_factory=list)
-    said: list[Said] = field(default_factory=list)
-    before: list[Said] = field(default_factory=list)  # of them those that are in the body
+    parts: list[BodyPart] = field(default_factory=list)
+    attached_parts: list[BodyPart] = field(default_factory=list)  # of them those that are in the body
     day: date = date.min
     request: uuid.UUID | None = None
 
 
-def keep(read: Read, caller_application: int | None, now: datetime) -> None:
+def save(read: Read, caller_application: int | None, now: datetime) -> None:
     """Store what an export of logs said for applications that keep it, and count the rest. Idempotent."""
     if read.dropped:
         count_unread(Read(unread=read.dropped, reason=NOT_KEPT), TEXTS, caller_application)
-    if not read.said:
+    if not read.body_parts:
         return
-    known = installation.get()
-    with in_turn(rows=len(read.said)):
-        pieces = [redacted(one, known) for one in read.said if one.application_id not in known.erased_applications]
+    pricing = pricing_context.get()
+    with parse_lock(rows=len(read.body_parts)):
+        pieces = [
+            redacted(part, pricing)
+            for part in read.body_parts
+            if part.application_id not in pricing.erased_applications
+        ]
     with raw_connection() as conn:
         with conn.transaction():
             conn.execute("SET LOCAL synchronous_commit = on")
             new = conn.execute(sql.KEEP, {**columns_of(pieces), "now": now}).fetchall()
-        attach(conn, set(new), known, now)
+        attach(conn, set(new), pricing, now)
 
 
-def redacted(one: Said, known: Installation) -> Said:
+def redacted(part: BodyPart, pricing: PricingContext) -> BodyPart:
     """The same as it may be stored: by the rules that a span's texts go by."""
-    redaction = known.redactions.get(one.application_id, EVERYTHING)
-    return Said(
-        one.call, one.at_ns, redaction.prompt(one.prompt), redaction.optional(one.answer), one.whole, one.application_id
+    redaction = pricing.redactions.get(part.application_id, EVERYTHING)
+    return BodyPart(
+        part.call,
+        part.at_ns,
+        redaction.prompt(part.prompt),
+        redaction.optional(part.answer),
+        part.whole,
+        part.application_id,
     )
 
 
-def columns_of(pieces: Sequence[Said]) -> dict[str, list[Any]]:
+def columns_of(pieces: Sequence[BodyPart]) -> dict[str, list[Any]]:
     return {
-        "applications": [one.application_id for one in pieces], "calls": [one.call for one in pieces],
-        "times": [one.at_ns for one in pieces], "digests": [digest(one) for one in pieces],
-        "wholes": [one.whole for one in pieces], "prompts": [one.prompt for one in pieces],
-        "answers": [one.answer for one in pieces],
+        "applications": [piece.application_id for piece in pieces], "calls": [piece.call for piece in pieces],
+        "times": [piece.at_ns for piece in pieces], "digests": [digest(piece) for piece in pieces],
+        "wholes": [piece.whole for piece in pieces], "prompts": [piece.prompt for piece in pieces],
+        "answers": [piece.answer for piece in pieces],
     }  # fmt: skip
 
 
-def digest(one: Said) -> uuid.UUID:
-    held = f"{one.whole}\0{one.prompt or ''}\0{one.answer or ''}"
-    return uuid.UUID(bytes=blake2b(held.encode(), digest_size=16).digest())
+def digest(part: BodyPart) -> uuid.UUID:
+    content = f"{part.whole}\0{part.prompt or ''}\0{part.answer or ''}"
+    return uuid.UUID(bytes=blake2b(content.encode(), digest_size=16).digest())
 
 
 def attach_due(now: datetime, batch: int = BATCH) -> int:
     """Look for the calls whose time it is, and delete what has waited its hour; returns how many calls were found."""
-    forget(now)
-    found = 0
+    purge(now)
+    attached = 0
     with raw_connection() as conn:
-        known = installation.get()
+        pricing = pricing_context.get()
         for _ in range(ROUNDS):
             names = conn.execute(sql.DUE, {"now": now, "limit": batch}).fetchall()
-            found += attach(conn, set(names), known, now)
+            attached += attach(conn, set(names), pricing, now)
             if len(names) < batch:
                 break
-    return found
+    return attached
 
 
-def forget(now: datetime) -> None:
+def purge(now: datetime) -> None:
     with raw_connection() as conn:
         gone = conn.execute(sql.FORGET, {"before": now - KEPT}).fetchall()
     for application_id, n in gone:
         count_unread(Read(unread=n, reason=NO_CALL), TEXTS, application_id)
 
 
-def attach(conn: psycopg.Connection, names: set[Name], known: Installation, now: datetime) -> int:
+def attach(conn: psycopg.Connection, names: set[Name], pricing: PricingContext, now: datetime) -> int:
     """Make bodies of these calls' pieces where their request is here; returns of how many it is."""
     if not names:
         return 0
     for _ in range(ATTEMPTS):
         try:
-            return attach_once(conn, sorted(names), known, now)
+            return attach_once(conn, sorted(names), pricing, now)
         except (errors.DeadlockDetected, errors.SerializationFailure, errors.CheckViolation):
             continue  # the last: retention dropped the day under us
     return 0  # they stay due, and are looked for by the clock
 
 
-def attach_once(conn: psycopg.Connection, names: Sequence[Name], known: Installation, now: datetime) -> int:
+def attach_once(conn: psycopg.Connection, names: Sequence[Name], pricing: PricingContext, now: datetime) -> int:
     with conn.transaction():
         conn.execute("SET LOCAL enable_seqscan = off")  # as where ingest looks for twins
         applications, calls = zip(*names, strict=True)
         named = {"applications": list(applications), "calls": list(calls)}
         gathered = calls_of(conn.execute(sql.PIECES, named).fetchall())
-        found = find(conn, gathered, known.salt)
-        if found:
-            write(conn, found)
-        given = {
+        stored = find(conn, gathered, pricing.salt)
+        if stored:
+            write(conn, stored)
+        arguments = {
             "pieces": [piece for call in gathered for piece in call.ids], "now": now, "least": SOONEST,
-            "found": [piece for call in found for piece in call.ids],
+            "found": [piece for call in stored for piece in call.ids],
         }  # fmt: skip
-        conn.execute(sql.LOOKED, given)
-    return len(found)
+        conn.execute(sql.LOOKED, arguments)
+    return len(stored)
 
 
 def calls_of(rows: Iterable[tuple[Any, ...]]) -> list[Call]:
     gathered: dict[Name, Call] = {}
     for identifier, application_id, name, at_ns, whole, prompt, answer, attached in rows:
         call = gathered.setdefault((application_id, name), Call((application_id, name)))
-        one = Said(name, at_ns, prompt, answer, whole, application_id)
+        part = BodyPart(name, at_ns, prompt, answer, whole, application_id)
         call.ids.append(identifier)
-        call.said.append(one)
+        call.parts.append(part)
         if attached:
-            call.before.append(one)
+            call.attached_parts.append(part)
     return list(gathered.values())
 
 
@@ -164,31 +173,31 @@ def find(conn: psycopg.Connection, gathered: Sequence[Call], salt: bytes) -> lis
         sql.FIND, {**bounds, "numbers": list(numbers), "days": list(on), "ids": list(ids)}
     ).fetchall():
         gathered[number].day, gathered[number].request = day, identifier
-    kept = existing_days(conn, "traffic_request_body")  # bodies go before their requests
-    there = [call for call in gathered if call.request is not None and call.day in kept]
-    given = {**bounds, "days": [call.day for call in there], "ids": [call.request for call in there]}
-    locked = {identifier for (identifier,) in conn.execute(sql.LOCK, given).fetchall()}
+    body_days = existing_days(conn, "traffic_request_body")  # bodies go before their requests
+    there = [call for call in gathered if call.request is not None and call.day in body_days]
+    arguments = {**bounds, "days": [call.day for call in there], "ids": [call.request for call in there]}
+    locked = {identifier for (identifier,) in conn.execute(sql.LOCK, arguments).fetchall()}
     return [call for call in there if call.request in locked]
 
 
 def days(call: Call) -> list[date]:
     """A call begins before anything is said in it."""
-    first = moment(call.said[0].at_ns)
+    first = moment(call.parts[0].at_ns)
     return [] if first is None else [first.date(), first.date() - timedelta(days=1)]
 
 
-def write(conn: psycopg.Connection, found: Sequence[Call]) -> None:
+def write(conn: psycopg.Connection, calls: Sequence[Call]) -> None:
     bodies: dict[tuple[date, uuid.UUID | None], tuple[str | None, str | None]] = {}
     renewed: list[tuple[Any, ...]] = []
-    for call in found:
-        place, made, old = (call.day, call.request), body_of(call.said), body_of(call.before)
+    for call in calls:
+        place, made, old = (call.day, call.request), body_of(call.parts), body_of(call.attached_parts)
         prompt, answer = bodies.get(place, (None, None))  # of two instrumentations of one call
         bodies[place] = prompt or made[0], answer or made[1]
         if any(old) and old != made:
             renewed.append((*place, *made, *old))
     places, texts = list(bodies), list(bodies.values())
-    given = {"days": [day for day, _ in places], "ids": [identifier for _, identifier in places]}
-    conn.execute(sql.FILL, {**given, "prompts": [one for one, _ in texts], "answers": [one for _, one in texts]})
+    keys = {"days": [day for day, _ in places], "ids": [identifier for _, identifier in places]}
+    conn.execute(sql.FILL, {**keys, "prompts": [text for text, _ in texts], "answers": [text for _, text in texts]})
     if renewed:
         names = ("days", "ids", "prompts", "answers", "old_prompts", "old_answers")
         columns = dict(zip(names, map(list, zip(*renewed, strict=True)), strict=True))

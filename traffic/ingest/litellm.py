@@ -23,13 +23,13 @@ from traffic.ingest.bounds import LONGEST_MS, LONGEST_NAME, MOST_ITEMS
 from traffic.ingest.density import refuse_dense
 from traffic.ingest.dropped_signals import count_refused
 from traffic.ingest.json_depth import shallow
-from traffic.ingest.native import Directory, Parsed, Rejected
+from traffic.ingest.native import LookupTables, Parsed, Rejected
 from traffic.ingest.otlp import data_quality
 from traffic.ingest.otlp.names import LONGEST, PROVIDERS, NoCount, whole
 from traffic.ingest.otlp.plain import ODD, decoded, why
 from traffic.ingest.otlp.spans import DEEPEST
 from traffic.ingest.otlp.usage import Counted, classes
-from traffic.ingest.pipeline import REFUSED, directory, store_apart
+from traffic.ingest.pipeline import REFUSED, lookup_tables, store_apart
 from traffic.ingest.rows import RequestRow, Tokens, usd_of
 
 MAX_BYTES = 64 << 20
@@ -42,7 +42,7 @@ def webhook(request: HttpRequest) -> HttpResponse:
     """Answered after the commit. A failed send loses LiteLLM's batch, so one bad event never fails the others."""
     try:
         caller = authenticate(request, "ingest")
-        parsed, skipped = parse(read_body(request, MAX_BYTES), caller, directory.get(), timezone.now())
+        parsed, skipped = parse(read_body(request, MAX_BYTES), caller, lookup_tables.get(), timezone.now())
     except ApiError as error:
         return error.response()
     stored = store_apart(parsed.rows, caller)
@@ -51,7 +51,7 @@ def webhook(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"accepted": stored.accepted, "duplicates": stored.duplicates, "rejected": parsed.rejected})
 
 
-def parse(body: bytes, caller: Caller, known: Directory, now: datetime) -> tuple[Parsed, int]:
+def parse(body: bytes, caller: Caller, tables: LookupTables, now: datetime) -> tuple[Parsed, int]:
     """The rows of the events, those that cannot be one, and how many hold none. Raises ApiError (400, 413).
 
     The first `MOST_ITEMS` are read: LiteLLM drops a batch that is refused as a whole.
@@ -61,7 +61,7 @@ def parse(body: bytes, caller: Caller, known: Directory, now: datetime) -> tuple
         try:
             if index == MOST_ITEMS:
                 raise Rejected([], f"A post holds at most {MOST_ITEMS:,} events; from this one on they are not read.")
-            row = row_of(event, caller, known, now, doubts_of_text)
+            row = row_of(event, caller, tables, now, doubts_of_text)
         except Rejected as reason:
             parsed.rejected.append({"index": index, "errors": [at(reason.loc, reason.message)]})
             continue
@@ -80,7 +80,7 @@ def events_of(body: bytes) -> Iterator[tuple[Any, Doubts]]:
     """The events of any of the three formats; a line that is no JSON is `BROKEN`. Raises ApiError (400)."""
     refuse_dense(body)
     try:
-        found, doubt = decoded(body)
+        document, doubt = decoded(body)
     except ODD as error:
         written = (line for line in io.BytesIO(body) if line.strip())
         lines = [line_of(line) for line in islice(written, MOST_ITEMS + 1)]
@@ -88,7 +88,9 @@ def events_of(body: bytes) -> Iterator[tuple[Any, Doubts]]:
             raise ApiError(400, f"The body is neither JSON nor NDJSON: {why(error)}") from None
         yield from lines
         return
-    yield from ((event, doubt) for event in islice(found if isinstance(found, list) else [found], MOST_ITEMS + 1))
+    yield from (
+        (event, doubt) for event in islice(document if isinstance(document, list) else [document], MOST_ITEMS + 1)
+    )
 
 
 BROKEN = object()
@@ -101,7 +103,7 @@ def line_of(line: bytes) -> tuple[Any, Doubts]:
         return BROKEN, ()
 
 
-def row_of(event: Any, caller: Caller, known: Directory, now: datetime, doubt: Doubts = ()) -> RequestRow | None:
+def row_of(event: Any, caller: Caller, tables: LookupTables, now: datetime, doubt: Doubts = ()) -> RequestRow | None:
     """A row, or None for an event without payload. Raises Rejected."""
     if event is None:
         return None
@@ -114,19 +116,19 @@ def row_of(event: Any, caller: Caller, known: Directory, now: datetime, doubt: D
         raise Rejected(
             ["startTime"], "Must be Unix seconds; the old format of LiteLLM (generic_api_use_v1) is not read."
         )
-    if not now - timedelta(days=known.retention_days) <= started_at <= now + timedelta(days=1):
+    if not now - timedelta(days=tables.retention_days) <= started_at <= now + timedelta(days=1):
         raise Rejected(["startTime"], "Before what is kept, or more than a day ahead of our clock.")
     cached = event.get("cache_hit") is True
     first = moment(event.get("completionStartTime")) if event.get("stream") else None
     failed = event.get("status") == "failure"
     error = an_object(event.get("error_information"))
-    found = [*doubt]
-    latency_ms, ttft_ms = times_of(started_at, ended_at, first, found)
+    doubts = [*doubt]
+    latency_ms, ttft_ms = times_of(started_at, ended_at, first, doubts)
     # An answer from LiteLLM's own cache cost nothing: no vendor was asked.
-    tokens = Tokens() if cached else tokens_of(event, found)
+    tokens = Tokens() if cached else tokens_of(event, doubts)
     raw = facts_of(event)
-    if found:
-        raw["doubts"] = found
+    if doubts:
+        raw["doubts"] = doubts
     name = text(event.get("litellm_call_id"), 150) or text(event.get("id"), 150)
     if failed or not name:  # a failure and the try after it have one name; each asked a vendor
         name = f"{name or ''}:{started_at.timestamp()}"
@@ -136,7 +138,7 @@ def row_of(event: Any, caller: Caller, known: Directory, now: datetime, doubt: D
         provider=provider_of(event),
         model=text(event.get("model")) or "unknown",
         source="litellm",
-        application_id=application_of(event, caller, known),
+        application_id=application_of(event, caller, tables),
         outcome="error" if failed else "ok",
         http_status=status_of(error.get("error_code")),
         error_type=text(error.get("error_class")),
@@ -153,12 +155,12 @@ def row_of(event: Any, caller: Caller, known: Directory, now: datetime, doubt: D
 
 def facts_of(event: dict[str, Any]) -> dict[str, Any]:
     """What is kept of an event: neither what people wrote, nor who they are, nor what is too long to be a fact."""
-    kept = {key: value for key, value in event.items() if key not in CONTENT and not PERSON.search(key)}
+    facts = {key: value for key, value in event.items() if key not in CONTENT and not PERSON.search(key)}
     if isinstance(metadata := event.get("metadata"), dict):
-        kept["metadata"] = {key: value for key, value in metadata.items() if not PERSON.search(key)}
+        facts["metadata"] = {key: value for key, value in metadata.items() if not PERSON.search(key)}
     left = iter(range(MOST_KEPT))
     return {
-        key: short(value, left) for key, value in kept.items() if is_fact(key, value) and next(left, None) is not None
+        key: short(value, left) for key, value in facts.items() if is_fact(key, value) and next(left, None) is not None
     }
 
 
@@ -172,11 +174,11 @@ def short(value: Any, left: Iterator[int], depth: int = 1) -> Any:
     if depth > DEEPEST:
         return None
     if isinstance(value, list):
-        return [short(one, left, depth + 1) for one in value if is_fact("", one) and next(left, None) is not None]
+        return [short(item, left, depth + 1) for item in value if is_fact("", item) and next(left, None) is not None]
     return {
-        key: short(one, left, depth + 1)
-        for key, one in value.items()
-        if is_fact(key, one) and next(left, None) is not None
+        key: short(item, left, depth + 1)
+        for key, item in value.items()
+        if is_fact(key, item) and next(left, None) is not None
     }
 
 
@@ -203,18 +205,18 @@ def moment(value: Any) -> datetime | None:
 
 
 def times_of(
-    start: datetime, end: datetime | None, first: datetime | None, found: list[str]
+    start: datetime, end: datetime | None, first: datetime | None, doubts: list[str]
 ) -> tuple[float | None, float | None]:
     """Milliseconds to the end and to the first token; what cannot be is None, with a doubt in `found`."""
     latency, ttft = milliseconds(start, end), milliseconds(start, first)
     if latency is None:
-        found.append(data_quality.NO_END)
+        doubts.append(data_quality.NO_END)
     elif not 0 <= latency <= LONGEST_MS:
-        found.append(data_quality.BACKWARDS if latency < 0 else data_quality.ENDLESS)
+        doubts.append(data_quality.BACKWARDS if latency < 0 else data_quality.ENDLESS)
         latency = None
     if ttft is not None and not 0 <= ttft <= (LONGEST_MS if latency is None else latency):
         ttft = None
-        found.append(data_quality.LATE_FIRST)
+        doubts.append(data_quality.LATE_FIRST)
     return latency, ttft
 
 
@@ -231,22 +233,22 @@ def status_of(code: Any) -> int | None:
 
 
 def provider_of(event: dict[str, Any]) -> str:
-    found = (text(event.get("custom_llm_provider"), 40) or "unknown").lower()
-    return PROVIDERS.get(found, found)
+    name = (text(event.get("custom_llm_provider"), 40) or "unknown").lower()
+    return PROVIDERS.get(name, name)
 
 
-def application_of(event: dict[str, Any], caller: Caller, known: Directory) -> int | None:
+def application_of(event: dict[str, Any], caller: Caller, tables: LookupTables) -> int | None:
     """The key's application; with a collector's key the one named like LiteLLM's key or team."""
     if caller.application_id is not None:
         return caller.application_id
     metadata = an_object(event.get("metadata"))
     for name in ("user_api_key_alias", "user_api_key_team_alias"):
-        if found := known.applications.get(text(metadata.get(name)) or ""):
-            return found[0]
+        if application := tables.applications.get(text(metadata.get(name)) or ""):
+            return application[0]
     return None
 
 
-def tokens_of(event: dict[str, Any], found: list[str]) -> Tokens | None:
+def tokens_of(event: dict[str, Any], doubts: list[str]) -> Tokens | None:
     """LiteLLM's prompt tokens include what was read from and written to the vendor's cache.
 
     None where they are unknown: LiteLLM writes 0 there.
@@ -254,8 +256,8 @@ def tokens_of(event: dict[str, Any], found: list[str]) -> Tokens | None:
     usage = usage_of(event)
     details = an_object(usage.get("prompt_tokens_details"))
     try:
-        told = Counted(
-            given=whole(event.get("prompt_tokens")),
+        counted = Counted(
+            input=whole(event.get("prompt_tokens")),
             output=whole(event.get("completion_tokens")),
             read=whole(details.get("cached_tokens")) or whole(usage.get("cache_read_input_tokens")) or 0,
             written=whole(usage.get("cache_creation_input_tokens")) or 0,
@@ -263,19 +265,19 @@ def tokens_of(event: dict[str, Any], found: list[str]) -> Tokens | None:
             total=whole(event.get("total_tokens")) or None,
         )
     except NoCount:
-        found.append(data_quality.NOT_A_COUNT)
+        doubts.append(data_quality.NOT_A_COUNT)
         return None
-    if not (told.given or told.output or told.total):
+    if not (counted.input or counted.output or counted.total):
         return None
     embeds = "embedding" in (text(event.get("call_type")) or "")
-    return classes(told, found, outputs=not embeds and event.get("status") != "failure")
+    return classes(counted, doubts, outputs=not embeds and event.get("status") != "failure")
 
 
 def usage_of(event: dict[str, Any]) -> dict[str, Any]:
     for holder in (event.get("metadata"), event.get("hidden_params")):
-        found = an_object(holder).get("usage_object")
-        if isinstance(found, dict):
-            return found
+        usage = an_object(holder).get("usage_object")
+        if isinstance(usage, dict):
+            return usage
     return an_object(an_object(event.get("response")).get("usage"))
 
 

@@ -81,7 +81,7 @@ class KnownDeployment:
 
 
 @dataclass
-class Directory:
+class LookupTables:
     """Slugs and addresses that a row may name, and what is allowed there."""
 
     applications: dict[str, tuple[int, bool]]  # slug -> id, whether bodies are captured
@@ -108,16 +108,16 @@ _outer = msgspec.json.Decoder(Batch)
 _inner = msgspec.json.Decoder(RequestIn)
 
 
-def parse(body: bytes, caller: Caller, directory: Directory, now: datetime) -> Parsed:
+def parse(body: bytes, caller: Caller, tables: LookupTables, now: datetime) -> Parsed:
     """Rows that can be stored, and those that cannot with the reason. Raises ApiError for a wrong outer shape."""
     raws = outer(body)
     if len(raws) > MAX_ROWS:
         raise ApiError(413, f"A batch holds at most {MAX_ROWS:,} requests; this one has {len(raws):,}.")
     parsed = Parsed()
-    window = (now - timedelta(days=directory.retention_days), now + timedelta(days=1))
+    window = (now - timedelta(days=tables.retention_days), now + timedelta(days=1))
     for index, raw in enumerate(raws):
         try:
-            parsed.rows.append(row_of(raw, caller, directory, window))
+            parsed.rows.append(row_of(raw, caller, tables, window))
             parsed.places.append(index)
         except Rejected as reason:
             parsed.rejected.append({"index": index, "errors": [at(reason.loc, reason.message)]})
@@ -167,67 +167,67 @@ class Rejected(Exception):
         self.message = message
 
 
-def row_of(raw: msgspec.Raw, caller: Caller, directory: Directory, window: tuple[datetime, datetime]) -> RequestRow:
-    given = decode(raw)
+def row_of(raw: msgspec.Raw, caller: Caller, tables: LookupTables, window: tuple[datetime, datetime]) -> RequestRow:
+    fields = decode(raw)
     try:
-        started_at = given.started_at.astimezone(UTC)
+        started_at = fields.started_at.astimezone(UTC)
     except OverflowError:
         raise Rejected(["started_at"], "Lies outside of the years 1 to 9999.") from None
     if started_at < window[0]:
-        raise Rejected(["started_at"], f"Older than the {directory.retention_days} days that requests are kept.")
+        raise Rejected(["started_at"], f"Older than the {tables.retention_days} days that requests are kept.")
     if started_at > window[1]:
         raise Rejected(["started_at"], "More than a day ahead of our clock.")
-    application_id, captures = application_of(given.application, caller, directory)
+    application_id, captures = application_of(fields.application, caller, tables)
     deployment_id = None
-    if given.deployment is not None:
-        deployment_id = directory.deployments.get(given.deployment)
+    if fields.deployment is not None:
+        deployment_id = tables.deployments.get(fields.deployment)
         if deployment_id is None:
-            raise Rejected(["deployment"], f"No deployment is called {given.deployment!r}.")
-    provider, model = given.provider.strip(), given.model.strip()
+            raise Rejected(["deployment"], f"No deployment is called {fields.deployment!r}.")
+    provider, model = fields.provider.strip(), fields.model.strip()
     if not provider or not model:
         raise Rejected(["model" if provider else "provider"], "Must not be blank.")
-    kept, latency, ttft, odd = told(given), given.latency_ms, given.ttft_ms, []
+    raw_fields, latency, ttft, odd = reported_fields(fields), fields.latency_ms, fields.ttft_ms, []
     if max(latency or 0, ttft or 0) > LONGEST_MS:
         latency, ttft, odd = None, None, [data_quality.ENDLESS]
     elif ttft is not None and latency is not None and ttft > latency:
         ttft, odd = None, [data_quality.LATE_FIRST]
     if odd:
-        kept["doubts"] = odd
+        raw_fields["doubts"] = odd
     return RequestRow(
-        external_id=given.id or uuid.uuid4().hex,
+        external_id=fields.id or uuid.uuid4().hex,
         started_at=started_at,
         provider=provider,
         model=model,
         source="native",
         application_id=application_id,
         deployment_id=deployment_id,
-        task=given.task,
-        outcome=given.outcome,
-        http_status=given.http_status,
-        error_type=given.error_type,
+        task=fields.task,
+        outcome=fields.outcome,
+        http_status=fields.http_status,
+        error_type=fields.error_type,
         latency_ms=latency,
         ttft_ms=ttft,
-        streamed=given.streamed,
-        batch=given.batch,
-        response_id=given.response_id,
-        tokens=tokens_of(given.tokens),
-        user=given.user,
-        raw=kept or None,
-        prompt=text_of(given.prompt) if captures else None,
-        answer=given.answer if captures else None,
+        streamed=fields.streamed,
+        batch=fields.batch,
+        response_id=fields.response_id,
+        tokens=tokens_of(fields.tokens),
+        user=fields.user,
+        raw=raw_fields or None,
+        prompt=text_of(fields.prompt) if captures else None,
+        answer=fields.answer if captures else None,
     )
 
 
-def told(given: RequestIn) -> dict[str, Any]:
+def reported_fields(fields: RequestIn) -> dict[str, Any]:
     """What is kept of a row as it was told."""
     names = ("instead_of", "service_tier", "inference_geo")
-    return {name: value for name in names if (value := getattr(given, name))}
+    return {name: value for name in names if (value := getattr(fields, name))}
 
 
 def decode(raw: msgspec.Raw) -> RequestIn:
     """The typed row. Raises Rejected with the place and the sentence of the first thing that is wrong."""
     try:
-        given = _inner.decode(raw)
+        fields = _inner.decode(raw)
     except msgspec.ValidationError as error:
         raise Rejected(*place(str(error))) from None
     except RecursionError:
@@ -235,10 +235,10 @@ def decode(raw: msgspec.Raw) -> RequestIn:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Rejected([], f"Not valid JSON: {error}") from None
     if b"\\u0000" in memoryview(raw).tobytes():
-        refuse_nul({name: getattr(given, name) for name in RequestIn.__struct_fields__}, [])
-    if given.tokens is not None and given.tokens.reasoning > given.tokens.output:
+        refuse_nul({name: getattr(fields, name) for name in RequestIn.__struct_fields__}, [])
+    if fields.tokens is not None and fields.tokens.reasoning > fields.tokens.output:
         raise Rejected(["tokens", "reasoning"], "Reasoning tokens are part of the output and cannot exceed it.")
-    return given
+    return fields
 
 
 def decode_deep(raw: msgspec.Raw) -> RequestIn:
@@ -275,7 +275,7 @@ def refuse_nul(value: Any, loc: list[str | int]) -> None:
         refuse_nul(item, [*loc, key])
 
 
-def application_of(slug: str | None, caller: Caller, directory: Directory) -> tuple[int | None, bool]:
+def application_of(slug: str | None, caller: Caller, tables: LookupTables) -> tuple[int | None, bool]:
     """Whose request it is: an application's key writes for that one alone, a collector's key for any."""
     if caller.application_id is not None:
         if slug is not None and slug != caller.application:
@@ -283,21 +283,21 @@ def application_of(slug: str | None, caller: Caller, directory: Directory) -> tu
         return caller.application_id, caller.capture_bodies
     if slug is None:
         return None, False
-    if slug not in directory.applications:
+    if slug not in tables.applications:
         raise Rejected(["application"], f"No application is called {slug!r}.")
-    return directory.applications[slug]
+    return tables.applications[slug]
 
 
-def tokens_of(given: TokensIn | None) -> Tokens | None:
-    if given is None:
+def tokens_of(counts: TokensIn | None) -> Tokens | None:
+    if counts is None:
         return None
     return Tokens(
-        given.uncached_input,
-        given.cache_read,
-        given.cache_write_5m,
-        given.cache_write_1h,
-        given.output,
-        given.reasoning,
+        counts.uncached_input,
+        counts.cache_read,
+        counts.cache_write_5m,
+        counts.cache_write_1h,
+        counts.output,
+        counts.reasoning,
     )
 
 

@@ -48,7 +48,7 @@ def row_schema() -> dict[str, Any]:
 def inlined(schema: Any, parts: dict[str, Any]) -> Any:
     """A schema with its references replaced by what they refer to."""
     if isinstance(schema, list):
-        return [inlined(one, parts) for one in schema]
+        return [inlined(item, parts) for item in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:

@@ -14,7 +14,7 @@ _turn = threading.RLock()
 _at_once = nullcontext()
 
 
-def in_turn(*, size: int = 0, rows: int = 0) -> AbstractContextManager[object]:
+def parse_lock(*, size: int = 0, rows: int = 0) -> AbstractContextManager[object]:
     """Around what takes milliseconds and waits for nothing. A large batch takes none: small ones would wait.
 
     Around as much as can be done with a batch before the database is asked, so that the first is written while the

@@ -22,16 +22,16 @@ from providers.models import Deployment
 from traffic.applications.keys import Caller
 from traffic.ingest import store_status
 from traffic.ingest.batch import Batch, batch_of
-from traffic.ingest.native import Directory, KnownDeployment, parse
-from traffic.ingest.parse_lock import in_turn
-from traffic.ingest.pricing import Installation
+from traffic.ingest.native import KnownDeployment, LookupTables, parse
+from traffic.ingest.parse_lock import parse_lock
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql import rows as statements
-from traffic.ingest.statement_timeout import more_patience
+from traffic.ingest.statement_timeout import extend_timeout
 from traffic.ingest.store import Also, IngestResult, take_in
 from traffic.models import Application
 from traffic.models import Installation as InstallationRow
-from traffic.privacy.retention_settings import Kept, taken_days
+from traffic.privacy.retention_settings import RetentionDays, accepted_days
 from traffic.quality import waiting_ratings
 from traffic.quality.named_requests import Name
 
@@ -81,60 +81,60 @@ def raw_connection() -> Iterator[psycopg.Connection]:
         yield raw
 
 
-def _read_directory(before: Directory | None) -> Directory:
+def _read_lookup_tables(before: LookupTables | None) -> LookupTables:
     applications = Application.objects.values_list("slug", "pk", "capture_bodies")
     deployments = list(Deployment.objects.enabled())
-    known = {row.slug: KnownDeployment(row.pk, row.provider, row.model) for row in deployments}
-    places = Counter(place_of(row.url) for row in deployments)
-    return Directory(
+    by_slug = {row.slug: KnownDeployment(row.pk, row.provider, row.model) for row in deployments}
+    places = Counter(host_of(row.url) for row in deployments)
+    return LookupTables(
         applications={slug: (pk, captures) for slug, pk, captures in applications},
         deployments=dict(Deployment.objects.values_list("slug", "pk")),
-        retention_days=taken_days(timezone.now().date()),
-        endpoints={place_of(row.url): known[row.slug] for row in deployments if places[place_of(row.url)] == 1},
-        services=known,
+        retention_days=accepted_days(timezone.now().date()),
+        endpoints={host_of(row.url): by_slug[row.slug] for row in deployments if places[host_of(row.url)] == 1},
+        services=by_slug,
     )
 
 
-def place_of(url: str) -> str:
+def host_of(url: str) -> str:
     """`host:port` of a deployment."""
     parts = urlsplit(url)
     return f"{(parts.hostname or '').lower()}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
-def _read_installation(before: Installation | None) -> Installation:
+def _read_pricing_context(before: PricingContext | None) -> PricingContext:
     with raw_connection() as conn:
-        return Installation.load(conn, before)
+        return PricingContext.load(conn, before)
 
 
-directory = Refreshed(_read_directory)
-installation = Refreshed(_read_installation)
+lookup_tables = Refreshed(_read_lookup_tables)
+pricing_context = Refreshed(_read_pricing_context)
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Read applications, deployments and prices again at the next batch."""
-    directory.clear()
-    installation.clear()
+    lookup_tables.clear()
+    pricing_context.clear()
 
 
 @transaction.atomic
-def keep(*, days: Kept) -> InstallationRow:
+def save_retention(*, days: RetentionDays) -> InstallationRow:
     """Keep requests and bodies for so many days; the next run of retention goes by it, and so does what is taken in."""
     with connection.cursor() as cursor:
         cursor.execute(statements.MAKE_SALT, [secrets.token_bytes(32)])
     InstallationRow.objects.filter(pk=1).update(request_days=days.requests, body_days=days.bodies)
-    transaction.on_commit(forget)
+    transaction.on_commit(clear_cache)
     return InstallationRow.objects.get(pk=1)
 
 
-def batch_for(rows: Sequence[RequestRow], caller: Caller | None, judge: Installation) -> Batch:
+def batch_for(rows: Sequence[RequestRow], caller: Caller | None, pricing: PricingContext) -> Batch:
     """The rows worked out for the store, to be counted for the caller's key. It may ask the database about new names,
     so no turn is held around it."""
     if caller is not None:
         for row in rows:
             row.key_id = caller.key_id
     with noting_failures():
-        judge.names.bound(rows, judge.book, raw_connection)
-    return batch_of(rows, judge)
+        pricing.names.bound(rows, pricing.book, raw_connection)
+    return batch_of(rows, pricing)
 
 
 @contextmanager
@@ -154,8 +154,8 @@ def store(
 
     `batch` is what `batch_for` made of the rows, where that was done. Ratings that wait for a request get it.
     """
-    batch = batch or batch_for(rows, caller, installation.get())
-    with noting_failures(), more_patience(len(rows)), raw_connection() as conn:
+    batch = batch or batch_for(rows, caller, pricing_context.get())
+    with noting_failures(), extend_timeout(len(rows)), raw_connection() as conn:
         result = take_in(conn, batch, also)
     store_status.stored()
     if waiting_ratings.any_waits():
@@ -212,10 +212,10 @@ def names_of(rows: Sequence[RequestRow], result: IngestResult) -> Iterator[Name]
 
 def ingest_native(*, body: bytes, caller: Caller, now: datetime) -> dict[str, Any]:
     """The answer of `POST /api/v1/requests` to a body. Raises ApiError for a wrong outer shape."""
-    known, judge = directory.get(), installation.get()
-    with in_turn(size=len(body)):
-        parsed = parse(body, caller, known, now)
-    batch = batch_for(parsed.rows, caller, judge)
+    tables, pricing = lookup_tables.get(), pricing_context.get()
+    with parse_lock(size=len(body)):
+        parsed = parse(body, caller, tables, now)
+    batch = batch_for(parsed.rows, caller, pricing)
     stored = store_apart(parsed.rows, caller, batch)
     parsed.reject(stored.refused, REFUSED)
     return {"accepted": stored.accepted, "duplicates": stored.duplicates, "rejected": parsed.rejected}

@@ -34,7 +34,7 @@ class Staged(msgspec.Struct, gc=False):
 
 
 @dataclass
-class Installation:
+class PricingContext:
     """What rows are judged by: the salt of ids, the price book, deployments on our own leases and those known."""
 
     salt: bytes
@@ -46,14 +46,14 @@ class Installation:
     names: Names = field(default_factory=Names)  # what applications named today; goes on from load to load
 
     @classmethod
-    def load(cls, conn: psycopg.Connection, before: Installation | None = None) -> Installation:
+    def load(cls, conn: psycopg.Connection, before: PricingContext | None = None) -> PricingContext:
         """Read it; prices only if the book has changed since `before`, for its rows are never edited."""
         conn.execute(MAKE_SALT, [secrets.token_bytes(32)])
         (salt,) = conn.execute("SELECT salt FROM traffic_installation WHERE id = 1").fetchone() or (b"",)
         leased = conn.execute(LEASED_DEPLOYMENTS).fetchall()
         book = before.book if before is not None and before.book.stamp == stamp_of(conn) else Book.load(conn)
-        kept = conn.execute("SELECT id, redact, redact_patterns FROM traffic_application").fetchall()
-        redactions = {id: redaction_of(tuple(kinds), tuple(patterns)) for id, kinds, patterns in kept}
+        rules = conn.execute("SELECT id, redact, redact_patterns FROM traffic_application").fetchall()
+        redactions = {id: redaction_of(tuple(kinds), tuple(patterns)) for id, kinds, patterns in rules}
         erased = conn.execute("SELECT application_id, mark, created_at FROM traffic_erasure").fetchall()
         return cls(
             bytes(salt),
@@ -61,7 +61,7 @@ class Installation:
             frozenset(row[0] for row in leased),
             redactions,
             frozenset(id for id, _mark, _at in erased if id is not None),
-            {mark: at for _id, mark, at in sorted(erased, key=lambda one: one[2]) if mark is not None},
+            {mark: at for _id, mark, at in sorted(erased, key=lambda erasure: erasure[2]) if mark is not None},
             Names() if before is None else before.names,
         )
 
@@ -90,10 +90,10 @@ class Installation:
             else [],
         )
         if self.erased_applications or self.erased_users:
-            self.strip(staged)
+            self.anonymise_erased(staged)
         return staged
 
-    def strip(self, item: Staged) -> None:
+    def anonymise_erased(self, item: Staged) -> None:
         """A row of an application or a user whose data was deleted keeps its figures alone; see
         `traffic.privacy.erasure`.
 

@@ -18,11 +18,11 @@ INTAKE_S = 4.0  # a batch of 512 takes 20 ms
 PAGE_S = 25.0
 ROWS_A_SECOND = 1_000  # what a large batch may take longer, on the slowest machine that we would run on
 
-_limit: ContextVar[float | None] = ContextVar("patience", default=None)
+_limit: ContextVar[float | None] = ContextVar("statement_timeout", default=None)
 
 
 @contextmanager
-def patience(seconds: float) -> Iterator[None]:
+def set_timeout(seconds: float) -> Iterator[None]:
     """Within, each statement is answered in so many seconds, or its connection is given up."""
     token = _limit.set(seconds)
     try:
@@ -31,29 +31,29 @@ def patience(seconds: float) -> Iterator[None]:
         _limit.reset(token)
 
 
-def patience_limit() -> float | None:
+def timeout_limit() -> float | None:
     """Seconds that a wait for Postgres may last here."""
     return _limit.get()
 
 
-def patience_for(rows: int) -> float:
+def seconds_for(rows: int) -> float:
     """Seconds that so many rows may take longer."""
     return rows / ROWS_A_SECOND
 
 
 @contextmanager
-def more_patience(rows: int) -> Iterator[None]:
+def extend_timeout(rows: int) -> Iterator[None]:
     """Within, as much more as so many rows may take; without a limit there stays none."""
     limit = _limit.get()
-    token = _limit.set(None if limit is None else limit + patience_for(rows))
+    token = _limit.set(None if limit is None else limit + seconds_for(rows))
     try:
         yield
     finally:
         _limit.reset(token)
 
 
-class PatientConnection(psycopg.Connection[Any]):
-    """Raises OperationalError and closes itself when an answer takes longer than `patience` allows."""
+class TimeoutConnection(psycopg.Connection[Any]):
+    """Raises OperationalError and closes itself when an answer takes longer than `set_timeout` allows."""
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         limit = _limit.get()

@@ -23,9 +23,9 @@ from lib.partitions import make_partitions
 from traffic.ingest.arguments import array, bounds, days_of
 from traffic.ingest.batch import NOTHING, Added, Batch, batch_of
 from traffic.ingest.deduplicate import take_over
-from traffic.ingest.group_commit import Together
+from traffic.ingest.group_commit import GroupCommit
 from traffic.ingest.parse_lock import SMALL_ROWS
-from traffic.ingest.pricing import Installation
+from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql import deduplicate as twins_sql
 from traffic.ingest.sql import rows as rows_sql
@@ -48,11 +48,11 @@ class IngestResult:
 
     @property
     def ids(self) -> list[uuid.UUID]:
-        return [uuid.UUID(hex=one) for one in self.hex_ids]
+        return [uuid.UUID(hex=hex_id) for hex_id in self.hex_ids]
 
 
 def ingest(
-    conn: psycopg.Connection, rows: Sequence[RequestRow], installation: Installation, also: Also | None = None
+    conn: psycopg.Connection, rows: Sequence[RequestRow], pricing: PricingContext, also: Also | None = None
 ) -> IngestResult:
     """Write a batch; when this returns it is committed. `conn` must not be inside a transaction.
 
@@ -60,8 +60,8 @@ def ingest(
 
     Raises psycopg.OperationalError when the database is away; then nothing of the batch was written.
     """
-    installation.names.bound(rows, installation.book, lambda: nullcontext(conn))
-    return take_in(conn, batch_of(rows, installation), also)
+    pricing.names.bound(rows, pricing.book, lambda: nullcontext(conn))
+    return take_in(conn, batch_of(rows, pricing), also)
 
 
 def take_in(conn: psycopg.Connection, batch: Batch, also: Also | None = None) -> IngestResult:
@@ -91,7 +91,7 @@ def server_of(conn: psycopg.Connection) -> tuple[bytes, bytes, bytes]:
     return conn.pgconn.host, conn.pgconn.port, conn.pgconn.db
 
 
-_writers: defaultdict[tuple[bytes, bytes, bytes], Together[Batch]] = defaultdict(lambda: Together(commit))
+_writers: defaultdict[tuple[bytes, bytes, bytes], GroupCommit[Batch]] = defaultdict(lambda: GroupCommit(commit))
 
 
 # Partitions that this process has seen; none is made twice, and dropping one ends with a restart or below.
@@ -113,7 +113,7 @@ def make_days(conn: psycopg.Connection, table: str, days: set[date]) -> None:
         _known_days.update((table, day) for day in missing)
 
 
-def forget_days() -> None:
+def clear_known_days() -> None:
     """Look again which partitions exist; retention may have dropped some."""
     _known_days.clear()
 
@@ -137,9 +137,9 @@ def write(conn: psycopg.Connection, batches: Sequence[Batch], also: Also | None)
             write_bodies(conn, batches)
             write_links(conn, batches)
             if also is not None:
-                also(conn, sum(one.rows for one in added.values()))
+                also(conn, sum(addition.rows for addition in added.values()))
     except errors.CheckViolation:
-        forget_days()  # "no partition of relation found": retention dropped the day under us
+        clear_known_days()  # "no partition of relation found": retention dropped the day under us
         make_days_of(conn, batches)
         raise errors.SerializationFailure("a partition was missing; the batch is repeated") from None
     for batch in batches:
@@ -154,8 +154,8 @@ def count_use(conn: psycopg.Connection, batches: Sequence[Batch], added: Mapping
             used[batch.key_id] = used.get(batch.key_id, NOTHING).plus(added[batch.number])
     for key_id, total in sorted(used.items()):  # in the order that all writers lock in
         if any(total):
-            given = {"key": key_id, "requests": total.rows, "tokens": total.tokens, "cost": total.cost}
-            conn.execute(rows_sql.COUNT_USE, given)
+            arguments = {"key": key_id, "requests": total.rows, "tokens": total.tokens, "cost": total.cost}
+            conn.execute(rows_sql.COUNT_USE, arguments)
 
 
 def write_rows(conn: psycopg.Connection, batches: Sequence[Batch]) -> dict[int, Added]:
@@ -164,8 +164,8 @@ def write_rows(conn: psycopg.Connection, batches: Sequence[Batch]) -> dict[int, 
     One pass, unless rows share an id or were found to be rows that are stored: then those that are one call come in
     one after the other, each seeing what the one before it left.
     """
-    ids = [one for batch in batches for one in batch.ids]
-    hashes = [one for batch in batches for one in batch.hashes]
+    ids = [identifier for batch in batches for identifier in batch.ids]
+    hashes = [digest for batch in batches for digest in batch.hashes]
     taken = take_over(conn, batches) if hashes else 0
     if not taken and len(set(ids)) == len(ids) and len(set(hashes)) == len(hashes):
         return upsert(conn, 0)
@@ -183,8 +183,8 @@ def upsert(conn: psycopg.Connection, number: int) -> dict[int, Added]:
     """Insert or fill one pass of rows; returns what each batch adds."""
     # Prepared on the server whatever kind of cursor the connection makes: planning it takes longer than 50 rows do.
     with psycopg.Cursor(conn) as cursor:
-        found = cursor.execute(rows_sql.UPSERT, {"round": number}, prepare=True).fetchall()
-    return {batch: Added(*added) for batch, *added in found}
+        rows = cursor.execute(rows_sql.UPSERT, {"round": number}, prepare=True).fetchall()
+    return {batch: Added(*added) for batch, *added in rows}
 
 
 def write_bodies(conn: psycopg.Connection, batches: Sequence[Batch]) -> None:
@@ -209,22 +209,22 @@ def join(conn: psycopg.Connection, batch: Batch) -> int:
     if not batch.spans:
         return 0
     ids = {*batch.spans, *(child for _day, child, _parent in batch.links)}
-    given = {**bounds([batch]), "ids": array(ids)}
-    if not conn.execute(twins_sql.LINKED if batch.links else twins_sql.BELOW, given).fetchone():
+    arguments = {**bounds([batch]), "ids": array(ids)}
+    if not conn.execute(twins_sql.LINKED if batch.links else twins_sql.BELOW, arguments).fetchone():
         return 0
     for _ in range(ATTEMPTS):
         try:
-            return absorb_linked(conn, given)
+            return absorb_linked(conn, arguments)
         except (errors.DeadlockDetected, errors.SerializationFailure):
             continue
-    return absorb_linked(conn, given)
+    return absorb_linked(conn, arguments)
 
 
-def absorb_linked(conn: psycopg.Connection, given: dict[str, Any]) -> int:
+def absorb_linked(conn: psycopg.Connection, arguments: dict[str, Any]) -> int:
     with conn.transaction():
         conn.execute(rows_sql.BEGIN)
-        (gone,) = conn.execute(twins_sql.JOIN, given).fetchone() or (0,)
-        days = {"low": given["low"], "high": given["high"]}
+        (gone,) = conn.execute(twins_sql.JOIN, arguments).fetchone() or (0,)
+        days = {"low": arguments["low"], "high": arguments["high"]}
         for number in range(1, gone + 1):
             if conn.execute(twins_sql.CROSSES, days).fetchone():
                 raise errors.SerializationFailure("another application was first; they are looked at again")

@@ -45,9 +45,9 @@ def word(places: list[dict[str, Any]], names: tuple[str, ...], prefix: str) -> s
     """The first that is said of these, unless it is the standard."""
     for place in places:
         for name in names:
-            said = place.get(name)
-            if isinstance(said, str) and said:
-                plain = said.strip().lower().replace("+", "_").replace("\0", "")[:LONGEST]
+            value = place.get(name)
+            if isinstance(value, str) and value:
+                plain = value.strip().lower().replace("+", "_").replace("\0", "")[:LONGEST]
                 return "" if plain in STANDARD else prefix + plain
     return ""
 

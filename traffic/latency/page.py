@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from lib.periods import Period
 from traffic.latency import queries as latency_reports
-from traffic.latency.queries import BANDS, By, Failure, Mark, Step, told
+from traffic.latency.queries import BANDS, By, Failure, Mark, Step, iso_time
 from traffic.requests.facets import MOST_SHOWN
 from traffic.requests.filters import Filters
 from traffic.usage import reports
@@ -85,8 +85,8 @@ class Page:
     @property
     def worse(self) -> Group | None:
         """Of the groups with many requests the one whose p95 grew most, where that is worth a word."""
-        grown = [one for one in self.groups if (one.change or 0) > NOTICED and one.now.latency.count >= 100]
-        return max(grown, key=lambda one: one.change or 0, default=None)
+        grown = [group for group in self.groups if (group.change or 0) > NOTICED and group.now.latency.count >= 100]
+        return max(grown, key=lambda group: group.change or 0, default=None)
 
     @property
     def main_error(self) -> str | None:
@@ -105,7 +105,7 @@ def page(period: Period, against: Period, by: By, filters: Filters) -> Page:
     points = latency_reports.points(period, by, coarse, filters)
     lines = {(point.group, point.at): point for point in points}
     speeds = latency_reports.speeds(period, by, coarse, filters)
-    over_time = {one.key: one for one in reports.latency(latency_reports.scaled(period, fine), fine, filters)}
+    over_time = {group.key: group for group in reports.latency(latency_reports.scaled(period, fine), fine, filters)}
     at = [*latency_reports.times(period, coarse)]
     notes = noted(marks)
     first = {key: point.ttft.p95_ms for key, point in lines.items()}
@@ -133,10 +133,15 @@ def page(period: Period, against: Period, by: By, filters: Filters) -> Page:
 def groups_of(period: Period, against: Period, by: str, filters: Filters) -> list[Group]:
     """Groups of the period, the largest first."""
     before = {group.key: group for group in reports.latency(against, by, filters)}
-    asked: dict[str | None, UsageGroup] = {group.key: group for group in reports.usage(period, by, filters)}
+    usage_by_key: dict[str | None, UsageGroup] = {group.key: group for group in reports.usage(period, by, filters)}
     return [
-        Group(one.key, one, asked[one.key].requests if one.key in asked else 0, before.get(one.key))
-        for one in reports.latency(period, by, filters)
+        Group(
+            group.key,
+            group,
+            usage_by_key[group.key].requests if group.key in usage_by_key else 0,
+            before.get(group.key),
+        )
+        for group in reports.latency(period, by, filters)
     ]
 
 
@@ -161,14 +166,14 @@ def short(marks: Sequence[Mark]) -> str:
 
 def overall_figure(at: Times, groups: Mapping[str | None, LatencyGroup], marks: Any) -> dict[str, Any]:
     read: dict[str, Callable[[LatencyGroup], float | None]] = {
-        "p50": lambda one: one.latency.p50_ms,
-        "p95": lambda one: one.latency.p95_ms,
-        "p99": lambda one: one.latency.p99_ms,
-        _("first token, p95"): lambda one: one.ttft.p95_ms,
+        "p50": lambda group: group.latency.p50_ms,
+        "p95": lambda group: group.latency.p95_ms,
+        "p99": lambda group: group.latency.p99_ms,
+        _("first token, p95"): lambda group: group.ttft.p95_ms,
     }
-    found = [groups.get(told(x)) for x in at]
+    by_time = [groups.get(iso_time(x)) for x in at]
     series = [
-        {"name": name, "x": [*at], "y": [None if one is None else value(one) for one in found], "style": style}
+        {"name": name, "x": [*at], "y": [None if group is None else value(group) for group in by_time], "style": style}
         for style, (name, value) in enumerate(read.items(), 1)
     ]
     return {"kind": "lines", "unit": "ms", "label": _("Latency over time"), "series": series, "marks": marks}
@@ -181,18 +186,18 @@ def line_figure(
     label: str, unit: str, keys: Sequence[str | None], at: Times, values: Values, marks: Any
 ) -> dict[str, Any]:
     series = [
-        {"name": key or _("not known"), "x": [*at], "y": [values.get((key, told(x))) for x in at], "style": style}
+        {"name": key or _("not known"), "x": [*at], "y": [values.get((key, iso_time(x))) for x in at], "style": style}
         for style, key in enumerate(keys, 1)
     ]
     return {"kind": "lines", "unit": unit, "label": label, "series": series, "marks": marks}
 
 
-def heat_figure(at: Times, found: Mapping[str, Sequence[int]], marks: Any) -> dict[str, Any]:
+def heat_figure(at: Times, by_time: Mapping[str, Sequence[int]], marks: Any) -> dict[str, Any]:
     """Share of the requests of each hour or day that fell into a band; times without requests are gaps."""
     names = band_names()
-    used = [band for band in range(len(names)) if any(counts[band] for counts in found.values())]
+    used = [band for band in range(len(names)) if any(counts[band] for counts in by_time.values())]
     bands = range(used[0], used[-1] + 1) if used else range(0)
-    columns = [found.get(told(x)) for x in at]
+    columns = [by_time.get(iso_time(x)) for x in at]
     z = [[None if counts is None else counts[band] / sum(counts) for counts in columns] for band in bands]
     series = [{"name": _("share"), "x": [*at], "y": [names[band] for band in bands], "z": z}]
     label = _("Share of requests by latency over time")
@@ -209,9 +214,9 @@ def error_figure(at: Times, kinds: Mapping[str, Mapping[str, int]], marks: Any) 
     shown = dict(list(kinds.items())[:KINDS])
     rest = list(kinds.items())[KINDS:]
     if rest:
-        shown[_("other")] = {told(x): sum(counts.get(told(x), 0) for _kind, counts in rest) for x in at}
+        shown[_("other")] = {iso_time(x): sum(counts.get(iso_time(x), 0) for _kind, counts in rest) for x in at}
     series = [
-        {"name": kind, "x": [*at], "y": [counts.get(told(x), 0) for x in at], "style": style}
+        {"name": kind, "x": [*at], "y": [counts.get(iso_time(x), 0) for x in at], "style": style}
         for style, (kind, counts) in enumerate(shown.items(), 1)
     ]
     return {"kind": "bars", "unit": "count", "label": _("Failed requests by what went wrong"), "series": series,

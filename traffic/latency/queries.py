@@ -65,7 +65,7 @@ class Errors:
 
 def points(period: Period, by: By, step: Step, filters: Filters) -> list[Point]:
     """Latency and time to first token by group and time."""
-    found: dict[tuple[str | None, str], dict[int, Quantiles]] = defaultdict(dict)
+    quantiles: dict[tuple[str | None, str], dict[int, Quantiles]] = defaultdict(dict)
     source, parameters = from_rollup("latency", scaled(period, step), by, filters, step)
     rows = query(
         f"""
@@ -78,10 +78,10 @@ def points(period: Period, by: By, step: Step, filters: Filters) -> list[Point]:
     )
     for row in rows:
         counts = dict(zip(row["buckets"], row["counts"], strict=True))
-        found[row["key"], row["at"]][row["metric"]] = ranked(counts)
+        quantiles[row["key"], row["at"]][row["metric"]] = ranked(counts)
     return [
         Point(group, at, metrics.get(Metric.LATENCY, NOTHING), metrics.get(Metric.TTFT, NOTHING))
-        for (group, at), metrics in found.items()
+        for (group, at), metrics in quantiles.items()
     ]
 
 
@@ -103,10 +103,10 @@ def heat(period: Period, step: Step, filters: Filters) -> dict[str, list[int]]:
         f" {source} AND metric = {Metric.LATENCY.value} GROUP BY 1, 2 HAVING sum(n) > 0 ORDER BY 1, 2",
         [EDGES, *parameters],
     )
-    found: dict[str, list[int]] = {}
+    by_time: dict[str, list[int]] = {}
     for row in rows:
-        found.setdefault(row["at"], [0] * (len(BANDS) + 1))[row["band"]] = row["n"]
-    return found
+        by_time.setdefault(row["at"], [0] * (len(BANDS) + 1))[row["band"]] = row["n"]
+    return by_time
 
 
 def errors(period: Period, by: By, step: Step, filters: Filters) -> Errors:
@@ -155,7 +155,7 @@ def marks(period: Period, filters: Filters) -> list[Mark]:
         .values("deployment__slug")
         .annotate(first=Min("day"))
     )
-    found = [
+    marks_of_period = [
         Mark(datetime.combine(row["first"], time.min, UTC), "deployment", row["deployment__slug"] or "")
         for row in firsts
         if row["first"] >= period.first_day
@@ -163,8 +163,10 @@ def marks(period: Period, filters: Filters) -> list[Mark]:
     models = set(used.filter(day__gte=period.first_day).values_list("provider", "model").distinct())
     prices = TokenPrice.objects.filter(starts_at__gte=period.since, starts_at__lt=period.until)
     priced = prices.filter(model__in={model for _provider, model in models})
-    found += [Mark(one.starts_at, "price", one.model) for one in priced if (one.provider, one.model) in models]
-    return sorted(found, key=lambda mark: (mark.at, mark.kind, mark.name))
+    marks_of_period += [
+        Mark(price.starts_at, "price", price.model) for price in priced if (price.provider, price.model) in models
+    ]
+    return sorted(marks_of_period, key=lambda mark: (mark.at, mark.kind, mark.name))
 
 
 def times(period: Period, step: Step) -> Sequence[datetime | date]:
@@ -175,6 +177,6 @@ def times(period: Period, step: Step) -> Sequence[datetime | date]:
     return [first + timedelta(hours=n) for n in range(ceil((period.until - first) / timedelta(hours=1)))]
 
 
-def told(at: datetime | date) -> str:
+def iso_time(at: datetime | date) -> str:
     """A time as the rollups' groups are called."""
     return f"{at:%Y-%m-%dT%H:00:00Z}" if isinstance(at, datetime) else f"{at:%Y-%m-%d}"

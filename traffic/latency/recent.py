@@ -38,17 +38,17 @@ def usual_p95(now: datetime, deployments: Iterable[int]) -> dict[Timed, Decimal]
         return {}
     today = now.date()
     rows = LatencyDay.objects.filter(day__gte=today - timedelta(days=USUAL_DAYS), day__lt=today, deployment__in=wanted)
-    found = {key: ranked(counts) for key, counts in by_bucket(rows).items() if sum(counts.values()) >= USUAL_COUNT}
-    return {key: Decimal(str(one.p95_ms)) for key, one in found.items() if one.p95_ms is not None}
+    quantiles = {key: ranked(counts) for key, counts in by_bucket(rows).items() if sum(counts.values()) >= USUAL_COUNT}
+    return {key: Decimal(str(quantile.p95_ms)) for key, quantile in quantiles.items() if quantile.p95_ms is not None}
 
 
 def by_bucket(rows: Any) -> dict[Timed, dict[int, int]]:
-    found: dict[Timed, dict[int, int]] = defaultdict(dict)
+    counts: dict[Timed, dict[int, int]] = defaultdict(dict)
     counted = rows.values_list("deployment_id", "metric", "bucket").annotate(n_sum=Sum("n")).order_by()
     for deployment, metric, bucket, n in counted:
         if n > 0:
-            found[deployment, metric][bucket] = n
-    return dict(found)
+            counts[deployment, metric][bucket] = n
+    return dict(counts)
 
 
 def failed_lately(now: datetime) -> list[dict[str, Any]]:

@@ -18,8 +18,8 @@ from django.views.decorators.http import require_safe
 from lib.periods import Period
 from traffic.latency import page as latency_page
 from traffic.latency.queries import By
-from traffic.requests.params import address, applications_asked, choices, day_of, passed_over, shared, unknown_values
-from traffic.requests.request_filter import Wanted
+from traffic.requests.params import address, choices, day_of, ignored_params, rollup_filter, shared, unknown_values
+from traffic.requests.request_filter import RequestFilter
 
 PERIODS = (1, 7, 30, 90)
 LONGEST = timedelta(days=400)
@@ -36,13 +36,13 @@ DAY = timedelta(days=1)
 @login_required
 @require_safe
 def latency(request: HttpRequest) -> HttpResponse:
-    wanted = applications_asked(request)
+    request_filter = rollup_filter(request)
     period, days = period_of(request)
     against = against_of(request, period)
-    asked = request.GET.get("by", "")
-    by: By = next((way for way in get_args(By) if way == asked), "deployment")
+    group_by = request.GET.get("by", "")
+    by: By = next((way for way in get_args(By) if way == group_by), "deployment")
     context = {
-        "page": latency_page.page(period, against, by, wanted.visible_filters()),
+        "page": latency_page.page(period, against, by, request_filter.visible_filters()),
         "by": by,
         "by_word": WAYS[by],
         "days": days,
@@ -59,13 +59,13 @@ def latency(request: HttpRequest) -> HttpResponse:
             }
             for n in PERIODS
         ],
-        "fields": fields_of(request, wanted),
+        "fields": fields_of(request, request_filter),
         "shared": shared(request),
-        "not_taken": not_taken(request, wanted),
+        "not_taken": not_taken(request, request_filter),
         "kept": [(name, request.GET[name]) for name in ("by", "days", "from", "to") if request.GET.get(name)],
         "against": request.GET.get("against", ""),
         "filtered": any(request.GET.get(name) for name in FIELDS),
-        "no_applications": wanted.applications is not None and not wanted.applications,
+        "no_applications": request_filter.applications is not None and not request_filter.applications,
         "requests_url": requests_url(request, period),
         "json_urls": [
             (word, f"{path}?{urlencode({**more, 'from': iso(period.since), 'to': iso(period.until)})}")
@@ -79,25 +79,25 @@ def latency(request: HttpRequest) -> HttpResponse:
     return render(request, "traffic/latency/latency.html", context)
 
 
-def not_taken(request: HttpRequest, wanted: Wanted) -> list[str]:
+def not_taken(request: HttpRequest, request_filter: RequestFilter) -> list[str]:
     """Sentences on what of the address changes nothing, or can hold for no request."""
     query = request.GET
-    said = passed_over(query, TAKEN) + unknown_values(query, wanted)
+    sentences = ignored_params(query, TAKEN) + unknown_values(query, request_filter)
     for name in DAYS:
         if (text := query.get(name, "").strip()) and day_of(text) is None:
-            said.append(_("“%(text)s” is not a day, as 2026-11-01 is one.") % {"text": text[:40]})
+            sentences.append(_("“%(text)s” is not a day, as 2026-11-01 is one.") % {"text": text[:40]})
     if (text := query.get("days", "")) and text not in map(str, PERIODS):
-        said.append(_("“%(text)s” is no period here; these are the last 7 days.") % {"text": text[:40]})
+        sentences.append(_("“%(text)s” is no period here; these are the last 7 days.") % {"text": text[:40]})
     if (text := query.get("by", "")) and text not in WAYS:
-        said.append(_("Nothing is shown by “%(text)s”; this is by deployment.") % {"text": text[:40]})
-    return said
+        sentences.append(_("Nothing is shown by “%(text)s”; this is by deployment.") % {"text": text[:40]})
+    return sentences
 
 
 def requests_url(request: HttpRequest, period: Period) -> str:
     """The list of the requests that are shown, for more parameters to be put behind it: its days are whole."""
-    kept = [(name, value) for name in FIELDS for value in request.GET.getlist(name) if value]
+    pairs = [(name, value) for name in FIELDS for value in request.GET.getlist(name) if value]
     days = [("from", f"{period.first_day}"), ("to", f"{period.end_day}")]
-    return f"{reverse('traffic:requests')}?{urlencode([*days, *kept])}"
+    return f"{reverse('traffic:requests')}?{urlencode([*days, *pairs])}"
 
 
 def period_of(request: HttpRequest) -> tuple[Period, int | None]:
@@ -131,8 +131,8 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time.min, UTC)
 
 
-def fields_of(request: HttpRequest, wanted: Wanted) -> list[dict[str, Any]]:
-    offered = choices(wanted)
+def fields_of(request: HttpRequest, request_filter: RequestFilter) -> list[dict[str, Any]]:
+    offered = choices(request_filter)
     return [
         {
             "name": name,

@@ -69,7 +69,7 @@ class Import(models.Model):
     @property
     def errors(self) -> list[list[Any]]:
         """Line and sentence of the first that were rejected, as many as a page shows."""
-        return [list(one) for one in self.set_aside.values_list("line", "words")[:ERRORS_SHOWN]]
+        return [list(row) for row in self.set_aside.values_list("line", "words")[:ERRORS_SHOWN]]
 
     @property
     def rows(self) -> int:

@@ -27,7 +27,7 @@ from traffic.applications.keys import callers
 from traffic.gateway import aside
 from traffic.imports.files import drop_file
 from traffic.ingest.ids import erased_mark, user_hash
-from traffic.ingest.pipeline import forget, raw_connection
+from traffic.ingest.pipeline import clear_cache, raw_connection
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql import removals
 from traffic.ingest.store import ATTEMPTS
@@ -63,9 +63,9 @@ def hash_of_user(name: str) -> uuid.UUID:
         return uuid.UUID(name)
     except ValueError:
         salt = Installation.objects.values_list("salt", flat=True).first() or b""
-        found = user_hash(bytes(salt), name)
-        assert found is not None, "an empty name is refused before"
-        return found
+        digest = user_hash(bytes(salt), name)
+        assert digest is not None, "an empty name is refused before"
+        return digest
 
 
 def counts(
@@ -94,8 +94,8 @@ def counts(
 
 def count_of_day(conn: psycopg.Connection, day: date, user: uuid.UUID) -> int:
     statement = "SELECT count(*) FROM traffic_request WHERE day = %s AND user_hash = %s"
-    (found,) = conn.execute(statement, [day, user]).fetchone() or (0,)
-    return int(found)
+    (count,) = conn.execute(statement, [day, user]).fetchone() or (0,)
+    return int(count)
 
 
 def ratings_by(user: uuid.UUID) -> list[str]:
@@ -109,14 +109,14 @@ def ratings_by(user: uuid.UUID) -> list[str]:
 def ask(*, application: Application | None = None, user: uuid.UUID | None = None, by: Any = None) -> Erasure:
     """Begin: from now on nothing new is kept of it. An application's keys stop, and rules for it alone are off."""
     salt = bytes(Installation.objects.values_list("salt", flat=True).first() or b"")
-    found = counts(application=application, user=user)
+    counted = counts(application=application, user=user)
     made = Erasure.objects.create(
         kind=ErasureKind.APPLICATION if application else ErasureKind.USER,
         name=application.slug if application else "",
         application_id=None if application is None else application.pk,
         user_hash=user,
         mark=None if user is None else erased_mark(salt, user),
-        expected=found["requests"],
+        expected=counted["requests"],
         by=by,
         created_at=timezone.now(),
     )
@@ -125,7 +125,7 @@ def ask(*, application: Application | None = None, user: uuid.UUID | None = None
         routes = Route.objects.filter(applications=application)
         alone = [route.pk for route in routes if route.applications.count() == 1]
         Route.objects.filter(pk__in=alone).update(enabled=False)  # without its application it would hold for all
-    transaction.on_commit(forget)
+    transaction.on_commit(clear_cache)
     transaction.on_commit(callers.clear)
     return made
 
@@ -171,9 +171,9 @@ def erase_batch(conn: psycopg.Connection, erasure: Erasure, day: date) -> int:
         rows = conn.execute(removals.to_erase(of), {"day": day, "whose": whose, "limit": BATCH}).fetchall()
         if not rows:
             return 0
-        given = {"day": day, "ids": [identifier for identifier, _file in rows]}
+        arguments = {"day": day, "ids": [identifier for identifier, _file in rows]}
         conn.execute("SET LOCAL enable_seqscan = off")
-        conn.execute(removals.erase(of == "application_id"), given)
+        conn.execute(removals.erase(of == "application_id"), arguments)
         for rollup in Rollup.of("error"):  # a word that others wrote is a key there
             conn.execute(rollup.sweep, bounds(rollup.period, day))
         files = {file for _identifier, file in rows if file is not None}
@@ -197,7 +197,7 @@ def finish(conn: psycopg.Connection, erasure: Erasure) -> None:
     # Lines of the gateway that could not be stored: those of this application or user go.
     aside.remove(Path(settings.DATA_DIR) / "spool" / aside.SET_ASIDE, lambda line: is_of(line, erasure))
     Erasure.objects.filter(pk=erasure.pk).update(finished_at=timezone.now(), user_hash=None)
-    forget()
+    clear_cache()
 
 
 def move_sums(conn: psycopg.Connection, rollup: Rollup, application_id: int) -> int:

@@ -15,9 +15,9 @@ from lib.partitions import drop_partition, existing_days, make_partitions
 from traffic.gateway import aside
 from traffic.ingest.pipeline import raw_connection
 from traffic.ingest.sql.rollups import SUMS
-from traffic.ingest.store import LINKS, TABLES, forget_days
+from traffic.ingest.store import LINKS, TABLES, clear_known_days
 from traffic.models import AdmittedName, KeyUse, SealedDay, Unread
-from traffic.privacy.retention_settings import Kept, kept
+from traffic.privacy.retention_settings import RetentionDays, current_retention
 from traffic.repricing.run import MEMORY
 
 AHEAD = 7  # days
@@ -35,14 +35,14 @@ def make_days_ahead(today: date) -> int:
 
 def apply_retention(today: date) -> int:
     """Drop days past their time, bodies first; returns how many partitions went."""
-    days = kept()
+    days = current_retention()
     gone = due(today, days)
     for table, old in gone.items():
         for day in old:
             if table == REQUESTS:
                 seal(day)
             drop(table, day)
-    forget_days()
+    clear_known_days()
     for counted in (Unread, KeyUse):  # a row a day, which nobody asks for once its requests are gone
         counted._default_manager.filter(day__lt=today - timedelta(days=max(days.requests, LONGEST_QUOTA))).delete()
     AdmittedName.objects.filter(day__lt=today).delete()
@@ -57,19 +57,19 @@ def forget_set_aside(before: date) -> int:
     return aside.remove(folder / aside.SET_ASIDE, lambda line: aside.is_older(line, moment))
 
 
-def limits(days: Kept) -> dict[str, int]:
+def limits(days: RetentionDays) -> dict[str, int]:
     """How many days back each table's partitions reach, in the order in which they go."""
     return {BODIES: days.bodies, REQUESTS: days.requests, MEMORY: days.requests, LINKS: min(LINK_DAYS, days.requests)}
 
 
-def due(today: date, days: Kept) -> dict[str, list[date]]:
+def due(today: date, days: RetentionDays) -> dict[str, list[date]]:
     """What is past its time when so many days are kept, the oldest first."""
     return {table: days_before(table, today - timedelta(days=limit)) for table, limit in limits(days).items()}
 
 
 def days_before(table: str, day: date) -> list[date]:
     with raw_connection() as conn:
-        return sorted(one for one in existing_days(conn, table) if one < day)
+        return sorted(stored_day for stored_day in existing_days(conn, table) if stored_day < day)
 
 
 def drop(table: str, day: date) -> None:

@@ -31,7 +31,9 @@ class Answer:
 
 def answer(total: Sequence[QualityGroup], compared: Sequence[Named]) -> Answer:
     """`compared` are the groups to set against each other, the most rated first; the better one is named first."""
-    pair = sorted([named for named in compared if named.group.enough][:2], key=lambda one: -one.group.acceptable_share)
+    pair = sorted(
+        [named for named in compared if named.group.enough][:2], key=lambda named: -named.group.acceptable_share
+    )
     first, second = (*pair, None, None)[:2]
     return Answer(total[0] if total else None, first, second)
 

@@ -82,9 +82,11 @@ def quality(period: Period, group_by: str = "", filters: Filters | None = None) 
         )
         .order_by("-ratings", "key")
     )
-    found: list[dict[str, Any]] = [dict(row) for row in rows if row["ratings"]]  # all of nothing is one row
-    used = {group.key: group for group in reports.usage(period, group_by, filters)} if found else {}
-    return [QualityGroup(**row, cost_per_accepted_answer=cost_per_accepted(used.get(row["key"]), row)) for row in found]
+    groups: list[dict[str, Any]] = [dict(row) for row in rows if row["ratings"]]  # all of nothing is one row
+    used = {group.key: group for group in reports.usage(period, group_by, filters)} if groups else {}
+    return [
+        QualityGroup(**row, cost_per_accepted_answer=cost_per_accepted(used.get(row["key"]), row)) for row in groups
+    ]
 
 
 def rated(period: Period, filters: Filters) -> RatingQuerySet:
@@ -121,16 +123,16 @@ def wilson(successes: int, total: int) -> tuple[float, float]:
     return low, high
 
 
-def difference(one: QualityGroup, other: QualityGroup) -> tuple[float, float, float]:
+def difference(first: QualityGroup, second: QualityGroup) -> tuple[float, float, float]:
     """How much larger the first share is, with its 95 % interval (Newcombe's, from both Wilson intervals)."""
-    p, q = one.acceptable_share, other.acceptable_share
-    (p_low, p_high), (q_low, q_high) = one.interval, other.interval
+    p, q = first.acceptable_share, second.acceptable_share
+    (p_low, p_high), (q_low, q_high) = first.interval, second.interval
     low = (p - q) - sqrt((p - p_low) ** 2 + (q_high - q) ** 2)
     high = (p - q) + sqrt((p_high - p) ** 2 + (q - q_low) ** 2)
     return p - q, low, high
 
 
-def differ(one: QualityGroup, other: QualityGroup) -> bool:
+def differ(first: QualityGroup, second: QualityGroup) -> bool:
     """Whether the two shares differ by more than chance would let them."""
-    _, low, high = difference(one, other)
+    _, low, high = difference(first, second)
     return low > 0 or high < 0

@@ -36,12 +36,12 @@ def waiting(user: Person) -> list[uuid.UUID]:
     """Requests whose answers wait, the newest first, at most `LONGEST`."""
     today = timezone.now().date()
     first, end = today - timedelta(days=DAYS), today + timedelta(days=2)
-    kept = RequestBody.objects.filter(
+    bodies = RequestBody.objects.filter(
         day__gte=first, day__lt=end, day=OuterRef("day"), request_id=OuterRef("id"), answer__gt=""
     )
     mine = Rating.objects.of_person(user).filter(request_id=OuterRef("id"))
     requests = Request.objects.in_days(first, end).filter(
-        Exists(kept),
+        Exists(bodies),
         ~Exists(mine),
         outcome=Outcome.OK,
         application__in=list(applications(user).values_list("pk", flat=True)),

@@ -44,8 +44,8 @@ def rate(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return render(request, "traffic/quality/rate.html", _queue(request, _uuid(request.GET.get("at"))))
     identifier, following = _uuid(request.POST.get("request")), _uuid(request.POST.get("next"))
-    found = None if identifier is None else rating_queue.answer(request.user, identifier)
-    if found is None:
+    waiting = None if identifier is None else rating_queue.answer(request.user, identifier)
+    if waiting is None:
         raise Http404(_("This answer is not here to be rated."))
     form = RatingForm(request.POST)
     if not form.is_valid():
@@ -53,7 +53,7 @@ def rate(request: HttpRequest) -> HttpResponse:
         return render(request, "traffic/quality/rate.html", context, status=422)
     here = reverse("traffic:rate")
     judgement = Judgement(request.user.get_username(), None, form.cleaned_data["stars"], form.cleaned_data["comment"])
-    rate_and_say(request, found.request, judgement, back=f"{here}?at={found.request.id}")
+    rate_and_say(request, waiting.request, judgement, back=f"{here}?at={waiting.request.id}")
     return redirect(f"{here}?at={following}" if following else here)
 
 
@@ -97,18 +97,18 @@ def me(request: HttpRequest) -> AbstractBaseUser:
     return cast(AbstractBaseUser, request.user)
 
 
-def rate_and_say(request: HttpRequest, found: Request, judgement: Judgement, *, back: str) -> Rating:
+def rate_and_say(request: HttpRequest, rated: Request, judgement: Judgement, *, back: str) -> Rating:
     """Store a judgement, and tell in a toast with an undo what was rated and who had answered."""
-    earlier = Rating.objects.of_person(request.user).filter(request_id=found.id).first()
+    earlier = Rating.objects.of_person(request.user).filter(request_id=rated.id).first()
     before = ratings.judged(earlier)
-    rating = ratings.rate(request=found, judgement=judgement, rater=me(request))
+    rating = ratings.rate(request=rated, judgement=judgement, rater=me(request))
     remembered = request.session.get(REMEMBERED, {})
     remembered[str(rating.pk)] = {"before": before, "back": back}
     request.session[REMEMBERED] = dict(list(remembered.items())[-UNDOABLE:])
-    said = _("Rated %(stars)s, %(word)s. It was %(model)s.") % {
-        "stars": judgement.stars, "word": WORDS.get(judgement.stars or 0, ""), "model": found.model,
+    sentence = _("Rated %(stars)s, %(word)s. It was %(model)s.") % {
+        "stars": judgement.stars, "word": WORDS.get(judgement.stars or 0, ""), "model": rated.model,
     }  # fmt: skip
-    messages.success(request, said, extra_tags=f"undo:{reverse('traffic:rating-undo', args=[rating.pk])}")
+    messages.success(request, sentence, extra_tags=f"undo:{reverse('traffic:rating-undo', args=[rating.pk])}")
     return rating
 
 

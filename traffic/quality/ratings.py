@@ -31,13 +31,13 @@ class Judgement:
 
 def rate(*, request: Request, judgement: Judgement, rater: AbstractBaseUser | None = None) -> Rating:
     """Store a judgement of an answer; an earlier one of the same rater is replaced."""
-    known: dict[str, Any] = asdict(judgement) | {name: getattr(request, name) for name in COPIED}
+    columns: dict[str, Any] = asdict(judgement) | {name: getattr(request, name) for name in COPIED}
     if rater is not None:
-        known["rater_id"] = rater.pk
-        known["rater_kind"] = RaterKind.PERSON
-    known |= {"day": request.day, "created_at": timezone.now()}
-    rater_of = {name: known.pop(name) for name in ("rater_kind", "by")}
-    rating, _made = Rating.objects.update_or_create(request_id=request.id, **rater_of, defaults=known)
+        columns["rater_id"] = rater.pk
+        columns["rater_kind"] = RaterKind.PERSON
+    columns |= {"day": request.day, "created_at": timezone.now()}
+    rater_of = {name: columns.pop(name) for name in ("rater_kind", "by")}
+    rating, _made = Rating.objects.update_or_create(request_id=request.id, **rater_of, defaults=columns)
     return rating
 
 

@@ -74,7 +74,7 @@ def table(kind: str, period: Period, filters: Filters, *, money: bool) -> dict[s
         "judged": quality_page.judgeable(named),
         "passing": quality_page.passing(named),
         "low": quality_page.lowest(named),
-        "costs": money and any(one.group.cost_per_accepted_answer is not None for one in named),
+        "costs": money and any(group.group.cost_per_accepted_answer is not None for group in named),
     }
 
 

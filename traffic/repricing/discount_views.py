@@ -45,7 +45,7 @@ def discounts(request: HttpRequest) -> HttpResponse:
         )
         return redirect("traffic:discounts")
     now = timezone.now()
-    rows = [row_of(one, now) for one in Discount.objects.select_related("account", "entered_by")]
+    rows = [row_of(discount, now) for discount in Discount.objects.select_related("account", "entered_by")]
     context = {
         "rows": rows,
         "holding": sum(1 for row in rows if row["state"] == "holds"),
@@ -100,10 +100,10 @@ def rates_of(listed: TokenPrice | None, discount: Discount) -> list[tuple[str, A
 def stored_requests(discount: Discount, end: date) -> int:
     """Requests of its days that are stored; a repricing says how many of them change."""
     since, until = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (discount.starts_on, end))
-    found = effect(
+    change = effect(
         provider=discount.provider, model=discount.model, since=since, until=until, price=lambda tokens: None
     )
-    return found.requests
+    return change.requests
 
 
 @login_required
@@ -116,12 +116,12 @@ def discount_do(request: HttpRequest, pk: int, act: str) -> HttpResponse:
     discount = get_object_or_404(Discount.objects.select_related("account"), pk=pk)
     if act == "take-back":
         services.withdraw_discount(discount=discount, now=timezone.now())
-        said, other = _("The discount is taken back; requests cost the list price from now on."), "restore"
+        sentence, other = _("The discount is taken back; requests cost the list price from now on."), "restore"
     elif services.restore_discount(discount=discount):
-        said, other = _("The discount stands again."), "take-back"
+        sentence, other = _("The discount stands again."), "take-back"
     else:
         messages.error(request, _("Another discount holds on some of its days by now: take that one back first."))
         return redirect("traffic:discounts")
-    log(request, discount, said)
-    messages.success(request, said, extra_tags=f"undo:{reverse('traffic:discount-do', args=[pk, other])}")
+    log(request, discount, sentence)
+    messages.success(request, sentence, extra_tags=f"undo:{reverse('traffic:discount-do', args=[pk, other])}")
     return redirect("traffic:discounts")

@@ -86,8 +86,8 @@ def effect(
         days = days.filter(day__lt=until.date())
         edges = (edges | Q(hour__gte=max(midnight(until.date()), since))) & Q(hour__lt=until)
     hours = UsageHour.objects.filter(named, edges)
-    found = [part.order_by().aggregate(**sums) for part in (days, hours)]
-    whole = {name: sum((part[name] or 0 for part in found), Decimal(0)) for name in sums}
+    sums_of_parts = [part.order_by().aggregate(**sums) for part in (days, hours)]
+    whole = {name: sum((part[name] or 0 for part in sums_of_parts), Decimal(0)) for name in sums}
     after = price({name: int(whole[name]) for name in CLASSES})
     return Effect(int(whole["requests"]), int(whole["unpriced"]), Decimal(whole["cost"]), after)
 

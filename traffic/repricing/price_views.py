@@ -36,14 +36,14 @@ COPIED = ("batch_factor", "over_tokens", *FIELDS, *(f"over_{name}" for name in F
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PricedModel:
     """One model of the book, as the address names it."""
 
     provider: str
     model: str
 
     @classmethod
-    def of(cls, request: HttpRequest) -> Wanted | None:
+    def of(cls, request: HttpRequest) -> PricedModel | None:
         provider, model = (
             request.GET.get(name, "").strip()[:200].replace("\x00", "") for name in ("provider", "model")
         )
@@ -59,8 +59,8 @@ class Wanted:
 @require_safe
 def prices(request: HttpRequest) -> HttpResponse:
     """The whole book, searched and paged; with provider and model in the address, that model's versions."""
-    wanted = Wanted.of(request)
-    return book(request) if wanted is None else model_page(request, wanted, None)
+    priced = PricedModel.of(request)
+    return book(request) if priced is None else model_page(request, priced, None)
 
 
 def book(request: HttpRequest) -> HttpResponse:
@@ -93,56 +93,58 @@ def with_nearest(waiting: list[Waiting]) -> list[tuple[Waiting, str]]:
     """Each model that waits for a price with the known one that its form starts from."""
     if not waiting:
         return []
-    known = list(TokenPrice.objects.order_by().values_list("provider", "model").distinct())
-    return [(one, (nearest(one.provider, one.model, known) or ("", ""))[1]) for one in waiting[:WAITING_SHOWN]]
+    book_models = list(TokenPrice.objects.order_by().values_list("provider", "model").distinct())
+    return [
+        (model, (nearest(model.provider, model.model, book_models) or ("", ""))[1]) for model in waiting[:WAITING_SHOWN]
+    ]
 
 
-def model_page(request: HttpRequest, wanted: Wanted, form: PriceForm | None, status: int = 200) -> HttpResponse:
+def model_page(request: HttpRequest, priced: PricedModel, form: PriceForm | None, status: int = 200) -> HttpResponse:
     """Every version of one model's price and, for who may, the form of the next one."""
     now = timezone.now()
     may_add = request.user.has_perm("providers.add_tokenprice")
-    versions = list(TokenPrice.objects.of(wanted.provider, wanted.model).select_related("entered_by"))
-    like = start_of(wanted, versions) if may_add else None
+    versions = list(TokenPrice.objects.of(priced.provider, priced.model).select_related("entered_by"))
+    like = start_of(priced, versions) if may_add else None
     current = next((version for version in versions if version.starts_at <= now), None)
-    discount = Discounts.load().at(wanted.provider, wanted.model, now.astimezone(UTC).date()) if current else None
+    discount = Discounts.load().at(priced.provider, priced.model, now.astimezone(UTC).date()) if current else None
     context = {
-        "wanted": wanted,
+        "wanted": priced,
         "versions": versions,
         "discount": discount,
         "paid": paid(current, discount) if current and discount else None,
         "current": current,
         "like": like if like and not versions else None,
-        "form": form or (PriceForm(initial=initial(wanted, like, now)) if may_add else None),
+        "form": form or (PriceForm(initial=initial(priced, like, now)) if may_add else None),
         "providers": PROVIDER_NAMES.items(),
         "may_add": may_add,
         "now": now,
         "may_reprice": request.user.has_perm("traffic.add_repricing"),
-        "reprice_url": reprice_url(wanted, versions),
+        "reprice_url": reprice_url(priced, versions),
     }
     return render(request, "traffic/repricing/price.html", context, status=status)
 
 
-def reprice_url(wanted: Wanted, versions: list[TokenPrice]) -> str:
+def reprice_url(priced: PricedModel, versions: list[TokenPrice]) -> str:
     """The form of a repricing since the newest price that somebody entered, or this month."""
     entered = next((version for version in versions if version.entered_by_id), None)
     since = {"since": f"{entered.starts_at:%Y-%m-%d}"} if entered and entered.starts_at <= timezone.now() else {}
-    given = {**since, "provider": wanted.provider, "model": wanted.model}
-    return f"{reverse('traffic:repricings')}?{urlencode(given)}"
+    parameters = {**since, "provider": priced.provider, "model": priced.model}
+    return f"{reverse('traffic:repricings')}?{urlencode(parameters)}"
 
 
-def start_of(wanted: Wanted, versions: list[TokenPrice]) -> TokenPrice | None:
+def start_of(priced: PricedModel, versions: list[TokenPrice]) -> TokenPrice | None:
     """What the form is filled in with: the newest version, else the price of the model with the nearest name."""
     if versions:
         return versions[0]
-    found = nearest(
-        wanted.provider, wanted.model, TokenPrice.objects.order_by().values_list("provider", "model").distinct()
+    neighbour = nearest(
+        priced.provider, priced.model, TokenPrice.objects.order_by().values_list("provider", "model").distinct()
     )
-    return TokenPrice.objects.of(*found).first() if found else None
+    return TokenPrice.objects.of(*neighbour).first() if neighbour else None
 
 
-def initial(wanted: Wanted | None, like: TokenPrice | None, now: datetime) -> dict[str, Any]:
+def initial(priced: PricedModel | None, like: TokenPrice | None, now: datetime) -> dict[str, Any]:
     copied = {name: getattr(like, name) for name in COPIED} if like else {}
-    named = {"provider": wanted.provider, "model": wanted.model} if wanted else {}
+    named = {"provider": priced.provider, "model": priced.model} if priced else {}
     return {**named, **copied, "starts_at": now.replace(second=0, microsecond=0)}
 
 
@@ -151,15 +153,15 @@ def initial(wanted: Wanted | None, like: TokenPrice | None, now: datetime) -> di
 @require_http_methods(["GET", "HEAD", "POST"])
 def add(request: HttpRequest) -> HttpResponse:
     """A price by hand, shown against the one that stands before it is saved; the address may name the model."""
-    wanted, now = Wanted.of(request), timezone.now()
+    priced, now = PricedModel.of(request), timezone.now()
     if request.method != "POST":
-        if wanted is not None:
-            return model_page(request, wanted, None)
+        if priced is not None:
+            return model_page(request, priced, None)
         return empty_page(request, PriceForm(initial=initial(None, None, now)))
     form = PriceForm(request.POST)
     if not form.is_valid() or "change" in request.POST:
         status = 422 if form.errors else 200
-        return model_page(request, wanted, form, status) if wanted else empty_page(request, form, status)
+        return model_page(request, priced, form, status) if priced else empty_page(request, form, status)
     price = form.save(commit=False)
     if "confirmed" not in request.POST:
         return review_page(request, form, price)
@@ -168,13 +170,13 @@ def add(request: HttpRequest) -> HttpResponse:
     log(request, price, added=True)
     undo = f"undo:{reverse('traffic:price-undo', args=[price.pk])}"
     messages.success(request, _("The price of %(model)s is in the book.") % {"model": price.model}, extra_tags=undo)
-    return redirect(Wanted(price.provider, price.model).url)
+    return redirect(PricedModel(price.provider, price.model).url)
 
 
 def review_page(request: HttpRequest, form: PriceForm, price: TokenPrice) -> HttpResponse:
     """Old against new, and what it means for requests that are stored; nothing is saved yet."""
-    wanted = Wanted(price.provider, price.model)
-    context = {"form": form, "price": price, "wanted": wanted, "review": review_of(price), "now": timezone.now()}
+    priced = PricedModel(price.provider, price.model)
+    context = {"form": form, "price": price, "wanted": priced, "review": review_of(price), "now": timezone.now()}
     return render(request, "traffic/repricing/price_review.html", context)
 
 
@@ -184,16 +186,16 @@ def review_page(request: HttpRequest, form: PriceForm, price: TokenPrice) -> Htt
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a price out again that a person entered and that no request was costed with."""
     price = get_object_or_404(TokenPrice.objects.exclude(entered_by=None), pk=pk)
-    wanted = Wanted(price.provider, price.model)
+    priced = PricedModel(price.provider, price.model)
     if is_used(price):
         messages.error(request, _("Requests were costed with this price already: enter the right one, then reprice."))
-        return redirect(wanted.url)
+        return redirect(priced.url)
     log(request, price, _("Taken back: %(price)s, input %(input)s, output %(output)s") % {
         "price": price, "input": f"{price.uncached_input.normalize():f}", "output": f"{price.output.normalize():f}",
     })  # fmt: skip
     price.delete()
     messages.success(request, _("The price of %(model)s is taken back.") % {"model": price.model})
-    return redirect(wanted.url if TokenPrice.objects.of(wanted.provider, wanted.model).exists() else "traffic:prices")
+    return redirect(priced.url if TokenPrice.objects.of(priced.provider, priced.model).exists() else "traffic:prices")
 
 
 def empty_page(request: HttpRequest, form: PriceForm, status: int = 200) -> HttpResponse:

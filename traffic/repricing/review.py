@@ -75,14 +75,14 @@ def effect_of(price: TokenPrice, standing: TokenPrice | None, following: TokenPr
     def rates(of: TokenPrice) -> dict[str, Decimal | None]:
         return {name: getattr(of, name) for name in NAMES}
 
-    found = effect(provider=price.provider, model=price.model, since=since, until=until, price=at_rates(rates(price)))
-    if standing is None or found.unpriced or found.after is None:
-        return found
+    change = effect(provider=price.provider, model=price.model, since=since, until=until, price=at_rates(rates(price)))
+    if standing is None or change.unpriced or change.after is None:
+        return change
     listed = effect(
         provider=price.provider, model=price.model, since=since, until=until, price=at_rates(rates(standing))
     ).after
-    after = found.before * found.after / listed if listed else found.after
-    return Effect(found.requests, found.unpriced, found.before, after)
+    after = change.before * change.after / listed if listed else change.after
+    return Effect(change.requests, change.unpriced, change.before, after)
 
 
 def is_used(price: TokenPrice) -> bool:

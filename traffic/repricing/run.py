@@ -150,13 +150,13 @@ Changes = list[tuple[Stored, Costed]]
 
 def add_up(day: date, changes: Changes) -> list[Difference]:
     """What changes come to by model, in its order."""
-    found: dict[tuple[str, str], Difference] = {}
+    by_model: dict[tuple[str, str], Difference] = {}
     for row, costed in changes:
         key = (row.provider, row.model)
-        if key not in found:
-            found[key] = Difference(day, *key)
-        found[key].add(row.costed.cost, costed.cost)
-    return [found[key] for key in sorted(found)]
+        if key not in by_model:
+            by_model[key] = Difference(day, *key)
+        by_model[key].add(row.costed.cost, costed.cost)
+    return [by_model[key] for key in sorted(by_model)]
 
 
 @dataclass
@@ -167,14 +167,14 @@ class Run:
     repricing: Repricing
     dry_run: bool
     batch: int = BATCH
-    found: Repriced = field(default_factory=Repriced)
+    repriced: Repriced = field(default_factory=Repriced)
     tell: Callable[[list[Difference]], None] = lambda differences: None
 
     def work(self, late: Callable[[], bool] = never) -> bool:
         """Go on until it is late or all is done; whether there is more. `tell` hears of each day. Raises Stopped."""
         since, until = self.repricing.since, self.repricing.until
         sealed = set(SealedDay.objects.filter(day__gte=since, day__lt=until).values_list("day", flat=True))
-        self.found.sealed = sorted(sealed)
+        self.repriced.sealed = sorted(sealed)
         self.book = Book.load(self.conn)
         begun = self.repricing.at_day or since
         for day in sorted(existing_days(self.conn, "traffic_request") - sealed):
@@ -186,22 +186,22 @@ class Run:
         """One day, batch by batch in the order of ids; whether it is late and there is more of it."""
         if not self.dry_run:
             make_partitions(self.conn, MEMORY, [day])
-        told: dict[tuple[date, str, str], Difference] = {}
+        by_day: dict[tuple[date, str, str], Difference] = {}
         at = self.repricing.at_id if self.repricing.at_day == day else None
         after: uuid.UUID | None = at or START
         try:
             while after is not None:
                 rows, differences = self.take(day, after)
-                self.found.read += len(rows)
-                for one in differences:
-                    self.found.changed += one.requests
-                    merge(told, one)
+                self.repriced.read += len(rows)
+                for difference in differences:
+                    self.repriced.changed += difference.requests
+                    merge(by_day, difference)
                 after = rows[-1].id if len(rows) == self.batch else None
                 if after is not None and late():
                     return True
         finally:
-            days = [told[key] for key in sorted(told)]
-            self.found.differences += days
+            days = [by_day[key] for key in sorted(by_day)]
+            self.repriced.differences += days
         self.tell(days)
         return False
 
@@ -228,40 +228,40 @@ class Run:
 
     def lock(self, day: date, changes: Changes) -> Changes:
         """Lock what changes; where ingest was there meanwhile the rows are looked at again."""
-        given = {"day": day, "ids": array(row.id.hex for row, _ in changes)}
-        locked = self.conn.execute(LOCK, given).fetchall()
+        arguments = {"day": day, "ids": array(row.id.hex for row, _ in changes)}
+        locked = self.conn.execute(LOCK, arguments).fetchall()
         if locked == [(row.id, row.tokens is None) for row, _ in changes]:
             return changes
-        return list(changed(self.read(LOOK_AGAIN, given), self.book))
+        return list(changed(self.read(LOOK_AGAIN, arguments), self.book))
 
     def checkpoint(self, at: tuple[date | None, uuid.UUID | None], read: int, differences: list[Difference]) -> None:
         """How far it is and what it came to, in the batch's own transaction."""
         own = self.repricing
-        given = {
+        arguments = {
             "pk": own.pk, "state": own.state, "day": at[0], "id": at[1], "before_day": own.at_day,
-            "before_id": own.at_id, "read": read, "changed": sum(one.requests for one in differences),
+            "before_id": own.at_id, "read": read, "changed": sum(difference.requests for difference in differences),
             "until": timezone.now() + CLAIM,
         }  # fmt: skip
-        if self.conn.execute(CHECKPOINT, given).rowcount != 1:
+        if self.conn.execute(CHECKPOINT, arguments).rowcount != 1:
             raise Stopped
         if differences:
             rows = [
-                (own.pk, self.dry_run, *one.key, one.requests, one.before, one.after, one.unknown_before,
-                 one.unknown_after)
-                for one in differences
+                (own.pk, self.dry_run, *change.key, change.requests, change.before, change.after,
+                 change.unknown_before, change.unknown_after)
+                for change in differences
             ]  # fmt: skip
             self.conn.cursor().executemany(ADD_UP, rows)
 
-    def read(self, statement: str, given: dict[str, Any]) -> list[Stored]:
+    def read(self, statement: str, arguments: dict[str, Any]) -> list[Stored]:
         # In binary, for Django's connections read each time that comes as text with a regular expression.
         with psycopg.Cursor(self.conn) as cursor:
-            return [Stored.of_row(row) for row in cursor.execute(statement, given, binary=True).fetchall()]
+            return [Stored.of_row(row) for row in cursor.execute(statement, arguments, binary=True).fetchall()]
 
 
-def merge(told: dict[tuple[date, str, str], Difference], one: Difference) -> None:
-    known = told.setdefault(one.key, Difference(*one.key))
+def merge(by_day: dict[tuple[date, str, str], Difference], difference: Difference) -> None:
+    total = by_day.setdefault(difference.key, Difference(*difference.key))
     for name in ("requests", "before", "after", "unknown_before", "unknown_after"):
-        setattr(known, name, getattr(known, name) + getattr(one, name))
+        setattr(total, name, getattr(total, name) + getattr(difference, name))
 
 
 def repeated(step: Callable[[], T]) -> T:
@@ -290,7 +290,7 @@ def changed(rows: Iterable[Stored], book: Book) -> Iterator[tuple[Stored, Costed
 
 
 def write(conn: psycopg.Connection, statement: str, day: date, repricing: int, changes: Changes) -> None:
-    given = {
+    arguments = {
         "day": day,
         "repricing": repricing,
         "ids": array(row.id.hex for row, _ in changes),
@@ -299,7 +299,7 @@ def write(conn: psycopg.Connection, statement: str, day: date, repricing: int, c
         "prices": array(costed.price_id for _, costed in changes),
         "discounts": array(costed.discount_id for _, costed in changes),
     }
-    (written,) = conn.execute(statement, given).fetchone() or (0,)
+    (written,) = conn.execute(statement, arguments).fetchone() or (0,)
     assert written == len(changes), "the rows are locked"
 
 
@@ -330,10 +330,10 @@ def restore_some(
     """The batch after an id, with its rollups, in one transaction; the last of it, None if there was none."""
     with conn.transaction():
         conn.execute("SET LOCAL enable_seqscan = off")  # as above
-        given: dict[str, Any] = {"day": day, "repricing": repricing.pk, "after": after, "limit": limit}
-        found = conn.execute(prices.FORGET, given).fetchall()
-        back = [row for row in found if row[5] is not None]
-        given = {
+        batch_arguments: dict[str, Any] = {"day": day, "repricing": repricing.pk, "after": after, "limit": limit}
+        rows = conn.execute(prices.FORGET, batch_arguments).fetchall()
+        back = [row for row in rows if row[5] is not None]
+        row_arguments = {
             "day": day,
             "ids": array(row[0].hex for row in back),
             **{
@@ -341,10 +341,10 @@ def restore_some(
                 for at, name in enumerate(("costs", "reasons", "prices", "discounts"), 1)
             },
         }
-        (restored,) = conn.execute(prices.RESTORE, given).fetchone() or (0,) if back else (0,)
+        (restored,) = conn.execute(prices.RESTORE, row_arguments).fetchone() or (0,) if back else (0,)
         assert restored == len(back), "the rows are locked"
-        counted = {"restored": restored, "kept": len(found) - restored}
-        given = {"pk": repricing.pk, "until": timezone.now() + CLAIM, **counted}
-        if conn.execute(RESTORED, given).rowcount != 1:
+        counted = {"restored": restored, "kept": len(rows) - restored}
+        progress = {"pk": repricing.pk, "until": timezone.now() + CLAIM, **counted}
+        if conn.execute(RESTORED, progress).rowcount != 1:
             raise Stopped
-    return found[-1][0] if found else None
+    return rows[-1][0] if rows else None

@@ -39,7 +39,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RepricingScope:
     """What is asked for: UTC days from `since` to the day before `until`, of one provider and model or all ("")."""
 
     since: date
@@ -49,21 +49,21 @@ class Wanted:
     why: str = ""
 
 
-def plan(*, wanted: Wanted, person: int | None, state: str = RepricingState.PREVIEWING) -> Repricing:
+def plan(*, scope: RepricingScope, person: int | None, state: str = RepricingState.PREVIEWING) -> Repricing:
     """A repricing that is stored and has changed nothing: its preview is worked out next."""
     return Repricing.objects.create(
-        since=wanted.since, until=wanted.until, provider=wanted.provider, model=wanted.model, why=wanted.why[:300],
-        by_id=person, state=state, total=requests_of(wanted),
+        since=scope.since, until=scope.until, provider=scope.provider, model=scope.model, why=scope.why[:300],
+        by_id=person, state=state, total=requests_of(scope),
     )  # fmt: skip
 
 
-def requests_of(wanted: Wanted) -> int:
+def requests_of(scope: RepricingScope) -> int:
     """How many requests there are to look at, as the rollups say."""
-    usage = UsageDay.objects.filter(day__gte=wanted.since, day__lt=wanted.until)
-    if wanted.provider:
-        usage = usage.filter(provider=wanted.provider)
-    if wanted.model:
-        usage = usage.filter(model=wanted.model)
+    usage = UsageDay.objects.filter(day__gte=scope.since, day__lt=scope.until)
+    if scope.provider:
+        usage = usage.filter(provider=scope.provider)
+    if scope.model:
+        usage = usage.filter(model=scope.model)
     return int(usage.aggregate(n=Sum(F("requests") - F("leased")))["n"] or 0)
 
 
@@ -147,7 +147,7 @@ def go_on(
     late: Callable[[], bool] = never,
     batch: int = BATCH,
     tell: Callable[[list[Difference]], None] = lambda differences: None,
-    found: Repriced | None = None,
+    repriced: Repriced | None = None,
 ) -> bool:
     """Preview, run or take back until it is late; whether there is more. Raises Stopped."""
     with raw_connection() as conn:
@@ -156,7 +156,7 @@ def go_on(
                 return True
             return finish(repricing, RepricingState.UNDONE)
         preview = repricing.state == RepricingState.PREVIEWING
-        run = Run(conn, repricing, preview, batch, found if found is not None else Repriced(), tell)
+        run = Run(conn, repricing, preview, batch, repriced if repriced is not None else Repriced(), tell)
         if run.work(late):
             return True
     return finish(repricing, RepricingState.PREVIEWED if preview else RepricingState.DONE)
@@ -188,10 +188,10 @@ def remember(repricing: Repricing) -> None:
         return
     sums = RepricedDay.objects.filter(repricing=repricing, planned=False).aggregate(n=Sum(F("after") - F("before")))
     amount = sums["n"] or 0
-    said = f"Repriced {requests_word(repricing.changed)} by {amount:+f} USD. {repricing.why}".strip()
+    sentence = f"Repriced {requests_word(repricing.changed)} by {amount:+f} USD. {repricing.why}".strip()
     if repricing.state == RepricingState.UNDONE:
         repriced = requests_word(repricing.changed)
-        said = f"Took the repricing of {repriced} back: {repricing.restored} cost what they did before."
+        sentence = f"Took the repricing of {repriced} back: {repricing.restored} cost what they did before."
     by = get_user_model().objects.filter(pk=person).first()
     audit_log.record(
         Action.CHANGED,
@@ -199,7 +199,7 @@ def remember(repricing: Repricing) -> None:
         object_type=Request._meta.label_lower,
         object_id=f"{repricing.since}/{repricing.until}",
         object_name=str(repricing),
-        message=said,
+        message=sentence,
     )
 
 
@@ -223,32 +223,34 @@ def reprice(
     `person` is the id of the user who asked, for the audit log; without one nobody in particular did. A dry run writes
     nothing and says what a run would. What was done stays done when it is stopped. Raises Refused.
     """
-    wanted = Wanted(since, until, provider, model, why)
-    found = Repriced()
+    scope = RepricingScope(since, until, provider, model, why)
+    repriced = Repriced()
     if dry_run:
         unstored = Repricing(since=since, until=until, provider=provider, model=model)
         with raw_connection() as conn:
-            Run(conn, unstored, True, batch, found, tell).work()
-        return found
-    repricing = plan(wanted=wanted, person=person, state=RepricingState.PREVIEWED)
+            Run(conn, unstored, True, batch, repriced, tell).work()
+        return repriced
+    repricing = plan(scope=scope, person=person, state=RepricingState.PREVIEWED)
     try:
         start(repricing=repricing)
     except Refused:
         repricing.delete()
         raise
-    found.pk = repricing.pk
-    to_the_end(repricing, batch=batch, tell=tell, found=found)
-    return found
+    repriced.pk = repricing.pk
+    to_the_end(repricing, batch=batch, tell=tell, repriced=repriced)
+    return repriced
 
 
-def to_the_end(repricing: Repricing, *, batch: int = BATCH, found: Repriced | None = None, **told: Any) -> Repricing:
+def to_the_end(
+    repricing: Repricing, *, batch: int = BATCH, repriced: Repriced | None = None, **options: Any
+) -> Repricing:
     """Work at one that was started until it is over; whoever stops this leaves it to be gone on with."""
     now = timezone.now()
     claimed = Repricing.objects.claim(repricing.pk, now, now + CLAIM)
     if claimed is None:
         raise Refused(_("A worker is at it already."))
     try:
-        go_on(claimed, batch=batch, found=found, **told)
+        go_on(claimed, batch=batch, repriced=repriced, **options)
     except BaseException:
         undoing = claimed.state == RepricingState.UNDOING  # which a worker then ends
         state = RepricingState.UNDOING if undoing else RepricingState.CANCELLED

@@ -49,8 +49,8 @@ def unit_prices(request: HttpRequest) -> HttpResponse:
 def _empty(request: HttpRequest) -> UnitPriceForm:
     """Filled in with what the address says, as the link of a waiting tier does."""
     names = ("kind", "provider", "name", "variant")
-    given = {name: request.GET.get(name, "")[:200].replace("\x00", "") for name in names}
-    return UnitPriceForm(initial={**given, "starts_at": timezone.now().replace(second=0, microsecond=0)})
+    fields = {name: request.GET.get(name, "")[:200].replace("\x00", "") for name in names}
+    return UnitPriceForm(initial={**fields, "starts_at": timezone.now().replace(second=0, microsecond=0)})
 
 
 def _listed(request: HttpRequest, form: UnitPriceForm | None) -> dict[str, Any]:
@@ -84,17 +84,21 @@ def waiting(now: datetime) -> list[dict[str, Any]]:
     today = now.astimezone(UTC).date()
     rows = Request.objects.in_days(today - timedelta(days=WAITING_DAYS), today + timedelta(days=1))
     rows = rows.filter(cost=None, cost_reason="unknown_rate").exclude(tier=None)
-    found = list(rows.values("provider", "model", "tier").annotate(n=Count("id")).order_by("-n")[:20])
-    known = (
-        set(UnitPrice.objects.filter(kind=Priced.TIER).values_list("provider", "name", "variant")) if found else set()
+    tiers = list(rows.values("provider", "model", "tier").annotate(n=Count("id")).order_by("-n")[:20])
+    factors = (
+        set(UnitPrice.objects.filter(kind=Priced.TIER).values_list("provider", "name", "variant")) if tiers else set()
     )
-    return [{**one, "missing": missing(one["provider"], one["model"], one["tier"] or "", known)} for one in found]
+    return [
+        {**tier, "missing": missing(tier["provider"], tier["model"], tier["tier"] or "", factors)} for tier in tiers
+    ]
 
 
-def missing(provider: str, model: str, tier: str, known: set[tuple[str, str, str]]) -> list[str]:
+def missing(provider: str, model: str, tier: str, factors: set[tuple[str, str, str]]) -> list[str]:
     """The words of a tier that the book has no factor of, for this model or for all."""
     models = ("", model, plain_name(model))
-    return [name for name in tier.split("+") if not any((provider, name, one) in known for one in models)]
+    return [
+        name for name in tier.split("+") if not any((provider, name, model_name) in factors for model_name in models)
+    ]
 
 
 def _review(request: HttpRequest, form: UnitPriceForm, price: UnitPrice) -> HttpResponse:

@@ -41,7 +41,7 @@ def repricing_list(request: HttpRequest) -> HttpResponse:
         return render(request, "403.html", status=403)
     form = RepricingForm(request.POST) if request.method == "POST" else RepricingForm(initial=initial(request))
     if request.method == "POST" and form.is_valid():
-        made = repricings.plan(wanted=form.wanted(), person=request.user.pk)
+        made = repricings.plan(scope=form.scope(), person=request.user.pk)
         log(request, made, added=True)
         return redirect("traffic:repricing", made.pk)
     rows = list(Repricing.objects.select_related("by")[:SHOWN])

@@ -38,9 +38,11 @@ def turns(prompt: str | None) -> Sequence[Turn]:
         messages = json.loads(prompt) if prompt.lstrip().startswith("[") else None
     except (ValueError, RecursionError):
         messages = None
-    if not isinstance(messages, list) or not all(isinstance(one, dict) and "content" in one for one in messages):
+    if not isinstance(messages, list) or not all(
+        isinstance(message, dict) and "content" in message for message in messages
+    ):
         return [Turn("user", prompt)]
-    return [Turn(str(one.get("role", "user")), content_text(one["content"])) for one in messages]
+    return [Turn(str(message.get("role", "user")), content_text(message["content"])) for message in messages]
 
 
 def content_text(content: Any) -> str:

@@ -91,13 +91,13 @@ def arithmetic(
         own = getattr(discount, name, None)
         lines.append(cost_line(name, str(label), getattr(request, name), listed, own))
     batch = price.batch_factor if price is not None and request.batch else None
-    known = (not request.batch or batch is not None) and (not request.tier or tier is not None)
+    factors_known = (not request.batch or batch is not None) and (not request.tier or tier is not None)
     left = factor(discount) if discount is not None else None
     subtotal = added(line.amount for line in lines)
     at_list = added(amount_of(line.tokens, line.rate if line.listed is None else line.listed) for line in lines)
     return Arithmetic(
-        lines, long, subtotal, batch, product(subtotal, batch, tier, left) if known else None, discount,
-        product(at_list, batch, tier) if known and discount is not None else None,
+        lines, long, subtotal, batch, product(subtotal, batch, tier, left) if factors_known else None, discount,
+        product(at_list, batch, tier) if factors_known and discount is not None else None,
         request.tier or "", tier,
     )  # fmt: skip
 
@@ -116,8 +116,8 @@ def product(amount: Decimal | None, *factors: Decimal | None) -> Decimal | None:
     """At the precision that is stored; a factor of None changes nothing."""
     if amount is None:
         return None
-    for one in factors:
-        amount = amount if one is None else amount * one
+    for multiplier in factors:
+        amount = amount if multiplier is None else amount * multiplier
     return amount.quantize(COST_STEP)
 
 

@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 
 from traffic.models import Request
 from traffic.requests.queries import DAY, days_of, earlier
-from traffic.requests.request_filter import Wanted
+from traffic.requests.request_filter import RequestFilter
 
 BATCH = 2_000
 ROW_GROUP = 20_000  # rows of a Parquet file that are in memory at once
@@ -71,23 +71,23 @@ class Kind:
             )
 
 
-def export(kind: Kind, wanted: Wanted, *, retention_days: int, money: bool) -> Iterator[bytes]:
+def export(kind: Kind, request_filter: RequestFilter, *, retention_days: int, money: bool) -> Iterator[bytes]:
     """The requests that are wanted, the newest first, as parts of a file. Raises NotInstalled at once."""
     kind.check()
     columns = [(name, source) for name, source, dear in COLUMNS if money or not dear]
-    rows = rows_of(wanted, [source for _name, source in columns], retention_days)
+    rows = rows_of(request_filter, [source for _name, source in columns], retention_days)
     return kind.write([name for name, _source in columns], rows)
 
 
-def rows_of(wanted: Wanted, sources: Sequence[str], retention_days: int) -> Iterator[Row]:
+def rows_of(request_filter: RequestFilter, sources: Sequence[str], retention_days: int) -> Iterator[Row]:
     """Rows of the columns that are read from `sources`, the newest first."""
-    first, end = days_of(wanted, retention_days)
-    for one in wanted.days(first, end):
-        found = wanted.of(Request.objects.in_days(one.day, one.day + DAY)).newest_first()
+    first, end = days_of(request_filter, retention_days)
+    for day in request_filter.days(first, end):
+        requests = request_filter.of(Request.objects.in_days(day.day, day.day + DAY)).newest_first()
         place: tuple[datetime, UUID] | None = None
         full = True
         while full:
-            rows = list(earlier(found, place).values_list("started_at", "id", *map(F, sources))[:BATCH])
+            rows = list(earlier(requests, place).values_list("started_at", "id", *map(F, sources))[:BATCH])
             full = len(rows) == BATCH
             for row in rows:
                 place = (row[0], row[1])
@@ -178,8 +178,8 @@ def as_parquet(columns: Sequence[str], rows: Iterator[Row]) -> Iterator[bytes]:
     sink = Sink()
     with parquet.ParquetWriter(sink, schema) as writer:
         for group in grouped(rows):
-            given = [[value_of(row[place]) for row in group] for place in range(len(columns))]
-            arrays = [arrow.array(values, field.type) for values, field in zip(given, schema, strict=True)]
+            columns_of_group = [[value_of(row[place]) for row in group] for place in range(len(columns))]
+            arrays = [arrow.array(values, field.type) for values, field in zip(columns_of_group, schema, strict=True)]
             writer.write_table(arrow.Table.from_arrays(arrays, schema=schema))
             yield sink.fetch()
     yield sink.fetch()

@@ -67,7 +67,7 @@ def spans(hours: Iterable[Hour]) -> Iterator[Span]:
             end, gap = start, 0
 
 
-def portions(given: Iterable[Span], needed: int, *, exact: bool) -> Iterator[Sequence[Span]]:
+def portions(hour_spans: Iterable[Span], needed: int, *, exact: bool) -> Iterator[Sequence[Span]]:
     """Spans for one statement each, the newest first: those that hold `needed` requests where the rollups count
     `exact`ly those that pass, else as many rows as may be read, but no more than a statement takes.
 
@@ -75,7 +75,7 @@ def portions(given: Iterable[Span], needed: int, *, exact: bool) -> Iterator[Seq
     """
     taken: list[Span] = []
     passing = rows = 0
-    for span in given:
+    for span in hour_spans:
         if taken and span.gap <= GAP_MOST:
             last = taken.pop()
             both = last.rows + span.gap + span.rows

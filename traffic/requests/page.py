@@ -61,8 +61,8 @@ class Row:
 
     @property
     def stars(self) -> float | None:
-        given = [rating.stars for rating in self.ratings if rating.stars is not None]
-        return sum(given) / len(given) if given else None
+        stars = [rating.stars for rating in self.ratings if rating.stars is not None]
+        return sum(stars) / len(stars) if stars else None
 
     @property
     def liked(self) -> int:
@@ -138,11 +138,14 @@ def number(values: Any, name: str) -> float | None:
 
 def tries(raw: Any) -> list[dict[str, Any]]:
     """Deployments that were asked before the one that answered, and why they did not."""
-    found = raw.get("tries") if isinstance(raw, dict) else None
+    attempts = raw.get("tries") if isinstance(raw, dict) else None
     return [
-        {"deployment": one.get("deployment"), "why": one.get("error") or _("status %(n)s") % {"n": one.get("status")}}
-        for one in (found if isinstance(found, list) else [])
-        if isinstance(one, dict)
+        {
+            "deployment": attempt.get("deployment"),
+            "why": attempt.get("error") or _("status %(n)s") % {"n": attempt.get("status")},
+        }
+        for attempt in (attempts if isinstance(attempts, list) else [])
+        if isinstance(attempt, dict)
     ]
 
 
@@ -151,8 +154,8 @@ def doubts_of(raw: Any, *, shared_id: bool = False) -> list[str]:
 
     `shared_id`: another application has a request with its response id.
     """
-    found = raw.get("doubts") if isinstance(raw, dict) else None
-    words = [one for one in (found if isinstance(found, list) else []) if isinstance(one, str)]
+    doubts = raw.get("doubts") if isinstance(raw, dict) else None
+    words = [word for word in (doubts if isinstance(doubts, list) else []) if isinstance(word, str)]
     words += [SHARED_ID] if shared_id else []
     return [str(MEANINGS.get(word, word)) for word in dict.fromkeys(words)]
 
@@ -164,7 +167,7 @@ def without_money(raw: Any) -> Any:
     """A vendor's object without what it says about money: some send an answer's cost next to its tokens."""
     if isinstance(raw, dict):
         return {name: without_money(value) for name, value in raw.items() if not MONEY.search(name)}
-    return [without_money(one) for one in raw] if isinstance(raw, list) else raw
+    return [without_money(value) for value in raw] if isinstance(raw, list) else raw
 
 
 def curl(request: Request, prompt: str | None, gateway: str) -> str:
@@ -194,9 +197,13 @@ def messages_of(prompt: str | None) -> list[dict[str, Any]]:
     if not prompt:
         return []
     try:
-        found = json.loads(prompt) if prompt.lstrip().startswith("[") else None
+        messages = json.loads(prompt) if prompt.lstrip().startswith("[") else None
     except (ValueError, RecursionError):
-        found = None
-    if isinstance(found, list) and found and all(isinstance(one, dict) and "content" in one for one in found):
-        return found
+        messages = None
+    if (
+        isinstance(messages, list)
+        and messages
+        and all(isinstance(message, dict) and "content" in message for message in messages)
+    ):
+        return messages
     return [{"role": "user", "content": prompt}]

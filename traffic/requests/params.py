@@ -22,13 +22,13 @@ from traffic.models import Application, Outcome, Task
 from traffic.requests import queries as requests
 from traffic.requests.facets import Offered
 from traffic.requests.filters import Filters
-from traffic.requests.request_filter import Range, Wanted
+from traffic.requests.request_filter import Range, RequestFilter
 
 NAMES = ("provider", "model", "deployment", "application", "task")
 
 
 class Bounds(NamedTuple):
-    """A range of the address: its parameter, the field of `Wanted`, what it is and in what unit."""
+    """A range of the address: its parameter, the field of `RequestFilter`, what it is and in what unit."""
 
     name: str
     attribute: str
@@ -62,12 +62,12 @@ LABELS = {
 }
 NO_FILTERS = {"cursor", "live", "kind"}  # parameters that take nothing out
 MONEY = {"unpriced", "told_otherwise", "cost_from", "cost_to"}  # filters for those who see figures alone
-ENDS = {f"{one.name}_{end}" for one in RANGES for end in ("from", "to")}
+ENDS = {f"{bounds.name}_{end}" for bounds in RANGES for end in ("from", "to")}
 FILTERS = {*NAMES, "outcome", *FLAGS, *ENDS, "from", "to", "words", "user"}
 LONGEST = 200  # of the words looked for
 
 
-class Known(NamedTuple):
+class ApplicationChoice(NamedTuple):
     """An application, and whether it is the reader's own."""
 
     pk: int
@@ -77,25 +77,25 @@ class Known(NamedTuple):
 
 
 @dataclass
-class Asked:
+class ParsedParams:
     """The filters, and sentences on what of them cannot be."""
 
-    wanted: Wanted
+    request_filter: RequestFilter
     filtered: bool
     refused: list[str] = field(default_factory=list)
-    passed_over: list[str] = field(default_factory=list)  # sentences on what takes nothing out
+    ignored: list[str] = field(default_factory=list)  # sentences on what takes nothing out
     may_read: bool = False  # texts of some application
     money: bool = False
-    known: list[Known] | None = None  # the applications, where they had to be read
+    applications: list[ApplicationChoice] | None = None  # the applications, where they had to be read
 
 
-def asked_of(request: HttpRequest) -> Asked:
+def parsed_params(request: HttpRequest) -> ParsedParams:
     query, money = request.GET, request.user.has_perm(FIGURES)
     filters = FILTERS if money else FILTERS - MONEY
-    known = known_to(request)
-    readable = None if known is None else [one.pk for one in known if one.mine]
-    asked = Asked(
-        Wanted(
+    applications = application_choices(request)
+    readable = None if applications is None else [application.pk for application in applications if application.mine]
+    params = ParsedParams(
+        RequestFilter(
             filters=without_empty(query),
             outcomes=[value for value in query.getlist("outcome") if value in Outcome.values],
             unpriced="unpriced" in query and money,
@@ -108,21 +108,21 @@ def asked_of(request: HttpRequest) -> Asked:
             applications=requests.applications_of(request.user),
         ),
         filtered=any(value for name, value in query.items() if name in filters),
-        passed_over=passed_over(query, filters | NO_FILTERS),
+        ignored=ignored_params(query, filters | NO_FILTERS),
         may_read=readable is None or bool(readable),
         money=money,
-        known=known,
+        applications=applications,
     )
-    asked.refused += unknown_values(query, asked.wanted)
-    if query.get("user") and asked.wanted.user is None:
-        asked.refused.append(_("“%(user)s” is not the hash of a user.") % {"user": query["user"][:40]})
-    asked.wanted.since, asked.wanted.until = days_of(query, asked.refused)
-    for one in RANGES:
-        if money or not one.figures:
-            setattr(asked.wanted, one.attribute, range_of(query, one.name, one.label, asked.refused))
-    if asked.wanted.words and not asked.may_read:
-        asked.refused.append(_("Only who may read the texts of an application can look for words in them."))
-    return asked
+    params.refused += unknown_values(query, params.request_filter)
+    if query.get("user") and params.request_filter.user is None:
+        params.refused.append(_("“%(user)s” is not the hash of a user.") % {"user": query["user"][:40]})
+    params.request_filter.since, params.request_filter.until = days_of(query, params.refused)
+    for bounds in RANGES:
+        if money or not bounds.figures:
+            setattr(params.request_filter, bounds.attribute, range_of(query, bounds.name, bounds.label, params.refused))
+    if params.request_filter.words and not params.may_read:
+        params.refused.append(_("Only who may read the texts of an application can look for words in them."))
+    return params
 
 
 def user_of(text: str) -> uuid.UUID | None:
@@ -132,52 +132,57 @@ def user_of(text: str) -> uuid.UUID | None:
         return None
 
 
-def applications_asked(request: HttpRequest) -> Wanted:
+def rollup_filter(request: HttpRequest) -> RequestFilter:
     """The filters that the rollups know, narrowed to what this person may see."""
-    return Wanted(filters=without_empty(request.GET), applications=requests.applications_of(request.user))
+    return RequestFilter(filters=without_empty(request.GET), applications=requests.applications_of(request.user))
 
 
-def known_to(request: HttpRequest) -> list[Known] | None:
+def application_choices(request: HttpRequest) -> list[ApplicationChoice] | None:
     """The applications, those marked whose texts this person may read; None where they may read all."""
     if request.user.has_perm("traffic.view_bodies"):
         return None
     mine = Exists(Application.objects.of_person(request.user).filter(pk=OuterRef("pk")))
-    return [Known(*row) for row in Application.objects.annotate(mine=mine).values_list("pk", "slug", "name", "mine")]
+    return [
+        ApplicationChoice(*row)
+        for row in Application.objects.annotate(mine=mine).values_list("pk", "slug", "name", "mine")
+    ]
 
 
-def passed_over(query: QueryDict, taken: set[str]) -> list[str]:
+def ignored_params(query: QueryDict, taken: set[str]) -> list[str]:
     """Sentences on parameters that are no filter, here or for this person."""
     names = sorted(name for name, value in query.items() if value and name not in taken)
-    said = _("“%(name)s” is no filter here, so it takes nothing out.")
-    found = [said % {"name": name[:40]} for name in names if name not in MONEY]
-    if len(found) < len(names):
-        found.append(_("A filter of this address is for who may see figures, so it takes nothing out."))
-    return found
+    sentence = _("“%(name)s” is no filter here, so it takes nothing out.")
+    sentences = [sentence % {"name": name[:40]} for name in names if name not in MONEY]
+    if len(sentences) < len(names):
+        sentences.append(_("A filter of this address is for who may see figures, so it takes nothing out."))
+    return sentences
 
 
-def unknown_values(query: QueryDict, wanted: Wanted) -> list[str]:
+def unknown_values(query: QueryDict, request_filter: RequestFilter) -> list[str]:
     """What is asked for and nothing can be, as sentences; an application out of reach is as one that is not there.
 
     A provider or a model is what its requests call it, so that any may be asked for."""
-    seen = wanted.applications
+    seen = request_filter.applications
     slugs = {
         "deployment": Deployment.objects.all(),
         "application": Application.objects.all() if seen is None else Application.objects.filter(pk__in=seen),
     }
     there: dict[str, set[str]] = {"task": set(Task.values), "outcome": set(Outcome.values)}
     for name, rows in slugs.items():
-        asked = [value for value in query.getlist(name) if value]
-        there[name] = set(rows.filter(slug__in=asked).values_list("slug", flat=True)) if asked else set()
+        slugs_in_query = [value for value in query.getlist(name) if value]
+        there[name] = (
+            set(rows.filter(slug__in=slugs_in_query).values_list("slug", flat=True)) if slugs_in_query else set()
+        )
     sentence = _("%(label)s: there is none called “%(text)s”.")
     return [
         sentence % {"label": LABELS[name], "text": value[:40]}
-        for name, known in there.items()
+        for name, values in there.items()
         for value in query.getlist(name)
-        if value and value not in known
+        if value and value not in values
     ]
 
 
-class Said(NamedTuple):
+class ActiveFilter(NamedTuple):
     """A filter that is set: in words, and the address without it."""
 
     label: str
@@ -186,33 +191,37 @@ class Said(NamedTuple):
     counted: bool  # whether the sums of the sentence are of what passes it
 
 
-def said_of(request: HttpRequest, asked: Asked) -> list[Said]:
+def active_filters(request: HttpRequest, params: ParsedParams) -> list[ActiveFilter]:
     """The filters that are set, the days apart."""
-    query, wanted = request.GET, asked.wanted
+    query, request_filter = request.GET, params.request_filter
     words: dict[str, dict[str, Any]] = {
         "provider": PROVIDER_NAMES,
         "task": dict(Task.choices),
         "outcome": dict(Outcome.choices),
     }
-    found = []
+    filters = []
     for name, label in LABELS.items():
         values = [str(words.get(name, {}).get(value, value)) for value in query.getlist(name) if value]
         if values:
-            found.append(
-                Said(str(label), ", ".join(values), address(request, **{name: None}, cursor=None), name in NAMES)
+            filters.append(
+                ActiveFilter(
+                    str(label), ", ".join(values), address(request, **{name: None}, cursor=None), name in NAMES
+                )
             )
-    for one in RANGES:
-        if bounds := getattr(wanted, one.attribute):
-            without = address(request, **{f"{one.name}_from": None, f"{one.name}_to": None}, cursor=None)
-            found.append(Said(str(one.what), f"{range_words(bounds)} {one.unit}", without, False))
+    for spec in RANGES:
+        if bounds := getattr(request_filter, spec.attribute):
+            without = address(request, **{f"{spec.name}_from": None, f"{spec.name}_to": None}, cursor=None)
+            filters.append(ActiveFilter(str(spec.what), f"{range_words(bounds)} {spec.unit}", without, False))
     for name, label in FLAGS.items():
-        if getattr(wanted, name):
-            found.append(Said(str(label), "", address(request, **{name: None}, cursor=None), False))
-    if wanted.user:
-        found.append(Said(_("User"), wanted.user.hex[:8], address(request, user=None, cursor=None), False))
-    if wanted.words:
-        found.append(Said(_("Words"), wanted.words, address(request, words=None, cursor=None), False))
-    return found
+        if getattr(request_filter, name):
+            filters.append(ActiveFilter(str(label), "", address(request, **{name: None}, cursor=None), False))
+    if request_filter.user:
+        filters.append(
+            ActiveFilter(_("User"), request_filter.user.hex[:8], address(request, user=None, cursor=None), False)
+        )
+    if request_filter.words:
+        filters.append(ActiveFilter(_("Words"), request_filter.words, address(request, words=None, cursor=None), False))
+    return filters
 
 
 def range_words(bounds: Range) -> str:
@@ -224,16 +233,16 @@ def range_words(bounds: Range) -> str:
 
 def range_of(query: QueryDict, name: str, label: str, refused: list[str]) -> Range:
     """A range of the address; what is none is refused with a sentence."""
-    found = {}
-    for end, said in (("low", "from"), ("high", "to")):
-        text = query.get(f"{name}_{said}", "").strip()
+    ends = {}
+    for end, suffix in (("low", "from"), ("high", "to")):
+        text = query.get(f"{name}_{suffix}", "").strip()
         value = decimal(text)
         if text and value is None:
             refused.append(_("%(label)s: “%(text)s” is not a number.") % {"label": label, "text": text[:40]})
-        found[end] = value
-    low, high = found["low"], found["high"]
+        ends[end] = value
+    low, high = ends["low"], ends["high"]
     if low is not None and high is not None and low > high:
-        refused.append(_("%(label)s: nothing lies from %(low)s to %(high)s.") % {"label": label, **found})
+        refused.append(_("%(label)s: nothing lies from %(low)s to %(high)s.") % {"label": label, **ends})
     return Range(low, high)
 
 
@@ -267,31 +276,33 @@ def day_of(text: str) -> date | None:
 
 def without_empty(query: QueryDict) -> Filters:
     """The filters of the address; a field that a form sent empty is no filter."""
-    kept = query.copy()
+    filled = query.copy()
     for name in NAMES:
-        kept.setlist(name, [value for value in query.getlist(name) if value])
-    return Filters.of_query(kept)
+        filled.setlist(name, [value for value in query.getlist(name) if value])
+    return Filters.of_query(filled)
 
 
 def address(request: HttpRequest, to: str | None = None, kind: str | None = None, **changes: str | None) -> str:
     """This page, or another, with some parameters changed; None takes one away."""
     path = request.path if to is None else reverse(to, args=[kind] if kind else [])
     changes = changes if to is None else {"cursor": None, "live": None, **changes}
-    kept = [(key, value) for key, values in request.GET.lists() for value in values if key not in changes and value]
+    unchanged = [
+        (key, value) for key, values in request.GET.lists() for value in values if key not in changes and value
+    ]
     added = [(key, value) for key, value in changes.items() if value is not None]
-    query = urlencode([*kept, *added])
+    query = urlencode([*unchanged, *added])
     return f"{path}?{query}" if query else path
 
 
 def shared(request: HttpRequest) -> str:
     """What the list and the page of latencies both filter by, to be put behind the address of the other."""
-    kept = [(name, value) for name in (*NAMES, "from", "to") for value in request.GET.getlist(name) if value]
-    return f"?{urlencode(kept)}" if kept else ""
+    pairs = [(name, value) for name in (*NAMES, "from", "to") for value in request.GET.getlist(name) if value]
+    return f"?{urlencode(pairs)}" if pairs else ""
 
 
-def fields_of(request: HttpRequest, asked: Asked) -> dict[str, Any]:
+def fields_of(request: HttpRequest, params: ParsedParams) -> dict[str, Any]:
     """The filter form: selects with their choices as (value, label, chosen), ranges, flags, and the words."""
-    flags = {name: label for name, label in FLAGS.items() if asked.money or name not in MONEY}
+    flags = {name: label for name, label in FLAGS.items() if params.money or name not in MONEY}
     return {
         "selects": [
             {
@@ -300,15 +311,20 @@ def fields_of(request: HttpRequest, asked: Asked) -> dict[str, Any]:
                 "options": [(value, label, value in request.GET.getlist(name)) for value, label in offered.pairs],
                 "more": offered.more,
             }
-            for name, offered in choices(asked.wanted, asked.known).items()
+            for name, offered in choices(params.request_filter, params.applications).items()
         ],
         "ranges": [
-            (one.name, one.label, request.GET.get(f"{one.name}_from", ""), request.GET.get(f"{one.name}_to", ""))
-            for one in RANGES
-            if asked.money or not one.figures
+            (
+                bounds.name,
+                bounds.label,
+                request.GET.get(f"{bounds.name}_from", ""),
+                request.GET.get(f"{bounds.name}_to", ""),
+            )
+            for bounds in RANGES
+            if params.money or not bounds.figures
         ],
         "flags": [(name, label, name in request.GET) for name, label in flags.items()],
-        "words": asked.wanted.words if asked.may_read else None,
+        "words": params.request_filter.words if params.may_read else None,
         "days": (
             ("from", _("From day, UTC"), request.GET.get("from", "")),
             ("to", _("Before day, UTC"), request.GET.get("to", "")),
@@ -316,15 +332,23 @@ def fields_of(request: HttpRequest, asked: Asked) -> dict[str, Any]:
     }
 
 
-def choices(wanted: Wanted, known: Sequence[Known] | None = None) -> dict[str, Offered]:
-    used = requests.choices(wanted)
-    applications = known if known is not None else Application.objects.only("pk", "slug", "name")
-    seen = wanted.applications
+def choices(
+    request_filter: RequestFilter, choices_read: Sequence[ApplicationChoice] | None = None
+) -> dict[str, Offered]:
+    used = requests.choices(request_filter)
+    applications = choices_read if choices_read is not None else Application.objects.only("pk", "slug", "name")
+    seen = request_filter.applications
     return {
         "provider": replace(used["provider"], pairs=[(x, PROVIDER_NAMES.get(x, x)) for x, _ in used["provider"].pairs]),
         "model": used["model"],
         "deployment": Offered(list(Deployment.objects.values_list("slug", "name"))),
-        "application": Offered([(one.slug, one.name) for one in applications if seen is None or one.pk in seen]),
+        "application": Offered(
+            [
+                (application.slug, application.name)
+                for application in applications
+                if seen is None or application.pk in seen
+            ]
+        ),
         "task": Offered(Task.choices),
         "outcome": Offered(Outcome.choices),
     }

@@ -15,8 +15,8 @@ from django.db import connection
 
 from traffic.models import Request
 from traffic.requests.hour_reads import Hour
-from traffic.requests.queries import DAY, RequestPage, cursor_at, cursor_of, days_of, earlier, place_of
-from traffic.requests.request_filter import Wanted
+from traffic.requests.queries import DAY, RequestPage, cursor_at, cursor_of, days_of, decode_cursor, earlier
+from traffic.requests.request_filter import RequestFilter
 
 WINDOW = timedelta(days=7)
 MATCHES_MOST = 2_000  # of one day; words that more texts hold find nothing in particular
@@ -49,24 +49,24 @@ class TooCommon(Exception):
 
 
 def newest_with_words(
-    wanted: Wanted, *, retention_days: int, cursor: str | None = None, limit: int = 50
+    request_filter: RequestFilter, *, retention_days: int, cursor: str | None = None, limit: int = 50
 ) -> RequestPage:
     """One page. Raises TooCommon, and ApiError (422) for a cursor that is not ours."""
-    place = place_of(cursor)
-    first, end = days_of(wanted, retention_days, place)
+    place = decode_cursor(cursor)
+    first, end = days_of(request_filter, retention_days, place)
     stop = max(first, end - WINDOW)
-    found: list[Request] = []
+    page: list[Request] = []
     for day in (end - DAY * n for n in range(1, (end - stop).days + 1)):
-        ids = matches(day, wanted.words, wanted.readable)
+        ids = matches(day, request_filter.words, request_filter.readable)
         if ids:
-            requests = earlier(wanted.of(Request.objects.in_days(day, day + DAY).filter(id__in=ids)), place)
-            found += requests.select_related("application", "deployment").newest_first()[: limit + 1 - len(found)]
-        if len(found) > limit:
-            return RequestPage(found[:limit], cursor_of(found[limit - 1]))
+            requests = earlier(request_filter.of(Request.objects.in_days(day, day + DAY).filter(id__in=ids)), place)
+            page += requests.select_related("application", "deployment").newest_first()[: limit + 1 - len(page)]
+        if len(page) > limit:
+            return RequestPage(page[:limit], cursor_of(page[limit - 1]))
     if stop <= first:
-        return RequestPage(found, None)
+        return RequestPage(page, None)
     reached = Hour.start_of(stop)
-    return RequestPage(found, cursor_at(reached), reached)
+    return RequestPage(page, cursor_at(reached), reached)
 
 
 def matches(day: date, words: str, readable: Sequence[int] | None) -> list[uuid.UUID]:
@@ -75,9 +75,9 @@ def matches(day: date, words: str, readable: Sequence[int] | None) -> list[uuid.
     Raises TooCommon.
     """
     whose: list[Any] = [] if readable is None else [day, list(readable)]
-    with connection.cursor() as found:
-        found.execute(MATCHES.format(among=AMONG if whose else ""), [day, words, *whose, MATCHES_MOST + 1])
-        ids = [identifier for (identifier,) in found.fetchall()]
+    with connection.cursor() as cursor:
+        cursor.execute(MATCHES.format(among=AMONG if whose else ""), [day, words, *whose, MATCHES_MOST + 1])
+        ids = [identifier for (identifier,) in cursor.fetchall()]
     if len(ids) > MATCHES_MOST:
         raise TooCommon(day)
     return ids

@@ -16,15 +16,15 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Q, Sum
 from django.utils import timezone
 
+from lib import paging
 from lib.errors import ApiError
-from lib.paging import decode_cursor, encode_cursor
 from traffic.ingest.ids import response_hash, second_hash
 from traffic.models import Application, Installation, Rating, Request, RequestBody, UsageDay
 from traffic.querysets import RequestQuerySet
 from traffic.requests.facets import Offered, most_used
 from traffic.requests.filters import Filters
 from traffic.requests.hour_reads import READ_MOST, Hour, Span, portions, spans
-from traffic.requests.request_filter import Day, Wanted
+from traffic.requests.request_filter import Day, RequestFilter
 
 DAY = timedelta(days=1)
 FIRST_ID = uuid.UUID(int=0)
@@ -96,63 +96,73 @@ class RequestPage:
 Place = tuple[datetime, uuid.UUID]
 
 
-def newest(wanted: Wanted, *, retention_days: int, cursor: str | None = None, limit: int = 50) -> RequestPage:
+def newest(
+    request_filter: RequestFilter, *, retention_days: int, cursor: str | None = None, limit: int = 50
+) -> RequestPage:
     """One page of the log. Raises ApiError (422) for a cursor that is not ours.
 
     At most `READ_MOST` rows are read for it, whatever the filters and however many are stored: then it ends early.
     """
-    place = place_of(cursor)
-    days = wanted.days(*days_of(wanted, retention_days, place))
-    found: list[Request] = []
+    place = decode_cursor(cursor)
+    days = request_filter.days(*days_of(request_filter, retention_days, place))
+    page: list[Request] = []
     read, reached = 0, None
-    for portion in portions_of(wanted, days, place, limit + 1):
+    for portion in portions_of(request_filter, days, place, limit + 1):
         if reached is not None:
-            return RequestPage(found, cursor_at(reached), reached)
-        found += read_spans(wanted, portion, place, limit + 1 - len(found))
-        if len(found) > limit:
-            return RequestPage(found[:limit], cursor_of(found[limit - 1]))
+            return RequestPage(page, cursor_at(reached), reached)
+        page += read_spans(request_filter, portion, place, limit + 1 - len(page))
+        if len(page) > limit:
+            return RequestPage(page[:limit], cursor_of(page[limit - 1]))
         read += sum(span.rows for span in portion)
         reached = portion[-1].start if read >= READ_MOST else None
-    return RequestPage(found, None)
+    return RequestPage(page, None)
 
 
-def days_of(wanted: Wanted, retention_days: int, place: Place | None = None) -> tuple[date, date]:
+def days_of(request_filter: RequestFilter, retention_days: int, place: Place | None = None) -> tuple[date, date]:
     """The first day that may have what is wanted, and the day after the last."""
     today = timezone.now().date()
     last = today + DAY if place is None else min(place[0].date(), today + DAY)
     first, end = today - DAY * (retention_days + 1), last + DAY
-    return max(first, wanted.since or first), min(end, wanted.until or end)
+    return max(first, request_filter.since or first), min(end, request_filter.until or end)
 
 
-def portions_of(wanted: Wanted, days: Sequence[Day], place: Place | None, needed: int) -> Iterator[Sequence[Span]]:
+def portions_of(
+    request_filter: RequestFilter, days: Sequence[Day], place: Place | None, needed: int
+) -> Iterator[Sequence[Span]]:
     """Spans of time to read, a statement's worth each; `place` is where the last page ended."""
-    sizes = [(one.day, one.passing if wanted.exact else one.rows) for one in days]
-    known = {one.day: one for one in days}
-    for some in stretches(sizes, needed if wanted.exact else READ_MOST):
-        found = spans_of(wanted, [known[day] for day, _size in some])
-        behind = (span for span in found if place is None or (span.start, FIRST_ID) < place)
-        yield from portions(behind, needed, exact=wanted.exact)
+    sizes = [(day.day, day.passing if request_filter.exact else day.rows) for day in days]
+    by_date = {day.day: day for day in days}
+    for some in stretches(sizes, needed if request_filter.exact else READ_MOST):
+        day_spans = spans_of(request_filter, [by_date[day] for day, _size in some])
+        behind = (span for span in day_spans if place is None or (span.start, FIRST_ID) < place)
+        yield from portions(behind, needed, exact=request_filter.exact)
 
 
-def spans_of(wanted: Wanted, days: Sequence[Day]) -> Iterator[Span]:
+def spans_of(request_filter: RequestFilter, days: Sequence[Day]) -> Iterator[Span]:
     """The days whole where all of them may be read at once, else their hours; the newest first."""
-    everything = wanted.visible_filters() == Filters()  # else the days tell only how many rows of the filters there are
-    if everything and sum(one.rows for one in days) <= READ_MOST:
-        return (Span(Hour.start_of(one.day), Hour.start_of(one.day + DAY), one.passing, one.rows) for one in days)
-    return spans(wanted.hours([one.day for one in days]))
+    everything = (
+        request_filter.visible_filters() == Filters()
+    )  # else the days tell only how many rows of the filters there are
+    if everything and sum(day.rows for day in days) <= READ_MOST:
+        return (Span(Hour.start_of(day.day), Hour.start_of(day.day + DAY), day.passing, day.rows) for day in days)
+    return spans(request_filter.hours([day.day for day in days]))
 
 
-def read_spans(wanted: Wanted, portion: Sequence[Span], place: Place | None, limit: int) -> list[Request]:
+def read_spans(
+    request_filter: RequestFilter, portion: Sequence[Span], place: Place | None, limit: int
+) -> list[Request]:
     """What passes in these spans, the newest first: each by one index, in its order, on the partitions of its days."""
-    parts = [statement(wanted, span, place)[:limit] for span in portion]
+    parts = [statement(request_filter, span, place)[:limit] for span in portion]
     first, *others = parts
     requests = first.union(*others, all=True).order_by("-started_at", "-id")[:limit] if others else first
     return list(requests)
 
 
-def statement(wanted: Wanted, span: Span, place: Place | None = None) -> RequestQuerySet:
+def statement(request_filter: RequestFilter, span: Span, place: Place | None = None) -> RequestQuerySet:
     """The requests of a span that pass, the newest first."""
-    requests = wanted.of(Request.objects.in_days(*span.days).between(span.start, span.end, odd=wanted.odd))
+    requests = request_filter.of(
+        Request.objects.in_days(*span.days).between(span.start, span.end, odd=request_filter.odd)
+    )
     if place is not None and place[0] < span.end:
         requests = earlier(requests, place)
     return requests.select_related("application", "deployment").defer("raw")
@@ -177,17 +187,17 @@ def stretches(days: Sequence[tuple[date, int]], wanted: int) -> Iterator[Sequenc
 
 
 def cursor_of(request: Request) -> str:
-    return encode_cursor(request.started_at.isoformat(), str(request.id))
+    return paging.encode_cursor(request.started_at.isoformat(), str(request.id))
 
 
 def cursor_at(moment: datetime) -> str:
     """Continues with what began before a moment."""
-    return encode_cursor(moment.isoformat(), str(FIRST_ID))
+    return paging.encode_cursor(moment.isoformat(), str(FIRST_ID))
 
 
-def place_of(cursor: str | None) -> Place | None:
-    """What a cursor says. Raises ApiError (422)."""
-    values = decode_cursor(cursor, (str, str))
+def decode_cursor(cursor: str | None) -> Place | None:
+    """The start and the id of the request that a cursor names. Raises ApiError (422) for a cursor of another list."""
+    values = paging.decode_cursor(cursor, (str, str))
     if values is None:
         return None
     try:
@@ -198,22 +208,22 @@ def place_of(cursor: str | None) -> Place | None:
 
 def ratings_of(requests: Sequence[Request]) -> dict[uuid.UUID, list[Rating]]:
     """Ratings of some requests, by request."""
-    found: dict[uuid.UUID, list[Rating]] = {}
+    by_request: dict[uuid.UUID, list[Rating]] = {}
     for rating in Rating.objects.filter(request_id__in=[request.id for request in requests]).order_by("created_at"):
         assert rating.request_id is not None, "filtered by it"
-        found.setdefault(rating.request_id, []).append(rating)
-    return found
+        by_request.setdefault(rating.request_id, []).append(rating)
+    return by_request
 
 
-def choices(wanted: Wanted, days: int = 30) -> dict[str, Offered]:
+def choices(request_filter: RequestFilter, days: int = 30) -> dict[str, Offered]:
     """Providers and models that have been used lately, for the filters; the most used, and those that are chosen."""
     first = timezone.now().date() - DAY * days
     used = UsageDay.objects.filter(day__gte=first)
-    if wanted.applications is not None:
-        used = used.filter(application_id__in=wanted.applications)
+    if request_filter.applications is not None:
+        used = used.filter(application_id__in=request_filter.applications)
     uses: dict[str, Counter[str]] = {"provider": Counter(), "model": Counter()}
     for provider, model, n in used.values_list("provider", "model").annotate(n=Sum("requests")).order_by():
         uses["provider"][provider] += n
         uses["model"][model] += n
-    chosen = {"provider": wanted.filters.provider, "model": wanted.filters.model}
+    chosen = {"provider": request_filter.filters.provider, "model": request_filter.filters.model}
     return {name: most_used(counts, chosen[name]) for name, counts in uses.items()}

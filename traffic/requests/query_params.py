@@ -13,7 +13,7 @@ from lib.periods import MOMENT, Period, moment, parse_period
 from providers.models import Deployment
 from traffic.models import Application, Outcome
 from traffic.requests.filters import Filters, ids
-from traffic.requests.request_filter import Range, Wanted
+from traffic.requests.request_filter import Range, RequestFilter
 
 Text = Annotated[str, Field(max_length=200, pattern="^[^\\x00]*$")]
 Moment = Annotated[str | None, Field(pattern=MOMENT)]
@@ -69,11 +69,11 @@ class RequestQuery(FilterQuery):
     ttft_from: Bound = None
     ttft_to: Bound = None
 
-    def wanted(self) -> Wanted:
+    def request_filter(self) -> RequestFilter:
         """Raises ApiError (422) for what is no day."""
-        return Wanted(
+        return RequestFilter(
             filters=self.parsed(),
-            outcomes=[str(one) for one in self.outcome],
+            outcomes=[str(outcome) for outcome in self.outcome],
             unpriced=self.unpriced,
             unknown_usage=self.unknown_usage,
             told_otherwise=self.told_otherwise,

@@ -47,7 +47,7 @@ class Range:
 
 
 @dataclass
-class Wanted:
+class RequestFilter:
     """Which requests a list shows; `applications` is what the reader may see, None being all."""
 
     filters: Filters = field(default_factory=Filters)
@@ -70,8 +70,8 @@ class Wanted:
         """The filters narrowed to what the reader may see; an application out of reach is one that has nothing."""
         if self.applications is None:
             return self.filters
-        asked = self.filters.application
-        seen = [pk for pk in self.applications if not asked or pk in asked] or [-1]
+        chosen = self.filters.application
+        seen = [pk for pk in self.applications if not chosen or pk in chosen] or [-1]
         return Filters(**{**vars(self.filters), "application": seen})
 
     @property
@@ -89,25 +89,25 @@ class Wanted:
 
     def of(self, requests: RequestQuerySet) -> RequestQuerySet:
         """Those of `requests` that are wanted, but for the words of their texts."""
-        found = requests.filter(**self.visible_filters().lookups())
+        passing = requests.filter(**self.visible_filters().lookups())
         for name in ("cost", "latency_ms", "ttft_ms"):
-            found = found.filter(**getattr(self, name).lookups(name))
+            passing = passing.filter(**getattr(self, name).lookups(name))
         if self.outcomes:
-            found = found.filter(outcome__in=self.outcomes)
+            passing = passing.filter(outcome__in=self.outcomes)
         if self.unpriced:
-            found = found.filter(cost=None, cost_reason__in=UNPRICED)
+            passing = passing.filter(cost=None, cost_reason__in=UNPRICED)
         if self.unknown_usage:
-            found = found.filter(uncached_input=None)
+            passing = passing.filter(uncached_input=None)
         if self.told_otherwise:
             apart = Func(F("reported_cost") - F("cost"), function="abs")
             larger = Greatest("reported_cost", "cost")
-            found = found.exclude(reported_cost=None).exclude(cost=None)
-            found = found.alias(apart=apart).filter(apart__gt=larger * Decimal("0.01"))
+            passing = passing.exclude(reported_cost=None).exclude(cost=None)
+            passing = passing.alias(apart=apart).filter(apart__gt=larger * Decimal("0.01"))
         if self.user:
-            found = found.filter(user_hash=self.user)
+            passing = passing.filter(user_hash=self.user)
         if self.rated:
-            found = found.filter(Exists(Rating.objects.filter(request_id=OuterRef("id"))))
-        return found
+            passing = passing.filter(Exists(Rating.objects.filter(request_id=OuterRef("id"))))
+        return passing
 
     def counted(self) -> list[str]:
         """The sums of the rollups of which each is at least as many as pass."""
@@ -132,11 +132,11 @@ class Wanted:
             .annotate(rows=Sum(self.read), **sums)
             .order_by("-day")
         )
-        found = [Day(day, min(counts), read) for day, read, *counts in rows if min(counts) > 0]
+        days = [Day(day, min(counts), read) for day, read, *counts in rows if min(counts) > 0]
         if self.rated:
             rated = set(Rating.objects.in_days(first, end).values_list("day", flat=True).distinct())
-            found = [one for one in found if one.day in rated]
-        return found
+            days = [day for day in days if day.day in rated]
+        return days
 
     def hours(self, days: Sequence[date]) -> list[Hour]:
         """Hours of these days in which there is anything, the newest first."""
@@ -151,10 +151,10 @@ class Wanted:
 
 def runs(days: Sequence[date]) -> list[tuple[date, date]]:
     """Days, the newest first, as stretches of days that follow each other: the first, and the day after the last."""
-    found: list[tuple[date, date]] = []
+    stretches: list[tuple[date, date]] = []
     for day in days:
         end = day + DAY
-        if found and found[-1][0] == end:
-            end = found.pop()[1]
-        found.append((day, end))
-    return found
+        if stretches and stretches[-1][0] == end:
+            end = stretches.pop()[1]
+        stretches.append((day, end))
+    return stretches

@@ -35,11 +35,12 @@ def retries_of(request: Request) -> Retries:
         return NONE
     start = request.started_at - WINDOW
     odd = Request.objects.in_days(start.date(), request.day + timedelta(days=1))
-    found = odd.between(start, request.started_at, odd=True).only(*TIMES, *ERRORS)[:READ_MOST]
+    errors = odd.between(start, request.started_at, odd=True).only(*TIMES, *ERRORS)[:READ_MOST]
     failed = [
-        one
-        for one in found
-        if one.application_id == request.application_id and one.external_id == f"{name}:{one.started_at.timestamp()}"
+        error
+        for error in errors
+        if error.application_id == request.application_id
+        and error.external_id == f"{name}:{error.started_at.timestamp()}"
     ]
     return Retries(failed[::-1], answer_to(name, request) if was_try else None)
 
@@ -48,6 +49,6 @@ def answer_to(name: str, failed: Request) -> Request | None:
     """The request that ended a call, whose id is made from the call's name; of the next day near midnight."""
     salt = bytes(Installation.objects.get().salt)
     for day in dict.fromkeys((failed.day, (failed.started_at + WINDOW).date())):
-        if one := Request.objects.by_id(request_id(salt, failed.application_id, name, day)):
-            return one
+        if answer := Request.objects.by_id(request_id(salt, failed.application_id, name, day)):
+            return answer
     return None

@@ -130,12 +130,12 @@ class RouteForm(RouteModelForm):
             self.add_error("percent", _("From 1 to 100."))
         seen = {cleaned.get("deployment")} - {None}
         for name in FALLBACKS:
-            if (one := cleaned.get(name)) is not None:
-                if one in seen:
+            if (deployment := cleaned.get(name)) is not None:
+                if deployment in seen:
                     self.add_error(name, _("It is tried before this already."))
                 elif not cleaned.get("falls_back"):
                     self.add_error(name, _("Nothing else may answer, as said above; choose one of the two."))
-                seen.add(one)
+                seen.add(deployment)
         return cleaned
 
     @transaction.atomic
@@ -145,10 +145,12 @@ class RouteForm(RouteModelForm):
         if not self.instance.pk:
             self.instance.order = place_before(before)
         route: Route = super().save(commit)
-        chosen = [one for one in (self.cleaned_data[name] for name in FALLBACKS) if one is not None]
+        chosen = [
+            deployment for deployment in (self.cleaned_data[name] for name in FALLBACKS) if deployment is not None
+        ]
         route.fallback_set.all().delete()
         Fallback.objects.bulk_create(
-            Fallback(route=route, deployment=one, order=number) for number, one in enumerate(chosen, 1)
+            Fallback(route=route, deployment=deployment, order=number) for number, deployment in enumerate(chosen, 1)
         )
         return route
 
@@ -166,7 +168,7 @@ def place_before(rule: Route | None) -> int:
     """The number of a free place before a rule, or behind all; call it inside a transaction."""
     order = list(Route.objects.select_for_update().order_by("order", "pk"))
     at = order.index(rule) if rule is not None else len(order)
-    for number, one in enumerate(order, 1):
-        one.order = number + (number > at)
+    for number, route in enumerate(order, 1):
+        route.order = number + (number > at)
     Route.objects.bulk_update(order, ["order"])
     return at + 1

@@ -14,7 +14,7 @@ def conditions(route: Route) -> list[str]:
     labels = {value: str(label) for value, label in Task.choices}
     states = {value: str(label) for value, label in BudgetState.choices}
     applications = [application.name for application in route.applications.all()]
-    said = [
+    sentences = [
         (route.tasks, _("its task is %(x)s"), _or(labels.get(task, task) for task in route.tasks)),
         (applications, _("it is sent by %(x)s"), _or(applications)),
         (route.requested_models, _("it asks for %(x)s"), _or(route.requested_models)),
@@ -27,7 +27,7 @@ def conditions(route: Route) -> list[str]:
         (route.percent is not None, _("it is of %(x)s %% of conversations"), route.percent),
         (route.budget_states, _("its application’s budget: %(x)s"), _or(states.get(s, s) for s in route.budget_states)),
     ]
-    return [text % {"x": value} if "%" in text else text for holds, text, value in said if holds]
+    return [text % {"x": value} if "%" in text else text for holds, text, value in sentences if holds]
 
 
 def _or(words: Iterable[str]) -> str:

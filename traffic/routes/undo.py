@@ -27,20 +27,22 @@ def remembered(route: Route) -> dict[str, Any]:
 
 
 @transaction.atomic
-def bring_back(kept: dict[str, Any]) -> Route | None:
+def bring_back(deleted: dict[str, Any]) -> Route | None:
     """The same rule again, among its old neighbours; None where another has its name or its target is gone.
 
     A rule that was for some applications stays out of use if none of them is left: without any it would hold for all.
     """
-    fields, deployment = kept["fields"], kept["deployment"]
-    there = set(Deployment.objects.filter(pk__in=[*kept["fallbacks"], deployment]).values_list("pk", flat=True))
+    fields, deployment = deleted["fields"], deleted["deployment"]
+    there = set(Deployment.objects.filter(pk__in=[*deleted["fallbacks"], deployment]).values_list("pk", flat=True))
     if Route.objects.filter(slug=fields["slug"]).exists() or (deployment is not None and deployment not in there):
         return None
-    applications = list(Application.objects.filter(pk__in=kept["applications"]))
-    if kept["applications"] and not applications:
+    applications = list(Application.objects.filter(pk__in=deleted["applications"]))
+    if deleted["applications"] and not applications:
         fields = fields | {"enabled": False}
     route = Route.objects.create(**fields, deployment_id=deployment)
     route.applications.set(applications)
-    left = [one for one in kept["fallbacks"] if one in there]
-    Fallback.objects.bulk_create(Fallback(route=route, deployment_id=one, order=n) for n, one in enumerate(left, 1))
+    left = [fallback for fallback in deleted["fallbacks"] if fallback in there]
+    Fallback.objects.bulk_create(
+        Fallback(route=route, deployment_id=fallback, order=n) for n, fallback in enumerate(left, 1)
+    )
     return route

@@ -85,8 +85,8 @@ def route_delete(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def route_undo(request: HttpRequest) -> HttpResponse:
     """Bring back the rule that this person deleted last; a second time, or after another took its name, nothing."""
-    kept = request.session.pop(SESSION, None)
-    route = bring_back(kept) if kept else None
+    deleted = request.session.pop(SESSION, None)
+    route = bring_back(deleted) if deleted else None
     if route is None:
         messages.info(request, _("There is no deleted rule to bring back."))
     else:
@@ -104,8 +104,8 @@ def route_switch(request: HttpRequest, slug: str) -> HttpResponse:
     on = request.POST.get("enabled") == "1"
     if Route.objects.filter(pk=route.pk, enabled=not on).update(enabled=on):
         log(request, route, _("Put into use.") if on else _("Taken out of use."))
-    said = _("%(name)s is in use.") if on else _("%(name)s is out of use.")
-    messages.success(request, said % {"name": route.name})
+    sentence = _("%(name)s is in use.") if on else _("%(name)s is out of use.")
+    messages.success(request, sentence % {"name": route.name})
     return redirect("traffic:routes")
 
 
@@ -122,8 +122,8 @@ def route_move(request: HttpRequest, slug: str) -> HttpResponse:
         other = place - 1 if up else place + 1
         if 0 <= other < len(order):
             order[place], order[other] = order[other], order[place]
-            for number, one in enumerate(order, 1):
-                one.order = number
+            for number, neighbour in enumerate(order, 1):
+                neighbour.order = number
             Route.objects.bulk_update(order, ["order"])
             log(request, route, _("Asked earlier.") if up else _("Asked later."))
     return redirect("traffic:routes")

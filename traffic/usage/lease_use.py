@@ -17,10 +17,10 @@ HOUR = timedelta(hours=1)
 def requests_by_hour(deployments: Iterable[int], now: datetime) -> dict[int, dict[datetime, int]]:
     """By deployment, how many requests each hour of the last week had; hours without any are missing."""
     rows = UsageHour.objects.filter(deployment_id__in=list(deployments), hour__gte=now - LOOK_BACK, requests__gt=0)
-    found: dict[int, dict[datetime, int]] = defaultdict(dict)
+    by_deployment: dict[int, dict[datetime, int]] = defaultdict(dict)
     for row in rows.values("deployment_id", "hour").annotate(n=Sum("requests")).order_by("hour"):
-        found[row["deployment_id"]][row["hour"]] = row["n"]
-    return found
+        by_deployment[row["deployment_id"]][row["hour"]] = row["n"]
+    return by_deployment
 
 
 def last_requests(last_hours: dict[int, datetime]) -> dict[int, datetime]:
@@ -31,9 +31,9 @@ def last_requests(last_hours: dict[int, datetime]) -> dict[int, datetime]:
     by_hour: dict[datetime, list[int]] = defaultdict(list)
     for pk, hour in last_hours.items():
         by_hour[hour].append(pk)
-    found = {pk: hour + HOUR for pk, hour in last_hours.items()}
+    last = {pk: hour + HOUR for pk, hour in last_hours.items()}
     for hour, pks in by_hour.items():
         rows = Request.objects.in_days(hour.date(), hour.date() + timedelta(days=1))
         rows = rows.filter(started_at__gte=hour, started_at__lt=hour + HOUR, deployment_id__in=pks)
-        found |= dict(rows.order_by().values_list("deployment_id").annotate(last=Max("started_at")))
-    return found
+        last |= dict(rows.order_by().values_list("deployment_id").annotate(last=Max("started_at")))
+    return last

@@ -60,13 +60,13 @@ def price_changes(now: datetime, days: int) -> list[PriceChange]:
     for price in versions.select_related("entered_by").order_by("starts_at"):
         by_model[price.provider, price.model].append(price)
     used = tokens_by_model(now.date())
-    found = []
+    changes = []
     for key in sorted(models):
         pair = latest_pair(by_model[key], now - timedelta(days=days))
         if pair and key in used:
             change = PriceChange(*key, *pair, used[key])
-            found += [change] if change.rates else []
-    return found
+            changes += [change] if change.rates else []
+    return changes
 
 
 def latest_pair(versions: list[TokenPrice], since: datetime) -> tuple[TokenPrice, TokenPrice] | None:
@@ -78,12 +78,12 @@ def latest_pair(versions: list[TokenPrice], since: datetime) -> tuple[TokenPrice
 def tokens_by_model(today: date) -> dict[tuple[str, str], dict[str, int]]:
     """Tokens of the last 30 days by class, under each name that a price may have: as called, and without its date."""
     rows = UsageDay.objects.filter(day__gt=today - timedelta(days=MONTH_DAYS), day__lte=today)
-    found: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: dict.fromkeys(CLASSES, 0))
+    tokens: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: dict.fromkeys(CLASSES, 0))
     for row in rows.values("provider", "model").annotate(**{f"{name}_sum": Sum(name) for name in CLASSES}).order_by():
         for model in {row["model"], plain_name(row["model"])}:
             for name in CLASSES:
-                found[row["provider"], model][name] += row[f"{name}_sum"]
-    return dict(found)
+                tokens[row["provider"], model][name] += row[f"{name}_sum"]
+    return dict(tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,8 @@ class Retiring:
 
 def retiring(today: date, days: int, slugs: Any) -> list[Retiring]:
     """Models that retire within `days` or have, and are in use; `slugs` names applications by id. Two queries."""
-    known = Model.objects.filter(retires_on__isnull=False, retires_on__lte=today + timedelta(days=days))
-    by_name = {(one.provider, name): one for one in known for name in (one.name, *one.aliases)}
+    retiring_models = Model.objects.filter(retires_on__isnull=False, retires_on__lte=today + timedelta(days=days))
+    by_name = {(model.provider, name): model for model in retiring_models for name in (model.name, *model.aliases)}
     if not by_name:
         return []
     rows = UsageDay.objects.filter(day__gt=today - timedelta(days=USED_DAYS), day__lte=today, requests__gt=0)
@@ -110,15 +110,15 @@ def retiring(today: date, days: int, slugs: Any) -> list[Retiring]:
     models: dict[int, Model] = {}
     for row in rows.values("provider", "model", "application_id").annotate(n=Sum("requests")).order_by():
         called = row["model"]
-        one = by_name.get((row["provider"], called)) or by_name.get((row["provider"], plain_name(called)))
-        if one:
-            models[one.pk] = one
-            users[one.pk][row["application_id"]] += row["n"]
-            names[one.pk].add(called)
+        used_model = by_name.get((row["provider"], called)) or by_name.get((row["provider"], plain_name(called)))
+        if used_model:
+            models[used_model.pk] = used_model
+            users[used_model.pk][row["application_id"]] += row["n"]
+            names[used_model.pk].add(called)
     return [
         Retiring(
-            one.provider, one.name, one.retires_on, sum(users[pk].values()),
+            model.provider, model.name, model.retires_on, sum(users[pk].values()),
             sorted(((slugs.get(app), n) for app, n in users[pk].items()), key=lambda pair: -pair[1]), sorted(names[pk]),
         )
-        for pk, one in sorted(models.items()) if one.retires_on
+        for pk, model in sorted(models.items()) if model.retires_on
     ]  # fmt: skip

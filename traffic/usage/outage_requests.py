@@ -37,8 +37,8 @@ def count_requests(*, now: datetime) -> int:
     settled = Q(ended_at__isnull=False, counted_at__lt=F("ended_at") + LATE, ended_at__lte=now - LATE)
     just_over = Q(ended_at__isnull=False, counted_at__lt=F("ended_at"))
     lasting = Q(ended_at=None, counted_at__lt=now - AGAIN)
-    found = Outage.objects.filter(unknown | settled | just_over | lasting).select_related("deployment")
-    chosen = [outage for outage in found.order_by("-started_at")[:AT_ONCE] if is_due(outage, now)]
+    uncounted = Outage.objects.filter(unknown | settled | just_over | lasting).select_related("deployment")
+    chosen = [outage for outage in uncounted.order_by("-started_at")[:AT_ONCE] if is_due(outage, now)]
     for outage in chosen:
         count(outage, now)
     return len(chosen)
@@ -52,7 +52,7 @@ def is_due(outage: Outage, now: datetime) -> bool:
 
 def count(outage: Outage, now: datetime) -> None:
     end = outage.ended_at or now
-    asked: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "deployment": outage.deployment_id,
         "slug": outage.deployment.slug,
         "start": outage.started_at,
@@ -61,6 +61,6 @@ def count(outage: Outage, now: datetime) -> None:
         "last": end.astimezone(UTC).date(),
     }
     with connection.cursor() as cursor:
-        cursor.execute(COUNT, asked)
+        cursor.execute(COUNT, arguments)
         failed, rerouted = cursor.fetchone()
     Outage.objects.filter(pk=outage.pk).update(requests_failed=failed, requests_rerouted=rerouted, counted_at=now)

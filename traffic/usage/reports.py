@@ -136,13 +136,13 @@ SELECT deployment_id, hour, metric, array_agg(bucket), array_agg(n) FROM (
 def latency_by_hour(period: Period) -> dict[int, list[HourLatency]]:
     """Latency and time to first token by deployment's id and hour, in order; an hour without requests is missing."""
     since = period.since.replace(minute=0, second=0, microsecond=0)
-    found: dict[tuple[int, datetime], dict[int, Quantiles]] = defaultdict(dict)
+    quantiles: dict[tuple[int, datetime], dict[int, Quantiles]] = defaultdict(dict)
     with connection.cursor() as cursor:
         cursor.execute(HOUR_BUCKETS, [since, period.until])
         for deployment, hour, metric, buckets, counts in cursor.fetchall():
-            found[deployment, hour][metric] = ranked(dict(zip(buckets, counts, strict=True)))
+            quantiles[deployment, hour][metric] = ranked(dict(zip(buckets, counts, strict=True)))
     hours: dict[int, list[HourLatency]] = defaultdict(list)
-    for (deployment, hour), metrics in found.items():
+    for (deployment, hour), metrics in quantiles.items():
         hours[deployment].append(HourLatency(hour, metrics.get(1, NOTHING), metrics.get(2, NOTHING)))
     return dict(hours)
 

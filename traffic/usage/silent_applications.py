@@ -42,22 +42,22 @@ def silences(now: datetime, least: timedelta) -> list[Silence]:
         return []
     by_hour = _before(now, set(quiet))
     names = Application.objects.in_bulk(list(quiet))
-    found = []
+    silent = []
     for pk, end in sorted(quiet.items()):
         usual = _usual(by_hour[pk], end, min(now, end + LONGEST))
         if pk in names and len(usual) >= LEAST_WEEKS:
-            found.append(Silence(names[pk].slug, names[pk].name, end, usual))
-    return found
+            silent.append(Silence(names[pk].slug, names[pk].name, end, usual))
+    return silent
 
 
 def _before(now: datetime, applications: set[int]) -> dict[int, dict[datetime, int]]:
     """Requests of some applications by hour, of the weeks that are compared."""
     since = now - FORGOTTEN - WEEK * WEEKS
     rows = UsageHour.objects.filter(hour__gt=since, hour__lte=now, application__in=applications)
-    found: dict[int, dict[datetime, int]] = defaultdict(dict)
+    by_application: dict[int, dict[datetime, int]] = defaultdict(dict)
     for pk, hour, n in rows.values_list("application_id", "hour").annotate(n=Sum("requests")).order_by():
-        found[pk][hour] = n
-    return found
+        by_application[pk][hour] = n
+    return by_application
 
 
 def _usual(by_hour: dict[datetime, int], begin: datetime, end: datetime) -> tuple[int, ...]:

@@ -43,43 +43,51 @@ Message = dict[str, Any]
 
 def content_of(span: Span) -> tuple[str | None, str | None]:
     """Prompt and answer as they are stored; None for what the span does not hold."""
-    given = span.attributes
+    attributes_read = span.attributes
     for name, _at, attributes in span.events:
         if name in WHOLE:
-            given = {**attributes, **given}
-    asked, said = numbered(given)
-    asked, said = asked or of_events(span, prompt=True), said or of_events(span, prompt=False)
-    prompt = stored(asked) if asked else prompt_of(given)
-    answer = "\n".join(one["content"] for one in said if one["content"]) if said else answer_of(given)
+            attributes_read = {**attributes, **attributes_read}
+    questions, answers = numbered(attributes_read)
+    questions, answers = questions or of_events(span, prompt=True), answers or of_events(span, prompt=False)
+    prompt = stored(questions) if questions else prompt_of(attributes_read)
+    answer = (
+        "\n".join(message["content"] for message in answers if message["content"])
+        if answers
+        else answer_of(attributes_read)
+    )
     return text(prompt), text(answer)
 
 
-def numbered(given: Attributes) -> tuple[list[Message], list[Message]]:
+def numbered(attributes: Attributes) -> tuple[list[Message], list[Message]]:
     """Messages of the prompt and of the answer where each part has an attribute of its own."""
-    found: dict[bool, dict[int, Message]] = {True: {}, False: {}}
-    for name, value in given.items():
+    by_side: dict[bool, dict[int, Message]] = {True: {}, False: {}}
+    for name, value in attributes.items():
         if name.startswith(("gen_ai.prompt.", "gen_ai.completion.", "llm.")) and (match := NUMBERED.fullmatch(name)):
-            of, place = found[IS_PROMPT[match[1] or match[2]]], int(match[3])
+            of, place = by_side[IS_PROMPT[match[1] or match[2]]], int(match[3])
             of.setdefault(place, {"role": "user", "content": ""})[match[4]] = written(value)
-    asked, said = ([messages[place] for place in sorted(messages)] for messages in (found[True], found[False]))
-    return [one for one in asked if one["content"]], [one for one in said if one["content"]]
+    questions, answers = (
+        [messages[place] for place in sorted(messages)] for messages in (by_side[True], by_side[False])
+    )
+    return [message for message in questions if message["content"]], [
+        message for message in answers if message["content"]
+    ]
 
 
 def of_events(span: Span, *, prompt: bool) -> list[Message]:
     """Messages that have an event each."""
-    found = []
+    messages = []
     for name, _at, attributes in span.events:
         match = SAID.fullmatch(name) if prompt else None
         if match or (name == CHOICE and not prompt):
-            given = unpacked(attributes.get("message", attributes))
-            if content := given.get("content") if isinstance(given, Mapping) else given:
-                found.append({"role": match[1] if match else "assistant", "content": written(content)})
-    return found
+            message = unpacked(attributes.get("message", attributes))
+            if content := message.get("content") if isinstance(message, Mapping) else message:
+                messages.append({"role": match[1] if match else "assistant", "content": written(content)})
+    return messages
 
 
-def prompt_of(given: Attributes) -> str | None:
-    value = next((given[name] for name in PROMPTS if given.get(name)), None)
-    system = unpacked(given.get(SYSTEM))
+def prompt_of(attributes: Attributes) -> str | None:
+    value = next((attributes[name] for name in PROMPTS if attributes.get(name)), None)
+    system = unpacked(attributes.get(SYSTEM))
     messages = messages_of(unpacked(value))
     if messages is None and not system:
         return None if value is None else written(value)
@@ -87,11 +95,11 @@ def prompt_of(given: Attributes) -> str | None:
     return stored([*first, *(messages or ([{"role": "user", "content": written(value)}] if value else []))])
 
 
-def answer_of(given: Attributes) -> str | None:
-    value = next((given[name] for name in ANSWERS if given.get(name)), None)
+def answer_of(attributes: Attributes) -> str | None:
+    value = next((attributes[name] for name in ANSWERS if attributes.get(name)), None)
     messages = messages_of(unpacked(value))
     if messages:
-        return "\n".join(one["content"] for one in messages if one["content"]) or None
+        return "\n".join(message["content"] for message in messages if message["content"]) or None
     return None if value is None else written(value)
 
 
@@ -99,13 +107,16 @@ def messages_of(value: Any) -> list[Message] | None:
     """A list of messages in any vendor's form, or an object that holds one; None for what is none."""
     if isinstance(value, Mapping):
         value = value.get("messages") if "messages" in value else [value] if "role" in value else None
-    if not isinstance(value, list) or not value or not all(isinstance(one, Mapping) for one in value):
+    if not isinstance(value, list) or not value or not all(isinstance(message, Mapping) for message in value):
         return None
-    if not all("content" in one or "parts" in one for one in value):
+    if not all("content" in message or "parts" in message for message in value):
         return None
     return [
-        {"role": str(one.get("role", "user"))[:20], "content": parts_text(one.get("parts", one.get("content")))}
-        for one in value
+        {
+            "role": str(message.get("role", "user"))[:20],
+            "content": parts_text(message.get("parts", message.get("content"))),
+        }
+        for message in value
     ]
 
 

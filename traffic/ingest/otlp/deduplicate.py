@@ -22,13 +22,13 @@ LATE_END_NS = 100_000_000  # or end after what is around it: when its turn comes
 
 def groups(requests: Mapping[Key, Span], parents: Mapping[Key, str]) -> list[tuple[Span, list[Span]]]:
     """The spans of each call, with the one whose id the call has; spans of one trace first, then across traces."""
-    found: dict[Key, list[Span]] = {}
+    calls_by_key: dict[Key, list[Span]] = {}
     for span in requests.values():
         root = ancestor(span, requests, parents)
-        found.setdefault((root.trace_id, root.span_id), []).append(span)
-    if len(found) > 1 and len({span.scope for span in requests.values()}) > 1:
-        join_traces(found, requests)
-    calls = [(requests[key], spans) for key, spans in found.items()]
+        calls_by_key.setdefault((root.trace_id, root.span_id), []).append(span)
+    if len(calls_by_key) > 1 and len({span.scope for span in requests.values()}) > 1:
+        join_traces(calls_by_key, requests)
+    calls = [(requests[key], spans) for key, spans in calls_by_key.items()]
     if len(applications_of(requests.values())) < 2:
         return calls
     return [call for root, spans in calls for call in by_application(root, spans)]
@@ -51,7 +51,7 @@ def by_application(root: Span, spans: list[Span]) -> Iterator[tuple[Span, list[S
 
 def ancestor(span: Span, requests: Mapping[Key, Span], parents: Mapping[Key, str]) -> Span:
     """The outermost request span of the same model above this one; the span itself where there is none."""
-    found, at = span, span.parent_id
+    outermost, at = span, span.parent_id
     for _ in range(64):  # a loop of parents ends
         if not at:
             break
@@ -61,29 +61,29 @@ def ancestor(span: Span, requests: Mapping[Key, Span], parents: Mapping[Key, str
             and len(applications_of((span, above))) < 2
             and same_model(names.model_of(span), names.model_of(above))
         ):
-            found = above
+            outermost = above
         at = parents.get((span.trace_id, at), "")
-    return found
+    return outermost
 
 
-def same_model(one: str | None, other: str | None) -> bool:
+def same_model(first: str | None, second: str | None) -> bool:
     """Whether two names can be of one call: an alias and its dated version begin alike, and silence fits all."""
-    return one is None or other is None or one.startswith(other) or other.startswith(one)
+    return first is None or second is None or first.startswith(second) or second.startswith(first)
 
 
-def join_traces(found: dict[Key, list[Span]], requests: Mapping[Key, Span]) -> None:
+def join_traces(calls_by_key: dict[Key, list[Span]], requests: Mapping[Key, Span]) -> None:
     """Put a call to the one of another instrumentation that was around it at that time, in whatever trace.
 
     Some instrumentations do not make their span the current one. A response id tells their spans' twins, but not all
     keep one and a call that failed has none; then it is the time. An instrumentation sees a call once: of calls at the
     same time each keeps its own row.
     """
-    scopes = {key: {span.scope for span in spans} for key, spans in found.items()}
+    scopes = {key: {span.scope for span in spans} for key, spans in calls_by_key.items()}
     of_service: dict[Any, set[str]] = {}
-    for key in found:
+    for key in calls_by_key:
         of_service.setdefault(service_of(requests[key]), set()).update(scopes[key])
     order = sorted(
-        (key for key in found if len(of_service[service_of(requests[key])]) > 1),
+        (key for key in calls_by_key if len(of_service[service_of(requests[key])]) > 1),
         key=lambda key: (requests[key].start_ns, -requests[key].end_ns),
     )
     starts = [requests[key].start_ns for key in order]
@@ -91,12 +91,12 @@ def join_traces(found: dict[Key, list[Span]], requests: Mapping[Key, Span]) -> N
         end = bisect_right(starts, requests[key].start_ns + SLACK_NS)
         for other in reversed(order[max(0, end - NEAR) : end]):
             if (
-                other in found
+                other in calls_by_key
                 and scopes[other].isdisjoint(scopes[key])
                 and holds(requests[other], requests[key])
-                and len(applications_of((*found[other], *found[key]))) < 2
+                and len(applications_of((*calls_by_key[other], *calls_by_key[key]))) < 2
             ):
-                found[other] += found.pop(key)
+                calls_by_key[other] += calls_by_key.pop(key)
                 scopes[other] |= scopes[key]
                 break
 
@@ -107,9 +107,9 @@ def service_of(span: Span) -> Any:
 
 def holds(outer: Span, inner: Span) -> bool:
     """Whether `inner` can be what happened inside `outer`; a response id, where both have one, decides."""
-    one, other = names.response_id_of(outer), names.response_id_of(inner)
-    if one and other:
-        return one == other
+    outer_id, inner_id = names.response_id_of(outer), names.response_id_of(inner)
+    if outer_id and inner_id:
+        return outer_id == inner_id
     return (
         outer.resource == inner.resource
         and (outer.status == 2) == (inner.status == 2)
@@ -121,15 +121,15 @@ def holds(outer: Span, inner: Span) -> bool:
     )
 
 
-def overlap(one: Span, other: Span) -> bool:
+def overlap(first: Span, second: Span) -> bool:
     """Whether they share at least half of the shorter one: two calls in turn do not, however late a span was ended."""
-    shared = min(one.end_ns, other.end_ns) - max(one.start_ns, other.start_ns)
-    return 2 * shared + SLACK_NS >= min(one.end_ns - one.start_ns, other.end_ns - other.start_ns)
+    shared = min(first.end_ns, second.end_ns) - max(first.start_ns, second.start_ns)
+    return 2 * shared + SLACK_NS >= min(first.end_ns - first.start_ns, second.end_ns - second.start_ns)
 
 
-def same_count(one: int | None, other: int | None) -> bool:
+def same_count(first: int | None, second: int | None) -> bool:
     """Whether two counts of the same can be; one of the emitters counts the last event of a stream as a token."""
-    return one is None or other is None or abs(one - other) <= 1
+    return first is None or second is None or abs(first - second) <= 1
 
 
 FILLED = (
@@ -151,16 +151,16 @@ def merged(pairs: Iterable[tuple[Span, RequestRow]]) -> RequestRow:
         outer.tier = outer.tier or row.tier
     outer.application_id = next((row.application_id for row in by_trust if row.application_id is not None), None)
     by_owner = [row for row in by_trust if row.application_id == outer.application_id]
-    known: dict[str, Any] = {name: first_of(by_trust, name) for name in FILLED}
-    known |= {name: first_of(by_owner, name) for name in PERSONAL}
-    if outer.deployment_id is None and known["deployment_id"] is not None:
+    facts: dict[str, Any] = {name: first_of(by_trust, name) for name in FILLED}
+    facts |= {name: first_of(by_owner, name) for name in PERSONAL}
+    if outer.deployment_id is None and facts["deployment_id"] is not None:
         ours = next(row for row in by_trust if row.deployment_id is not None)
-        known |= {"provider": ours.provider, "model": ours.model}
+        facts |= {"provider": ours.provider, "model": ours.model}
     outcome = outer.outcome
     if outcome in ("ok", "cancelled"):
-        known["error_type"] = None  # of a try that was repeated
+        facts["error_type"] = None  # of a try that was repeated
         finished = any(names.first(span, names.FINISH) is not None for span, _row in by_length)
         # Not every span tells that the stream was broken off; one that saw its end knows better than all.
         outcome = "cancelled" if not finished and any(row.outcome == "cancelled" for row in by_trust) else "ok"
-    known["suspect"] = any(row.suspect for row in by_trust)
-    return replace(outer, outcome=outcome, streamed=any(row.streamed for row in by_trust), **known)
+    facts["suspect"] = any(row.suspect for row in by_trust)
+    return replace(outer, outcome=outcome, streamed=any(row.streamed for row in by_trust), **facts)

@@ -18,12 +18,12 @@ LANGFUSE, VERCEL = "langfuse.observation.type", "ai.operationId"
 def translate(span: Span) -> None:
     """Add to the span's attributes what its dialect says in other words."""
     if LANGFUSE in span.attributes:
-        said = langfuse(span)
+        translated = langfuse(span)
     elif VERCEL in span.attributes:
-        said = vercel(span.attributes)
+        translated = vercel(span.attributes)
     else:
         return
-    for name, value in said.items():
+    for name, value in translated.items():
         if value is not None:
             span.attributes.setdefault(name, value)
 
@@ -39,34 +39,34 @@ OUTPUT = ("output", "completion_tokens", "output_tokens", "output_audio_tokens",
 
 
 def langfuse(span: Span) -> Attributes:
-    given = span.attributes
-    kind, model = str(given[LANGFUSE]).lower(), given.get("langfuse.observation.model.name")
+    attributes = span.attributes
+    kind, model = str(attributes[LANGFUSE]).lower(), attributes.get("langfuse.observation.model.name")
     if kind not in LANGFUSE_CALLS or not model:  # people mark functions of their own as generations, too
         return {"gen_ai.operation.name": f"langfuse.{kind}"}
-    cost = nested(given.get("langfuse.observation.cost_details")).get("total")
+    cost = nested(attributes.get("langfuse.observation.cost_details")).get("total")
     return {
         "gen_ai.operation.name": LANGFUSE_CALLS[kind],
         "gen_ai.request.model": model,
-        "gen_ai.response.finish_reasons": given.get("langfuse.observation.metadata.finish_reason"),
+        "gen_ai.response.finish_reasons": attributes.get("langfuse.observation.metadata.finish_reason"),
         "gen_ai.response.time_to_first_chunk": seconds_to(
-            given.get("langfuse.observation.completion_start_time"), span.start_ns
+            attributes.get("langfuse.observation.completion_start_time"), span.start_ns
         ),
         "gen_ai.usage.cost": cost or None,
-        "error.type": failure_of(given),
-        **usage_of(nested(given.get("langfuse.observation.usage_details"))),
+        "error.type": failure_of(attributes),
+        **usage_of(nested(attributes.get("langfuse.observation.usage_details"))),
     }
 
 
 def usage_of(usage: Mapping[str, Any]) -> Attributes:
     """Counts as the conventions have them. A vendor's own object passes as it is: OpenAI's input holds the cache."""
-    for details, given, made in (
+    for details, prompt_count, made in (
         ("prompt_tokens_details", "prompt_tokens", "completion_tokens"),
         ("input_tokens_details", "input_tokens", "output_tokens"),
     ):
         if details in usage:
             reasoning = nested(usage.get(f"{made}_details")).get("reasoning_tokens")
             return {
-                "gen_ai.usage.input_tokens": usage.get(given),
+                "gen_ai.usage.input_tokens": usage.get(prompt_count),
                 "gen_ai.usage.output_tokens": usage.get(made),
                 "gen_ai.usage.cache_read.input_tokens": nested(usage[details]).get("cached_tokens"),
                 "gen_ai.usage.reasoning.output_tokens": reasoning,
@@ -85,11 +85,11 @@ def usage_of(usage: Mapping[str, Any]) -> Attributes:
     }
 
 
-def failure_of(given: Attributes) -> str | None:
-    if str(given.get("langfuse.observation.level")).upper() != "ERROR":
+def failure_of(attributes: Attributes) -> str | None:
+    if str(attributes.get("langfuse.observation.level")).upper() != "ERROR":
         return None
-    said = str(given.get("langfuse.observation.status_message") or "").lower()
-    return "timeout" if "timed out" in said or "timeout" in said else "error"
+    message = str(attributes.get("langfuse.observation.status_message") or "").lower()
+    return "timeout" if "timed out" in message or "timeout" in message else "error"
 
 
 def add(counts: Mapping[str, int], names: tuple[str, ...]) -> int:
@@ -142,20 +142,20 @@ VERCEL_PROVIDERS = {
 }  # fmt: skip
 
 
-def vercel(given: Attributes) -> Attributes:
-    operation = str(given[VERCEL])
+def vercel(attributes: Attributes) -> Attributes:
+    operation = str(attributes[VERCEL])
     call = VERCEL_CALLS.get(operation.rpartition(".")[2])
     if call is None:
         return {"gen_ai.operation.name": operation}
-    provider = str(given.get("gen_ai.system") or given.get("ai.model.provider") or "").split(".")[0].lower()
-    milliseconds = given.get("ai.response.msToFirstChunk", given.get("ai.stream.msToFirstChunk"))
+    provider = str(attributes.get("gen_ai.system") or attributes.get("ai.model.provider") or "").split(".")[0].lower()
+    milliseconds = attributes.get("ai.response.msToFirstChunk", attributes.get("ai.stream.msToFirstChunk"))
     seconds = milliseconds / 1000 if isinstance(milliseconds, int | float) else None
-    said: Attributes = {
+    translated: Attributes = {
         "gen_ai.operation.name": call,
         "gen_ai.provider.name": VERCEL_PROVIDERS.get(provider, provider) or None,
         "gen_ai.request.stream": operation.endswith(".doStream"),
         "gen_ai.response.time_to_first_chunk": seconds,
     }
     for name, words in VERCEL_WORDS.items():
-        said[name] = next((given[word] for word in words if given.get(word) is not None), None)
-    return said
+        translated[name] = next((attributes[word] for word in words if attributes.get(word) is not None), None)
+    return translated

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from traffic.applications.keys import Caller
-from traffic.ingest.native import Directory
+from traffic.ingest.native import LookupTables
 from traffic.ingest.otlp import names
 from traffic.ingest.otlp.spans import Attributes, Span
 from traffic.ingest.tiers import tier_of
@@ -35,20 +35,20 @@ class Kind:
     outcome: str = "ok"  # of a stream that did not break off
     without_output: bool = False
     tier: str | None = None
-    said: Attributes = field(default_factory=dict)  # the words themselves, to be kept raw
+    words: Attributes = field(default_factory=dict)  # the words themselves, to be kept raw
     suspect: bool = False  # whether they, or the names of the others, may hold what must not be kept
 
 
 OTHER = Kind(False)
 
 
-def kind_of(span: Span, caller: Caller, directory: Directory) -> Kind:
+def kind_of(span: Span, caller: Caller, tables: LookupTables) -> Kind:
     """Kept with the directory that it was judged by, which is read again every few seconds."""
     if span.events and any(name == "exception" for name, _at, _attributes in span.events):
-        return judged(span, caller, directory)
+        return classify(span, caller, tables)
     shape = names.shape(span)
-    if not shape.kept:
-        return judged(span, caller, directory)
+    if not shape.is_cached:
+        return classify(span, caller, tables)
     words, service = shape.words(span.attributes), span.resource.get("service.name")
     key = (
         shape,
@@ -61,29 +61,29 @@ def kind_of(span: Span, caller: Caller, directory: Directory) -> Kind:
         caller.capture_bodies,
     )
     try:
-        found: Kind | None = directory.kinds.get(key)
+        cached: Kind | None = tables.kinds.get(key)
     except TypeError:  # a list where a word should be
-        return judged(span, caller, directory)
-    return keep(key, judged(span, caller, directory), directory) if found is None else found
+        return classify(span, caller, tables)
+    return cache_kind(key, classify(span, caller, tables), tables) if cached is None else cached
 
 
-def keep(key: tuple[Hashable, ...], kind: Kind, directory: Directory) -> Kind:
+def cache_kind(key: tuple[Hashable, ...], kind: Kind, tables: LookupTables) -> Kind:
     if len(str(key[1:])) <= LONGEST_KEPT:
-        if len(directory.kinds) >= MOST_KEPT:
-            directory.kinds.clear()
-        directory.kinds[key] = kind
+        if len(tables.kinds) >= MOST_KEPT:
+            tables.kinds.clear()
+        tables.kinds[key] = kind
     return kind
 
 
-def judged(span: Span, caller: Caller, directory: Directory) -> Kind:
+def classify(span: Span, caller: Caller, tables: LookupTables) -> Kind:
     is_request = names.is_request(span)
     if is_request is False:
         return OTHER
     service = service_of(span)
-    deployment = directory.endpoints.get(names.endpoint_of(span)) or directory.services.get(service)
-    application_id, captures = application_of(span, caller, directory)
+    deployment = tables.endpoints.get(names.endpoint_of(span)) or tables.services.get(service)
+    application_id, captures = application_of(span, caller, tables)
     shape = names.shape(span)
-    said = names.kept(span.attributes, shape.said)
+    words = names.short_attributes(span.attributes, shape.word_names)
     return Kind(
         is_request=is_request,
         application_id=application_id,
@@ -96,9 +96,9 @@ def judged(span: Span, caller: Caller, directory: Directory) -> Kind:
         error_type=error_of(span),
         outcome=outcome_of(span),
         without_output=span.status == 2 or names.operation(span).startswith("embedding"),
-        tier=tier_of(said),
-        said=said,
-        suspect=may_hold(said) or may_hold(shape.rest),
+        tier=tier_of(words),
+        words=words,
+        suspect=may_hold(words) or may_hold(shape.rest),
     )
 
 
@@ -106,25 +106,25 @@ def service_of(span: Span) -> str:
     return str(span.resource.get("service.name") or "")
 
 
-def application_of(span: Span, caller: Caller, directory: Directory) -> tuple[int | None, bool]:
+def application_of(span: Span, caller: Caller, tables: LookupTables) -> tuple[int | None, bool]:
     """The key's application; with a collector's key the one whose slug is the service's name. And whether it keeps
     prompts and answers."""
     if caller.application_id is not None:
         return caller.application_id, caller.capture_bodies
-    return directory.applications.get(service_of(span), (None, False))
+    return tables.applications.get(service_of(span), (None, False))
 
 
 def status_of(span: Span) -> int | None:
-    found = names.count(span, names.STATUS)
-    return found if found is not None and 100 <= found <= 599 else None
+    status = names.count(span, names.STATUS)
+    return status if status is not None and 100 <= status <= 599 else None
 
 
 def error_of(span: Span) -> str | None:
-    found = span.attributes.get(names.ERROR)
+    error = span.attributes.get(names.ERROR)
     for name, _at, attributes in span.events:
-        if name == "exception" and found is None:
-            found = attributes.get("exception.type")
-    return str(found).replace("\0", "")[:200] if found else None
+        if name == "exception" and error is None:
+            error = attributes.get("exception.type")
+    return str(error).replace("\0", "")[:200] if error else None
 
 
 def outcome_of(span: Span) -> str:

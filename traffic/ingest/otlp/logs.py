@@ -29,28 +29,28 @@ def call_of(record: Span) -> Span | None:
 
 def inference(record: Span) -> Span | None:
     """Without an id that finds the span across midnight, the same call could become two."""
-    given = names.text(record, ("gen_ai.response.id",))
-    if given is None or len(given) < MIN_RESPONSE_ID or names.is_request(record) is not True:
+    response_id = names.text(record, ("gen_ai.response.id",))
+    if response_id is None or len(response_id) < MIN_RESPONSE_ID or names.is_request(record) is not True:
         return None
     if record.trace_id and record.span_id:
         return record
-    return replace(record, trace_id="log", span_id=given)
+    return replace(record, trace_id="log", span_id=response_id)
 
 
 def claude_code(record: Span, event: str) -> Span | None:
     """It is written at the end, with the duration and an id of the request, or its place in the session."""
     attributes = record.attributes
-    told = names.text(record, ("request_id",))
+    request_id = names.text(record, ("request_id",))
     session = names.text(record, ("session.id",))
-    if told is None and session is None:
+    if request_id is None and session is None:
         return None
     place = attributes.get("event.sequence", record.start_ns)
     failed = event.endswith("api_error")
     ms = names.number_of(attributes.get("duration_ms"))
-    known = 0 <= ms <= LONGEST_MS
-    found = {
+    has_duration = 0 <= ms <= LONGEST_MS
+    translated = {
         **attributes,
-        "gen_ai.response.id": told,
+        "gen_ai.response.id": request_id,
         "http.response.status_code": attributes.get("status_code"),
         "error.type": "api_error" if failed else None,
     }
@@ -58,10 +58,10 @@ def claude_code(record: Span, event: str) -> Span | None:
         record,
         name=f"{CLAUDE_CODE}llm_request",
         trace_id="claude_code",
-        span_id=told or f"{session}:{place}"[:120],
-        start_ns=record.start_ns - int(ms * 1e6) if known else record.start_ns,
-        end_ns=record.start_ns if known else 0,
+        span_id=request_id or f"{session}:{place}"[:120],
+        start_ns=record.start_ns - int(ms * 1e6) if has_duration else record.start_ns,
+        end_ns=record.start_ns if has_duration else 0,
         status=2 if failed else 0,
-        attributes={name: value for name, value in found.items() if value is not None},
+        attributes={name: value for name, value in translated.items() if value is not None},
         shape=None,
     )

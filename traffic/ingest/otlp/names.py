@@ -121,7 +121,7 @@ class Shape:
     Of each fact's names those that are there.
     """
 
-    said: Names  # of WORDS
+    word_names: Names  # of WORDS
     rest: Names  # of what else is kept raw: no content, and not what a column of its own is for
     words: Callable[[Attributes], tuple[Any, ...]]  # takes the values of WORDS out
     counts: Counts
@@ -131,15 +131,15 @@ class Shape:
     cost: Names
     ttft: tuple[tuple[str, float], ...]  # with what makes it milliseconds
     present: dict[Names, Names]  # of other facts; filled as asked
-    kept: bool  # whether the next span of the same names finds it
+    is_cached: bool  # whether the next span of the same names finds it
 
 
 def shape(span: Span) -> Shape:
-    found: Shape | None = span.shape
-    if found is None:
+    cached: Shape | None = span.shape
+    if cached is None:
         names = tuple(span.attributes)
-        found = span.shape = _shapes.get(names) or new_shape(names)
-    return found
+        cached = span.shape = _shapes.get(names) or new_shape(names)
+    return cached
 
 
 FEW, SHORT = 64, 4_000  # names, and characters of all of them; a span with more has others each time
@@ -150,12 +150,12 @@ _shapes: dict[Names, Shape] = {}
 def new_shape(names: Names) -> Shape:
     """One that no span had lately."""
     keep = len(names) <= FEW and sum(map(len, names)) <= SHORT
-    found = shape_of(names, keep=keep)
+    made = shape_of(names, keep=keep)
     if keep:
         if len(_shapes) >= MOST_SHAPES:
             _shapes.clear()
-        _shapes[names] = found
-    return found
+        _shapes[names] = made
+    return made
 
 
 def shape_of(names: Names, *, keep: bool) -> Shape:
@@ -167,13 +167,13 @@ def shape_of(names: Names, *, keep: bool) -> Shape:
     words = [name for name in names if name in WORDS]
     response_id = those(RESPONSE_ID)
     return Shape(
-        said=tuple(words),
+        word_names=tuple(words),
         rest=tuple(
             name
             for name in names
             if name not in WORDS and len(name) <= LONGEST_NAME and not is_content(name) and name not in response_id[:1]
         ),
-        words=itemgetter(*words) if len(words) > 1 else lambda given: tuple([given[name] for name in words]),
+        words=itemgetter(*words) if len(words) > 1 else lambda attributes: tuple([attributes[name] for name in words]),
         counts=tuple((place, those(fact)) for place, fact in enumerate(COUNTS) if those(fact)),
         flat_counts=tuple((place, those(fact)) for place, fact in enumerate(FLAT_COUNTS) if those(fact)),
         response_id=response_id,
@@ -181,22 +181,22 @@ def shape_of(names: Names, *, keep: bool) -> Shape:
         cost=those(COST),
         ttft=tuple((name, factor) for name, factor in TTFT_MS if name in there),
         present={},
-        kept=keep,
+        is_cached=keep,
     )
 
 
 def first(span: Span, names: Names) -> Any:
     """The value of the first of these attributes that is there; None where none is."""
-    known = shape(span).present
-    present = known.get(names)
+    cache = shape(span).present
+    present = cache.get(names)
     if present is None:
-        present = known[names] = tuple(name for name in names if name in span.attributes)
+        present = cache[names] = tuple(name for name in names if name in span.attributes)
     return value_of(span.attributes, present)
 
 
-def value_of(given: Attributes, present: Names) -> Any:
+def value_of(attributes: Attributes, present: Names) -> Any:
     for name in present:
-        value = given[name]
+        value = attributes[name]
         if value is not None:
             return value
     return None
@@ -213,8 +213,8 @@ def text_of(value: Any, limit: int = 200) -> str | None:
 
 def written(value: Any, limit: int = 200) -> str:
     """A value as text that can be stored."""
-    given = str(value)
-    return (given.replace("\0", "") if "\0" in given else given)[:limit]
+    string = str(value)
+    return (string.replace("\0", "") if "\0" in string else string)[:limit]
 
 
 def count(span: Span, names: Names) -> int | None:
@@ -257,8 +257,8 @@ def flag(span: Span, names: Names) -> bool | None:
 
 
 def operation(span: Span) -> str:
-    found = text(span, OPERATION)
-    return found.lower() if found else ""
+    value = text(span, OPERATION)
+    return value.lower() if value else ""
 
 
 def is_request(span: Span) -> bool | None:
@@ -268,9 +268,9 @@ def is_request(span: Span) -> bool | None:
     """
     if span.name in REQUEST_NAMES:
         return True
-    found = operation(span)
-    if found:
-        return found in OPERATIONS
+    value = operation(span)
+    if value:
+        return value in OPERATIONS
     # Spans that name a provider and a model but no operation are old or odd ways to say the same.
     return None if text(span, PROVIDER) is not None and text(span, MODEL) is not None else False
 
@@ -289,10 +289,10 @@ def model_of(span: Span) -> str | None:
 
 
 def provider_of(span: Span) -> str:
-    found = (text(span, PROVIDER, 40) or "").lower()
-    if not found and span.name.startswith(CLAUDE_CODE):
+    name = (text(span, PROVIDER, 40) or "").lower()
+    if not name and span.name.startswith(CLAUDE_CODE):
         return "anthropic"
-    return PROVIDERS.get(found, found) or provider_by(model_of(span)) or "unknown"
+    return PROVIDERS.get(name, name) or provider_by(model_of(span)) or "unknown"
 
 
 def provider_by(model: str | None) -> str | None:
@@ -304,11 +304,11 @@ def provider_by(model: str | None) -> str | None:
 def endpoint_of(span: Span) -> str:
     """`host:port` that the call went to; empty where the emitter does not say."""
     value = text(span, ENDPOINT, 500)
-    return place_of(value, count(span, PORT)) if value else ""
+    return host_of(value, count(span, PORT)) if value else ""
 
 
 @lru_cache(1024)
-def place_of(value: str, port: int | None) -> str:
+def host_of(value: str, port: int | None) -> str:
     """`host:port` of an address, or of a host whose port is told apart; empty for what is no address."""
     if "://" not in value:
         return f"{value.lower()}:{port or 443}"
@@ -321,11 +321,11 @@ def place_of(value: str, port: int | None) -> str:
 
 def response_id_of(span: Span) -> str | None:
     """The vendor's id of the answer; OpenInference has it only inside the answer's JSON."""
-    given = span.attributes
-    found = text_of(value_of(given, shape(span).response_id))
-    if found:
-        return found
-    answer = given.get("output.value")
+    attributes = span.attributes
+    identifier = text_of(value_of(attributes, shape(span).response_id))
+    if identifier:
+        return identifier
+    answer = attributes.get("output.value")
     if isinstance(answer, str) and answer.startswith("{"):
         try:
             inside = json.loads(answer).get("id")
@@ -336,10 +336,12 @@ def response_id_of(span: Span) -> str | None:
     return None
 
 
-def kept(given: Attributes, names: Names) -> Attributes:
+def short_attributes(attributes: Attributes, names: Names) -> Attributes:
     """Of these attributes those that are no longer than a fact is."""
     return {
-        name: value for name in names if (value := given[name]) is None or type(value) in NUMBERS or is_short(value)
+        name: value
+        for name in names
+        if (value := attributes[name]) is None or type(value) in NUMBERS or is_short(value)
     }
 
 

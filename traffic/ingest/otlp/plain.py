@@ -143,24 +143,24 @@ def log_of(record: dict[str, Any], scope: str, resource: Attributes) -> Span:
 
 
 def listed(holder: dict[str, Any], key: str) -> list[Any]:
-    found = holder.get(key) or []
-    if not isinstance(found, list):
+    items = holder.get(key) or []
+    if not isinstance(items, list):
         raise Odd(f"{key} must be a list")
-    return found
+    return items
 
 
-def time_of(given: Any) -> int:
-    number = int(given or 0)
+def time_of(value: Any) -> int:
+    number = int(value or 0)
     if not 0 <= number < MOST_TIME:
         raise Odd("a time must be nanoseconds since 1970 in 64 bits")
     return number
 
 
-def identifier(given: Any, size: int) -> str:
-    found = hexadecimal(given or "", size)
-    if not found.strip("0"):
+def identifier(value: Any, size: int) -> str:
+    digits = hexadecimal(value or "", size)
+    if not digits.strip("0"):
         raise Odd("a span needs a trace id and a span id")
-    return found
+    return digits
 
 
 def hexadecimal(text: Any, size: int) -> str:

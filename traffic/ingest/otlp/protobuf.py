@@ -114,10 +114,10 @@ def message_of(message: Any, kind: str, item: bytes) -> tuple[Any, tuple[str, ..
     except DecodeError:
         pass  # perhaps for its depth alone
     try:
-        found, doubts = opened(message, pruned(item, kind, MOST_PARTS))
+        mended, doubts = opened(message, pruned(item, kind, MOST_PARTS))
     except (DecodeError, Torn) as error:
         raise Unreadable("A span is no protobuf.") from error
-    return found, (*doubts, DEEP)
+    return mended, (*doubts, DEEP)
 
 
 def opened(kind: Any, item: bytes) -> tuple[Any, tuple[str, ...]]:
@@ -151,26 +151,26 @@ def tolerant(name: str) -> Any:
         file.CopyToProto(copied)
         for message in copied.message_type:
             for inner in (message, *message.nested_type):
-                for one in inner.field:
-                    one.type = kinds.TYPE_BYTES if one.type == kinds.TYPE_STRING else one.type
+                for field in inner.field:
+                    field.type = kinds.TYPE_BYTES if field.type == kinds.TYPE_STRING else field.type
         pool.Add(copied)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
 
 
 def mend(message: Any, real: Any) -> None:
     """Replace what is no UTF-8 in fields that are text in `real`, all the way down."""
-    for given, value in message.ListFields():
-        meant = real.fields_by_name[given.name]
-        many = value if given.is_repeated else (value,)
+    for field, value in message.ListFields():
+        meant = real.fields_by_name[field.name]
+        many = value if field.is_repeated else (value,)
         if meant.type == meant.TYPE_STRING:
-            sound = [one.decode("utf-8", "replace").encode() for one in many]
-            if given.is_repeated:
+            sound = [raw.decode("utf-8", "replace").encode() for raw in many]
+            if field.is_repeated:
                 value[:] = sound
             else:
-                setattr(message, given.name, sound[0])
+                setattr(message, field.name, sound[0])
         elif meant.type == meant.TYPE_MESSAGE:
-            for one in many:
-                mend(one, meant.message_type)
+            for inner in many:
+                mend(inner, meant.message_type)
 
 
 def span_of(item: bytes, scope: str, resource: Attributes) -> Span:
@@ -178,12 +178,12 @@ def span_of(item: bytes, scope: str, resource: Attributes) -> Span:
     refuse_large(item, "span")
     of_span, broken = slim()
     doubts: tuple[str, ...] = ()
-    known = _kept
+    pairs_read = _kept
     try:
         span = of_span.FromString(item)
         pairs = span.attributes
         # A slice is a list at once, where a repeated field would be asked for one after the other.
-        attributes = dict([known.get(pair) or new_pair_of(pair) for pair in pairs[:MOST_ATTRIBUTES]])
+        attributes = dict([pairs_read.get(pair) or new_pair_of(pair) for pair in pairs[:MOST_ATTRIBUTES]])
     except broken:
         from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
 
@@ -226,8 +226,8 @@ def slim() -> tuple[Any, type[Exception]]:
                     field.type = field.TYPE_BYTES
                     field.ClearField("type_name")
         pool.Add(copied)
-    found = message_factory.GetMessageClass(pool.FindMessageTypeByName(trace_pb2.Span.DESCRIPTOR.full_name))
-    return found, DecodeError
+    span_class = message_factory.GetMessageClass(pool.FindMessageTypeByName(trace_pb2.Span.DESCRIPTOR.full_name))
+    return span_class, DecodeError
 
 
 @cache
@@ -281,20 +281,20 @@ def plain_pair_of(item: bytes) -> tuple[str, Any] | None:
         return None
     kind, length = item[end + 2], size - start
     if kind == INT and length == 1 and item[start] < 0x80:
-        said: str | int | float = item[start]
+        value: str | int | float = item[start]
     elif kind == INT and length == 2 and item[start] >= 0x80 > item[start + 1]:
-        said = item[start] & 0x7F | item[start + 1] << 7
+        value = item[start] & 0x7F | item[start + 1] << 7
     elif kind == DOUBLE and length == 8:
-        said = EIGHT_BYTES.unpack_from(item, start)[0]
+        value = EIGHT_BYTES.unpack_from(item, start)[0]
     elif kind == TEXT and length > 1 and item[start] == length - 1:
         try:
-            said = item[start + 1 :].decode()
+            value = item[start + 1 :].decode()
         except UnicodeDecodeError:
             return None
     else:
         return None
     name = name_of(item[2:end])
-    return None if name is None else (name, said)
+    return None if name is None else (name, value)
 
 
 @lru_cache(4096)
@@ -339,21 +339,21 @@ def log_of(item: bytes, scope: str, resource: Attributes) -> Span:
     )
 
 
-def identifier(given: bytes, size: int) -> str:
+def identifier(octets: bytes, size: int) -> str:
     """Raises Unreadable: without ids, spans could not be told apart."""
-    if len(given) != size or not any(given):
+    if len(octets) != size or not any(octets):
         raise Unreadable("A span has no valid trace id and span id.")
-    return given.hex()
+    return octets.hex()
 
 
 def attributes_of(pairs: Any, depth: int = 0) -> Attributes:
     """By name. The hottest lines of reading, so the commonest kind, short text, is asked for first."""
-    found: Attributes = {}
+    attributes: Attributes = {}
     for pair in pairs if len(pairs) <= MOST_ATTRIBUTES else pairs[:MOST_ATTRIBUTES]:
         value = pair.value
         text = value.string_value
-        found[pair.key] = text if text and len(text) <= LONGEST_TEXT else value_of(value, depth)
-    return found
+        attributes[pair.key] = text if text and len(text) <= LONGEST_TEXT else value_of(value, depth)
+    return attributes
 
 
 PLAIN = frozenset(("int_value", "double_value", "bool_value"))

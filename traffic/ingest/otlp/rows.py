@@ -10,7 +10,7 @@ from typing import Any
 
 from traffic.applications.keys import Caller
 from traffic.ingest.bounds import LONGEST_MS
-from traffic.ingest.native import Directory
+from traffic.ingest.native import LookupTables
 from traffic.ingest.otlp import data_quality, names
 from traffic.ingest.otlp.content import content_of
 from traffic.ingest.otlp.deduplicate import groups, merged
@@ -18,7 +18,7 @@ from traffic.ingest.otlp.dialects import translate
 from traffic.ingest.otlp.kinds import Kind, application_of, kind_of
 from traffic.ingest.otlp.logs import call_of
 from traffic.ingest.otlp.spans import Bad, Span
-from traffic.ingest.otlp.texts import Said, said_in
+from traffic.ingest.otlp.texts import BodyPart, body_part_of
 from traffic.ingest.otlp.usage import tokens_of
 from traffic.ingest.rows import RequestRow, usd_of
 from traffic.privacy.redaction import may_hold
@@ -34,7 +34,7 @@ class Read:
     unread: int = 0  # that tell of no call to a model
     rejected: int = 0
     reason: str = ""  # of the first that was rejected
-    said: list[Said] = field(default_factory=list)  # texts of log records, for applications that keep them
+    body_parts: list[BodyPart] = field(default_factory=list)  # texts of log records, for applications that keep them
     dropped: int = 0  # and of the others
 
     def reject(self, reason: str, items: int = 1) -> None:
@@ -42,7 +42,7 @@ class Read:
         self.reason = self.reason or reason
 
 
-def rows_of(spans: Iterable[Span | Bad | None], caller: Caller, directory: Directory, now: datetime) -> Read:
+def rows_of(spans: Iterable[Span | Bad | None], caller: Caller, tables: LookupTables, now: datetime) -> Read:
     """One row for each call to a model, however many spans it has, under the id of the outermost."""
     read = Read()
     requests: dict[tuple[str, str], Span] = {}
@@ -58,17 +58,17 @@ def rows_of(spans: Iterable[Span | Bad | None], caller: Caller, directory: Direc
         if span.is_log:
             record = call_of(span)
             if record is None:
-                take_text(read, span, caller, directory)
+                take_text(read, span, caller, tables)
                 continue
             span = record
         key = (span.trace_id, span.span_id)
         parents[key] = span.parent_id
-        kind = span.kind = kind_of(span, caller, directory)
+        kind = span.kind = kind_of(span, caller, tables)
         if kind.is_request or (kind.is_request is None and names.counts_input(span)):
             requests[key] = span
         else:
             read.unread += 1
-    oldest = now - timedelta(days=directory.retention_days)
+    oldest = now - timedelta(days=tables.retention_days)
     for root, of_call in groups(requests, parents):
         rows = []
         for span in of_call:
@@ -84,15 +84,15 @@ def rows_of(spans: Iterable[Span | Bad | None], caller: Caller, directory: Direc
     return read
 
 
-def take_text(read: Read, record: Span, caller: Caller, directory: Directory) -> None:
+def take_text(read: Read, record: Span, caller: Caller, tables: LookupTables) -> None:
     """A log record that tells of no call may hold what was said in one."""
-    said = said_in(record)
-    if said is None:
+    part = body_part_of(record)
+    if part is None:
         read.unread += 1
         return
-    application_id, captures = application_of(record, caller, directory)
+    application_id, captures = application_of(record, caller, tables)
     if captures and application_id is not None:
-        read.said.append(replace(said, application_id=application_id))
+        read.body_parts.append(replace(part, application_id=application_id))
     else:
         read.dropped += 1
 
@@ -124,17 +124,17 @@ def moment(ns: int) -> datetime | None:
 
 def row_of(span: Span, root: Span, started_at: datetime) -> RequestRow:
     kind: Kind = span.kind
-    shape, given = names.shape(span), span.attributes
-    found = [*span.doubts]
-    latency, ttft = latency_ms(span, found), ttft_ms(span, shape)
+    shape, attributes = names.shape(span), span.attributes
+    doubts = [*span.doubts]
+    latency, ttft = latency_ms(span, doubts), ttft_ms(span, shape)
     if latency is not None and ttft is not None and ttft > latency:
         ttft = None
-        found.append(data_quality.LATE_FIRST)
-    tokens = tokens_of(span, found, without_output=kind.without_output)
+        doubts.append(data_quality.LATE_FIRST)
+    tokens = tokens_of(span, doubts, without_output=kind.without_output)
     raw, suspect = raw_of(span, kind, shape)
     prompt, answer = content_of(span) if kind.captures else (None, None)
-    if found:
-        raw["doubts"] = found
+    if doubts:
+        raw["doubts"] = doubts
     return RequestRow(
         external_id=external_id(root.trace_id, root.span_id),
         started_at=started_at,
@@ -151,8 +151,8 @@ def row_of(span: Span, root: Span, started_at: datetime) -> RequestRow:
         streamed=kind.streamed or ttft is not None,
         response_id=names.response_id_of(span),
         tokens=tokens,
-        user=names.text_of(names.value_of(given, shape.user)) if shape.user else None,
-        reported_cost=usd_of(names.value_of(given, shape.cost)) if shape.cost else None,
+        user=names.text_of(names.value_of(attributes, shape.user)) if shape.user else None,
+        reported_cost=usd_of(names.value_of(attributes, shape.cost)) if shape.cost else None,
         raw=raw,
         suspect=suspect,
         prompt=prompt,
@@ -167,32 +167,32 @@ def raw_of(span: Span, kind: Kind, shape: names.Shape) -> tuple[dict[str, Any], 
 
     Without what people wrote, and without what is too long to be a fact.
     """
-    given, kept, suspect = span.attributes, {**kind.said}, kind.suspect
+    attributes, facts, suspect = span.attributes, {**kind.words}, kind.suspect
     for name in shape.rest:
-        value = given[name]
+        value = attributes[name]
         if type(value) not in names.NUMBERS:
             if not names.is_short(value):
                 continue
             suspect = suspect or may_hold(value)
-        kept[name] = value
-    if len(kept) > names.MOST_KEPT:
-        kept = dict(islice(kept.items(), names.MOST_KEPT))
+        facts[name] = value
+    if len(facts) > names.MOST_KEPT:
+        facts = dict(islice(facts.items(), names.MOST_KEPT))
     service = span.resource.get("service.name")
-    told = [text[: names.LONGEST_NAME] if type(text) is str else text for text in (span.name, span.scope, service)]
-    raw = {"span": told[0], "scope": told[1], "service": told[2], "attributes": kept}
-    return raw, suspect or any(may_hold(text) for text in told)
+    labels = [text[: names.LONGEST_NAME] if type(text) is str else text for text in (span.name, span.scope, service)]
+    raw = {"span": labels[0], "scope": labels[1], "service": labels[2], "attributes": facts}
+    return raw, suspect or any(may_hold(text) for text in labels)
 
 
-def latency_ms(span: Span, found: list[str]) -> float | None:
+def latency_ms(span: Span, doubts: list[str]) -> float | None:
     """From start to end; None with a doubt where the two cannot be."""
     if span.end_ns == 0:
         if not span.is_log:
-            found.append(data_quality.NO_END)
+            doubts.append(data_quality.NO_END)
         return None
     latency = (span.end_ns - span.start_ns) / 1e6
     if 0 <= latency <= LONGEST_MS:
         return latency
-    found.append(data_quality.BACKWARDS if latency < 0 else data_quality.ENDLESS)
+    doubts.append(data_quality.BACKWARDS if latency < 0 else data_quality.ENDLESS)
     return None
 
 

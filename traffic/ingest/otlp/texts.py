@@ -20,7 +20,7 @@ MOST_RECORDS = 1_000  # of one call; no conversation has more messages
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class BodyPart:
     """What one record adds to the body of a call: messages of the prompt as JSON, or text of the answer."""
 
     call: str  # trace id and span id, as a request's external id
@@ -31,7 +31,7 @@ class Said:
     application_id: int = 0
 
 
-def said_in(record: Span) -> Said | None:
+def body_part_of(record: Span) -> BodyPart | None:
     """What a record says; None for one without a text, or that belongs to no span."""
     name = str(record.attributes.get("event.name") or record.name)
     if not (record.trace_id and record.span_id and 0 < record.start_ns < MOST_TIME):
@@ -42,33 +42,37 @@ def said_in(record: Span) -> Said | None:
     prompt, answer = content_of(replace(record, attributes={}, events=[event]))
     if prompt is None and answer is None:
         return None
-    return Said(f"{record.trace_id}:{record.span_id}", record.start_ns, prompt, answer, name in WHOLE)
+    return BodyPart(f"{record.trace_id}:{record.span_id}", record.start_ns, prompt, answer, name in WHOLE)
 
 
-def body_of(said: Sequence[Said]) -> tuple[str | None, str | None]:
+def body_of(parts: Sequence[BodyPart]) -> tuple[str | None, str | None]:
     """Prompt and answer of one call from its records, which are in order of time. One with all of it goes first."""
-    said = said[:MOST_RECORDS]
-    whole = [one for one in said if one.whole]
-    return prompt_of(said, whole), answer_of(said, whole)
+    parts = parts[:MOST_RECORDS]
+    whole = [part for part in parts if part.whole]
+    return prompt_of(parts, whole), answer_of(parts, whole)
 
 
-def prompt_of(said: Sequence[Said], whole: Sequence[Said]) -> str | None:
-    told = next((one.prompt for one in whole if one.prompt), None)
-    parts = [told] if told else [one.prompt for one in said if one.prompt]
+def prompt_of(records: Sequence[BodyPart], whole: Sequence[BodyPart]) -> str | None:
+    prompt = next((record.prompt for record in whole if record.prompt), None)
+    prompts = [prompt] if prompt else [record.prompt for record in records if record.prompt]
     return text(
-        parts[0] if len(parts) == 1 else stored([one for part in parts for one in messages(part)]) if parts else None
+        prompts[0]
+        if len(prompts) == 1
+        else stored([message for part in prompts for message in messages(part)])
+        if prompts
+        else None
     )
 
 
-def answer_of(said: Sequence[Said], whole: Sequence[Said]) -> str | None:
-    told = next((one.answer for one in whole if one.answer), None)
-    return text(told or "\n".join(one.answer for one in said if one.answer))
+def answer_of(records: Sequence[BodyPart], whole: Sequence[BodyPart]) -> str | None:
+    answer = next((record.answer for record in whole if record.answer), None)
+    return text(answer or "\n".join(record.answer for record in records if record.answer))
 
 
 def messages(prompt: str) -> list[dict[str, Any]]:
     """The messages of one record."""
     try:
-        found = json.loads(prompt)
+        parsed = json.loads(prompt)
     except (ValueError, RecursionError):
-        found = None
-    return found if isinstance(found, list) else [{"role": "user", "content": prompt}]
+        parsed = None
+    return parsed if isinstance(parsed, list) else [{"role": "user", "content": prompt}]

@@ -10,28 +10,28 @@ from traffic.ingest.otlp.spans import Span
 from traffic.ingest.rows import Tokens
 
 
-def tokens_of(span: Span, found: list[str], *, without_output: bool = False) -> Tokens | None:
+def tokens_of(span: Span, doubts: list[str], *, without_output: bool = False) -> Tokens | None:
     """None where the usage is unknown; what is odd about it is added to `found`."""
-    shape, given = names.shape(span), span.attributes
+    shape, attributes = names.shape(span), span.attributes
     flat = span.name.startswith(names.CLAUDE_CODE)
-    told: list[int | None] = [*NOTHING]
+    counts: list[int | None] = [*NOTHING]
     for place, present in shape.flat_counts if flat else shape.counts:
-        value = names.value_of(given, present)
+        value = names.value_of(attributes, present)
         if type(value) is int and 0 <= value <= MOST_TOKENS:
-            told[place] = value
+            counts[place] = value
         elif value is not None:
             try:
-                told[place] = names.whole(value)
+                counts[place] = names.whole(value)
             except names.NoCount:
-                found.append(data_quality.NOT_A_COUNT)
+                doubts.append(data_quality.NOT_A_COUNT)
                 return None
-    return classes(Counted._make(told), found, apart=flat, outputs=not without_output)
+    return classes(Counted._make(counts), doubts, apart=flat, outputs=not without_output)
 
 
 class Counted(NamedTuple):
     """What is told of a call's tokens, each checked by itself; None is not told."""
 
-    given: int | None  # the input
+    input: int | None  # the input
     output: int | None
     read: int = 0  # from a cache
     written: int = 0  # to a cache, both lengths
@@ -43,35 +43,35 @@ class Counted(NamedTuple):
 NOTHING = Counted(None, None)
 
 
-def classes(told: Counted, found: list[str], *, apart: bool = False, outputs: bool = True) -> Tokens | None:
+def classes(counted: Counted, doubts: list[str], *, apart: bool = False, outputs: bool = True) -> Tokens | None:
     """The classes that these make, by the rules of `docs/reference/telemetry-rules.md`; doubts are added to `found`.
 
     `apart`: the input does not hold what was read from or written to a cache. `outputs`: the call should have some.
     """
-    given, output, read, written, hour, reasoning, total = told
-    if given is None and output is None:
+    prompt, output, read, written, hour, reasoning, total = counted
+    if prompt is None and output is None:
         return None
     if output is None:
-        output = rest(total, given) or 0  # what a broken stream has cost at least is its input
+        output = rest(total, prompt) or 0  # what a broken stream has cost at least is its input
         if not output and outputs:
-            found.append(data_quality.NO_OUTPUT)
-    if given is None:
-        given = rest(total, output)
-    if given is None:
-        found.append(data_quality.NO_INPUT)
+            doubts.append(data_quality.NO_OUTPUT)
+    if prompt is None:
+        prompt = rest(total, output)
+    if prompt is None:
+        doubts.append(data_quality.NO_INPUT)
         return None
-    apart = apart or read + written > given
-    if total is not None and total != given + output:
-        if total == given + output + reasoning:
+    apart = apart or read + written > prompt
+    if total is not None and total != prompt + output:
+        if total == prompt + output + reasoning:
             output += reasoning  # Gemini counts thoughts beside the answer
-        elif total == given + read + written + output:
+        elif total == prompt + read + written + output:
             apart = True
         else:
-            found.append(data_quality.TOTAL)
+            doubts.append(data_quality.TOTAL)
     if hour > written or reasoning > output:
-        found.append(data_quality.PART)
+        doubts.append(data_quality.PART)
     hour, reasoning = min(hour, written), min(reasoning, output)
-    return Tokens(given if apart else given - read - written, read, written - hour, hour, output, reasoning)
+    return Tokens(prompt if apart else prompt - read - written, read, written - hour, hour, output, reasoning)
 
 
 def rest(total: int | None, part: int | None) -> int | None:

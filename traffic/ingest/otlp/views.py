@@ -17,8 +17,8 @@ from traffic.ingest.dropped_signals import count_unread
 from traffic.ingest.otlp import plain, protobuf
 from traffic.ingest.otlp.rows import Read, rows_of
 from traffic.ingest.otlp.spans import Signal, Unreadable
-from traffic.ingest.parse_lock import in_turn
-from traffic.ingest.pipeline import AWAY, batch_for, directory, installation, store_apart
+from traffic.ingest.parse_lock import parse_lock
+from traffic.ingest.pipeline import AWAY, batch_for, lookup_tables, pricing_context, store_apart
 
 MAX_BYTES = 64 << 20
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
@@ -57,14 +57,19 @@ def take(request: HttpRequest, signal: Signal, secret: str = "") -> HttpResponse
     try:
         caller = authenticate(request, "ingest", secret or secret_of(request))
         reader = protobuf if encoding_of(request) == PROTOBUF else plain
-        body, known, judge, now = read_body(request, MAX_BYTES), directory.get(), installation.get(), timezone.now()
-        with in_turn(size=len(body)):
-            read = rows_of(reader.read(body, signal), caller, known, now)
-        batch = batch_for(read.rows, caller, judge)
+        body, tables, pricing, now = (
+            read_body(request, MAX_BYTES),
+            lookup_tables.get(),
+            pricing_context.get(),
+            timezone.now(),
+        )
+        with parse_lock(size=len(body)):
+            read = rows_of(reader.read(body, signal), caller, tables, now)
+        batch = batch_for(read.rows, caller, pricing)
         for _place in store_apart(read.rows, caller, batch).refused:
             read.reject("A span holds what the database cannot store.")
         if signal == "logs":
-            late_texts.keep(read, caller.application_id, now)
+            late_texts.save(read, caller.application_id, now)
         count_unread(read, signal, caller.application_id)
     except Unreadable as error:
         return refused(request, ApiError(400, f"This is no OTLP request: {error}"))

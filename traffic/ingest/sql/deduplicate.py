@@ -75,9 +75,9 @@ WHERE s.number = waiting.number AND of_id = 1 AND of_response = 1
 # Two stored rows can turn out to be one. One of them is taken out, and what it knew comes back in as a staged row that
 # fills the other, before what waits and for no batch, as its number is negative: it was stored and counted before.
 # `gone` says which: the rows deleted, with the day and the id that they become part of.
-def _absorb(gone: str, known: Iterable[str], error_type: str = "error_type") -> str:
-    columns = [name for name in COLUMNS if name in known and name not in ("id", "day")]
-    given = [error_type if name == "error_type" else name for name in columns]
+def _absorb(gone: str, columns_read: Iterable[str], error_type: str = "error_type") -> str:
+    columns = [name for name in COLUMNS if name in columns_read and name not in ("id", "day")]
+    selected = [error_type if name == "error_type" else name for name in columns]
     return f"""
 WITH RECURSIVE {gone},
 delta AS MATERIALIZED (SELECT -1 AS sign, {", ".join(READ)} FROM gone),
@@ -85,7 +85,7 @@ delta AS MATERIALIZED (SELECT -1 AS sign, {", ".join(READ)} FROM gone),
 back AS (
     INSERT INTO traffic_stage (number, day, id, {", ".join(columns)})
     SELECT (SELECT least(min(number), 0) FROM traffic_stage) - row_number() OVER (), to_day, to_id,
-        {", ".join(given)} FROM gone
+        {", ".join(selected)} FROM gone
 ),
 bodies AS (
     DELETE FROM traffic_request_body AS b USING gone

@@ -62,11 +62,11 @@ def to_nobody(table: str, key: tuple[str, ...], sums: tuple[str, ...]) -> str:
     """Rollup rows of an application are added to those of no application."""
     columns = ", ".join((*key, *sums))
     lost = {"application_id": "0", "kind": "'error'"}  # what others wrote does not stay
-    given = ", ".join([*(lost.get(name, name) for name in key), *(f"sum({name})" for name in sums)])
+    selected = ", ".join([*(lost.get(name, name) for name in key), *(f"sum({name})" for name in sums)])
     places = ", ".join(str(place) for place, name in enumerate(key, 1) if name not in lost)
     added = ", ".join(f"{name} = u.{name} + excluded.{name}" for name in sums)
     return f"""
 WITH gone AS (DELETE FROM {table} WHERE application_id = %(whose)s RETURNING *)
-INSERT INTO {table} AS u ({columns}) SELECT {given} FROM gone GROUP BY {places} ORDER BY {places}
+INSERT INTO {table} AS u ({columns}) SELECT {selected} FROM gone GROUP BY {places} ORDER BY {places}
 ON CONFLICT ({", ".join(key)}) DO UPDATE SET {added}
 """

@@ -30,9 +30,9 @@ class Command(BaseCommand):
                 raise CommandError(f"No application is called {slug!r}.")
         else:
             target["user"] = erase.hash_of_user(options["user"])
-        found = erase.counts(**target, seconds=math.inf)
-        found.pop("uncounted")  # no page waits for this: all of it is counted
-        self.stdout.write(", ".join(f"{number:,} {name}" for name, number in found.items()))
+        counts = erase.counts(**target, seconds=math.inf)
+        counts.pop("uncounted")  # no page waits for this: all of it is counted
+        self.stdout.write(", ".join(f"{number:,} {name}" for name, number in counts.items()))
         if not options["yes"]:
             self.stdout.write("Nothing is deleted yet; say --yes to delete them.")
             return

@@ -21,10 +21,10 @@ from traffic.models.imports import ImportState
 TOLD_S = 5.0
 
 
-def column(given: str) -> tuple[str, str]:
-    target, found, name = given.partition("=")
-    if not found or target not in TARGETS:
-        raise CommandError(f"--column {given}: write FIELD=NAME, with a field of {', '.join(TARGETS)}.")
+def column(argument: str) -> tuple[str, str]:
+    target, separator, name = argument.partition("=")
+    if not separator or target not in TARGETS:
+        raise CommandError(f"--column {argument}: write FIELD=NAME, with a field of {', '.join(TARGETS)}.")
     return target, name
 
 
@@ -70,24 +70,24 @@ class Command(BaseCommand):
             raise CommandError(f"There is no user {options['by']!r}.")
         if options["zone"] not in available_timezones():
             raise CommandError(f"There is no time zone {options['zone']!r}.")
-        said = Options.of({**options, "columns": dict(map(column, options["column"]))})
+        chosen = Options.of({**options, "columns": dict(map(column, options["column"]))})
         try:
             path, size, digest = take_in(options["file"])
             made, new = services.bring_in(
                 path=path, name=options["file"].name, size=size, sha256=digest, by=by, format=options["format"],
-                options=said,
+                options=chosen,
             )  # fmt: skip
         except (OSError, Unreadable) as error:
             raise CommandError(str(error)) from None
         if not new and made.state == ImportState.DRAFT:
-            services.say(made, format=options["format"], options=said)
+            services.say(made, format=options["format"], options=chosen)
         return made, new
 
     def show(self, imported: Import, *, forget: bool) -> None:
         self.stdout.write(f"{services.label_of(imported)} {Options.of(imported.options).columns or ''}".rstrip())
         for became in services.preview(imported):
-            said = became.problem or became.request or became.reported or "left out: no call to a model"
-            self.stdout.write(f"{became.line:>6}  {said}")
+            result = became.problem or became.request or became.reported or "left out: no call to a model"
+            self.stdout.write(f"{became.line:>6}  {result}")
         if forget:
             services.discard(imported=imported)
 

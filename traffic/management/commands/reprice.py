@@ -55,15 +55,15 @@ class Command(BaseCommand):
         """Take one that stands back, or go on with it."""
         undoing = options["undo"] is not None
         number = options["undo"] if undoing else options["resume"]
-        known = Repricing.objects.filter(pk=number).first()
-        if known is None:
+        repricing = Repricing.objects.filter(pk=number).first()
+        if repricing is None:
             raise CommandError(f"There is no repricing {number}.")
-        moved = undo(repricing=known, person=person) if undoing else start(repricing=known)
+        moved = undo(repricing=repricing, person=person) if undoing else start(repricing=repricing)
         if not moved:
-            raise CommandError(f"Repricing {number} is {known.get_state_display()}.")
+            raise CommandError(f"Repricing {number} is {repricing.get_state_display()}.")
         if not undoing:
             self.head()
-        done = to_the_end(known, tell=self.tell)
+        done = to_the_end(repricing, tell=self.tell)
         self.stdout.write(
             f"{done.restored:,} of {done.changed:,} requests cost what they did before; {done.kept:,} changed since."
             if undoing
@@ -81,7 +81,7 @@ class Command(BaseCommand):
         if options["until"] <= options["since"]:
             raise CommandError("--to is the day after the last one: it must lie after --from.")
         self.head()
-        found = reprice(
+        repriced = reprice(
             since=options["since"],
             until=options["until"],
             provider=options["provider"],
@@ -91,7 +91,7 @@ class Command(BaseCommand):
             why=options["why"].strip(),
             tell=self.tell,
         )
-        self.stdout.write(summary(found, options["dry_run"]))
+        self.stdout.write(summary(repriced, options["dry_run"]))
 
     def person(self, name: str | None, why: str) -> int | None:
         if name is None:
@@ -121,11 +121,11 @@ def unknown(row: Difference) -> str:
     return f"without a cost: {row.unknown_before:,} before, {row.unknown_after:,} after"
 
 
-def summary(found: Repriced, dry_run: bool) -> str:
+def summary(repriced: Repriced, dry_run: bool) -> str:
     verb = "would change" if dry_run else "changed"
-    said = f"\n{found.changed:,} of {found.read:,} requests {verb}, by {found.amount:+,.6f} USD."
-    if found.pk is not None:
-        said += f" Repricing {found.pk}; --undo {found.pk} takes it back."
-    if found.sealed:
-        said += f" {len(found.sealed):,} days are left alone: their requests are no longer kept."
-    return said
+    sentence = f"\n{repriced.changed:,} of {repriced.read:,} requests {verb}, by {repriced.amount:+,.6f} USD."
+    if repriced.pk is not None:
+        sentence += f" Repricing {repriced.pk}; --undo {repriced.pk} takes it back."
+    if repriced.sealed:
+        sentence += f" {len(repriced.sealed):,} days are left alone: their requests are no longer kept."
+    return sentence
