@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from providers.audit.log import changes, log, log_form
+from traffic.applications import queries, services
 from traffic.applications.keys import FOR_ALL, callers, create_key, rotate_key, use_by_line, used_of
+from traffic.applications.page import tell_use
 from traffic.forms import KeyForm, KeyLimitsForm, RotateForm
-from traffic.models import Application, Key
-
-# A quota is of a month at most.
+from traffic.models import Key
 
 
 @login_required
@@ -27,7 +27,7 @@ from traffic.models import Application, Key
 @require_safe
 def key_list(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    keys = list(Key.objects.select_related("application", "created_by"))
+    keys = queries.list_keys()
     tell_use(keys, now)
     live = [key for key in keys if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)]
     used = [key for key in live if key.last_used_at is not None]
@@ -43,7 +43,7 @@ def key_list(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def key_add(request: HttpRequest) -> HttpResponse:
     """The answer of the form holds the secret, this once: it is not stored, so no page can show it again."""
-    application = Application.objects.filter(slug=request.GET.get("application", "")).first()
+    application = queries.find_application(request.GET.get("application", ""))
     for_all = request.user.has_perm(FOR_ALL)
     form = KeyForm(request.POST or None, initial={"application": application}, for_all=for_all)
     if request.method == "POST" and form.is_valid():
@@ -67,18 +67,17 @@ def key_add(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """What came in with a key, its limits, and how to replace it."""
-    key = get_object_or_404(Key.objects.select_related("application", "replaces"), pk=pk)
+    key = queries.get_key(pk)
     if request.method == "POST":
         hold_to_own(request, key)
     form = KeyLimitsForm(request.POST if request.method == "POST" else None, instance=key)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        services.change_limits(form)
         log_form(request, key, form)
-        callers.clear()
         messages.success(request, _("Saved. Within five seconds every process knows."))
         return redirect("traffic:key", pk)
     if form.errors:
-        key.refresh_from_db()  # the form wrote into it what was not saved, and the page says what holds
+        key = queries.get_key(pk)  # without what the form wrote into it
     now = timezone.now()
     works = key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
     tell_use([key], now)
@@ -88,7 +87,7 @@ def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
     estimated = {unit: charged[unit] - used[unit] for unit in used}
     context = {
         "it": key, "form": form, "rotate": RotateForm(), "now": now, "works": works, "used": used,
-        "estimated": estimated, "used_words": key.used_words, "log": changes(key), "next": key.replaced_by.first(),
+        "estimated": estimated, "used_words": key.used_words, "log": changes(key), "next": queries.successor_of(key),
     }  # fmt: skip
     return render(request, "traffic/applications/key.html", context, status=422 if form.errors else 200)
 
@@ -99,7 +98,7 @@ def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def key_rotate(request: HttpRequest, pk: int) -> HttpResponse:
     """A new key now, and the old one works on for a while; the answer holds the new secret, this once."""
-    key = get_object_or_404(Key.objects.select_related("application"), pk=pk)
+    key = queries.get_key(pk)
     hold_to_own(request, key)
     form = RotateForm(request.POST)
     if not form.is_valid():
@@ -111,7 +110,7 @@ def key_rotate(request: HttpRequest, pk: int) -> HttpResponse:
     except ValueError:
         messages.error(request, _("This key does not work any more; make a new one."))
         return redirect("traffic:key", pk)
-    key.refresh_from_db()
+    key = queries.get_key(pk)  # it stops now, or after the overlap
     log(request, key, _("Replaced by a new key."))
     log(request, made, added=True)
     callers.clear()
@@ -124,26 +123,13 @@ def hold_to_own(request: HttpRequest, key: Key) -> None:
         raise PermissionDenied(_("Only an admin makes or changes keys for the whole installation."))
 
 
-def tell_use(keys: list[Key], now: datetime) -> None:
-    """Set how much of its quota each has used, for people; empty where it has none."""
-    use = use_by_line(keys, now)
-    for key in keys:
-        if key.quota is not None:
-            share = used_of(use[key.line], key.quota_period, now)[key.quota_unit] / key.quota
-            key.used_words = _("%(percent)s %% of %(quota)s") % {
-                "percent": f"{share * 100:.0f}",
-                "quota": key.quota_words,
-            }
-
-
 @login_required
 @permission_required("traffic.change_key", raise_exception=True)
 @require_POST
 def key_revoke(request: HttpRequest, pk: int) -> HttpResponse:
     """Stop a key for good; every process has noticed within five seconds."""
-    key = get_object_or_404(Key, pk=pk)
-    if Key.objects.live().filter(pk=pk).update(revoked_at=timezone.now()):
+    key = queries.get_key(pk)
+    if services.revoke_key(pk, now=timezone.now()):
         log(request, key, _("Revoked."))
-        callers.clear()
     messages.success(request, _("%(name)s is revoked; within five seconds nothing accepts it.") % {"name": key.name})
     return redirect("traffic:keys")

@@ -7,22 +7,20 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
-from django.db.models import Count, Q, Sum
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from providers.audit.log import log_form
 from providers.pricing.book import OTHER_MODEL
-from traffic.applications.key_views import tell_use
-from traffic.applications.keys import callers
+from traffic.applications import queries, services
+from traffic.applications.page import tell_use
 from traffic.forms import ApplicationForm
 from traffic.ingest.bounds import MOST_MODELS
 from traffic.ingest.dropped_signals import unread_since
-from traffic.ingest.pipeline import clear_cache
-from traffic.models import Application, UsageDay
+from traffic.models import Application
 
 DAYS = 30
 TRIED = 20_000  # characters of a text to try
@@ -32,22 +30,10 @@ TRIED = 20_000  # characters of a text to try
 @permission_required("traffic.view_application", raise_exception=True)
 @require_safe
 def application_list(request: HttpRequest) -> HttpResponse:
-    applications = list(
-        Application.objects.select_related("owner").annotate(
-            people=Count("members", distinct=True), live_keys=Count("keys", Q(keys__revoked_at=None), distinct=True)
-        )
-    )
+    applications = queries.list_applications()
     first = timezone.now().date() - timedelta(days=DAYS - 1)
-    used = dict(
-        UsageDay.objects.filter(day__gte=first, application_id__gt=0)
-        .values_list("application_id")
-        .annotate(n=Sum("requests"))
-    )
-    beyond = dict(
-        UsageDay.objects.filter(day__gte=first, application_id__gt=0, model=OTHER_MODEL)
-        .values_list("application_id")
-        .annotate(n=Sum("requests"))
-    )
+    used = queries.requests_by_application(first)
+    beyond = queries.requests_by_application(first, model=OTHER_MODEL)
     rows = [
         {"it": application, "requests": used.get(application.pk, 0), "beyond": beyond.get(application.pk, 0)}
         for application in applications
@@ -71,9 +57,8 @@ def application_list(request: HttpRequest) -> HttpResponse:
 def application_add(request: HttpRequest) -> HttpResponse:
     form = ApplicationForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        application = form.save()
+        application = services.add_application(form)
         log_form(request, form.instance, form, added=True)
-        clear_cache()
         messages.success(request, _("%(name)s is there; it needs a key to send requests.") % {"name": application.name})
         return redirect("traffic:application", application.slug)
     return render(
@@ -86,19 +71,17 @@ def application_add(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def application_edit(request: HttpRequest, slug: str) -> HttpResponse:
     """One application: shown to whoever may see it, changed by who may change it."""
-    application = get_object_or_404(Application.objects.select_related("owner"), slug=slug)
+    application = queries.get_application(slug)
     if request.method == "POST" and not request.user.has_perm("traffic.change_application"):
         return render(request, "403.html", status=403)
     form = ApplicationForm(request.POST if request.method == "POST" else None, instance=application)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        services.change_application(form)
         log_form(request, form.instance, form)
-        clear_cache()
-        callers.clear()
         messages.success(request, _("Saved."))
         return redirect("traffic:application", slug)
     if form.errors:
-        application.refresh_from_db()  # the form wrote into it what was not saved, and the page says what holds
+        application = queries.get_application(slug)  # without what the form wrote into it
     return page(request, application, form)
 
 
@@ -107,7 +90,7 @@ def application_edit(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def application_try(request: HttpRequest, slug: str) -> HttpResponse:
     """What a text would be stored as, by what is saved; the text itself is kept nowhere."""
-    application = get_object_or_404(Application.objects.select_related("owner"), slug=slug)
+    application = queries.get_application(slug)
     text = request.POST.get("text", "")[:TRIED]
     tried = {"text": text, "kept": application.redaction.prompt(text)}
     if request.htmx:  # type: ignore[attr-defined]  # django-htmx's middleware
@@ -120,7 +103,7 @@ def page(request: HttpRequest, application: Application, form: ApplicationForm, 
     now = timezone.now()
     keys = None
     if request.user.has_perm("traffic.view_key"):
-        keys = list(application.keys.select_related("created_by"))
+        keys = queries.keys_of(application)
         tell_use(keys, now)
     context = {
         "it": application, "form": form, "may_change": request.user.has_perm("traffic.change_application"),

@@ -65,14 +65,23 @@ def with_columns(format: str, options: Options, names: Sequence[str]) -> Options
     return Options.of({**options.as_dict(), "columns": {**generic.guess(names), **options.columns}})
 
 
-def say(imported: Import, *, format: str, options: Options) -> None:
-    """Say of a draft what it is, in place of what was said before; `start_as_said` stores it."""
+def describe_draft(imported: Import, *, format: str, options: Options) -> None:
+    """Store what a person says that a draft is; columns that nobody named are guessed from their names."""
+    if format == generic.FORMAT.slug and not options.columns:
+        columns = generic.guess(imported.position.get("names", []))
+        options = Options.of({**options.as_dict(), "columns": columns})
+    drafts = Import.objects.filter(pk=imported.pk, state=ImportState.DRAFT)
+    drafts.update(format=format, options=options.as_dict())
+
+
+def set_description(imported: Import, *, format: str, options: Options) -> None:
+    """Put another format and other options into a draft, without storing them; `start_described` does."""
     names = imported.position["names"]
     imported.format = format or recognise({snake(name) for name in names})
     imported.options = with_columns(imported.format, options, names).as_dict()
 
 
-def start_as_said(*, imported: Import) -> bool:
+def start_described(*, imported: Import) -> bool:
     """Begin what is a draft by what it says now; one that stopped goes on as it began."""
     drafts = Import.objects.filter(pk=imported.pk, state=ImportState.DRAFT)
     drafts.update(format=imported.format, options=imported.options)

@@ -7,10 +7,9 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
-from django.db.models import Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -20,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRedirect
 
 from providers.audit.log import changes, log
-from traffic.imports import FORMATS, generic, run, services
+from traffic.imports import FORMATS, queries, run, services
 from traffic.imports.files import Streamed, ToDisk
 from traffic.imports.forms import OptionsForm, UploadForm
 from traffic.imports.pace import seconds_left
@@ -29,7 +28,6 @@ from traffic.models import Import
 from traffic.models.imports import ImportState
 from traffic.requests.export import KINDS, as_file
 
-SHOWN = 100
 QUIET = timedelta(seconds=15)  # a worker at work is heard of with each batch, several times a second
 
 
@@ -85,12 +83,11 @@ def known_words(imported: Import) -> str:
 
 
 def list_page(request: HttpRequest, form: UploadForm, status: int = 200) -> HttpResponse:
-    rows = list(Import.objects.select_related("by")[:SHOWN])
-    done = Import.objects.exclude(state__in=(ImportState.DRAFT, ImportState.UNDONE))
+    rows, totals = queries.latest_imports(), queries.totals()
     context = {
         "rows": [{"it": row, "format": FORMATS[row.format].label, "mark": mark_of(row)} for row in rows],
-        "brought": done.aggregate(n=Sum("accepted"))["n"] or 0,
-        "files": done.count(),
+        "brought": totals.requests,
+        "files": totals.files,
         "form": form,
         "formats": FORMATS.values(),
         "may_add": request.user.has_perm("traffic.add_import"),
@@ -110,7 +107,7 @@ def mark_of(imported: Import) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """A draft with what it becomes, or one that is under way or over; htmx asks for the progress alone."""
-    imported = get_object_or_404(Import.objects.select_related("by"), pk=pk)
+    imported = queries.get_import(pk)
     may_change = request.user.has_perm("traffic.change_import")
     if request.method == "POST" and not may_change:
         return render(request, "403.html", status=403)
@@ -152,8 +149,8 @@ def how_far(imported: Import) -> dict[str, Any]:
 @require_safe
 def import_errors(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Every line that was set aside, as a file."""
-    imported = get_object_or_404(Import, pk=pk)
-    lines = imported.set_aside.values_list("line", "words").iterator()
+    imported = queries.get_import(pk)
+    lines = queries.lines_set_aside(imported)
     return as_file(KINDS["csv"].write(("line", "what is wrong"), lines), KINDS["csv"], f"import-{pk}-errors")
 
 
@@ -161,11 +158,7 @@ def draft(request: HttpRequest, imported: Import, context: dict[str, Any]) -> Ht
     """Its options, and the first rows as they would land."""
     form = OptionsForm(imported, request.POST if request.method == "POST" else None, examples_for(request, imported))
     if request.method == "POST" and form.is_valid():
-        chosen, options = form.cleaned_data["format"], form.options()
-        if chosen == generic.FORMAT.slug and not options.columns:
-            columns = generic.guess(imported.position.get("names", []))
-            options = options.of({**options.as_dict(), "columns": columns})
-        Import.objects.filter(pk=imported.pk, state=ImportState.DRAFT).update(format=chosen, options=options.as_dict())
+        services.describe_draft(imported, format=form.cleaned_data["format"], options=form.options())
         return redirect("traffic:import", imported.pk)
     try:
         rows, problem = services.preview(imported), ""
@@ -202,7 +195,7 @@ def import_do(request: HttpRequest, pk: int, act: str) -> HttpResponse:
     """Start or go on, cancel, take back, discard; what is over already says so."""
     if act not in ACTS:
         raise Http404
-    imported = get_object_or_404(Import, pk=pk)
+    imported = queries.get_import(pk)
     service, words = ACTS[act]
     if service(imported=imported):
         if act != "discard":

@@ -8,16 +8,15 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from providers.audit.log import log
-from traffic.models import Application, Erasure
+from traffic.models import Application
 from traffic.privacy import erasure as erase
-
-SHOWN = 100
+from traffic.privacy import queries
 
 
 @login_required
@@ -26,7 +25,7 @@ SHOWN = 100
 @require_http_methods(["GET", "HEAD", "POST"])
 def erasure_list(request: HttpRequest) -> HttpResponse:
     """What was deleted; and a user's data: counted first, deleted when that is confirmed. The name is kept nowhere."""
-    context: dict[str, Any] = {"rows": Erasure.objects.select_related("by")[:SHOWN]}
+    context: dict[str, Any] = {"rows": queries.latest_erasures()}
     if request.method == "POST":
         name = request.POST.get("user", "").strip()
         if not name:
@@ -44,7 +43,7 @@ def erasure_list(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def application_erase(request: HttpRequest, slug: str) -> HttpResponse:
     """What there is of an application, and its short name to type where it shall go."""
-    application = get_object_or_404(Application, slug=slug)
+    application = queries.get_application(slug)
     wrong = request.method == "POST" and request.POST.get("confirm", "").strip() != slug
     if request.method == "POST" and not wrong:
         return begin(request, application=application)
@@ -66,7 +65,7 @@ def begin(
 @require_safe
 def erasure_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """How far it is; htmx asks for the progress alone."""
-    erasure = get_object_or_404(Erasure.objects.select_related("by"), pk=pk)
+    erasure = queries.get_erasure(pk)
     part = request.htmx and request.htmx.target == "progress"  # type: ignore[attr-defined]  # django-htmx's middleware
     return render(
         request, "traffic/privacy/_erasure_progress.html" if part else "traffic/privacy/erasure.html", {"it": erasure}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import sqrt
 from typing import Any, Literal
 
-from django.db.models import Avg, Case, CharField, Count, Exists, F, OuterRef, Q, Value, When
+from django.db.models import Avg, Case, CharField, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Cast, Concat
 
 from lib.periods import Period
+from providers.models import Deployment
 from providers.pricing.book import COST_STEP
 from traffic.models import Rating, Request
 from traffic.querysets import RatingQuerySet
@@ -136,3 +138,18 @@ def differ(first: QualityGroup, second: QualityGroup) -> bool:
     """Whether the two shares differ by more than chance would let them."""
     _, low, high = difference(first, second)
     return low > 0 or high < 0
+
+
+def deployment_names() -> dict[str, str]:
+    """Names of deployments by their slug."""
+    return dict(Deployment.objects.values_list("slug", "name"))
+
+
+def latest_comments(
+    period: Period, filters: Filters, applications: Sequence[int] | None, limit: int
+) -> QuerySet[Rating]:
+    """Ratings of a period that have a comment, the newest first; of these applications, or of all for None."""
+    ratings = rated(period, filters).exclude(comment="").select_related("application", "deployment", "rater")
+    if applications is not None:
+        ratings = ratings.filter(application_id__in=applications)
+    return ratings.order_by("-created_at")[:limit]

@@ -62,6 +62,11 @@ def rating_by(user: Person, request: Request) -> Rating | None:
     return Rating.objects.of_person(user).filter(request_id=request.id).first()
 
 
+def own_rating(user: Person, pk: int) -> Rating | None:
+    """A rating by its number, if this person gave it."""
+    return Rating.objects.of_person(user).filter(pk=pk, rater_id=user.pk).first()
+
+
 def rated_today(user: Person) -> int:
     """How many answers this person has judged since midnight, UTC."""
     midnight = datetime.combine(timezone.now().date(), time(), UTC)

@@ -99,8 +99,7 @@ def me(request: HttpRequest) -> AbstractBaseUser:
 
 def rate_and_say(request: HttpRequest, rated: Request, judgement: Judgement, *, back: str) -> Rating:
     """Store a judgement, and tell in a toast with an undo what was rated and who had answered."""
-    earlier = Rating.objects.of_person(request.user).filter(request_id=rated.id).first()
-    before = ratings.judged(earlier)
+    before = ratings.judged(rating_queue.rating_by(request.user, rated))
     rating = ratings.rate(request=rated, judgement=judgement, rater=me(request))
     remembered = request.session.get(REMEMBERED, {})
     remembered[str(rating.pk)] = {"before": before, "back": back}
@@ -117,7 +116,7 @@ def rate_and_say(request: HttpRequest, rated: Request, judgement: Judgement, *, 
 @require_POST
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take back a rating of one's own, and show the answer again."""
-    rating = Rating.objects.of_person(request.user).filter(pk=pk, rater_id=request.user.pk).first()
+    rating = rating_queue.own_rating(request.user, pk)
     if rating is None:
         raise Http404(_("This rating is not yours, or it is gone already."))
     remembered = request.session.get(REMEMBERED, {})

@@ -16,7 +16,6 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from lib.periods import Period
-from providers.models import Deployment
 from traffic.applications.access import FIGURES
 from traffic.models import Task
 from traffic.quality import page as quality_page
@@ -80,15 +79,11 @@ def table(kind: str, period: Period, filters: Filters, *, money: bool) -> dict[s
 
 def names_of(kind: str) -> dict[str, str]:
     if kind == "deployment":
-        return dict(Deployment.objects.values_list("slug", "name"))
+        return scoreboard.deployment_names()
     return {value: str(label) for value, label in Task.choices} if kind == "task" else {}
 
 
 def comments(request: HttpRequest, period: Period, filters: Filters) -> Sequence[dict[str, Any]]:
     """What raters wrote last, of requests that this person may open: a comment may quote an answer."""
-    written = scoreboard.rated(period, filters).exclude(comment="").select_related("application", "deployment", "rater")
-    seen = requests.applications_of(request.user)
-    if seen is not None:
-        written = written.filter(application_id__in=seen)
-    latest = written.order_by("-created_at")[:COMMENTS]
+    latest = scoreboard.latest_comments(period, filters, requests.applications_of(request.user), COMMENTS)
     return [{"rating": rating, "good": scoreboard.acceptable(rating)} for rating in latest]

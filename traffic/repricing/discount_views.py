@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
@@ -22,6 +22,7 @@ from providers.pricing.discount_forms import DiscountForm
 from providers.pricing.discounts import paid
 from providers.pricing.forms import PriceForm
 from providers.pricing.genai_prices import FIELDS
+from traffic.repricing import price_queries
 from traffic.repricing.effect import effect
 
 Row = dict[str, Any]
@@ -37,7 +38,7 @@ def discounts(request: HttpRequest) -> HttpResponse:
         return render(request, "403.html", status=403)
     form = DiscountForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        made = services.add_discount(discount=form.save(commit=False), person=request.user, now=timezone.now())
+        made = services.add_discount(discount=form.instance, person=request.user, now=timezone.now())
         log(request, made, added=True)
         undo = reverse("traffic:discount-do", args=[made.pk, "take-back"])
         messages.success(
@@ -45,7 +46,7 @@ def discounts(request: HttpRequest) -> HttpResponse:
         )
         return redirect("traffic:discounts")
     now = timezone.now()
-    rows = [row_of(discount, now) for discount in Discount.objects.select_related("account", "entered_by")]
+    rows = [row_of(discount, now) for discount in price_queries.list_discounts()]
     context = {
         "rows": rows,
         "holding": sum(1 for row in rows if row["state"] == "holds"),
@@ -59,7 +60,7 @@ def discounts(request: HttpRequest) -> HttpResponse:
 def row_of(discount: Discount, now: datetime) -> Row:
     """A contract with its state, its rates beside the list's, and the stored requests of its days without it."""
     today = now.astimezone(UTC).date()
-    listed = TokenPrice.objects.in_force(now).filter(provider=discount.provider, model=discount.model).first()
+    listed = price_queries.list_price_of(discount, now)
     if discount.withdrawn_at is not None:
         state, mark = "withdrawn", "unknown"
     elif discount.starts_on > today:
@@ -113,7 +114,7 @@ def discount_do(request: HttpRequest, pk: int, act: str) -> HttpResponse:
     """Take a discount back, or let it stand again; stored requests follow by a repricing."""
     if act not in ("take-back", "restore"):
         raise Http404
-    discount = get_object_or_404(Discount.objects.select_related("account"), pk=pk)
+    discount = price_queries.get_discount(pk)
     if act == "take-back":
         services.withdraw_discount(discount=discount, now=timezone.now())
         sentence, other = _("The discount is taken back; requests cost the list price from now on."), "restore"

@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
@@ -26,11 +26,10 @@ from providers.models import PROVIDER_NAMES, TokenPrice
 from providers.pricing.discounts import Discounts, paid
 from providers.pricing.forms import PriceForm
 from providers.pricing.genai_prices import FIELDS
-from providers.pricing.name_similarity import nearest
-from traffic.repricing.effect import Waiting, waiting_for_price
+from traffic.repricing import price_queries, price_services
+from traffic.repricing.effect import waiting_for_price
 from traffic.repricing.review import is_used, review_of
 
-SHOWN = 50
 WAITING_SHOWN = 20
 COPIED = ("batch_factor", "over_tokens", *FIELDS, *(f"over_{name}" for name in FIELDS))
 
@@ -66,44 +65,33 @@ def prices(request: HttpRequest) -> HttpResponse:
 def book(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     text = request.GET.get("q", "").strip()[:100].replace("\x00", "")
-    in_force = TokenPrice.objects.in_force(now).matching(text)
     try:
         after = decode_cursor(request.GET.get("cursor"), (str, str))
     except ApiError:
         after = None
-    rows = list((in_force.behind(after[0], after[1]) if after else in_force)[: SHOWN + 1])
-    more = rows[SHOWN - 1] if len(rows) > SHOWN else None
+    page = price_queries.prices_in_force(now, text, after)
+    last = page.prices[-1] if page.more else None
     waiting = [] if text or after else waiting_for_price(now.date())
     context = {
         "text": text,
-        "rows": rows[:SHOWN],
-        "counts": TokenPrice.objects.counts(),
-        "total": in_force.count(),
-        "shown": len(rows[:SHOWN]),
-        "next_url": address(request, cursor=encode_cursor(more.provider, more.model)) if more else None,
+        "rows": page.prices,
+        "counts": price_queries.book_counts(),
+        "total": page.total,
+        "shown": len(page.prices),
+        "next_url": address(request, cursor=encode_cursor(last.provider, last.model)) if last else None,
         "first_url": address(request, cursor=None) if after else None,
-        "waiting": with_nearest(waiting),
+        "waiting": price_queries.with_nearest(waiting[:WAITING_SHOWN]),
         "waiting_count": len(waiting),
         "may_add": request.user.has_perm("providers.add_tokenprice"),
     }
     return render(request, "traffic/repricing/prices.html", context)
 
 
-def with_nearest(waiting: list[Waiting]) -> list[tuple[Waiting, str]]:
-    """Each model that waits for a price with the known one that its form starts from."""
-    if not waiting:
-        return []
-    book_models = list(TokenPrice.objects.order_by().values_list("provider", "model").distinct())
-    return [
-        (model, (nearest(model.provider, model.model, book_models) or ("", ""))[1]) for model in waiting[:WAITING_SHOWN]
-    ]
-
-
 def model_page(request: HttpRequest, priced: PricedModel, form: PriceForm | None, status: int = 200) -> HttpResponse:
     """Every version of one model's price and, for who may, the form of the next one."""
     now = timezone.now()
     may_add = request.user.has_perm("providers.add_tokenprice")
-    versions = list(TokenPrice.objects.of(priced.provider, priced.model).select_related("entered_by"))
+    versions = price_queries.versions_of(priced.provider, priced.model)
     like = start_of(priced, versions) if may_add else None
     current = next((version for version in versions if version.starts_at <= now), None)
     discount = Discounts.load().at(priced.provider, priced.model, now.astimezone(UTC).date()) if current else None
@@ -136,10 +124,7 @@ def start_of(priced: PricedModel, versions: list[TokenPrice]) -> TokenPrice | No
     """What the form is filled in with: the newest version, else the price of the model with the nearest name."""
     if versions:
         return versions[0]
-    neighbour = nearest(
-        priced.provider, priced.model, TokenPrice.objects.order_by().values_list("provider", "model").distinct()
-    )
-    return TokenPrice.objects.of(*neighbour).first() if neighbour else None
+    return price_queries.nearest_price(priced.provider, priced.model)
 
 
 def initial(priced: PricedModel | None, like: TokenPrice | None, now: datetime) -> dict[str, Any]:
@@ -162,7 +147,7 @@ def add(request: HttpRequest) -> HttpResponse:
     if not form.is_valid() or "change" in request.POST:
         status = 422 if form.errors else 200
         return model_page(request, priced, form, status) if priced else empty_page(request, form, status)
-    price = form.save(commit=False)
+    price = form.instance  # nothing is saved yet
     if "confirmed" not in request.POST:
         return review_page(request, form, price)
     assert isinstance(request.user, User), "only people who are logged in get here"
@@ -185,7 +170,7 @@ def review_page(request: HttpRequest, form: PriceForm, price: TokenPrice) -> Htt
 @require_POST
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a price out again that a person entered and that no request was costed with."""
-    price = get_object_or_404(TokenPrice.objects.exclude(entered_by=None), pk=pk)
+    price = price_queries.get_entered_price(pk)
     priced = PricedModel(price.provider, price.model)
     if is_used(price):
         messages.error(request, _("Requests were costed with this price already: enter the right one, then reprice."))
@@ -193,9 +178,9 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
     log(request, price, _("Taken back: %(price)s, input %(input)s, output %(output)s") % {
         "price": price, "input": f"{price.uncached_input.normalize():f}", "output": f"{price.output.normalize():f}",
     })  # fmt: skip
-    price.delete()
+    price_services.remove_price(price)
     messages.success(request, _("The price of %(model)s is taken back.") % {"model": price.model})
-    return redirect(priced.url if TokenPrice.objects.of(priced.provider, priced.model).exists() else "traffic:prices")
+    return redirect(priced.url if price_queries.has_versions(priced.provider, priced.model) else "traffic:prices")
 
 
 def empty_page(request: HttpRequest, form: PriceForm, status: int = 200) -> HttpResponse:

@@ -7,9 +7,8 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
-from django.db.models import F, Sum
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -20,10 +19,10 @@ from providers.audit.log import changes, log
 from providers.models import PROVIDER_NAMES
 from traffic.forms import RepricingForm
 from traffic.models import Repricing
+from traffic.repricing import queries
 from traffic.repricing import services as repricings
 from traffic.repricing.services import Refused
 
-SHOWN = 100
 MARKS = {"done": "ok", "failed": "bad", "cancelled": "warn", "running": "info", "previewing": "info", "undoing": "info"}
 
 
@@ -44,12 +43,11 @@ def repricing_list(request: HttpRequest) -> HttpResponse:
         made = repricings.plan(scope=form.scope(), person=request.user.pk)
         log(request, made, added=True)
         return redirect("traffic:repricing", made.pk)
-    rows = list(Repricing.objects.select_related("by")[:SHOWN])
-    standing = Repricing.objects.exclude(started_at=None).exclude(state="undone")
+    rows, totals = queries.latest_repricings(), queries.totals()
     context = {
         "rows": [{"it": row, "mark": mark_of(row), "last": row.until - timedelta(days=1)} for row in rows],
-        "runs": standing.count(),
-        "changed": standing.aggregate(n=Sum("changed"))["n"] or 0,
+        "runs": totals.runs,
+        "changed": totals.changed,
         "form": form,
         "providers": PROVIDER_NAMES.items(),
         "may_add": may_add,
@@ -73,23 +71,18 @@ def initial(request: HttpRequest) -> dict[str, Any]:
 @require_http_methods(["GET", "HEAD"])
 def repricing_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """What it would change or has changed, by model and by day; htmx asks again while it is at work."""
-    repricing = get_object_or_404(Repricing.objects.select_related("by", "undone_by"), pk=pk)
+    repricing = queries.get_repricing(pk)
     started = repricing.started_at is not None
-    days = repricing.days.filter(planned=not started)
-    sums = {
-        "requests": Sum("requests"), "was": Sum("before"), "is_now": Sum("after"),
-        "amount": Sum(F("after") - F("before")),
-        "unknown_was": Sum("unknown_before"), "unknown_is": Sum("unknown_after"),
-    }  # fmt: skip
+    changed = queries.changes_of(repricing, planned=not started)
     context = {
         "it": repricing,
         "last": repricing.until - timedelta(days=1),
         "mark": mark_of(repricing),
         "started": started,
         "may_change": request.user.has_perm("traffic.add_repricing"),
-        "models": list(days.order_by().values("provider", "model").annotate(**sums).order_by("-requests")),
-        "days": list(days.order_by().values("day").annotate(**sums).order_by("day")),
-        "whole": days.order_by().aggregate(**sums),
+        "models": changed.by_model,
+        "days": changed.by_day,
+        "whole": changed.whole,
         "gone": max(repricing.changed - repricing.restored - repricing.kept, 0),
     }
     if request.htmx and request.htmx.target == "progress":  # type: ignore[attr-defined]  # django-htmx's middleware
@@ -122,7 +115,7 @@ def repricing_do(request: HttpRequest, pk: int, act: str) -> HttpResponse:
     """Start or go on, cancel, take back, discard; what cannot be done now says why."""
     if act not in ACTS:
         raise Http404
-    repricing = get_object_or_404(Repricing, pk=pk)
+    repricing = queries.get_repricing(pk)
     try:
         moved = act_on(act, repricing, request.user.pk)
     except Refused as refused:

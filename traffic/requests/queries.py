@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Q, Sum
@@ -18,8 +19,9 @@ from django.utils import timezone
 
 from lib import paging
 from lib.errors import ApiError
+from providers.models import Discount, TokenPrice, UnitPrice
 from traffic.ingest.ids import response_hash, second_hash
-from traffic.models import Application, Installation, Rating, Request, RequestBody, UsageDay
+from traffic.models import Application, Installation, Rating, Request, RequestBody, Route, UsageDay
 from traffic.querysets import RequestQuerySet
 from traffic.requests.facets import Offered, most_used
 from traffic.requests.filters import Filters
@@ -76,6 +78,37 @@ def shares_response_id(request: Request) -> bool:
 def body_of(request: Request) -> RequestBody | None:
     """Prompt and answer, where the application captured them and they are still kept."""
     return RequestBody.objects.filter(day=request.day, request_id=request.id).first()
+
+
+# What lies beside one request.
+
+
+def price_of(request: Request) -> TokenPrice | None:
+    """The price version that it was costed with."""
+    return TokenPrice.objects.filter(pk=request.price_id).first() if request.price_id else None
+
+
+def discount_of(request: Request) -> Discount | None:
+    """The contract that it was costed with, also one that was taken back since."""
+    if request.discount_id is None:
+        return None
+    return Discount.objects.select_related("account").filter(pk=request.discount_id).first()
+
+
+def tier_factor_of(request: Request) -> Decimal | None:
+    """What its tier makes of the price; None where the book does not know it."""
+    return UnitPrice.objects.tier_factor(request)
+
+
+def ratings_with_raters(request: Request) -> list[Rating]:
+    """Its ratings, the oldest first."""
+    ratings = Rating.objects.filter(request_id=request.id)
+    return list(ratings.select_related("rater", "application").order_by("created_at"))
+
+
+def route_of(request: Request) -> Route | None:
+    """The routing rule that sent it, if it is still there."""
+    return Route.objects.filter(slug=request.route).first() if request.route else None
 
 
 # The list.

@@ -21,10 +21,9 @@ from django.views.decorators.http import require_POST, require_safe
 from lib.errors import ApiError
 from lib.periods import Period
 from providers.audit.log import Action, person, record
-from providers.models import Discount, TokenPrice, UnitPrice
 from traffic.applications.access import FIGURES
 from traffic.forms import RatingForm
-from traffic.models import Outcome, RaterKind, Rating, Request, Route
+from traffic.models import Outcome, RaterKind, Request
 from traffic.privacy.retention_settings import current_retention
 from traffic.quality.rating_views import SCALE, rate_and_say
 from traffic.quality.ratings import Judgement
@@ -174,32 +173,23 @@ def _open(request: HttpRequest, identifier: uuid.UUID) -> Request:
     return row
 
 
-def discount_of(row: Request) -> Discount | None:
-    """The contract that it was costed with, also one that was taken back since."""
-    if row.discount_id is None:
-        return None
-    return Discount.objects.select_related("account").filter(pk=row.discount_id).first()
-
-
 def _detail(request: HttpRequest, row: Request, form: RatingForm | None = None) -> dict[str, Any]:
     money = request.user.has_perm(FIGURES)
-    price = TokenPrice.objects.filter(pk=row.price_id).first() if row.price_id and money else None
+    price = requests.price_of(row) if money else None
     raw = row.raw if money else requests_page.without_money(row.raw)
     readable = requests.may_read_body(request.user, row)
     body = requests.body_of(row) if readable else None
     if body is not None:
         record(Action.READ, actor=person(request), object_type="traffic.request", object_id=row.id,
                object_name=row.application.slug if row.application else "", chain=False)  # fmt: skip
-    ratings = list(
-        Rating.objects.filter(request_id=row.id).select_related("rater", "application").order_by("created_at")
-    )
+    ratings = requests.ratings_with_raters(row)
     name = request.user.get_username()
     return {
         "it": row,
         "money": money,
         "row": requests_page.row(row, ratings),
         "price": price,
-        "sum": arithmetic(row, price, discount_of(row) if money else None, UnitPrice.objects.tier_factor(row)),
+        "sum": arithmetic(row, price, requests.discount_of(row) if money else None, requests.tier_factor_of(row)),
         "timeline": requests_page.timeline(row),
         "answered": requests_page.answered(row),
         "own_cache": requests_page.from_own_cache(row.raw),
@@ -215,7 +205,7 @@ def _detail(request: HttpRequest, row: Request, form: RatingForm | None = None) 
         "may_rate": request.user.has_perm("traffic.add_rating") and row.outcome == Outcome.OK,
         "form": form,
         "scale": SCALE,
-        "route": Route.objects.filter(slug=row.route).first() if row.route else None,
+        "route": requests.route_of(row),
         "curl": requests_page.curl(row, body.prompt if body else None, settings.GATEWAY_URL),
         "permalink": settings.BASE_URL + reverse("traffic:request", args=[row.id]),
     }

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from providers.audit.log import log, log_form
 from providers.models import PROVIDER_NAMES
-from traffic.models import Route
+from traffic.routes import queries, services
 from traffic.routes.forms import RouteForm
 from traffic.routes.page import conditions
 from traffic.routes.undo import SESSION, bring_back, remembered
@@ -23,7 +22,7 @@ from traffic.routes.undo import SESSION, bring_back, remembered
 @permission_required("traffic.view_route", raise_exception=True)
 @require_safe
 def route_list(request: HttpRequest) -> HttpResponse:
-    routes = list(Route.objects.select_related("deployment").prefetch_related("applications", "fallbacks"))
+    routes = queries.list_routes()
     rows = [
         {
             "it": route,
@@ -40,15 +39,15 @@ def route_list(request: HttpRequest) -> HttpResponse:
 @permission_required("traffic.change_route", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def route_edit(request: HttpRequest, slug: str) -> HttpResponse:
-    route = get_object_or_404(Route, slug=slug)
+    route = queries.get_route(slug)
     form = RouteForm(request.POST if request.method == "POST" else None, instance=route)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        services.save_route(form)
         log_form(request, form.instance, form)
         messages.success(request, _("Saved. The gateway follows within a few seconds."))
         return redirect("traffic:routes")
     if form.errors:
-        route.refresh_from_db()  # the form wrote into it what was not saved, and the page says what holds
+        route = queries.get_route(slug)  # without what the form wrote into it
     context = {"it": route, "form": form, "conditions": conditions(route)}
     return render(request, "traffic/routes/route.html", context, status=422 if form.errors else 200)
 
@@ -59,7 +58,7 @@ def route_edit(request: HttpRequest, slug: str) -> HttpResponse:
 def route_add(request: HttpRequest) -> HttpResponse:
     form = RouteForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        route = form.save()
+        route = services.save_route(form)
         log_form(request, route, form, added=True)
         messages.success(request, _("%(name)s is there. The gateway follows within a few seconds.") % {"name": route})
         return redirect("traffic:routes")
@@ -71,10 +70,10 @@ def route_add(request: HttpRequest) -> HttpResponse:
 @require_POST
 def route_delete(request: HttpRequest, slug: str) -> HttpResponse:
     """Gone at once; the toast brings it back as it was, in its place."""
-    route = get_object_or_404(Route, slug=slug)
+    route = queries.get_route(slug)
     request.session[SESSION] = remembered(route)
     log(request, route, _("Deleted."), deleted=True)
-    route.delete()
+    services.delete_route(route)
     undo = f"undo:{reverse('traffic:route-undo')}"
     messages.success(request, _("%(name)s is deleted.") % {"name": route.name}, extra_tags=undo)
     return redirect("traffic:routes")
@@ -100,9 +99,9 @@ def route_undo(request: HttpRequest) -> HttpResponse:
 @require_POST
 def route_switch(request: HttpRequest, slug: str) -> HttpResponse:
     """Put a rule into use or out of it, as the form says; sending it twice changes nothing."""
-    route = get_object_or_404(Route, slug=slug)
+    route = queries.get_route(slug)
     on = request.POST.get("enabled") == "1"
-    if Route.objects.filter(pk=route.pk, enabled=not on).update(enabled=on):
+    if services.switch_route(route, on=on):
         log(request, route, _("Put into use.") if on else _("Taken out of use."))
     sentence = _("%(name)s is in use.") if on else _("%(name)s is out of use.")
     messages.success(request, sentence % {"name": route.name})
@@ -114,16 +113,8 @@ def route_switch(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def route_move(request: HttpRequest, slug: str) -> HttpResponse:
     """Let a rule and its neighbour change places: `up` asks it earlier, anything else later."""
-    route = get_object_or_404(Route, slug=slug)
+    route = queries.get_route(slug)
     up = request.POST.get("way") == "up"
-    with transaction.atomic():
-        order = list(Route.objects.select_for_update().order_by("order", "pk"))
-        place = order.index(route)
-        other = place - 1 if up else place + 1
-        if 0 <= other < len(order):
-            order[place], order[other] = order[other], order[place]
-            for number, neighbour in enumerate(order, 1):
-                neighbour.order = number
-            Route.objects.bulk_update(order, ["order"])
-            log(request, route, _("Asked earlier.") if up else _("Asked later."))
+    if services.move_route(route, up=up):
+        log(request, route, _("Asked earlier.") if up else _("Asked later."))
     return redirect("traffic:routes")

@@ -58,7 +58,7 @@ class Command(BaseCommand):
             if imported.state != ImportState.DRAFT:
                 raise CommandError(here)
             return self.show(imported, forget=new)
-        if not services.start_as_said(imported=imported):
+        if not services.start_described(imported=imported):
             raise CommandError(here)
         self.finish(imported)
         return None
@@ -80,7 +80,7 @@ class Command(BaseCommand):
         except (OSError, Unreadable) as error:
             raise CommandError(str(error)) from None
         if not new and made.state == ImportState.DRAFT:
-            services.say(made, format=options["format"], options=chosen)
+            services.set_description(made, format=options["format"], options=chosen)
         return made, new
 
     def show(self, imported: Import, *, forget: bool) -> None:

@@ -1,0 +1,37 @@
+"""Writes of applications and keys. After each, this process reads anew at once; other processes within five seconds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from traffic.applications.keys import callers
+from traffic.forms import ApplicationForm, KeyLimitsForm
+from traffic.ingest.pipeline import clear_cache
+from traffic.models import Application, Key
+
+
+def add_application(form: ApplicationForm) -> Application:
+    """Store a new application from a valid form."""
+    application: Application = form.save()
+    clear_cache()
+    return application
+
+
+def change_application(form: ApplicationForm) -> None:
+    """Store what a valid form changes of an application."""
+    form.save()
+    clear_cache()
+    callers.clear()
+
+
+def change_limits(form: KeyLimitsForm) -> None:
+    """Store the limits that a valid form gives a key."""
+    form.save()
+    callers.clear()
+
+
+def revoke_key(pk: int, *, now: datetime) -> bool:
+    """Stop a key for good; whether it was live until now."""
+    revoked = Key.objects.live().filter(pk=pk).update(revoked_at=now)
+    callers.clear()
+    return bool(revoked)
