@@ -16,6 +16,7 @@ from traffic.ingest.dropped_signals import count_refused
 from traffic.ingest.native import MAX_BYTES
 from traffic.ingest.openapi import batch_schema
 from traffic.ingest.pipeline import ingest_native
+from traffic.ingest.refusals import log_refused
 from traffic.latency import queries as latency_reports
 from traffic.privacy.retention_settings import current_retention
 from traffic.quality import queries as quality
@@ -55,7 +56,11 @@ class IngestAnswer(Schema):
 )
 def post_requests(request: HttpRequest) -> JsonResponse:
     caller = caller_of(request)
-    answer = ingest_native(body=read_body(request, MAX_BYTES), caller=caller, now=timezone.now())
+    try:
+        answer = ingest_native(body=read_body(request, MAX_BYTES), caller=caller, now=timezone.now())
+    except ApiError as error:
+        log_refused(request, "native", error)
+        raise
     count_refused(answer["rejected"], "native", caller.application_id)
     return JsonResponse(answer)
 

@@ -44,7 +44,7 @@ def test_a_key_is_sent_over_https_or_in_our_own_network(
     deployment(url, local=local)
     with caplog.at_level(logging.ERROR):
         assert key_of(conn) == sent
-    assert ("The key of deployment engine is not sent" in caplog.text) == (sent == "")
+    assert ("credential_withheld deployment=engine reason=not_encrypted" in caplog.text) == (sent == "")
     assert "sk-secret" not in caplog.text
 
 

@@ -28,7 +28,7 @@ def database_uses(tree: ast.AST) -> list[int]:
                 lines.append(node.lineno)
         elif isinstance(node, ast.Name) and node.id in SHORTCUTS:
             lines.append(node.lineno)
-    return lines
+    return sorted(lines)
 
 
 def test_views_are_found() -> None:

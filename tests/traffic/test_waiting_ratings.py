@@ -150,7 +150,7 @@ def test_so_many_ratings_of_an_application_wait_and_no_more(
     refused = send(key, request_id=f"{RESPONSE}-one-more", score=1)
     assert refused.status_code == 429 and int(refused["Retry-After"]) > 0
     assert refused.json()["detail"].startswith("10,000 ratings wait for requests that have not arrived")
-    assert f"of application {shop.pk} wait" in caplog.text
+    assert f"rating_refused application_id={shop.pk} " in caplog.text
     assert send(key, request_id=f"{RESPONSE}-5", by="ann", score=-1).status_code == 200  # one that waits, thought over
     arrive(conn, {"application_id": shop.pk, "response_id": RESPONSE})
     assert send(key, request_id=RESPONSE, score=1).status_code == 200  # its request is there

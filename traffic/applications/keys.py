@@ -20,13 +20,14 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
+from lib.events import log_event
 from providers.audit.counts import Kind, counts
 from providers.audit.log import Action, Actor, ActorKind, record
 from traffic.applications.limits import Buckets, UnknownKeys, period_end
 from traffic.models import Application, DeadKeyUse, Key, KeyUse, QuotaPeriod, QuotaUnit, Scope
 from traffic.querysets import KeyQuerySet
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 CACHE_S = 5
 COMPLAIN_EVERY_S = 10
@@ -83,6 +84,8 @@ def create_key(
         expires_at=expires_at,
         **limits,
     )
+    log_event(logger, logging.INFO, "key_made", key_id=key.pk, application_id=key.application_id,
+              replaces_id=key.replaces_id)  # fmt: skip
     return key, secret
 
 
@@ -164,7 +167,7 @@ class KeyCache:
         """Say who guesses; not for each guess, or the log would be the next thing to fill."""
         if now >= self._complain_at:
             self._complain_at = now + COMPLAIN_EVERY_S
-            log.warning("Unknown keys come too often from %s and are not looked up.", address or "somewhere")
+            log_event(logger, logging.WARNING, "unknown_keys_limited", address=address or None)
 
     def remembered(self, secret: str) -> Caller | None:
         """The caller of a live key that was looked up a moment ago; never asks the database."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
+from lib.events import log_event
 from traffic.applications.keys import callers
 from traffic.forms import ApplicationForm, KeyLimitsForm
 from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application, Key
+
+logger = logging.getLogger(__name__)
 
 
 def add_application(form: ApplicationForm) -> Application:
@@ -34,4 +38,6 @@ def revoke_key(pk: int, *, now: datetime) -> bool:
     """Stop a key for good; whether it was live until now."""
     revoked = Key.objects.live().filter(pk=pk).update(revoked_at=now)
     callers.clear()
+    if revoked:
+        log_event(logger, logging.INFO, "key_revoked", key_id=pk)
     return bool(revoked)

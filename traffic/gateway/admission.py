@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
 
 from traffic.applications.limits import Buckets, UnknownKeys, seconds_until, too_often
 from traffic.gateway.refusals import Refusal, come_back
 from traffic.gateway.snapshot import Application, Key, Snapshot, Snapshots
-
-log = logging.getLogger(__name__)
 
 NOBODY = Application(id=None, slug="", capture_bodies=False, budget_state="unknown")
 

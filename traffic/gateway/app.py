@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
+import os
 import secrets
 from datetime import UTC, datetime
 from time import perf_counter
@@ -15,6 +17,7 @@ from typing import Any
 import msgspec
 
 from lib.connections import look_after, make_room
+from lib.events import log_event
 from traffic.gateway.admission import Doorkeeper, application_of, hold_to_quota
 from traffic.gateway.bounds import MOST_QUERY
 from traffic.gateway.ending import Ending
@@ -34,6 +37,9 @@ from traffic.gateway.store import Store
 from traffic.ingest.gc_tuning import tune_interpreter
 from traffic.ingest.ids import request_id
 
+logger = logging.getLogger(__name__)
+
+LINE = "%(levelname)s %(name)s: %(message)s"
 Scope = dict[str, Any]
 
 TASKS = frozenset({"rag", "qa", "code", "reasoning", "chat", "batch", "vision", "other"})
@@ -81,6 +87,8 @@ class Gateway:
         self.ending.beside(self._deadlines.watch())
         # Later than ours, which tells the row why.
         self.ending.beside(look_after(1.5 * settings.send_timeout_s))
+        log_event(logger, logging.INFO, "gateway_started", pid=os.getpid(), idle_timeout_s=settings.idle_timeout_s,
+                  send_timeout_s=settings.send_timeout_s, grace_s=settings.grace_s)  # fmt: skip
 
     async def stop(self) -> None:
         """End the calls under way, which the server would drop without a word, and move the last rows."""
@@ -89,6 +97,7 @@ class Gateway:
         await asyncio.to_thread(self.recorder.stop)
         await asyncio.to_thread(self.snapshots.stop)
         await asyncio.to_thread(self.mover.stop)
+        log_event(logger, logging.INFO, "gateway_stopped", pid=os.getpid())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -98,6 +107,8 @@ class Gateway:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
+        # As the web and the workers write; the server sets up its own loggers alone.
+        logging.basicConfig(level=logging.INFO, format=LINE)
         try:
             self.start(read_settings())
             tune_interpreter()

@@ -16,16 +16,17 @@ from typing import IO
 
 import msgspec
 
+from lib.events import log_event
 from traffic.ingest.rows import RequestRow
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 SET_ASIDE = "set-aside.jsonl"
 
 
 def set_aside(path: Path, line: bytes, reason: str) -> None:
     """Keep a line with the reason why it cannot be stored."""
-    log.error("A call could not be stored and is set aside in %s: %s", path, reason)
+    log_event(logger, logging.ERROR, "call_set_aside", file=path, bytes=len(line))  # the reason may quote the row
     text = line.decode("utf-8", "replace")
     entry = msgspec.json.encode({"at": datetime.now(UTC), "reason": reason, "line": text}) + b"\n"
     with _locked(path, "ab") as file:

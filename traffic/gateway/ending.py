@@ -13,10 +13,11 @@ import signal
 from collections.abc import Coroutine
 from typing import Any
 
+from lib.events import log_event
 from traffic.gateway.hang_up import STOPPED, TOO_SLOW, HangUp
 from traffic.gateway.refusals import come_back
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
 CUT_S = 2.0  # for calls that are cut to write their rows
@@ -39,7 +40,7 @@ class Ending:
         try:
             loop.add_signal_handler(signal.SIGTERM, self._on_signal)
         except (NotImplementedError, RuntimeError, ValueError):
-            log.warning("SIGTERM cannot be taken over in this thread: calls under way end with the server.")
+            log_event(logger, logging.WARNING, "gateway_signal_not_handled", signal="SIGTERM")
         self.beside(self._look_after())
 
     def refuse_new(self) -> None:
@@ -62,11 +63,10 @@ class Ending:
             self.beside(self._drain())
 
     async def _drain(self) -> None:
-        if self.calls:
-            log.warning("The gateway stops; %d calls under way have %g s to end.", len(self.calls), self._grace_s)
+        log_event(logger, logging.INFO, "gateway_stopping", calls=len(self.calls), grace_s=self._grace_s)
         await self._until_none(self._grace_s)
         if self.calls:
-            log.warning("%d calls had not ended and are cut.", len(self.calls))
+            log_event(logger, logging.WARNING, "gateway_calls_cut", calls=len(self.calls))
         for call in self.calls.copy():
             call.end(STOPPED)
         await self._until_none(CUT_S)

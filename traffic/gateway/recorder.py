@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
+from lib.events import log_event
 from traffic.gateway.answers import Answer
 from traffic.gateway.bounds import MOST_WAITING
 from traffic.gateway.exchange import UNCHECKED, Exchange, figures_of, raw_of
@@ -20,7 +21,7 @@ from traffic.gateway.spool import Spool
 from traffic.ingest.rows import RequestRow
 from traffic.privacy.redaction import Redaction
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -88,7 +89,7 @@ class Recorder:
             busy = item.size > 0 and self._waiting + item.size > MOST_WAITING
             self._waiting += 0 if busy else item.size
         if busy:
-            log.warning("The texts of call %s are not kept: too many wait to be checked.", item.row.external_id)
+            log_event(logger, logging.WARNING, "texts_not_kept", call=item.row.external_id, reason="too_many_wait")
             item.request, item.answer, item.size = None, [], 0
             _doubt(item.raw)
 
@@ -97,7 +98,14 @@ class Recorder:
             try:
                 self._spool.append(_with_texts(item))
             except Exception as error:  # whatever the texts do to us, the call is recorded
-                log.error("The texts of call %s could not be checked: %r", item.row.external_id, error)
+                log_event(
+                    logger,
+                    logging.ERROR,
+                    "texts_not_kept",
+                    call=item.row.external_id,
+                    reason="redaction_failed",
+                    error=type(error).__name__,
+                )
                 self._spool.append(_without_texts(item.row))
             with self._lock:
                 self._waiting -= item.size
@@ -123,7 +131,14 @@ def _with_texts(item: Unchecked) -> RequestRow:
             row.prompt = redaction.prompt(item.request.prompt())
             row.answer = redaction.text("".join(item.answer)).replace("\0", "\N{REPLACEMENT CHARACTER}")
         except Exception as error:  # a text is worth less than the rest of its row
-            log.error("Prompt and answer of call %s could not be checked: %r", row.external_id, error)
+            log_event(
+                logger,
+                logging.ERROR,
+                "texts_not_kept",
+                call=row.external_id,
+                reason="redaction_failed",
+                error=type(error).__name__,
+            )
             row.prompt = row.answer = None
             _doubt(item.raw)
     row.raw = redaction.tree(item.raw, item.user)

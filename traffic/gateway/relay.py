@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
+from lib.events import log_event
 from lib.reach import GuardedResolver, IPAddress, literal, may_reach
 from traffic.gateway.answers import Answer, StreamTap, read_answer
 from traffic.gateway.bounds import LARGE_ANSWER, MOST_ANSWER, PIECE, TooMuch
@@ -28,7 +29,7 @@ from traffic.gateway.refusals import Refusal, Send, send_error
 from traffic.gateway.routes import Target
 from traffic.gateway.usage_asked import UsageFilter, to_ask
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding"
@@ -254,7 +255,7 @@ def _broken(exchange: Exchange, error: BaseException) -> Unanswered:
     """What to say of an answer that ended before its end."""
     slug = exchange.target.slug if exchange.target else "The engine"
     if isinstance(error, TooMuch | Refusal):
-        log.error("%s is cut off in call %s: %s", slug, exchange.external_id, error)
+        log_event(logger, logging.ERROR, "stream_cut_off", deployment=slug, call=exchange.external_id, error=error)
     if isinstance(error, TimeoutError):
         return Unanswered(504, "upstream-timeout", f"{slug} fell silent within its answer.", "timeout")
     return Unanswered(502, "upstream-broke-off", f"{slug} broke off within its answer.", "error")
@@ -277,7 +278,7 @@ def _listener(tap: StreamTap, encoding: str | None) -> Callable[[bytes], None]:
         except TooMuch:
             raise
         except Exception as error:  # the answer is worth more than what we learn of it
-            log.error("A stream cannot be read any further: %r", error)
+            log_event(logger, logging.ERROR, "stream_unreadable", at="chunk", error=type(error).__name__)
             tap.answer.unread = deaf = True
 
     return listen
@@ -288,7 +289,7 @@ def _read(exchange: Exchange, body: bytes) -> Answer:
     try:
         return read_answer(exchange.request.protocol, body, with_text=exchange.keep_bodies)
     except Exception as error:  # the answer is worth more than what we learn of it
-        log.error("The answer to call %s cannot be read: %r", exchange.external_id, error)
+        log_event(logger, logging.ERROR, "answer_unreadable", call=exchange.external_id, error=type(error).__name__)
         return Answer(unread=True)
 
 
@@ -297,7 +298,7 @@ def _finish(tap: StreamTap) -> Answer:
     try:
         return tap.finish()
     except Exception as error:  # the same
-        log.error("The end of a stream cannot be read: %r", error)
+        log_event(logger, logging.ERROR, "stream_unreadable", at="end", error=type(error).__name__)
         tap.answer.unread = True
         return tap.answer
 

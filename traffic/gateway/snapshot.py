@@ -23,6 +23,7 @@ import psycopg
 from cryptography.fernet import InvalidToken
 from psycopg.rows import dict_row
 
+from lib.events import log_event
 from lib.keyring import cipher, split
 from lib.reach import hides_key
 from traffic.applications.limits import period_end
@@ -30,7 +31,7 @@ from traffic.gateway.database import connect
 from traffic.gateway.routes import Rule, Target, default_rules, reachable
 from traffic.privacy.redaction import EVERYTHING, Redaction, redaction_of
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 READ_EVERY_S = 1.0
 AT_LEAST_S = 0.2  # between two reads
@@ -165,7 +166,7 @@ def _target(row: dict[str, Any], credentials_key: str) -> Target:
 
 @lru_cache(maxsize=4096)  # said once, not at every read
 def _withheld(slug: str, url: str) -> str:
-    log.error("The key of deployment %s is not sent: %s is in the clear, and not marked as local.", slug, url)
+    log_event(logger, logging.ERROR, "credential_withheld", deployment=slug, reason="not_encrypted")
     return ""
 
 
@@ -174,7 +175,7 @@ def _decrypt(slug: str, ciphertext: str, credentials_key: str) -> str:
     try:
         return cipher(split(credentials_key)).decrypt(ciphertext.encode()).decode()
     except (InvalidToken, ValueError):
-        log.error("The key of deployment %s was stored under another BREAKEVEN_KEY; enter it again.", slug)
+        log_event(logger, logging.ERROR, "credential_withheld", deployment=slug, reason="stored_under_another_key")
         return ""
 
 
@@ -251,10 +252,12 @@ class Snapshots:
             self._read = self._reading
             self._note_use(conn)
             self._note_refused(conn)
+            if self._failing:
+                log_event(logger, logging.INFO, "snapshot_recovered")
             self._failing = False
         except Exception as error:  # this thread must outlive everything: without it a revoked key would go on
             if not self._failing:
-                log.error("Keys and routes cannot be read, those known stay in force: %s", error)
+                log_event(logger, logging.ERROR, "snapshot_failed", error=str(error).partition("\n")[0])
             self._failing = True
             self._disconnect()
 

@@ -25,11 +25,12 @@ from typing import NamedTuple
 import msgspec
 import psycopg
 
+from lib.events import log_event
 from traffic.gateway.aside import SET_ASIDE, set_aside
 from traffic.gateway.database import connect
 from traffic.ingest.rows import RequestRow
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 MOVE_EVERY_S = 0.5
 ADOPT_EVERY_S = 3.0
@@ -194,7 +195,7 @@ class Spool:
                 self._segment().append(line)
             except OSError as error:
                 if not self._in_memory:
-                    log.error("The spool in %s takes no lines: %s", self.directory, error)
+                    log_event(logger, logging.ERROR, "spool_write_failed", step="begin", error=error)
 
     def append(self, row: RequestRow) -> None:
         """Keep a row. When the disk is full it is kept in memory, for a call must not fail for its record."""
@@ -207,7 +208,7 @@ class Spool:
                 segment.rows += 1
             except OSError as error:
                 if not self._in_memory:
-                    log.error("The spool in %s takes no lines, calls are kept in memory: %s", self.directory, error)
+                    log_event(logger, logging.ERROR, "spool_write_failed", step="append", error=error)
                 self._in_memory.append(row)
 
     def _segment(self) -> Segment:
@@ -227,7 +228,7 @@ class Spool:
                     self._segment().append(b"".join(self._begun.values()))
                 segment.append(SEALED)
             except OSError as error:  # its rows are moved all the same; what began is known as long as we live
-                log.error("The spool in %s does not take what calls began: %s", self.directory, error)
+                log_event(logger, logging.ERROR, "spool_write_failed", step="seal", error=error)
         return segment
 
     def take_memory(self) -> list[RequestRow]:
@@ -305,11 +306,14 @@ class Mover:
             self.move()
             if self._away:
                 self._away = False
-                log.warning("Calls are moved to Postgres again.")
+                log_event(logger, logging.INFO, "spool_move_recovered")
         except Exception as error:  # this thread must outlive everything: without it no call is ever stored
             if not self._away:
                 self._away = True
-                log.error("Calls stay in the spool %s for now: %s", self.spool.directory, error)
+                log_event(
+                    logger, logging.ERROR, "spool_move_failed", segments=len(self._backlog),
+                    error=str(error).partition("\n")[0],  # what follows may quote a row
+                )  # fmt: skip
             self._disconnect()
 
     def move(self) -> None:
@@ -350,7 +354,7 @@ class Mover:
         """The calls that a dead process took along; before its segment is forgotten, so that none is forgotten."""
         rows = segment.died()
         if rows:
-            log.warning("%d calls were cut when their gateway died; they are recorded as %s.", len(rows), DIED)
+            log_event(logger, logging.WARNING, "gateway_died", calls=len(rows), recorded_as=DIED)
         for at in range(0, len(rows), BATCH):
             self._move_batch([Line(-1, _encoder.encode(row), row) for row in rows[at : at + BATCH]])
 

@@ -20,6 +20,7 @@ from django.db import DataError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 from psycopg import errors
 
+from lib.events import log_event
 from lib.partitions import existing_days
 from traffic.imports import FORMATS, reports
 from traffic.imports.base import Options
@@ -84,7 +85,7 @@ def work(pk: int, *, clock: Callable[[], float] = time.monotonic, seconds: float
     except OSError as error:
         return fail(pk, f"The file cannot be read any more: {error.strerror}.")
     except Exception:
-        logger.exception("import %s", pk)
+        log_event(logger, logging.ERROR, "import_crashed", exc_info=True, import_id=pk)
         return fail(pk, "A fault of ours stopped it; the log has the details.")
     Import.objects.filter(pk=pk, claimed_until=imported.claimed_until).update(claimed_until=None)
     return more
@@ -93,6 +94,7 @@ def work(pk: int, *, clock: Callable[[], float] = time.monotonic, seconds: float
 def fail(pk: int, problem: str) -> bool:
     at_work = Import.objects.filter(pk=pk, state__in=(ImportState.RUNNING, ImportState.UNDOING))
     at_work.update(state=ImportState.FAILED, problem=problem, finished_at=timezone.now(), claimed_until=None)
+    log_event(logger, logging.WARNING, "import_failed", import_id=pk)  # the problem may quote the file
     return False
 
 
@@ -260,6 +262,8 @@ def finish(imported: Import) -> None:
     )
     if done != 1:
         raise Stopped
+    log_event(logger, logging.INFO, "import_finished", import_id=imported.pk, format=imported.format,
+              bytes=imported.offset, rejected=imported.rejected)  # fmt: skip
     drop_file(imported.pk)
 
 
@@ -281,6 +285,7 @@ def take_back_some(imported: Import, late: Callable[[], bool]) -> bool:
         Import.objects.filter(pk=imported.pk, state=ImportState.UNDOING).update(
             state=ImportState.UNDONE, finished_at=timezone.now(), claimed_until=None, removed=imported.removed + gone
         )
+    log_event(logger, logging.INFO, "import_taken_back", import_id=imported.pk, removed=imported.removed + gone)
     drop_file(imported.pk)
     return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from itertools import islice
@@ -11,6 +12,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from lib.events import log_event
 from traffic.imports import FORMATS, generic, recognise
 from traffic.imports.base import Options
 from traffic.imports.files import drop_file, path_of
@@ -20,6 +22,8 @@ from traffic.imports.translate import Became
 from traffic.imports.values import blank, snake
 from traffic.models import Import
 from traffic.models.imports import ImportState
+
+logger = logging.getLogger(__name__)
 
 PREVIEWED = 20
 EXAMPLE = 30  # characters
@@ -47,6 +51,7 @@ def bring_in(
                 position={"dialect": asdict(dialect), "names": names[:500]},
             )  # fmt: skip
             path.replace(path_of(made.pk))
+        log_event(logger, logging.INFO, "import_uploaded", import_id=made.pk, format=slug, bytes=size)
         return made, True
     except IntegrityError:
         path.unlink(missing_ok=True)
@@ -116,9 +121,14 @@ def shortened(value: str) -> str:
     return value if len(value) <= EXAMPLE else f"{value[: EXAMPLE - 1]}…"
 
 
-def move(imported: Import, before: Iterable[str], **fields: Any) -> bool:
-    """Change the state if it is still one of these."""
-    return bool(Import.objects.filter(pk=imported.pk, state__in=list(before)).update(**fields))
+def move(imported: Import, before: Iterable[str], *, state: ImportState, **fields: Any) -> bool:
+    """Change the state if it is still one of `before`."""
+    moved = Import.objects.filter(pk=imported.pk, state__in=list(before)).update(state=state, **fields)
+    if moved:
+        log_event(
+            logger, logging.INFO, "import_state_changed", import_id=imported.pk, state=state, format=imported.format
+        )
+    return bool(moved)
 
 
 def may_go_on(imported: Import) -> bool:
@@ -151,6 +161,7 @@ def discard(*, imported: Import) -> bool:
     """Forget a draft and its file."""
     gone, _ = Import.objects.filter(pk=imported.pk, state=ImportState.DRAFT).delete()
     if gone:
+        log_event(logger, logging.INFO, "import_discarded", import_id=imported.pk)
         drop_file(imported.pk)
     return bool(gone)
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from lib.events import log_event
 from traffic.applications.keys import Caller
 from traffic.imports.base import Format, Options, Reported
 from traffic.imports.readers import Found
@@ -18,7 +19,7 @@ from traffic.imports.usage import Usage
 from traffic.ingest.native import LookupTables, Rejected, row_of
 from traffic.ingest.rows import RequestRow
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 # Times past the calendar, halves of pairs, numbers that no column holds.
 ODD = (ValueError, TypeError, ArithmeticError, RecursionError)
@@ -59,7 +60,14 @@ class Translator:
             where = ".".join(str(part) for part in reason.loc)
             return Became(record.line, problem=f"{where}: {reason.message}" if where else reason.message)
         except ODD as error:  # of one record, whatever is wrong with it, the others are read
-            log.warning("import %s: record %d cannot be read: %s", self.import_id, record.line, type(error).__name__)
+            log_event(
+                logger,
+                logging.WARNING,
+                "import_record_unreadable",
+                import_id=self.import_id,
+                line=record.line,
+                error=type(error).__name__,
+            )
             return Became(record.line, problem="Holds a value that cannot be read.")
 
     def request(self, record: Found) -> RequestRow | None:

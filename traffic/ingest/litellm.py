@@ -30,6 +30,7 @@ from traffic.ingest.otlp.plain import ODD, decoded, why
 from traffic.ingest.otlp.spans import DEEPEST
 from traffic.ingest.otlp.usage import Counted, classes
 from traffic.ingest.pipeline import REFUSED, lookup_tables, store_apart
+from traffic.ingest.refusals import log_refused
 from traffic.ingest.rows import RequestRow, Tokens, usd_of
 
 MAX_BYTES = 64 << 20
@@ -44,6 +45,7 @@ def webhook(request: HttpRequest) -> HttpResponse:
         caller = authenticate(request, "ingest")
         parsed, skipped = parse(read_body(request, MAX_BYTES), caller, lookup_tables.get(), timezone.now())
     except ApiError as error:
+        log_refused(request, "litellm", error)
         return error.response()
     stored = store_apart(parsed.rows, caller)
     parsed.reject(stored.refused, REFUSED)

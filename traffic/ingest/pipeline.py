@@ -18,6 +18,7 @@ import psycopg_pool
 from django.db import DataError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
+from lib.events import log_event
 from providers.models import Deployment
 from traffic.applications.keys import Caller
 from traffic.ingest import store_status
@@ -35,7 +36,7 @@ from traffic.privacy.retention_settings import RetentionDays, accepted_days
 from traffic.quality import waiting_ratings
 from traffic.quality.named_requests import Name
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 REFRESH_S, LOOK_AGAIN_S = 2, 1
 AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg_pool.PoolTimeout)
@@ -195,7 +196,9 @@ def store_apart(rows: Sequence[RequestRow], caller: Caller | None = None, batch:
             middle = (first + last) // 2
             if last - first == 1 or tries >= MOST_TRIES:
                 state = getattr(error.__cause__, "sqlstate", None)
-                log.warning("The database refused %d of %d rows: SQLSTATE %s", last - first, len(rows), state)
+                log_event(
+                    logger, logging.WARNING, "rows_refused", rows=last - first, batch_rows=len(rows), sqlstate=state
+                )
                 stored.refused += range(first, last)
             else:
                 waiting += (middle, last), (first, middle)

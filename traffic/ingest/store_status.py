@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 import psycopg
 from django.utils.translation import gettext as _
 
+from lib.events import log_event
+
+logger = logging.getLogger(__name__)
+
 FULL_S = 10.0  # for so long a full disk is taken for full, unless something could be stored since
 
 _stored_at = _full_at = float("-inf")
+_away = False  # whether the last try failed
 
 
 def stored() -> None:
     """A batch was committed."""
-    global _stored_at, _full_at
+    global _stored_at, _full_at, _away
     _stored_at, _full_at = time.monotonic(), float("-inf")
+    if _away:
+        _away = False
+        log_event(logger, logging.INFO, "ingest_recovered")
 
 
 def failed(error: BaseException) -> None:
     """A batch was not."""
-    global _full_at
-    if is_full(error):
+    global _full_at, _away
+    full = is_full(error)
+    if full:
         _full_at = time.monotonic()
+    if not _away:  # said once, not for each batch that comes meanwhile
+        _away = True
+        log_event(
+            logger, logging.WARNING, "ingest_stopped", reason="disk_full" if full else "database_away",
+            error=type(error).__name__,
+        )  # fmt: skip
 
 
 def is_full(error: BaseException | None) -> bool:

@@ -7,6 +7,7 @@ sent again is still a duplicate; ingest strips it by the same rule (`Installatio
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from django.db.models import Sum
 from django.utils import timezone
 from psycopg import errors
 
+from lib.events import log_event
 from lib.partitions import existing_days
 from traffic.applications.keys import callers
 from traffic.gateway import aside
@@ -46,6 +48,8 @@ from traffic.models import (
 from traffic.models.erasures import ErasureKind
 from traffic.models.imports import ImportState
 from traffic.usage.rebuild import Rollup, bounds
+
+logger = logging.getLogger(__name__)
 
 BATCH = 2_000
 SLICE_S = 20.0
@@ -125,6 +129,7 @@ def ask(*, application: Application | None = None, user: uuid.UUID | None = None
         routes = Route.objects.filter(applications=application)
         alone = [route.pk for route in routes if route.applications.count() == 1]
         Route.objects.filter(pk__in=alone).update(enabled=False)  # without its application it would hold for all
+    log_event(logger, logging.INFO, "erasure_started", erasure_id=made.pk, kind=made.kind, requests=made.expected)
     transaction.on_commit(clear_cache)
     transaction.on_commit(callers.clear)
     return made
@@ -197,6 +202,9 @@ def finish(conn: psycopg.Connection, erasure: Erasure) -> None:
     # Lines of the gateway that could not be stored: those of this application or user go.
     aside.remove(Path(settings.DATA_DIR) / "spool" / aside.SET_ASIDE, lambda line: is_of(line, erasure))
     Erasure.objects.filter(pk=erasure.pk).update(finished_at=timezone.now(), user_hash=None)
+    erasure.refresh_from_db(fields=["erased"])
+    log_event(logger, logging.INFO, "erasure_finished", erasure_id=erasure.pk, kind=erasure.kind,
+              requests=erasure.erased)  # fmt: skip
     clear_cache()
 
 

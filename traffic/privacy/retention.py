@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
+from lib.events import log_event
 from lib.partitions import drop_partition, existing_days, make_partitions
 from traffic.gateway import aside
 from traffic.ingest.pipeline import raw_connection
@@ -19,6 +21,8 @@ from traffic.ingest.store import LINKS, TABLES, clear_known_days
 from traffic.models import AdmittedName, KeyUse, SealedDay, Unread
 from traffic.privacy.retention_settings import RetentionDays, current_retention
 from traffic.repricing.run import MEMORY
+
+logger = logging.getLogger(__name__)
 
 AHEAD = 7  # days
 REQUESTS, BODIES = "traffic_request", "traffic_request_body"
@@ -30,7 +34,10 @@ def make_days_ahead(today: date) -> int:
     """Partitions of today and the week to come; returns how many were made."""
     days = [today + timedelta(days=n) for n in range(AHEAD + 1)]
     with raw_connection() as conn:
-        return sum(make_partitions(conn, table, days) for table in TABLES)
+        made = sum(make_partitions(conn, table, days) for table in TABLES)
+    if made:
+        log_event(logger, logging.INFO, "partitions_made", partitions=made, until=days[-1])
+    return made
 
 
 def apply_retention(today: date) -> int:
@@ -42,6 +49,8 @@ def apply_retention(today: date) -> int:
             if table == REQUESTS:
                 seal(day)
             drop(table, day)
+        if old:
+            log_event(logger, logging.INFO, "partitions_dropped", table=table, partitions=len(old), until=old[-1])
     clear_known_days()
     for counted in (Unread, KeyUse):  # a row a day, which nobody asks for once its requests are gone
         counted._default_manager.filter(day__lt=today - timedelta(days=max(days.requests, LONGEST_QUOTA))).delete()

@@ -18,13 +18,14 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from lib.errors import ApiError
+from lib.events import log_event
 from traffic.models import Rating, Request
 from traffic.quality.named_requests import Name, find_requests
 
 if TYPE_CHECKING:
     from traffic.quality.ratings import Judgement
 
-log = logging.getLogger("breakeven.ratings")
+logger = logging.getLogger(__name__)
 
 WAIT = timedelta(days=7)  # how long a rating waits for its request
 WAITING_MAX = 10_000  # ratings of one application that wait; more are refused until some have theirs
@@ -61,7 +62,7 @@ def refuse_too_many(application_id: int | None) -> None:
     waiting = Rating.objects.waiting().filter(application=application_id).order_by()
     if waiting[:WAITING_MAX].count() < WAITING_MAX:
         return
-    log.warning("Refused a rating: %d of application %s wait for their requests", WAITING_MAX, application_id)
+    log_event(logger, logging.WARNING, "rating_refused", application_id=application_id, waiting=WAITING_MAX)
     raise ApiError(
         429,
         f"{WAITING_MAX:,} ratings wait for requests that have not arrived: send this one when its request is there.",
@@ -197,7 +198,7 @@ def attach_waiting() -> int:
     stale = [pk for pk, is_stale in taken if is_stale]
     if stale:
         Rating.objects.waiting().filter(pk__in=stale).delete()
-        log.info("Deleted %d ratings whose requests did not arrive within %d days", len(stale), WAIT.days)
+        log_event(logger, logging.INFO, "ratings_expired", ratings=len(stale), waited_days=WAIT.days)
     patient = [pk for pk, is_stale in taken if not is_stale]
     return sum(
         attach_each(Rating.objects.filter(pk__in=patient[first : first + TOGETHER]))

@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from lib.events import log_event
 from providers.audit import log as audit_log
 from providers.audit.log import Action, Actor, ActorKind
 from traffic.ingest.pipeline import raw_connection
@@ -67,9 +68,13 @@ def requests_of(scope: RepricingScope) -> int:
     return int(usage.aggregate(n=Sum(F("requests") - F("leased")))["n"] or 0)
 
 
-def move(repricing: Repricing, before: Iterable[str], **fields: Any) -> bool:
-    """Change the state if it is still one of these."""
-    return bool(Repricing.objects.filter(pk=repricing.pk, state__in=list(before)).update(**fields))
+def move(repricing: Repricing, before: Iterable[str], *, state: RepricingState, **fields: Any) -> bool:
+    """Change the state if it is still one of `before`."""
+    moved = Repricing.objects.filter(pk=repricing.pk, state__in=list(before)).update(state=state, **fields)
+    if moved:
+        log_event(logger, logging.INFO, "repricing_state_changed", repricing_id=repricing.pk, state=state,
+                  since=repricing.since, until=repricing.until, provider=repricing.provider or None)  # fmt: skip
+    return bool(moved)
 
 
 def start(*, repricing: Repricing) -> bool:
@@ -135,7 +140,7 @@ def work(pk: int, *, clock: Callable[[], float] = time.monotonic, seconds: float
     except (OperationalError, InterfaceError, psycopg.OperationalError):
         raise  # the database is away; the claim runs out and somebody goes on
     except Exception:
-        logger.exception("repricing %s", pk)
+        log_event(logger, logging.ERROR, "repricing_crashed", exc_info=True, repricing_id=pk)
         fail(repricing)
         return False
     Repricing.objects.filter(pk=pk, state=repricing.state).update(claimed_until=None)
@@ -165,6 +170,8 @@ def go_on(
 def finish(repricing: Repricing, state: RepricingState) -> bool:
     if move(repricing, [repricing.state], state=state, finished_at=timezone.now(), claimed_until=None):
         repricing.refresh_from_db()
+        log_event(logger, logging.INFO, "repricing_finished", repricing_id=repricing.pk, state=repricing.state,
+                  read=repricing.read, changed=repricing.changed, restored=repricing.restored)  # fmt: skip
         remember(repricing)
     return False
 

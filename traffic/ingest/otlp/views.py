@@ -19,6 +19,7 @@ from traffic.ingest.otlp.rows import Read, rows_of
 from traffic.ingest.otlp.spans import Signal, Unreadable
 from traffic.ingest.parse_lock import parse_lock
 from traffic.ingest.pipeline import AWAY, batch_for, lookup_tables, pricing_context, store_apart
+from traffic.ingest.refusals import log_refused
 
 MAX_BYTES = 64 << 20
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
@@ -72,11 +73,11 @@ def take(request: HttpRequest, signal: Signal, secret: str = "") -> HttpResponse
             late_texts.save(read, caller.application_id, now)
         count_unread(read, signal, caller.application_id)
     except Unreadable as error:
-        return refused(request, ApiError(400, f"This is no OTLP request: {error}"))
+        return refused(request, signal, ApiError(400, f"This is no OTLP request: {error}"))
     except ApiError as error:
-        return refused(request, error)
+        return refused(request, signal, error)
     except RETRIED as error:
-        return refused(request, ApiError(503, store_status.send_again(error), retry_after=RETRY_AFTER_S))
+        return refused(request, signal, ApiError(503, store_status.send_again(error), retry_after=RETRY_AFTER_S))
     return succeeded(request, read, signal)
 
 
@@ -115,8 +116,9 @@ def succeeded(request: HttpRequest, read: Read, signal: Signal) -> HttpResponse:
     return HttpResponse(answer.SerializeToString(), content_type=PROTOBUF)
 
 
-def refused(request: HttpRequest, error: ApiError) -> HttpResponse:
+def refused(request: HttpRequest, signal: Signal, error: ApiError) -> HttpResponse:
     """A google.rpc.Status in the encoding of the request."""
+    log_refused(request, f"otlp_{signal}", error)
     if kind_of(request) == PROTOBUF:
         from google.rpc.status_pb2 import Status
 
