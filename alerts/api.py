@@ -23,7 +23,7 @@ from lib.errors import ApiError
 from lib.paging import Limit, Page, decode_cursor, encode_cursor
 from lib.shapes import READ_ERRORS, Error
 from providers.audit.log import Action, Actor, ActorKind, record
-from traffic.applications.access import application_of_key, caller_of, needs
+from traffic.authentication.access import application_of_key, caller_of, needs
 from traffic.models import Key
 from traffic.requests.query_params import FilterQuery
 

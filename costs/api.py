@@ -44,9 +44,9 @@ from costs.variance import queries as changes
 from lib.errors import ApiError, at
 from lib.periods import month_days
 from lib.shapes import READ_ERRORS, Error
-from traffic.applications.access import application_of_key, needs
-from traffic.requests.filters import Filters
+from traffic.authentication.access import application_of_key, needs
 from traffic.requests.query_params import FilterQuery, PeriodQuery
+from traffic.usage.filters import Filters
 
 router = Router(tags=["costs"])
 LIVE_FOR_S = 10

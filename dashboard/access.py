@@ -5,7 +5,7 @@ manager, ops
 and admin are the roles, a scope is what a key of the API must hold. An address that is not declared fails the tests.
 
 A key of an application is confined to it: `key` says what it gets at an address, and is enforced before the view runs
-(`dashboard.http.confinement`, `traffic.applications.access`). At an address that does not say it, such a key gets
+(`dashboard.http.confinement`, `traffic.authentication.access`). At an address that does not say it, such a key gets
 nothing.
 """
 

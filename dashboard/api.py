@@ -18,7 +18,7 @@ from dashboard.http.database_away import away
 from lib.errors import ApiError
 from providers.api import router as providers
 from traffic.api import router as traffic
-from traffic.applications.access import needs
+from traffic.authentication.access import needs
 from traffic.ingest.pipeline import AWAY
 
 

@@ -18,7 +18,7 @@ from demo import company
 from demo.company import APPLICATIONS
 from providers.models import Account, VendorUsage
 from traffic.models import Application
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 CENT = Decimal("0.01")
 TAX, CREDIT = Decimal("0.02"), Decimal("-5.00")  # of the net amount; USD

@@ -35,7 +35,7 @@ from providers.polling.due import claim, ensure_feeds
 from providers.polling.services import poll
 from sandbox import anthropic, lambda_cloud, runpod, vast, vllm
 from sandbox.engine import MODEL_NAME
-from traffic.applications.keys import create_key, hash_of
+from traffic.authentication.keys import create_key, hash_of
 from traffic.models import Application, Key, QuotaPeriod, QuotaUnit
 
 LIMITED = "chat widget on partners’ sites"  # others hold it, so it has limits

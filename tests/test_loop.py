@@ -33,7 +33,7 @@ from sandbox.runpod import KEY as RUNPOD_KEY
 from sandbox.testing import Sandbox, running_sandbox
 from tests.alerts.smtp_server import Mailbox, port_of, started
 from tests.dashboard.people import logged_in, with_role, words
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application
 from traffic.usage.audit import rollup_differences

@@ -10,19 +10,19 @@ from ninja import Query, Router, Schema
 
 from lib.errors import ApiError, at
 from lib.shapes import READ_ERRORS, Error
-from traffic.applications.access import caller_of, needs
+from traffic.authentication.access import caller_of, needs
 from traffic.ingest.body import read_body
 from traffic.ingest.dropped_signals import count_refused
-from traffic.ingest.native import MAX_BYTES
+from traffic.ingest.native import MAX_BYTES, ingest_native
 from traffic.ingest.openapi import batch_schema
-from traffic.ingest.pipeline import ingest_native
 from traffic.ingest.refusals import log_refused
 from traffic.latency import queries as latency_reports
-from traffic.privacy.retention_settings import current_retention
 from traffic.quality import queries as quality
-from traffic.quality import ratings
+from traffic.ratings import services as ratings
+from traffic.ratings.judgement import Judgement
 from traffic.requests.export import KINDS, NotInstalled, as_file, export
 from traffic.requests.query_params import FilterQuery, PeriodQuery, RequestQuery
+from traffic.retention_settings import current_retention
 from traffic.schemas import FailuresOut, FeedbackIn, FeedbackOut, HeatOut, LatencyOut, QualityOut, UsageOut
 from traffic.usage import reports
 from traffic.usage.reports import GroupBy
@@ -152,7 +152,7 @@ def get_errors(
     summary="Judge one answer, by our id or the vendor's response id",
 )
 def post_feedback(request: HttpRequest, feedback: FeedbackIn) -> Any:
-    judgement = ratings.Judgement(feedback.by, feedback.score, feedback.stars, feedback.comment)
+    judgement = Judgement(feedback.by, feedback.score, feedback.stars, feedback.comment)
     rating = ratings.receive(identifier=feedback.request_id, judgement=judgement, caller=caller_of(request))
     return {"id": str(rating.pk), "request_id": None if rating.request_id is None else str(rating.request_id)}
 

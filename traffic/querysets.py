@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
 
-from traffic.ingest.ids import day_of
+from traffic.request_ids import day_of
 
 if TYPE_CHECKING:
     from traffic.models import Application, Import, Key, Rating, Repricing, Request, Route, UsageDay, UsageHour  # noqa: F401

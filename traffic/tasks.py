@@ -5,13 +5,14 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from traffic.applications import keys
+from traffic.authentication import keys
 from traffic.imports.files import drop_stale
 from traffic.imports.run import work
 from traffic.ingest import late_texts
 from traffic.models import Erasure, Import, Repricing
 from traffic.privacy import erasure, retention
-from traffic.quality import ratings, waiting_ratings
+from traffic.ratings import services as ratings
+from traffic.ratings import waiting as waiting_ratings
 from traffic.repricing import services as repricings
 from traffic.usage import outage_requests
 

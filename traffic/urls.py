@@ -9,8 +9,8 @@ from traffic.applications.views import application_add, application_edit, applic
 from traffic.imports.views import import_detail, import_do, import_errors, import_list
 from traffic.latency.views import latency
 from traffic.privacy.views import application_erase, erasure_detail, erasure_list
-from traffic.quality.rating_views import rate, undo
 from traffic.quality.views import quality
+from traffic.ratings.views import rate, undo
 from traffic.repricing import discount_views, price_views, unit_views
 from traffic.repricing.views import repricing_detail, repricing_do, repricing_list
 from traffic.requests.views import request_detail, request_list, request_rate, requests_export

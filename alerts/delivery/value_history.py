@@ -18,7 +18,7 @@ from costs.models import Budget
 from costs.plan.budgets import application_ids, filters_of
 from costs.plan.forecast import month_of
 from costs.spend.queries import ZERO, daily, read
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 SHOWN = timedelta(days=14)  # of a figure's past
 RATED = 30  # days of a run rate

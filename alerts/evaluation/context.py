@@ -45,13 +45,13 @@ from providers.models import (
     OfferWatch,
     Outage,
 )
-from traffic.applications.keys import expiring_keys
+from traffic.authentication.keys import expiring_keys
 from traffic.latency import recent as lately
 from traffic.models import Application, Key, UsageDay, UsageHour
 from traffic.quality.queries import QualityGroup
 from traffic.repricing.effect import WAITING_DAYS, Waiting, waiting_for_price
-from traffic.requests.filters import Filters
 from traffic.usage import models_used, silent_applications
+from traffic.usage.filters import Filters
 from traffic.usage.lease_use import last_requests
 
 if TYPE_CHECKING:

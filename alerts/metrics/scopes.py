@@ -19,7 +19,7 @@ from alerts.rules.thresholds import BadThreshold
 from costs.models import Phase
 from providers.models import PROVIDER_NAMES, Account, Deployment
 from traffic.models import Application, Task
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 # In the order of the sentence; the last two are no columns of a rollup.
 DIMENSIONS = {

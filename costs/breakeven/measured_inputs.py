@@ -33,7 +33,7 @@ from providers.prepared import prepared
 from providers.pricing.book import DATED
 from providers.pricing.discounts import Discounts
 from traffic.models import UsageDay, UsageHour
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 WINDOW = timedelta(days=30)
 LIVE = "live"  # the name of today's price list beside the dated sheets

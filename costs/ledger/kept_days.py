@@ -9,7 +9,7 @@ from costs.ledger.posting import bill_days
 from costs.models import Closing
 from traffic.models import SealedDay, UsageDay
 from traffic.privacy.retention import days_before
-from traffic.privacy.retention_settings import current_retention as kept_now
+from traffic.retention_settings import current_retention as kept_now
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from costs.plan.forecast import month_of
 from costs.plan.queries import Days, Month, Plan, days_of, only, status_against, this_month, usage_by_provider
 from costs.spend.queries import ZERO, spend, usage_rows
 from traffic.models import Application, BudgetState
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 COARSE = frozenset({BudgetScope.EVERYTHING, BudgetScope.PROVIDER})  # what the days of a provider say by themselves
 

@@ -20,7 +20,7 @@ from costs.spend.committed import read as read_committed
 from costs.spend.queries import ZERO, CountedCharges, Line, attribution_of, counting_charges, spend_lines, usage_rows
 from providers.prepared import prepared
 from traffic.models import UsageDay
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 HISTORY = timedelta(days=200)  # what the forecast learns from, and six whole months to hold it against
 

@@ -26,7 +26,7 @@ from providers.uptime import report as uptime_report
 from providers.uptime.report import DeploymentUptime
 from traffic.models import LatencyDay, Metric, Rating
 from traffic.quality.queries import ACCEPTABLE
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 from traffic.usage.reports import bucket_value
 
 OWN = "self"

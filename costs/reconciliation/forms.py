@@ -26,7 +26,7 @@ from costs.reconciliation.month_close import Settled
 from costs.reconciliation.reconcile import Reconciled, reconciled
 from lib.periods import next_month
 from providers.models import Account, provider_name
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 ZERO = Decimal(0)
 

@@ -18,7 +18,7 @@ from costs.reconciliation.reconcile import Cause, Part, Reconciled, Reconciliati
 from costs.reconciliation.tolerances import Allowed, ReconciliationGap, reconciliation_gap, tolerances
 from costs.spend.queries import ZERO
 from lib.periods import next_month
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 
 @dataclass(frozen=True, slots=True)

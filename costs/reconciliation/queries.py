@@ -22,7 +22,7 @@ from lib.periods import next_month
 from providers.models import Feed, LeaseSpan, VendorUsage
 from providers.prepared import prepared
 from traffic.models import UsageDay
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 Row = dict[str, Any]
 DAY = timedelta(days=1)

@@ -21,7 +21,7 @@ from costs.reconciliation.queries import BillingMonthData
 from costs.spend.list_prices import ListPrices
 from costs.spend.queries import ZERO
 from providers.models import provider_name
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 Way = Literal["provider", "model", "day"]
 

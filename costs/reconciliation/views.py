@@ -29,7 +29,7 @@ from costs.spend.page import first_known_day
 from costs.spend.rows import months_since
 from providers.audit import log as audit_log
 from providers.models import provider_name
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 
 @dataclass(frozen=True, slots=True)

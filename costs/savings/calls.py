@@ -16,7 +16,7 @@ from costs.spend.list_prices import ListPrices, list_rates
 from lib.periods import Period
 from traffic.models import Task
 from traffic.quality.queries import ENOUGH, QualityGroup, difference, quality
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 RATED_DAYS = 90
 MARGIN = -0.10  # the smaller model's acceptable share may be so much lower, at the low end of the 95 % interval

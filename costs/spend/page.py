@@ -43,7 +43,7 @@ from providers.models import Account, Feed
 from providers.prepared import prepared
 from traffic.models import Application, Task, UsageDay
 from traffic.requests.facets import MOST_SHOWN, Offered, most_used
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 DAY = timedelta(days=1)
 DIMENSIONS = ("application", "model", "task")

@@ -26,7 +26,7 @@ from lib.allocation import divide
 from providers.models import Deployment
 from providers.prepared import prepared
 from traffic.models import Application, UsageDay
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 GroupBy = Literal[
     "provider", "model", "application", "owner", "task", "category", "day", "month", "provenance", "deployment"

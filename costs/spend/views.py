@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from costs.spend.months import month_asked
 from costs.spend.page import DIMENSIONS, SpendPage, SpendParams
 from costs.spend.rows import provider_name
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 FILTERS = ("provider", "model", "application", "task")
 

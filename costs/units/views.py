@@ -18,7 +18,7 @@ from costs.spend.page import SpendPage, SpendParams
 from costs.spend.views import address, cleaned_query, fields_of
 from costs.units.queries import BYS, By, UnitCosts
 from costs.units.users import application_of, user_units
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 
 @login_required

@@ -15,7 +15,7 @@ from costs.spend.months import month_asked
 from costs.spend.page import SpendPage, SpendParams
 from costs.spend.views import address, cleaned_query, fields_of
 from costs.variance import queries as steps
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 
 @login_required

@@ -9,7 +9,7 @@ from django.urls import Resolver404, resolve
 
 from dashboard.http.database_away import INTAKE as INTAKE_PREFIXES
 from traffic.ingest.native import MAX_BYTES as LARGEST_NATIVE
-from traffic.ingest.otlp.views import MAX_BYTES as LARGEST_EXPORT
+from traffic.ingest.otlp_views import MAX_BYTES as LARGEST_EXPORT
 
 MIB = 1 << 20
 # Bytes that anybody may send. More is read of those alone who hold a live key or are logged in.

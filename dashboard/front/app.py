@@ -34,7 +34,7 @@ from dashboard.health.readiness import Readiness, readiness_answer
 from lib.client_address import client_address, network
 from lib.connections import look_after
 from lib.errors import ApiError
-from traffic.applications.keys import Caller, callers, password_of, secret_of
+from traffic.authentication.keys import Caller, callers, password_of, secret_of
 from traffic.imports.files import folder
 from traffic.ingest.pipeline import AWAY
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from dashboard.http.database_away import RETRY_AFTER_S
 from dashboard.http.middleware import policy
 from lib.errors import ApiError
-from traffic.ingest.otlp.views import PROTOBUF
+from traffic.ingest.otlp_views import PROTOBUF
 
 OTLP = ("/v1/", "/api/public/")
 

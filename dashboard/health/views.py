@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from dashboard.health.metrics import exposition
 from dashboard.health.readiness import Readiness, readiness_answer
 from lib.errors import ApiError
-from traffic.applications.access import authenticate
+from traffic.authentication.access import authenticate
 
 
 @require_safe

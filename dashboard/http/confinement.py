@@ -1,4 +1,4 @@
-"""What a key of an application gets at each address: `dashboard.access` declares it, `traffic.applications.access`
+"""What a key of an application gets at each address: `dashboard.access` declares it, `traffic.authentication.access`
 enforces it."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class ConfinementMiddleware:
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
         access = ACCESS.get(address_of(request, view)) or Access()
-        request.key_reach = access.key, access.why, access.withheld  # type: ignore[attr-defined]  # read by traffic.applications.access alone
+        request.key_reach = access.key, access.why, access.withheld  # type: ignore[attr-defined]  # read by traffic.authentication.access alone
 
 
 def address_of(request: HttpRequest, view: Any) -> str:

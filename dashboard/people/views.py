@@ -23,7 +23,7 @@ from dashboard.signin.browsers import browser_of
 from dashboard.tasks import mail_link
 from providers.audit.log import Action, log, log_form, record
 from providers.audit.log import person as audit_person
-from traffic.applications.keys import callers
+from traffic.authentication.keys import callers
 from traffic.models import Key
 
 

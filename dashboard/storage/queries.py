@@ -22,8 +22,8 @@ from django.utils.translation import gettext as _
 from traffic.ingest.store import LINKS
 from traffic.models import UsageDay
 from traffic.privacy import retention
-from traffic.privacy.retention_settings import RetentionDays, current_retention
 from traffic.repricing.run import MEMORY
+from traffic.retention_settings import RetentionDays, current_retention
 
 CACHED_S = 300
 CACHE = "storage"

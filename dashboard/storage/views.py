@@ -19,9 +19,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard.storage import queries as report
 from dashboard.storage import set_aside
 from providers.audit.log import changes, log
-from traffic.ingest import pipeline
 from traffic.models import Installation
-from traffic.privacy.retention_settings import LEAST, MOST, RetentionDays, current_retention
+from traffic.privacy.services import save_retention
+from traffic.retention_settings import LEAST, MOST, RetentionDays, current_retention
 
 CHANGE = "traffic.change_installation"
 
@@ -90,7 +90,7 @@ def keep(request: HttpRequest, before: RetentionDays, days: RetentionDays) -> Ht
         said = _(
             "Requests are kept %(requests)s days instead of %(r)s, prompts and answers %(bodies)s instead of %(b)s."
         )
-        row = pipeline.save_retention(days=days)
+        row = save_retention(days=days)
         log(request, row, said % {**days._asdict(), "r": before.requests, "b": before.bodies})
         report.forget()
         messages.success(request, _("Saved. What is past its time goes within the hour."))

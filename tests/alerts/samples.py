@@ -34,7 +34,7 @@ from providers.models import (
 from providers.polling.services import record_failure
 from tests.alerts.test_kinds import NOW, TODAY, account, break_down, deployment, feed, use
 from tests.alerts.test_more_kinds import bucket_of, empty, hour, rated, sends, timed
-from traffic.applications.keys import create_key
+from traffic.authentication.keys import create_key
 from traffic.models import Application, Key, LatencyDay, LatencyHour, Rating, UsageDay, UsageHour
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from alerts.models import Delivery
 from providers.models import AuditEntry
 from tests.alerts.conftest import Scene
-from traffic.applications.keys import create_key
+from traffic.authentication.keys import create_key
 from traffic.models import Key
 
 

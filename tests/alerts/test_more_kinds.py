@@ -22,7 +22,7 @@ from providers.connectors.base import ConnectorError
 from providers.models import Feed, Lease, Model, TokenPrice
 from providers.polling.services import record_failure, record_success
 from tests.alerts.test_kinds import NOW, TODAY, account, deployment, feed, findings, only, spend, use
-from traffic.applications.keys import create_key, rotate_key
+from traffic.authentication.keys import create_key, rotate_key
 from traffic.models import Application, Key, LatencyDay, LatencyHour, Rating, SealedDay, UsageDay, UsageHour
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -17,7 +17,7 @@ from costs.research.sheets import load, raw
 from providers.models import Deployment
 from tests.costs.test_live import price
 from tests.costs.test_spend import usage
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.models import LatencyDay, Rating, UsageHour
 
 EXAMPLE: dict[str, Any] = {

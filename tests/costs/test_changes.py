@@ -23,7 +23,7 @@ from providers.models import Account, TokenPrice
 from tests.costs.test_spend import usage
 from tests.costs.test_spend_page import last_month, viewer, world  # noqa: F401 - fixtures
 from tests.traffic.people import text
-from traffic.applications.keys import create_key
+from traffic.authentication.keys import create_key
 from traffic.models import Application
 
 D = Decimal

@@ -24,7 +24,7 @@ from costs.spend.queries import spend
 from providers.models import Account, Feed, VendorCost, VendorUsage
 from tests.costs.people import client_of, text
 from tests.costs.test_spend import usage
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 TODAY = timezone.now().astimezone(UTC).date()
 MONTH = (TODAY.replace(day=1) - timedelta(days=1)).replace(day=1)

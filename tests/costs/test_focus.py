@@ -28,7 +28,7 @@ from costs.spend.queries import spend
 from providers.models import Account, Balance, Deployment, Feed, Lease, LeaseSpan, VendorCost
 from tests.costs.people import client_of, text
 from tests.costs.test_spend import at, usage
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.models import Application
 
 MAY, JUNE = date(2026, 5, 1), date(2026, 6, 1)

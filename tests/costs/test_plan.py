@@ -13,7 +13,7 @@ from costs.plan.queries import plan
 from providers.models import Account, Lease
 from tests.costs.test_spend import at, usage
 from traffic.models import UsageHour
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 NOW = datetime(2026, 9, 16, 12, tzinfo=UTC)
 

@@ -15,8 +15,8 @@ from costs.reconciliation.causes import CAUSES
 from costs.reconciliation.reconcile import Reconciled, Reconciliation, reconcile
 from providers.models import Account, Feed, Lease, LeaseSpan, TokenPrice, VendorCost, VendorUsage
 from tests.costs.test_spend import usage
-from traffic.applications.keys import callers, create_key
-from traffic.requests.filters import Filters
+from traffic.authentication.keys import callers, create_key
+from traffic.usage.filters import Filters
 
 MONTH, NEXT = date(2026, 5, 1), datetime(2026, 6, 1, tzinfo=UTC)
 NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)

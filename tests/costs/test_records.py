@@ -22,7 +22,7 @@ from providers.audit.log import AuditEntry
 from providers.models import Deployment, Outage
 from tests.costs.people import client_of, text
 from tests.costs.test_decide import ready  # noqa: F401 - a fixture
-from traffic.applications.keys import create_key
+from traffic.authentication.keys import create_key
 
 D = Decimal
 SIGNED = {"choice": "go", "statement": "We move rag and qa on Monday.", "seen": "go"}

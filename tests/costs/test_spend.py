@@ -15,9 +15,9 @@ from costs.models import Charge
 from costs.spend.queries import spend
 from lib.allocation import STEP, divide
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, VendorCost
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.models import Application, UsageDay, UsageHour
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 D1, D2 = (TODAY - timedelta(days=3)).date(), (TODAY - timedelta(days=2)).date()

@@ -24,9 +24,9 @@ from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, TokenP
 from tests.costs.test_spend import at, usage
 from tests.pages import html_of
 from tests.traffic.people import logged_in, person, text
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.models import Application, UsageHour
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 URL = "/spend/"
 NOW = datetime(2026, 6, 18, 14, tzinfo=UTC)

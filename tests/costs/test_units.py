@@ -22,7 +22,7 @@ from tests.costs.test_spend import usage
 from tests.costs.test_spend_page import last_month, viewer, world  # noqa: F401 - fixtures
 from tests.traffic.people import text
 from traffic.models import Application, Rating
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 D = Decimal
 

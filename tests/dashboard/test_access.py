@@ -17,7 +17,7 @@ from dashboard.access import ACCESS, ALL, Access
 from tests.dashboard.beginnings import dull
 from tests.dashboard.people import ROLES, logged_in, with_role
 from tests.dashboard.samples import Samples, samples
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 
 pytestmark = pytest.mark.django_db  # each test undoes what it did; the samples are made once
 

@@ -24,12 +24,12 @@ from providers.models import TokenPrice
 from tests.dashboard.samples import Samples, samples
 from tests.dashboard.test_access import addresses
 from tests.traffic.people import arrive
-from traffic.applications.access import authenticate
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.access import authenticate
+from traffic.authentication.keys import callers, create_key
 from traffic.ingest.rows import Tokens
 from traffic.models import Application, Request, Scope, Unread
-from traffic.quality import ratings
-from traffic.quality.ratings import Judgement
+from traffic.ratings import services as ratings
+from traffic.ratings.judgement import Judgement
 
 pytestmark = pytest.mark.django_db
 

@@ -20,7 +20,7 @@ from providers.models import Account, CheckHour, Deployment, Feed, Lease, LeaseS
 from providers.polling.due import claim
 from providers.polling.services import poll
 from sandbox.testing import running_sandbox
-from traffic.applications.keys import hash_of
+from traffic.authentication.keys import hash_of
 from traffic.models import Application, Key
 
 pytestmark = pytest.mark.django_db

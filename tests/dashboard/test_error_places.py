@@ -15,7 +15,7 @@ from django.urls import get_resolver
 
 from dashboard.http.log_filters import WithoutTraceback
 from dashboard.http.views import server_error
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.models import Scope
 
 

@@ -25,7 +25,7 @@ from dashboard.front.environ import environ_of
 from dashboard.front.pools import Pool
 from dashboard.front.pulse import Pulse
 from lib.errors import ApiError
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.models import Application
 
 Messages = list[dict[str, Any]]

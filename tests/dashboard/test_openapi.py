@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from dashboard.api import api
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.models import Application, Scope
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]

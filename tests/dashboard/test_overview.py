@@ -38,7 +38,7 @@ from demo.files import write_json
 from providers.models import CheckHour, Deployment, DeploymentState, Outage, TokenPrice
 from tests.dashboard.people import logged_in, with_role, words
 from tests.traffic.people import arrive
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.ingest.rows import Tokens
 from traffic.models import Application
 

@@ -12,7 +12,7 @@ from django.test import Client
 from dashboard.people.forms import ROLE_LABELS, role_of
 from providers.audit.log import AuditEntry
 from tests.dashboard.people import logged_in, with_role, words
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.models import Application, Key
 
 pytestmark = pytest.mark.django_db

@@ -21,7 +21,7 @@ from dashboard.tasks import mail_link
 from providers.audit.counts import counts
 from providers.audit.log import AuditEntry
 from tests.dashboard.people import logged_in, with_role, words
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 
 pytestmark = pytest.mark.django_db
 GOOD = "a long password"

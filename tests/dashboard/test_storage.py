@@ -21,14 +21,15 @@ from tests.dashboard.people import logged_in, with_role
 from tests.traffic.conftest import conninfo
 from tests.traffic.people import application
 from tests.traffic.test_store import NOON, row
-from traffic.applications.keys import create_key
+from traffic.authentication.keys import create_key
 from traffic.gateway.spool import Spool
-from traffic.ingest.pipeline import lookup_tables, save_retention
+from traffic.ingest.pipeline import lookup_tables
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import KeyUse, SealedDay, Unread
 from traffic.privacy import retention
-from traffic.privacy.retention_settings import RetentionDays, accepted_days, current_retention
+from traffic.privacy.services import save_retention
+from traffic.retention_settings import RetentionDays, accepted_days, current_retention
 
 TODAY = NOON.date() + timedelta(days=1)
 OLD = NOON.date() - timedelta(days=60)

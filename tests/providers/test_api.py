@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from providers.models import CheckHour, LeaseSpan, OfferDay, OfferWatch, Outage, Throughput
 from tests.providers.people import account, deployment, lease, offer
-from traffic.applications.keys import create_key
+from traffic.authentication.keys import create_key
 
 pytestmark = pytest.mark.django_db
 

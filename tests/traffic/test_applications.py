@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from providers.audit.log import AuditEntry
 from tests.traffic.people import application, logged_in, person, text
-from traffic.applications.keys import callers, create_key, hash_of
+from traffic.authentication.keys import callers, create_key, hash_of
 from traffic.defaults import ensure_defaults
 from traffic.models import Application, Key, Route
 from traffic.routes.page import conditions

@@ -26,14 +26,15 @@ from tests.traffic import test_litellm as litellm
 from tests.traffic import test_native as native
 from tests.traffic import test_otlp as otlp
 from tests.traffic.test_store import assert_rollups_exact, row
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.gateway.store import CHARGE
 from traffic.imports import generic
 from traffic.imports.base import Options
 from traffic.imports.readers import Found
 from traffic.imports.translate import Translator
 from traffic.ingest import bounds, density, pipeline
-from traffic.ingest.native import LookupTables, outer
+from traffic.ingest.lookup_tables import LookupTables
+from traffic.ingest.native import outer
 from traffic.ingest.otlp import plain, wire
 from traffic.ingest.otlp import protobuf as reader
 from traffic.ingest.otlp.spans import Bad, Unreadable

@@ -21,7 +21,7 @@ from tests.traffic.conftest import conninfo
 from tests.traffic.people import application, logged_in, person, text
 from tests.traffic.test_imports import brought, finished
 from tests.traffic.test_store import NOON, assert_rollups_exact, row
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.gateway.store import Store
 from traffic.imports.base import Options
 from traffic.ingest import cardinality, pipeline

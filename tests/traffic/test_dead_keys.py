@@ -7,7 +7,7 @@ from django.db import connection
 from django.utils import timezone
 
 from providers.audit.log import AuditEntry
-from traffic.applications.keys import create_key, move_dead_key_uses
+from traffic.authentication.keys import create_key, move_dead_key_uses
 from traffic.gateway.snapshot import REFUSED_MOST, Snapshots
 from traffic.models import DeadKeyUse, Key
 

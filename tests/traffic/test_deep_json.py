@@ -17,13 +17,14 @@ from tests.traffic import test_litellm as litellm
 from tests.traffic import test_native as native
 from tests.traffic import test_otlp as otlp
 from tests.traffic.test_otlp import ns
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
+from traffic.ingest import data_quality
 from traffic.ingest.copying import json_text
-from traffic.ingest.json_depth import DEEPEST, TOO_DEEP, loads, shallow
-from traffic.ingest.otlp import data_quality, wire
+from traffic.ingest.otlp import wire
 from traffic.ingest.pipeline import clear_cache
+from traffic.json_depth import DEEPEST, TOO_DEEP, loads, shallow
 from traffic.models import Application
-from traffic.privacy.redaction import EVERYTHING, redaction_of
+from traffic.redaction.rules import EVERYTHING, redaction_of
 
 LEVELS = (101, 700, 1_000, 10_000)
 PROTOBUF = "application/x-protobuf"

@@ -22,7 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.traffic.emitters import EMITTERS
 from tests.traffic.test_store import assert_rollups_exact
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application
 

@@ -19,8 +19,7 @@ from django.utils import timezone
 from lib.partitions import existing_days
 from providers.audit.log import AuditEntry
 from tests.traffic.people import application, logged_in, person, text
-from traffic.applications.keys import callers, create_key
-from traffic.ingest.ids import user_hash
+from traffic.authentication.keys import callers, create_key
 from traffic.ingest.pipeline import clear_cache
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
@@ -41,6 +40,7 @@ from traffic.models import (
 )
 from traffic.privacy import erasure as erase
 from traffic.privacy.retention import apply_retention, sealed_differences
+from traffic.request_ids import user_hash
 from traffic.tasks import run_erasures
 from traffic.usage.audit import rollup_differences
 

@@ -30,7 +30,7 @@ from traffic.gateway.intake import Deadlines, Load, drain
 from traffic.gateway.refusals import CallerGone, Refusal
 from traffic.gateway.routes import Target
 from traffic.gateway.store import Store
-from traffic.ingest.otlp import data_quality
+from traffic.ingest import data_quality
 from traffic.ingest.rows import Tokens
 
 __all__ = ["calm", "stack"]  # fixtures

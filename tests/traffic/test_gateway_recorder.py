@@ -20,7 +20,7 @@ from traffic.gateway.routes import Decision, Target
 from traffic.gateway.snapshot import Application
 from traffic.gateway.spool import Spool
 from traffic.ingest.rows import RequestRow
-from traffic.privacy.redaction import EVERYTHING, Redaction
+from traffic.redaction.rules import EVERYTHING, Redaction
 
 TARGET = Target(id=1, slug="own", provider="self", engine="vllm", url="http://x", model="m")
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from django.core.management import call_command
 
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application, Import
 

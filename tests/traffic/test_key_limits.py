@@ -19,8 +19,8 @@ from providers.audit.log import AuditEntry
 from providers.models import TokenPrice
 from tests.pages import html_of
 from tests.traffic.people import application, logged_in, person, text
-from traffic.applications.keys import CACHE_S, TooManyUnknown, buckets, callers, create_key, expiring_keys, rotate_key
-from traffic.applications.limits import Buckets, UnknownKeys, period_end
+from traffic.authentication.keys import CACHE_S, TooManyUnknown, buckets, callers, create_key, expiring_keys, rotate_key
+from traffic.authentication.limits import Buckets, UnknownKeys, period_end
 from traffic.gateway.snapshot import read_snapshot
 from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application, Key, KeyUse

@@ -17,10 +17,10 @@ from lib.periods import Period
 from providers.models import Deployment, TokenPrice
 from tests.traffic.people import application, arrive, logged_in, person, text
 from tests.traffic.test_store import NOON
-from traffic.applications.keys import create_key
+from traffic.authentication.keys import create_key
 from traffic.latency import queries as latency_reports
 from traffic.latency.page import band_names, noted, page
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 URL = "/requests/latency/"
 DAY = timedelta(days=1)

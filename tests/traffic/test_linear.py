@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
-from traffic.privacy import redaction, work_bounds
-from traffic.privacy.own_patterns import checked
-from traffic.privacy.redaction import EVERYTHING, Redaction
+from traffic.redaction import rules as redaction
+from traffic.redaction import work_bounds
+from traffic.redaction.own_patterns import checked
+from traffic.redaction.rules import EVERYTHING, Redaction
 
 MB = 1_000_000
 MOST_RATIO = 3.0
@@ -198,7 +199,7 @@ def all_uses() -> dict[str, Use]:
             if not set(path.relative_to(ROOT).parts) & set(NOT_OURS):
                 for number, use in enumerate(uses_of(path.read_text())):
                     found[f"{path.relative_to(ROOT)}:{number}"] = use
-    module = importlib.import_module("traffic.privacy.redaction")
+    module = importlib.import_module("traffic.redaction.rules")
     return found | {
         f"{module.__name__}.{name}": (value, "findall")
         for name, value in vars(module).items()

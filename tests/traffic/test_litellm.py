@@ -16,9 +16,9 @@ from django.utils import timezone
 from providers.models import TokenPrice
 from tests.providers.people import in_role
 from tests.traffic.test_store import assert_rollups_exact
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
+from traffic.ingest import data_quality
 from traffic.ingest.dropped_signals import unread_since
-from traffic.ingest.otlp import data_quality
 from traffic.ingest.pipeline import clear_cache
 from traffic.models import Request
 from traffic.requests.queries import newest

@@ -22,7 +22,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from tests.emptying import begin_again
 from tests.traffic.conftest import conninfo
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.ingest import late_texts
 from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application

@@ -18,8 +18,8 @@ from django.utils import timezone
 from providers.models import TokenPrice
 from tests.traffic.people import application
 from tests.traffic.test_reprice import BEFORE, NEXT, dearer, row
-from traffic.applications.keys import create_key
 from traffic.applications.services import revoke_key
+from traffic.authentication.keys import create_key
 from traffic.gateway import aside
 from traffic.gateway.ending import Ending
 from traffic.imports import services as imports

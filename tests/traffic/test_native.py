@@ -14,7 +14,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application, Unread
 

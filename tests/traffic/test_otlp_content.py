@@ -10,7 +10,7 @@ import pytest
 
 from tests.traffic.test_otlp import TRACE, USAGE, body, key, ns, send, span, value
 from tests.traffic.test_otlp_logs import DETAILS, RESPONSE, logs, post, record
-from traffic.applications.keys import callers
+from traffic.authentication.keys import callers
 from traffic.ingest.otlp import rows as module
 from traffic.ingest.otlp.content import content_of
 from traffic.ingest.otlp.spans import Span

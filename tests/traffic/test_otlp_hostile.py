@@ -19,7 +19,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from tests.traffic.test_otlp import CLASSES, USAGE, body, key, ns, protobuf, rows, send, span
 from tests.traffic.test_store import assert_rollups_exact
-from traffic.ingest.otlp import data_quality
+from traffic.ingest import data_quality
 from traffic.ingest.rows import Tokens
 
 __all__ = ["key"]  # the fixture
@@ -202,7 +202,7 @@ def status_of(answer: Any) -> str:
 def test_bombs_end_at_the_ratio_and_at_the_limit(
     key: str, encoding: str, window: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("traffic.ingest.otlp.views.MAX_BYTES", 5 << 20)
+    monkeypatch.setattr("traffic.ingest.otlp_views.MAX_BYTES", 5 << 20)
 
     def sent(content: bytes) -> str:
         machine = zlib.compressobj(9, zlib.DEFLATED, window)

@@ -14,15 +14,15 @@ from msgspec.structs import replace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from providers.pricing.book import Book
-from traffic.applications.keys import Caller
+from traffic.authentication.keys import Caller
 from traffic.ingest.copying import raw_text
-from traffic.ingest.native import KnownDeployment, LookupTables
+from traffic.ingest.lookup_tables import KnownDeployment, LookupTables
 from traffic.ingest.otlp import kinds, names, protobuf
 from traffic.ingest.otlp.rows import rows_of
 from traffic.ingest.otlp.spans import Span
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow
-from traffic.privacy.redaction import redaction_of
+from traffic.redaction.rules import redaction_of
 
 NOW = datetime.now(UTC)
 NOW_NS = int(NOW.timestamp()) * 10**9

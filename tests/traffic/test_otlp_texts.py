@@ -23,7 +23,7 @@ from tests.traffic.conftest import conninfo
 from tests.traffic.test_otlp import TRACE, USAGE, body, key, ns, send, span
 from tests.traffic.test_otlp_logs import DETAILS, logs, post, record
 from tests.traffic.test_store import assert_rollups_exact
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.ingest import late_texts
 from traffic.ingest.otlp.spans import Span
 from traffic.ingest.otlp.texts import MOST_RECORDS, BodyPart, body_of, body_part_of

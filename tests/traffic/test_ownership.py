@@ -20,13 +20,13 @@ from msgspec.structs import replace
 from tests.traffic.conftest import WRITTEN, conninfo
 from tests.traffic.people import application, arrive, logged_in, person
 from tests.traffic.test_store import NOON, RESPONSE, assert_rollups_exact, row
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.ingest.batch import batch_of
-from traffic.ingest.ids import user_hash
 from traffic.ingest.pipeline import clear_cache
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.ingest.store import commit, ingest
+from traffic.request_ids import user_hash
 
 A, B = 7, 8
 COLLECTOR = None

@@ -19,12 +19,13 @@ from lib.periods import Period
 from providers.models import Deployment
 from tests.traffic.people import PROMPT, application, arrive, logged_in, person, text
 from tests.traffic.test_store import NOON
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.models import Application, Rating, Request
 from traffic.quality import queries as quality
-from traffic.quality import ratings, waiting_ratings
 from traffic.quality.queries import QualityGroup
-from traffic.quality.ratings import Judgement
+from traffic.ratings import services as ratings
+from traffic.ratings import waiting as waiting_ratings
+from traffic.ratings.judgement import Judgement
 
 DAY = NOON.replace(hour=0)
 PERIOD = Period(DAY, DAY + timedelta(days=1))

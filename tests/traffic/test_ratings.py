@@ -18,14 +18,16 @@ from django.utils import timezone
 from lib.periods import Period
 from tests.traffic.people import application, arrive, logged_in, person, text
 from tests.traffic.test_store import NOON, RESPONSE, row
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.ingest.pipeline import clear_cache, store
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Application, RaterKind, Rating, Request
-from traffic.quality import named_requests, ratings, waiting_ratings
 from traffic.quality.queries import quality
-from traffic.quality.ratings import Judgement
+from traffic.ratings import named_requests
+from traffic.ratings import services as ratings
+from traffic.ratings import waiting as waiting_ratings
+from traffic.ratings.judgement import Judgement
 
 URL = "/api/v1/feedback"
 

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.traffic.people import application, logged_in, person, text
-from traffic.applications.keys import buckets, callers, create_key
+from traffic.authentication.keys import buckets, callers, create_key
 from traffic.gateway import snapshot as gateway_snapshot
 from traffic.gateway.answers import Answer
 from traffic.gateway.exchange import Exchange
@@ -26,15 +26,15 @@ from traffic.gateway.protocols import OPENAI, read_request
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.routes import Decision, Target
 from traffic.gateway.spool import Spool
-from traffic.ingest.ids import user_hash
 from traffic.ingest.litellm import facts_of
 from traffic.ingest.pipeline import clear_cache
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.store import ingest
 from traffic.models import Application, RedactKind, Request, RequestBody
-from traffic.privacy.own_patterns import BadPattern, checked
-from traffic.privacy.redaction import EVERYTHING, KINDS, Redaction, luhn, redaction_of
+from traffic.redaction.own_patterns import BadPattern, checked
+from traffic.redaction.rules import EVERYTHING, KINDS, Redaction, luhn, redaction_of
+from traffic.request_ids import user_hash
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from tests.traffic.test_store import NOON, row
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens
 from traffic.ingest.store import ingest

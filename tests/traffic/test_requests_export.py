@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from tests.traffic.people import application, arrive, logged_in, person
 from tests.traffic.test_store import NOON
-from traffic.applications.keys import create_key
+from traffic.authentication.keys import create_key
 from traffic.requests import export as module
 from traffic.requests.export import KINDS, export
 from traffic.requests.request_filter import RequestFilter

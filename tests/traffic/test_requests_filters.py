@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from tests.traffic.people import ANSWER, PROMPT, application, arrive, logged_in, person, text
 from tests.traffic.test_store import NOON, row
-from traffic.ingest.otlp import data_quality
+from traffic.ingest import data_quality
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Application, Request

@@ -19,18 +19,18 @@ from django.utils import timezone
 from providers.models import Deployment, TokenPrice
 from tests.traffic.people import ANSWER, PROMPT, application, arrive, logged_in, person, text
 from tests.traffic.test_store import NOON
+from traffic.conversation import turns
 from traffic.ingest.rows import Tokens
 from traffic.models import Application, Rating, Request
-from traffic.quality import ratings
-from traffic.quality.ratings import Judgement
+from traffic.ratings import services as ratings
+from traffic.ratings.judgement import Judgement
 from traffic.requests import page as requests_page
 from traffic.requests import queries as requests
-from traffic.requests.conversation import turns
 from traffic.requests.costing import arithmetic
-from traffic.requests.filters import Filters
 from traffic.requests.hour_reads import GAP_MOST, HOUR, MINUTE, SPANS_MOST, Hour, Span, portions, spans
 from traffic.requests.queries import newest, statement, stretches
 from traffic.requests.request_filter import Range, RequestFilter, runs
+from traffic.usage.filters import Filters
 
 URL = "/requests/"
 DAY = timedelta(days=1)

@@ -17,7 +17,7 @@ import pytest
 
 from providers.models import TokenPrice
 from tests.traffic.test_store import RESPONSE, assert_rollups_exact, row
-from traffic.applications.keys import create_key
+from traffic.authentication.keys import create_key
 from traffic.ingest.batch import Added, batch_of
 from traffic.ingest.group_commit import MOST_ROWS, GroupCommit
 from traffic.ingest.pricing import PricingContext

@@ -12,14 +12,14 @@ from django.utils import timezone
 from tests.traffic.people import application, arrive
 from tests.traffic.test_ratings import send
 from tests.traffic.test_store import RESPONSE, row
-from traffic.applications.keys import callers, create_key
+from traffic.authentication.keys import callers, create_key
 from traffic.ingest.pipeline import clear_cache, store
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Application, RaterKind, Rating
-from traffic.quality import waiting_ratings
-from traffic.quality.ratings import Judgement
-from traffic.quality.waiting_ratings import AT_ONCE, OF_A_BATCH, WAITING_MAX
+from traffic.ratings import waiting as waiting_ratings
+from traffic.ratings.judgement import Judgement
+from traffic.ratings.waiting import AT_ONCE, OF_A_BATCH, WAITING_MAX
 
 MINUTE = timedelta(minutes=1)
 

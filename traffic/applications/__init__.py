@@ -1,1 +1,1 @@
-"""Applications and their API keys: who may call, and how often."""
+"""Settings of applications and of their API keys."""

@@ -16,9 +16,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from providers.audit.log import changes, log, log_form
 from traffic.applications import queries, services
-from traffic.applications.keys import FOR_ALL, callers, create_key, rotate_key, use_by_line, used_of
+from traffic.applications.forms import KeyForm, KeyLimitsForm, RotateForm
 from traffic.applications.page import tell_use
-from traffic.forms import KeyForm, KeyLimitsForm, RotateForm
+from traffic.authentication.keys import FOR_ALL, callers, create_key, rotate_key, use_by_line, used_of
 from traffic.models import Key
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from traffic.applications.keys import use_by_line, used_of
+from traffic.authentication.keys import use_by_line, used_of
 from traffic.models import Key
 
 

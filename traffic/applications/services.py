@@ -6,8 +6,8 @@ import logging
 from datetime import datetime
 
 from lib.events import log_event
-from traffic.applications.keys import callers
-from traffic.forms import ApplicationForm, KeyLimitsForm
+from traffic.applications.forms import ApplicationForm, KeyLimitsForm
+from traffic.authentication.keys import callers
 from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application, Key
 

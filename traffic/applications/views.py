@@ -16,8 +16,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from providers.audit.log import log_form
 from providers.pricing.book import OTHER_MODEL
 from traffic.applications import queries, services
+from traffic.applications.forms import ApplicationForm
 from traffic.applications.page import tell_use
-from traffic.forms import ApplicationForm
 from traffic.ingest.bounds import MOST_MODELS
 from traffic.ingest.dropped_signals import unread_since
 from traffic.models import Application

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from traffic.applications.limits import Buckets, UnknownKeys, seconds_until, too_often
+from traffic.authentication.limits import Buckets, UnknownKeys, seconds_until, too_often
 from traffic.gateway.refusals import Refusal, come_back
 from traffic.gateway.snapshot import Application, Key, Snapshot, Snapshots
 

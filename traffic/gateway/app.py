@@ -35,7 +35,7 @@ from traffic.gateway.snapshot import Application, Key, Snapshot, Snapshots
 from traffic.gateway.spool import Mover, Spool
 from traffic.gateway.store import Store
 from traffic.ingest.gc_tuning import tune_interpreter
-from traffic.ingest.ids import request_id
+from traffic.request_ids import request_id
 
 logger = logging.getLogger(__name__)
 

@@ -15,12 +15,12 @@ from traffic.gateway.protocols import GatewayRequest
 from traffic.gateway.routes import Decision, Target
 from traffic.gateway.snapshot import Application
 from traffic.gateway.spool import Begun
-from traffic.ingest.ids import user_hash
 from traffic.ingest.rows import RequestRow, Tokens
+from traffic.request_ids import user_hash
 
 Headers = Iterable[tuple[bytes, bytes]]
 
-# Words of `traffic.ingest.otlp.data_quality`, which needs Django; a test holds them next to each other.
+# Words of `traffic.ingest.data_quality`, which needs Django; a test holds them next to each other.
 ANSWER_CUT = "answer_cut"
 ANSWER_UNREAD = "answer_unread"
 UNCHECKED = "text_not_checked"

@@ -19,7 +19,7 @@ from traffic.gateway.exchange import UNCHECKED, Exchange, figures_of, raw_of
 from traffic.gateway.protocols import GatewayRequest
 from traffic.gateway.spool import Spool
 from traffic.ingest.rows import RequestRow
-from traffic.privacy.redaction import Redaction
+from traffic.redaction.rules import Redaction
 
 logger = logging.getLogger(__name__)
 

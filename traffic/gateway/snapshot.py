@@ -26,10 +26,10 @@ from psycopg.rows import dict_row
 from lib.events import log_event
 from lib.keyring import cipher, split
 from lib.reach import hides_key
-from traffic.applications.limits import period_end
+from traffic.authentication.limits import period_end
 from traffic.gateway.database import connect
 from traffic.gateway.routes import Rule, Target, default_rules, reachable
-from traffic.privacy.redaction import EVERYTHING, Redaction, redaction_of
+from traffic.redaction.rules import EVERYTHING, Redaction, redaction_of
 
 logger = logging.getLogger(__name__)
 

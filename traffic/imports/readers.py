@@ -16,7 +16,7 @@ from typing import IO, Any
 import orjson
 
 from traffic.imports.values import snake
-from traffic.ingest.json_depth import loads
+from traffic.json_depth import loads
 
 MAX_RECORD = 8 << 20  # bytes; a longer one is an error of its line
 SNIFFED = 1 << 18

@@ -12,11 +12,12 @@ import msgspec
 import orjson
 
 from lib.events import log_event
-from traffic.applications.keys import Caller
+from traffic.authentication.keys import Caller
 from traffic.imports.base import Format, Options, Reported
 from traffic.imports.readers import Found
 from traffic.imports.usage import Usage
-from traffic.ingest.native import LookupTables, Rejected, row_of
+from traffic.ingest.lookup_tables import LookupTables
+from traffic.ingest.native import Rejected, row_of
 from traffic.ingest.rows import RequestRow
 
 logger = logging.getLogger(__name__)

@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 
 from traffic.imports.base import Options
 from traffic.ingest.bounds import MOST_TOKENS
-from traffic.ingest.json_depth import loads
 from traffic.ingest.native import Rejected
 from traffic.ingest.otlp.names import PROVIDERS, provider_by
+from traffic.json_depth import loads
 
 # A count of seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by its size.
 UNITS = ((1e11, 1), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))

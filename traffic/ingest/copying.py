@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from traffic.ingest.json_depth import shallow
 from traffic.ingest.pricing import Staged
+from traffic.json_depth import shallow
 
 
 def line(number: int, item: Staged, received: str) -> str:

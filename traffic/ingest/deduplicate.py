@@ -18,8 +18,8 @@ from psycopg import errors
 
 from traffic.ingest.arguments import array, bounds
 from traffic.ingest.batch import Batch
-from traffic.ingest.ids import second_hash
 from traffic.ingest.sql import deduplicate as sql
+from traffic.request_ids import second_hash
 
 
 class Match(NamedTuple):

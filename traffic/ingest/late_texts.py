@@ -18,7 +18,6 @@ from psycopg import errors
 
 from lib.partitions import existing_days
 from traffic.ingest.dropped_signals import count_unread
-from traffic.ingest.ids import request_id
 from traffic.ingest.otlp.rows import Read, moment
 from traffic.ingest.otlp.texts import BodyPart, body_of
 from traffic.ingest.parse_lock import parse_lock
@@ -26,7 +25,8 @@ from traffic.ingest.pipeline import pricing_context, raw_connection
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.sql import texts as sql
 from traffic.ingest.store import ATTEMPTS
-from traffic.privacy.redaction import EVERYTHING
+from traffic.redaction.rules import EVERYTHING
+from traffic.request_ids import request_id
 
 KEPT = timedelta(hours=1)  # after which a text is deleted, with or without a call
 SOONEST = timedelta(seconds=5)  # between two looks for a call

@@ -16,15 +16,15 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from lib.errors import ApiError, at
-from traffic.applications.access import authenticate
-from traffic.applications.keys import Caller
+from traffic.authentication.access import authenticate
+from traffic.authentication.keys import Caller
+from traffic.ingest import data_quality
 from traffic.ingest.body import read_body
 from traffic.ingest.bounds import LONGEST_MS, LONGEST_NAME, MOST_ITEMS
 from traffic.ingest.density import refuse_dense
 from traffic.ingest.dropped_signals import count_refused
-from traffic.ingest.json_depth import shallow
-from traffic.ingest.native import LookupTables, Parsed, Rejected
-from traffic.ingest.otlp import data_quality
+from traffic.ingest.lookup_tables import LookupTables
+from traffic.ingest.native import Parsed, Rejected
 from traffic.ingest.otlp.names import LONGEST, PROVIDERS, NoCount, whole
 from traffic.ingest.otlp.plain import ODD, decoded, why
 from traffic.ingest.otlp.spans import DEEPEST
@@ -32,6 +32,7 @@ from traffic.ingest.otlp.usage import Counted, classes
 from traffic.ingest.pipeline import REFUSED, lookup_tables, store_apart
 from traffic.ingest.refusals import log_refused
 from traffic.ingest.rows import RequestRow, Tokens, usd_of
+from traffic.json_depth import shallow
 
 MAX_BYTES = 64 << 20
 CONTENT = ("messages", "response", "requester_ip_address", "model_parameters")

@@ -15,12 +15,15 @@ import orjson
 from msgspec import Meta
 
 from lib.errors import ApiError, at
-from traffic.applications.keys import Caller
+from traffic.authentication.keys import Caller
+from traffic.ingest import data_quality
 from traffic.ingest.bounds import LONGEST_MS, LONGEST_NAME, LONGEST_SLUG, MOST_TOKENS
 from traffic.ingest.density import refuse_dense
-from traffic.ingest.json_depth import DEEPEST, shallow
-from traffic.ingest.otlp import data_quality
+from traffic.ingest.lookup_tables import LookupTables
+from traffic.ingest.parse_lock import parse_lock
+from traffic.ingest.pipeline import REFUSED, batch_for, lookup_tables, pricing_context, store_apart
 from traffic.ingest.rows import RequestRow, Tokens
+from traffic.json_depth import DEEPEST, shallow
 
 MAX_ROWS = 5_000
 MAX_BYTES = 16 << 20
@@ -69,27 +72,6 @@ class RequestIn(msgspec.Struct, forbid_unknown_fields=True):
 
 class Batch(msgspec.Struct):
     requests: list[msgspec.Raw]
-
-
-@dataclass(frozen=True)
-class KnownDeployment:
-    """What telemetry that reached a deployment's address is taken for."""
-
-    id: int
-    provider: str
-    model: str
-
-
-@dataclass
-class LookupTables:
-    """Slugs and addresses that a row may name, and what is allowed there."""
-
-    applications: dict[str, tuple[int, bool]]  # slug -> id, whether bodies are captured
-    deployments: dict[str, int]
-    retention_days: int
-    endpoints: dict[str, KnownDeployment] = field(default_factory=dict)  # by host:port, where only one is there
-    services: dict[str, KnownDeployment] = field(default_factory=dict)  # by slug: an engine's own service.name
-    kinds: dict[Any, Any] = field(default_factory=dict)  # of spans that were judged by this; see `otlp.kinds`
 
 
 @dataclass
@@ -304,3 +286,14 @@ def tokens_of(counts: TokensIn | None) -> Tokens | None:
 def text_of(prompt: str | list[Any] | None) -> str | None:
     """A prompt as text; a messages array stays the JSON it was."""
     return msgspec.json.encode(shallow(prompt)).decode() if isinstance(prompt, list) else prompt
+
+
+def ingest_native(*, body: bytes, caller: Caller, now: datetime) -> dict[str, Any]:
+    """The answer of `POST /api/v1/requests` to a body. Raises ApiError for a wrong outer shape."""
+    tables, pricing = lookup_tables.get(), pricing_context.get()
+    with parse_lock(size=len(body)):
+        parsed = parse(body, caller, tables, now)
+    batch = batch_for(parsed.rows, caller, pricing)
+    stored = store_apart(parsed.rows, caller, batch)
+    parsed.reject(stored.refused, REFUSED)
+    return {"accepted": stored.accepted, "duplicates": stored.duplicates, "rejected": parsed.rejected}

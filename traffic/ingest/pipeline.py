@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 import psycopg
 import psycopg_pool
-from django.db import DataError, InterfaceError, OperationalError, connection, transaction
+from django.db import DataError, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from lib.events import log_event
 from providers.models import Deployment
-from traffic.applications.keys import Caller
+from traffic.authentication.keys import Caller
 from traffic.ingest import store_status
 from traffic.ingest.batch import Batch, batch_of
-from traffic.ingest.native import KnownDeployment, LookupTables, parse
-from traffic.ingest.parse_lock import parse_lock
+from traffic.ingest.lookup_tables import KnownDeployment, LookupTables
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow
-from traffic.ingest.sql import rows as statements
 from traffic.ingest.statement_timeout import extend_timeout
 from traffic.ingest.store import Also, IngestResult, take_in
 from traffic.models import Application
-from traffic.models import Installation as InstallationRow
-from traffic.privacy.retention_settings import RetentionDays, accepted_days
-from traffic.quality import waiting_ratings
-from traffic.quality.named_requests import Name
+from traffic.ratings import waiting as waiting_ratings
+from traffic.ratings.named_requests import Name
+from traffic.retention_settings import accepted_days
 
 logger = logging.getLogger(__name__)
 
@@ -115,16 +110,6 @@ def clear_cache() -> None:
     """Read applications, deployments and prices again at the next batch."""
     lookup_tables.clear()
     pricing_context.clear()
-
-
-@transaction.atomic
-def save_retention(*, days: RetentionDays) -> InstallationRow:
-    """Keep requests and bodies for so many days; the next run of retention goes by it, and so does what is taken in."""
-    with connection.cursor() as cursor:
-        cursor.execute(statements.MAKE_SALT, [secrets.token_bytes(32)])
-    InstallationRow.objects.filter(pk=1).update(request_days=days.requests, body_days=days.bodies)
-    transaction.on_commit(clear_cache)
-    return InstallationRow.objects.get(pk=1)
 
 
 def batch_for(rows: Sequence[RequestRow], caller: Caller | None, pricing: PricingContext) -> Batch:
@@ -211,14 +196,3 @@ def names_of(rows: Sequence[RequestRow], result: IngestResult) -> Iterator[Name]
         for name in (row.external_id, str(identifier), row.response_id):
             if name:
                 yield Name(name, row.application_id)
-
-
-def ingest_native(*, body: bytes, caller: Caller, now: datetime) -> dict[str, Any]:
-    """The answer of `POST /api/v1/requests` to a body. Raises ApiError for a wrong outer shape."""
-    tables, pricing = lookup_tables.get(), pricing_context.get()
-    with parse_lock(size=len(body)):
-        parsed = parse(body, caller, tables, now)
-    batch = batch_for(parsed.rows, caller, pricing)
-    stored = store_apart(parsed.rows, caller, batch)
-    parsed.reject(stored.refused, REFUSED)
-    return {"accepted": stored.accepted, "duplicates": stored.duplicates, "rejected": parsed.rejected}

@@ -12,11 +12,11 @@ import psycopg
 
 from providers.pricing.book import LEASED, Book, Costed, stamp_of
 from traffic.ingest.cardinality import Names
-from traffic.ingest.ids import erased_mark, neighbour_day, request_hex, response_hex, user_hash
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql.rows import LEASED_DEPLOYMENTS, MAKE_SALT
 from traffic.ingest.tiers import is_batch, tier_of
-from traffic.privacy.redaction import EVERYTHING, Redaction, redaction_of
+from traffic.redaction.rules import EVERYTHING, Redaction, redaction_of
+from traffic.request_ids import erased_mark, neighbour_day, request_hex, response_hex, user_hash
 
 
 class Staged(msgspec.Struct, gc=False):

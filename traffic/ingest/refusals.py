@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from lib.errors import ApiError
 from lib.events import log_event
-from traffic.applications.keys import Caller
+from traffic.authentication.keys import Caller
 
 logger = logging.getLogger(__name__)
 

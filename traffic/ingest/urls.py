@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from traffic.ingest.litellm import webhook
-from traffic.ingest.otlp.views import langfuse, logs, metrics, traces
+from traffic.ingest.otlp_views import langfuse, logs, metrics, traces
 
 urlpatterns = [
     path("v1/traces", traces, name="otlp_traces"),

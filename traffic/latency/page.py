@@ -15,8 +15,8 @@ from lib.periods import Period
 from traffic.latency import queries as latency_reports
 from traffic.latency.queries import BANDS, By, Failure, Mark, Step, iso_time
 from traffic.requests.facets import MOST_SHOWN
-from traffic.requests.filters import Filters
 from traffic.usage import reports
+from traffic.usage.filters import Filters
 from traffic.usage.reports import LatencyGroup, UsageGroup
 
 LINES = 6  # groups drawn; a chart has six styles

@@ -14,7 +14,7 @@ from django.db.models import Min
 from lib.periods import Period
 from providers.models import TokenPrice
 from traffic.models import Metric, UsageDay
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 from traffic.usage.reports import KEYS, NOTHING, GroupBy, Quantiles, by_day, from_rollup, key_of, query, ranked, ratio
 
 By = Literal["deployment", "model", "application", "task"]

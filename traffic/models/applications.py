@@ -9,14 +9,14 @@ from django.utils.translation import gettext as _
 
 from providers.models import usd_sum
 from traffic.models.words import BudgetState, QuotaPeriod, QuotaUnit, RedactKind, Scope
-from traffic.privacy.redaction import KINDS, Redaction, redaction_of
 from traffic.querysets import ApplicationQuerySet, KeyQuerySet
+from traffic.redaction.rules import KINDS, Redaction, redaction_of
 
 
 class Installation(models.Model):
     """One row: the salt of this installation's hashes (request ids, users), which goes with the data and not with the
     machine; and for how many days requests and bodies are kept, where somebody has said so
-    (`traffic.privacy.retention_settings`)."""
+    (`traffic.retention_settings`)."""
 
     salt = models.BinaryField(max_length=32)
     request_days = models.PositiveIntegerField(null=True)
@@ -40,7 +40,7 @@ class Application(models.Model):
     )
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="applications")
     capture_bodies = models.BooleanField(default=False)
-    # What is taken out of its texts before they are stored, as `traffic.privacy.redaction` calls it; and patterns of
+    # What is taken out of its texts before they are stored, as `traffic.redaction.rules` calls it; and patterns of
     # its own.
     redact = ArrayField(models.CharField(max_length=10, choices=RedactKind.choices), default=all_kinds, blank=True)
     redact_patterns = ArrayField(models.CharField(max_length=200), default=list, blank=True)

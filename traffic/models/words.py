@@ -59,7 +59,7 @@ class QuotaPeriod(models.TextChoices):
 
 
 class RedactKind(models.TextChoices):
-    """What is taken out of texts; the words of `traffic.privacy.redaction`."""
+    """What is taken out of texts; the words of `traffic.redaction.rules`."""
 
     EMAIL = "email", _("e-mail addresses")
     PHONE = "phone", _("phone numbers")

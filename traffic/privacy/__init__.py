@@ -1,1 +1,1 @@
-"""What of texts and rows is kept: redaction, erasure, retention."""
+"""What of rows is kept, and for how long: erasure and retention."""

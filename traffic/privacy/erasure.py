@@ -25,10 +25,9 @@ from psycopg import errors
 
 from lib.events import log_event
 from lib.partitions import existing_days
-from traffic.applications.keys import callers
+from traffic.authentication.keys import callers
 from traffic.gateway import aside
 from traffic.imports.files import drop_file
-from traffic.ingest.ids import erased_mark, user_hash
 from traffic.ingest.pipeline import clear_cache, raw_connection
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql import removals
@@ -47,6 +46,7 @@ from traffic.models import (
 )
 from traffic.models.erasures import ErasureKind
 from traffic.models.imports import ImportState
+from traffic.request_ids import erased_mark, user_hash
 from traffic.usage.rebuild import Rollup, bounds
 
 logger = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from traffic.ingest.pipeline import raw_connection
 from traffic.ingest.sql.rollups import SUMS
 from traffic.ingest.store import LINKS, TABLES, clear_known_days
 from traffic.models import AdmittedName, KeyUse, SealedDay, Unread
-from traffic.privacy.retention_settings import RetentionDays, current_retention
 from traffic.repricing.run import MEMORY
+from traffic.retention_settings import RetentionDays, current_retention
 
 logger = logging.getLogger(__name__)
 

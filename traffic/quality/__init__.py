@@ -1,1 +1,1 @@
-"""Quality: ratings, their queue and the scoreboard."""
+"""Quality: the scoreboard of ratings, by deployment, model and task."""

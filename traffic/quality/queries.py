@@ -16,8 +16,8 @@ from providers.models import Deployment
 from providers.pricing.book import COST_STEP
 from traffic.models import Rating, Request
 from traffic.querysets import RatingQuerySet
-from traffic.requests.filters import Filters
 from traffic.usage import reports
+from traffic.usage.filters import Filters
 from traffic.usage.reports import UsageGroup
 
 GroupBy = Literal["deployment", "model", "task"]

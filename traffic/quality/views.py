@@ -16,14 +16,14 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from lib.periods import Period
-from traffic.applications.access import FIGURES
+from traffic.authentication.access import FIGURES
 from traffic.models import Task
 from traffic.quality import page as quality_page
 from traffic.quality import queries as scoreboard
 from traffic.quality.page import Named
 from traffic.quality.queries import ENOUGH, PASS
-from traffic.requests import queries as requests
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
+from traffic.visibility import applications_of
 
 PERIODS = (7, 30, 90)
 COMMENTS = 12
@@ -85,5 +85,5 @@ def names_of(kind: str) -> dict[str, str]:
 
 def comments(request: HttpRequest, period: Period, filters: Filters) -> Sequence[dict[str, Any]]:
     """What raters wrote last, of requests that this person may open: a comment may quote an answer."""
-    latest = scoreboard.latest_comments(period, filters, requests.applications_of(request.user), COMMENTS)
+    latest = scoreboard.latest_comments(period, filters, applications_of(request.user), COMMENTS)
     return [{"rating": rating, "good": scoreboard.acceptable(rating)} for rating in latest]

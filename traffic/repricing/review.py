@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from providers.models import TokenPrice
 from traffic.models import Request
 from traffic.repricing.effect import Effect, at_rates, effect, names_of
-from traffic.requests.costing import CLASSES
+from traffic.usage.token_classes import CLASSES
 
 NAMES = tuple(name for name, _label in CLASSES)
 

@@ -17,10 +17,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from providers.audit.log import changes, log
 from providers.models import PROVIDER_NAMES
-from traffic.forms import RepricingForm
 from traffic.models import Repricing
 from traffic.repricing import queries
 from traffic.repricing import services as repricings
+from traffic.repricing.forms import RepricingForm
 from traffic.repricing.services import Refused
 
 MARKS = {"done": "ok", "failed": "bad", "cancelled": "warn", "running": "info", "previewing": "info", "undoing": "info"}

@@ -6,20 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.utils.translation import gettext_lazy as _
-
 from providers.models import Discount, TokenPrice
 from providers.pricing.book import COST_STEP, MILLION
 from providers.pricing.discounts import factor
 from traffic.models import Request
-
-CLASSES = (
-    ("uncached_input", _("Input, not cached")),
-    ("cache_read", _("Input, read from the cache")),
-    ("cache_write_5m", _("Input, written to the cache for 5 minutes")),
-    ("cache_write_1h", _("Input, written to the cache for 1 hour")),
-    ("output", _("Output")),
-)
+from traffic.usage.token_classes import CLASSES
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from traffic.ingest.otlp.data_quality import MEANINGS, SHARED_ID
+from traffic.ingest.data_quality import MEANINGS, SHARED_ID
 from traffic.models import Outcome, Rating, Request, Task
 from traffic.quality.queries import acceptable
 

@@ -17,12 +17,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from providers.models import PROVIDER_NAMES, Deployment
-from traffic.applications.access import FIGURES
+from traffic.authentication.access import FIGURES
 from traffic.models import Application, Outcome, Task
 from traffic.requests import queries as requests
 from traffic.requests.facets import Offered
-from traffic.requests.filters import Filters
 from traffic.requests.request_filter import Range, RequestFilter
+from traffic.usage.filters import Filters
+from traffic.visibility import applications_of
 
 NAMES = ("provider", "model", "deployment", "application", "task")
 
@@ -105,7 +106,7 @@ def parsed_params(request: HttpRequest) -> ParsedParams:
             user=user_of(query.get("user", "")),
             words=query.get("words", "").replace("\x00", "").strip()[:LONGEST],
             readable=readable,
-            applications=requests.applications_of(request.user),
+            applications=applications_of(request.user),
         ),
         filtered=any(value for name, value in query.items() if name in filters),
         ignored=ignored_params(query, filters | NO_FILTERS),
@@ -134,7 +135,7 @@ def user_of(text: str) -> uuid.UUID | None:
 
 def rollup_filter(request: HttpRequest) -> RequestFilter:
     """The filters that the rollups know, narrowed to what this person may see."""
-    return RequestFilter(filters=without_empty(request.GET), applications=requests.applications_of(request.user))
+    return RequestFilter(filters=without_empty(request.GET), applications=applications_of(request.user))
 
 
 def application_choices(request: HttpRequest) -> list[ApplicationChoice] | None:

@@ -13,36 +13,26 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Q, Sum
 from django.utils import timezone
 
 from lib import paging
 from lib.errors import ApiError
 from providers.models import Discount, TokenPrice, UnitPrice
-from traffic.ingest.ids import response_hash, second_hash
 from traffic.models import Application, Installation, Rating, Request, RequestBody, Route, UsageDay
 from traffic.querysets import RequestQuerySet
+from traffic.request_ids import response_hash, second_hash
 from traffic.requests.facets import Offered, most_used
-from traffic.requests.filters import Filters
 from traffic.requests.hour_reads import READ_MOST, Hour, Span, portions, spans
 from traffic.requests.request_filter import Day, RequestFilter
+from traffic.usage.filters import Filters
+from traffic.visibility import Person, applications_of
 
 DAY = timedelta(days=1)
 FIRST_ID = uuid.UUID(int=0)
 MONTH = 31  # days whose hours are read at once
 
-Person = User | AnonymousUser
-
-
 # Who may see what.
-
-
-def applications_of(user: Person) -> list[int] | None:
-    """Applications whose requests this person may open; None is all, those of no application included."""
-    if user.has_perm("traffic.view_request"):
-        return None
-    return list(Application.objects.of_person(user).values_list("pk", flat=True))
 
 
 def open_request(user: Person, identifier: uuid.UUID) -> Request | None:

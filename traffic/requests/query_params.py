@@ -12,8 +12,8 @@ from pydantic import Field
 from lib.periods import MOMENT, Period, moment, parse_period
 from providers.models import Deployment
 from traffic.models import Application, Outcome
-from traffic.requests.filters import Filters, ids
 from traffic.requests.request_filter import Range, RequestFilter
+from traffic.usage.filters import Filters, ids
 
 Text = Annotated[str, Field(max_length=200, pattern="^[^\\x00]*$")]
 Moment = Annotated[str | None, Field(pattern=MOMENT)]

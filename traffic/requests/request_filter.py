@@ -15,8 +15,8 @@ from django.db.models.functions import Greatest
 
 from traffic.models import CostReason, Outcome, Rating, UsageDay, UsageHour
 from traffic.querysets import RequestQuerySet
-from traffic.requests.filters import Filters
 from traffic.requests.hour_reads import Hour
+from traffic.usage.filters import Filters
 
 DAY = timedelta(days=1)
 UNPRICED = (CostReason.UNKNOWN_MODEL, CostReason.UNKNOWN_RATE)

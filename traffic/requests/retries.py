@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import NamedTuple
 
-from traffic.ingest.ids import request_id
 from traffic.models import Installation, Outcome, Request
+from traffic.request_ids import request_id
 
 WINDOW = timedelta(minutes=10)  # between a try that failed and the answer
 READ_MOST = 2_000  # failures of that time that are looked at

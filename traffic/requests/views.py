@@ -21,16 +21,15 @@ from django.views.decorators.http import require_POST, require_safe
 from lib.errors import ApiError
 from lib.periods import Period
 from providers.audit.log import Action, person, record
-from traffic.applications.access import FIGURES
-from traffic.forms import RatingForm
+from traffic.authentication.access import FIGURES
+from traffic.conversation import turns
 from traffic.models import Outcome, RaterKind, Request
-from traffic.privacy.retention_settings import current_retention
-from traffic.quality.rating_views import SCALE, rate_and_say
-from traffic.quality.ratings import Judgement
+from traffic.ratings.forms import RatingForm
+from traffic.ratings.judgement import Judgement
+from traffic.ratings.views import SCALE, rate_and_say
 from traffic.requests import page as requests_page
 from traffic.requests import prompt_search
 from traffic.requests import queries as requests
-from traffic.requests.conversation import turns
 from traffic.requests.costing import arithmetic
 from traffic.requests.export import KINDS, NotInstalled, as_file, export
 from traffic.requests.hour_reads import Hour
@@ -38,6 +37,7 @@ from traffic.requests.params import ParsedParams, active_filters, address, field
 from traffic.requests.queries import RequestPage
 from traffic.requests.request_filter import RequestFilter
 from traffic.requests.retries import retries_of
+from traffic.retention_settings import current_retention
 from traffic.usage.reports import usage
 
 PAGE = 50

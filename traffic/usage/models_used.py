@@ -13,7 +13,7 @@ from django.db.models import Sum
 from providers.models import Model, TokenPrice
 from providers.pricing.book import MILLION, plain_name
 from traffic.models import UsageDay
-from traffic.requests.costing import CLASSES as LABELLED
+from traffic.usage.token_classes import CLASSES as LABELLED
 
 LABELS = dict(LABELLED)
 CLASSES = tuple(LABELS)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from django.db import connection
 
 from lib.periods import Period
-from traffic.requests.filters import Filters
+from traffic.usage.filters import Filters
 
 GroupBy = Literal["provider", "model", "application", "task", "deployment", "hour", "day"]
 

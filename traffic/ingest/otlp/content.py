@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from traffic.ingest.json_depth import shallow
+from traffic.conversation import content_text
 from traffic.ingest.otlp.logs import DETAILS
 from traffic.ingest.otlp.spans import Attributes, Span
-from traffic.requests.conversation import content_text
+from traffic.json_depth import shallow
 
 LONGEST = 1_000_000  # characters of one prompt or answer
 SYSTEM = "gen_ai.system_instructions"

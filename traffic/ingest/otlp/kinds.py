@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-from traffic.applications.keys import Caller
-from traffic.ingest.native import LookupTables
+from traffic.authentication.keys import Caller
+from traffic.ingest.lookup_tables import LookupTables
 from traffic.ingest.otlp import names
 from traffic.ingest.otlp.spans import Attributes, Span
 from traffic.ingest.tiers import tier_of
-from traffic.privacy.redaction import may_hold
+from traffic.redaction.rules import may_hold
 
 MOST_KEPT = 1_024
 LONGEST_KEPT = 2_000  # characters of words; a program that says more says something else each time

@@ -10,9 +10,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from traffic.ingest.bounds import LONGEST_MS
-from traffic.ingest.ids import MIN_RESPONSE_ID
 from traffic.ingest.otlp import names
 from traffic.ingest.otlp.spans import Span
+from traffic.request_ids import MIN_RESPONSE_ID
 
 DETAILS = "gen_ai.client.inference.operation.details"
 CLAUDE_CODE = "claude_code."

@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 
 from traffic.ingest.bounds import MOST_ITEMS
+from traffic.ingest.data_quality import CUT, TEXT
 from traffic.ingest.density import refuse_dense
-from traffic.ingest.otlp.data_quality import CUT, TEXT
 from traffic.ingest.otlp.spans import (
     DEEPEST,
     LONGEST_TEXT,

@@ -8,8 +8,8 @@ from struct import Struct
 from typing import Any
 
 from traffic.ingest.bounds import MOST_ITEMS
-from traffic.ingest.otlp.data_quality import CUT, DEEP
-from traffic.ingest.otlp.data_quality import TEXT as NO_UTF8
+from traffic.ingest.data_quality import CUT, DEEP
+from traffic.ingest.data_quality import TEXT as NO_UTF8
 from traffic.ingest.otlp.spans import (
     DEEPEST,
     LONGEST_TEXT,

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from traffic.applications.keys import Caller
+from traffic.authentication.keys import Caller
+from traffic.ingest import data_quality
 from traffic.ingest.bounds import LONGEST_MS
-from traffic.ingest.native import LookupTables
-from traffic.ingest.otlp import data_quality, names
+from traffic.ingest.lookup_tables import LookupTables
+from traffic.ingest.otlp import names
 from traffic.ingest.otlp.content import content_of
 from traffic.ingest.otlp.deduplicate import groups, merged
 from traffic.ingest.otlp.dialects import translate
@@ -21,7 +22,7 @@ from traffic.ingest.otlp.spans import Bad, Span
 from traffic.ingest.otlp.texts import BodyPart, body_part_of
 from traffic.ingest.otlp.usage import tokens_of
 from traffic.ingest.rows import RequestRow, usd_of
-from traffic.privacy.redaction import may_hold
+from traffic.redaction.rules import may_hold
 
 YEAR_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 

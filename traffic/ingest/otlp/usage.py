@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from traffic.ingest import data_quality
 from traffic.ingest.bounds import MOST_TOKENS
-from traffic.ingest.otlp import data_quality, names
+from traffic.ingest.otlp import names
 from traffic.ingest.otlp.spans import Span
 from traffic.ingest.rows import Tokens
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from traffic.ingest.json_depth import TOO_DEEP
+from traffic.json_depth import TOO_DEEP
 
 VARINT, EIGHT, BYTES, FOUR = 0, 1, 2, 5  # how a value is written
 Field = tuple[int, int, int, int]  # its number, how it is written, where its value begins and ends

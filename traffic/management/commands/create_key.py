@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from traffic.applications.keys import create_key
+from traffic.authentication.keys import create_key
 from traffic.models import Application, Scope
 
 

@@ -1,8 +1,8 @@
-"""Forms of traffic's pages."""
+"""Forms of applications and of their keys."""
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -12,28 +12,16 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from traffic.applications.keys import LIMITS
+from traffic.authentication.keys import LIMITS
 from traffic.models import Application, Key, QuotaPeriod, QuotaUnit, RedactKind, Scope
-from traffic.privacy.own_patterns import BadPattern, checked
-from traffic.privacy.redaction import KINDS, MOST_PATTERNS
-from traffic.repricing.services import RepricingScope, requests_of
+from traffic.redaction.own_patterns import BadPattern, checked
+from traffic.redaction.rules import KINDS, MOST_PATTERNS
 
 if TYPE_CHECKING:
     ApplicationModelForm = forms.ModelForm[Application]
     KeyModelForm = forms.ModelForm[Key]
 else:
     ApplicationModelForm = KeyModelForm = forms.ModelForm  # takes no parameter at run time
-
-
-class RatingForm(forms.Form):
-    """One person's judgement of one answer."""
-
-    stars = forms.TypedChoiceField(
-        choices=[(number, str(number)) for number in range(1, 6)],
-        coerce=int,
-        error_messages={"required": _("Choose 1 to 5."), "invalid_choice": _("Choose 1 to 5.")},
-    )
-    comment = forms.CharField(max_length=5_000, required=False)
 
 
 def name_of(user: User) -> str:
@@ -226,38 +214,3 @@ class RotateForm(forms.Form):
     hours = forms.TypedChoiceField(
         choices=list(OVERLAPS.items()), coerce=int, initial="24", label=_("The old one stops")
     )
-
-
-class RepricingForm(forms.Form):
-    """Which requests to cost anew, and why; the last day is one of them."""
-
-    since = forms.DateField(label=_("First day (UTC)"), widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
-    until = forms.DateField(label=_("Last day (UTC)"), widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
-    provider = forms.CharField(
-        label=_("Provider"), max_length=40, required=False, help_text=_("Empty: all."),
-        widget=forms.TextInput({"list": "providers"}),
-    )  # fmt: skip
-    model = forms.CharField(
-        label=_("Model"), max_length=200, required=False, help_text=_("As its requests call it. Empty: all."),
-    )  # fmt: skip
-    why = forms.CharField(
-        label=_("Why"), max_length=300, help_text=_("For the audit log: what was wrong with the prices before?"),
-        error_messages={"required": _("Say why; the audit log keeps it.")},
-    )  # fmt: skip
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        since, until = cleaned.get("since"), cleaned.get("until")
-        if since and until and until < since:
-            self.add_error("until", _("The last day lies before the first one."))
-        elif not self.errors and not requests_of(self.scope()):
-            self.add_error("model" if cleaned["model"] else "since", _("No request of these days could change."))
-        return cleaned
-
-    def scope(self) -> RepricingScope:
-        """What was asked for. Only after `is_valid`."""
-        cleaned = self.cleaned_data
-        until = cleaned["until"] + timedelta(days=1)
-        return RepricingScope(
-            cleaned["since"], until, cleaned["provider"].strip(), cleaned["model"].strip(), cleaned["why"].strip()
-        )

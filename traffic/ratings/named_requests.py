@@ -15,7 +15,7 @@ from typing import NamedTuple
 from django.db import connection
 from django.utils import timezone
 
-from traffic.ingest import ids
+from traffic import request_ids as ids
 from traffic.models import Installation, Request
 from traffic.querysets import RequestQuerySet
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import re2
 
-from traffic.privacy.work_bounds import UNSEEN, WINDOW, Budget
+from traffic.redaction.work_bounds import UNSEEN, WINDOW, Budget
 
 LONGEST_PATTERN = 200  # characters
 MOST_STEPS = 5_000  # of the program that RE2 makes of one: the bound of its work for each character

@@ -23,7 +23,7 @@ from django.utils import timezone
 from lib.events import log_event
 from providers.audit.counts import Kind, counts
 from providers.audit.log import Action, Actor, ActorKind, record
-from traffic.applications.limits import Buckets, UnknownKeys, period_end
+from traffic.authentication.limits import Buckets, UnknownKeys, period_end
 from traffic.models import Application, DeadKeyUse, Key, KeyUse, QuotaPeriod, QuotaUnit, Scope
 from traffic.querysets import KeyQuerySet
 

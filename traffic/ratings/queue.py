@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from traffic.models import Application, Outcome, Rating, Request, RequestBody
-from traffic.requests.queries import Person
+from traffic.visibility import Person
 
 DAYS = 14  # how far back an answer is still offered
 LONGEST = 200  # answers that are looked at at once

@@ -17,11 +17,12 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from providers.audit.log import Action, person, record
-from traffic.forms import RatingForm
+from traffic.conversation import turns
 from traffic.models import Rating, Request
-from traffic.quality import rating_queue, ratings
-from traffic.quality.ratings import Judgement
-from traffic.requests.conversation import turns
+from traffic.ratings import queue as rating_queue
+from traffic.ratings import services as ratings
+from traffic.ratings.forms import RatingForm
+from traffic.ratings.judgement import Judgement
 
 # What each number of stars means; from `PASSES` on an answer counts as acceptable.
 SCALE = (

@@ -21,9 +21,9 @@ from typing import Any
 import orjson
 import re2
 
-from traffic.ingest.json_depth import DEEPEST, TOO_DEEP
-from traffic.privacy.own_patterns import BadPattern, OwnPattern, checked
-from traffic.privacy.work_bounds import UNSEEN, WINDOW, Budget
+from traffic.json_depth import DEEPEST, TOO_DEEP
+from traffic.redaction.own_patterns import BadPattern, OwnPattern, checked
+from traffic.redaction.work_bounds import UNSEEN, WINDOW, Budget
 
 EMAIL, PHONE, CARD, SECRET = KINDS = ("email", "phone", "card", "secret")
 

@@ -9,8 +9,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from lib.errors import ApiError
-from traffic.applications.access import authenticate
-from traffic.applications.keys import password_of, secret_of
+from traffic.authentication.access import authenticate
+from traffic.authentication.keys import password_of, secret_of
 from traffic.ingest import late_texts, store_status
 from traffic.ingest.body import read_body
 from traffic.ingest.dropped_signals import count_unread

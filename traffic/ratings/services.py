@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,23 +10,13 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection
 from django.utils import timezone
 
-from traffic.applications.keys import Caller
+from traffic.authentication.keys import Caller
 from traffic.models import RaterKind, Rating, Request
-from traffic.quality.named_requests import find_request
-from traffic.quality.waiting_ratings import BACK, COPIED, attach, wait
+from traffic.ratings.judgement import Judgement
+from traffic.ratings.named_requests import find_request
+from traffic.ratings.waiting import BACK, COPIED, attach, wait
 
 JUDGED = ("score", "stars", "comment")
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What one rater thinks: a score of 1, 0 or -1, stars from 1 to 5, or both. A rater is a kind and a name."""
-
-    by: str
-    score: int | None = None
-    stars: int | None = None
-    comment: str = ""
-    rater_kind: str = RaterKind.APPLICATION
 
 
 def rate(*, request: Request, judgement: Judgement, rater: AbstractBaseUser | None = None) -> Rating:

@@ -10,8 +10,8 @@ from ninja.security.base import AuthBase
 
 from lib.client_address import client_address
 from lib.errors import ApiError
-from traffic.applications.keys import Caller, TooManyUnknown, buckets, callers, secret_of, tell_dead_key
-from traffic.applications.limits import seconds_until, too_often
+from traffic.authentication.keys import Caller, TooManyUnknown, buckets, callers, secret_of, tell_dead_key
+from traffic.authentication.limits import seconds_until, too_often
 
 
 class KeyAuth(AuthBase):

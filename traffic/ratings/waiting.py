@@ -20,10 +20,10 @@ from django.utils import timezone
 from lib.errors import ApiError
 from lib.events import log_event
 from traffic.models import Rating, Request
-from traffic.quality.named_requests import Name, find_requests
+from traffic.ratings.named_requests import Name, find_requests
 
 if TYPE_CHECKING:
-    from traffic.quality.ratings import Judgement
+    from traffic.ratings.judgement import Judgement
 
 logger = logging.getLogger(__name__)
 

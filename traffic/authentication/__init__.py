@@ -1,0 +1,1 @@
+"""Who calls: keys, their limits, and what a key or a person may ask for."""

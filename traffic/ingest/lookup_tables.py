@@ -1,0 +1,27 @@
+"""What a row may name and where that leads, read every few seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class KnownDeployment:
+    """What telemetry that reached a deployment's address is taken for."""
+
+    id: int
+    provider: str
+    model: str
+
+
+@dataclass
+class LookupTables:
+    """Slugs and addresses that a row may name, and what is allowed there."""
+
+    applications: dict[str, tuple[int, bool]]  # slug -> id, whether bodies are captured
+    deployments: dict[str, int]
+    retention_days: int
+    endpoints: dict[str, KnownDeployment] = field(default_factory=dict)  # by host:port, where only one is there
+    services: dict[str, KnownDeployment] = field(default_factory=dict)  # by slug: an engine's own service.name
+    kinds: dict[Any, Any] = field(default_factory=dict)  # of spans that were judged by this; see `otlp.kinds`

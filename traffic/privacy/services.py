@@ -1,0 +1,22 @@
+"""For how many days requests and bodies are kept, as a person sets it."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.db import connection, transaction
+
+from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.sql import rows as statements
+from traffic.models import Installation
+from traffic.retention_settings import RetentionDays
+
+
+@transaction.atomic
+def save_retention(*, days: RetentionDays) -> Installation:
+    """Keep requests and bodies for so many days; the next run of retention goes by it, and so does what is taken in."""
+    with connection.cursor() as cursor:
+        cursor.execute(statements.MAKE_SALT, [secrets.token_bytes(32)])
+    Installation.objects.filter(pk=1).update(request_days=days.requests, body_days=days.bodies)
+    transaction.on_commit(clear_cache)
+    return Installation.objects.get(pk=1)

@@ -1,0 +1,18 @@
+"""What one rater thinks of an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from traffic.models import RaterKind
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one rater thinks: a score of 1, 0 or -1, stars from 1 to 5, or both. A rater is a kind and a name."""
+
+    by: str
+    score: int | None = None
+    stars: int | None = None
+    comment: str = ""
+    rater_kind: str = RaterKind.APPLICATION
