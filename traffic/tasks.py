@@ -30,7 +30,7 @@ def apply_retention() -> int:
 @shared_task(ignore_result=True)
 def attach_ratings() -> int:
     """Ratings that wait get their requests, whatever way those came in; copies of what a twin told later follow."""
-    ratings.copy_again()
+    ratings.refresh_copies()
     return waiting_ratings.attach_waiting()
 
 

@@ -28,7 +28,7 @@ from alerts.models import Channel, Rule, Severity
 from alerts.rules.thresholds import BadThreshold
 from providers.models import provider_name
 from traffic.models import Task, UsageDay
-from traffic.requests.facets import Offered, most_used
+from traffic.requests.facets import FilterChoices, most_used
 
 MODELS_OF = timedelta(days=90)
 LASTING = [
@@ -284,7 +284,7 @@ def initial_of(rule: Rule, *, copy: bool) -> dict[str, Any]:
     return found
 
 
-def models_seen(chosen: Iterable[str]) -> Offered:
+def models_seen(chosen: Iterable[str]) -> FilterChoices:
     """The most used models of the last 90 days' requests and those that are chosen, by name."""
     since = timezone.now().date() - MODELS_OF
     rows = UsageDay.objects.filter(day__gte=since).exclude(model="").values_list("model")

@@ -42,7 +42,7 @@ from costs.variance.queries import StepRow, gpu_hours, named_steps, waterfall
 from providers.models import Account, Feed
 from providers.prepared import prepared
 from traffic.models import Application, Task, UsageDay
-from traffic.requests.facets import MOST_SHOWN, Offered, most_used
+from traffic.requests.facets import MOST_SHOWN, FilterChoices, most_used
 from traffic.usage.filters import Filters
 
 DAY = timedelta(days=1)
@@ -333,7 +333,7 @@ class SpendPage:
         return months_since(first_known_day(self.today), self.today)
 
     @cached_property
-    def choices(self) -> dict[str, Offered]:
+    def choices(self) -> dict[str, FilterChoices]:
         """Values of the filters that occur in the period, with their names; of models the most used."""
         everything = self.everything
         providers = {line.provider for line in everything.lines} | {row["provider"] for row in everything.usage}
@@ -342,10 +342,12 @@ class SpendPage:
             if row["model"]:
                 models[row["model"]] += row["requests"]
         return {
-            "provider": Offered(sorted(((x, provider_name(x)) for x in providers), key=lambda item: item[1].lower())),
+            "provider": FilterChoices(
+                sorted(((x, provider_name(x)) for x in providers), key=lambda item: item[1].lower())
+            ),
             "model": most_used(models, self.params.filters.model),
-            "application": Offered(sorted(self.applications.items(), key=lambda item: item[1].lower())),
-            "task": Offered([(slug, str(label)) for slug, label in Task.choices]),
+            "application": FilterChoices(sorted(self.applications.items(), key=lambda item: item[1].lower())),
+            "task": FilterChoices([(slug, str(label)) for slug, label in Task.choices]),
         }
 
 

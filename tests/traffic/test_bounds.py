@@ -30,13 +30,14 @@ from traffic.authentication.keys import callers, create_key
 from traffic.gateway.store import CHARGE
 from traffic.imports import generic
 from traffic.imports.base import Options
-from traffic.imports.readers import Found
+from traffic.imports.readers import FileRecord
 from traffic.imports.translate import Translator
 from traffic.ingest import bounds, density, pipeline
 from traffic.ingest.lookup_tables import LookupTables
 from traffic.ingest.native import outer
-from traffic.ingest.otlp import plain, wire
+from traffic.ingest.otlp import json_encoding as plain
 from traffic.ingest.otlp import protobuf as reader
+from traffic.ingest.otlp import wire
 from traffic.ingest.otlp.spans import Bad, Unreadable
 from traffic.ingest.pipeline import clear_cache
 from traffic.ingest.pricing import PricingContext
@@ -132,9 +133,9 @@ def test_telemetry_of_too_many_tokens_is_kept_as_a_call_of_unknown_usage(
     assert_rollups_exact(conn)
 
 
-def record(**given: Any) -> Found:
+def record(**given: Any) -> FileRecord:
     values = {"when": timezone.now().isoformat(), "model": "m", "vendor": "openai", "in": "1", "out": "1", **given}
-    return Found(1, values)
+    return FileRecord(1, values)
 
 
 COLUMNS = {"started_at": "when", "model": "model", "provider": "vendor", "input": "in", "output": "out",

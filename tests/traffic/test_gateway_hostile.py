@@ -23,12 +23,12 @@ from tests.traffic.gateway_stack import KEY, Stack, calm, stack, until
 from tests.traffic.test_gateway_spool import row as row_of
 from traffic.gateway import intake, relay
 from traffic.gateway.bounds import KEY_BYTES, KEY_CALLS, MIB, MOST_BODY, PROCESS_BYTES, PROCESS_CALLS
-from traffic.gateway.ending import Ending
 from traffic.gateway.exchange import ANSWER_CUT, ANSWER_UNREAD, UNCHECKED
 from traffic.gateway.hang_up import TOO_SLOW, HangUp
 from traffic.gateway.intake import Deadlines, Load, drain
 from traffic.gateway.refusals import CallerGone, Refusal
 from traffic.gateway.routes import Target
+from traffic.gateway.shutdown import Shutdown
 from traffic.gateway.store import Store
 from traffic.ingest import data_quality
 from traffic.ingest.rows import Tokens
@@ -231,19 +231,19 @@ def test_a_little_of_an_unread_body_is_taken_and_no_more(monkeypatch: pytest.Mon
 
 
 def test_a_caller_that_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("traffic.gateway.ending.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("traffic.gateway.shutdown.LOOK_EVERY_S", 0.05)
 
     async def never(message: dict[str, Any]) -> None:
         await asyncio.sleep(60)
 
-    async def call(ending: Ending, calls: list[HangUp]) -> None:
+    async def call(ending: Shutdown, calls: list[HangUp]) -> None:
         hang_up = HangUp(pieces_of((60, {})))
         calls.append(hang_up)
         ending.calls.add(hang_up)
         await hang_up.send(never, b"x")
 
     async def run() -> str:
-        ending, calls = Ending(1.0, 0.2), list[HangUp]()
+        ending, calls = Shutdown(1.0, 0.2), list[HangUp]()
         ending.start()
         task = asyncio.create_task(call(ending, calls))
         await asyncio.wait([task])

@@ -25,7 +25,7 @@ from traffic.gateway.answers import (
 from traffic.gateway.bounds import MOST_EVENT, TooMuch
 from traffic.gateway.inflate import inflated, inflater
 from traffic.gateway.protocols import ANTHROPIC, OPENAI, BadRequest, Protocol, error_body, read_request
-from traffic.gateway.usage_asked import UsageFilter
+from traffic.gateway.usage_option import UsageFilter
 
 
 def asked(messages: Any, protocol: Protocol = ANTHROPIC, **fields: Any) -> Any:

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from traffic.gateway.aside import SET_ASIDE, is_older, remove
-from traffic.gateway.spool import MOST_LONE_TIMEOUTS, MOST_TIMEOUTS, Begun, Mover, Segment, Spool
+from traffic.gateway.spool import MOST_LONE_TIMEOUTS, MOST_TIMEOUTS, CallStart, Mover, Segment, Spool
 from traffic.gateway.store import Store
 from traffic.ingest.rows import RequestRow, Tokens
 
@@ -246,9 +246,9 @@ def test_what_a_killed_gateway_left_is_adopted(setup: Setup) -> None:
     assert setup.files() == []
 
 
-def begun(number: int) -> Begun:
+def begun(number: int) -> CallStart:
     when = datetime(2026, 11, 24, 10, tzinfo=UTC)
-    return Begun(f"gw-{number}", when, "anthropic", "m", 1, 2, 3, "chat", "otherwise", streamed=True)
+    return CallStart(f"gw-{number}", when, "anthropic", "m", 1, 2, 3, "chat", "otherwise", streamed=True)
 
 
 def test_a_call_that_begins_is_no_row_while_its_process_lives(setup: Setup) -> None:

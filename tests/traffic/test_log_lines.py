@@ -21,7 +21,7 @@ from tests.traffic.test_reprice import BEFORE, NEXT, dearer, row
 from traffic.applications.services import revoke_key
 from traffic.authentication.keys import create_key
 from traffic.gateway import aside
-from traffic.gateway.ending import Ending
+from traffic.gateway.shutdown import Shutdown
 from traffic.imports import services as imports
 from traffic.imports.files import folder
 from traffic.imports.run import work as work_import
@@ -193,7 +193,7 @@ def test_call_that_cannot_be_stored_is_an_error_without_the_call(
 def test_end_of_the_gateway_counts_the_calls_under_way(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("traffic.gateway.ending.os.kill", lambda pid, number: None)
-    asyncio.run(Ending(grace_s=2.0, send_timeout_s=1.0)._drain())
+    monkeypatch.setattr("traffic.gateway.shutdown.os.kill", lambda pid, number: None)
+    asyncio.run(Shutdown(grace_s=2.0, send_timeout_s=1.0)._drain())
     assert lines(caplog, "gateway_stopping") == ["INFO gateway_stopping calls=0 grace_s=2.000"]
     assert lines(caplog, "gateway_calls_cut") == []

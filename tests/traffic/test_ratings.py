@@ -212,15 +212,15 @@ def test_what_a_twin_tells_later_is_copied_to_the_rating(shop: Application, conn
     ratings.rate(request=request, judgement=Judgement("ann", stars=5))
     again = row(9, started_at=request.started_at, external_id="a0", application_id=shop.pk, task="qa")
     store([again])
-    assert ratings.copy_again() == 1
+    assert ratings.refresh_copies() == 1
     assert Rating.objects.get().task == "qa"
-    assert ratings.copy_again() == 0
+    assert ratings.refresh_copies() == 0
 
 
 def test_undo_brings_back_what_the_rater_thought_before(shop: Application, conn: psycopg.Connection) -> None:
     request = arrived(conn, shop)
     first = ratings.rate(request=request, judgement=Judgement("ann", stars=5, comment="Good."))
-    before = ratings.judged(first)
+    before = ratings.judgement_of(first)
     second = ratings.rate(request=request, judgement=Judgement("ann", stars=1))
     ratings.undo(rating=second, before=before)
     rating = Rating.objects.get()

@@ -277,7 +277,7 @@ def test_imports_hash_users_and_redact_what_they_keep(shop: Application, conn: p
 
     from traffic.imports import generic
     from traffic.imports.base import Options
-    from traffic.imports.readers import Found
+    from traffic.imports.readers import FileRecord
     from traffic.imports.translate import Translator
     from traffic.ingest.pipeline import lookup_tables
 
@@ -285,7 +285,7 @@ def test_imports_hash_users_and_redact_what_they_keep(shop: Application, conn: p
     options = Options(application="shop", columns={**columns, "id": "note"})
     translator = Translator(generic.FORMAT, options, lookup_tables.get(), timezone.now(), 7)
     values = {"when": now(), "model": "m", "vendor": "openai", "who": "MARKER-ann", "note": "n-1 of MARKER-ann"}
-    became = translator(Found(1, values))
+    became = translator(FileRecord(1, values))
     assert became.request is not None, became.problem
     became.request.raw = {**(became.request.raw or {}), "told": "by MARKER-ann, ann@example.org"}
     became.request.external_id = "x"

@@ -164,7 +164,7 @@ class KeyCache:
         return None if caller is None or caller.expired() else caller
 
     def _complain(self, address: str, now: float) -> None:
-        """Say who guesses; not for each guess, or the log would be the next thing to fill."""
+        """Log the address that guesses keys, at most once in ten seconds, so that guessing cannot fill the log."""
         if now >= self._complain_at:
             self._complain_at = now + COMPLAIN_EVERY_S
             log_event(logger, logging.WARNING, "unknown_keys_limited", address=address or None)

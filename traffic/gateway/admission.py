@@ -11,7 +11,7 @@ from traffic.gateway.snapshot import Application, Key, Snapshot, Snapshots
 NOBODY = Application(id=None, slug="", capture_bodies=False, budget_state="unknown")
 
 
-class Doorkeeper:
+class Admission:
     """Knows keys by the latest snapshot, how often each has called, and who comes with keys that nobody knows."""
 
     def __init__(self, snapshots: Snapshots) -> None:

@@ -18,9 +18,8 @@ import msgspec
 
 from lib.connections import look_after, make_room
 from lib.events import log_event
-from traffic.gateway.admission import Doorkeeper, application_of, hold_to_quota
+from traffic.gateway.admission import Admission, application_of, hold_to_quota
 from traffic.gateway.bounds import MOST_QUERY
-from traffic.gateway.ending import Ending
 from traffic.gateway.environment import SettingMissing, Settings, read_settings
 from traffic.gateway.exchange import Exchange
 from traffic.gateway.hang_up import HangUp
@@ -31,6 +30,7 @@ from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import UNREADABLE, CallerGone, Receive, Refusal, Send, send_error
 from traffic.gateway.relay import Relay
 from traffic.gateway.routes import BudgetDecides, Call, Decision, Target, decide
+from traffic.gateway.shutdown import Shutdown
 from traffic.gateway.snapshot import Application, Key, Snapshot, Snapshots
 from traffic.gateway.spool import Mover, Spool
 from traffic.gateway.store import Store
@@ -59,8 +59,8 @@ class Gateway:
     spool: Spool
     recorder: Recorder
     mover: Mover
-    ending: Ending
-    door: Doorkeeper
+    shutdown: Shutdown
+    door: Admission
 
     def __init__(self) -> None:
         # External ids: one of a kind for this process and, by the random part, among all of them.
@@ -78,21 +78,21 @@ class Gateway:
         self.relay = Relay(
             self.recorder, idle_timeout_s=settings.idle_timeout_s, connect_timeout_s=settings.connect_timeout_s
         )
-        self.door = Doorkeeper(self.snapshots)
-        self.ending = Ending(settings.grace_s, settings.send_timeout_s)
+        self.door = Admission(self.snapshots)
+        self.shutdown = Shutdown(settings.grace_s, settings.send_timeout_s)
         self.snapshots.start()
         self.recorder.start()
         self.mover.start()
-        self.ending.start()
-        self.ending.beside(self._deadlines.watch())
+        self.shutdown.start()
+        self.shutdown.beside(self._deadlines.watch())
         # Later than ours, which tells the row why.
-        self.ending.beside(look_after(1.5 * settings.send_timeout_s))
+        self.shutdown.beside(look_after(1.5 * settings.send_timeout_s))
         log_event(logger, logging.INFO, "gateway_started", pid=os.getpid(), idle_timeout_s=settings.idle_timeout_s,
                   send_timeout_s=settings.send_timeout_s, grace_s=settings.grace_s)  # fmt: skip
 
     async def stop(self) -> None:
         """End the calls under way, which the server would drop without a word, and move the last rows."""
-        await self.ending.cut()
+        await self.shutdown.cut()
         await self.relay.close()
         await asyncio.to_thread(self.recorder.stop)
         await asyncio.to_thread(self.snapshots.stop)
@@ -136,7 +136,7 @@ class Gateway:
         """What is no call to a model. Raises Refusal."""
         path = scope["path"]
         if path == "/healthz":
-            stopping = self.ending.begun
+            stopping = self.shutdown.begun
             await _send_json(send, {"status": "stopping" if stopping else "ok"}, 503 if stopping else 200)
         elif path == "/v1/models" or path.startswith("/v1/models/"):
             await self._models(scope, send)
@@ -152,7 +152,7 @@ class Gateway:
         share: Share | None = None
         unread = True
         try:
-            self.ending.refuse_new()
+            self.shutdown.refuse_new()
             if len(scope["query_string"]) > MOST_QUERY:
                 raise Refusal(414, "query-too-long", f"The query may have {MOST_QUERY:,} bytes at most.")
             snapshot, key = await self.door.key(headers, scope["client"])
@@ -211,7 +211,7 @@ class Gateway:
 
     async def _relay(self, exchange: Exchange, receive: Receive, send: Send, share: Share) -> None:
         hang_up = HangUp(receive)
-        self.ending.calls.add(hang_up)
+        self.shutdown.calls.add(hang_up)
         try:
             await self.relay.run(exchange, send, hang_up, share)
         except asyncio.CancelledError:
@@ -219,7 +219,7 @@ class Gateway:
                 raise
         finally:
             hang_up.stop()
-            self.ending.calls.discard(hang_up)
+            self.shutdown.calls.discard(hang_up)
 
     async def _models(self, scope: Scope, send: Send) -> None:
         if scope["method"] not in ("GET", "HEAD"):

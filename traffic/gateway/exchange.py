@@ -14,7 +14,7 @@ from traffic.gateway.estimates import estimated
 from traffic.gateway.protocols import GatewayRequest
 from traffic.gateway.routes import Decision, Target
 from traffic.gateway.snapshot import Application
-from traffic.gateway.spool import Begun
+from traffic.gateway.spool import CallStart
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.request_ids import user_hash
 
@@ -63,10 +63,10 @@ class Exchange:
     def elapsed_ms(self) -> float:
         return (perf_counter() - self.arrived) * 1000
 
-    def begun(self) -> Begun:
+    def begun(self) -> CallStart:
         """What is written down of it before its target is asked."""
         target = self.decision.targets[0]
-        return Begun(
+        return CallStart(
             external_id=self.external_id,
             started_at=self.started_at,
             provider=target.provider,

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Unchecked:
+class UncheckedRow:
     """A row, and the texts that it gets once they are looked through."""
 
     row: RequestRow
@@ -43,7 +43,7 @@ class Recorder:
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self._queue: SimpleQueue[Unchecked | None] = SimpleQueue()
+        self._queue: SimpleQueue[UncheckedRow | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._waiting = 0
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -66,7 +66,7 @@ class Recorder:
         if not exchange.recorded:
             return
         row, raw = figures_of(exchange, answer, outcome), raw_of(exchange, answer)
-        item = Unchecked(
+        item = UncheckedRow(
             row=row,
             redaction=exchange.application.redaction,
             raw=raw,
@@ -82,7 +82,7 @@ class Recorder:
         self._hold(item, answer.characters)
         self._queue.put(item)
 
-    def _hold(self, item: Unchecked, characters: int) -> None:
+    def _hold(self, item: UncheckedRow, characters: int) -> None:
         """Count the texts that wait; past the bound the row goes without its own."""
         item.size = len(item.request.body) + characters if item.request else 0
         with self._lock:
@@ -111,7 +111,7 @@ class Recorder:
                 self._waiting -= item.size
 
 
-def _is_plain(item: Unchecked) -> bool:
+def _is_plain(item: UncheckedRow) -> bool:
     """Whether nothing in it can be such that it must be taken out. Looks, within the bounds of what is kept."""
     try:
         return not item.redaction.needed([item.raw, item.error_type], item.user)
@@ -123,7 +123,7 @@ def _doubt(raw: dict[str, Any]) -> None:
     raw["doubts"] = [*raw.get("doubts", ()), UNCHECKED]
 
 
-def _with_texts(item: Unchecked) -> RequestRow:
+def _with_texts(item: UncheckedRow) -> RequestRow:
     """The row with its texts. Where prompt and answer cannot be checked it goes without them, and says so."""
     row, redaction = item.row, item.redaction
     if item.request is not None:

@@ -27,7 +27,7 @@ from traffic.gateway.protocols import ANTHROPIC
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import Refusal, Send, send_error
 from traffic.gateway.routes import Target
-from traffic.gateway.usage_asked import UsageFilter, to_ask
+from traffic.gateway.usage_option import UsageFilter, adds_usage_option
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ class Relay:
         raise Unanswered(502, "upstream-unreachable", _unreached(exchange), "error")
 
     async def _ask(self, exchange: Exchange, target: Target) -> aiohttp.ClientResponse:
-        body = exchange.request.with_model(target.model, ask_usage=to_ask(exchange.request, target))
+        body = exchange.request.with_model(target.model, ask_usage=adds_usage_option(exchange.request, target))
         session = self._sessions[target.local]
         if (address := literal(target.url)) is not None:
             _judge(target.slug, address, local=target.local)
@@ -179,7 +179,7 @@ class Relay:
         listen = _listener(tap, encoding)
         plain = not encoding or encoding == "identity"
         assert exchange.target is not None
-        events = UsageFilter() if plain and to_ask(exchange.request, exchange.target) else None
+        events = UsageFilter() if plain and adds_usage_option(exchange.request, exchange.target) else None
         try:
             await _start(send, exchange, upstream)
             async for chunk in upstream.content.iter_any():

@@ -48,7 +48,7 @@ MOST_TIMEOUTS = 16  # of one batch in parts, with nothing stored in between: the
 MOST_LONE_TIMEOUTS = 3  # of a row that is tried alone
 
 
-class Begun(msgspec.Struct, gc=False, tag="begun", tag_field="line"):
+class CallStart(msgspec.Struct, gc=False, tag="begun", tag_field="line"):
     """A call whose target is about to be asked: all that is known should its end never be written."""
 
     external_id: str
@@ -82,7 +82,7 @@ class Begun(msgspec.Struct, gc=False, tag="begun", tag_field="line"):
         )
 
 
-class Ended(msgspec.Struct, gc=False):
+class CallEnd(msgspec.Struct, gc=False):
     """Of a row as much as tells which call it ends."""
 
     external_id: str
@@ -90,8 +90,8 @@ class Ended(msgspec.Struct, gc=False):
 
 BEGUN = b'{"line":"begun"'
 SEALED = b'{"line":"sealed"}\n'
-_begun = msgspec.json.Decoder(Begun)
-_ended = msgspec.json.Decoder(Ended)
+_begun = msgspec.json.Decoder(CallStart)
+_ended = msgspec.json.Decoder(CallEnd)
 
 Store = Callable[[psycopg.Connection, Sequence[RequestRow]], None]
 """Writes rows and returns once they are committed."""
@@ -151,7 +151,7 @@ class Segment:
 
     def died(self) -> list[RequestRow]:
         """The calls that began here and ended nowhere, when their process died."""
-        open_calls: dict[str, Begun] = {}
+        open_calls: dict[str, CallStart] = {}
         for text in self.lines():
             if text == SEALED:
                 return []  # they went on in the next segment
@@ -186,7 +186,7 @@ class Spool:
         self._begun: dict[str, bytes] = {}  # the lines of calls that have not ended
         self._in_memory: list[RequestRow] = []  # only while the disk takes nothing
 
-    def begin(self, call: Begun) -> None:
+    def begin(self, call: CallStart) -> None:
         """Write down that a call begins. A full disk is no reason to refuse it."""
         line = _encoder.encode(call) + b"\n"
         with self._lock:

@@ -31,7 +31,7 @@ class Unreadable(Exception):
 
 
 @dataclass(slots=True)
-class Found:
+class FileRecord:
     """One record, or why there is none. `line` is where it begins: its line, or its number in an array."""
 
     line: int
@@ -111,7 +111,7 @@ class Reader(ABC):
         file.seek(offset)
 
     @abstractmethod
-    def __iter__(self) -> Iterator[Found]: ...
+    def __iter__(self) -> Iterator[FileRecord]: ...
 
     def raw_lines(self) -> Iterator[bytes]:
         """Lines as bytes; of one that is too long only the beginning, and `bad` says so."""
@@ -139,7 +139,7 @@ class CsvReader(Reader):
     def rows(self) -> Iterator[list[str]]:
         return csv.reader(self.lines(), delimiter=self.dialect.delimiter)
 
-    def __iter__(self) -> Iterator[Found]:
+    def __iter__(self) -> Iterator[FileRecord]:
         header, rows = self.dialect.header, self.rows()
         while True:
             began, self.bad = self.line + 1, ""
@@ -148,22 +148,22 @@ class CsvReader(Reader):
             except StopIteration:
                 return
             except csv.Error as error:
-                yield Found(began, {}, f"Not readable as CSV: {error}.")
+                yield FileRecord(began, {}, f"Not readable as CSV: {error}.")
                 continue
             if not row:
                 continue
             problem = self.bad
             if not problem and len(row) > len(header):
                 problem = f"Has {len(row)} values for {len(header)} columns."
-            yield Found(began, dict(zip(header, row, strict=False)), problem)
+            yield FileRecord(began, dict(zip(header, row, strict=False)), problem)
 
 
 class LineReader(Reader):
-    def __iter__(self) -> Iterator[Found]:
+    def __iter__(self) -> Iterator[FileRecord]:
         for raw in self.raw_lines():
             problem, self.bad = self.bad, ""
             if problem or raw.strip():
-                yield Found(self.line, *((({}, problem)) if problem else parsed(raw)))
+                yield FileRecord(self.line, *((({}, problem)) if problem else parsed(raw)))
 
 
 def parsed(raw: bytes) -> tuple[dict[str, Any], str]:
@@ -183,7 +183,7 @@ BETWEEN = re.compile(rb"[\s,\[\]]*")
 class ArrayReader(Reader):
     """The objects of a JSON array, or objects one after the other; `line` counts them."""
 
-    def __iter__(self) -> Iterator[Found]:
+    def __iter__(self) -> Iterator[FileRecord]:
         buffer, at = b"", 0
         while True:
             gap = BETWEEN.match(buffer, at)
@@ -201,7 +201,7 @@ class ArrayReader(Reader):
                 buffer, at = self.longer(buffer[at:]), 0
             raw, self.offset, at = buffer[at:end], self.offset + end - at, end
             self.line += 1
-            yield Found(self.line, *parsed(raw))
+            yield FileRecord(self.line, *parsed(raw))
 
     def longer(self, buffer: bytes) -> bytes:
         """The same with more of the file behind it. Raises Unreadable where there is none, or too much already."""

@@ -26,8 +26,8 @@ from traffic.imports import FORMATS, reports
 from traffic.imports.base import Options
 from traffic.imports.files import drop_file, path_of
 from traffic.imports.pace import Pace
-from traffic.imports.readers import Dialect, Found, Reader, Unreadable, reader
-from traffic.imports.translate import Became, Translator
+from traffic.imports.readers import Dialect, FileRecord, Reader, Unreadable, reader
+from traffic.imports.translate import RecordResult, Translator
 from traffic.ingest.pipeline import REFUSED, lookup_tables, raw_connection, store, store_apart
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql.removals import TAKE_BACK
@@ -112,7 +112,7 @@ class Batch:
     errors: list[tuple[int, str]] = field(default_factory=list)  # line and sentence
     broken: Unreadable | None = None  # why the file cannot be read from here on
 
-    def add(self, became: Became) -> None:
+    def add(self, became: RecordResult) -> None:
         if became.problem:
             self.reject(became.line, became.problem)
         elif became.request is not None:
@@ -171,7 +171,7 @@ def read_some(imported: Import, late: Callable[[], bool], pace: Pace) -> bool:
     return False
 
 
-def next_batch(stream: Iterator[Found], translator: Translator) -> Batch | None:
+def next_batch(stream: Iterator[FileRecord], translator: Translator) -> Batch | None:
     """The next records; None at the file's end. What came before a place that cannot be read is not lost."""
     batch, read = Batch(), 0
     try:

@@ -18,7 +18,7 @@ from traffic.imports.base import Options
 from traffic.imports.files import drop_file, path_of
 from traffic.imports.readers import Unreadable, flat, has_rows, names_of, reader, sniff
 from traffic.imports.run import dialect_of, translator_of
-from traffic.imports.translate import Became
+from traffic.imports.translate import RecordResult
 from traffic.imports.values import blank, snake
 from traffic.models import Import
 from traffic.models.imports import ImportState
@@ -93,7 +93,7 @@ def start_described(*, imported: Import) -> bool:
     return start(imported=imported)
 
 
-def preview(imported: Import) -> list[Became]:
+def preview(imported: Import) -> list[RecordResult]:
     """What the first rows of a draft become. Raises Unreadable, OSError."""
     translator = translator_of(imported, timezone.now())
     results = []

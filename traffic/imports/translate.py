@@ -14,7 +14,7 @@ import orjson
 from lib.events import log_event
 from traffic.authentication.keys import Caller
 from traffic.imports.base import Format, Options, Reported
-from traffic.imports.readers import Found
+from traffic.imports.readers import FileRecord
 from traffic.imports.usage import Usage
 from traffic.ingest.lookup_tables import LookupTables
 from traffic.ingest.native import Rejected, row_of
@@ -29,7 +29,7 @@ CALLER = Caller(0, None, None, False, frozenset(), None)
 
 
 @dataclass(slots=True)
-class Became:
+class RecordResult:
     """Of one record: a request, or sums, or why neither; none of the three where it is no call to a model."""
 
     line: int
@@ -50,16 +50,16 @@ class Translator:
     last: str = ""  # hash of the record before, where it had no id
     repeats: int = 0
 
-    def __call__(self, record: Found) -> Became:
+    def __call__(self, record: FileRecord) -> RecordResult:
         if record.problem:
-            return Became(record.line, problem=record.problem)
+            return RecordResult(record.line, problem=record.problem)
         try:
             if self.format.report_of is not None:
-                return Became(record.line, reported=list(self.format.report_of(record.values, self.options)))
-            return Became(record.line, self.request(record))
+                return RecordResult(record.line, reported=list(self.format.report_of(record.values, self.options)))
+            return RecordResult(record.line, self.request(record))
         except Rejected as reason:
             where = ".".join(str(part) for part in reason.loc)
-            return Became(record.line, problem=f"{where}: {reason.message}" if where else reason.message)
+            return RecordResult(record.line, problem=f"{where}: {reason.message}" if where else reason.message)
         except ODD as error:  # of one record, whatever is wrong with it, the others are read
             log_event(
                 logger,
@@ -69,9 +69,9 @@ class Translator:
                 line=record.line,
                 error=type(error).__name__,
             )
-            return Became(record.line, problem="Holds a value that cannot be read.")
+            return RecordResult(record.line, problem="Holds a value that cannot be read.")
 
-    def request(self, record: Found) -> RequestRow | None:
+    def request(self, record: FileRecord) -> RequestRow | None:
         """Raises Rejected."""
         assert self.format.request_of is not None, "a format reads requests or sums"
         made = self.format.request_of(record.values, self.options)

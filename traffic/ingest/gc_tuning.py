@@ -1,4 +1,4 @@
-"""How Python runs in a process that takes requests in: many threads, large batches, and hardly any garbage."""
+"""Settings of the garbage collector and of thread switching for processes that take requests in."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import sys
 
 
 def tune_interpreter() -> None:
-    """To be called once, when all that stays is loaded."""
-    # What is loaded by now stays. Left among what is looked through for circles of garbage, it would be gone over again
-    # and again while batches of thousands of rows are read, which leave none: those of requests are few and small.
+    """Call once, after everything that lives as long as the process has been imported."""
+    # Freeze what is loaded by now: the collector would walk through it again and again while batches of thousands of
+    # rows are read, which leave no cycles. Cycles of requests are few and small, so that it may run seldom.
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
-    # A thread whose answer has come, from Postgres or from an upstream, asks for the interpreter in so many seconds. By
-    # Python's own default it would stand still for 5 ms each time while another thread is at a batch.
+    # Seconds after which a running thread must give way to one whose answer from Postgres or an upstream has come. By
+    # Python's default that one would wait 5 ms each time while another thread parses a batch.
     sys.setswitchinterval(0.0005)

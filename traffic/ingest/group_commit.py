@@ -1,7 +1,7 @@
-"""Batches that meet are written in one transaction, by the thread whose turn it is.
+"""Group commit: batches that arrive at the same time share one transaction.
 
-Writers that add to the same rollups wait for each other's commit anyway. Written together, they add once to the hours,
-days and buckets that they share instead of once for each, and make one commit.
+Their upserts of the same rollup rows would block each other until the first commits anyway. In one transaction each
+shared hour, day and bucket is written once instead of once a batch, and there is one commit.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Waiting(Generic[B]):
 
 
 class GroupCommit(Generic[B]):
-    """The batches of one process that wait for their turn to be written."""
+    """The batches of one process that wait to be written."""
 
     def __init__(self, write: Callable[[psycopg.Connection, Sequence[B]], None]) -> None:
         """`write` commits all batches that it is given, or raises and has written nothing of any."""
@@ -93,13 +93,13 @@ class GroupCommit(Generic[B]):
             return group
 
     def _leave(self, mine: Waiting[B]) -> None:
-        """A batch whose thread gives up is not written later: it was judged by what was known then."""
+        """Take a batch out whose thread gives up: its prices and names may be out of date later."""
         if not mine.done:
             with self._change, suppress(ValueError):  # another thread has it in hand
                 self._waiting.remove(mine)
 
     def _lead(self, conn: psycopg.Connection, group: Sequence[Waiting[B]], mine: Waiting[B]) -> None:
-        """Write a group, and tell each what became of it."""
+        """Write a group, and set the result of each of its batches."""
         try:
             with extend_timeout(sum(len(waiting.batch) for waiting in group if waiting is not mine)):
                 self._write(conn, [waiting.batch for waiting in group])
@@ -110,7 +110,7 @@ class GroupCommit(Generic[B]):
                 self._give_up(group, str(error))
             elif len(group) == 1:
                 group[0].error = error
-            else:  # one of them is at fault, and must not cost the others anything
+            else:  # one of them is at fault: each is written alone, so that the others are stored
                 for waiting in group:
                     self._lead(conn, [waiting], mine)
         finally:
@@ -118,7 +118,7 @@ class GroupCommit(Generic[B]):
                 waiting.done = True
 
     def _give_up(self, group: Sequence[Waiting[B]], why: str) -> None:
-        """Who waits behind a lost connection is told at once: one after the other they would wait for minutes."""
+        """Fail every batch that waits when the connection is lost: trying one after the other would take minutes."""
         with self._change:
             for waiting in (*group, *self._waiting):
                 waiting.error, waiting.done = psycopg.OperationalError(why), True

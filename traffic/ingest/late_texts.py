@@ -1,7 +1,7 @@
 """Prompts and answers that come as log records beside the spans of their calls, and become bodies of requests.
 
-Either may come first. The pieces wait in a table of their own, redacted, for an hour. With each export of logs, and by
-the clock, those whose request is here become its body. The path of spans knows nothing of them.
+Either may come first. The pieces wait in a table of their own, redacted, for an hour. Each export of logs, and a task
+every few seconds, attaches the pieces whose request has arrived. The path of spans does not depend on them.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ from traffic.ingest.density import refuse_dense
 from traffic.ingest.dropped_signals import count_refused
 from traffic.ingest.lookup_tables import LookupTables
 from traffic.ingest.native import Parsed, Rejected
+from traffic.ingest.otlp.json_encoding import ODD, decoded, why
 from traffic.ingest.otlp.names import LONGEST, PROVIDERS, NoCount, whole
-from traffic.ingest.otlp.plain import ODD, decoded, why
 from traffic.ingest.otlp.spans import DEEPEST
 from traffic.ingest.otlp.usage import Counted, classes
 from traffic.ingest.pipeline import REFUSED, lookup_tables, store_apart

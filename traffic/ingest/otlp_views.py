@@ -14,7 +14,8 @@ from traffic.authentication.keys import password_of, secret_of
 from traffic.ingest import late_texts, store_status
 from traffic.ingest.body import read_body
 from traffic.ingest.dropped_signals import count_unread
-from traffic.ingest.otlp import plain, protobuf
+from traffic.ingest.otlp import json_encoding as plain
+from traffic.ingest.otlp import protobuf
 from traffic.ingest.otlp.rows import Read, rows_of
 from traffic.ingest.otlp.spans import Signal, Unreadable
 from traffic.ingest.parse_lock import parse_lock

@@ -1,4 +1,4 @@
-"""Writes of traffic that cross models: batches of requests, judged by what this installation knows."""
+"""From parsed rows to the store: lookups and prices that are cached, pricing, and rows that the database refuses."""
 
 from __future__ import annotations
 

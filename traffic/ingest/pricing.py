@@ -1,4 +1,4 @@
-"""Rows as they are judged on their way in: who each is, what it costs, and which of a batch are one call."""
+"""Identity and cost of each row of a batch, and the merge of rows that are one call."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Staged(msgspec.Struct, gc=False):
 
 @dataclass
 class PricingContext:
-    """What rows are judged by: the salt of ids, the price book, deployments on our own leases and those known."""
+    """What rows are priced and identified with: salt of ids, price book, leases, redaction rules and erasures."""
 
     salt: bytes
     book: Book

@@ -1,7 +1,7 @@
-"""A Postgres that is frozen, or behind a wall that swallows packets, is noticed by our own clock.
+"""Timeouts of statements that the client keeps, for a server that is frozen or behind a firewall that drops packets.
 
-Its kernel goes on acknowledging what we send, so neither TCP's timeouts nor `statement_timeout`, which the server keeps
-itself, would ever end the wait. An exporter that waits for ten seconds drops its batch; one that reads 503 keeps it.
+Its kernel still acknowledges what we send, so TCP's timeouts do not end the wait, and Postgres' own `statement_timeout`
+is kept by the server that is frozen. An exporter that waits ten seconds drops its batch; one that reads 503 keeps it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _limit: ContextVar[float | None] = ContextVar("statement_timeout", default=None)
 
 @contextmanager
 def set_timeout(seconds: float) -> Iterator[None]:
-    """Within, each statement is answered in so many seconds, or its connection is given up."""
+    """Within the block, close the connection of a statement that is not answered in so many seconds."""
     token = _limit.set(seconds)
     try:
         yield
@@ -32,18 +32,18 @@ def set_timeout(seconds: float) -> Iterator[None]:
 
 
 def timeout_limit() -> float | None:
-    """Seconds that a wait for Postgres may last here."""
+    """Seconds that a statement may take in this context; None without a limit."""
     return _limit.get()
 
 
 def seconds_for(rows: int) -> float:
-    """Seconds that so many rows may take longer."""
+    """Seconds that a statement over so many rows may take beyond the limit."""
     return rows / ROWS_A_SECOND
 
 
 @contextmanager
 def extend_timeout(rows: int) -> Iterator[None]:
-    """Within, as much more as so many rows may take; without a limit there stays none."""
+    """Within the block, extend the timeout by what so many rows may take; no limit stays no limit."""
     limit = _limit.get()
     token = _limit.set(None if limit is None else limit + seconds_for(rows))
     try:

@@ -1,4 +1,4 @@
-"""What this process knows of its last tries to store requests, and what is said to who must send them again."""
+"""Whether this process could store requests when it last tried, and the sentence of a 503."""
 
 from __future__ import annotations
 

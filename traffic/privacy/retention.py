@@ -55,11 +55,11 @@ def apply_retention(today: date) -> int:
     for counted in (Unread, KeyUse):  # a row a day, which nobody asks for once its requests are gone
         counted._default_manager.filter(day__lt=today - timedelta(days=max(days.requests, LONGEST_QUOTA))).delete()
     AdmittedName.objects.filter(day__lt=today).delete()
-    forget_set_aside(today - timedelta(days=days.bodies))
+    purge_set_aside(today - timedelta(days=days.bodies))
     return sum(map(len, gone.values()))
 
 
-def forget_set_aside(before: date) -> int:
+def purge_set_aside(before: date) -> int:
     """Calls of the gateway that could not be stored go with the bodies of their day, for they may hold some."""
     moment = datetime.combine(before, time.min, UTC)
     folder = Path(settings.DATA_DIR) / "spool"

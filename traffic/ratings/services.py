@@ -41,7 +41,7 @@ def undo(*, rating: Rating, before: dict[str, Any] | None) -> None:
     rating.save(update_fields=JUDGED)
 
 
-def judged(rating: Rating | None) -> dict[str, Any] | None:
+def judgement_of(rating: Rating | None) -> dict[str, Any] | None:
     """What `undo` needs to bring a rating back."""
     return None if rating is None else {name: getattr(rating, name) for name in JUDGED}
 
@@ -73,7 +73,7 @@ WHERE t.day >= %(first)s AND r.day >= %(first)s AND r.day = t.day AND r.id = t.r
 """
 
 
-def copy_again(*, days: int = 3) -> int:
+def refresh_copies(*, days: int = 3) -> int:
     """Bring the copies in ratings up to date where a twin told more about the request; returns how many."""
     with connection.cursor() as cursor:
         cursor.execute(COPY_AGAIN, {"first": timezone.now().date() - timedelta(days=days)})

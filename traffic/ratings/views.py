@@ -100,7 +100,7 @@ def me(request: HttpRequest) -> AbstractBaseUser:
 
 def rate_and_say(request: HttpRequest, rated: Request, judgement: Judgement, *, back: str) -> Rating:
     """Store a judgement, and tell in a toast with an undo what was rated and who had answered."""
-    before = ratings.judged(rating_queue.rating_by(request.user, rated))
+    before = ratings.judgement_of(rating_queue.rating_by(request.user, rated))
     rating = ratings.rate(request=rated, judgement=judgement, rater=me(request))
     remembered = request.session.get(REMEMBERED, {})
     remembered[str(rating.pk)] = {"before": before, "back": back}

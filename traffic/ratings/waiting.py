@@ -117,11 +117,11 @@ LOOK_AGAIN_S = 1.0
 
 
 @dataclass
-class Looked:
+class NextLook:
     none_until: float = 0.0
 
 
-_looked = Looked()
+_looked = NextLook()
 
 
 def any_waits() -> bool:

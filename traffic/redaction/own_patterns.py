@@ -95,8 +95,8 @@ def checked(pattern: str) -> OwnPattern:
 
 def _sentence(error: Exception) -> str:
     """What is wrong, from RE2's short words."""
-    held = error.args[0] if error.args else ""
-    reason = held.decode("utf-8", "replace") if isinstance(held, bytes) else str(held)
+    source = error.args[0] if error.args else ""
+    reason = source.decode("utf-8", "replace") if isinstance(source, bytes) else str(source)
     if reason.startswith("invalid perl operator"):
         return f"It may not look ahead or behind, nor hold on to what it took ({reason})."
     if reason.startswith(("invalid repetition size", "pattern too large")):

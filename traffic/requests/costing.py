@@ -48,7 +48,7 @@ class Arithmetic:
     @property
     def exact(self) -> str:
         """The total with all its decimals."""
-        return "" if self.total is None else plain(self.total)
+        return "" if self.total is None else trimmed(self.total)
 
     @property
     def written(self) -> str:
@@ -56,15 +56,15 @@ class Arithmetic:
         counted = [line for line in self.lines if line.tokens]
         if self.total is None or not counted or any(line.rate is None for line in counted):
             return ""
-        parts = " + ".join(f"{line.tokens:,} × {plain(line.rate or Decimal(0))}" for line in counted)
-        tier = "" if self.tier_factor is None else f" × {plain(self.tier_factor)}"
-        batch = "" if self.batch_factor is None else f" × {plain(self.batch_factor)}"
+        parts = " + ".join(f"{line.tokens:,} × {trimmed(line.rate or Decimal(0))}" for line in counted)
+        tier = "" if self.tier_factor is None else f" × {trimmed(self.tier_factor)}"
+        batch = "" if self.batch_factor is None else f" × {trimmed(self.batch_factor)}"
         left = factor(self.discount) if self.discount is not None else None
-        off = "" if left is None else f" × {plain(left)}"
+        off = "" if left is None else f" × {trimmed(left)}"
         return f"({parts}){batch}{tier}{off} ÷ 1,000,000"
 
 
-def plain(number: Decimal) -> str:
+def trimmed(number: Decimal) -> str:
     """A rate without the zeros that its column adds."""
     return f"{number.normalize():f}"
 

@@ -74,7 +74,7 @@ class Kind:
 def export(kind: Kind, request_filter: RequestFilter, *, retention_days: int, money: bool) -> Iterator[bytes]:
     """The requests that are wanted, the newest first, as parts of a file. Raises NotInstalled at once."""
     kind.check()
-    columns = [(name, source) for name, source, dear in COLUMNS if money or not dear]
+    columns = [(name, source) for name, source, is_money in COLUMNS if money or not is_money]
     rows = rows_of(request_filter, [source for _name, source in columns], retention_days)
     return kind.write([name for name, _source in columns], rows)
 
@@ -128,7 +128,7 @@ def as_jsonl(columns: Sequence[str], rows: Iterator[Row]) -> Iterator[bytes]:
     """One object a line; money as decimal strings, what is not known as null."""
     lines: list[bytes] = []
     for row in rows:
-        lines.append(orjson.dumps(dict(zip(columns, map(plain, row), strict=True)), option=JSON_OPTIONS))
+        lines.append(orjson.dumps(dict(zip(columns, map(json_value, row), strict=True)), option=JSON_OPTIONS))
         if len(lines) == BATCH:
             yield b"".join(lines)
             lines = []
@@ -138,7 +138,7 @@ def as_jsonl(columns: Sequence[str], rows: Iterator[Row]) -> Iterator[bytes]:
 JSON_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     return f"{value:f}" if isinstance(value, Decimal) else value
 
 

@@ -20,7 +20,7 @@ from providers.models import PROVIDER_NAMES, Deployment
 from traffic.authentication.access import FIGURES
 from traffic.models import Application, Outcome, Task
 from traffic.requests import queries as requests
-from traffic.requests.facets import Offered
+from traffic.requests.facets import FilterChoices
 from traffic.requests.request_filter import Range, RequestFilter
 from traffic.usage.filters import Filters
 from traffic.visibility import applications_of
@@ -335,21 +335,21 @@ def fields_of(request: HttpRequest, params: ParsedParams) -> dict[str, Any]:
 
 def choices(
     request_filter: RequestFilter, choices_read: Sequence[ApplicationChoice] | None = None
-) -> dict[str, Offered]:
+) -> dict[str, FilterChoices]:
     used = requests.choices(request_filter)
     applications = choices_read if choices_read is not None else Application.objects.only("pk", "slug", "name")
     seen = request_filter.applications
     return {
         "provider": replace(used["provider"], pairs=[(x, PROVIDER_NAMES.get(x, x)) for x, _ in used["provider"].pairs]),
         "model": used["model"],
-        "deployment": Offered(list(Deployment.objects.values_list("slug", "name"))),
-        "application": Offered(
+        "deployment": FilterChoices(list(Deployment.objects.values_list("slug", "name"))),
+        "application": FilterChoices(
             [
                 (application.slug, application.name)
                 for application in applications
                 if seen is None or application.pk in seen
             ]
         ),
-        "task": Offered(Task.choices),
-        "outcome": Offered(Outcome.choices),
+        "task": FilterChoices(Task.choices),
+        "outcome": FilterChoices(Outcome.choices),
     }

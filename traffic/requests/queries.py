@@ -22,7 +22,7 @@ from providers.models import Discount, TokenPrice, UnitPrice
 from traffic.models import Application, Installation, Rating, Request, RequestBody, Route, UsageDay
 from traffic.querysets import RequestQuerySet
 from traffic.request_ids import response_hash, second_hash
-from traffic.requests.facets import Offered, most_used
+from traffic.requests.facets import FilterChoices, most_used
 from traffic.requests.hour_reads import READ_MOST, Hour, Span, portions, spans
 from traffic.requests.request_filter import Day, RequestFilter
 from traffic.usage.filters import Filters
@@ -238,7 +238,7 @@ def ratings_of(requests: Sequence[Request]) -> dict[uuid.UUID, list[Rating]]:
     return by_request
 
 
-def choices(request_filter: RequestFilter, days: int = 30) -> dict[str, Offered]:
+def choices(request_filter: RequestFilter, days: int = 30) -> dict[str, FilterChoices]:
     """Providers and models that have been used lately, for the filters; the most used, and those that are chosen."""
     first = timezone.now().date() - DAY * days
     used = UsageDay.objects.filter(day__gte=first)

@@ -11,7 +11,7 @@ from providers.models import Deployment
 from traffic.models import Application
 
 
-class Used(Protocol):
+class Attributed(Protocol):
     """Who used something, as far as it is known; 0 and empty are unknown."""
 
     @property
@@ -48,7 +48,7 @@ class Filters:
         """Whether a filter asks for what a bill does not say."""
         return bool(self.model or self.application or self.task or self.deployment)
 
-    def hold(self, provider: str, who: Used) -> bool:
+    def hold(self, provider: str, who: Attributed) -> bool:
         """Whether a line passes."""
         return (
             (not self.provider or provider in self.provider)

@@ -57,7 +57,7 @@ class Command(BaseCommand):
         if options["dry_run"]:
             if imported.state != ImportState.DRAFT:
                 raise CommandError(here)
-            return self.show(imported, forget=new)
+            return self.show(imported, discard=new)
         if not services.start_described(imported=imported):
             raise CommandError(here)
         self.finish(imported)
@@ -83,12 +83,12 @@ class Command(BaseCommand):
             services.set_description(made, format=options["format"], options=chosen)
         return made, new
 
-    def show(self, imported: Import, *, forget: bool) -> None:
+    def show(self, imported: Import, *, discard: bool) -> None:
         self.stdout.write(f"{services.label_of(imported)} {Options.of(imported.options).columns or ''}".rstrip())
         for became in services.preview(imported):
             result = became.problem or became.request or became.reported or "left out: no call to a model"
             self.stdout.write(f"{became.line:>6}  {result}")
-        if forget:
+        if discard:
             services.discard(imported=imported)
 
     def undo(self, pk: int) -> None:

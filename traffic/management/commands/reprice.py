@@ -45,13 +45,13 @@ class Command(BaseCommand):
         person = self.person(options["by"], options["why"].strip())
         try:
             if options["undo"] is not None or options["resume"] is not None:
-                self.again(options, person)
+                self.resume_or_undo(options, person)
             else:
                 self.run(options, person)
         except Refused as refused:
             raise CommandError(str(refused)) from None
 
-    def again(self, options: dict[str, Any], person: int | None) -> None:
+    def resume_or_undo(self, options: dict[str, Any], person: int | None) -> None:
         """Take one that stands back, or go on with it."""
         undoing = options["undo"] is not None
         number = options["undo"] if undoing else options["resume"]

@@ -20,7 +20,7 @@ TELLING = frozenset({"vllm", "sglang", "lmdeploy", "ollama", "tgi"})
 TELLING_PROVIDERS = frozenset({"openai"})
 
 
-def to_ask(request: GatewayRequest, target: Target) -> bool:
+def adds_usage_option(request: GatewayRequest, target: Target) -> bool:
     """Whether the gateway asks this target for the usage of this call, because the caller does not."""
     return not request.asks_for_usage and (target.engine in TELLING or target.provider in TELLING_PROVIDERS)
 

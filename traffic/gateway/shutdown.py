@@ -24,7 +24,7 @@ CUT_S = 2.0  # for calls that are cut to write their rows
 COME_BACK_S = 5  # when there should be another gateway
 
 
-class Ending:
+class Shutdown:
     """The calls under way, and the end of them all. For one event loop."""
 
     def __init__(self, grace_s: float, send_timeout_s: float) -> None:
