@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from traffic.models.admitted_names import AdmittedName
 from traffic.models.applications import Application, Installation, Key, KeyUse
+from traffic.models.choices import (
+    BudgetState,
+    CostReason,
+    Metric,
+    Outcome,
+    QuotaPeriod,
+    QuotaUnit,
+    RaterKind,
+    RedactKind,
+    Scope,
+    Task,
+)
 from traffic.models.dead_keys import DeadKeyUse
 from traffic.models.erasures import Erasure
 from traffic.models.imports import Import, SetAside
@@ -23,18 +35,6 @@ from traffic.models.usage import (
     UsageDay,
     UsageHour,
     UsageKey,
-)
-from traffic.models.words import (
-    BudgetState,
-    CostReason,
-    Metric,
-    Outcome,
-    QuotaPeriod,
-    QuotaUnit,
-    RaterKind,
-    RedactKind,
-    Scope,
-    Task,
 )
 
 __all__ = [

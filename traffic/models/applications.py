@@ -8,7 +8,7 @@ from django.db import models
 from django.utils.translation import gettext as _
 
 from providers.models import usd_sum
-from traffic.models.words import BudgetState, QuotaPeriod, QuotaUnit, RedactKind, Scope
+from traffic.models.choices import BudgetState, QuotaPeriod, QuotaUnit, RedactKind, Scope
 from traffic.querysets import ApplicationQuerySet, KeyQuerySet
 from traffic.redaction.rules import KINDS, Redaction, redaction_of
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from providers.models import Deployment
 from traffic.models.applications import Application
-from traffic.models.words import RaterKind
+from traffic.models.choices import RaterKind
 from traffic.querysets import RatingQuerySet
 
 

@@ -6,7 +6,7 @@ from django.db import models
 
 from providers.models import Deployment, usd
 from traffic.models.applications import Application
-from traffic.models.words import CostReason, Outcome, Task
+from traffic.models.choices import CostReason, Outcome, Task
 from traffic.querysets import RequestQuerySet
 
 

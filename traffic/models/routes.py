@@ -7,7 +7,7 @@ from django.db import models
 
 from providers.models import Deployment
 from traffic.models.applications import Application
-from traffic.models.words import BudgetState, Task
+from traffic.models.choices import BudgetState, Task
 from traffic.querysets import RouteQuerySet
 
 

@@ -6,7 +6,7 @@ from django.db import models
 
 from providers.models import Deployment, usd_sum
 from traffic.models.applications import Application
-from traffic.models.words import Metric
+from traffic.models.choices import Metric
 from traffic.querysets import UsageQuerySet
 
 
