@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from providers.models import TokenPrice
 from tests.traffic.people import application
-from tests.traffic.test_reprice import BEFORE, NEXT, dearer, row
+from tests.traffic.test_reprice import BEFORE, NEXT, dearer
+from tests.traffic.test_store import row
 from traffic.applications.services import revoke_key
 from traffic.authentication.keys import create_key
 from traffic.gateway import aside
@@ -149,7 +150,7 @@ def test_import_says_when_it_was_brought_started_and_read(
         lines(caplog, event) for event in ("import_uploaded", "import_state_changed", "import_finished")
     )
     assert len(uploaded) == 1 and uploaded[0].startswith(f"INFO import_uploaded import_id={imported.pk} format=generic")
-    assert changed == [f"INFO import_state_changed import_id={imported.pk} state=running"]
+    assert changed == [f"INFO import_state_changed import_id={imported.pk} state=running format=generic"]
     assert len(finished) == 1 and finished[0].endswith("rejected=1")
     assert SECRET not in caplog.text
 

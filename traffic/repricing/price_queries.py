@@ -34,10 +34,10 @@ class PricePage(NamedTuple):
     total: int
 
 
-def prices_in_force(now: datetime, text: str, after: tuple[str, str] | None) -> PricePage:
+def prices_in_force(now: datetime, text: str, after: Sequence[str] | None) -> PricePage:
     """Prices whose provider or model holds a text, behind the provider and model of `after`."""
     in_force = TokenPrice.objects.in_force(now).matching(text)
-    rows = list((in_force.behind(*after) if after else in_force)[: PRICES_SHOWN + 1])
+    rows = list((in_force.behind(after[0], after[1]) if after else in_force)[: PRICES_SHOWN + 1])
     return PricePage(rows[:PRICES_SHOWN], len(rows) > PRICES_SHOWN, in_force.count())
 
 

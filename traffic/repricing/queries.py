@@ -53,7 +53,7 @@ def changes_of(repricing: Repricing, *, planned: bool) -> Changes:
         "unknown_was": Sum("unknown_before"), "unknown_is": Sum("unknown_after"),
     }  # fmt: skip
     return Changes(
-        list(days.values("provider", "model").annotate(**sums).order_by("-requests")),
-        list(days.values("day").annotate(**sums).order_by("day")),
+        [dict(row) for row in days.values("provider", "model").annotate(**sums).order_by("-requests")],
+        [dict(row) for row in days.values("day").annotate(**sums).order_by("day")],
         days.aggregate(**sums),
     )
