@@ -1,4 +1,4 @@
-"""Who a request is: ids made from what is known of it, so that the same call always gets the same id."""
+"""Identity of a request: its id is made from what is known of it, so that the same call always gets the same id."""
 
 from __future__ import annotations
 

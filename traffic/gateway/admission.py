@@ -1,4 +1,4 @@
-"""Who calls, and whether that is allowed now: judged by the headers alone, before a body is read."""
+"""Authentication and rate limits of the gateway, by the headers alone, before a body is read."""
 
 from __future__ import annotations
 

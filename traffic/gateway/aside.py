@@ -1,4 +1,4 @@
-"""Lines of the spool that no attempt can move, each with the reason, in a file for a person to look at.
+"""The dead letters of the spool: lines that Postgres cannot take, each with the reason, in a file.
 
 Gateways add to it, an erasure and the retention take out of it, each under its lock.
 """

@@ -1,4 +1,4 @@
-"""What a call may have used whose usage nobody tells, for its key's quota alone: the row's own tokens stay unknown."""
+"""Estimates the tokens of a call without usage, for its key's quota alone; the tokens of its row stay unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The end of a call that is not its answer's end: its caller has gone, takes nothing, or the gateway stops."""
+"""Ends a call before its answer ends: the caller has gone or takes nothing, or the gateway stops."""
 
 from __future__ import annotations
 

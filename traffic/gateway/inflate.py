@@ -1,4 +1,4 @@
-"""Reading a compressed answer beside its passing by; the caller gets the compressed bytes.
+"""Decompresses an answer for the gateway's own reading; the caller gets the compressed bytes.
 
 Engines are asked not to compress, so this is for those that do it all the same.
 """

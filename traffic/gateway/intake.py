@@ -1,4 +1,4 @@
-"""Requests on their way in: their bodies come in time or not at all, and no more of them are in memory than fit."""
+"""Reads request bodies under a deadline and within a bound of memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gateway's own answers that say no."""
+"""Errors that the gateway answers itself, in the shape of the caller's protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a gateway ends: no new calls, those under way may finish for a while, and what is cut then is recorded.
+"""Graceful shutdown: no new calls, a grace period for those under way, then they are cut and recorded.
 
 The server is told by SIGTERM. It would stop to listen at once, and wait for the calls without end; so that signal is
 taken here, and the server gets its own SIGINT once nothing is under way any more.

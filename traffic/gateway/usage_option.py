@@ -1,4 +1,4 @@
-"""A stream that tells its usage because the gateway asked, for a caller who did not: that one event is taken out again.
+"""Asks an engine for the usage of a stream whose caller did not, and takes that one event out of the answer.
 
 OpenAI's streams end with an event of no choices and the usage, where `stream_options.include_usage` asks for it.
 """

@@ -1,4 +1,4 @@
-"""How fast a file is read, so that a page can say about how long it still takes."""
+"""Measures how fast a file is read, for the remaining time that its page shows."""
 
 from __future__ import annotations
 

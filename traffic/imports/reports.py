@@ -1,4 +1,4 @@
-"""Files of sums (a vendor's usage or cost by day) as the vendor's own report beside which our log is held.
+"""Stores files of sums (a vendor's usage or cost by day) as the vendor's own report, to compare with our log.
 
 A sum is no request: made into requests it would count twice what ingest brought. It goes where a poll of the vendor's
 API puts the same rows; where the API has told a day already, the file adds nothing to that day.

@@ -1,4 +1,4 @@
-"""What the statements of ingest are given: arrays, and the days that they may read."""
+"""Arguments of ingest's statements: arrays, and the days that they may read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A batch on its way in: its rows judged, and written out for COPY before the transaction begins."""
+"""Prices and identifies the rows of a batch and formats them for COPY, before the transaction begins."""
 
 from __future__ import annotations
 

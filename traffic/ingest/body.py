@@ -1,4 +1,4 @@
-"""Reading what was posted, under our own limits: before and after decompression."""
+"""Reads and decompresses a request body under our own limits, before and after decompression."""
 
 from __future__ import annotations
 

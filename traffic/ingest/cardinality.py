@@ -1,4 +1,4 @@
-"""How many different names an application may bring in a day: the rollups have a row for each, and pages a line.
+"""Limits how many different names an application may bring in a day: the rollups have a row for each, pages a line.
 
 Who may send requests may name models as it likes. What comes beyond the bound is kept under one name that says so, so
 that no key can make work for everybody who reads the figures. A model that has a price counts for nothing.

@@ -1,4 +1,4 @@
-"""What is kept but to be taken with care; the words stand in a request's raw record, under `doubts`."""
+"""Flags of doubtful data; they stand in a request's raw record, under `doubts`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON that is made to fill memory: a value of two bytes takes fifty and more once it is read."""
+"""Refuses JSON that would fill memory: a value of two bytes takes fifty and more once it is parsed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counting what telemetry was taken and not kept."""
+"""Counts items of telemetry that were received and not stored, by application and day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a row may name and where that leads, read every few seconds."""
+"""Slugs and addresses that a row may name, with what they stand for; read every few seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The native way in: `POST /api/v1/requests`. A bad row is named; the good ones land."""
+"""`POST /api/v1/requests`: parses and stores rows. A bad row is named in the answer; the others are stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OTLP over HTTP as the protocol wants it: the answer in the encoding of the request, and after the commit."""
+"""OTLP over HTTP: answers in the encoding of the request, after the commit."""
 
 from __future__ import annotations
 

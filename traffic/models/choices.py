@@ -1,4 +1,4 @@
-"""The words of a request: what it is for, how it ended, why it has no cost."""
+"""Enumerations: what a request is for, how it ended, why it has no cost, and those of keys, ratings and budgets."""
 
 from __future__ import annotations
 

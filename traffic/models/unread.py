@@ -1,4 +1,4 @@
-"""What was sent and is no request: counted, so that a developer who misses a call sees where it went."""
+"""Counts of items that were sent and are no request, so that a developer who misses a call sees where it went."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Days come and go whole: partitions a week ahead, old ones dropped; a day is sealed with its totals before it goes."""
+"""Makes partitions a week ahead and drops old ones; a day's totals are sealed before its partition goes."""
 
 from __future__ import annotations
 

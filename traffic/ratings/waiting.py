@@ -1,4 +1,4 @@
-"""Ratings that came before the request that they judge: each waits up to a week, and no application waits for another.
+"""Ratings that came before their request: each waits up to a week, and no application waits for another.
 
 Who stores rows gives them the ratings that wait for them, by an index over the names. What came in another way, or more
 than a batch attaches by itself, is found by a look of every ten seconds: at the longest overlooked ratings of each

@@ -1,4 +1,4 @@
-"""How much work one text may cost: a deadline in processor time, and pieces between which other threads run."""
+"""Bounds the work on one text: a deadline in processor time, and pieces between which other threads run."""
 
 from __future__ import annotations
 

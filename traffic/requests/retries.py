@@ -1,4 +1,4 @@
-"""Tries of one call that came as requests of their own: LiteLLM tells of each that failed, and of the answer."""
+"""Finds the other tries of a call that LiteLLM reported as requests of their own: failed ones and the answered one."""
 
 from __future__ import annotations
 

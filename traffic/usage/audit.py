@@ -1,4 +1,4 @@
-"""Whether the rollups say what the rows say: both read in one snapshot while ingest goes on."""
+"""Compares the rollups with the rows, both read in one snapshot while ingest goes on."""
 
 from __future__ import annotations
 

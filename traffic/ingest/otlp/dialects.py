@@ -1,4 +1,4 @@
-"""Emitters that have words of their own, put into those of the conventions before anything else reads their spans.
+"""Translates attributes of emitters with names of their own into those of the conventions, before anything reads them.
 
 Langfuse's SDK and Vercel's AI SDK; what a span already says by the conventions stays.
 """

@@ -1,4 +1,4 @@
-"""What follows from a span's words alone. A program says the same in each of its spans: it is judged once, and kept.
+"""Classifies a span by its words alone. A program repeats them in each of its spans, so the result is cached.
 
 Words are whose model it is and which, where it was called, how that ended. Ids, times and counts are each span's own.
 """

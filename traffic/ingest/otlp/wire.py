@@ -1,4 +1,4 @@
-"""Protobuf as it lies on the wire: what is in it is counted before anything is made of it.
+"""Counts the parts of a protobuf message on the wire, before any object is made of it.
 
 An empty span takes two bytes of a body and hundreds in memory. Counting needs no schema but which fields hold messages.
 """
