@@ -14,6 +14,7 @@ from ninja import Body, Query, Router
 from pydantic import Field
 
 from costs import focus
+from costs.allocation.queries import Spend, spend
 from costs.anomalies.page import AnomaliesPage, scaled
 from costs.anomalies.wording import sentence
 from costs.breakeven import Inputs, InvalidInputs, answered, body_schema, inputs_from_body
@@ -22,12 +23,13 @@ from costs.models import Anomaly, Phase
 from costs.plan.budgets import BudgetPosition, budget_positions
 from costs.plan.queries import PhaseState, plan
 from costs.plan.steps import budgets_of_application
+from costs.price_sheets import sheets
 from costs.readiness import records, scorecard
 from costs.readiness.inputs import gather
 from costs.readiness.queries import latest_decisions
 from costs.reconciliation import coverage, reconcile
 from costs.reconciliation.page import ReconciliationPage
-from costs.research import scenarios, sheets
+from costs.research import scenarios
 from costs.savings import page as savings_page
 from costs.schemas.bills import ReconciliationOut, StatementsOut
 from costs.schemas.breakeven import BreakEvenOut, ScenarioOut
@@ -36,7 +38,6 @@ from costs.schemas.findings import AnomaliesOut, SavingsOut
 from costs.schemas.plan import BudgetsOut, PhasesOut
 from costs.schemas.spend import ChangesOut, SpendOut, UnitCostsOut, UserCostsOut
 from costs.spend.page import SpendPage, SpendParams
-from costs.spend.queries import Spend, spend
 from costs.statements import queries as statements
 from costs.units import queries as units
 from costs.units import users as user_units

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from costs.breakeven import throughputs
 from costs.models import PriceSheet
-from costs.research import sheets
+from costs.price_sheets import sheets
 
 
 def ensure_defaults() -> None:

@@ -6,7 +6,6 @@ from django.urls import path
 
 from costs.anomalies.views import anomalies, anomaly_dismiss, anomaly_restore
 from costs.bill_imports.views import bill, bill_enter, bill_list, bill_undo
-from costs.breakeven import views as breakeven
 from costs.breakeven import what_if_views
 from costs.charges.rate_views import rates
 from costs.charges.receipt_views import receipt
@@ -23,6 +22,7 @@ from costs.ledger.sharing_views import sharing
 from costs.ledger.views import ledger
 from costs.plan import draft_views
 from costs.plan import views as plan
+from costs.readiness import breakeven_views as breakeven
 from costs.readiness import record_views
 from costs.readiness import views as decide
 from costs.reconciliation.views import (
@@ -35,6 +35,7 @@ from costs.reconciliation.views import (
 )
 from costs.research import views as scenarios
 from costs.savings.views import saving_accept, saving_dismiss, saving_undo, savings
+from costs.spend.changes_views import changes
 from costs.spend.lease_views import lease
 from costs.spend.views import spend
 from costs.statements.views import (
@@ -46,7 +47,6 @@ from costs.statements.views import (
     statements_pdf,
 )
 from costs.units.views import unit_users, units
-from costs.variance.views import changes
 
 app_name = "costs"
 

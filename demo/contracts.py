@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from django.contrib.auth.models import User
 
 from costs.bill_imports import services as bill_imports
-from costs.ledger.finality import month_final_on
+from costs.finality import month_final_on
 from costs.models import BillImport
 from demo import company
 from demo.story import Story

@@ -14,10 +14,10 @@ from alerts.metrics.watch import Watch
 from alerts.metrics.windows import Window
 from alerts.models import Alert
 from alerts.rules.thresholds import BadThreshold
+from costs.allocation.queries import ZERO, daily, read
+from costs.dates import month_of
 from costs.models import Budget
 from costs.plan.budgets import application_ids, filters_of
-from costs.plan.forecast import month_of
-from costs.spend.queries import ZERO, daily, read
 from traffic.usage.filters import Filters
 
 SHOWN = timedelta(days=14)  # of a figure's past

@@ -19,7 +19,7 @@ from alerts.evaluation.context import Figures
 from alerts.evaluation.month_budgets import MonthBudget
 from alerts.inbox.timeline import FEWEST
 from alerts.models import ReportKind
-from costs.spend.queries import ZERO, Spend, daily, read
+from costs.allocation.queries import ZERO, Spend, daily, read
 
 NAMED = 3
 HUNDRED = Decimal(100)

@@ -16,8 +16,9 @@ from django.utils.translation import ngettext
 from alerts.delivery.wording import exact, number, percent, span
 from alerts.digests.periods import Period
 from alerts.models import Alert
-from costs.spend.queries import IDLE, ZERO, Spend, SpendData
-from costs.statements.queries import category_name
+from costs.allocation.queries import ZERO, Spend, SpendData
+from costs.labels import category_name
+from costs.models.ledger import IDLE
 from providers.models import Deployment, Outage
 from traffic.models import UsageDay
 

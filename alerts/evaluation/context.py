@@ -21,16 +21,17 @@ from alerts.evaluation.restarts import Restart
 from alerts.metrics.current import Present
 from alerts.metrics.scopes import Scope
 from alerts.models import Address, Alert, Channel, Rule
+from costs.allocation.queries import GroupBy, Spend, SpendData, daily, read, spend
 from costs.breakeven import Inputs, Result, compute
 from costs.breakeven.measured_inputs import live_inputs
 from costs.ledger.kept_days import KeptDays, kept_days
 from costs.models import Anomaly, ExportTarget, Phase, Stage
 from costs.plan.budget_status import BudgetStatus, allowance
 from costs.plan.budgets import BudgetPosition, budget_positions
-from costs.plan.queries import Month, terms_of, this_month
+from costs.plan.month import Month
+from costs.plan.queries import terms_of, this_month
 from costs.reconciliation.tolerances import ReconciliationGap as BillStanding
 from costs.reconciliation.tolerances import reconciliation_gaps
-from costs.spend.queries import GroupBy, Spend, SpendData, daily, read, spend
 from providers import offers
 from providers.leases.queries import busiest
 from providers.models import (

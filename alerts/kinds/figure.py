@@ -13,7 +13,7 @@ from alerts.kinds.finding import Asked, Bar, Finding, Words
 from alerts.kinds.money import drivers
 from alerts.metrics.metric import Reading
 from alerts.metrics.watch import Watch, capital
-from costs.spend.queries import GroupBy
+from costs.allocation.queries import GroupBy
 
 
 def watched(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:

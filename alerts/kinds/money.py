@@ -13,9 +13,9 @@ from alerts.delivery.wording import dollars, exact, percent
 from alerts.evaluation.context import Figures
 from alerts.evaluation.month_budgets import MonthBudget
 from alerts.kinds.finding import Asked, Bar, Finding, Words
+from costs.allocation.queries import Spend
 from costs.models import Budget, BudgetScope
 from costs.plan.budgets import application_ids, filters_of, spent_in
-from costs.spend.queries import Spend
 
 HUNDRED = Decimal(100)
 SEVERITY = {100: "critical", 90: "warning"}

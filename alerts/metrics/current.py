@@ -15,9 +15,10 @@ from django.db.models import Count, Sum
 
 from alerts.metrics.scopes import Key, Names, Place
 from alerts.metrics.windows import Window
-from costs.plan.queries import HISTORY, Days, Month, this_month
-from costs.spend import queries as spend
-from costs.spend.queries import Line, SpendData
+from costs.allocation import queries as spend
+from costs.allocation.queries import Line, SpendData
+from costs.plan.month import Month
+from costs.plan.queries import HISTORY, Days, this_month
 from providers.models import Deployment
 from providers.uptime import report as uptime_report
 from traffic.models import LatencyDay, LatencyHour, Rating, UsageDay, UsageHour

@@ -15,9 +15,10 @@ from django.db.models import Count, Sum
 from alerts.metrics.current import SUMS, Counts, Sums, in_phase, percent_up
 from alerts.metrics.scopes import Place
 from alerts.metrics.windows import Window
+from costs.allocation import queries as spend
 from costs.models import Phase
-from costs.plan.budget_status import Allowance, Term, allowance
-from costs.spend import queries as spend
+from costs.models.terms import Term
+from costs.plan.budget_status import Allowance, allowance
 from providers.models import Deployment
 from providers.uptime import report as uptime_report
 from traffic.models import LatencyDay, LatencyHour, Rating, UsageDay, UsageHour

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from costs.anomalies.history import judge
-from costs.anomalies.sums import CLASSES, PROMPT, REQUESTS, Sums
+from costs.anomalies.sums import REQUESTS, Sums
+from lib.tokens import PROMPT_CLASSES, TOKEN_CLASSES
 
 ZERO, MILLION = Decimal(0), Decimal(1_000_000)
 PROFILE_DAYS = 28
@@ -69,8 +70,8 @@ def of_model(by_day: Mapping[int, Sums], rates: Rates | None) -> tuple[Effects, 
 
 def by_tokens(now: Sums, usual: Sums, rates: Rates) -> tuple[Decimal, Decimal]:
     """What the cache and the size of the requests add, at the rates of the price book; nothing where one is unknown."""
-    used = [name for name in CLASSES if getattr(now, name) or getattr(usual, name)]
-    price = {name: (rates.get(name) or ZERO) / MILLION for name in CLASSES}
+    used = [name for name in TOKEN_CLASSES if getattr(now, name) or getattr(usual, name)]
+    price = {name: (rates.get(name) or ZERO) / MILLION for name in TOKEN_CLASSES}
     if not now.told or not usual.told or any(rates.get(name) is None for name in used):
         return ZERO, ZERO
     mixed = (mean_rate(now, price), mean_rate(usual, price))
@@ -84,7 +85,7 @@ def mean_rate(sums: Sums, price: Mapping[str, Decimal]) -> Decimal:
     """What a token of the prompt costs, as far as its class goes."""
     if not sums.prompt:
         return ZERO
-    return sum((getattr(sums, name) * price[name] for name in PROMPT), ZERO) / sums.prompt
+    return sum((getattr(sums, name) * price[name] for name in PROMPT_CLASSES), ZERO) / sums.prompt
 
 
 def added(all_sums: Iterable[Sums]) -> Sums:

@@ -13,8 +13,9 @@ from django.shortcuts import get_object_or_404
 from costs.anomalies.drivers import Rates
 from costs.anomalies.find import Key, Windows
 from costs.anomalies.history import DAYS
-from costs.anomalies.sums import CLASSES, COLUMNS, Sums
+from costs.anomalies.sums import COLUMNS, Sums
 from costs.models import Anomaly
+from lib.tokens import TOKEN_CLASSES
 from providers.models import TokenPrice
 from providers.pricing.book import plain_name
 from traffic.models import UsageDay, UsageHour
@@ -68,7 +69,7 @@ def rates(now: datetime, models: Iterable[str]) -> dict[str, Rates]:
     prices = TokenPrice.objects.filter(provider__in=set(served.values()), model__in=wanted)
     book: dict[tuple[str, str], Rates] = {}
     for price in prices.in_force(now):
-        book[price.provider, price.model] = {name: getattr(price, name) for name in CLASSES}
+        book[price.provider, price.model] = {name: getattr(price, name) for name in TOKEN_CLASSES}
     price_by_model = {model: book.get((of, model)) or book.get((of, plain_name(model))) for model, of in served.items()}
     return {model: price for model, price in price_by_model.items() if price is not None}
 

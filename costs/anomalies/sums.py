@@ -8,8 +8,8 @@ from decimal import Decimal
 from math import log
 from typing import Any
 
-PROMPT = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h")
-CLASSES = (*PROMPT, "output")
+from lib.tokens import PROMPT_CLASSES
+
 ENOUGH = 30  # requests of a window from which on a share of them says something
 
 
@@ -41,7 +41,7 @@ class Sums:
 
     @property
     def prompt(self) -> int:
-        return sum(getattr(self, name) for name in PROMPT)
+        return sum(getattr(self, name) for name in PROMPT_CLASSES)
 
     @property
     def tokens(self) -> int:

@@ -14,11 +14,11 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from costs.allocation.complete_days import bill_days
 from costs.charges.exchange_rates import Converted, NoRate, to_usd
 from costs.focus.bill import BillLine, alike, read_bill
-from costs.ledger.posting import bill_days
+from costs.ledger.closed_months import why_stated
 from costs.models import BillImport, Charge, Provenance
-from costs.reconciliation import month_close
 from lib.allocation import STEP
 from providers.models import provider_name
 from traffic.models import Application
@@ -93,7 +93,7 @@ class Checks:
             return message % {"name": provider_name(line.provider)}
         key = line.provider, line.day.replace(day=1)
         if key not in self.stated:
-            self.stated[key] = month_close.why_stated(line.provider, line.day, self.today)
+            self.stated[key] = why_stated(line.provider, line.day, self.today)
         return self.stated[key] or self.why_no_rate(line)
 
     def why_no_rate(self, line: BillLine) -> str:

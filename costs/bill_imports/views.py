@@ -19,10 +19,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from costs.bill_imports import queries
 from costs.bill_imports import services as bill_imports
 from costs.bill_imports.services import Looked
-from costs.charges.forms import today
+from costs.dates import today
 from costs.focus import NotInstalled
 from costs.focus.bill import UnreadableBill
-from costs.statements.queries import category_name
+from costs.labels import category_name
 from providers.audit import log as audit_log
 from providers.models import provider_name
 

@@ -8,11 +8,12 @@ from costs.breakeven.body import InvalidInputs, inputs_from_body
 from costs.breakeven.crossings import Crossing, Side
 from costs.breakeven.decimals import plain
 from costs.breakeven.engine import Point, Result, as_json, compute, days_to_cross, routed_requests, volume_saving
-from costs.breakeven.inputs import Billing, Inputs, PriceList, Prompts, SelfHost, TokenPrices
+from costs.breakeven.inputs import Billing, Inputs, PriceList, Prompts, SelfHost
 from costs.breakeven.mix import Mix, Usage, measured_mix
 from costs.breakeven.sensitivity import Swing, sensitivity
 from costs.breakeven.shape import body_schema
 from costs.breakeven.statement import Row, explain
+from costs.price_sheets.token_prices import TokenPrices
 
 __all__ = [
     "Band",

@@ -10,7 +10,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from costs.breakeven.inputs import MOST_REQUESTS, Billing, Inputs, PriceList, SelfHost, TokenPrices
+from costs.breakeven.inputs import MOST_REQUESTS, Billing, Inputs, PriceList, SelfHost
+from costs.price_sheets.token_prices import TokenPrices
 
 Loc = tuple[str, ...]
 LONGEST = 40  # digits of a number that arrives as text

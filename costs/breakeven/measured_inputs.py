@@ -27,7 +27,7 @@ from costs.breakeven import (
 )
 from costs.breakeven.own_costs import UnitBook
 from costs.models import Category, Charge, PriceSheet, Provenance
-from costs.research import sheets
+from costs.price_sheets import sheets
 from providers.models import Deployment, Lease, Offer, TokenPrice
 from providers.prepared import prepared
 from providers.pricing.book import DATED

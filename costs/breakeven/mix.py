@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from costs.breakeven.inputs import Inputs, TokenPrices
+from costs.breakeven.inputs import Inputs
+from costs.price_sheets.token_prices import TokenPrices
 
 
 @dataclass(frozen=True, slots=True)

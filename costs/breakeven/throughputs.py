@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from costs.models import PriceSheet
-from costs.research import sheets
-from costs.research.sheets import Sheet
+from costs.price_sheets import sheets
+from costs.price_sheets.sheets import Sheet
 from providers.connectors.gpus import MEMORY_GB
 from providers.models import Throughput
 from providers.offers import gpus_called

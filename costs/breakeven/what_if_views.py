@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from costs.breakeven import what_ifs
 from costs.breakeven.forms import KeepForm
 from costs.breakeven.measured_inputs import live_inputs
-from costs.readiness.views import person
+from costs.people import person
 from providers.audit.log import log
 
 

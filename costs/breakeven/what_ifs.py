@@ -20,7 +20,7 @@ from costs.breakeven.forms import WhatIfForm, model_choices
 from costs.breakeven.measured_inputs import price_lists, vm_entered
 from costs.breakeven.own_costs import UnitBook
 from costs.models import WhatIf
-from costs.research import sheets
+from costs.price_sheets import sheets
 from providers.models import Lease, Model, Offer, TokenPrice
 from providers.prepared import prepared
 

@@ -10,17 +10,17 @@ from uuid import uuid4
 
 from django import forms
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from costs.allocation.complete_days import bill_days
 from costs.charges.exchange_rates import Converted, NoRate, to_usd
 from costs.charges.receipts import ACCEPT, BadReceipt, checked, save_receipt
 from costs.charges.receipts import LARGEST as LARGEST_RECEIPT
 from costs.charges.recurrences import post_recurrences
-from costs.ledger.posting import bill_days
+from costs.dates import FIRST_DAY, MONTH, today
+from costs.ledger.closed_months import why_stated
 from costs.models import Category, Charge, Provenance, Receipt, Recurrence
-from costs.reconciliation.month_close import why_stated
 from lib.allocation import STEP
 from lib.periods import next_month
 from providers.models import PROVIDER_NAMES
@@ -31,11 +31,9 @@ ENTERABLE = (
     Category.INVOICE, Category.UPKEEP, Category.VM, Category.SUBSCRIPTION, Category.GPU, Category.DISK,
     Category.NETWORK, Category.CREDIT, Category.TAX, Category.ADJUSTMENT,
 )  # fmt: skip
-FIRST_DAY = date(2020, 1, 1)
 LARGEST = Decimal(10_000_000)
 SLUG = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 BY_HAND = "said with the charge"  # the source of a rate that a person wrote beside the amount
-MONTH = re.compile(r"^(\d{4})-(\d{2})$")
 
 
 class ChargeForm(forms.Form):
@@ -320,10 +318,6 @@ class ChargeForm(forms.Form):
         )  # fmt: skip
         post_recurrences(today())
         return made
-
-
-def today() -> date:
-    return timezone.now().astimezone(UTC).date()
 
 
 def initial_of(charge: Charge) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from django.utils.translation import gettext_lazy
 from costs.charges import recurrences
 from costs.charges.corrections import amount_with_corrections
 from costs.charges.exchange_rates import ECB, LARGEST_RATE, Rate, UnreadableRates, read_ecb
-from costs.charges.forms import FIRST_DAY, LARGEST, ChargeForm, plain, today
-from costs.ledger.finality import month_final_on
-from costs.models import Category, Charge, Recurrence, Sharing
+from costs.charges.forms import LARGEST, ChargeForm, plain
+from costs.dates import FIRST_DAY, today
+from costs.finality import month_final_on
+from costs.models import Category, Charge, Recurrence
 
 LARGEST_FILE = 10 * 1024 * 1024  # the bank's whole history has about 1 MB
 
@@ -226,27 +227,3 @@ class RatesFileForm(forms.Form):
 
     def rates(self) -> list[Rate]:
         return self.new_rates
-
-
-class SharingForm(forms.Form):
-    """By what machines are shared, from a month on."""
-
-    by = forms.ChoiceField(label=gettext_lazy("Share machines by"), choices=Sharing.By.choices)
-    month = forms.CharField(
-        label=gettext_lazy("From month"),
-        max_length=7,
-        widget=forms.TextInput(attrs={"type": "month", "placeholder": "2026-11"}),
-        help_text=gettext_lazy("Months before it stay as they were stated."),
-        error_messages={"required": gettext_lazy("Say from which month on.")},
-    )
-
-    def clean_month(self) -> date:
-        try:
-            month = date.fromisoformat(f"{self.cleaned_data['month']}-01")
-        except ValueError:
-            raise forms.ValidationError(_("Write the month as 2026-11.")) from None
-        if not month >= FIRST_DAY:
-            raise forms.ValidationError(_("Nothing is kept from before 2020."))
-        if month > today():
-            raise forms.ValidationError(_("This month has not begun yet."))
-        return month

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_http_methods
 
 from costs.charges import queries
 from costs.charges.exchange_rates import save_rates
-from costs.charges.forms import today
 from costs.charges.ledger_forms import RateForm, RatesFileForm
 from costs.charges.recurrences import post_recurrences
+from costs.dates import today
 from providers.audit import log as audit_log
 
 SHOWN = 60

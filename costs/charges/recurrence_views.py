@@ -15,12 +15,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from costs.charges import queries
-from costs.charges.forms import today
 from costs.charges.ledger_forms import RecurrenceForm
 from costs.charges.recurrences import change, next_day, resume, stop, waiting
+from costs.dates import today
+from costs.labels import category_name, provider_name
 from costs.models import Recurrence
-from costs.spend.rows import provider_name
-from costs.statements.queries import category_name
 from providers.audit import log as audit_log
 from providers.models import PROVIDER_NAMES
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from costs.charges.exchange_rates import Converted, NoRate, to_usd
-from costs.ledger.finality import month_final_on
+from costs.finality import month_final_on
 from costs.models import Charge, Provenance, Recurrence
 
 

@@ -14,11 +14,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from costs.charges import queries, services
 from costs.charges.corrections import amount_with_corrections, correct
-from costs.charges.forms import ChargeForm, today
+from costs.charges.forms import ChargeForm
 from costs.charges.ledger_forms import CorrectionForm
+from costs.dates import month_or_all, today
+from costs.labels import provider_name
 from costs.models import Charge
-from costs.spend.months import month_or_all
-from costs.spend.rows import provider_name
 from providers.audit import log as audit_log
 from providers.audit.log import Action
 from providers.models import PROVIDER_NAMES

@@ -1,5 +1,5 @@
 """The month's ledger in the FinOps community's open format, FOCUS 1.4: three tables that agree with
-`costs.spend.queries`.
+`costs.allocation.queries`.
 
 Cost and usage has what counts in a month, invoice detail what of it is on a bill, billing period one row for each who
 bills. The file is read by machines: its words are the format's, in English whatever the reader's language, and rows

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from costs.charges.forms import FIRST_DAY, MONTH, today
+from costs.dates import FIRST_DAY, MONTH, today
 from costs.focus import parquet
 from costs.focus.stores import StoreError, folder_below
 from costs.models import ExportTarget

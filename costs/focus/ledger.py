@@ -1,4 +1,4 @@
-"""What FOCUS' tables are made from: everything that counts in a month by the rules of `costs.spend.queries`, with
+"""What FOCUS' tables are made from: everything that counts in a month by the rules of `costs.allocation.queries`, with
 whatever else
 the ledger says of it. A dozen statements, whatever the volume; bills and leases are added up by day in the database.
 
@@ -18,12 +18,9 @@ from typing import Any
 from django.db.models import F, Max, Min, Sum
 from django.db.models.functions import TruncDate
 
-from costs.focus.cells import midnight
-from costs.ledger.lease_shares import lease_shares, shared_by
-from costs.ledger.posting import bill_days
-from costs.models import Category, Charge, Phase, Provenance, Sharing
-from costs.spend.queries import (
-    IDLE,
+from costs.allocation.complete_days import bill_days
+from costs.allocation.lease_shares import lease_shares, shared_by
+from costs.allocation.queries import (
     TOKENS,
     UNATTRIBUTED,
     Attribution,
@@ -35,6 +32,9 @@ from costs.spend.queries import (
     provisional_counts,
     usage_rows,
 )
+from costs.focus.cells import midnight
+from costs.models import Category, Charge, Phase, Provenance, Sharing
+from costs.models.ledger import IDLE
 from lib.allocation import divide
 from lib.periods import next_month
 from providers.models import Account, Balance, Lease, VendorCost, provider_name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from costs.ledger.posting import bill_days
+from costs.allocation.complete_days import bill_days
 from costs.models import Closing
 from traffic.models import SealedDay, UsageDay
 from traffic.privacy.retention import days_before

@@ -14,12 +14,12 @@ from typing import Any
 
 from django.db.models import Count, Sum
 
-from costs.ledger.finality import final_on, month_final_on
-from costs.ledger.lease_shares import lease_shares
+from costs.allocation.lease_shares import lease_shares
+from costs.allocation.queries import ZERO, counting_charges, counts, leased, provisional_counts, share_of, usage_rows
+from costs.finality import final_on, month_final_on
+from costs.labels import category_name
+from costs.ledger.closed_months import closed_on
 from costs.models import Category, Charge, Provenance
-from costs.reconciliation.month_close import closed_on
-from costs.spend.queries import ZERO, counting_charges, counts, leased, provisional_counts, share_of, usage_rows
-from costs.statements.queries import category_name
 from lib.periods import next_month
 from providers.models import Lease, provider_name
 

@@ -10,9 +10,9 @@ from decimal import Decimal
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from costs.ledger.lease_shares import lease_shares, shared_by
+from costs.allocation.lease_shares import lease_shares, shared_by
+from costs.allocation.queries import ZERO, counting_charges, leased, share_of
 from costs.models import Sharing
-from costs.spend.queries import ZERO, counting_charges, leased, share_of
 from lib.periods import next_month
 from traffic.models import Application
 

@@ -12,12 +12,11 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from costs.charges.forms import today
-from costs.charges.ledger_forms import SharingForm
+from costs.allocation.queries import ZERO
+from costs.dates import month_asked, today
 from costs.ledger import sharing_choices
+from costs.ledger.forms import SharingForm
 from costs.models import Sharing
-from costs.spend.months import month_asked
-from costs.spend.queries import ZERO
 from providers.audit import log as audit_log
 
 

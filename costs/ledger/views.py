@@ -12,14 +12,12 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from costs.charges.forms import today
+from costs.allocation.queries import ZERO
+from costs.dates import month_asked, months_since, today
+from costs.labels import category_name, provider_name
 from costs.ledger.page import LedgerRow, ledger_rows
+from costs.ledger.queries import first_known_day
 from costs.models import Provenance
-from costs.spend.months import month_asked
-from costs.spend.page import first_known_day
-from costs.spend.queries import ZERO
-from costs.spend.rows import months_since, provider_name
-from costs.statements.queries import category_name
 
 PER_PAGE = 100
 FILTERS = ("provider", "category", "provenance")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from costs.plan.budget_status import Term
+from costs.models.terms import Term
 from costs.querysets import BudgetQuerySet
 
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from costs.ledger.finality import month_final_on
+from costs.finality import month_final_on
 from costs.models.bill_imports import BillImport
 from costs.models.closings import Closing
 from costs.models.receipts import Receipt
@@ -123,3 +123,6 @@ class Posting(models.Model):
 
     at = models.DateTimeField()
     complete = models.JSONField(default=dict)  # provider -> first day (YYYY-MM-DD) whose bill was not whole
+
+
+IDLE = "idle_gpu"  # the category of GPU hours that no request used; made by division, stored nowhere

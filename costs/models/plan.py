@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from costs.plan.budget_status import Term
+from costs.models.terms import Term
 from costs.querysets import PhaseQuerySet, StageQuerySet
 
 

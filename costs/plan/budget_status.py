@@ -14,25 +14,15 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from costs.plan.forecast import Forecast, month_of
+from costs.dates import month_of
+from costs.models.terms import Term
+from costs.plan.forecast import Forecast
 
 if TYPE_CHECKING:
-    from costs.plan.queries import Month
+    from costs.plan.month import Month
 
 ZERO = Decimal(0)
 CENT = Decimal("0.01")
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """A budget a month, USD, from a day on; `ends_on` is the day after its last, None: until another one begins."""
-
-    name: str
-    low: Decimal
-    high: Decimal
-    starts_on: date
-    ends_on: date | None
-    carries: bool = False
 
 
 @dataclass(frozen=True, slots=True)

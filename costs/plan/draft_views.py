@@ -20,7 +20,7 @@ from costs.plan import page as plan_page
 from costs.plan.drafts import Draft, Period
 from costs.plan.forms import day_input
 from costs.plan.views import done
-from costs.research import sheets
+from costs.price_sheets import sheets
 
 
 class PeriodField(forms.CharField):

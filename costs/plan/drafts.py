@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from costs.models import Budget, Phase, Stage
 from costs.plan.forms import BudgetForm, Named, PhaseForm, StageForm
-from costs.research.sheets import Sheet
+from costs.price_sheets.sheets import Sheet
 
 FORMS: dict[str, type[Named]] = {"phase": PhaseForm, "stage": StageForm, "budget": BudgetForm}
 PERIOD = re.compile(r"(\d{4})(?:-(0[1-9]|1[0-2]))?")

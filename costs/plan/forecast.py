@@ -20,6 +20,8 @@ from statistics import fmean, median
 
 from django.utils.translation import ngettext
 
+from costs.dates import month_of
+
 FEWEST_DAYS = 7  # of complete spend, before which there is no forecast
 LATEST_GAP = 7  # days that the newest spend may be old
 WINDOW = 140  # days of history looked at: twenty weeks
@@ -202,12 +204,6 @@ def look_back(spend: Mapping[date, Decimal], day_of_month: int = 10) -> list[Che
         if None not in amounts and predicted is not None and ruler is not None and whole:
             checks.append(Check(first, whole, predicted, ruler))
     return checks
-
-
-def month_of(day: date) -> tuple[date, date]:
-    """First and last day of the month of a day."""
-    first = day.replace(day=1)
-    return first, (first + timedelta(31)).replace(day=1) - timedelta(1)
 
 
 def _history(spend: Mapping[date, Decimal], today: date) -> tuple[list[Decimal], date]:

@@ -14,8 +14,9 @@ from decimal import Decimal
 from django.db.models import Count, F, Q
 from django.db.models.functions import TruncMonth
 
+from costs.dates import month_of
 from costs.models import ForecastLook
-from costs.plan.forecast import CENT, forecast, month_of
+from costs.plan.forecast import CENT, forecast
 from costs.plan.queries import this_month
 
 MOST = 60  # looks a run: each takes some 20 ms

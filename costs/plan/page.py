@@ -20,9 +20,10 @@ from costs.models import Phase
 from costs.plan.budget_status import BudgetStatus
 from costs.plan.forecast import Check, look_back
 from costs.plan.forecast_record import Looks
-from costs.plan.queries import Month, PhaseState, Plan, StageState
+from costs.plan.month import Month
+from costs.plan.queries import PhaseState, Plan, StageState
+from costs.price_sheets.sheets import Sheet
 from costs.research.figures import OURS
-from costs.research.sheets import Sheet
 from traffic.models import Task
 
 ZERO = Decimal(0)

@@ -3,59 +3,37 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import QuerySet, Sum
 
+from costs.allocation.committed import NOTHING, Committed
+from costs.allocation.committed import read as read_committed
+from costs.allocation.queries import (
+    ZERO,
+    CountedCharges,
+    Line,
+    attribution_of,
+    counting_charges,
+    spend_lines,
+    usage_rows,
+)
 from costs.breakeven.measured_inputs import Traffic, measure
+from costs.dates import month_of
 from costs.models import Phase, Provenance, Stage
-from costs.plan.budget_status import BudgetStatus, Term, allowance
-from costs.plan.forecast import Forecast, forecast, month_of
-from costs.spend.committed import NOTHING, Committed
-from costs.spend.committed import read as read_committed
-from costs.spend.queries import ZERO, CountedCharges, Line, attribution_of, counting_charges, spend_lines, usage_rows
+from costs.models.terms import Term
+from costs.plan.budget_status import BudgetStatus, allowance
+from costs.plan.forecast import Forecast, forecast
+from costs.plan.month import Month
 from providers.prepared import prepared
 from traffic.models import UsageDay
 from traffic.usage.filters import Filters
 
 HISTORY = timedelta(days=200)  # what the forecast learns from, and six whole months to hold it against
-
-
-@dataclass(frozen=True)
-class Month:
-    """The month so far and what it will come to. `forecast` is None with a reason when there is too little data."""
-
-    first: date
-    last: date
-    spent: Decimal
-    requests: int
-    unpriced_requests: int
-    forecast: Forecast | None
-    reason: str
-    days: dict[date, Decimal]  # spend of each day so far, today included
-
-    history: dict[date, Decimal]  # variable spend of every known day before today, earlier months included
-    committed: Decimal = ZERO  # of what is spent: leases and entered charges
-    to_come: Decimal = ZERO  # what is committed of the rest of the month: running leases and charges that come again
-    coming: Mapping[date, Decimal] = field(default_factory=dict)  # of that, the charges that come again, on their days
-
-    def ahead(self) -> list[tuple[date, Decimal]]:
-        """What the rest of today and each day after it should add, at the forecast's middle; leases run on evenly."""
-        if self.forecast is None:
-            return []
-        total = sum(self.days.values(), ZERO)
-        today = max(self.days, default=self.first)
-        later = [today + timedelta(n) for n in range(1, (self.last - today).days + 1)]
-        path = dict(self.forecast.path)
-        rest = max(path.get(today, ZERO) - self.days.get(today, ZERO), ZERO)
-        path |= {day: path.get(day, ZERO) + self.coming.get(day, ZERO) for day in later}
-        expected = rest + sum((path[day] for day in later), ZERO)
-        steady = (self.forecast.median - total - expected) / len(later) if later else ZERO
-        return [*([(today, rest)] if rest else []), *((day, path[day] + steady) for day in later)]
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 from django.db.models import BooleanField, ExpressionWrapper, Q, Sum
 from django.shortcuts import get_object_or_404
 
+from costs.dates import month_of
 from costs.models import Budget, BudgetScope, Phase, Stage
-from costs.plan.forecast import month_of
 from providers.prepared import prepared
 from traffic.models import Application, UsageDay
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from costs.allocation import committed
 from costs.breakeven.measured_inputs import Traffic, live_inputs, measure
 from costs.models import Budget, Phase, Stage
 from costs.plan import budgets, budgets_page, steps, volume_page
@@ -24,8 +25,8 @@ from costs.plan.forecast_record import kept_looks
 from costs.plan.forms import BudgetForm, Named, PhaseForm, StageForm
 from costs.plan.queries import Plan, hours_ahead
 from costs.plan.queries import plan as plan_of
-from costs.research import sheets
-from costs.spend import committed
+from costs.plan.sides import sides
+from costs.price_sheets import sheets
 
 SPLIT_DAYS = timedelta(days=60)
 PLANNED_SHARE = 0.7  # of the requests, that our own GPUs are to serve in the hybrid phase
@@ -52,7 +53,7 @@ def plan(request: HttpRequest) -> HttpResponse:
         "research": plan_page.research(sheets.load()),
         "record": plan_page.record(plan_data.month.history, kept_looks(min(plan_data.month.history, default=today))),
         "moved": plan_data.current and plan_data.volume_phase and plan_data.current.pk != plan_data.volume_phase.pk,
-        "sides": committed.sides(plan_data.month),
+        "sides": sides(plan_data.month),
         "commitments": committed.commitments(plan_data.committed, hours_ahead(now, plan_data.month.last)),
         "volume": volume_page.volume(plan_data.usage, [state.phase for state in plan_data.phases], today),
         "budgets": budgets_page.rows(budgets.budget_positions(now, beside=plan_data)),

@@ -10,7 +10,7 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
 from costs.models import BurdenLimit, Choice, Effort, Justification
-from costs.research.sheets import Sheet
+from costs.price_sheets.sheets import Sheet
 
 PRECISIONS = (
     ("fp16", _("16-bit")), ("int8", _("8-bit")), ("int4", _("4-bit")), ("int3", _("3-bit")),

@@ -15,10 +15,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from costs.people import person
 from costs.readiness import ops_workload, queries, records, scorecard
 from costs.readiness.forms import EffortForm, LimitsForm, SignForm
 from costs.readiness.inputs import gather
-from costs.readiness.views import WORKLOAD_LABELS, person, show
+from costs.readiness.views import WORKLOAD_LABELS, show
 from providers.audit.log import log
 from traffic.models import Task
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
-from django.contrib.auth.models import AbstractUser
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -20,13 +19,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from costs.breakeven import page as breakeven_page
 from costs.models import Justification
+from costs.people import person
+from costs.price_sheets import sheets
+from costs.price_sheets.sheets import Sheet
 from costs.readiness import queries, scorecard
 from costs.readiness import services as decisions
 from costs.readiness.forms import PRECISIONS, EffortForm, LimitsForm, ReasonForm, SignForm, SizingForm, SwitchForm
 from costs.readiness.inputs import Report, gather
-from costs.research import sheets
 from costs.research.offers import Kinds, offered
-from costs.research.sheets import Sheet
 from costs.sizing import memory as sizing
 from costs.sizing import offers as sizing_offers
 from costs.sizing import recipes
@@ -190,11 +190,6 @@ def withdraw_switch(request: HttpRequest, kind: str) -> HttpResponseRedirect:
         log(request, standing, "Withdrawn.")
         messages.success(request, _("Withdrawn; the money counts again."))
     return redirect("costs:decide")
-
-
-def person(request: HttpRequest) -> AbstractUser:
-    assert isinstance(request.user, AbstractUser), "who is signed in is a person"
-    return request.user
 
 
 # --- sizing and recipes --------------------------------------------------------------------------------------------

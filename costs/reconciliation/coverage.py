@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from costs.reconciliation.queries import BillingMonthData, Row
-from costs.reconciliation.token_variance import CLASSES
+from lib.tokens import TOKEN_CLASSES
 from providers.models import provider_name
 
 Key = tuple[int, str, str]  # account, workspace, key; empty where the vendor says none
@@ -88,7 +88,7 @@ def coverage(data: BillingMonthData, provider: str) -> Coverage:
     ours: dict[tuple[Any, str], dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for row in data.usage:
         if counted(data, provider, row):
-            ours[row["day"], row["model"]][row["application_id"]] += sum(row[name] for name in CLASSES)
+            ours[row["day"], row["model"]][row["application_id"]] += sum(row[name] for name in TOKEN_CLASSES)
     for cell, rows in theirs.items():
         hold(rows, ours.get(cell, {}))
     largest = sorted(keys.values(), key=lambda row: (-row.billed, row.workspace, row.key))

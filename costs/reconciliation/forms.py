@@ -14,10 +14,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from costs.charges.exchange_rates import Converted, NoRate, to_usd
-from costs.charges.forms import LARGEST, MONTH, today
+from costs.charges.forms import LARGEST
 from costs.charges.ledger_forms import CorrectionForm
 from costs.charges.receipts import ACCEPT, BadReceipt, checked, save_receipt
 from costs.charges.receipts import LARGEST as LARGEST_RECEIPT
+from costs.dates import MONTH, today
 from costs.models import Charge, Closing, Provenance, Tolerance
 from costs.reconciliation import month_close
 from costs.reconciliation import queries as bills

@@ -13,14 +13,15 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from costs.list_prices import list_rates, plain
 from costs.models import Category, Provenance
 from costs.reconciliation import cutoff_shift, lease_variance, token_variance
 from costs.reconciliation.causes import CAUSES, COUNTED
 from costs.reconciliation.lease_variance import LeaseDay
 from costs.reconciliation.queries import BillingMonthData, Row, entered, is_invoice
-from costs.reconciliation.token_variance import BATCH, CLASSES, STANDARD, Causes, Cell, Ours, Terms, add
-from costs.spend.list_prices import list_rates, plain
+from costs.reconciliation.token_variance import BATCH, STANDARD, Causes, Cell, Ours, Terms, add
 from lib.allocation import STEP, in_steps
+from lib.tokens import TOKEN_CLASSES
 
 ZERO = Decimal(0)
 # What a bill's lines are for that we know by ourselves, and what they are where we do not.
@@ -148,19 +149,19 @@ class Month:
         if not self.data.whole(self.provider, row["day"]):
             self.open(where, -row["cost"])
             return
-        tokens = {name: row[name] for name in CLASSES}
+        tokens = {name: row[name] for name in TOKEN_CLASSES}
         counts = (row["requests"], row["batched"], row["unpriced"], row["unknown_usage"])
         self.cells[row["day"], row["model"]].add_ours(Ours(*counts, tokens, Fraction(row["cost"])))
 
     def take_report(self, row: Row) -> None:
         cell = self.cells[row["day"], row["model"]]
         tier = BATCH if row["batch"] else STANDARD
-        for name in CLASSES:
+        for name in TOKEN_CLASSES:
             cell.used[name, tier] += row["tokens"][name]
         cell.used_requests += row["count"] or 0
         # A report that names no keys at all says nothing by leaving one out.
         if self.data.is_other(row) or (not row["api_key"] and self.names_keys):
-            for name in CLASSES:
+            for name in TOKEN_CLASSES:
                 cell.keyless[name, tier] += row["tokens"][name]
             cell.keyless_requests += row["count"] or 0
 

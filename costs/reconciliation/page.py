@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from costs.allocation.queries import ZERO
 from costs.models import Charge, Closing
 from costs.reconciliation import queries as bills
 from costs.reconciliation.causes import OF_REQUESTS
@@ -16,7 +17,6 @@ from costs.reconciliation.coverage import Coverage, coverages
 from costs.reconciliation.month_close import amount_now, corrections
 from costs.reconciliation.reconcile import Cause, Part, Reconciled, Reconciliation, reconciliation
 from costs.reconciliation.tolerances import Allowed, ReconciliationGap, reconciliation_gap, tolerances
-from costs.spend.queries import ZERO
 from lib.periods import next_month
 from traffic.usage.filters import Filters
 

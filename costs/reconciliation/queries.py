@@ -15,10 +15,10 @@ from typing import Any
 from django.db.models import Count, F, Func, IntegerField, Max, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
+from costs.list_prices import ListPrices, plain
 from costs.models import Category, Charge, Closing, KeyOwner, Provenance
-from costs.reconciliation.token_variance import CLASSES
-from costs.spend.list_prices import ListPrices, plain
 from lib.periods import next_month
+from lib.tokens import TOKEN_CLASSES
 from providers.models import Feed, LeaseSpan, VendorUsage
 from providers.prepared import prepared
 from traffic.models import UsageDay
@@ -180,7 +180,7 @@ def closings_of(month: date) -> QuerySet[Closing]:
     return Closing.objects.filter(month=month)
 
 
-USED = ("model", "day", "provider", "application_id", "cost", *COUNTS, *CLASSES)
+USED = ("model", "day", "provider", "application_id", "cost", *COUNTS, *TOKEN_CLASSES)
 
 
 def usage_rows(since: date, until: date) -> list[Row]:
@@ -201,7 +201,7 @@ def used_days(since: date, until: date) -> QuerySet[Any]:
 def vendor_rows(since: date, until: date) -> list[Row]:
     """The vendors' own usage by day, model, tier, workspace and key."""
     return [
-        {**row, "model": plain(row["model"]), "tokens": {name: row[f"{name}_sum"] for name in CLASSES}}
+        {**row, "model": plain(row["model"]), "tokens": {name: row[f"{name}_sum"] for name in TOKEN_CLASSES}}
         for row in reported(midnight(since), midnight(until))
     ]
 
@@ -213,7 +213,7 @@ def reported(since: datetime, until: datetime) -> Any:
         reports.annotate(day=TruncDate("starts_at", tzinfo=UTC), provider=F("account__kind"))
         .annotate(batch=Q(service_tier="batch"))
         .values("day", "provider", "account_id", "model", "workspace", "api_key", "batch")
-        .annotate(count=Sum("requests"), **{f"{name}_sum": Sum(name) for name in CLASSES})
+        .annotate(count=Sum("requests"), **{f"{name}_sum": Sum(name) for name in TOKEN_CLASSES})
     )
 
 

@@ -13,13 +13,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from costs.allocation.queries import ZERO
+from costs.list_prices import ListPrices
 from costs.models import Closing
 from costs.reconciliation import queries as bills
 from costs.reconciliation.causes import CAUSES, COUNTED, ORDER, PENDING
 from costs.reconciliation.lines import Month, ReconciliationLine
 from costs.reconciliation.queries import BillingMonthData
-from costs.spend.list_prices import ListPrices
-from costs.spend.queries import ZERO
 from providers.models import provider_name
 from traffic.usage.filters import Filters
 

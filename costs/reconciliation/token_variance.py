@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 
-CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
-INPUT = CLASSES[:4]
+from lib.tokens import PROMPT_CLASSES, TOKEN_CLASSES
+
 STANDARD, BATCH = False, True
 HALF_A_STEP = Fraction(5, 10**13)  # each measured request is rounded to twelve decimals
 
@@ -170,16 +170,16 @@ def billed_rates(cell: Cell, terms: Terms) -> tuple[dict[tuple[str, Tier], Fract
     """USD a token by class and tier as the bill has it, and what of the bill no reported token stands for."""
     weights = {
         name: cell.used.get((name, STANDARD), 0) + cell.used.get((name, BATCH), 0) * terms.batch_factor
-        for name in CLASSES
+        for name in TOKEN_CLASSES
     }
-    standard = {name: terms.rates.get(name, Fraction(0)) for name in CLASSES}
+    standard = {name: terms.rates.get(name, Fraction(0)) for name in TOKEN_CLASSES}
     unplaced = Fraction(0)
     if lump := cell.billed.get("", Fraction(0)):
-        listed = sum(weights[name] * standard[name] for name in CLASSES)
+        listed = sum(weights[name] * standard[name] for name in TOKEN_CLASSES)
         if not listed:
             return {}, lump
         standard = {name: rate * lump / listed for name, rate in standard.items()}
-    for name in CLASSES:
+    for name in TOKEN_CLASSES:
         if "" in cell.billed and name not in cell.billed:
             continue
         if weights[name]:
@@ -200,10 +200,10 @@ def volume_causes(cell: Cell, rates: Rates) -> Causes:
             excess[key] -= tokens
     causes["other_keys"] += take_keyless(cell, excess, rates)
     tiers = sorted({tier for _name, tier in excess})
-    for name in CLASSES if len(tiers) > 1 else ():
+    for name in TOKEN_CLASSES if len(tiers) > 1 else ():
         causes["batch"] += take_moved(excess, [(name, STANDARD), (name, BATCH)], rates)
     for tier in tiers:
-        causes["cache_split"] += take_moved(excess, [(name, tier) for name in INPUT], rates)
+        causes["cache_split"] += take_moved(excess, [(name, tier) for name in PROMPT_CLASSES], rates)
     more = worth({key: tokens for key, tokens in excess.items() if tokens > 0}, rates)
     unheard = unheard_share(cell)
     causes["unknown_usage"] += more * unheard

@@ -17,16 +17,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from costs.charges.forms import today
+from costs.dates import month_asked, month_in, months_since, today
+from costs.ledger.queries import first_known_day
 from costs.models import Closing
 from costs.reconciliation import keys, month_close
 from costs.reconciliation.forms import ClosingCorrectionForm, InvoiceForm, ToleranceForm
 from costs.reconciliation.page import ReconciliationPage, evidence
 from costs.reconciliation.reconcile import Cause, Compared, Part
 from costs.reconciliation.tolerances import set_tolerance, tolerance_of
-from costs.spend.months import month_asked, month_in
-from costs.spend.page import first_known_day
-from costs.spend.rows import months_since
 from providers.audit import log as audit_log
 from providers.models import provider_name
 from traffic.usage.filters import Filters

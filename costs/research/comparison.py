@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from costs.breakeven import Inputs, Result, compute
 from costs.breakeven.measured_inputs import BookPrices, example
 from costs.breakeven.statement import usd
+from costs.price_sheets.sheets import GpuLine, Sheet
 from costs.research.scenarios import VariantCost, workload_inputs
-from costs.research.sheets import GpuLine, Sheet
 from providers.models import PROVIDER_NAMES, Deployment, Model, OfferKind
 from traffic.models import Rating
 from traffic.quality.queries import ACCEPTABLE

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from costs.breakeven import Inputs, Result, compute
+from costs.price_sheets.sheets import FigureNote, Kind, Sheet, Span, Tolerance, load
 from costs.research import scenarios
 from costs.research.quotes import Quote, quotes
-from costs.research.sheets import FigureNote, Kind, Sheet, Span, Tolerance, load
 from costs.sizing import memory as sizing
 
 MILLION = Decimal(1_000_000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from costs.research.sheets import Model, Purpose, Quality, Sheet, Span
+from costs.price_sheets.sheets import Model, Purpose, Quality, Sheet, Span
 
 
 @dataclass(frozen=True, slots=True)

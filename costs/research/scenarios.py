@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from costs.breakeven import Inputs, SelfHost, plain
-from costs.research.sheets import GpuLine, Scenario, Sheet, Variant
+from costs.price_sheets.sheets import GpuLine, Scenario, Sheet, Variant
 
 IDS = ("A", "B", "C", "D", "E")
 

@@ -14,11 +14,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from costs.breakeven.measured_inputs import live_inputs
-from costs.research import comparison, scenarios, sheets
+from costs.price_sheets import sheets
+from costs.price_sheets.sheets import GpuLine, Purpose, Sheet
+from costs.research import comparison, scenarios
 from costs.research.figures import Figure, figures
 from costs.research.offers import Kinds, Offered, offered
 from costs.research.scenarios import VariantCost
-from costs.research.sheets import GpuLine, Purpose, Sheet
 from providers.models import PROVIDER_NAMES
 
 

@@ -15,8 +15,6 @@ STEP = Decimal("0.000000000001")
 DAYS = 14  # two whole weeks: every weekday twice
 LEAST_DAYS = 7  # with any traffic; before that nothing is said
 LEAST = Decimal(1)  # USD a month; less is not worth anybody's time
-CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
-INPUT = CLASSES[:4]
 
 
 @dataclass(frozen=True, slots=True)

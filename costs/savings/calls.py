@@ -9,10 +9,10 @@ from typing import Any
 
 from django.db import connection
 
+from costs.list_prices import ListPrices, list_rates
 from costs.models import FindingKind
 from costs.savings.base import SavingFound, Window
 from costs.savings.cells import Cell, sample, share
-from costs.spend.list_prices import ListPrices, list_rates
 from lib.periods import Period
 from traffic.models import Task
 from traffic.quality.queries import ENOUGH, QualityGroup, difference, quality

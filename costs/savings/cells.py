@@ -16,8 +16,9 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count, F, Sum
 
-from costs.savings.base import CLASSES, STEP, ZERO, Window
-from costs.spend.list_prices import ListPrices, list_rates
+from costs.list_prices import ListPrices, list_rates
+from costs.savings.base import STEP, ZERO, Window
+from lib.tokens import TOKEN_CLASSES
 from traffic.models import UsageDay
 
 MOST_CELLS = 200  # the dearest; what is below them is cents
@@ -47,7 +48,7 @@ class Cell:
         return f"{self.application_id}:{self.provider}:{self.model}:{self.task}"
 
     def claims(self, *classes: str) -> frozenset[tuple[str, str]]:
-        return frozenset((self.subject, name) for name in classes or CLASSES)
+        return frozenset((self.subject, name) for name in classes or TOKEN_CLASSES)
 
     def names(self) -> dict[str, Any]:
         """The columns of a finding that say whose this is."""
@@ -85,7 +86,7 @@ def known_days(since: date, until: date) -> int:
 
 def cells(window: Window) -> list[Cell]:
     """The dearest first; those whose model has no price are left out, for there is nothing to reckon with."""
-    sums = {name: Sum(name) for name in (*CLASSES, "requests", "batched", "cost")}
+    sums = {name: Sum(name) for name in (*TOKEN_CLASSES, "requests", "batched", "cost")}
     rows = (
         UsageDay.objects.filter(day__gte=window.since, day__lt=window.until, cost__gt=0)
         .values("application_id", "provider", "model", "task")
@@ -105,7 +106,7 @@ def cells(window: Window) -> list[Cell]:
             task=row["task"],
             requests=int(row["n"]),
             batched=int(row["batched"]),
-            tokens={name: int(row[name]) for name in CLASSES},
+            tokens={name: int(row[name]) for name in TOKEN_CLASSES},
             cost=row["cost"],
             rates=list_rates(price),
             batch_factor=price.batch_factor if price else None,

@@ -20,8 +20,9 @@ from django.db import connection
 from django.db.models import Sum
 
 from costs.models import FindingKind
-from costs.savings.base import CLASSES, ZERO, SavingFound, Window
+from costs.savings.base import ZERO, SavingFound, Window
 from costs.savings.cells import SAMPLE_DAYS, Cell
+from lib.tokens import TOKEN_CLASSES
 from traffic.models import UsageHour
 
 TEXTS = 150  # of each sampled day and cell
@@ -170,7 +171,7 @@ def unread_writes(cells: Sequence[Cell], window: Window) -> Iterator[SavingFound
     rows = UsageHour.objects.filter(**hours_of(window), cost__gt=0).values(
         "hour", "application_id", "provider", "model", "task"
     )
-    for row in rows.annotate(**{name: Sum(name) for name in CLASSES}):
+    for row in rows.annotate(**{name: Sum(name) for name in TOKEN_CLASSES}):
         subject = ":".join(str(row[name]) for name in ("application_id", "provider", "model", "task"))
         by_hour[subject][row["hour"]] = row
     for cell in cells:

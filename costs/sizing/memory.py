@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from costs.research.sheets import Gpu, GpuPrice, Model, Sheet, Span
+from costs.price_sheets.sheets import Gpu, GpuPrice, Model, Sheet, Span
 
 GB = Decimal(10**9)
 # CUDA context, buffers and activations of one GPU; engines differ by some half GB around it.

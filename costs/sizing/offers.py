@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Count, Max, Min
 
-from costs.research.sheets import Model
+from costs.price_sheets.sheets import Model
 from costs.sizing.memory import Memory, concurrency, gpus_needed
 from providers.connectors.gpus import MEMORY_GB
 from providers.leases.queries import MONTH_HOURS

@@ -13,11 +13,15 @@ from django.db.models import Count, QuerySet
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
+from costs.allocation.queries import ZERO, CountedCharges, Spend, SpendData, counting_charges, read
+from costs.dates import days_of, months_since
+from costs.labels import provider_name
+from costs.ledger.queries import first_known_day
+from costs.list_prices import ListPrices
 from costs.models import Charge, Phase
-from costs.plan.queries import HISTORY, Month, phases, planned_for, read_days, this_month
+from costs.plan.month import Month
+from costs.plan.queries import HISTORY, phases, planned_for, read_days, this_month
 from costs.reconciliation.reconcile import Reconciliation, reconcile
-from costs.spend.list_prices import ListPrices
-from costs.spend.queries import ZERO, CountedCharges, Spend, SpendData, counting_charges, read
 from costs.spend.rows import (
     Bills,
     ProviderRow,
@@ -27,11 +31,8 @@ from costs.spend.rows import (
     between,
     counts_by,
     day_bars,
-    days_of,
     final_on,
-    months_since,
     part,
-    provider_name,
     reported_costs,
     unknown_rows,
     user_rows,
@@ -41,7 +42,7 @@ from costs.variance.bridge import Bridge, bridge
 from costs.variance.queries import StepRow, gpu_hours, named_steps, waterfall
 from providers.models import Account, Feed
 from providers.prepared import prepared
-from traffic.models import Application, Task, UsageDay
+from traffic.models import Application, Task
 from traffic.requests.facets import MOST_SHOWN, FilterChoices, most_used
 from traffic.usage.filters import Filters
 
@@ -349,18 +350,6 @@ class SpendPage:
             "application": FilterChoices(sorted(self.applications.items(), key=lambda item: item[1].lower())),
             "task": FilterChoices([(slug, str(label)) for slug, label in Task.choices]),
         }
-
-
-def first_known_day(today: date) -> date:
-    """Of usage or charges, in one statement that reads the end of an index of each."""
-    first: date = min([*first_days(), today])
-    return first
-
-
-@prepared
-def first_days() -> QuerySet[Any]:
-    used, charged = (table.objects.order_by("day").values_list("day", flat=True)[:1] for table in (UsageDay, Charge))
-    return used.union(charged, all=True)
 
 
 @prepared

@@ -12,54 +12,20 @@ from typing import Any
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from costs.ledger import finality
+from costs import finality
+from costs.allocation.queries import ZERO, Line, SpendData, attribution_of
+from costs.dates import Days
+from costs.labels import provider_name
 from costs.models import Provenance
 from costs.reconciliation.reconcile import Reconciled
-from costs.spend.queries import ZERO, Line, SpendData, attribution_of
-from lib.periods import next_month
-from providers.models import PROVIDER_NAMES
 from traffic.requests.facets import MOST_SHOWN
 
 DAY = timedelta(days=1)
 
 
-def provider_name(slug: str) -> str:
-    return PROVIDER_NAMES.get(slug, slug)
-
-
 def part(amount: Decimal, whole: Decimal) -> Decimal | None:
     """A share; None of nothing."""
     return amount / whole if whole else None
-
-
-@dataclass(frozen=True, slots=True)
-class Days:
-    """The days shown, and those of the month before that they are held against; `until` is exclusive."""
-
-    since: date
-    until: date
-    before: date
-    before_until: date
-
-    @property
-    def running(self) -> bool:
-        return self.until < next_month(self.since)
-
-    @property
-    def last(self) -> date:
-        return self.until - DAY
-
-    @property
-    def before_last(self) -> date:
-        return self.before_until - DAY
-
-
-def days_of(month: date, today: date) -> Days:
-    """A whole month against the whole one before, or the running month against the same days of the one before."""
-    before = (month - DAY).replace(day=1)
-    until = min(next_month(month), max(month, today + DAY))
-    running = until < next_month(month)
-    return Days(month, until, before, min(month, before + (until - month)) if running else month)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,12 +281,3 @@ def reported_costs(usage: Iterable[Mapping[str, Any]]) -> list[ReportedCost]:
 def final_on(provider: str, days: Days) -> date | None:
     """The day from which the vendor no longer revises what is shown; None where no connector reads its bill."""
     return finality.final_on(provider, days.until) if finality.revision_window(provider) is not None else None
-
-
-def months_since(first: date, today: date) -> list[date]:
-    """First days of months, the running one first."""
-    months, month = [], first.replace(day=1)
-    while month <= today:
-        months.append(month)
-        month = next_month(month)
-    return months[::-1]

@@ -12,11 +12,11 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
+from costs.allocation.queries import ZERO, SpendData
+from costs.list_prices import ListPrices
 from costs.models import Provenance
-from costs.reconciliation.token_variance import CLASSES
-from costs.spend.list_prices import ListPrices
-from costs.spend.queries import ZERO, SpendData
 from lib.allocation import divide
+from lib.tokens import TOKEN_CLASSES
 
 Cell = tuple[date, str, str]  # day, provider, model
 
@@ -70,11 +70,11 @@ def api_amounts(data: SpendData) -> dict[Cell, Decimal]:
 
 def tokens_of(data: SpendData, cells: Iterable[Cell]) -> dict[Cell, dict[str, int]]:
     wanted = set(cells)
-    tokens: dict[Cell, dict[str, int]] = defaultdict(lambda: dict.fromkeys(CLASSES, 0))
+    tokens: dict[Cell, dict[str, int]] = defaultdict(lambda: dict.fromkeys(TOKEN_CLASSES, 0))
     for row in data.usage:
         cell = (row["day"], row["provider"], row["model"])
         if cell in wanted:
-            for name in CLASSES:
+            for name in TOKEN_CLASSES:
                 tokens[cell][name] += row[name]
     return tokens
 
@@ -89,7 +89,7 @@ def by_class(
     amounts: Mapping[Cell, Decimal], counted: Mapping[Cell, Mapping[str, int]], prices: ListPrices
 ) -> TokenCosts:
     """The same of what each model cost on each day, and of its tokens."""
-    costs = dict.fromkeys(CLASSES, ZERO)
+    costs = dict.fromkeys(TOKEN_CLASSES, ZERO)
     undivided, saved = ZERO, ZERO
     for cell, amount in amounts.items():
         day, provider, model = cell
@@ -101,7 +101,7 @@ def by_class(
             costs[name] += share
         undivided += ZERO if shares else amount
         saved += saving(tokens, rates)
-    classes = [ClassCost(name, sum(t[name] for t in counted.values()), costs[name]) for name in CLASSES]
+    classes = [ClassCost(name, sum(t[name] for t in counted.values()), costs[name]) for name in TOKEN_CLASSES]
     return TokenCosts([row for row in classes if row.tokens or row.cost], undivided, saved)
 
 
@@ -110,7 +110,7 @@ def saving(tokens: Mapping[str, int], rates: Mapping[str, Decimal]) -> Decimal:
     plain = rates.get("uncached_input")
     if plain is None:
         return ZERO
-    cached = (name for name in CLASSES if name.startswith("cache_") and name in rates)
+    cached = (name for name in TOKEN_CLASSES if name.startswith("cache_") and name in rates)
     return sum((tokens.get(name, 0) * (plain - rates[name]) for name in cached), ZERO)
 
 

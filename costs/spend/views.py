@@ -13,9 +13,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from costs.spend.months import month_asked
+from costs.dates import month_asked
+from costs.labels import provider_name
 from costs.spend.page import DIMENSIONS, SpendPage, SpendParams
-from costs.spend.rows import provider_name
 from traffic.usage.filters import Filters
 
 FILTERS = ("provider", "model", "application", "task")

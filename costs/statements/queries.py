@@ -19,10 +19,11 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.utils.translation import gettext as _
 
-from costs.ledger.finality import final_on
-from costs.models import Category, Provenance
-from costs.reconciliation.month_close import closed_on
-from costs.spend.queries import IDLE, ZERO, Line, read
+from costs.allocation.queries import ZERO, Line, read
+from costs.finality import final_on
+from costs.labels import category_name
+from costs.ledger.closed_months import closed_on
+from costs.models import Provenance
 from lib.allocation import CENT, in_cents
 from lib.periods import next_month
 from providers.models import provider_name
@@ -270,12 +271,6 @@ def state_cents(month_statements: Statements) -> None:
         cents = in_cents({row.key: row.exact for row in statement.rows}, statement.total)
         for row in statement.rows:
             row.cents = cents[row.key]
-
-
-def category_name(category: str) -> str:
-    if category == IDLE:
-        return _("idle GPU hours")
-    return str(Category(category).label) if category in Category.values else category
 
 
 COLUMNS = (

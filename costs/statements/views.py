@@ -16,11 +16,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from costs.charges.forms import today
+from costs.dates import month_asked, month_in, months_since, today
 from costs.focus.cells import text
-from costs.spend.months import month_asked, month_in
-from costs.spend.page import first_known_day
-from costs.spend.rows import months_since
+from costs.ledger.queries import first_known_day
 from costs.statements.queries import By, Statement, Statements, csv_rows, statements
 
 WAYS: tuple[By, ...] = ("application", "owner")

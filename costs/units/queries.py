@@ -18,13 +18,13 @@ from typing import Any, Literal
 from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
 
+from costs.allocation.queries import ZERO, Line, SpendData, read
+from costs.labels import provider_name
+from costs.list_prices import ListPrices
 from costs.models import Category, Effort
-from costs.reconciliation.token_variance import CLASSES
-from costs.spend.list_prices import ListPrices
 from costs.spend.page import SpendPage
-from costs.spend.queries import ZERO, Line, SpendData, read
-from costs.spend.rows import provider_name
 from costs.spend.token_costs import decimal
+from lib.tokens import TOKEN_CLASSES
 from providers.models import Outage
 from providers.pricing.discounts import Discounts
 from traffic.models import Rating, Task
@@ -180,7 +180,7 @@ class UnitCosts:
         total = sum_of(self.by_key.values())
         for (day, provider, model), amount in self.page.api_amounts.items():
             tokens = self.page.api_tokens.get((day, provider, model), {})
-            if listed := self.at_list((day, provider, model, ""), [tokens.get(name, 0) for name in CLASSES]):
+            if listed := self.at_list((day, provider, model, ""), [tokens.get(name, 0) for name in TOKEN_CLASSES]):
                 total.listed += listed
                 total.by_token += amount
         return total
@@ -213,13 +213,13 @@ class UnitCosts:
         for line in self.page.before.lines:
             units[of_line(line)].amount_before += line.amount
         paid = api_cells(self.page.data.lines, of_line)
-        sent: dict[Cell, list[int]] = defaultdict(lambda: [0] * len(CLASSES))
+        sent: dict[Cell, list[int]] = defaultdict(lambda: [0] * len(TOKEN_CLASSES))
         for row in self.page.data.usage:
             key = of_row(row)
             unit = units[key]
             unit.requests += row["requests"]
             unit.unpriced += row["unpriced"]
-            tokens = [row[name] for name in CLASSES]
+            tokens = [row[name] for name in TOKEN_CLASSES]
             unit.tokens += sum(tokens)
             cell = row["day"], row["provider"], row["model"], key
             if cell in paid:
@@ -246,7 +246,7 @@ class UnitCosts:
         plain = rates.get("uncached_input")
         if plain is None:
             return Fraction(0)
-        counted = zip(CLASSES, tokens, strict=True)
+        counted = zip(TOKEN_CLASSES, tokens, strict=True)
         return sum((count * rates.get(name, plain) for name, count in counted if count), Fraction(0))
 
     @cached_property
@@ -285,7 +285,7 @@ class UnitCosts:
     @cached_property
     def classes(self) -> list[ClassUnit]:
         """Each class with what a million of it cost, and at list price the same tokens."""
-        listed, counted = dict.fromkeys(CLASSES, Fraction(0)), dict.fromkeys(CLASSES, 0)
+        listed, counted = dict.fromkeys(TOKEN_CLASSES, Fraction(0)), dict.fromkeys(TOKEN_CLASSES, 0)
         for (day, provider, model), tokens in self.page.api_tokens.items():
             rates = self.list_prices.rates_at(provider, model, day)
             for name, count in tokens.items():
@@ -354,7 +354,7 @@ def monthly(data: SpendData) -> list[MonthUnit]:
     for row in data.usage:
         month = row["day"].replace(day=1)
         requests[month] += row["requests"]
-        tokens[month] += sum(row[name] for name in CLASSES)
+        tokens[month] += sum(row[name] for name in TOKEN_CLASSES)
     return [MonthUnit(m, amounts[m], requests[m], tokens[m]) for m in sorted({*amounts, *requests})]
 
 

@@ -12,8 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from costs.plan.forecast import month_of
-from costs.spend.months import month_asked
+from costs.dates import month_asked, month_of
 from costs.spend.page import SpendPage, SpendParams
 from costs.spend.views import address, cleaned_query, fields_of
 from costs.units.queries import BYS, By, UnitCosts

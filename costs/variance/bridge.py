@@ -17,11 +17,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from costs.allocation.queries import ZERO, Line, SpendData
+from costs.list_prices import ListPrices
 from costs.models import Category, Provenance
-from costs.reconciliation.token_variance import CLASSES
-from costs.spend.list_prices import ListPrices
-from costs.spend.queries import IDLE, ZERO, Line, SpendData
+from costs.models.ledger import IDLE
 from lib.allocation import in_steps
+from lib.tokens import TOKEN_CLASSES
 
 Model = tuple[str, str]  # provider, model
 Subject = tuple[str, ...]  # what a row is about: its kind, then its key
@@ -90,7 +91,7 @@ class Sent:
 
     amount: Fraction = NONE
     requests: int = 0
-    tokens: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CLASSES, 0))
+    tokens: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOKEN_CLASSES, 0))
     dearer: Fraction = NONE  # at list price, over what the same tokens cost on the eve
 
 
@@ -140,7 +141,7 @@ def side(data: SpendData, eve: date, prices: ListPrices) -> Side:
         sent_model = sent.get((application, row["provider"], row["model"]))
         if sent_model is not None:
             sent_model.requests += row["requests"]
-            for name in CLASSES:
+            for name in TOKEN_CLASSES:
                 sent_model.tokens[name] += row[name]
             if more := dearer(row, eve, prices):
                 sent_model.dearer += more
@@ -169,7 +170,7 @@ def dearer(row: Mapping[str, Any], eve: date, prices: ListPrices) -> Fraction:
     if not prices.moved(provider, model, eve, day):
         return NONE
     old, new = prices.rates_at(provider, model, eve), prices.rates_at(provider, model, day)
-    return sum((row[n] * (new[n] - old[n]) for n in CLASSES if n in old and n in new), NONE)
+    return sum((row[n] * (new[n] - old[n]) for n in TOKEN_CLASSES if n in old and n in new), NONE)
 
 
 def bridge(before: SpendData, after: SpendData, prices: ListPrices, hours: Mapping[int, Hours] | None = None) -> Bridge:
@@ -291,7 +292,7 @@ def within(
         return
     paid = was.amount / listed
     grown = Fraction(now.requests, was.requests)
-    inputs = [name for name in CLASSES if name != "output"]
+    inputs = [name for name in TOKEN_CLASSES if name != "output"]
     read_before, read_now = sum(was.tokens[n] for n in inputs), sum(now.tokens[n] for n in inputs)
     # The same classes at the new length; without any input before there is no class to keep.
     same_output = {

@@ -14,9 +14,11 @@ from django.db import connection
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from costs.allocation.queries import SpendData
+from costs.dates import Days
+from costs.labels import provider_name
 from costs.models import Category, Phase
-from costs.spend.queries import IDLE, SpendData
-from costs.spend.rows import Days, provider_name
+from costs.models.ledger import IDLE
 from costs.variance.bridge import Bridge, Hours, Part, Step, from_plan
 from lib.allocation import STEP
 from lib.periods import next_month

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from costs.allocation.queries import ZERO, Line
 from costs.models import Phase
 from costs.plan.budget_status import Allowance, BudgetStatus
 from costs.plan.forecast import Forecast
-from costs.plan.queries import Days, Month, by_day, hold
-from costs.spend.queries import ZERO, Line
+from costs.plan.month import Month
+from costs.plan.queries import Days, by_day, hold
 from dashboard.overview.reads import Facts, midnight
 
 # How the verdict is shown: kind of mark. `early`: too few days for a forecast; `none`: nothing planned for today.

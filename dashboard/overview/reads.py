@@ -17,7 +17,8 @@ from alerts.models import Alert
 from costs.breakeven import Inputs, Result, compute
 from costs.breakeven.measured_inputs import Traffic, live_inputs, measure
 from costs.models import Phase
-from costs.plan.queries import HISTORY, Days, Month, phases, read_days, this_month
+from costs.plan.month import Month
+from costs.plan.queries import HISTORY, Days, phases, read_days, this_month
 from costs.readiness.inputs import Rated, ratings_by_task
 from lib.periods import Period
 from lib.time_spans import Span

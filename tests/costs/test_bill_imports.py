@@ -11,12 +11,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from costs import focus
+from costs.allocation.queries import spend
 from costs.bill_imports import services as bill_imports
 from costs.focus.bill import UnreadableBill, read_bill
 from costs.models import BillImport, Charge, ExchangeRate
 from costs.reconciliation import queries as bills
 from costs.reconciliation.reconcile import reconciled
-from costs.spend.queries import spend
 from tests.costs.people import client_of, text
 from tests.costs.test_focus import account, entered
 from tests.costs.test_spend import at, usage

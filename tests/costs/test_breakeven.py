@@ -32,8 +32,8 @@ from costs.breakeven import (
 from costs.breakeven.body import NUMBERS, SELFHOST_NUMBERS, Bounds
 from costs.breakeven.crossings import MOST_CROSSINGS, Difference, find_crossings, floor_sum
 from costs.breakeven.inputs import MOST_REQUESTS
+from costs.price_sheets.sheets import load
 from costs.research.scenarios import workload_inputs
-from costs.research.sheets import load
 
 SHEET = load()
 NOTE = workload_inputs(SHEET)

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from costs.models import NoGo, PriceSheet
-from costs.research.sheets import load, raw
+from costs.price_sheets.sheets import load, raw
 from providers.models import Deployment
 from tests.costs.test_live import price
 from tests.costs.test_spend import usage

@@ -13,7 +13,7 @@ from django.utils import timezone
 from costs.breakeven import compute, inputs_from_body, sensitivity
 from costs.breakeven import page as breakeven_page
 from costs.defaults import ensure_defaults
-from costs.research import sheets
+from costs.price_sheets import sheets
 from costs.research.scenarios import workload_inputs
 from providers.models import Account, Deployment, Lease, Offer
 from tests.costs.people import client_of, text

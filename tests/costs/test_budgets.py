@@ -14,12 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.evaluation.context import Figures
+from costs.allocation import committed
 from costs.models import Budget, Phase, Recurrence, Stage
+from costs.models.terms import Term
 from costs.plan import volume_page
-from costs.plan.budget_status import Allowance, Term, allowance
+from costs.plan.budget_status import Allowance, allowance
 from costs.plan.budgets import budget_positions, keep_budget_states
 from costs.plan.queries import plan
-from costs.spend import committed
+from costs.plan.sides import sides
 from providers.models import Account, Lease
 from tests.alerts.test_kinds import findings
 from tests.costs.people import client_of, text
@@ -344,7 +346,7 @@ def test_what_is_committed_is_told_apart_and_a_charge_to_come_falls_on_its_day(s
         original_amount=50, application=shop,
     )  # fmt: skip
     month = plan(NOW).month
-    halves = committed.sides(month)
+    halves = sides(month)
     assert (halves.committed, halves.committed_to_come) == (D(0), D("34.8") + 50)
     assert halves.variable == 15 * 7
     assert halves.month is not None

@@ -14,9 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from costs.allocation.queries import Attribution, Line, Names, SpendData
+from costs.list_prices import ListPrices
 from costs.models import Phase
-from costs.spend.list_prices import ListPrices
-from costs.spend.queries import Attribution, Line, Names, SpendData
 from costs.variance.bridge import Bridge, Hours, Step, bridge, from_plan
 from dashboard.charts.waterfall import waterfall
 from providers.models import Account, TokenPrice

@@ -10,9 +10,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from costs.allocation.queries import spend
 from costs.ledger import posting as ledger
 from costs.models import Charge
-from costs.spend.queries import spend
 from providers.audit.log import AuditEntry
 from providers.models import Account, Feed
 from tests.traffic.people import logged_in, person, text

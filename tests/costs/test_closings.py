@@ -13,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from costs.allocation.queries import spend
 from costs.ledger import posting as ledger
 from costs.models import Charge, Closing, Receipt
 from costs.reconciliation import month_close
@@ -20,7 +21,6 @@ from costs.reconciliation.invoices import UnreadableInvoice, numbers, read_invoi
 from costs.reconciliation.reconcile import Reconciled, reconcile
 from costs.reconciliation.tolerances import over_tolerance, set_tolerance
 from costs.spend.page import SpendPage, SpendParams
-from costs.spend.queries import spend
 from providers.models import Account, Feed, VendorCost, VendorUsage
 from tests.costs.people import client_of, text
 from tests.costs.test_spend import usage

@@ -12,11 +12,11 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from costs.models import Justification, NoGo
+from costs.price_sheets.sheets import load
 from costs.readiness import inputs as evidence
 from costs.readiness import services as decisions
 from costs.readiness.inputs import Rated, quality_gap, quantile_interval, timing
 from costs.readiness.views import matrix
-from costs.research.sheets import load
 from costs.sizing import memory as sizing
 from costs.sizing import recipes
 from costs.sizing.recipe_words import RecipeSetup

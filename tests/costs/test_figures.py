@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from django.core.management import call_command
 
+from costs.price_sheets.sheets import Span, load, parse, raw
 from costs.research.figures import OURS, allowance, differing, figures
-from costs.research.sheets import Span, load, parse, raw
 
 SHEET = load()
 FIGURES = {figure.slug: figure for figure in figures(SHEET)}
@@ -113,7 +113,7 @@ def test_the_command_gives_one_kind_as_json() -> None:
 
 def test_the_command_fails_when_a_computed_figure_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = msgspec.structs.replace(SHEET, workload=msgspec.structs.replace(SHEET.workload, upkeep_monthly=Decimal(60)))
-    monkeypatch.setattr("costs.research.sheets.load", lambda name: wrong)
+    monkeypatch.setattr("costs.price_sheets.sheets.load", lambda name: wrong)
     out = StringIO()
     with pytest.raises(SystemExit) as stopped:
         call_command("figures", stdout=out)

@@ -21,10 +21,10 @@ from focus_data_toolkit.cli import main as focus_toolkit
 from focus_data_toolkit.validate import validate_dataset_bundle
 
 from costs import focus
+from costs.allocation.queries import spend
 from costs.focus.cells import FORMULA
 from costs.ledger import posting as ledger
 from costs.models import Charge, Closing, Phase
-from costs.spend.queries import spend
 from providers.models import Account, Balance, Deployment, Feed, Lease, LeaseSpan, VendorCost
 from tests.costs.people import client_of, text
 from tests.costs.test_spend import at, usage

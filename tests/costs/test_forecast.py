@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from costs.plan.forecast import Forecast, as_json, forecast, look_back, month_of, naive, runs_out_on
+from costs.dates import month_of
+from costs.plan.forecast import Forecast, as_json, forecast, look_back, naive, runs_out_on
 
 WEEK = (1.0, 1.05, 1.1, 1.0, 0.95, 0.4, 0.35)
 TODAY = date(2026, 6, 10)

@@ -16,8 +16,8 @@ from django.utils import timezone
 from costs.models import Phase, Stage
 from costs.plan import page as plan_page
 from costs.plan.forecast import Forecast
-from costs.plan.queries import Month
-from costs.research import sheets
+from costs.plan.month import Month
+from costs.price_sheets import sheets
 from costs.research.scenarios import workload_inputs
 from providers.audit.log import AuditEntry
 from tests.costs.people import client_of, text

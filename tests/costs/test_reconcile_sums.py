@@ -11,17 +11,17 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from costs.list_prices import ListPrices
 from costs.reconciliation import cutoff_shift
 from costs.reconciliation.coverage import coverages
 from costs.reconciliation.queries import BillingMonthData
 from costs.reconciliation.reconcile import reconciliation
-from costs.reconciliation.token_variance import CLASSES
-from costs.spend.list_prices import ListPrices
+from lib.tokens import TOKEN_CLASSES
 
 MONTH = date(2026, 5, 1)
 DAYS = st.integers(-1, 31).map(lambda n: MONTH + timedelta(days=n))
 MODELS = st.sampled_from(["a", "b"])
-TOKENS = st.fixed_dictionaries({name: st.integers(0, 5000) for name in CLASSES})
+TOKENS = st.fixed_dictionaries({name: st.integers(0, 5000) for name in TOKEN_CLASSES})
 AMOUNTS = st.decimals(-2, 50, places=12, allow_nan=False)
 
 
@@ -98,7 +98,7 @@ def test_nothing_is_seen_that_nobody_billed_and_keys_add_up_to_workspaces(facts:
         assert all(0 <= row.seen <= row.billed for row in [*one.keys, *one.workspaces])
         assert sum(row.seen for row in one.workspaces) == one.seen
         assert sum(row.billed for row in one.workspaces) == one.billed
-        ours = sum(sum(row[name] for name in CLASSES) for row in facts.usage if facts.inside(row))
+        ours = sum(sum(row[name] for name in TOKEN_CLASSES) for row in facts.usage if facts.inside(row))
         assert one.seen <= ours
         assert all(not row.seen for row in one.keys if row.other)
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from costs.price_sheets.sheets import load
 from costs.research import comparison, scenarios
 from costs.research.scenarios import workload_inputs
-from costs.research.sheets import load
 from tests.costs.people import client_of, text
 from tests.costs.test_breakeven_page import offer
 from tests.costs.test_live import price

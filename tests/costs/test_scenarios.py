@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from costs.price_sheets.sheets import GpuLine, load
 from costs.research.scenarios import IDS, as_json, compute
-from costs.research.sheets import GpuLine, load
 
 SHEET = load()
 

@@ -13,11 +13,12 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from costs.allocation.queries import FINE, GroupBy, read, spend
 from costs.charges.corrections import correct
 from costs.ledger import posting as ledger
 from costs.ledger.page import ledger_rows
 from costs.models import BillImport, Charge, Sharing
-from costs.spend.queries import FINE, IDLE, GroupBy, read, spend
+from costs.models.ledger import IDLE
 from costs.statements.queries import By, statements
 from lib.allocation import CENT
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, VendorCost

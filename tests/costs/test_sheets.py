@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from costs.research import sheets
-from costs.research.sheets import Sheet, Span, load, parse, raw
+from costs.price_sheets import sheets
+from costs.price_sheets.sheets import Sheet, Span, load, parse, raw
 
 SHEET = load()
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costs.research.sheets import load
+from costs.price_sheets.sheets import load
 from costs.sizing.memory import BITS, COUNTS, Memory, concurrency, fits, gpus_needed, kv_per_token, memory
 
 SHEET = load()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from costs.research.sheets import load
+from costs.price_sheets.sheets import load
 from costs.sizing import memory as sizing
 from costs.sizing import recipes
 from costs.sizing.offers import rentable

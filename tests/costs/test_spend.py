@@ -10,9 +10,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from costs.allocation.queries import spend
 from costs.ledger import posting as ledger
 from costs.models import Charge
-from costs.spend.queries import spend
 from lib.allocation import STEP, divide
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, VendorCost
 from traffic.authentication.keys import callers, create_key

@@ -12,12 +12,13 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from costs.allocation.queries import Attribution, Line, Names, SpendData, read, spend
+from costs.dates import days_of, months_since
 from costs.ledger import posting as ledger
+from costs.list_prices import ListPrices
 from costs.models import Charge
-from costs.spend.list_prices import ListPrices
 from costs.spend.page import SpendPage, SpendParams
-from costs.spend.queries import Attribution, Line, Names, SpendData, read, spend
-from costs.spend.rows import day_bars, days_of, months_since
+from costs.spend.rows import day_bars
 from costs.spend.token_costs import token_costs
 from costs.variance.bridge import bridge
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, TokenPrice, VendorCost, VendorUsage

@@ -14,10 +14,10 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
+from costs.allocation.queries import spend
 from costs.ledger import posting as ledger
 from costs.ledger.page import ledger_rows
 from costs.models import Charge
-from costs.spend.queries import spend
 from costs.statements.queries import NOBODY, OWNERLESS, By, statements
 from lib.allocation import CENT, in_cents
 from lib.periods import next_month

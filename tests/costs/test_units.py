@@ -12,9 +12,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from costs.allocation.queries import spend
 from costs.models import Effort
 from costs.spend.page import SpendPage, SpendParams
-from costs.spend.queries import spend
 from costs.units.queries import BYS, UnitCosts, months_back
 from providers.models import Account, Deployment, Discount, Outage
 from tests.costs.test_changes import key

@@ -18,8 +18,8 @@ from costs.breakeven import Band, Day, Inputs, Spread, band, compute, spread_of
 from costs.breakeven.measured_inputs import spread
 from costs.breakeven.page import task_rows
 from costs.models import WhatIf
+from costs.price_sheets.sheets import load
 from costs.research.scenarios import workload_inputs
-from costs.research.sheets import load
 from providers.audit.log import AuditEntry
 from tests.costs.people import client_of, text
 from tests.costs.test_breakeven_page import traffic  # noqa: F401 - a fixture

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from costs.allocation.queries import spend
 from costs.ledger import posting as ledger
 from costs.models import Closing
 from costs.reconciliation import queries as bills
 from costs.reconciliation.coverage import coverages
 from costs.reconciliation.queries import midnight
 from costs.reconciliation.reconcile import reconcile
-from costs.spend.queries import spend
 from demo import company, invoices
 from demo.bills import CLASSES, RATES, ClaudeBill, cost_by_class
 from demo.story import Story, add_months

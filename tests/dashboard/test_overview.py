@@ -21,11 +21,12 @@ from django.utils import timezone
 
 from alerts.defaults import ensure_defaults as alert_rules
 from alerts.models import Alert, Rule
+from costs.allocation.queries import spend
 from costs.models import Phase
 from costs.plan.forecast import Forecast
-from costs.plan.queries import Days, Month, hold
+from costs.plan.month import Month
+from costs.plan.queries import Days, hold
 from costs.readiness.inputs import Rated
-from costs.spend.queries import spend
 from dashboard.demo_progress import PROGRESS
 from dashboard.overview.money import Money, months_between
 from dashboard.overview.reads import read

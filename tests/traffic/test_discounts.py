@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from costs.breakeven.measured_inputs import BookPrices
-from costs.spend.list_prices import ListPrices, list_rates
+from costs.list_prices import ListPrices, list_rates
 from providers.audit.log import AuditEntry
 from providers.models import Account, Discount, TokenPrice
 from providers.pricing.book import Book

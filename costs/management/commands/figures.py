@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from costs.research import sheets
+from costs.price_sheets import sheets
 from costs.research.figures import Figure, differing, figures
 
 COLUMNS = "{:<64} {:>24} {:>12} {:>12}  {}"

@@ -19,9 +19,10 @@ from typing import Any, Literal, NamedTuple
 
 from django.db.models import Q, QuerySet, Sum
 
-from costs.ledger.lease_shares import lease_shares
-from costs.ledger.posting import bill_days
+from costs.allocation.complete_days import bill_days
+from costs.allocation.lease_shares import lease_shares
 from costs.models import Category, Charge, Provenance
+from costs.models.ledger import IDLE
 from lib.allocation import divide
 from providers.models import Deployment
 from providers.prepared import prepared
@@ -32,7 +33,6 @@ GroupBy = Literal[
     "provider", "model", "application", "owner", "task", "category", "day", "month", "provenance", "deployment"
 ]
 ZERO = Decimal(0)
-IDLE = "idle_gpu"  # the category of GPU hours that no request used; made by division, stored nowhere
 FINE = ("application", "owner", "task", "model", "deployment", "category")  # what only the finest lines say
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from costs.breakeven.inputs import TokenPrices
+from costs.price_sheets.token_prices import TokenPrices
 
 DATA = Path(__file__).parents[1] / "data"
 REFERENCE = "2026-01"

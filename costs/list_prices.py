@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from django.db.models import QuerySet
 
-from costs.reconciliation.token_variance import CLASSES
+from lib.tokens import TOKEN_CLASSES
 from providers.models import TokenPrice
 from providers.prepared import prepared
 from providers.pricing.book import DATED
@@ -102,5 +102,5 @@ def list_rates(price: TokenPrice | None) -> dict[str, Fraction]:
 
 def listed_rates(price: TokenPrice) -> dict[str, Decimal]:
     """USD a million by class."""
-    rates = {name: getattr(price, name) for name in CLASSES}
+    rates = {name: getattr(price, name) for name in TOKEN_CLASSES}
     return {name: rate for name, rate in rates.items() if rate is not None}

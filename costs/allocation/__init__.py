@@ -1,0 +1,1 @@
+"""Who used what was paid for: every charge divided among applications, tasks, models and deployments."""

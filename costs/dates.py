@@ -1,0 +1,107 @@
+"""Days and months as the pages of this app count and are asked for them, in UTC."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from django.contrib import messages
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from lib.periods import next_month
+
+DAY = timedelta(days=1)
+EARLIEST = date(2000, 1, 1)
+
+
+def month_in(text: str) -> date | None:
+    """Its first day; None for what is no month since 2000."""
+    try:
+        month = date.fromisoformat(f"{text}-01")
+    except ValueError:
+        return None
+    return month if month >= EARLIEST else None
+
+
+def running_month(now: datetime | None = None) -> date:
+    """The first day of the month that it is, in UTC."""
+    return (now or timezone.now()).astimezone(UTC).date().replace(day=1)
+
+
+def month_asked(request: HttpRequest, default: date | None = None) -> date:
+    """The first day of the month asked for; without one `default`, which is the running month unless given."""
+    shown = default or running_month()
+    return _asked(request, date_format(shown, "F Y")) or shown
+
+
+def month_or_all(request: HttpRequest) -> date | None:
+    """The first day of the month asked for; None, which stands for all of them, without one."""
+    return _asked(request, _("all months"))
+
+
+def _asked(request: HttpRequest, else_shown: str) -> date | None:
+    text = request.GET.get("month", "")
+    month = month_in(text)
+    if month is not None and month <= running_month():
+        return month
+    if text:
+        message = _("“%(text)s” is no month that has begun, written as 2026-10: this is %(shown)s.")
+        messages.warning(request, message % {"text": text[:40], "shown": else_shown})
+    return None
+
+
+FIRST_DAY = date(2020, 1, 1)
+MONTH = re.compile(r"^(\d{4})-(\d{2})$")
+
+
+def today() -> date:
+    return timezone.now().astimezone(UTC).date()
+
+
+def month_of(day: date) -> tuple[date, date]:
+    """First and last day of the month of a day."""
+    first = day.replace(day=1)
+    return first, (first + timedelta(31)).replace(day=1) - timedelta(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The days shown, and those of the month before that they are held against; `until` is exclusive."""
+
+    since: date
+    until: date
+    before: date
+    before_until: date
+
+    @property
+    def running(self) -> bool:
+        return self.until < next_month(self.since)
+
+    @property
+    def last(self) -> date:
+        return self.until - DAY
+
+    @property
+    def before_last(self) -> date:
+        return self.before_until - DAY
+
+
+def days_of(month: date, today: date) -> Days:
+    """A whole month against the whole one before, or the running month against the same days of the one before."""
+    before = (month - DAY).replace(day=1)
+    until = min(next_month(month), max(month, today + DAY))
+    running = until < next_month(month)
+    return Days(month, until, before, min(month, before + (until - month)) if running else month)
+
+
+def months_since(first: date, today: date) -> list[date]:
+    """First days of months, the running one first."""
+    months, month = [], first.replace(day=1)
+    while month <= today:
+        months.append(month)
+        month = next_month(month)
+    return months[::-1]

@@ -1,0 +1,1 @@
+"""Price sheets of a month, with everything that the research noted beside the prices."""
