@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC
+from time import perf_counter
 
 from celery import shared_task
 from django.utils import timezone
@@ -14,14 +16,19 @@ from costs.ledger import posting as ledger
 from costs.models import Search
 from costs.plan import budgets, forecast_record
 from costs.reconciliation import month_close
+from lib.events import log_event, ms_since
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task(time_limit=300)  # the statements are bounded by the vendors' rows, some thousand a month
 def post_ledger() -> None:
-    today = timezone.now().astimezone(UTC).date()
-    post_recurrences(today)
-    ledger.post()
-    month_close.revise(today)
+    started, today = perf_counter(), timezone.now().astimezone(UTC).date()
+    recurring, changed, revisions = post_recurrences(today), ledger.post(), month_close.revise(today)
+    log_event(
+        logger, logging.INFO, "ledger_posted",
+        lines=changed, recurring=recurring, revisions=revisions, ms=ms_since(started),
+    )  # fmt: skip
 
 
 @shared_task(time_limit=60)

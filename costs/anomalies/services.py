@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Set
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from time import perf_counter
 from typing import Any
 
 from django.db import connection, transaction
@@ -15,7 +17,10 @@ from costs.anomalies.history import begun
 from costs.anomalies.reads import full_hour, hourly, rates, windows
 from costs.anomalies.sums import METRICS, Sums
 from costs.models import Anomaly, AnomalyLook, Driver, Phase, Stage
+from lib.events import log_event, ms_since
 from traffic.models import Application
+
+logger = logging.getLogger(__name__)
 
 KEPT = timedelta(days=730)  # after its end; what people said is expected stays as long
 HOUR, WEEK, DAY = timedelta(hours=1), timedelta(days=7), timedelta(days=1)
@@ -45,6 +50,7 @@ def look_back(now: datetime, days: int) -> int:
 
 @transaction.atomic
 def _look(now: datetime) -> int:
+    started = perf_counter()
     _lock()
     seen = windows(now)
     open_rows = {cause_of(row): row for row in Anomaly.objects.open()}
@@ -58,6 +64,7 @@ def _look(now: datetime) -> int:
         row = open_rows[cause]
         row.ended_at = now
         row.save(update_fields=["ended_at"])
+        log_event(logger, logging.INFO, "anomaly_ended", anomaly=row.pk, driver=row.driver)
     looked = {application for application, _m in seen.days if application in applications}
     little = [[applications[pk], days] for pk, days in sorted(too_little(seen).items()) if pk in applications]
     came = [
@@ -67,6 +74,10 @@ def _look(now: datetime) -> int:
     ]
     outcome = {"at": now, "applications": len(looked), "too_little": little, "new": came}
     AnomalyLook.objects.update_or_create(pk=1, defaults=outcome)
+    log_event(
+        logger, logging.INFO, "anomalies_evaluated",
+        applications=len(looked), open=len(findings), ms=ms_since(started),
+    )  # fmt: skip
     return len(findings)
 
 
@@ -111,9 +122,14 @@ def _follow(
         }  # fmt: skip
         if row is None:
             since = since_of(finding, hours.get((finding.application, finding.model), {}), now)
-            Anomaly.objects.create(
+            row = Anomaly.objects.create(
                 application_id=finding.application, application=slugs.get(finding.application, ""), model=finding.model,
                 driver=finding.driver, since=since, found_at=now, **values, **planned(finding, since, now),
+            )  # fmt: skip
+            log_event(
+                logger, logging.INFO if row.dismissed_at else logging.WARNING, "anomaly_began",
+                anomaly=row.pk, application=row.application or None, model=row.model or None, driver=row.driver,
+                expected=row.dismissed_at is not None,
             )  # fmt: skip
         else:
             for name, value in values.items():

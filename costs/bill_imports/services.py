@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from time import perf_counter
 from typing import Any
 
 from django.db import transaction
@@ -20,8 +22,11 @@ from costs.focus.bill import BillLine, alike, read_bill
 from costs.ledger.closed_months import why_stated
 from costs.models import BillImport, Charge, Provenance
 from lib.allocation import STEP
+from lib.events import log_event, ms_since
 from providers.models import provider_name
 from traffic.models import Application
+
+logger = logging.getLogger(__name__)
 
 ZERO = Decimal(0)
 
@@ -132,7 +137,12 @@ def bring_in(*, name: str, content: bytes, looked: Looked, by: Any) -> tuple[Bil
         "file_name": name[-120:], "content": content, "rows": looked.rows, "amount": looked.amount,
         "bills": looked.bills, "by": by,
     }  # fmt: skip
-    return BillImport.objects.get_or_create(sha256=digest, undone_at=None, defaults=values)
+    bill_import, new = BillImport.objects.get_or_create(sha256=digest, undone_at=None, defaults=values)
+    log_event(
+        logger, logging.INFO, "bill_read",
+        bill=bill_import.pk, bytes=len(content), rows=looked.rows, unreadable=len(looked.errors), new=new,
+    )  # fmt: skip
+    return bill_import, new
 
 
 def look_again(bill_import: BillImport, today: date) -> Looked:
@@ -146,17 +156,20 @@ def enter(*, pk: int, today: date, user: Any) -> bool:
 
     Raises UnreadableBill and NotInstalled.
     """
+    started = perf_counter()
     bill_import = BillImport.objects.select_for_update().get(pk=pk)
     if bill_import.entered_at is not None or bill_import.undone_at is not None:
         return False
     looked = look_again(bill_import, today)
     if looked.errors or not looked.charges:
+        log_event(logger, logging.WARNING, "bill_refused", bill=pk, unreadable=len(looked.errors))
         return False
     for charge in looked.charges:
         charge.bill_import, charge.entered_by = bill_import, user
     Charge.objects.bulk_create(looked.charges, batch_size=1000)
     bill_import.entered_at, bill_import.amount, bill_import.bills = timezone.now(), looked.amount, looked.bills
     bill_import.save(update_fields=["entered_at", "amount", "bills"])
+    log_event(logger, logging.INFO, "bill_entered", bill=pk, charges=len(looked.charges), ms=ms_since(started))
     return True
 
 
@@ -170,7 +183,8 @@ def take_back(*, pk: int) -> str:
         return _("A month of it was closed by its invoice since: reopen that first.")
     if Charge.objects.filter(bill_import=bill_import, corrections__isnull=False).exists():
         return _("A charge of it was corrected since: it stays.")
-    Charge.objects.filter(bill_import=bill_import).delete()
+    charges, _by_model = Charge.objects.filter(bill_import=bill_import).delete()
     bill_import.undone_at = timezone.now()
     bill_import.save(update_fields=["undone_at"])
+    log_event(logger, logging.INFO, "bill_taken_back", bill=pk, charges=charges)
     return ""

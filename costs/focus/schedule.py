@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from time import perf_counter
 
 from costs import focus
 from costs.focus.stores import Store, StoreError, store_of
 from costs.models import ExportTarget
+from lib.events import log_event, ms_since
 from lib.periods import next_month
+
+logger = logging.getLogger(__name__)
 
 REVISED = timedelta(days=35)  # a month that is over is written again this long: vendors revise for 30 days
 RETRY = timedelta(hours=1)
@@ -52,7 +57,7 @@ def run_due(now: datetime) -> int:
 
 def run(target: ExportTarget, now: datetime, store: Callable[[ExportTarget], Store] = store_of) -> bool:
     """Write everything of one target. What it wrote stays noted when a later month fails."""
-    files, error = 0, ""
+    started, files, error = perf_counter(), 0, ""
     try:
         place = store(target)
         for month in months(target, now.astimezone(UTC).date()):
@@ -63,6 +68,11 @@ def run(target: ExportTarget, now: datetime, store: Callable[[ExportTarget], Sto
     if not error:
         values |= {"succeeded_at": now, "files": files}
     ExportTarget.objects.filter(pk=target.pk).update(**values)
+    if error:
+        # Without the error's text: a store's answer may repeat what it was sent.
+        log_event(logger, logging.WARNING, "export_failed", export=target.pk, files=files, ms=ms_since(started))
+    else:
+        log_event(logger, logging.INFO, "export_written", export=target.pk, files=files, ms=ms_since(started))
     return not error
 
 

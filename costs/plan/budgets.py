@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -13,8 +14,11 @@ from costs.models import Budget, BudgetScope
 from costs.plan.budget_status import BudgetStatus
 from costs.plan.month import Month
 from costs.plan.queries import Days, Plan, days_of, only, status_against, this_month, usage_by_provider
+from lib.events import log_event
 from traffic.models import Application, BudgetState
 from traffic.usage.filters import Filters
+
+logger = logging.getLogger(__name__)
 
 COARSE = frozenset({BudgetScope.EVERYTHING, BudgetScope.PROVIDER})  # what the days of a provider say by themselves
 
@@ -139,3 +143,6 @@ def keep_budget_states(now: datetime) -> None:
         state = states.get(application.slug, BudgetState.UNKNOWN)
         if application.budget_state != state:
             Application.objects.filter(pk=application.pk).update(budget_state=state)
+            level = logging.WARNING if state == BudgetState.OVER else logging.INFO
+            before = application.budget_state
+            log_event(logger, level, "budget_state_changed", application=application.slug, before=before, state=state)

@@ -6,10 +6,12 @@ over many days, those on which the team's pace changed included.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from time import perf_counter
 
 from django.db.models import Count, F, Q
 from django.db.models.functions import TruncMonth
@@ -18,6 +20,9 @@ from costs.dates import month_of
 from costs.models import ForecastLook
 from costs.plan.forecast import CENT, forecast
 from costs.plan.queries import this_month
+from lib.events import log_event, ms_since
+
+logger = logging.getLogger(__name__)
 
 MOST = 60  # looks a run: each takes some 20 ms
 MEANT = Decimal("0.8")
@@ -25,7 +30,7 @@ MEANT = Decimal("0.8")
 
 def keep_looks(now: datetime, most: int = MOST) -> int:
     """Look from the days that were not looked from yet, or whose month has come to something else since; how many."""
-    history = this_month(now).history
+    started, history = perf_counter(), this_month(now).history
     recorded = dict(ForecastLook.objects.filter(day__gte=min(history, default=now.date())).values_list("day", "actual"))
     made: list[ForecastLook] = []
     for day, actual in over(history, now.astimezone(UTC).date()):
@@ -39,6 +44,7 @@ def keep_looks(now: datetime, most: int = MOST) -> int:
     ForecastLook.objects.bulk_create(
         made, update_conflicts=True, unique_fields=["day"], update_fields=["low", "median", "high", "actual"]
     )
+    log_event(logger, logging.INFO, "forecasts_recorded", days=len(made), ms=ms_since(started))
     return len(made)
 
 

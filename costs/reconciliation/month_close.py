@@ -7,6 +7,7 @@ invoice itself. From then on the month's lines stay, and what the vendor revises
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -25,8 +26,11 @@ from costs.reconciliation.causes import PENDING
 from costs.reconciliation.lines import ReconciliationLine
 from costs.reconciliation.reconcile import Reconciled
 from lib.allocation import STEP
+from lib.events import log_event
 from lib.periods import next_month
 from providers.models import Account
+
+logger = logging.getLogger(__name__)
 
 ZERO, HALF_A_CENT = Decimal(0), Decimal("0.005")
 CATEGORIES = {"tax": Category.TAX, "credit": Category.CREDIT}
@@ -106,6 +110,10 @@ def close(
         charge.original_amount, charge.currency = original_amount, currency
         charge.rate, charge.rate_source = converted.rate, converted.source
         charge.save()
+    log_event(
+        logger, logging.INFO, "month_closed",
+        closing=closing.pk, provider=closing.provider, month=f"{month:%Y-%m}", lines=len(closing.places),
+    )  # fmt: skip
     return closing
 
 
@@ -153,6 +161,8 @@ def revise(today: date) -> int:
             key = f"{closing.revision_prefix}{revisions.count() + 1}"
             Charge.objects.create(key=key, **line(closing, today, Category.ADJUSTMENT, change))
             made += 1
+            log_event(logger, logging.WARNING, "closed_month_revised", closing=closing.pk, provider=closing.provider,
+                      month=f"{closing.month:%Y-%m}")  # fmt: skip
     return made
 
 
@@ -183,7 +193,9 @@ def correct_closing(*, closing: Closing, right: Decimal, reason: str, user: Any,
     """The invoice should have been `right` USD: the difference is a line of today."""
     change = (right - amount_now(closing)).quantize(STEP)
     values = line(closing, today, Category.ADJUSTMENT, change) | {"entered_by": user, "description": reason}
-    return Charge.objects.create(key=f"corrected-{closing.prefix}{corrections(closing).count() + 1}", **values)
+    charge = Charge.objects.create(key=f"corrected-{closing.prefix}{corrections(closing).count() + 1}", **values)
+    log_event(logger, logging.INFO, "closed_month_corrected", closing=closing.pk, charge=charge.pk)
+    return charge
 
 
 @transaction.atomic
@@ -191,6 +203,10 @@ def reopen(closing: Closing) -> None:
     """Take a closing back, with the lines that it made."""
     Charge.objects.filter(key__startswith=closing.prefix).delete()
     Charge.objects.filter(closing=closing).update(closing=None)
+    log_event(
+        logger, logging.INFO, "month_reopened",
+        closing=closing.pk, provider=closing.provider, month=f"{closing.month:%Y-%m}",
+    )  # fmt: skip
     closing.delete()
 
 

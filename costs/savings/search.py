@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
+from time import perf_counter
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -18,7 +20,10 @@ from costs.savings.cells import cells, known_days
 from costs.savings.machines import cheaper_rent, idle_hours, machines
 from costs.savings.prompts import uncached_repeats, unread_writes
 from costs.savings.verify import keep_verified
+from lib.events import log_event, ms_since
 from traffic.models import Application
+
+logger = logging.getLogger(__name__)
 
 GROWN = Decimal("1.5")  # so much larger than when it was dismissed, and
 GROWN_USD = Decimal(5)  # by so many USD a month: then a finding is open again
@@ -29,6 +34,7 @@ def search(now: datetime, *, machines_too: bool = True) -> int:
 
     `machines_too` is False where `now` lies in the past: what offers cost then is not kept.
     """
+    started = perf_counter()
     since, until = ended_before(now.astimezone(UTC).date())
     window = Window(since, until, known_days(since, until))
     unjudged: dict[str, Decimal] = {}
@@ -37,6 +43,7 @@ def search(now: datetime, *, machines_too: bool = True) -> int:
         store(findings, window, now, machines_too)
         Search.objects.update_or_create(pk=1, defaults={"at": now, "unjudged": plain(unjudged)})
     keep_verified(now)
+    log_event(logger, logging.INFO, "savings_searched", days=window.days, findings=len(findings), ms=ms_since(started))
     return len(findings)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 import re
@@ -314,6 +315,22 @@ def test_a_look_writes_down_the_cause_with_its_begin_and_what_it_costs(helper: A
     assert re.fullmatch(form, said)
     assert sum((Decimal(text) for text in row.effects.values()), Decimal(0)) > 1
     assert AnomalyLook.objects.get().applications == 1
+
+
+def test_log_says_when_an_anomaly_begins_and_ends(helper: Application, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="costs.anomalies.services")
+    look(NOW)
+    look(NOW)
+    UsageHour.objects.filter(hour__gte=END - 27 * HOUR).delete()
+    look(NOW)
+    pk = Anomaly.objects.get().pk
+    assert [text.partition(" ms=")[0] for text in caplog.messages] == [
+        f"anomaly_began anomaly={pk} application=code-helper driver=cache expected=false",
+        "anomalies_evaluated applications=1 open=1",
+        "anomalies_evaluated applications=1 open=1",
+        f"anomaly_ended anomaly={pk} driver=cache",
+        "anomalies_evaluated applications=1 open=0",
+    ]
 
 
 def test_more_spend_since_a_phase_of_the_plan_began_is_what_the_plan_expects(db: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -72,6 +73,21 @@ def test_a_bill_is_looked_at_entered_once_and_taken_back(manager: Client) -> Non
     manager.post(f"{one}undo/")
     assert not Charge.objects.exists()
     assert upload(manager, content)["Location"] != one
+
+
+def test_log_says_what_became_of_a_bill_without_its_name(manager: Client, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="costs.bill_imports")
+    content = written(line(), line(BilledCost="1.25", ServiceName="other"))
+    address = upload(manager, content, name="secret-name.csv")["Location"]
+    bill = BillImport.objects.get().pk
+    manager.post(f"{address}enter/")
+    manager.post(f"{address}undo/")
+    lines = [record.getMessage() for record in caplog.records if record.name == "costs.bill_imports.services"]
+    assert [text.partition(" ms=")[0] for text in lines] == [
+        f"bill_read bill={bill} bytes={len(content)} rows=2 unreadable=0 new=true",
+        f"bill_entered bill={bill} charges=2",
+        f"bill_taken_back bill={bill} charges=2",
+    ]
 
 
 def test_a_line_of_a_bill_is_not_changed_or_deleted_by_itself(manager: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -152,6 +153,21 @@ def test_an_application_learns_whether_it_is_within_its_budget(shop: Application
     mine.delete()
     keep_budget_states(NOW)
     assert budget_states()["shop"] == "unknown"
+
+
+def test_log_says_when_an_application_goes_over_its_budget_and_comes_back(
+    shop: Application, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="costs.plan.budgets")
+    row = budget("application", "shop", "59.99")
+    keep_budget_states(NOW)
+    keep_budget_states(NOW)
+    Budget.objects.filter(pk=row.pk).update(high=D(60))
+    keep_budget_states(NOW)
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "budget_state_changed application=shop before=unknown state=over"),
+        ("INFO", "budget_state_changed application=shop before=over state=within"),
+    ]
 
 
 def test_a_phase_that_began_inside_the_month_has_its_share(shop: Application) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,6 +22,7 @@ from costs.reconciliation.invoices import UnreadableInvoice, numbers, read_invoi
 from costs.reconciliation.reconcile import Reconciled, reconcile
 from costs.reconciliation.tolerances import over_tolerance, set_tolerance
 from costs.spend.page import SpendPage, SpendParams
+from costs.tasks import post_ledger
 from providers.models import Account, Feed, VendorCost, VendorUsage
 from tests.costs.people import client_of, text
 from tests.costs.test_spend import usage
@@ -225,6 +227,37 @@ def test_a_closing_of_today_is_taken_back_with_its_lines(manager: Client) -> Non
     Closing.objects.update(created_at=timezone.now() - timedelta(days=1))
     manager.post(f"{URL}{Closing.objects.get().pk}/reopen/")
     assert Closing.objects.exists()
+
+
+def test_log_says_when_a_month_is_closed_revised_corrected_and_opened_again(
+    manager: Client, claude: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="costs.reconciliation.month_close")
+    send(manager, amount="12", tax="2")
+    pk, month = Closing.objects.get().pk, f"provider=anthropic month={SAID}"
+    manager.post(f"{URL}{pk}/reopen/")
+    send(manager, amount="12", tax="2")
+    again = Closing.objects.get()
+    billed(claude, "10.75")
+    month_close.revise(TODAY)
+    manager.post(f"{URL}{again.pk}/correct/", {"right": "8.50", "reason": "credit note"})
+    charge = Charge.objects.get(description="credit note")
+    lines = [record for record in caplog.records if record.name == "costs.reconciliation.month_close"]
+    assert [(record.levelname, record.getMessage()) for record in lines] == [
+        ("INFO", f"month_closed closing={pk} {month} lines={len(again.places)}"),
+        ("INFO", f"month_reopened closing={pk} {month}"),
+        ("INFO", f"month_closed closing={again.pk} {month} lines={len(again.places)}"),
+        ("WARNING", f"closed_month_revised closing={again.pk} {month}"),
+        ("INFO", f"closed_month_corrected closing={again.pk} charge={charge.pk}"),
+    ]
+
+
+def test_log_says_what_a_posting_of_the_ledger_changed(claude: Account, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="costs.tasks")
+    billed(claude, "11")
+    post_ledger()
+    (line,) = caplog.messages
+    assert line.startswith("ledger_posted lines=1 recurring=0 revisions=0 ms=")
 
 
 def test_a_provider_without_a_bill_is_closed_by_the_invoice_itself(manager: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -177,6 +178,18 @@ def test_a_refusal_is_kept_in_the_stores_words_and_what_arrived_before_counts(
     assert not run(two, NOW)
     two.refresh_from_db()
     assert (two.written_until, two.error) == (date(2026, 4, 1), "The disk is full.")
+
+
+def test_log_says_which_export_was_written_and_which_failed(
+    bucket: Any, root: Path, db: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="costs.focus.schedule")
+    written, refused = target(since=date(2026, 5, 1)), of_bucket(bucket, secret="another")
+    assert run(written, NOW) and not run(refused, NOW)
+    good, bad = caplog.records
+    assert good.getMessage().startswith(f"export_written export={written.pk} files=6 ms=")
+    assert bad.getMessage().startswith(f"export_failed export={refused.pk} files=0 ms=")
+    assert (good.levelname, bad.levelname) == ("INFO", "WARNING")
 
 
 def test_an_address_inside_our_network_is_not_reached_unless_it_is_local(bucket: Any, db: None) -> None:

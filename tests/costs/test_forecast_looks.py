@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -35,6 +36,13 @@ def test_each_day_of_a_whole_month_but_its_first_is_looked_from_once(steady: Non
     assert list(looks.months) == [AUGUST] and looks.of == 30
     assert looks.share is not None and looks.share > D("0.9") and not looks.is_narrow
     assert set(ForecastLook.objects.values_list("actual", flat=True)) == {D("124.10")}
+
+
+def test_log_says_how_many_days_were_looked_from(steady: None, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="costs.plan.forecast_record")
+    keep_looks(NOW, most=12)
+    (line,) = caplog.messages
+    assert line.startswith("forecasts_recorded days=12 ms=")
 
 
 def test_a_month_that_came_to_something_else_since_is_looked_at_anew(steady: None) -> None:

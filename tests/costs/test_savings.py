@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -297,6 +298,14 @@ def test_a_search_twice_changes_nothing_and_the_task_runs_once_a_day(shop: Appli
     Finding.objects.all().delete()
     search_savings()
     assert not Finding.objects.exists()
+
+
+def test_log_says_how_many_savings_were_found(shop: Application, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="costs.savings.search")
+    send(shop)
+    search_savings()
+    (line,) = caplog.messages
+    assert line.startswith(f"savings_searched days=14 findings={Finding.objects.count()} ms=")
 
 
 def test_an_open_finding_that_is_over_goes_and_a_dismissed_one_stays(shop: Application) -> None:
