@@ -72,7 +72,7 @@ def history(seed: int = 7, *, noise: float = 0.15, growth: float = 0.13, walk: f
 
 
 def unremembered(spend: dict[date, Decimal]) -> None:
-    forecast.forget()
+    forecast.clear_cache()
     assert forecast.forecast(spend, TODAY).forecast is not None
 
 

@@ -25,7 +25,7 @@ from costs.plan.queries import PhaseState, plan
 from costs.plan.steps import budgets_of_application
 from costs.price_sheets import sheets
 from costs.readiness import records, scorecard
-from costs.readiness.inputs import gather
+from costs.readiness.inputs import read_report
 from costs.readiness.queries import latest_decisions
 from costs.reconciliation import coverage, reconcile
 from costs.reconciliation.page import ReconciliationPage
@@ -296,7 +296,7 @@ def get_focus(
     summary="Go or no-go, by four criteria with their evidence",
 )
 def get_scorecard(request: HttpRequest, filters: Query[FilterQuery]) -> Any:
-    return scorecard.as_json(scorecard.judge(gather(timezone.now(), filters.parsed()).evidence))
+    return scorecard.as_json(scorecard.judge(read_report(timezone.now(), filters.parsed()).evidence))
 
 
 @router.get(

@@ -20,7 +20,7 @@ from providers.pricing.discounts import Discounts
 MILLION = 1_000_000
 
 
-def plain(model: str) -> str:
+def undated_model(model: str) -> str:
     """A model's name without date and vendor, by which bill, report, price and log find together."""
     return DATED.sub("", model.rsplit("/", 1)[-1])
 
@@ -41,7 +41,7 @@ class ListPrices:
     @classmethod
     def of(cls, models: Iterable[str]) -> ListPrices:
         models = frozenset(models)
-        names = frozenset(name for model in models for name in (model, plain(model)))
+        names = frozenset(name for model in models for name in (model, undated_model(model)))
         prices_by_model: dict[tuple[str, str], list[TokenPrice]] = defaultdict(list)
         for price in prices_of(names=names) if names else ():
             prices_by_model[price.provider, price.model].append(price)
@@ -84,7 +84,7 @@ class ListPrices:
         return rates
 
     def _at(self, provider: str, model: str, day: date) -> TokenPrice | None:
-        versions = self.versions.get((provider, model)) or self.versions.get((provider, plain(model))) or ()
+        versions = self.versions.get((provider, model)) or self.versions.get((provider, undated_model(model))) or ()
         listed = next((price for price in versions if price.starts_at.date() <= day), None)
         return None if listed is None else self.discounts.paid(listed, day)
 

@@ -33,7 +33,7 @@ def post_ledger() -> None:
 
 @shared_task(time_limit=60)
 def keep_budget_states() -> None:
-    budgets.keep_budget_states(timezone.now())
+    budgets.update_budget_states(timezone.now())
 
 
 @shared_task(time_limit=600)
@@ -53,12 +53,12 @@ def look_for_anomalies() -> None:
 @shared_task(ignore_result=True)
 def forget_anomalies() -> int:
     """What was over long ago."""
-    return anomalies.forget(timezone.now())
+    return anomalies.purge(timezone.now())
 
 
 @shared_task(time_limit=300)
 def look_at_forecasts() -> None:
-    forecast_record.keep_looks(timezone.now())
+    forecast_record.record_forecasts(timezone.now())
 
 
 @shared_task(time_limit=600)

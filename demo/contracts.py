@@ -62,9 +62,9 @@ def bring_bill(now: datetime) -> None:
     if month_final_on("openai", month - timedelta(days=1)) <= today:
         return  # the last day of a long month: a final one takes no bill any more
     content = focus_bill(month)
-    looked = bill_imports.look(name=BILL, content=content, today=today)
-    made, _new = bill_imports.bring_in(name=BILL, content=content, looked=looked, by=manager)
-    bill_imports.enter(pk=made.pk, today=today, user=manager)
+    looked = bill_imports.preview_bill(name=BILL, content=content, today=today)
+    made, _new = bill_imports.store_bill(name=BILL, content=content, looked=looked, by=manager)
+    bill_imports.enter_bill(pk=made.pk, today=today, user=manager)
 
 
 def focus_bill(until: date) -> bytes:

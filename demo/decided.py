@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from costs.breakeven import what_ifs
 from costs.models import BurdenLimit, Decision, Effort, WhatIf
 from costs.readiness import ops_workload, records, scorecard
-from costs.readiness.inputs import gather
+from costs.readiness.inputs import read_report
 from demo.company import PEOPLE
 
 # Days ago, hours, what was done.
@@ -44,9 +44,9 @@ def decide(now: datetime) -> None:
             )
     if not WhatIf.objects.exists():
         for name, query, note in KEPT:
-            what_ifs.keep(name=name, query=query, note=note, by=manager)
+            what_ifs.save_what_if(name=name, query=query, note=note, by=manager)
     if not Decision.objects.exists():
-        report = gather(now)
+        report = read_report(now)
         if report.traffic.requests:
             card = scorecard.judge(report.evidence)
             records.sign(

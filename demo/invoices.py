@@ -68,7 +68,7 @@ def invoice_csv(net: Decimal, month: date) -> bytes:
 def settled(row: Reconciled, month: date) -> tuple[bytes, Invoice, month_close.Settled]:
     content = invoice_csv(row.billed.quantize(CENT), month)
     invoice = read_invoice(content)
-    return content, invoice, month_close.settle(row, invoice.amount, invoice.named, invoice.lines)
+    return content, invoice, month_close.settle_invoice(row, invoice.amount, invoice.named, invoice.lines)
 
 
 def close(account: Account, month: date, row: Reconciled) -> Closing:

@@ -177,7 +177,7 @@ class Demo:
 
     def look_at_forecasts(self) -> None:
         """How often the forecast would have been right, on every day of the months before."""
-        forecast_record.keep_looks(datetime.now(UTC), most=FORECAST_LOOKS)
+        forecast_record.record_forecasts(datetime.now(UTC), most=FORECAST_LOOKS)
 
     def judge(self, days: int) -> None:
         """People's opinions of the answers of so many days, newest first; those of today are the live part's."""

@@ -24,7 +24,7 @@ from alerts.models import Address, Alert, Channel, Rule
 from costs.allocation.queries import GroupBy, Spend, SpendData, daily, read, spend
 from costs.breakeven import Inputs, Result, compute
 from costs.breakeven.measured_inputs import live_inputs
-from costs.ledger.kept_days import KeptDays, kept_days
+from costs.ledger.expiring_days import ExpiringDays, expiring_days
 from costs.models import Anomaly, ExportTarget, Phase, Stage
 from costs.plan.budget_status import BudgetStatus, allowance
 from costs.plan.budgets import BudgetPosition, budget_positions
@@ -304,9 +304,9 @@ class Figures:
             cursor.execute("SELECT pg_database_size(current_database())")
             return int(cursor.fetchone()[0])
 
-    def kept_days(self, ahead: int) -> KeptDays:
+    def kept_days(self, ahead: int) -> ExpiringDays:
         """What retention drops within so many days."""
-        return kept_days(self.today, ahead)
+        return expiring_days(self.today, ahead)
 
     def expiring_keys(self, since: timedelta, ahead: timedelta) -> list[Key]:
         """Keys without a successor that stopped within `since` or stop within `ahead`, the next first."""

@@ -23,5 +23,5 @@ def count_pages(now: datetime) -> int:
     ).distinct()
     counted = Counter(opened.astimezone(UTC).date() for opened in called.values_list("opened_at", flat=True) if opened)
     days = [since.date() + timedelta(days=n) for n in range((now.astimezone(UTC).date() - since.date()).days + 1)]
-    ops_workload.keep_pages({day: counted[day] for day in days})
+    ops_workload.save_pages({day: counted[day] for day in days})
     return sum(counted.values())

@@ -96,9 +96,9 @@ FROM line AS l LEFT JOIN used AS t ON t.day = l.day LEFT JOIN used AS n ON n.day
 """
 KEPT = 4000  # days of providers, of which a year of five has some 1,800
 
-Place = tuple[date, str, str]  # day, provider, provenance
+ShareKey = tuple[date, str, str]  # day, provider, provenance
 Rows = tuple[dict[str, Any], ...]
-_kept: OrderedDict[tuple[Place, bool], tuple[object, Rows]] = OrderedDict()
+_kept: OrderedDict[tuple[ShareKey, bool], tuple[object, Rows]] = OrderedDict()
 _lock = Lock()
 
 
@@ -130,25 +130,19 @@ def lease_shares(counting: set[tuple[date, str, str]], by: str | None = None) ->
         yield from rows_by_place.get(place) or fresh[place]
 
 
-def forget() -> None:
-    """Forget what was divided before, so that a measurement is of the work itself."""
-    with _lock:
-        _kept.clear()
-
-
-def _versions(places: Sequence[Place]) -> dict[Place, object]:
+def _versions(places: Sequence[ShareKey]) -> dict[ShareKey, object]:
     """Of the places that have a lease's line: what its rows are made from."""
     with connection.cursor() as cursor:
         cursor.execute(VERSIONS, {**columns(places), "since": places[0][0], "until": places[-1][0]})
         return {(day, provider, provenance): version for day, provider, provenance, *version in cursor.fetchall()}
 
 
-def columns(places: Sequence[Place]) -> dict[str, list[Any]]:
+def columns(places: Sequence[ShareKey]) -> dict[str, list[Any]]:
     days, providers, provenances = (list(column) for column in zip(*places, strict=True))
     return {"days": days, "providers": providers, "provenances": provenances}
 
 
-def divided(wanted: Iterable[tuple[Place, bool]]) -> Mapping[Place, Rows]:
+def divided(wanted: Iterable[tuple[ShareKey, bool]]) -> Mapping[ShareKey, Rows]:
     """The lines of each place divided, by time where that is said."""
     pairs = sorted(wanted)
     if not pairs:
@@ -160,7 +154,7 @@ def divided(wanted: Iterable[tuple[Place, bool]]) -> Mapping[Place, Rows]:
     end = start + (until - since) + timedelta(days=2)
     by_time = [by_time for _, by_time in pairs]
     params: dict[str, Any] = {"since": since, "until": until, "start": start, "end": end, "by_time": by_time}
-    rows_by_place: dict[Place, list[dict[str, Any]]] = {place: [] for place in places}
+    rows_by_place: dict[ShareKey, list[dict[str, Any]]] = {place: [] for place in places}
     with connection.cursor() as cursor:
         cursor.execute(SHARES, params | columns(places))
         names = [column.name for column in cursor.description or ()]

@@ -196,7 +196,7 @@ def spend_lines(
 
     `counted` are the charges of these days and perhaps of more, where they were read already.
     """
-    counting, complete, invoiced = counted.between(since, until) if counted else counting_charges(since, until)
+    counting, complete, invoiced = counted.between(since, until) if counted else counted_charges(since, until)
     lines = [
         Line(
             row["day"], row["provider"], Provenance.MEASURED, row["cost"], attribution_of(row), category=Category.TOKENS
@@ -210,7 +210,7 @@ def spend_lines(
     return lines + divided((charge for charge in counting if charge["lease_id"] is None), usage)
 
 
-def counting_charges(since: date, until: date) -> CountedCharges:
+def counted_charges(since: date, until: date) -> CountedCharges:
     """What counts of the ledger in a period."""
     charges, complete = charge_rows(since, until), bill_days()
     invoiced = invoices_reaching(since, until)

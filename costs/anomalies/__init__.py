@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from costs.anomalies.services import dismiss, forget, look, look_back, restore
+from costs.anomalies.services import dismiss, look, look_back, purge, restore
 
-__all__ = ["dismiss", "forget", "look", "look_back", "restore"]
+__all__ = ["dismiss", "look", "look_back", "purge", "restore"]

@@ -81,7 +81,7 @@ def _look(now: datetime) -> int:
     return len(findings)
 
 
-def forget(now: datetime) -> int:
+def purge(now: datetime) -> int:
     """Remove what ended long ago; returns how many."""
     gone, _by = Anomaly.objects.filter(ended_at__lt=now - KEPT).delete()
     return gone

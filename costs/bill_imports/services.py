@@ -32,7 +32,7 @@ ZERO = Decimal(0)
 
 
 @dataclass
-class Looked:
+class BillPreview:
     """What a file becomes: charges to be made, and rows that cannot be entered; nothing is while there are any."""
 
     charges: list[Charge] = field(default_factory=list)
@@ -52,10 +52,10 @@ class Looked:
         return sorted(sums.items())
 
 
-def look(*, name: str, content: bytes, today: date) -> Looked:
+def preview_bill(*, name: str, content: bytes, today: date) -> BillPreview:
     """Read a file without writing anything. Raises UnreadableBill and NotInstalled."""
     read, checks = read_bill(name, content), Checks(today)
-    looked = Looked(errors=list(read.errors), rows=len(read.lines) + len(read.errors) + read.free, free=read.free)
+    looked = BillPreview(errors=list(read.errors), rows=len(read.lines) + len(read.errors) + read.free, free=read.free)
     digest = hashlib.sha256(content).hexdigest()[:24]
     good = []
     for line in read.lines:
@@ -130,7 +130,7 @@ class Checks:
         )  # fmt: skip
 
 
-def bring_in(*, name: str, content: bytes, looked: Looked, by: Any) -> tuple[BillImport, bool]:
+def store_bill(*, name: str, content: bytes, looked: BillPreview, by: Any) -> tuple[BillImport, bool]:
     """Keep a file to be looked at; the very same one is there once. Whether it is new."""
     digest = hashlib.sha256(content).hexdigest()
     values = {
@@ -145,13 +145,13 @@ def bring_in(*, name: str, content: bytes, looked: Looked, by: Any) -> tuple[Bil
     return bill_import, new
 
 
-def look_again(bill_import: BillImport, today: date) -> Looked:
+def preview_again(bill_import: BillImport, today: date) -> BillPreview:
     """What a file that was kept becomes now. Raises UnreadableBill and NotInstalled."""
-    return look(name=bill_import.file_name, content=bytes(bill_import.content), today=today)
+    return preview_bill(name=bill_import.file_name, content=bytes(bill_import.content), today=today)
 
 
 @transaction.atomic
-def enter(*, pk: int, today: date, user: Any) -> bool:
+def enter_bill(*, pk: int, today: date, user: Any) -> bool:
     """Write its charges, all or none; False where it is entered already, or cannot be.
 
     Raises UnreadableBill and NotInstalled.
@@ -160,7 +160,7 @@ def enter(*, pk: int, today: date, user: Any) -> bool:
     bill_import = BillImport.objects.select_for_update().get(pk=pk)
     if bill_import.entered_at is not None or bill_import.undone_at is not None:
         return False
-    looked = look_again(bill_import, today)
+    looked = preview_again(bill_import, today)
     if looked.errors or not looked.charges:
         log_event(logger, logging.WARNING, "bill_refused", bill=pk, unreadable=len(looked.errors))
         return False
@@ -174,7 +174,7 @@ def enter(*, pk: int, today: date, user: Any) -> bool:
 
 
 @transaction.atomic
-def take_back(*, pk: int) -> str:
+def undo_bill(*, pk: int) -> str:
     """Delete what it brought; why not, where a month of it was stated since."""
     bill_import = BillImport.objects.select_for_update().get(pk=pk)
     if bill_import.undone_at is not None:

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from costs.bill_imports import queries
 from costs.bill_imports import services as bill_imports
-from costs.bill_imports.services import Looked
+from costs.bill_imports.services import BillPreview
 from costs.dates import today
 from costs.focus import NotInstalled
 from costs.focus.bill import UnreadableBill
@@ -43,7 +43,7 @@ class BillForm(forms.Form):
         },
     )
     content = b""
-    looked: Looked | None = None
+    looked: BillPreview | None = None
 
     def clean_file(self) -> Any:
         upload = self.cleaned_data["file"]
@@ -51,7 +51,7 @@ class BillForm(forms.Form):
         if len(self.content) > LARGEST:
             raise forms.ValidationError(_("A bill has at most 20 MB: export it by month."))
         try:
-            self.looked = bill_imports.look(name=upload.name, content=self.content, today=today())
+            self.looked = bill_imports.preview_bill(name=upload.name, content=self.content, today=today())
         except (UnreadableBill, NotInstalled) as error:
             raise forms.ValidationError(str(error)) from error
         return upload
@@ -78,7 +78,7 @@ def bill_list(request: HttpRequest) -> HttpResponse:
 def _kept(request: HttpRequest, form: BillForm) -> HttpResponse:
     assert form.looked is not None, "a valid form has looked into its file"
     name = form.cleaned_data["file"].name
-    made, new = bill_imports.bring_in(name=name, content=form.content, looked=form.looked, by=request.user)
+    made, new = bill_imports.store_bill(name=name, content=form.content, looked=form.looked, by=request.user)
     if new:
         audit_log.log(request, made, added=True)
     else:
@@ -95,14 +95,14 @@ def bill(request: HttpRequest, pk: int) -> HttpResponse:
     context: dict[str, Any] = {"it": bill_import, "may": request.user.has_perm("costs.add_charge")}
     try:
         looked = (
-            Looked()
+            BillPreview()
             if bill_import.entered_at or bill_import.undone_at
-            else bill_imports.look_again(bill_import, today())
+            else bill_imports.preview_again(bill_import, today())
         )
     except (UnreadableBill, NotInstalled) as error:
-        looked, context["problem"] = Looked(), str(error)
+        looked, context["problem"] = BillPreview(), str(error)
     charges = queries.charges_of(bill_import) if bill_import.entered_at else looked.charges
-    shown = Looked(charges=charges)
+    shown = BillPreview(charges=charges)
     months = shown.sums(lambda charge: f"{charge.day:%Y-%m}")
     context |= {
         "looked": looked,
@@ -128,7 +128,7 @@ def bill(request: HttpRequest, pk: int) -> HttpResponse:
 def bill_enter(request: HttpRequest, pk: int) -> HttpResponse:
     bill_import = queries.bill_import_without_content(pk)
     try:
-        entered = bill_imports.enter(pk=pk, today=today(), user=request.user)
+        entered = bill_imports.enter_bill(pk=pk, today=today(), user=request.user)
     except (UnreadableBill, NotInstalled) as error:
         messages.warning(request, str(error))
         return redirect("costs:bill", pk)
@@ -146,7 +146,7 @@ def bill_enter(request: HttpRequest, pk: int) -> HttpResponse:
 def bill_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take back what it brought, or put a file away that was only looked at."""
     bill_import = queries.bill_import_without_content(pk)
-    why = bill_imports.take_back(pk=pk)
+    why = bill_imports.undo_bill(pk=pk)
     if why:
         messages.warning(request, why)
     else:

@@ -6,7 +6,7 @@ from costs.breakeven.answer import answered
 from costs.breakeven.band import Band, Day, Spread, band, spread_of
 from costs.breakeven.body import InvalidInputs, inputs_from_body
 from costs.breakeven.crossings import Crossing, Side
-from costs.breakeven.decimals import plain
+from costs.breakeven.decimals import decimal_text
 from costs.breakeven.engine import Point, Result, as_json, compute, days_to_cross, routed_requests, volume_saving
 from costs.breakeven.inputs import Billing, Inputs, PriceList, Prompts, SelfHost
 from costs.breakeven.mix import Mix, Usage, measured_mix
@@ -40,10 +40,10 @@ __all__ = [
     "body_schema",
     "compute",
     "days_to_cross",
+    "decimal_text",
     "explain",
     "inputs_from_body",
     "measured_mix",
-    "plain",
     "routed_requests",
     "sensitivity",
     "spread_of",

@@ -20,7 +20,7 @@ def divided(amount: int, by: int) -> Decimal:
     return EXACT.divide(Decimal(amount), Decimal(by)).quantize(TWELVE_PLACES, context=EXACT)
 
 
-def plain(amount: Decimal) -> str:
+def decimal_text(amount: Decimal) -> str:
     """A decimal string without exponent: all digits that matter, at least two after the point."""
     digits = f"{amount:f}"
     if "." not in digits:

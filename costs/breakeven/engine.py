@@ -15,7 +15,7 @@ from typing import Any
 
 from costs.breakeven.crossings import Crossing, Difference, Side, find_crossings, first_at_most
 from costs.breakeven.curve import volumes
-from costs.breakeven.decimals import decimal, divided, plain
+from costs.breakeven.decimals import decimal, decimal_text, divided
 from costs.breakeven.inputs import Inputs, SelfHost
 
 # Answers that are kept: a page asks for the same inputs in several places and, while no request comes in, at every
@@ -183,15 +183,15 @@ def days_to_cross(requests_per_month: int, crossing: int, growth_per_month: Deci
 def as_json(result: Result) -> dict[str, Any]:
     """The contract's answer: money as plain decimal strings, counts and ratios as numbers."""
     return {
-        "api_cost": plain(result.api_cost),
-        "selfhost_cost": plain(result.selfhost_cost),
-        "own_cost": plain(result.own_cost),
-        "saving": plain(result.saving),
+        "api_cost": decimal_text(result.api_cost),
+        "selfhost_cost": decimal_text(result.selfhost_cost),
+        "own_cost": decimal_text(result.own_cost),
+        "saving": decimal_text(result.saving),
         "gpus": result.gpus,
         "cheaper": result.cheaper,
         "crossings": [crossing_as_json(crossing, result.routed_share) for crossing in result.crossings],
         "more_crossings": result.more_crossings,
-        "api_cost_per_request": plain(result.api_cost_per_request),
+        "api_cost_per_request": decimal_text(result.api_cost_per_request),
         "utilisation": None if result.utilisation is None else float(result.utilisation),
         "cost_per_mtok": {
             "api": _plain(result.mtok_api),
@@ -201,8 +201,8 @@ def as_json(result: Result) -> dict[str, Any]:
         "curve": [
             {
                 "requests_per_month": point.requests_per_month,
-                "api": plain(point.api),
-                "selfhost": plain(point.selfhost),
+                "api": decimal_text(point.api),
+                "selfhost": decimal_text(point.selfhost),
                 "gpus": point.gpus,
             }
             for point in result.curve
@@ -349,4 +349,4 @@ def _decimal(number: Fraction | None) -> Decimal | None:
 
 
 def _plain(number: Decimal | None) -> str | None:
-    return None if number is None else plain(number)
+    return None if number is None else decimal_text(number)

@@ -75,11 +75,11 @@ def measure(now: datetime, filters: Filters | None = None) -> Traffic:
     return Traffic(groups, days, peak(busiest, total, days))
 
 
-Wanted = tuple[tuple[str, tuple[Any, ...]], ...]  # lookups of the filters
+Lookups = tuple[tuple[str, tuple[Any, ...]], ...]  # lookups of the filters
 
 
 @prepared
-def window_groups(since: datetime, until: datetime, *, wanted: Wanted) -> Any:
+def window_groups(since: datetime, until: datetime, *, wanted: Lookups) -> Any:
     hours = UsageHour.objects.filter(hour__gte=since, hour__lte=until, **dict(wanted))
     served = ExpressionWrapper(Q(leased__gt=0) | Q(provider="self"), BooleanField())
     groups = hours.annotate(ours=served).values("provider", "model", "task", "ours").annotate(**SUMS)
@@ -93,7 +93,7 @@ SELECT min(hour), max(tokens), sum(tokens) FROM (
 """
 
 
-def window_loads(since: datetime, until: datetime, wanted: Wanted) -> tuple[datetime | None, Any, Any]:
+def window_loads(since: datetime, until: datetime, wanted: Lookups) -> tuple[datetime | None, Any, Any]:
     """Of the hours: the first, the output tokens of the busiest, and of all."""
     also = "".join(f" AND {name.removesuffix('__in')} = ANY(%s)" for name, _values in wanted)
     with connection.cursor() as cursor:
@@ -111,7 +111,7 @@ def spread(now: datetime, filters: Filters | None = None) -> Spread | None:
 
 
 @prepared
-def whole_days(since: date, until: date, *, wanted: Wanted) -> Any:
+def whole_days(since: date, until: date, *, wanted: Lookups) -> Any:
     days = UsageDay.objects.filter(day__gte=since, day__lt=until, **dict(wanted))
     at_api = ~Q(provider="self")
     return days.values("day").order_by().annotate(

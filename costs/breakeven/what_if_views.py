@@ -49,7 +49,7 @@ def keep(request: HttpRequest) -> HttpResponse:
     form = KeepForm(request.POST, read=what_ifs.WhatIfs(now, live_inputs(now)))
     if not form.is_valid():
         return _page(request, form)
-    what_if = what_ifs.keep(**form.cleaned_data, by=person(request))
+    what_if = what_ifs.save_what_if(**form.cleaned_data, by=person(request))
     log(request, what_if, what_if.query, added=True)
     messages.success(request, _("Kept: %(name)s.") % {"name": what_if.name})
     return redirect("costs:kept")
@@ -60,7 +60,7 @@ def keep(request: HttpRequest) -> HttpResponse:
 @require_POST
 def remove(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     what_if = what_ifs.saved_what_if(pk)
-    if what_ifs.remove(what_if):
+    if what_ifs.remove_what_if(what_if):
         log(request, what_if, "Removed.")
         undo = reverse("costs:kept-undo", args=[pk])
         messages.success(request, _("Removed: %(name)s.") % {"name": what_if.name}, extra_tags=f"undo:{undo}")
@@ -72,7 +72,7 @@ def remove(request: HttpRequest, pk: int) -> HttpResponseRedirect:
 @require_POST
 def undo(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     what_if = what_ifs.saved_what_if(pk)
-    if what_ifs.restore(what_if):
+    if what_ifs.restore_what_if(what_if):
         log(request, what_if, "Restored.")
         messages.success(request, _("Kept again: %(name)s.") % {"name": what_if.name})
     else:

@@ -97,16 +97,16 @@ def saved_what_if(pk: int) -> WhatIf:
     return get_object_or_404(WhatIf, pk=pk)
 
 
-def keep(*, name: str, query: str, note: str, by: AbstractBaseUser) -> WhatIf:
+def save_what_if(*, name: str, query: str, note: str, by: AbstractBaseUser) -> WhatIf:
     return WhatIf.objects.create(name=name, query=query, note=note, by_id=by.pk)
 
 
-def remove(what_if: WhatIf) -> bool:
+def remove_what_if(what_if: WhatIf) -> bool:
     """False where it was removed before."""
     return bool(WhatIf.objects.kept().filter(pk=what_if.pk).update(removed_at=timezone.now()))
 
 
-def restore(what_if: WhatIf) -> bool:
+def restore_what_if(what_if: WhatIf) -> bool:
     """False where it stands, or another has taken its name."""
     if WhatIf.objects.kept().filter(name=what_if.name).exists():
         return False

@@ -329,15 +329,15 @@ def initial_of(charge: Charge) -> dict[str, Any]:
         "provider": charge.provider,
         "day": None if charge.of_a_month else charge.day,
         "month": charge.invoice_month if charge.of_a_month else "",
-        "amount": plain(charge.original_amount),
+        "amount": number_text(charge.original_amount),
         "currency": charge.currency,
-        "rate": plain((charge.amount / charge.original_amount).quantize(Decimal("1e-9"))) if other else None,
+        "rate": number_text((charge.amount / charge.original_amount).quantize(Decimal("1e-9"))) if other else None,
         "description": charge.description,
         "application": charge.application.slug if charge.application else None,
     }
 
 
-def plain(value: Decimal) -> str:
+def number_text(value: Decimal) -> str:
     """Without trailing zeros, but with cents."""
     text = f"{value.normalize():f}"
     whole, _dot, decimals = text.partition(".")

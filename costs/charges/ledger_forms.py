@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from costs.charges import recurrences
 from costs.charges.corrections import amount_with_corrections
 from costs.charges.exchange_rates import ECB, LARGEST_RATE, Rate, UnreadableRates, read_ecb
-from costs.charges.forms import LARGEST, ChargeForm, plain
+from costs.charges.forms import LARGEST, ChargeForm, number_text
 from costs.dates import FIRST_DAY, today
 from costs.finality import month_final_on
 from costs.models import Category, Charge, Recurrence
@@ -57,8 +57,8 @@ class RecurrenceForm(ChargeForm):
         return {
             "category": recurrence.category, "provider": recurrence.provider, "repeats": recurrence.every,
             "application": recurrence.application.slug if recurrence.application else None,
-            "until": recurrence.until, "amount": plain(recurrence.original_amount), "currency": recurrence.currency,
-            "description": recurrence.description,
+            "until": recurrence.until, "amount": number_text(recurrence.original_amount),
+            "currency": recurrence.currency, "description": recurrence.description,
             "since": max(recurrence.counts_from, recurrences.first_open_day(recurrence.provider, today())),
         }  # fmt: skip
 
@@ -113,7 +113,7 @@ class CorrectionForm(forms.Form):
 
     def __init__(self, *args: Any, charge: Charge, **kwargs: Any) -> None:
         self.charge = charge
-        kwargs.setdefault("initial", {"right": plain(amount_with_corrections(charge))})
+        kwargs.setdefault("initial", {"right": number_text(amount_with_corrections(charge))})
         super().__init__(*args, **kwargs)
 
     def clean_right(self) -> Decimal:

@@ -15,7 +15,7 @@ from typing import Any
 from django.db.models import Count, Sum
 
 from costs.allocation.lease_shares import lease_shares
-from costs.allocation.queries import ZERO, counting_charges, counts, leased, provisional_counts, share_of, usage_rows
+from costs.allocation.queries import ZERO, counted_charges, counts, leased, provisional_counts, share_of, usage_rows
 from costs.finality import final_on, month_final_on
 from costs.labels import category_name
 from costs.ledger.closed_months import closed_on
@@ -75,7 +75,7 @@ class LedgerRow:
 def ledger_rows(month: date) -> list[LedgerRow]:
     """Newest day first."""
     until = next_month(month)
-    counting, complete, invoiced = counting_charges(month, until)
+    counting, complete, invoiced = counted_charges(month, until)
     rows = [measured(row) for row in usage_rows(month, until, fine=False) if row["cost"]
             and provisional_counts(row["provider"], row["day"], complete, invoiced)]  # fmt: skip
     rows += [charged(row) for row in charges_of_no_lease(month, until) if counts(row, complete, invoiced)]

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from costs.allocation.lease_shares import lease_shares, shared_by
-from costs.allocation.queries import ZERO, counting_charges, leased, share_of
+from costs.allocation.queries import ZERO, counted_charges, leased, share_of
 from costs.models import Sharing
 from lib.periods import next_month
 from traffic.models import Application
@@ -56,7 +56,7 @@ def choose(month: date, by: str, *, user_id: int | None) -> Sharing:
 
 def compared(month: date) -> list[Compared]:
     """The month's machines by tokens and by time; both add up to the same total, what nobody used stands last."""
-    machines = leased(counting_charges(month, next_month(month))[0])
+    machines = leased(counted_charges(month, next_month(month))[0])
     names = dict(Application.objects.values_list("pk", "name"))
     rows: dict[tuple[bool, int], Compared] = {}
     for by in Sharing.By.values:

@@ -85,7 +85,7 @@ def allowance(terms: Iterable[Term], month: date, days: Mapping[date, Decimal] |
 
     `days`: spend of last month's days, for what is carried.
     """
-    settled = settle(terms)
+    settled = close_open_ends(terms)
     own = _own(settled, month)
     if own is None or days is None or not own.parts[-1].term.carries:
         return own
@@ -93,7 +93,7 @@ def allowance(terms: Iterable[Term], month: date, days: Mapping[date, Decimal] |
     return replace(own, carried=max(before.high - before.spent(days), ZERO) if before else ZERO)
 
 
-def settle(terms: Iterable[Term]) -> list[Term]:
+def close_open_ends(terms: Iterable[Term]) -> list[Term]:
     """In order of time; an open end reaches until the next one begins."""
     ordered = sorted(terms, key=lambda term: term.starts_on)
     ends = [min(term.ends_on or date.max, later.starts_on) for term, later in pairwise(ordered)]

@@ -131,7 +131,7 @@ def spent_in(budget: Budget, month: date) -> Decimal:
     return spend(since, until, "provider", filters_of(budget, application_ids([budget]))).total
 
 
-def keep_budget_states(now: datetime) -> None:
+def update_budget_states(now: datetime) -> None:
     """Tell each application whether it is within its budget, for the routes that ask; only what changed is written."""
     today = now.astimezone(UTC).date()
     budgets = list(Budget.objects.reaching(today, today + timedelta(1)).filter(scope=BudgetScope.APPLICATION))

@@ -262,7 +262,7 @@ def _doubt_of_a_sum(now: Pattern, days: int) -> float:
     return single + level + growth * ((days + used) / 2) ** 2
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Forget what was projected before, so that a measurement is of the work itself."""
     _project.cache_clear()
 

@@ -28,7 +28,7 @@ MOST = 60  # looks a run: each takes some 20 ms
 MEANT = Decimal("0.8")
 
 
-def keep_looks(now: datetime, most: int = MOST) -> int:
+def record_forecasts(now: datetime, most: int = MOST) -> int:
     """Look from the days that were not looked from yet, or whose month has come to something else since; how many."""
     started, history = perf_counter(), this_month(now).history
     recorded = dict(ForecastLook.objects.filter(day__gte=min(history, default=now.date())).values_list("day", "actual"))
@@ -61,7 +61,7 @@ def over(history: Mapping[date, Decimal], today: date) -> Iterator[tuple[date, D
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class ForecastRecord:
     """How many of the days of some months had the month's end inside their interval."""
 
     months: Mapping[date, tuple[int, int]]  # by first day: inside, of
@@ -84,9 +84,9 @@ class Looks:
         return self.share is not None and self.share < MEANT - Decimal("0.05")
 
 
-def kept_looks(since: date) -> Looks:
+def recorded_forecasts(since: date) -> ForecastRecord:
     """What was kept of the months from `since` on. One statement."""
     inside = Q(low__lte=F("actual"), high__gte=F("actual"))
     rows = ForecastLook.objects.filter(day__gte=since).annotate(month=TruncMonth("day")).order_by().values("month")
     counted = rows.annotate(inside=Count("pk", filter=inside), looks=Count("pk"))
-    return Looks({row["month"]: (row["inside"], row["looks"]) for row in counted})
+    return ForecastRecord({row["month"]: (row["inside"], row["looks"]) for row in counted})

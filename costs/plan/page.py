@@ -19,7 +19,7 @@ from costs.breakeven.engine import costs_of
 from costs.models import Phase
 from costs.plan.budget_status import BudgetStatus
 from costs.plan.forecast import Check, look_back
-from costs.plan.forecast_record import Looks
+from costs.plan.forecast_record import ForecastRecord
 from costs.plan.month import Month
 from costs.plan.queries import PhaseState, Plan, StageState
 from costs.price_sheets.sheets import Sheet
@@ -381,7 +381,7 @@ class Record:
     """Past months as they were forecast on their tenth day, and how often any of their days was right."""
 
     checks: list[Check]
-    looks: Looks
+    looks: ForecastRecord
 
     @property
     def error(self) -> Decimal:
@@ -401,7 +401,7 @@ class Record:
         return [(check, self.looks.months.get(check.month)) for check in self.checks]
 
 
-def record(history: Mapping[date, Decimal], looks: Looks) -> Record:
+def record(history: Mapping[date, Decimal], looks: ForecastRecord) -> Record:
     return Record(list(_record(tuple(sorted(history.items())))), looks)
 
 

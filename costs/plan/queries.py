@@ -18,7 +18,7 @@ from costs.allocation.queries import (
     CountedCharges,
     Line,
     attribution_of,
-    counting_charges,
+    counted_charges,
     spend_lines,
     usage_rows,
 )
@@ -99,7 +99,7 @@ def days_of(
 ) -> Days:
     """The spend that belongs to a usage, and what is known of the days ahead; the rest may have been read already."""
     until = today + timedelta(days=1)
-    counting = counting or counting_charges(since, until)
+    counting = counting or counted_charges(since, until)
     lines = spend_lines(since, until, usage, fine, counting)
     committed = committed or read_committed(today)
     return Days(since, usage, lines, committed=committed, coming=tuple(committed.coming()), counting=counting)

@@ -21,7 +21,7 @@ from costs.plan import budgets, budgets_page, steps, volume_page
 from costs.plan import changes as plan_changes
 from costs.plan import page as plan_page
 from costs.plan import services as planning
-from costs.plan.forecast_record import kept_looks
+from costs.plan.forecast_record import recorded_forecasts
 from costs.plan.forms import BudgetForm, Named, PhaseForm, StageForm
 from costs.plan.queries import Plan, hours_ahead
 from costs.plan.queries import plan as plan_of
@@ -41,6 +41,7 @@ def plan(request: HttpRequest) -> HttpResponse:
     traffic = measure(now)
     plan_data = plan_of(now, traffic)
     answer = plan_page.answer(plan_data)
+    forecasts = recorded_forecasts(min(plan_data.month.history, default=today))
     context = {
         "answer": answer,
         "plan": plan_data,
@@ -51,7 +52,7 @@ def plan(request: HttpRequest) -> HttpResponse:
         "phases": plan_page.phase_rows(plan_data, today),
         "stages": plan_page.stages(plan_data.stages, today),
         "research": plan_page.research(sheets.load()),
-        "record": plan_page.record(plan_data.month.history, kept_looks(min(plan_data.month.history, default=today))),
+        "record": plan_page.record(plan_data.month.history, forecasts),
         "moved": plan_data.current and plan_data.volume_phase and plan_data.current.pk != plan_data.volume_phase.pk,
         "sides": sides(plan_data.month),
         "commitments": committed.commitments(plan_data.committed, hours_ahead(now, plan_data.month.last)),
@@ -191,7 +192,7 @@ def _removed(request: HttpRequest, step: Phase | Stage | Budget) -> HttpResponse
 def undo_change(request: HttpRequest) -> HttpResponseRedirect:
     """Take back this person's last change of the plan, unless someone has changed it since."""
     if plan_changes.undo(request):
-        budgets.keep_budget_states(timezone.now())
+        budgets.update_budget_states(timezone.now())
         messages.success(request, _("The plan is as it was before."))
     else:
         messages.warning(request, _("The plan was changed since, so this step can no longer be taken back from here."))
@@ -200,6 +201,6 @@ def undo_change(request: HttpRequest) -> HttpResponseRedirect:
 
 def done(request: HttpRequest, message: str) -> HttpResponseRedirect:
     """Back to the plan, which says what was done and offers the way back."""
-    budgets.keep_budget_states(timezone.now())
+    budgets.update_budget_states(timezone.now())
     messages.success(request, message, extra_tags=f"undo:{reverse('costs:undo-plan')}")
     return redirect("costs:plan")

@@ -11,7 +11,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from costs.models import Phase
-from costs.plan.budget_status import settle
+from costs.plan.budget_status import close_open_ends
 
 WINDOW = 30
 SHOWN = timedelta(days=180)
@@ -57,7 +57,7 @@ Points = list[tuple[date, int, Decimal]]
 def planned_bands(phases: Iterable[Phase], since: date, today: date, top: Decimal) -> Iterable[tuple[str, Points]]:
     """Each planned phase's band over the days shown."""
     by_start = {phase.starts_on: phase for phase in phases}
-    for term in settle(phase.term for phase in by_start.values() if phase.term):
+    for term in close_open_ends(phase.term for phase in by_start.values() if phase.term):
         phase = by_start[term.starts_on]
         first, last = max(term.starts_on, since), min(term.ends_on or today, today)
         if first < last:

@@ -18,7 +18,7 @@ from costs.breakeven.forms import WIDE, KeepForm, WhatIfForm
 from costs.breakeven.measured_inputs import live_inputs
 from costs.breakeven.what_ifs import WhatIfs
 from costs.readiness import scorecard
-from costs.readiness.inputs import Report, gather
+from costs.readiness.inputs import Report, read_report
 from providers.models import Offer
 
 HISTORY = timedelta(days=91)
@@ -33,7 +33,7 @@ def break_even(request: HttpRequest) -> HttpResponse:
     if clean is not None and not request.htmx:  # type: ignore[attr-defined]  # set by its middleware
         return HttpResponseRedirect(clean)
     now = timezone.now()
-    report = gather(now)
+    report = read_report(now)
     form = WhatIfs(now, report.inputs).form(request.GET)
     status = 422 if request.GET and not form.is_valid() else 200
     response = render(request, "costs/breakeven/breakeven.html", _context(form, report, now, request), status=status)

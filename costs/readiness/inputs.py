@@ -78,7 +78,7 @@ class Report:
     spread: Spread | None  # of the days that the run rate and the cost of a request are taken from
 
 
-def gather(now: datetime, filters: Filters | None = None) -> Report:
+def read_report(now: datetime, filters: Filters | None = None) -> Report:
     """Everything the scorecard needs, in some fifteen statements whatever the traffic, which alone is filtered."""
     traffic = measure(now, filters)
     inputs = live_inputs(now, traffic)

@@ -23,7 +23,7 @@ WINDOW = timedelta(days=30)
 OWN = "self"
 
 # Hours and calls of the window, and the limits that hold, NULL where nobody has set any.
-FOUND = """
+WORKLOAD_SQL = """
 SELECT coalesce((SELECT sum(hours) FROM costs_effort
                  WHERE day > %(since)s AND day <= %(today)s AND withdrawn_at IS NULL), 0),
        coalesce((SELECT sum(pages) FROM costs_pageday WHERE day > %(since)s AND day <= %(today)s), 0),
@@ -37,7 +37,7 @@ def ops_workload(now: datetime, outages: Iterable[OutageSpan]) -> OpsWorkload:
     """In one statement; `outages` are those of our own deployments that the window touches."""
     today = now.astimezone(UTC).date()
     with connection.cursor() as cursor:
-        cursor.execute(FOUND, {"since": today - WINDOW, "today": today})
+        cursor.execute(WORKLOAD_SQL, {"since": today - WINDOW, "today": today})
         hours, pages, most_incidents, most_hours, most_pages = cursor.fetchone()
     started = sum(1 for outage in outages if outage.started_at >= now - WINDOW)
     return OpsWorkload(started, hours, pages, most_incidents, most_hours, most_pages)
@@ -58,7 +58,7 @@ def set_limits(*, incidents: int | None, hours: Decimal | None, pages: int | Non
 
 
 @transaction.atomic
-def keep_pages(counted: dict[date, int]) -> None:
+def save_pages(counted: dict[date, int]) -> None:
     """Put the counts of these days in the place of the earlier ones."""
     rows = [PageDay(day=day, pages=pages) for day, pages in counted.items()]
     PageDay.objects.bulk_create(rows, update_conflicts=True, unique_fields=["day"], update_fields=["pages"])

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from costs.people import person
 from costs.readiness import ops_workload, queries, records, scorecard
 from costs.readiness.forms import EffortForm, LimitsForm, SignForm
-from costs.readiness.inputs import gather
+from costs.readiness.inputs import read_report
 from costs.readiness.views import WORKLOAD_LABELS, show
 from providers.audit.log import log
 from traffic.models import Task
@@ -29,7 +29,7 @@ from traffic.models import Task
 @require_POST
 def sign(request: HttpRequest) -> HttpResponse:
     """Freeze the figures of this moment under a person's name."""
-    report = gather(timezone.now())
+    report = read_report(timezone.now())
     card = scorecard.judge(report.evidence)
     form = SignForm(request.POST, verdict=card.verdict)
     if not form.is_valid():

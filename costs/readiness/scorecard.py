@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from django.utils.translation import gettext as _
 
-from costs.breakeven import Side, plain
+from costs.breakeven import Side, decimal_text
 from lib.confidence_intervals import Interval, wilson
 
 Verdict = Literal["go", "no_go", "not_yet"]
@@ -186,7 +186,7 @@ def ops_workload_json(burden: OpsWorkload) -> dict[str, Any]:
 
 def _criterion_json(row: Criterion) -> dict[str, Any]:
     """Money as strings, shares and milliseconds as numbers."""
-    as_value = plain if row.slug == "saving" else float
+    as_value = decimal_text if row.slug == "saving" else float
     interval = row.interval and [as_value(row.interval.low), as_value(row.interval.high)]
     return {
         "slug": row.slug,

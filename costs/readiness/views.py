@@ -25,8 +25,8 @@ from costs.price_sheets.sheets import Sheet
 from costs.readiness import queries, scorecard
 from costs.readiness import services as decisions
 from costs.readiness.forms import PRECISIONS, EffortForm, LimitsForm, ReasonForm, SignForm, SizingForm, SwitchForm
-from costs.readiness.inputs import Report, gather
-from costs.research.offers import Kinds, offered
+from costs.readiness.inputs import Report, read_report
+from costs.research.offers import Kinds, cheapest_offers
 from costs.sizing import memory as sizing
 from costs.sizing import offers as sizing_offers
 from costs.sizing import recipes
@@ -67,7 +67,7 @@ def decide(request: HttpRequest) -> HttpResponse:
 def show(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse:
     """The page, with forms that were not saved in the place of empty ones."""
     now = timezone.now()
-    report = gather(now)
+    report = read_report(now)
     card = scorecard.judge(report.evidence)
     tasks = task_rows(report)
     context = {
@@ -201,7 +201,7 @@ def withdraw_switch(request: HttpRequest, kind: str) -> HttpResponseRedirect:
 def size(request: HttpRequest) -> HttpResponse:
     """How much memory a model needs, which GPUs hold it, and the commands that start it."""
     sheet = sheets.load()
-    today = offered()
+    today = cheapest_offers()
     form = SizingForm(request.GET, sheet)
     params = form.asked
     model = sheet.model(params["model"])

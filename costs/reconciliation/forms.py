@@ -272,7 +272,7 @@ class InvoiceForm(forms.Form):
         rate = self.converted.rate or Decimal(1)
         in_usd = {name: amount * rate for name, amount in named.items()}
         lines = self.read.lines if self.read else 1
-        self.settled = month_close.settle(self.row, self.converted.amount, in_usd, lines)
+        self.settled = month_close.settle_invoice(self.row, self.converted.amount, in_usd, lines)
         left = self.settled.unexplained(self.row)
         if left and not data["accept"]:
             message = _(

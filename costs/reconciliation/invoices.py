@@ -100,14 +100,14 @@ def header_of(rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
     """Our names of the columns, found in the first row that has an amount's; and the rows after it."""
     names = {name: ours for ours, many in COLUMNS.items() for name in many}
     for place, row in enumerate(rows[:20]):
-        header = [names.get(plain(cell), "") for cell in row]
+        header = [names.get(plain_words(cell), "") for cell in row]
         if "amount" in header:
             once = [name if name not in header[:at] else "" for at, name in enumerate(header)]
             return once, rows[place + 1 :]
     raise UnreadableInvoice(_("No column is called amount, total or cost."))
 
 
-def plain(cell: str) -> str:
+def plain_words(cell: str) -> str:
     return " ".join(re.sub(r"[_()$.-]+", " ", cell).split()).lower()
 
 

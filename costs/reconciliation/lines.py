@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from costs.list_prices import list_rates, plain
+from costs.list_prices import list_rates, undated_model
 from costs.models import Category, Provenance
 from costs.reconciliation import cutoff_shift, lease_variance, token_variance
 from costs.reconciliation.causes import CAUSES, COUNTED
@@ -26,7 +26,7 @@ from lib.tokens import TOKEN_CLASSES
 ZERO = Decimal(0)
 # What a bill's lines are for that we know by ourselves, and what they are where we do not.
 BARE: dict[str, str] = {Category.TOKENS: "unseen_requests", Category.GPU: "lease_unseen"}
-Where = tuple[date | None, str]  # a day, None for what belongs to the month as a whole; a model, empty for all else
+LinePlace = tuple[date | None, str]  # a day, None for what belongs to the month as a whole; a model, empty for all else
 
 
 @dataclass
@@ -61,9 +61,9 @@ class Month:
         self.data, self.provider = data, provider
         self.names_keys = any(row["api_key"] for row in data.vendor if row["provider"] == provider)
         self.step = data.steps.get(provider, Fraction(STEP))
-        self.lines_by_place: dict[Where, ReconciliationLine] = {}
-        self.parts: dict[Where, Causes] = defaultdict(lambda: defaultdict(Fraction))
-        self.opened: dict[Where, Decimal] = defaultdict(lambda: ZERO)  # bill less ours where the bill is not whole
+        self.lines_by_place: dict[LinePlace, ReconciliationLine] = {}
+        self.parts: dict[LinePlace, Causes] = defaultdict(lambda: defaultdict(Fraction))
+        self.opened: dict[LinePlace, Decimal] = defaultdict(lambda: ZERO)  # bill less ours where the bill is not whole
         self.cells: dict[tuple[date, str], Cell] = defaultdict(Cell)
         self.leases: dict[tuple[date, int], LeaseDay] = defaultdict(LeaseDay)
         self.invoiced = ZERO
@@ -91,7 +91,7 @@ class Month:
             return
         billed, inside = row["provenance"] == Provenance.BILLED, self.data.inside(row)
         tokens = row["category"] == Category.TOKENS and row["lease_id"] is None
-        where = row["day"] if inside else None, plain(row["model"]) if tokens else ""
+        where = row["day"] if inside else None, undated_model(row["model"]) if tokens else ""
         if billed and self.data.on_this_bill(row):
             self.line(*where).billed += row["total"]
         elif not billed and inside:
@@ -115,21 +115,21 @@ class Month:
         else:
             self.parts[None, ""][name] += Fraction(row["total"])
 
-    def compare(self, row: Row, billed: bool, where: Where) -> None:
+    def compare(self, row: Row, billed: bool, where: LinePlace) -> None:
         amount, day = Fraction(row["total"]), row["day"]
         if not self.data.whole(self.provider, day):
             self.open(where, row["total"] if billed else -row["total"])
         elif row["lease_id"] is not None:
             self.take_machine(self.leases[day, row["lease_id"]], row, amount, billed)
         elif row["category"] == Category.TOKENS:
-            cell = self.cells[day, plain(row["model"])]
+            cell = self.cells[day, undated_model(row["model"])]
             cell.billed[row["token_class"]] += amount
             cell.lines += row["lines"]
         else:
             name = "lease_unseen" if row["category"] == Category.GPU else row["category"]
             self.parts[where][name if name in CAUSES else "unexplained"] += amount
 
-    def open(self, where: Where, amount: Decimal) -> None:
+    def open(self, where: LinePlace, amount: Decimal) -> None:
         """Bill less ours, of a day that the bill does not hold whole."""
         if where[0] is not None:
             self.opened[where] += amount

@@ -48,7 +48,7 @@ class Settled:
         return row.unexplained + self.extras.get("unexplained", ZERO)
 
 
-def settle(row: Reconciled, amount: Decimal, named: Mapping[str, Decimal], lines: int) -> Settled:
+def settle_invoice(row: Reconciled, amount: Decimal, named: Mapping[str, Decimal], lines: int) -> Settled:
     """Split what the invoice has more than the bill, or where no bill is read, than we know; all in USD."""
     extras: dict[str, Decimal] = {}
     for name, stated in named.items():

@@ -14,7 +14,7 @@ Kinds = dict[tuple[str, str, str], Decimal]  # USD an hour by provider, GPU and 
 
 
 @dataclass(frozen=True, slots=True)
-class Offered:
+class CheapestOffers:
     """Of the offer that costs least with the machine around its GPU, by provider, GPU and kind: an hour of the GPU, and
     of that machine where it costs besides. `seen_at`: when anything was last read."""
 
@@ -30,7 +30,7 @@ class Offered:
 NAMES = ("provider", "gpu", "kind")
 
 
-def offered() -> Offered:
+def cheapest_offers() -> CheapestOffers:
     """One statement."""
     newest = Offer.objects.filter(available=True).annotate(newest=Window(Max("seen_at")))
     cheapest = newest.order_by(*NAMES, "whole_per_gpu_hour", "pk").distinct(*NAMES)
@@ -41,4 +41,4 @@ def offered() -> Offered:
         gpus[provider, gpu, kind] = price
         if machine is not None:
             machines[provider, gpu, kind] = machine
-    return Offered(gpus, machines, rows[0][-1] if rows else None)
+    return CheapestOffers(gpus, machines, rows[0][-1] if rows else None)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from costs.breakeven import Inputs, SelfHost, plain
+from costs.breakeven import Inputs, SelfHost, decimal_text
 from costs.price_sheets.sheets import GpuLine, Scenario, Sheet, Variant
 
 IDS = ("A", "B", "C", "D", "E")
@@ -144,4 +144,4 @@ def _gpu(sheet: Sheet, line: GpuLine, hourly: Hourly | None) -> Decimal | None:
 
 
 def _plain(amount: Decimal | None) -> str | None:
-    return None if amount is None else plain(amount)
+    return None if amount is None else decimal_text(amount)

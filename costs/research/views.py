@@ -18,7 +18,7 @@ from costs.price_sheets import sheets
 from costs.price_sheets.sheets import GpuLine, Purpose, Sheet
 from costs.research import comparison, scenarios
 from costs.research.figures import Figure, figures
-from costs.research.offers import Kinds, Offered, offered
+from costs.research.offers import CheapestOffers, Kinds, cheapest_offers
 from costs.research.scenarios import VariantCost
 from providers.models import PROVIDER_NAMES
 
@@ -50,7 +50,7 @@ class Shown:
 @require_safe
 def scenario_list(request: HttpRequest) -> HttpResponse:
     sheet = sheets.load()
-    today = offered()
+    today = cheapest_offers()
     shown = [_shown(sheet, scenario, today) for scenario in scenarios.IDS]
     every = [row for scenario in shown for row in scenario.rows]
     totals = [row.cost.total for row in every if row.cost.total is not None]
@@ -74,7 +74,7 @@ def scenario_list(request: HttpRequest) -> HttpResponse:
 def research_tables(request: HttpRequest) -> HttpResponse:
     """What the research compared and decided, with today's figures beside it."""
     sheet, now = sheets.load(), timezone.now()
-    today = offered()
+    today = cheapest_offers()
     decision = comparison.decision(sheet, live_inputs(now), now)
     models = {model.slug: model.name for model in sheet.models} | {row.slug: row.name for row in sheet.claude}
     gpus = {gpu.slug: gpu.name for gpu in sheet.gpus}
@@ -97,7 +97,7 @@ def research_tables(request: HttpRequest) -> HttpResponse:
     return render(request, "costs/research/research.html", context)
 
 
-def _purpose(row: Purpose, sheet: Sheet, offered: Offered) -> tuple[str, Purpose, Decimal | None]:
+def _purpose(row: Purpose, sheet: Sheet, offered: CheapestOffers) -> tuple[str, Purpose, Decimal | None]:
     """A provider for a purpose, with the cheapest month of its GPU today."""
     provider, gpu = row.choices
     name = sheet.gpu(gpu).name
@@ -111,7 +111,7 @@ def hourly(sheet: Sheet, prices: Kinds) -> Callable[[GpuLine], Decimal | None]:
     return lambda line: prices.get((line.provider, sheet.gpu(line.gpu).name, line.kind))
 
 
-def _shown(sheet: Sheet, scenario: str, today: Offered) -> Shown:
+def _shown(sheet: Sheet, scenario: str, today: CheapestOffers) -> Shown:
     then = scenarios.compute(sheet, scenario)
     now = scenarios.compute(sheet, scenario, hourly(sheet, today.gpus), hourly(sheet, today.machines))
     noted = {variant.slug: variant for variant in scenarios.find(sheet, scenario).variants}

@@ -41,7 +41,7 @@ def search(now: datetime, *, machines_too: bool = True) -> int:
     findings = worth_saying(find(window, now, unjudged, machines_too)) if window.enough else []
     with transaction.atomic():
         store(findings, window, now, machines_too)
-        Search.objects.update_or_create(pk=1, defaults={"at": now, "unjudged": plain(unjudged)})
+        Search.objects.update_or_create(pk=1, defaults={"at": now, "unjudged": as_json_values(unjudged)})
     keep_verified(now)
     log_event(logger, logging.INFO, "savings_searched", days=window.days, findings=len(findings), ms=ms_since(started))
     return len(findings)
@@ -98,7 +98,7 @@ def facts_of(finding: SavingFound, counted_by: str, window: Window, now: datetim
         "lease_id": finding.lease_id,
         "monthly": finding.monthly.quantize(STEP),
         "behind": counted_by,
-        "evidence": plain(finding.evidence),
+        "evidence": as_json_values(finding.evidence),
         "since": window.since,
         "until": window.until,
         "seen_at": now,
@@ -111,7 +111,7 @@ def grown(row: Finding, monthly: Decimal) -> bool:
     return monthly >= before * GROWN and monthly >= before + GROWN_USD
 
 
-def plain(values: dict[str, Any]) -> dict[str, Any]:
+def as_json_values(values: dict[str, Any]) -> dict[str, Any]:
     """As JSON keeps them."""
     as_stored: dict[str, Any] = json.loads(json.dumps(values, cls=DjangoJSONEncoder))
     return as_stored

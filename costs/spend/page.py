@@ -13,7 +13,7 @@ from django.db.models import Count, QuerySet
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
-from costs.allocation.queries import ZERO, CountedCharges, Spend, SpendData, counting_charges, read
+from costs.allocation.queries import ZERO, CountedCharges, Spend, SpendData, counted_charges, read
 from costs.dates import days_of, months_since
 from costs.labels import provider_name
 from costs.ledger.queries import first_known_day
@@ -81,7 +81,7 @@ class SpendPage:
     def counting(self) -> CountedCharges:
         """The ledger of both periods, and where the plan is shown of as many days as its forecast looks at."""
         since = min(self.days.before, self.today - HISTORY) if self.has_plan else self.days.before
-        return counting_charges(since, self.days.until)
+        return counted_charges(since, self.days.until)
 
     @cached_property
     def filtered(self) -> SpendData:

@@ -13,7 +13,7 @@ import pytest
 from alerts.evaluation.context import Disk, Figures
 from alerts.evaluation.restarts import Restart
 from alerts.models import Address, Channel, Rule
-from costs.ledger.kept_days import KeptDays
+from costs.ledger.expiring_days import ExpiringDays
 from costs.models import Anomaly, Driver, ExportTarget, Phase, Stage
 from costs.reconciliation.reconcile import Cause
 from costs.reconciliation.tolerances import ReconciliationGap
@@ -240,7 +240,7 @@ def system_restarts(patch: Patch) -> None:
 
 def system_retention(patch: Patch) -> None:
     first = date(2025, 10, 24)
-    kept = KeptDays(400, first, 1, [first], [(first, "anthropic"), (first + DAY, "anthropic")], True)
+    kept = ExpiringDays(400, first, 1, [first], [(first, "anthropic"), (first + DAY, "anthropic")], True)
     patch.setattr(Figures, "kept_days", lambda figures, ahead: kept)
 
 

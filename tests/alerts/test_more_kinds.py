@@ -16,7 +16,7 @@ from alerts.kinds import KINDS
 from alerts.kinds.finding import Finding
 from alerts.models import Alert, Rule
 from alerts.rules.explain import explain
-from costs.ledger.kept_days import KeptDays, kept_days
+from costs.ledger.expiring_days import ExpiringDays, expiring_days
 from costs.models import ExportTarget, Phase, Posting, Stage
 from providers.connectors.base import ConnectorError
 from providers.models import Feed, Lease, Model, TokenPrice
@@ -304,7 +304,7 @@ def keeps(**more: Any) -> list[Finding]:
         "unbilled": [],
         "approaching": False,
     }
-    figures.kept_days = lambda ahead: KeptDays(**(kept | more))  # type: ignore[method-assign]  # as if days had passed
+    figures.kept_days = lambda ahead: ExpiringDays(**(kept | more))  # type: ignore[method-assign]  # as if days had passed
     kind = KINDS["system-retention"]
     live = frozenset(f"retention:{name}" for name in ("overdue", "unbilled", "first"))
     return list(kind.evaluate(figures, kind.read({}), live))
@@ -331,18 +331,18 @@ def test_which_days_go_is_read_from_the_partitions_and_the_bills(transactional_d
     use(soon, 3, cost=Decimal(1))
     with raw_connection() as conn:
         make_partitions(conn, "traffic_request", [soon, late])
-    kept = kept_days(TODAY, 7)
+    kept = expiring_days(TODAY, 7)
     assert (kept.first, kept.overdue, kept.unbilled, kept.approaching) == (late, [late], [], False)
     Posting.objects.create(at=NOW, complete={"anthropic": soon.isoformat()})
-    assert kept_days(TODAY, 7).unbilled == [(soon, "anthropic")]
+    assert expiring_days(TODAY, 7).unbilled == [(soon, "anthropic")]
     Posting.objects.update(complete={"anthropic": (soon + DAY).isoformat()})
-    assert kept_days(TODAY, 7).unbilled == []
+    assert expiring_days(TODAY, 7).unbilled == []
     with raw_connection() as conn:
         drop_partition(conn, "traffic_request", late)
-    kept = kept_days(TODAY, 7)
+    kept = expiring_days(TODAY, 7)
     assert (kept.goes_in, kept.approaching) == (4, True)
     SealedDay.objects.create(day=late, totals={})
-    assert not kept_days(TODAY, 7).approaching, "days go every day by now"
+    assert not expiring_days(TODAY, 7).approaching, "days go every day by now"
 
 
 def test_a_key_that_expires_is_told_until_it_is_replaced(db: Any) -> None:

@@ -194,7 +194,7 @@ def test_a_line_about_an_earlier_month_counts_in_the_one_that_asks_for_it() -> N
     ],
 )
 def test_a_wrong_row_is_named_and_nothing_is_entered(db: None, changes: dict[str, str], sentence: str) -> None:
-    found = bill_imports.look(name="b.csv", content=written(line(), line(**changes)), today=TODAY)
+    found = bill_imports.preview_bill(name="b.csv", content=written(line(), line(**changes)), today=TODAY)
     assert [(number, sentence in why) for number, why in found.errors] == [(3, True)]
 
 

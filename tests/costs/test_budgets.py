@@ -20,7 +20,7 @@ from costs.models import Budget, Phase, Recurrence, Stage
 from costs.models.terms import Term
 from costs.plan import volume_page
 from costs.plan.budget_status import Allowance, allowance
-from costs.plan.budgets import budget_positions, keep_budget_states
+from costs.plan.budgets import budget_positions, update_budget_states
 from costs.plan.queries import plan
 from costs.plan.sides import sides
 from providers.models import Account, Lease
@@ -145,13 +145,13 @@ def budget_states() -> dict[str, str]:
 
 def test_an_application_learns_whether_it_is_within_its_budget(shop: Application) -> None:
     mine = budget("application", "shop", "59.99")
-    keep_budget_states(NOW)
+    update_budget_states(NOW)
     assert budget_states() == {"shop": "over", "lab": "unknown"}
     Budget.objects.filter(pk=mine.pk).update(high=D(60))
-    keep_budget_states(NOW)
+    update_budget_states(NOW)
     assert budget_states()["shop"] == "within"
     mine.delete()
-    keep_budget_states(NOW)
+    update_budget_states(NOW)
     assert budget_states()["shop"] == "unknown"
 
 
@@ -160,10 +160,10 @@ def test_log_says_when_an_application_goes_over_its_budget_and_comes_back(
 ) -> None:
     caplog.set_level(logging.INFO, logger="costs.plan.budgets")
     row = budget("application", "shop", "59.99")
-    keep_budget_states(NOW)
-    keep_budget_states(NOW)
+    update_budget_states(NOW)
+    update_budget_states(NOW)
     Budget.objects.filter(pk=row.pk).update(high=D(60))
-    keep_budget_states(NOW)
+    update_budget_states(NOW)
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("WARNING", "budget_state_changed application=shop before=unknown state=over"),
         ("INFO", "budget_state_changed application=shop before=over state=within"),

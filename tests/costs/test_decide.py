@@ -195,14 +195,14 @@ def test_the_page_takes_the_same_statements_whatever_there_is(
 def test_ratings_of_answers_without_a_deployment_go_by_the_model(ready: Deployment) -> None:
     rated(None, 12, 6)  # mistral is ours alone
     rated(None, 20, 20, days_ago=1, model="claude-sonnet-4-5")
-    found = {row.task: row for row in evidence.gather(timezone.now()).rated}["rag"]
+    found = {row.task: row for row in evidence.read_report(timezone.now()).rated}["rag"]
     assert (found.recent, found.ours, found.theirs) == ((72, 63), (72, 63), (20, 20))
 
 
 def test_ratings_older_than_a_month_count_for_the_comparison_alone(ready: Deployment) -> None:
     rated(ready, 10, 10, days_ago=60)
     rated(ready, 10, 10, days_ago=100)
-    found = {row.task: row for row in evidence.gather(timezone.now()).rated}["rag"]
+    found = {row.task: row for row in evidence.read_report(timezone.now()).rated}["rag"]
     assert (found.recent[0], found.ours[0]) == (60, 70)
 
 

@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from costs.models import ForecastLook, Phase
-from costs.plan.forecast_record import Looks, keep_looks, kept_looks, over
+from costs.plan.forecast_record import ForecastRecord, over, record_forecasts, recorded_forecasts
 from tests.costs.people import client_of, text
 from tests.costs.test_spend import usage
 from traffic.models import UsageDay
@@ -29,10 +29,10 @@ def steady(db: Any) -> None:
 
 
 def test_each_day_of_a_whole_month_but_its_first_is_looked_from_once(steady: None) -> None:
-    assert keep_looks(NOW, most=12) == 12
-    assert keep_looks(NOW) == 18
-    assert keep_looks(NOW) == 0
-    looks = kept_looks(AUGUST)
+    assert record_forecasts(NOW, most=12) == 12
+    assert record_forecasts(NOW) == 18
+    assert record_forecasts(NOW) == 0
+    looks = recorded_forecasts(AUGUST)
     assert list(looks.months) == [AUGUST] and looks.of == 30
     assert looks.share is not None and looks.share > D("0.9") and not looks.is_narrow
     assert set(ForecastLook.objects.values_list("actual", flat=True)) == {D("124.10")}
@@ -40,18 +40,18 @@ def test_each_day_of_a_whole_month_but_its_first_is_looked_from_once(steady: Non
 
 def test_log_says_how_many_days_were_looked_from(steady: None, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="costs.plan.forecast_record")
-    keep_looks(NOW, most=12)
+    record_forecasts(NOW, most=12)
     (line,) = caplog.messages
     assert line.startswith("forecasts_recorded days=12 ms=")
 
 
 def test_a_month_that_came_to_something_else_since_is_looked_at_anew(steady: None) -> None:
-    keep_looks(NOW)
+    record_forecasts(NOW)
     UsageDay.objects.filter(day=date(2026, 8, 31)).update(cost=D(64))
-    assert keep_looks(NOW) == 30
-    looks = kept_looks(AUGUST)
+    assert record_forecasts(NOW) == 30
+    looks = recorded_forecasts(AUGUST)
     assert (looks.inside, looks.of, looks.is_narrow) == (0, 30, True)
-    assert kept_looks(date(2026, 9, 1)).share is None
+    assert recorded_forecasts(date(2026, 9, 1)).share is None
 
 
 def test_months_with_a_day_unknown_or_to_come_or_without_spend_are_left_out() -> None:
@@ -84,4 +84,4 @@ def test_plan_says_how_often_the_interval_held_and_that_it_is_too_narrow(db: Any
 
 
 def test_nothing_looked_at_has_no_share() -> None:
-    assert Looks({}).share is None and not Looks({}).is_narrow
+    assert ForecastRecord({}).share is None and not ForecastRecord({}).is_narrow

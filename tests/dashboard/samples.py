@@ -32,7 +32,7 @@ from costs.models import (
     WhatIf,
 )
 from costs.readiness import records
-from costs.readiness.inputs import gather
+from costs.readiness.inputs import read_report
 from costs.readiness.scorecard import judge
 from dashboard.signin.links import parts_of
 from lib.encryption import encrypt
@@ -206,7 +206,7 @@ def of_costs() -> dict[str, dict[str, Any]]:
     somebody = User.objects.get(username="somebody")
     signed = records.sign(
         choice="not_yet", statement="Too few ratings.", by=somebody,
-        figures=records.frozen(report := gather(today), judge(report.evidence)),
+        figures=records.frozen(report := read_report(today), judge(report.evidence)),
     )  # fmt: skip
     scenario = WhatIf.objects.create(name="Twice", query="requests=300000", by=somebody)
     found |= {f"costs:kept-{name}": {"pk": scenario.pk} for name in ("remove", "undo")}

@@ -13,7 +13,7 @@ from traffic.retention_settings import current_retention as kept_now
 
 
 @dataclass(frozen=True, slots=True)
-class KeptDays:
+class ExpiringDays:
     """`overdue` should have gone before today; `unbilled` go within the days asked for, by day and provider."""
 
     days: int
@@ -24,17 +24,17 @@ class KeptDays:
     approaching: bool  # nothing has ever gone, and the first is about to
 
 
-def kept_days(today: date, ahead: int) -> KeptDays:
+def expiring_days(today: date, ahead: int) -> ExpiringDays:
     """What retention will drop within `ahead` days; five queries at most."""
     retention_days = kept_now().requests
     soon = days_before("traffic_request", today + timedelta(days=ahead - retention_days))
     if not soon:
-        return KeptDays(retention_days, None, None, [], [], approaching=False)
+        return ExpiringDays(retention_days, None, None, [], [], approaching=False)
     # The job runs once a day: a day is late only when a whole day more has passed.
     overdue = [day for day in soon if day < today - timedelta(days=retention_days + 1)]
     goes_in = max((soon[0] - today).days + retention_days + 1, 0)
     approaching = not overdue and goes_in > 0 and not SealedDay.objects.exists()
-    return KeptDays(retention_days, soon[0], goes_in, overdue, unbilled(soon), approaching)
+    return ExpiringDays(retention_days, soon[0], goes_in, overdue, unbilled(soon), approaching)
 
 
 def unbilled(days: list[date]) -> list[tuple[date, str]]:
