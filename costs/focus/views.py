@@ -109,7 +109,7 @@ def export_run(request: HttpRequest, pk: int) -> HttpResponse:
     """Write now, whatever the clock says; the same files again change nothing but their content."""
     target = queries.export_target(pk)
     good = schedule.run(target, timezone.now())
-    target.refresh_from_db()
+    target = queries.export_target(pk)
     log(request, target, _("run by hand"))
     if good:
         messages.success(request, _("%(name)s took %(n)d files.") % {"name": target.name, "n": target.files})
