@@ -323,7 +323,7 @@ class Figures:
     @cached_property
     def timed_lately(self) -> dict[lately.Timed, dict[int, int]]:
         """Requests of the last hour by log bucket, for each deployment and metric."""
-        return lately.timed_lately(self.now)
+        return lately.recent_latency(self.now)
 
     def usual_p95(self, deployments: Iterable[int]) -> dict[lately.Timed, Decimal]:
         """In ms, by deployment and metric, of the 14 days before today."""
@@ -332,12 +332,12 @@ class Figures:
     @cached_property
     def failed_lately(self) -> list[dict[str, Any]]:
         """Requests and errors of the last hour by deployment, provider, model and application."""
-        return lately.failed_lately(self.now)
+        return lately.recent_errors(self.now)
 
     @cached_property
     def rated(self) -> dict[str, tuple[QualityGroup, QualityGroup]]:
         """By model, ratings of the last 14 days and of the 60 before."""
-        return lately.rated_lately(self.now)
+        return lately.recent_ratings(self.now)
 
     @cached_property
     def requests_by_day(self) -> dict[date, int]:

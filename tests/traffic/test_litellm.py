@@ -18,7 +18,7 @@ from tests.providers.people import in_role
 from tests.traffic.test_store import assert_rollups_exact
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest import data_quality
-from traffic.ingest.dropped_signals import unread_since
+from traffic.ingest.dropped_signals import dropped_since
 from traffic.ingest.pipeline import clear_cache
 from traffic.models import Request
 from traffic.requests.queries import newest
@@ -67,10 +67,10 @@ def test_a_single_object_is_read(key: str) -> None:
 def test_null_events_are_skipped_and_bad_ones_named(key: str) -> None:
     answer = send(key, json.dumps([None, event(1), 7, event(2, startTime="old format")])).json()
     assert (answer["accepted"], [one["index"] for one in answer["rejected"]]) == (1, [2, 3])
-    (row,) = unread_since(timezone.now().date() - timedelta(days=1))
+    (row,) = dropped_since(timezone.now().date() - timedelta(days=1))
     assert (row["signal"], row["n"], row["refused"], row["why"]) == ("litellm", 1, 2, "An event must be an object.")
     send(key, json.dumps(event(2, startTime="old format")))
-    (row,) = unread_since(timezone.now().date() - timedelta(days=1))
+    (row,) = dropped_since(timezone.now().date() - timedelta(days=1))
     assert row["refused"] == 3 and row["why"].startswith("startTime: Must be Unix seconds")
 
 

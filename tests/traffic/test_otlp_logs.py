@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from tests.traffic.test_otlp import CLASSES, TRACE, USAGE, body, key, ns, rows, send, span, value
 from tests.traffic.test_store import assert_rollups_exact
-from traffic.ingest.dropped_signals import unread_since
+from traffic.ingest.dropped_signals import dropped_since
 from traffic.models import Application, Unread
 
 __all__ = ["key"]  # the fixture
@@ -100,9 +100,9 @@ def test_the_last_reason_is_the_newest_and_not_the_last_of_the_alphabet(db: None
     today = timezone.now().date()
     for days, reason in ((0, ""), (1, "a newer one"), (2, "z older one")):
         Unread.objects.create(day=today - timedelta(days=days), signal="logs", unread=1, rejected=1, reason=reason)
-    (row,) = unread_since(today - timedelta(days=3))
+    (row,) = dropped_since(today - timedelta(days=3))
     assert (row["n"], row["refused"], row["why"]) == (3, 3, "a newer one")
-    assert unread_since(today)[0]["why"] == ""
+    assert dropped_since(today)[0]["why"] == ""
 
 
 def test_an_export_of_the_wrong_signal_or_none_is_answered_by_the_protocol(key: str) -> None:

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from providers.audit.log import changes, log, log_form
 from traffic.applications import queries, services
 from traffic.applications.forms import KeyForm, KeyLimitsForm, RotateForm
-from traffic.applications.page import tell_use
+from traffic.applications.page import add_use_words
 from traffic.authentication.keys import FOR_ALL, callers, create_key, rotate_key, use_by_line, used_of
 from traffic.models import Key
 
@@ -28,7 +28,7 @@ from traffic.models import Key
 def key_list(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     keys = queries.list_keys()
-    tell_use(keys, now)
+    add_use_words(keys, now)
     live = [key for key in keys if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)]
     used = [key for key in live if key.last_used_at is not None]
     latest = max((key.last_used_at for key in used if key.last_used_at), default=None)
@@ -69,7 +69,7 @@ def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """What came in with a key, its limits, and how to replace it."""
     key = queries.get_key(pk)
     if request.method == "POST":
-        hold_to_own(request, key)
+        refuse_installation_keys(request, key)
     form = KeyLimitsForm(request.POST if request.method == "POST" else None, instance=key)
     if request.method == "POST" and form.is_valid():
         services.change_limits(form)
@@ -80,7 +80,7 @@ def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
         key = queries.get_key(pk)  # without what the form wrote into it
     now = timezone.now()
     works = key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
-    tell_use([key], now)
+    add_use_words([key], now)
     use = use_by_line([key], now)[key.line]
     used = used_of(use, key.quota_period, now, estimated=False)
     charged = used_of(use, key.quota_period, now)
@@ -99,7 +99,7 @@ def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
 def key_rotate(request: HttpRequest, pk: int) -> HttpResponse:
     """A new key now, and the old one works on for a while; the answer holds the new secret, this once."""
     key = queries.get_key(pk)
-    hold_to_own(request, key)
+    refuse_installation_keys(request, key)
     form = RotateForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Choose when the old key stops."))
@@ -117,7 +117,7 @@ def key_rotate(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "traffic/applications/key_made.html", {"key": made, "secret": secret, "old": key})
 
 
-def hold_to_own(request: HttpRequest, key: Key) -> None:
+def refuse_installation_keys(request: HttpRequest, key: Key) -> None:
     """Raises PermissionDenied for a key of the whole installation where the person may make none."""
     if key.application_id is None and not request.user.has_perm(FOR_ALL):
         raise PermissionDenied(_("Only an admin makes or changes keys for the whole installation."))

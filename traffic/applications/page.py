@@ -10,7 +10,7 @@ from traffic.authentication.keys import use_by_line, used_of
 from traffic.models import Key
 
 
-def tell_use(keys: list[Key], now: datetime) -> None:
+def add_use_words(keys: list[Key], now: datetime) -> None:
     """Set `used_words` of each key that has a quota: how much of it is used, for people."""
     use = use_by_line(keys, now)
     for key in keys:

@@ -17,9 +17,9 @@ from providers.audit.log import log_form
 from providers.pricing.book import OTHER_MODEL
 from traffic.applications import queries, services
 from traffic.applications.forms import ApplicationForm
-from traffic.applications.page import tell_use
+from traffic.applications.page import add_use_words
 from traffic.ingest.bounds import MOST_MODELS
-from traffic.ingest.dropped_signals import unread_since
+from traffic.ingest.dropped_signals import dropped_since
 from traffic.models import Application
 
 DAYS = 30
@@ -43,7 +43,7 @@ def application_list(request: HttpRequest) -> HttpResponse:
         "sending": sum(1 for row in rows if row["requests"]),
         "requests": sum(used.values()),
         "capturing": sum(application.capture_bodies for application in applications),
-        "unread": unread_since(first),
+        "unread": dropped_since(first),
         "days": DAYS,
         "most_models": MOST_MODELS,
         "other_model": OTHER_MODEL,
@@ -104,7 +104,7 @@ def page(request: HttpRequest, application: Application, form: ApplicationForm, 
     keys = None
     if request.user.has_perm("traffic.view_key"):
         keys = queries.keys_of(application)
-        tell_use(keys, now)
+        add_use_words(keys, now)
     context = {
         "it": application, "form": form, "may_change": request.user.has_perm("traffic.change_application"),
         "keys": keys, "now": now, **more,

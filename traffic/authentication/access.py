@@ -67,7 +67,7 @@ def authenticate(request: HttpRequest, scope: str, secret: str | None = None) ->
     if scope not in caller.scopes:
         raise ApiError(403, f"This key lacks the scope {scope!r}.")
     confine(request, caller)
-    hold_to_limits(caller, scope)
+    enforce_limits(caller, scope)
     request.caller = caller  # type: ignore[attr-defined]  # read back by caller_of and application_of_key
     return caller
 
@@ -96,7 +96,7 @@ def confine(request: HttpRequest, caller: Caller) -> None:
         request.GET = narrowed  # type: ignore[assignment]  # typed as Django makes it; nobody writes into it
 
 
-def hold_to_limits(caller: Caller, scope: str) -> None:
+def enforce_limits(caller: Caller, scope: str) -> None:
     """Raises ApiError (429) with the seconds to wait. A quota is on what is stored, so reading goes on without it."""
     if caller.per_minute is not None and (wait := buckets.take(caller.line, caller.per_minute)):
         raise ApiError(429, too_often(caller.per_minute), retry_after=wait)

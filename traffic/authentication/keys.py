@@ -155,7 +155,7 @@ class KeyCache:
             caller = None
         else:
             if entry is None and (wait := self._guesses.take(address)):
-                self._complain(address, now)
+                self._log_guesses(address, now)
                 raise TooManyUnknown(wait)
             caller = self._read(digest)
             if entry is None and caller is not None:
@@ -163,7 +163,7 @@ class KeyCache:
             self._remember(digest, caller, now + CACHE_S)
         return None if caller is None or caller.expired() else caller
 
-    def _complain(self, address: str, now: float) -> None:
+    def _log_guesses(self, address: str, now: float) -> None:
         """Log the address that guesses keys, at most once in ten seconds, so that guessing cannot fill the log."""
         if now >= self._complain_at:
             self._complain_at = now + COMPLAIN_EVERY_S

@@ -47,7 +47,7 @@ class Admission:
         return snapshot, key
 
 
-def hold_to_quota(key: Key, now: datetime) -> None:
+def enforce_quota(key: Key, now: datetime) -> None:
     """Raises Refusal where the key's quota was used up when keys were last read."""
     if key.spent_until is not None and key.spent_until > now:
         wait = seconds_until(key.spent_until, now)

@@ -18,7 +18,7 @@ import msgspec
 
 from lib.connections import look_after, make_room
 from lib.events import log_event
-from traffic.gateway.admission import Admission, application_of, hold_to_quota
+from traffic.gateway.admission import Admission, application_of, enforce_quota
 from traffic.gateway.bounds import MOST_QUERY
 from traffic.gateway.environment import SettingMissing, Settings, read_settings
 from traffic.gateway.exchange import Exchange
@@ -157,7 +157,7 @@ class Gateway:
                 raise Refusal(414, "query-too-long", f"The query may have {MOST_QUERY:,} bytes at most.")
             snapshot, key = await self.door.key(headers, scope["client"])
             application = application_of(snapshot, key, headers)
-            hold_to_quota(key, started_at)
+            enforce_quota(key, started_at)
             share = self._load.enter(key.line)
             body = await self._deadlines.read_body(headers, receive, share)
             unread = False

@@ -157,7 +157,7 @@ def _forced(rules: Sequence[Rule], targets: Sequence[Target], able: Sequence[Tar
     A wish passes over every condition but those on the budget: a rule for another state of it does not exist, and
     where a rule for an application over its budget decides, the caller may choose among its targets alone.
     """
-    decision = _wished(rules, able, call)
+    decision = _requested_route(rules, able, call)
     if decision is None or call.budget_state != OVER or not any(rule.budget_states for rule in rules):
         return decision
     due = _first(rules, targets, able, call)
@@ -173,7 +173,7 @@ def _forced(rules: Sequence[Rule], targets: Sequence[Target], able: Sequence[Tar
 FORCED, OVER = "forced", "over"
 
 
-def _wished(rules: Sequence[Rule], able: Sequence[Target], call: Call) -> Decision | None:
+def _requested_route(rules: Sequence[Rule], able: Sequence[Target], call: Call) -> Decision | None:
     mine = [rule for rule in rules if not rule.applications or call.application in rule.applications]
     open_to_it = [rule for rule in mine if not rule.budget_states or call.budget_state in rule.budget_states]
     for rule in mine:

@@ -116,7 +116,7 @@ class OptionsForm(forms.Form):
             needed = target in ("started_at", "model")
             self.fields[f"column_{target}"] = forms.ChoiceField(label=label, required=needed, choices=names)
 
-    def told(self) -> list[forms.BoundField]:
+    def whole_file_fields(self) -> list[forms.BoundField]:
         """What holds for the whole file."""
         return [field for field in self if not field.name.startswith("column_")]
 

@@ -40,7 +40,7 @@ def request_of(record: Record, options: Options) -> Made:
         "latency_ms": milliseconds(started_at, ended_at),
         "ttft_ms": milliseconds(started_at, first_at),
         "streamed": first_at is not None,
-        "usage": told_of(usage, answered=not failed),
+        "usage": usage_of_counts(usage, answered=not failed),
         "user": text(row.get("user_id")),
         "raw": {"usage_details": usage or None, "total_cost": text(first(row, "total_cost", "calculated_total_cost"))},
     }
@@ -77,7 +77,7 @@ def counts_of(row: dict[str, Any], options: Options) -> dict[str, int]:
     return {name: value for name, value in columns.items() if value is not None}
 
 
-def told_of(counts: dict[str, int], *, answered: bool) -> Usage:
+def usage_of_counts(counts: dict[str, int], *, answered: bool) -> Usage:
     """Zeros everywhere are Langfuse's way to say that it does not know."""
     if not any(counts.values()):
         return Usage()

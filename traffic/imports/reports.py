@@ -77,7 +77,7 @@ def write(imported: Import, provider: str, slug: str, rows: Iterable[Reported]) 
     taken = left = 0
     for kind, model, key in ((UsageRow, VendorUsage, USAGE_KEY), (CostRow, VendorCost, COST_KEY)):
         own = [row for row in rows if isinstance(row, kind)]
-        reported_days = told_days(model, account) if own else set()
+        reported_days = days_reported_by_api(model, account) if own else set()
         new_rows = [row for row in own if row.starts_at.astimezone(UTC).date() not in reported_days]
         upsert(model, [model(account=account, import_id=imported.pk, **vars(row)) for row in new_rows], key)
         taken, left = taken + len(new_rows), left + len(own) - len(new_rows)
@@ -86,7 +86,7 @@ def write(imported: Import, provider: str, slug: str, rows: Iterable[Reported]) 
     return taken, left
 
 
-def told_days(model: Any, account: Account) -> set[date]:
+def days_reported_by_api(model: Any, account: Account) -> set[date]:
     """Days of which the vendor's API has told us."""
     reported = model.objects.filter(account=account, import_id=None).annotate(on=TruncDate("starts_at", tzinfo=UTC))
     return set(reported.values_list("on", flat=True).distinct())

@@ -67,13 +67,13 @@ def upload(request: HttpRequest) -> HttpResponse:
     if new:
         log(request, made, added=True)
     else:
-        messages.info(request, known_words(made))
+        messages.info(request, duplicate_message(made))
     url = reverse("traffic:import", args=[made.pk])
     htmx = request.htmx  # type: ignore[attr-defined]  # django-htmx's middleware
     return HttpResponseClientRedirect(url) if htmx else redirect(url)
 
 
-def known_words(imported: Import) -> str:
+def duplicate_message(imported: Import) -> str:
     """What is said of a file that somebody brought before."""
     if imported.state == ImportState.DRAFT:
         return _("This very file is here already and was not started yet.")

@@ -23,7 +23,7 @@ ON CONFLICT (day, application_id, signal) DO UPDATE SET unread = u.unread + excl
 """
 
 
-def count_unread(read: Read, signal: str, application_id: int | None) -> None:
+def count_dropped(read: Read, signal: str, application_id: int | None) -> None:
     """Add what an export held beside calls; a statement of its own, after the rows are safe."""
     if read.unread or read.rejected:
         reason = read.reason[:300].replace("\0", "\N{REPLACEMENT CHARACTER}")  # it may repeat what was refused
@@ -39,10 +39,10 @@ def count_refused(
     for row in refused:
         error = row["errors"][0]
         read.reject(": ".join([".".join(str(part) for part in error["loc"]), error["msg"]]).removeprefix(": "))
-    count_unread(read, signal, application_id)
+    count_dropped(read, signal, application_id)
 
 
-def unread_since(first: date) -> list[dict[str, Any]]:
+def dropped_since(first: date) -> list[dict[str, Any]]:
     """By application and signal: `unread` and `rejected` items since that day, with the last reason."""
     dropped = Unread.objects.filter(day__gte=first).values("application__slug", "application__name", "signal")
     reasons = ArrayAgg("reason", filter=~Q(reason=""), order_by="-day", default=[])

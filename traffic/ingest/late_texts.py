@@ -17,7 +17,7 @@ import psycopg
 from psycopg import errors
 
 from lib.partitions import existing_days
-from traffic.ingest.dropped_signals import count_unread
+from traffic.ingest.dropped_signals import count_dropped
 from traffic.ingest.otlp.rows import Read, moment
 from traffic.ingest.otlp.texts import BodyPart, body_of
 from traffic.ingest.parse_lock import parse_lock
@@ -54,7 +54,7 @@ class Call:
 def save(read: Read, caller_application: int | None, now: datetime) -> None:
     """Store what an export of logs said for applications that keep it, and count the rest. Idempotent."""
     if read.dropped:
-        count_unread(Read(unread=read.dropped, reason=NOT_KEPT), TEXTS, caller_application)
+        count_dropped(Read(unread=read.dropped, reason=NOT_KEPT), TEXTS, caller_application)
     if not read.body_parts:
         return
     pricing = pricing_context.get()
@@ -116,7 +116,7 @@ def purge(now: datetime) -> None:
     with raw_connection() as conn:
         gone = conn.execute(sql.FORGET, {"before": now - KEPT}).fetchall()
     for application_id, n in gone:
-        count_unread(Read(unread=n, reason=NO_CALL), TEXTS, application_id)
+        count_dropped(Read(unread=n, reason=NO_CALL), TEXTS, application_id)
 
 
 def attach(conn: psycopg.Connection, names: set[Name], pricing: PricingContext, now: datetime) -> int:

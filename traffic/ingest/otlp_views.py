@@ -13,7 +13,7 @@ from traffic.authentication.access import authenticate
 from traffic.authentication.keys import password_of, secret_of
 from traffic.ingest import late_texts, store_status
 from traffic.ingest.body import read_body
-from traffic.ingest.dropped_signals import count_unread
+from traffic.ingest.dropped_signals import count_dropped
 from traffic.ingest.otlp import json_encoding as plain
 from traffic.ingest.otlp import protobuf
 from traffic.ingest.otlp.rows import Read, rows_of
@@ -72,7 +72,7 @@ def take(request: HttpRequest, signal: Signal, secret: str = "") -> HttpResponse
             read.reject("A span holds what the database cannot store.")
         if signal == "logs":
             late_texts.save(read, caller.application_id, now)
-        count_unread(read, signal, caller.application_id)
+        count_dropped(read, signal, caller.application_id)
     except Unreadable as error:
         return refused(request, signal, ApiError(400, f"This is no OTLP request: {error}"))
     except ApiError as error:

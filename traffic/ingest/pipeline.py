@@ -118,13 +118,13 @@ def batch_for(rows: Sequence[RequestRow], caller: Caller | None, pricing: Pricin
     if caller is not None:
         for row in rows:
             row.key_id = caller.key_id
-    with noting_failures():
+    with recording_failures():
         pricing.names.bound(rows, pricing.book, raw_connection)
     return batch_of(rows, pricing)
 
 
 @contextmanager
-def noting_failures() -> Iterator[None]:
+def recording_failures() -> Iterator[None]:
     """Within, a database that is away or full is remembered for what is said to others."""
     try:
         yield
@@ -141,7 +141,7 @@ def store(
     `batch` is what `batch_for` made of the rows, where that was done. Ratings that wait for a request get it.
     """
     batch = batch or batch_for(rows, caller, pricing_context.get())
-    with noting_failures(), extend_timeout(len(rows)), raw_connection() as conn:
+    with recording_failures(), extend_timeout(len(rows)), raw_connection() as conn:
         result = take_in(conn, batch, also)
     store_status.stored()
     if waiting_ratings.any_waits():

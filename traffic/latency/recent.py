@@ -25,7 +25,7 @@ def hour_before(now: datetime) -> datetime:
     return now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
 
 
-def timed_lately(now: datetime) -> dict[Timed, dict[int, int]]:
+def recent_latency(now: datetime) -> dict[Timed, dict[int, int]]:
     """Requests of the last hour by log bucket, for each deployment and metric."""
     rows = LatencyHour.objects.filter(hour__gte=hour_before(now), hour__lte=now, deployment__gt=0)
     return by_bucket(rows)
@@ -51,7 +51,7 @@ def by_bucket(rows: Any) -> dict[Timed, dict[int, int]]:
     return dict(counts)
 
 
-def failed_lately(now: datetime) -> list[dict[str, Any]]:
+def recent_errors(now: datetime) -> list[dict[str, Any]]:
     """Requests and errors of the last hour by deployment, provider, model and application."""
     rows = UsageHour.objects.filter(hour__gte=hour_before(now), hour__lte=now, requests__gt=0)
     keys = ("deployment_id", "provider", "model", "application_id")
@@ -59,7 +59,7 @@ def failed_lately(now: datetime) -> list[dict[str, Any]]:
     return [dict(zip((*keys, "requests", "errors"), row, strict=True)) for row in counted]
 
 
-def rated_lately(now: datetime) -> dict[str, tuple[QualityGroup, QualityGroup]]:
+def recent_ratings(now: datetime) -> dict[str, tuple[QualityGroup, QualityGroup]]:
     """By model, ratings of the requests of the last 14 days, and of the 60 days before them."""
     end = now.date() + timedelta(days=1)
     since = end - timedelta(days=RATED_DAYS)

@@ -25,7 +25,7 @@ class Answer:
     second: Named | None
 
     @property
-    def told_apart(self) -> bool:
+    def differs(self) -> bool:
         return self.first is not None and self.second is not None and differ(self.first.group, self.second.group)
 
 

@@ -54,7 +54,7 @@ def rate(request: HttpRequest) -> HttpResponse:
         return render(request, "traffic/quality/rate.html", context, status=422)
     here = reverse("traffic:rate")
     judgement = Judgement(request.user.get_username(), None, form.cleaned_data["stars"], form.cleaned_data["comment"])
-    rate_and_say(request, waiting.request, judgement, back=f"{here}?at={waiting.request.id}")
+    rate_with_message(request, waiting.request, judgement, back=f"{here}?at={waiting.request.id}")
     return redirect(f"{here}?at={following}" if following else here)
 
 
@@ -93,15 +93,15 @@ def _queue(request: HttpRequest, at: uuid.UUID | None) -> dict[str, Any]:
     }
 
 
-def me(request: HttpRequest) -> AbstractBaseUser:
+def current_user(request: HttpRequest) -> AbstractBaseUser:
     """Who is logged in; the views let nobody else in."""
     return cast(AbstractBaseUser, request.user)
 
 
-def rate_and_say(request: HttpRequest, rated: Request, judgement: Judgement, *, back: str) -> Rating:
+def rate_with_message(request: HttpRequest, rated: Request, judgement: Judgement, *, back: str) -> Rating:
     """Store a judgement, and tell in a toast with an undo what was rated and who had answered."""
     before = ratings.judgement_of(rating_queue.rating_by(request.user, rated))
-    rating = ratings.rate(request=rated, judgement=judgement, rater=me(request))
+    rating = ratings.rate(request=rated, judgement=judgement, rater=current_user(request))
     remembered = request.session.get(REMEMBERED, {})
     remembered[str(rating.pk)] = {"before": before, "back": back}
     request.session[REMEMBERED] = dict(list(remembered.items())[-UNDOABLE:])

@@ -26,7 +26,7 @@ from traffic.conversation import turns
 from traffic.models import Outcome, RaterKind, Request
 from traffic.ratings.forms import RatingForm
 from traffic.ratings.judgement import Judgement
-from traffic.ratings.views import SCALE, rate_and_say
+from traffic.ratings.views import SCALE, rate_with_message
 from traffic.requests import page as requests_page
 from traffic.requests import prompt_search
 from traffic.requests import queries as requests
@@ -48,7 +48,7 @@ PAGE = 50
 def request_list(request: HttpRequest) -> HttpResponse:
     params = parsed_params(request)
     request_filter = params.request_filter
-    page, refused = _page(request, params)
+    page, refused = _read_page(request, params)
     now = timezone.now()
     sums = usage(period_of(request_filter, now), "", request_filter.visible_filters()) if not params.refused else []
     by_days = request_filter.since is not None or request_filter.until is not None
@@ -57,9 +57,9 @@ def request_list(request: HttpRequest) -> HttpResponse:
     active = active_filters(request, params)
     context = {
         "money": money,
-        "said": active,
-        "narrowing": [one for one in active if not one.counted],
-        "passed_over": params.ignored,
+        "active_filters": active,
+        "narrowing": [active_filter for active_filter in active if not active_filter.counted],
+        "ignored": params.ignored,
         "rows": requests_page.rows(page.requests, requests.ratings_of(page.requests)),
         "refused": refused,
         "reached": page.reached,
@@ -100,7 +100,7 @@ def period_of(request_filter: RequestFilter, now: datetime) -> Period:
     return Period(min(start, end), end)
 
 
-def _page(request: HttpRequest, params: ParsedParams) -> tuple[RequestPage, list[str]]:
+def _read_page(request: HttpRequest, params: ParsedParams) -> tuple[RequestPage, list[str]]:
     """The page, or nothing and why."""
     if params.refused:
         return RequestPage([], None), params.refused
@@ -109,8 +109,8 @@ def _page(request: HttpRequest, params: ParsedParams) -> tuple[RequestPage, list
         cursor = request.GET.get("cursor")
         return read(params.request_filter, retention_days=current_retention().requests, cursor=cursor, limit=PAGE), []
     except prompt_search.TooCommon as error:
-        said = _("More than %(n)s texts of %(day)s hold these words: add a rarer one, or choose days before it.")
-        return RequestPage([], None), [said % {"n": f"{prompt_search.MATCHES_MOST:,}", "day": error.day}]
+        sentence = _("More than %(n)s texts of %(day)s hold these words: add a rarer one, or choose days before it.")
+        return RequestPage([], None), [sentence % {"n": f"{prompt_search.MATCHES_MOST:,}", "day": error.day}]
     except ApiError as error:
         raise Http404(error.detail) from None
 
@@ -146,7 +146,7 @@ def requests_export(request: HttpRequest, kind: str) -> HttpResponseBase:
 @login_required
 @require_safe
 def request_detail(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
-    row = _open(request, identifier)
+    row = _get_request(request, identifier)
     return render(request, "traffic/requests/request.html", _detail(request, row))
 
 
@@ -155,17 +155,17 @@ def request_detail(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
 @require_POST
 def request_rate(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
     """The rating form of one request."""
-    row = _open(request, identifier)
+    row = _get_request(request, identifier)
     form = RatingForm(request.POST)
     if not form.is_valid():
         return render(request, "traffic/requests/request.html", _detail(request, row, form), status=422)
     back = reverse("traffic:request", args=[identifier])
     judgement = Judgement(request.user.get_username(), None, form.cleaned_data["stars"], form.cleaned_data["comment"])
-    rate_and_say(request, row, judgement, back=back)
+    rate_with_message(request, row, judgement, back=back)
     return redirect(back)
 
 
-def _open(request: HttpRequest, identifier: uuid.UUID) -> Request:
+def _get_request(request: HttpRequest, identifier: uuid.UUID) -> Request:
     """The request, or 404 also for one that this person must not know of."""
     row = requests.open_request(request.user, identifier)
     if row is None:

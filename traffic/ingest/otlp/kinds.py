@@ -54,7 +54,7 @@ def kind_of(span: Span, caller: Caller, tables: LookupTables) -> Kind:
         shape,
         words,
         (*map(type, words), type(service)),  # Python takes 1, 1.0 and True for the same
-        span.name if names.tells(span.name) else "",
+        span.name if names.names_its_kind(span.name) else "",
         span.status,
         service,
         caller.application_id,

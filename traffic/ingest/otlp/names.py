@@ -279,7 +279,7 @@ def counts_input(span: Span) -> bool:
     return count(span, INPUT) is not None
 
 
-def tells(name: str) -> bool:
+def names_its_kind(name: str) -> bool:
     """Whether a span's name says what it is."""
     return name in REQUEST_NAMES or name.startswith(CLAUDE_CODE)
 

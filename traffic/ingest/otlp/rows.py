@@ -59,7 +59,7 @@ def rows_of(spans: Iterable[Span | Bad | None], caller: Caller, tables: LookupTa
         if span.is_log:
             record = call_of(span)
             if record is None:
-                take_text(read, span, caller, tables)
+                read_text(read, span, caller, tables)
                 continue
             span = record
         key = (span.trace_id, span.span_id)
@@ -85,7 +85,7 @@ def rows_of(spans: Iterable[Span | Bad | None], caller: Caller, tables: LookupTa
     return read
 
 
-def take_text(read: Read, record: Span, caller: Caller, tables: LookupTables) -> None:
+def read_text(read: Read, record: Span, caller: Caller, tables: LookupTables) -> None:
     """A log record that tells of no call may hold what was said in one."""
     part = body_part_of(record)
     if part is None:
