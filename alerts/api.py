@@ -213,7 +213,7 @@ def silence_json(silence: Silence) -> dict[str, Any]:
     names = ("id", "kind", "subject", "severity", "labels", "starts_at", "until", "reason")
     again = ("repeats", "zone", "repeats_until")
     person = silence.by.get_username() if silence.by else None
-    in_force = silence.course.at(timezone.now()) is not None
+    in_force = silence.recurring_window.at(timezone.now()) is not None
     return {name: getattr(silence, name) for name in names + again} | {"by": person, "in_force": in_force}
 
 

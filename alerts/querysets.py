@@ -191,11 +191,13 @@ class SilenceQuerySet(models.QuerySet["Silence"]):
 
     def in_force(self, at: datetime) -> list[Silence]:
         begun = self.kept(at).filter(Q(starts_at=None) | Q(starts_at__lte=at))
-        return [silence for silence in begun if silence.course.at(at)]
+        return [silence for silence in begun if silence.recurring_window.at(at)]
 
     def planned(self, at: datetime) -> list[tuple[Silence, Span]]:
         """Those that begin later: maintenance windows, each with its next, the soonest first."""
-        ahead = [(row, span) for row in self.kept(at).exclude(starts_at=None) if (span := row.course.ahead(at))]
+        ahead = [
+            (row, span) for row in self.kept(at).exclude(starts_at=None) if (span := row.recurring_window.ahead(at))
+        ]
         return sorted([one for one in ahead if one[1].start > at], key=lambda one: one[1].start)
 
     def over(self, at: datetime) -> SilenceQuerySet:

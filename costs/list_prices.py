@@ -11,10 +11,10 @@ from fractions import Fraction
 
 from django.db.models import QuerySet
 
+from lib.model_names import DATED
 from lib.tokens import TOKEN_CLASSES
 from providers.models import TokenPrice
 from providers.prepared import prepared
-from providers.pricing.book import DATED
 from providers.pricing.discounts import Discounts
 
 MILLION = 1_000_000

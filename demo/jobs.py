@@ -117,6 +117,6 @@ def ping_jobs(ask: Callable[[str], object], now: datetime) -> None:
 
 
 def due_jobs(now: datetime) -> Iterator[Heartbeat]:
-    for job in Heartbeat.objects.kept().filter(slug__in=(INDEX, EVALUATION), paused=False):
+    for job in Heartbeat.objects.not_deleted().filter(slug__in=(INDEX, EVALUATION), paused=False):
         if job.slug == INDEX or job.due_at is None or job.due_at - timedelta(seconds=job.grace_s) <= now:
             yield job

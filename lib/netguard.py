@@ -59,10 +59,10 @@ def _parts(url: str) -> tuple[str, str, int]:
 
 def _resolve(host: str, port: int) -> list[IPAddress]:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise AddressRefused(_("The host %(host)s has no address (DNS).") % {"host": host}) from None
-    return [address_of(str(entry[4][0])) for entry in found]
+    return [address_of(str(entry[4][0])) for entry in entries]
 
 
 def judge(host: str, address: IPAddress, *, local: bool) -> None:

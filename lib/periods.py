@@ -57,9 +57,9 @@ def tomorrow(now: datetime) -> datetime:
 def moment(text: str, name: str) -> datetime:
     """A day as its first moment, or an RFC 3339 time."""
     try:
-        found = datetime.fromisoformat(text.upper().replace("Z", "+00:00") if "T" in text.upper() else text)
-        found = found if found.tzinfo else found.replace(tzinfo=UTC)
-        return found.astimezone(UTC)
+        instant = datetime.fromisoformat(text.upper().replace("Z", "+00:00") if "T" in text.upper() else text)
+        instant = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+        return instant.astimezone(UTC)
     except (ValueError, OverflowError):
         message = "Must be YYYY-MM-DD or a time as in RFC 3339."
         raise ApiError(422, f"`{name}` is no time: {text!r}.", [at(["query", name], message)]) from None

@@ -77,10 +77,10 @@ class GuardedResolver(AbstractResolver):
         self._inner = ThreadedResolver()
 
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        for entry in found:
+        entries = await self._inner.resolve(host, port, family)
+        for entry in entries:
             self._judge(host, address_of(entry["host"]))
-        return found
+        return entries
 
     async def close(self) -> None:
         await self._inner.close()

@@ -20,7 +20,7 @@ STEPS = {"day": timedelta(days=1), "week": timedelta(days=7)}
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class RecurringWindow:
     """A first window and how it comes again: `repeats` is empty (never), `day` or `week`; `until` cuts whatever would
     be later, None is for good."""
 

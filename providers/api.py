@@ -41,6 +41,7 @@ from providers.schemas import (
 from providers.uptime import page as uptime_page
 from providers.uptime.outage_cost import NO_COST, OutageCost, cost_of
 from providers.uptime.report import DeploymentUptime, OutageSpan
+from providers.uptime.report import report as report_of
 
 router = Router(tags=["providers"])
 PER_MILLION = "per_million"
@@ -176,7 +177,7 @@ def get_offer_history(
 @router.get("/offers/watches", response={200: OfferWatchesOut, **READ_ERRORS}, summary="Offers that are waited for")
 def get_offer_watches(request: HttpRequest) -> Any:
     now = timezone.now()
-    found = offers.watches_now(list(OfferWatch.objects.kept()), offers.fresh_of(offers.sources(now)), now)
+    found = offers.watches_now(list(OfferWatch.objects.not_deleted()), offers.fresh_of(offers.sources(now)), now)
     return {"watches": [watch_json(one) for one in found]}
 
 
@@ -282,7 +283,7 @@ def get_uptime(request: HttpRequest, asked: Query[UptimeQuery]) -> Any:
         if values:
             chosen = chosen.filter(**{f"{column}__in": values})
     states = {row.slug: uptime_page.now_of(row, now).state for row in chosen}
-    report = chosen.uptime_report(period.since, max(period.since, min(period.until, now)))
+    report = report_of(chosen, period.since, max(period.since, min(period.until, now)))
     costs = cost_of([one.row for entry in report for one in entry.outages if one.row], now)
     known = [entry for entry in report if entry.slug in states]
     return {"deployments": [uptime_json(entry, states[entry.slug], costs) for entry in known]}

@@ -31,16 +31,16 @@ def add_prices(prices: list[ListPrice], now: datetime) -> int:
     latest = {(price.provider, price.model): price for price in sorted(prices, key=lambda price: price.starts_at)}
     rows = []
     for price in prices:
-        known = stored.get((price.provider, price.model))
-        if known is None or price.starts_at > known.starts_at:
+        newest = stored.get((price.provider, price.model))
+        if newest is None or price.starts_at > newest.starts_at:
             rows.append(row_of(price, price.starts_at, now))
-        elif price is latest[price.provider, price.model] and known.entered_by_id is None and differs(price, known):
+        elif price is latest[price.provider, price.model] and newest.entered_by_id is None and differs(price, newest):
             rows.append(row_of(price, now, now))
     return len(TokenPrice.objects.bulk_create(rows, ignore_conflicts=True))
 
 
-def differs(price: ListPrice, known: TokenPrice) -> bool:
-    return any(value != getattr(known, name) for name, value in price.columns().items())
+def differs(price: ListPrice, stored: TokenPrice) -> bool:
+    return any(value != getattr(stored, name) for name, value in price.columns().items())
 
 
 def row_of(price: ListPrice, starts_at: datetime, now: datetime) -> TokenPrice:
@@ -61,9 +61,9 @@ def add_unit_prices(prices: list[ListUnit], now: datetime) -> int:
         stored[row.kind, row.provider, row.name, row.variant] = row
     rows = []
     for price in prices:
-        known = stored.get((price.kind, price.provider, price.name, price.variant))
-        changed = known is not None and known.entered_by_id is None and known.amount != price.amount
-        if known is None or changed:
+        newest = stored.get((price.kind, price.provider, price.name, price.variant))
+        changed = newest is not None and newest.entered_by_id is None and newest.amount != price.amount
+        if newest is None or changed:
             facts = vars(price) | ({"starts_at": now} if changed else {})
             rows.append(UnitPrice(seen_at=now, **facts))
     return len(UnitPrice.objects.bulk_create(rows, ignore_conflicts=True))

@@ -12,9 +12,9 @@ from django.utils.translation import gettext_lazy
 from alerts.channels import webhook
 from alerts.models import Channel, ChannelKind
 from lib.encryption import encrypt
+from lib.forms import Person, SecretField, is_admin
 from lib.netguard import AddressRefused, pin
 from lib.validators import web_address
-from providers.forms_common import Person, SecretField, is_admin
 
 if TYPE_CHECKING:
     ChannelModelForm = forms.ModelForm[Channel]

@@ -237,12 +237,12 @@ class Figures:
 
     @cached_property
     def heartbeats(self) -> list[Heartbeat]:
-        return list(Heartbeat.objects.kept())
+        return list(Heartbeat.objects.not_deleted())
 
     @cached_property
     def offer_watches(self) -> list[offers.WatchNow]:
         """What people wait for, against what vendors offer now."""
-        watches = list(OfferWatch.objects.kept())
+        watches = list(OfferWatch.objects.not_deleted())
         return offers.watches_now(watches, offers.fresh_of(offers.sources(self.now)), self.now) if watches else []
 
     @cached_property

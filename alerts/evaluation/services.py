@@ -26,7 +26,7 @@ from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Kind
 from alerts.metrics.scopes import Missing
 from alerts.models import Address, Alert, Delivery, Rule, Silence
-from lib.recurring_windows import STEPS, Course
+from lib.recurring_windows import STEPS, RecurringWindow
 from lib.time_spans import Span
 
 logger = logging.getLogger(__name__)
@@ -280,7 +280,7 @@ def silence(
     hours of a zone's clock. Raises ValueError when it is over, ends before it begins, or comes again before its end."""
     at = now or timezone.now()
     starts_at = (starts_at or at) if repeats else starts_at
-    if (starts_at and until <= starts_at) or not Course(
+    if (starts_at and until <= starts_at) or not RecurringWindow(
         Span(starts_at or at, until), repeats, zone, repeats_until
     ).ahead(at):
         raise ValueError(_("A silence must end in the future, after it begins."))

@@ -108,7 +108,7 @@ def _silences(rule: Rule, finding: Finding, at: datetime) -> Iterator[str]:
     for silence in Silence.objects.in_force(at):
         if not silence.covers(target_of(rule, finding)):
             continue
-        window = silence.course.at(at)
+        window = silence.recurring_window.at(at)
         said = _("Silenced until %(until)s: %(reason)s.")
         yield said % {"until": moment(window.end) if window else "", "reason": silence.reason.rstrip(".")}
         if silence.repeats:

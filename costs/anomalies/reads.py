@@ -15,9 +15,9 @@ from costs.anomalies.find import Key, Windows
 from costs.anomalies.history import DAYS
 from costs.anomalies.sums import COLUMNS, Sums
 from costs.models import Anomaly
+from lib.model_names import canonical_name
 from lib.tokens import TOKEN_CLASSES
 from providers.models import TokenPrice
-from providers.pricing.book import plain_name
 from traffic.models import UsageDay, UsageHour
 
 SHORT_H = 4
@@ -65,12 +65,12 @@ def rates(now: datetime, models: Iterable[str]) -> dict[str, Rates]:
     used = UsageDay.objects.filter(day__gt=today - timedelta(days=7), day__lte=today, model__in=set(models))
     counted = used.values_list("model", "provider").annotate(n=Sum("requests")).order_by("n")
     served = {model: provider for model, provider, _n in counted}  # the last one of each is the largest
-    wanted = {name for model in served for name in (model, plain_name(model))}
+    wanted = {name for model in served for name in (model, canonical_name(model))}
     prices = TokenPrice.objects.filter(provider__in=set(served.values()), model__in=wanted)
     book: dict[tuple[str, str], Rates] = {}
     for price in prices.in_force(now):
         book[price.provider, price.model] = {name: getattr(price, name) for name in TOKEN_CLASSES}
-    price_by_model = {model: book.get((of, model)) or book.get((of, plain_name(model))) for model, of in served.items()}
+    price_by_model = {model: book.get((of, model)) or book.get((of, canonical_name(model))) for model, of in served.items()}
     return {model: price for model, price in price_by_model.items() if price is not None}
 
 

@@ -30,7 +30,6 @@ from costs.models import Category, Charge, PriceSheet, Provenance
 from costs.price_sheets import sheets
 from providers.models import Deployment, Lease, Offer, TokenPrice
 from providers.prepared import prepared
-from providers.pricing.book import DATED
 from providers.pricing.discounts import Discounts
 from traffic.models import UsageDay, UsageHour
 from traffic.usage.filters import Filters

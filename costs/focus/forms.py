@@ -15,8 +15,8 @@ from costs.focus import parquet
 from costs.focus.stores import StoreError, folder_below
 from costs.models import ExportTarget
 from lib.encryption import encrypt
+from lib.forms import KEY_AGAIN, AddressField, Person, SecretField, is_admin
 from lib.netguard import AddressRefused, pin
-from providers.forms_common import KEY_AGAIN, AddressField, Person, SecretField, is_admin
 
 if TYPE_CHECKING:
     ExportModelForm = forms.ModelForm[ExportTarget]

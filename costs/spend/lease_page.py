@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from providers.leases.queries import HOUR_S, WIDE, LeaseDay, LeaseNow, hours_between, lease_days, lease_figures
 from providers.models import Account, Deployment, Lease, LeaseSpan, LeaseState, VendorCost
-from providers.querysets import Seconds
+from providers.models.leases import Seconds
 from traffic.usage.lease_use import last_requests, requests_by_hour
 
 DAYS = 30

@@ -10,11 +10,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lib.encryption import encrypt
+from lib.forms import KEY_AGAIN, AddressField, Person, SecretField, free_slug, is_admin
 from lib.netguard import AddressRefused, pin
 from providers.accounts.freshness import FEED_WORDS
 from providers.connectors import connector_class
 from providers.connectors.base import Option
-from providers.forms_common import KEY_AGAIN, AddressField, Person, SecretField, free_slug, is_admin
 from providers.models import Account
 
 if TYPE_CHECKING:
@@ -107,13 +107,13 @@ class AccountForm(AccountModelForm):
             self.fields[f"option_{name}"] = OptionField(option, initial=self.instance.settings.get(name, ""))
 
     def _add_intervals(self) -> None:
-        known = {feed.kind: feed.every_s for feed in self.instance.feeds.all()} if self.instance.pk else {}
+        intervals = {feed.kind: feed.every_s for feed in self.instance.feeds.all()} if self.instance.pk else {}
         for kind, every_s in self.vendor.feeds.items():
             self.fields[f"every_{kind}"] = forms.IntegerField(
                 label=_("Read %(what)s every") % {"what": FEED_WORDS[kind]},
                 min_value=LEAST_EVERY_S,
                 max_value=MOST_EVERY_S,
-                initial=known.get(kind, every_s),
+                initial=intervals.get(kind, every_s),
                 error_messages={"min_value": _("60 or more: once a minute is as often as we ask.")},
             )
 
@@ -159,9 +159,9 @@ class AccountForm(AccountModelForm):
         account = self.instance
         if self.cleaned_data.get("secret"):
             account.secret = encrypt(self.cleaned_data["secret"])
-        kept = {name: value for name, value in account.settings.items() if name not in self.vendor.options}
-        given = {name: self.cleaned_data[f"option_{name}"] for name in self.vendor.options}
-        account.settings = kept | {name: value for name, value in given.items() if value not in ("", [])}
+        others = {name: value for name, value in account.settings.items() if name not in self.vendor.options}
+        entered = {name: self.cleaned_data[f"option_{name}"] for name in self.vendor.options}
+        account.settings = others | {name: value for name, value in entered.items() if value not in ("", [])}
         if not account.slug:
             account.slug = free_slug(account.name, account.kind, Account)
         return account

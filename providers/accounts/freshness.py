@@ -80,11 +80,11 @@ class AccountNow:
     @property
     def read_at(self) -> datetime | None:
         """The newest answer of any feed."""
-        return max((one.feed.last_success_at for one in self.feeds if one.feed.last_success_at), default=None)
+        return max((entry.feed.last_success_at for entry in self.feeds if entry.feed.last_success_at), default=None)
 
     @property
     def next_at(self) -> datetime | None:
-        due = (one.feed.due_at for one in self.feeds if not one.feed.disabled_reason)
+        due = (entry.feed.due_at for entry in self.feeds if not entry.feed.disabled_reason)
         return min(due, default=None) if self.account.enabled else None
 
     @property
@@ -94,32 +94,32 @@ class AccountNow:
             return self.account.disabled_reason
         if self.account.enabled and self.given_up:
             return given_up_sentence(self)
-        wrong = [one.feed for one in self.feeds if one.feed.failures and one.feed.last_error_at]
+        wrong = [entry.feed for entry in self.feeds if entry.feed.failures and entry.feed.last_error_at]
         newest = max(wrong, key=lambda feed: feed.last_error_at or feed.due_at, default=None)
         return newest.last_error if newest else ""
 
     @property
     def given_up(self) -> Sequence[FeedNow]:
         """What the vendor refuses this key, so that we ask for it no more."""
-        return [one for one in self.feeds if one.feed.disabled_reason]
+        return [entry for entry in self.feeds if entry.feed.disabled_reason]
 
     @property
     def offers(self) -> FeedNow | None:
         return self.feed("offers")
 
     def feed(self, kind: str) -> FeedNow | None:
-        return next((one for one in self.feeds if one.feed.kind == kind), None)
+        return next((entry for entry in self.feeds if entry.feed.kind == kind), None)
 
 
-def given_up_sentence(one: AccountNow) -> str:
+def given_up_sentence(account: AccountNow) -> str:
     """The vendor's refusal, and what we do about it."""
-    refused, reason = one.given_up, one.given_up[0].feed.disabled_reason
+    refused, reason = account.given_up, account.given_up[0].feed.disabled_reason
     what = ", ".join(feed.gives for feed in refused)
-    if len(refused) == len(one.feeds):
+    if len(refused) == len(account.feeds):
         return gettext("%(reason)s We no longer ask for its %(what)s.") % {"reason": reason, "what": what}
-    kept = ", ".join(feed.gives for feed in one.feeds if feed not in refused)
-    said = gettext("%(reason)s We no longer ask for its %(what)s; its %(kept)s are read on.")
-    return said % {"reason": reason, "what": what, "kept": kept}
+    others = ", ".join(feed.gives for feed in account.feeds if feed not in refused)
+    sentence = gettext("%(reason)s We no longer ask for its %(what)s; its %(kept)s are read on.")
+    return sentence % {"reason": reason, "what": what, "kept": others}
 
 
 def patience(every_s: int) -> timedelta:
@@ -153,11 +153,11 @@ def account_now(account: Account, now: datetime) -> AccountNow:
 
 def worst(feeds: Sequence[FeedNow]) -> str:
     """The state of an account that is polled: a refusal of some of its feeds is not one of all."""
-    states = {one.state for one in feeds}
+    states = {entry.state for entry in feeds}
     if "refused" in states and len(states) > 1:
         states = states - {"refused"} | {"partly"}
     return min(states, key=ORDER.__getitem__, default="waiting")
 
 
 def worst_first(accounts: Iterable[AccountNow]) -> list[AccountNow]:
-    return sorted(accounts, key=lambda one: (ORDER[one.state], one.account.slug))
+    return sorted(accounts, key=lambda entry: (ORDER[entry.state], entry.account.slug))

@@ -59,8 +59,8 @@ class Part:
 
     def share_out(self) -> None:
         """Divide what a workspace was billed among its keys, exactly."""
-        known = all(key.weight is not None for key in self.keys)
-        weights = [(key.weight or Decimal(0)) if known else Decimal(key.tokens) for key in self.keys]
+        all_priced = all(key.weight is not None for key in self.keys)
+        weights = [(key.weight or Decimal(0)) if all_priced else Decimal(key.tokens) for key in self.keys]
         if self.cost is not None and sum(weights) > 0:
             for key, share in zip(self.keys, shares(self.cost, weights), strict=True):
                 key.cost = share
@@ -68,12 +68,12 @@ class Part:
 
 def shares(amount: Decimal, weights: Sequence[Decimal]) -> Iterator[Decimal]:
     """Parts of `amount` at the stored precision that add up to it."""
-    whole, seen, given = sum(weights, Decimal(0)), Decimal(0), Decimal(0)
+    whole, seen, divided = sum(weights, Decimal(0)), Decimal(0), Decimal(0)
     for weight in weights:
         seen += weight
         until = (amount * seen / whole).quantize(COST_STEP)
-        yield until - given
-        given = until
+        yield until - divided
+        divided = until
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,8 @@ def reported(account: Account, now: datetime, days: int = USUAL, workspace: str 
     if not usage.exists() and not costs.exclude(workspace="").exists():
         return Reported(since, days, payments=payments)  # a vendor of machines: its leases are its parts
     names = {name.external_id: name for name in VendorName.objects.filter(account=account)}
-    known = {*usage.values_list("workspace", flat=True).distinct(), *costs.values_list("workspace", flat=True)}
-    choices = sorted(((id_, part_of(id_, names, _("default workspace")).name) for id_ in known), key=lambda one: one[1])
+    ids = {*usage.values_list("workspace", flat=True).distinct(), *costs.values_list("workspace", flat=True)}
+    choices = sorted(((id_, part_of(id_, names, _("default workspace")).name) for id_ in ids), key=lambda pair: pair[1])
     if workspace is not None:
         usage, costs = usage.filter(workspace=workspace), costs.filter(workspace=workspace)
     billed = dict(costs.values_list("workspace").annotate(Sum("amount")))
@@ -126,13 +126,13 @@ def workspaces(
     used: Sequence[Mapping[str, Any]], billed: Mapping[str, Decimal], names: Mapping[str, VendorName], provider: str
 ) -> list[Part]:
     """Workspaces with their keys, what cost most first."""
-    found: dict[str, Part] = {}
+    parts: dict[str, Part] = {}
     book = price_book() if used else None
     for id_, cost in billed.items():
-        found[id_] = part_of(id_, names, _("default workspace"))
-        found[id_].cost = cost
+        parts[id_] = part_of(id_, names, _("default workspace"))
+        parts[id_].cost = cost
     for row in used:
-        space = found.setdefault(row["workspace"], part_of(row["workspace"], names, _("default workspace")))
+        space = parts.setdefault(row["workspace"], part_of(row["workspace"], names, _("default workspace")))
         key = next((one for one in space.keys if one.id == row["api_key"]), None)
         if key is None:
             key = part_of(row["api_key"], names, _("no key: the console, or a person's login"))
@@ -141,10 +141,10 @@ def workspaces(
             part.add(row)
         price = list_price(row, book, provider) if book else None
         key.weight = None if price is None or key.weight is None else key.weight + price
-    for space in found.values():
+    for space in parts.values():
         space.share_out()
         space.keys.sort(key=lambda key: (-(key.cost or 0), -key.tokens, key.name))
-    return sorted(found.values(), key=lambda part: (-(part.cost or 0), -part.tokens, part.name))
+    return sorted(parts.values(), key=lambda part: (-(part.cost or 0), -part.tokens, part.name))
 
 
 def price_book() -> Book:
@@ -161,23 +161,25 @@ def list_price(row: Mapping[str, Any], book: Book, provider: str) -> Decimal | N
 
 
 def part_of(id_: str, names: Mapping[str, VendorName], unnamed: str) -> Part:
-    known = names.get(id_)
-    return Part(id_, known.name, known.state, known.hint) if known else Part(id_, id_ or unnamed)
+    vendor_name = names.get(id_)
+    return (
+        Part(id_, vendor_name.name, vendor_name.state, vendor_name.hint) if vendor_name else Part(id_, id_ or unnamed)
+    )
 
 
 def tiers(used: Iterable[Mapping[str, Any]], billed: Iterable[tuple[str, str, Decimal]]) -> list[Part]:
     """Service tiers, and what is billed beside tokens."""
-    found: dict[str, Part] = {}
+    parts: dict[str, Part] = {}
 
     def part(id_: str) -> Part:
-        return found.setdefault(id_, Part(id_, str(TIER_WORDS.get(id_, id_) or _("not said"))))
+        return parts.setdefault(id_, Part(id_, str(TIER_WORDS.get(id_, id_) or _("not said"))))
 
     for row in used:
         part(row["service_tier"]).add(row)
     for tier, category, amount in billed:
-        one = part(category if category in TIER_WORDS else tier)
-        one.cost = (one.cost or Decimal(0)) + amount
-    return sorted(found.values(), key=lambda one: (-(one.cost or 0), -one.tokens, one.name))
+        entry = part(category if category in TIER_WORDS else tier)
+        entry.cost = (entry.cost or Decimal(0)) + amount
+    return sorted(parts.values(), key=lambda entry: (-(entry.cost or 0), -entry.tokens, entry.name))
 
 
 SUMS = {"count": Sum("requests"), **{f"{name}_sum": Sum(name) for name in TOKEN_CLASSES}}

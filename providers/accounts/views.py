@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lib.page_addresses import sent
+from lib.http import form_data
 from providers.accounts import services
 from providers.accounts.forms import AccountForm
 from providers.accounts.freshness import FEED_WORDS, account_now, worst_first
@@ -74,7 +74,7 @@ def add(request: HttpRequest, kind: str) -> HttpResponse:
     if kind not in CONNECTORS:
         raise Http404(_("There is no connector for this vendor."))
     account = Account(kind=kind, name=provider_name(kind))
-    return edited(request, account, AccountForm(sent(request), instance=account, person=request.user))
+    return edited(request, account, AccountForm(form_data(request), instance=account, person=request.user))
 
 
 @sensitive_post_parameters()
@@ -89,7 +89,7 @@ def account(request: HttpRequest, slug: str) -> HttpResponse:
         return render(request, "403.html", status=403)
     if not may_edit or found.kind not in CONNECTORS:
         return shown(request, found, None)
-    return edited(request, found, AccountForm(sent(request), instance=found, person=request.user))
+    return edited(request, found, AccountForm(form_data(request), instance=found, person=request.user))
 
 
 def edited(request: HttpRequest, account: Account, form: AccountForm) -> HttpResponse:

@@ -167,12 +167,12 @@ def head() -> Head:
     return Head(last.number, bytes(last.digest).hex()) if last else Head(0, "")
 
 
-def differences(kept: Head | None = None) -> Iterator[str]:
+def differences(noted: Head | None = None) -> Iterator[str]:
     """Each fault of the audit log in a sentence; none where every entry is as it was written.
 
-    `kept` is an end of the chain of before: what was sealed then must still be there.
+    `noted` is an earlier end of the chain: what was sealed then must still be there.
     """
-    at, before, fits_kept = 0, b"", kept is None or kept.number == 0
+    at, before, fits_note = 0, b"", noted is None or noted.number == 0
     while rows := _walk(at):
         for number, entry, key, digest, *content in rows:
             if number != at + 1:
@@ -180,11 +180,12 @@ def differences(kept: Head | None = None) -> Iterator[str]:
                 before = b""
             yield from _faults(number, entry, key, bytes(digest), before if number == at + 1 else None, content)
             at, before = number, bytes(digest)
-            fits_kept = fits_kept or (kept is not None and str(kept) == f"{number} {before.hex()}")
-    if kept is not None and at < kept.number:
-        yield f"audit log: the chain ends at {at}, but it had come to {kept.number}: its end was cut off."
-    elif not fits_kept:
-        yield f"audit log: seal {kept.number if kept else 0} is another one than was noted: the chain was written anew."
+            fits_note = fits_note or (noted is not None and str(noted) == f"{number} {before.hex()}")
+    if noted is not None and at < noted.number:
+        yield f"audit log: the chain ends at {at}, but it had come to {noted.number}: its end was cut off."
+    elif not fits_note:
+        number = noted.number if noted else 0
+        yield f"audit log: seal {number} is another one than was noted: the chain was written anew."
     yield from _unwritten()
 
 

@@ -20,8 +20,8 @@ CONNECTORS: dict[str, str] = {
 
 def connector_class(kind: str) -> type[Connector]:
     """The class of a kind. Raises KeyError for one that is not in the registry."""
-    found: type[Connector] = import_string(CONNECTORS[kind])
-    return found
+    connector: type[Connector] = import_string(CONNECTORS[kind])
+    return connector
 
 
 def connect(kind: str, config: AccountConfig) -> Connector:

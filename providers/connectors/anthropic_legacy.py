@@ -34,7 +34,7 @@ def fetch_usage(connector: Connector, since: datetime, until: datetime) -> Fetch
     params = {"bucket_width": "1h", "limit": 168, "starting_at": rfc3339(hour_of(since)), "ending_at": rfc3339(until)}
     params["group_by[]"] = ["model", "workspace_id", "api_key_id", "service_tier"]
     with _http(connector) as http, connector.parsing():
-        rows = [_usage_row(*found) for found in _results(http, USAGE_PATH, params)]
+        rows = [_usage_row(*result) for result in _results(http, USAGE_PATH, params)]
     return Fetched(rows, hour_of(datetime.now(UTC) - FRESH))
 
 
@@ -42,7 +42,7 @@ def fetch_costs(connector: Connector, since: datetime, until: datetime) -> Fetch
     params = {"bucket_width": "1d", "limit": 31, "starting_at": rfc3339(day_of(since)), "ending_at": rfc3339(until)}
     params["group_by[]"] = ["workspace_id", "description"]
     with _http(connector) as http, connector.parsing():
-        rows = [_cost_row(*found) for found in _results(http, COST_PATH, params)]
+        rows = [_cost_row(*result) for result in _results(http, COST_PATH, params)]
     return Fetched(rows, hour_of(datetime.now(UTC) - FRESH))
 
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:  # the SDK weighs 78 MB; only a process that polls this vendor
 def names(client: Client, label: str) -> Iterator[NameRow]:
     organization = client.beta.organization
     workspaces = partial(organization.workspaces.list, include_archived=True, include_default=True)
-    for found in walk(label, partial(_page, workspaces)):
-        state = "archived" if found.archived_at else "active"
-        yield NameRow("workspace", str(found.id), str(found.name)[:200], state=state)
+    for workspace in walk(label, partial(_page, workspaces)):
+        state = "archived" if workspace.archived_at else "active"
+        yield NameRow("workspace", str(workspace.id), str(workspace.name)[:200], state=state)
     for key in walk(label, partial(_page, organization.api_keys.list)):
         parent, hint = getattr(key.scope, "workspace_id", None) or "", str(key.partial_key_hint or "")[:60]
         yield NameRow("api_key", str(key.id), str(key.name)[:200], parent, str(key.status)[:40], hint)

@@ -62,8 +62,8 @@ def _gpu(size: dict[str, Any]) -> tuple[str, int | None, int]:
     info = size["gpu_info"]
     count = int(info["count"])
     memory = float(info["vram"]["amount"]) / count if info.get("vram") else None
-    name, known = gpu_named(str(info["model"]), memory)
-    return name.upper() if name.islower() else name, known, count
+    name, memory_gb = gpu_named(str(info["model"]), memory)
+    return name.upper() if name.islower() else name, memory_gb, count
 
 
 def _offers(size: dict[str, Any]) -> Iterator[OfferRow]:

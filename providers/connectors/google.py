@@ -59,9 +59,9 @@ class Google(Connector):
 
     def fetch_leases(self) -> Fetched[LeaseRow]:
         with self._http("compute") as http, self.parsing():
-            found = [entry for project in self._projects() for entry in self._instances(http, project)]
-            prices = PriceList.remembered(self.base_url, self._prices) if found else PriceList([])
-            return Fetched([_lease(instance, prices) for instance in found])
+            instances = [entry for project in self._projects() for entry in self._instances(http, project)]
+            prices = PriceList.remembered(self.base_url, self._prices) if instances else PriceList([])
+            return Fetched([_lease(instance, prices) for instance in instances])
 
     def fetch_costs(self, since: datetime, until: datetime) -> Fetched[CostRow]:
         table = str(self.config.settings.get("billing_table") or "")

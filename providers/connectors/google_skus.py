@@ -84,11 +84,11 @@ class PriceList:
     @classmethod
     def remembered(cls, base_url: str, fetch: Callable[[], PriceList]) -> PriceList:
         """The list as this process last saw it: instances are polled far more often than prices change."""
-        at, known = cls._known.get(base_url, (float("-inf"), None))
-        if known is None or time.monotonic() - at > REMEMBERED_S:
-            known = fetch()
-            cls._known[base_url] = (time.monotonic(), known)
-        return known
+        at, prices = cls._known.get(base_url, (float("-inf"), None))
+        if prices is None or time.monotonic() - at > REMEMBERED_S:
+            prices = fetch()
+            cls._known[base_url] = (time.monotonic(), prices)
+        return prices
 
     def _take(self, sku: dict[str, Any]) -> None:
         words, kind = str(sku["description"]), KINDS.get(sku["category"]["usageType"])
@@ -118,11 +118,11 @@ class PriceList:
     def machine(self, name: str, region: str, kind: str) -> Decimal:
         """USD per hour of a machine's vCPUs and memory; 0 for a machine type that is not in our table."""
         for pattern, family, cores, memory in MACHINES:
-            if found := pattern.fullmatch(name):
+            if match := pattern.fullmatch(name):
                 core, ram = (
                     self.prices.get((f"{family} {part}", region, kind), Decimal(0)) for part in ("core", "ram")
                 )
-                return int(found[1]) * (cores * core + memory * ram)
+                return int(match[1]) * (cores * core + memory * ram)
         return Decimal(0)
 
     def instance(self, machine: str, gpu: str, count: int, region: str, kind: str) -> Decimal:

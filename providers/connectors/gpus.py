@@ -62,8 +62,8 @@ def _known(words: str, memory_gb: float | None) -> str | None:
     return None
 
 
-def _memory(listed: int | None, said: float | None) -> int | None:
+def _memory(listed: int | None, reported: float | None) -> int | None:
     """Vendors say what a driver leaves free, a little below what is on the box; another size is another card."""
-    if said is None or (listed and abs(said - listed) / listed < 0.12):
+    if reported is None or (listed and abs(reported - listed) / listed < 0.12):
         return listed
-    return round(said)
+    return round(reported)

@@ -57,8 +57,8 @@ def _gpu(kind: dict[str, Any]) -> tuple[str, int | None, int]:
     """Our name, memory and number of an instance type's GPUs."""
     text = str(kind.get("gpu_description") or kind["description"])
     memory = MEMORY.search(text)
-    name, known = gpu_named(text.split("(")[0] + (f" {memory[1]}GB" if memory else ""), memory and float(memory[1]))
-    return name, known, int(kind["specs"]["gpus"])
+    name, memory_gb = gpu_named(text.split("(")[0] + (f" {memory[1]}GB" if memory else ""), memory and float(memory[1]))
+    return name, memory_gb, int(kind["specs"]["gpus"])
 
 
 def _offers(entry: dict[str, Any]) -> Iterator[OfferRow]:

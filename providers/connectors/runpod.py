@@ -84,8 +84,8 @@ class RunPod(Connector):
 def _graphql(http: VendorHttp, query: str) -> dict[str, Any]:
     answer: dict[str, Any] = http.post("/graphql", {"query": query})
     if answer.get("errors"):
-        said = str(answer["errors"][0].get("message", ""))[:200]
-        raise ConnectorError(_("RunPod refused the query: %(said)s") % {"said": http.clean(said)})
+        message = str(answer["errors"][0].get("message", ""))[:200]
+        raise ConnectorError(_("RunPod refused the query: %(said)s") % {"said": http.clean(message)})
     data: dict[str, Any] = answer["data"]
     return data
 
@@ -95,8 +95,8 @@ def _serverless_rates(http: VendorHttp) -> Rates:
     rates: Rates = {}
     for gpu in http.get("/v2/catalog/gpus", {"include": "AVAILABILITY", "product": "SERVERLESS"})["gpus"]:
         if gpu.get("pool") and gpu["price"].get("serverless"):
-            found = (*gpu_named(gpu["id"], float(gpu["memory"])), money(gpu["price"]["serverless"]))
-            rates[gpu["pool"]] = min(rates.get(gpu["pool"], found), found, key=lambda entry: entry[2])
+            rate = (*gpu_named(gpu["id"], float(gpu["memory"])), money(gpu["price"]["serverless"]))
+            rates[gpu["pool"]] = min(rates.get(gpu["pool"], rate), rate, key=lambda entry: entry[2])
     return rates
 
 
@@ -141,8 +141,8 @@ def _endpoint(endpoint: dict[str, Any], workers: dict[str, Any], rates: Rates) -
     gpu = endpoint.get("gpu") or {}
     name, memory, rate = next((rates[pool] for pool in gpu.get("pools") or [] if pool in rates), ("", None, Decimal(0)))
     running, count = int(workers.get("running", 0)), int(gpu.get("count") or 1)
-    said, title = f"{running} of {workers.get('total', 0)} workers running", endpoint.get("name") or ""
+    raw_state, title = f"{running} of {workers.get('total', 0)} workers running", endpoint.get("name") or ""
     return LeaseRow(
-        *(endpoint["id"], title, name, count, memory, "serverless", rate * count * running, "running", said),
+        *(endpoint["id"], title, name, count, memory, "serverless", rate * count * running, "running", raw_state),
         worker_per_hour=rate * count or None,
     )

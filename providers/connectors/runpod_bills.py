@@ -17,6 +17,6 @@ def bill_lines(record: dict[str, Any], what: str, resource: str) -> Iterator[Cos
     parts = {part: f"{part}Amount" for part in ("gpu", "disk", "cpu", "fee")}
     for part, field in ({"disk": "totalAmount"} if what == "networkvolumes" else parts).items():
         if amount := money(record.get(field, 0), signed=True):
-            key, said = f"{what}/{resource}/{rfc3339(starts_at)}/{part}", f"{what} {resource} {part}"
+            key, description = f"{what}/{resource}/{rfc3339(starts_at)}/{part}", f"{what} {resource} {part}"
             category = "adjustment" if part == "fee" else part
-            yield CostRow.usd(key, starts_at, ends_at, category, amount, resource=resource, description=said)
+            yield CostRow.usd(key, starts_at, ends_at, category, amount, resource=resource, description=description)

@@ -26,8 +26,8 @@ class Bridge(httpx2.BaseTransport):
         headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
         answer = self._http.send(request.method, str(request.url), headers=headers, content=request.read() or None)
         self._http.read(answer)  # the SDK takes any text for an answer
-        kept = [(name, value) for name, value in answer.headers.multi_items() if name.lower() not in DROPPED]
-        return httpx2.Response(answer.status, headers=kept, content=answer.body, request=request)
+        passed_on = [(name, value) for name, value in answer.headers.multi_items() if name.lower() not in DROPPED]
+        return httpx2.Response(answer.status, headers=passed_on, content=answer.body, request=request)
 
 
 @contextmanager

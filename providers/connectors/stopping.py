@@ -86,6 +86,6 @@ def stop_lease(connector: Connector, lease_id: str, handle: str) -> None:
         answer = http.send(call.method, call.url, **({} if call.body is None else {"json": call.body}))
         if answer.status == 204 or not answer.body.strip():
             return
-        said = http.read(answer)
-    if isinstance(said, dict) and said.get("error"):
+        body = http.read(answer)
+    if isinstance(body, dict) and body.get("error"):
         raise ConnectorError(_("%(vendor)s did not stop it; look at its console.") % {"vendor": connector.label})

@@ -62,15 +62,15 @@ class Vast(Connector):
             rows: dict[tuple[str, str], OfferRow] = {}
             for row in (row for offer in offers for row in offers_of(offer)):
                 # A machine lists the same slice more than once; the cheapest counts.
-                known = rows.setdefault((row.external_id, row.kind), row)
-                if row.price_per_gpu_hour < known.price_per_gpu_hour:
+                cheapest = rows.setdefault((row.external_id, row.kind), row)
+                if row.price_per_gpu_hour < cheapest.price_per_gpu_hour:
                     rows[row.external_id, row.kind] = row
             return Fetched(list(rows.values()))
 
     def fetch_leases(self) -> Fetched[LeaseRow]:
         with bearer(self, _explain) as http, self.parsing():
-            found = self._walk(http, "/api/v1/instances/", "instances", {"limit": 25})
-            return Fetched([_lease(instance) for instance in found])
+            instances = self._walk(http, "/api/v1/instances/", "instances", {"limit": 25})
+            return Fetched([_lease(instance) for instance in instances])
 
     def fetch_costs(self, since: datetime, until: datetime) -> Fetched[CostRow]:
         rows: list[CostRow] = []

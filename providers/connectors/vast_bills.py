@@ -31,7 +31,9 @@ def bill_lines(charge: dict[str, Any], day: datetime, end: datetime) -> Iterator
 
 def payment(invoice: dict[str, Any]) -> PaymentRow:
     """A credit is money that we paid in, and negative there. The words beside it name cards and people: left unread."""
-    told, kind = invoice["metadata"], str(invoice["type"])
+    metadata, kind = invoice["metadata"], str(invoice["type"])
     amount = money(invoice["amount"], signed=True)
-    words = f"{kind} {told.get('service') or ''}".strip()[:100]
-    return PaymentRow(str(told["invoice_id"]), moment(invoice["start"]), -amount if kind == "credit" else amount, words)
+    words = f"{kind} {metadata.get('service') or ''}".strip()[:100]
+    return PaymentRow(
+        str(metadata["invoice_id"]), moment(invoice["start"]), -amount if kind == "credit" else amount, words
+    )

@@ -77,21 +77,21 @@ class EngineNow:
 
 def engine_now(deployment: Deployment, name: str, now: datetime) -> EngineNow:
     """Raises KeyError for a range that there is not."""
-    asked = RANGES[name]
-    shown = shown_of(deployment, asked, now)
+    chosen = RANGES[name]
+    shown = shown_of(deployment, chosen, now)
     points = shown.points
     every_chart = charts_of(shown.first, now, shown.step, points)
-    drawn = [replace(chart, lines=known) for chart in every_chart if (known := known_of(chart.lines))]
+    drawn = [replace(chart, lines=told_lines) for chart in every_chart if (told_lines := known_of(chart.lines))]
     reading = EngineReading.objects.filter(deployment=deployment).first()
     every = timedelta(seconds=deployment.check_every_s)
     restarted = [point for point in points if point.restarts]
-    told = {chart.title for chart in drawn}
+    titles_drawn = {chart.title for chart in drawn}
     return EngineNow(
         scrapes=deployment.engine in ENGINES and engine_of(deployment.engine).has_metrics,
         reading=reading,
         old=reading is not None and now - reading.tried_at > every * STALE_CHECKS,
         charts=drawn,
-        silent=[title for title in titles() if title not in told] if drawn else [],
+        silent=[title for title in titles() if title not in titles_drawn] if drawn else [],
         watched=watched(points, shown.step, now),
         restarts=sum(point.restarts for point in restarted),
         marks=[{"x": point.start, "kind": "event", "label": _("restart")} for point in restarted[-RESTARTS_MARKED:]],
@@ -111,20 +111,20 @@ class Shown:
     young: bool
 
 
-def shown_of(deployment: Deployment, asked: Range, now: datetime) -> Shown:
+def shown_of(deployment: Deployment, chosen: Range, now: datetime) -> Shown:
     """A short history fills the chart and is drawn bucket by bucket; steps without a scrape are missing."""
-    whole = start_of(now - asked.length, int(asked.step.total_seconds())) + asked.step
-    kept = EngineBucket.objects.filter(deployment=deployment)
-    inside = kept.filter(resolution=asked.resolution, start__gte=whole).order_by("start")
+    whole = start_of(now - chosen.length, int(chosen.step.total_seconds())) + chosen.step
+    buckets = EngineBucket.objects.filter(deployment=deployment)
+    inside = buckets.filter(resolution=chosen.resolution, start__gte=whole).order_by("start")
     oldest = inside.values_list("start", flat=True).first() or whole
     before = Q(resolution=Resolution.HOUR, start__lt=start_of(oldest, Resolution.HOUR))
     before |= Q(resolution=Resolution.DAY, start__lt=start_of(oldest, Resolution.DAY))
-    young = oldest > whole and not kept.filter(before).exists()
-    fine = timedelta(seconds=asked.resolution)
+    young = oldest > whole and not buckets.filter(before).exists()
+    fine = timedelta(seconds=chosen.resolution)
     begins = oldest if young else whole
-    step = fine if now - begins <= FINE_POINTS * fine else asked.step
+    step = fine if now - begins <= FINE_POINTS * fine else chosen.step
     first = start_of(begins, int(step.total_seconds()))
-    return Shown(first, step, series(deployment.pk, asked.resolution, first, now, step), young)
+    return Shown(first, step, series(deployment.pk, chosen.resolution, first, now, step), young)
 
 
 def watched(points: Sequence[Point], step: timedelta, now: datetime) -> float:
@@ -143,12 +143,12 @@ def titles() -> list[str]:
 
 def charts_of(first: datetime, end: datetime, step: timedelta, points: Sequence[Point]) -> list[Chart]:
     """Every chart, those of what the engine does not tell included: these have no known value."""
-    known = {point.start: point for point in points}
+    by_start = {point.start: point for point in points}
     steps = [first + n * step for n in range((end - first) // step + 1)]
 
     def line(name: str, value: Any, style: int) -> dict[str, Any]:
-        found = [(at, value(known[at]) if at in known else None) for at in steps]
-        return {"name": name, "style": style, "points": found}
+        points_of_line = [(at, value(by_start[at]) if at in by_start else None) for at in steps]
+        return {"name": name, "style": style, "points": points_of_line}
 
     requests, cache, tokens, ttft, preemptions = titles()
     return [
@@ -200,8 +200,8 @@ def charts_of(first: datetime, end: datetime, step: timedelta, points: Sequence[
 
 
 def gauge(point: Point, name: str, part: int) -> Value:
-    found = point.gauges[name]
-    return found[part] if found else None
+    triple = point.gauges[name]
+    return triple[part] if triple else None
 
 
 def ms(seconds: Value) -> Value:
@@ -213,9 +213,9 @@ def ms(seconds: Value) -> Value:
 
 def mean_of(points: Iterable[Point], name: str) -> Value:
     """Of all scrapes, not of the points: these hold more or fewer of them."""
-    found = [(point.gauges[name], point.samples) for point in points]
-    total = sum(samples for value, samples in found if value)
-    return sum(value[1] * samples for value, samples in found if value) / total if total else None
+    weighted = [(point.gauges[name], point.samples) for point in points]
+    total = sum(samples for value, samples in weighted if value)
+    return sum(value[1] * samples for value, samples in weighted if value) / total if total else None
 
 
 def most_of(points: Iterable[Point], name: str) -> Value:
@@ -223,9 +223,9 @@ def most_of(points: Iterable[Point], name: str) -> Value:
 
 
 def rate_of(points: Iterable[Point], name: str) -> Value:
-    told = [(grown, point.counted_s) for point in points if (grown := point.counts[name]) is not None]
-    seconds = sum(counted_s for _grown, counted_s in told)
-    return sum(grown for grown, _s in told) / seconds if seconds else None
+    counted = [(grown, point.counted_s) for point in points if (grown := point.counts[name]) is not None]
+    seconds = sum(counted_s for _grown, counted_s in counted)
+    return sum(grown for grown, _s in counted) / seconds if seconds else None
 
 
 def requests_words(points: Sequence[Point]) -> str:
@@ -246,8 +246,10 @@ def tokens_words(points: Sequence[Point]) -> str:
     cached, prompt = rate_of(points, "cached_tokens"), rate_of(points, "prompt_tokens")
     facts = {"mean": short(mean), "most": short(most), "cached": f"{(cached or 0) / (prompt or 1):.0%}"}
     if cached:
-        said = _("%(mean)s of answers at the mean, %(most)s at most; %(cached)s of the prompts came from the cache.")
-        return said % facts
+        sentence = _(
+            "%(mean)s of answers at the mean, %(most)s at most; %(cached)s of the prompts came from the cache."
+        )
+        return sentence % facts
     return _("%(mean)s of answers at the mean, %(most)s at most.") % facts
 
 
@@ -271,10 +273,10 @@ def cache_words(points: Sequence[Point]) -> str:
 
 
 def preemption_words(points: Sequence[Point]) -> str:
-    told = [n for point in points if (n := point.counts["preemptions"]) is not None]
-    if not any(told):
+    counts = [n for point in points if (n := point.counts["preemptions"]) is not None]
+    if not any(counts):
         return _("No request was put back for want of cache.")
-    return _("%(n)s times a request was put back for want of cache.") % {"n": short(sum(told))}
+    return _("%(n)s times a request was put back for want of cache.") % {"n": short(sum(counts))}
 
 
 def short(value: float) -> str:

@@ -104,38 +104,42 @@ def add(scrapes: Iterable[Scraped]) -> None:
 
     Sorted, so that two workers never wait for each other in a circle.
     """
-    chosen = sorted(scrapes, key=lambda one: one.deployment_id)
+    chosen = sorted(scrapes, key=lambda scraped: scraped.deployment_id)
     if not chosen:
         return
-    rows = [row for one in chosen if one.scrape.sample for row in bucket_rows(one, one.scrape.sample)]
+    rows = [row for scraped in chosen if scraped.scrape.sample for row in bucket_rows(scraped, scraped.scrape.sample)]
     with connection.cursor() as cursor:
-        cursor.execute(SAVE_READINGS, _columns([_reading(one) for one in chosen]))
+        cursor.execute(SAVE_READINGS, _columns([_reading(scraped) for scraped in chosen]))
         if rows:
             cursor.execute(ADD, _columns(rows))
 
 
-def _reading(one: Scraped) -> tuple[Any, ...]:
-    sample = one.scrape.sample
-    told = json.dumps(sample.as_json()) if sample else None
-    return one.deployment_id, one.at if sample else None, told, one.at, one.scrape.cause
+def _reading(scraped: Scraped) -> tuple[Any, ...]:
+    sample = scraped.scrape.sample
+    sample_json = json.dumps(sample.as_json()) if sample else None
+    return scraped.deployment_id, scraped.at if sample else None, sample_json, scraped.at, scraped.scrape.cause
 
 
-def bucket_rows(one: Scraped, sample: EngineSample) -> list[tuple[Any, ...]]:
+def bucket_rows(scraped: Scraped, sample: EngineSample) -> list[tuple[Any, ...]]:
     """A scrape as the rows that are added to its minute, hour and day."""
-    grown, counted_s = _growth(one, sample)
+    grown, counted_s = _growth(scraped, sample)
     values = _values(sample, grown, counted_s)
     rows = []
     for resolution in Resolution:
-        key = {"deployment_id": one.deployment_id, "resolution": resolution, "start": start_of(one.at, resolution)}
+        key = {
+            "deployment_id": scraped.deployment_id,
+            "resolution": resolution,
+            "start": start_of(scraped.at, resolution),
+        }
         rows.append(tuple((key | values)[name] for name in COLUMNS))
     return rows
 
 
-def _growth(one: Scraped, sample: EngineSample) -> tuple[Growth, float]:
+def _growth(scraped: Scraped, sample: EngineSample) -> tuple[Growth, float]:
     """What was counted since the scrape before, and over how many seconds."""
-    if one.before is None or not timedelta() < one.at - one.before.at <= one.longest_gap:
+    if scraped.before is None or not timedelta() < scraped.at - scraped.before.at <= scraped.longest_gap:
         return Growth(), 0.0
-    return growth(one.before.sample, sample), (one.at - one.before.at).total_seconds()
+    return growth(scraped.before.sample, sample), (scraped.at - scraped.before.at).total_seconds()
 
 
 def _values(sample: EngineSample, grown: Growth, counted_s: float) -> dict[str, Any]:
@@ -252,11 +256,11 @@ def busy_shares(deployments: Iterable[int], now: datetime) -> dict[int, float]:
 
     It is time in use, not the GPU's own load: one slow request keeps it at 1.
     """
-    found = (
+    rows = (
         EngineBucket.objects.filter(
             deployment__in=list(deployments), resolution=Resolution.MINUTE, start__gte=now - RECENT, running_n__gt=0
         )
         .values("deployment_id")
         .annotate(share=Cast(Sum("busy"), models.FloatField()) / Sum("running_n"))
     )
-    return dict(found.values_list("deployment_id", "share"))
+    return dict(rows.values_list("deployment_id", "share"))

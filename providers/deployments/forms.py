@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lib.encryption import encrypt
+from lib.forms import KEY_AGAIN, AddressField, Person, SecretField, bounded, free_slug, is_admin
 from lib.netguard import AddressRefused, pin
 from lib.reach import hides_key
 from providers.engines import ENGINES
-from providers.forms_common import KEY_AGAIN, AddressField, Person, SecretField, bounded, free_slug, is_admin
 from providers.models import Deployment, Lease, Maintenance
 from providers.uptime.due_checks import LONGEST_TIMEOUT_S, exposed_sentence
 from providers.uptime.window_fields import AgainForm

@@ -18,14 +18,14 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lib.page_addresses import sent
+from lib.http import form_data
 from providers.accounts import services
 from providers.audit.log import changes, log, log_form
 from providers.deployments import engine_page
 from providers.deployments.forms import DeploymentForm, MaintenanceForm
 from providers.engines import ENGINES, CheckResult, engine_of
 from providers.models import PROVIDER_NAMES, Deployment, Maintenance
-from providers.querysets import TLS_WARNS
+from providers.models.deployments import TLS_WARNS
 from providers.uptime import page as uptime_page
 from providers.uptime.due_checks import check_now
 
@@ -70,7 +70,7 @@ def deployments(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def add(request: HttpRequest) -> HttpResponse:
     deployment = Deployment()
-    return edited(request, deployment, DeploymentForm(sent(request), instance=deployment, person=request.user))
+    return edited(request, deployment, DeploymentForm(form_data(request), instance=deployment, person=request.user))
 
 
 @sensitive_post_parameters()
@@ -85,7 +85,7 @@ def deployment(request: HttpRequest, slug: str) -> HttpResponse:
         return render(request, "403.html", status=403)
     if not may_edit:
         return shown(request, found, None)
-    return edited(request, found, DeploymentForm(sent(request), instance=found, person=request.user))
+    return edited(request, found, DeploymentForm(form_data(request), instance=found, person=request.user))
 
 
 def edited(request: HttpRequest, deployment: Deployment, form: DeploymentForm) -> HttpResponse:

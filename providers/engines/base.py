@@ -168,10 +168,10 @@ class Engine:
         except (AttributeError, KeyError, TypeError):
             raise Fault("models", causes.no_model_list(self.label)) from None
         self._refuse_other_engine(owners)
-        found = [name for name in served if not target.model or self.is_model(name, target.model)]
-        if target.model and not found:
+        matches = [name for name in served if not target.model or self.is_model(name, target.model)]
+        if target.model and not matches:
             raise Fault("models", causes.model_missing(target.model, served))
-        return found[0] if found else ""
+        return matches[0] if matches else ""
 
     async def _explain_missing_route(self, client: EngineClient, target: Target, reply: Reply) -> None:
         """A 404 is a wrong path or another engine; the model list of the other engine tells which."""
@@ -183,10 +183,10 @@ class Engine:
                 return
 
     def _refuse_other_engine(self, owners: set[str]) -> None:
-        known = owners_known()
-        found = {known[owner] for owner in owners if owner in known and owner != self.owned_by}
-        if found and self.owned_by and self.owned_by not in owners:
-            raise Fault("models", causes.wrong_engine(self.label, min(found)))
+        labels = owners_known()
+        others = {labels[owner] for owner in owners if owner in labels and owner != self.owned_by}
+        if others and self.owned_by and self.owned_by not in owners:
+            raise Fault("models", causes.wrong_engine(self.label, min(others)))
 
     # What a subclass may know better.
 

@@ -151,9 +151,9 @@ def no_model_list(label: str) -> str:
     return _("The answer is not a model list of %(label)s: another engine may be running there.") % {"label": label}
 
 
-def wrong_engine(expected: str, found: str) -> str:
+def wrong_engine(expected: str, actual: str) -> str:
     return _("This is %(found)s, not %(expected)s: change the engine of this deployment.") % {
-        "found": found,
+        "found": actual,
         "expected": expected,
     }
 

@@ -24,13 +24,13 @@ class LlamaCpp(Engine):
         return [name for item in body["data"] for name in (str(item["id"]), *map(str, item.get("aliases") or []))]
 
     def sample(self, text: str, model: str) -> EngineSample:
-        found = require_samples(text, ("llamacpp:",), self.label)
-        cached = found.total("llamacpp:prompt_tokens_cached_total")
+        samples = require_samples(text, ("llamacpp:",), self.label)
+        cached = samples.total("llamacpp:prompt_tokens_cached_total")
         return EngineSample(
-            running=found.total("llamacpp:requests_processing"),
-            waiting=found.total("llamacpp:requests_deferred"),
-            kv_cache=found.highest("llamacpp:kv_cache_usage_ratio"),
-            prompt_tokens_total=plus(found.total("llamacpp:prompt_tokens_total"), cached),
+            running=samples.total("llamacpp:requests_processing"),
+            waiting=samples.total("llamacpp:requests_deferred"),
+            kv_cache=samples.highest("llamacpp:kv_cache_usage_ratio"),
+            prompt_tokens_total=plus(samples.total("llamacpp:prompt_tokens_total"), cached),
             cached_tokens_total=cached,
-            output_tokens_total=found.total("llamacpp:tokens_predicted_total"),
+            output_tokens_total=samples.total("llamacpp:tokens_predicted_total"),
         )

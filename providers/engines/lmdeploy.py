@@ -16,14 +16,14 @@ class LMDeploy(Engine):
     has_metrics = True
 
     def sample(self, text: str, model: str) -> EngineSample:
-        found = require_samples(text, ("lmdeploy:", "process_start_time_seconds"), self.label)
+        samples = require_samples(text, ("lmdeploy:", "process_start_time_seconds"), self.label)
         served = {"model_name": model}
         return EngineSample(
-            running=found.total("lmdeploy:num_requests_running", **served),
-            waiting=found.total("lmdeploy:num_requests_waiting", **served),
-            kv_cache=found.highest("lmdeploy:gpu_cache_usage_perc", **served),
-            prompt_tokens_total=found.total("lmdeploy:prompt_tokens_total", **served),
-            output_tokens_total=found.total("lmdeploy:generation_tokens_total", **served),
-            ttft_buckets=found.buckets("lmdeploy:time_to_first_token_seconds", **served),
-            started_at=found.time("process_start_time_seconds"),
+            running=samples.total("lmdeploy:num_requests_running", **served),
+            waiting=samples.total("lmdeploy:num_requests_waiting", **served),
+            kv_cache=samples.highest("lmdeploy:gpu_cache_usage_perc", **served),
+            prompt_tokens_total=samples.total("lmdeploy:prompt_tokens_total", **served),
+            output_tokens_total=samples.total("lmdeploy:generation_tokens_total", **served),
+            ttft_buckets=samples.buckets("lmdeploy:time_to_first_token_seconds", **served),
+            started_at=samples.time("process_start_time_seconds"),
         )

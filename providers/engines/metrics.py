@@ -86,8 +86,8 @@ class Samples:
     def buckets(self, name: str, **labels: str) -> Buckets:
         """A cumulative histogram, added over the label sets. Bounds are the server's: they differ by version."""
         counts: dict[float, float] = {}
-        for found, value in self.of(f"{name}_bucket", **labels):
-            bound = float(found.get("le", inf))
+        for labels_of_row, value in self.of(f"{name}_bucket", **labels):
+            bound = float(labels_of_row.get("le", inf))
             counts[bound] = counts.get(bound, 0.0) + value
         return tuple(sorted(counts.items()))
 
@@ -98,5 +98,5 @@ class Samples:
 
 def plus(*values: float | None) -> float | None:
     """The sum of what is known; None when nothing is."""
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
+    addends = [value for value in values if value is not None]
+    return sum(addends) if addends else None

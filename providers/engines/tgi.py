@@ -19,12 +19,12 @@ class TGI(Engine):
         return [str(body["model_id"])]
 
     def sample(self, text: str, model: str) -> EngineSample:
-        found = require_samples(text, ("tgi_",), self.label)
+        samples = require_samples(text, ("tgi_",), self.label)
         return EngineSample(
-            running=found.total("tgi_batch_current_size"),
-            waiting=found.total("tgi_queue_size"),
-            prompt_tokens_total=found.total("tgi_request_input_length_sum"),
-            output_tokens_total=found.total("tgi_request_generated_tokens_sum"),
-            requests_total=found.total("tgi_request_count", "tgi_request_count_total"),
-            failed_total=found.total("tgi_request_failure", "tgi_request_failure_total"),
+            running=samples.total("tgi_batch_current_size"),
+            waiting=samples.total("tgi_queue_size"),
+            prompt_tokens_total=samples.total("tgi_request_input_length_sum"),
+            output_tokens_total=samples.total("tgi_request_generated_tokens_sum"),
+            requests_total=samples.total("tgi_request_count", "tgi_request_count_total"),
+            failed_total=samples.total("tgi_request_failure", "tgi_request_failure_total"),
         )

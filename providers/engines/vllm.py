@@ -36,26 +36,26 @@ class VLLM(Engine):
     has_metrics = True
 
     def sample(self, text: str, model: str) -> EngineSample:
-        found = require_samples(text, SERIES, self.label)
+        samples = require_samples(text, SERIES, self.label)
         served = {"model_name": model}
-        finished = found.of("vllm:request_success_total", **served)
+        finished = samples.of("vllm:request_success_total", **served)
         return EngineSample(
-            running=found.total("vllm:num_requests_running", **served),
-            waiting=found.total("vllm:num_requests_waiting", **served),
-            kv_cache=found.highest(*KV_CACHE, **served),
-            prompt_tokens_total=found.total("vllm:prompt_tokens_total", **served),
-            cached_tokens_total=self._cached(found, model),
-            output_tokens_total=found.total("vllm:generation_tokens_total", **served),
+            running=samples.total("vllm:num_requests_running", **served),
+            waiting=samples.total("vllm:num_requests_waiting", **served),
+            kv_cache=samples.highest(*KV_CACHE, **served),
+            prompt_tokens_total=samples.total("vllm:prompt_tokens_total", **served),
+            cached_tokens_total=self._cached(samples, model),
+            output_tokens_total=samples.total("vllm:generation_tokens_total", **served),
             requests_total=sum(value for _, value in finished) if finished else None,
-            failed_total=self._failed_requests(found, model),
-            preemptions_total=found.total("vllm:num_preemptions_total", **served),
-            ttft_buckets=found.buckets("vllm:time_to_first_token_seconds", **served),
-            started_at=found.time("process_start_time_seconds"),
+            failed_total=self._failed_requests(samples, model),
+            preemptions_total=samples.total("vllm:num_preemptions_total", **served),
+            ttft_buckets=samples.buckets("vllm:time_to_first_token_seconds", **served),
+            started_at=samples.time("process_start_time_seconds"),
         )
 
-    def _cached(self, found: Samples, model: str) -> float | None:
-        return found.total(*CACHED, model_name=model)
+    def _cached(self, samples: Samples, model: str) -> float | None:
+        return samples.total(*CACHED, model_name=model)
 
-    def _failed_requests(self, found: Samples, model: str) -> float | None:
-        rows = found.of("vllm:request_success_total", model_name=model)
+    def _failed_requests(self, samples: Samples, model: str) -> float | None:
+        rows = samples.of("vllm:request_success_total", model_name=model)
         return sum(value for labels, value in rows if labels.get("finished_reason") in FAILED_REASONS) if rows else None

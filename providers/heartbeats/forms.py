@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from providers.forms_common import bounded, free_slug
+from lib.forms import bounded, free_slug
 from providers.heartbeats.services import BadCron, next_run
 from providers.models import Heartbeat
 
@@ -89,7 +89,7 @@ class HeartbeatForm(HeartbeatModelForm):
 
     def clean_slug(self) -> str:
         slug = str(self.cleaned_data["slug"] or "")
-        if slug == "add" or (slug and Heartbeat.objects.kept().filter(slug=slug).exists()):
+        if slug == "add" or (slug and Heartbeat.objects.not_deleted().filter(slug=slug).exists()):
             raise forms.ValidationError(_("This word is taken: choose another."))
         return slug
 
@@ -127,5 +127,5 @@ def bounded_length(seconds: int, most: int) -> int:
     try:
         return bounded(seconds, LEAST_S, most)
     except forms.ValidationError:
-        said = {"least": length(LEAST_S), "most": length(most)}
-        raise forms.ValidationError(_("From %(least)s to %(most)s.") % said) from None
+        bounds = {"least": length(LEAST_S), "most": length(most)}
+        raise forms.ValidationError(_("From %(least)s to %(most)s.") % bounds) from None

@@ -42,11 +42,11 @@ def beat_now(heartbeat: Heartbeat, now: datetime) -> Beat:
 
 def spans_of(heartbeats: Sequence[Heartbeat], start: datetime) -> dict[int, list[HeartbeatSpan]]:
     """What touches the time since a moment, newest first."""
-    found: defaultdict[int, list[HeartbeatSpan]] = defaultdict(list)
+    by_heartbeat: defaultdict[int, list[HeartbeatSpan]] = defaultdict(list)
     rows = HeartbeatSpan.objects.filter(heartbeat__in=heartbeats).exclude(ended_at__lte=start)
     for row in rows.order_by("-started_at"):
-        found[row.heartbeat_id].append(row)
-    return found
+        by_heartbeat[row.heartbeat_id].append(row)
+    return by_heartbeat
 
 
 def uptime_of(
@@ -57,7 +57,7 @@ def uptime_of(
     paused = [Span(s.started_at, s.ended_at or now) for s in spans if s.kind == HeartbeatSpan.Kind.PAUSED]
     began = heartbeat.watched_since or now
     watched = without([Span(began, now)], paused)
-    missed = without([one.span(now) for one in down], paused)
+    missed = without([span.span(now) for span in down], paused)
     figures = [_day(day, watched, missed) for day in days]
     return DeploymentUptime(
         slug=heartbeat.slug,

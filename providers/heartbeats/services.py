@@ -37,8 +37,8 @@ def next_run(cron: str, zone: str, after: datetime) -> datetime:
         last, delta, _now = schedule.remaining_delta(after.astimezone(here), tz=here)
     except (ParseException, ValueError, KeyError, RuntimeError) as error:
         raise BadCron(_("This schedule cannot be read or never comes: %(why)s.") % {"why": error}) from error
-    found: datetime = last + delta
-    return found.astimezone(UTC)
+    next_at: datetime = last + delta
+    return next_at.astimezone(UTC)
 
 
 def due_after(heartbeat: Heartbeat, moment: datetime) -> datetime:
@@ -57,7 +57,7 @@ def ping(
 ) -> bool:
     """Take one ping in; False where no heartbeat has this address."""
     with transaction.atomic():
-        heartbeat = Heartbeat.objects.kept().select_for_update().filter(ping_id=ping_id).first()
+        heartbeat = Heartbeat.objects.not_deleted().select_for_update().filter(ping_id=ping_id).first()
         if heartbeat is None:
             return False
         run_s = _run_s(heartbeat, signal, now)

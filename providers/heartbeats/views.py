@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lib.page_addresses import sent
+from lib.http import form_data
 from providers.accounts import services
 from providers.audit.log import changes, log, log_form
 from providers.heartbeats import services as service
@@ -34,7 +34,7 @@ ORDER = {"bad": 0, "info": 1, "unknown": 2, "ok": 3}
 @require_safe
 def heartbeats(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    beats = [beat_now(row, now) for row in Heartbeat.objects.kept()]
+    beats = [beat_now(row, now) for row in Heartbeat.objects.not_deleted()]
     beats.sort(key=lambda beat: (ORDER[beat.mark], beat.heartbeat.slug))
     context = {
         "rows": rows_of(beats, now),
@@ -81,7 +81,7 @@ def expected(heartbeat: Heartbeat) -> str:
 @permission_required("providers.add_heartbeat", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def add(request: HttpRequest) -> HttpResponse:
-    return edited(request, Heartbeat(), HeartbeatForm(sent(request), instance=Heartbeat()))
+    return edited(request, Heartbeat(), HeartbeatForm(form_data(request), instance=Heartbeat()))
 
 
 @login_required
@@ -89,12 +89,12 @@ def add(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def heartbeat(request: HttpRequest, slug: str) -> HttpResponse:
     """One heartbeat with its pings; whoever may change it gets the form and the address to ping."""
-    found = get_object_or_404(Heartbeat.objects.kept(), slug=slug)
+    found = get_object_or_404(Heartbeat.objects.not_deleted(), slug=slug)
     if not request.user.has_perm("providers.change_heartbeat"):
         if request.method == "POST":
             return render(request, "403.html", status=403)
         return shown(request, found, None)
-    return edited(request, found, HeartbeatForm(sent(request), instance=found))
+    return edited(request, found, HeartbeatForm(form_data(request), instance=found))
 
 
 def edited(request: HttpRequest, found: Heartbeat, form: HeartbeatForm) -> HttpResponse:
@@ -132,7 +132,7 @@ def shown(request: HttpRequest, found: Heartbeat, form: HeartbeatForm | None, st
 @permission_required("providers.change_heartbeat", raise_exception=True)
 @require_POST
 def pause(request: HttpRequest, slug: str) -> HttpResponse:
-    found = get_object_or_404(Heartbeat.objects.kept(), slug=slug)
+    found = get_object_or_404(Heartbeat.objects.not_deleted(), slug=slug)
     service.pause(heartbeat=found, now=timezone.now())
     log(request, found, _("Paused."))
     undo = f"undo:{reverse('providers:heartbeat-resume', args=[slug])}"
@@ -144,7 +144,7 @@ def pause(request: HttpRequest, slug: str) -> HttpResponse:
 @permission_required("providers.change_heartbeat", raise_exception=True)
 @require_POST
 def resume(request: HttpRequest, slug: str) -> HttpResponse:
-    found = get_object_or_404(Heartbeat.objects.kept(), slug=slug)
+    found = get_object_or_404(Heartbeat.objects.not_deleted(), slug=slug)
     service.resume(heartbeat=found, now=timezone.now())
     log(request, found, _("Resumed."))
     messages.success(request, _("%(name)s is expected again.") % {"name": found.name})
@@ -156,7 +156,7 @@ def resume(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def delete(request: HttpRequest, slug: str) -> HttpResponse:
     """Gone at once, its address too; the toast brings both back."""
-    found = get_object_or_404(Heartbeat.objects.kept(), slug=slug)
+    found = get_object_or_404(Heartbeat.objects.not_deleted(), slug=slug)
     services.delete_for_now(thing=found, now=timezone.now())
     log(request, found, _("Deleted."), deleted=True)
     undo = f"undo:{reverse('providers:heartbeat-undo', args=[found.pk])}"

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from providers.models import Lease, OfferKind
-from providers.querysets import LeaseQuerySet
+from providers.models.leases import LeaseQuerySet
 
 if TYPE_CHECKING:
     LeaseModelForm = forms.ModelForm[Lease]
@@ -56,9 +56,9 @@ class LeaseFilterForm(forms.Form):
 
     def chosen(self, leases: LeaseQuerySet) -> LeaseQuerySet:
         names = {"account": "account__slug", "gpu": "gpu", "kind": "kind"}
-        found = leases.filter(**{names[name]: value for name, value in self.wanted.items() if name in names})
+        chosen = leases.filter(**{names[name]: value for name, value in self.wanted.items() if name in names})
         when = self.wanted.get("when")
-        return found.filter(ended_at__isnull=when == "now") if when else found
+        return chosen.filter(ended_at__isnull=when == "now") if when else chosen
 
 
 class IdleForm(LeaseModelForm):

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from providers.accounts.freshness import AccountNow
 from providers.deployments.engine_series import busy_shares
 from providers.models import Balance, Deployment, Lease, LeaseSpan, LeaseState
-from providers.querysets import LeaseQuerySet, Seconds
+from providers.models.leases import LeaseQuerySet, Seconds
 
 ZERO = Decimal(0)
 STEP = Decimal("0.000000000001")
@@ -50,8 +50,8 @@ class LeaseNow:
     @property
     def unpriced(self) -> bool:
         """Stopped, and what its disk costs is not told before the next bill: unknown, not nothing."""
-        known = self.lease.price_per_hour or self.lease.disk_per_hour is not None
-        return self.active and self.lease.state == LeaseState.STOPPED and not known
+        priced = self.lease.price_per_hour or self.lease.disk_per_hour is not None
+        return self.active and self.lease.state == LeaseState.STOPPED and not priced
 
     @property
     def price_per_gpu_hour(self) -> Decimal:
@@ -65,8 +65,8 @@ class LeaseNow:
     @property
     def utilisation(self) -> float | None:
         """0..1 by the vendor, who reads the GPU itself, else by the engines on it, whose time in use it is."""
-        told: float | None = self.lease.utilisation
-        return self.engine_busy if told is None else told
+        reported: float | None = self.lease.utilisation
+        return self.engine_busy if reported is None else reported
 
     @property
     def utilisation_source(self) -> str:
@@ -146,10 +146,10 @@ def busy_by_lease(leases: Iterable[Lease], now: datetime) -> dict[int, float]:
 
 def busiest(on: Mapping[int, int], now: datetime) -> dict[int, float]:
     """The same of deployments and the leases that they are on."""
-    found: dict[int, float] = {}
+    shares: dict[int, float] = {}
     for pk, share in (busy_shares(on, now) if on else {}).items():
-        found[on[pk]] = max(share, found.get(on[pk], 0.0))
-    return found
+        shares[on[pk]] = max(share, shares.get(on[pk], 0.0))
+    return shares
 
 
 def lease_now(
@@ -251,14 +251,14 @@ class Runway:
 
 def runway(balance: Balance, rented_per_hour: Decimal, now: datetime, old: bool = False) -> Runway:
     """When a balance reaches zero at the vendor's own rate, or at what our leases there cost where it says none."""
-    said = balance.spend_per_hour is not None
+    reported = balance.spend_per_hour is not None
     per_hour = balance.spend_per_hour if balance.spend_per_hour is not None else rented_per_hour
     until = None
     if per_hour > 0:
         seconds = min(max(balance.amount, ZERO) / per_hour * HOUR_S, Decimal(10) ** 12)
         lasts = timedelta(seconds=int(seconds))
         until = balance.at + lasts if lasts < LONGEST_RUNWAY else None
-    return Runway(balance, per_hour, said, until, old, until - now if until else None)
+    return Runway(balance, per_hour, reported, until, old, until - now if until else None)
 
 
 def runways(accounts: Iterable[AccountNow], leases: Iterable[LeaseNow], now: datetime) -> list[Runway]:
@@ -268,10 +268,10 @@ def runways(accounts: Iterable[AccountNow], leases: Iterable[LeaseNow], now: dat
         if entry.active:
             pk = entry.lease.account_id
             per_hour[pk] = per_hour.get(pk, ZERO) + entry.lease.price_per_hour
-    by_account = {one.account.pk: one for one in accounts}
-    found = []
+    by_account = {account.account.pk: account for account in accounts}
+    rows = []
     for balance in Balance.objects.filter(account__in=list(by_account)).select_related("account"):
         feed = by_account[balance.account_id].feed("balance")
-        found.append(runway(balance, per_hour.get(balance.account_id, ZERO), now, old=feed is None or feed.old))
+        rows.append(runway(balance, per_hour.get(balance.account_id, ZERO), now, old=feed is None or feed.old))
     never = datetime.max.replace(tzinfo=UTC)
-    return sorted(found, key=lambda one: (one.lasts_until or never, one.balance.account.slug))
+    return sorted(rows, key=lambda account: (account.lasts_until or never, account.balance.account.slug))

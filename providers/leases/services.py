@@ -72,7 +72,7 @@ def stop_by_api(*, lease: Lease, way: StopWay) -> str:
     connector = connect(lease.account.kind, config_of(lease.account))
     within(lambda: stop_lease(connector, lease.external_id, lease.handle), DEADLINE_S)
     Feed.objects.filter(account=lease.account, kind="leases").due_now(timezone.now())
-    said = (
+    sentence = (
         _("%(vendor)s took the call to end %(lease)s.") if way.stop.destroys else _("%(vendor)s is stopping %(lease)s.")
     )
-    return said % {"vendor": connector.label, "lease": lease}
+    return sentence % {"vendor": connector.label, "lease": lease}

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lib.errors import ApiError
-from lib.page_addresses import address, sent
+from lib.http import form_data, page_url
 from lib.paging import decode_cursor, encode_cursor
 from providers import offers
 from providers.accounts.freshness import account_now
@@ -24,7 +24,7 @@ from providers.leases.forms import IdleForm, LeaseFilterForm, StopForm
 from providers.leases.queries import hourly, lease_figures, spent_on
 from providers.leases.services import StopWay, stop_by_api, stop_way
 from providers.models import Account, Lease
-from providers.querysets import LeaseQuerySet
+from providers.models.leases import LeaseQuerySet
 
 SHOWN = 30
 PAGE = "costs:lease"  # a lease's page joins requests and bills, which are read further right
@@ -56,8 +56,8 @@ def leases(request: HttpRequest) -> HttpResponse:
         "wasted": [entry for entry in active if entry.wasted],
         "spent": spent_on(chosen),
         "shown": len(rows),
-        "next_url": address(request, cursor=after) if after else None,
-        "first_url": address(request, cursor=None) if request.GET.get("cursor") else None,
+        "next_url": page_url(request, cursor=after) if after else None,
+        "first_url": page_url(request, cursor=None) if request.GET.get("cursor") else None,
         "json_url": "/api/v1/leases",
     }
     return render(request, "providers/leases/leases.html", context)
@@ -95,7 +95,7 @@ def stop(request: HttpRequest, pk: int) -> HttpResponse:
     """What would be called and what is lost; the call itself once a person has typed the name."""
     lease = get_object_or_404(Lease.objects.select_related("account"), pk=pk)
     way = stop_way(lease)
-    form = StopForm(sent(request), lease=lease)
+    form = StopForm(form_data(request), lease=lease)
     dry = request.POST.get("action") == "dry"
     if request.method != "POST" or dry or way is None or way.barred or not form.is_valid():
         return asked(request, lease, way, StopForm(None, lease=lease) if dry else form, dry=dry)

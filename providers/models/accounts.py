@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
+from django.db.models import Q
 
 from lib.encryption import EncryptedTextField
 from lib.validators import web_address
 from providers.models.fields import usd
 from providers.models.names import provider_name
-from providers.querysets import AccountQuerySet, FeedQuerySet
 
 
 def connector_choices() -> list[tuple[str, str]]:
@@ -16,6 +18,15 @@ def connector_choices() -> list[tuple[str, str]]:
     from providers.connectors import CONNECTORS
 
     return [(kind, provider_name(kind)) for kind in CONNECTORS]
+
+
+class AccountQuerySet(models.QuerySet["Account"]):
+    def enabled(self) -> AccountQuerySet:
+        return self.filter(enabled=True)
+
+    def with_feeds(self) -> AccountQuerySet:
+        """With how each of their polls goes; two statements in all."""
+        return self.prefetch_related("feeds")
 
 
 class Account(models.Model):
@@ -48,6 +59,20 @@ class Account(models.Model):
     @property
     def provider_name(self) -> str:
         return provider_name(self.kind)
+
+
+class FeedQuerySet(models.QuerySet["Feed"]):
+    def due_now(self, now: datetime) -> int:
+        """Make feeds due that nobody polls right now; returns how many."""
+        return self.filter(Q(claimed_until=None) | Q(claimed_until__lt=now)).update(due_at=now)
+
+    def telling(self) -> FeedQuerySet:
+        """Feeds whose watermark says what is whole at a provider: of accounts that are polled, and of those that were
+        switched off where no other has one. What a vendor billed before stays billed."""
+        polled = self.model._default_manager.filter(
+            account__enabled=True, account__kind=models.OuterRef("account__kind"), kind=models.OuterRef("kind")
+        ).exclude(complete_until=None)
+        return self.filter(Q(account__enabled=True) | ~models.Exists(polled)).exclude(complete_until=None)
 
 
 class Feed(models.Model):

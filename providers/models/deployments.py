@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import models
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from lib.encryption import EncryptedTextField
@@ -12,8 +14,7 @@ from lib.reach import hides_key
 from lib.time_spans import Span
 from lib.validators import web_address
 from providers.models.leases import Lease
-from providers.models.recurring import Recurring
-from providers.querysets import CheckHourQuerySet, DeploymentQuerySet, MaintenanceQuerySet, OutageQuerySet
+from providers.models.recurring import Recurring, may_hold
 
 
 def engine_choices() -> list[tuple[str, str]]:
@@ -29,6 +30,29 @@ class DeploymentState(models.TextChoices):
     DOWN = "down", _("down")
     STARTING = "starting", _("starting")
     MAINTENANCE = "maintenance", _("maintenance")
+
+
+PLANNED_SHOWN = 10
+
+
+# Before a certificate ends; authorities renew theirs a month ahead, so by then a renewal has failed.
+TLS_WARNS = timedelta(days=21)
+
+
+class DeploymentQuerySet(models.QuerySet["Deployment"]):
+    def enabled(self) -> DeploymentQuerySet:
+        return self.filter(enabled=True)
+
+    def due(self, now: datetime) -> DeploymentQuerySet:
+        """Deployments whose check is due and under way nowhere, the longest due first."""
+        unclaimed = Q(check_claimed_until=None) | Q(check_claimed_until__lte=now)
+        due = Q(check_due_at=None) | Q(check_due_at__lte=now)
+        return self.filter(due, unclaimed, enabled=True, checked=True).order_by(F("check_due_at").asc(nulls_first=True))
+
+    def tls_expiring(self, now: datetime) -> DeploymentQuerySet:
+        """Those in use whose certificate ends within three weeks or has ended, the soonest first."""
+        soon = self.filter(enabled=True, checked=True, tls_expires_at__lt=now + TLS_WARNS)
+        return soon.order_by("tls_expires_at", "slug")
 
 
 class Deployment(models.Model):
@@ -121,10 +145,17 @@ class CheckHour(models.Model):
     maintenance_s = models.FloatField(default=0, db_default=0)  # watched inside planned windows
     maintenance_down_s = models.FloatField(default=0, db_default=0)  # and how much of that went to failed checks
 
-    objects = CheckHourQuerySet.as_manager()
-
     class Meta:
         constraints = [models.UniqueConstraint(fields=["deployment", "hour"], name="one_hour_of_checks")]
+
+
+class OutageQuerySet(models.QuerySet["Outage"]):
+    def open(self) -> OutageQuerySet:
+        return self.filter(ended_at=None)
+
+    def touching(self, start: datetime, end: datetime) -> OutageQuerySet:
+        """Outages of which any part lies between two moments; one that lasts is still there at the end."""
+        return self.filter(Q(ended_at=None) | Q(ended_at__gt=start), started_at__lt=end)
 
 
 class Outage(models.Model):
@@ -158,6 +189,29 @@ class Outage(models.Model):
 
     def lasted(self, now: datetime) -> timedelta:
         return (self.ended_at or now) - self.started_at
+
+
+class MaintenanceQuerySet(models.QuerySet["Maintenance"]):
+    def spans(self, ids: Iterable[int], start: datetime, end: datetime) -> dict[int, list[Span]]:
+        """Windows that touch the time between two moments, by deployment."""
+        by_deployment: dict[int, list[Span]] = {}
+        for row in self.filter(self._may_hold(start), deployment__in=list(ids), starts_at__lt=end):
+            if spans := list(row.recurring_window.spans(start, end)):
+                by_deployment.setdefault(row.deployment_id, []).extend(spans)
+        return by_deployment
+
+    def planned(self, ids: Iterable[int], now: datetime) -> list[tuple[Maintenance, Span]]:
+        """With their deployments, each with the window of now or its next, those under way first."""
+        rows = self.filter(self._may_hold(now), deployment__in=list(ids)).select_related("deployment")
+        ahead = [(row, span) for row in rows if (span := row.recurring_window.ahead(now))]
+        return sorted(ahead, key=lambda pair: pair[1].start)[:PLANNED_SHOWN]
+
+    def over(self, now: datetime) -> MaintenanceQuerySet:
+        """Those of which nothing comes any more, the last first."""
+        return self.exclude(self._may_hold(now)).order_by("-starts_at")
+
+    def _may_hold(self, since: datetime) -> Q:
+        return may_hold("ends_at", since)
 
 
 class Maintenance(Recurring):

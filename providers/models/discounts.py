@@ -6,10 +6,22 @@ from datetime import date
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from providers.models.accounts import Account
 from providers.models.fields import usd
-from providers.querysets import DiscountQuerySet
+
+
+class DiscountQuerySet(models.QuerySet["Discount"]):
+    def standing(self) -> DiscountQuerySet:
+        """Those that nobody has taken back."""
+        return self.filter(withdrawn_at=None)
+
+    def overlapping(self, provider: str, model: str, starts_on: date, ends_on: date | None) -> DiscountQuerySet:
+        """Standing ones of the same provider and model that hold on a day of this period; no end is for ever."""
+        discounts = self.standing().filter(account__kind=provider, model=model)
+        discounts = discounts.filter(Q(ends_on=None) | Q(ends_on__gte=starts_on))
+        return discounts if ends_on is None else discounts.filter(starts_on__lte=ends_on)
 
 
 class Discount(models.Model):

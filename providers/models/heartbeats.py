@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
-
-from providers.querysets import HeartbeatQuerySet
 
 
 class HeartbeatState(models.TextChoices):
@@ -25,6 +23,15 @@ class Signal(models.TextChoices):
 
 def seconds(n: float | None) -> timedelta | None:
     return None if n is None else timedelta(seconds=n)
+
+
+class HeartbeatQuerySet(models.QuerySet["Heartbeat"]):
+    def not_deleted(self) -> HeartbeatQuerySet:
+        return self.filter(deleted_at=None)
+
+    def overdue(self, now: datetime) -> HeartbeatQuerySet:
+        """Those whose time, grace included, has passed and that are not yet known to be down."""
+        return self.not_deleted().filter(paused=False, due_at__lte=now).exclude(state="down")
 
 
 class Heartbeat(models.Model):

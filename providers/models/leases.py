@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
 from django.db import models
+from django.db.models import F, Func, Q, Sum
+from django.db.models.functions import Coalesce, Greatest
 from django.utils.translation import gettext_lazy as _
 
 from providers.models.accounts import Account
 from providers.models.fields import OfferKind, usd
-from providers.querysets import LeaseQuerySet
 
 
 class LeaseState(models.TextChoices):
@@ -16,6 +21,41 @@ class LeaseState(models.TextChoices):
     STOPPED = "stopped", _("stopped, still billed")
     ENDED = "ended", _("ended")
     UNKNOWN = "unknown", _("unknown")
+
+
+class Seconds(Func):
+    """Length of an interval in seconds, exact to the microsecond."""
+
+    template = "EXTRACT(EPOCH FROM %(expressions)s)"
+    output_field = models.DecimalField(max_digits=30, decimal_places=6)
+
+
+def _added(amounts: Any) -> Coalesce:
+    field: models.DecimalField[Any, Any] = models.DecimalField(max_digits=40, decimal_places=20)
+    return Coalesce(Sum(amounts, output_field=field), Decimal(0), output_field=field)
+
+
+class LeaseQuerySet(models.QuerySet["Lease"]):
+    def active(self) -> LeaseQuerySet:
+        return self.filter(ended_at=None)
+
+    def with_spans(self, month_start: datetime) -> LeaseQuerySet:
+        """Annotated with what their spans add up to: `observed_s` (seconds), `spent` and `spent_this_month` (USD
+        seconds an hour: divide by 3600)."""
+        whole = Seconds(F("spans__ends_at") - F("spans__starts_at"))
+        inside = Seconds(F("spans__ends_at") - Greatest(F("spans__starts_at"), month_start))
+        return self.annotate(
+            observed_s=Coalesce(Sum(whole), Decimal(0)),
+            spent=_added(whole * F("spans__price_per_hour")),
+            spent_this_month=_added(Greatest(inside, Decimal(0)) * F("spans__price_per_hour")),
+        )
+
+    def newest_first(self) -> LeaseQuerySet:
+        return self.order_by("-started_at", "-pk")
+
+    def before(self, started_at: datetime, pk: int) -> LeaseQuerySet:
+        """What stands behind a lease in that order."""
+        return self.filter(Q(started_at__lt=started_at) | Q(started_at=started_at, pk__lt=pk))
 
 
 class Lease(models.Model):

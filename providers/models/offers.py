@@ -11,7 +11,41 @@ from django.utils.translation import gettext_lazy as _
 
 from providers.models.fields import OfferKind, usd
 from providers.models.names import provider_name
-from providers.querysets import OfferQuerySet, OfferWatchQuerySet
+
+# A sort of all offers costs ten times the lowest prices and one look at the index for each of them.
+CHEAPEST = """
+SELECT offer.* FROM (
+    SELECT gpu, kind, min(whole_per_gpu_hour) AS low FROM providers_offer WHERE available GROUP BY gpu, kind
+) AS lowest
+CROSS JOIN LATERAL (
+    SELECT * FROM providers_offer AS o
+    WHERE o.available AND o.gpu = lowest.gpu AND o.kind = lowest.kind AND o.whole_per_gpu_hour = lowest.low
+    ORDER BY o.id LIMIT 1
+) AS offer
+ORDER BY offer.gpu, offer.kind
+"""
+
+
+class OfferQuerySet(models.QuerySet["Offer"]):
+    def available(self) -> OfferQuerySet:
+        return self.filter(available=True)
+
+    def cheapest(self) -> models.query.RawQuerySet[Offer]:
+        """Of each GPU and kind the available offer with the lowest price, whatever else was filtered."""
+        return self.model._default_manager.raw(CHEAPEST)
+
+    def like(self, watch: OfferWatch) -> OfferQuerySet:
+        """Those to be had that somebody waits for, whatever they cost."""
+        offers = self.filter(available=True, gpu=watch.gpu)
+        for column, value in (
+            ("kind", watch.kind),
+            ("provider", watch.provider),
+            ("region__icontains", watch.region),
+            ("reliability__gte", watch.min_reliability),
+        ):
+            if value not in ("", None):
+                offers = offers.filter(**{column: value})
+        return offers
 
 
 class Offer(models.Model):
@@ -79,6 +113,11 @@ class OfferDay(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["provider", "gpu", "kind", "day"], name="one_day_of_offers")]
         indexes = [models.Index(fields=["gpu", "kind", "day"])]
+
+
+class OfferWatchQuerySet(models.QuerySet["OfferWatch"]):
+    def not_deleted(self) -> OfferWatchQuerySet:
+        return self.filter(deleted_at=None)
 
 
 class OfferWatch(models.Model):

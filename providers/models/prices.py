@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Count, Q, Value
+from django.db.models.functions import Concat
 
 from providers.models.fields import usd
-from providers.querysets import TokenPriceQuerySet
+
+
+class TokenPriceQuerySet(models.QuerySet["TokenPrice"]):
+    def in_force(self, now: datetime) -> TokenPriceQuerySet:
+        """Of each model the version that holds now, in the order of the book."""
+        newest = self.filter(starts_at__lte=now).order_by("provider", "model", "-starts_at")
+        return newest.distinct("provider", "model")
+
+    def matching(self, text: str) -> TokenPriceQuerySet:
+        """Whose provider and model hold every word of a text."""
+        prices = self
+        for word in text.split():
+            prices = prices.filter(Q(model__icontains=word) | Q(provider__icontains=word))
+        return prices
+
+    def behind(self, provider: str, model: str) -> TokenPriceQuerySet:
+        """What comes after a model in the order of the book."""
+        return self.filter(Q(provider__gt=provider) | Q(provider=provider, model__gt=model))
+
+    def of(self, provider: str, model: str) -> TokenPriceQuerySet:
+        """Every version of one model, the newest first."""
+        return self.filter(provider=provider, model=model).order_by("-starts_at")
+
+    def counts(self) -> dict[str, int]:
+        """Models, versions, and versions that a person entered."""
+        return self.order_by().aggregate(
+            models=Count(Concat("provider", Value("/"), "model"), distinct=True),
+            versions=Count("pk"),
+            entered=Count("pk", filter=Q(entered_by__isnull=False)),
+        )
 
 
 class TokenPrice(models.Model):

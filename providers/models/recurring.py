@@ -11,7 +11,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lib.recurring_windows import Course, wall
+from lib.recurring_windows import RecurringWindow, wall
 from lib.time_spans import Span
 
 
@@ -37,8 +37,8 @@ class Recurring(models.Model):
         raise NotImplementedError(f"{type(self).__name__} does not say which window is the first")
 
     @property
-    def course(self) -> Course:
-        return Course(self.first, self.repeats, self.zone, self.repeats_until if self.repeats else None)
+    def recurring_window(self) -> RecurringWindow:
+        return RecurringWindow(self.first, self.repeats, self.zone, self.repeats_until if self.repeats else None)
 
     @property
     def rhythm(self) -> str:

@@ -5,16 +5,26 @@ from __future__ import annotations
 import secrets
 
 from django.db import models
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from providers.models.deployments import Deployment
 from providers.models.heartbeats import Heartbeat
-from providers.querysets import StatusPageQuerySet
 
 
 def new_token() -> str:
     return secrets.token_urlsafe(24)
+
+
+class StatusPageQuerySet(models.QuerySet["StatusPage"]):
+    def not_deleted(self) -> StatusPageQuerySet:
+        return self.filter(deleted_at=None)
+
+    def at(self, address: str) -> StatusPage | None:
+        """The page that strangers find at an address: the name of a public one, the token of an unlisted one."""
+        public = Q(access="public", slug=address)
+        return self.not_deleted().filter(public | Q(access="unlisted", token=address)).first()
 
 
 class StatusPage(models.Model):

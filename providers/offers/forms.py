@@ -86,22 +86,22 @@ class OfferForm(forms.Form):
     def wanted(self) -> OfferFilter:
         """Of what was filled in rightly."""
         self.full_clean()
-        known = self.cleaned_data
-        share = known.get("reliability")
+        cleaned = self.cleaned_data
+        share = cleaned.get("reliability")
         return OfferFilter(
-            gpus=known.get("gpu") or (),
-            kinds=known.get("kind") or (),
-            providers=known.get("provider") or (),
-            region=known.get("region") or "",
-            min_memory_gb=known.get("memory"),
-            max_price=known.get("max_price"),
+            gpus=cleaned.get("gpu") or (),
+            kinds=cleaned.get("kind") or (),
+            providers=cleaned.get("provider") or (),
+            region=cleaned.get("region") or "",
+            min_memory_gb=cleaned.get("memory"),
+            max_price=cleaned.get("max_price"),
             min_reliability=None if share is None else float(share) / 100,
-            available=None if known.get("sold_out") else True,
+            available=None if cleaned.get("sold_out") else True,
         )
 
-    def sort(self, known: Collection[str] = SORTS) -> str:
-        asked = str(self.data.get("sort", ""))
-        return asked if asked.removeprefix("-") in known else "price"
+    def sort(self, sorts: Collection[str] = SORTS) -> str:
+        sort = str(self.data.get("sort", ""))
+        return sort if sort.removeprefix("-") in sorts else "price"
 
 
 class OfferWatchForm(OfferWatchModelForm):
@@ -129,9 +129,9 @@ class OfferWatchForm(OfferWatchModelForm):
     def __init__(self, *args: Any, gpus: Collection[str], providers: Collection[str], **options: Any) -> None:
         super().__init__(*args, **options)
         watch = self.instance
-        known = sorted({*gpus, *filter(None, [watch.gpu])}, key=str.lower)
+        names = sorted({*gpus, *filter(None, [watch.gpu])}, key=str.lower)
         vendors = {slug: provider_name(slug) for slug in sorted({*providers, *filter(None, [watch.provider])})}
-        self.fields["gpu"] = forms.ChoiceField(label=_("GPU"), choices=[(name, name) for name in known])
+        self.fields["gpu"] = forms.ChoiceField(label=_("GPU"), choices=[(name, name) for name in names])
         self.fields["kind"] = forms.ChoiceField(
             label=_("Kind"), required=False, choices=[("", _("any")), *OfferKind.choices]
         )

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from lib.errors import ApiError
 from lib.paging import decode_cursor, encode_cursor
 from providers.models import Offer, OfferKind
-from providers.querysets import OfferQuerySet
+from providers.models.offers import OfferQuerySet
 
 if TYPE_CHECKING:
     from providers.offers.market import Facet
@@ -68,7 +68,7 @@ class OfferFilter:
     def of_facets(self) -> bool:
         """Whether facets alone can tell what fits."""
         finer = (self.region, self.min_memory_gb, self.max_price, self.min_reliability)
-        return self.available is True and all(one in ("", None) for one in finer)
+        return self.available is True and all(value in ("", None) for value in finer)
 
     def holds(self, facet: Facet) -> bool:
         """Whether what is to be had of a facet fits, where facets can tell."""
@@ -76,7 +76,7 @@ class OfferFilter:
         return facet.available > 0 and all(not wanted or value in wanted for wanted, value in pairs)
 
     def conditions(self) -> Q:
-        found = Q()
+        condition = Q()
         for column, value in (
             ("gpu__in", self.gpus),
             ("kind__in", self.kinds),
@@ -84,7 +84,7 @@ class OfferFilter:
             ("region__icontains", self.region),
         ):
             if value:
-                found &= Q(**{column: value})
+                condition &= Q(**{column: value})
         for column, limit in (
             ("memory_gb__gte", self.min_memory_gb),
             ("whole_per_gpu_hour__lte", self.max_price),
@@ -92,8 +92,8 @@ class OfferFilter:
             ("available", self.available),
         ):
             if limit is not None:
-                found &= Q(**{column: limit})
-        return found
+                condition &= Q(**{column: limit})
+        return condition
 
 
 def kind_label(kind: str) -> str:

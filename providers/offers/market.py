@@ -14,8 +14,8 @@ from django.db.models import Count, Min, Q
 
 from providers.accounts.freshness import AccountNow
 from providers.models import Offer
+from providers.models.offers import OfferQuerySet
 from providers.offers.listing import OfferFilter, kind_label
-from providers.querysets import OfferQuerySet
 
 HISTORY_DAYS = 90
 REMEMBERED_S = 30  # no longer: another account of the same vendor may have been read meanwhile
@@ -45,7 +45,7 @@ def facets() -> list[Facet]:
 def polls(read: Mapping[str, AccountNow]) -> str:
     """Names the newest poll of every vendor, of what `sources` tells: between two of them no offer changes. Empty where
     nothing was ever read."""
-    times = ((one.account.pk, one.offers.feed.last_success_at) for one in read.values() if one.offers)
+    times = ((account.account.pk, account.offers.feed.last_success_at) for account in read.values() if account.offers)
     return ",".join(sorted(f"{pk}@{at.timestamp()}" for pk, at in times if at))
 
 
@@ -54,17 +54,17 @@ def facets_since(polled: str) -> list[Facet]:
     if not polled:
         return facets()
     key = f"offer-facets:{polled}"
-    known = cache.get(key)
-    if known is None:
-        known = [astuple(facet) for facet in facets()]  # which are unpickled several times as fast
-        cache.set(key, known, REMEMBERED_S)
-    return [Facet(*values) for values in known]
+    rows = cache.get(key)
+    if rows is None:
+        rows = [astuple(facet) for facet in facets()]  # which are unpickled several times as fast
+        cache.set(key, rows, REMEMBERED_S)
+    return [Facet(*values) for values in rows]
 
 
-def gpus_called(text: str, known: Iterable[str]) -> list[str]:
+def gpus_called(text: str, names: Iterable[str]) -> list[str]:
     """Names of the market that somebody means by `text`: itself, or with a size behind it (`a100` is both A100s)."""
     wanted = "".join(text.lower().split())
-    return [name for name in known if fits(wanted, name)]
+    return [name for name in names if fits(wanted, name)]
 
 
 def fits(wanted: str, name: str) -> bool:
@@ -92,18 +92,18 @@ def market(offers: OfferQuerySet) -> list[Market]:
     return in_order(Market(row["gpu"], row["kind"], row["n"], row["low"]) for row in rows)
 
 
-def market_of(found: Iterable[Facet], wanted: OfferFilter) -> list[Market]:
+def market_of(facets_read: Iterable[Facet], wanted: OfferFilter) -> list[Market]:
     """The same from facets that were read already, for a filter that they can tell."""
-    known: dict[tuple[str, str], tuple[int, Decimal]] = {}
-    for facet in found:
+    by_gpu: dict[tuple[str, str], tuple[int, Decimal]] = {}
+    for facet in facets_read:
         if facet.low is not None and wanted.holds(facet):
-            count, low = known.get((facet.gpu, facet.kind), (0, facet.low))
-            known[facet.gpu, facet.kind] = count + facet.available, min(low, facet.low)
-    return in_order(Market(gpu, kind, count, low) for (gpu, kind), (count, low) in known.items())
+            count, low = by_gpu.get((facet.gpu, facet.kind), (0, facet.low))
+            by_gpu[facet.gpu, facet.kind] = count + facet.available, min(low, facet.low)
+    return in_order(Market(gpu, kind, count, low) for (gpu, kind), (count, low) in by_gpu.items())
 
 
 def in_order(markets: Iterable[Market]) -> list[Market]:
-    return sorted(markets, key=lambda one: (one.low, one.gpu, one.kind))
+    return sorted(markets, key=lambda entry: (entry.low, entry.gpu, entry.kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +137,8 @@ class History:
     @property
     def change(self) -> Decimal | None:
         """Against the first day that is known, as a share; None with less than two days."""
-        known = self.known
-        return (known[-1] - known[0]) / known[0] if len(known) > 1 and known[0] else None
+        prices = self.known
+        return (prices[-1] - prices[0]) / prices[0] if len(prices) > 1 and prices[0] else None
 
 
 def histories(
@@ -147,9 +147,9 @@ def histories(
     """Price history of GPUs as one kind each over the last days, today included. One statement, one row each."""
     gpus, kinds = zip(*pairs, strict=True) if (pairs := list(pairs)) else ((), ())
     first = today - timedelta(days=HISTORY_DAYS - 1)
-    given: list[Any] = [list(gpus), list(kinds), first, first, today, list(providers), list(providers)]
+    params: list[Any] = [list(gpus), list(kinds), first, first, today, list(providers), list(providers)]
     with connection.cursor() as cursor:
-        cursor.execute(HISTORIES, given)
+        cursor.execute(HISTORIES, params)
         return {(gpu, kind): History(lows_of(lows), until) for gpu, kind, lows, until in cursor.fetchall()}
 
 
@@ -175,5 +175,5 @@ WHERE history.lows IS NOT NULL
 def lows_of(text: str) -> list[Decimal | None]:
     """`0 0.34 2 0.36`: the days' numbers and prices, in any order."""
     words = text.split(" ")
-    known = {int(day): Decimal(low) for day, low in zip(words[::2], words[1::2], strict=True)}
-    return [known.get(n) for n in range(HISTORY_DAYS)]
+    by_day = {int(day): Decimal(low) for day, low in zip(words[::2], words[1::2], strict=True)}
+    return [by_day.get(n) for n in range(HISTORY_DAYS)]

@@ -43,7 +43,7 @@ class Saving:
 def ours(leases: Iterable[Lease]) -> list[Ours]:
     """Our running machines, the dearest first; what sleeps, for nothing or for its disk's price, and what is paid by
     the second is no measure."""
-    found = [
+    machines = [
         Ours(lease, lease.gpu, lease.kind, (count := max(lease.gpu_count, 1)), lease.price_per_hour / count)
         for lease in leases
         if lease.ended_at is None
@@ -51,16 +51,16 @@ def ours(leases: Iterable[Lease]) -> list[Ours]:
         and lease.state != LeaseState.STOPPED
         and lease.price_per_hour > 0
     ]
-    return sorted(found, key=lambda one: -one.price)
+    return sorted(machines, key=lambda one: -one.price)
 
 
 def cheaper_than(rented: Sequence[Ours], fresh: Collection[str]) -> Q:
     """Offers of vendors that are read on time (`fresh`, by slug) that beat any of what we rent: an old price saves
     nothing."""
-    found = Q(pk__in=[])
-    for one in rented:
-        found |= one.beaten_by()
-    return found & Q(provider__in=fresh)
+    condition = Q(pk__in=[])
+    for machine in rented:
+        condition |= machine.beaten_by()
+    return condition & Q(provider__in=fresh)
 
 
 def saving_value(rented: Sequence[Ours], fresh: Collection[str]) -> Any:
@@ -68,13 +68,13 @@ def saving_value(rented: Sequence[Ours], fresh: Collection[str]) -> Any:
     each = [
         Case(
             When(
-                one.beaten_by() & Q(provider__in=fresh),
-                then=(Value(one.price) - F("whole_per_gpu_hour")) * Value(one.gpu_count * MONTH_HOURS),
+                machine.beaten_by() & Q(provider__in=fresh),
+                then=(Value(machine.price) - F("whole_per_gpu_hour")) * Value(machine.gpu_count * MONTH_HOURS),
             ),
             default=None,
             output_field=usd(),
         )
-        for one in rented
+        for machine in rented
     ]
     nothing = Value(None, output_field=usd())
     return Round(Greatest(nothing, *each) if each else nothing, precision=9)
@@ -83,13 +83,20 @@ def saving_value(rented: Sequence[Ours], fresh: Collection[str]) -> Any:
 def saving(offer: Offer, rented: Sequence[Ours], fresh: Collection[str]) -> Saving | None:
     """The most that an offer would save against what we rent; None where it would not."""
     best: Saving | None = None
-    for one in rented:
-        fits_in = offer.gpu == one.gpu and offer.gpu_count <= one.gpu_count and offer.kind != OfferKind.SERVERLESS
-        if not fits_in or not offer.available or offer.whole_per_gpu_hour >= one.price or offer.provider not in fresh:
+    for machine in rented:
+        fits_in = (
+            offer.gpu == machine.gpu and offer.gpu_count <= machine.gpu_count and offer.kind != OfferKind.SERVERLESS
+        )
+        if (
+            not fits_in
+            or not offer.available
+            or offer.whole_per_gpu_hour >= machine.price
+            or offer.provider not in fresh
+        ):
             continue
-        monthly = (one.price - offer.whole_per_gpu_hour) * one.gpu_count * MONTH_HOURS
+        monthly = (machine.price - offer.whole_per_gpu_hour) * machine.gpu_count * MONTH_HOURS
         if best is None or monthly > best.monthly:
-            best = Saving(one, monthly, caveat(offer.kind, one.kind))
+            best = Saving(machine, monthly, caveat(offer.kind, machine.kind))
     return best
 
 
@@ -120,9 +127,9 @@ def better(rented: Sequence[Ours], fresh: Collection[str]) -> Better | None:
     if not rented:
         return None
     beating = Offer.objects.filter(cheaper_than(rented, fresh)).order_by("whole_per_gpu_hour", "pk")[:500]
-    found = [(one, offer) for offer in beating if (one := saving(offer, rented, fresh))]
-    if not found:
+    savings = [(gain, offer) for offer in beating if (gain := saving(offer, rented, fresh))]
+    if not savings:
         return None
     # One that costs nothing but the move comes before one with a catch, whatever that would save.
-    best, offer = max(found, key=lambda pair: (not pair[0].caveat, pair[0].monthly))
-    return Better(len(found), offer, best)
+    best, offer = max(savings, key=lambda pair: (not pair[0].caveat, pair[0].monthly))
+    return Better(len(savings), offer, best)

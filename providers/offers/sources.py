@@ -16,14 +16,14 @@ def sources(now: datetime) -> dict[str, AccountNow]:
 
 def newest_of(accounts: Iterable[AccountNow]) -> dict[str, AccountNow]:
     """Of accounts that are known already, those that tell offers; of two of a provider one that is not old."""
-    known: dict[str, AccountNow] = {}
-    for one in accounts:
-        feed = one.offers
-        if feed is not None and (one.account.kind not in known or not feed.old):
-            known[one.account.kind] = one
-    return known
+    by_provider: dict[str, AccountNow] = {}
+    for account in accounts:
+        feed = account.offers
+        if feed is not None and (account.account.kind not in by_provider or not feed.old):
+            by_provider[account.account.kind] = account
+    return by_provider
 
 
-def fresh_of(known: Mapping[str, AccountNow]) -> frozenset[str]:
+def fresh_of(by_provider: Mapping[str, AccountNow]) -> frozenset[str]:
     """Providers whose offers were read on time."""
-    return frozenset(slug for slug, one in known.items() if one.offers and not one.offers.old)
+    return frozenset(slug for slug, account in by_provider.items() if account.offers and not account.offers.old)

@@ -57,11 +57,11 @@ def catalogue() -> dict[str, Fast]:
     published = Throughput.objects.values_list(
         "model", "name", "gpu", "gpu_count", "engine", "low", "high", "basis", "source", "source_url"
     )
-    said = Deployment.objects.filter(tokens_per_second__gt=0, lease__isnull=False).values_list(
+    own = Deployment.objects.filter(tokens_per_second__gt=0, lease__isnull=False).values_list(
         "model", "model", "lease__gpu", Value(1), "engine", "tokens_per_second", "tokens_per_second", Value(OURS),
         "name", "slug",
     )  # fmt: skip
-    rows: list[Any] = list(published.order_by().union(said.order_by(), all=True))
+    rows: list[Any] = list(published.order_by().union(own.order_by(), all=True))
     rows.sort(key=lambda row: (ORDER.index(row[7]), row[5]))
     names: dict[str, str] = {}
     speeds: dict[str, dict[str, Speed]] = {}
@@ -77,10 +77,10 @@ def speed_of(
     """`source` and `address` are a deployment's name and slug where the speed is of one of ours."""
     slow, quick = (Decimal(str(rate)) / gpu_count for rate in (low, high))
     if basis == OURS:
-        said = _("our deployment %(name)s") % {"name": source}
-        return Speed(gpu, slow, quick, False, said, reverse("providers:deployment", args=[address]))
-    said = _("%(source)s, %(engine)s") % {"source": source, "engine": engine}
-    return Speed(gpu, slow, quick, basis == Throughput.Basis.SINGLE_STREAM, said, address)
+        words = _("our deployment %(name)s") % {"name": source}
+        return Speed(gpu, slow, quick, False, words, reverse("providers:deployment", args=[address]))
+    words = _("%(source)s, %(engine)s") % {"source": source, "engine": engine}
+    return Speed(gpu, slow, quick, basis == Throughput.Basis.SINGLE_STREAM, words, address)
 
 
 def per_million_value(speeds: Mapping[str, Speed]) -> Any:

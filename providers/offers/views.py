@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from lib.errors import ApiError
-from lib.page_addresses import address
+from lib.http import page_url
 from providers import offers
 from providers.accounts.freshness import AccountNow
 from providers.leases.queries import MONTH_HOURS
@@ -100,8 +100,8 @@ def explorer(request: HttpRequest) -> HttpResponse:
         "accounts": list(sources.values()),
         "silent": [one for one in sources.values() if one.offers and one.offers.old and one.offers.feed.rows],
         "shown": len(rows),
-        "next_url": address(request, cursor=after) if after else None,
-        "first_url": address(request, cursor=None) if request.GET.get("cursor") else None,
+        "next_url": page_url(request, cursor=after) if after else None,
+        "first_url": page_url(request, cursor=None) if request.GET.get("cursor") else None,
         "json_url": "/api/v1/offers",
     }
     return render(request, "providers/offers/offers.html", context)
@@ -167,7 +167,7 @@ def market_rows(
             "market": one,
             "history": known.get((one.gpu, one.kind)),
             "monthly": one.low * MONTH_HOURS,
-            "url": address(request, gpu=one.gpu, kind=one.kind, cursor=None),
+            "url": page_url(request, gpu=one.gpu, kind=one.kind, cursor=None),
         }
         for one in shown
     ]

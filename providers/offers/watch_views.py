@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lib.page_addresses import sent
+from lib.http import form_data
 from providers import offers
 from providers.accounts import services
 from providers.audit.log import changes, log, log_form
@@ -28,7 +28,7 @@ ASKED = ("gpu", "kind", "provider", "region", "reliability", "price")  # what a 
 @permission_required("providers.view_offerwatch", raise_exception=True)
 @require_safe
 def watches(request: HttpRequest) -> HttpResponse:
-    found = now_of(list(OfferWatch.objects.kept()))
+    found = now_of(list(OfferWatch.objects.not_deleted()))
     found.sort(key=lambda one: (not one.below, not one.unsure, one.watch.gpu, one.watch.price))
     context = {"watches": found, "below": [one for one in found if one.below], "json_url": "/api/v1/offers/watches"}
     return render(request, "providers/offers/offer_watches.html", context)
@@ -52,7 +52,7 @@ def add(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def watch(request: HttpRequest, pk: int) -> HttpResponse:
     """One watch with what is cheapest now; whoever may change it gets the form."""
-    found = get_object_or_404(OfferWatch.objects.kept(), pk=pk)
+    found = get_object_or_404(OfferWatch.objects.not_deleted(), pk=pk)
     if not request.user.has_perm("providers.change_offerwatch"):
         if request.method == "POST":
             return render(request, "403.html", status=403)
@@ -63,7 +63,7 @@ def watch(request: HttpRequest, pk: int) -> HttpResponse:
 def edited(request: HttpRequest, found: OfferWatch, asked: dict[str, str]) -> HttpResponse:
     added, market = found.pk is None, offers.facets()
     form = OfferWatchForm(
-        sent(request),
+        form_data(request),
         instance=found,
         initial=asked,
         gpus={facet.gpu for facet in market},
@@ -95,7 +95,7 @@ def shown(request: HttpRequest, found: OfferWatch, form: OfferWatchForm | None, 
 @require_POST
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Nobody is told any more; the toast brings it back."""
-    found = get_object_or_404(OfferWatch.objects.kept(), pk=pk)
+    found = get_object_or_404(OfferWatch.objects.not_deleted(), pk=pk)
     services.delete_for_now(thing=found, now=timezone.now())
     log(request, found, _("Deleted."), deleted=True)
     undo = f"undo:{reverse('providers:offer-watch-undo', args=[found.pk])}"

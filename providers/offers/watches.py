@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.db.models import Value
 
 from providers.models import Offer, OfferWatch
-from providers.querysets import OfferQuerySet
+from providers.models.offers import OfferQuerySet
 
 # A vendor that we cannot read may still have the offer; after a day of silence nobody should count on it.
 BELIEVED = timedelta(days=1)
@@ -57,5 +57,5 @@ def _lowest(watches: Sequence[OfferWatch], offers: OfferQuerySet) -> dict[int, O
     ]
     if not each:
         return {}
-    found = each[0].union(*each[1:], all=True) if len(each) > 1 else each[0]
-    return {offer.watch: offer for offer in found}  # type: ignore[attr-defined]  # annotated above
+    rows = each[0].union(*each[1:], all=True) if len(each) > 1 else each[0]
+    return {offer.watch: offer for offer in rows}  # type: ignore[attr-defined]  # annotated above

@@ -111,8 +111,8 @@ def window_start(feed: Feed, connector: Connector, now: datetime) -> datetime:
     if feed.last_success_at is None:
         start = now - HISTORY
     else:
-        known = min(feed.complete_until or feed.last_success_at, feed.last_success_at) - OVERLAP
-        start = min(known, now - connector.reread.get(feed.kind, timedelta(0)))
+        whole_until = min(feed.complete_until or feed.last_success_at, feed.last_success_at) - OVERLAP
+        start = min(whole_until, now - connector.reread.get(feed.kind, timedelta(0)))
     return start.replace(hour=0, minute=0, second=0, microsecond=0)
 
 

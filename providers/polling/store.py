@@ -29,7 +29,7 @@ from providers.models import (
     VendorPayment,
     VendorUsage,
 )
-from providers.querysets import Seconds
+from providers.models.leases import Seconds
 
 RATE: models.DecimalField[Any, Any] = models.DecimalField(max_digits=40, decimal_places=20)
 STEP = Decimal("0.000000000001")
@@ -70,10 +70,10 @@ def store_offer_days(provider: str, offers: Iterable[OfferRow], day: date) -> No
     for offer in offers:
         if offer.available:
             prices[offer.gpu, offer.kind].append(offer.whole_per_gpu_hour)
-    known = {(row.gpu, row.kind): row for row in OfferDay.objects.filter(provider=provider, day=day)}
+    stored = {(row.gpu, row.kind): row for row in OfferDay.objects.filter(provider=provider, day=day)}
     rows = []
     for (gpu, kind), seen in prices.items():
-        before = known.get((gpu, kind))
+        before = stored.get((gpu, kind))
         rows.append(
             OfferDay(
                 provider=provider,
@@ -92,15 +92,15 @@ def store_offer_days(provider: str, offers: Iterable[OfferRow], day: date) -> No
 
 def store_leases(account: Account, rows: Iterable[LeaseRow], now: datetime) -> int:
     """Leases as they stand; one that is no longer listed has ended, at the last moment that we saw it."""
-    known = {lease.external_id: lease for lease in Lease.objects.filter(account=account)}
+    stored = {lease.external_id: lease for lease in Lease.objects.filter(account=account)}
     disks = billed_disks(account, now)
     seen = 0
     for row in rows:
         seen += 1
         row = with_disk(row, disks.get(row.external_id))
-        lease = known.pop(row.external_id, None) or Lease(account=account, external_id=row.external_id)
+        lease = stored.pop(row.external_id, None) or Lease(account=account, external_id=row.external_id)
         store_lease(lease, row, now)
-    for lease in known.values():
+    for lease in stored.values():
         if lease.ended_at is None:
             end_lease(lease)
     return seen

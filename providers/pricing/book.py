@@ -6,13 +6,14 @@ its price version.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 import psycopg
+
+from lib.model_names import canonical_name
 
 ZERO, ONE, MILLION = Decimal(0), Decimal(1), Decimal(1_000_000)
 COST_STEP = Decimal("0.000000000001")  # twelve decimals, as stored
@@ -21,7 +22,6 @@ MOST_ALIASES = 4_096  # names come from callers
 OTHER_MODEL = "(other)"  # models of an application that names more than are told apart; it never has a price
 
 # A dated or vendor-prefixed name is the same model: claude-sonnet-5-5-20261007, anthropic/claude-…, …@20261007.
-DATED = re.compile(r"[-@](20\d{6}|20\d\d-\d\d-\d\d|latest|\d{4})$")
 
 Rates = tuple[Decimal | None, Decimal | None, Decimal | None, Decimal | None, Decimal | None]
 
@@ -115,7 +115,7 @@ class Book:
         except KeyError:
             if len(self.aliases) >= MOST_ALIASES:
                 self.aliases.clear()
-            versions = self.aliases[key] = self.prices.get((provider, plain_name(model)))
+            versions = self.aliases[key] = self.prices.get((provider, canonical_name(model)))
             return versions
 
     def at(self, provider: str, model: str, when: datetime) -> Price | None:
@@ -130,19 +130,19 @@ class Book:
         standing = self.rebates.get(provider)
         if not standing:
             return None
-        day, names = when.astimezone(UTC).date(), ("", model, plain_name(model))
-        return next((one for one in standing if one.model in names and one.holds_on(day)), None)
+        day, names = when.astimezone(UTC).date(), ("", model, canonical_name(model))
+        return next((rebate for rebate in standing if rebate.model in names and rebate.holds_on(day)), None)
 
     def factor(self, provider: str, model: str, when: datetime, tier: str) -> Decimal | None:
         """By what a tier (words joined by `+`) changes the price; None where the book does not know one of them."""
         total = ONE
         for name in tier.split("+"):
-            names = ("", model, plain_name(model))
-            known = self.factors.get((provider, name), ())
-            found = next((one for one in known if one.model in names and one.starts_at <= when), None)
-            if found is None:
+            names = ("", model, canonical_name(model))
+            factors = self.factors.get((provider, name), ())
+            factor = next((entry for entry in factors if entry.model in names and entry.starts_at <= when), None)
+            if factor is None:
                 return None
-            total *= found.factor
+            total *= factor.factor
         return total
 
     def cost(
@@ -199,11 +199,6 @@ def added(tokens: tuple[int, ...], rates: Rates) -> Decimal | None:
 def own_rates(own: Rates, listed: Rates) -> Rates:
     """A contract's rates, the list's where it says nothing."""
     return tuple(b if a is None else a for a, b in zip(own, listed, strict=True))  # type: ignore[return-value]
-
-
-def plain_name(model: str) -> str:
-    """A model's name without date and vendor."""
-    return DATED.sub("", model.rsplit("/", 1)[-1])
 
 
 def stamp_of(conn: psycopg.Connection) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from providers.forms_common import one_line
+from lib.forms import one_line
 from providers.models import Discount
 from providers.pricing.genai_prices import FIELDS
 
@@ -84,6 +84,6 @@ class DiscountForm(DiscountModelForm):
         if other is None:
             return
         until = other.ends_on or _("it is taken back")
-        given = {"name": other.account, "from": other.starts_on, "until": until}
+        other_terms = {"name": other.account, "from": other.starts_on, "until": until}
         sentence = _("A discount of %(name)s holds from %(from)s until %(until)s already: take it back first.")
-        self.add_error("starts_on", sentence % given)
+        self.add_error("starts_on", sentence % other_terms)

@@ -10,9 +10,9 @@ from decimal import Decimal
 
 from django.db.models import QuerySet
 
+from lib.model_names import canonical_name
 from providers.models import Discount, TokenPrice
 from providers.prepared import prepared
-from providers.pricing.book import plain_name
 from providers.pricing.genai_prices import FIELDS
 
 HUNDRED = Decimal(100)
@@ -56,9 +56,13 @@ class Discounts:
 
     def at(self, provider: str, model: str, day: date) -> Discount | None:
         """The one that holds for requests to a model on a UTC day, as costing finds it."""
-        names = ("", model, plain_name(model))
+        names = ("", model, canonical_name(model))
         return next(
-            (one for one in self.standing if one.provider == provider and one.model in names and one.holds_on(day)),
+            (
+                discount
+                for discount in self.standing
+                if discount.provider == provider and discount.model in names and discount.holds_on(day)
+            ),
             None,
         )
 

@@ -9,7 +9,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from providers.forms_common import one_line
+from lib.forms import one_line
 from providers.models import TokenPrice
 from providers.pricing.book import OTHER_MODEL
 from providers.pricing.genai_prices import FIELDS
@@ -99,8 +99,8 @@ class PriceForm(PriceModelForm):
         return cleaned
 
     def _refuse_edit(self, cleaned: dict[str, Any]) -> None:
-        known = TokenPrice.objects.of(cleaned.get("provider", ""), cleaned.get("model", ""))
-        if cleaned.get("starts_at") and known.filter(starts_at=cleaned["starts_at"]).exists():
+        versions = TokenPrice.objects.of(cleaned.get("provider", ""), cleaned.get("model", ""))
+        if cleaned.get("starts_at") and versions.filter(starts_at=cleaned["starts_at"]).exists():
             self.add_error("starts_at", _("A price from this very moment stands already, and prices are never edited."))
 
     # How the page groups the fields.

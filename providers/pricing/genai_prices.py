@@ -44,26 +44,26 @@ def list_prices() -> list[ListPrice]:
     from genai_prices import data_snapshot
 
     source = f"genai-prices {version('genai-prices')}"
-    found = [
+    prices = [
         price
         for provider in data_snapshot.get_snapshot().providers
         for model in provider.models
         for price in versions(SLUGS.get(provider.id, provider.id), model, source)
     ]
-    return correct(found)
+    return correct(prices)
 
 
 def versions(provider: str, model: Any, source: str) -> list[ListPrice]:
     """A model's prices by start date; one that depends on the time of day or has two tiers we leave unknown."""
-    given = model.prices if isinstance(model.prices, list) else [model.prices]
-    found: dict[datetime, ListPrice] = {}
-    for entry in given:
+    entries = model.prices if isinstance(model.prices, list) else [model.prices]
+    by_start: dict[datetime, ListPrice] = {}
+    for entry in entries:
         starts_at = start_of(getattr(entry, "constraint", None))
         price = price_of(provider, model.id, getattr(entry, "prices", entry), source)
         if starts_at is None or price is None:
             return []
-        found[starts_at] = replace(price, starts_at=starts_at)
-    return list(found.values())
+        by_start[starts_at] = replace(price, starts_at=starts_at)
+    return list(by_start.values())
 
 
 def start_of(constraint: Any) -> datetime | None:
@@ -151,7 +151,7 @@ def tier_factors() -> list[ListUnit]:
     from genai_prices import data_snapshot
 
     source = f"genai-prices {version('genai-prices')}"
-    found: dict[tuple[str, str, str], ListUnit] = {}
+    factors: dict[tuple[str, str, str], ListUnit] = {}
     for provider in data_snapshot.get_snapshot().providers:
         slug = SLUGS.get(provider.id, provider.id)
         for model in provider.models:
@@ -160,8 +160,8 @@ def tier_factors() -> list[ListUnit]:
                 factor = factor_of(model, variant.prices) if tier else None
                 # The tier was there before the library learned of it; what it cost then is taken to be the same.
                 if tier and factor is not None:
-                    found[slug, tier, model.id] = ListUnit(slug, "tier", tier, model.id, BEGINNING, factor, source)
-    return list(found.values())
+                    factors[slug, tier, model.id] = ListUnit(slug, "tier", tier, model.id, BEGINNING, factor, source)
+    return list(factors.values())
 
 
 def tier_name(when: dict[str, str]) -> str:

@@ -9,7 +9,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from providers.forms_common import one_line
+from lib.forms import one_line
 from providers.models import Priced, UnitPrice
 
 if TYPE_CHECKING:

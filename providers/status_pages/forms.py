@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from providers.forms_common import free_slug
+from lib.forms import free_slug
 from providers.models import Deployment, Heartbeat, StatusPage
 
 if TYPE_CHECKING:
@@ -43,7 +43,10 @@ class StatusPageForm(StatusPageModelForm):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.fields["slug"].required = False
-        for name, rows in (("deployments", Deployment.objects.enabled()), ("heartbeats", Heartbeat.objects.kept())):
+        for name, rows in (
+            ("deployments", Deployment.objects.enabled()),
+            ("heartbeats", Heartbeat.objects.not_deleted()),
+        ):
             field = self.fields[name]
             assert isinstance(field, forms.ModelMultipleChoiceField)
             field.queryset = rows
@@ -53,7 +56,7 @@ class StatusPageForm(StatusPageModelForm):
 
     def clean_slug(self) -> str:
         slug = str(self.cleaned_data["slug"] or "")
-        others = StatusPage.objects.kept().exclude(pk=self.instance.pk)
+        others = StatusPage.objects.not_deleted().exclude(pk=self.instance.pk)
         if slug == "add" or (slug and others.filter(slug=slug).exists()):
             raise forms.ValidationError(_("This word is taken: choose another."))
         return slug or free_slug(self.cleaned_data.get("title", ""), "status", StatusPage)

@@ -60,7 +60,7 @@ def status_json(request: HttpRequest, address: str) -> HttpResponse:
 @require_safe
 def status_preview(request: HttpRequest, slug: str) -> HttpResponse:
     """The page as strangers would see it, for us and before anybody else."""
-    page = get_object_or_404(StatusPage.objects.kept(), slug=slug)
+    page = get_object_or_404(StatusPage.objects.not_deleted(), slug=slug)
     return HttpResponse(page_html(page, summary(page, timezone.now()), request.COOKIES.get("theme", "")))
 
 

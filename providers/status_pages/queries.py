@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from providers.heartbeats.report import beat_now, spans_of, uptime_of
-from providers.models import Deployment, Maintenance, StatusPage
+from providers.models import Maintenance, StatusPage
 from providers.uptime import page as uptime_page
+from providers.uptime.queries import reports_by_slug
 from providers.uptime.report import DeploymentUptime
 
 DAYS = 90
@@ -117,7 +118,7 @@ def summary(page: StatusPage, now: datetime) -> Summary:
     days = uptime_page.days_of(start, now)
     deployments = list(page.deployments.filter(enabled=True))
     ids = [row.pk for row in deployments]
-    report = {entry.slug: entry for entry in Deployment.objects.filter(pk__in=ids).uptime_report(start, now)}
+    report = reports_by_slug(ids, start, now)
     windows = Maintenance.objects.spans(ids, start, now)
     services, incidents = [], []
     for row in deployments:
@@ -135,7 +136,7 @@ def summary(page: StatusPage, now: datetime) -> Summary:
         shown = uptime_page.cells(redacted(entry), days, (), now)
         services.append(Service(heartbeat.name, "heartbeat", beat.state, beat.mark, beat.word, entry.uptime, shown))
         incidents += incidents_of(entry)
-    incidents.sort(key=lambda one: one.started_at, reverse=True)
+    incidents.sort(key=lambda incident: incident.started_at, reverse=True)
     return Summary(
         title=page.title,
         intro=page.intro,
@@ -149,14 +150,16 @@ def summary(page: StatusPage, now: datetime) -> Summary:
 
 def redacted(entry: DeploymentUptime) -> DeploymentUptime:
     """The same with what may be said of each outage in place of its cause."""
-    said = [replace(one, cause=(one.row.public_note if one.row else "") or _("outage")) for one in entry.outages]
-    return replace(entry, outages=said)
+    outages = [
+        replace(outage, cause=(outage.row.public_note if outage.row else "") or _("outage")) for outage in entry.outages
+    ]
+    return replace(entry, outages=outages)
 
 
 def incidents_of(entry: DeploymentUptime) -> list[Incident]:
     return [
-        Incident(entry.name, one.started_at, one.ended_at, one.row.public_note if one.row else "")
-        for one in entry.outages
+        Incident(entry.name, outage.started_at, outage.ended_at, outage.row.public_note if outage.row else "")
+        for outage in entry.outages
     ]
 
 
@@ -166,13 +169,13 @@ def planned(ids: Sequence[int], now: datetime) -> list[Planned]:
     return [Planned(row.deployment.name, span.start, span.end) for row, span in rows]
 
 
-def as_json(told: Summary) -> dict[str, Any]:
+def as_json(page: Summary) -> dict[str, Any]:
     """The same for programs; times are ISO 8601 in UTC, shares 0 to 1, null where nothing is known."""
     return {
-        "title": told.title,
-        "state": told.state,
-        "summary": told.sentence,
-        "as_of": told.at.isoformat(),
+        "title": page.title,
+        "state": page.state,
+        "summary": page.sentence,
+        "as_of": page.at.isoformat(),
         "services": [
             {
                 "name": service.name,
@@ -181,19 +184,19 @@ def as_json(told: Summary) -> dict[str, Any]:
                 "uptime_90_days": service.uptime,
                 "days": [{"state": cell["state"], "lost": cell.get("lost", 0)} for cell in service.cells],
             }
-            for service in told.services
+            for service in page.services
         ],
         "outages": [
             {
-                "service": one.name,
-                "started_at": one.started_at.isoformat(),
-                "ended_at": one.ended_at.isoformat() if one.ended_at else None,
-                "note": one.note,
+                "service": outage.name,
+                "started_at": outage.started_at.isoformat(),
+                "ended_at": outage.ended_at.isoformat() if outage.ended_at else None,
+                "note": outage.note,
             }
-            for one in told.incidents
+            for outage in page.incidents
         ],
         "maintenance": [
-            {"service": one.name, "starts_at": one.starts_at.isoformat(), "ends_at": one.ends_at.isoformat()}
-            for one in told.planned
+            {"service": outage.name, "starts_at": outage.starts_at.isoformat(), "ends_at": outage.ends_at.isoformat()}
+            for outage in page.planned
         ],
     }

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lib.page_addresses import sent
+from lib.http import form_data
 from providers.accounts import services
 from providers.audit.log import changes, log, log_form
 from providers.models import StatusPage
@@ -26,7 +26,7 @@ from providers.status_pages.forms import StatusPageForm
 def status_pages(request: HttpRequest) -> HttpResponse:
     shown = Count("deployments", filter=Q(deployments__enabled=True), distinct=True)
     jobs = Count("heartbeats", filter=Q(heartbeats__deleted_at=None), distinct=True)
-    pages = list(StatusPage.objects.kept().annotate(shown=shown, jobs=jobs))
+    pages = list(StatusPage.objects.not_deleted().annotate(shown=shown, jobs=jobs))
     return render(
         request,
         "providers/status_pages/status_pages.html",
@@ -45,12 +45,12 @@ def add(request: HttpRequest) -> HttpResponse:
 @permission_required("providers.change_statuspage", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def status_page(request: HttpRequest, slug: str) -> HttpResponse:
-    return edited(request, get_object_or_404(StatusPage.objects.kept(), slug=slug))
+    return edited(request, get_object_or_404(StatusPage.objects.not_deleted(), slug=slug))
 
 
 def edited(request: HttpRequest, page: StatusPage) -> HttpResponse:
     added = page.pk is None
-    form = StatusPageForm(sent(request), instance=page)
+    form = StatusPageForm(form_data(request), instance=page)
     if request.method == "POST" and form.is_valid():
         saved = form.save()
         log_form(request, saved, form, added=added)
@@ -75,7 +75,7 @@ def edited(request: HttpRequest, page: StatusPage) -> HttpResponse:
 @require_POST
 def delete(request: HttpRequest, slug: str) -> HttpResponse:
     """Gone at once for everybody; the toast brings it back."""
-    page = get_object_or_404(StatusPage.objects.kept(), slug=slug)
+    page = get_object_or_404(StatusPage.objects.not_deleted(), slug=slug)
     services.delete_for_now(thing=page, now=timezone.now())
     log(request, page, _("Deleted."), deleted=True)
     undo = f"undo:{reverse('providers:status-page-undo', args=[page.pk])}"

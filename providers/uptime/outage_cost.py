@@ -33,12 +33,12 @@ class OutageCost:
 NO_COST = OutageCost()
 
 
-def _add(one: int | None, other: int | None) -> int | None:
-    return (one or 0) + (other or 0) if one is not None or other is not None else None
+def _add(left: int | None, right: int | None) -> int | None:
+    return (left or 0) + (right or 0) if left is not None or right is not None else None
 
 
-def _usd(one: Decimal | None, other: Decimal | None) -> Decimal | None:
-    return (one or ZERO) + (other or ZERO) if one is not None or other is not None else None
+def _usd(left: Decimal | None, right: Decimal | None) -> Decimal | None:
+    return (left or ZERO) + (right or ZERO) if left is not None or right is not None else None
 
 
 def cost_of(outages: Sequence[Outage], now: datetime) -> dict[int, OutageCost]:
@@ -70,7 +70,7 @@ def _lease_spans(outages: Sequence[Outage], now: datetime) -> dict[int, list[Lea
     start = min(outage.started_at for outage in rented)
     end = max(outage.ended_at or now for outage in rented)
     leases = {outage.deployment.lease_id for outage in rented}
-    found: defaultdict[int, list[LeaseSpan]] = defaultdict(list)
+    by_lease: defaultdict[int, list[LeaseSpan]] = defaultdict(list)
     for span in LeaseSpan.objects.filter(lease__in=leases, starts_at__lt=end, ends_at__gt=start):
-        found[span.lease_id].append(span)
-    return found
+        by_lease[span.lease_id].append(span)
+    return by_lease

@@ -111,11 +111,11 @@ def cells(
     entry: DeploymentUptime, days: Sequence[date], windows: Sequence[Span], now: datetime
 ) -> list[dict[str, Any]]:
     """One cell a day, as the strip tag wants them."""
-    known = {day.day: day for day in entry.days}
+    by_day = {day.day: day for day in entry.days}
     usual = usual_ms(entry.days)
     labels = _labels(tuple(days), get_language())
     return [
-        _cell(day, label, known.get(day), entry.outages, windows, usual, now)
+        _cell(day, label, by_day.get(day), entry.outages, windows, usual, now)
         for day, label in zip(days, labels, strict=True)
     ]
 
@@ -127,8 +127,8 @@ def _labels(days: tuple[date, ...], language: str | None) -> list[str]:
 
 
 def usual_ms(days: Iterable[UptimeDay]) -> float | None:
-    known = [day.latency_ms for day in days if day.latency_ms is not None]
-    return median(known) if known else None
+    latencies = [day.latency_ms for day in days if day.latency_ms is not None]
+    return median(latencies) if latencies else None
 
 
 def _cell(
@@ -148,8 +148,8 @@ def _cell(
     if figures.down_s > 0:
         whole = _whole(day)
         causes = dict.fromkeys(o.cause for o in outages if o.span(now).within(whole).seconds > 0)
-        said = f"{minutes(figures.down_s)}: {' / '.join(causes)}"
-        return {"label": label, "state": "down", "lost": figures.down_s / figures.observed_s, "cause": said}
+        cause = f"{minutes(figures.down_s)}: {' / '.join(causes)}"
+        return {"label": label, "state": "down", "lost": figures.down_s / figures.observed_s, "cause": cause}
     if usual is not None and (figures.latency_ms or 0) > max(SLOW_TIMES * usual, SLOW_MS):
         took = _("checks took %(ms)d ms, usually %(usual)d ms") % {"ms": figures.latency_ms, "usual": usual}
         return {"label": label, "state": "slow", "cause": took}
@@ -211,18 +211,18 @@ def record(
         for outage in entry.outages
         if outage.ended_at is None or outage.ended_at > start
     ]
-    broke.sort(key=lambda one: one.outage.started_at, reverse=True)
+    broke.sort(key=lambda broken: broken.outage.started_at, reverse=True)
     days = [day for entry in entries for day in entry.days if day.day >= start.astimezone(UTC).date()]
     observed, down = sum(day.observed_s for day in days), sum(day.down_s for day in days)
-    worst = longest((one.outage for one in broke), now)
+    worst = longest((broken.outage for broken in broke), now)
     return Record(
         outages=broke,
         down=timedelta(seconds=down),
-        longest=next((one for one in broke if one.outage is worst), None),
-        repair=mean_time_to_repair(one.outage for one in broke),
+        longest=next((broken for broken in broke if broken.outage is worst), None),
+        repair=mean_time_to_repair(broken.outage for broken in broke),
         between=timedelta(seconds=(observed - down) / len(broke)) if broke and observed else None,
         uptime=share(observed, down),
-        cost=sum((one.cost for one in broke), NO_COST),
+        cost=sum((broken.cost for broken in broke), NO_COST),
     )
 
 

@@ -160,9 +160,9 @@ def _days(ids: Sequence[int], start: datetime, end: datetime) -> defaultdict[int
     with connection.cursor() as cursor:
         cursor.execute(DAYS, {"ids": list(ids), "start": start, "end": end})
         for pk, day, checks, failed, latency, observed, planned, planned_down in cursor.fetchall():
-            known = UptimeDay(day, checks, failed, latency, float(observed))
-            known.maintenance_s, known.maintenance_down_s = planned, planned_down
-            days[pk][day] = known
+            figures = UptimeDay(day, checks, failed, latency, float(observed))
+            figures.maintenance_s, figures.maintenance_down_s = planned, planned_down
+            days[pk][day] = figures
     return days
 
 
@@ -172,11 +172,11 @@ def _outages(
     """Outages that touch the period, newest first."""
     from providers.models import Outage
 
-    found: defaultdict[int, list[OutageSpan]] = defaultdict(list)
+    by_deployment: defaultdict[int, list[OutageSpan]] = defaultdict(list)
     for outage in Outage.objects.filter(deployment__in=list(deployments)).touching(start, end).order_by("-started_at"):
         outage.deployment = deployments[outage.deployment_id]
-        found[outage.deployment_id].append(OutageSpan(outage.started_at, outage.ended_at, outage.cause, outage))
-    return found
+        by_deployment[outage.deployment_id].append(OutageSpan(outage.started_at, outage.ended_at, outage.cause, outage))
+    return by_deployment
 
 
 def _down(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
@@ -15,10 +14,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
+from lib.http import page_url
 from lib.time_spans import Span
-from providers.models import CheckHour, Deployment, Maintenance
-from providers.querysets import TLS_WARNS
+from providers.models.deployments import TLS_WARNS
 from providers.uptime import page as uptime_page
+from providers.uptime import queries
 from providers.uptime.outage_cost import cost_of
 from providers.uptime.page import Now
 from providers.uptime.report import DeploymentUptime
@@ -32,8 +32,8 @@ SHOWN = 50  # deployments on one page, the worst first
 @require_safe
 def uptime(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    days, only, page = _asked(request)
-    everyone = [uptime_page.now_of(row, now) for row in Deployment.objects.enabled()]
+    days, only, page = _parameters(request)
+    everyone = queries.deployments_now(now)
     chosen = [entry for entry in uptime_page.worst_first(everyone) if not only or entry.deployment.slug in only]
     shown = chosen[(page - 1) * SHOWN : page * SHOWN]
     context = {
@@ -43,32 +43,24 @@ def uptime(request: HttpRequest) -> HttpResponse:
         "only": only,
         "shown": len(shown),
         "total": len(chosen),
-        "next_url": _address(request, page=page + 1) if len(chosen) > page * SHOWN else None,
-        "first_url": _address(request, page=None) if page > 1 else None,
+        "next_url": page_url(request, page=page + 1) if len(chosen) > page * SHOWN else None,
+        "first_url": page_url(request, page=None) if page > 1 else None,
         **_evidence(request, shown, now, days),
     }
     return render(request, "providers/uptime/uptime.html", context)
 
 
-def _asked(request: HttpRequest) -> tuple[int, set[str], int]:
+def _parameters(request: HttpRequest) -> tuple[int, set[str], int]:
     """Days, deployments and page as the URL says; what it says wrongly is the default."""
-    asked = request.GET.get("days", "")
-    days = next((choice for choice in PERIODS if str(choice) == asked), PERIODS[-1])
+    text = request.GET.get("days", "")
+    days = next((choice for choice in PERIODS if str(choice) == text), PERIODS[-1])
     page = request.GET.get("page", "")
     return days, set(request.GET.getlist("deployment")), max(1, int(page)) if page.isdecimal() and len(page) < 6 else 1
 
 
-def _address(request: HttpRequest, **changes: object) -> str:
-    """This page with some of its parameters changed; None takes one away."""
-    kept = [(key, value) for key, value in request.GET.lists() if key not in changes]
-    added = [(key, [value]) for key, value in changes.items() if value is not None]
-    query = urlencode([*kept, *added], doseq=True)
-    return f"{request.path}?{query}" if query else request.path
-
-
 def _period(request: HttpRequest, days: int, current: int) -> dict[str, Any]:
     label = ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
-    return {"label": label, "url": _address(request, days=days, page=None), "current": days == current}
+    return {"label": label, "url": page_url(request, days=days, page=None), "current": days == current}
 
 
 def _evidence(request: HttpRequest, shown: Sequence[Now], now: datetime, days: int) -> dict[str, Any]:
@@ -76,20 +68,20 @@ def _evidence(request: HttpRequest, shown: Sequence[Now], now: datetime, days: i
     ids = [entry.deployment.pk for entry in shown]
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     first, start = (midnight - timedelta(days=n - 1) for n in (PERIODS[-1], days))
-    report = {entry.slug: entry for entry in Deployment.objects.filter(pk__in=ids).uptime_report(first, now)}
-    known = [(entry, report[entry.deployment.slug]) for entry in shown if entry.deployment.slug in report]
-    speeds = CheckHour.objects.latency_by_hour(ids, now - timedelta(hours=24), now)
-    windows = Maintenance.objects.spans(ids, start, now)
-    broke = [outage.row for _entry, figures in known for outage in figures.outages if outage.row]
+    report = queries.reports_by_slug(ids, first, now)
+    reported = [(entry, report[entry.deployment.slug]) for entry in shown if entry.deployment.slug in report]
+    speeds = queries.latency_by_hour(ids, now - timedelta(hours=24), now)
+    windows = queries.maintenance_windows(ids, start, now)
+    broke = [outage.row for _entry, figures in reported for outage in figures.outages if outage.row]
     period = uptime_page.days_of(start, now)
     return {
-        "rows": [_row(request, entry, figures, speeds[entry.deployment.pk], now) for entry, figures in known],
+        "rows": [_row(request, entry, figures, speeds[entry.deployment.pk], now) for entry, figures in reported],
         "strips": [
-            _strip(entry, figures, period, windows.get(entry.deployment.pk, ()), now) for entry, figures in known
+            _strip(entry, figures, period, windows.get(entry.deployment.pk, ()), now) for entry, figures in reported
         ],
         "axis": uptime_page.axis(period),
-        "record": uptime_page.record([figures for _entry, figures in known], start, now, cost_of(broke, now)),
-        "planned": Maintenance.objects.planned(ids, now),
+        "record": uptime_page.record([figures for _entry, figures in reported], start, now, cost_of(broke, now)),
+        "planned": queries.planned_maintenance(ids, now),
     }
 
 
@@ -99,7 +91,7 @@ def _row(
     today, expires = now.astimezone(UTC).date(), entry.deployment.tls_expires_at
     return {
         "now": entry,
-        "only_url": _address(request, deployment=entry.deployment.slug, page=None),
+        "only_url": page_url(request, deployment=entry.deployment.slug, page=None),
         "uptimes": [_uptimes(figures, today - timedelta(days=n - 1)) for n in (1, *PERIODS)],
         "speeds": speeds,
         "expires_soon": expires is not None and expires - now < TLS_WARNS,

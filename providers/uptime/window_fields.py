@@ -35,10 +35,10 @@ class AgainForm(forms.Form):
 
     def clean_zone(self) -> str:
         name = self.cleaned_data["zone"].strip().replace(" ", "_") or "UTC"
-        found = {zone.lower(): zone for zone in available_timezones()}.get(name.lower())
-        if found is None:
+        zone_name = {zone.lower(): zone for zone in available_timezones()}.get(name.lower())
+        if zone_name is None:
             raise forms.ValidationError(_("No time zone of this name is known; it looks like Europe/Berlin."))
-        return found
+        return zone_name
 
     def between(self, start: datetime, end: datetime) -> Span:
         """Two moments as the fields read them, by the clock of the form's zone."""

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lib.recurring_windows import STEPS, Course, first_span, is_skipped, wall
+from lib.recurring_windows import STEPS, RecurringWindow, first_span, is_skipped, wall
 from lib.time_spans import Span
 
 clock = datetime.fromisoformat  # what it shows, in no zone
 BERLIN = "Europe/Berlin"
 SUNDAY = first_span(clock("2026-03-01 02:00"), clock("2026-03-01 04:00"), ZoneInfo(BERLIN))
-WEEKLY = Course(SUNDAY, "week", BERLIN)
+WEEKLY = RecurringWindow(SUNDAY, "week", BERLIN)
 
 
 def utc(*parts: int) -> datetime:
@@ -46,7 +46,7 @@ def test_every_sunday_from_two_to_four_in_berlin(
 def test_a_daily_window_past_midnight_in_new_york_keeps_its_hours() -> None:
     zone = "America/New_York"
     first = first_span(clock("2026-10-30 23:30"), clock("2026-10-31 00:30"), ZoneInfo(zone))
-    found = list(Course(first, "day", zone).spans(utc(2026, 10, 31), utc(2026, 11, 4)))
+    found = list(RecurringWindow(first, "day", zone).spans(utc(2026, 10, 31), utc(2026, 11, 4)))
     assert [f"{wall(span.start, ZoneInfo(zone)):%d %H:%M}" for span in found] == [
         "30 23:30", "31 23:30", "01 23:30", "02 23:30",
     ]  # fmt: skip
@@ -54,10 +54,10 @@ def test_a_daily_window_past_midnight_in_new_york_keeps_its_hours() -> None:
 
 
 def test_one_that_comes_once_is_over_after_it_and_its_last_day_cuts_one_that_comes_again() -> None:
-    once = Course(SUNDAY)
+    once = RecurringWindow(SUNDAY)
     assert once.at(SUNDAY.start) == SUNDAY
     assert once.ahead(SUNDAY.end) is None
-    ended = Course(SUNDAY, "week", BERLIN, until=utc(2026, 3, 8, 2))
+    ended = RecurringWindow(SUNDAY, "week", BERLIN, until=utc(2026, 3, 8, 2))
     assert list(ended.spans(utc(2026, 1, 1), utc(2027, 1, 1))) == [SUNDAY, Span(utc(2026, 3, 8, 1), utc(2026, 3, 8, 2))]
     assert ended.ahead(utc(2026, 3, 8, 2)) is None
 
@@ -73,15 +73,15 @@ def test_windows_of_any_zone_come_in_order_never_overlap_and_are_found_from_anyw
     start: datetime, minutes: int, repeats: str, zone: str, later: int
 ) -> None:
     first = first_span(start, start + timedelta(minutes=minutes), ZoneInfo(zone))
-    course, since = Course(first, repeats, zone), first.start + timedelta(days=later)
-    found = list(course.spans(since, since + timedelta(days=30)))
+    window, since = RecurringWindow(first, repeats, zone), first.start + timedelta(days=later)
+    found = list(window.spans(since, since + timedelta(days=30)))
     assert len(found) in (range(30, 33) if repeats == "day" else range(4, 7))
     for one, following in pairwise(found):
         assert one.start < one.end <= following.start
         assert abs(following.start - one.start - STEPS[repeats]) <= timedelta(hours=1)
     for span in found:
-        assert course.at(span.start) == span
-        assert course.ahead(span.start) == span
+        assert window.at(span.start) == span
+        assert window.ahead(span.start) == span
 
 
 NEW_YORK = "America/New_York"
@@ -103,12 +103,12 @@ def test_a_daily_window_that_a_clock_put_forward_swallows_is_moved_and_the_next_
     zone: str, starts: str, ends: str, day: tuple[int, int, int], moved: tuple[tuple[int, int], tuple[int, int]]
 ) -> None:
     first = first_span(clock(f"2020-01-25 {starts}"), clock(f"2020-01-25 {ends}"), ZoneInfo(zone))
-    course = Course(first, "day", zone)
-    windows = list(course.spans(utc(*day), utc(*day) + timedelta(days=4)))
+    window = RecurringWindow(first, "day", zone)
+    windows = list(window.spans(utc(*day), utc(*day) + timedelta(days=4)))
     assert Span(utc(*day, *moved[0]), utc(*day, *moved[1])) in windows
     assert len(windows) in (4, 5)
     assert all(f"{wall(span.start, ZoneInfo(zone)):%H:%M}" == starts for span in windows[2:])
-    assert course.ahead(utc(*day) - timedelta(days=1)) is not None
+    assert window.ahead(utc(*day) - timedelta(days=1)) is not None
 
 
 @pytest.mark.parametrize(("day", "length"), [((2026, 3, 8), 1), ((2026, 11, 1), 2)])
@@ -116,15 +116,15 @@ def test_every_night_on_which_new_york_changes_its_clocks_has_its_window(
     day: tuple[int, int, int], length: int
 ) -> None:
     first = first_span(clock("2020-01-25 01:00"), clock("2020-01-25 02:00"), ZoneInfo(NEW_YORK))
-    windows = list(Course(first, "day", NEW_YORK).spans(utc(*day), utc(*day) + timedelta(days=1)))
+    windows = list(RecurringWindow(first, "day", NEW_YORK).spans(utc(*day), utc(*day) + timedelta(days=1)))
     assert [span.seconds / 3600 for span in windows] == [length]
 
 
 def test_a_window_told_in_utc_in_the_hour_that_comes_twice_keeps_its_length() -> None:
     first = Span(utc(2026, 11, 1, 5, 45), utc(2026, 11, 1, 6, 15))  # from 01:45 to 01:15, by the clock
-    course = Course(first, "day", NEW_YORK)
+    window = RecurringWindow(first, "day", NEW_YORK)
     following = Span(utc(2026, 11, 2, 6, 45), utc(2026, 11, 2, 7, 15))
-    assert list(course.spans(first.start, first.start + timedelta(days=2))) == [first, following]
+    assert list(window.spans(first.start, first.start + timedelta(days=2))) == [first, following]
 
 
 CHANGING = sorted(
@@ -146,11 +146,11 @@ def test_in_every_zone_that_changes_its_clock_no_night_is_without_its_window(
 ) -> None:
     start = clock("2019-01-01") + timedelta(days=began, minutes=minute)
     assume(not is_skipped(start, ZoneInfo(zone)))
-    course = Course(first_span(start, start + timedelta(minutes=lasts), ZoneInfo(zone)), repeats, zone)
-    year = list(course.spans(utc(2026, 1, 1), utc(2027, 1, 1)))
+    window = RecurringWindow(first_span(start, start + timedelta(minutes=lasts), ZoneInfo(zone)), repeats, zone)
+    year = list(window.spans(utc(2026, 1, 1), utc(2027, 1, 1)))
     assert all(span.seconds for span in year)
     for span, following in pairwise(year):
         assert span.end <= following.start
         assert abs(following.start - span.start - STEPS[repeats]) <= timedelta(hours=2)
     for span in year:
-        assert course.at(span.start) == course.at(span.end - timedelta(seconds=1)) == span
+        assert window.at(span.start) == window.at(span.end - timedelta(seconds=1)) == span

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from providers.models import CheckHour, Deployment, Maintenance, Outage
-from providers.uptime.report import OutageSpan, longest, mean_time_between_failures, mean_time_to_repair
+from providers.uptime.report import OutageSpan, longest, mean_time_between_failures, mean_time_to_repair, report
 
 DAY = datetime(2026, 11, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -46,7 +46,7 @@ def outage(deployment: Deployment, start_h: float, end_h: float | None, cause: s
 def test_uptime_is_one_less_the_share_of_outage(llama: Deployment) -> None:
     watch(llama, 0, 48, failed=2)
     outage(llama, 10.5, 12.9)
-    [entry] = Deployment.objects.uptime_report(DAY, DAY + 48 * HOUR)
+    [entry] = report(Deployment.objects.all(), DAY, DAY + 48 * HOUR)
     assert (entry.slug, entry.engine, entry.state) == ("llama", "llamacpp", "up")
     assert entry.uptime == pytest.approx(1 - 2.4 / 48)
     assert (entry.checks, entry.failed) == (48 * 120, 96)
@@ -59,7 +59,7 @@ def test_uptime_is_one_less_the_share_of_outage(llama: Deployment) -> None:
 def test_a_period_that_cuts_hours_and_outages_counts_what_lies_inside(llama: Deployment) -> None:
     watch(llama, 0, 24)
     outage(llama, 0, 10.5)
-    [entry] = Deployment.objects.uptime_report(DAY + 9.75 * HOUR, DAY + 11.25 * HOUR)
+    [entry] = report(Deployment.objects.all(), DAY + 9.75 * HOUR, DAY + 11.25 * HOUR)
     assert entry.uptime == pytest.approx(0.5)
     assert entry.observed_s == pytest.approx(1.5 * 3600)
 
@@ -67,7 +67,7 @@ def test_a_period_that_cuts_hours_and_outages_counts_what_lies_inside(llama: Dep
 def test_an_outage_that_lasts_counts_until_nobody_watches(llama: Deployment) -> None:
     watch(llama, 0, 4)
     outage(llama, 3, None)
-    [entry] = Deployment.objects.uptime_report(DAY, DAY + 240 * HOUR)
+    [entry] = report(Deployment.objects.all(), DAY, DAY + 240 * HOUR)
     assert entry.uptime == pytest.approx(0.75)
     assert entry.outages[0].ended_at is None
 
@@ -76,7 +76,7 @@ def test_an_outage_while_half_of_the_hour_was_watched_counts_for_that_half(llama
     watch(llama, 0, 1)
     watch(llama, 1, 2, observed_s=1800)
     outage(llama, 1, 2)
-    [entry] = Deployment.objects.uptime_report(DAY, DAY + 24 * HOUR)
+    [entry] = report(Deployment.objects.all(), DAY, DAY + 24 * HOUR)
     assert entry.uptime == pytest.approx(2 / 3)
 
 
@@ -85,7 +85,7 @@ def test_maintenance_inside_an_outage_is_left_out(llama: Deployment) -> None:
     watch(llama, 2, 3, observed_s=0)
     outage(llama, 1, 3)
     Maintenance.objects.create(deployment=llama, starts_at=DAY + 2 * HOUR, ends_at=DAY + 3 * HOUR)
-    [entry] = Deployment.objects.uptime_report(DAY, DAY + 24 * HOUR)
+    [entry] = report(Deployment.objects.all(), DAY, DAY + 24 * HOUR)
     assert entry.uptime == pytest.approx(0.5)
 
 
@@ -93,18 +93,18 @@ def test_a_window_that_comes_each_day_takes_its_hours_out_of_the_share(llama: De
     watch(llama, 0, 72)
     for day in range(3):
         outage(llama, 24 * day + 1, 24 * day + 3)
-    [entry] = Deployment.objects.uptime_report(DAY, DAY + 72 * HOUR)
+    [entry] = report(Deployment.objects.all(), DAY, DAY + 72 * HOUR)
     assert entry.uptime == pytest.approx(1 - 6 / 72)
     window = {"starts_at": DAY + 2 * HOUR, "ends_at": DAY + 3 * HOUR, "repeats": "day"}
     Maintenance.objects.create(deployment=llama, reason="new models", **window)
     CheckHour.objects.filter(hour__hour=2).update(observed_s=0)  # checks in a window watch nothing
-    [entry] = Deployment.objects.uptime_report(DAY, DAY + 72 * HOUR)
+    [entry] = report(Deployment.objects.all(), DAY, DAY + 72 * HOUR)
     assert entry.uptime == pytest.approx(1 - 3 / 69)
     assert [round(day.down_s) for day in entry.days] == [3600] * 3
 
 
 def test_nothing_observed_is_unknown_and_not_up(llama: Deployment) -> None:
-    [entry] = Deployment.objects.uptime_report(DAY, DAY + HOUR)
+    [entry] = report(Deployment.objects.all(), DAY, DAY + HOUR)
     assert (entry.uptime, entry.checks, list(entry.days)) == (None, 0, [])
 
 
@@ -115,7 +115,7 @@ def test_outages_of_other_times_and_deployments_are_not_ours(llama: Deployment) 
     outage(other, 1, 2)
     outage(llama, -5, 0)
     outage(llama, 24, 30)
-    entries = {entry.slug: entry for entry in Deployment.objects.uptime_report(DAY, DAY + 24 * HOUR)}
+    entries = {entry.slug: entry for entry in report(Deployment.objects.all(), DAY, DAY + 24 * HOUR)}
     assert (entries["llama"].uptime, list(entries["llama"].outages)) == (1.0, [])
     assert entries["other"].uptime == pytest.approx(23 / 24)
 
@@ -124,13 +124,13 @@ def test_the_report_takes_as_many_statements_for_ten_deployments_as_for_one(llam
     watch(llama, 0, 24)
     outage(llama, 1, 2)
     with CaptureQueriesContext(connection) as one:
-        Deployment.objects.uptime_report(DAY, DAY + 24 * HOUR)
+        report(Deployment.objects.all(), DAY, DAY + 24 * HOUR)
     for n in range(9):
         more = Deployment.objects.create(slug=f"d{n}", name="D", provider="self", engine="vllm")
         watch(more, 0, 24)
         outage(more, 3, 4)
     with CaptureQueriesContext(connection) as ten:
-        assert len(Deployment.objects.uptime_report(DAY, DAY + 24 * HOUR)) == 10
+        assert len(report(Deployment.objects.all(), DAY, DAY + 24 * HOUR)) == 10
     assert len(ten) == len(one) == 5
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from django.db.models import Max, Min, Q, Sum
 
+from lib.model_names import canonical_name
 from providers.models import TokenPrice
-from providers.pricing.book import MILLION, plain_name
+from providers.pricing.book import MILLION
 from traffic.models import UsageDay, UsageHour
 
 CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
@@ -67,7 +68,7 @@ class Effect:
 def names_of(provider: str, model: str, since: date) -> list[str]:
     """What requests call a model: its name, and dated names that have no price of their own."""
     used = UsageDay.objects.filter(provider=provider, day__gte=since).values_list("model", flat=True).distinct()
-    alike = {name for name in used.order_by() if name != model and plain_name(name) == model}
+    alike = {name for name in used.order_by() if name != model and canonical_name(name) == model}
     own = set(TokenPrice.objects.filter(provider=provider, model__in=alike).values_list("model", flat=True))
     return sorted({model, *alike} - own)
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lib.errors import ApiError
-from lib.page_addresses import address
+from lib.http import page_url
 from lib.paging import decode_cursor, encode_cursor
 from providers.accounts import services
 from providers.audit.log import log
@@ -78,8 +78,8 @@ def book(request: HttpRequest) -> HttpResponse:
         "counts": price_queries.book_counts(),
         "total": page.total,
         "shown": len(page.prices),
-        "next_url": address(request, cursor=encode_cursor(last.provider, last.model)) if last else None,
-        "first_url": address(request, cursor=None) if after else None,
+        "next_url": page_url(request, cursor=encode_cursor(last.provider, last.model)) if last else None,
+        "first_url": page_url(request, cursor=None) if after else None,
         "waiting": price_queries.with_nearest(waiting[:WAITING_SHOWN]),
         "waiting_count": len(waiting),
         "may_add": request.user.has_perm("providers.add_tokenprice"),

@@ -10,8 +10,9 @@ from typing import Any
 
 from django.db.models import Sum
 
+from lib.model_names import canonical_name
 from providers.models import Model, TokenPrice
-from providers.pricing.book import MILLION, plain_name
+from providers.pricing.book import MILLION
 from traffic.models import UsageDay
 from traffic.usage.token_classes import CLASSES as LABELLED
 
@@ -80,7 +81,7 @@ def tokens_by_model(today: date) -> dict[tuple[str, str], dict[str, int]]:
     rows = UsageDay.objects.filter(day__gt=today - timedelta(days=MONTH_DAYS), day__lte=today)
     tokens: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: dict.fromkeys(CLASSES, 0))
     for row in rows.values("provider", "model").annotate(**{f"{name}_sum": Sum(name) for name in CLASSES}).order_by():
-        for model in {row["model"], plain_name(row["model"])}:
+        for model in {row["model"], canonical_name(row["model"])}:
             for name in CLASSES:
                 tokens[row["provider"], model][name] += row[f"{name}_sum"]
     return dict(tokens)
@@ -110,7 +111,7 @@ def retiring(today: date, days: int, slugs: Any) -> list[Retiring]:
     models: dict[int, Model] = {}
     for row in rows.values("provider", "model", "application_id").annotate(n=Sum("requests")).order_by():
         called = row["model"]
-        used_model = by_name.get((row["provider"], called)) or by_name.get((row["provider"], plain_name(called)))
+        used_model = by_name.get((row["provider"], called)) or by_name.get((row["provider"], canonical_name(called)))
         if used_model:
             models[used_model.pk] = used_model
             users[used_model.pk][row["application_id"]] += row["n"]

@@ -1,4 +1,4 @@
-"""What several forms share: keys, slugs, bounds."""
+"""Fields and checks of forms: keys that are written and never shown, web addresses, slugs, bounds."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 from django import forms
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db.models import Model
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lib.validators import web_address
-from providers.models import Account, Deployment, Heartbeat, StatusPage
 
 Person = AbstractBaseUser | AnonymousUser
 N = TypeVar("N", int, float)
@@ -21,9 +21,9 @@ KEY_AGAIN = gettext_lazy("Enter the key again: the address that it is sent to ha
 LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
 
 
-def one_line(said: str) -> str:
+def one_line(text: str) -> str:
     """A name that a table can show. Raises ValidationError."""
-    name = said.strip()
+    name = text.strip()
     if not LINE.fullmatch(name):
         raise forms.ValidationError(_("A name has no line breaks and no control characters."))
     return name
@@ -49,7 +49,7 @@ class AddressField(forms.CharField):
         return text if not text or "://" in text else f"https://{text}"
 
 
-def free_slug(name: str, fallback: str, model: type[Account | Deployment | Heartbeat | StatusPage]) -> str:
+def free_slug(name: str, fallback: str, model: type[Model]) -> str:
     """A slug of a name that nothing else has; `add` is an address of ours."""
     base = slugify(name)[:40] or fallback
     taken = {"add", *model._default_manager.filter(slug__startswith=base).values_list("slug", flat=True)}
