@@ -17,8 +17,8 @@ from costs.finality import month_final_on
 from costs.models import BillImport
 from demo import company
 from demo.story import Story
-from providers.accounts import services
 from providers.models import Account, Discount
+from providers.pricing import services
 from traffic.models import Repricing
 from traffic.repricing import services as repricings
 

@@ -6,28 +6,29 @@ Who may ask is decided where the router is mounted: keys are traffic's, to the r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date
 from decimal import Decimal
 from typing import Annotated, Any
 
-from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Query, Router, Schema
 from pydantic import Field
 
 from lib.errors import ApiError, at
-from lib.paging import Limit, Page, decode_cursor, encode_cursor
+from lib.paging import Limit, Page, encode_cursor
 from lib.periods import MOMENT, parse_period
 from lib.shapes import READ_ERRORS, Error
 from providers import offers
+from providers.accounts.queries import account_named
 from providers.accounts.reported import USUAL, Part, reported
 from providers.connectors.gpus import MEMORY_GB
-from providers.deployments import engine_page
-from providers.deployments.engine_series import GAUGES, Point
+from providers.deployments.queries import deployment_named
+from providers.engine_metrics import page as engine_page
+from providers.engine_metrics.series import GAUGES, Point
 from providers.engines.growth import quantile
-from providers.leases.queries import MONTH_HOURS, LeaseNow, lease_figures
-from providers.models import Account, Deployment, Lease, Offer, OfferDay, OfferKind, OfferWatch
+from providers.leases.queries import MONTH_HOURS, LeaseNow, all_leases, lease_figures, leases_after, leases_of
+from providers.models import Offer, OfferKind
 from providers.schemas import (
     BillOut,
     EngineSeriesOut,
@@ -40,6 +41,7 @@ from providers.schemas import (
 )
 from providers.uptime import page as uptime_page
 from providers.uptime.outage_cost import NO_COST, OutageCost, cost_of
+from providers.uptime.queries import enabled_deployments
 from providers.uptime.report import DeploymentUptime, OutageSpan
 from providers.uptime.report import report as report_of
 
@@ -77,10 +79,10 @@ class OfferQuery(Schema):
         )
 
 
-def gpus_of(asked: Sequence[str]) -> Sequence[str]:
+def gpus_of(texts: Sequence[str]) -> Sequence[str]:
     """Names that are meant, of what is offered or was ever; another stands for itself."""
-    known = {*MEMORY_GB, *(facet.gpu for facet in offers.facets())} if asked else set()
-    return [name for text in asked for name in offers.gpus_called(text, known)] or asked
+    names = {*MEMORY_GB, *(facet.gpu for facet in offers.facets())} if texts else set()
+    return [name for text in texts for name in offers.gpus_called(text, names)] or texts
 
 
 @router.get("/offers", response={200: Page[OfferOut], **READ_ERRORS}, summary="GPUs that can be rented")
@@ -96,31 +98,31 @@ def get_offers(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Any:
-    known_kind(wanted.kind)
+    check_kinds(wanted.kind)
     speeds = speeds_of(model) if model else {}
     sorts = {**offers.SORTS, PER_MILLION: offers.Sort(offers.per_million_value(speeds), Decimal, missing=True)}
-    rows, after = offers.page_of(Offer.objects.filter(wanted.parsed().conditions()), sort, cursor, limit, sorts)
+    rows, after = offers.page_of(offers.offers_matching(wanted.parsed()), sort, cursor, limit, sorts)
     return {"items": [offer_json(row, speeds.get(row.gpu)) for row in rows], "next": after}
 
 
-def known_kind(kinds: Sequence[str]) -> None:
+def check_kinds(kinds: Sequence[str]) -> None:
     """Raises ApiError (422)."""
     if unknown := [kind for kind in kinds if kind not in OfferKind.values]:
-        known = ", ".join(OfferKind.values)
-        raise ApiError(422, f"There is no kind {unknown[0]!r}.", [at(["query", "kind"], f"One of {known}.")])
+        kinds_text = ", ".join(OfferKind.values)
+        raise ApiError(422, f"There is no kind {unknown[0]!r}.", [at(["query", "kind"], f"One of {kinds_text}.")])
 
 
 def speeds_of(model: str) -> Mapping[str, offers.Speed]:
-    """Raises ApiError (422) for a model whose speed nobody told."""
+    """Raises ApiError (422) for a model whose speed is not known."""
     models = offers.catalogue()
     if model not in models:
-        known = ", ".join(models) or "none yet"
-        raise ApiError(422, f"No speed of {model!r} is known.", [at(["query", "model"], f"Known: {known}.")])
+        names = ", ".join(models) or "none yet"
+        raise ApiError(422, f"No speed of {model!r} is known.", [at(["query", "model"], f"Known: {names}.")])
     return models[model].speeds
 
 
 def offer_json(offer: Offer, speed: offers.Speed | None) -> dict[str, Any]:
-    kept = (
+    names = (
         "provider",
         "gpu",
         "gpu_count",
@@ -137,7 +139,7 @@ def offer_json(offer: Offer, speed: offers.Speed | None) -> dict[str, Any]:
     )
     price = offer.whole_per_gpu_hour
     return {
-        **{name: getattr(offer, name) for name in kept},
+        **{name: getattr(offer, name) for name in names},
         "price_per_month": price * MONTH_HOURS,
         "price_per_gb_hour": price / offer.memory_gb if offer.memory_gb else None,
         "price_per_million_tokens": speed.per_million(price) if speed else None,
@@ -160,33 +162,26 @@ def get_offer_history(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Any:
-    known_kind(kind)
+    check_kinds(kind)
     today = timezone.now().astimezone(UTC).date()
-    rows = OfferDay.objects.filter(day__gt=today - timedelta(days=days), day__lte=today)
-    for column, values in (("gpu", gpus_of(gpu)), ("kind", kind), ("provider", provider)):
-        if values:
-            rows = rows.filter(**{f"{column}__in": values})
-    if after := decode_cursor(cursor, (str, int)):
-        at_day, at_row = offers.parse_value(date, after[0]), offers.cursor_id(after[1])
-        rows = rows.filter(Q(day__lt=at_day) | Q(day=at_day, pk__gt=at_row))
-    found = list(rows.order_by("-day", "pk")[: limit + 1])
-    last = found[limit - 1] if len(found) > limit else None
-    return {"items": found[:limit], "next": encode_cursor(last.day.isoformat(), last.pk) if last else None}
+    days_read = offers.offer_days(
+        gpus=gpus_of(gpu), kinds=kind, providers=provider, last=today, days=days, cursor=cursor, limit=limit + 1
+    )
+    last = days_read[limit - 1] if len(days_read) > limit else None
+    return {"items": days_read[:limit], "next": encode_cursor(last.day.isoformat(), last.pk) if last else None}
 
 
 @router.get("/offers/watches", response={200: OfferWatchesOut, **READ_ERRORS}, summary="Offers that are waited for")
 def get_offer_watches(request: HttpRequest) -> Any:
-    now = timezone.now()
-    found = offers.watches_now(list(OfferWatch.objects.not_deleted()), offers.fresh_of(offers.sources(now)), now)
-    return {"watches": [watch_json(one) for one in found]}
+    return {"watches": [watch_json(row) for row in offers.all_watches_now(timezone.now())]}
 
 
-def watch_json(one: offers.WatchNow) -> dict[str, Any]:
-    kept = ("id", "gpu", "kind", "provider", "region", "min_reliability", "price", "created_at")
+def watch_json(row: offers.WatchNow) -> dict[str, Any]:
+    names = ("id", "gpu", "kind", "provider", "region", "min_reliability", "price", "created_at")
     return {
-        **{name: getattr(one.watch, name) for name in kept},
-        "below": None if one.unsure else one.below,
-        "lowest": offer_json(one.lowest, None) if one.lowest else None,
+        **{name: getattr(row.watch, name) for name in names},
+        "below": None if row.unsure else row.below,
+        "lowest": offer_json(row.lowest, None) if row.lowest else None,
     }
 
 
@@ -199,16 +194,12 @@ def get_leases(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Any:
-    leases = Lease.objects.newest_first()
+    leases = leases_of(deployment) if deployment else all_leases()
     if provider:
         leases = leases.filter(account__kind__in=provider)
-    if deployment:
-        leases = leases.filter(pk__in=Deployment.objects.filter(slug__in=deployment).values("lease"))
     if active is not None:
         leases = leases.filter(ended_at__isnull=active)
-    if after := decode_cursor(cursor, (str, int)):
-        leases = leases.before(offers.parse_value(datetime, after[0]), offers.cursor_id(after[1]))
-    rows = lease_figures(leases[: limit + 1], timezone.now())
+    rows = lease_figures(leases_after(leases, cursor)[: limit + 1], timezone.now())
     last = rows[limit - 1].lease if len(rows) > limit else None
     return {
         "items": [lease_json(row) for row in rows[:limit]],
@@ -218,9 +209,9 @@ def get_leases(
 
 def lease_json(row: LeaseNow) -> dict[str, Any]:
     lease = row.lease
-    kept = ("id", "external_id", "name", "gpu", "gpu_count", "kind", "region", "price_per_hour", "started_at")
+    names = ("id", "external_id", "name", "gpu", "gpu_count", "kind", "region", "price_per_hour", "started_at")
     return {
-        **{name: getattr(lease, name) for name in kept},
+        **{name: getattr(lease, name) for name in names},
         "provider": lease.account.kind,
         "account": lease.account.slug,
         "ended_at": lease.ended_at,
@@ -244,19 +235,19 @@ def get_bill(
     days: Annotated[int, Field(ge=1, le=366, description="Days back, today (UTC) included")] = USUAL,
     workspace: Annotated[Text | None, Field(description="The vendor's id; empty is its default workspace")] = None,
 ) -> Any:
-    account = Account.objects.filter(slug=slug).first()
+    account = account_named(slug)
     if account is None:
         raise ApiError(404, "There is no account of this name.")
-    told = reported(account, timezone.now(), days, workspace)
+    report = reported(account, timezone.now(), days, workspace)
     return {
         "account": account.slug,
         "provider": account.kind,
-        "from": told.since,
+        "from": report.since,
         "workspaces": [
-            part_json(space) | {"keys": [part_json(key) for key in space.keys]} for space in told.workspaces
+            part_json(space) | {"keys": [part_json(key) for key in space.keys]} for space in report.workspaces
         ],
-        "tiers": [part_json(tier) for tier in told.tiers],
-        "not_in_the_bill": [tier.id for tier in told.unbilled],
+        "tiers": [part_json(tier) for tier in report.tiers],
+        "not_in_the_bill": [tier.id for tier in report.unbilled],
     }
 
 
@@ -275,18 +266,15 @@ class UptimeQuery(Schema):
 
 
 @router.get("/uptime", response={200: UptimeOut, **READ_ERRORS}, summary="Uptime and outages of each deployment")
-def get_uptime(request: HttpRequest, asked: Query[UptimeQuery]) -> Any:
+def get_uptime(request: HttpRequest, query: Query[UptimeQuery]) -> Any:
     now = timezone.now()
-    period = parse_period(asked.since, asked.until, now)
-    chosen = Deployment.objects.enabled()
-    for column, values in (("provider", asked.provider), ("model", asked.model), ("slug", asked.deployment)):
-        if values:
-            chosen = chosen.filter(**{f"{column}__in": values})
+    period = parse_period(query.since, query.until, now)
+    chosen = enabled_deployments(providers=query.provider, models=query.model, slugs=query.deployment)
     states = {row.slug: uptime_page.now_of(row, now).state for row in chosen}
     report = report_of(chosen, period.since, max(period.since, min(period.until, now)))
-    costs = cost_of([one.row for entry in report for one in entry.outages if one.row], now)
-    known = [entry for entry in report if entry.slug in states]
-    return {"deployments": [uptime_json(entry, states[entry.slug], costs) for entry in known]}
+    costs = cost_of([outage.row for entry in report for outage in entry.outages if outage.row], now)
+    shown = [entry for entry in report if entry.slug in states]
+    return {"deployments": [uptime_json(entry, states[entry.slug], costs) for entry in shown]}
 
 
 def uptime_json(entry: DeploymentUptime, state: str, costs: Mapping[int, OutageCost]) -> dict[str, Any]:
@@ -299,8 +287,13 @@ def uptime_json(entry: DeploymentUptime, state: str, costs: Mapping[int, OutageC
         "checks": entry.checks,
         "failed": entry.failed,
         "outages": [
-            {"started_at": one.started_at, "ended_at": one.ended_at, "cause": one.cause, **cost_json(one, costs)}
-            for one in entry.outages
+            {
+                "started_at": outage.started_at,
+                "ended_at": outage.ended_at,
+                "cause": outage.cause,
+                **cost_json(outage, costs),
+            }
+            for outage in entry.outages
         ],
     }
 
@@ -320,11 +313,11 @@ class EngineQuery(Schema):
     summary="What an engine told of itself: requests, cache, tokens, first tokens",
 )
 def get_engine(request: HttpRequest, slug: str, wanted: Query[EngineQuery]) -> Any:
-    deployment = Deployment.objects.filter(slug=slug).first()
+    deployment = deployment_named(slug)
     if deployment is None:
         raise ApiError(404, "There is no deployment of this name.")
-    asked = engine_page.RANGES[wanted.range]
-    shown = engine_page.shown_of(deployment, asked, timezone.now())
+    chosen = engine_page.RANGES[wanted.range]
+    shown = engine_page.shown_of(deployment, chosen, timezone.now())
     return {
         "slug": deployment.slug,
         "engine": deployment.engine,
@@ -342,8 +335,8 @@ def engine_point(point: Point) -> dict[str, Any]:
         "samples": point.samples,
         "restarts": point.restarts,
         **{
-            name: None if told is None else dict(zip(("least", "mean", "most"), told, strict=True))
-            for name, told in gauges.items()
+            name: None if triple is None else dict(zip(("least", "mean", "most"), triple, strict=True))
+            for name, triple in gauges.items()
         },
         **{f"{name}_per_s": point.rate(name) for name in ("output_tokens", "prompt_tokens", "cached_tokens")},
         **{name: point.counts[name] for name in ("requests", "failed", "preemptions")},

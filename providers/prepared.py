@@ -75,9 +75,9 @@ class Statement:
         compiler.as_sql = lambda *_args, **_options: (self.sql, tuple(parameters))
         query = copy(self.queryset.query)
         query.get_compiler = lambda *_args, **_options: compiler  # type: ignore[method-assign]
-        asked = copy_of(self.queryset)
-        asked._query = query
-        return list(asked)
+        queryset = copy_of(self.queryset)
+        queryset._query = query
+        return list(queryset)
 
 
 def kind_of(parameter: Any) -> type:
@@ -87,6 +87,6 @@ def kind_of(parameter: Any) -> type:
 
 def copy_of(queryset: QuerySet[Any]) -> Any:
     """The same without its rows; copied by hand, since a copy by Python would read them."""
-    found: Any = object.__new__(type(queryset))
-    found.__dict__.update(queryset.__dict__)
-    return found
+    copy: Any = object.__new__(type(queryset))
+    copy.__dict__.update(queryset.__dict__)
+    return copy

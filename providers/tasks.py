@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from providers.audit import chain as audit_chain
 from providers.audit import head
-from providers.deployments import engine_series
+from providers.engine_metrics import series as engine_series
 from providers.heartbeats import services as heartbeats
 from providers.models import Feed
 from providers.polling import due
@@ -56,7 +56,7 @@ def seal_audit_log() -> int:
 @shared_task(ignore_result=True)
 def keep_checks() -> int:
     """Partitions of checks: a week ahead, and 30 days back."""
-    return retention.keep_checks(timezone.now().date())
+    return retention.rotate_check_partitions(timezone.now().date())
 
 
 @shared_task(ignore_result=True)
@@ -74,13 +74,13 @@ def judge_heartbeats() -> int:
 @shared_task(ignore_result=True)
 def forget_deleted() -> int:
     """Heartbeats and status pages that were deleted and not brought back in time."""
-    return retention.forget_deleted(timezone.now())
+    return retention.purge_deleted(timezone.now())
 
 
 @shared_task(ignore_result=True)
 def forget_offers() -> int:
     """Offers that are gone, and what is too old of their history."""
-    return retention.forget_offers(timezone.now())
+    return retention.purge_offers(timezone.now())
 
 
 @shared_task(ignore_result=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.urls import path
 
 from providers.accounts import views as accounts
-from providers.accounts.provider_views import providers
 from providers.deployments import views as deployments
 from providers.heartbeats import views as heartbeats
 from providers.heartbeats.ping_views import ping
 from providers.leases import views as leases
 from providers.offers import watch_views
+from providers.offers.provider_views import providers
 from providers.offers.views import explorer
 from providers.status_pages import public_views as status
 from providers.status_pages import views as status_pages

@@ -16,9 +16,10 @@ from alerts.delivery.wording import exact, listed, moment, number, percent, span
 from alerts.evaluation.context import Figures
 from alerts.kinds.finding import Asked, Finding, Words
 from providers.accounts.freshness import FEED_WORDS
-from providers.leases.queries import IDLE_BELOW, Runway, runway
+from providers.leases.queries import Runway, runway
 from providers.leases.services import StopWay, stop_way
 from providers.models import Account, Feed, Lease, LeaseState
+from providers.models.leases import IDLE_BELOW
 
 # Whatever a feed's own interval: a poll that is a few minutes late is not yet news.
 LEAST_OVERDUE = timedelta(minutes=10)

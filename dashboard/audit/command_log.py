@@ -60,7 +60,7 @@ def _write(name: str, argv: list[str], ending: str) -> None:
     from providers.audit.log import Action, Actor, ActorKind, record
 
     before = head.noted()
-    audit_chain.keys.forget()  # after a restore it is another database
+    audit_chain.keys.clear_cache()  # after a restore it is another database
     words = name if name in WHOLE else words_of(argv[1:])
     message = f"manage.py {words}: {ending}"
     if name == "restore" and ending == "done" and before is not None and not head.holds(before):

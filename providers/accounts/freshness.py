@@ -122,13 +122,13 @@ def given_up_sentence(account: AccountNow) -> str:
     return sentence % {"reason": reason, "what": what, "kept": others}
 
 
-def patience(every_s: int) -> timedelta:
+def late_after(every_s: int) -> timedelta:
     """How old an answer may be before it is called old."""
     return max(timedelta(seconds=every_s) * LATE_INTERVALS, LEAST_LATE)
 
 
 def is_late(feed: Feed, now: datetime) -> bool:
-    return feed.last_success_at is None or now - feed.last_success_at > patience(feed.every_s)
+    return feed.last_success_at is None or now - feed.last_success_at > late_after(feed.every_s)
 
 
 def feed_now(feed: Feed, account: Account, now: datetime) -> FeedNow:

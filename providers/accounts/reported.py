@@ -133,7 +133,7 @@ def workspaces(
         parts[id_].cost = cost
     for row in used:
         space = parts.setdefault(row["workspace"], part_of(row["workspace"], names, _("default workspace")))
-        key = next((one for one in space.keys if one.id == row["api_key"]), None)
+        key = next((part for part in space.keys if part.id == row["api_key"]), None)
         if key is None:
             key = part_of(row["api_key"], names, _("no key: the console, or a person's login"))
             space.keys.append(key)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -18,6 +18,7 @@ from lib.http import form_data
 from providers.accounts import services
 from providers.accounts.forms import AccountForm
 from providers.accounts.freshness import FEED_WORDS, account_now, worst_first
+from providers.accounts.queries import account_or_404, accounts_now
 from providers.accounts.reported import PERIODS, USUAL, reported
 from providers.audit.log import changes, log, log_form
 from providers.connectors import CONNECTORS, connector_class
@@ -38,7 +39,7 @@ class Tried:
 @require_safe
 def accounts(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    rows = worst_first(account_now(account, now) for account in Account.objects.with_feeds())
+    rows = worst_first(accounts_now(now))
     on = [row for row in rows if row.account.enabled]
     context = {
         "rows": rows,
@@ -83,13 +84,13 @@ def add(request: HttpRequest, kind: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def account(request: HttpRequest, slug: str) -> HttpResponse:
     """One account; whoever may change accounts gets the form, the others how its polls go."""
-    found = get_object_or_404(Account.objects.with_feeds(), slug=slug)
+    row = account_or_404(slug)
     may_edit = request.user.has_perm("providers.change_account")
     if request.method == "POST" and not may_edit:
         return render(request, "403.html", status=403)
-    if not may_edit or found.kind not in CONNECTORS:
-        return shown(request, found, None)
-    return edited(request, found, AccountForm(form_data(request), instance=found, person=request.user))
+    if not may_edit or row.kind not in CONNECTORS:
+        return shown(request, row, None)
+    return edited(request, row, AccountForm(form_data(request), instance=row, person=request.user))
 
 
 def edited(request: HttpRequest, account: Account, form: AccountForm) -> HttpResponse:
@@ -111,8 +112,8 @@ def edited(request: HttpRequest, account: Account, form: AccountForm) -> HttpRes
             return shown(request, account, form, tried, status=422)
     services.save_account(account=filled, intervals=form.intervals, now=timezone.now())
     log_form(request, filled, form, added=added)
-    said = _("%(name)s is saved; its first polls start within seconds.") if added else _("%(name)s is saved.")
-    messages.success(request, said % {"name": filled.name})
+    sentence = _("%(name)s is saved; its first polls start within seconds.") if added else _("%(name)s is saved.")
+    messages.success(request, sentence % {"name": filled.name})
     return redirect("providers:account", slug=filled.slug)
 
 
@@ -123,7 +124,7 @@ def shown(
     context = {
         "account": account,
         "row": account_now(account, timezone.now()) if account.pk else None,
-        "reported": reported(account, timezone.now(), *reported_asked(request)) if account.pk else None,
+        "reported": reported(account, timezone.now(), *reported_range(request)) if account.pk else None,
         "reported_days": PERIODS,
         "form": form,
         "tried": tried,
@@ -143,7 +144,7 @@ def shown(
     return render(request, name, context, status=status)
 
 
-def reported_asked(request: HttpRequest) -> tuple[int, str | None]:
+def reported_range(request: HttpRequest) -> tuple[int, str | None]:
     """Days and workspace as the address has them; what is none of ours is as if it was not asked for."""
     days, workspace = request.GET.get("days", ""), request.GET.get("workspace", "all")
     return int(days) if days in map(str, PERIODS) else USUAL, None if workspace == "all" else workspace[:200]
@@ -157,12 +158,12 @@ def tried_only(request: HttpRequest) -> bool:
 @permission_required("providers.change_account", raise_exception=True)
 @require_POST
 def poll(request: HttpRequest, slug: str) -> HttpResponse:
-    found = get_object_or_404(Account, slug=slug)
-    if not found.enabled:
-        messages.warning(request, _("%(name)s is switched off: enable it first.") % {"name": found.name})
+    row = account_or_404(slug)
+    if not row.enabled:
+        messages.warning(request, _("%(name)s is switched off: enable it first.") % {"name": row.name})
     else:
-        services.poll_soon(account=found, now=timezone.now())
-        messages.success(request, _("%(name)s is read within seconds.") % {"name": found.name})
+        services.poll_soon(account=row, now=timezone.now())
+        messages.success(request, _("%(name)s is read within seconds.") % {"name": row.name})
     return redirect("providers:account", slug=slug)
 
 
@@ -170,11 +171,11 @@ def poll(request: HttpRequest, slug: str) -> HttpResponse:
 @permission_required("providers.change_account", raise_exception=True)
 @require_POST
 def disable(request: HttpRequest, slug: str) -> HttpResponse:
-    found = get_object_or_404(Account, slug=slug)
-    services.disable_account(account=found)
-    log(request, found, _("Switched off."))
+    row = account_or_404(slug)
+    services.disable_account(account=row)
+    log(request, row, _("Switched off."))
     undo = f"undo:{reverse('providers:account-enable', args=[slug])}"
-    messages.success(request, _("%(name)s is no longer read.") % {"name": found.name}, extra_tags=undo)
+    messages.success(request, _("%(name)s is no longer read.") % {"name": row.name}, extra_tags=undo)
     return redirect("providers:account", slug=slug)
 
 
@@ -182,8 +183,8 @@ def disable(request: HttpRequest, slug: str) -> HttpResponse:
 @permission_required("providers.change_account", raise_exception=True)
 @require_POST
 def enable(request: HttpRequest, slug: str) -> HttpResponse:
-    found = get_object_or_404(Account, slug=slug)
-    services.enable_account(account=found, now=timezone.now())
-    log(request, found, _("Switched on."))
-    messages.success(request, _("%(name)s is read again, within seconds.") % {"name": found.name})
+    row = account_or_404(slug)
+    services.enable_account(account=row, now=timezone.now())
+    log(request, row, _("Switched on."))
+    messages.success(request, _("%(name)s is read again, within seconds.") % {"name": row.name})
     return redirect("providers:account", slug=slug)

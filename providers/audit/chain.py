@@ -79,7 +79,7 @@ class Keys:
         self._secrets[row.pk] = bytes.fromhex(row.secret.reveal())
         return row.pk
 
-    def forget(self) -> None:
+    def clear_cache(self) -> None:
         """Read them again at the next use: the database is another one now."""
         self.__init__()  # type: ignore[misc]  # back to the beginning, and to nothing else
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from providers.connectors.base import Connector, ConnectorError
-from providers.connectors.http import Answer, VendorHttp, said
+from providers.connectors.http import Answer, VendorHttp, vendor_message
 
 SCOPES = [
     "https://www.googleapis.com/auth/cloud-billing.readonly",
@@ -56,7 +56,7 @@ def _token(connector: Connector, scopes: Sequence[str]) -> str:
 def _bad_grant(answer: Answer) -> ConnectorError | None:
     if answer.status not in (400, 401):
         return None
-    words = {"status": answer.status, "said": said(answer)}
+    words = {"status": answer.status, "said": vendor_message(answer)}
     return ConnectorError(_("Google Cloud refused the service account (%(status)s). %(said)s") % words, permanent=True)
 
 

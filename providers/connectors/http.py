@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 from django.utils.translation import gettext as _
 
 from lib.netguard import AddressRefused, PinnedTransport, pin
-from providers.connectors.base import AccountConfig, Connector, ConnectorError
+from providers.connectors.config import AccountConfig, ConnectorError
 from providers.connectors.parse import redact
 
 T = TypeVar("T")
@@ -184,16 +184,24 @@ class VendorHttp:
                 _("%(vendor)s refused the key (403): it lacks a permission. %(said)s"),
                 permanent=True,
                 partial=True,
-                said=said(answer),
+                said=vendor_message(answer),
             )
         if status == 429:
-            return self._error(_("%(vendor)s asks us to slow down (429). %(said)s"), wait=wait, said=said(answer))
+            return self._error(
+                _("%(vendor)s asks us to slow down (429). %(said)s"), wait=wait, said=vendor_message(answer)
+            )
         if status >= 500:
             return self._error(
-                _("%(vendor)s has a problem (%(status)s). %(said)s"), wait=wait, status=status, said=said(answer)
+                _("%(vendor)s has a problem (%(status)s). %(said)s"),
+                wait=wait,
+                status=status,
+                said=vendor_message(answer),
             )
         return self._error(
-            _("%(vendor)s refused the request (%(status)s). %(said)s"), wait=wait, status=status, said=said(answer)
+            _("%(vendor)s refused the request (%(status)s). %(said)s"),
+            wait=wait,
+            status=status,
+            said=vendor_message(answer),
         )
 
     def _error(
@@ -212,7 +220,16 @@ class VendorHttp:
         return redact(text, self._secret)
 
 
-def bearer(connector: Connector, explain: Explain | None = None, spacing: float | None = None) -> VendorHttp:
+class Vendor(Protocol):
+    """What HTTP needs to know of a connector."""
+
+    label: ClassVar[str]
+    spacing: ClassVar[float]
+    base_url: str
+    config: AccountConfig
+
+
+def bearer(connector: Vendor, explain: Explain | None = None, spacing: float | None = None) -> VendorHttp:
     """HTTP with the account's key in the Authorization header, as most vendors want it."""
     apart = connector.spacing if spacing is None else spacing
     config = connector.config
@@ -239,7 +256,7 @@ def _no_number(name: str) -> None:
     raise ValueError(f"{name} is no number")
 
 
-def said(answer: Answer) -> str:
+def vendor_message(answer: Answer) -> str:
     """The vendor's own words about an error, one sentence of at most 200 characters; a web page has none for us."""
     data = answer.data()
     text = answer.text if data is None else _message(data)

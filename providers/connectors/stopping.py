@@ -6,14 +6,10 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
-
-if TYPE_CHECKING:
-    from providers.connectors.base import Connector
 
 
 @dataclass(frozen=True)
@@ -73,19 +69,3 @@ def command(stop: Stop, call: StopCall, kind: str, lease_id: str, handle: str) -
     if call.body is not None:
         words += ["-H", "'Content-Type: application/json'", "-d", shlex.quote(json.dumps(call.body))]
     return " ".join(words)
-
-
-def stop_lease(connector: Connector, lease_id: str, handle: str) -> None:
-    """Stop it now. Raises ConnectorError; when none comes the vendor has taken the call."""
-    from providers.connectors.base import ConnectorError
-
-    if connector.stop is None:
-        raise ConnectorError(_("%(vendor)s stops nothing by API.") % {"vendor": connector.label}, permanent=True)
-    call = stop_call(connector.stop, connector.base_url, lease_id, handle)
-    with connector.writing() as http:
-        answer = http.send(call.method, call.url, **({} if call.body is None else {"json": call.body}))
-        if answer.status == 204 or not answer.body.strip():
-            return
-        body = http.read(answer)
-    if isinstance(body, dict) and body.get("error"):
-        raise ConnectorError(_("%(vendor)s did not stop it; look at its console.") % {"vendor": connector.label})

@@ -26,7 +26,7 @@ from providers.connectors.base import (
     PaymentRow,
 )
 from providers.connectors.gpus import gpu_named
-from providers.connectors.http import Answer, VendorHttp, bearer, said, walk
+from providers.connectors.http import Answer, VendorHttp, bearer, vendor_message, walk
 from providers.connectors.parse import day_of, days, moment, money
 from providers.connectors.stopping import Stop
 from providers.connectors.vast_bills import bill_lines, payment
@@ -107,7 +107,7 @@ class Vast(Connector):
 
 
 def _explain(answer: Answer) -> ConnectorError | None:
-    code, words = str(answer.fields.get("error", "")), said(answer)
+    code, words = str(answer.fields.get("error", "")), vendor_message(answer)
     if answer.status in (401, 403) or (answer.status == 404 and (code == "auth_error" or "Invalid user key" in words)):
         status = {"status": answer.status, "said": words}
         partial = answer.status == 403 and code != "auth_error"  # a key may be limited to some of the API

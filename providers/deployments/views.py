@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -19,10 +19,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lib.http import form_data
-from providers.accounts import services
 from providers.audit.log import changes, log, log_form
-from providers.deployments import engine_page
+from providers.deployments import queries, services
 from providers.deployments.forms import DeploymentForm, MaintenanceForm
+from providers.engine_metrics import page as engine_page
 from providers.engines import ENGINES, CheckResult, engine_of
 from providers.models import PROVIDER_NAMES, Deployment, Maintenance
 from providers.models.deployments import TLS_WARNS
@@ -41,12 +41,12 @@ WINDOWS_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One step of a try: how it is marked, the word, and what was found there."""
+    """One step of a try: how it is marked, the word, and what was row there."""
 
     label: str
     mark: str
     word: str
-    said: str = ""
+    note: str = ""
 
 
 @login_required
@@ -54,11 +54,11 @@ class Rung:
 @require_safe
 def deployments(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    found = list(Deployment.objects.select_related("lease__account"))
-    on = [uptime_page.now_of(row, now) for row in found if row.enabled]
+    rows = queries.all_deployments()
+    on = [uptime_page.now_of(row, now) for row in rows if row.enabled]
     context = {
         "rows": uptime_page.worst_first(on),
-        "off": [row for row in found if not row.enabled],
+        "off": [row for row in rows if not row.enabled],
         "answer": uptime_page.answer(on),
     }
     return render(request, "providers/deployments/deployments.html", context)
@@ -79,13 +79,13 @@ def add(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def deployment(request: HttpRequest, slug: str) -> HttpResponse:
     """One deployment; whoever may change deployments gets the form, the others how its checks go."""
-    found = get_object_or_404(Deployment.objects.select_related("lease__account"), slug=slug)
+    row = queries.deployment_or_404(slug)
     may_edit = request.user.has_perm("providers.change_deployment")
     if request.method == "POST" and not may_edit:
         return render(request, "403.html", status=403)
     if not may_edit:
-        return shown(request, found, None)
-    return edited(request, found, DeploymentForm(form_data(request), instance=found, person=request.user))
+        return shown(request, row, None)
+    return edited(request, row, DeploymentForm(form_data(request), instance=row, person=request.user))
 
 
 def edited(request: HttpRequest, deployment: Deployment, form: DeploymentForm) -> HttpResponse:
@@ -139,8 +139,8 @@ def engine(request: HttpRequest, deployment: Deployment, now: datetime) -> dict[
     """What its engine tells of itself, over the range that is asked for; nothing of one that is being added."""
     if deployment._state.adding:
         return {}
-    asked = request.GET.get("range", "")
-    name = asked if asked in engine_page.RANGES else engine_page.DEFAULT
+    name = request.GET.get("range", "")
+    name = name if name in engine_page.RANGES else engine_page.DEFAULT
     expires = deployment.tls_expires_at
     return {
         "engine": engine_page.engine_now(deployment, name, now),
@@ -156,8 +156,8 @@ def windows(deployment: Deployment, now: datetime) -> dict[str, Any]:
     if deployment._state.adding:
         return {"planned": [], "past": []}
     return {
-        "planned": Maintenance.objects.planned([deployment.pk], now),
-        "past": list(Maintenance.objects.filter(deployment=deployment).over(now)[:WINDOWS_SHOWN]),
+        "planned": queries.planned_windows(deployment, now),
+        "past": queries.past_windows(deployment, now, WINDOWS_SHOWN),
     }
 
 
@@ -169,28 +169,30 @@ def rungs(result: CheckResult, deployment: Deployment) -> list[Rung]:
         skipped.add("completion")
     steps = [(step, str(label)) for step, label in LADDER if step not in skipped or step == result.step]
     reached = next((n for n, (step, _label) in enumerate(steps) if step == result.step), 0)
-    found = [Rung(label, "ok", _("done")) for _step, label in steps[:reached]]
+    ladder = [Rung(label, "ok", _("done")) for _step, label in steps[:reached]]
     if result.ok:
-        found.append(Rung(steps[reached][1], "ok", _("done"), result.cause))
+        ladder.append(Rung(steps[reached][1], "ok", _("done"), result.cause))
     else:
         mark, word = ("warn", _("starting")) if result.state == "starting" else ("bad", _("failed"))
-        found.append(Rung(steps[reached][1], mark, word, result.cause))
-    found += (Rung(label, "unknown", _("not tried")) for _step, label in steps[reached + 1 :])
+        ladder.append(Rung(steps[reached][1], mark, word, result.cause))
+    ladder += (Rung(label, "unknown", _("not tried")) for _step, label in steps[reached + 1 :])
     if result.scrape is not None:
-        told = result.scrape.sample is not None
-        found.append(Rung(_("Tells its counters"), "ok" if told else "warn", _("done") if told else _("not told")))
-    return found
+        counted = result.scrape.sample is not None
+        ladder.append(
+            Rung(_("Tells its counters"), "ok" if counted else "warn", _("done") if counted else _("not told"))
+        )
+    return ladder
 
 
 @login_required
 @permission_required("providers.change_deployment", raise_exception=True)
 @require_POST
 def disable(request: HttpRequest, slug: str) -> HttpResponse:
-    found = get_object_or_404(Deployment, slug=slug)
-    services.disable_deployment(deployment=found)
-    log(request, found, _("Switched off."))
+    row = queries.deployment_or_404(slug)
+    services.disable_deployment(deployment=row)
+    log(request, row, _("Switched off."))
     undo = f"undo:{reverse('providers:deployment-enable', args=[slug])}"
-    messages.success(request, _("%(name)s gets no requests now.") % {"name": found.name}, extra_tags=undo)
+    messages.success(request, _("%(name)s gets no requests now.") % {"name": row.name}, extra_tags=undo)
     return redirect("providers:deployment", slug=slug)
 
 
@@ -198,10 +200,10 @@ def disable(request: HttpRequest, slug: str) -> HttpResponse:
 @permission_required("providers.change_deployment", raise_exception=True)
 @require_POST
 def enable(request: HttpRequest, slug: str) -> HttpResponse:
-    found = get_object_or_404(Deployment, slug=slug)
-    services.enable_deployment(deployment=found, now=timezone.now())
-    log(request, found, _("Switched on."))
-    messages.success(request, _("%(name)s may get requests again.") % {"name": found.name})
+    row = queries.deployment_or_404(slug)
+    services.enable_deployment(deployment=row, now=timezone.now())
+    log(request, row, _("Switched on."))
+    messages.success(request, _("%(name)s may get requests again.") % {"name": row.name})
     return redirect("providers:deployment", slug=slug)
 
 
@@ -209,13 +211,13 @@ def enable(request: HttpRequest, slug: str) -> HttpResponse:
 @permission_required("providers.change_deployment", raise_exception=True)
 @require_POST
 def plan_maintenance(request: HttpRequest, slug: str) -> HttpResponse:
-    found = get_object_or_404(Deployment.objects.select_related("lease__account"), slug=slug)
-    window = MaintenanceForm(request.POST, instance=Maintenance(deployment=found))
+    row = queries.deployment_or_404(slug)
+    window = MaintenanceForm(request.POST, instance=Maintenance(deployment=row))
     if not window.is_valid():
-        form = DeploymentForm(None, instance=found, person=request.user)
-        return shown(request, found, form, status=422, window=window)
-    window.save()
-    log(request, found, _("Maintenance planned: %(reason)s.") % {"reason": window.instance.reason})
+        form = DeploymentForm(None, instance=row, person=request.user)
+        return shown(request, row, form, status=422, window=window)
+    services.plan_maintenance(window=window.instance)
+    log(request, row, _("Maintenance planned: %(reason)s.") % {"reason": window.instance.reason})
     messages.success(request, _("The window is planned; failures in it do not count."))
     return redirect("providers:deployment", slug=slug)
 
@@ -225,9 +227,9 @@ def plan_maintenance(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def end_maintenance(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """End a window that is under way, or take back one that has not begun; what has been stays as it was."""
-    found = get_object_or_404(Deployment, slug=slug)
-    window = get_object_or_404(Maintenance, pk=pk, deployment=found)
+    row = queries.deployment_or_404(slug)
+    window = queries.window_or_404(row, pk)
     services.end_maintenance(window=window, now=timezone.now())
-    log(request, found, _("Maintenance ended: %(reason)s.") % {"reason": window.reason})
+    log(request, row, _("Maintenance ended: %(reason)s.") % {"reason": window.reason})
     messages.success(request, _("The window is closed."))
     return redirect("providers:deployment", slug=slug)

@@ -17,9 +17,10 @@ from typing import Any, ClassVar, Literal
 from django.utils.translation import gettext as _
 
 from providers.engines import causes, completion
-from providers.engines.client import EngineClient, Reply
+from providers.engines.client import EngineClient
 from providers.engines.faults import Fault, State, Step
 from providers.engines.metrics import EngineSample, Samples
+from providers.engines.reply import Reply
 
 Protocol = Literal["openai", "anthropic"]
 METRICS_LIMIT = 8 * 1024 * 1024

@@ -7,15 +7,14 @@ import json
 import re
 import ssl
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
-if TYPE_CHECKING:
-    from providers.engines.client import Reply
+from providers.engines.reply import Reply
 
 SHOWN_MODELS = 3
 SHOWN_TEXT = 160
@@ -82,7 +81,12 @@ def _certificate(error: Exception, place: dict[str, str]) -> str:
 
 def for_status(reply: Reply, label: str) -> str:
     """Why an answer with this status is not a healthy one."""
-    facts = {"label": label, "status": reply.status, "path": urlsplit(reply.url).path or "/", "said": said(reply)}
+    facts = {
+        "label": label,
+        "status": reply.status,
+        "path": urlsplit(reply.url).path or "/",
+        "said": server_message(reply),
+    }
     if reply.status == 401:
         return _("The server wants a key, or does not know ours (401).")
     if reply.status == 403:
@@ -100,7 +104,7 @@ def for_status(reply: Reply, label: str) -> str:
     return _("The server answers %(status)s on %(path)s.") % facts
 
 
-def said(reply: Reply) -> str:
+def server_message(reply: Reply) -> str:
     """The server's own words, from whatever shape of error it uses; empty when it wrote a page or nothing."""
     try:
         body = json.loads(reply.body)
@@ -175,7 +179,7 @@ def model_missing(expected: str, served: Sequence[str]) -> str:
 
 
 def for_completion(reply: Reply) -> str:
-    words = said(reply)
+    words = server_message(reply)
     if words:
         return _("The server refuses a completion (%(status)s): %(said)s") % {"status": reply.status, "said": words}
     return _("The server refuses a completion (%(status)s).") % {"status": reply.status}

@@ -6,7 +6,6 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
@@ -19,27 +18,10 @@ from lib import netguard
 from lib.reach import GuardedResolver, literal
 from providers.engines import causes
 from providers.engines.faults import Fault
+from providers.engines.reply import Reply
 
 BODY_LIMIT = 1024 * 1024
 USER_AGENT = "breakeven-check"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer, read to its end. `elapsed_ms` is the time to its headers, name look-up and connect included."""
-
-    url: str
-    status: int
-    content_type: str
-    location: str
-    retry_after: str
-    body: bytes
-    elapsed_ms: float
-    tls_expires_at: datetime | None = None
-
-    @property
-    def text(self) -> str:
-        return self.body.decode("utf-8", "replace")
 
 
 class _Answer(aiohttp.ClientResponse):

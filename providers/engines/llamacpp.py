@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from providers.engines.base import Engine, Protocol, require_samples
-from providers.engines.client import Reply
 from providers.engines.metrics import EngineSample, plus
+from providers.engines.reply import Reply
 
 
 class LlamaCpp(Engine):

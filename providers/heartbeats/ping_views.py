@@ -24,7 +24,7 @@ def ping(request: HttpRequest, ping_id: uuid.UUID, what: str = "success") -> Htt
     """One ping. `what` is start, success, fail or the job's exit status; plain text for whoever reads logs."""
     signal = signal_of(what)
     message = request.read(MOST_BYTES).decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
-    known = signal is not None and take(
+    taken = signal is not None and take(
         ping_id=ping_id,
         signal=signal,
         now=timezone.now(),
@@ -32,7 +32,7 @@ def ping(request: HttpRequest, ping_id: uuid.UUID, what: str = "success") -> Htt
         agent=request.headers.get("User-Agent", "").replace("\0", ""),
         message=message.strip(),
     )
-    if not known:
+    if not taken:
         return HttpResponse("not found\n", content_type="text/plain", status=404)
     return HttpResponse("ok\n", content_type="text/plain")
 

@@ -11,6 +11,7 @@ from celery.schedules import ParseException, crontab
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from lib.soft_delete import undelete
 from providers.models import Heartbeat, HeartbeatPing, HeartbeatSpan, HeartbeatState, Signal
 
 PINGS_KEPT = 100
@@ -182,3 +183,10 @@ def resume(*, heartbeat: Heartbeat, now: datetime) -> None:
         _end(row, HeartbeatSpan.Kind.PAUSED, now)
         row.paused, row.running_since, row.due_at = False, None, due_after(row, now)
         row.save(update_fields=["paused", "running_since", "due_at"])
+
+
+def undelete_heartbeat(*, heartbeat: Heartbeat, now: datetime) -> bool:
+    """Undo a deletion; False where another heartbeat has its short name by now."""
+    if heartbeat.due_at is not None:
+        heartbeat.due_at = due_after(heartbeat, now)  # pings of the meantime reached nobody
+    return undelete(row=heartbeat)

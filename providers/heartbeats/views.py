@@ -9,16 +9,16 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lib.http import form_data
-from providers.accounts import services
+from lib.soft_delete import soft_delete
 from providers.audit.log import changes, log, log_form
-from providers.heartbeats import services as service
+from providers.heartbeats import queries, services
 from providers.heartbeats.forms import HeartbeatForm, length
 from providers.heartbeats.report import Beat, beat_now, spans_of, uptime_of
 from providers.models import Heartbeat
@@ -34,7 +34,7 @@ ORDER = {"bad": 0, "info": 1, "unknown": 2, "ok": 3}
 @require_safe
 def heartbeats(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    beats = [beat_now(row, now) for row in Heartbeat.objects.not_deleted()]
+    beats = queries.heartbeats_now(now)
     beats.sort(key=lambda beat: (ORDER[beat.mark], beat.heartbeat.slug))
     context = {
         "rows": rows_of(beats, now),
@@ -89,41 +89,41 @@ def add(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def heartbeat(request: HttpRequest, slug: str) -> HttpResponse:
     """One heartbeat with its pings; whoever may change it gets the form and the address to ping."""
-    found = get_object_or_404(Heartbeat.objects.not_deleted(), slug=slug)
+    row = queries.heartbeat_or_404(slug)
     if not request.user.has_perm("providers.change_heartbeat"):
         if request.method == "POST":
             return render(request, "403.html", status=403)
-        return shown(request, found, None)
-    return edited(request, found, HeartbeatForm(form_data(request), instance=found))
+        return shown(request, row, None)
+    return edited(request, row, HeartbeatForm(form_data(request), instance=row))
 
 
-def edited(request: HttpRequest, found: Heartbeat, form: HeartbeatForm) -> HttpResponse:
-    added = found.pk is None
+def edited(request: HttpRequest, row: Heartbeat, form: HeartbeatForm) -> HttpResponse:
+    added = row.pk is None
     if request.method != "POST" or not form.is_valid():
-        as_stored = found if added else Heartbeat.objects.get(pk=found.pk)
+        as_stored = row if added else queries.stored(row)
         return shown(request, as_stored, form, status=422 if form.errors else 200)
     filled = form.filled()
-    service.save_heartbeat(heartbeat=filled, now=timezone.now())
+    services.save_heartbeat(heartbeat=filled, now=timezone.now())
     log_form(request, filled, form, added=added)
     messages.success(request, _("%(name)s is saved.") % {"name": filled.name})
     return redirect("providers:heartbeat", slug=filled.slug)
 
 
-def shown(request: HttpRequest, found: Heartbeat, form: HeartbeatForm | None, status: int = 200) -> HttpResponse:
-    now, stored = timezone.now(), not found._state.adding
-    url = settings.BASE_URL + reverse("providers:ping", args=[found.ping_id])
-    spans = spans_of([found], now - timedelta(days=DAYS)).get(found.pk, []) if stored else []
+def shown(request: HttpRequest, row: Heartbeat, form: HeartbeatForm | None, status: int = 200) -> HttpResponse:
+    now, stored = timezone.now(), not row._state.adding
+    url = settings.BASE_URL + reverse("providers:ping", args=[row.ping_id])
+    spans = spans_of([row], now - timedelta(days=DAYS)).get(row.pk, []) if stored else []
     context = {
-        "heartbeat": found if stored else None,
-        "beat": beat_now(found, now) if stored else None,
-        "expected": expected(found),
+        "heartbeat": row if stored else None,
+        "beat": beat_now(row, now) if stored else None,
+        "expected": expected(row),
         "form": form,
         "ping_url": url,
         "curl": f"curl -fsS -m 10 --retry 5 -o /dev/null {url}",
         "wrapped": f"curl -fsS -m 10 {url}/start; ./job.sh; curl -fsS -m 10 --retry 5 {url}/$?",
-        "pings": list(found.pings.all()[:PINGS_SHOWN]) if stored else [],
+        "pings": queries.latest_pings(row, PINGS_SHOWN) if stored else [],
         "spans": spans,
-        "log": changes(found) if stored and form else [],
+        "log": changes(row) if stored and form else [],
     }
     return render(request, "providers/heartbeats/heartbeat.html", context, status=status)
 
@@ -132,11 +132,11 @@ def shown(request: HttpRequest, found: Heartbeat, form: HeartbeatForm | None, st
 @permission_required("providers.change_heartbeat", raise_exception=True)
 @require_POST
 def pause(request: HttpRequest, slug: str) -> HttpResponse:
-    found = get_object_or_404(Heartbeat.objects.not_deleted(), slug=slug)
-    service.pause(heartbeat=found, now=timezone.now())
-    log(request, found, _("Paused."))
+    row = queries.heartbeat_or_404(slug)
+    services.pause(heartbeat=row, now=timezone.now())
+    log(request, row, _("Paused."))
     undo = f"undo:{reverse('providers:heartbeat-resume', args=[slug])}"
-    messages.success(request, _("Nobody waits for %(name)s now.") % {"name": found.name}, extra_tags=undo)
+    messages.success(request, _("Nobody waits for %(name)s now.") % {"name": row.name}, extra_tags=undo)
     return redirect("providers:heartbeat", slug=slug)
 
 
@@ -144,10 +144,10 @@ def pause(request: HttpRequest, slug: str) -> HttpResponse:
 @permission_required("providers.change_heartbeat", raise_exception=True)
 @require_POST
 def resume(request: HttpRequest, slug: str) -> HttpResponse:
-    found = get_object_or_404(Heartbeat.objects.not_deleted(), slug=slug)
-    service.resume(heartbeat=found, now=timezone.now())
-    log(request, found, _("Resumed."))
-    messages.success(request, _("%(name)s is expected again.") % {"name": found.name})
+    row = queries.heartbeat_or_404(slug)
+    services.resume(heartbeat=row, now=timezone.now())
+    log(request, row, _("Resumed."))
+    messages.success(request, _("%(name)s is expected again.") % {"name": row.name})
     return redirect("providers:heartbeat", slug=slug)
 
 
@@ -156,11 +156,11 @@ def resume(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def delete(request: HttpRequest, slug: str) -> HttpResponse:
     """Gone at once, its address too; the toast brings both back."""
-    found = get_object_or_404(Heartbeat.objects.not_deleted(), slug=slug)
-    services.delete_for_now(thing=found, now=timezone.now())
-    log(request, found, _("Deleted."), deleted=True)
-    undo = f"undo:{reverse('providers:heartbeat-undo', args=[found.pk])}"
-    messages.success(request, _("%(name)s is deleted.") % {"name": found.name}, extra_tags=undo)
+    row = queries.heartbeat_or_404(slug)
+    soft_delete(row=row, now=timezone.now())
+    log(request, row, _("Deleted."), deleted=True)
+    undo = f"undo:{reverse('providers:heartbeat-undo', args=[row.pk])}"
+    messages.success(request, _("%(name)s is deleted.") % {"name": row.name}, extra_tags=undo)
     return redirect("providers:heartbeats")
 
 
@@ -168,10 +168,10 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
 @permission_required("providers.change_heartbeat", raise_exception=True)
 @require_POST
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(Heartbeat, pk=pk)
-    if services.bring_back(thing=found, now=timezone.now()):
-        log(request, found, _("Brought back."))
-        messages.success(request, _("%(name)s is back, at the same address.") % {"name": found.name})
+    row = queries.deleted_heartbeat_or_404(pk)
+    if services.undelete_heartbeat(heartbeat=row, now=timezone.now()):
+        log(request, row, _("Brought back."))
+        messages.success(request, _("%(name)s is back, at the same address.") % {"name": row.name})
     else:
         messages.warning(request, _("Another heartbeat has its short name now; delete that one first."))
     return redirect("providers:heartbeats")

@@ -13,19 +13,20 @@ from typing import Any
 
 from django.db import connection, models
 from django.db.models import F, Prefetch, Sum
+from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
+from lib.paging import cursor_id, cursor_value, decode_cursor
 from providers.accounts.freshness import AccountNow
-from providers.deployments.engine_series import busy_shares
+from providers.engine_metrics.series import busy_shares
 from providers.models import Balance, Deployment, Lease, LeaseSpan, LeaseState
-from providers.models.leases import LeaseQuerySet, Seconds
+from providers.models.leases import IDLE_BELOW, LeaseQuerySet, Seconds
 
 ZERO = Decimal(0)
 STEP = Decimal("0.000000000001")
 HOUR_S = Decimal(3600)
 WIDE: models.DecimalField[Any, Any] = models.DecimalField(max_digits=40, decimal_places=20)
 MONTH_HOURS = Decimal(730)
-IDLE_BELOW = 0.05  # of the GPU's time; a served model is above it as soon as anybody asks
 LOW_RUNWAY = timedelta(days=3)
 LONGEST_RUNWAY = timedelta(days=3650)  # beyond it a date says nothing
 
@@ -219,6 +220,55 @@ def lease_days(lease: Lease, last: date, days: int) -> list[LeaseDay]:
 def hourly(leases: Iterable[LeaseNow]) -> Decimal:
     """What all that we rent now costs an hour."""
     return sum((entry.lease.price_per_hour for entry in leases if entry.active), ZERO)
+
+
+# Which leases.
+
+
+def all_leases() -> LeaseQuerySet:
+    """What we rent and rented, newest first."""
+    return Lease.objects.newest_first()
+
+
+def active_leases() -> LeaseQuerySet:
+    return Lease.objects.active().newest_first()
+
+
+def ended_leases(limit: int) -> LeaseQuerySet:
+    """The latest that ended."""
+    return Lease.objects.exclude(ended_at=None).order_by("-ended_at", "-pk")[:limit]
+
+
+def leases_after(leases: LeaseQuerySet, cursor: str | None) -> LeaseQuerySet:
+    """What stands behind a cursor in the order of `all_leases`. Raises ApiError (422) for a cursor that is not ours."""
+    values = decode_cursor(cursor, (str, int))
+    return leases.before(cursor_value(datetime, values[0]), cursor_id(values[1])) if values else leases
+
+
+def leases_of(deployments: Sequence[str]) -> LeaseQuerySet:
+    """Of deployments by their slugs."""
+    return all_leases().filter(pk__in=Deployment.objects.filter(slug__in=deployments).values("lease"))
+
+
+def lease_or_404(pk: int) -> Lease:
+    """With its account."""
+    return get_object_or_404(Lease.objects.select_related("account"), pk=pk)
+
+
+def figures_of(lease: Lease, now: datetime) -> LeaseNow:
+    """Hours, cost and deployments of one lease."""
+    (row,) = lease_figures(Lease.objects.filter(pk=lease.pk), now)
+    return row
+
+
+def gpus_ever_rented() -> list[str]:
+    gpus = Lease.objects.exclude(gpu="").order_by("gpu").values_list("gpu", flat=True)
+    return list(gpus.distinct())
+
+
+def accounts_with_old_leases(accounts: Iterable[AccountNow]) -> frozenset[int]:
+    """Ids of accounts whose leases were not read on time. Pure."""
+    return frozenset(account.account.pk for account in accounts if (feed := account.feed("leases")) is None or feed.old)
 
 
 # How long prepaid money lasts.

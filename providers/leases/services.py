@@ -1,4 +1,5 @@
-"""How a lease is stopped: by hand, by a command, or by API where its account allows that."""
+"""Writes of leases: when one is idle, and how it is stopped: by hand, by a command, or by API where its account allows
+that."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from providers.connectors import CONNECTORS, connect, connector_class
 from providers.connectors.base import ConnectorError
-from providers.connectors.stopping import Stop, StopCall, command, stop_call, stop_lease
+from providers.connectors.stopping import Stop, StopCall, command, stop_call
 from providers.models import Feed, Lease, LeaseState, OfferKind
 from providers.polling.services import config_of, within
 
@@ -62,6 +63,11 @@ def not_allowed(lease: Lease) -> str:
     return ""
 
 
+def save_idle_minutes(*, lease: Lease) -> None:
+    """Store after how many minutes without a request the lease is called idle."""
+    lease.save(update_fields=["idle_minutes"])
+
+
 def stop_by_api(*, lease: Lease, way: StopWay) -> str:
     """Make the call now and have the account read again; what came of it, in a sentence. Raises ConnectorError.
 
@@ -70,7 +76,7 @@ def stop_by_api(*, lease: Lease, way: StopWay) -> str:
     if way.barred or way.call is None:
         raise ConnectorError(way.barred, permanent=True)
     connector = connect(lease.account.kind, config_of(lease.account))
-    within(lambda: stop_lease(connector, lease.external_id, lease.handle), DEADLINE_S)
+    within(lambda: connector.stop_lease(lease.external_id, lease.handle), DEADLINE_S)
     Feed.objects.filter(account=lease.account, kind="leases").due_now(timezone.now())
     sentence = (
         _("%(vendor)s took the call to end %(lease)s.") if way.stop.destroys else _("%(vendor)s is stopping %(lease)s.")

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lib.errors import ApiError
 from lib.http import form_data, page_url
-from lib.paging import decode_cursor, encode_cursor
-from providers import offers
-from providers.accounts.freshness import account_now
+from lib.paging import encode_cursor
+from providers.accounts.queries import accounts_now
 from providers.audit.log import log, log_form
 from providers.connectors.base import ConnectorError
 from providers.leases.forms import IdleForm, LeaseFilterForm, StopForm
-from providers.leases.queries import hourly, lease_figures, spent_on
-from providers.leases.services import StopWay, stop_by_api, stop_way
-from providers.models import Account, Lease
+from providers.leases.queries import (
+    accounts_with_old_leases,
+    all_leases,
+    figures_of,
+    gpus_ever_rented,
+    hourly,
+    lease_figures,
+    lease_or_404,
+    leases_after,
+    spent_on,
+)
+from providers.leases.services import StopWay, save_idle_minutes, stop_by_api, stop_way
+from providers.models import Lease
 from providers.models.leases import LeaseQuerySet
 
 SHOWN = 30
@@ -36,12 +44,11 @@ PAGE = "costs:lease"  # a lease's page joins requests and bills, which are read 
 def leases(request: HttpRequest) -> HttpResponse:
     """All of them, newest first."""
     now = timezone.now()
-    accounts = [account_now(account, now) for account in Account.objects.with_feeds()]
-    gpus = Lease.objects.exclude(gpu="").order_by("gpu").values_list("gpu", flat=True).distinct()
-    names = [(one.account.slug, one.account.name) for one in accounts]
-    form = LeaseFilterForm(request.GET, accounts=names, gpus=list(gpus))
-    chosen = form.chosen(Lease.objects.newest_first())
-    old = frozenset(one.account.pk for one in accounts if (feed := one.feed("leases")) is None or feed.old)
+    accounts = accounts_now(now)
+    names = [(account.account.slug, account.account.name) for account in accounts]
+    form = LeaseFilterForm(request.GET, accounts=names, gpus=gpus_ever_rented())
+    chosen = form.chosen(all_leases())
+    old = accounts_with_old_leases(accounts)
     rows = lease_figures(behind(chosen, request.GET.get("cursor"))[: SHOWN + 1], now, old)
     more, rows = len(rows) > SHOWN, rows[:SHOWN]
     active = lease_figures(chosen.active(), now, old)
@@ -66,8 +73,7 @@ def leases(request: HttpRequest) -> HttpResponse:
 def behind(chosen: LeaseQuerySet, cursor: str | None) -> LeaseQuerySet:
     """What stands behind a cursor; from the top where it is none of ours."""
     try:
-        after = decode_cursor(cursor, (str, int))
-        return chosen.before(offers.parse_value(datetime, after[0]), offers.cursor_id(after[1])) if after else chosen
+        return leases_after(chosen, cursor)
     except ApiError:
         return chosen
 
@@ -77,10 +83,10 @@ def behind(chosen: LeaseQuerySet, cursor: str | None) -> LeaseQuerySet:
 @require_POST
 def idle(request: HttpRequest, pk: int) -> HttpResponse:
     """Set after how many minutes without a request it is called idle."""
-    lease = get_object_or_404(Lease, pk=pk)
+    lease = lease_or_404(pk)
     form = IdleForm(request.POST, instance=lease)
     if form.is_valid():
-        form.save()
+        save_idle_minutes(lease=lease)
         log_form(request, lease, form)
         messages.success(request, _("The idle time of %(lease)s is saved.") % {"lease": lease})
     else:
@@ -93,27 +99,27 @@ def idle(request: HttpRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def stop(request: HttpRequest, pk: int) -> HttpResponse:
     """What would be called and what is lost; the call itself once a person has typed the name."""
-    lease = get_object_or_404(Lease.objects.select_related("account"), pk=pk)
+    lease = lease_or_404(pk)
     way = stop_way(lease)
     form = StopForm(form_data(request), lease=lease)
     dry = request.POST.get("action") == "dry"
     if request.method != "POST" or dry or way is None or way.barred or not form.is_valid():
-        return asked(request, lease, way, StopForm(None, lease=lease) if dry else form, dry=dry)
+        return confirmation(request, lease, way, StopForm(None, lease=lease) if dry else form, dry=dry)
     try:
-        said = stop_by_api(lease=lease, way=way)
+        sentence = stop_by_api(lease=lease, way=way)
     except ConnectorError as error:
         log(request, lease, _("Stopping by API failed: %(why)s") % {"why": error.message})
-        return asked(request, lease, way, form, failed=error.message)
+        return confirmation(request, lease, way, form, failed=error.message)
     log(request, lease, _("Stopped by API: %(call)s") % {"call": way.call.line if way.call else ""})
-    messages.success(request, said + " " + _("The next poll tells how it went."))
+    messages.success(request, sentence + " " + _("The next poll tells how it went."))
     return redirect(PAGE, pk=pk)
 
 
-def asked(
+def confirmation(
     request: HttpRequest, lease: Lease, way: StopWay | None, form: StopForm, *, dry: bool = False, failed: str = ""
 ) -> HttpResponse:
     """The page that asks once more."""
-    (row,) = lease_figures(Lease.objects.filter(pk=lease.pk), timezone.now())
+    row = figures_of(lease, timezone.now())
     saved = lease.price_per_hour - (lease.disk_per_hour or Decimal(0))
     whole = way is not None and way.stop.destroys
     context = {

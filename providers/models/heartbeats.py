@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from lib.soft_delete import SoftDeleted, SoftDeletedQuerySet
+
 
 class HeartbeatState(models.TextChoices):
     NEW = "new", _("waiting for its first ping")
@@ -25,16 +27,13 @@ def seconds(n: float | None) -> timedelta | None:
     return None if n is None else timedelta(seconds=n)
 
 
-class HeartbeatQuerySet(models.QuerySet["Heartbeat"]):
-    def not_deleted(self) -> HeartbeatQuerySet:
-        return self.filter(deleted_at=None)
-
+class HeartbeatQuerySet(SoftDeletedQuerySet["Heartbeat"]):
     def overdue(self, now: datetime) -> HeartbeatQuerySet:
         """Those whose time, grace included, has passed and that are not yet known to be down."""
         return self.not_deleted().filter(paused=False, due_at__lte=now).exclude(state="down")
 
 
-class Heartbeat(models.Model):
+class Heartbeat(SoftDeleted):
     """A job that is expected to ping: every so often, or by a cron schedule."""
 
     class Schedule(models.TextChoices):
@@ -60,7 +59,6 @@ class Heartbeat(models.Model):
     due_at = models.DateTimeField(null=True)  # past this, grace included, it is down; NULL: nothing is expected yet
     watched_since = models.DateTimeField(null=True)  # the first ping
     created_at = models.DateTimeField(auto_now_add=True)
-    deleted_at = models.DateTimeField(null=True)  # can be brought back for a day
 
     objects = HeartbeatQuerySet.as_manager()
 

@@ -14,6 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from providers.models.accounts import Account
 from providers.models.fields import OfferKind, usd
 
+IDLE_BELOW = 0.05  # of the GPU's time; a served model is above it as soon as anybody asks
+
 
 class LeaseState(models.TextChoices):
     PENDING = "pending", _("starting")

@@ -9,6 +9,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
+from lib.soft_delete import SoftDeleted, SoftDeletedQuerySet
 from providers.models.fields import OfferKind, usd
 from providers.models.names import provider_name
 
@@ -115,12 +116,7 @@ class OfferDay(models.Model):
         indexes = [models.Index(fields=["gpu", "kind", "day"])]
 
 
-class OfferWatchQuerySet(models.QuerySet["OfferWatch"]):
-    def not_deleted(self) -> OfferWatchQuerySet:
-        return self.filter(deleted_at=None)
-
-
-class OfferWatch(models.Model):
+class OfferWatch(SoftDeleted):
     """What somebody waits for: an offer like this below a price. An empty condition is none."""
 
     gpu = models.CharField(max_length=100)
@@ -130,9 +126,8 @@ class OfferWatch(models.Model):
     min_reliability = models.FloatField(null=True, blank=True)  # 0..1
     price = usd()  # USD per GPU hour, the machine included; a lower one is news
     created_at = models.DateTimeField(auto_now_add=True)
-    deleted_at = models.DateTimeField(null=True)  # can be brought back for a day
 
-    objects = OfferWatchQuerySet.as_manager()
+    objects = SoftDeletedQuerySet["OfferWatch"].as_manager()
 
     class Meta:
         ordering = ["gpu", "price", "pk"]

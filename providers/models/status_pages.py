@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from lib.soft_delete import SoftDeleted, SoftDeletedQuerySet
 from providers.models.deployments import Deployment
 from providers.models.heartbeats import Heartbeat
 
@@ -17,17 +18,14 @@ def new_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-class StatusPageQuerySet(models.QuerySet["StatusPage"]):
-    def not_deleted(self) -> StatusPageQuerySet:
-        return self.filter(deleted_at=None)
-
+class StatusPageQuerySet(SoftDeletedQuerySet["StatusPage"]):
     def at(self, address: str) -> StatusPage | None:
         """The page that strangers find at an address: the name of a public one, the token of an unlisted one."""
         public = Q(access="public", slug=address)
         return self.not_deleted().filter(public | Q(access="unlisted", token=address)).first()
 
 
-class StatusPage(models.Model):
+class StatusPage(SoftDeleted):
     """A choice of deployments and heartbeats with their state; never money, addresses or what engines answered."""
 
     class Access(models.TextChoices):
@@ -43,7 +41,6 @@ class StatusPage(models.Model):
     deployments = models.ManyToManyField(Deployment, blank=True, related_name="status_pages")
     heartbeats = models.ManyToManyField(Heartbeat, blank=True, related_name="status_pages")
     changed_at = models.DateTimeField(auto_now=True)
-    deleted_at = models.DateTimeField(null=True)  # can be brought back for a day
 
     objects = StatusPageQuerySet.as_manager()
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from providers.offers.listing import (
     SORTS,
+    Facet,
     OfferFilter,
     Sort,
-    cursor_id,
     kind_label,
+    offers_matching,
     page_of,
-    parse_value,
     sorted_offers,
 )
 from providers.offers.market import (
     HISTORY_DAYS,
     REMEMBERED_S,
-    Facet,
     History,
     Market,
+    cheapest_by_gpu,
     facets,
     facets_since,
     fits,
@@ -25,12 +25,24 @@ from providers.offers.market import (
     histories,
     market,
     market_of,
+    offer_days,
     polls,
 )
-from providers.offers.savings import Better, Ours, Saving, better, cheaper_than, ours, saving, saving_value
+from providers.offers.savings import (
+    Better,
+    Ours,
+    Saving,
+    better,
+    cheaper_than,
+    only_cheaper,
+    ours,
+    rented_now,
+    saving,
+    saving_value,
+)
 from providers.offers.sources import fresh_of, newest_of, sources
 from providers.offers.speeds import Fast, Speed, catalogue, per_million_value
-from providers.offers.watches import WatchNow, watches_now
+from providers.offers.watches import WatchNow, all_watches_now, watches_now
 
 __all__ = [
     "HISTORY_DAYS",
@@ -47,10 +59,11 @@ __all__ = [
     "Sort",
     "Speed",
     "WatchNow",
+    "all_watches_now",
     "better",
     "catalogue",
     "cheaper_than",
-    "cursor_id",
+    "cheapest_by_gpu",
     "facets",
     "facets_since",
     "fits",
@@ -61,11 +74,14 @@ __all__ = [
     "market",
     "market_of",
     "newest_of",
+    "offer_days",
+    "offers_matching",
+    "only_cheaper",
     "ours",
     "page_of",
-    "parse_value",
     "per_million_value",
     "polls",
+    "rented_now",
     "saving",
     "saving_value",
     "sorted_offers",

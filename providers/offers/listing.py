@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Concat, NullIf, Round
 from django.utils.translation import gettext as _
 
 from lib.errors import ApiError
-from lib.paging import decode_cursor, encode_cursor
+from lib.paging import cursor_id, cursor_value, decode_cursor, encode_cursor
 from providers.models import Offer, OfferKind
 from providers.models.offers import OfferQuerySet
-
-if TYPE_CHECKING:
-    from providers.offers.market import Facet
 
 # Where a figure is missing: past every real one, whichever way a list is turned.
 MISSING_LAST, MISSING_FIRST = Decimal(999_999), Decimal(-1)
@@ -48,6 +45,18 @@ SORTS: Mapping[str, Sort] = {
     "kind": Sort(F("kind"), str),
     "where": Sort(Concat("provider", Value("/"), "region"), str),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """How many offers there are of a provider, GPU and kind, and the lowest price of those to be had."""
+
+    provider: str
+    gpu: str
+    kind: str
+    offers: int
+    available: int
+    low: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +110,10 @@ def kind_label(kind: str) -> str:
     return str(KIND_LABELS.get(kind, kind))
 
 
+def offers_matching(offer_filter: OfferFilter) -> OfferQuerySet:
+    return Offer.objects.filter(offer_filter.conditions())
+
+
 # Order and pages.
 
 
@@ -115,31 +128,10 @@ def sorted_offers(
     if after := decode_cursor(cursor, (str, str, int)):
         if after[0] != sort:
             raise ApiError(422, _("This cursor belongs to a list in another order."))
-        at = parse_value(by.kind, after[1])
+        at = cursor_value(by.kind, after[1])
         side = "lt" if falling else "gt"
         offers = offers.filter(Q(**{f"sort_value__{side}": at}) | Q(sort_value=at, pk__gt=cursor_id(after[2])))
     return offers.order_by(f"{'-' if falling else ''}sort_value", "pk")
-
-
-def parse_value(kind: type, text: str) -> Any:
-    """A sort value as a cursor carries it. Raises ApiError (422) for what no list of ours wrote."""
-    value: Any = None
-    try:
-        value = kind.fromisoformat(text) if issubclass(kind, date) else kind(text)  # type: ignore[call-arg]  # ours
-        good = value.tzinfo is not None if kind is datetime else "\x00" not in text
-        good = good and (kind not in (float, Decimal) or abs(value) < MISSING_LAST * 10)
-    except (ValueError, ArithmeticError):
-        good = False
-    if not good:
-        raise ApiError(422, _("This cursor was not given by this list."))
-    return value
-
-
-def cursor_id(number: int) -> int:
-    """A row's id as a cursor carries it. Raises ApiError (422)."""
-    if not 0 <= number < 2**63:
-        raise ApiError(422, _("This cursor was not given by this list."))
-    return number
 
 
 def page_of(

@@ -12,25 +12,14 @@ from django.core.cache import cache
 from django.db import connection
 from django.db.models import Count, Min, Q
 
+from lib.paging import cursor_id, cursor_value, decode_cursor
 from providers.accounts.freshness import AccountNow
-from providers.models import Offer
+from providers.models import Offer, OfferDay
 from providers.models.offers import OfferQuerySet
-from providers.offers.listing import OfferFilter, kind_label
+from providers.offers.listing import Facet, OfferFilter, kind_label
 
 HISTORY_DAYS = 90
 REMEMBERED_S = 30  # no longer: another account of the same vendor may have been read meanwhile
-
-
-@dataclass(frozen=True, slots=True)
-class Facet:
-    """How many offers there are of a provider, GPU and kind, and the lowest price of those to be had."""
-
-    provider: str
-    gpu: str
-    kind: str
-    offers: int
-    available: int
-    low: Decimal | None
 
 
 def facets() -> list[Facet]:
@@ -84,6 +73,11 @@ class Market:
     @property
     def kind_label(self) -> str:
         return kind_label(self.kind)
+
+
+def cheapest_by_gpu() -> list[Offer]:
+    """Of each GPU and kind the available offer with the lowest price. One statement."""
+    return list(Offer.objects.cheapest())
 
 
 def market(offers: OfferQuerySet) -> list[Market]:
@@ -151,6 +145,28 @@ def histories(
     with connection.cursor() as cursor:
         cursor.execute(HISTORIES, params)
         return {(gpu, kind): History(lows_of(lows), until) for gpu, kind, lows, until in cursor.fetchall()}
+
+
+def offer_days(
+    *,
+    gpus: Sequence[str],
+    kinds: Sequence[str],
+    providers: Sequence[str],
+    last: date,
+    days: int,
+    cursor: str | None,
+    limit: int,
+) -> list[OfferDay]:
+    """Stored days of prices, newest first, from a cursor on; an empty list is no condition. Raises ApiError (422) for a
+    cursor that is not ours."""
+    rows = OfferDay.objects.filter(day__gt=last - timedelta(days=days), day__lte=last)
+    for column, values in (("gpu", gpus), ("kind", kinds), ("provider", providers)):
+        if values:
+            rows = rows.filter(**{f"{column}__in": values})
+    if after := decode_cursor(cursor, (str, int)):
+        at_day, at_row = cursor_value(date, after[0]), cursor_id(after[1])
+        rows = rows.filter(Q(day__lt=at_day) | Q(day=at_day, pk__gt=at_row))
+    return list(rows.order_by("-day", "pk")[:limit])
 
 
 # A row for each of a thousand days would take longer to read than to find: the days of a GPU come as one text. Each GPU

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from providers.leases.queries import MONTH_HOURS
 from providers.models import Lease, LeaseState, Offer, OfferKind, usd
+from providers.models.offers import OfferQuerySet
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,11 @@ def ours(leases: Iterable[Lease]) -> list[Ours]:
         and lease.state != LeaseState.STOPPED
         and lease.price_per_hour > 0
     ]
-    return sorted(machines, key=lambda one: -one.price)
+    return sorted(machines, key=lambda machine: -machine.price)
+
+
+def rented_now() -> list[Ours]:
+    return ours(Lease.objects.active())
 
 
 def cheaper_than(rented: Sequence[Ours], fresh: Collection[str]) -> Q:
@@ -61,6 +66,11 @@ def cheaper_than(rented: Sequence[Ours], fresh: Collection[str]) -> Q:
     for machine in rented:
         condition |= machine.beaten_by()
     return condition & Q(provider__in=fresh)
+
+
+def only_cheaper(offers: OfferQuerySet, rented: Sequence[Ours], fresh: Collection[str]) -> OfferQuerySet:
+    """Those of the offers that beat any of what we rent."""
+    return offers.filter(cheaper_than(rented, fresh))
 
 
 def saving_value(rented: Sequence[Ours], fresh: Collection[str]) -> Any:

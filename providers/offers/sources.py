@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from providers.accounts.freshness import AccountNow, account_now
-from providers.models import Account
+from providers.accounts.freshness import AccountNow
+from providers.accounts.queries import accounts_now
 
 
 def sources(now: datetime) -> dict[str, AccountNow]:
     """By provider, the account whose offers were read last. Two statements."""
-    return newest_of(account_now(account, now) for account in Account.objects.with_feeds())
+    return newest_of(accounts_now(now))
 
 
 def newest_of(accounts: Iterable[AccountNow]) -> dict[str, AccountNow]:

@@ -23,7 +23,7 @@ from lib.http import page_url
 from providers import offers
 from providers.accounts.freshness import AccountNow
 from providers.leases.queries import MONTH_HOURS
-from providers.models import Lease, Offer, OfferKind, provider_name
+from providers.models import Offer, OfferKind, provider_name
 from providers.offers import SORTS, Facet, Fast, Ours, Sort
 from providers.offers.forms import OfferForm, plain
 
@@ -58,14 +58,14 @@ def explorer(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     sources = offers.sources(now)
     polled = offers.polls(sources)
-    found, models = offers.facets_since(polled), offers.catalogue()
-    rented = offers.ours(Lease.objects.active()) if request.user.has_perm("providers.view_lease") else []
-    names = provider_names(found)
+    market_facets, models = offers.facets_since(polled), offers.catalogue()
+    rented = offers.rented_now() if request.user.has_perm("providers.view_lease") else []
+    names = provider_names(market_facets)
     form = OfferForm(
         request.GET,
-        gpus=gpu_choices(found, rented),
+        gpus=gpu_choices(market_facets, rented),
         providers=list(names.items()),
-        models=[(one.slug, one.name) for one in models.values()],
+        models=[(model.slug, model.name) for model in models.values()],
     )
     wanted = form.wanted
     reader = Reader(
@@ -77,11 +77,11 @@ def explorer(request: HttpRequest) -> HttpResponse:
         model=models.get(form.cleaned_data.get("model") or ""),
         watch_url=reverse("providers:offer-watch-add"),
     )
-    chosen, only_cheaper = Offer.objects.filter(wanted.conditions()), bool(form.cleaned_data.get("cheaper"))
+    chosen, only_cheaper = offers.offers_matching(wanted), bool(form.cleaned_data.get("cheaper"))
     if only_cheaper:
-        chosen = chosen.filter(offers.cheaper_than(rented, reader.fresh))
+        chosen = offers.only_cheaper(chosen, rented, reader.fresh)
     rows, after = page_of(request, chosen, form, reader)
-    market = offers.market_of(found, wanted) if wanted.of_facets and not only_cheaper else offers.market(chosen)
+    market = offers.market_of(market_facets, wanted) if wanted.of_facets and not only_cheaper else offers.market(chosen)
     context = {
         "form": form,
         "filtered": any(form.cleaned_data.get(name) for name in form.fields),
@@ -91,14 +91,16 @@ def explorer(request: HttpRequest) -> HttpResponse:
         "market_key": f"{polled} {now:%Y-%m-%d} {request.GET.urlencode()}",
         "market_s": offers.REMEMBERED_S if polled else 0,
         "markets_left": max(len(market) - MARKETS_SHOWN, 0),
-        "total": sum(one.offers for one in market),
+        "total": sum(entry.offers for entry in market),
         "lowest": market[0] if market else None,
-        "offered": sum(facet.available for facet in found),
+        "offered": sum(facet.available for facet in market_facets),
         "rented": rented,
         "model": reader.model,
         "better": offers.better(rented, reader.fresh),
         "accounts": list(sources.values()),
-        "silent": [one for one in sources.values() if one.offers and one.offers.old and one.offers.feed.rows],
+        "silent": [
+            source for source in sources.values() if source.offers and source.offers.old and source.offers.feed.rows
+        ],
         "shown": len(rows),
         "next_url": page_url(request, cursor=after) if after else None,
         "first_url": page_url(request, cursor=None) if request.GET.get("cursor") else None,
@@ -116,13 +118,13 @@ def page_of(request: HttpRequest, chosen: Any, form: OfferForm, reader: Reader) 
         return offers.page_of(chosen, sort, None, SHOWN, sorts)
 
 
-def gpu_choices(found: Sequence[Facet], rented: Sequence[Ours]) -> list[tuple[str, str]]:
-    names = {facet.gpu for facet in found} | {one.gpu for one in rented}
+def gpu_choices(market_facets: Sequence[Facet], rented: Sequence[Ours]) -> list[tuple[str, str]]:
+    names = {facet.gpu for facet in market_facets} | {machine.gpu for machine in rented}
     return [(name, name) for name in sorted(names, key=str.lower)]
 
 
-def provider_names(found: Sequence[Facet]) -> dict[str, str]:
-    return {slug: provider_name(slug) for slug in sorted({facet.provider for facet in found})}
+def provider_names(market_facets: Sequence[Facet]) -> dict[str, str]:
+    return {slug: provider_name(slug) for slug in sorted({facet.provider for facet in market_facets})}
 
 
 def offer_row(offer: Offer, reader: Reader) -> dict[str, Any]:
@@ -150,7 +152,7 @@ def offer_row(offer: Offer, reader: Reader) -> dict[str, Any]:
         "bound": speed is not None and speed.bound,
         "old": offer.provider not in reader.fresh,
         "saving": offers.saving(offer, reader.rented, reader.fresh),
-        "like_ours": any(one.gpu == offer.gpu and one.kind == offer.kind for one in reader.rented),
+        "like_ours": any(machine.gpu == offer.gpu and machine.kind == offer.kind for machine in reader.rented),
         "watch_url": f"{reader.watch_url}?{wish}",
         "watch_label": _("Watch for a lower price of %(gpu)s") % {"gpu": offer.gpu},
     }
@@ -161,13 +163,14 @@ def market_rows(
 ) -> list[dict[str, Any]]:
     """The cheapest GPUs and kinds with how their lowest price went."""
     shown = market[:MARKETS_SHOWN]
-    known = offers.histories([(one.gpu, one.kind) for one in shown], timezone.now().astimezone(UTC).date(), providers)
+    pairs = [(entry.gpu, entry.kind) for entry in shown]
+    histories = offers.histories(pairs, timezone.now().astimezone(UTC).date(), providers)
     return [
         {
-            "market": one,
-            "history": known.get((one.gpu, one.kind)),
-            "monthly": one.low * MONTH_HOURS,
-            "url": page_url(request, gpu=one.gpu, kind=one.kind, cursor=None),
+            "market": entry,
+            "history": histories.get((entry.gpu, entry.kind)),
+            "monthly": entry.low * MONTH_HOURS,
+            "url": page_url(request, gpu=entry.gpu, kind=entry.kind, cursor=None),
         }
-        for one in shown
+        for entry in shown
     ]

@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Value
+from django.shortcuts import get_object_or_404
 
 from providers.models import Offer, OfferWatch
 from providers.models.offers import OfferQuerySet
+from providers.offers.sources import fresh_of, sources
 
 # A vendor that we cannot read may still have the offer; after a day of silence nobody should count on it.
 BELIEVED = timedelta(days=1)
@@ -41,6 +43,34 @@ class WatchNow:
             return None
         more: Decimal = self.lowest.whole_per_gpu_hour - self.watch.price
         return more / Decimal(self.watch.price)
+
+
+def all_watches_now(now: datetime) -> list[WatchNow]:
+    """How every watch stands."""
+    return watches_now(list(OfferWatch.objects.not_deleted()), fresh_of(sources(now)), now)
+
+
+def watch_now(watch: OfferWatch, now: datetime) -> WatchNow:
+    (row,) = watches_now([watch], fresh_of(sources(now)), now)
+    return row
+
+
+def watch_or_404(pk: int) -> OfferWatch:
+    return get_object_or_404(OfferWatch.objects.not_deleted(), pk=pk)
+
+
+def deleted_watch_or_404(pk: int) -> OfferWatch:
+    """Also one that is not deleted: an undo that is pressed twice changes nothing."""
+    return get_object_or_404(OfferWatch, pk=pk)
+
+
+def stored_watch(watch: OfferWatch) -> OfferWatch:
+    """The row as it is stored: a form that was refused has changed the one that it was given."""
+    return OfferWatch.objects.get(pk=watch.pk)
+
+
+def save_watch(*, watch: OfferWatch) -> None:
+    watch.save()
 
 
 def watches_now(watches: Sequence[OfferWatch], fresh: Collection[str], now: datetime) -> list[WatchNow]:

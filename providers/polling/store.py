@@ -15,7 +15,6 @@ from django.db.models import F, Max, Value
 
 from providers.connectors.base import Balance as BalanceRow
 from providers.connectors.base import CostRow, LeaseRow, NameRow, OfferRow, PaymentRow, UsageRow
-from providers.leases.queries import IDLE_BELOW
 from providers.models import (
     Account,
     Balance,
@@ -29,7 +28,7 @@ from providers.models import (
     VendorPayment,
     VendorUsage,
 )
-from providers.models.leases import Seconds
+from providers.models.leases import IDLE_BELOW, Seconds
 
 RATE: models.DecimalField[Any, Any] = models.DecimalField(max_digits=40, decimal_places=20)
 STEP = Decimal("0.000000000001")

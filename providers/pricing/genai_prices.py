@@ -105,14 +105,16 @@ def stored(rate: Decimal | None) -> Decimal | None:
 
 def correct(prices: list[ListPrice]) -> list[ListPrice]:
     """Put in what the library lacks: rates that held until a date, each with where that is written."""
-    corrections = {(one["provider"], one["model"]): one for one in json.loads(CORRECTIONS.read_text())}
+    corrections = {
+        (correction["provider"], correction["model"]): correction for correction in json.loads(CORRECTIONS.read_text())
+    }
     result: list[ListPrice] = []
     for price in prices:
-        one = corrections.get((price.provider, price.model))
-        if one and price.starts_at == BEGINNING:
-            before = {name: Decimal(rate) for name, rate in one["before"].items()}
-            result.append(replace(price, rates={**price.rates, **before}, source=one["source"]))
-            price = replace(price, starts_at=datetime.fromisoformat(one["until"]))
+        correction = corrections.get((price.provider, price.model))
+        if correction and price.starts_at == BEGINNING:
+            before = {name: Decimal(rate) for name, rate in correction["before"].items()}
+            result.append(replace(price, rates={**price.rates, **before}, source=correction["source"]))
+            price = replace(price, starts_at=datetime.fromisoformat(correction["until"]))
         result.append(price)
     return result
 
@@ -138,10 +140,10 @@ def unit_prices() -> list[ListUnit]:
     """Prices of tools from vendors' pages, and the factor of each tier that the library knows of a model."""
     written = [
         ListUnit(
-            one["provider"], one["kind"], one.get("name", ""), one.get("variant", ""),
-            datetime.fromisoformat(f"{one['starts_on']}T00:00:00+00:00"), Decimal(one["amount"]), one["source"],
+            entry["provider"], entry["kind"], entry.get("name", ""), entry.get("variant", ""),
+            datetime.fromisoformat(f"{entry['starts_on']}T00:00:00+00:00"), Decimal(entry["amount"]), entry["source"],
         )
-        for one in json.loads(UNIT_PRICES.read_text())
+        for entry in json.loads(UNIT_PRICES.read_text())
     ]  # fmt: skip
     return [*written, *tier_factors()]
 
@@ -176,7 +178,7 @@ def factor_of(model: Any, prices: Any) -> Decimal | None:
     ratios = set()
     for name in LIBRARY_FIELDS:
         rate, listed = (getattr(of, name, None) for of in (prices, standard))
-        rate, listed = (getattr(one, "base", one) for one in (rate, listed))
+        rate, listed = (getattr(version, "base", version) for version in (rate, listed))
         if rate is not None and listed:
             ratios.add((rate / listed).quantize(Decimal("0.0001")))
     return ratios.pop() if len(ratios) == 1 else None

@@ -1,6 +1,6 @@
 """Status pages as strangers see them: the page, a badge, JSON. Read from rollups, at most once in half a minute.
 
-Whether a page is open is asked each time, so that closing one works at once; what it says is kept.
+Whether a page is open is asked each time, so that closing one works at once; what it says is cached.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from django.contrib.auth.decorators import login_required, permission_required
 from django.core.cache import cache
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -21,9 +20,9 @@ from django.views.decorators.http import conditional_page, require_safe
 
 from providers.models import StatusPage
 from providers.status_pages.badge import badge
-from providers.status_pages.queries import Summary, as_json, summary
+from providers.status_pages.queries import Summary, as_json, page_or_404, public_page, summary
 
-KEPT_S = 30
+CACHED_S = 30
 THEMES = ("dark", "light")
 
 
@@ -33,7 +32,7 @@ def status(request: HttpRequest, address: str) -> HttpResponse:
     page = open_page(address)
     theme = request.COOKIES.get("theme", "")
     theme = theme if theme in THEMES else ""
-    body = kept(page, f"html-{theme}", lambda told: page_html(page, told, theme))
+    body = cached(page, f"html-{theme}", lambda content: page_html(page, content, theme))
     response = answer(page, body, "text/html; charset=utf-8")
     patch_vary_headers(response, ["Cookie"])  # the theme
     return response
@@ -43,14 +42,16 @@ def status(request: HttpRequest, address: str) -> HttpResponse:
 @conditional_page
 def status_badge(request: HttpRequest, address: str) -> HttpResponse:
     page = open_page(address)
-    return answer(page, kept(page, "svg", lambda told: badge(page.title, told.word, told.mark)), "image/svg+xml")
+    return answer(
+        page, cached(page, "svg", lambda content: badge(page.title, content.word, content.mark)), "image/svg+xml"
+    )
 
 
 @require_safe
 @conditional_page
 def status_json(request: HttpRequest, address: str) -> HttpResponse:
     page = open_page(address)
-    response = answer(page, kept(page, "json", lambda told: json.dumps(as_json(told))), "application/json")
+    response = answer(page, cached(page, "json", lambda content: json.dumps(as_json(content))), "application/json")
     response["Access-Control-Allow-Origin"] = "*"  # it is meant for other people's pages
     return response
 
@@ -60,42 +61,42 @@ def status_json(request: HttpRequest, address: str) -> HttpResponse:
 @require_safe
 def status_preview(request: HttpRequest, slug: str) -> HttpResponse:
     """The page as strangers would see it, for us and before anybody else."""
-    page = get_object_or_404(StatusPage.objects.not_deleted(), slug=slug)
+    page = page_or_404(slug)
     return HttpResponse(page_html(page, summary(page, timezone.now()), request.COOKIES.get("theme", "")))
 
 
 def open_page(address: str) -> StatusPage:
-    page = StatusPage.objects.at(address)
+    page = public_page(address)
     if page is None:
         raise Http404
     return page
 
 
-def kept(page: StatusPage, form: str, make: Callable[[Summary], str]) -> str:
+def cached(page: StatusPage, form: str, make: Callable[[Summary], str]) -> str:
     """One form of a page's content, the same for everybody during half a minute."""
-    slot = int(timezone.now().timestamp()) // KEPT_S
+    slot = int(timezone.now().timestamp()) // CACHED_S
     key = f"status:{page.pk}:{page.changed_at.timestamp()}:{form}:{slot}"
     body: str | None = cache.get(key)
     if body is None:
         # Of the slot's beginning, so that every process says the same and ETags agree.
-        body = make(summary(page, datetime.fromtimestamp(slot * KEPT_S, UTC)))
-        cache.set(key, body, KEPT_S)
+        body = make(summary(page, datetime.fromtimestamp(slot * CACHED_S, UTC)))
+        cache.set(key, body, CACHED_S)
     return body
 
 
 def answer(page: StatusPage, body: str, kind: str) -> HttpResponse:
     response = HttpResponse(body, content_type=kind)
     listed = page.access == StatusPage.Access.PUBLIC
-    response["Cache-Control"] = f"{'public' if listed else 'private'}, max-age={KEPT_S}"
+    response["Cache-Control"] = f"{'public' if listed else 'private'}, max-age={CACHED_S}"
     if not listed:
         response["X-Robots-Tag"] = "noindex"
     return response
 
 
-def page_html(page: StatusPage, told: Summary, theme: str) -> str:
-    """Without a request: nothing of whoever looks can end up in what is kept for all."""
+def page_html(page: StatusPage, content: Summary, theme: str) -> str:
+    """Without a request: nothing of whoever looks can end up in what is cached for all."""
     context = {
-        "told": told,
+        "content": content,
         "badge_url": reverse("providers:status-badge", args=[page.address]) if page.open else "",
         "json_url": reverse("providers:status-json", args=[page.address]) if page.open else "",
         "draft": not page.open,

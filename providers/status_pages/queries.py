@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db.models import Count, Q
+from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -109,6 +111,32 @@ class Summary:
             "n": self.count("unknown", "starting"),
             "all": n,
         }
+
+
+def pages_with_counts() -> list[StatusPage]:
+    """Every page with how many deployments (`shown`) and heartbeats (`jobs`) it shows. One statement."""
+    shown = Count("deployments", filter=Q(deployments__enabled=True), distinct=True)
+    jobs = Count("heartbeats", filter=Q(heartbeats__deleted_at=None), distinct=True)
+    return list(StatusPage.objects.not_deleted().annotate(shown=shown, jobs=jobs))
+
+
+def page_or_404(slug: str) -> StatusPage:
+    return get_object_or_404(StatusPage.objects.not_deleted(), slug=slug)
+
+
+def deleted_page_or_404(pk: int) -> StatusPage:
+    """Also one that is not deleted: an undo that is pressed twice changes nothing."""
+    return get_object_or_404(StatusPage, pk=pk)
+
+
+def stored(page: StatusPage) -> StatusPage:
+    """The row as it is stored: a form that was refused has changed the one that it was given."""
+    return StatusPage.objects.get(pk=page.pk)
+
+
+def public_page(address: str) -> StatusPage | None:
+    """The page that strangers reach at an address."""
+    return StatusPage.objects.at(address)
 
 
 def summary(page: StatusPage, now: datetime) -> Summary:

@@ -5,28 +5,27 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
-from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lib.http import form_data
-from providers.accounts import services
+from lib.soft_delete import soft_delete, undelete
 from providers.audit.log import changes, log, log_form
 from providers.models import StatusPage
+from providers.status_pages import queries
 from providers.status_pages.forms import StatusPageForm
+from providers.status_pages.services import save_page
 
 
 @login_required
 @permission_required("providers.view_statuspage", raise_exception=True)
 @require_safe
 def status_pages(request: HttpRequest) -> HttpResponse:
-    shown = Count("deployments", filter=Q(deployments__enabled=True), distinct=True)
-    jobs = Count("heartbeats", filter=Q(heartbeats__deleted_at=None), distinct=True)
-    pages = list(StatusPage.objects.not_deleted().annotate(shown=shown, jobs=jobs))
+    pages = queries.pages_with_counts()
     return render(
         request,
         "providers/status_pages/status_pages.html",
@@ -45,18 +44,19 @@ def add(request: HttpRequest) -> HttpResponse:
 @permission_required("providers.change_statuspage", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def status_page(request: HttpRequest, slug: str) -> HttpResponse:
-    return edited(request, get_object_or_404(StatusPage.objects.not_deleted(), slug=slug))
+    return edited(request, queries.page_or_404(slug))
 
 
 def edited(request: HttpRequest, page: StatusPage) -> HttpResponse:
     added = page.pk is None
     form = StatusPageForm(form_data(request), instance=page)
     if request.method == "POST" and form.is_valid():
-        saved = form.save()
+        saved, fields = form.instance, form.cleaned_data
+        save_page(page=saved, deployments=fields.get("deployments"), heartbeats=fields.get("heartbeats"))
         log_form(request, saved, form, added=added)
         messages.success(request, _("%(title)s is saved.") % {"title": saved.title})
         return redirect("providers:status-page", slug=saved.slug)
-    base, stored = settings.BASE_URL, None if added else StatusPage.objects.get(pk=page.pk)
+    base, stored = settings.BASE_URL, None if added else queries.stored(page)
     address = stored.address if stored else ""
     context = {
         "form": form,
@@ -75,8 +75,8 @@ def edited(request: HttpRequest, page: StatusPage) -> HttpResponse:
 @require_POST
 def delete(request: HttpRequest, slug: str) -> HttpResponse:
     """Gone at once for everybody; the toast brings it back."""
-    page = get_object_or_404(StatusPage.objects.not_deleted(), slug=slug)
-    services.delete_for_now(thing=page, now=timezone.now())
+    page = queries.page_or_404(slug)
+    soft_delete(row=page, now=timezone.now())
     log(request, page, _("Deleted."), deleted=True)
     undo = f"undo:{reverse('providers:status-page-undo', args=[page.pk])}"
     messages.success(request, _("%(title)s is deleted.") % {"title": page.title}, extra_tags=undo)
@@ -87,8 +87,8 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
 @permission_required("providers.change_statuspage", raise_exception=True)
 @require_POST
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
-    page = get_object_or_404(StatusPage, pk=pk)
-    if services.bring_back(thing=page, now=timezone.now()):
+    page = queries.deleted_page_or_404(pk)
+    if undelete(row=page):
         log(request, page, _("Brought back."))
         messages.success(request, _("%(title)s is back.") % {"title": page.title})
     else:

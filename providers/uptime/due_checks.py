@@ -18,12 +18,13 @@ from django.utils.translation import gettext as _
 
 from lib.encryption import SecretUnreadable
 from lib.time_spans import Span, without
-from providers.deployments import engine_series
-from providers.deployments.engine_series import Reading, Scraped
+from providers.engine_metrics import series as engine_series
+from providers.engine_metrics.series import Reading, Scraped
 from providers.engines import ENGINES, CheckResult, Engine, EngineClient, Fault, Scrape, Target, engine_of
 from providers.models import Deployment, DeploymentState, Maintenance, Outage
-from providers.uptime import store as uptime_rows
-from providers.uptime.checks import Closed, Event, Health, Opened, Policy, Probe, State, advance, watched_since
+from providers.uptime import store
+from providers.uptime.checks import Closed, Health, Opened, Policy, Probe, State, advance, watched_since
+from providers.uptime.store import CheckOutcome
 
 logger = logging.getLogger(__name__)
 
@@ -34,23 +35,6 @@ LONGEST_TIMEOUT_S = 60.0
 SCRAPE_TIMEOUT_S = 5.0  # its check waits for it
 SPARE_S = 20.0  # for the queue behind AT_ONCE, on top of the slowest deployment's own timeout
 WRITE_EVERY_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check of a claimed deployment and what it amounts to."""
-
-    deployment: Deployment
-    at: datetime
-    result: CheckResult
-    health: Health
-    event: Event | None
-    watched: Sequence[Span]
-    planned: Sequence[Span] = ()  # what else of the time since the last check lies in maintenance
-
-    @property
-    def in_maintenance(self) -> bool:
-        return self.health.state == "maintenance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +67,7 @@ def check_due(*, now: datetime, limit: int = BATCH) -> int:
                 recorded += record(batch, results)
         finally:
             runner.run(checks.stop())
-    uptime_rows.release(batch.claimed_until, [deployment.pk for deployment in batch.deployments])
+    store.release(batch.claimed_until, [deployment.pk for deployment in batch.deployments])
     return recorded
 
 
@@ -222,35 +206,35 @@ def _timeout_s(deployment: Deployment) -> float:
 
 def record(batch: Batch, results: Iterable[tuple[Deployment, CheckResult]]) -> int:
     """Write what a batch has found so far, in one transaction; a deployment that is no longer ours is left out."""
-    findings = [judge(batch, deployment, result) for deployment, result in results]
-    if not findings:
+    outcomes = [judge(batch, deployment, result) for deployment, result in results]
+    if not outcomes:
         return 0
-    uptime_rows.need_partition(batch.at)
+    store.need_partition(batch.at)
     with transaction.atomic():
-        ours = uptime_rows.save_deployments(batch.claimed_until, findings)
-        findings = [finding for finding in findings if finding.deployment.pk in ours]
-        uptime_rows.save_checks(findings)
-        uptime_rows.add_hours(findings)
-        engine_series.add(_scraped(batch, findings))
-        _save_outages(findings)
-    return len(findings)
+        ours = store.save_deployments(batch.claimed_until, outcomes)
+        outcomes = [outcome for outcome in outcomes if outcome.deployment.pk in ours]
+        store.save_checks(outcomes)
+        store.add_hours(outcomes)
+        engine_series.add(_scraped(batch, outcomes))
+        _save_outages(outcomes)
+    return len(outcomes)
 
 
-def _scraped(batch: Batch, findings: Sequence[Finding]) -> list[Scraped]:
+def _scraped(batch: Batch, outcomes: Sequence[CheckOutcome]) -> list[Scraped]:
     return [
         Scraped(
-            deployment_id=finding.deployment.pk,
-            at=finding.at,
-            scrape=finding.result.scrape,
-            before=batch.readings.get(finding.deployment.pk),
-            longest_gap=_policy(finding.deployment).longest_gap,
+            deployment_id=outcome.deployment.pk,
+            at=outcome.at,
+            scrape=outcome.result.scrape,
+            before=batch.readings.get(outcome.deployment.pk),
+            longest_gap=_policy(outcome.deployment).longest_gap,
         )
-        for finding in findings
-        if finding.result.scrape is not None
+        for outcome in outcomes
+        if outcome.result.scrape is not None
     ]
 
 
-def judge(batch: Batch, deployment: Deployment, result: CheckResult) -> Finding:
+def judge(batch: Batch, deployment: Deployment, result: CheckResult) -> CheckOutcome:
     """What one result means for its deployment. Pure."""
     policy = _policy(deployment)
     windows = batch.windows.get(deployment.pk, ())
@@ -262,7 +246,7 @@ def judge(batch: Batch, deployment: Deployment, result: CheckResult) -> Finding:
     )
     since = watched_since(deployment.last_check_at, batch.at, policy, ())
     watched = without(since, windows)
-    return Finding(deployment, batch.at, result, health, event, watched, without(since, watched))
+    return CheckOutcome(deployment, batch.at, result, health, event, watched, without(since, watched))
 
 
 def _policy(deployment: Deployment) -> Policy:
@@ -285,23 +269,23 @@ def _health(deployment: Deployment, *, outage_open: bool) -> Health:
     )
 
 
-def _save_outages(findings: Sequence[Finding]) -> None:
+def _save_outages(outcomes: Sequence[CheckOutcome]) -> None:
     Outage.objects.bulk_create(
         [
             Outage(
-                deployment=finding.deployment,
-                started_at=finding.event.started_at,
-                confirmed_at=finding.event.confirmed_at,
-                cause=finding.event.cause,
+                deployment=outcome.deployment,
+                started_at=outcome.event.started_at,
+                confirmed_at=outcome.event.confirmed_at,
+                cause=outcome.event.cause,
             )
-            for finding in findings
-            if isinstance(finding.event, Opened)
+            for outcome in outcomes
+            if isinstance(outcome.event, Opened)
         ],
         ignore_conflicts=True,
     )
-    for finding in findings:
-        if isinstance(finding.event, Closed):
-            Outage.objects.open().filter(deployment=finding.deployment).update(ended_at=finding.event.ended_at)
+    for outcome in outcomes:
+        if isinstance(outcome.event, Closed):
+            Outage.objects.open().filter(deployment=outcome.deployment).update(ended_at=outcome.event.ended_at)
 
 
 def stop_checking(*, deployment: Deployment) -> None:

@@ -49,8 +49,8 @@ class Now:
 
 
 def now_of(deployment: Deployment, now: datetime) -> Now:
-    patience = timedelta(seconds=deployment.check_every_s) * UNWATCHED_INTERVALS + SLACK
-    watched = deployment.last_check_at is not None and now - deployment.last_check_at <= patience
+    confirmed_for = timedelta(seconds=deployment.check_every_s) * UNWATCHED_INTERVALS + SLACK
+    watched = deployment.last_check_at is not None and now - deployment.last_check_at <= confirmed_for
     return Now(deployment, str(deployment.state) if watched and deployment.checked else "unknown")
 
 

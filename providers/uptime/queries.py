@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404
 
 from lib.time_spans import Span
 from providers.models import Check, CheckHour, Deployment, Maintenance, Outage
+from providers.models.deployments import DeploymentQuerySet
 from providers.uptime.page import Now, now_of
 from providers.uptime.report import HOUR, DeploymentUptime, hour_of, report
 
@@ -20,6 +21,17 @@ CHECKS_SHOWN = 12  # at the beginning, and as many at the end
 def deployments_now(now: datetime) -> list[Now]:
     """Every deployment that is switched on, as it stands at `now`."""
     return [now_of(deployment, now) for deployment in Deployment.objects.enabled()]
+
+
+def enabled_deployments(
+    *, providers: Sequence[str] = (), models: Sequence[str] = (), slugs: Sequence[str] = ()
+) -> DeploymentQuerySet:
+    """Those that are switched on; values of one name are alternatives, an empty list is no condition."""
+    deployments = Deployment.objects.enabled()
+    for column, values in (("provider", providers), ("model", models), ("slug", slugs)):
+        if values:
+            deployments = deployments.filter(**{f"{column}__in": values})
+    return deployments
 
 
 def reports_by_slug(ids: Sequence[int], start: datetime, end: datetime) -> dict[str, DeploymentUptime]:

@@ -20,7 +20,7 @@ UNDO_FOR = timedelta(days=1)
 GONE_OFFERS_FOR, OFFER_DAYS_FOR = timedelta(days=30), timedelta(days=730)
 
 
-def keep_checks(today: date) -> int:
+def rotate_check_partitions(today: date) -> int:
     """Make the week ahead and drop days past their time; returns how many partitions went."""
     connection.ensure_connection()
     conn: psycopg.Connection = connection.connection
@@ -31,7 +31,7 @@ def keep_checks(today: date) -> int:
     return len(old)
 
 
-def forget_deleted(now: datetime) -> int:
+def purge_deleted(now: datetime) -> int:
     """Remove for good what was deleted longer ago than it can be brought back; returns how many things."""
     old = now - UNDO_FOR
     pages, _by_model = StatusPage.objects.filter(deleted_at__lt=old).delete()
@@ -40,7 +40,7 @@ def forget_deleted(now: datetime) -> int:
     return pages + beats + watches
 
 
-def forget_offers(now: datetime) -> int:
+def purge_offers(now: datetime) -> int:
     """Offers that nobody has seen for a month, and the oldest days of their history; returns how many rows.
 
     On a market each machine is an offer of its own with an id of its own, so that thousands come and go.

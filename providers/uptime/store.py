@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import connection
 
 from lib.partitions import make_partitions, partition_name
 from lib.time_spans import Span
-from providers.models import Check
+from providers.engines import CheckResult
+from providers.models import Check, Deployment
+from providers.uptime.checks import Event, Health
 from providers.uptime.report import HOUR, hour_of
-
-if TYPE_CHECKING:
-    from providers.uptime.due_checks import Finding
 
 # A row is ours as long as it carries the end of our claim: whoever claimed it since has written another one there.
 SAVE_DEPLOYMENTS = """
@@ -56,6 +56,23 @@ ON CONFLICT (deployment_id, hour) DO UPDATE SET
 """
 
 
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """One check of a claimed deployment and what it amounts to."""
+
+    deployment: Deployment
+    at: datetime
+    result: CheckResult
+    health: Health
+    event: Event | None
+    watched: Sequence[Span]
+    planned: Sequence[Span] = ()  # what else of the time since the last check lies in maintenance
+
+    @property
+    def in_maintenance(self) -> bool:
+        return self.health.state == "maintenance"
+
+
 def need_partition(at: datetime) -> None:
     """Make the day's partition of checks when beat has not."""
     day, table = at.astimezone(UTC).date(), Check._meta.db_table
@@ -65,43 +82,43 @@ def need_partition(at: datetime) -> None:
             make_partitions(connection.connection, table, [day])
 
 
-def save_deployments(claimed_until: datetime, findings: Sequence[Finding]) -> set[int]:
+def save_deployments(claimed_until: datetime, outcomes: Sequence[CheckOutcome]) -> set[int]:
     """Write the new health of each deployment that is still ours; returns their ids."""
-    rows = sorted((_deployment_row(finding) for finding in findings), key=lambda row: int(row[0]))
+    rows = sorted((_deployment_row(outcome) for outcome in outcomes), key=lambda row: int(row[0]))
     with connection.cursor() as cursor:
         cursor.execute(SAVE_DEPLOYMENTS, [*_columns(rows), claimed_until])
         return {row[0] for row in cursor.fetchall()}
 
 
-def _deployment_row(finding: Finding) -> tuple[Any, ...]:
-    health, result = finding.health, finding.result
+def _deployment_row(outcome: CheckOutcome) -> tuple[Any, ...]:
+    health, result = outcome.health, outcome.result
     return (
-        finding.deployment.pk,
+        outcome.deployment.pk,
         health.state,
         health.state_since,
         health.streak_ok,
         health.streak,
         health.streak_since,
-        finding.at,
+        outcome.at,
         result.latency_ms,
         result.cause,
         result.tls_expires_at,
         result.served,
-        next_due(finding),
+        next_due(outcome),
     )
 
 
-def next_due(finding: Finding) -> datetime:
+def next_due(outcome: CheckOutcome) -> datetime:
     """One interval after this one was due, or after now where that has passed too: late checks are not made up for.
 
     The first interval is shortened by a share that differs from one deployment to the next, so that a thousand that
     were added at once do not stay in step.
     """
-    deployment, every = finding.deployment, timedelta(seconds=finding.deployment.check_every_s)
+    deployment, every = outcome.deployment, timedelta(seconds=outcome.deployment.check_every_s)
     if deployment.check_due_at is None:
-        return finding.at + every * (1 - deployment.pk * 0.618 % 1)
+        return outcome.at + every * (1 - deployment.pk * 0.618 % 1)
     due = deployment.check_due_at + every
-    return due if due > finding.at else finding.at + every
+    return due if due > outcome.at else outcome.at + every
 
 
 def release(claimed_until: datetime, ids: Sequence[int]) -> None:
@@ -110,47 +127,47 @@ def release(claimed_until: datetime, ids: Sequence[int]) -> None:
         cursor.execute(RELEASE, [list(ids), claimed_until])
 
 
-def save_checks(findings: Iterable[Finding]) -> None:
+def save_checks(outcomes: Iterable[CheckOutcome]) -> None:
     Check.objects.bulk_create(
         Check(
-            day=finding.at.astimezone(UTC).date(),
-            deployment_id=finding.deployment.pk,
-            at=finding.at,
-            ok=finding.result.ok,
-            step=finding.result.step,
-            latency_ms=finding.result.latency_ms,
-            ttft_ms=finding.result.ttft_ms,
-            cause=finding.result.cause,
+            day=outcome.at.astimezone(UTC).date(),
+            deployment_id=outcome.deployment.pk,
+            at=outcome.at,
+            ok=outcome.result.ok,
+            step=outcome.result.step,
+            latency_ms=outcome.result.latency_ms,
+            ttft_ms=outcome.result.ttft_ms,
+            cause=outcome.result.cause,
         )
-        for finding in findings
+        for outcome in outcomes
     )
 
 
-def add_hours(findings: Iterable[Finding]) -> None:
+def add_hours(outcomes: Iterable[CheckOutcome]) -> None:
     """Add the findings to their hours; sorted, so that two workers never wait for each other in a circle."""
     added: dict[tuple[int, datetime], list[float]] = defaultdict(lambda: [0, 0, 0.0, 0.0, 0.0, 0.0])
-    for finding in findings:
-        for span in finding.watched:
+    for outcome in outcomes:
+        for span in outcome.watched:
             for hour, seconds in by_hour(span):
-                added[finding.deployment.pk, hour][2] += seconds
-        for span in finding.planned:
+                added[outcome.deployment.pk, hour][2] += seconds
+        for span in outcome.planned:
             for hour, seconds in by_hour(span):
                 # The time belongs to the check that ended it: in a window nothing is confirmed.
-                added[finding.deployment.pk, hour][4] += seconds
-                added[finding.deployment.pk, hour][5] += 0.0 if finding.result.ok else seconds
-        if not finding.in_maintenance:
-            _count(added[finding.deployment.pk, hour_of(finding.at)], finding)
+                added[outcome.deployment.pk, hour][4] += seconds
+                added[outcome.deployment.pk, hour][5] += 0.0 if outcome.result.ok else seconds
+        if not outcome.in_maintenance:
+            _count(added[outcome.deployment.pk, hour_of(outcome.at)], outcome)
     rows = [(*key, int(sums[0]), int(sums[1]), *sums[2:]) for key, sums in sorted(added.items())]
     if rows:
         with connection.cursor() as cursor:
             cursor.execute(ADD_HOURS, _columns(rows))
 
 
-def _count(sums: list[float], finding: Finding) -> None:
+def _count(sums: list[float], outcome: CheckOutcome) -> None:
     sums[0] += 1
-    sums[1] += not finding.result.ok
+    sums[1] += not outcome.result.ok
     # The time that a refusal took says nothing about speed.
-    sums[3] += finding.result.latency_ms if finding.result.ok else 0.0
+    sums[3] += outcome.result.latency_ms if outcome.result.ok else 0.0
 
 
 def by_hour(span: Span) -> list[tuple[datetime, float]]:

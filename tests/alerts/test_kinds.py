@@ -22,8 +22,8 @@ from alerts.rules.explain import explain
 from costs.models import Charge, Phase
 from costs.reconciliation.reconcile import Cause
 from costs.reconciliation.tolerances import ReconciliationGap as BillStanding
-from providers.deployments import engine_series
-from providers.deployments.engine_series import Scraped
+from providers.engine_metrics import series as engine_series
+from providers.engine_metrics.series import Scraped
 from providers.engines import EngineSample, Scrape
 from providers.models import Account, Balance, Deployment, Feed, Heartbeat, Lease, LeaseSpan, Maintenance, Outage
 from providers.pricing.book import OTHER_MODEL

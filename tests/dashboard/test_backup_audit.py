@@ -18,7 +18,7 @@ ANN = Actor(ActorKind.PERSON, "ann", 1, "203.0.113.7")
 
 
 def acts(count: int) -> None:
-    audit_chain.keys.forget()  # of the database of the test before
+    audit_chain.keys.clear_cache()  # of the database of the test before
     for number in range(count):
         record(Action.CHANGED, actor=ANN, object_name=f"thing {number}", changes={"Name": ["old", str(number)]})
 

@@ -9,7 +9,7 @@ import pytest
 
 from demo.company import MISTRAL_7B
 from demo.engines import add_engine_history
-from providers.deployments.engine_series import series
+from providers.engine_metrics.series import series
 from providers.engines import engine_of
 from providers.engines.growth import growth, quantile
 from providers.models import Deployment, EngineBucket, Resolution

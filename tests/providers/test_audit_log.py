@@ -174,15 +174,15 @@ def test_an_open_transaction_keeps_nobody_from_writing() -> None:
 
 @pytest.fixture
 def fresh_keys() -> Iterator[None]:
-    audit_chain.keys.forget()
+    audit_chain.keys.clear_cache()
     yield
-    audit_chain.keys.forget()
+    audit_chain.keys.clear_cache()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_under_another_key_of_the_installation_the_log_goes_on_and_says_what_it_cannot_prove(fresh_keys: None) -> None:
     write(2)
-    audit_chain.keys.forget()
+    audit_chain.keys.clear_cache()
     with override_settings(CREDENTIALS_KEY=Fernet.generate_key().decode(), CREDENTIALS_KEY_FILE=None):
         write(1)
         lines = faults()

@@ -20,7 +20,7 @@ from providers.connectors import http as connector_http
 from providers.connectors.base import FEEDS, AccountConfig, Connector, ConnectorError
 from providers.connectors.google_skus import PriceList
 from providers.connectors.parse import redact
-from providers.connectors.stopping import command, stop_call, stop_lease
+from providers.connectors.stopping import command, stop_call
 from sandbox.bends import BENDS
 from sandbox.faults import BROKEN
 from sandbox.testing import SIMULATED, Sandbox, running_sandbox
@@ -37,7 +37,7 @@ CALLS: dict[str, Callable[[Connector], Any]] = {
     "balance": lambda connector: connector.fetch_balance(),
     "payments": lambda connector: connector.fetch_payments(FAR - timedelta(days=2), FAR),
     "names": lambda connector: connector.fetch_names(),
-    "stop": lambda connector: stop_lease(connector, "one", "projects/p/zones/z/instances/one"),
+    "stop": lambda connector: connector.stop_lease("one", "projects/p/zones/z/instances/one"),
 }
 
 

@@ -184,7 +184,7 @@ def test_saving_leaves_alone_what_a_check_wrote_meanwhile() -> None:
     admin = in_role("admin")
     stale = Deployment.objects.get(pk=made.pk)
     Deployment.objects.filter(pk=made.pk).update(state="down", streak=3)
-    from providers.accounts.services import save_deployment
+    from providers.deployments.services import save_deployment
 
     stale.name = "Renamed"
     save_deployment(deployment=stale, moved=False, was_checked=True, now=timezone.now())

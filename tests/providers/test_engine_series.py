@@ -12,8 +12,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from providers.deployments import engine_page, engine_series
-from providers.deployments.engine_series import Scraped, series
+from providers.engine_metrics import page as engine_page
+from providers.engine_metrics import series as engine_series
+from providers.engine_metrics.series import Scraped, series
 from providers.engines import EngineSample, Scrape
 from providers.engines.growth import quantile
 from providers.leases.queries import lease_figures

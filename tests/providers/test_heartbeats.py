@@ -277,6 +277,6 @@ def test_who_may_only_look_does_not_see_the_address_to_ping() -> None:
 @pytest.mark.django_db
 def test_what_was_deleted_is_forgotten_after_a_day() -> None:
     beat = job(deleted_at=NOON)
-    assert retention.forget_deleted(NOON + DAY - MINUTE) == 0
-    assert retention.forget_deleted(NOON + DAY + MINUTE) == 1
+    assert retention.purge_deleted(NOON + DAY - MINUTE) == 0
+    assert retention.purge_deleted(NOON + DAY + MINUTE) == 1
     assert not Heartbeat.objects.filter(pk=beat.pk).exists()

@@ -157,7 +157,7 @@ def test_the_list_takes_as_many_statements_for_many_watches_as_for_two(ops: Clie
 def test_what_was_removed_is_forgotten_after_a_day() -> None:
     gone = watch(deleted_at=timezone.now() - timedelta(hours=25))
     kept = watch(deleted_at=timezone.now() - timedelta(hours=23))
-    assert retention.forget_deleted(timezone.now()) == 1
+    assert retention.purge_deleted(timezone.now()) == 1
     assert list(OfferWatch.objects.values_list("pk", flat=True)) == [kept.pk] != [gone.pk]
 
 

@@ -15,9 +15,9 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from providers.accounts import services
 from providers.audit.log import log
 from providers.models import Discount, TokenPrice
+from providers.pricing import services
 from providers.pricing.discount_forms import DiscountForm
 from providers.pricing.discounts import paid
 from providers.pricing.forms import PriceForm

@@ -20,9 +20,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from lib.errors import ApiError
 from lib.http import page_url
 from lib.paging import decode_cursor, encode_cursor
-from providers.accounts import services
 from providers.audit.log import log
 from providers.models import PROVIDER_NAMES, TokenPrice
+from providers.pricing import services
 from providers.pricing.discounts import Discounts, paid
 from providers.pricing.forms import PriceForm
 from providers.pricing.genai_prices import FIELDS

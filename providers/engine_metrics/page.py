@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from providers.deployments.engine_series import Point, series, start_of
+from providers.engine_metrics.series import Point, series, start_of
 from providers.engines import ENGINES, engine_of
 from providers.engines.growth import quantile
 from providers.models import Deployment, EngineBucket, EngineReading, Resolution

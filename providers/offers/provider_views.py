@@ -14,9 +14,18 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from providers import offers
-from providers.accounts.freshness import FEED_WORDS, AccountNow, account_now, worst_first
-from providers.leases.queries import MONTH_HOURS, hourly, lease_figures, runways
-from providers.models import Account, Lease, Offer, OfferKind
+from providers.accounts.freshness import FEED_WORDS, AccountNow, worst_first
+from providers.accounts.queries import accounts_now
+from providers.leases.queries import (
+    MONTH_HOURS,
+    accounts_with_old_leases,
+    active_leases,
+    ended_leases,
+    hourly,
+    lease_figures,
+    runways,
+)
+from providers.models import Offer, OfferKind
 from providers.offers import Ours
 
 ENDED_SHOWN = 10
@@ -29,18 +38,20 @@ KINDS = (OfferKind.ON_DEMAND, OfferKind.SPOT, OfferKind.SERVERLESS, OfferKind.CO
 @require_safe
 def providers(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    accounts = worst_first(account_now(account, now) for account in Account.objects.with_feeds())
+    accounts = worst_first(accounts_now(now))
     rent = rented(accounts, now) if request.user.has_perm("providers.view_lease") else {}
     ours = offers.ours(entry.lease for entry in rent.get("active", []))
-    cheapest = list(Offer.objects.cheapest())
+    cheapest = offers.cheapest_by_gpu()
     fresh = offers.fresh_of(offers.newest_of(accounts))
     context = {
         "now": now,
         "accounts": accounts,
-        "freshness": [{"account": one, "feeds": [one.feed(kind) for kind in FEED_WORDS]} for one in accounts],
+        "freshness": [
+            {"account": account, "feeds": [account.feed(kind) for kind in FEED_WORDS]} for account in accounts
+        ],
         "feed_words": FEED_WORDS,
-        "late": [one for one in accounts if one.state in ("refused", "failing", "partly", "late")],
-        "on_time": sum(one.state == "ok" for one in accounts),
+        "late": [account for account in accounts if account.state in ("refused", "failing", "partly", "late")],
+        "on_time": sum(account.state == "ok" for account in accounts),
         **rent,
         "gpus": gpu_rows(cheapest, ours, fresh, now),
         "kinds": [(kind.value, kind.label) for kind in KINDS if any(offer.kind == kind for offer in cheapest)],
@@ -48,14 +59,14 @@ def providers(request: HttpRequest) -> HttpResponse:
         "better": offers.better(ours, fresh),
         "json_url": "/api/v1/leases",
     }
-    return render(request, "providers/accounts/providers.html", context)
+    return render(request, "providers/offers/providers.html", context)
 
 
 def rented(accounts: Sequence[AccountNow], now: datetime) -> dict[str, Any]:
     """Leases of now and before, and the prepaid money behind them."""
-    old = frozenset(one.account.pk for one in accounts if (feed := one.feed("leases")) is None or feed.old)
-    active = lease_figures(Lease.objects.active().newest_first(), now, old)
-    ended = lease_figures(Lease.objects.exclude(ended_at=None).order_by("-ended_at", "-pk")[:ENDED_SHOWN], now)
+    old = accounts_with_old_leases(accounts)
+    active = lease_figures(active_leases(), now, old)
+    ended = lease_figures(ended_leases(ENDED_SHOWN), now)
     per_hour = hourly(active)
     return {
         "active": active,
@@ -78,13 +89,13 @@ def gpu_rows(
     by_gpu: dict[str, dict[str, Offer]] = defaultdict(dict)
     for offer in cheapest:
         by_gpu[offer.gpu][offer.kind] = offer
-    mine = {one.gpu: one for one in ours}
+    mine = {machine.gpu: machine for machine in ours}
     order = sorted(
         by_gpu, key=lambda gpu: (gpu not in mine, min(o.whole_per_gpu_hour for o in by_gpu[gpu].values()), gpu)
     )
     shown = order[:GPUS_SHOWN]
-    wanted = [(gpu, history_kind(by_gpu[gpu])) for gpu in shown]
-    known = offers.histories(wanted, now.astimezone(UTC).date())
+    pairs = [(gpu, history_kind(by_gpu[gpu])) for gpu in shown]
+    histories = offers.histories(pairs, now.astimezone(UTC).date())
     return [
         {
             "gpu": gpu,
@@ -93,15 +104,15 @@ def gpu_rows(
                 gpu_cell(by_gpu[gpu].get(kind), fresh) for kind in KINDS if any(o.kind == kind for o in cheapest)
             ],
             "ours": mine.get(gpu),
-            "history": known.get((gpu, kind)),
+            "history": histories.get((gpu, kind)),
         }
-        for gpu, kind in wanted
+        for gpu, kind in pairs
     ]
 
 
-def history_kind(found: Mapping[str, Offer]) -> str:
+def history_kind(by_kind: Mapping[str, Offer]) -> str:
     """Of which kind the price's history is drawn: the first of ours that the GPU is offered as."""
-    return next((kind.value for kind in KINDS if kind in found), OfferKind.ON_DEMAND.value)
+    return next((kind.value for kind in KINDS if kind in by_kind), OfferKind.ON_DEMAND.value)
 
 
 def gpu_cell(offer: Offer | None, fresh: Collection[str]) -> dict[str, Any]:

@@ -1,0 +1,24 @@
+"""Reads of accounts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.shortcuts import get_object_or_404
+
+from providers.accounts.freshness import AccountNow, account_now
+from providers.models import Account
+
+
+def accounts_now(now: datetime) -> list[AccountNow]:
+    """Every account with its feeds as they stand at `now`. Two statements."""
+    return [account_now(account, now) for account in Account.objects.with_feeds()]
+
+
+def account_or_404(slug: str) -> Account:
+    """With its feeds."""
+    return get_object_or_404(Account.objects.with_feeds(), slug=slug)
+
+
+def account_named(slug: str) -> Account | None:
+    return Account.objects.filter(slug=slug).first()
