@@ -17,7 +17,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-log = logging.getLogger(__name__)
+from lib.events import log_event
+
+logger = logging.getLogger(__name__)
 
 CONNECTIONS = 16_384  # the server's --backpressure in the Procfile; a test holds them against each other
 FILES_BESIDE = 1_000  # of the database, uploads, calls of engines
@@ -40,7 +42,8 @@ def make_room() -> None:
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     if most < wanted:
-        log.warning("At most %d files can be open, %d are needed: raise the hard limit (ulimit -Hn).", most, wanted)
+        # Raise the hard limit (ulimit -Hn) of whoever starts the process.
+        log_event(logger, logging.WARNING, "open_files_limited", limit=most, needed=wanted)
 
 
 def bound_unread(seconds: float) -> set[int]:
@@ -78,8 +81,8 @@ class Crowd:
         ended = sum(end(number, inode) for inode, number in numbers() if inode in over) if over else 0
         if ended:
             addresses = sorted({holders[inode] for inode in over})
-            words = ", ".join(address_of(address) for address in addresses[:5])
-            log.warning("%d connections ended: %s may hold %d at once.", ended, words, self.each)
+            words = ",".join(address_of(address) for address in addresses[:5])
+            log_event(logger, logging.WARNING, "connections_ended", connections=ended, limit=self.each, addresses=words)
         return ended
 
     def _over(self, holders: dict[str, str]) -> set[str]:

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, MultiFernet
 
-log = logging.getLogger(__name__)
+from lib.events import log_event
+
+logger = logging.getLogger(__name__)
 
 Keys = tuple[str, ...]
 
@@ -59,7 +61,7 @@ class KeyFile:
                 self._keys, self._seen = split(self.path.read_text()) or self._keys, seen
                 self._ever = with_more(self._keys, self._ever)
         except OSError as error:
-            log.warning("%s cannot be read, the keys known stay in force: %s", self.path, error.strerror)
+            log_event(logger, logging.WARNING, "key_file_unreadable", path=self.path, error=error.strerror)
         return self._keys
 
     def readable(self) -> Keys:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from django.utils import timezone
 
+from lib.events import log_event
 from providers.audit import chain as audit_chain
 from providers.models import TokenPrice, UnitPrice
 from providers.pricing.genai_prices import ListPrice, ListUnit, list_prices, unit_prices
+
+logger = logging.getLogger(__name__)
 
 
 def ensure_defaults() -> None:
     """Bring the price book up to date, and the audit log's chain; run at every start, changes nothing where nothing is
     new."""
     now = timezone.now()
-    add_prices(list_prices(), now)
-    add_unit_prices(unit_prices(), now)
+    tokens, units = add_prices(list_prices(), now), add_unit_prices(unit_prices(), now)
+    if tokens or units:
+        log_event(logger, logging.INFO, "price_book_updated", token_prices=tokens, unit_prices=units)
     audit_chain.seal_all()
 
 

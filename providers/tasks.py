@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, timedelta
 
 from celery import shared_task
 from django.utils import timezone
 
+from lib.events import log_event
 from providers.audit import chain as audit_chain
 from providers.audit import head
 from providers.engine_metrics import series as engine_series
@@ -16,6 +18,8 @@ from providers.polling import due
 from providers.polling.services import poll_apart
 from providers.pricing import unit_feed
 from providers.uptime import due_checks, retention
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task(ignore_result=True)
@@ -40,6 +44,8 @@ def poll_feed(pk: int, claimed_until: str) -> bool:
     vendor that hangs holds no place of the worker's pool, which every other poll, check and alert needs."""
     feed = Feed.objects.select_related("account").filter(pk=pk, claimed_until=claimed_until).first()
     if feed is None:
+        # The queue was slower than the claim lasts: another worker polls it by now.
+        log_event(logger, logging.WARNING, "poll_dropped", feed_id=pk)
         return False
     poll_apart(feed)
     return True

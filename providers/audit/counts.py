@@ -16,9 +16,10 @@ from django.conf import settings
 from django.db import connection
 
 from lib.client_address import network
+from lib.events import log_event
 from providers.audit.log import Actor, record
 
-line = logging.getLogger("breakeven.audit")
+logger = logging.getLogger("breakeven.audit")
 MINUTE_S = 60.0
 KINDS_MAX = 60  # entries a minute of one process; past them, addresses and names are left out
 MANY = "from many addresses"
@@ -94,7 +95,7 @@ class Counts:
             try:
                 self.flush(everything=False)
             except Exception as error:  # this thread must outlive everything, or nothing would be counted any more
-                line.warning("audit counts not written: %s", type(error).__name__)
+                log_event(logger, logging.ERROR, "audit_counts_not_written", exc_info=error)
             finally:
                 connection.close()
 

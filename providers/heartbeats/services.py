@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -11,8 +12,11 @@ from celery.schedules import ParseException, crontab
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from lib.events import log_event
 from lib.soft_delete import undelete
 from providers.models import Heartbeat, HeartbeatPing, HeartbeatSpan, HeartbeatState, Signal
+
+logger = logging.getLogger(__name__)
 
 PINGS_KEPT = 100
 MESSAGE_KEPT = 1000
@@ -113,13 +117,23 @@ def _go_down(heartbeat: Heartbeat, at: datetime, cause: str) -> None:
         return
     heartbeat.state, heartbeat.state_since = HeartbeatState.DOWN, at
     HeartbeatSpan.objects.create(heartbeat=heartbeat, kind=HeartbeatSpan.Kind.DOWN, started_at=at, cause=cause)
+    log_event(
+        logger,
+        logging.WARNING,
+        "heartbeat_down",
+        heartbeat=heartbeat.slug,
+        since=at,
+        signal=heartbeat.last_signal or None,
+    )
 
 
 def _come_up(heartbeat: Heartbeat, at: datetime) -> None:
     if heartbeat.state == HeartbeatState.UP:
         return
+    was = heartbeat.state
     heartbeat.state, heartbeat.state_since = HeartbeatState.UP, at
     _end(heartbeat, HeartbeatSpan.Kind.DOWN, at)
+    log_event(logger, logging.INFO, "heartbeat_up", heartbeat=heartbeat.slug, before=was)
 
 
 def _end(heartbeat: Heartbeat, kind: HeartbeatSpan.Kind, at: datetime) -> None:

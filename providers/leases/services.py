@@ -3,16 +3,20 @@ that."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from lib.events import log_event
 from providers.connectors import CONNECTORS, connect, connector_class
 from providers.connectors.base import ConnectorError
 from providers.connectors.stopping import Stop, StopCall, command, stop_call
 from providers.models import Feed, Lease, LeaseState, OfferKind
 from providers.polling.services import config_of, within
+
+logger = logging.getLogger(__name__)
 
 DEADLINE_S = 30
 
@@ -77,6 +81,14 @@ def stop_by_api(*, lease: Lease, way: StopWay) -> str:
         raise ConnectorError(way.barred, permanent=True)
     connector = connect(lease.account.kind, config_of(lease.account))
     within(lambda: connector.stop_lease(lease.external_id, lease.handle), DEADLINE_S)
+    log_event(
+        logger,
+        logging.INFO,
+        "lease_stop_requested",
+        account=lease.account.slug,
+        lease_id=lease.pk,
+        method=way.call.method,
+    )
     Feed.objects.filter(account=lease.account, kind="leases").due_now(timezone.now())
     sentence = (
         _("%(vendor)s took the call to end %(lease)s.") if way.stop.destroys else _("%(vendor)s is stopping %(lease)s.")

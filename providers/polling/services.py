@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from time import perf_counter
 from typing import Any
 
 from django.db import connection, transaction
@@ -14,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from lib.encryption import SecretUnreadable
+from lib.events import log_event, ms_since
 from providers.connectors import connect
 from providers.connectors.base import PERIODS, AccountConfig, Connector, ConnectorError
 from providers.models import Account, Feed
@@ -46,17 +48,36 @@ def try_account(account: Account) -> tuple[bool, str]:
 
 def poll(feed: Feed) -> bool:
     """Poll a claimed feed; whether it went well. Never raises for what a vendor does."""
+    started = perf_counter()
+    slug = feed.account.slug
     try:
         rows, complete_until = fetch_and_store(feed, timezone.now())
     except ConnectorError as error:
+        # The account's page has the reason in words. They are the vendor's own in part, so they stay out of the log.
+        log_event(
+            logger, logging.WARNING, "poll_failed", account=slug, feed=feed.kind, failures=feed.failures + 1, permanent=error.permanent,
+            partial=error.partial, capped=error.capped, retry_after_s=error.retry_after, ms=ms_since(started),
+        )  # fmt: skip
         record_failure(feed, error, timezone.now())
         return False
     except Exception as error:
         # A defect of ours must not look like a poll that still runs.
-        logger.exception("polling %s failed", feed)
+        log_event(
+            logger, logging.ERROR, "poll_crashed", exc_info=error, account=slug, feed=feed.kind, ms=ms_since(started)
+        )
         record_failure(feed, ConnectorError(_("Our own code failed (%s).") % type(error).__name__), timezone.now())
         return False
     record_success(feed, rows, complete_until, timezone.now())
+    log_event(
+        logger,
+        logging.INFO,
+        "poll_succeeded",
+        account=slug,
+        feed=feed.kind,
+        rows=rows,
+        complete_until=complete_until,
+        ms=ms_since(started),
+    )
     return True
 
 
@@ -181,8 +202,11 @@ def record_failure(feed: Feed, error: ConnectorError, now: datetime) -> None:
 def give_up(feed: Feed, reason: str) -> None:
     """Stop asking for what this key may not see; whatever else it may see is read on."""
     Feed.objects.filter(pk=feed.pk).update(disabled_reason=reason)
+    log_event(logger, logging.WARNING, "feed_given_up", account=feed.account.slug, feed=feed.kind)
 
 
 def switch_off(account: Account, reason: str) -> None:
     """Stop asking a vendor that refuses for good, until a person has changed something."""
-    Account.objects.filter(pk=account.pk, enabled=True).update(enabled=False, disabled_reason=reason)
+    changed = Account.objects.filter(pk=account.pk, enabled=True).update(enabled=False, disabled_reason=reason)
+    if changed:
+        log_event(logger, logging.WARNING, "account_switched_off", account=account.slug)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import date, datetime
 
 from django.db import connection
+
+from lib.events import log_event
+
+logger = logging.getLogger(__name__)
 
 # Only whole days, for the lowest of today may still fall. What is there is never edited; a later reading of the same
 # days adds nothing. A day without offers leaves the last price standing.
@@ -49,4 +54,6 @@ def feed_book(now: datetime, today: date) -> int:
         added: int = cursor.rowcount
         cursor.execute(STORAGE, {"now": now})
         added += cursor.rowcount
+    if added:
+        log_event(logger, logging.INFO, "unit_prices_added", rows=added)
     return added

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from lib.encryption import SecretUnreadable
+from lib.events import log_event
 from lib.time_spans import Span, without
 from providers.engine_metrics import series as engine_series
 from providers.engine_metrics.series import Reading, Scraped
@@ -121,7 +122,7 @@ class Checks:
             await self.stop()
         for deployment, task in results:
             if error := task.exception():
-                logger.error("check of %s: our own mistake", deployment.slug, exc_info=error)
+                log_event(logger, logging.ERROR, "check_crashed", exc_info=error, deployment=deployment.slug)
         return [(deployment, task.result()) for deployment, task in results if not task.exception()]
 
     async def stop(self) -> None:
@@ -217,7 +218,27 @@ def record(batch: Batch, results: Iterable[tuple[Deployment, CheckResult]]) -> i
         store.add_hours(outcomes)
         engine_series.add(_scraped(batch, outcomes))
         _save_outages(outcomes)
+    for outcome in outcomes:
+        log_outcome(outcome)
     return len(outcomes)
+
+
+def log_outcome(outcome: CheckOutcome) -> None:
+    """A line where a check changed the state, opened an outage or closed one."""
+    slug, was, state = outcome.deployment.slug, outcome.deployment.state, outcome.health.state
+    if was != state:
+        log_event(
+            logger, logging.WARNING if state == "down" else logging.INFO, "check_state_changed", deployment=slug,
+            before=was, after=state, step=outcome.result.step, ms=round(outcome.result.latency_ms),
+        )  # fmt: skip
+    match outcome.event:
+        case Opened(started_at=started_at, confirmed_at=confirmed_at):
+            log_event(
+                logger, logging.WARNING, "outage_opened", deployment=slug, started_at=started_at,
+                confirmed_at=confirmed_at, step=outcome.result.step,
+            )  # fmt: skip
+        case Closed(ended_at=ended_at):
+            log_event(logger, logging.INFO, "outage_closed", deployment=slug, ended_at=ended_at)
 
 
 def _scraped(batch: Batch, outcomes: Sequence[CheckOutcome]) -> list[Scraped]:
@@ -295,6 +316,7 @@ def stop_checking(*, deployment: Deployment) -> None:
         for outage in Outage.objects.open().filter(deployment=row):
             outage.ended_at = max(row.last_check_at or outage.started_at, outage.started_at)
             outage.save(update_fields=["ended_at"])
+            log_event(logger, logging.INFO, "outage_closed", deployment=row.slug, ended_at=outage.ended_at)
         Deployment.objects.filter(pk=row.pk).update(
             checked=False,
             state=DeploymentState.UNKNOWN,

@@ -5,13 +5,17 @@ An offer that is gone leaves its price in the history by day, which goes back tw
 
 from __future__ import annotations
 
+import logging
 from datetime import date, datetime, timedelta
 
 import psycopg
 from django.db import connection
 
+from lib.events import log_event
 from lib.partitions import drop_partition, existing_days, make_partitions
 from providers.models import Heartbeat, Offer, OfferDay, OfferWatch, StatusPage
+
+logger = logging.getLogger(__name__)
 
 TABLE = "providers_check"
 KEPT_DAYS = 30
@@ -28,6 +32,8 @@ def rotate_check_partitions(today: date) -> int:
     old = [day for day in existing_days(conn, TABLE) if day < today - timedelta(days=KEPT_DAYS)]
     for day in old:
         drop_partition(conn, TABLE, day)
+    if old:
+        log_event(logger, logging.INFO, "check_days_dropped", days=len(old), newest=max(old))
     return len(old)
 
 
@@ -37,7 +43,10 @@ def purge_deleted(now: datetime) -> int:
     pages, _by_model = StatusPage.objects.filter(deleted_at__lt=old).delete()
     beats, _by_model = Heartbeat.objects.filter(deleted_at__lt=old).delete()
     watches, _by_model = OfferWatch.objects.filter(deleted_at__lt=old).delete()
-    return pages + beats + watches
+    purged = pages + beats + watches
+    if purged:
+        log_event(logger, logging.INFO, "deleted_rows_purged", rows=purged)
+    return purged
 
 
 def purge_offers(now: datetime) -> int:
@@ -47,4 +56,7 @@ def purge_offers(now: datetime) -> int:
     """
     gone = Offer.objects.filter(available=False, seen_at__lt=now - GONE_OFFERS_FOR)._raw_delete(Offer.objects.db)
     old = OfferDay.objects.filter(day__lt=(now - OFFER_DAYS_FOR).date())
-    return int(gone) + int(old._raw_delete(old.db))
+    offers, days = int(gone), int(old._raw_delete(old.db))
+    if offers or days:
+        log_event(logger, logging.INFO, "offers_purged", offers=offers, days=days)
+    return offers + days

@@ -34,7 +34,7 @@ def test_thousands_of_silent_connections_of_one_address_keep_nobody_out(intake: 
 def test_what_an_address_holds_over_its_part_is_ended(intake: Intake) -> None:
     with held(intake.web.port, EACH + 400, address="127.0.0.9"):
         log = Path(intake.web.log.name)
-        until(lambda: f"connections ended: 127.0.0.9 may hold {EACH} at once" in log.read_text(), 9)
+        until(lambda: f"limit={EACH} addresses=127.0.0.9" in log.read_text(), 9)
         assert intake.web.ask("/healthz", seconds=SECONDS)[0] == 200
 
 

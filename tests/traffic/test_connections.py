@@ -52,7 +52,7 @@ def test_a_process_makes_room_as_far_as_it_may() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     enough = CONNECTIONS + 1_000
     assert limits(1_024, 4_096)[0] == "(4096, 4096)"
-    assert "At most 4096 files can be open, 17384 are needed" in limits(1_024, 4_096)[1]
+    assert "open_files_limited limit=4096 needed=17384" in limits(1_024, 4_096)[1]
     assert limits(1_024, hard) == (f"({min(enough, hard)}, {hard})", limits(1_024, hard)[1])
 
 
