@@ -11,18 +11,13 @@ from fractions import Fraction
 
 from django.db.models import QuerySet
 
-from lib.model_names import DATED
+from lib.model_names import canonical_name
 from lib.tokens import TOKEN_CLASSES
 from providers.models import TokenPrice
 from providers.prepared import prepared
 from providers.pricing.discounts import Discounts
 
 MILLION = 1_000_000
-
-
-def undated_model(model: str) -> str:
-    """A model's name without date and vendor, by which bill, report, price and log find together."""
-    return DATED.sub("", model.rsplit("/", 1)[-1])
 
 
 @dataclass(frozen=True)
@@ -41,7 +36,7 @@ class ListPrices:
     @classmethod
     def of(cls, models: Iterable[str]) -> ListPrices:
         models = frozenset(models)
-        names = frozenset(name for model in models for name in (model, undated_model(model)))
+        names = frozenset(name for model in models for name in (model, canonical_name(model)))
         prices_by_model: dict[tuple[str, str], list[TokenPrice]] = defaultdict(list)
         for price in prices_of(names=names) if names else ():
             prices_by_model[price.provider, price.model].append(price)
@@ -84,7 +79,7 @@ class ListPrices:
         return rates
 
     def _at(self, provider: str, model: str, day: date) -> TokenPrice | None:
-        versions = self.versions.get((provider, model)) or self.versions.get((provider, undated_model(model))) or ()
+        versions = self.versions.get((provider, model)) or self.versions.get((provider, canonical_name(model))) or ()
         listed = next((price for price in versions if price.starts_at.date() <= day), None)
         return None if listed is None else self.discounts.paid(listed, day)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from celery import Celery
-from celery.signals import beat_init, worker_ready
+from celery.signals import beat_init, setup_logging, worker_ready
 
 from dashboard.health import worker_memory
 
@@ -22,6 +22,12 @@ warnings.filterwarnings("ignore", message="You're running the worker with superu
 app = Celery("breakeven")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_logging(**_options: object) -> None:
+    """Leave logging as the settings have it. Without a receiver of this signal Celery would take the level of its
+    command line and a format of its own, and no event below a warning would be written."""
 
 
 def every(seconds: float, task: str) -> dict[str, object]:

@@ -223,6 +223,7 @@ LOGGING = {
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},  # under the anthropic SDK
         "mail.log": {"level": "WARNING"},  # aiosmtpd tells every line of every session
-        "celery.app.trace": {"level": "WARNING"},
+        "celery": {"level": "WARNING"},  # a line for each task that is sent, received and done
+        "kombu": {"level": "WARNING"},
     },
 }

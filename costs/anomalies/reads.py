@@ -70,7 +70,9 @@ def rates(now: datetime, models: Iterable[str]) -> dict[str, Rates]:
     book: dict[tuple[str, str], Rates] = {}
     for price in prices.in_force(now):
         book[price.provider, price.model] = {name: getattr(price, name) for name in TOKEN_CLASSES}
-    price_by_model = {model: book.get((of, model)) or book.get((of, canonical_name(model))) for model, of in served.items()}
+    price_by_model = {
+        model: book.get((of, model)) or book.get((of, canonical_name(model))) for model, of in served.items()
+    }
     return {model: price for model, price in price_by_model.items() if price is not None}
 
 

@@ -28,6 +28,7 @@ from costs.breakeven import (
 from costs.breakeven.own_costs import UnitBook
 from costs.models import Category, Charge, PriceSheet, Provenance
 from costs.price_sheets import sheets
+from lib.model_names import canonical_name
 from providers.models import Deployment, Lease, Offer, TokenPrice
 from providers.prepared import prepared
 from providers.pricing.discounts import Discounts
@@ -169,7 +170,7 @@ class BookPrices:
         wanted = set(models)
         rows = self.rows({model for _, model in wanted})
         exact = {(row.provider, row.model): row for row in rows}
-        rows_by_key = {key: exact.get(key) or exact.get((key[0], plain_name(key[1]))) for key in wanted}
+        rows_by_key = {key: exact.get(key) or exact.get((key[0], canonical_name(key[1]))) for key in wanted}
         return {key: row for key, row in rows_by_key.items() if row is not None}
 
 
@@ -180,12 +181,7 @@ def in_force(now: datetime, *, names: frozenset[str]) -> QuerySet[TokenPrice]:
 
 
 def with_plain(models: Iterable[str]) -> frozenset[str]:
-    return frozenset(name for model in models for name in (model, plain_name(model)))
-
-
-def plain_name(model: str) -> str:
-    """A model's name without vendor and date."""
-    return DATED.sub("", model.rsplit("/", 1)[-1])
+    return frozenset(name for model in models for name in (model, canonical_name(model)))
 
 
 def prices_of(row: TokenPrice) -> TokenPrices:

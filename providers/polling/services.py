@@ -55,8 +55,9 @@ def poll(feed: Feed) -> bool:
     except ConnectorError as error:
         # The account's page has the reason in words. They are the vendor's own in part, so they stay out of the log.
         log_event(
-            logger, logging.WARNING, "poll_failed", account=slug, feed=feed.kind, failures=feed.failures + 1, permanent=error.permanent,
-            partial=error.partial, capped=error.capped, retry_after_s=error.retry_after, ms=ms_since(started),
+            logger, logging.WARNING, "poll_failed", account=slug, feed=feed.kind, failures=feed.failures + 1,
+            permanent=error.permanent, partial=error.partial, capped=error.capped, retry_after_s=error.retry_after,
+            ms=ms_since(started),
         )  # fmt: skip
         record_failure(feed, error, timezone.now())
         return False
