@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from costs.list_prices import list_rates, undated_model
+from costs.list_prices import list_rates
 from costs.models import Category, Provenance
 from costs.reconciliation import cutoff_shift, lease_variance, token_variance
 from costs.reconciliation.causes import CAUSES, COUNTED
@@ -21,6 +21,7 @@ from costs.reconciliation.lease_variance import LeaseDay
 from costs.reconciliation.queries import BillingMonthData, Row, entered, is_invoice
 from costs.reconciliation.token_variance import BATCH, STANDARD, Causes, Cell, Ours, Terms, add
 from lib.allocation import STEP, in_steps
+from lib.model_names import canonical_name
 from lib.tokens import TOKEN_CLASSES
 
 ZERO = Decimal(0)
@@ -91,7 +92,7 @@ class Month:
             return
         billed, inside = row["provenance"] == Provenance.BILLED, self.data.inside(row)
         tokens = row["category"] == Category.TOKENS and row["lease_id"] is None
-        where = row["day"] if inside else None, undated_model(row["model"]) if tokens else ""
+        where = row["day"] if inside else None, canonical_name(row["model"]) if tokens else ""
         if billed and self.data.on_this_bill(row):
             self.line(*where).billed += row["total"]
         elif not billed and inside:
@@ -122,7 +123,7 @@ class Month:
         elif row["lease_id"] is not None:
             self.take_machine(self.leases[day, row["lease_id"]], row, amount, billed)
         elif row["category"] == Category.TOKENS:
-            cell = self.cells[day, undated_model(row["model"])]
+            cell = self.cells[day, canonical_name(row["model"])]
             cell.billed[row["token_class"]] += amount
             cell.lines += row["lines"]
         else:

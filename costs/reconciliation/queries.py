@@ -15,8 +15,9 @@ from typing import Any
 from django.db.models import Count, F, Func, IntegerField, Max, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
-from costs.list_prices import ListPrices, undated_model
+from costs.list_prices import ListPrices
 from costs.models import Category, Charge, Closing, KeyOwner, Provenance
+from lib.model_names import canonical_name
 from lib.periods import next_month
 from lib.tokens import TOKEN_CLASSES
 from providers.models import Feed, LeaseSpan, VendorUsage
@@ -98,11 +99,11 @@ class BillingMonthData:
 
     def only(self, filters: Filters) -> BillingMonthData:
         """What is of these providers and models; who asked and for what, a bill does not say."""
-        models = frozenset(undated_model(model) for model in filters.model)
+        models = frozenset(canonical_name(model) for model in filters.model)
 
         def filtered(rows: list[Row]) -> list[Row]:
             ours = (row for row in rows if not filters.provider or row["provider"] in filters.provider)
-            return [row for row in ours if not models or undated_model(row["model"]) in models]
+            return [row for row in ours if not models or canonical_name(row["model"]) in models]
 
         closings = {
             slug: closing for slug, closing in self.closings.items() if not filters.provider or slug in filters.provider
@@ -188,7 +189,7 @@ def usage_rows(since: date, until: date) -> list[Row]:
     names: dict[str, str] = {}  # a month has few models on many rows
     rows = []
     for row in used_days(since, until):
-        model = names.get(row[0]) or names.setdefault(row[0], undated_model(row[0]))
+        model = names.get(row[0]) or names.setdefault(row[0], canonical_name(row[0]))
         rows.append(dict(zip(USED, (model, *row[1:]), strict=True)))
     return rows
 
@@ -201,7 +202,7 @@ def used_days(since: date, until: date) -> QuerySet[Any]:
 def vendor_rows(since: date, until: date) -> list[Row]:
     """The vendors' own usage by day, model, tier, workspace and key."""
     return [
-        {**row, "model": undated_model(row["model"]), "tokens": {name: row[f"{name}_sum"] for name in TOKEN_CLASSES}}
+        {**row, "model": canonical_name(row["model"]), "tokens": {name: row[f"{name}_sum"] for name in TOKEN_CLASSES}}
         for row in reported(midnight(since), midnight(until))
     ]
 
