@@ -320,7 +320,7 @@ step(
     summary="Silences in force and planned maintenance windows",
 )
 def get_silences(request: HttpRequest) -> Any:
-    silences = [silence_json(silence) for silence in silences_seen(request).kept(timezone.now())]
+    silences = [silence_json(silence) for silence in silences_seen(request).unexpired(timezone.now())]
     return [silence | {"by": None} for silence in silences] if application_of_key(request) else silences
 
 
@@ -364,7 +364,7 @@ def post_silence_end(request: HttpRequest, silence_id: AlertId) -> Any:
     if not silences_seen(request).filter(pk=silence_id).exists():
         raise ApiError(404, "There is no such silence.")
     author(request, "")  # who may not act any more does not end silences either
-    services.lift(silence_id=silence_id)
+    services.end_silence(silence_id=silence_id)
     ended = Silence.objects.select_related("by").get(pk=silence_id)
     log_key(request, Action.CHANGED, ended, f"ended the silence of: {ended.matcher.words}")
     silence = silence_json(ended)

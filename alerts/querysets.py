@@ -31,12 +31,12 @@ UNSENT = ("waiting", "sending", "failed")
 
 
 class RuleQuerySet(models.QuerySet["Rule"]):
-    def kept(self) -> RuleQuerySet:
+    def not_deleted(self) -> RuleQuerySet:
         """Those that nobody deleted."""
         return self.filter(deleted_at=None)
 
     def enabled(self) -> RuleQuerySet:
-        return self.kept().filter(enabled=True)
+        return self.not_deleted().filter(enabled=True)
 
     def named(self, kind: str) -> str:
         """What people call the first rule of a kind; the kind itself where there is none."""
@@ -50,13 +50,13 @@ class RuleQuerySet(models.QuerySet["Rule"]):
         opened = Q(alerts__opened_at__isnull=False)
         acknowledged = Q(alerts__acknowledged_at__isnull=False)
         return (
-            self.kept()
+            self.not_deleted()
             .annotate(
                 shown=models.Count("alerts", filter=shown, distinct=True),
                 fired=models.Count("alerts", filter=opened, distinct=True),
                 answered=models.Count("alerts", filter=opened & acknowledged, distinct=True),
             )
-            .prefetch_related(Prefetch("channels", queryset=Channel.objects.there()))
+            .prefetch_related(Prefetch("channels", queryset=Channel.objects.not_deleted()))
         )
 
 
@@ -65,13 +65,13 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
     DEAD_FAILURES = 5
     DEAD_AFTER = timedelta(minutes=10)
 
-    def there(self) -> ChannelQuerySet:
+    def not_deleted(self) -> ChannelQuerySet:
         """Those that nobody deleted."""
         return self.filter(deleted_at=None)
 
     def choosable(self) -> ChannelQuerySet:
         """Those that rules may tell."""
-        return self.there().exclude(kind="monitor")
+        return self.not_deleted().exclude(kind="monitor")
 
     def usable(self) -> ChannelQuerySet:
         """Those that are told."""
@@ -79,18 +79,18 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
 
     def monitors(self) -> ChannelQuerySet:
         """Outside monitors that are switched on."""
-        return self.there().filter(kind="monitor", enabled=True)
+        return self.not_deleted().filter(kind="monitor", enabled=True)
 
     def dead(self, now: datetime) -> ChannelQuerySet:
         """Those that a person must look at: failing for long, or given up by ourselves."""
         failing = Q(enabled=True, failures__gte=self.DEAD_FAILURES, failing_since__lte=now - self.DEAD_AFTER)
-        return self.there().filter(failing | Q(enabled=False) & ~Q(disabled_reason=""))
+        return self.not_deleted().filter(failing | Q(enabled=False) & ~Q(disabled_reason=""))
 
     def with_rules(self) -> ChannelQuerySet:
         """With the rules that tell them."""
         return self.prefetch_related("rules")
 
-    def forget(self, before: datetime) -> int:
+    def wipe_secrets(self, before: datetime) -> int:
         """Wipe the secrets of those deleted before a moment; their name stays for the log."""
         rows = self.filter(deleted_at__lt=before).exclude(address="")
         return rows.update(address="", secret="", enabled=False)
@@ -185,19 +185,17 @@ class AlertQuerySet(models.QuerySet["Alert"]):
 
 
 class SilenceQuerySet(models.QuerySet["Silence"]):
-    def kept(self, at: datetime) -> SilenceQuerySet:
+    def unexpired(self, at: datetime) -> SilenceQuerySet:
         """Those in force, and those of which a window is still to come."""
         return self.filter(may_hold("until", at)).select_related("by")
 
     def in_force(self, at: datetime) -> list[Silence]:
-        begun = self.kept(at).filter(Q(starts_at=None) | Q(starts_at__lte=at))
+        begun = self.unexpired(at).filter(Q(starts_at=None) | Q(starts_at__lte=at))
         return [silence for silence in begun if silence.recurring_window.at(at)]
 
     def planned(self, at: datetime) -> list[tuple[Silence, Span]]:
         """Those that begin later: maintenance windows, each with its next, the soonest first."""
-        ahead = [
-            (row, span) for row in self.kept(at).exclude(starts_at=None) if (span := row.recurring_window.ahead(at))
-        ]
+        ahead = [(row, span) for row in self.unexpired(at).exclude(starts_at=None) if (span := row.recurring_window.ahead(at))]
         return sorted([one for one in ahead if one[1].start > at], key=lambda one: one[1].start)
 
     def over(self, at: datetime) -> SilenceQuerySet:
@@ -271,9 +269,9 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         rows = self.filter(alert=alert_id, recipient=recipient).order_by("id")
         return rows.values_list("message_id", flat=True).first() or ""
 
-    def told(self, alert: Alert, channel: bool = False) -> list[str]:
-        """Who was told that an alert began, or is about to be; of one that took another's place without a word, who
-        was told of that other. People's addresses, or the slugs of channels."""
+    def notified(self, alert: Alert, channel: bool = False) -> list[str]:
+        """Who got, or is about to get, the message that an alert began; of one that replaced another silently, who got
+        the message about that other. People's addresses, or the slugs of channels."""
         from alerts.models import Alert
 
         email = Q(channel="email")
@@ -284,4 +282,4 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         if found:
             return sorted(set(found))
         before = Alert.objects.earlier(alert).filter(resolved_at=alert.opened_at, level__gt=alert.level).first()
-        return self.told(before, channel) if before else []
+        return self.notified(before, channel) if before else []

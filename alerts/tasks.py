@@ -30,7 +30,7 @@ def write_reports() -> None:
 def deliver() -> None:
     """Send what waits in the outbox, and wipe the secrets of channels that stay deleted."""
     outbox.deliver()
-    Channel.objects.forget(timezone.now() - DELETED_FOR)
+    Channel.objects.wipe_secrets(timezone.now() - DELETED_FOR)
 
 
 @shared_task(ignore_result=True)

@@ -13,7 +13,7 @@ from alerts.models import Channel, Delivery
 def switch(*, channel: Channel, enabled: bool, now: datetime) -> bool:
     """Tell it or not; on again it starts afresh, and what waited leaves. False where nothing changed."""
     with transaction.atomic():
-        rows = Channel.objects.there().filter(pk=channel.pk, enabled=not enabled)
+        rows = Channel.objects.not_deleted().filter(pk=channel.pk, enabled=not enabled)
         if not rows.update(enabled=enabled, disabled_reason="", failures=0, failing_since=None):
             return False
         if enabled:
@@ -23,7 +23,7 @@ def switch(*, channel: Channel, enabled: bool, now: datetime) -> bool:
 
 def delete(*, channel: Channel, now: datetime) -> None:
     """No more of it, and no secret of it after a day; its deliveries stay in the log."""
-    Channel.objects.there().filter(pk=channel.pk).update(deleted_at=now)
+    Channel.objects.not_deleted().filter(pk=channel.pk).update(deleted_at=now)
 
 
 def undelete(*, channel: Channel, now: datetime) -> bool:

@@ -33,7 +33,7 @@ class Tried(NamedTuple):
 @permission_required("alerts.view_alert", raise_exception=True)
 @require_safe
 def channels(request: HttpRequest) -> HttpResponse:
-    rows = list(Channel.objects.there().with_rules())
+    rows = list(Channel.objects.not_deleted().with_rules())
     context = {
         "rows": rows,
         "monitored": any(row.kind == ChannelKind.MONITOR for row in rows),
@@ -61,7 +61,7 @@ def channel_add(request: HttpRequest, kind: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def channel(request: HttpRequest, slug: str) -> HttpResponse:
     """One channel; whoever may change channels gets the form, the others how it fares."""
-    found = get_object_or_404(Channel.objects.there(), slug=slug)
+    found = get_object_or_404(Channel.objects.not_deleted(), slug=slug)
     if not request.user.has_perm("alerts.change_channel"):
         status = 403 if request.method == "POST" else 200
         return render(request, "403.html", status=403) if status == 403 else shown(request, found, None)
@@ -128,7 +128,7 @@ def shown(
 @require_POST
 def channel_switch(request: HttpRequest, slug: str) -> HttpResponse:
     """On or off, as the form says; sending it twice changes nothing."""
-    found = get_object_or_404(Channel.objects.there(), slug=slug)
+    found = get_object_or_404(Channel.objects.not_deleted(), slug=slug)
     enabled = request.POST.get("enabled") == "1"
     if services.switch(channel=found, enabled=enabled, now=timezone.now()):
         log(request, found, _("Switched on.") if enabled else _("Switched off."))
@@ -141,7 +141,7 @@ def channel_switch(request: HttpRequest, slug: str) -> HttpResponse:
 @permission_required("alerts.delete_channel", raise_exception=True)
 @require_POST
 def channel_delete(request: HttpRequest, slug: str) -> HttpResponse:
-    found = get_object_or_404(Channel.objects.there(), slug=slug)
+    found = get_object_or_404(Channel.objects.not_deleted(), slug=slug)
     services.delete(channel=found, now=timezone.now())
     log(request, found, _("Deleted."), deleted=True)
     undo = f"undo:{reverse('alerts:channel-undo', args=[slug])}"

@@ -9,7 +9,7 @@ from functools import lru_cache
 from django.utils.translation import gettext as _
 
 from alerts.delivery.picture import png
-from alerts.delivery.value_history import course
+from alerts.delivery.value_history import value_history
 from alerts.inbox.timeline import Timeline
 from alerts.models import Delivery, Transition
 
@@ -56,5 +56,5 @@ def chart_of(delivery: Delivery) -> Chart | None:
 def drawn(transition_id: int) -> tuple[Timeline, bytes] | None:
     """The same for everybody who is told, at every attempt."""
     transition = Transition.objects.select_related("alert__rule").get(pk=transition_id)
-    seen = course(transition.alert, transition.at, transition.value)
+    seen = value_history(transition.alert, transition.at, transition.value)
     return (seen, png(seen.points)) if seen else None

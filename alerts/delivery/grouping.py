@@ -1,4 +1,4 @@
-"""What was held back leaves together: once it is due, one mail lists everything that waited for that person."""
+"""Grouping: messages that were deferred for one person leave as one mail that lists them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from alerts.delivery import links
-from alerts.delivery.quiet_hours import when
+from alerts.delivery.quiet_hours import send_time
 from alerts.delivery.wording import moment
 from alerts.evaluation.states import State
 from alerts.models import Alert, Delivery, Preference
@@ -20,9 +20,9 @@ from alerts.models import Alert, Delivery, Preference
 NAMED = 50
 
 
-def gather(row: Delivery, now: datetime) -> None:
-    """Let a locked message speak for all others that were held back for this person and are due, or that are of its
-    group and wait: they need not wait any longer."""
+def merge_due(row: Delivery, now: datetime) -> None:
+    """Merge every other due message for this recipient, or that waits in this row's group, into this one. The row must
+    be locked."""
     if row.attempts:
         return
     if row.group and not row.held:
@@ -37,9 +37,9 @@ def gather(row: Delivery, now: datetime) -> None:
     fellows.update(state="folded", folded_into=row, answer=answer)
 
 
-def unfold(row: Delivery, answer: str, refused: bool) -> None:
-    """Nothing is lost with a mail that was given up: what it spoke for goes out message by message, having been tried
-    once; where the address itself was refused each is given up like it, and can be sent again like it."""
+def split(row: Delivery, answer: str, refused: bool) -> None:
+    """Undo `merge_due` for a mail that was given up: its messages go out one by one, each with one attempt counted.
+    Where the address itself was refused they are given up as well, and a person can retry each."""
     fellows = row.folded.all()
     if refused:
         fellows.update(state="dead", folded_into=None, answer=answer)
@@ -47,8 +47,8 @@ def unfold(row: Delivery, answer: str, refused: bool) -> None:
         fellows.update(state="waiting", folded_into=None, attempts=1, held="", group="", answer=answer)
 
 
-def free(alert: Alert, addresses: list[str], at: datetime) -> None:
-    """Something about this alert leaves at once: what was held back about it goes before, for order's sake."""
+def release(alert: Alert, addresses: list[str], at: datetime) -> None:
+    """Make deferred messages about this alert due now, because a newer one leaves at once and must not come first."""
     if not addresses:
         return
     waiting = Delivery.objects.filter(alert=alert, recipient__in=addresses, state="waiting").exclude(held="")
@@ -56,16 +56,16 @@ def free(alert: Alert, addresses: list[str], at: datetime) -> None:
 
 
 def reschedule(address: str, wishes: Preference, now: datetime) -> None:
-    """New wishes hold for what waits already."""
+    """Apply changed preferences to messages that wait already."""
     waiting = list(Delivery.objects.held_for(address).select_related("alert"))
     for row in waiting:
-        chosen = when(wishes, row.alert.severity, now)
-        row.due_at, row.held = chosen.due, chosen.held
+        delivery_time = send_time(wishes, row.alert.severity, now)
+        row.due_at, row.held = delivery_time.due, delivery_time.deferred_by
     Delivery.objects.bulk_update(waiting, ["due_at", "held"])
 
 
 def context_of(row: Delivery) -> dict[str, Any]:
-    """What the mail about several needs: each message in its order, and how its alert stands now."""
+    """Template context of a mail that lists several messages, in their order, with how each alert stands now."""
     rows = [row, *row.folded.select_related("alert__rule", "transition").order_by("id")]
     open_ = {one.alert_id for one in rows if one.alert.state in (State.OPEN, State.ACKNOWLEDGED)}
     items = [
@@ -97,10 +97,10 @@ def context_of(row: Delivery) -> dict[str, Any]:
     }
 
 
-def subject_of(messages: int, open_: int, held: str) -> str:
+def subject_of(messages: int, open_: int, deferred_by: str) -> str:
     shape = (
         ngettext("Your digest: %(n)s alert, %(open)s open", "Your digest: %(n)s alerts, %(open)s open", messages)
-        if held == "digest"
+        if deferred_by == "digest"
         else ngettext("While you were quiet: %(n)s alert, %(open)s open",
                       "While you were quiet: %(n)s alerts, %(open)s open", messages)
     )  # fmt: skip

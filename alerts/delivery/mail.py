@@ -19,7 +19,7 @@ from alerts.delivery import grouping, links
 from alerts.delivery.chart import Chart, chart_of
 from alerts.delivery.readers import Reader, Readers
 from alerts.delivery.subjects import heading, subject
-from alerts.delivery.wording import facts_of, here, moment, span
+from alerts.delivery.wording import facts_of, localised, moment, span
 from alerts.digests import mail as report_mail
 from alerts.evaluation.states import Cause, State
 from alerts.models import Alert, Delivery, Transition
@@ -98,7 +98,7 @@ def context_of(delivery: Delivery, reader: Reader) -> dict[str, Any]:
     alert, transition = delivery.alert, delivery.transition
     over = transition.after == State.RESOLVED
     cleared = over and transition.cause in (Cause.CLEARED, Cause.LOWERED)  # what was said of it holds no more
-    words = here(transition.words if cleared else transition.words or alert.words)
+    words = localised(transition.words if cleared else transition.words or alert.words)
     page = words.get("page") or alert.words.get("page", "")
     more = list(delivery.folded.order_by("id").values_list("transition__title", flat=True))
     title = heading(transition.title or alert.title, transition.cause, transition.after)

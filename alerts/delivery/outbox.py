@@ -22,9 +22,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from alerts.channels import deliver_to
-from alerts.delivery.grouping import gather, unfold
+from alerts.delivery.grouping import merge_due, split
 from alerts.delivery.mail import compose
-from alerts.delivery.rate_limit import held
+from alerts.delivery.rate_limit import is_throttled
 from alerts.delivery.readers import Readers
 from alerts.delivery.smtp import Courier, NotSent
 from alerts.models import Address, Delivery
@@ -86,11 +86,11 @@ def claim(now: datetime, silent: Collection[str] = ()) -> Delivery | None:
         due = Delivery.objects.due(now).not_by(silent).select_for_update(skip_locked=True, of=("self",))
         marks = {"doubted": Exists(Address.objects.filter(address=OuterRef("recipient"), refusals__gt=0))}
         due = due.select_related("alert__rule", "transition__by", "report").annotate(**marks)
-        while (row := due.all().first()) and held(row, now):
+        while (row := due.all().first()) and is_throttled(row, now):
             pass  # it is due later now
         if row is None:
             return None
-        gather(row, now)
+        merge_due(row, now)
         row.state, row.attempts = "sending", row.attempts + 1
         Delivery.objects.filter(pk=row.pk).update(state=row.state, due_at=now + CLAIM, attempts=row.attempts)
     return row
@@ -173,7 +173,7 @@ def _mark(delivery: Delivery, *, refused: bool = False, **columns: Any) -> None:
                 return
             with transaction.atomic():
                 if rows.update(**columns):
-                    unfold(delivery, columns["answer"], refused)
+                    split(delivery, columns["answer"], refused)
             return
         except (OperationalError, InterfaceError):
             if time.monotonic() > until:

@@ -14,30 +14,31 @@ RANK = {"info": 0, "warning": 1, "critical": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class When:
-    """`held`: empty for at once, `quiet` or `digest`; it then waits for others until `due`."""
+class SendTime:
+    """When one message leaves. `deferred_by`: empty for at once, else `quiet` or `digest`; deferred messages of one
+    person leave together at `due`."""
 
     due: datetime
-    held: str = ""
+    deferred_by: str = ""
 
 
-def wanted(wishes: Preference | None, severity: str) -> bool:
-    """Whether a person wants mail of a severity at all."""
+def accepts_severity(wishes: Preference | None, severity: str) -> bool:
+    """Whether a person gets mail of a severity at all."""
     return wishes is None or RANK[severity] >= RANK[wishes.least]
 
 
-def when(wishes: Preference | None, severity: str, at: datetime) -> When:
-    """When to tell somebody what happened at a moment. What is critical waits for nothing."""
+def send_time(wishes: Preference | None, severity: str, at: datetime) -> SendTime:
+    """When a message about something that happened at `at` leaves for a person. Critical ones are never deferred."""
     if wishes is None or severity == "critical":
-        return When(at)
+        return SendTime(at)
     zone = ZoneInfo(wishes.timezone)
     end = quiet_end(at, wishes.quiet_from, wishes.quiet_until, zone)
     if wishes.digest and RANK[severity] <= RANK[wishes.digest]:
         due = next_at(at, wishes.digest_at, zone)
-        # A digest within quiet hours comes at their end, with what they held back.
+        # A digest within quiet hours comes at their end, with the messages deferred by them.
         later = quiet_end(due, wishes.quiet_from, wishes.quiet_until, zone)
-        return When(later or due, "digest")
-    return When(end, "quiet") if end else When(at)
+        return SendTime(later or due, "digest")
+    return SendTime(end, "quiet") if end else SendTime(at)
 
 
 def quiet_end(at: datetime, start: time | None, end: time | None, zone: ZoneInfo) -> datetime | None:

@@ -1,4 +1,4 @@
-"""A flood of alerts is a few mails: past `MOST` of a kind to one person the next says how many more there are."""
+"""Rate limit: past `MOST` mails of a kind to one person within `WITHIN`, further ones are collapsed into one mail."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ WITHIN = timedelta(minutes=10)
 PAUSE = timedelta(minutes=1)  # until the next look, where the mails before are still being tried
 
 
-def held(row: Delivery, now: datetime) -> bool:
-    """Whether a locked message must wait, because too many like it have gone; they then wait together.
+def is_throttled(row: Delivery, now: datetime) -> bool:
+    """Whether a locked message must wait because too many like it were sent; all like it then wait together.
 
-    The one after the last that may go alone takes along whatever waits: see `fold`. One that was tried before, or
-    already speaks for others, says the same again. Call it in the transaction that claims the message.
+    The first message past the limit takes along the others that wait: see `collapse`. A message that was tried before,
+    or stands for others already, is not throttled. Call it in the transaction that claims the message.
     """
-    if (
-        row.report_id or row.channel == "webhook" or row.held
-    ):  # a program wants each; what was held back is one mail already
+    # A program wants each message; deferred ones are one mail already.
+    if row.report_id or row.channel == "webhook" or row.held:
         return False
     if row.attempts or row.transition.after != "open":
         return False
@@ -30,7 +29,7 @@ def held(row: Delivery, now: datetime) -> bool:
     if len(gone) < MOST or row.folded.exists():
         return False
     if len(gone) == MOST:
-        fold(row)
+        collapse(row)
         return False
     first = min(filter(None, gone), default=None)
     due = max(first + WITHIN, now + timedelta(seconds=1)) if first else now + PAUSE
@@ -39,7 +38,7 @@ def held(row: Delivery, now: datetime) -> bool:
     return True
 
 
-def fold(row: Delivery) -> None:
-    """Say what waits in the mail of `row`; each message keeps its row, which says where it went."""
+def collapse(row: Delivery) -> None:
+    """Merge the waiting messages like `row` into its mail; each keeps its own row, which points to this one."""
     answer = _("one of several in the mail about alert %(n)s") % {"n": row.alert_id}
     Delivery.objects.like(row).alone().update(state="folded", folded_into=row, answer=answer)

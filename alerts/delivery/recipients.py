@@ -17,7 +17,7 @@ OPS = "ops"  # who is told where a rule would reach nobody
 
 
 @dataclass
-class Directory:
+class Recipients:
     """Addresses by rule and group, read at most once each."""
 
     groups: dict[str, list[str]] = field(default_factory=dict)

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import accumulate
 
-from alerts.evaluation.context import Figures
+from alerts.evaluation.context import EvaluationContext
 from alerts.inbox.timeline import FEWEST, Point, Timeline, decimal_of, drawn, kept
-from alerts.metrics.history import Past
+from alerts.metrics.history import MetricHistory
 from alerts.metrics.scopes import Names
 from alerts.metrics.watch import Watch
 from alerts.metrics.windows import Window
@@ -25,7 +25,7 @@ RATED = 30  # days of a run rate
 INSTANT = timedelta(microseconds=1)  # before midnight a day is still its own
 
 
-def course(alert: Alert, at: datetime, value: str = "") -> Timeline | None:
+def value_history(alert: Alert, at: datetime, value: str = "") -> Timeline | None:
     """Up to a moment, at which it ends in the value that was told then, whatever vendors have revised since.
 
     None where too little is known for a line, or the line is nought and says nothing.
@@ -58,10 +58,10 @@ def past(alert: Alert, at: datetime) -> list[Point]:
     if kind == "budget":
         return spent(alert, at, line)
     if kind in ("break-even", "phase"):
-        figures = Figures(at)
-        days = [figures.today - timedelta(days=n) for n in range(RATED, -1, -1)]
-        first = min(figures.requests_by_day, default=figures.today)
-        return [Point(midnight(day), Decimal(figures.run_rate(day)), line) for day in days if day > first]
+        context = EvaluationContext(at)
+        days = [context.today - timedelta(days=n) for n in range(RATED, -1, -1)]
+        first = min(context.requests_by_day, default=context.today)
+        return [Point(midnight(day), Decimal(context.run_rate(day)), line) for day in days if day > first]
     return []
 
 
@@ -72,9 +72,9 @@ def watched(alert: Alert, at: datetime, line: Decimal | None) -> list[Point]:
         place = Names().place(watch.scope)
     except BadThreshold:  # what it was about is gone: its own points are left
         return []
-    if watch.figure.past is None:
+    if watch.metric.history is None:
         return []
-    series = watch.figure.past(Past(at), watch.window, place)
+    series = watch.metric.history(MetricHistory(at), watch.window, place)
     return [Point(on, value, line) for on, value in series if value is not None and at - SHOWN <= on <= at]
 
 

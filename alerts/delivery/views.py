@@ -55,7 +55,7 @@ def deliveries(request: HttpRequest) -> HttpResponse:
 def address_again(request: HttpRequest, pk: int) -> HttpResponse:
     """Mail goes to an address again that servers refused, with what was given up there."""
     found = get_object_or_404(Address, pk=pk)
-    sent = services.mail_again(address_id=pk)
+    sent = services.retry_address(address_id=pk)
     if sent is None:
         messages.warning(request, _("Nothing was changed: mail goes to %(to)s already.") % {"to": found.address})
         return redirect("alerts:deliveries")

@@ -70,16 +70,16 @@ def moment(at: datetime, *, weekday: bool = False) -> str:
     return f"{date_format(local, 'l, j M Y, H:i' if weekday else 'j M Y, H:i')} {zone}"
 
 
-def here(said: Any) -> Any:
+def localised(said: Any) -> Any:
     """The moments in texts that were written earlier, in UTC, as `moment` says them now; lists and all."""
     if isinstance(said, str):
-        return MOMENT.sub(again, said)
+        return MOMENT.sub(reformatted, said)
     if isinstance(said, list):
-        return [here(one) for one in said]
-    return {key: here(one) for key, one in said.items()} if isinstance(said, dict) else said
+        return [localised(one) for one in said]
+    return {key: localised(one) for key, one in said.items()} if isinstance(said, dict) else said
 
 
-def again(found: re.Match[str]) -> str:
+def reformatted(found: re.Match[str]) -> str:
     at = datetime.strptime(found[2], MOMENT_SHAPE).replace(tzinfo=UTC)
     return moment(at, weekday=bool(found[1]))
 

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from alerts.delivery.wording import dollars, exact, number, percent
 from alerts.digests.findings import CRITICAL, Item, ranked, usual_period
 from alerts.digests.periods import Period
-from alerts.evaluation.context import Figures
+from alerts.evaluation.context import EvaluationContext
 from alerts.evaluation.month_budgets import MonthBudget
 from alerts.inbox.timeline import FEWEST
 from alerts.models import ReportKind
@@ -29,8 +29,8 @@ def digest(kind: str, period: Period) -> dict[str, Any]:
     """As JSON, in the language that is active: the same for everybody of that language."""
     known, before = read(period.since, period.until), usual_period(period)
     spend, usual = known.by("application"), read(before.since, before.until)
-    figures = Figures(datetime.combine(period.until, datetime.min.time(), UTC) - timedelta(seconds=1))
-    plan = next((one for one in figures.budgets if one.kind == "phase"), None)
+    context = EvaluationContext(datetime.combine(period.until, datetime.min.time(), UTC) - timedelta(seconds=1))
+    plan = next((one for one in context.budgets if one.kind == "phase"), None)
     found = ranked(period, known, usual)
     on_plan, tone = verdict_of(plan)
     urgent = bool(found) and found[0].rank == CRITICAL
@@ -44,7 +44,7 @@ def digest(kind: str, period: Period) -> dict[str, Any]:
         "more": max(len(found) - NAMED, 0),
         "facts": facts_of(kind, spend, usual.by("application"), usual_ratio(period), plan),
         "drivers": drivers_of(spend),
-        "points": points_of(figures, plan),
+        "points": points_of(context, plan),
         "page": "/plan/",
     }
 
@@ -156,9 +156,9 @@ def drivers_of(spend: Spend) -> list[list[str]]:
     ]
 
 
-def points_of(figures: Figures, plan: MonthBudget | None) -> list[list[str]]:
+def points_of(context: EvaluationContext, plan: MonthBudget | None) -> list[list[str]]:
     """The month added up against its plan: moment, USD, USD; empty where that is no line yet."""
-    first, last = figures.month_start, figures.today
+    first, last = context.month_start, context.today
     days = daily(first, last + timedelta(days=1))
     sums = [ZERO, *accumulate(days.values())]
     if len(sums) <= FEWEST or not sums[-1]:

@@ -1,4 +1,4 @@
-"""What the rules look at: figures of the other apps at one moment, each read at most once and only when asked for."""
+"""What the evaluators read: figures of the other apps at one moment, each at most once and only on demand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from django.db.models import Case, Count, F, Max, Min, Sum, TextField, When
 from alerts.evaluation import restarts
 from alerts.evaluation.month_budgets import MonthBudget, other_budget
 from alerts.evaluation.restarts import Restart
-from alerts.metrics.current import Present
+from alerts.metrics.current import CurrentMetrics
 from alerts.metrics.scopes import Scope
 from alerts.models import Address, Alert, Channel, Rule
 from costs.allocation.queries import GroupBy, Spend, SpendData, daily, read, spend
@@ -79,8 +79,8 @@ class Disk(NamedTuple):
     free: int
 
 
-class Figures:
-    """The figures as of `now`. Days and months are UTC, money is Decimal USD."""
+class EvaluationContext:
+    """What one evaluation reads, as of `now`. Days and months are UTC, money is Decimal USD."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -93,9 +93,9 @@ class Figures:
         return reconciliation_gaps(self.now)
 
     @cached_property
-    def present(self) -> Present:
-        """The named figures that people's rules watch."""
-        return Present(self)
+    def current(self) -> CurrentMetrics:
+        """The metrics that people's rules watch, as they are now."""
+        return CurrentMetrics(self)
 
     @cached_property
     def month(self) -> Spend:

@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 
 from alerts.defaults import ensure_defaults
 from alerts.delivery.outbox import GIVE_UP_AFTER
-from alerts.delivery.recipients import Directory
+from alerts.delivery.recipients import Recipients
 from alerts.evaluation import states
-from alerts.evaluation.context import Figures
+from alerts.evaluation.context import EvaluationContext
 from alerts.evaluation.silences import Matcher
 from alerts.evaluation.states import Cause, Policy, State, Step
 from alerts.evaluation.write import Writer, status_of, target_of
@@ -85,23 +85,23 @@ def _lock(kind: str, wait: bool) -> bool:
 
 
 def _evaluate_kind(name: str, kind: Kind, at: datetime, stamp: bool, everything: bool) -> int:
-    writer = Writer(at=at, directory=Directory(), silences=Silence.objects.in_force(at))
+    writer = Writer(at=at, recipients=Recipients(), silences=Silence.objects.in_force(at))
     known: dict[int, dict[str, Alert]] = {}
     for alert in Alert.objects.minded().of_kind(name):
         if alert.rule.deleted_at is None and (alert.rule.enabled or alert.subject in kind.always):
             known.setdefault(alert.rule_id, {})[alert.subject] = alert
         else:
             writer.follow(alert, states.step(status_of(alert), states.GONE, Policy(), at, quiet=True), None)
-    figures, flaps = Figures(at), Alert.objects.openings(name, at - FLAP_WINDOW)
+    context, flaps = EvaluationContext(at), Alert.objects.openings(name, at - FLAP_WINDOW)
     fine, failed = [], []
     started = perf_counter()
-    for rule in Rule.objects.kept().filter(kind=name):
+    for rule in Rule.objects.not_deleted().filter(kind=name):
         if not (rule.enabled or kind.always):
             continue
         if not everything and rule.evaluated_at and at - rule.evaluated_at < timedelta(seconds=kind.every_s):
             continue
         try:
-            _look(writer, rule, kind, figures, known.get(rule.pk, {}), flaps)
+            _look(writer, rule, kind, context, known.get(rule.pk, {}), flaps)
             fine.extend([rule] if rule.enabled else [])
         except BadThreshold as error:
             if isinstance(error, Missing):  # looked at, and there is nothing to see
@@ -120,22 +120,27 @@ def _evaluate_kind(name: str, kind: Kind, at: datetime, stamp: bool, everything:
 
 
 def _look(
-    writer: Writer, rule: Rule, kind: Kind, figures: Figures, known: dict[str, Alert], flaps: Mapping[Flapped, int]
+    writer: Writer,
+    rule: Rule,
+    kind: Kind,
+    context: EvaluationContext,
+    known: dict[str, Alert],
+    flaps: Mapping[Flapped, int],
 ) -> None:
     """One rule: each finding against what is known of its subject; a subject no longer found is gone.
 
     Of a rule that is switched off only what is told all the same (`Kind.always`).
     """
-    found = kind.evaluate(figures, kind.read(rule.thresholds), frozenset(known))
+    found = kind.evaluate(context, kind.read(rule.thresholds), frozenset(known))
     findings = {f.subject: f for f in found if rule.enabled or f.subject in kind.always}
     for subject, finding in findings.items():
         alert = known.pop(subject, None)
         if alert is None and not finding.crossed:
             continue
-        finding = figures.covered(finding, (alert.pending_since if alert else None) or writer.at)
+        finding = context.covered(finding, (alert.pending_since if alert else None) or writer.at)
         quiet = bool(finding.covered_by) or writer.silenced(target_of(rule, finding))
         status = status_of(alert) if alert else None
-        step = states.step(status, finding.sight, policy_of_alert(rule, alert, flaps), writer.at, quiet=quiet)
+        step = states.step(status, finding.observation, policy_of_alert(rule, alert, flaps), writer.at, quiet=quiet)
         writer.follow(alert, step, finding, rule)
     _let_go(writer, rule, known)
 
@@ -258,7 +263,7 @@ def _by_hand(alert_id: int, action: Action, by: AbstractBaseUser | None, note: s
         _lock(Rule.objects.get(alerts=alert_id).kind, wait=True)
         at = now or timezone.now()
         alert = Alert.objects.select_related("rule").get(pk=alert_id)
-        writer = Writer(at=at, directory=Directory(), silences=Silence.objects.in_force(at), by=by, note=note)
+        writer = Writer(at=at, recipients=Recipients(), silences=Silence.objects.in_force(at), by=by, note=note)
         writer.follow(alert, action(alert, at, writer.silenced(alert)), None)
         writer.finish()
     return alert
@@ -301,7 +306,7 @@ def silence(
     )
 
 
-def lift(*, silence_id: int, now: datetime | None = None) -> None:
+def end_silence(*, silence_id: int, now: datetime | None = None) -> None:
     """End a silence now, or one that has not begun; what is open and was not told is told at the next evaluation."""
     at = now or timezone.now()
     rows = Silence.objects.filter(pk=silence_id)
@@ -309,7 +314,7 @@ def lift(*, silence_id: int, now: datetime | None = None) -> None:
     rows.exclude(repeats="").exclude(repeats_until__lte=at).update(repeats_until=at)
 
 
-def again(*, delivery_id: int, now: datetime | None = None) -> Delivery | None:
+def retry(*, delivery_id: int, now: datetime | None = None) -> Delivery | None:
     """Send a message that was given up once more, and give its address another chance; None where it was not."""
     at = now or timezone.now()
     rows = Delivery.objects.filter(pk=delivery_id, state="dead")
@@ -321,7 +326,7 @@ def again(*, delivery_id: int, now: datetime | None = None) -> Delivery | None:
     return delivery
 
 
-def mail_again(*, address_id: int, now: datetime | None = None) -> int | None:
+def retry_address(*, address_id: int, now: datetime | None = None) -> int | None:
     """Mail goes to a refused address again, what was given up there within `outbox.GIVE_UP_AFTER` first. How many
     messages that are; None where the address was not switched off."""
     at = now or timezone.now()

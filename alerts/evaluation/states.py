@@ -65,22 +65,23 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Observation:
     """What one evaluation saw of a subject.
 
-    `level` is the highest line crossed, `held` the highest one whose clear line is not yet reached; both are 0 where a
-    kind has a single line. `since`: the present side of the line has lasted since then, where history tells it.
+    `level` is the highest line crossed, `sustained_level` the highest one whose clear line is not yet reached; both are
+    0 where a kind has a single line. `since`: the value has been on this side of the line since then, where history
+    says so.
     """
 
     crossed: bool
     clear: bool
     level: int = 0
-    held: int = 0
+    sustained_level: int = 0
     since: datetime | None = None
     gone: bool = False
 
 
-GONE = Sight(crossed=False, clear=True, gone=True)
+GONE = Observation(crossed=False, clear=True, gone=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +119,18 @@ class Step:
     successor: Step | None = None
 
 
-def step(status: Status | None, sight: Sight, policy: Policy, at: datetime, *, quiet: bool = False) -> Step:
+def step(status: Status | None, observation: Observation, policy: Policy, at: datetime, *, quiet: bool = False) -> Step:
     """One look at one subject; `quiet` while a silence or a larger alert covers it."""
     if status is None:
-        return _begin(sight, policy, at, quiet)
+        return _begin(observation, policy, at, quiet)
     if status.state is State.RESOLVED:
-        return _rest(status, sight, policy, at, quiet)
+        return _rest(status, observation, policy, at, quiet)
     if status.state is State.PENDING:
-        return _wait(status, sight, policy, at, quiet)
-    if sight.level > status.level:
-        return _raise(status, sight, at, quiet)
-    if sight.clear or sight.held < status.level:
-        return _settle(status, sight, policy, at, quiet)
+        return _wait(status, observation, policy, at, quiet)
+    if observation.level > status.level:
+        return _raise(status, observation, at, quiet)
+    if observation.clear or observation.sustained_level < status.level:
+        return _settle(status, observation, policy, at, quiet)
     return _remind(replace(status, clear_since=None), policy, at, quiet)
 
 
@@ -144,17 +145,17 @@ def _overslept(status: Status, at: datetime) -> bool:
     return due and (status.notified_at is None or status.notified_at < status.snoozed_until)  # type: ignore[operator]  # not None, as `due` says
 
 
-def _begin(sight: Sight, policy: Policy, at: datetime, quiet: bool) -> Step:
-    if not sight.crossed:
+def _begin(observation: Observation, policy: Policy, at: datetime, quiet: bool) -> Step:
+    if not observation.crossed:
         return Step(None)
-    status = Status(State.PENDING, _since(sight, at), sight.level)
+    status = Status(State.PENDING, _since(observation, at), observation.level)
     if at - status.pending_since >= policy.open_after:
         return _open(status, at, quiet)
     return Step(status, (Move(State.PENDING, Cause.BEGAN),))
 
 
-def _since(sight: Sight, at: datetime) -> datetime:
-    return min(sight.since, at) if sight.since else at
+def _since(observation: Observation, at: datetime) -> datetime:
+    return min(observation.since, at) if observation.since else at
 
 
 def _open(status: Status, at: datetime, quiet: bool) -> Step:
@@ -162,18 +163,18 @@ def _open(status: Status, at: datetime, quiet: bool) -> Step:
     return Step(status, (Move(State.OPEN, Cause.CROSSED, notify=not quiet),))
 
 
-def _rest(status: Status, sight: Sight, policy: Policy, at: datetime, quiet: bool) -> Step:
+def _rest(status: Status, observation: Observation, policy: Policy, at: datetime, quiet: bool) -> Step:
     """A person resolved it: what they saw is known, a higher level or a new crossing is not."""
-    if status.awaits_clear and sight.level <= status.level:
-        return Step(replace(status, awaits_clear=not sight.clear))
-    begun = _begin(sight, policy, at, quiet)
+    if status.awaits_clear and observation.level <= status.level:
+        return Step(replace(status, awaits_clear=not observation.clear))
+    begun = _begin(observation, policy, at, quiet)
     return Step(replace(status, awaits_clear=False), successor=begun if begun.status else None)
 
 
-def _wait(status: Status, sight: Sight, policy: Policy, at: datetime, quiet: bool) -> Step:
-    if not sight.crossed:
-        return Step(_resolved(status, at), (Move(State.RESOLVED, Cause.GONE if sight.gone else Cause.PASSED),))
-    status = replace(status, level=sight.level, pending_since=min(status.pending_since, _since(sight, at)))
+def _wait(status: Status, observation: Observation, policy: Policy, at: datetime, quiet: bool) -> Step:
+    if not observation.crossed:
+        return Step(_resolved(status, at), (Move(State.RESOLVED, Cause.GONE if observation.gone else Cause.PASSED),))
+    status = replace(status, level=observation.level, pending_since=min(status.pending_since, _since(observation, at)))
     if at - status.pending_since >= policy.open_after:
         return _open(status, at, quiet)
     return Step(status)
@@ -183,27 +184,27 @@ def _resolved(status: Status, at: datetime) -> Status:
     return replace(status, state=State.RESOLVED, resolved_at=at, clear_since=status.clear_since or at)
 
 
-def _raise(status: Status, sight: Sight, at: datetime, quiet: bool) -> Step:
+def _raise(status: Status, observation: Observation, at: datetime, quiet: bool) -> Step:
     """A higher level opens anew and says so; the lower one goes without a word."""
-    opened = _open(Status(State.PENDING, _since(sight, at), sight.level), at, quiet)
+    opened = _open(Status(State.PENDING, _since(observation, at), observation.level), at, quiet)
     return Step(_resolved(status, at), (Move(State.RESOLVED, Cause.RAISED),), opened)
 
 
-def _settle(status: Status, sight: Sight, policy: Policy, at: datetime, quiet: bool) -> Step:
-    since = status.clear_since or (_since(sight, at) if sight.clear else at)
-    if at - since < policy.clear_after and not sight.gone:
+def _settle(status: Status, observation: Observation, policy: Policy, at: datetime, quiet: bool) -> Step:
+    since = status.clear_since or (_since(observation, at) if observation.clear else at)
+    if at - since < policy.clear_after and not observation.gone:
         return Step(replace(status, clear_since=since))
     tell = status.announced and not quiet
     status = replace(status, clear_since=since)
-    if not sight.crossed:
-        cause = Cause.GONE if sight.gone else Cause.CLEARED
+    if not observation.crossed:
+        cause = Cause.GONE if observation.gone else Cause.CLEARED
         return Step(_resolved(status, at), (Move(State.RESOLVED, cause, notify=tell),))
     # The lower level was told on the way up, unless a silence lay over it all; it opens again as people left it.
     news = status.state is State.OPEN and not status.announced and not quiet and not asleep(status, at)
     lower = Status(
         status.state,
         at,
-        sight.level,
+        observation.level,
         at,
         announced=status.announced or news,
         notified_at=at,
@@ -241,8 +242,8 @@ def acknowledge(status: Status) -> Step:
     """Someone has it. Raises NotPossible unless the alert is open."""
     if status.state is not State.OPEN:
         raise NotPossible(_("it is %(state)s") % {"state": status.state})
-    held = replace(status, state=State.ACKNOWLEDGED, snoozed_until=None)
-    return Step(held, (Move(State.ACKNOWLEDGED, Cause.ACKNOWLEDGED),))
+    acknowledged = replace(status, state=State.ACKNOWLEDGED, snoozed_until=None)
+    return Step(acknowledged, (Move(State.ACKNOWLEDGED, Cause.ACKNOWLEDGED),))
 
 
 def unacknowledge(status: Status) -> Step:

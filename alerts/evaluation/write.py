@@ -11,9 +11,9 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 
-from alerts.delivery.grouping import free
-from alerts.delivery.quiet_hours import wanted, when
-from alerts.delivery.recipients import ADMINS, Directory
+from alerts.delivery.grouping import release
+from alerts.delivery.quiet_hours import accepts_severity, send_time
+from alerts.delivery.recipients import ADMINS, Recipients
 from alerts.evaluation.silences import Silenceable, Target, labels_of
 from alerts.evaluation.states import Cause, Move, State, Status, Step
 from alerts.kinds import KINDS
@@ -43,7 +43,7 @@ class Writer:
     """Collects what one evaluation, or one person's click, changes."""
 
     at: datetime
-    directory: Directory
+    recipients: Recipients
     silences: list[Silence]
     by: AbstractBaseUser | None = None
     note: str = ""
@@ -130,12 +130,14 @@ class Writer:
         found: list[Delivery] = []
         at_once: list[str] = []
         for address in self._recipients(alert, transition):
-            wishes = self.directory.wishes(address)
-            chosen = when(wishes, alert.severity, self.at)
-            found.append(self._message(alert, transition, address, due_at=chosen.due, held=chosen.held))
-            if wishes and not chosen.held:
+            wishes = self.recipients.wishes(address)
+            delivery_time = send_time(wishes, alert.severity, self.at)
+            found.append(
+                self._message(alert, transition, address, due_at=delivery_time.due, held=delivery_time.deferred_by)
+            )
+            if wishes and not delivery_time.deferred_by:
                 at_once.append(address)
-        free(alert, at_once, self.at)
+        release(alert, at_once, self.at)
         channels = self._channels(alert, transition)
         found += [self._message(alert, transition, one.slug, one.kind) for one in channels]
         return [self._grouped(one, group) for one in found] if group else found
@@ -163,25 +165,25 @@ class Writer:
         )
 
     def _channels(self, alert: Alert, transition: Transition) -> list[Channel]:
-        if not self.directory.channels or transition.cause == Cause.ASSIGNED:
+        if not self.recipients.channels or transition.cause == Cause.ASSIGNED:
             return []
         if transition.after == State.RESOLVED:
-            slugs = Delivery.objects.told(alert, channel=True)
+            slugs = Delivery.objects.notified(alert, channel=True)
         else:
             slugs = list(alert.rule.channels.values_list("slug", flat=True))
-        return [channel for channel in self.directory.channels if channel.slug in slugs]
+        return [channel for channel in self.recipients.channels if channel.slug in slugs]
 
     def _recipients(self, alert: Alert, transition: Transition) -> list[str]:
         rule = alert.rule
         if transition.cause == Cause.ASSIGNED:
             return self._assignee(alert)
         if transition.after == State.RESOLVED:  # those who know that it began, and nobody else
-            return self.directory.without(rule, Delivery.objects.told(alert))
-        people = self.directory.of_rule(rule, KINDS[rule.kind].groups if rule.kind in KINDS else ("ops",))
+            return self.recipients.without(rule, Delivery.objects.notified(alert))
+        people = self.recipients.of_rule(rule, KINDS[rule.kind].groups if rule.kind in KINDS else ("ops",))
         if transition.cause == Cause.ESCALATED:
-            further = [one for group in rule.escalate_groups for one in self.directory.of_group(group)]
-            people = self.directory.without(rule, [*people, *(further or self.directory.of_group(ADMINS))])
-        return [one for one in people if wanted(self.directory.wishes(one), alert.severity)]
+            further = [one for group in rule.escalate_groups for one in self.recipients.of_group(group)]
+            people = self.recipients.without(rule, [*people, *(further or self.recipients.of_group(ADMINS))])
+        return [one for one in people if accepts_severity(self.recipients.wishes(one), alert.severity)]
 
     def _assignee(self, alert: Alert) -> list[str]:
         """Whoever was given it by somebody else; a rule's opt-out does not hold for what is theirs."""

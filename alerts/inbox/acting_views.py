@@ -362,7 +362,7 @@ reopen = _taking_back(lambda pk, request: services.reopen(alert_id=pk, by=_who(r
 @require_POST
 def again(request: HttpRequest, pk: int) -> HttpResponse:
     """Try a message that was given up once more."""
-    delivery = services.again(delivery_id=pk)
+    delivery = services.retry(delivery_id=pk)
     if delivery is None:
         messages.warning(request, _("Nothing was changed: it was not given up."))
         return redirect("alerts:list")

@@ -42,7 +42,7 @@ def history(request: HttpRequest) -> HttpResponse:
             (name, Rule.objects.named(name) if one.shipped else _("rules of our own")) for name, one in KINDS.items()
         ],
         "severities": Severity.choices,
-        "rules": list(Rule.objects.kept().filter(kind="figure").order_by("name")[:200]),
+        "rules": list(Rule.objects.not_deleted().filter(kind="figure").order_by("name")[:200]),
         "total": total,
         "shown": len(found[:SHOWN]),
         "first_url": address(asked) if before else None,

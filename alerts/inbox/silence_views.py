@@ -63,7 +63,7 @@ def silences(request: HttpRequest) -> HttpResponse:
 def lift(request: HttpRequest, pk: int) -> HttpResponse:
     """End a silence now."""
     found = get_object_or_404(Silence, pk=pk)
-    services.lift(silence_id=found.pk)
+    services.end_silence(silence_id=found.pk)
     log(request, found, _("Ended: the silence of %(what)s.") % {"what": found.matcher.words or _("everything")})
     messages.success(request, _("The silence is over; what is open and was not told is told now."))
     return went_back(request, "silences")

@@ -141,6 +141,6 @@ def unit_of(alert: Alert) -> str:
         kind = KINDS.get(alert.rule.kind)
         return kind.unit if kind else "count"
     try:
-        return CHARTED.get(Watch.of(alert.rule.thresholds).figure.unit.label, "count")
+        return CHARTED.get(Watch.of(alert.rule.thresholds).metric.unit.label, "count")
     except BadThreshold:
         return "count"

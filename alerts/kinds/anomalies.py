@@ -10,21 +10,21 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from alerts.delivery.wording import exact, listed, moment
-from alerts.evaluation.context import Figures
-from alerts.kinds.finding import Asked, Finding, Words
+from alerts.evaluation.context import EvaluationContext
+from alerts.kinds.finding import Finding, RuleParams, Words
 from costs.anomalies.wording import figure, sentence, signed
 from costs.models import Anomaly, Driver
 
 
-def anomalies(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+def anomalies(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """Open causes that nobody called expected; what costs less than the rule's line is the page's alone."""
-    least = asked.one("usd")
-    found = {subject_of(row): row for row in figures.anomalies}
+    least = params.number("usd")
+    found = {subject_of(row): row for row in context.anomalies}
     for subject, row in found.items():
         money = row.costs is not None and row.driver not in (Driver.ERRORS, Driver.LATENCY)
         small = money and (row.costs or Decimal(0)) < least
         if row.dismissed_at is None and not small:
-            yield differs(figures, subject, row)
+            yield differs(context, subject, row)
         elif subject in live:
             title = _("Expected: %(name)s") if row.dismissed_at else _("Too small to tell: %(name)s")
             yield Finding(subject, title % {"name": row.subject}, False, True, words=Words(page=page_of(row)))
@@ -44,7 +44,7 @@ def page_of(row: Anomaly) -> str:
     return f"{reverse('costs:anomalies')}#a{row.pk}"
 
 
-def differs(figures: Figures, subject: str, row: Anomaly) -> Finding:
+def differs(context: EvaluationContext, subject: str, row: Anomaly) -> Finding:
     models = [row.model] if row.model else row.models_shown
     return Finding(
         subject=subject,
@@ -53,7 +53,7 @@ def differs(figures: Figures, subject: str, row: Anomaly) -> Finding:
         clear=False,
         value="" if row.costs is None else f"{row.costs:.2f}",
         since=row.since,
-        covered_by=spoken_for(figures, row, models),
+        covered_by=spoken_for(context, row, models),
         labels={"application": row.application} if row.application else {"model": row.model},
         words=Words(
             todo=_("Look at its requests since then; if it is as it should be, say on the page that it is expected."),
@@ -92,13 +92,13 @@ def headline(row: Anomaly) -> str:
     return said if row.costs is None else _("%(said)s, %(costs)s a day") % {"said": said, "costs": signed(row)}
 
 
-def spoken_for(figures: Figures, row: Anomaly, models: list[str]) -> str:
+def spoken_for(context: EvaluationContext, row: Anomaly, models: list[str]) -> str:
     """The open alert of a deployment of its models that tells the same: down, failing, or slow."""
     if row.driver not in (Driver.ERRORS, Driver.LATENCY):
         return ""
-    for deployment in figures.deployments.values():
+    for deployment in context.deployments.values():
         if deployment.model in models:
             for what in ("deployment", "errors", "latency"):
-                if f"{what}:{deployment.slug}" in figures.speaking:
+                if f"{what}:{deployment.slug}" in context.speaking:
                     return f"{what}:{deployment.slug}"
     return ""

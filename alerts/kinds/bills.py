@@ -9,17 +9,17 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from alerts.delivery.wording import dollars
-from alerts.evaluation.context import Figures
-from alerts.kinds.finding import Asked, Finding, Words
+from alerts.evaluation.context import EvaluationContext
+from alerts.kinds.finding import Finding, RuleParams, Words
 from costs.reconciliation.tolerances import ReconciliationGap
 
 CAUSES_SHOWN = 4
 
 
-def bill_gaps(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+def bill_gaps(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each provider and month whose bill is farther from ours than its tolerance; over when it is
     within again, or two months later."""
-    found = {subject_of(one): one for one in figures.bills}
+    found = {subject_of(one): one for one in context.bills}
     for subject, one in found.items():
         yield of(subject, one)
     for subject in live - found.keys():

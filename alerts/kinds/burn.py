@@ -10,9 +10,9 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 
 from alerts.delivery.wording import dollars, exact, long_day, moment, percent, span
-from alerts.evaluation.context import Figures
+from alerts.evaluation.context import EvaluationContext
 from alerts.evaluation.month_budgets import MonthBudget
-from alerts.kinds.finding import Asked, Finding, Words
+from alerts.kinds.finding import Finding, RuleParams, Words
 from alerts.kinds.money import budget_month, drivers
 from alerts.metrics.scopes import Missing, Scope
 from alerts.metrics.windows import Window
@@ -21,37 +21,37 @@ from costs.models import Stage
 LONG, SHORT = Window.LAST_DAY, Window.HOUR
 
 
-def burn_rates(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+def burn_rates(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """One subject for each budget of the month. Both windows must be over the line: the long one says that it matters,
     the short one that it still goes on; it is over as soon as the short one is."""
-    for budget, scope in figures.watched_budgets:
+    for budget, scope in context.watched_budgets:
         if not budget.high:
             continue
         try:
-            long, short = (per_hour(figures, window, scope) for window in (LONG, SHORT))
+            long, short = (per_hour(context, window, scope) for window in (LONG, SHORT))
         except Missing:  # what it is about is gone: nothing burns
             continue
-        yield burning(figures, budget, long, short, asked.one("times"), asked.one("band"))
+        yield burning(context, budget, long, short, params.number("times"), params.number("band"))
 
 
-def per_hour(figures: Figures, window: Window, scope: Scope) -> Decimal:
+def per_hour(context: EvaluationContext, window: Window, scope: Scope) -> Decimal:
     """USD an hour: what requests cost in a window, and what the machines of the scope cost now."""
-    place = figures.present.names.place(scope)
-    hours = Decimal((figures.now - window.since(figures.now)).total_seconds()) / 3600
-    return figures.present.sums(window, place).cost / hours + rented(figures, scope)
+    place = context.current.names.place(scope)
+    hours = Decimal((context.now - window.since(context.now)).total_seconds()) / 3600
+    return context.current.sums(window, place).cost / hours + rented(context, scope)
 
 
-def rented(figures: Figures, scope: Scope) -> Decimal:
+def rented(context: EvaluationContext, scope: Scope) -> Decimal:
     """Of leases an hour: all, those of a provider, or none where nobody says whose they are."""
     if not scope.names:
-        return sum(figures.rented_per_hour.values(), Decimal(0))
+        return sum(context.rented_per_hour.values(), Decimal(0))
     [(dimension, name), *_rest] = scope.names
-    mine = (lease for lease in figures.leases if dimension == "provider" and lease.account.kind == name)
+    mine = (lease for lease in context.leases if dimension == "provider" and lease.account.kind == name)
     return sum((lease.price_per_hour for lease in mine), Decimal(0))
 
 
 def burning(
-    figures: Figures, budget: MonthBudget, long: Decimal, short: Decimal, times: Decimal, band: Decimal
+    context: EvaluationContext, budget: MonthBudget, long: Decimal, short: Decimal, times: Decimal, band: Decimal
 ) -> Finding:
     pace = budget.high / (monthrange(budget.month.year, budget.month.month)[1] * 24)
     over = {name: rate / pace for name, rate in (("long", long), ("short", short))}
@@ -74,14 +74,14 @@ def burning(
             todo=_("Find the caller that began to spend, and stop or limit its key, before the budget is gone.")
             if crossed
             else "",
-            detail=until_gone(figures, budget, long),
+            detail=until_gone(context, budget, long),
             facts=[
                 [_("Last 24 hours"), _("%(rate)s an hour") % {"rate": exact(long)}, times_of(over["long"])],
                 [_("Last hour"), _("%(rate)s an hour") % {"rate": exact(short)}, times_of(over["short"])],
                 [_("The budget’s even pace"), _("%(rate)s an hour") % {"rate": exact(pace)}, dollars(budget.high)],
                 [_("Spent this month"), exact(budget.spent), percent(budget.spent / budget.high)],
             ],
-            drivers=drivers(budget_month(figures, budget)) if crossed else [],
+            drivers=drivers(budget_month(context, budget)) if crossed else [],
             page="/spend/",
         ),
     )
@@ -91,7 +91,7 @@ def times_of(over: Decimal) -> str:
     return _("%(n)s times the even pace") % {"n": f"{over:.1f}"}
 
 
-def until_gone(figures: Figures, budget: MonthBudget, rate: Decimal) -> str:
+def until_gone(context: EvaluationContext, budget: MonthBudget, rate: Decimal) -> str:
     left = budget.high - budget.spent
     if left <= 0:
         return _("The budget is used up already.")
@@ -99,25 +99,25 @@ def until_gone(figures: Figures, budget: MonthBudget, rate: Decimal) -> str:
         return ""
     lasts = timedelta(hours=float(min(left / rate, Decimal(10_000))))
     return _("At this rate the %(left)s that are left last %(span)s, until %(at)s.") % {
-        "left": exact(left), "span": span(lasts), "at": moment(figures.now + lasts),
+        "left": exact(left), "span": span(lasts), "at": moment(context.now + lasts),
     }  # fmt: skip
 
 
-def stages(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+def stages(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each stage that runs or ended within the rule's days: over its total, or at its end."""
-    recent = figures.today - timedelta(days=int(asked.one("days")))
-    found = [stage for stage in figures.stages if stage.starts_on <= figures.today and stage.ends_on > recent]
+    recent = context.today - timedelta(days=int(params.number("days")))
+    found = [stage for stage in context.stages if stage.starts_on <= context.today and stage.ends_on > recent]
     for stage in found:
-        yield stage_stands(figures, stage)
-    names = {f"stage:{stage.slug}": stage.name for stage in figures.stages}
+        yield stage_stands(context, stage)
+    names = {f"stage:{stage.slug}": stage.name for stage in context.stages}
     for subject in live & names.keys() - {f"stage:{stage.slug}" for stage in found}:
         title = _("No longer news: %(name)s") % {"name": names[subject]}
         yield Finding(subject, title, crossed=False, clear=True, words=Words(page="/plan/"))
 
 
-def stage_stands(figures: Figures, stage: Stage) -> Finding:
-    spent = figures.spent_between(stage.starts_on, min(stage.ends_on, figures.today + timedelta(days=1)))
-    ended, over = stage.ends_on <= figures.today, spent > stage.budget
+def stage_stands(context: EvaluationContext, stage: Stage) -> Finding:
+    spent = context.spent_between(stage.starts_on, min(stage.ends_on, context.today + timedelta(days=1)))
+    ended, over = stage.ends_on <= context.today, spent > stage.budget
     last = stage.ends_on - timedelta(days=1)
     values = {"name": stage.name, "spent": exact(spent), "total": dollars(stage.budget)}
     if over:
@@ -135,7 +135,7 @@ def stage_stands(figures: Figures, stage: Stage) -> Finding:
         crossed=over or ended,
         clear=not over and not ended,
         level=2 if over else int(ended),
-        held=2 if over else int(ended),
+        sustained_level=2 if over else int(ended),
         value=f"{spent:.2f}",
         threshold=f"{stage.budget:.2f}",
         severity="warning" if over else "info",

@@ -9,20 +9,20 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from alerts.delivery.wording import moment, number, span
-from alerts.evaluation.context import Figures
-from alerts.kinds.finding import Asked, Finding, Words
+from alerts.evaluation.context import EvaluationContext
+from alerts.kinds.finding import Finding, RuleParams, Words
 from costs.focus.schedule import due_since
 from costs.models import ExportTarget
 
 
-def exports(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+def exports(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """One subject for each target that has taken nothing for hours after its day or month began."""
-    limit = timedelta(hours=float(asked.one("hours")))
-    for target in figures.export_targets:
+    limit = timedelta(hours=float(params.number("hours")))
+    for target in context.export_targets:
         subject = f"export:{target.pk}"
-        late = figures.now - due_since(target)
+        late = context.now - due_since(target)
         if target.enabled and late >= limit:
-            yield not_taken(target, subject, late, number(asked.one("hours")))
+            yield not_taken(target, subject, late, number(params.number("hours")))
         elif subject in live:
             yield is_well(target, subject)
 

@@ -8,60 +8,60 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from alerts.evaluation.context import Figures
-from alerts.kinds.finding import Asked, Bar, Finding, Words
+from alerts.evaluation.context import EvaluationContext
+from alerts.kinds.finding import Bar, Finding, RuleParams, Words
 from alerts.kinds.money import drivers
 from alerts.metrics.metric import Reading
 from alerts.metrics.watch import Watch, capital
 from costs.allocation.queries import GroupBy
 
 
-def watched(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+def watched(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each rule: what its figure is of. Raises BadThreshold, and Missing where that is gone."""
-    watch = Watch.of(asked.given)
-    place = figures.present.names.place(watch.scope)
-    reading = watch.figure.now(figures.present, watch.window, place)
-    return (finding_of(figures, watch, reading),)
+    watch = Watch.of(params.stored)
+    place = context.current.names.place(watch.scope)
+    reading = watch.metric.current(context.current, watch.window, place)
+    return (finding_of(context, watch, reading),)
 
 
-def finding_of(figures: Figures, watch: Watch, reading: Reading) -> Finding:
+def finding_of(context: EvaluationContext, watch: Watch, reading: Reading) -> Finding:
     """An unknown value holds no line crossed: what cannot be seen cannot be claimed to go on."""
-    sight = watch.sight(reading)
-    crossed = sight.crossed
+    observation = watch.observe(reading)
+    crossed = observation.crossed
     value = said(watch, reading)
     title = _("%(what)s: %(value)s, %(against)s") if crossed else _("%(what)s: %(value)s, not %(against)s")
     return Finding(
         subject=watch.subject[:200],
         title=title % {"what": capital(watch.what), "value": value, "against": watch.against},
         crossed=crossed,
-        clear=sight.clear,
+        clear=observation.clear,
         value="" if reading.value is None else f"{reading.value.quantize(Decimal('0.0001')).normalize():f}",
         threshold=f"{watch.line:f}",
-        words=words_of(figures, watch, reading) if crossed else Words(page=watch.figure.path(watch.scope)),
+        words=words_of(context, watch, reading) if crossed else Words(page=watch.metric.path(watch.scope)),
     )
 
 
 def said(watch: Watch, reading: Reading) -> str:
     if reading.value is None:
         return _("unknown")
-    value = watch.figure.unit.say(reading.value)
+    value = watch.metric.unit.say(reading.value)
     return _("at least %(value)s") % {"value": value} if reading.at_least else value
 
 
-def words_of(figures: Figures, watch: Watch, reading: Reading) -> Words:
-    value, line = said(watch, reading), watch.figure.unit.say(watch.line)
+def words_of(context: EvaluationContext, watch: Watch, reading: Reading) -> Words:
+    value, line = said(watch, reading), watch.metric.unit.say(watch.line)
     dimensions = {name for name, _value in watch.scope.names}
     money = watch.key in ("spend", "budget-use") and "phase" not in dimensions
     by: GroupBy = "model" if "application" in dimensions else "application"
-    place = figures.present.names.place(watch.scope)
+    place = context.current.names.place(watch.scope)
     return Words(
         todo=_("Look at what moved it, then act there; or move the rule’s line if this is as it should be."),
         detail=_("%(what)s is %(value)s, and the rule’s line is %(line)s.")
         % {"what": capital(watch.what), "value": value, "line": line},
         facts=[[_("Now"), value, watch.window.words], [_("Line"), line, _("this rule")]],
         bars=bars_of(watch, reading),
-        drivers=drivers(figures.month_of(place.filters, by)) if money else [],
-        page=watch.figure.path(watch.scope),
+        drivers=drivers(context.month_of(place.filters, by)) if money else [],
+        page=watch.metric.path(watch.scope),
     )
 
 
@@ -70,7 +70,7 @@ def bars_of(watch: Watch, reading: Reading) -> list[Bar]:
     most = max(value, line) or Decimal(1)
     rows = [(_("Now"), value, "us"), (_("Line"), line, "limit")]
     return [
-        Bar(label=label, text=watch.figure.unit.say(amount), share=float(amount / most), tone=tone)
+        Bar(label=label, text=watch.metric.unit.say(amount), share=float(amount / most), tone=tone)
         for label, amount, tone in rows
     ]
 

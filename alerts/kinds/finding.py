@@ -1,6 +1,6 @@
 """What an evaluator gives back, and what a kind of rule is: the interface that every kind keeps to.
 
-A kind is one function `evaluate(figures, asked, live)` that looks at one rule's subjects and returns a `Finding` for
+A kind is one function `evaluate(context, params, live)` that looks at one rule's subjects and returns a `Finding` for
 each that is of interest, and for each subject in `live`, which has an alert already; a subject that it no longer
 returns is taken as gone. It only says how things stand now: for how long a line must be crossed, flaps, reminders,
 escalation, silences, snoozes and who is told happen outside of it, in `alerts.evaluation.states` and
@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from alerts.evaluation.states import Sight
-from alerts.rules.thresholds import Asked as Asked  # said again for the kinds, which need little else
+from alerts.evaluation.states import Observation
 from alerts.rules.thresholds import BadThreshold as BadThreshold
+from alerts.rules.thresholds import RuleParams as RuleParams  # for the kinds, which import from here
 from alerts.rules.thresholds import Threshold as Threshold
 
 if TYPE_CHECKING:
-    from alerts.evaluation.context import Figures
+    from alerts.evaluation.context import EvaluationContext
 
 
 class Bar(TypedDict):
@@ -51,8 +51,7 @@ class Words(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How one subject stands now, as `alerts.evaluation.states.Sight` and in words; `title` names the subject and the
-    amount.
+    """How one subject stands now, as a `states.Observation` and in words; `title` names the subject and the amount.
 
     `crossed` and `clear` are both False between a line and its clear line. `value` and `threshold` are decimal text in
     the kind's `unit`; the alert's page draws them, so they must be the same quantity or `threshold` be empty.
@@ -63,7 +62,7 @@ class Finding:
     crossed: bool
     clear: bool
     level: int = 0
-    held: int = 0
+    sustained_level: int = 0
     since: datetime | None = None
     value: str = ""
     threshold: str = ""
@@ -75,16 +74,16 @@ class Finding:
     words: Words = field(default_factory=lambda: Words())
 
     @property
-    def sight(self) -> Sight:
-        return Sight(self.crossed, self.clear, self.level, self.held, self.since)
+    def observation(self) -> Observation:
+        return Observation(self.crossed, self.clear, self.level, self.sustained_level, self.since)
 
 
-Evaluate = Callable[["Figures", Asked, frozenset[str]], Iterable[Finding]]
+Evaluate = Callable[["EvaluationContext", RuleParams, frozenset[str]], Iterable[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of rule. `evaluate(figures, thresholds, live)` must also say how each subject of `live` stands now."""
+    """One kind of rule. `evaluate(context, params, live)` must also say how each subject of `live` stands now."""
 
     label: str
     evaluate: Evaluate
@@ -100,6 +99,8 @@ class Kind:
     every_s: int = 0  # least time between two evaluations, for figures that are dear and move slowly
     always: frozenset[str] = frozenset()  # subjects that are told of although their rule is switched off
 
-    def read(self, given: Mapping[str, Any]) -> Asked:
+    def read(self, given: Mapping[str, Any]) -> RuleParams:
         """A rule's thresholds over the defaults. Raises BadThreshold."""
-        return Asked({name: kind.read(given.get(name, kind.default)) for name, kind in self.thresholds.items()}, given)
+        return RuleParams(
+            {name: kind.read(given.get(name, kind.default)) for name, kind in self.thresholds.items()}, given
+        )

@@ -8,26 +8,26 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from alerts.delivery.wording import moment, span
-from alerts.evaluation.context import Figures
-from alerts.kinds.finding import Asked, Finding, Words
+from alerts.evaluation.context import EvaluationContext
+from alerts.kinds.finding import Finding, RuleParams, Words
 from providers.heartbeats.services import silence
 from providers.models import Heartbeat, HeartbeatState, Signal
 
 
-def missed(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+def missed(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each heartbeat that is down; one that was paused or deleted is no news."""
-    for heartbeat in figures.heartbeats:
+    for heartbeat in context.heartbeats:
         subject = f"heartbeat:{heartbeat.slug}"
         if heartbeat.state == HeartbeatState.DOWN and not heartbeat.paused:
-            yield is_missed(figures, heartbeat, subject)
+            yield is_missed(context, heartbeat, subject)
         elif subject in live:
-            yield is_back(figures, heartbeat, subject)
+            yield is_back(context, heartbeat, subject)
 
 
-def is_missed(figures: Figures, heartbeat: Heartbeat, subject: str) -> Finding:
-    since = heartbeat.state_since or figures.now
+def is_missed(context: EvaluationContext, heartbeat: Heartbeat, subject: str) -> Finding:
+    since = heartbeat.state_since or context.now
     failed = heartbeat.last_signal == Signal.FAIL
-    values = {"name": heartbeat.slug, "span": span(figures.now - since)}
+    values = {"name": heartbeat.slug, "span": span(context.now - since)}
     title = _("Failed: %(name)s, %(span)s ago") if failed else _("Missed: %(name)s, late for %(span)s so far")
     last = moment(heartbeat.last_ping_at) if heartbeat.last_ping_at else _("never")
     return Finding(
@@ -35,7 +35,7 @@ def is_missed(figures: Figures, heartbeat: Heartbeat, subject: str) -> Finding:
         title=title % values,
         crossed=True,
         clear=False,
-        value=str(int((figures.now - since).total_seconds())),
+        value=str(int((context.now - since).total_seconds())),
         threshold="0",
         since=since,
         words=Words(
@@ -48,7 +48,7 @@ def is_missed(figures: Figures, heartbeat: Heartbeat, subject: str) -> Finding:
     )
 
 
-def is_back(figures: Figures, heartbeat: Heartbeat, subject: str) -> Finding:
+def is_back(context: EvaluationContext, heartbeat: Heartbeat, subject: str) -> Finding:
     if heartbeat.paused:
         title, todo = _("Paused: %(name)s"), _("Nothing to do; nobody waits for its pings.")
     else:

@@ -11,18 +11,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from alerts.delivery.wording import day, exact, listed, long_day, moment, number, percent
-from alerts.evaluation.context import Figures
-from alerts.kinds.finding import Asked, Finding, Words
+from alerts.evaluation.context import EvaluationContext
+from alerts.kinds.finding import Finding, RuleParams, Words
 from alerts.kinds.vendors import capped, words_of
 from providers.models import PROVIDER_NAMES, Feed
 from traffic.usage.models_used import PriceChange, Retiring
 
 
-def prices(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+def prices(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """One subject for each model in use whose price changed within the rule's days, or is known to change."""
-    found = {subject_of(one): one for one in figures.price_changes(int(asked.one("days")))}
+    found = {subject_of(one): one for one in context.price_changes(int(params.number("days")))}
     for subject, one in found.items():
-        yield changed(figures, subject, one)
+        yield changed(context, subject, one)
     for subject in live - found.keys():
         title = _("No longer news: the price of %(name)s") % {"name": subject.partition("/")[2]}
         yield Finding(subject, title, crossed=False, clear=True, words=Words(page=reverse("traffic:prices")))
@@ -32,9 +32,9 @@ def subject_of(one: PriceChange) -> str:
     return f"price:{one.provider}/{one.model}"[:200]
 
 
-def changed(figures: Figures, subject: str, one: PriceChange) -> Finding:
+def changed(context: EvaluationContext, subject: str, one: PriceChange) -> Finding:
     monthly = one.monthly
-    ahead = one.new.starts_at > figures.now
+    ahead = one.new.starts_at > context.now
     values = {"name": one.model, "amount": by_month(monthly), "day": day(one.new.starts_at.date())}
     title = (
         _("Price will change: %(name)s, %(amount)s a month from %(day)s")
@@ -59,7 +59,7 @@ def changed(figures: Figures, subject: str, one: PriceChange) -> Finding:
                 [_("Effect"), by_month(monthly), _("a month, at the last 30 days’ use")],
                 [_("Known from"), who, moment(one.new.seen_at)],
             ],
-            drivers=users(figures, one),
+            drivers=users(context, one),
             driven=_("Who uses it, last 30 days"),
             page=f"{reverse('traffic:prices')}?{urlencode({'provider': one.provider, 'model': one.model})}",
             providers=[one.provider],
@@ -67,9 +67,9 @@ def changed(figures: Figures, subject: str, one: PriceChange) -> Finding:
     )
 
 
-def users(figures: Figures, one: PriceChange, most: int = 3) -> list[list[str]]:
+def users(context: EvaluationContext, one: PriceChange, most: int = 3) -> list[list[str]]:
     """The applications with most requests to the model: name, requests, share."""
-    rows = figures.requests_by_application(provider=one.provider, model=one.model)
+    rows = context.requests_by_application(provider=one.provider, model=one.model)
     total = sum(n for _slug, n, _unpriced in rows)
     return [[slug or _("no application"), number(n), percent(Decimal(n) / total)] for slug, n, _u in rows[:most] if n]
 
@@ -82,18 +82,18 @@ def rate(value: Decimal | None) -> str:
     return _("unknown") if value is None else f"${value.normalize():f}"
 
 
-def retiring(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+def retiring(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """One subject for each model that retires within the rule's days and was used in the last week."""
-    found = {f"retiring:{one.provider}/{one.model}"[:200]: one for one in figures.retiring(int(asked.one("days")))}
+    found = {f"retiring:{one.provider}/{one.model}"[:200]: one for one in context.retiring(int(params.number("days")))}
     for subject, one in found.items():
-        yield retires(figures, subject, one)
+        yield retires(context, subject, one)
     for subject in live - found.keys():
         title = _("Used no more: %(name)s, 0 requests in 7 days") % {"name": subject.partition("/")[2]}
         yield Finding(subject, title, crossed=False, clear=True, value="0")
 
 
-def retires(figures: Figures, subject: str, one: Retiring) -> Finding:
-    left = (one.on - figures.today).days
+def retires(context: EvaluationContext, subject: str, one: Retiring) -> Finding:
+    left = (one.on - context.today).days
     values = {"name": one.model, "n": str(left), "day": long_day(one.on), "requests": number(one.requests)}
     if left > 0:
         title = ngettext("Retires in %(n)s day: %(name)s, %(said)s", "Retires in %(n)s days: %(name)s, %(said)s", left)
@@ -135,21 +135,21 @@ def retires(figures: Figures, subject: str, one: Retiring) -> Finding:
     )
 
 
-def caps(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+def caps(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each account whose vendor serves no more because a limit of its own is reached."""
     found: dict[str, Feed] = {}
-    for feed in figures.feeds:
+    for feed in context.feeds:
         subject = f"spend-cap:{feed.account.slug}"
-        if capped(feed, figures.now):
+        if capped(feed, context.now):
             found.setdefault(subject, feed)
     for subject, feed in found.items():
-        yield is_capped(figures, subject, feed)
+        yield is_capped(context, subject, feed)
     for subject in live - found.keys():
         title = _("Served again: %(name)s") % {"name": subject.partition(":")[2]}
         yield Finding(subject, title, crossed=False, clear=True)
 
 
-def is_capped(figures: Figures, subject: str, feed: Feed) -> Finding:
+def is_capped(context: EvaluationContext, subject: str, feed: Feed) -> Finding:
     assert feed.capped_until is not None, "asked for"
     account = feed.account
     values = {"name": account.name, "until": moment(feed.capped_until)}

@@ -10,9 +10,9 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from alerts.delivery.wording import dollars, exact, percent
-from alerts.evaluation.context import Figures
+from alerts.evaluation.context import EvaluationContext
 from alerts.evaluation.month_budgets import MonthBudget
-from alerts.kinds.finding import Asked, Bar, Finding, Words
+from alerts.kinds.finding import Bar, Finding, RuleParams, Words
 from costs.allocation.queries import Spend
 from costs.models import Budget, BudgetScope
 from costs.plan.budgets import application_ids, filters_of, spent_in
@@ -21,21 +21,21 @@ HUNDRED = Decimal(100)
 SEVERITY = {100: "critical", 90: "warning"}
 
 
-def budgets(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+def budgets(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each budget and month; its level is the highest of the thresholds that the month has reached."""
-    for budget in figures.budgets:
-        yield budget_level(figures, budget, asked.many("levels"), asked.one("band"))
-    now = {budget.subject for budget in figures.budgets}
-    yield from filter(None, (ended(figures, subject) for subject in live - now))
+    for budget in context.budgets:
+        yield budget_level(context, budget, params.numbers("levels"), params.number("band"))
+    now = {budget.subject for budget in context.budgets}
+    yield from filter(None, (ended(context, subject) for subject in live - now))
 
 
-def ended(figures: Figures, subject: str) -> Finding | None:
+def ended(context: EvaluationContext, subject: str) -> Finding | None:
     """What a budget came to whose month is over; None where it is no longer planned."""
     kind, slug, month = subject.split(":")
     first = date.fromisoformat(f"{month}-01")
-    if first >= figures.month_start:
+    if first >= context.month_start:
         return None
-    came = came_to(figures, kind, slug, first)
+    came = came_to(context, kind, slug, first)
     if came is None:
         return None
     name, spent, high = came
@@ -50,19 +50,19 @@ def ended(figures: Figures, subject: str) -> Finding | None:
     )
 
 
-def came_to(figures: Figures, kind: str, slug: str, first: date) -> tuple[str, Decimal, Decimal] | None:
+def came_to(context: EvaluationContext, kind: str, slug: str, first: date) -> tuple[str, Decimal, Decimal] | None:
     """Name, spend and budget of a month that is over; None where the budget is gone."""
     if kind == "phase":
-        phase = next((phase for phase in figures.phases if phase.slug == slug), None)
-        return (phase.name, figures.spent_in(first), phase.budget_high) if phase else None
+        phase = next((phase for phase in context.phases if phase.slug == slug), None)
+        return (phase.name, context.spent_in(first), phase.budget_high) if phase else None
     budget = Budget.objects.filter(slug=slug).first()
     return (budget.name, spent_in(budget, first), budget.high) if budget else None
 
 
-def budget_level(figures: Figures, budget: MonthBudget, levels: list[Decimal], band: Decimal) -> Finding:
+def budget_level(context: EvaluationContext, budget: MonthBudget, levels: list[Decimal], band: Decimal) -> Finding:
     share = budget.spent * HUNDRED / budget.high if budget.high else HUNDRED
     level = max((int(one) for one in levels if share >= one), default=0)
-    held = max((int(one) for one in levels if share >= one - band), default=0)
+    sustained = max((int(one) for one in levels if share >= one - band), default=0)
     values = {"level": level, "name": budget.name, "spent": exact(budget.spent), "plan": dollars(budget.high)}
     if level >= HUNDRED:
         title = _("Over budget: %(name)s, %(spent)s of %(plan)s") % values
@@ -74,18 +74,18 @@ def budget_level(figures: Figures, budget: MonthBudget, levels: list[Decimal], b
         subject=budget.subject,
         title=title,
         crossed=level > 0,
-        clear=held == 0,
+        clear=sustained == 0,
         level=level,
-        held=held,
+        sustained_level=sustained,
         value=f"{budget.spent:.2f}",
         threshold=f"{budget.high * (level or min(levels)) / HUNDRED:.2f}",
         severity=next((name for least, name in SEVERITY.items() if level >= least), "info"),
         labels=budget.labels,
-        words=budget_words(figures, budget, level),
+        words=budget_words(context, budget, level),
     )
 
 
-def budget_words(figures: Figures, budget: MonthBudget, level: int) -> Words:
+def budget_words(context: EvaluationContext, budget: MonthBudget, level: int) -> Words:
     at_least = _("at least") + "\N{NO-BREAK SPACE}" if budget.at_least else ""
     left = budget.high - budget.spent
     if not level:
@@ -120,7 +120,7 @@ def budget_words(figures: Figures, budget: MonthBudget, level: int) -> Words:
         },
         facts=facts,
         bars=bars_of(budget),
-        drivers=drivers(budget_month(figures, budget)) if level else [],
+        drivers=drivers(budget_month(context, budget)) if level else [],
         page="/plan/",
     )
 
@@ -142,12 +142,12 @@ def bars_of(budget: MonthBudget) -> list[Bar]:
     return [Bar(label=label, text=text, share=float(amount / most), tone=tone) for label, text, amount, tone in rows]
 
 
-def budget_month(figures: Figures, budget: MonthBudget) -> Spend:
+def budget_month(context: EvaluationContext, budget: MonthBudget) -> Spend:
     """What a budget is about, by application; by model where it is one application's."""
     if budget.budget is None:
-        return figures.month_by_application
+        return context.month_by_application
     filters = filters_of(budget.budget, application_ids([budget.budget]))
-    return figures.month_of(filters, "model" if budget.budget.scope == BudgetScope.APPLICATION else "application")
+    return context.month_of(filters, "model" if budget.budget.scope == BudgetScope.APPLICATION else "application")
 
 
 def drivers(month: Spend, most: int = 3) -> list[list[str]]:
@@ -160,10 +160,10 @@ def drivers(month: Spend, most: int = 3) -> list[list[str]]:
     ]
 
 
-def forecasts(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+def forecasts(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """The month on course to end over its budget; said by the budget itself once it is over."""
-    over, band = asked.one("percent"), asked.one("band")
-    for budget in figures.budgets:
+    over, band = params.number("percent"), params.number("band")
+    for budget in context.budgets:
         if budget.forecast is None or not budget.high:
             continue
         low, median, high = budget.forecast
@@ -185,7 +185,7 @@ def forecasts(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[
             threshold=f"{budget.high * over / HUNDRED:.2f}",
             labels=budget.labels,
             covered_by=budget.subject if is_over else "",
-            words=budget_words(figures, budget, int(share))
+            words=budget_words(context, budget, int(share))
             | Words(
                 todo=_("Decide now whether the budget moves or the traffic does; the month still has time.")
                 if crossed

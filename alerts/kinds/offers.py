@@ -9,16 +9,16 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from alerts.delivery.wording import exact, moment, percent
-from alerts.evaluation.context import Figures
-from alerts.kinds.finding import Asked, Finding, Words
+from alerts.evaluation.context import EvaluationContext
+from alerts.kinds.finding import Finding, RuleParams, Words
 from providers.leases.queries import MONTH_HOURS
 from providers.models import Offer, OfferWatch
 from providers.offers import WatchNow, kind_label
 
 
-def watched(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+def watched(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each watch with an offer below its line; one that somebody removed is no news."""
-    for one in figures.offer_watches:
+    for one in context.offer_watches:
         subject = f"offer:{one.watch.pk}"
         if one.below:
             yield is_below(one, subject)

@@ -9,16 +9,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from alerts.delivery.wording import moment, restarted
-from alerts.evaluation.context import Figures
-from alerts.kinds.finding import Asked, Finding, Words
+from alerts.evaluation.context import EvaluationContext
+from alerts.kinds.finding import Finding, RuleParams, Words
 
 OFTEN = 3  # restarts in an hour: the next deaths may end everything
 
 
-def restarts(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+def restarts(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """One subject for each process that was started again in the last hour."""
-    least = asked.one("restarts")
-    for process, rows in figures.restarts.items():
+    least = params.number("restarts")
+    for process, rows in context.restarts.items():
         title = ngettext("Restarted: %(name)s, %(n)s time in an hour", "Restarted: %(name)s, %(n)s times in an hour",
                          len(rows))  # fmt: skip
         crossed = len(rows) >= least
@@ -38,6 +38,6 @@ def restarts(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[F
                 page=reverse("alerts:list"),
             ),
         )
-    for subject in live - {f"process:{process}" for process in figures.restarts}:
+    for subject in live - {f"process:{process}" for process in context.restarts}:
         title = _("Runs on: %(name)s, 0 restarts in an hour") % {"name": subject.partition(":")[2]}
         yield Finding(subject, title, crossed=False, clear=True, value="0")

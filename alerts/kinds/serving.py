@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from alerts.delivery.wording import number, percent
-from alerts.evaluation.context import Figures
-from alerts.kinds.finding import Asked, Finding, Words
+from alerts.evaluation.context import EvaluationContext
+from alerts.kinds.finding import Finding, RuleParams, Words
 from providers.models import PROVIDER_NAMES, Deployment
 from traffic.models import Metric
 from traffic.quality.queries import ENOUGH, QualityGroup, difference
@@ -25,14 +25,14 @@ LATENCY, TTFT = int(Metric.LATENCY), int(Metric.TTFT)
 WHAT = {TTFT: gettext_noop("to the first token"), LATENCY: gettext_noop("for the whole answer")}
 
 
-def slow(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+def slow(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """One subject for each deployment whose requests of the last hour are several times slower than usual: to their
     first token where they stream, else whole."""
-    fewest = int(asked.one("requests"))
-    now = {key: counts for key, counts in figures.timed_lately.items() if sum(counts.values()) >= fewest}
+    fewest = int(params.number("requests"))
+    now = {key: counts for key, counts in context.timed_lately.items() if sum(counts.values()) >= fewest}
     late = {key: p95(counts) for key, counts in now.items()}
-    usual = figures.usual_p95(pk for (pk, _m), ms in late.items() if ms >= FLOOR_MS)
-    for deployment in figures.deployments.values():
+    usual = context.usual_p95(pk for (pk, _m), ms in late.items() if ms >= FLOOR_MS)
+    for deployment in context.deployments.values():
         subject = f"latency:{deployment.slug}"
         metric = TTFT if (deployment.pk, TTFT) in late else LATENCY
         ms = late.get((deployment.pk, metric))
@@ -41,7 +41,7 @@ def slow(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Findi
                 yield Finding(subject, _("Too few requests to tell: %(name)s") % {"name": deployment.slug}, False, True)
             continue
         yield speed(
-            deployment, metric, ms, usual.get((deployment.pk, metric)), asked, sum(now[deployment.pk, metric].values())
+            deployment, metric, ms, usual.get((deployment.pk, metric)), params, sum(now[deployment.pk, metric].values())
         )
 
 
@@ -49,10 +49,12 @@ def p95(counts: dict[int, int]) -> Decimal:
     return Decimal(str(ranked(counts).p95_ms or 0))
 
 
-def speed(deployment: Deployment, metric: int, ms: Decimal, usual: Decimal | None, asked: Asked, n: int) -> Finding:
+def speed(
+    deployment: Deployment, metric: int, ms: Decimal, usual: Decimal | None, params: RuleParams, n: int
+) -> Finding:
     """`usual` is None where it is not known, or was not asked for because the answer is quick."""
-    most = asked.one("ms") if metric == TTFT else None
-    lines = [max(usual * asked.one("times"), FLOOR_MS) if usual else None, most]
+    most = params.number("ms") if metric == TTFT else None
+    lines = [max(usual * params.number("times"), FLOOR_MS) if usual else None, most]
     line = min((one for one in lines if one is not None), default=None)
     crossed = line is not None and ms >= line
     values = {"name": deployment.slug, "ms": duration(ms), "usual": duration(usual) if usual else _("unknown")}
@@ -88,18 +90,18 @@ def duration(ms: Decimal) -> str:
     return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
 
 
-def errors(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+def errors(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """One subject for each deployment, or vendor's model without one, of whose last hour's requests too many failed."""
     groups: dict[tuple[int, str, str], list[dict[str, Any]]] = defaultdict(list)
-    for row in figures.failed_lately:
+    for row in context.failed_lately:
         pk = row["deployment_id"]
         groups[pk, "" if pk else row["provider"], "" if pk else row["model"]].append(row)
-    by_pk = {deployment.pk: deployment for deployment in figures.deployments.values()}
+    by_pk = {deployment.pk: deployment for deployment in context.deployments.values()}
     seen = set()
     for (pk, provider, model), rows in groups.items():
         if pk and pk not in by_pk:
             continue
-        found = failing(figures, by_pk.get(pk), provider, model, rows, asked)
+        found = failing(context, by_pk.get(pk), provider, model, rows, params)
         seen.add(found.subject)
         yield found
     for subject in live - seen:
@@ -108,12 +110,17 @@ def errors(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Fin
 
 
 def failing(
-    figures: Figures, deployment: Deployment | None, provider: str, model: str, rows: list[dict[str, Any]], asked: Asked
+    context: EvaluationContext,
+    deployment: Deployment | None,
+    provider: str,
+    model: str,
+    rows: list[dict[str, Any]],
+    params: RuleParams,
 ) -> Finding:
     requests, failed = sum(row["requests"] for row in rows), sum(row["errors"] for row in rows)
-    enough = failed >= int(asked.one("failures"))
+    enough = failed >= int(params.number("failures"))
     share = Decimal(failed) * 100 / requests
-    crossed = enough and share >= asked.one("percent")
+    crossed = enough and share >= params.number("percent")
     name = deployment.slug if deployment else f"{provider}/{model}"
     provider = deployment.provider if deployment else provider
     values = {"name": name, "share": percent(share / 100), "failed": number(failed), "n": number(requests)}
@@ -123,9 +130,9 @@ def failing(
         subject=f"errors:{name}"[:200],
         title=(title if crossed else _("Answers: %(name)s, %(share)s of %(n)s requests fail")) % values,
         crossed=crossed,
-        clear=share < asked.one("percent") - asked.one("band") or not enough,
+        clear=share < params.number("percent") - params.number("band") or not enough,
         value=f"{share:.2f}",
-        threshold=f"{asked.one('percent'):f}",
+        threshold=f"{params.number('percent'):f}",
         depends_on=(f"deployment:{name}", f"provider:{provider}"),
         labels={"provider": provider}
         | ({"deployment": name, "model": deployment.model} if deployment else {"model": model}),
@@ -139,7 +146,7 @@ def failing(
                 [_("Requests"), number(requests), ""],
                 [_("Vendor"), PROVIDER_NAMES.get(provider, provider), ""],
             ],
-            drivers=failed_most(figures, rows, failed) if crossed else [],
+            drivers=failed_most(context, rows, failed) if crossed else [],
             driven=_("Whose requests fail"),
             page=f"{reverse('traffic:requests')}?{urlencode(query | {'outcome': 'error'})}",
             providers=[provider],
@@ -147,22 +154,22 @@ def failing(
     )
 
 
-def failed_most(figures: Figures, rows: list[dict[str, Any]], failed: int) -> list[list[str]]:
+def failed_most(context: EvaluationContext, rows: list[dict[str, Any]], failed: int) -> list[list[str]]:
     """The applications with most failures: name, how many, share."""
     by_application: dict[int, int] = defaultdict(int)
     for row in rows:
         by_application[row["application_id"]] += row["errors"]
-    slugs = figures.application_slugs
+    slugs = context.application_slugs
     most = sorted(((n, pk) for pk, n in by_application.items() if n), reverse=True)[:3]
     return [[slugs.get(pk, _("no application")), number(n), percent(Decimal(n) / failed)] for n, pk in most]
 
 
-def quality(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+def quality(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each model whose answers of late are accepted less often than before, beyond chance."""
-    for model, (now, before) in figures.rated.items():
+    for model, (now, before) in context.rated.items():
         if now.ratings >= ENOUGH and before.ratings >= ENOUGH:
-            yield quality_of(model, now, before, asked.one("points"))
-    few = {f"quality:{model}"[:200] for model, (now, _b) in figures.rated.items() if now.ratings < ENOUGH}
+            yield quality_of(model, now, before, params.number("points"))
+    few = {f"quality:{model}"[:200] for model, (now, _b) in context.rated.items() if now.ratings < ENOUGH}
     for subject in live & few:  # nothing says that it is good again
         title = _("Too few ratings to tell: %(name)s") % {"name": subject.partition(":")[2]}
         yield Finding(subject, title, crossed=False, clear=False)

@@ -10,27 +10,27 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from alerts.delivery.wording import listed, moment, number, span
-from alerts.evaluation.context import Figures
-from alerts.kinds.finding import Asked, Finding, Words
+from alerts.evaluation.context import EvaluationContext
+from alerts.kinds.finding import Finding, RuleParams, Words
 from traffic.usage.silent_applications import Silence
 
 
-def ingest(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+def ingest(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """One subject for each application that is silent while the same hours of most weeks before brought requests."""
-    fewest = int(asked.one("requests"))
+    fewest = int(params.number("requests"))
     found = {}
-    for one in figures.silences(timedelta(hours=float(asked.one("hours")))):
+    for one in context.silences(timedelta(hours=float(params.number("hours")))):
         came = sum(n >= fewest for n in one.usual)
         if came == len(one.usual) or came >= 3:
             found[f"ingest:{one.application}"] = one
     for subject, one in found.items():
-        yield silent(figures, subject, one)
+        yield silent(context, subject, one)
     for subject in live - found.keys():
         yield heard(subject)
 
 
-def silent(figures: Figures, subject: str, one: Silence) -> Finding:
-    values = {"name": one.application, "span": span(figures.now - one.last), "usual": number(one.expected)}
+def silent(context: EvaluationContext, subject: str, one: Silence) -> Finding:
+    values = {"name": one.application, "span": span(context.now - one.last), "usual": number(one.expected)}
     return Finding(
         subject=subject,
         title=_("Silent: %(name)s, nothing for %(span)s, usually %(usual)s requests") % values,

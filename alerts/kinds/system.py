@@ -10,42 +10,42 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from alerts.delivery.wording import listed, moment, span
-from alerts.evaluation.context import Figures
-from alerts.kinds.finding import Asked, Finding, Words
+from alerts.evaluation.context import EvaluationContext
+from alerts.kinds.finding import Finding, RuleParams, Words
 from alerts.kinds.vendors import polls
 from alerts.models import Address, Channel, ChannelKind
 
 EVALUATION = "evaluation"
 
 
-def late(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+def late(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """A poll that fails or is overdue, by account; and the evaluation of the rules itself."""
-    ran = list(evaluation(figures, asked))
+    ran = list(evaluation(context, params))
     # Where rules do not run, nobody polls either: one cause, one mail.
     covered = EVALUATION if any(found.crossed for found in ran) else ""
-    yield from (replace(found, covered_by=covered or found.covered_by) for found in polls(figures, asked))
+    yield from (replace(found, covered_by=covered or found.covered_by) for found in polls(context, params))
     yield from ran
 
 
-def evaluation(figures: Figures, asked: Asked) -> Iterator[Finding]:
+def evaluation(context: EvaluationContext, params: RuleParams) -> Iterator[Finding]:
     """Rules that have not run for too long. Whoever asks is not the evaluator that is late (see
     `alerts.evaluation.watch`)."""
-    longest = timedelta(seconds=float(asked.one("evaluation_s")))
-    late_kinds = [(runs, longest + slack(runs.kind)) for runs in figures.runs]
-    late_kinds = [(runs, limit) for runs, limit in late_kinds if figures.now - runs.oldest > limit]
+    longest = timedelta(seconds=float(params.number("evaluation_s")))
+    late_kinds = [(runs, longest + slack(runs.kind)) for runs in context.runs]
+    late_kinds = [(runs, limit) for runs, limit in late_kinds if context.now - runs.oldest > limit]
     if not late_kinds:
         words = Words(todo=_("Nothing to do; every rule runs again."), page="/alerts/rules/")
         yield Finding(EVALUATION, _("Rules run again: 0 of them are late"), False, True, value="0", words=words)
         return
-    old = [rule for runs, limit in late_kinds for rule in figures.late_rules(runs.kind, figures.now - limit)]
+    old = [rule for runs, limit in late_kinds for rule in context.late_rules(runs.kind, context.now - limit)]
     oldest = min(runs.oldest for runs, _limit in late_kinds)
-    values = {"n": len(old), "all": sum(runs.rules for runs in figures.runs), "span": span(figures.now - oldest)}
+    values = {"n": len(old), "all": sum(runs.rules for runs in context.runs), "span": span(context.now - oldest)}
     yield Finding(
         subject=EVALUATION,
         title=_("Rules late: %(n)s of %(all)s not run for %(span)s") % values,
         crossed=True,
         clear=False,
-        value=str(int((figures.now - oldest).total_seconds())),
+        value=str(int((context.now - oldest).total_seconds())),
         threshold=str(int(longest.total_seconds())),
         severity="critical",
         words=Words(
@@ -68,12 +68,12 @@ def slack(kind: str) -> timedelta:
     return timedelta(seconds=KINDS[kind].every_s) if kind in KINDS else timedelta(0)
 
 
-def addresses(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+def addresses(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each address that gets no more mail because servers refused it, and for each dead channel."""
-    disabled = {f"address:{row.address}"[:200]: row for row in figures.disabled_addresses}
+    disabled = {f"address:{row.address}"[:200]: row for row in context.disabled_addresses}
     for subject, row in disabled.items():
         yield disabled_address(subject, row)
-    dead = {f"channel:{channel.slug}": channel for channel in figures.dead_channels}
+    dead = {f"channel:{channel.slug}": channel for channel in context.dead_channels}
     for subject, channel in dead.items():
         yield dead_channel(subject, channel)
     for subject in live - disabled.keys() - dead.keys():

@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from alerts.delivery.wording import day, listed, long_day, moment, number, percent, span
-from alerts.evaluation.context import Figures
-from alerts.kinds.finding import Asked, Finding, Words
+from alerts.evaluation.context import EvaluationContext
+from alerts.kinds.finding import Finding, RuleParams, Words
 from providers.models import Deployment
 from traffic.models import Key
 
@@ -20,12 +20,12 @@ GB = 1024**3
 EXPIRED_NEWS = timedelta(days=7)  # what stopped longer ago is known by now
 
 
-def disk(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+def disk(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """The disk of the data directory; with the embedded database it is the database's as well."""
-    usage = figures.disk
+    usage = context.disk
     if usage is None:
         return
-    limit, band, least = asked.one("percent"), asked.one("band"), asked.one("gb")
+    limit, band, least = params.number("percent"), params.number("band"), params.number("gb")
     used, free = Decimal(usage.used) * 100 / usage.total, Decimal(usage.free) / GB
     crossed = used >= limit or free < least
     values = {"used": percent(used / 100), "free": f"{free:.1f}"}
@@ -48,11 +48,11 @@ def disk(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Findi
             if crossed
             else "",
             facts=[
-                [_("Free"), _("%(n)s GB") % {"n": values["free"]}, str(figures.data_dir)],
+                [_("Free"), _("%(n)s GB") % {"n": values["free"]}, str(context.data_dir)],
                 [_("Disk"), _("%(n)s GB") % {"n": f"{Decimal(usage.total) / GB:.1f}"}, ""],
                 [
                     _("Our database"),
-                    _("%(n)s GB") % {"n": f"{Decimal(figures.database_bytes) / GB:.1f}"},
+                    _("%(n)s GB") % {"n": f"{Decimal(context.database_bytes) / GB:.1f}"},
                     _("on its own server, if it has one"),
                 ],
             ],
@@ -61,10 +61,10 @@ def disk(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Findi
     )
 
 
-def retention(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+def retention(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """Three ways in which days of requests may go without anybody having thought of it: the first ones at all, some
     whose bill is not whole, and some that should have gone and did not."""
-    kept = figures.kept_days(int(asked.one("days")))
+    kept = context.kept_days(int(params.number("days")))
     values = {"days": number(kept.days), "first": day(kept.first) if kept.first else ""}
     facts = [
         [_("Kept for"), _("%(days)s days") % values, _("as the settings say")],
@@ -118,15 +118,16 @@ def retention(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[
             yield Finding(subject, _("Retention is as it should be: 0 days at risk"), False, True, value="0")
 
 
-def keys(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+def keys(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """One subject for each key of an application that stops soon or just did, and has no successor."""
     found = {
-        f"key:{key.pk}": key for key in figures.expiring_keys(EXPIRED_NEWS, timedelta(days=float(asked.one("days"))))
+        f"key:{key.pk}": key
+        for key in context.expiring_keys(EXPIRED_NEWS, timedelta(days=float(params.number("days"))))
     }
     for subject, key in found.items():
-        yield key_expires(figures, subject, key)
+        yield key_expires(context, subject, key)
     gone = live - found.keys()
-    for key in figures.keys_of(int(subject.partition(":")[2]) for subject in gone):
+    for key in context.keys_of(int(subject.partition(":")[2]) for subject in gone):
         title = _("Key no longer matters: %(name)s") if key.revoked_at else _("Key in order: %(name)s")
         words = Words(todo=_("Nothing to do."), page=page_of(key))
         yield Finding(f"key:{key.pk}", title % {"name": str(key)}, crossed=False, clear=True, words=words)
@@ -138,17 +139,17 @@ def page_of(key: Key) -> str:
     return reverse("traffic:application", args=[key.application.slug])
 
 
-def key_expires(figures: Figures, subject: str, key: Key) -> Finding:
+def key_expires(context: EvaluationContext, subject: str, key: Key) -> Finding:
     assert key.expires_at is not None, "asked for"
     whose = key.application.slug if key.application else _("all applications")
     values = {"name": str(key), "whose": whose}
     return Finding(
         subject=subject,
-        title=expiry(figures.now, key.expires_at, _("Key expires in %(span)s: %(name)s of %(whose)s"),
+        title=expiry(context.now, key.expires_at, _("Key expires in %(span)s: %(name)s of %(whose)s"),
                      _("Key expired %(span)s ago: %(name)s of %(whose)s")) % values,
         crossed=True,
         clear=False,
-        severity=urgency(figures.now, key.expires_at),
+        severity=urgency(context.now, key.expires_at),
         labels={"application": key.application.slug} if key.application else {},
         words=Words(
             todo=_("Replace it: the new key works beside the old one for as long as you say, so nothing stops."),
@@ -173,24 +174,24 @@ def urgency(now: datetime, at: datetime) -> str:
     return "critical" if at - now < timedelta(days=2) else ""
 
 
-def certificates(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterator[Finding]:
+def certificates(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """One subject for each deployment whose TLS certificate, as the last check saw it, ends soon or has."""
-    limit = timedelta(days=float(asked.one("days")))
-    for one in figures.deployments.values():
+    limit = timedelta(days=float(params.number("days")))
+    for one in context.deployments.values():
         subject, ends = f"certificate:{one.slug}", one.tls_expires_at
-        if one.enabled and ends is not None and ends - figures.now < limit:
-            yield certificate_ends(figures, subject, one, ends)
+        if one.enabled and ends is not None and ends - context.now < limit:
+            yield certificate_ends(context, subject, one, ends)
         elif subject in live:
             until = long_day(ends) if ends else _("no end")
             title = _("Certificate renewed: %(name)s, until %(until)s") % {"name": one.slug, "until": until}
             yield Finding(subject, title, crossed=False, clear=True, words=Words(page=uptime_of(one)))
 
 
-def certificate_ends(figures: Figures, subject: str, one: Deployment, ends: datetime) -> Finding:
+def certificate_ends(context: EvaluationContext, subject: str, one: Deployment, ends: datetime) -> Finding:
     text = expiry(
-        figures.now, ends, _("Certificate ends in %(span)s: %(name)s"), _("Certificate ended %(span)s ago: %(name)s")
+        context.now, ends, _("Certificate ends in %(span)s: %(name)s"), _("Certificate ended %(span)s ago: %(name)s")
     )
-    left = int((ends - figures.now).total_seconds() // 86_400)
+    left = int((ends - context.now).total_seconds() // 86_400)
     return Finding(
         subject=subject,
         title=text % {"name": one.slug},
@@ -198,7 +199,7 @@ def certificate_ends(figures: Figures, subject: str, one: Deployment, ends: date
         clear=False,
         value=str(left),
         threshold="0",
-        severity=urgency(figures.now, ends),
+        severity=urgency(context.now, ends),
         depends_on=(f"deployment:{one.slug}",),
         labels={"provider": one.provider, "model": one.model, "deployment": one.slug},
         words=Words(

@@ -9,38 +9,38 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from alerts.delivery.wording import listed, moment, number, percent, span
-from alerts.evaluation.context import Figures
-from alerts.kinds.finding import Asked, Finding, Words
+from alerts.evaluation.context import EvaluationContext
+from alerts.kinds.finding import Finding, RuleParams, Words
 from providers.models import PROVIDER_NAMES, Deployment, Outage
 
 
-def outages(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+def outages(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each deployment that is down; where all of a vendor's are, the vendor speaks for them.
 
     It does so until the last of them is up again: one that lags behind its fellows is no news.
     """
-    down = {outage.deployment.slug: outage for outage in figures.open_outages if outage.deployment.enabled}
-    vendors = down_vendors(figures, down, int(asked.one("group")))
+    down = {outage.deployment.slug: outage for outage in context.open_outages if outage.deployment.enabled}
+    vendors = down_vendors(context, down, int(params.number("group")))
     lagging = {outage.deployment.provider for outage in down.values()} & live_vendors(live)
     for outage in down.values():
         provider = outage.deployment.provider
-        yield is_down(figures, outage, f"provider:{provider}" if provider in lagging | vendors.keys() else "")
+        yield is_down(context, outage, f"provider:{provider}" if provider in lagging | vendors.keys() else "")
     for provider, slugs in vendors.items():
-        yield vendor_down(figures, provider, [down[slug] for slug in slugs])
+        yield vendor_down(context, provider, [down[slug] for slug in slugs])
     for provider in lagging - vendors.keys():
         title = _("Answers in part: %(name)s") % {"name": PROVIDER_NAMES.get(provider, provider)}
         yield Finding(f"provider:{provider}", title, crossed=False, clear=False)
-    yield from back_up(figures, down, vendors.keys() | lagging, live)
+    yield from back_up(context, down, vendors.keys() | lagging, live)
 
 
 def live_vendors(live: frozenset[str]) -> set[str]:
     return {subject.partition(":")[2] for subject in live if subject.startswith("provider:")}
 
 
-def down_vendors(figures: Figures, down: dict[str, Outage], fewest: int) -> dict[str, list[str]]:
+def down_vendors(context: EvaluationContext, down: dict[str, Outage], fewest: int) -> dict[str, list[str]]:
     """Vendors all of whose deployments are down, if there are at least so many."""
     of_provider: dict[str, list[str]] = defaultdict(list)
-    for deployment in figures.deployments.values():
+    for deployment in context.deployments.values():
         if deployment.enabled and deployment.checked:
             of_provider[deployment.provider].append(deployment.slug)
     return {
@@ -50,10 +50,10 @@ def down_vendors(figures: Figures, down: dict[str, Outage], fewest: int) -> dict
     }
 
 
-def is_down(figures: Figures, outage: Outage, covered_by: str) -> Finding:
+def is_down(context: EvaluationContext, outage: Outage, covered_by: str) -> Finding:
     deployment = outage.deployment
-    lasted = span(figures.now - outage.started_at)
-    counts = deployment.pk not in figures.in_maintenance
+    lasted = span(context.now - outage.started_at)
+    counts = deployment.pk not in context.in_maintenance
     values = {"name": deployment.slug, "span": lasted}
     title = _("Down: %(name)s, for %(span)s so far") if counts else _("In maintenance: %(name)s, down for %(span)s")
     return Finding(
@@ -61,7 +61,7 @@ def is_down(figures: Figures, outage: Outage, covered_by: str) -> Finding:
         title=title % values,
         crossed=counts,
         clear=not counts,
-        value=str(int((figures.now - outage.started_at).total_seconds())),
+        value=str(int((context.now - outage.started_at).total_seconds())),
         threshold="0",
         since=outage.started_at,
         covered_by=covered_by,
@@ -122,12 +122,12 @@ def advice(deployment: Deployment) -> str:
     return _("Look at the vendor's own status page; until %(name)s answers, requests fall back by your routes.")
 
 
-def vendor_down(figures: Figures, provider: str, outages: list[Outage]) -> Finding:
+def vendor_down(context: EvaluationContext, provider: str, outages: list[Outage]) -> Finding:
     name = PROVIDER_NAMES.get(provider, provider)
     slugs = [outage.deployment.slug for outage in outages]
     since = min(outage.started_at for outage in outages)
     facts = [[o.deployment.slug, _("down since %(at)s") % {"at": moment(o.started_at)}, o.cause] for o in outages]
-    values = {"name": name, "n": len(outages), "span": span(figures.now - since)}
+    values = {"name": name, "n": len(outages), "span": span(context.now - since)}
     return Finding(
         subject=f"provider:{provider}",
         title=_("Down: %(name)s, all %(n)s deployments, for %(span)s so far") % values,
@@ -157,7 +157,9 @@ def vendor_down(figures: Figures, provider: str, outages: list[Outage]) -> Findi
     )
 
 
-def back_up(figures: Figures, down: dict[str, Outage], vendors: Set[str], live: frozenset[str]) -> Iterator[Finding]:
+def back_up(
+    context: EvaluationContext, down: dict[str, Outage], vendors: Set[str], live: frozenset[str]
+) -> Iterator[Finding]:
     """What was down and is not."""
     for provider in live_vendors(live) - vendors:
         title = _("Answers again: %(name)s, 0 deployments are down") % {"name": PROVIDER_NAMES.get(provider, provider)}
@@ -165,12 +167,12 @@ def back_up(figures: Figures, down: dict[str, Outage], vendors: Set[str], live: 
         yield Finding(f"provider:{provider}", title, crossed=False, clear=True, value="0", words=words)
     for subject in live:
         what, _colon, name = subject.partition(":")
-        if what == "deployment" and name not in down and name in figures.deployments:
-            yield is_up(figures, figures.deployments[name])
+        if what == "deployment" and name not in down and name in context.deployments:
+            yield is_up(context, context.deployments[name])
 
 
-def is_up(figures: Figures, deployment: Deployment) -> Finding:
-    outage = figures.last_outage(deployment.slug)
+def is_up(context: EvaluationContext, deployment: Deployment) -> Finding:
+    outage = context.last_outage(deployment.slug)
     title = _("Up again: %(name)s") % {"name": deployment.slug}
     facts: list[list[str]] = []
     cost: list[list[str]] = []

@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from alerts.delivery.wording import day, listed, number, percent
-from alerts.evaluation.context import Figures
-from alerts.kinds.finding import Asked, Finding, Words
+from alerts.evaluation.context import EvaluationContext
+from alerts.kinds.finding import Finding, RuleParams, Words
 from providers.pricing.book import OTHER_MODEL
 from traffic.repricing.effect import Waiting
 
@@ -23,16 +23,16 @@ CROWD = "models:more"
 SHOWN = 60  # characters of a name where several stand in a line
 
 
-def unpriced(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+def unpriced(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each model name that no price is known for, whoever serves it; over when it is repriced, or was
     not used for 30 days. Of many names the most used have their own, and all others one together."""
-    fewest = int(asked.one("requests"))
+    fewest = int(params.number("requests"))
     by_subject: dict[str, list[Waiting]] = {}
-    for row in figures.unpriced:
+    for row in context.unpriced:
         by_subject.setdefault(subject_of(row), []).append(row)
     apart = told_apart(by_subject, live)
     crowd = [row for subject, rows in by_subject.items() if subject not in apart for row in rows]
-    users = Users.of(figures, [row.model for subject in apart for row in by_subject[subject]])
+    users = Users.of(context, [row.model for subject in apart for row in by_subject[subject]])
     for subject in apart:
         yield without_price(users, subject, by_subject[subject], fewest)
     if crowd:
@@ -132,9 +132,9 @@ class Users:
     by_model: Mapping[str | None, Mapping[str, int]]
 
     @classmethod
-    def of(cls, figures: Figures, models: Iterable[str]) -> Users:
+    def of(cls, context: EvaluationContext, models: Iterable[str]) -> Users:
         by_model: dict[str | None, dict[str, int]] = {}
-        for model, application, n in figures.unpriced_by_application(models):
+        for model, application, n in context.unpriced_by_application(models):
             by_model.setdefault(model, {})[application] = n
         return cls(by_model)
 

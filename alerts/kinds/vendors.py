@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from alerts.delivery.wording import exact, listed, moment, number, percent, span
-from alerts.evaluation.context import Figures
-from alerts.kinds.finding import Asked, Finding, Words
+from alerts.evaluation.context import EvaluationContext
+from alerts.kinds.finding import Finding, RuleParams, Words
 from providers.accounts.freshness import FEED_WORDS
 from providers.leases.queries import Runway, runway
 from providers.leases.services import StopWay, stop_way
@@ -26,29 +26,29 @@ LEAST_OVERDUE = timedelta(minutes=10)
 LONGEST_LOOK = timedelta(days=7)  # for the last request through a lease
 
 
-def polls(figures: Figures, asked: Asked) -> Iterator[Finding]:
+def polls(context: EvaluationContext, params: RuleParams) -> Iterator[Finding]:
     """One subject for each account: a poll of it fails, is overdue, or was given up."""
-    for account, feeds in groupby(figures.feeds, key=lambda feed: feed.account):
-        yield account_polled(figures, asked, account, list(feeds))
+    for account, feeds in groupby(context.feeds, key=lambda feed: feed.account):
+        yield account_polled(context, params, account, list(feeds))
 
 
-def account_polled(figures: Figures, asked: Asked, account: Account, feeds: list[Feed]) -> Finding:
+def account_polled(context: EvaluationContext, params: RuleParams, account: Account, feeds: list[Feed]) -> Finding:
     subject = f"account:{account.slug}"
     if not account.enabled and not account.disabled_reason:
         return fine(subject, account, _("Switched off: %(name)s, 0 polls are due"))
     if not account.enabled:
-        return refused(figures, subject, account, feeds)
+        return refused(context, subject, account, feeds)
     given_up = [feed for feed in feeds if feed.disabled_reason]
     asked_for = [feed for feed in feeds if not feed.disabled_reason]
-    bad = [feed for feed in asked_for if failing(feed, asked) or overdue(feed, figures.now, asked)]
+    bad = [feed for feed in asked_for if failing(feed, params) or overdue(feed, context.now, params)]
     if given_up and not bad:
-        return partly_refused(figures, subject, account, given_up)
+        return partly_refused(context, subject, account, given_up)
     if not bad:
         failures = sum(feed.failures for feed in feeds)
         calm = fine(subject, account, _("Polls again: %(name)s, 0 feeds fail"))
         return calm if not failures else Finding(subject, calm.title, crossed=False, clear=False, value=str(failures))
-    since = min(failing_since(feed, figures.now) for feed in bad)
-    lasted = span(figures.now - since)
+    since = min(failing_since(feed, context.now) for feed in bad)
+    lasted = span(context.now - since)
     # Nobody was asked, or somebody was and failed: the one is ours to mend.
     unasked = not any(feed.failures for feed in bad)
     title = (
@@ -62,9 +62,9 @@ def account_polled(figures: Figures, asked: Asked, account: Account, feeds: list
         crossed=True,
         clear=False,
         value="" if unasked else str(max(feed.failures for feed in bad)),
-        threshold="" if unasked else number(asked.one("failures")),
+        threshold="" if unasked else number(params.number("failures")),
         since=since,
-        covered_by=f"spend-cap:{account.slug}" if all(capped(feed, figures.now) for feed in bad) else "",
+        covered_by=f"spend-cap:{account.slug}" if all(capped(feed, context.now) for feed in bad) else "",
         words=Words(
             todo=_("See whether the worker and beat processes run: the vendor was not asked.")
             if unasked
@@ -85,14 +85,14 @@ def page_of(account: Account) -> str:
     return reverse("providers:account", args=[account.slug])
 
 
-def failing(feed: Feed, asked: Asked) -> bool:
-    return feed.failures >= asked.one("failures")
+def failing(feed: Feed, params: RuleParams) -> bool:
+    return feed.failures >= params.number("failures")
 
 
-def overdue(feed: Feed, now: datetime, asked: Asked) -> bool:
+def overdue(feed: Feed, now: datetime, params: RuleParams) -> bool:
     """Not answered for several intervals, by whoever's fault."""
     since = feed.last_success_at or feed.account.created_at
-    return now - since > max(timedelta(seconds=feed.every_s) * float(asked.one("intervals")), LEAST_OVERDUE)
+    return now - since > max(timedelta(seconds=feed.every_s) * float(params.number("intervals")), LEAST_OVERDUE)
 
 
 def failing_since(feed: Feed, now: datetime) -> datetime:
@@ -119,10 +119,10 @@ def fine(subject: str, account: Account, title: str) -> Finding:
     return Finding(subject, title % {"name": account.name}, crossed=False, clear=True, value="0", words=words)
 
 
-def refused(figures: Figures, subject: str, account: Account, feeds: list[Feed]) -> Finding:
+def refused(context: EvaluationContext, subject: str, account: Account, feeds: list[Feed]) -> Finding:
     """We stopped by ourselves: asking again would not help."""
     last = [feed.last_success_at for feed in feeds if feed.last_success_at]
-    lasted = span(figures.now - (max(last) if last else account.created_at))
+    lasted = span(context.now - (max(last) if last else account.created_at))
     return Finding(
         subject=subject,
         title=_("Poll refused: %(name)s, no figures for %(span)s") % {"name": account.name, "span": lasted},
@@ -140,7 +140,7 @@ def refused(figures: Figures, subject: str, account: Account, feeds: list[Feed])
     )
 
 
-def partly_refused(figures: Figures, subject: str, account: Account, feeds: list[Feed]) -> Finding:
+def partly_refused(context: EvaluationContext, subject: str, account: Account, feeds: list[Feed]) -> Finding:
     """The key lacks a permission for some feeds: they are asked for no more, the others are read on."""
     what = listed([str(FEED_WORDS.get(feed.kind, feed.kind)) for feed in feeds])
     return Finding(
@@ -165,13 +165,13 @@ def partly_refused(figures: Figures, subject: str, account: Account, feeds: list
     )
 
 
-def balances(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+def balances(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each prepaid account: how long its money lasts at the present pace."""
-    for balance in figures.balances:
-        lasts = runway(balance, figures.rented_per_hour.get(balance.account_id, Decimal(0)), figures.now)
+    for balance in context.balances:
+        lasts = runway(balance, context.rented_per_hour.get(balance.account_id, Decimal(0)), context.now)
         if lasts.per_hour > 0:
-            there = [lease for lease in figures.leases if lease.account_id == balance.account_id]
-            yield balance_lasts(lasts, asked.one("days"), asked.one("band"), there)
+            there = [lease for lease in context.leases if lease.account_id == balance.account_id]
+            yield balance_lasts(lasts, params.number("days"), params.number("band"), there)
 
 
 def balance_lasts(lasts: Runway, fewest: Decimal, band: Decimal, there: list[Lease]) -> Finding:
@@ -226,47 +226,47 @@ def lasts_until(lasts: Runway, days: Decimal) -> str:
     return said % {"until": moment(lasts.lasts_until, weekday=True), "hourly": hourly}
 
 
-def leases(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+def leases(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each lease that is billed while nobody uses it: stopped, or without a request or a deployment
     for as long as the lease says, or else the rule."""
-    hours = timedelta(hours=float(asked.one("hours")))
-    for lease in figures.leases:
-        since = unused_since(figures, lease)
+    hours = timedelta(hours=float(params.number("hours")))
+    for lease in context.leases:
+        since = unused_since(context, lease)
         longest = timedelta(minutes=lease.idle_minutes) if lease.idle_minutes else hours
-        yield lease_used(figures, lease, since, longest)
+        yield lease_used(context, lease, since, longest)
 
 
-def unused_since(figures: Figures, lease: Lease) -> datetime | None:
+def unused_since(context: EvaluationContext, lease: Lease) -> datetime | None:
     """Since when the lease has done nothing for us; None while it does, or where that cannot be told."""
     if lease.state == LeaseState.STOPPED:
-        span_ = figures.last_span.get(lease.pk)
+        span_ = context.last_span.get(lease.pk)
         return span_.starts_at if span_ else lease.seen_at
     if lease.state != LeaseState.RUNNING:
         return None
-    served = served_by(figures, lease)
+    served = served_by(context, lease)
     if not served:
-        return unserved_since(figures, lease)
-    last = [figures.last_requests[pk] for pk in served if pk in figures.last_requests]
-    return max(last) if last else max(lease.started_at, figures.now - LONGEST_LOOK)
+        return unserved_since(context, lease)
+    last = [context.last_requests[pk] for pk in served if pk in context.last_requests]
+    return max(last) if last else max(lease.started_at, context.now - LONGEST_LOOK)
 
 
-def served_by(figures: Figures, lease: Lease) -> list[int]:
-    return [d.pk for d in figures.deployments.values() if d.lease_id == lease.pk]
+def served_by(context: EvaluationContext, lease: Lease) -> list[int]:
+    return [d.pk for d in context.deployments.values() if d.lease_id == lease.pk]
 
 
-def unserved_since(figures: Figures, lease: Lease) -> datetime | None:
+def unserved_since(context: EvaluationContext, lease: Lease) -> datetime | None:
     """Of a running machine that no deployment is on: since when its vendor last saw its GPU at work, else since it
     runs. It may train a model, so one that is at work is in use; an endpoint costs nothing while it is not."""
     at_work = lease.utilisation is not None and lease.utilisation >= IDLE_BELOW
     if at_work or lease.worker_per_hour is not None or not lease.price_per_hour:
         return None
-    known = [lease.started_at, figures.ran_since.get(lease.pk), lease.used_at, figures.now - LONGEST_LOOK]
+    known = [lease.started_at, context.ran_since.get(lease.pk), lease.used_at, context.now - LONGEST_LOOK]
     return max(at for at in known if at is not None)
 
 
-def lease_used(figures: Figures, lease: Lease, since: datetime | None, longest: timedelta) -> Finding:
+def lease_used(context: EvaluationContext, lease: Lease, since: datetime | None, longest: timedelta) -> Finding:
     subject, name = f"lease:{lease.account.slug}/{lease.external_id}"[:200], str(lease)
-    idle = max(figures.now - since, timedelta(0)) if since else timedelta(0)
+    idle = max(context.now - since, timedelta(0)) if since else timedelta(0)
     wasted = lease.price_per_hour * Decimal(int(idle.total_seconds())) / 3600
     if idle <= longest:
         words = Words(todo=_("Nothing to do."), page=lease_page(lease))
@@ -286,7 +286,7 @@ def lease_used(figures: Figures, lease: Lease, since: datetime | None, longest: 
         else _("Idle GPU: %(name)s, %(wasted)s in %(span)s")
     )
     way = stop_way(lease)
-    bare = not stopped and not served_by(figures, lease)
+    bare = not stopped and not served_by(context, lease)
     fixes = [[_("Stop %(name)s") % {"name": name}, reverse("providers:lease-stop", args=[lease.pk])]]
     if bare:
         fixes.append([_("Say which deployment is on it"), reverse("providers:deployments")])
@@ -308,7 +308,7 @@ def lease_used(figures: Figures, lease: Lease, since: datetime | None, longest: 
                 [_("GPU"), f"{lease.gpu_count} × {lease.gpu}", lease.region],
                 [_("Price"), _("%(hourly)s an hour") % {"hourly": exact(lease.price_per_hour)}, lease.account.name],
                 [_("Spent idle"), exact(wasted), _("estimated")],
-                utilisation(figures, lease),
+                utilisation(context, lease),
                 *how_to_stop(way),
             ],
             page=lease_page(lease),
@@ -327,11 +327,11 @@ def why_paid(stopped: bool, bare: bool) -> str:
     return _("It has served no request for %(span)s and goes on costing %(hourly)s an hour.")
 
 
-def utilisation(figures: Figures, lease: Lease) -> list[str]:
+def utilisation(context: EvaluationContext, lease: Lease) -> list[str]:
     """As the vendor reads the GPU, else as the engines on it are in use."""
     if lease.utilisation is not None:
         return [_("Utilisation"), percent(lease.utilisation), _("said by the vendor")]
-    busy = figures.engines_busy.get(lease.pk)
+    busy = context.engines_busy.get(lease.pk)
     if busy is None:
         return [_("Utilisation"), _("not told"), _("neither the vendor nor the engine tells it")]
     return [_("Utilisation"), percent(busy), _("of the last hour in use, by the engine")]

@@ -8,32 +8,32 @@ from datetime import UTC, date, datetime, timedelta
 from django.utils.translation import gettext as _
 
 from alerts.delivery.wording import day, dollars, exact, number, percent
-from alerts.evaluation.context import Figures
-from alerts.kinds.finding import Asked, Bar, Finding, Words
+from alerts.evaluation.context import EvaluationContext
+from alerts.kinds.finding import Bar, Finding, RuleParams, Words
 from costs.breakeven import Inputs, Result
 from costs.models import Phase
 
 BREAK_EVEN = "break-even"
 
 
-def lasting(figures: Figures, holds: Callable[[int], bool], most: int = 60) -> tuple[int, date | None]:
+def lasting(context: EvaluationContext, holds: Callable[[int], bool], most: int = 60) -> tuple[int, date | None]:
     """For how many days, today included, the run rate has been as `holds` says, and since which day."""
     days = 0
-    first = min(figures.requests_by_day, default=None)
+    first = min(context.requests_by_day, default=None)
     while days < most and first is not None:
-        on = figures.today - timedelta(days=days)
-        if on <= first or not holds(figures.run_rate(on)):
+        on = context.today - timedelta(days=days)
+        if on <= first or not holds(context.run_rate(on)):
             break
         days += 1
-    return days, figures.today - timedelta(days=days - 1) if days else None
+    return days, context.today - timedelta(days=days - 1) if days else None
 
 
-def break_even(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+def break_even(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """Open while our own GPUs would be cheaper; both ways the run rate must have stayed there for the rule's days."""
-    inputs, result = figures.break_even
-    if not figures.requests_by_day:
+    inputs, result = context.break_even
+    if not context.requests_by_day:
         return
-    band, wanted = asked.one("band") / 100, int(asked.one("days"))
+    band, wanted = params.number("band") / 100, int(params.number("days"))
     into = [crossing.requests_per_month for crossing in result.crossings if crossing.side_to == "selfhost"]
     n = inputs.requests_per_month
     at = max((volume for volume in into if volume <= n), default=min(into, default=None))
@@ -42,8 +42,8 @@ def break_even(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable
         crossed, clear, since = pays, not pays, None
     else:
         upper, lower = int(at * (1 + band)), int(at * (1 - band))
-        above, since = lasting(figures, lambda rate: rate >= upper)
-        below, since_below = lasting(figures, lambda rate: rate < lower)
+        above, since = lasting(context, lambda rate: rate >= upper)
+        below, since_below = lasting(context, lambda rate: rate < lower)
         crossed, clear = pays and above >= wanted, not pays and below >= wanted
         since = since if crossed else since_below
     yield Finding(
@@ -55,7 +55,7 @@ def break_even(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable
         value=str(n),
         threshold=str(at) if at is not None else "",
         words=Words(
-            todo=break_even_advice(figures, result),
+            todo=break_even_advice(context, result),
             detail=break_even_detail(result, since, int((at or 0) * (1 - band))),
             facts=break_even_facts(inputs, result, at),
             bars=break_even_bars(result),
@@ -108,10 +108,10 @@ def break_even_bars(result: Result) -> list[Bar]:
     ]
 
 
-def break_even_advice(figures: Figures, result: Result) -> str:
+def break_even_advice(context: EvaluationContext, result: Result) -> str:
     if result.cheaper == "api":
         return _("Check whether the GPUs that are rented are still needed.")
-    if figures.leases:
+    if context.leases:
         return _("The GPU that is rented pays for itself; see on the Decide page what else speaks for it.")
     return _("Go through the four criteria on the Decide page before anything is rented.")
 
@@ -132,16 +132,16 @@ def gpus_text(result: Result, hourly: object) -> str:
     return _("%(n)s GPU at $%(hourly)s an hour") % {"n": result.gpus, "hourly": f"{hourly:.3f}"}
 
 
-def phase_band(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable[Finding]:
+def phase_band(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """Open while the volume belongs to another phase than the one planned for today."""
-    planned = figures.current_phase
-    if planned is None or not figures.requests_by_day:
+    planned = context.current_phase
+    if planned is None or not context.requests_by_day:
         return
-    wanted = int(asked.one("days"))
-    rate = figures.run_rate(figures.today)
-    outside, since = lasting(figures, lambda n: not in_band(planned, n))
-    inside, _since = lasting(figures, lambda n: in_band(planned, n))
-    other = next((phase for phase in figures.phases if in_band(phase, rate)), None)
+    wanted = int(params.number("days"))
+    rate = context.run_rate(context.today)
+    outside, since = lasting(context, lambda n: not in_band(planned, n))
+    inside, _since = lasting(context, lambda n: in_band(planned, n))
+    other = next((phase for phase in context.phases if in_band(phase, rate)), None)
     crossed = outside >= wanted
     values = {"name": planned.name, "n": number(rate)}
     title = (
@@ -165,16 +165,16 @@ def phase_band(figures: Figures, asked: Asked, live: frozenset[str]) -> Iterable
                 [planned.name, band(planned), _("planned for today")],
                 *([[other.name, band(other), _("holds this volume")]] if other and other != planned else []),
             ],
-            drivers=busiest(figures) if crossed else [],
+            drivers=busiest(context) if crossed else [],
             driven=_("Where the volume comes from, last 30 days"),
             page="/plan/",
         ),
     )
 
 
-def busiest(figures: Figures, most: int = 3) -> list[list[str]]:
+def busiest(context: EvaluationContext, most: int = 3) -> list[list[str]]:
     """The applications with most requests of the last 30 days: name, requests, share."""
-    rows = figures.requests_by_application()
+    rows = context.requests_by_application()
     total = sum(n for _slug, n, _unpriced in rows)
     return [[slug or _("(no name)"), number(n), percent(n / total)] for slug, n, _unpriced in rows[:most] if total]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext_noop as _
 
 from alerts.metrics import reads
-from alerts.metrics.metric import NamedFigure, of_sums
+from alerts.metrics.metric import Metric, of_sums
 from alerts.metrics.units import DAYS, DURATION, HOURS, PERCENT, REQUESTS, TOKENS, USD
 from alerts.metrics.windows import Window
 
@@ -15,62 +15,60 @@ SPENT = ("application", "provider", "model", "deployment", "task", "owner", "pha
 TIMED = (Window.HOUR, Window.LAST_DAY, Window.TODAY)
 NOW = (Window.NOW,)
 
-NAMED: dict[str, NamedFigure] = {
-    "spend": NamedFigure(_("spend"), USD, MONEY, reads.spend, reads.spend_past, SPENT),
-    "budget-use": NamedFigure(
+METRICS: dict[str, Metric] = {
+    "spend": Metric(_("spend"), USD, MONEY, reads.spend, reads.spend_history, SPENT),
+    "budget-use": Metric(
         _("use of the budget"),
         PERCENT,
         (Window.MONTH,),
         reads.budget_use,
-        reads.budget_use_past,
+        reads.budget_use_history,
         ("application", "provider", "task", "owner"),
         "costs:plan",
         of_one=True,
     ),
-    "forecast": NamedFigure(
+    "forecast": Metric(
         _("forecast of the spend"),
         USD,
         (Window.MONTH,),
         reads.forecast,
         None,
         page="costs:plan",
-        why_no_past=_("What the forecast said on each day of the past is not kept."),
+        why_no_history=_("What the forecast said on each day of the past is not kept."),
     ),
-    "cost-per-request": NamedFigure(_("measured cost per request"), USD, ANY, *of_sums(reads.cost_per_request)),
-    "requests": NamedFigure(_("requests"), REQUESTS, ANY, *of_sums(reads.requests), page="traffic:requests"),
-    "run-rate": NamedFigure(
-        _("run rate, requests a month"), REQUESTS, NOW, reads.run_rate, reads.run_rate_past, (), "costs:plan"
+    "cost-per-request": Metric(_("measured cost per request"), USD, ANY, *of_sums(reads.cost_per_request)),
+    "requests": Metric(_("requests"), REQUESTS, ANY, *of_sums(reads.requests), page="traffic:requests"),
+    "run-rate": Metric(
+        _("run rate, requests a month"), REQUESTS, NOW, reads.run_rate, reads.run_rate_history, (), "costs:plan"
     ),
-    "tokens": NamedFigure(_("tokens"), TOKENS, ANY, *of_sums(reads.tokens), page="traffic:requests"),
-    "unpriced": NamedFigure(
-        _("requests of unknown cost"), REQUESTS, ANY, *of_sums(reads.unpriced), page="traffic:requests"
+    "tokens": Metric(_("tokens"), TOKENS, ANY, *of_sums(reads.tokens), page="traffic:requests"),
+    "unpriced": Metric(_("requests of unknown cost"), REQUESTS, ANY, *of_sums(reads.unpriced), page="traffic:requests"),
+    "error-rate": Metric(_("error rate"), PERCENT, ANY, *of_sums(reads.error_rate), page="traffic:requests"),
+    "latency-p95": Metric(
+        _("p95 latency"), DURATION, TIMED, reads.latency_p95, reads.latency_p95_history, page="traffic:requests"
     ),
-    "error-rate": NamedFigure(_("error rate"), PERCENT, ANY, *of_sums(reads.error_rate), page="traffic:requests"),
-    "latency-p95": NamedFigure(
-        _("p95 latency"), DURATION, TIMED, reads.latency_p95, reads.latency_p95_past, page="traffic:requests"
+    "ttft-p95": Metric(
+        _("p95 time to first token"), DURATION, TIMED, reads.ttft_p95, reads.ttft_p95_history, page="traffic:requests"
     ),
-    "ttft-p95": NamedFigure(
-        _("p95 time to first token"), DURATION, TIMED, reads.ttft_p95, reads.ttft_p95_past, page="traffic:requests"
-    ),
-    "quality": NamedFigure(
+    "quality": Metric(
         _("acceptable answers"),
         PERCENT,
         (Window.LAST_MONTH,),
         reads.quality,
-        reads.quality_past,
+        reads.quality_history,
         ("application", "model", "deployment", "task", "owner"),
         "traffic:quality",
     ),
-    "uptime": NamedFigure(
+    "uptime": Metric(
         _("uptime"),
         PERCENT,
         (Window.TODAY, Window.MONTH, Window.LAST_MONTH),
         reads.uptime,
-        reads.uptime_past,
+        reads.uptime_history,
         ("provider", "deployment"),
         "providers:uptime",
     ),
-    "balance-days": NamedFigure(
+    "balance-days": Metric(
         _("days that the prepaid balance lasts"),
         DAYS,
         NOW,
@@ -80,7 +78,7 @@ NAMED: dict[str, NamedFigure] = {
         "providers:providers",
         _("Only the latest balance is kept, not those of the past."),
     ),
-    "idle-hours": NamedFigure(
+    "idle-hours": Metric(
         _("hours that a lease has been idle"),
         HOURS,
         NOW,

@@ -25,7 +25,7 @@ from traffic.models import LatencyDay, LatencyHour, Rating, UsageDay, UsageHour
 from traffic.quality.queries import ACCEPTABLE
 
 if TYPE_CHECKING:
-    from alerts.evaluation.context import Figures
+    from alerts.evaluation.context import EvaluationContext
 
 T = TypeVar("T")
 ZERO = Decimal(0)
@@ -62,11 +62,11 @@ SUMS = {f"{name}_sum": Sum(name) for name in COLUMNS if name != "tokens"} | {
 Counts = dict[int, int]
 
 
-class Present:
+class CurrentMetrics:
     """Every read is kept as long as the object lives, which is one evaluation."""
 
-    def __init__(self, figures: Figures) -> None:
-        self.figures, self.now, self.today = figures, figures.now, figures.today
+    def __init__(self, context: EvaluationContext) -> None:
+        self.context, self.now, self.today = context, context.now, context.today
         self.names = Names()
         self._kept: dict[tuple[Any, ...], Any] = {}
 
@@ -130,18 +130,18 @@ class Present:
     @cached_property
     def month_lines(self) -> SpendData:
         """Every line of this month, divided by who used what."""
-        return spend.read(self.figures.month_start, self.today + timedelta(days=1))
+        return spend.read(self.context.month_start, self.today + timedelta(days=1))
 
     def month_ahead(self, place: Place) -> Month:
         """This month with its forecast, as the Plan page has it under the same filter."""
         if not place.columns:
-            return self.figures.month_ahead
+            return self.context.month_ahead
         tables = self._once(("ahead", place.columns), lambda: self._read_history(place.columns))
         return self._once(("forecast", place), lambda: self._forecast(tables, place))
 
     @cached_property
     def history(self) -> SpendData:
-        return spend.read(min(self.figures.month_start, self.today - HISTORY), self.today + timedelta(days=1))
+        return spend.read(min(self.context.month_start, self.today - HISTORY), self.today + timedelta(days=1))
 
     def _read_history(self, columns: tuple[str, ...]) -> dict[Key, tuple[list[dict[str, Any]], list[Line]]]:
         found: dict[Key, tuple[list[dict[str, Any]], list[Line]]] = defaultdict(lambda: ([], []))
@@ -154,13 +154,13 @@ class Present:
     def _forecast(self, tables: dict[Key, tuple[list[dict[str, Any]], list[Line]]], place: Place) -> Month:
         mine = [tables[key] for key in place.combinations() if key in tables]
         lines = [line for _usage, some in mine for line in some]
-        ours, whole = leases_of(lines, self.figures.month_start), self.lease_total
+        ours, whole = leases_of(lines, self.context.month_start), self.lease_total
         share = ours / whole if whole else Decimal(1)
         return this_month(self.now, Days(self.history.since, [row for some, _l in mine for row in some], lines, share))
 
     @cached_property
     def lease_total(self) -> Decimal:
-        return leases_of(self.history.lines, self.figures.month_start)
+        return leases_of(self.history.lines, self.context.month_start)
 
     def uptime(self, window: Window, place: Place) -> Decimal | None:
         """Per cent of the time under watch; None where nothing was watched."""

@@ -32,7 +32,7 @@ BEFORE = 31  # earlier days that a window which ends on the first day reaches ba
 HOUR, DAY, INSTANT = timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
 
 
-class Past:
+class MetricHistory:
     """The 90 days before a moment, of one rule's scope; each table is read at most once."""
 
     def __init__(self, now: datetime) -> None:

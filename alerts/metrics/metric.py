@@ -1,4 +1,4 @@
-"""What a named figure is, and the reads that make one from sums of the rollups."""
+"""What a metric is: a named figure that a rule may watch. And the reads that make one from sums of the rollups."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from decimal import Decimal
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from alerts.metrics.current import Present, Sums
-from alerts.metrics.history import Past
+from alerts.metrics.current import CurrentMetrics, Sums
+from alerts.metrics.history import MetricHistory
 from alerts.metrics.scopes import Place, Scope
 from alerts.metrics.units import Unit
 from alerts.metrics.windows import Window
@@ -32,18 +32,18 @@ Series = list[tuple[datetime, Decimal | None]]  # each value holds from its mome
 
 
 @dataclass(frozen=True, slots=True)
-class NamedFigure:
-    """A figure that a rule may watch. `now` gives it at the evaluation's moment; `past` its last 90 days, None where
-    nothing keeps them."""
+class Metric:
+    """A figure that a rule may watch. `current` reads it at the evaluation's moment, `history` reads its last 90 days;
+    `history` is None where nothing keeps them."""
 
     label: str
     unit: Unit
     windows: tuple[Window, ...]
-    now: Callable[[Present, Window, Place], Reading]
-    past: Callable[[Past, Window, Place], Series] | None
+    current: Callable[[CurrentMetrics, Window, Place], Reading]
+    history: Callable[[MetricHistory, Window, Place], Series] | None
     scopes: tuple[str, ...] = COLUMNS
     page: str = "costs:spend"  # where the evidence stands
-    why_no_past: str = ""
+    why_no_history: str = ""
     of_one: bool = False  # of one thing or everything, never of two things at once
 
     def path(self, scope: Scope) -> str:
@@ -55,16 +55,18 @@ class NamedFigure:
 Of = Callable[[Sums], Reading]
 
 
-def of_sums(of: Of) -> tuple[Callable[[Present, Window, Place], Reading], Callable[[Past, Window, Place], Series]]:
-    """A figure that follows from the requests added up, whatever the window."""
+def of_sums(
+    of: Of,
+) -> tuple[Callable[[CurrentMetrics, Window, Place], Reading], Callable[[MetricHistory, Window, Place], Series]]:
+    """Both reads of a metric that is computed from sums of requests, whatever the window."""
 
-    def now(present: Present, window: Window, place: Place) -> Reading:
-        return of(present.sums(window, place))
+    def read_current(current: CurrentMetrics, window: Window, place: Place) -> Reading:
+        return of(current.sums(window, place))
 
-    def past(past: Past, window: Window, place: Place) -> Series:
-        return [(at, of(sums).value) for at, sums in past.sums(window, place)]
+    def read_history(history: MetricHistory, window: Window, place: Place) -> Series:
+        return [(at, of(sums).value) for at, sums in history.sums(window, place)]
 
-    return now, past
+    return read_current, read_history
 
 
 def share(part: int, whole: int) -> Decimal | None:

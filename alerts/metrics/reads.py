@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
-from alerts.metrics.current import Present, Sums
-from alerts.metrics.history import Past
+from alerts.metrics.current import CurrentMetrics, Sums
+from alerts.metrics.history import MetricHistory
 from alerts.metrics.metric import Reading, Series, share
 from alerts.metrics.scopes import Missing, Place
 from alerts.metrics.windows import Window
@@ -47,31 +47,31 @@ def cost_per_request(sums: Sums) -> Reading:
 # From the ledger and the plan.
 
 
-def spend(present: Present, window: Window, place: Place) -> Reading:
-    return Reading(present.spend(window, place), at_least=present.sums(window, place).unpriced > 0)
+def spend(current: CurrentMetrics, window: Window, place: Place) -> Reading:
+    return Reading(current.spend(window, place), at_least=current.sums(window, place).unpriced > 0)
 
 
-def spend_past(past: Past, window: Window, place: Place) -> Series:
-    return list(past.spend(window, place))
+def spend_history(history: MetricHistory, window: Window, place: Place) -> Series:
+    return list(history.spend(window, place))
 
 
-def budget_use(present: Present, window: Window, place: Place) -> Reading:
+def budget_use(current: CurrentMetrics, window: Window, place: Place) -> Reading:
     """Per cent of what the month may cost. Raises Missing where nothing says that."""
-    budget = present.figures.budget_of(*budgeted(place))
+    budget = current.context.budget_of(*budgeted(place))
     if budget is None:
         raise no_budget(place)
     return Reading(share_of(budget.spent, budget.high), budget.at_least)
 
 
-def budget_use_past(past: Past, window: Window, place: Place) -> Series:
+def budget_use_history(history: MetricHistory, window: Window, place: Place) -> Series:
     """As the plan and the budgets stand now, whatever they said then."""
     scope, subject = budgeted(place)
     terms = [budget.term for budget in Budget.objects.filter(scope=scope, subject=subject)]
     if scope == BudgetScope.EVERYTHING:
-        terms = terms_of(past.phases) or terms
+        terms = terms_of(history.phases) or terms
     found: Series = []
-    for at, day, months_days in past.spend_so_far(place):
-        allowed = past.allowed(terms, day.replace(day=1))
+    for at, day, months_days in history.spend_so_far(place):
+        allowed = history.allowed(terms, day.replace(day=1))
         found.append((at, share_of(allowed.spent(months_days), allowed.high) if allowed else None))
     return found
 
@@ -93,46 +93,46 @@ def no_budget(place: Place) -> Missing:
     )
 
 
-def forecast(present: Present, window: Window, place: Place) -> Reading:
+def forecast(current: CurrentMetrics, window: Window, place: Place) -> Reading:
     """The middle of the month's forecast."""
-    month = present.month_ahead(place)
+    month = current.month_ahead(place)
     return Reading(month.forecast.median if month.forecast else None, month.unpriced_requests > 0)
 
 
-def run_rate(present: Present, window: Window, place: Place) -> Reading:
-    return Reading(Decimal(present.figures.run_rate(present.today)))
+def run_rate(current: CurrentMetrics, window: Window, place: Place) -> Reading:
+    return Reading(Decimal(current.context.run_rate(current.today)))
 
 
-def run_rate_past(past: Past, window: Window, place: Place) -> Series:
-    return [(at, Decimal(sums.requests)) for at, sums in past.sums(Window.LAST_MONTH, place)]
+def run_rate_history(history: MetricHistory, window: Window, place: Place) -> Series:
+    return [(at, Decimal(sums.requests)) for at, sums in history.sums(Window.LAST_MONTH, place)]
 
 
 # From the latency buckets.
 
 
-def latency_p95(present: Present, window: Window, place: Place) -> Reading:
-    return p95(present, window, place, 1)
+def latency_p95(current: CurrentMetrics, window: Window, place: Place) -> Reading:
+    return p95(current, window, place, 1)
 
 
-def latency_p95_past(past: Past, window: Window, place: Place) -> Series:
-    return p95_past(past, window, place, 1)
+def latency_p95_history(history: MetricHistory, window: Window, place: Place) -> Series:
+    return p95_history(history, window, place, 1)
 
 
-def ttft_p95(present: Present, window: Window, place: Place) -> Reading:
-    return p95(present, window, place, 2)
+def ttft_p95(current: CurrentMetrics, window: Window, place: Place) -> Reading:
+    return p95(current, window, place, 2)
 
 
-def ttft_p95_past(past: Past, window: Window, place: Place) -> Series:
-    return p95_past(past, window, place, 2)
+def ttft_p95_history(history: MetricHistory, window: Window, place: Place) -> Series:
+    return p95_history(history, window, place, 2)
 
 
-def p95(present: Present, window: Window, place: Place, metric: int) -> Reading:
-    counts = present.buckets(window, place, metric)
+def p95(current: CurrentMetrics, window: Window, place: Place, metric: int) -> Reading:
+    counts = current.buckets(window, place, metric)
     return Reading(milliseconds(ranked(counts).p95_ms) if counts else None)
 
 
-def p95_past(past: Past, window: Window, place: Place, metric: int) -> Series:
-    rows = past.quantiles(window, place, metric)
+def p95_history(history: MetricHistory, window: Window, place: Place, metric: int) -> Series:
+    rows = history.quantiles(window, place, metric)
     return [(at, milliseconds(found.p95_ms) if found else None) for at, found in rows]
 
 
@@ -143,41 +143,41 @@ def milliseconds(value: float | None) -> Decimal | None:
 # From ratings, checks, accounts and leases.
 
 
-def quality(present: Present, window: Window, place: Place) -> Reading:
+def quality(current: CurrentMetrics, window: Window, place: Place) -> Reading:
     """Acceptable answers per cent; too few ratings say nothing."""
-    ratings, accepted = present.ratings(window, place)
+    ratings, accepted = current.ratings(window, place)
     return Reading(share(accepted, ratings) if ratings >= ENOUGH else None)
 
 
-def quality_past(past: Past, window: Window, place: Place) -> Series:
-    return [(at, share(good, n) if n >= ENOUGH else None) for at, (n, good) in past.ratings(window, place)]
+def quality_history(history: MetricHistory, window: Window, place: Place) -> Series:
+    return [(at, share(good, n) if n >= ENOUGH else None) for at, (n, good) in history.ratings(window, place)]
 
 
-def uptime(present: Present, window: Window, place: Place) -> Reading:
-    return Reading(present.uptime(window, place))
+def uptime(current: CurrentMetrics, window: Window, place: Place) -> Reading:
+    return Reading(current.uptime(window, place))
 
 
-def uptime_past(past: Past, window: Window, place: Place) -> Series:
-    return list(past.uptime(window, place))
+def uptime_history(history: MetricHistory, window: Window, place: Place) -> Series:
+    return list(history.uptime(window, place))
 
 
-def balance_days(present: Present, window: Window, place: Place) -> Reading:
+def balance_days(current: CurrentMetrics, window: Window, place: Place) -> Reading:
     """How long the account that runs out first still lasts."""
     wanted = place.filters.provider
     lasts = [
         balance.amount / balance.spend_per_hour / 24
-        for balance in present.figures.balances
+        for balance in current.context.balances
         if balance.spend_per_hour and (not wanted or balance.account.kind in wanted)
     ]
     return Reading(min(lasts, default=None))
 
 
-def idle_hours(present: Present, window: Window, place: Place) -> Reading:
+def idle_hours(current: CurrentMetrics, window: Window, place: Place) -> Reading:
     """Of the lease that has been idle longest; 0 while all are in use, unknown where there is none."""
     from alerts.kinds.vendors import unused_since  # the kinds import the named figures
 
     wanted = place.filters.provider
-    leases = [lease for lease in present.figures.leases if not wanted or lease.account.kind in wanted]
-    since = [unused_since(present.figures, lease) for lease in leases]
-    hours = [Decimal(int((present.now - at).total_seconds())) / 3600 if at else Decimal(0) for at in since]
+    leases = [lease for lease in current.context.leases if not wanted or lease.account.kind in wanted]
+    since = [unused_since(current.context, lease) for lease in leases]
+    hours = [Decimal(int((current.now - at).total_seconds())) / 3600 if at else Decimal(0) for at in since]
     return Reading(max(hours) if hours else None)

@@ -10,9 +10,9 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from alerts.evaluation.states import Sight
-from alerts.metrics import NAMED
-from alerts.metrics.metric import NamedFigure, Reading
+from alerts.evaluation.states import Observation
+from alerts.metrics import METRICS
+from alerts.metrics.metric import Metric, Reading
 from alerts.metrics.scopes import DIMENSIONS, Scope
 from alerts.metrics.windows import Window
 from alerts.rules.thresholds import BadThreshold
@@ -38,7 +38,7 @@ class Watch:
     def of(cls, given: Mapping[str, Any]) -> Watch:
         """Raises BadThreshold for what this version does not know."""
         key = str(given.get("figure", ""))
-        figure = NAMED.get(key)
+        figure = METRICS.get(key)
         if figure is None:
             raise BadThreshold(_("No figure is called “%(name)s”; choose another.") % {"name": key})
         side = str(given.get("side", OVER))
@@ -62,14 +62,14 @@ class Watch:
         } | ({} if self.clear is None else {"clear": f"{self.clear:f}"})
 
     @property
-    def figure(self) -> NamedFigure:
-        return NAMED[self.key]
+    def metric(self) -> Metric:
+        return METRICS[self.key]
 
     @property
     def what(self) -> str:
         """`spend of application support-bot this month`."""
         when = "" if self.window == Window.NOW else self.window.words
-        return " ".join(filter(None, [_(self.figure.label), self.scope.words, when]))
+        return " ".join(filter(None, [_(self.metric.label), self.scope.words, when]))
 
     @property
     def subject(self) -> str:
@@ -79,15 +79,15 @@ class Watch:
     @property
     def against(self) -> str:
         """`over $500`."""
-        said = f"{_(SIDES[self.side])} {self.figure.unit.say(self.line)}"
+        said = f"{_(SIDES[self.side])} {self.metric.unit.say(self.line)}"
         if self.clear is None:
             return said
-        return _("%(over)s, until it is back at %(clear)s") % {"over": said, "clear": self.figure.unit.say(self.clear)}
+        return _("%(over)s, until it is back at %(clear)s") % {"over": said, "clear": self.metric.unit.say(self.clear)}
 
-    def sight(self, reading: Reading) -> Sight:
-        """Between the line and its clear line nothing changes; what is unknown holds no line crossed."""
+    def observe(self, reading: Reading) -> Observation:
+        """The side of the line on which a value lies. An unknown value crosses no line."""
         crossed = self.crossed(reading)
-        return Sight(crossed, not crossed and self._cleared(reading))
+        return Observation(crossed, not crossed and self._cleared(reading))
 
     def _cleared(self, reading: Reading) -> bool:
         if reading.value is None or self.clear is None:
@@ -112,7 +112,7 @@ def check_clear(side: str, line: Decimal, clear: Decimal | None) -> None:
     raise BadThreshold(_("It is over once it is back at the line or above; give more than the line."))
 
 
-def window_of(figure: NamedFigure, name: str) -> Window:
+def window_of(figure: Metric, name: str) -> Window:
     """Raises BadThreshold with the windows that there are."""
     if name in figure.windows:
         return Window(name)
@@ -122,7 +122,7 @@ def window_of(figure: NamedFigure, name: str) -> Window:
     )
 
 
-def check_scope(figure: NamedFigure, scope: Scope) -> None:
+def check_scope(figure: Metric, scope: Scope) -> None:
     """Raises BadThreshold for a dimension that the figure does not have."""
     if {"application", "owner"} <= {dimension for dimension, _name in scope.names}:
         raise BadThreshold(_("Name an application or an owner; an application has its owner already."))

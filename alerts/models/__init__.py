@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alerts.models.channels import Channel, ChannelKind
-from alerts.models.deliveries import Address, Delivery, DeliveryState, Held, OptOut, UsedLink
+from alerts.models.deliveries import Address, DeferredBy, Delivery, DeliveryState, OptOut, UsedLink
 from alerts.models.preferences import Digest, Preference
 from alerts.models.reports import Report, ReportKind
 from alerts.models.rules import Rule, Severity
@@ -16,10 +16,10 @@ __all__ = [
     "AlertState",
     "Channel",
     "ChannelKind",
+    "DeferredBy",
     "Delivery",
     "DeliveryState",
     "Digest",
-    "Held",
     "OptOut",
     "Preference",
     "Report",

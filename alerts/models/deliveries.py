@@ -20,7 +20,7 @@ class DeliveryState(models.TextChoices):
     FOLDED = "folded", _("said in another mail")
 
 
-class Held(models.TextChoices):
+class DeferredBy(models.TextChoices):
     QUIET = "quiet", _("quiet hours")
     DIGEST = "digest", _("the day's digest")
 
@@ -45,7 +45,7 @@ class Delivery(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField()  # while it is being sent: when somebody else may take it over
     group = models.CharField(max_length=200, blank=True)  # messages of one group that wait together are one mail
-    held = models.CharField(max_length=10, choices=Held.choices, blank=True)  # then it leaves with others like it
+    held = models.CharField(max_length=10, choices=DeferredBy.choices, blank=True)  # then it leaves with others like it
     answer = models.TextField(blank=True)  # what the server said last
     message_id = models.CharField(
         max_length=200, blank=True

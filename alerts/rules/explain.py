@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from alerts.delivery.recipients import Directory
+from alerts.delivery.recipients import Recipients
 from alerts.delivery.wording import moment, span
-from alerts.evaluation.context import Figures
+from alerts.evaluation.context import EvaluationContext
 from alerts.evaluation.services import FLAP_WINDOW, policy_of_alert
 from alerts.evaluation.states import asleep
 from alerts.evaluation.write import status_of, target_of
@@ -31,15 +31,15 @@ def explain(rule: Rule, now: datetime | None = None) -> Iterator[str]:
         return
     yield sentence(rule)
     yield from _state(rule, at)
-    told = Directory().of_rule(rule, kind.groups)
+    told = Recipients().of_rule(rule, kind.groups)
     if told:
         yield _("Tells %(whom)s.") % {"whom": ", ".join(told)}
     else:
         yield _("Tells nobody: no one it names has an e-mail address that takes mail.")
     known = {alert.subject: alert for alert in Alert.objects.minded().filter(rule=rule)}
-    figures = Figures(at)
+    context = EvaluationContext(at)
     try:
-        findings = list(kind.evaluate(figures, kind.read(rule.thresholds), frozenset(known)))
+        findings = list(kind.evaluate(context, kind.read(rule.thresholds), frozenset(known)))
     except BadThreshold as error:
         yield _("It cannot be evaluated: %(error)s") % {"error": error}
         return
@@ -48,7 +48,7 @@ def explain(rule: Rule, now: datetime | None = None) -> Iterator[str]:
     for finding in findings:
         if not (rule.enabled or finding.subject in kind.always):
             continue
-        yield from _subject(figures, rule, finding, known.pop(finding.subject, None))
+        yield from _subject(context, rule, finding, known.pop(finding.subject, None))
     for alert in known.values():
         gone = _("%(subject)s: no longer there; its alert is resolved at the next evaluation.")
         yield gone % {"subject": alert.subject}
@@ -70,15 +70,15 @@ def _state(rule: Rule, at: datetime) -> Iterator[str]:
         yield _("It has not run yet.")
 
 
-def _subject(figures: Figures, rule: Rule, finding: Finding, alert: Alert | None) -> Iterator[str]:
-    at = figures.now
+def _subject(context: EvaluationContext, rule: Rule, finding: Finding, alert: Alert | None) -> Iterator[str]:
+    at = context.now
     yield ""
     yield f"{finding.subject}: {finding.title}"
     yield "  " + _stands(finding, KINDS[rule.kind].unit)
     yield "  " + _why(rule, finding, alert, at)
     if alert and alert.state in ("open", "acknowledged"):
         yield from ("  " + line for line in _patience(rule, alert, at))
-    finding = figures.covered(finding, alert.pending_since if alert else at)
+    finding = context.covered(finding, alert.pending_since if alert else at)
     if finding.covered_by:
         yield "  " + _("%(subject)s speaks for it, so no mail goes out.") % {"subject": finding.covered_by}
     yield from ("  " + line for line in _silences(rule, finding, at))

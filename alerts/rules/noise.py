@@ -95,7 +95,7 @@ def better_line(watch: Watch, peaks: Iterable[Decimal]) -> Suggestion | None:
     left = sum(peak > line if watch.side == OVER else peak < line for peak in ranked)
     if left == len(ranked) or (line <= watch.line if watch.side == OVER else line >= watch.line):
         return None
-    said = watch.figure.unit.say(line)
+    said = watch.metric.unit.say(line)
     shape = _("raise it to %(line)s") if watch.side == OVER else _("lower it to %(line)s")
     return Suggestion(shape % {"line": said}, left, {"line": said})
 

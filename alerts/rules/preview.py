@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from alerts.delivery.wording import span
 from alerts.evaluation import states
 from alerts.evaluation.states import Policy, State, Status
-from alerts.metrics.history import DAYS, Past
+from alerts.metrics.history import DAYS, MetricHistory
 from alerts.metrics.metric import Reading, Series
 from alerts.metrics.scopes import Names
 from alerts.metrics.watch import Watch, capital
@@ -61,7 +61,7 @@ class Preview:
             return _("In the last %(days)s days it would not have fired; the %(most)s was %(value)s.") % {
                 "days": DAYS,
                 "most": _("highest") if self.watch.side == "over" else _("lowest"),
-                "value": self.watch.figure.unit.say(self.extreme),
+                "value": self.watch.metric.unit.say(self.extreme),
             }
         n, lengths = len(self.firings), [firing.lasted(self.now) for firing in self.firings]
         values = {
@@ -88,7 +88,7 @@ class Preview:
     @property
     def chart(self) -> dict[str, Any]:
         """For the `lines` tag: the figure, the line, and the times when it would have been open."""
-        unit = CHARTED.get(self.watch.figure.unit.label, "count")
+        unit = CHARTED.get(self.watch.metric.unit.label, "count")
         scale = Decimal("0.01") if unit == "percent" else Decimal(1)
         thinned = self.series[:: max(1, len(self.series) // MOST_POINTS)]
         points = [(at, None if value is None else value * scale) for at, value in thinned]
@@ -117,10 +117,10 @@ class Preview:
 def preview(watch: Watch, policy: Policy, now: datetime) -> Preview:
     """Raises Missing where what the rule is about is gone."""
     place = Names().place(watch.scope)
-    figure = watch.figure
-    if figure.past is None:
-        return Preview(watch, now, [], [], _(figure.why_no_past))
-    series = figure.past(Past(now), watch.window, place)
+    figure = watch.metric
+    if figure.history is None:
+        return Preview(watch, now, [], [], _(figure.why_no_history))
+    series = figure.history(MetricHistory(now), watch.window, place)
     return Preview(watch, now, series, list(fired(watch, policy, series, now)))
 
 
@@ -129,7 +129,7 @@ def fired(watch: Watch, policy: Policy, series: Series, now: datetime) -> Iterat
     status: Status | None = None
     opened: datetime | None = None
     for at, value in moments(series, policy, now):
-        step = states.step(status, watch.sight(Reading(value)), policy, at)
+        step = states.step(status, watch.observe(Reading(value)), policy, at)
         status = step.status
         if status is None or status.state == State.PENDING:
             continue

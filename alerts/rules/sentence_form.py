@@ -17,9 +17,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from alerts.delivery.wording import number
-from alerts.evaluation.context import Figures
+from alerts.evaluation.context import EvaluationContext
 from alerts.evaluation.states import Policy
-from alerts.metrics import NAMED
+from alerts.metrics import METRICS
 from alerts.metrics.scopes import DIMENSIONS, Names, Scope
 from alerts.metrics.units import read_amount
 from alerts.metrics.watch import OVER, SIDES, Watch, capital, check_clear, check_scope, window_of
@@ -141,7 +141,7 @@ class RuleSentence(forms.Form):
                 "The most used of the last 90 days; for one of the %(n)s others add &model=NAME to the address."
             ) % {"n": number(models.more)}
         choices: dict[str, Choices] = {
-            "figure": [(key, _(figure.label)) for key, figure in NAMED.items()],
+            "figure": [(key, _(figure.label)) for key, figure in METRICS.items()],
             "window": [(window.value, window.words) for window in Window],
             "side": [(side, _(words)) for side, words in SIDES.items()],
             "groups": [(name, name) for name in Group.objects.order_by("name").values_list("name", flat=True)],
@@ -167,7 +167,7 @@ class RuleSentence(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
-        figure = NAMED.get(given.get("figure", ""))
+        figure = METRICS.get(given.get("figure", ""))
         if figure is None:
             return given
         scope = Scope(tuple((name, given[name]) for name in DIMENSIONS if given.get(name)))
@@ -201,7 +201,7 @@ class RuleSentence(forms.Form):
 
     def _clear(self, given: dict[str, Any], line: Decimal | None) -> Decimal | None:
         """The line where it is over, if it is another one."""
-        figure = NAMED[given["figure"]]
+        figure = METRICS[given["figure"]]
         if not given.get("clear") or line is None:
             return None
         try:
@@ -214,9 +214,9 @@ class RuleSentence(forms.Form):
 
     def _seen(self, watch: Watch) -> Watch | None:
         """The watch, unless there is nothing for it to look at now, which is said at the figure."""
-        present = Figures(timezone.now()).present
+        current = EvaluationContext(timezone.now()).current
         try:
-            watch.figure.now(present, watch.window, present.names.place(watch.scope))
+            watch.metric.current(current, watch.window, current.names.place(watch.scope))
         except BadThreshold as error:
             self.add_error("figure", str(error))
             return None
@@ -279,8 +279,8 @@ def initial_of(rule: Rule, *, copy: bool) -> dict[str, Any]:
     except BadThreshold:
         found["line"] = str(rule.thresholds.get("line", ""))
     else:
-        found["line"] = watch.figure.unit.say(watch.line)
-        found["clear"] = "" if watch.clear is None else watch.figure.unit.say(watch.clear)
+        found["line"] = watch.metric.unit.say(watch.line)
+        found["clear"] = "" if watch.clear is None else watch.metric.unit.say(watch.clear)
     return found
 
 

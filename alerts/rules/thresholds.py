@@ -1,4 +1,4 @@
-"""The numbers of a rule: what a kind asks for, and what a person gave."""
+"""The numbers of a rule: what a kind needs, and what a person entered."""
 
 from __future__ import annotations
 
@@ -49,18 +49,18 @@ class Threshold:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A rule's thresholds, read; what the rule leaves out has the kind's default."""
+class RuleParams:
+    """A rule's thresholds as numbers, with the kind's default where the rule has none."""
 
     values: Mapping[str, Decimal | list[Decimal]]
-    given: Mapping[str, Any] = field(default_factory=dict)  # as the rule keeps it, for kinds that ask for more
+    stored: Mapping[str, Any] = field(default_factory=dict)  # as the rule has it, for kinds that need more than numbers
 
-    def one(self, name: str) -> Decimal:
+    def number(self, name: str) -> Decimal:
         value = self.values[name]
         assert isinstance(value, Decimal)
         return value
 
-    def many(self, name: str) -> list[Decimal]:
+    def numbers(self, name: str) -> list[Decimal]:
         value = self.values[name]
         assert isinstance(value, list)
         return value

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from alerts.delivery.recipients import Directory
+from alerts.delivery.recipients import Recipients
 from alerts.evaluation.services import policy_of
 from alerts.inbox import reports
 from alerts.inbox.forms import RuleForm
@@ -48,13 +48,13 @@ class Row:
 @require_safe
 def rules(request: HttpRequest) -> HttpResponse:
     """Every shipped rule, and a page of those that people made."""
-    directory, troubles = Directory(), reports.troubles(timezone.now())
+    recipients, troubles = Recipients(), reports.troubles(timezone.now())
     known = Rule.objects.listed().filter(kind__in=KINDS).prefetch_related("recipients")
     asked = request.GET.get("q", "").strip()
     page = made_page(known.filter(kind="figure"), asked, request.GET.get("page", ""))
-    rows = [row_of(rule, directory, troubles.get(rule.pk)) for rule in known.exclude(kind="figure")]
-    made = [row_of(rule, directory, troubles.get(rule.pk)) for rule in page]
-    counted = Rule.objects.kept().filter(kind__in=KINDS)
+    rows = [row_of(rule, recipients, troubles.get(rule.pk)) for rule in known.exclude(kind="figure")]
+    made = [row_of(rule, recipients, troubles.get(rule.pk)) for rule in page]
+    counted = Rule.objects.not_deleted().filter(kind__in=KINDS)
     context = {
         "rows": rows,
         "made": made,
@@ -76,8 +76,8 @@ def made_page(made: Any, asked: str, number: str) -> Page[Rule]:
     return Paginator(made.order_by("-id"), A_PAGE).get_page(number)
 
 
-def row_of(rule: Rule, directory: Directory, trouble: Delivery | None) -> Row:
-    return Row(rule, sentence(rule), directory.of_rule(rule, KINDS[rule.kind].groups), trouble)
+def row_of(rule: Rule, recipients: Recipients, trouble: Delivery | None) -> Row:
+    return Row(rule, sentence(rule), recipients.of_rule(rule, KINDS[rule.kind].groups), trouble)
 
 
 @login_required
@@ -86,7 +86,7 @@ def row_of(rule: Rule, directory: Directory, trouble: Delivery | None) -> Row:
 def rule_new(request: HttpRequest) -> HttpResponse:
     """A rule by sentence; `?from=SLUG` begins as a copy of another."""
     sent = request.POST if request.method == "POST" else None
-    source = Rule.objects.kept().filter(slug=request.GET.get("from", ""), kind="figure").first()
+    source = Rule.objects.not_deleted().filter(slug=request.GET.get("from", ""), kind="figure").first()
     form = RuleSentence(sent, model_of=source, given=filled_in(request, "model"))
     return _sentence(request, form, None)
 
@@ -96,7 +96,7 @@ def rule_new(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def rule(request: HttpRequest, slug: str) -> HttpResponse:
     """One rule; whoever may change rules gets the form, the others its sentence."""
-    found = get_object_or_404(Rule.objects.kept(), slug=slug, kind__in=KINDS)
+    found = get_object_or_404(Rule.objects.not_deleted(), slug=slug, kind__in=KINDS)
     may_edit = request.user.has_perm("alerts.change_rule")
     if request.method == "POST" and not may_edit:
         return render(request, "403.html", status=403)
@@ -120,8 +120,8 @@ def _of_rule(found: Rule) -> dict[str, Any]:
     return {
         "rule": found,
         "sentence": sentence(found),
-        "told": Directory().of_rule(found, KINDS[found.kind].groups),
-        "channels": list(Channel.objects.there().filter(rules=found)),
+        "told": Recipients().of_rule(found, KINDS[found.kind].groups),
+        "channels": list(Channel.objects.not_deleted().filter(rules=found)),
         "trouble": reports.troubles(timezone.now()).get(found.pk),
         "alerts": list(found.alerts.order_by("-id")[:20]),
     }
@@ -162,7 +162,7 @@ def preview_of(found: Rule) -> Preview | None:
 @require_POST
 def rule_switch(request: HttpRequest, slug: str) -> HttpResponse:
     """Off where it is on, and on where it is off."""
-    found = get_object_or_404(Rule.objects.kept(), slug=slug, kind__in=KINDS)
+    found = get_object_or_404(Rule.objects.not_deleted(), slug=slug, kind__in=KINDS)
     rule_changes.switch(rule=found, on=not found.enabled)
     said = _("Switched on: %(name)s.") if found.enabled else _("Switched off: %(name)s.")
     log(request, found, said % {"name": found.name})
@@ -175,7 +175,7 @@ def rule_switch(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def rule_delete(request: HttpRequest, slug: str) -> HttpResponse:
     """A rule that somebody made; shipped ones are only switched off."""
-    found = get_object_or_404(Rule.objects.kept(), slug=slug, kind="figure")
+    found = get_object_or_404(Rule.objects.not_deleted(), slug=slug, kind="figure")
     rule_changes.delete(rule=found)
     said = _("Deleted: %(name)s.") % {"name": found.name}
     log(request, found, said)

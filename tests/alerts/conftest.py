@@ -12,9 +12,9 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
 from alerts.evaluation import services
-from alerts.evaluation.context import Figures
+from alerts.evaluation.context import EvaluationContext
 from alerts.kinds import KINDS
-from alerts.kinds.finding import Asked, Finding
+from alerts.kinds.finding import Finding, RuleParams
 from alerts.models import Alert
 from tests.alerts.smtp_server import Mailbox, Smtp, port_of, started
 
@@ -60,7 +60,7 @@ class Scene:
         self.known: frozenset[str] = frozenset()
         monkeypatch.setitem(KINDS, kind, replace(KINDS[kind], evaluate=self.evaluate, every_s=0))
 
-    def evaluate(self, figures: Figures, asked: Asked, live: frozenset[str]) -> list[Finding]:
+    def evaluate(self, figures: EvaluationContext, asked: RuleParams, live: frozenset[str]) -> list[Finding]:
         self.known = live
         return list(self.findings.values())
 

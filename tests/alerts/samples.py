@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from alerts.evaluation.context import Disk, Figures
+from alerts.evaluation.context import Disk, EvaluationContext
 from alerts.evaluation.restarts import Restart
 from alerts.models import Address, Channel, Rule
 from costs.ledger.expiring_days import ExpiringDays
@@ -208,10 +208,8 @@ def offer(patch: Patch) -> None:
 
 def bill_gap(patch: Patch) -> None:
     causes = (Cause("other_keys", Decimal("118.10")), Cause("price", Decimal("2.30")))
-    apart = ReconciliationGap(
-        "anthropic", date(2026, 10, 1), Decimal("120.40"), Decimal("1412.30"), Decimal(20), causes
-    )
-    patch.setattr(Figures, "bills", [apart])
+    apart = ReconciliationGap("anthropic", date(2026, 10, 1), Decimal("120.40"), Decimal("1412.30"), Decimal(20), causes)
+    patch.setattr(EvaluationContext, "bills", [apart])
 
 
 def figure(patch: Patch) -> None:
@@ -230,18 +228,18 @@ def system(patch: Patch) -> None:
 
 
 def system_disk(patch: Patch) -> None:
-    patch.setattr(Figures, "disk", Disk(100 * GB, 92 * GB, 8 * GB))
+    patch.setattr(EvaluationContext, "disk", Disk(100 * GB, 92 * GB, 8 * GB))
 
 
 def system_restarts(patch: Patch) -> None:
     ended = Restart("web", NOW - HOUR / 2, "was ended by SIGKILL", "[INFO] Started worker-1")
-    patch.setattr(Figures, "restarts", {"web": [ended, replace(ended, at=NOW - HOUR / 10)]})
+    patch.setattr(EvaluationContext, "restarts", {"web": [ended, replace(ended, at=NOW - HOUR / 10)]})
 
 
 def system_retention(patch: Patch) -> None:
     first = date(2025, 10, 24)
     kept = ExpiringDays(400, first, 1, [first], [(first, "anthropic"), (first + DAY, "anthropic")], True)
-    patch.setattr(Figures, "kept_days", lambda figures, ahead: kept)
+    patch.setattr(EvaluationContext, "kept_days", lambda figures, ahead: kept)
 
 
 def system_key(patch: Patch) -> None:

@@ -19,7 +19,7 @@ from alerts.channels import chat, hand_over, trial_note, webhook
 from alerts.defaults import ensure_defaults
 from alerts.delivery import outbox
 from alerts.delivery.smtp import NotSent
-from alerts.evaluation.context import Figures
+from alerts.evaluation.context import EvaluationContext
 from alerts.kinds import KINDS
 from alerts.kinds.system import addresses
 from alerts.models import Channel, Delivery, Rule
@@ -168,13 +168,13 @@ def test_a_dead_channel_is_an_alert_to_admins_and_stands_beside_its_rules(
     for _n in range(20):
         deliver(hooked, 60)
     asked = KINDS["system"].read({})
-    (found,) = addresses(Figures(hooked.now), asked, frozenset())
+    (found,) = addresses(EvaluationContext(hooked.now), asked, frozenset())
     assert found.subject == "channel:hook" and found.crossed
     assert KINDS["system"].groups == ("admin",)
     page = logged_in(with_role("admin")).get("/alerts/rules/").content.decode()
     assert "dead" in page and "Not delivered to hook" in page and "500 Internal Server Error: no" in page
     Channel.objects.update(failures=0, failing_since=None)
-    (found,) = addresses(Figures(hooked.now), asked, frozenset({"channel:hook"}))
+    (found,) = addresses(EvaluationContext(hooked.now), asked, frozenset({"channel:hook"}))
     assert found.clear and not found.crossed
 
 

@@ -29,8 +29,8 @@ UNDER = {**OVER, "side": "under", "line": "450", "clear": "500"}
 def test_between_the_line_and_its_clear_line_nothing_changes(
     given: dict[str, str], value: str, crossed: bool, clear: bool
 ) -> None:
-    sight = Watch.of(given).sight(Reading(Decimal(value)))
-    assert (sight.crossed, sight.clear) == (crossed, clear)
+    seen = Watch.of(given).observe(Reading(Decimal(value)))
+    assert (seen.crossed, seen.clear) == (crossed, clear)
 
 
 def test_a_clear_line_on_the_wrong_side_is_refused() -> None:

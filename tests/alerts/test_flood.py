@@ -100,7 +100,7 @@ def test_a_mail_for_several_to_an_address_that_is_refused_is_given_up_with_them_
     assert deliver(scene) == 10
     assert states() == {"accepted": 10, "dead": 4}
     assert set(Delivery.objects.filter(state="dead").values_list("answer", flat=True)) == {"550 5.1.1 no such person"}
-    assert services.mail_again(address_id=Address.objects.get().pk, now=scene.now) == 4
+    assert services.retry_address(address_id=Address.objects.get().pk, now=scene.now) == 4
     assert deliver(scene, 600) == 4
 
 

@@ -12,7 +12,7 @@ from django.utils import translation
 from alerts.defaults import ensure_defaults
 from alerts.delivery import wording
 from alerts.evaluation import services
-from alerts.evaluation.context import Figures
+from alerts.evaluation.context import EvaluationContext
 from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Finding
 from alerts.kinds.usage import CROWD, MOST_APART
@@ -37,7 +37,7 @@ SHIPPED = [name for name, kind in KINDS.items() if kind.shipped]  # the others w
 
 def findings(kind: str, now: datetime = NOW, live: frozenset[str] = frozenset(), **thresholds: Any) -> list[Finding]:
     found = KINDS[kind]
-    return list(found.evaluate(Figures(now), found.read(thresholds), live))
+    return list(found.evaluate(EvaluationContext(now), found.read(thresholds), live))
 
 
 def only(kind: str, **options: Any) -> Finding:
@@ -98,7 +98,7 @@ def test_a_budgets_level_is_the_highest_that_the_month_has_reached(
 def test_a_budget_is_clear_of_a_level_only_below_its_band(phase: Phase) -> None:
     spend("397")
     found = only("budget")
-    assert (found.level, found.held) == (90, 100)
+    assert (found.level, found.sustained_level) == (90, 100)
 
 
 def test_last_months_budget_ends_with_what_it_came_to(phase: Phase) -> None:
@@ -419,7 +419,9 @@ def test_a_lease_has_its_own_idle_time_and_is_told_with_the_command_that_stops_i
 def test_a_balance_without_a_rate_of_the_vendors_lasts_as_long_as_our_leases_let_it(db: Any) -> None:
     where = account(kind="vast")
     Balance.objects.create(account=where, amount=Decimal(24), at=NOW)
-    assert not list(KINDS["balance"].evaluate(Figures(NOW), KINDS["balance"].read({}), frozenset())), "nothing is spent"
+    assert not list(KINDS["balance"].evaluate(EvaluationContext(NOW), KINDS["balance"].read({}), frozenset())), (
+        "nothing is spent"
+    )
     Lease.objects.create(
         account=where, external_id="1", gpu="L4", price_per_hour=Decimal("0.5"), state="running",
         started_at=NOW, seen_at=NOW,
@@ -542,7 +544,7 @@ def test_explanations_durations_and_dates_are_said_in_the_readers_language(
         assert wording.span(timedelta(minutes=3, seconds=10)) == "3 Minuten 10 s"
         assert (wording.day(TODAY), wording.long_day(TODAY)) == ("24 Nov", "24 Novembre 2026")
         assert wording.moment(NOW, weekday=True) == "Martedì, 24 Nov 2026, 12:00 UTC"
-        assert wording.here("until Tuesday, 24 Nov 2026, 12:00 UTC") == "until Martedì, 24 Nov 2026, 12:00 UTC"
+        assert wording.localised("until Tuesday, 24 Nov 2026, 12:00 UTC") == "until Martedì, 24 Nov 2026, 12:00 UTC"
     monkeypatch.setattr(explaining, "_", lambda text: f"»{text}")
     ensure_defaults()
     spend("200")
@@ -578,7 +580,7 @@ def bill(gap: str, allowed: str = "5") -> BillStanding:
 
 
 def of_bills(standings: list[BillStanding], live: frozenset[str] = frozenset()) -> list[Finding]:
-    figures = Figures(NOW)
+    figures = EvaluationContext(NOW)
     figures.__dict__["bills"] = standings  # read at most once: as if it had been
     return list(KINDS["bill-gap"].evaluate(figures, KINDS["bill-gap"].read({}), live))
 

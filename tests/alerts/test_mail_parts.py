@@ -20,7 +20,7 @@ from PIL import Image
 from alerts.delivery import links, subjects
 from alerts.delivery.mail import compose
 from alerts.delivery.picture import LINE, VALUE, png
-from alerts.delivery.value_history import course
+from alerts.delivery.value_history import value_history
 from alerts.evaluation.states import Cause
 from alerts.inbox.timeline import Point
 from alerts.models import Alert, Delivery, OptOut, Rule, Silence
@@ -208,7 +208,7 @@ def test_a_budgets_chart_is_its_month_added_up_and_ends_in_the_figure_of_the_mai
         usage(day=START.date().replace(day=day), application_id=application.pk, cost=Decimal(2))
     rule = Rule.objects.create(slug="b", kind="budget", name="B")
     alert = Alert(rule=rule, kind="budget", subject="phase:now:2026-11", threshold="40", pending_since=START)
-    seen = course(alert, START, "47.50")
+    seen = value_history(alert, START, "47.50")
     assert seen is not None
     values = [point.value for point in seen.points]
     assert values[:3] == [0, 2, 4] and values[-2:] == [46, Decimal("47.50")]

@@ -11,7 +11,7 @@ import pytest
 from django.test.utils import CaptureQueriesContext
 
 from alerts.evaluation import services
-from alerts.evaluation.context import Disk, Figures
+from alerts.evaluation.context import Disk, EvaluationContext
 from alerts.kinds import KINDS
 from alerts.kinds.finding import Finding
 from alerts.models import Alert, Rule
@@ -272,7 +272,7 @@ def test_nights_weekends_and_newcomers_are_not_silent(db: Any) -> None:
 
 
 def on_disk(used: int, total: int = 1000) -> list[Finding]:
-    figures, gb = Figures(NOW), 1024**3
+    figures, gb = EvaluationContext(NOW), 1024**3
     figures.__dict__["disk"] = Disk(total * gb, used * gb, (total - used) * gb)  # read at most once: as if it had been
     kind = KINDS["system-disk"]
     return list(kind.evaluate(figures, kind.read({}), frozenset()))
@@ -295,7 +295,7 @@ def test_a_small_disk_is_told_by_what_is_free(db: Any) -> None:
 
 
 def keeps(**more: Any) -> list[Finding]:
-    figures = Figures(NOW)
+    figures = EvaluationContext(NOW)
     kept: dict[str, Any] = {
         "days": 400,
         "first": date(2025, 10, 24),

@@ -240,7 +240,7 @@ def test_a_refused_address_is_mailed_again_by_hand_with_what_was_given_up(
 def test_a_dead_message_can_be_sent_again_by_hand(waiting: Scene, smtp: Smtp, mailbox: Mailbox) -> None:
     mailbox.plan = [REFUSE]
     deliver(waiting)
-    services.again(delivery_id=Delivery.objects.get().pk, now=waiting.now)
+    services.retry(delivery_id=Delivery.objects.get().pk, now=waiting.now)
     assert deliver(waiting).accepted == 1
 
 

@@ -12,7 +12,7 @@ from django.core.mail import EmailMultiAlternatives
 
 from alerts.delivery import outbox, quiet_hours
 from alerts.delivery.mail import compose
-from alerts.delivery.wording import here
+from alerts.delivery.wording import localised
 from alerts.models import Delivery, Preference
 from tests.alerts.conftest import Scene
 from tests.alerts.smtp_server import Mailbox, Smtp
@@ -59,10 +59,10 @@ def test_quiet_hours_within_a_day_and_none_at_all() -> None:
 def test_what_is_critical_waits_for_nothing_and_a_digest_in_quiet_hours_waits_for_their_end() -> None:
     person = Preference(quiet_from=time(22), quiet_until=time(9), digest="info", timezone="Europe/Berlin")
     at = utc(2026, 11, 24, 22)
-    assert quiet_hours.when(person, "critical", at) == quiet_hours.When(at)
-    assert quiet_hours.when(person, "warning", at) == quiet_hours.When(utc(2026, 11, 25, 8), "quiet")
-    assert quiet_hours.when(person, "info", at) == quiet_hours.When(utc(2026, 11, 25, 8), "digest")
-    assert quiet_hours.when(None, "info", at) == quiet_hours.When(at)
+    assert quiet_hours.send_time(person, "critical", at) == quiet_hours.SendTime(at)
+    assert quiet_hours.send_time(person, "warning", at) == quiet_hours.SendTime(utc(2026, 11, 25, 8), "quiet")
+    assert quiet_hours.send_time(person, "info", at) == quiet_hours.SendTime(utc(2026, 11, 25, 8), "digest")
+    assert quiet_hours.send_time(None, "info", at) == quiet_hours.SendTime(at)
 
 
 def test_quiet_hours_hold_back_what_is_not_critical_and_then_one_mail_lists_it(
@@ -105,10 +105,10 @@ def test_what_becomes_critical_comes_at_once_after_what_was_held_back_about_it(
 ) -> None:
     wishes(ops, quiet_from=time(22), quiet_until=time(7))
     scene.now = utc(2026, 11, 24, 23)
-    scene.set("a", True, severity="warning", level=1, held=1)
+    scene.set("a", True, severity="warning", level=1, sustained_level=1)
     scene.look()
     assert deliver(scene) == 0
-    scene.set("a", True, severity="critical", level=2, held=2, title="Worse: a, $99")
+    scene.set("a", True, severity="critical", level=2, sustained_level=2, title="Worse: a, $99")
     scene.look()
     assert deliver(scene) == 1, "the lower level was replaced without a word"
     assert mailbox.subjects() == ["Worse: a, $99"]
@@ -143,7 +143,7 @@ def test_times_in_a_mail_are_the_readers_own(scene: Scene, ops: Any) -> None:
     assert "25 Nov 2026, 02:28 IST  (down since 25 Nov 2026, 02:28 IST)" in body
     assert "Seen 2 May 2026, 04:30 IST." in body
     assert "UTC" not in re.sub(r"https?://\S+", "", body)  # the signature in a link is random letters
-    assert here({"n": 3, "at": ["24 Nov 2026, 20:58 UTC"]}) == {"n": 3, "at": ["24 Nov 2026, 20:58 UTC"]}
+    assert localised({"n": 3, "at": ["24 Nov 2026, 20:58 UTC"]}) == {"n": 3, "at": ["24 Nov 2026, 20:58 UTC"]}
 
 
 def test_everybody_says_on_their_own_page_how_they_want_to_be_told(scene: Scene, ops: Any, smtp: Smtp) -> None:

@@ -15,11 +15,11 @@ from django.urls import reverse
 from alerts.defaults import ensure_defaults
 from alerts.delivery.mail import compose
 from alerts.evaluation import services
-from alerts.evaluation.context import Figures
+from alerts.evaluation.context import EvaluationContext
 from alerts.evaluation.states import Policy
 from alerts.kinds import KINDS
 from alerts.kinds.finding import Finding
-from alerts.metrics import NAMED
+from alerts.metrics import METRICS
 from alerts.metrics.metric import Series
 from alerts.metrics.scopes import DIMENSIONS, Missing
 from alerts.metrics.units import DURATION, PERCENT, REQUESTS, TOKENS, USD, read_amount
@@ -57,7 +57,7 @@ def watching(figure: str, line: str, window: str = "month", side: str = "over", 
 
 def found(given: dict[str, Any], now: datetime = NOW) -> Finding:
     kind = KINDS["figure"]
-    [finding] = kind.evaluate(Figures(now), kind.read(given), frozenset())
+    [finding] = kind.evaluate(EvaluationContext(now), kind.read(given), frozenset())
     return finding
 
 
@@ -89,9 +89,9 @@ def test_every_figure_can_be_read_now_and_for_each_thing_that_it_is_known_by(ops
         "task": "rag", "owner": "olga", "phase": "p",
     }  # fmt: skip
     assert names.keys() == DIMENSIONS.keys()
-    figures = Figures(NOW)
+    figures = EvaluationContext(NOW)
     kind = KINDS["figure"]
-    for key, figure in NAMED.items():
+    for key, figure in METRICS.items():
         scopes: list[dict[str, str]] = [{}, *({one: names[one]} for one in figure.scopes)]
         for place, window in enumerate(figure.windows):
             for scope in scopes:
@@ -101,7 +101,7 @@ def test_every_figure_can_be_read_now_and_for_each_thing_that_it_is_known_by(ops
             seen = preview(
                 Watch.of(watching(key, "5", window.value, **scopes[-1 - place % len(scopes)])), Policy(), NOW
             )
-            assert seen.sentence and (seen.series or figure.why_no_past), (key, window)
+            assert seen.sentence and (seen.series or figure.why_no_history), (key, window)
 
 
 def test_spend_of_one_application_crosses_its_own_line_and_no_other(ops: Any) -> None:

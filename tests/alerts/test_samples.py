@@ -17,7 +17,7 @@ from django.contrib.auth.models import Group, Permission
 
 from alerts.defaults import ensure_defaults
 from alerts.delivery import outbox
-from alerts.delivery.grouping import gather
+from alerts.delivery.grouping import merge_due
 from alerts.delivery.subjects import MOST
 from alerts.digests import services as reporting
 from alerts.digests.periods import newest
@@ -139,7 +139,7 @@ def test_an_escalation_a_flood_and_what_was_held_say_the_same_in_their_text(
     Delivery.objects.filter(state="waiting").update(held="digest")
     row = Delivery.objects.filter(state="waiting").first()
     assert row
-    gather(row, NOW + 2 * DAY)
+    merge_due(row, NOW + 2 * DAY)
     said_alike("held", row)
 
 

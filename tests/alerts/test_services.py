@@ -110,15 +110,15 @@ def test_what_does_not_last_opens_nothing_and_tells_nobody(scene: Scene, ops: An
 
 
 def test_of_a_budgets_levels_only_the_highest_is_open(scene: Scene, ops: Any) -> None:
-    scene.set("b", True, level=50, held=50)
+    scene.set("b", True, level=50, sustained_level=50)
     scene.look()
-    scene.set("b", True, level=100, held=100)
+    scene.set("b", True, level=100, sustained_level=100)
     scene.look()
     states = Alert.objects.filter(subject="b").order_by("id").values_list("level", "state")
     assert list(states) == [(50, "resolved"), (100, "open")]
     assert Delivery.objects.filter(transition__after="resolved").count() == 0
     assert Delivery.objects.count() == 2
-    scene.set("b", True, level=75, held=75)
+    scene.set("b", True, level=75, sustained_level=75)
     scene.look()
     assert list(Alert.objects.order_by("id").values_list("level", "state")) == [
         (50, "resolved"),
@@ -148,7 +148,7 @@ def test_a_lifted_silence_ends_now(scene: Scene, ops: Any) -> None:
     made = services.silence(matcher=Matcher(), until=until, reason="all", by=ops, now=scene.now)
     scene.set("a", True)
     scene.look()
-    services.lift(silence_id=made.pk, now=scene.now)
+    services.end_silence(silence_id=made.pk, now=scene.now)
     scene.look()
     assert Delivery.objects.count() == 1
 

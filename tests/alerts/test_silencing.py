@@ -233,9 +233,9 @@ def test_one_that_comes_again_is_ended_for_good_and_must_be_over_before_it_comes
         services.silence(until=scene.now + timedelta(hours=25), **given, now=scene.now)
     made = services.silence(until=scene.now + timedelta(hours=1), **given, now=scene.now)
     assert Silence.objects.in_force(scene.now + timedelta(days=3, minutes=30)) == [made]
-    services.lift(silence_id=made.pk, now=scene.now + timedelta(days=1))
+    services.end_silence(silence_id=made.pk, now=scene.now + timedelta(days=1))
     assert not Silence.objects.in_force(scene.now + timedelta(days=3, minutes=30))
-    assert not Silence.objects.kept(scene.now + timedelta(days=1))
+    assert not Silence.objects.unexpired(scene.now + timedelta(days=1))
 
 
 def test_a_weekly_window_is_planned_on_its_page_and_shown_as_people_say_it(db: None) -> None:
@@ -255,4 +255,4 @@ def test_a_weekly_window_is_planned_on_its_page_and_shown_as_people_say_it(db: N
     refused = client.post("/alerts/silences/", window | {"starts_at": "2099-03-29T02:00", "repeats_until": ""})
     assert refused.status_code == 422 and 'id="id_starts_at_error"' in refused.content.decode(), "the clock skips 02:00"
     client.post(f"/alerts/silences/{made.pk}/lift/")
-    assert not Silence.objects.kept(timezone.now())
+    assert not Silence.objects.unexpired(timezone.now())

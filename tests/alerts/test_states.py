@@ -10,18 +10,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.evaluation import states
-from alerts.evaluation.states import GONE, Cause, Move, NotPossible, Policy, Sight, State, Status, Step, damped, step
+from alerts.evaluation.states import (
+    GONE,
+    Cause,
+    Move,
+    NotPossible,
+    Observation,
+    Policy,
+    State,
+    Status,
+    Step,
+    damped,
+    step,
+)
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 LEVELS = (50, 75, 90, 100)
 BAND = 2
 
 
-def sight_of(value: float) -> Sight:
+def sight_of(value: float) -> Observation:
     """A budget's share in per cent, as the budget rule sees it."""
     level = max((one for one in LEVELS if value >= one), default=0)
     held = max((one for one in LEVELS if value >= one - BAND), default=0)
-    return Sight(crossed=level > 0, clear=held == 0, level=level, held=held)
+    return Observation(crossed=level > 0, clear=held == 0, level=level, sustained_level=held)
 
 
 @st.composite
@@ -185,21 +197,21 @@ OPEN = Status(State.OPEN, START, opened_at=START, announced=True, notified_at=ST
 def test_an_acknowledged_alert_is_neither_escalated_nor_said_again() -> None:
     policy = Policy(escalate_after=timedelta(minutes=1), remind_every=timedelta(minutes=1))
     held = states.acknowledge(OPEN).status
-    assert step(held, Sight(True, False), policy, START + timedelta(hours=1)).moves == ()
+    assert step(held, Observation(True, False), policy, START + timedelta(hours=1)).moves == ()
 
 
 def test_what_a_person_resolved_stays_quiet_until_it_was_over_once() -> None:
     closed = states.close(OPEN, START).status
     assert closed and closed.awaits_clear
-    still = step(closed, Sight(True, False), Policy(), START + timedelta(minutes=1))
+    still = step(closed, Observation(True, False), Policy(), START + timedelta(minutes=1))
     assert (still.moves, still.successor) == ((), None)
-    over = step(closed, Sight(False, True), Policy(), START + timedelta(minutes=2)).status
+    over = step(closed, Observation(False, True), Policy(), START + timedelta(minutes=2)).status
     assert over and not over.awaits_clear
 
 
 def test_what_a_person_resolved_opens_again_at_a_higher_level() -> None:
     closed = states.close(replace(OPEN, level=50), START).status
-    worse = step(closed, Sight(True, False, level=75, held=75), Policy(), START)
+    worse = step(closed, Observation(True, False, level=75, sustained_level=75), Policy(), START)
     assert worse.successor and worse.successor.status and worse.successor.status.state is State.OPEN
 
 
@@ -210,7 +222,7 @@ def test_what_is_gone_is_resolved_at_once_whatever_the_policy_waits_for() -> Non
 
 def test_history_counts_towards_the_time_that_a_state_must_last() -> None:
     policy = Policy(open_after=timedelta(days=3))
-    sight = Sight(True, False, since=START - timedelta(days=4))
+    sight = Observation(True, False, since=START - timedelta(days=4))
     opened = step(None, sight, policy, START)
     assert opened.status and opened.status.state is State.OPEN
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from alerts.evaluation import states
-from alerts.evaluation.states import Cause, Move, NotPossible, Policy, Sight, State, Status, Step
+from alerts.evaluation.states import Cause, Move, NotPossible, Observation, Policy, State, Status, Step
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 LEVELS, BAND = (50, 75, 90, 100), 2
@@ -25,10 +25,10 @@ ALLOWED = {
 }
 
 
-def sight_of(value: int) -> Sight:
+def sight_of(value: int) -> Observation:
     level = max((one for one in LEVELS if value >= one), default=0)
     held = max((one for one in LEVELS if value >= one - BAND), default=0)
-    return Sight(crossed=level > 0, clear=held == 0, level=level, held=held)
+    return Observation(crossed=level > 0, clear=held == 0, level=level, sustained_level=held)
 
 
 class OneSubject(RuleBasedStateMachine):
@@ -166,7 +166,7 @@ TestOneSubject = OneSubject.TestCase
 
 
 OPEN = Status(State.OPEN, START, opened_at=START, announced=True, notified_at=START)
-CROSSED = Sight(crossed=True, clear=False)
+CROSSED = Observation(crossed=True, clear=False)
 
 
 def test_a_snoozed_alert_is_said_again_at_its_moment_once_and_is_anybodys() -> None:
@@ -182,9 +182,11 @@ def test_a_snoozed_alert_is_said_again_at_its_moment_once_and_is_anybodys() -> N
 
 def test_a_snooze_gives_way_to_a_higher_level_and_to_the_end() -> None:
     asleep = states.snooze(OPEN, START + timedelta(hours=1), START).status
-    worse = states.step(asleep, Sight(True, False, level=75, held=75), Policy(), START + timedelta(minutes=1))
+    worse = states.step(
+        asleep, Observation(True, False, level=75, sustained_level=75), Policy(), START + timedelta(minutes=1)
+    )
     assert worse.successor and worse.successor.moves == (Move(State.OPEN, Cause.CROSSED, notify=True),)
-    over = states.step(asleep, Sight(False, True), Policy(), START + timedelta(minutes=1))
+    over = states.step(asleep, Observation(False, True), Policy(), START + timedelta(minutes=1))
     assert over.moves == (Move(State.RESOLVED, Cause.CLEARED, notify=True),)
 
 

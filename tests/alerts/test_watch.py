@@ -15,7 +15,7 @@ from alerts import tasks
 from alerts.defaults import ensure_defaults
 from alerts.delivery import outbox
 from alerts.evaluation import services, watch
-from alerts.evaluation.context import Figures
+from alerts.evaluation.context import EvaluationContext
 from alerts.kinds import KINDS
 from alerts.kinds.system import addresses
 from alerts.models import Alert, Channel, Delivery, Rule
@@ -65,7 +65,7 @@ def test_a_monitor_that_fails_is_asked_again_seen_by_all_and_told_to_admins(
         assert watch.heartbeat(START + timedelta(seconds=15 * n)) == 0
     monitor.refresh_from_db()
     assert (monitor.answer, monitor.failures, monitor.failing_since) == ("500 Internal Server Error: no", 45, START)
-    (found,) = addresses(Figures(START + timedelta(seconds=675)), KINDS["system"].read({}), frozenset())
+    (found,) = addresses(EvaluationContext(START + timedelta(seconds=675)), KINDS["system"].read({}), frozenset())
     assert found.crossed and "hears no heartbeat" in found.words["detail"]
     page = logged_in(with_role("admin")).get("/alerts/channels/").content.decode()
     assert "500 Internal Server Error: no" in page and "each evaluation" in page

@@ -14,7 +14,7 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.evaluation.context import Figures
+from alerts.evaluation.context import EvaluationContext
 from costs.allocation import committed
 from costs.models import Budget, Phase, Recurrence, Stage
 from costs.models.terms import Term
@@ -200,7 +200,7 @@ def test_a_carried_rest_raises_what_the_phases_alert_is_held_against(shop: Appli
     Phase.objects.create(
         slug="p", name="P", budget_low=0, budget_high=300, volume_from=0, starts_on=date(2026, 8, 1), carries=True
     )
-    [one] = Figures(NOW).budgets
+    [one] = EvaluationContext(NOW).budgets
     assert one.high == 300 + (300 - 31 * 7)
 
 

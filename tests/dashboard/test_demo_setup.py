@@ -178,7 +178,7 @@ def test_the_companys_own_rules_are_sentences_and_a_deleted_one_stays_deleted(cr
     ]
     Rule.objects.update(deleted_at=NOW)
     set_up(credentials)
-    assert not Rule.objects.kept().filter(kind="figure").exists()
+    assert not Rule.objects.not_deleted().filter(kind="figure").exists()
 
 
 def test_every_vendor_of_the_research_is_read_google_with_the_machine_around_its_gpus(credentials: Credentials) -> None:
