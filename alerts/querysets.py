@@ -141,21 +141,21 @@ class AlertQuerySet(models.QuerySet["Alert"]):
             Prefetch("deliveries", queryset=newest)
         )
 
-    def about(self, wanted: Names) -> AlertQuerySet:
+    def about(self, filters: Names) -> AlertQuerySet:
         """Those whose subject is, or of a rule by sentence names, what is asked for; all where nothing is."""
-        asked = ("provider", "model", "deployment", "application", "task")
-        pairs = [f"{dimension}:{name}" for dimension in asked for name in getattr(wanted, dimension)]
+        dimensions = ("provider", "model", "deployment", "application", "task")
+        pairs = [f"{dimension}:{name}" for dimension in dimensions for name in getattr(filters, dimension)]
         if not pairs:
             return self
         names = Q(pk__in=[])
         for pair in pairs:
             within = Q(subject__endswith=f"/{pair}") | Q(subject__contains=f"/{pair}+")
             names |= within | Q(subject__endswith=f"+{pair}") | Q(subject__contains=f"+{pair}+")
-        for provider in wanted.provider:
+        for provider in filters.provider:
             names |= Q(subject=f"provider:{provider}") | Q(words__providers__contains=[provider])
-        for model in wanted.model:
+        for model in filters.model:
             names |= Q(subject=f"model:{' '.join(model.split())}"[:200])
-        for deployment in wanted.deployment:
+        for deployment in filters.deployment:
             names |= Q(subject=f"deployment:{deployment}")
         return self.filter(names)
 
@@ -196,7 +196,7 @@ class SilenceQuerySet(models.QuerySet["Silence"]):
     def planned(self, at: datetime) -> list[tuple[Silence, Span]]:
         """Those that begin later: maintenance windows, each with its next, the soonest first."""
         ahead = [(row, span) for row in self.unexpired(at).exclude(starts_at=None) if (span := row.recurring_window.ahead(at))]
-        return sorted([one for one in ahead if one[1].start > at], key=lambda one: one[1].start)
+        return sorted([pair for pair in ahead if pair[1].start > at], key=lambda pair: pair[1].start)
 
     def over(self, at: datetime) -> SilenceQuerySet:
         """Those that have ended, the last first."""
@@ -248,20 +248,20 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         counts = self.order_by().values("state").annotate(n=models.Count("id"))
         return {row["state"]: row["n"] for row in counts}
 
-    def held_for(self, address: str) -> DeliveryQuerySet:
-        """Held back for a person, and not tried yet."""
+    def deferred_for(self, address: str) -> DeliveryQuerySet:
+        """Deferred for a person, and not tried yet."""
         return self.filter(channel="email", recipient__iexact=address, state="waiting", attempts=0).exclude(held="")
 
     def waiting_with(self, row: Delivery, now: datetime) -> DeliveryQuerySet:
-        """Others held back for the same person that are due."""
-        return self.held_for(row.recipient).filter(due_at__lte=now).exclude(pk=row.pk)
+        """Others deferred for the same person that are due."""
+        return self.deferred_for(row.recipient).filter(due_at__lte=now).exclude(pk=row.pk)
 
     def going(self, since: datetime) -> DeliveryQuerySet:
         """Sent since a moment, or being tried."""
         return self.filter(Q(accepted_at__gt=since) | Q(state__in=("sending", "failed")))
 
     def alone(self) -> DeliveryQuerySet:
-        """Not tried yet, speaking for no other, and held back by nobody's wish."""
+        """Not tried yet, standing for no other, and not deferred."""
         return self.filter(state="waiting", attempts=0, folded__isnull=True, held="")
 
     def first_of(self, alert_id: int, recipient: str) -> str:
@@ -278,8 +278,8 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         # What waits with others for a person's morning is said there, whichever mail it goes in.
         silent = Q(state="dead") | Q(state="folded", held="", group="")
         rows = self.filter(~email if channel else email, alert=alert).exclude(silent)
-        found = rows.values_list("recipient", flat=True)
-        if found:
-            return sorted(set(found))
+        recipients = rows.values_list("recipient", flat=True)
+        if recipients:
+            return sorted(set(recipients))
         before = Alert.objects.earlier(alert).filter(resolved_at=alert.opened_at, level__gt=alert.level).first()
         return self.notified(before, channel) if before else []

@@ -11,7 +11,6 @@ from alerts.delivery.views import address_again, deliveries
 from alerts.digests.views import digest, digest_html
 from alerts.inbox.acting_views import (
     acknowledge,
-    again,
     assign,
     bulk,
     erase_note,
@@ -19,6 +18,7 @@ from alerts.inbox.acting_views import (
     reassign,
     reopen,
     resolve,
+    retry,
     silence,
     snooze,
     unacknowledge,
@@ -26,7 +26,7 @@ from alerts.inbox.acting_views import (
     unsubscribe,
 )
 from alerts.inbox.history_views import history
-from alerts.inbox.silence_views import lift, silences
+from alerts.inbox.silence_views import end_silence, silences
 from alerts.inbox.views import alert, alerts
 from alerts.rules.views import rule, rule_delete, rule_new, rule_restore, rule_switch, rules
 
@@ -53,9 +53,9 @@ urlpatterns = [
     path("alerts/deliveries/", deliveries, name="deliveries"),
     path("alerts/bulk/", bulk, name="bulk"),
     path("alerts/silences/", silences, name="silences"),
-    path("alerts/silences/<int:pk>/lift/", lift, name="lift"),
+    path("alerts/silences/<int:pk>/lift/", end_silence, name="lift"),
     path("alerts/addresses/<int:pk>/again/", address_again, name="address-again"),
-    path("alerts/deliveries/<int:pk>/again/", again, name="again"),
+    path("alerts/deliveries/<int:pk>/again/", retry, name="again"),
     path("alerts/unsubscribe/<str:token>/", unsubscribe, name="unsubscribe"),
     path("alerts/<int:pk>/", alert, name="detail"),
     path("alerts/<int:pk>/acknowledge/", acknowledge, name="acknowledge"),

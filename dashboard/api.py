@@ -67,7 +67,7 @@ def refused(request: HttpRequest, error: ApiError) -> HttpResponse:
 
 @api.exception_handler(ValidationError)
 def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    errors: list[dict[str, Any]] = [{"loc": place(one["loc"]), "msg": one["msg"]} for one in error.errors]
+    errors: list[dict[str, Any]] = [{"loc": place(entry["loc"]), "msg": entry["msg"]} for entry in error.errors]
     return ApiError(422, "Some parameters are not as the schema says.", errors).response()
 
 

@@ -23,12 +23,12 @@ def loading(directory: Path) -> dict[str, Any] | None:
 
     None when all of it has.
     """
-    told = read_json(directory / PROGRESS)
-    if not told or told["month"] is None:
+    progress = read_json(directory / PROGRESS)
+    if not progress or progress["month"] is None:
         return None
     return {
-        "done": told["done_rows"],
-        "total": told["total_rows"],
-        "percent": min(99, 100 * told["done_rows"] // max(1, told["total_rows"])),
-        "month": date.fromisoformat(f"{told['month']}-01"),
+        "done": progress["done_rows"],
+        "total": progress["total_rows"],
+        "percent": min(99, 100 * progress["done_rows"] // max(1, progress["total_rows"])),
+        "month": date.fromisoformat(f"{progress['month']}-01"),
     }

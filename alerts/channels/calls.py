@@ -30,7 +30,7 @@ def call(
 ) -> str:
     """One attempt; its answer, `204 No Content` or with the first words of the body. Raises NotSent."""
     url = channel.address.reveal()
-    given = {"user-agent": "breakeven", **(headers or {})}
+    sent_headers = {"user-agent": "breakeven", **(headers or {})}
     try:
         if not channel.local and not url.startswith("https:"):
             raise AddressRefused(_("A webhook's address begins with https: over http anybody on the way could read."))
@@ -38,9 +38,9 @@ def call(
         timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
         with (
             httpx.Client(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False) as client,
-            client.stream(method, url, content=body, headers=given) as response,
+            client.stream(method, url, content=body, headers=sent_headers) as response,
         ):
-            answer, status = said(response), response.status_code
+            answer, status = status_line(response), response.status_code
     except httpx.TimeoutException:
         raise NotSent(_("It did not answer within %(n)s s.") % {"n": f"{timeout_s:g}"}) from None
     except AddressRefused as refused:
@@ -54,7 +54,7 @@ def call(
     return answer
 
 
-def said(response: httpx.Response) -> str:
+def status_line(response: httpx.Response) -> str:
     """Status and first words; where a redirect would have led, for it is not followed."""
     status = f"{response.status_code} {response.reason_phrase}".strip()
     if response.has_redirect_location:

@@ -28,18 +28,18 @@ class Chart:
 
     @property
     def part(self) -> MIMEImage:
-        found = MIMEImage(self.image, "png")
-        found.add_header("Content-ID", f"<{self.cid}>")
-        found.add_header("Content-Disposition", "inline", filename="chart.png")
-        return found
+        image = MIMEImage(self.image, "png")
+        image.add_header("Content-ID", f"<{self.cid}>")
+        image.add_header("Content-Disposition", "inline", filename="chart.png")
+        return image
 
 
 def chart_of(delivery: Delivery) -> Chart | None:
     """Of the alert's value up to what the mail is about; None where there is no line to draw."""
-    known = drawn(delivery.transition_id)
-    if known is None:
+    drawing = timeline_and_image(delivery.transition_id)
+    if drawing is None:
         return None
-    seen, image = known
+    seen, image = drawing
     last = seen.points[-1]
     return Chart(
         cid=f"chart.{delivery.message_id.strip('<>') or delivery.pk}",
@@ -53,7 +53,7 @@ def chart_of(delivery: Delivery) -> Chart | None:
 
 
 @lru_cache(maxsize=64)
-def drawn(transition_id: int) -> tuple[Timeline, bytes] | None:
+def timeline_and_image(transition_id: int) -> tuple[Timeline, bytes] | None:
     """The same for everybody who is told, at every attempt."""
     transition = Transition.objects.select_related("alert__rule").get(pk=transition_id)
     seen = value_history(transition.alert, transition.at, transition.value)

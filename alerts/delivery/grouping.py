@@ -57,7 +57,7 @@ def release(alert: Alert, addresses: list[str], at: datetime) -> None:
 
 def reschedule(address: str, wishes: Preference, now: datetime) -> None:
     """Apply changed preferences to messages that wait already."""
-    waiting = list(Delivery.objects.held_for(address).select_related("alert"))
+    waiting = list(Delivery.objects.deferred_for(address).select_related("alert"))
     for row in waiting:
         delivery_time = send_time(wishes, row.alert.severity, now)
         row.due_at, row.held = delivery_time.due, delivery_time.deferred_by
@@ -67,17 +67,17 @@ def reschedule(address: str, wishes: Preference, now: datetime) -> None:
 def context_of(row: Delivery) -> dict[str, Any]:
     """Template context of a mail that lists several messages, in their order, with how each alert stands now."""
     rows = [row, *row.folded.select_related("alert__rule", "transition").order_by("id")]
-    open_ = {one.alert_id for one in rows if one.alert.state in (State.OPEN, State.ACKNOWLEDGED)}
+    open_ = {message.alert_id for message in rows if message.alert.state in (State.OPEN, State.ACKNOWLEDGED)}
     items = [
         {
-            "at": moment(one.transition.at),
-            "title": one.transition.title or one.alert.title,
-            "over": one.transition.after == State.RESOLVED,
-            "severity": one.alert.get_severity_display(),
-            "rule": one.alert.rule.name,
-            "url": links.alert_url(one.alert),
+            "at": moment(message.transition.at),
+            "title": message.transition.title or message.alert.title,
+            "over": message.transition.after == State.RESOLVED,
+            "severity": message.alert.get_severity_display(),
+            "rule": message.alert.rule.name,
+            "url": links.alert_url(message.alert),
         }
-        for one in rows
+        for message in rows
     ]
     subject = subject_of(len(rows), len(open_), row.held)
     return {

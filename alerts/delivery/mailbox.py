@@ -107,27 +107,27 @@ def of_message(content: bytes, path: Path | None = None) -> Mail:
 
 def parts(message: EmailMessage) -> Iterator[File]:
     """Everything but its texts."""
-    for one in message.walk():
-        if one.is_multipart() or (one.get_content_maintype() == "text" and not one.get_filename()):
+    for part in message.walk():
+        if part.is_multipart() or (part.get_content_maintype() == "text" and not part.get_filename()):
             continue
-        content = one.get_payload(decode=True)
+        content = part.get_payload(decode=True)
         if isinstance(content, bytes):
-            cid = str(one.get("Content-ID", "")).strip("<> ")
-            yield File(one.get_filename() or "file", one.get_content_type(), content, cid)
+            cid = str(part.get("Content-ID", "")).strip("<> ")
+            yield File(part.get_filename() or "file", part.get_content_type(), content, cid)
 
 
 def part(message: EmailMessage, kind: str) -> str:
     """The text of the first part of a kind; what cannot be decoded is empty."""
-    found = message.get_body(preferencelist=(kind,))
+    body = message.get_body(preferencelist=(kind,))
     try:
-        return str(found.get_content()) if found is not None else ""
+        return str(body.get_content()) if body is not None else ""
     except (LookupError, ValueError):
         return ""
 
 
 def moment(message: EmailMessage, path: Path | None) -> datetime:
     try:
-        found = parsedate_to_datetime(str(message.get("Date", "")))
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
+        date = parsedate_to_datetime(str(message.get("Date", "")))
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
     except ValueError:
         return datetime.fromtimestamp(path.stat().st_mtime, UTC) if path else datetime.now(UTC)

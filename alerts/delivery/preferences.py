@@ -68,10 +68,10 @@ class PreferenceForm(PreferenceModelForm):
 
     def clean_timezone(self) -> str:
         name: str = self.cleaned_data["timezone"].strip().replace(" ", "_")
-        found = {zone.lower(): zone for zone in available_timezones()}.get(name.lower())
-        if found is None:
+        zone_name = {zone.lower(): zone for zone in available_timezones()}.get(name.lower())
+        if zone_name is None:
             raise forms.ValidationError(_("No time zone of this name is known; it looks like Europe/Berlin."))
-        return found
+        return zone_name
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -26,17 +26,17 @@ class Reader:
 class Readers:
     """Readers by address, each read once; of several people with one address whoever was there first."""
 
-    known: dict[str, Reader] = field(default_factory=dict)
+    by_address: dict[str, Reader] = field(default_factory=dict)
 
     def of(self, address: str) -> Reader:
         key = address.lower()
-        if key not in self.known:
-            self.known[key] = self._read(address)
-        return self.known[key]
+        if key not in self.by_address:
+            self.by_address[key] = self._read(address)
+        return self.by_address[key]
 
     def _read(self, address: str) -> Reader:
         active: QuerySet[AbstractUser] = get_user_model()._default_manager.filter(is_active=True)
         people = active.filter(email__iexact=address).order_by("pk")
-        found = list(people.select_related("alert_preference"))  # type: ignore[misc]  # the user model is a setting
-        wished = (getattr(person, "alert_preference", None) for person in found)
-        return Reader(found[0] if found else None, next(filter(None, wished), None) or Preference())
+        persons = list(people.select_related("alert_preference"))  # type: ignore[misc]  # the user model is a setting
+        wished = (getattr(person, "alert_preference", None) for person in persons)
+        return Reader(persons[0] if persons else None, next(filter(None, wished), None) or Preference())

@@ -30,8 +30,8 @@ class Recipients:
         people = rule.recipients.all() if rule.pk else []  # read along by lists
         own = [person.email for person in people if person.is_active and person.email]
         own += [address for group in rule.groups for address in self.of_group(group)]
-        found = own or [address for group in groups for address in self.of_group(group)] or self.of_group(OPS)
-        return self.without(rule, found)
+        addresses = own or [address for group in groups for address in self.of_group(group)] or self.of_group(OPS)
+        return self.without(rule, addresses)
 
     def of_group(self, name: str) -> list[str]:
         """Addresses of a role; admins are superusers as well."""

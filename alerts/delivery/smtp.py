@@ -81,7 +81,7 @@ class Courier:
         code, text = within(deadline, server, server.data, payload)
         judge(code, text, (250,))
         self.used = True
-        return said(code, text)
+        return reply_text(code, text)
 
     def _connected(self, deadline: float) -> smtplib.SMTP:
         backend: Any = self.backend
@@ -126,10 +126,10 @@ def judge(code: int, text: bytes, good: tuple[int, ...], *, refused: bool = Fals
     if code in good:
         return
     permanent = 500 <= code < 600 and code not in OURS_TO_MEND
-    raise NotSent(said(code, text), permanent=permanent, refused=refused and permanent)
+    raise NotSent(reply_text(code, text), permanent=permanent, refused=refused and permanent)
 
 
-def said(code: int, text: bytes) -> str:
+def reply_text(code: int, text: bytes) -> str:
     return f"{code} {text.decode('utf-8', 'replace')}"[:1000]
 
 
@@ -137,7 +137,7 @@ def wording(error: Exception) -> str:
     """What went wrong on the way, in a line."""
     if isinstance(error, smtplib.SMTPResponseException):
         text = error.smtp_error
-        return said(error.smtp_code, text if isinstance(text, bytes) else str(text).encode())
+        return reply_text(error.smtp_code, text if isinstance(text, bytes) else str(text).encode())
     return f"{type(error).__name__}: {error}"[:1000]
 
 

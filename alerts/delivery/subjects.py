@@ -27,10 +27,10 @@ def heading(title: str, cause: str, after: str) -> str:
         Cause.ASSIGNED: _("Yours: %s"),
         Cause.ESCALATED: _("Nobody has it: %s"),
     }
-    said = Cause(cause)
-    if said is Cause.LOWERED and after != State.RESOLVED:
+    reason = Cause(cause)
+    if reason is Cause.LOWERED and after != State.RESOLVED:
         return title  # the first that anybody hears of it
-    return shapes[said] % title if said in shapes else title
+    return shapes[reason] % title if reason in shapes else title
 
 
 def subject(text: str, more: int = 0) -> str:

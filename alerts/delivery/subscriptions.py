@@ -23,8 +23,10 @@ class Rules:
 
     @property
     def out(self) -> bool:
-        kept = OptOut.objects.filter(rule__in=self.rules, address__iexact=self.address).values_list("rule", flat=True)
-        return set(kept) == {rule.pk for rule in self.rules}
+        rules_opted_out = OptOut.objects.filter(rule__in=self.rules, address__iexact=self.address).values_list(
+            "rule", flat=True
+        )
+        return set(rules_opted_out) == {rule.pk for rule in self.rules}
 
     def switch(self, *, out: bool) -> None:
         """Leave, or come back; twice is once."""
@@ -57,8 +59,8 @@ class Reports:
 
     def switch(self, *, out: bool) -> None:
         wishes = self.wishes
-        kept = [kind for kind in chosen(self.report.person, wishes) if kind != self.report.kind]
-        wishes.reports = kept if out else [*kept, self.report.kind]
+        others = [kind for kind in chosen(self.report.person, wishes) if kind != self.report.kind]
+        wishes.reports = others if out else [*others, self.report.kind]
         wishes.save()
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import accumulate
 
 from alerts.evaluation.context import EvaluationContext
-from alerts.inbox.timeline import FEWEST, Point, Timeline, decimal_of, drawn, kept
+from alerts.inbox.timeline import FEWEST, Point, Timeline, decimal_of, drawn, stored_points
 from alerts.metrics.history import MetricHistory
 from alerts.metrics.scopes import Names
 from alerts.metrics.watch import Watch
@@ -33,12 +33,12 @@ def value_history(alert: Alert, at: datetime, value: str = "") -> Timeline | Non
     if decimal_of(alert.threshold) == 0:
         return None
     before = past(alert, at)
-    told = decimal_of(value)
-    if before and told is not None:
-        before[-1] = Point(at, told, before[-1].line)
+    reported = decimal_of(value)
+    if before and reported is not None:
+        before[-1] = Point(at, reported, before[-1].line)
     if len(before) >= FEWEST:
         return drawn(alert, before, days=by_the_day(alert))
-    return drawn(alert, kept(alert, at))
+    return drawn(alert, stored_points(alert, at))
 
 
 def by_the_day(alert: Alert) -> bool:
@@ -97,15 +97,15 @@ def spent(alert: Alert, at: datetime, line: Decimal | None) -> list[Point]:
     days = [first + timedelta(days=n) for n in range((today - first).days + 1)]
     sums = accumulate(amounts.get(day, ZERO) for day in days)
     ends = (min(midnight(day + timedelta(days=1)) - INSTANT, at) for day in days)
-    found = [Point(midnight(first), ZERO, line)]
-    return [*found, *(Point(end, amount, line) for end, amount in zip(ends, sums, strict=True))]
+    start = [Point(midnight(first), ZERO, line)]
+    return [*start, *(Point(end, amount, line) for end, amount in zip(ends, sums, strict=True))]
 
 
 def by_day(first: date, last: date, filters: Filters) -> dict[date, Decimal]:
-    found: dict[date, Decimal] = {}
-    for one in read(first, last + timedelta(days=1), filters.divides()).only(filters).lines:
-        found[one.day] = found.get(one.day, ZERO) + one.amount
-    return found
+    amounts: dict[date, Decimal] = {}
+    for line in read(first, last + timedelta(days=1), filters.divides()).only(filters).lines:
+        amounts[line.day] = amounts.get(line.day, ZERO) + line.amount
+    return amounts
 
 
 def midnight(day: date) -> datetime:

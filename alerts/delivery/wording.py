@@ -57,8 +57,8 @@ def span(length: timedelta) -> str:
     for size, unit, part, part_unit in UNITS:
         if seconds >= size:
             whole, rest = divmod(seconds, size)
-            said = _(unit) % {"n": whole}
-            return f"{said} {_(part_unit) % {'n': rest // part}}" if rest >= part and whole < 10 else said
+            largest = _(unit) % {"n": whole}
+            return f"{largest} {_(part_unit) % {'n': rest // part}}" if rest >= part and whole < 10 else largest
     return _(SECONDS) % {"n": seconds}
 
 
@@ -70,18 +70,18 @@ def moment(at: datetime, *, weekday: bool = False) -> str:
     return f"{date_format(local, 'l, j M Y, H:i' if weekday else 'j M Y, H:i')} {zone}"
 
 
-def localised(said: Any) -> Any:
+def localised(words: Any) -> Any:
     """The moments in texts that were written earlier, in UTC, as `moment` says them now; lists and all."""
-    if isinstance(said, str):
-        return MOMENT.sub(reformatted, said)
-    if isinstance(said, list):
-        return [localised(one) for one in said]
-    return {key: localised(one) for key, one in said.items()} if isinstance(said, dict) else said
+    if isinstance(words, str):
+        return MOMENT.sub(reformatted, words)
+    if isinstance(words, list):
+        return [localised(value) for value in words]
+    return {key: localised(value) for key, value in words.items()} if isinstance(words, dict) else words
 
 
-def reformatted(found: re.Match[str]) -> str:
-    at = datetime.strptime(found[2], MOMENT_SHAPE).replace(tzinfo=UTC)
-    return moment(at, weekday=bool(found[1]))
+def reformatted(match: re.Match[str]) -> str:
+    at = datetime.strptime(match[2], MOMENT_SHAPE).replace(tzinfo=UTC)
+    return moment(at, weekday=bool(match[1]))
 
 
 def day(on: date) -> str:
@@ -152,4 +152,4 @@ def longest_word(text: str) -> int:
 
 
 def facts_of(words: Sequence[Sequence[str]]) -> list[Fact]:
-    return [Fact(*one) for one in words]
+    return [Fact(*fact) for fact in words]

@@ -27,21 +27,21 @@ HUNDRED = Decimal(100)
 
 def digest(kind: str, period: Period) -> dict[str, Any]:
     """As JSON, in the language that is active: the same for everybody of that language."""
-    known, before = read(period.since, period.until), usual_period(period)
-    spend, usual = known.by("application"), read(before.since, before.until)
+    data, before = read(period.since, period.until), usual_period(period)
+    spend, usual = data.by("application"), read(before.since, before.until)
     context = EvaluationContext(datetime.combine(period.until, datetime.min.time(), UTC) - timedelta(seconds=1))
-    plan = next((one for one in context.budgets if one.kind == "phase"), None)
-    found = ranked(period, known, usual)
+    plan = next((budget for budget in context.budgets if budget.kind == "phase"), None)
+    findings = ranked(period, data, usual)
     on_plan, tone = verdict_of(plan)
-    urgent = bool(found) and found[0].rank == CRITICAL
+    urgent = bool(findings) and findings[0].rank == CRITICAL
     return {
         "subject": subject_of(kind, on_plan, spend, plan),
         "heading": sentence(kind, period, spend, plan),
         "verdict": _("Needs someone now") if urgent else on_plan,
         "tone": "bad" if urgent else tone,
-        "todo": todo_of(found),
-        "items": [[item.title, item.detail, item.path] for item in found[:NAMED]],
-        "more": max(len(found) - NAMED, 0),
+        "todo": todo_of(findings),
+        "items": [[item.title, item.detail, item.path] for item in findings[:NAMED]],
+        "more": max(len(findings) - NAMED, 0),
         "facts": facts_of(kind, spend, usual.by("application"), usual_ratio(period), plan),
         "drivers": drivers_of(spend),
         "points": points_of(context, plan),
@@ -67,29 +67,29 @@ def subject_of(kind: str, verdict: str, spend: Spend, plan: MonthBudget | None) 
         ReportKind.MONTHLY: _("last month"),
     }
     values = {"verdict": verdict, "spent": exact(spend.total), "when": whens[ReportKind(kind)]}
-    said = _("%(verdict)s: %(spent)s %(when)s") % values
+    text = _("%(verdict)s: %(spent)s %(when)s") % values
     if plan is None or not plan.high:
-        return said
+        return text
     if kind == ReportKind.MONTHLY or not plan.forecast:
-        return said + _(", plan %(high)s") % {"high": dollars(plan.high)}
+        return text + _(", plan %(high)s") % {"high": dollars(plan.high)}
     ahead = {"median": dollars(plan.forecast[1], 0), "high": dollars(plan.high, 0)}
-    return said + _(", on course for %(median)s of %(high)s") % ahead
+    return text + _(", on course for %(median)s of %(high)s") % ahead
 
 
 def sentence(kind: str, period: Period, spend: Spend, plan: MonthBudget | None) -> str:
     """What was spent, how much of the plan is used, and where the month ends at this pace."""
-    said = [spent_sentence(kind, period, spend)]
+    sentences = [spent_sentence(kind, period, spend)]
     if plan is None:
-        said.append(_("No phase is planned for this day, so there is no plan to hold it against."))
+        sentences.append(_("No phase is planned for this day, so there is no plan to hold it against."))
     elif plan.high:
         values = {"share": percent(plan.spent / plan.high), "month": date_format(plan.month, "F")}
-        said.append(_("%(share)s of %(month)s’s plan is used.") % values)
+        sentences.append(_("%(share)s of %(month)s’s plan is used.") % values)
         if plan.forecast and kind != ReportKind.MONTHLY:
             ahead = {"median": exact(plan.forecast[1]), "high": dollars(plan.high)}
-            said.append(_("On course for %(median)s of %(high)s.") % ahead)
+            sentences.append(_("On course for %(median)s of %(high)s.") % ahead)
         elif kind != ReportKind.MONTHLY:
-            said.append(_("Too little is known yet to say what the month will come to."))
-    return " ".join(said)
+            sentences.append(_("Too little is known yet to say what the month will come to."))
+    return " ".join(sentences)
 
 
 def spent_sentence(kind: str, period: Period, spend: Spend) -> str:
@@ -115,11 +115,11 @@ def spent_sentence(kind: str, period: Period, spend: Spend) -> str:
     }
 
 
-def todo_of(found: list[Item]) -> str:
+def todo_of(findings: list[Item]) -> str:
     """The first line: how much there is to look at."""
-    if not found:
+    if not findings:
         return _("Nothing needs you: no alert is open, nothing failed, and no application moved.")
-    n = min(len(found), NAMED)
+    n = min(len(findings), NAMED)
     return ngettext("One thing to look at.", "%(n)s things to look at.", n) % {"n": n}
 
 
@@ -130,21 +130,23 @@ def usual_ratio(period: Period) -> Decimal:
 
 def facts_of(kind: str, spend: Spend, usual: Spend, ratio: Decimal, plan: MonthBudget | None) -> list[list[str]]:
     before = _("mean of the 7 days before") if kind == ReportKind.DAILY else _("the period before")
-    known = sorted(((amount, name) for name, amount in spend.provenance.items() if amount > 0), reverse=True)
-    source = ", ".join(f"{name} {percent(amount / spend.total)}" for amount, name in known[:2]) if spend.total else ""
-    found = [
+    provenances = sorted(((amount, name) for name, amount in spend.provenance.items() if amount > 0), reverse=True)
+    source = (
+        ", ".join(f"{name} {percent(amount / spend.total)}" for amount, name in provenances[:2]) if spend.total else ""
+    )
+    facts = [
         [_("Spent"), exact(spend.total), source],
         [_("Usual"), exact(usual.total * ratio), before],
         [_("Requests"), number(spend.requests), _("measured")],
     ]
     if plan is not None and plan.high:
-        found.append([_("Month to date"), exact(plan.spent), percent(plan.spent / plan.high) + _(" of plan")])
-        found.append([_("Plan"), f"{dollars(plan.low)}–{dollars(plan.high)[1:]}", plan.name])
+        facts.append([_("Month to date"), exact(plan.spent), percent(plan.spent / plan.high) + _(" of plan")])
+        facts.append([_("Plan"), f"{dollars(plan.low)}–{dollars(plan.high)[1:]}", plan.name])
         if plan.forecast and kind != ReportKind.MONTHLY:
             low, median, high = plan.forecast
             reach = _("%(low)s to %(high)s") % {"low": dollars(low, 0), "high": dollars(high, 0)}
-            found.append([_("On course for"), exact(median), reach])
-    return found
+            facts.append([_("On course for"), exact(median), reach])
+    return facts
 
 
 def drivers_of(spend: Spend) -> list[list[str]]:

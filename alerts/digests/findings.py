@@ -40,10 +40,10 @@ class Item:
     path: str
 
 
-def ranked(period: Period, known: SpendData, usual: SpendData) -> list[Item]:
+def ranked(period: Period, data: SpendData, usual: SpendData) -> list[Item]:
     """`known` is the period's spend, `usual` that of `usual_period`."""
-    found = [*open_alerts(), *moves(period, known, usual), *outages(period), *errors(period), *idle(known)]
-    return sorted(found, key=lambda item: (item.rank, -item.weight, item.title))
+    items = [*open_alerts(), *moves(period, data, usual), *outages(period), *errors(period), *idle(data)]
+    return sorted(items, key=lambda item: (item.rank, -item.weight, item.title))
 
 
 def usual_period(period: Period) -> Period:
@@ -62,10 +62,10 @@ def open_alerts() -> Iterator[Item]:
         yield Item(rank, Decimal(-place), alert.title, alert.words.get("todo", ""), alert.get_absolute_url())
 
 
-def moves(period: Period, known: SpendData, usual: SpendData) -> Iterator[Item]:
+def moves(period: Period, data: SpendData, usual: SpendData) -> Iterator[Item]:
     """Applications that cost clearly more or less than usual."""
     days = Decimal(period.days) / (usual.until - usual.since).days
-    now, then = amounts(known.by("application")), amounts(usual.by("application"))
+    now, then = amounts(data.by("application")), amounts(usual.by("application"))
     page = f"{reverse('costs:spend')}?month={period.since:%Y-%m}"
     for name in sorted(now.keys() | then.keys()):
         before = then.get(name, ZERO) * days
@@ -99,7 +99,7 @@ def outages(period: Period) -> Iterator[Item]:
     for deployment, some in by_deployment.items():
         down = sum((min(o.ended_at, end) - max(o.started_at, start) for o in some if o.ended_at), timedelta(0))
         failed = sum(outage.requests_failed or 0 for outage in some)
-        said = ngettext(
+        text = ngettext(
             "%(name)s was down for %(span)s, in one outage",
             "%(name)s was down for %(span)s, in %(n)s outages",
             len(some),
@@ -107,7 +107,7 @@ def outages(period: Period) -> Iterator[Item]:
         lost = ngettext("%(n)s request failed by it.", "%(n)s requests failed by them.", failed)
         detail = lost % {"n": number(failed)} if any(o.counted_at for o in some) else some[-1].cause
         page = f"{reverse('providers:uptime')}?deployment={deployment.slug}"
-        title = said % {"name": deployment.slug, "span": span(down), "n": len(some)}
+        title = text % {"name": deployment.slug, "span": span(down), "n": len(some)}
         yield Item(FAILED, Decimal(failed), title, detail, page)
 
 
@@ -126,13 +126,13 @@ def errors(period: Period) -> Iterator[Item]:
         yield Item(FAILED, Decimal(row["bad"]), title, _("%(bad)s of %(all)s requests.") % values, page)
 
 
-def idle(known: SpendData) -> Iterator[Item]:
+def idle(data: SpendData) -> Iterator[Item]:
     """Machines that nobody used, where that is a part that counts."""
-    found = known.by("category")
-    unused = sum((group.amount for group in found.groups if group.key == IDLE), ZERO)
-    if unused < LEAST_MOVE or unused < found.total * LEAST_SHARE:
+    by_category = data.by("category")
+    unused = sum((group.amount for group in by_category.groups if group.key == IDLE), ZERO)
+    if unused < LEAST_MOVE or unused < by_category.total * LEAST_SHARE:
         return
-    values = {"what": category_name(IDLE), "amount": exact(unused), "share": percent(unused / found.total)}
+    values = {"what": category_name(IDLE), "amount": exact(unused), "share": percent(unused / by_category.total)}
     title = _("%(amount)s, %(share)s of it, went to %(what)s") % values
     detail = _("Stop what is not needed, or send batch work there.")
     yield Item(MOVED, unused, title, detail, reverse("providers:leases"))

@@ -36,41 +36,45 @@ def stated(period: Period, now: datetime) -> Statements:
     return statements(period.since, "application", now.date())
 
 
-def statement_words(period: Period, found: Statements) -> dict[str, Any]:
+def statement_words(period: Period, statements: Statements) -> dict[str, Any]:
     month = date_format(period.since, "F Y")
-    state = state_of(found)
-    facts = [[one.name, exact(one.total), requests_of(one)] for one in found.statements]
+    state = state_of(statements)
+    facts = [[statement.name, exact(statement.total), requests_of(statement)] for statement in statements.statements]
     most = 12
-    rest = sum((one.total for one in found.statements[most:]), Decimal(0))
+    rest = sum((statement.total for statement in statements.statements[most:]), Decimal(0))
     others = [[_("and %(n)s more") % {"n": len(facts) - most}, exact(rest), ""]] if len(facts) > most else []
-    values = {"state": _("Final") if found.final else _("Not final"), "month": month, "total": exact(found.total)}
+    values = {
+        "state": _("Final") if statements.final else _("Not final"),
+        "month": month,
+        "total": exact(statements.total),
+    }
     return {
         "subject": _("%(state)s: %(month)s cost %(total)s") % values,
         "heading": _("%(month)s cost %(total)s") % values,
         "verdict": values["state"],
-        "tone": "ok" if found.final else "us",
+        "tone": "ok" if statements.final else "us",
         "todo": _("File the attached statement.")
-        if found.final
+        if statements.final
         else _("Look it through; what is missing can still be entered."),
         "detail": state,
         "items": [],
         "more": 0,
-        "facts": [*facts[:most], *others, [_("Together"), exact(found.total), _("as in the ledger")]],
+        "facts": [*facts[:most], *others, [_("Together"), exact(statements.total), _("as in the ledger")]],
         "drivers": [],
         "points": [],
         "page": statement_path(period),
     }
 
 
-def requests_of(one: Statement) -> str:
-    if not one.has_name:
+def requests_of(statement: Statement) -> str:
+    if not statement.has_name:
         return _("of no application")
-    return ngettext("%(n)s request", "%(n)s requests", one.requests) % {"n": f"{one.requests:,}"}
+    return ngettext("%(n)s request", "%(n)s requests", statement.requests) % {"n": f"{statement.requests:,}"}
 
 
-def state_of(found: Statements) -> str:
-    day = date_format(found.final_on, "j F Y")
-    if found.final:
+def state_of(statements: Statements) -> str:
+    day = date_format(statements.final_on, "j F Y")
+    if statements.final:
         return _("No vendor revises it any more.")
     return _("Vendors may revise it until %(day)s; the page then shows the last figures.") % {"day": day}
 
@@ -82,8 +86,8 @@ def message(delivery: Delivery) -> EmailMultiAlternatives:
     words, file = report.words, None
     if report.kind == ReportKind.STATEMENT:  # both as the ledger is now, so that mail and file never differ
         period = Period(report.starts_on, report.ends_on)
-        found = stated(period, report.created_at)
-        words, file = statement_words(period, found), file_of(period, found, report.created_at)
+        statements = stated(period, report.created_at)
+        words, file = statement_words(period, statements), file_of(period, statements, report.created_at)
     context = context_of(report.kind, words, report.created_at, cid=f"chart.{delivery.message_id.strip('<>')}")
     context["unsubscribe_url"] = links.unsubscribe_url(delivery)
     chart: Chart | None = context["chart"]
@@ -115,10 +119,10 @@ def headers_of(delivery: Delivery, report: Report) -> dict[str, str]:
     }
 
 
-def file_of(period: Period, found: Statements, at: datetime) -> tuple[str, bytes, str]:
+def file_of(period: Period, statements: Statements, at: datetime) -> tuple[str, bytes, str]:
     from costs.statements.pdf import pdf  # the library is large, and most processes never need it
 
-    return f"statement-{period.since:%Y-%m}.pdf", pdf(found, found.statements, at), "application/pdf"
+    return f"statement-{period.since:%Y-%m}.pdf", pdf(statements, statements.statements, at), "application/pdf"
 
 
 def context_of(kind: str, words: dict[str, Any], at: datetime, cid: str) -> dict[str, Any]:

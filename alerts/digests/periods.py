@@ -83,7 +83,7 @@ def chosen(person: Any, wishes: Preference) -> list[str]:
     if wishes.reports is not None:
         return list(wishes.reports)
     names: Iterable[str] = person.groups.values_list("name", flat=True)
-    found = {kind for name in names for kind in OF_ROLE.get(name, ())}
+    role_kinds = {kind for name in names for kind in OF_ROLE.get(name, ())}
     if person.is_superuser:
-        found |= set(OF_ADMINS)
-    return [kind for kind in ReportKind.values if kind in found]
+        role_kinds |= set(OF_ADMINS)
+    return [kind for kind in ReportKind.values if kind in role_kinds]

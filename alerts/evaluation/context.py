@@ -137,8 +137,8 @@ class EvaluationContext:
     @cached_property
     def budgets_by_subject(self) -> dict[tuple[str, str], MonthBudget]:
         """The budgets that people set, by what they are about; the one that began last where two meet."""
-        order = sorted(self.standings, key=lambda one: one.budget.starts_on)
-        return {(one.budget.scope, one.budget.subject): other_budget(one) for one in order}
+        order = sorted(self.standings, key=lambda standing: standing.budget.starts_on)
+        return {(standing.budget.scope, standing.budget.subject): other_budget(standing) for standing in order}
 
     @property
     def watched_budgets(self) -> Iterable[tuple[MonthBudget, Scope]]:
@@ -153,15 +153,15 @@ class EvaluationContext:
 
     def _phase_budget(self) -> list[MonthBudget]:
         phase = self.current_phase
-        given = allowance(terms_of(self.phases), self.month_start, self.last_month) if phase else None
-        if phase is None or given is None:
+        budget = allowance(terms_of(self.phases), self.month_start, self.last_month) if phase else None
+        if phase is None or budget is None:
             return []
         # The same spend as `month`, unless the plan began inside it.
-        month = self.month if given.first == self.month_start else spend(given.first, self.today + timedelta(days=1))
+        month = self.month if budget.first == self.month_start else spend(budget.first, self.today + timedelta(days=1))
         return [
             MonthBudget(
-                "phase", phase.slug, phase.name, given, month.total, month.provenance, month.at_least,
-                lambda: BudgetStatus(given, self.month_ahead),
+                "phase", phase.slug, phase.name, budget, month.total, month.provenance, month.at_least,
+                lambda: BudgetStatus(budget, self.month_ahead),
             )
         ]  # fmt: skip
 
@@ -173,7 +173,7 @@ class EvaluationContext:
         return daily((self.month_start - timedelta(days=1)).replace(day=1), self.month_start)
 
     def _other_budgets(self) -> list[MonthBudget]:
-        return [other_budget(one) for one in self.standings]
+        return [other_budget(standing) for standing in self.standings]
 
     @cached_property
     def month_ahead(self) -> Month:
@@ -285,8 +285,8 @@ class EvaluationContext:
 
     @property
     def data_dir(self) -> Path:
-        found: Path = settings.DATA_DIR
-        return found
+        path: Path = settings.DATA_DIR
+        return path
 
     @cached_property
     def disk(self) -> Disk | None:
@@ -348,9 +348,9 @@ class EvaluationContext:
     def requests_by_application(self, **of: Any) -> list[tuple[str, int, int]]:
         """Slug, requests and those without a price of the last 30 days, most first, of what has these columns."""
         rows = UsageDay.objects.filter(day__gt=self.today - timedelta(days=RUN_RATE_DAYS), day__lte=self.today, **of)
-        found = rows.values_list("application_id").annotate(n=Sum("requests"), u=Sum("unpriced")).order_by("-n")
+        counts = rows.values_list("application_id").annotate(n=Sum("requests"), u=Sum("unpriced")).order_by("-n")
         slugs = dict(Application.objects.values_list("pk", "slug"))
-        return [(slugs.get(pk, ""), int(n), int(u)) for pk, n, u in found]
+        return [(slugs.get(pk, ""), int(n), int(u)) for pk, n, u in counts]
 
     def run_rate(self, day: date) -> int:
         """Requests of the 30 days before a day, as a month; over fewer days where there was nothing before them."""
@@ -396,22 +396,26 @@ class EvaluationContext:
     @cached_property
     def last_requests(self) -> dict[int, datetime]:
         """By deployment of a lease, when the last request of the last week came."""
-        served = {one.pk for one in self.deployments.values() if one.lease_id is not None}
+        served = {deployment.pk for deployment in self.deployments.values() if deployment.lease_id is not None}
         return last_requests({pk: hour for pk, hour in self.tokens_since.items() if pk in served})
 
     @cached_property
     def engines_busy(self) -> dict[int, float]:
         """By lease, the share of the last hour in which the busiest engine on it had a request."""
-        on = {one.pk: one.lease_id for one in self.deployments.values() if one.lease_id is not None}
+        on = {
+            deployment.pk: deployment.lease_id
+            for deployment in self.deployments.values()
+            if deployment.lease_id is not None
+        }
         return busiest(on, self.now)
 
     @cached_property
     def rented_per_hour(self) -> dict[int, Decimal]:
         """By account, what its leases cost an hour now."""
-        found: dict[int, Decimal] = {}
+        totals: dict[int, Decimal] = {}
         for lease in self.leases:
-            found[lease.account_id] = found.get(lease.account_id, Decimal(0)) + lease.price_per_hour
-        return found
+            totals[lease.account_id] = totals.get(lease.account_id, Decimal(0)) + lease.price_per_hour
+        return totals
 
     @cached_property
     def runs(self) -> list[Runs]:

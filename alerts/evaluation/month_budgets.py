@@ -18,12 +18,12 @@ class MonthBudget:
     """
 
     def __init__(
-        self, kind: str, slug: str, name: str, given: Allowance, spent: Decimal, provenance: Mapping[str, Decimal],
+        self, kind: str, slug: str, name: str, allowance: Allowance, spent: Decimal, provenance: Mapping[str, Decimal],
         at_least: bool, ahead: Callable[[], BudgetStatus], budget: Budget | None = None,
     ) -> None:  # fmt: skip
         self.budget = budget  # None: the phase's
-        self.kind, self.slug, self.name, self.month = kind, slug, name, given.first.replace(day=1)
-        self.low, self.high = given.low, given.high
+        self.kind, self.slug, self.name, self.month = kind, slug, name, allowance.first.replace(day=1)
+        self.low, self.high = allowance.low, allowance.high
         self.spent, self.provenance, self.at_least = spent, provenance, at_least
         self._ahead = ahead
 
@@ -42,16 +42,18 @@ class MonthBudget:
     @property
     def forecast(self) -> tuple[Decimal, Decimal, Decimal] | None:
         """Low, median and high of the whole month."""
-        found = self._ahead().forecast
-        return (found.low, found.median, found.high) if found else None
+        forecast = self._ahead().forecast
+        return (forecast.low, forecast.median, forecast.high) if forecast else None
 
     @property
     def runs_out_on(self) -> date | None:
         return self._ahead().runs_out_on
 
 
-def other_budget(one: BudgetPosition) -> MonthBudget:
-    budget, held = one.budget, one.status
-    at_least = one.month.unpriced_requests > 0
-    given, spent = held.allowance, held.spent
-    return MonthBudget("budget", budget.slug, budget.name, given, spent, one.provenance, at_least, lambda: held, budget)
+def other_budget(standing: BudgetPosition) -> MonthBudget:
+    budget, status = standing.budget, standing.status
+    at_least = standing.month.unpriced_requests > 0
+    allowance, spent = status.allowance, status.spent
+    return MonthBudget(
+        "budget", budget.slug, budget.name, allowance, spent, standing.provenance, at_least, lambda: status, budget
+    )

@@ -82,16 +82,16 @@ def labels_of(subject: str) -> dict[str, str]:
     """What a subject names: `spend/application:a+model:m` is about application a and model m."""
     figure, slash, scope = subject.partition("/")
     pairs = scope if slash and ":" not in figure else subject
-    found = (LABEL.match(part) for part in re.split(r"\+(?=[a-z_-]+:)", pairs))
-    return {match[1]: match[2] for match in found if match}
+    matches = (LABEL.match(part) for part in re.split(r"\+(?=[a-z_-]+:)", pairs))
+    return {match[1]: match[2] for match in matches if match}
 
 
 def read_labels(text: str) -> dict[str, str]:
     """From `provider:vast model:llama-3`. Raises ValueError with the part that is no label."""
-    found = {}
+    labels = {}
     for part in text.replace(",", " ").split():
         match = LABEL.match(part)
         if not match:
             raise ValueError(part)
-        found[match[1]] = match[2]
-    return found
+        labels[match[1]] = match[2]
+    return labels

@@ -219,18 +219,18 @@ def _remind(status: Status, policy: Policy, at: datetime, quiet: bool) -> Step:
     """Whatever must be said about an alert that stays open; one message at a time."""
     if quiet or asleep(status, at):
         return Step(status)
-    told = replace(status, announced=True, notified_at=at)
+    notified = replace(status, announced=True, notified_at=at)
     if _overslept(status, at):  # whoever had it put it off, so it is anybody's again
-        return Step(replace(told, state=State.OPEN), (Move(State.OPEN, Cause.WOKEN, notify=True),))
+        return Step(replace(notified, state=State.OPEN), (Move(State.OPEN, Cause.WOKEN, notify=True),))
     if status.state is not State.OPEN:
         return Step(status)
     if not status.announced:
-        return Step(told, (Move(State.OPEN, Cause.UNSILENCED, notify=True),))
+        return Step(notified, (Move(State.OPEN, Cause.UNSILENCED, notify=True),))
     waited_since = max(filter(None, (status.opened_at, status.snoozed_until)), default=None)
     if _due(policy.escalate_after, waited_since, at) and status.escalated_at is None:
-        return Step(replace(told, escalated_at=at), (Move(State.OPEN, Cause.ESCALATED, notify=True),))
+        return Step(replace(notified, escalated_at=at), (Move(State.OPEN, Cause.ESCALATED, notify=True),))
     if _due(policy.remind_every, status.notified_at, at):
-        return Step(told, (Move(State.OPEN, Cause.REMINDED, notify=True),))
+        return Step(notified, (Move(State.OPEN, Cause.REMINDED, notify=True),))
     return Step(status)
 
 

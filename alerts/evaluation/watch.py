@@ -32,16 +32,16 @@ def heartbeat(now: datetime) -> int:
     """
     from alerts.channels.monitor import ping  # httpx; most installations never need it here
 
-    told = 0
+    answered = 0
     for monitor in Channel.objects.monitors():
         if not _is_mine(monitor, now):
             continue
         try:
             remembered(monitor, partial(ping, monitor), now)
-            told += 1
+            answered += 1
         except NotSent as error:
             logger.warning("the outside monitor %s did not take the heartbeat: %s", monitor.slug, error)
-    return told
+    return answered
 
 
 def _is_mine(monitor: Channel, now: datetime) -> bool:

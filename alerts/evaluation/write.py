@@ -127,28 +127,28 @@ class Writer:
 
     def _messages(self, alert: Alert, transition: Transition, group: str) -> list[Delivery]:
         """What people and channels are told, each when it may reach them."""
-        found: list[Delivery] = []
+        messages: list[Delivery] = []
         at_once: list[str] = []
         for address in self._recipients(alert, transition):
             wishes = self.recipients.wishes(address)
             delivery_time = send_time(wishes, alert.severity, self.at)
-            found.append(
+            messages.append(
                 self._message(alert, transition, address, due_at=delivery_time.due, held=delivery_time.deferred_by)
             )
             if wishes and not delivery_time.deferred_by:
                 at_once.append(address)
         release(alert, at_once, self.at)
         channels = self._channels(alert, transition)
-        found += [self._message(alert, transition, one.slug, one.kind) for one in channels]
-        return [self._grouped(one, group) for one in found] if group else found
+        messages += [self._message(alert, transition, channel.slug, channel.kind) for channel in channels]
+        return [self._grouped(message, group) for message in messages] if group else messages
 
     def _grouped(self, message: Delivery, group: str) -> Delivery:
         """One of several that belong together: it waits for those that may follow, if one of them has been told."""
-        if message.channel == "webhook" or message.held:  # a program wants each; what is held is one mail already
+        if message.channel == "webhook" or message.held:  # a program wants each; deferred ones are one mail already
             return message
         message.group = group
-        told = Delivery.objects.of_group(message).filter(created_at__gt=self.at - GROUP_WITHIN)
-        if told.exclude(transition__at=self.at).exists():
+        earlier = Delivery.objects.of_group(message).filter(created_at__gt=self.at - GROUP_WITHIN)
+        if earlier.exclude(transition__at=self.at).exists():
             message.due_at = self.at + GROUP_WAIT
         return message
 
@@ -181,9 +181,9 @@ class Writer:
             return self.recipients.without(rule, Delivery.objects.notified(alert))
         people = self.recipients.of_rule(rule, KINDS[rule.kind].groups if rule.kind in KINDS else ("ops",))
         if transition.cause == Cause.ESCALATED:
-            further = [one for group in rule.escalate_groups for one in self.recipients.of_group(group)]
+            further = [address for group in rule.escalate_groups for address in self.recipients.of_group(group)]
             people = self.recipients.without(rule, [*people, *(further or self.recipients.of_group(ADMINS))])
-        return [one for one in people if accepts_severity(self.recipients.wishes(one), alert.severity)]
+        return [address for address in people if accepts_severity(self.recipients.wishes(address), alert.severity)]
 
     def _assignee(self, alert: Alert) -> list[str]:
         """Whoever was given it by somebody else; a rule's opt-out does not hold for what is theirs."""

@@ -26,8 +26,8 @@ class Pace:
 
 def evaluated_at() -> datetime | None:
     """When any rule last ran."""
-    found: datetime | None = Rule.objects.enabled().aggregate(last=Max("evaluated_at"))["last"]
-    return found
+    newest: datetime | None = Rule.objects.enabled().aggregate(last=Max("evaluated_at"))["last"]
+    return newest
 
 
 def is_late(now: datetime) -> bool:
@@ -59,16 +59,16 @@ def pace(since: datetime, severity: str = "") -> Pace:
     rows = Alert.objects.filter(opened_at__gte=since)
     if severity:
         rows = rows.filter(severity=severity)
-    found = rows.aggregate(
+    figures = rows.aggregate(
         opened=Count("id"),
         acknowledged=Count("acknowledged_at"),
         to_acknowledge=Avg(F("acknowledged_at") - F("opened_at")),
         to_resolve=Avg(F("resolved_at") - F("opened_at")),
     )
-    return Pace(**found)
+    return Pace(**figures)
 
 
 def paces(since: datetime) -> list[tuple[str, Pace]]:
     """By severity, the worst first, and all together; severities of which none opened are left out."""
-    found = [(str(label), pace(since, value)) for value, label in reversed(Severity.choices)]
-    return [*((label, one) for label, one in found if one.opened), (str(_("all")), pace(since))]
+    rows = [(str(label), pace(since, value)) for value, label in reversed(Severity.choices)]
+    return [*((label, row_pace) for label, row_pace in rows if row_pace.opened), (str(_("all")), pace(since))]

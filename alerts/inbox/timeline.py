@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from alerts.delivery.wording import exact, moment, money_day
 from alerts.evaluation.states import Cause
 from alerts.kinds import KINDS
-from alerts.metrics.units import plain
+from alerts.metrics.units import decimal_text
 from alerts.metrics.watch import Watch
 from alerts.models import Alert
 from alerts.rules.preview import CHARTED
@@ -56,7 +56,7 @@ class Timeline:
         """What the chart shows, in words."""
         last = self.points[-1]
         values = [point.value for point in self.points]
-        said = {
+        words = {
             "since": self.since,
             "until": self.until,
             "least": self.say(min(values)),
@@ -64,9 +64,9 @@ class Timeline:
             "line": self.say(last.line) if last.line is not None else _("unknown"),
         }
         if len(set(values)) == 1:
-            return _("From %(since)s to %(until)s the value was %(most)s; its line is %(line)s.") % said
+            return _("From %(since)s to %(until)s the value was %(most)s; its line is %(line)s.") % words
         return (
-            _("From %(since)s to %(until)s the value was between %(least)s and %(most)s; its line is %(line)s.") % said
+            _("From %(since)s to %(until)s the value was between %(least)s and %(most)s; its line is %(line)s.") % words
         )
 
     def say(self, value: Decimal) -> str:
@@ -76,9 +76,9 @@ class Timeline:
     @property
     def series(self) -> list[dict[str, Any]]:
         """Rows of the `lines` tag; the line as one of them, because a budget or a rule may have moved it."""
-        found = [self._row(_("Value"), [(point.at, point.value) for point in self.points], 1)]
+        rows = [self._row(_("Value"), [(point.at, point.value) for point in self.points], 1)]
         lines = [(point.at, point.line) for point in self.points if point.line is not None]
-        return [*found, self._row(_("Line"), lines, 3)] if len(lines) >= FEWEST else found
+        return [*rows, self._row(_("Line"), lines, 3)] if len(lines) >= FEWEST else rows
 
     def _row(self, name: str, points: list[tuple[datetime, Any]], style: int) -> dict[str, Any]:
         scaled = [(at, value * self.scale) for at, value in points]
@@ -98,19 +98,19 @@ def said_in(unit: str, value: Decimal) -> str:
     if unit == "usd":
         return exact(value)
     units = {"percent": "\N{NO-BREAK SPACE}%", "ms": " ms", "s": " s"}
-    return plain(value) + units.get(unit, "")
+    return decimal_text(value) + units.get(unit, "")
 
 
 def timeline(alert: Alert) -> Timeline | None:
     """None where too little is known for a line."""
-    return drawn(alert, kept(alert))
+    return drawn(alert, stored_points(alert))
 
 
-def kept(alert: Alert, until: datetime | None = None) -> list[Point]:
+def stored_points(alert: Alert, until: datetime | None = None) -> list[Point]:
     """Its samples and what its transitions say, oldest first."""
-    rows = [(one.at, one.value, one.threshold) for one in alert.samples.all()]
+    rows = [(row.at, row.value, row.threshold) for row in alert.samples.all()]
     seen = alert.transitions.exclude(cause__in=(Cause.RAISED, Cause.LOWERED)).exclude(value="")
-    rows += [(one.at, one.value, alert.threshold) for one in seen]
+    rows += [(row.at, row.value, alert.threshold) for row in seen]
     by_moment = {at: point_of(at, value, line) for at, value, line in sorted(rows) if until is None or at <= until}
     return [point for point in by_moment.values() if point]
 
@@ -129,10 +129,10 @@ def point_of(at: datetime, value: str, line: str) -> Point | None:
 
 def decimal_of(text: str) -> Decimal | None:
     try:
-        found = Decimal(text)
+        number = Decimal(text)
     except InvalidOperation:
         return None
-    return found if found.is_finite() else None
+    return number if number.is_finite() else None
 
 
 def unit_of(alert: Alert) -> str:

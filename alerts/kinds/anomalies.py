@@ -19,8 +19,8 @@ from costs.models import Anomaly, Driver
 def anomalies(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """Open causes that nobody called expected; what costs less than the rule's line is the page's alone."""
     least = params.number("usd")
-    found = {subject_of(row): row for row in context.anomalies}
-    for subject, row in found.items():
+    rows = {subject_of(row): row for row in context.anomalies}
+    for subject, row in rows.items():
         money = row.costs is not None and row.driver not in (Driver.ERRORS, Driver.LATENCY)
         small = money and (row.costs or Decimal(0)) < least
         if row.dismissed_at is None and not small:
@@ -28,7 +28,7 @@ def anomalies(context: EvaluationContext, params: RuleParams, live: frozenset[st
         elif subject in live:
             title = _("Expected: %(name)s") if row.dismissed_at else _("Too small to tell: %(name)s")
             yield Finding(subject, title % {"name": row.subject}, False, True, words=Words(page=page_of(row)))
-    for subject in live - found.keys():
+    for subject in live - rows.keys():
         what, _slash, driver = subject.partition(":")[2].removeprefix("model:").rpartition("/")
         label = Driver(driver).label if driver in Driver.values else driver
         title = _("As usual again: %(name)s, %(what)s") % {"name": what, "what": label}
@@ -80,7 +80,7 @@ def differs(context: EvaluationContext, subject: str, row: Anomaly) -> Finding:
 
 def headline(row: Anomaly) -> str:
     """`Cache hits fell: code-helper, now 12 %, +$41.20 a day`: what a subject line has room for."""
-    said = {
+    text = {
         Driver.CACHE: _("Cache hits fell: %(name)s, now %(after)s"),
         Driver.SIZE: _("Requests grew: %(name)s, now %(after)s"),
         Driver.ERRORS: _("Errors rose: %(name)s, now %(after)s"),
@@ -89,7 +89,7 @@ def headline(row: Anomaly) -> str:
         Driver.MIX: _("Dearer models: %(name)s, now %(after)s"),
         Driver.REST: _("Dearer requests: %(name)s, now %(after)s"),
     }[Driver(row.driver)] % {"name": row.subject, "after": figure(row, row.after)}
-    return said if row.costs is None else _("%(said)s, %(costs)s a day") % {"said": said, "costs": signed(row)}
+    return text if row.costs is None else _("%(said)s, %(costs)s a day") % {"said": text, "costs": signed(row)}
 
 
 def spoken_for(context: EvaluationContext, row: Anomaly, models: list[str]) -> str:

@@ -19,10 +19,10 @@ CAUSES_SHOWN = 4
 def bill_gaps(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each provider and month whose bill is farther from ours than its tolerance; over when it is
     within again, or two months later."""
-    found = {subject_of(one): one for one in context.bills}
-    for subject, one in found.items():
-        yield of(subject, one)
-    for subject in live - found.keys():
+    bills = {subject_of(bill): bill for bill in context.bills}
+    for subject, bill in bills.items():
+        yield of(subject, bill)
+    for subject in live - bills.keys():
         yield Finding(
             subject=subject,
             title=_("No longer compared: %(what)s") % {"what": subject.partition(":")[2].replace(":", " ")},
@@ -32,35 +32,35 @@ def bill_gaps(context: EvaluationContext, params: RuleParams, live: frozenset[st
         )
 
 
-def subject_of(one: ReconciliationGap) -> str:
-    return f"bill-gap:{one.provider}:{one.month:%Y-%m}"
+def subject_of(bill: ReconciliationGap) -> str:
+    return f"bill-gap:{bill.provider}:{bill.month:%Y-%m}"
 
 
-def of(subject: str, one: ReconciliationGap) -> Finding:
-    month = date_format(one.month, "F Y")
-    names = {"name": one.name, "month": month, "gap": dollars(abs(one.gap)), "allowed": dollars(one.allowed)}
+def of(subject: str, bill: ReconciliationGap) -> Finding:
+    month = date_format(bill.month, "F Y")
+    names = {"name": bill.name, "month": month, "gap": dollars(abs(bill.gap)), "allowed": dollars(bill.allowed)}
     apart = _("Bill apart: %(name)s, %(month)s, %(gap)s from ours")
     within = _("Bill within tolerance: %(name)s, %(month)s, %(gap)s from ours")
     return Finding(
         subject=subject,
-        title=(apart if one.over else within) % names,
-        crossed=one.over,
-        clear=not one.over,
-        value=f"{one.gap:.2f}",
-        threshold=f"{one.allowed:.2f}",
+        title=(apart if bill.over else within) % names,
+        crossed=bill.over,
+        clear=not bill.over,
+        value=f"{bill.gap:.2f}",
+        threshold=f"{bill.allowed:.2f}",
         words=Words(
             todo=_("Open the reconciliation: each cause leads to its requests or bill lines.")
-            if one.over
+            if bill.over
             else _("Nothing to do; the bill is within its tolerance."),
             detail=_("%(name)s’s bill for %(month)s may differ by %(allowed)s from what is measured and estimated.")
             % names,
             facts=[
-                [_("Billed"), dollars(one.billed), _("the vendor’s bill")],
-                [_("Difference"), dollars(one.gap), _("%(allowed)s are allowed") % names],
+                [_("Billed"), dollars(bill.billed), _("the vendor’s bill")],
+                [_("Difference"), dollars(bill.gap), _("%(allowed)s are allowed") % names],
             ],
-            drivers=[[cause.label, dollars(cause.amount), ""] for cause in one.causes[:CAUSES_SHOWN]],
+            drivers=[[cause.label, dollars(cause.amount), ""] for cause in bill.causes[:CAUSES_SHOWN]],
             driven=_("What the difference is made of"),
-            page=f"{reverse('costs:reconciliation')}?month={one.month:%Y-%m}&provider={one.provider}",
-            providers=[one.provider],
+            page=f"{reverse('costs:reconciliation')}?month={bill.month:%Y-%m}&provider={bill.provider}",
+            providers=[bill.provider],
         ),
     )

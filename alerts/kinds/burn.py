@@ -106,11 +106,11 @@ def until_gone(context: EvaluationContext, budget: MonthBudget, rate: Decimal) -
 def stages(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each stage that runs or ended within the rule's days: over its total, or at its end."""
     recent = context.today - timedelta(days=int(params.number("days")))
-    found = [stage for stage in context.stages if stage.starts_on <= context.today and stage.ends_on > recent]
-    for stage in found:
+    running = [stage for stage in context.stages if stage.starts_on <= context.today and stage.ends_on > recent]
+    for stage in running:
         yield stage_stands(context, stage)
     names = {f"stage:{stage.slug}": stage.name for stage in context.stages}
-    for subject in live & names.keys() - {f"stage:{stage.slug}" for stage in found}:
+    for subject in live & names.keys() - {f"stage:{stage.slug}" for stage in running}:
         title = _("No longer news: %(name)s") % {"name": names[subject]}
         yield Finding(subject, title, crossed=False, clear=True, words=Words(page="/plan/"))
 

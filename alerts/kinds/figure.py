@@ -28,7 +28,7 @@ def finding_of(context: EvaluationContext, watch: Watch, reading: Reading) -> Fi
     """An unknown value holds no line crossed: what cannot be seen cannot be claimed to go on."""
     observation = watch.observe(reading)
     crossed = observation.crossed
-    value = said(watch, reading)
+    value = value_text(watch, reading)
     title = _("%(what)s: %(value)s, %(against)s") if crossed else _("%(what)s: %(value)s, not %(against)s")
     return Finding(
         subject=watch.subject[:200],
@@ -41,7 +41,7 @@ def finding_of(context: EvaluationContext, watch: Watch, reading: Reading) -> Fi
     )
 
 
-def said(watch: Watch, reading: Reading) -> str:
+def value_text(watch: Watch, reading: Reading) -> str:
     if reading.value is None:
         return _("unknown")
     value = watch.metric.unit.say(reading.value)
@@ -49,7 +49,7 @@ def said(watch: Watch, reading: Reading) -> str:
 
 
 def words_of(context: EvaluationContext, watch: Watch, reading: Reading) -> Words:
-    value, line = said(watch, reading), watch.metric.unit.say(watch.line)
+    value, line = value_text(watch, reading), watch.metric.unit.say(watch.line)
     dimensions = {name for name, _value in watch.scope.names}
     money = watch.key in ("spend", "budget-use") and "phase" not in dimensions
     by: GroupBy = "model" if "application" in dimensions else "application"
@@ -75,7 +75,7 @@ def bars_of(watch: Watch, reading: Reading) -> list[Bar]:
     ]
 
 
-def sentence(given: Mapping[str, Any]) -> str:
+def sentence(thresholds: Mapping[str, Any]) -> str:
     """`spend of application support-bot this month is over $500`. Raises BadThreshold."""
-    watch = Watch.of(given)
+    watch = Watch.of(thresholds)
     return _("%(what)s is %(against)s") % {"what": watch.what, "against": watch.against}

@@ -99,8 +99,8 @@ class Kind:
     every_s: int = 0  # least time between two evaluations, for figures that are dear and move slowly
     always: frozenset[str] = frozenset()  # subjects that are told of although their rule is switched off
 
-    def read(self, given: Mapping[str, Any]) -> RuleParams:
+    def read(self, thresholds: Mapping[str, Any]) -> RuleParams:
         """A rule's thresholds over the defaults. Raises BadThreshold."""
         return RuleParams(
-            {name: kind.read(given.get(name, kind.default)) for name, kind in self.thresholds.items()}, given
+            {name: kind.read(thresholds.get(name, kind.default)) for name, kind in self.thresholds.items()}, thresholds
         )

@@ -20,28 +20,28 @@ from traffic.usage.models_used import PriceChange, Retiring
 
 def prices(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """One subject for each model in use whose price changed within the rule's days, or is known to change."""
-    found = {subject_of(one): one for one in context.price_changes(int(params.number("days")))}
-    for subject, one in found.items():
-        yield changed(context, subject, one)
-    for subject in live - found.keys():
+    changes = {subject_of(change): change for change in context.price_changes(int(params.number("days")))}
+    for subject, change in changes.items():
+        yield changed(context, subject, change)
+    for subject in live - changes.keys():
         title = _("No longer news: the price of %(name)s") % {"name": subject.partition("/")[2]}
         yield Finding(subject, title, crossed=False, clear=True, words=Words(page=reverse("traffic:prices")))
 
 
-def subject_of(one: PriceChange) -> str:
-    return f"price:{one.provider}/{one.model}"[:200]
+def subject_of(change: PriceChange) -> str:
+    return f"price:{change.provider}/{change.model}"[:200]
 
 
-def changed(context: EvaluationContext, subject: str, one: PriceChange) -> Finding:
-    monthly = one.monthly
-    ahead = one.new.starts_at > context.now
-    values = {"name": one.model, "amount": by_month(monthly), "day": day(one.new.starts_at.date())}
+def changed(context: EvaluationContext, subject: str, change: PriceChange) -> Finding:
+    monthly = change.monthly
+    ahead = change.new.starts_at > context.now
+    values = {"name": change.model, "amount": by_month(monthly), "day": day(change.new.starts_at.date())}
     title = (
         _("Price will change: %(name)s, %(amount)s a month from %(day)s")
         if ahead
         else _("Price changed: %(name)s, %(amount)s a month since %(day)s")
     )
-    who = str(one.new.entered_by) if one.new.entered_by else one.new.source
+    who = str(change.new.entered_by) if change.new.entered_by else change.new.source
     return Finding(
         subject=subject,
         title=title % values,
@@ -49,27 +49,27 @@ def changed(context: EvaluationContext, subject: str, one: PriceChange) -> Findi
         clear=False,
         value="" if monthly is None else f"{monthly:.2f}",
         severity="warning" if monthly is not None and monthly > 0 else "",
-        since=None if ahead else one.new.starts_at,
-        labels={"provider": one.provider, "model": one.model},
+        since=None if ahead else change.new.starts_at,
+        labels={"provider": change.provider, "model": change.model},
         words=Words(
             todo=_("See whether the plan still fits, and whether another model does the same for less."),
             detail=_("Reckoned with the tokens of the last 30 days; requests before it keep their price."),
             facts=[
-                *([label, f"{rate(old)} → {rate(new)}", _("USD per 1M tokens")] for label, old, new in one.rates),
+                *([label, f"{rate(old)} → {rate(new)}", _("USD per 1M tokens")] for label, old, new in change.rates),
                 [_("Effect"), by_month(monthly), _("a month, at the last 30 days’ use")],
-                [_("Known from"), who, moment(one.new.seen_at)],
+                [_("Known from"), who, moment(change.new.seen_at)],
             ],
-            drivers=users(context, one),
+            drivers=users(context, change),
             driven=_("Who uses it, last 30 days"),
-            page=f"{reverse('traffic:prices')}?{urlencode({'provider': one.provider, 'model': one.model})}",
-            providers=[one.provider],
+            page=f"{reverse('traffic:prices')}?{urlencode({'provider': change.provider, 'model': change.model})}",
+            providers=[change.provider],
         ),
     )
 
 
-def users(context: EvaluationContext, one: PriceChange, most: int = 3) -> list[list[str]]:
+def users(context: EvaluationContext, change: PriceChange, most: int = 3) -> list[list[str]]:
     """The applications with most requests to the model: name, requests, share."""
-    rows = context.requests_by_application(provider=one.provider, model=one.model)
+    rows = context.requests_by_application(provider=change.provider, model=change.model)
     total = sum(n for _slug, n, _unpriced in rows)
     return [[slug or _("no application"), number(n), percent(Decimal(n) / total)] for slug, n, _u in rows[:most] if n]
 
@@ -84,31 +84,34 @@ def rate(value: Decimal | None) -> str:
 
 def retiring(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """One subject for each model that retires within the rule's days and was used in the last week."""
-    found = {f"retiring:{one.provider}/{one.model}"[:200]: one for one in context.retiring(int(params.number("days")))}
-    for subject, one in found.items():
-        yield retires(context, subject, one)
-    for subject in live - found.keys():
+    models = {
+        f"retiring:{model.provider}/{model.model}"[:200]: model
+        for model in context.retiring(int(params.number("days")))
+    }
+    for subject, model in models.items():
+        yield retires(context, subject, model)
+    for subject in live - models.keys():
         title = _("Used no more: %(name)s, 0 requests in 7 days") % {"name": subject.partition("/")[2]}
         yield Finding(subject, title, crossed=False, clear=True, value="0")
 
 
-def retires(context: EvaluationContext, subject: str, one: Retiring) -> Finding:
-    left = (one.on - context.today).days
-    values = {"name": one.model, "n": str(left), "day": long_day(one.on), "requests": number(one.requests)}
+def retires(context: EvaluationContext, subject: str, model: Retiring) -> Finding:
+    left = (model.on - context.today).days
+    values = {"name": model.model, "n": str(left), "day": long_day(model.on), "requests": number(model.requests)}
     if left > 0:
         title = ngettext("Retires in %(n)s day: %(name)s, %(said)s", "Retires in %(n)s days: %(name)s, %(said)s", left)
     else:
         title = _("Retired: %(name)s on %(day)s, %(said)s")
-    said = ngettext("%(requests)s request in 7 days", "%(requests)s requests in 7 days", one.requests) % values
+    usage = ngettext("%(requests)s request in 7 days", "%(requests)s requests in 7 days", model.requests) % values
     return Finding(
         subject=subject,
-        title=title % (values | {"said": said}),
+        title=title % (values | {"said": usage}),
         crossed=True,
         clear=False,
         value=str(left),
         threshold="0",
         severity="critical" if left <= 7 else "",
-        labels={"provider": one.provider, "model": one.model},
+        labels={"provider": model.provider, "model": model.model},
         words=Words(
             todo=_("Move these applications to another model before that day; from then on their requests fail.")
             if left > 0
@@ -120,31 +123,31 @@ def retires(context: EvaluationContext, subject: str, one: Retiring) -> Finding:
             )
             % values,
             facts=[
-                [_("Model"), one.model, one.provider],
+                [_("Model"), model.model, model.provider],
                 [_("Switched off on"), values["day"], _("the vendor’s list")],
-                [_("Applications"), listed([name or _("no application") for name, _n in one.applications]), ""],
+                [_("Applications"), listed([name or _("no application") for name, _n in model.applications]), ""],
             ],
             drivers=[
-                [name or _("no application"), number(n), percent(Decimal(n) / one.requests)]
-                for name, n in one.applications[:3]
+                [name or _("no application"), number(n), percent(Decimal(n) / model.requests)]
+                for name, n in model.applications[:3]
             ],
             driven=_("Who still uses it, last 7 days"),
-            page=f"{reverse('traffic:requests')}?{urlencode({'provider': one.provider, 'model': one.used_as[0]})}",
-            providers=[one.provider],
+            page=f"{reverse('traffic:requests')}?{urlencode({'provider': model.provider, 'model': model.used_as[0]})}",
+            providers=[model.provider],
         ),
     )
 
 
 def caps(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each account whose vendor serves no more because a limit of its own is reached."""
-    found: dict[str, Feed] = {}
+    capped_feeds: dict[str, Feed] = {}
     for feed in context.feeds:
         subject = f"spend-cap:{feed.account.slug}"
         if capped(feed, context.now):
-            found.setdefault(subject, feed)
-    for subject, feed in found.items():
+            capped_feeds.setdefault(subject, feed)
+    for subject, feed in capped_feeds.items():
         yield is_capped(context, subject, feed)
-    for subject in live - found.keys():
+    for subject in live - capped_feeds.keys():
         title = _("Served again: %(name)s") % {"name": subject.partition(":")[2]}
         yield Finding(subject, title, crossed=False, clear=True)
 

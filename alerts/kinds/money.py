@@ -61,8 +61,8 @@ def came_to(context: EvaluationContext, kind: str, slug: str, first: date) -> tu
 
 def budget_level(context: EvaluationContext, budget: MonthBudget, levels: list[Decimal], band: Decimal) -> Finding:
     share = budget.spent * HUNDRED / budget.high if budget.high else HUNDRED
-    level = max((int(one) for one in levels if share >= one), default=0)
-    sustained = max((int(one) for one in levels if share >= one - band), default=0)
+    level = max((int(threshold) for threshold in levels if share >= threshold), default=0)
+    sustained = max((int(threshold) for threshold in levels if share >= threshold - band), default=0)
     values = {"level": level, "name": budget.name, "spent": exact(budget.spent), "plan": dollars(budget.high)}
     if level >= HUNDRED:
         title = _("Over budget: %(name)s, %(spent)s of %(plan)s") % values
@@ -127,9 +127,9 @@ def budget_words(context: EvaluationContext, budget: MonthBudget, level: int) ->
 
 def known_from(budget: MonthBudget) -> str:
     """`billed 90 %, measured 8 %, estimated 2 %`: where the sum is known from, largest first."""
-    known = sorted(((amount, kind) for kind, amount in budget.provenance.items() if amount > 0), reverse=True)
+    amounts = sorted(((amount, kind) for kind, amount in budget.provenance.items() if amount > 0), reverse=True)
     # The two largest say it; the rest stands on the page.
-    return ", ".join(f"{kind} {percent(amount / budget.spent)}" for amount, kind in known[:2]) if budget.spent else ""
+    return ", ".join(f"{kind} {percent(amount / budget.spent)}" for amount, kind in amounts[:2]) if budget.spent else ""
 
 
 def bars_of(budget: MonthBudget) -> list[Bar]:

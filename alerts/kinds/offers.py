@@ -18,16 +18,16 @@ from providers.offers import WatchNow, kind_label
 
 def watched(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each watch with an offer below its line; one that somebody removed is no news."""
-    for one in context.offer_watches:
-        subject = f"offer:{one.watch.pk}"
-        if one.below:
-            yield is_below(one, subject)
+    for entry in context.offer_watches:
+        subject = f"offer:{entry.watch.pk}"
+        if entry.below:
+            yield is_below(entry, subject)
         elif subject in live:
-            yield is_kept(one, subject) if one.unsure else is_over(one, subject)
+            yield is_kept(entry, subject) if entry.unsure else is_over(entry, subject)
 
 
-def is_below(one: WatchNow, subject: str) -> Finding:
-    offer, watch = one.lowest, one.watch
+def is_below(entry: WatchNow, subject: str) -> Finding:
+    offer, watch = entry.lowest, entry.watch
     assert offer is not None, "below() asks for it"
     price: Decimal = offer.whole_per_gpu_hour
     values = {"gpu": str(watch), "price": rate(price), "line": rate(watch.price), "where": offer.provider_name}
@@ -65,27 +65,27 @@ def facts(offer: Offer) -> Iterable[list[str]]:
         yield [_("Reliability"), percent(offer.reliability), _("said by the vendor")]
 
 
-def is_kept(one: WatchNow, subject: str) -> Finding:
+def is_kept(entry: WatchNow, subject: str) -> Finding:
     """The vendor cannot be asked: whether the offer is still there is not known, so nothing changes."""
-    old = one.old
+    old = entry.old
     assert old is not None, "unsure() asks for it"
-    values = {"gpu": str(one.watch), "price": rate(old.whole_per_gpu_hour), "where": old.provider_name}
+    values = {"gpu": str(entry.watch), "price": rate(old.whole_per_gpu_hour), "where": old.provider_name}
     title = _("Offer not confirmed: %(gpu)s at %(price)s an hour") % values
     todo = _("%(where)s has not told of its offers for a while; see its account.") % values
     value = f"{old.whole_per_gpu_hour:f}"
-    words = Words(todo=todo, page=page(one.watch))
+    words = Words(todo=todo, page=page(entry.watch))
     return Finding(subject, title, crossed=False, clear=False, value=value, words=words)
 
 
-def is_over(one: WatchNow, subject: str) -> Finding:
-    values = {"gpu": str(one.watch), "line": rate(one.watch.price)}
-    if one.lowest is None:
+def is_over(entry: WatchNow, subject: str) -> Finding:
+    values = {"gpu": str(entry.watch), "line": rate(entry.watch.price)}
+    if entry.lowest is None:
         title, value = _("Offer gone: %(gpu)s, none is to be had") % values, ""
     else:
-        value = f"{one.lowest.whole_per_gpu_hour:f}"
-        now = rate(one.lowest.whole_per_gpu_hour)
+        value = f"{entry.lowest.whole_per_gpu_hour:f}"
+        now = rate(entry.lowest.whole_per_gpu_hour)
         title = _("Offer over: %(gpu)s, now %(now)s, above %(line)s") % (values | {"now": now})
-    words = Words(todo=_("Nothing to do; the watch goes on."), page=page(one.watch))
+    words = Words(todo=_("Nothing to do; the watch goes on."), page=page(entry.watch))
     return Finding(subject, title, crossed=False, clear=True, value=value, words=words)
 
 

@@ -55,7 +55,7 @@ def speed(
     """`usual` is None where it is not known, or was not asked for because the answer is quick."""
     most = params.number("ms") if metric == TTFT else None
     lines = [max(usual * params.number("times"), FLOOR_MS) if usual else None, most]
-    line = min((one for one in lines if one is not None), default=None)
+    line = min((limit for limit in lines if limit is not None), default=None)
     crossed = line is not None and ms >= line
     values = {"name": deployment.slug, "ms": duration(ms), "usual": duration(usual) if usual else _("unknown")}
     title = _("Slow: %(name)s, p95 %(ms)s, usually %(usual)s") if crossed else _("Fast enough: %(name)s, p95 %(ms)s")
@@ -101,9 +101,9 @@ def errors(context: EvaluationContext, params: RuleParams, live: frozenset[str])
     for (pk, provider, model), rows in groups.items():
         if pk and pk not in by_pk:
             continue
-        found = failing(context, by_pk.get(pk), provider, model, rows, params)
-        seen.add(found.subject)
-        yield found
+        finding = failing(context, by_pk.get(pk), provider, model, rows, params)
+        seen.add(finding.subject)
+        yield finding
     for subject in live - seen:
         title = _("No requests to fail: %(name)s") % {"name": subject.partition(":")[2]}
         yield Finding(subject, title, crossed=False, clear=True, value="0")

@@ -18,37 +18,37 @@ from traffic.usage.silent_applications import Silence
 def ingest(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """One subject for each application that is silent while the same hours of most weeks before brought requests."""
     fewest = int(params.number("requests"))
-    found = {}
-    for one in context.silences(timedelta(hours=float(params.number("hours")))):
-        came = sum(n >= fewest for n in one.usual)
-        if came == len(one.usual) or came >= 3:
-            found[f"ingest:{one.application}"] = one
-    for subject, one in found.items():
-        yield silent(context, subject, one)
-    for subject in live - found.keys():
+    silences = {}
+    for silence in context.silences(timedelta(hours=float(params.number("hours")))):
+        came = sum(n >= fewest for n in silence.usual)
+        if came == len(silence.usual) or came >= 3:
+            silences[f"ingest:{silence.application}"] = silence
+    for subject, silence in silences.items():
+        yield silent(context, subject, silence)
+    for subject in live - silences.keys():
         yield heard(subject)
 
 
-def silent(context: EvaluationContext, subject: str, one: Silence) -> Finding:
-    values = {"name": one.application, "span": span(context.now - one.last), "usual": number(one.expected)}
+def silent(context: EvaluationContext, subject: str, silence: Silence) -> Finding:
+    values = {"name": silence.application, "span": span(context.now - silence.last), "usual": number(silence.expected)}
     return Finding(
         subject=subject,
         title=_("Silent: %(name)s, nothing for %(span)s, usually %(usual)s requests") % values,
         crossed=True,
         clear=False,
         value="0",
-        threshold=str(one.expected),
-        since=one.last,
-        labels={"application": one.application},
+        threshold=str(silence.expected),
+        since=silence.last,
+        labels={"application": silence.application},
         words=Words(
             todo=_("See whether the program runs, and whether its exporter or key is refused here."),
             detail=_("The same hours of the weeks before brought %(usual)s requests, as their median.") % values,
             facts=[
-                [_("Last request before"), moment(one.last), _("hours of the log")],
+                [_("Last request before"), moment(silence.last), _("hours of the log")],
                 [_("Silent for"), values["span"], ""],
-                [_("Weeks before"), listed([number(n) for n in one.usual]), _("requests in the same hours")],
+                [_("Weeks before"), listed([number(n) for n in silence.usual]), _("requests in the same hours")],
             ],
-            page=f"{reverse('traffic:requests')}?{urlencode({'application': one.application})}",
+            page=f"{reverse('traffic:requests')}?{urlencode({'application': silence.application})}",
             over=_("Was silent: %(name)s, for %(span)s") % values,
         ),
     )

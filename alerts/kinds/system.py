@@ -22,8 +22,8 @@ def late(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -
     """A poll that fails or is overdue, by account; and the evaluation of the rules itself."""
     ran = list(evaluation(context, params))
     # Where rules do not run, nobody polls either: one cause, one mail.
-    covered = EVALUATION if any(found.crossed for found in ran) else ""
-    yield from (replace(found, covered_by=covered or found.covered_by) for found in polls(context, params))
+    covered = EVALUATION if any(finding.crossed for finding in ran) else ""
+    yield from (replace(finding, covered_by=covered or finding.covered_by) for finding in polls(context, params))
     yield from ran
 
 

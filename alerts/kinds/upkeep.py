@@ -64,55 +64,55 @@ def disk(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -
 def retention(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """Three ways in which days of requests may go without anybody having thought of it: the first ones at all, some
     whose bill is not whole, and some that should have gone and did not."""
-    kept = context.kept_days(int(params.number("days")))
-    values = {"days": number(kept.days), "first": day(kept.first) if kept.first else ""}
+    retained = context.kept_days(int(params.number("days")))
+    values = {"days": number(retained.days), "first": day(retained.first) if retained.first else ""}
     facts = [
         [_("Kept for"), _("%(days)s days") % values, _("as the settings say")],
-        [_("Oldest day"), long_day(kept.first) if kept.first else _("none"), _("requests one by one")],
+        [_("Oldest day"), long_day(retained.first) if retained.first else _("none"), _("requests one by one")],
     ]
     page = reverse("costs:reconciliation")
-    if kept.overdue:
+    if retained.overdue:
         yield Finding(
             subject="retention:overdue",
             title=ngettext("Retention late: %(n)s day of requests should be gone",
-                           "Retention late: %(n)s days of requests should be gone", len(kept.overdue))
-            % {"n": number(len(kept.overdue))},
-            crossed=True, clear=False, value=str(len(kept.overdue)), threshold="0",
+                           "Retention late: %(n)s days of requests should be gone", len(retained.overdue))
+            % {"n": number(len(retained.overdue))},
+            crossed=True, clear=False, value=str(len(retained.overdue)), threshold="0",
             words=Words(
                 todo=_("See whether beat and worker run, and what the worker's log says of retention."),
                 detail=_("Once a day what is too old is sealed and dropped; these days are still here."),
-                facts=[*facts, [_("Late"), listed([day(one) for one in kept.overdue]), ""]], page=reverse("storage"),
+                facts=[*facts, [_("Late"), listed([day(on) for on in retained.overdue]), ""]], page=reverse("storage"),
             ),
         )  # fmt: skip
-    if kept.unbilled:
-        names = listed(sorted({provider for _day, provider in kept.unbilled}))
-        until = day(max(on for on, _provider in kept.unbilled))
+    if retained.unbilled:
+        names = listed(sorted({provider for _day, provider in retained.unbilled}))
+        until = day(max(on for on, _provider in retained.unbilled))
         yield Finding(
             subject="retention:unbilled",
             title=_("Days go unbilled: %(names)s, until %(until)s") % {"names": names, "until": until},
-            crossed=True, clear=False, value=str(len(kept.unbilled)), threshold="0",
+            crossed=True, clear=False, value=str(len(retained.unbilled)), threshold="0",
             words=Words(
                 todo=_("Mend the poll of the bill or enter the invoice, or keep requests for longer."),
                 detail=_("Their requests are dropped within a week while the vendor’s bill for them is not whole; then "
                          "a difference can no longer be followed to its requests."),
-                facts=[*facts, *([day(on), provider, _("bill not whole")] for on, provider in kept.unbilled[:10])],
+                facts=[*facts, *([day(on), provider, _("bill not whole")] for on, provider in retained.unbilled[:10])],
                 page=page,
             ),
         )  # fmt: skip
-    if kept.approaching:
+    if retained.approaching:
         yield Finding(
             subject="retention:first",
             title=ngettext("First requests go: those of %(first)s, in %(n)s day",
-                           "First requests go: those of %(first)s, in %(n)s days", kept.goes_in or 0)
-            % (values | {"n": kept.goes_in}),
-            crossed=True, clear=False, value=str(kept.goes_in), threshold="0", severity="info",
+                           "First requests go: those of %(first)s, in %(n)s days", retained.goes_in or 0)
+            % (values | {"n": retained.goes_in}),
+            crossed=True, clear=False, value=str(retained.goes_in), threshold="0", severity="info",
             words=Words(
                 todo=_("Nothing to do if that is meant; else keep more days, in the settings, before then."),
                 detail=_("From then on one day goes each day. Its totals stay: spend, usage and latency as before."),
                 facts=facts, page=reverse("traffic:requests"),
             ),
         )  # fmt: skip
-    there = {"overdue": kept.overdue, "unbilled": kept.unbilled, "first": kept.approaching}
+    there = {"overdue": retained.overdue, "unbilled": retained.unbilled, "first": retained.approaching}
     for subject in live:
         if not there.get(subject.partition(":")[2]):
             yield Finding(subject, _("Retention is as it should be: 0 days at risk"), False, True, value="0")
@@ -120,13 +120,13 @@ def retention(context: EvaluationContext, params: RuleParams, live: frozenset[st
 
 def keys(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """One subject for each key of an application that stops soon or just did, and has no successor."""
-    found = {
+    expiring = {
         f"key:{key.pk}": key
         for key in context.expiring_keys(EXPIRED_NEWS, timedelta(days=float(params.number("days"))))
     }
-    for subject, key in found.items():
+    for subject, key in expiring.items():
         yield key_expires(context, subject, key)
-    gone = live - found.keys()
+    gone = live - expiring.keys()
     for key in context.keys_of(int(subject.partition(":")[2]) for subject in gone):
         title = _("Key no longer matters: %(name)s") if key.revoked_at else _("Key in order: %(name)s")
         words = Words(todo=_("Nothing to do."), page=page_of(key))
@@ -177,39 +177,40 @@ def urgency(now: datetime, at: datetime) -> str:
 def certificates(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
     """One subject for each deployment whose TLS certificate, as the last check saw it, ends soon or has."""
     limit = timedelta(days=float(params.number("days")))
-    for one in context.deployments.values():
-        subject, ends = f"certificate:{one.slug}", one.tls_expires_at
-        if one.enabled and ends is not None and ends - context.now < limit:
-            yield certificate_ends(context, subject, one, ends)
+    for deployment in context.deployments.values():
+        subject, ends = f"certificate:{deployment.slug}", deployment.tls_expires_at
+        if deployment.enabled and ends is not None and ends - context.now < limit:
+            yield certificate_ends(context, subject, deployment, ends)
         elif subject in live:
             until = long_day(ends) if ends else _("no end")
-            title = _("Certificate renewed: %(name)s, until %(until)s") % {"name": one.slug, "until": until}
-            yield Finding(subject, title, crossed=False, clear=True, words=Words(page=uptime_of(one)))
+            title = _("Certificate renewed: %(name)s, until %(until)s") % {"name": deployment.slug, "until": until}
+            yield Finding(subject, title, crossed=False, clear=True, words=Words(page=uptime_of(deployment)))
 
 
-def certificate_ends(context: EvaluationContext, subject: str, one: Deployment, ends: datetime) -> Finding:
+def certificate_ends(context: EvaluationContext, subject: str, deployment: Deployment, ends: datetime) -> Finding:
     text = expiry(
         context.now, ends, _("Certificate ends in %(span)s: %(name)s"), _("Certificate ended %(span)s ago: %(name)s")
     )
     left = int((ends - context.now).total_seconds() // 86_400)
     return Finding(
         subject=subject,
-        title=text % {"name": one.slug},
+        title=text % {"name": deployment.slug},
         crossed=True,
         clear=False,
         value=str(left),
         threshold="0",
         severity=urgency(context.now, ends),
-        depends_on=(f"deployment:{one.slug}",),
-        labels={"provider": one.provider, "model": one.model, "deployment": one.slug},
+        depends_on=(f"deployment:{deployment.slug}",),
+        labels={"provider": deployment.provider, "model": deployment.model, "deployment": deployment.slug},
         words=Words(
-            todo=_("Renew it where %(name)s is served, and see why it was not renewed by itself.") % {"name": one.name},
+            todo=_("Renew it where %(name)s is served, and see why it was not renewed by itself.")
+            % {"name": deployment.name},
             detail=_("From that moment clients refuse the connection, and the deployment is down for all of them."),
-            facts=[[_("Ends"), moment(ends), _("the last check")], [_("Address"), one.url, ""]],
-            page=uptime_of(one),
+            facts=[[_("Ends"), moment(ends), _("the last check")], [_("Address"), deployment.url, ""]],
+            page=uptime_of(deployment),
         ),
     )
 
 
-def uptime_of(one: Deployment) -> str:
-    return f"{reverse('providers:uptime')}?deployment={one.slug}"
+def uptime_of(deployment: Deployment) -> str:
+    return f"{reverse('providers:uptime')}?deployment={deployment.slug}"

@@ -222,8 +222,8 @@ def lasts_until(lasts: Runway, days: Decimal) -> str:
     hourly = exact(lasts.per_hour)
     if lasts.lasts_until is None or not lasts.soon:
         return _("At %(hourly)s an hour the balance lasts %(days)s days.") % {"hourly": hourly, "days": f"{days:.1f}"}
-    said = _("Balance lasts until %(until)s at this rate of %(hourly)s an hour.")
-    return said % {"until": moment(lasts.lasts_until, weekday=True), "hourly": hourly}
+    text = _("Balance lasts until %(until)s at this rate of %(hourly)s an hour.")
+    return text % {"until": moment(lasts.lasts_until, weekday=True), "hourly": hourly}
 
 
 def leases(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
@@ -260,8 +260,8 @@ def unserved_since(context: EvaluationContext, lease: Lease) -> datetime | None:
     at_work = lease.utilisation is not None and lease.utilisation >= IDLE_BELOW
     if at_work or lease.worker_per_hour is not None or not lease.price_per_hour:
         return None
-    known = [lease.started_at, context.ran_since.get(lease.pk), lease.used_at, context.now - LONGEST_LOOK]
-    return max(at for at in known if at is not None)
+    moments = [lease.started_at, context.ran_since.get(lease.pk), lease.used_at, context.now - LONGEST_LOOK]
+    return max(at for at in moments if at is not None)
 
 
 def lease_used(context: EvaluationContext, lease: Lease, since: datetime | None, longest: timedelta) -> Finding:

@@ -33,7 +33,7 @@ def break_even(context: EvaluationContext, params: RuleParams, live: frozenset[s
     inputs, result = context.break_even
     if not context.requests_by_day:
         return
-    band, wanted = params.number("band") / 100, int(params.number("days"))
+    band, days = params.number("band") / 100, int(params.number("days"))
     into = [crossing.requests_per_month for crossing in result.crossings if crossing.side_to == "selfhost"]
     n = inputs.requests_per_month
     at = max((volume for volume in into if volume <= n), default=min(into, default=None))
@@ -44,7 +44,7 @@ def break_even(context: EvaluationContext, params: RuleParams, live: frozenset[s
         upper, lower = int(at * (1 + band)), int(at * (1 - band))
         above, since = lasting(context, lambda rate: rate >= upper)
         below, since_below = lasting(context, lambda rate: rate < lower)
-        crossed, clear = pays and above >= wanted, not pays and below >= wanted
+        crossed, clear = pays and above >= days, not pays and below >= days
         since = since if crossed else since_below
     yield Finding(
         subject=BREAK_EVEN,
@@ -117,13 +117,13 @@ def break_even_advice(context: EvaluationContext, result: Result) -> str:
 
 
 def break_even_detail(result: Result, since: date | None, armed: int) -> str:
-    said = []
+    sentences = []
     if since:
-        said.append(_("The run rate has been on this side since %(day)s.") % {"day": day(since)})
+        sentences.append(_("The run rate has been on this side since %(day)s.") % {"day": day(since)})
     if result.cheaper == "selfhost" and armed:
         text = _("It is said once for each crossing, and again after the run rate was below %(n)s requests a month.")
-        said.append(text % {"n": number(armed)})
-    return " ".join(said)
+        sentences.append(text % {"n": number(armed)})
+    return " ".join(sentences)
 
 
 def gpus_text(result: Result, hourly: object) -> str:
@@ -137,12 +137,12 @@ def phase_band(context: EvaluationContext, params: RuleParams, live: frozenset[s
     planned = context.current_phase
     if planned is None or not context.requests_by_day:
         return
-    wanted = int(params.number("days"))
+    days = int(params.number("days"))
     rate = context.run_rate(context.today)
     outside, since = lasting(context, lambda n: not in_band(planned, n))
     inside, _since = lasting(context, lambda n: in_band(planned, n))
     other = next((phase for phase in context.phases if in_band(phase, rate)), None)
-    crossed = outside >= wanted
+    crossed = outside >= days
     values = {"name": planned.name, "n": number(rate)}
     title = (
         _("Left the phase: %(name)s, %(n)s requests a month")
@@ -153,7 +153,7 @@ def phase_band(context: EvaluationContext, params: RuleParams, live: frozenset[s
         subject=f"phase:{planned.slug}",
         title=title % values,
         crossed=crossed,
-        clear=inside >= wanted,
+        clear=inside >= days,
         since=datetime.combine(since, datetime.min.time(), UTC) if since and crossed else None,
         value=str(rate),
         threshold=str(planned.volume_to if planned.volume_to and rate >= planned.volume_to else planned.volume_from),

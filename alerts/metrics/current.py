@@ -73,8 +73,8 @@ class CurrentMetrics:
     def _once(self, key: tuple[Any, ...], read: Callable[[], T]) -> T:
         if key not in self._kept:
             self._kept[key] = read()
-        found: T = self._kept[key]
-        return found
+        value: T = self._kept[key]
+        return value
 
     def sums(self, window: Window, place: Place) -> Sums:
         """Requests of a place; all zero where there were none."""
@@ -96,17 +96,17 @@ class CurrentMetrics:
         key = ("buckets", window, place.columns, metric)
         table = self._once(key, lambda: self._read_buckets(window, place.columns, metric))
         total: Counts = defaultdict(int)
-        for one in place.combinations():
-            for bucket, n in table.get(one, {}).items():
+        for combination in place.combinations():
+            for bucket, n in table.get(combination, {}).items():
                 total[bucket] += n
         return total
 
     def _read_buckets(self, window: Window, columns: tuple[str, ...], metric: int) -> dict[Key, Counts]:
         rows = latency_in(window, self.now).filter(metric=metric).values_list(*columns, "bucket")
-        found: dict[Key, Counts] = defaultdict(dict)
+        counts: dict[Key, Counts] = defaultdict(dict)
         for row in rows.annotate(n_sum=Sum("n")).order_by():
-            found[row[:-2]][row[-2]] = row[-1]
-        return found
+            counts[row[:-2]][row[-2]] = row[-1]
+        return counts
 
     def spend(self, window: Window, place: Place) -> Decimal:
         """USD of today or of this month, by the ledger's rules."""
@@ -121,11 +121,11 @@ class CurrentMetrics:
     def _add_up(self, window: Window, columns: tuple[str, ...], dated: bool) -> dict[date | None, dict[Key, Decimal]]:
         """By key; by day too where a phase cuts the month."""
         first = window.since(self.now).date()
-        found: dict[date | None, dict[Key, Decimal]] = defaultdict(lambda: defaultdict(lambda: ZERO))
+        sums: dict[date | None, dict[Key, Decimal]] = defaultdict(lambda: defaultdict(lambda: ZERO))
         for line in self.month_lines.lines:
             if line.day >= first:
-                found[line.day if dated else None][key_of(line, columns)] += line.amount
-        return found
+                sums[line.day if dated else None][key_of(line, columns)] += line.amount
+        return sums
 
     @cached_property
     def month_lines(self) -> SpendData:
@@ -144,12 +144,12 @@ class CurrentMetrics:
         return spend.read(min(self.context.month_start, self.today - HISTORY), self.today + timedelta(days=1))
 
     def _read_history(self, columns: tuple[str, ...]) -> dict[Key, tuple[list[dict[str, Any]], list[Line]]]:
-        found: dict[Key, tuple[list[dict[str, Any]], list[Line]]] = defaultdict(lambda: ([], []))
+        tables: dict[Key, tuple[list[dict[str, Any]], list[Line]]] = defaultdict(lambda: ([], []))
         for row in self.history.usage:
-            found[tuple(row[column] for column in columns)][0].append(row)
+            tables[tuple(row[column] for column in columns)][0].append(row)
         for line in self.history.lines:
-            found[key_of(line, columns)][1].append(line)
-        return found
+            tables[key_of(line, columns)][1].append(line)
+        return tables
 
     def _forecast(self, tables: dict[Key, tuple[list[dict[str, Any]], list[Line]]], place: Place) -> Month:
         mine = [tables[key] for key in place.combinations() if key in tables]
@@ -165,20 +165,22 @@ class CurrentMetrics:
     def uptime(self, window: Window, place: Place) -> Decimal | None:
         """Per cent of the time under watch; None where nothing was watched."""
         rows = self._once(("uptime", window), lambda: self._read_uptime(window))
-        wanted = place.filters
+        filters = place.filters
         mine = [
             (observed, down)
             for pk, provider, observed, down in rows
-            if (not wanted.deployment or pk in wanted.deployment)
-            and (not wanted.provider or provider in wanted.provider)
+            if (not filters.deployment or pk in filters.deployment)
+            and (not filters.provider or provider in filters.provider)
         ]
         return percent_up(sum(observed for observed, _down in mine), sum(down for _observed, down in mine))
 
     def _read_uptime(self, window: Window) -> list[tuple[int, str, float, float]]:
         watched = Deployment.objects.all()
         by_slug = {row.slug: row for row in watched}
-        found = uptime_report.report(watched, window.since(self.now), self.now)
-        return [(by_slug[one.slug].pk, by_slug[one.slug].provider, one.observed_s, one.down_s) for one in found]
+        uptimes = uptime_report.report(watched, window.since(self.now), self.now)
+        return [
+            (by_slug[entry.slug].pk, by_slug[entry.slug].provider, entry.observed_s, entry.down_s) for entry in uptimes
+        ]
 
     def ratings(self, window: Window, place: Place) -> tuple[int, int]:
         """Ratings of requests of the window, and how many of them accept the answer."""

@@ -55,20 +55,20 @@ class MetricHistory:
         return self.rolled(window, days, self.days(BEFORE), DAY)
 
     def rolled(
-        self, window: Window, found: Mapping[datetime, Sums], steps: Iterable[datetime], step: timedelta
+        self, window: Window, sums_by_step: Mapping[datetime, Sums], steps: Iterable[datetime], step: timedelta
     ) -> Iterator[tuple[datetime, Sums]]:
         """The sums of the window that ends with each step, from the sums of the steps."""
-        known: dict[datetime, Sums] = {}
+        window_sums: dict[datetime, Sums] = {}
         for at in steps:
-            known[at] = found.get(at, Sums())
+            window_sums[at] = sums_by_step.get(at, Sums())
             since = reach(window, at)
-            for old in [one for one in known if one < since]:
-                del known[old]
+            for old in [step_start for step_start in window_sums if step_start < since]:
+                del window_sums[old]
             if at >= self.start:
                 total = Sums()
-                for part in known.values():
+                for part in window_sums.values():
                     total.add(part)
-                if known.keys() == {at} and window in (Window.MONTH, Window.TODAY):
+                if window_sums.keys() == {at} and window in (Window.MONTH, Window.TODAY):
                     yield at, Sums()  # it begins anew
                 yield self.end(at, step), total
 
@@ -149,12 +149,12 @@ class MetricHistory:
         return self._by_day
 
     def _read_amounts(self, place: Place, since: date) -> dict[date, Decimal]:
-        found: dict[date, Decimal] = defaultdict(lambda: ZERO)
+        amounts: dict[date, Decimal] = defaultdict(lambda: ZERO)
         filters = place.filters
         for line in spend.read(since, self.today + DAY, filters.divides()).lines:
             if filters.hold(line.provider, line.attribution) and in_phase(place, line.day):
-                found[line.day] += line.amount
-        return found
+                amounts[line.day] += line.amount
+        return amounts
 
     def allowed(self, terms: list[Term], month: date) -> Allowance | None:
         """What a month could cost, with what the month before left; asked for after `spend_so_far`."""

@@ -48,8 +48,8 @@ class Metric:
 
     def path(self, scope: Scope) -> str:
         """Its page, with the scope as the page's filters."""
-        asked = [(dimension, name) for dimension, name in scope.names if dimension in LINKED]
-        return reverse(self.page) + (f"?{urlencode(asked)}" if asked else "")
+        query = [(dimension, name) for dimension, name in scope.names if dimension in LINKED]
+        return reverse(self.page) + (f"?{urlencode(query)}" if query else "")
 
 
 Of = Callable[[Sums], Reading]

@@ -69,11 +69,11 @@ def budget_use_history(history: MetricHistory, window: Window, place: Place) -> 
     terms = [budget.term for budget in Budget.objects.filter(scope=scope, subject=subject)]
     if scope == BudgetScope.EVERYTHING:
         terms = terms_of(history.phases) or terms
-    found: Series = []
+    series: Series = []
     for at, day, months_days in history.spend_so_far(place):
         allowed = history.allowed(terms, day.replace(day=1))
-        found.append((at, share_of(allowed.spent(months_days), allowed.high) if allowed else None))
-    return found
+        series.append((at, share_of(allowed.spent(months_days), allowed.high) if allowed else None))
+    return series
 
 
 def share_of(spent: Decimal, high: Decimal) -> Decimal | None:
@@ -133,7 +133,7 @@ def p95(current: CurrentMetrics, window: Window, place: Place, metric: int) -> R
 
 def p95_history(history: MetricHistory, window: Window, place: Place, metric: int) -> Series:
     rows = history.quantiles(window, place, metric)
-    return [(at, milliseconds(found.p95_ms) if found else None) for at, found in rows]
+    return [(at, milliseconds(quantiles.p95_ms) if quantiles else None) for at, quantiles in rows]
 
 
 def milliseconds(value: float | None) -> Decimal | None:
@@ -176,8 +176,8 @@ def idle_hours(current: CurrentMetrics, window: Window, place: Place) -> Reading
     """Of the lease that has been idle longest; 0 while all are in use, unknown where there is none."""
     from alerts.kinds.vendors import unused_since  # the kinds import the named figures
 
-    wanted = place.filters.provider
-    leases = [lease for lease in current.context.leases if not wanted or lease.account.kind in wanted]
+    providers = place.filters.provider
+    leases = [lease for lease in current.context.leases if not providers or lease.account.kind in providers]
     since = [unused_since(current.context, lease) for lease in leases]
     hours = [Decimal(int((current.now - at).total_seconds())) / 3600 if at else Decimal(0) for at in since]
     return Reading(max(hours) if hours else None)

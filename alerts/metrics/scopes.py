@@ -45,9 +45,9 @@ class Scope:
     names: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, given: Any) -> Scope:
+    def of(cls, stored: Any) -> Scope:
         """From a rule's JSON; what is no dimension is left out."""
-        named = given if isinstance(given, Mapping) else {}
+        named = stored if isinstance(stored, Mapping) else {}
         return cls(tuple((name, str(named[name])) for name in DIMENSIONS if named.get(name)))
 
     @property
@@ -102,11 +102,11 @@ class Names:
     @cached_property
     def owners(self) -> dict[str, tuple[int, ...]]:
         """The applications of each person who may sign in, by user name."""
-        found: dict[str, tuple[int, ...]] = {}
+        by_user: dict[str, tuple[int, ...]] = {}
         people = get_user_model().objects.filter(is_active=True)
         for name, application in people.values_list("username", "owned_applications__pk"):
-            found[name] = (*found.get(name, ()), *([application] if application else []))
-        return found
+            by_user[name] = (*by_user.get(name, ()), *([application] if application else []))
+        return by_user
 
     @cached_property
     def phases(self) -> dict[str, Phase]:

@@ -32,14 +32,14 @@ class Unit:
     say: Callable[[Decimal], str]
 
 
-def plain(value: Decimal) -> str:
+def decimal_text(value: Decimal) -> str:
     """`500`, `0.25`: as few digits as say it."""
     text = f"{value:,.2f}"
     return text.rstrip("0").rstrip(".")
 
 
 def share(value: Decimal) -> str:
-    return f"{plain(value)}\N{NO-BREAK SPACE}%"
+    return f"{decimal_text(value)}\N{NO-BREAK SPACE}%"
 
 
 def money(value: Decimal) -> str:
@@ -50,7 +50,7 @@ def money(value: Decimal) -> str:
 
 
 def time(value: Decimal) -> str:
-    return f"{plain(value / 1000)} s" if value >= 1000 else f"{value:.0f} ms"
+    return f"{decimal_text(value / 1000)} s" if value >= 1000 else f"{value:.0f} ms"
 
 
 ONE = Decimal(1)
@@ -81,13 +81,13 @@ HOURS: Final = Unit(
     gettext_noop("hours"),
     "6 hours",
     {"h": ONE, "hours": ONE, "hour": ONE, "d": Decimal(24), "days": Decimal(24), "day": Decimal(24)},
-    lambda value: _("%(n)s hours") % {"n": plain(value)},
+    lambda value: _("%(n)s hours") % {"n": decimal_text(value)},
 )
 DAYS: Final = Unit(
     gettext_noop("days"),
     "3 days",
     {"d": ONE, "days": ONE, "day": ONE, "weeks": Decimal(7), "week": Decimal(7)},
-    lambda value: _("%(n)s days") % {"n": plain(value)},
+    lambda value: _("%(n)s days") % {"n": decimal_text(value)},
 )
 UNITS = (USD, PERCENT, REQUESTS, TOKENS, DURATION, HOURS, DAYS)
 
@@ -96,20 +96,20 @@ def read_amount(text: str, unit: Unit, what: str) -> Decimal:
     """The amount that a person wrote, in the unit; without a unit it is taken for this one. Raises BadThreshold with a
     sentence that says what was expected."""
     values = {"given": text.strip(), "what": what, "unit": _(unit.label), "example": unit.example}
-    found = WRITTEN.fullmatch(text.strip())
-    digits = number_of(found["number"]) if found else None
-    if found is None or digits is None:
+    match = WRITTEN.fullmatch(text.strip())
+    digits = number_of(match["number"]) if match else None
+    if match is None or digits is None:
         raise BadThreshold(_("“%(given)s” is no amount; write for instance %(example)s.") % values)
-    word = found["unit"].strip().lower() or ("$" if found["dollar"] else "")
+    word = match["unit"].strip().lower() or ("$" if match["dollar"] else "")
     factor = unit.words.get(word) if word else ONE
-    if factor is None or (found["dollar"] and "$" not in unit.words):
-        other = next((one for one in UNITS if ("$" if found["dollar"] else word) in one.words), None)
-        given = _(other.label) if other else word
+    if factor is None or (match["dollar"] and "$" not in unit.words):
+        other = next((candidate for candidate in UNITS if ("$" if match["dollar"] else word) in candidate.words), None)
+        other_label = _(other.label) if other else word
         raise BadThreshold(
             _("%(what)s is counted in %(unit)s, and “%(given)s” says %(other)s; write for instance %(example)s.")
-            % {**values, "other": given}
+            % {**values, "other": other_label}
         )
-    amount = digits * SCALES[found["scale"] or ""] * factor
+    amount = digits * SCALES[match["scale"] or ""] * factor
     if amount > MOST:
         raise BadThreshold(_("%(given)s is more than any figure here can be.") % values)
     return amount

@@ -35,21 +35,21 @@ class Watch:
     clear: Decimal | None = None  # None: the line itself
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Watch:
+    def of(cls, thresholds: Mapping[str, Any]) -> Watch:
         """Raises BadThreshold for what this version does not know."""
-        key = str(given.get("figure", ""))
+        key = str(thresholds.get("figure", ""))
         figure = METRICS.get(key)
         if figure is None:
             raise BadThreshold(_("No figure is called “%(name)s”; choose another.") % {"name": key})
-        side = str(given.get("side", OVER))
+        side = str(thresholds.get("side", OVER))
         if side not in SIDES:
             raise BadThreshold(_("A line is crossed over or under, not “%(name)s”.") % {"name": side})
-        scope = Scope.of(given.get("scope"))
+        scope = Scope.of(thresholds.get("scope"))
         check_scope(figure, scope)
-        line = line_of(given.get("line"))
-        clear = line_of(given["clear"]) if given.get("clear") not in (None, "") else None
+        line = line_of(thresholds.get("line"))
+        clear = line_of(thresholds["clear"]) if thresholds.get("clear") not in (None, "") else None
         check_clear(side, line, clear)
-        return cls(key, window_of(figure, str(given.get("window", ""))), scope, side, line, clear)
+        return cls(key, window_of(figure, str(thresholds.get("window", ""))), scope, side, line, clear)
 
     @property
     def json(self) -> dict[str, Any]:
@@ -79,10 +79,10 @@ class Watch:
     @property
     def against(self) -> str:
         """`over $500`."""
-        said = f"{_(SIDES[self.side])} {self.metric.unit.say(self.line)}"
+        text = f"{_(SIDES[self.side])} {self.metric.unit.say(self.line)}"
         if self.clear is None:
-            return said
-        return _("%(over)s, until it is back at %(clear)s") % {"over": said, "clear": self.metric.unit.say(self.clear)}
+            return text
+        return _("%(over)s, until it is back at %(clear)s") % {"over": text, "clear": self.metric.unit.say(self.clear)}
 
     def observe(self, reading: Reading) -> Observation:
         """The side of the line on which a value lies. An unknown value crosses no line."""
@@ -116,9 +116,9 @@ def window_of(figure: Metric, name: str) -> Window:
     """Raises BadThreshold with the windows that there are."""
     if name in figure.windows:
         return Window(name)
-    known = _(" or ").join(f"“{window.words}”" for window in figure.windows)
+    names = _(" or ").join(f"“{window.words}”" for window in figure.windows)
     raise BadThreshold(
-        _("%(what)s is known %(windows)s only; choose that.") % {"what": capital(_(figure.label)), "windows": known}
+        _("%(what)s is known %(windows)s only; choose that.") % {"what": capital(_(figure.label)), "windows": names}
     )
 
 
@@ -138,13 +138,13 @@ def check_scope(figure: Metric, scope: Scope) -> None:
         raise BadThreshold(_("%(what)s is known of everything together, not by %(dimension)s.") % values)
 
 
-def line_of(given: Any) -> Decimal:
+def line_of(value: Any) -> Decimal:
     try:
-        line = Decimal(str(given))
+        line = Decimal(str(value))
     except InvalidOperation:
-        raise BadThreshold(_("The line “%(given)s” is no number.") % {"given": given}) from None
+        raise BadThreshold(_("The line “%(given)s” is no number.") % {"given": value}) from None
     if not line.is_finite():
-        raise BadThreshold(_("The line “%(given)s” is no number.") % {"given": given})
+        raise BadThreshold(_("The line “%(given)s” is no number.") % {"given": value})
     return line
 
 

@@ -31,15 +31,15 @@ def explain(rule: Rule, now: datetime | None = None) -> Iterator[str]:
         return
     yield sentence(rule)
     yield from _state(rule, at)
-    told = Recipients().of_rule(rule, kind.groups)
-    if told:
-        yield _("Tells %(whom)s.") % {"whom": ", ".join(told)}
+    recipients = Recipients().of_rule(rule, kind.groups)
+    if recipients:
+        yield _("Tells %(whom)s.") % {"whom": ", ".join(recipients)}
     else:
         yield _("Tells nobody: no one it names has an e-mail address that takes mail.")
-    known = {alert.subject: alert for alert in Alert.objects.minded().filter(rule=rule)}
+    alerts = {alert.subject: alert for alert in Alert.objects.minded().filter(rule=rule)}
     context = EvaluationContext(at)
     try:
-        findings = list(kind.evaluate(context, kind.read(rule.thresholds), frozenset(known)))
+        findings = list(kind.evaluate(context, kind.read(rule.thresholds), frozenset(alerts)))
     except BadThreshold as error:
         yield _("It cannot be evaluated: %(error)s") % {"error": error}
         return
@@ -48,8 +48,8 @@ def explain(rule: Rule, now: datetime | None = None) -> Iterator[str]:
     for finding in findings:
         if not (rule.enabled or finding.subject in kind.always):
             continue
-        yield from _subject(context, rule, finding, known.pop(finding.subject, None))
-    for alert in known.values():
+        yield from _subject(context, rule, finding, alerts.pop(finding.subject, None))
+    for alert in alerts.values():
         gone = _("%(subject)s: no longer there; its alert is resolved at the next evaluation.")
         yield gone % {"subject": alert.subject}
 
@@ -109,8 +109,8 @@ def _silences(rule: Rule, finding: Finding, at: datetime) -> Iterator[str]:
         if not silence.covers(target_of(rule, finding)):
             continue
         window = silence.recurring_window.at(at)
-        said = _("Silenced until %(until)s: %(reason)s.")
-        yield said % {"until": moment(window.end) if window else "", "reason": silence.reason.rstrip(".")}
+        text = _("Silenced until %(until)s: %(reason)s.")
+        yield text % {"until": moment(window.end) if window else "", "reason": silence.reason.rstrip(".")}
         if silence.repeats:
             yield _("The silence comes %(rhythm)s.") % {"rhythm": silence.rhythm}
 
@@ -123,8 +123,8 @@ def _patience(rule: Rule, alert: Alert, at: datetime) -> Iterator[str]:
     flaps = Alert.objects.openings(rule.kind, at - FLAP_WINDOW)
     wait = policy_of_alert(rule, alert, flaps).clear_after
     if wait > timedelta(seconds=rule.clear_for_s):
-        said = _("It comes and goes, so it must be clear for %(span)s before it is resolved.")
-        yield said % {"span": span(wait)}
+        text = _("It comes and goes, so it must be clear for %(span)s before it is resolved.")
+        yield text % {"span": span(wait)}
     if rule.escalate_s is not None and alert.state == "open" and alert.escalated_at is None and alert.opened_at:
         waits = max(alert.opened_at, alert.snoozed_until or alert.opened_at)
         others = ", ".join(rule.escalate_groups) or _("admins")

@@ -27,11 +27,11 @@ LONGEST_WAIT_S = 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A number that would have kept `left` of the firings; `asked` fills the rule's form with it."""
+    """A number that would have let `left` of the firings happen; `form_values` fills the rule's form with it."""
 
     text: str
     left: int
-    asked: dict[str, str]
+    form_values: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Noise:
     def url(self) -> str:
         """The rule's form, filled with what is suggested."""
         address = reverse("alerts:rule", args=[self.rule.slug])
-        return f"{address}?{urlencode(self.suggestion.asked)}" if self.suggestion else address
+        return f"{address}?{urlencode(self.suggestion.form_values)}" if self.suggestion else address
 
 
 def noisy(since: datetime) -> list[Noise]:
@@ -57,10 +57,8 @@ def noisy(since: datetime) -> list[Noise]:
     often = {row["rule"]: row for row in counts.filter(fired__gte=NOISY_FROM)}
     seldom = {key: row for key, row in often.items() if row["answered"] * 10 < row["fired"]}
     rules = Rule.objects.in_bulk(seldom)
-    found = [
-        Noise(rules[key], row["fired"], row["answered"], suggest(rules[key], since)) for key, row in seldom.items()
-    ]
-    return sorted(found, key=lambda one: -one.fired)
+    rows = [Noise(rules[key], row["fired"], row["answered"], suggest(rules[key], since)) for key, row in seldom.items()]
+    return sorted(rows, key=lambda row_noise: -row_noise.fired)
 
 
 def suggest(rule: Rule, since: datetime) -> Suggestion | None:
@@ -72,7 +70,7 @@ def suggest(rule: Rule, since: datetime) -> Suggestion | None:
         except BadThreshold:
             return None
         return better_line(watch, peaks_of(alerts, watch.side))
-    return better_wait(rule.for_s, [one.lasted for one in alerts if one.lasted is not None])
+    return better_wait(rule.for_s, [alert.lasted for alert in alerts if alert.lasted is not None])
 
 
 def peaks_of(alerts: Sequence[Alert], side: str) -> list[Decimal]:
@@ -95,9 +93,9 @@ def better_line(watch: Watch, peaks: Iterable[Decimal]) -> Suggestion | None:
     left = sum(peak > line if watch.side == OVER else peak < line for peak in ranked)
     if left == len(ranked) or (line <= watch.line if watch.side == OVER else line >= watch.line):
         return None
-    said = watch.metric.unit.say(line)
+    amount = watch.metric.unit.say(line)
     shape = _("raise it to %(line)s") if watch.side == OVER else _("lower it to %(line)s")
-    return Suggestion(shape % {"line": said}, left, {"line": said})
+    return Suggestion(shape % {"line": amount}, left, {"line": amount})
 
 
 def rounded(value: Decimal, *, up: bool) -> Decimal:
@@ -118,6 +116,6 @@ def better_wait(for_s: int, lengths: Sequence[timedelta]) -> Suggestion | None:
     wait = for_s + ceil((longer.total_seconds() + 1) / 60) * 60
     if wait > LONGEST_WAIT_S:
         return None
-    left = sum(one.total_seconds() > wait - for_s for one in ranked)
+    left = sum(length.total_seconds() > wait - for_s for length in ranked)
     text = _("open it only after %(span)s") % {"span": span(timedelta(seconds=wait))}
     return Suggestion(text, left, {"for_s": str(wait)})

@@ -45,7 +45,7 @@ class Preview:
     why_not: str = ""
 
     @property
-    def known(self) -> bool:
+    def has_values(self) -> bool:
         return any(value is not None for _at, value in self.series)
 
     @property
@@ -53,7 +53,7 @@ class Preview:
         """When it would have fired, how often, for how long."""
         if self.why_not:
             return _("How often it would have fired cannot be told. %(why)s") % {"why": self.why_not}
-        if not self.known:
+        if not self.has_values:
             return _("In the last %(days)s days nothing was known of this figure, so it would not have fired.") % {
                 "days": DAYS
             }
@@ -71,19 +71,19 @@ class Preview:
             "longest": span(max(lengths)),
             "last": f"{self.firings[-1].opened_at:%-d %b}",
         }
-        said = ngettext(
+        text = ngettext(
             "In the last %(days)s days it would have fired once, on %(last)s, for %(total)s.",
             "In the last %(days)s days it would have fired %(n)s times, for %(total)s in all and %(longest)s at the"
             " longest, last on %(last)s.",
             n,
         )
-        return (said % values) + (_(" It would be open now.") if self.firings[-1].ended_at is None else "")
+        return (text % values) + (_(" It would be open now.") if self.firings[-1].ended_at is None else "")
 
     @property
     def extreme(self) -> Decimal:
         """The value that came nearest to the line, or went furthest past it."""
-        known = [value for _at, value in self.series if value is not None]
-        return max(known) if self.watch.side == "over" else min(known)
+        values = [value for _at, value in self.series if value is not None]
+        return max(values) if self.watch.side == "over" else min(values)
 
     @property
     def chart(self) -> dict[str, Any]:

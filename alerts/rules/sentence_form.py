@@ -121,14 +121,14 @@ class RuleSentence(forms.Form):
         *,
         rule: Rule | None = None,
         model_of: Rule | None = None,
-        given: Mapping[str, Any] | None = None,
+        prefilled: Mapping[str, Any] | None = None,
     ) -> None:
         """`rule` is changed; `model_of` only fills the form, for a copy; `given` fills single fields otherwise."""
         self.rule = rule
-        self.model_named = str((data or {}).get("model", "") or (given or {}).get("model", ""))
+        self.model_named = str((data or {}).get("model", "") or (prefilled or {}).get("model", ""))
         shown = rule or model_of
         initial = initial_of(shown, copy=rule is None) if shown else {"groups": ["ops"]}
-        super().__init__(data, initial={**initial, **(given or {})})
+        super().__init__(data, initial={**initial, **(prefilled or {})})
         self.watch: Watch | None = None
         scope = dict(Scope.of(shown.thresholds.get("scope")).names) if shown else {}
         self._choose(scope)
@@ -157,23 +157,23 @@ class RuleSentence(forms.Form):
             "phase": ((slug, phase.name) for slug, phase in names.phases.items()),
         }
         for dimension, pairs in there.items():
-            known = list(pairs)
+            options = list(pairs)
             gone = scope.get(dimension)
-            if gone and gone not in dict(known):
-                known.append((gone, gone if dimension == "model" else _("%(name)s (gone)") % {"name": gone}))
-            choices[dimension] = [("", _("any")), *known]
+            if gone and gone not in dict(options):
+                options.append((gone, gone if dimension == "model" else _("%(name)s (gone)") % {"name": gone}))
+            choices[dimension] = [("", _("any")), *options]
         for name, pairs in choices.items():
             self.fields[name].choices = pairs  # type: ignore[attr-defined]  # a choice field
 
     def clean(self) -> dict[str, Any]:
-        given = super().clean() or {}
-        figure = METRICS.get(given.get("figure", ""))
+        data = super().clean() or {}
+        figure = METRICS.get(data.get("figure", ""))
         if figure is None:
-            return given
-        scope = Scope(tuple((name, given[name]) for name in DIMENSIONS if given.get(name)))
+            return data
+        scope = Scope(tuple((name, data[name]) for name in DIMENSIONS if data.get(name)))
         window, line = None, None
         try:
-            window = window_of(figure, given.get("window", ""))
+            window = window_of(figure, data.get("window", ""))
         except BadThreshold as error:
             self.add_error("window", str(error))
         for dimension, name in scope.names:
@@ -187,26 +187,26 @@ class RuleSentence(forms.Form):
         except BadThreshold as error:
             if not set(DIMENSIONS) & self.errors.keys():
                 self.add_error(scope.names[-1][0], str(error))
-        if given.get("line"):
+        if data.get("line"):
             try:
-                line = read_amount(given["line"], figure.unit, capital(_(figure.label)))
+                line = read_amount(data["line"], figure.unit, capital(_(figure.label)))
             except BadThreshold as error:
                 self.add_error("line", str(error))
-        clear = self._clear(given, line)
-        if not given.get("groups") and not given.get("recipients") and "groups" not in self.errors:
+        clear = self._clear(data, line)
+        if not data.get("groups") and not data.get("recipients") and "groups" not in self.errors:
             self.add_error("groups", _("Choose a group or a person, or nobody would be told."))
         if not self.errors and window is not None and line is not None:
-            self.watch = self._seen(Watch(given["figure"], window, scope, given.get("side", OVER), line, clear))
-        return given
+            self.watch = self._seen(Watch(data["figure"], window, scope, data.get("side", OVER), line, clear))
+        return data
 
-    def _clear(self, given: dict[str, Any], line: Decimal | None) -> Decimal | None:
+    def _clear(self, data: dict[str, Any], line: Decimal | None) -> Decimal | None:
         """The line where it is over, if it is another one."""
-        figure = METRICS[given["figure"]]
-        if not given.get("clear") or line is None:
+        figure = METRICS[data["figure"]]
+        if not data.get("clear") or line is None:
             return None
         try:
-            clear = read_amount(given["clear"], figure.unit, capital(_(figure.label)))
-            check_clear(given.get("side", OVER), line, clear)
+            clear = read_amount(data["clear"], figure.unit, capital(_(figure.label)))
+            check_clear(data.get("side", OVER), line, clear)
         except BadThreshold as error:
             self.add_error("clear", str(error))
             return None
@@ -251,37 +251,37 @@ class RuleSentence(forms.Form):
     def save(self) -> Rule:
         """Write the rule; it is new unless the form has one."""
         assert self.watch is not None, "only a valid form is saved"
-        given = self.cleaned_data
+        data = self.cleaned_data
         rule = self.rule or Rule(kind="figure")
-        rule.name = given["name"] or capital(f"{self.watch.what} {self.watch.against}")[:200]
+        rule.name = data["name"] or capital(f"{self.watch.what} {self.watch.against}")[:200]
         rule.slug = rule.slug or free_slug(rule.name)
         rule.thresholds = self.watch.json
-        rule.clear_for_s = min(given["for_s"], LONGEST_CLEAR_S)
+        rule.clear_for_s = min(data["for_s"], LONGEST_CLEAR_S)
         for name in KEPT:
-            setattr(rule, name, given[name])
+            setattr(rule, name, data[name])
         rule.evaluated_at, rule.last_error = None, ""  # so that the next evaluation takes it up at once
         rule.save()
-        rule.recipients.set(given["recipients"])
-        rule.channels.set(given["channels"])
+        rule.recipients.set(data["recipients"])
+        rule.channels.set(data["channels"])
         return rule
 
 
 def initial_of(rule: Rule, *, copy: bool) -> dict[str, Any]:
     """The form's fields as a rule has them; a copy gets a name of its own."""
-    found: dict[str, Any] = {name: getattr(rule, name) for name in KEPT}
-    found |= {name: rule.thresholds.get(name) for name in ("figure", "window", "side")}
-    found |= dict(Scope.of(rule.thresholds.get("scope")).names)
-    found["name"] = "" if copy else rule.name
-    found["recipients"] = [person.pk for person in rule.recipients.all()]
-    found["channels"] = [channel.pk for channel in rule.channels.all()]
+    initial: dict[str, Any] = {name: getattr(rule, name) for name in KEPT}
+    initial |= {name: rule.thresholds.get(name) for name in ("figure", "window", "side")}
+    initial |= dict(Scope.of(rule.thresholds.get("scope")).names)
+    initial["name"] = "" if copy else rule.name
+    initial["recipients"] = [person.pk for person in rule.recipients.all()]
+    initial["channels"] = [channel.pk for channel in rule.channels.all()]
     try:
         watch = Watch.of(rule.thresholds)
     except BadThreshold:
-        found["line"] = str(rule.thresholds.get("line", ""))
+        initial["line"] = str(rule.thresholds.get("line", ""))
     else:
-        found["line"] = watch.metric.unit.say(watch.line)
-        found["clear"] = "" if watch.clear is None else watch.metric.unit.say(watch.clear)
-    return found
+        initial["line"] = watch.metric.unit.say(watch.line)
+        initial["clear"] = "" if watch.clear is None else watch.metric.unit.say(watch.clear)
+    return initial
 
 
 def models_seen(chosen: Iterable[str]) -> FilterChoices:

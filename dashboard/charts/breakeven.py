@@ -105,8 +105,8 @@ def names(rows: Sequence[Row], series: Sequence[Row]) -> list[Row]:
     middle, last = rows[int((len(rows) - 1) * 0.9)], rows[-1]
     at_api = {"kind": "name", "x": middle["requests_per_month"], "y": middle["api"], "label": series[0]["name"]}
     gpus = last.get("gpus")
-    said = f"{series[1]['name']}: {gpus}, {money.dollars(last['selfhost'], 0)}" if gpus else series[1]["name"]
-    at_self = {"kind": "name", "x": last["requests_per_month"], "y": last["selfhost"], "label": said, "cls": "t-1"}
+    label = f"{series[1]['name']}: {gpus}, {money.dollars(last['selfhost'], 0)}" if gpus else series[1]["name"]
+    at_self = {"kind": "name", "x": last["requests_per_month"], "y": last["selfhost"], "label": label, "cls": "t-1"}
     return [{**at_api, "side": "left"}, {**at_self, "side": "left"}] if last["selfhost"] is not None else [at_api]
 
 
@@ -131,9 +131,9 @@ def marks_of(rows: Sequence[Row], crossings: Sequence[Row], here: Any, to: float
 def words_of(crossings: Sequence[Row], here: Any) -> str:
     """What the picture shows, for those who do not see it."""
     places = ", ".join(short_count(number(c["requests_per_month"])) for c in crossings)
-    found = _("The lines do not cross")
+    sentence = _("The lines do not cross")
     if crossings:
-        found = ngettext("The lines cross once, at %(at)s", "The lines cross at %(at)s", len(crossings)) % {
+        sentence = ngettext("The lines cross once, at %(at)s", "The lines cross at %(at)s", len(crossings)) % {
             "at": places
         }
-    return f"{found}. {_('We are at %(n)s.') % {'n': money.count(here)}}" if here is not None else f"{found}."
+    return f"{sentence}. {_('We are at %(n)s.') % {'n': money.count(here)}}" if here is not None else f"{sentence}."

@@ -230,7 +230,7 @@ def mark_note(row: Row, *, left: bool) -> Json:
             "font": {"color": "--ink"}}  # fmt: skip
 
 
-def told(x: Any) -> str:
+def axis_text(x: Any) -> str:
     """A place on the x axis in the table: a name as it is, also one of digits."""
     return x if isinstance(x, str) else x_word(x)
 
@@ -244,8 +244,8 @@ def table(spec: Row, unit: str) -> tuple[list[str], list[list[str]]]:
             if not grid["z"]:  # nothing was counted at any time
                 return head, []
             columns_of = zip(grid["x"], zip(*grid["z"], strict=True), strict=True)
-            return head, [[told(x), *(word(v, unit) for v in zs)] for x, zs in columns_of if set(zs) != {None}]
-        head = ["", *map(told, grid["x"])]
+            return head, [[axis_text(x), *(word(v, unit) for v in zs)] for x, zs in columns_of if set(zs) != {None}]
+        head = ["", *map(axis_text, grid["x"])]
         return head, [[str(y), *(word(v, unit) for v in zs)] for y, zs in zip(grid["y"], grid["z"], strict=True)]
     if spec["kind"] == "scatter":
         head = [_("What"), str(spec.get("x_title") or _("At")), str(spec.get("y_title") or _("Value"))]
@@ -257,5 +257,5 @@ def table(spec: Row, unit: str) -> tuple[list[str], list[list[str]]]:
         return head, rows
     columns = [dict(zip(s["x"], s["y"], strict=True)) for s in spec["series"]]
     xs = list(dict.fromkeys(x for s in spec["series"] for x in s["x"]))
-    rows = [[told(x), *(word(c[x], unit) if x in c else "" for c in columns)] for x in xs]
+    rows = [[axis_text(x), *(word(c[x], unit) if x in c else "" for c in columns)] for x in xs]
     return [str(spec.get("x_title") or _("When")), *(str(s["name"]) for s in spec["series"])], rows

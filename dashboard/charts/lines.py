@@ -162,9 +162,9 @@ def line(row: Row, plane: Plane, index: int) -> str:
 
 def band_area(row: Row, plane: Plane) -> str:
     """The area between low and high: `plan` (a budget's band) or `fan` (a forecast), its edges drawn."""
-    known = [p for p in row["points"] if p[1] is not None and p[2] is not None]
-    low = [plane.place(x, y) for x, y, _high in known]
-    high = [plane.place(x, y) for x, _low, y in known]
+    edges = [p for p in row["points"] if p[1] is not None and p[2] is not None]
+    low = [plane.place(x, y) for x, y, _high in edges]
+    high = [plane.place(x, y) for x, _low, y in edges]
     fill, edge = ("fan", "fan-edge") if row.get("style") == "fan" else ("band", "band-edge")
     area = tag("polygon", cls=fill, points=points([*low, *reversed(high)]))
     return stretched(area, *(tag("polyline", cls=edge, points=points(side)) for side in (low, high)))

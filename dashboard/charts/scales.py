@@ -195,8 +195,8 @@ def x_word(value: Value) -> str:
 
 def extent(values: Iterable[Value | None]) -> tuple[float, float]:
     """Least and greatest known value; (0, 1) when nothing is known."""
-    known = [number(v) for v in values if v is not None]
-    return (min(known), max(known)) if known else (0.0, 1.0)
+    numbers = [number(v) for v in values if v is not None]
+    return (min(numbers), max(numbers)) if numbers else (0.0, 1.0)
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:

@@ -32,8 +32,8 @@ def runs(values: Sequence[Value | None]) -> list[list[tuple[int, float]]]:
 def sparkline(values: Sequence[Value | None], *, unit: str = "count", label: str = "", cls: str = "l1") -> Drawing:
     """A line of one number over time, the last known value dotted; from 0 so that heights compare."""
     stretches = runs(values)
-    known = [value for run in stretches for _i, value in run]
-    low, high = (min(known), max(known)) if known else (0.0, 1.0)
+    numbers = [value for run in stretches for _i, value in run]
+    low, high = (min(numbers), max(numbers)) if numbers else (0.0, 1.0)
     floor, last = min(0.0, low), max(1, len(values) - 1)
     span = high - floor or 1.0
     lines = [
@@ -141,8 +141,8 @@ def meter(
     `forecast` is a number or `{"low", "median", "high"}`; `scale_to` puts several bars on one scale.
     """
     ahead: Row = forecast if isinstance(forecast, Mapping) else {"median": forecast}
-    known = [v for v in (spent, limit, high, plan, ahead.get("high"), ahead.get("median")) if v is not None]
-    end = number(scale_to) if scale_to is not None else max([number(v) for v in known], default=1.0) * 1.12
+    amounts = [v for v in (spent, limit, high, plan, ahead.get("high"), ahead.get("median")) if v is not None]
+    end = number(scale_to) if scale_to is not None else max([number(v) for v in amounts], default=1.0) * 1.12
     scale = Scale(0.0, end or 1.0)
     marks = [tag("rect", cls="well", x=0, y=0, width="100%", height=18)]
     if low is not None and high is not None:
@@ -187,8 +187,8 @@ def meter_labels(
     scale: Scale, spent: Decimal | None, plan: Decimal | None, limit: Decimal | None, least: bool
 ) -> list[str]:
     """Spent at the left, limit under its mark, plan only where it does not run into either."""
-    said = money.at_least(spent, least) if spent is not None else _("unknown")
-    marks = [text(_("spent %(sum)s") % {"sum": said}, x=0, y=33)]
+    spent_text = money.at_least(spent, least) if spent is not None else _("unknown")
+    marks = [text(_("spent %(sum)s") % {"sum": spent_text}, x=0, y=33)]
     if limit is not None:
         at = scale.inside(limit)
         limit_words = _("limit %(sum)s") % {"sum": money.dollars(limit, 0).lstrip("$")}
@@ -200,8 +200,8 @@ def meter_labels(
 
 
 def meter_words(spent: Decimal | None, limit: Decimal | None, plan: Decimal | None, ahead: Row, at_least: bool) -> str:
-    said = money.at_least(spent, at_least) if spent is not None else _("unknown")
-    words = [_("Spent %(sum)s") % {"sum": said}]
+    spent_text = money.at_least(spent, at_least) if spent is not None else _("unknown")
+    words = [_("Spent %(sum)s") % {"sum": spent_text}]
     if ahead.get("median") is not None:
         words.append(_("forecast %(sum)s") % {"sum": money.usd(ahead["median"])})
     if plan is not None:
@@ -228,14 +228,18 @@ def interval(row: Row, scale: Scale, mark: Value | None) -> str:
 
 def split(amounts: Mapping[str, Any], *, label: str = "") -> Drawing:
     """One bar cut by provenance: billed, measured, estimated, entered; each filled as its badge is edged."""
-    known = {k: money.to_decimal(amounts.get(k)) or Decimal(0) for k in money.PROVENANCES}
-    total = sum(known.values(), Decimal(0))
+    by_provenance = {k: money.to_decimal(amounts.get(k)) or Decimal(0) for k in money.PROVENANCES}
+    total = sum(by_provenance.values(), Decimal(0))
     marks, x = [], 0.0
-    for kind, amount in known.items():
+    for kind, amount in by_provenance.items():
         if amount > 0 and total > 0:
             width = float(amount / total)
             cls = f"f1 p-{kind}"
             marks.append(tag("rect", cls=cls, x=pct(x), y=1, width=pct(max(0.004, width - 0.002)), height=14))
             x += width
-    shares = [f"{money.provenance_word(k)} {money.percent(v / total)}" for k, v in known.items() if v > 0 and total > 0]
+    shares = [
+        f"{money.provenance_word(k)} {money.percent(v / total)}"
+        for k, v in by_provenance.items()
+        if v > 0 and total > 0
+    ]
     return drawing(marks, label=f"{label}: {', '.join(shares)}".lstrip(": "), height=16)

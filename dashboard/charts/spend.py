@@ -64,13 +64,13 @@ def pace(
     if plan is not None:
         named = _("plan, %(sum)s") % {"sum": money.dollars(plan, 0)}
         series.append({"name": named, "style": "plan", "points": [(first, Decimal(0)), (last, plan)]})
-    said = money.at_least(here[1], at_least) if at_least else money.dollars(here[1])
+    spent_text = money.at_least(here[1], at_least) if at_least else money.dollars(here[1])
     marks: list[Row] = []
     if first <= now < last:
         marks.append({"kind": "today", "x": now, "label": _("today, %(time)s") % {"time": f"{money.aware(now):%H:%M}"},
                       "side": "left" if now - first > (last - first) * 0.4 else "right"})  # fmt: skip
     if spent:
-        so_far = _("%(sum)s so far") % {"sum": said}
+        so_far = _("%(sum)s so far") % {"sum": spent_text}
         marks.append({"kind": "dot", "x": here[0], "y": here[1], "label": so_far, "side": "left"})
     if forecast and forecast.get("median") is not None:
         marks.append(
@@ -87,7 +87,7 @@ def pace(
         height=height,
         tails=False,
         label=_("Money spent as it adds up: %(sum)s so far, %(limit)s")
-        % {"sum": said, "limit": words or _("no limit")},
+        % {"sum": spent_text, "limit": words or _("no limit")},
     )
 
 

@@ -34,14 +34,14 @@ def volume_bar(volume: int, *, crossing: int | None = None, goal: int | None = N
 def crossing_words(scale: Scale, crossing: int) -> str:
     at = scale.inside(crossing)
     side = "end" if at > 0.6 else "mid" if at > 0.3 else ""
-    said = _("pays from %(n)s") % {"n": money.count(crossing)}
-    return text(said, cls=side, x=pct(at), y=33)
+    label = _("pays from %(n)s") % {"n": money.count(crossing)}
+    return text(label, cls=side, x=pct(at), y=33)
 
 
 def words(volume: int, crossing: int | None, goal: int | None, goal_label: Any) -> str:
-    said = [_("%(n)s requests a month") % {"n": money.count(volume)}]
+    parts = [_("%(n)s requests a month") % {"n": money.count(volume)}]
     if crossing is not None:
-        said.append(_("our own GPUs pay from %(n)s") % {"n": money.count(crossing)})
+        parts.append(_("our own GPUs pay from %(n)s") % {"n": money.count(crossing)})
     if goal is not None:
-        said.append(_("%(sum)s saved at %(n)s") % {"sum": money.dollars(goal_label, 0), "n": money.count(goal)})
-    return ", ".join(said)
+        parts.append(_("%(sum)s saved at %(n)s") % {"sum": money.dollars(goal_label, 0), "n": money.count(goal)})
+    return ", ".join(parts)

@@ -74,19 +74,23 @@ def placed(start: Row, steps: Sequence[Row], end: Row) -> list[tuple[Row, float,
 def one_bar(row: Row, since: float, until: float, kind: str, scale: Scale, y: int) -> list[str]:
     left, right = sorted((scale.inside(since), scale.inside(until)))
     cls = "fall-sum" if kind == "sum" else f"fall-{kind}"
-    said = money.dollars(row["amount"]) if kind == "sum" else money.signed_usd(row["amount"])
+    amount_text = money.dollars(row["amount"]) if kind == "sum" else money.signed_usd(row["amount"])
     # A step of a cent among hundreds of dollars still leaves a mark.
     rect = tag("rect", cls=cls, x=pct(left), y=y + 6, width=pct(max(right - left, 0.004)), height=18)
     name = text(row["label"], cls="t-axis end", x=0, y=y + 19, dx=-8)
-    return [titled(rect, f"{row['label']}: {said}"), name, text(said, cls="t-b halo", x=pct(right), y=y + 19, dx=6)]
+    return [
+        titled(rect, f"{row['label']}: {amount_text}"),
+        name,
+        text(amount_text, cls="t-b halo", x=pct(right), y=y + 19, dx=6),
+    ]
 
 
 def words(start: Row, steps: Sequence[Row], end: Row) -> str:
     """The picture in words, for who cannot see it."""
-    said = "; ".join(f"{step['label']} {money.signed_usd(step['amount'])}" for step in steps)
+    steps_text = "; ".join(f"{step['label']} {money.signed_usd(step['amount'])}" for step in steps)
     values = {
         "from": f"{start['label']} {money.dollars(start['amount'])}",
         "to": f"{end['label']} {money.dollars(end['amount'])}",
-        "steps": said or _("no change"),
+        "steps": steps_text or _("no change"),
     }
     return _("From %(from)s to %(to)s: %(steps)s") % values

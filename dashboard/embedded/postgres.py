@@ -144,12 +144,12 @@ class Postgres:
 
     def _processes(self) -> list[psutil.Process]:
         """Every living process of the cluster: they are called postgres and work in its folder."""
-        found = []
+        processes = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
                 if process.name() == "postgres" and Path(process.cwd()) == self.cluster.resolve():
-                    found.append(process)
-        return found
+                    processes.append(process)
+        return processes
 
     def _initialise(self) -> None:
         """Runs initdb unless the cluster is whole; a half-made one (killed start, full disk) begins again."""

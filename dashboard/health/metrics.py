@@ -69,15 +69,15 @@ def usage(own: Mapping[str, int]) -> Iterator[Metric]:
 
 def unread(own: Mapping[str, int]) -> Iterator[Metric]:
     """What OTLP brought that is no request; each signal is there from the start."""
-    kept = CounterMetricFamily("breakeven_otlp_unread", "OTLP items taken that tell of no call", labels=["signal"])
+    taken = CounterMetricFamily("breakeven_otlp_unread", "OTLP items taken that tell of no call", labels=["signal"])
     refused = CounterMetricFamily("breakeven_otlp_rejected", "OTLP items refused", labels=["signal"])
     rows = Unread.objects.filter(**own).order_by().values("signal").annotate(n=Sum("unread"), refused=Sum("rejected"))
-    found = {row["signal"]: row for row in rows}
+    by_signal = {row["signal"]: row for row in rows}
     for signal in ("logs", "metrics", "texts", "traces"):
-        row = found.get(signal, {"n": 0, "refused": 0})
-        kept.add_metric([signal], row["n"])
+        row = by_signal.get(signal, {"n": 0, "refused": 0})
+        taken.add_metric([signal], row["n"])
         refused.add_metric([signal], row["refused"])
-    yield kept
+    yield taken
     yield refused
 
 

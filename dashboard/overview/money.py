@@ -50,12 +50,12 @@ class Money:
             return "none"
         if self.held.spent > self.limit:
             return "over"
-        said = self.held.forecast
-        if said is None:
+        forecast = self.held.forecast
+        if forecast is None:
             return "early"
-        if said.median > self.limit:
+        if forecast.median > self.limit:
             return "will_pass"
-        return "tight" if said.high > self.limit else "inside"
+        return "tight" if forecast.high > self.limit else "inside"
 
     @property
     def mark(self) -> str:
@@ -82,8 +82,8 @@ class Money:
     @property
     def to_spare(self) -> Decimal | None:
         """What the forecast leaves of the budget's high end; negative where it passes it."""
-        said = self.held.forecast if self.held else None
-        return self.limit - said.median if self.limit is not None and said else None
+        forecast = self.held.forecast if self.held else None
+        return self.limit - forecast.median if self.limit is not None and forecast else None
 
     @property
     def known(self) -> tuple[str, Decimal] | None:
@@ -95,8 +95,8 @@ class Money:
     @property
     def meter(self) -> Mapping[str, Decimal] | None:
         """The forecast as the plan bar takes it."""
-        said = self.month.forecast
-        return {"low": said.low, "median": said.median, "high": said.high} if said else None
+        forecast = self.month.forecast
+        return {"low": forecast.low, "median": forecast.median, "high": forecast.high} if forecast else None
 
 
 def money(facts: Facts) -> Money:
@@ -121,10 +121,10 @@ def money(facts: Facts) -> Money:
 
 
 def by_provenance(lines: Iterable[Line]) -> dict[str, Decimal]:
-    found: dict[str, Decimal] = {}
+    totals: dict[str, Decimal] = {}
     for line in lines:
-        found[line.provenance] = found.get(line.provenance, ZERO) + line.amount
-    return found
+        totals[line.provenance] = totals.get(line.provenance, ZERO) + line.amount
+    return totals
 
 
 def same_days_before(days: Days, first: date, today: date) -> tuple[Decimal | None, date]:
@@ -136,10 +136,10 @@ def same_days_before(days: Days, first: date, today: date) -> tuple[Decimal | No
     return (sum(amounts.values(), ZERO) if amounts else None), ends
 
 
-def elapsed(given: Allowance, now: datetime) -> Decimal:
+def elapsed(budget: Allowance, now: datetime) -> Decimal:
     """The share of a budget's days in this month that is over."""
-    whole = midnight(given.end) - midnight(given.first)
-    gone = min(max(now.astimezone(UTC) - midnight(given.first), timedelta()), whole)
+    whole = midnight(budget.end) - midnight(budget.first)
+    gone = min(max(now.astimezone(UTC) - midnight(budget.first), timedelta()), whole)
     return Decimal(int(gone.total_seconds())) / int(whole.total_seconds())
 
 

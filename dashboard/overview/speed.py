@@ -45,10 +45,10 @@ class Speed:
     @property
     def words(self) -> str:
         """The chart for those who do not see it."""
-        known = [(_("first token"), self.first_token), (_("whole answer"), self.whole)]
-        said = ", ".join(f"{name} {duration(ms)}" for name, ms in known if ms is not None)
+        measures = [(_("first token"), self.first_token), (_("whole answer"), self.whole)]
+        latencies = ", ".join(f"{name} {duration(ms)}" for name, ms in measures if ms is not None)
         text = _("Latency of %(name)s, last 24 hours by hour. Now at the 95th percentile: %(said)s.")
-        return text % {"name": self.name, "said": said or _("unknown")}
+        return text % {"name": self.name, "said": latencies or _("unknown")}
 
     @property
     def tripled(self) -> bool:
@@ -68,13 +68,13 @@ class Speeds:
     @property
     def slowest(self) -> Speed | None:
         """By the first token of the newest hour."""
-        known = [row for row in self.rows if row.first_token is not None]
-        return max(known, key=lambda row: row.first_token or 0.0, default=None)
+        measured = [row for row in self.rows if row.first_token is not None]
+        return max(measured, key=lambda row: row.first_token or 0.0, default=None)
 
     @property
     def fastest(self) -> Speed | None:
-        known = [row for row in self.rows if row.first_token is not None]
-        return min(known, key=lambda row: row.first_token or 0.0, default=None)
+        measured = [row for row in self.rows if row.first_token is not None]
+        return min(measured, key=lambda row: row.first_token or 0.0, default=None)
 
     @property
     def tripled(self) -> Speed | None:
@@ -86,10 +86,10 @@ class Speeds:
 
 
 def speeds(facts: Facts) -> Speeds:
-    asked = {group.key: group.requests for group in facts.usage}
+    requests = {group.key: group.requests for group in facts.usage}
     rows = [
-        _speed(row, asked.get(row.slug, 0), facts.latency.get(row.pk, ()))
-        for row in sorted(facts.deployments, key=lambda row: -asked.get(row.slug, 0))
+        _speed(row, requests.get(row.slug, 0), facts.latency.get(row.pk, ()))
+        for row in sorted(facts.deployments, key=lambda row: -requests.get(row.slug, 0))
     ]
     values = [value for row in rows for line in row.series for _hour, value in line["points"] if value]
     return Speeds(
@@ -132,16 +132,16 @@ def line(name: str, label: str, style: int, values: Sequence[Value]) -> dict[str
     return {"name": name, "label": label, "style": style, "points": joined([pair for pair in values if pair[1]])}
 
 
-def joined(known: Sequence[Value]) -> list[Value]:
+def joined(values: Sequence[Value]) -> list[Value]:
     """The values in order; hours far apart are not joined, and one that stands alone is a dash."""
-    found: list[Value] = []
-    for number, (at, ms) in enumerate(known):
-        before = number > 0 and at - known[number - 1][0] <= GAP
-        after = number + 1 < len(known) and known[number + 1][0] - at <= GAP
+    points: list[Value] = []
+    for number, (at, ms) in enumerate(values):
+        before = number > 0 and at - values[number - 1][0] <= GAP
+        after = number + 1 < len(values) and values[number + 1][0] - at <= GAP
         if number and not before:
-            found.append((at - GAP / 2, None))
-        found += [(at, ms)] if before or after else [(at - QUARTER, ms), (at + QUARTER, ms)]
-    return found
+            points.append((at - GAP / 2, None))
+        points += [(at, ms)] if before or after else [(at - QUARTER, ms), (at + QUARTER, ms)]
+    return points
 
 
 def middle(hour: HourLatency) -> datetime:

@@ -85,8 +85,8 @@ class Serving:
     @property
     def worst(self) -> Row | None:
         """The lowest uptime of the last 30 days."""
-        known = [row for row in self.rows if row.uptime_short is not None]
-        return min(known, key=lambda row: row.uptime_short or 0.0, default=None)
+        measured = [row for row in self.rows if row.uptime_short is not None]
+        return min(measured, key=lambda row: row.uptime_short or 0.0, default=None)
 
     @property
     def failed_share(self) -> float | None:
@@ -96,15 +96,15 @@ class Serving:
 def serving(facts: Facts) -> Serving:
     states = uptime_page.worst_first(uptime_page.now_of(row, facts.now) for row in facts.deployments)
     figures = {entry.slug: entry for entry in facts.uptimes}
-    known = [(entry, figures[entry.deployment.slug]) for entry in states if entry.deployment.slug in figures]
+    watched = [(entry, figures[entry.deployment.slug]) for entry in states if entry.deployment.slug in figures]
     days = uptime_page.days_of(facts.uptime_start, facts.now)
     short = days[-SHORT_DAYS]
     intervals = [row.check_every_s for row in facts.deployments if row.checked]
     return Serving(
         answer=uptime_page.answer(states),
-        rows=[_row(facts, entry, one, days, short) for entry, one in known[:STRIPS]],
-        record=uptime_page.record([one for _entry, one in known], facts.uptime_start, facts.now),
-        record_short=uptime_page.record([one for _entry, one in known], midnight(short), facts.now),
+        rows=[_row(facts, entry, uptime, days, short) for entry, uptime in watched[:STRIPS]],
+        record=uptime_page.record([uptime for _entry, uptime in watched], facts.uptime_start, facts.now),
+        record_short=uptime_page.record([uptime for _entry, uptime in watched], midnight(short), facts.now),
         axis=uptime_page.axis(days),
         slow=slow(facts.deployments, facts.latency),
         requests=sum(group.requests for group in facts.usage),
@@ -132,12 +132,12 @@ def place(deployment: Deployment) -> str:
 
 def slow(deployments: Sequence[Deployment], latency: Mapping[int, Sequence[HourLatency]]) -> Slow | None:
     """The slowest of our own that is past the limit; a vendor's own first token is not ours to judge."""
-    found = []
+    slow_ones = []
     for deployment in deployments:
         lately = [hour for hour in latency.get(deployment.pk, ()) if hour.ttft.count >= FEWEST]
         if deployment.provider != "self" or not lately:
             continue
         p95 = lately[-1].ttft.p95_ms or 0.0
         if p95 >= SLOW_FIRST_TOKEN_MS:
-            found.append(Slow(deployment.name, p95, lately[-1].hour))
-    return max(found, key=lambda one: one.first_token_ms, default=None)
+            slow_ones.append(Slow(deployment.name, p95, lately[-1].hour))
+    return max(slow_ones, key=lambda entry: entry.first_token_ms, default=None)

@@ -35,9 +35,9 @@ class TaskRow:
 
     @property
     def interval(self) -> Interval:
-        found = wilson(self.acceptable, self.ratings)
-        assert found is not None, "tasks without ratings have no row"
-        return found
+        interval = wilson(self.acceptable, self.ratings)
+        assert interval is not None, "tasks without ratings have no row"
+        return interval
 
     @property
     def enough(self) -> bool:

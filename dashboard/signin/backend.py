@@ -55,8 +55,8 @@ def tell_failure(request: HttpRequest | None, username: str, why: str = "") -> N
         return
     account = User.objects.filter(username=username[:150].replace("\0", "")).first()
     actor = stranger(request, account.username if account else "")
-    told = Kind(Action.LOGIN_FAILED, actor, "auth.user" if account else "", str(account.pk) if account else "")
-    counts.add(told, why or ("" if account else "a name that nobody has"))
+    event = Kind(Action.LOGIN_FAILED, actor, "auth.user" if account else "", str(account.pk) if account else "")
+    counts.add(event, why or ("" if account else "a name that nobody has"))
 
 
 # --- browsers that somebody has signed in with -----------------------------------------------------------------------

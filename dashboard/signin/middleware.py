@@ -67,11 +67,13 @@ class EventsMiddleware:
 def tell(request: HttpRequest, response: HttpResponse) -> None:
     """A refusal is counted, a download written down before it goes out."""
     if response.status_code in (401, 403):
-        said = f"{request.method} {request.path[:200]}: {response.status_code}"
-        counts.add(Kind(Action.REFUSED, actor_of(request), object_name=name_of(request)), said)
+        text = f"{request.method} {request.path[:200]}: {response.status_code}"
+        counts.add(Kind(Action.REFUSED, actor_of(request), object_name=name_of(request)), text)
     elif response.status_code == 200 and response.get("Content-Disposition", "").startswith("attachment"):
-        asked = request.get_full_path()[:500]
-        record(Action.EXPORT, actor=actor_of(request), object_type="file", object_name=name_of(request), message=asked)
+        address = request.get_full_path()[:500]
+        record(
+            Action.EXPORT, actor=actor_of(request), object_type="file", object_name=name_of(request), message=address
+        )
 
 
 def name_of(request: HttpRequest) -> str:

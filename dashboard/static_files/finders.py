@@ -30,8 +30,8 @@ class PlotlyFinder(BaseFinder):
     def find(self, path: str, find_all: bool = False, **kwargs: Any) -> Any:
         if path != f"plotly/{NAME}":
             return []  # as Django's own finders say "not here"
-        found = self.storage.path(NAME)
-        return [found] if find_all else found
+        path_found = self.storage.path(NAME)
+        return [path_found] if find_all else path_found
 
     def list(self, ignore_patterns: Iterable[str] | None) -> Iterable[tuple[str, Storage]]:
         yield NAME, self.storage

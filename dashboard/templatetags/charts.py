@@ -131,11 +131,11 @@ def interval_scale(rows: Sequence[Row], mark: Any, low: Any, high: Any) -> Scale
 def interval_words(row: Row, unit: str) -> str:
     if row.get("value") is None:
         return _("unknown")
-    said = word(row["value"], unit)
+    value_text = word(row["value"], unit)
     if row.get("low") is None or row.get("high") is None:
-        return said
+        return value_text
     return _("%(value)s, between %(low)s and %(high)s") % {
-        "value": said, "low": word(row["low"], unit), "high": word(row["high"], unit),
+        "value": value_text, "low": word(row["low"], unit), "high": word(row["high"], unit),
     }  # fmt: skip
 
 

@@ -290,11 +290,11 @@ def provenance(kind: str, share: object = None, text: str = "") -> SafeString:
 @register.simple_tag
 def known_from(amounts: Mapping[str, object]) -> SafeString:
     """Badges of a total's split by provenance, largest first: `{% known_from total.provenance %}`."""
-    known = {kind: to_decimal(amount) or Decimal(0) for kind, amount in amounts.items() if kind in PROVENANCES}
-    total = sum(known.values(), Decimal(0))
+    by_provenance = {kind: to_decimal(amount) or Decimal(0) for kind, amount in amounts.items() if kind in PROVENANCES}
+    total = sum(by_provenance.values(), Decimal(0))
     if total <= 0:
         return missing("dash")
-    largest_first = sorted((item for item in known.items() if item[1] > 0), key=lambda item: -item[1])
+    largest_first = sorted((item for item in by_provenance.items() if item[1] > 0), key=lambda item: -item[1])
     return format_html_join(
         " ",
         "{}",

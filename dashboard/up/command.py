@@ -207,7 +207,7 @@ class Stack:
         return probes
 
     def _wait(self, processes: Processes) -> None:
-        began = told = time.monotonic()
+        began = last_line_at = time.monotonic()
         patience = PATIENCE_AT_DEMO if self.options.demo else PATIENCE_AT_START
         pending = [(probe, "") for probe in self._probes(processes.environment)]
         while pending:
@@ -216,8 +216,8 @@ class Stack:
             now = time.monotonic()
             if now - began > patience:
                 raise Crashed("\n".join(f"{probe.name} is not ready: {why}" for probe, why in pending))
-            if pending and now - told > 10:
-                told = now
+            if pending and now - last_line_at > 10:
+                last_line_at = now
                 processes.say(f"waiting for {', '.join(probe.name for probe, _ in pending)} ({now - began:.0f} s)")
             time.sleep(0.1)
         processes.say(f"every process answers after {time.monotonic() - began:.1f} s")

@@ -117,11 +117,11 @@ def stop_marked(token: str, patience: float = 5) -> None:
 
     They are known by a variable in their environment: unlike a process number nobody else can come to have it.
     """
-    found = marked(token)
-    for process in found:
+    processes = marked(token)
+    for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
-    _, stubborn = psutil.wait_procs(found, timeout=patience)
+    _, stubborn = psutil.wait_procs(processes, timeout=patience)
     for process in {*stubborn, *marked(token)}:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
@@ -130,12 +130,12 @@ def stop_marked(token: str, patience: float = 5) -> None:
 
 def marked(token: str) -> list[psutil.Process]:
     """The living processes that carry the token."""
-    found = []
+    processes = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.environ().get(MARK) == token and process.pid != os.getpid():
-                found.append(process)
-    return found
+                processes.append(process)
+    return processes
 
 
 def _parse(text: str) -> dict[str, str]:

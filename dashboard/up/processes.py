@@ -135,10 +135,10 @@ class Processes:
         Those of `longer` have as many seconds as it says, unless `hurried` comes true.
         """
         self.signal(self._alive(), signal.SIGTERM)
-        began, told = time.monotonic(), False
+        began, announced = time.monotonic(), False
         while alive := self._alive():
-            if not told and time.monotonic() - began > PATIENCE_UNTOLD:
-                told = True
+            if not announced and time.monotonic() - began > PATIENCE_UNTOLD:
+                announced = True
                 self.say(f"waiting for {', '.join(child.name for child in alive)}; Ctrl-C again cuts calls under way")
             for child in alive:
                 seconds = patience if hurried() else (longer or {}).get(child.name, patience)

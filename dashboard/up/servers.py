@@ -40,14 +40,14 @@ class Servers:
         self._running: dict[str, Postgres | Valkey] = {}
         self._deaths: deque[float] = deque(maxlen=REVIVALS)
 
-    def start(self, given: Mapping[str, str]) -> dict[str, str]:
+    def start(self, environment: Mapping[str, str]) -> dict[str, str]:
         """DATABASE_URL and REDIS_URL, and DATABASE_OWNER_URL where another role owns the tables.
 
         Raises Refused where one that was given does not answer.
         """
         self.stop()  # of an earlier start that was killed, also when this one has URLs of its own
-        database, queue = given.get("DATABASE_URL", ""), given.get("REDIS_URL", "")
-        owner = given.get("DATABASE_OWNER_URL", "")
+        database, queue = environment.get("DATABASE_URL", ""), environment.get("REDIS_URL", "")
+        owner = environment.get("DATABASE_OWNER_URL", "")
         if database:
             check_database(database)
         elif owner:

@@ -194,13 +194,13 @@ def test_a_better_line_leaves_the_worst_fifth() -> None:
     assert noise.better_line(WATCH, [Decimal(4)] * 20) is None, "no line further out"
     under = Watch("uptime", Window.MONTH, Scope(), UNDER, Decimal(99))
     found = noise.better_line(under, [Decimal(98) - Decimal(n) for n in range(20)])
-    assert found and found.left == 4 and found.asked["line"].startswith("83")
+    assert found and found.left == 4 and found.form_values["line"].startswith("83")
 
 
 def test_a_better_wait_outlasts_most_of_what_came_and_went() -> None:
     lengths = [timedelta(minutes=n) for n in range(1, 21)]
     found = noise.better_wait(60, lengths)
-    assert found and found.asked == {"for_s": "1080"} and found.left == 3
+    assert found and found.form_values == {"for_s": "1080"} and found.left == 3
     assert noise.better_wait(0, [timedelta(days=2)] * 20) is None, "that would be no alert any more"
 
 
@@ -219,7 +219,7 @@ def test_a_noisy_rule_is_named_with_a_form_that_is_filled_already(
     [one] = noise.noisy(timezone.now() - timedelta(days=30))
     assert one.suggestion and one.url in page.replace("&amp;", "&")
     form = ops_client.get(one.url).content.decode()
-    assert f'name="for_s" value="{one.suggestion.asked["for_s"]}"' in form
+    assert f'name="for_s" value="{one.suggestion.form_values["for_s"]}"' in form
     Rule.objects.update(enabled=False)
     assert noise.noisy(timezone.now() - timedelta(days=30)) == []
 

@@ -37,10 +37,10 @@ OLD = NOON.date() - timedelta(days=60)
 
 @pytest.fixture
 def conn(transactional_db: Any) -> Iterator[psycopg.Connection]:
-    storage.forget()
+    storage.clear_cache()
     with psycopg.connect(conninfo(), autocommit=True) as own:
         yield own
-    storage.forget()
+    storage.clear_cache()
     lookup_tables.clear()
 
 

@@ -39,7 +39,7 @@ def write(directory: Path, name: str, delivery: Delivery) -> str:
 
 def newest() -> dict[str, Delivery]:
     """By kind and what became of it; mails that list several, and those of the calendar, by themselves."""
-    found: dict[str, Delivery] = {}
+    by_name: dict[str, Delivery] = {}
     rows = Delivery.objects.filter(channel="email").exclude(state="folded").select_related("alert__rule", "report")
     for delivery in rows.select_related("transition").order_by("pk"):
         if delivery.report:
@@ -48,5 +48,5 @@ def newest() -> dict[str, Delivery]:
             name = f"held-{delivery.held}"
         else:
             name = f"{delivery.alert.rule.kind}-{delivery.transition.after}"
-        found[name] = delivery
-    return found
+        by_name[name] = delivery
+    return by_name

@@ -24,15 +24,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            found = [str(difference) for difference in rollup_differences()]
-            found += [f"sealed {day} {name}: stored {stored}, sealed {right}" for day, name, stored, right in sealed()]
-            found += [f"ledger {key}: stored {stored}, its source says {right}" for key, stored, right in differences()]
+            lines = [str(difference) for difference in rollup_differences()]
+            lines += [f"sealed {day} {name}: stored {stored}, sealed {right}" for day, name, stored, right in sealed()]
+            lines += [f"ledger {key}: stored {stored}, its source says {right}" for key, stored, right in differences()]
         audit_chain.seal_all()
-        found += audit_chain.differences(head.noted())
-        for line in found[:SHOWN]:
+        lines += audit_chain.differences(head.noted())
+        for line in lines[:SHOWN]:
             self.stderr.write(line)
-        if found:
-            self.stderr.write(f"{len(found)} differences.")
+        if lines:
+            self.stderr.write(f"{len(lines)} differences.")
             sys.exit(1)
         self.stdout.write("Rollups and ledger equal what their rows add up to.")
         end = audit_chain.head()

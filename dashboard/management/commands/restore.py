@@ -61,21 +61,21 @@ def moment(manifest: Manifest) -> str:
     return f"The database is what it was at {at} UTC: what was written later is not in it."
 
 
-def about_keys(backup: Opened, given: Keys) -> str:
+def about_keys(backup: Opened, key_file_keys: Keys) -> str:
     """Sees to it that vendors' keys can be read, or says what is to be done."""
     missing = set(backup.manifest.keys) - set(map(mark, keys()))
     if not missing:
         return "Vendors' keys can be read with the key of this installation."
     path = settings.CREDENTIALS_KEY_FILE
-    found = [key for key in with_more(given, (*backup.keys, *retired_keys())) if mark(key) in missing]
-    if len(found) < len(missing):
+    matching = [key for key in with_more(key_file_keys, (*backup.keys, *retired_keys())) if mark(key) in missing]
+    if len(matching) < len(missing):
         return (
             "Vendors' keys were stored under another key: add the old credentials.key as a line to "
             f"{path or 'BREAKEVEN_KEY, after a comma'}, or enter them again under Accounts."
         )
     if path is None:
         return "Vendors' keys were stored under another key: add it to BREAKEVEN_KEY, after a comma, and start again."
-    write(path, with_more(keys(), found))
+    write(path, with_more(keys(), matching))
     return (
         f"Vendors' keys were stored under another key; it is in {path} now, after this installation's own. "
         "To have them under the first: manage.py rotate-key"

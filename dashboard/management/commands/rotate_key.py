@@ -69,8 +69,8 @@ class Command(BaseCommand):
             self.stdout.write(f"Nothing needs the old key any more. Set BREAKEVEN_KEY={first} and start again.")
             return
         retired = path.with_name(RETIRED)
-        kept = keyring.split(retired.read_text()) if retired.exists() else ()
-        write(retired, keyring.with_more(old, kept))
+        retired_keys = keyring.split(retired.read_text()) if retired.exists() else ()
+        write(retired, keyring.with_more(old, retired_keys))
         write(path, (first,))
         self.stdout.write(
             f"The old key is no longer used. It is in {retired}, for backups made under it; remove that file, "
