@@ -15,7 +15,7 @@ from ninja import Field, Query, Router, Schema
 from alerts.evaluation import services
 from alerts.evaluation.silences import Matcher
 from alerts.evaluation.states import NotPossible
-from alerts.inbox.forms import may_act
+from alerts.inbox.queries import person_who_may_act
 from alerts.models import Alert, Silence
 from alerts.querysets import AlertQuerySet, SilenceQuerySet
 from lib.client_address import client_address
@@ -75,11 +75,11 @@ def alerts_seen(request: HttpRequest) -> AlertQuerySet:
 
 def shown_to(request: HttpRequest, alert: Alert) -> dict[str, Any]:
     """An alert as JSON. A key of an application learns of no person: to whom it went, or who has it."""
-    told = alert_json(alert)
+    fields = alert_json(alert)
     if application_of_key(request) is None:
-        return told
-    deliveries = [delivery | {"recipient": "", "answer": ""} for delivery in told["deliveries"]]
-    return told | {"assigned_to": None, "deliveries": deliveries}
+        return fields
+    deliveries = [delivery | {"recipient": "", "answer": ""} for delivery in fields["deliveries"]]
+    return fields | {"assigned_to": None, "deliveries": deliveries}
 
 
 def alert_json(alert: Alert) -> dict[str, Any]:
@@ -120,9 +120,9 @@ def get_alerts(
     after = decode_cursor(cursor, (int,))
     if after:
         rows = rows.filter(id__lt=after[0])
-    found = list(rows[: limit + 1])
-    more = encode_cursor(found[limit - 1].pk) if len(found) > limit else None
-    return {"items": [shown_to(request, alert) for alert in found[:limit]], "next": more}
+    page = list(rows[: limit + 1])
+    more = encode_cursor(page[limit - 1].pk) if len(page) > limit else None
+    return {"items": [shown_to(request, alert) for alert in page[:limit]], "next": more}
 
 
 ACT_ERRORS: dict[int, Any] = dict.fromkeys((400, 401, 403, 404, 409, 422, 429, 503), Error)
@@ -232,11 +232,11 @@ def author(request: HttpRequest, note: str) -> tuple[AbstractBaseUser | None, st
     alerts any more.
     """
     key = Key.objects.select_related("created_by", "application").get(pk=caller_of(request).key_id)
-    said = f"key {key.name}" if key.application is None else f"key {key.name} of {key.application.slug}"
-    text = f"{note} ({said})" if note else said
+    key_text = f"key {key.name}" if key.application is None else f"key {key.name} of {key.application.slug}"
+    text = f"{note} ({key_text})" if note else key_text
     if key.application is not None or key.created_by is None:
         return None, text
-    if not may_act().filter(pk=key.created_by.pk).exists():
+    if person_who_may_act(pk=key.created_by.pk) is None:
         raise ApiError(403, "Whoever made this key may not act on alerts any more.")
     return key.created_by, text
 
@@ -272,7 +272,7 @@ def step(name: str, summary: str, act: Step, body_class: type[Schema] = NoteIn) 
 
 
 def assign(alert_id: int, body: AssignIn, by: AbstractBaseUser | None, note: str) -> Alert:
-    person = may_act().filter(username=body.to).first() if body.to is not None else None
+    person = person_who_may_act(username=body.to) if body.to is not None else None
     if body.to is not None and person is None:
         raise ApiError(422, "Nobody of that name may act on alerts.", [{"loc": ["body", "to"], "msg": "unknown"}])
     return services.assign(alert_id=alert_id, to=person, by=by, note=note)

@@ -10,6 +10,11 @@ from alerts.channels import DELETED_FOR
 from alerts.models import Channel, Delivery
 
 
+def save(*, channel: Channel) -> None:
+    """Write a channel as its form has it."""
+    channel.save()
+
+
 def switch(*, channel: Channel, enabled: bool, now: datetime) -> bool:
     """Tell it or not; on again it starts afresh, and what waited leaves. False where nothing changed."""
     with transaction.atomic():

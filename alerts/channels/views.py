@@ -8,17 +8,17 @@ from typing import NamedTuple
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from alerts.channels import hand_over, services, trial_note
+from alerts.channels import hand_over, queries, services, trial_note
 from alerts.channels.forms import ChannelForm
 from alerts.delivery.smtp import NotSent
-from alerts.models import Channel, ChannelKind, Delivery
+from alerts.models import Channel, ChannelKind
 from providers.audit.log import changes, log, log_form
 
 
@@ -33,7 +33,7 @@ class Tried(NamedTuple):
 @permission_required("alerts.view_alert", raise_exception=True)
 @require_safe
 def channels(request: HttpRequest) -> HttpResponse:
-    rows = list(Channel.objects.not_deleted().with_rules())
+    rows = queries.channels()
     context = {
         "rows": rows,
         "monitored": any(row.kind == ChannelKind.MONITOR for row in rows),
@@ -51,8 +51,8 @@ def channels(request: HttpRequest) -> HttpResponse:
 def channel_add(request: HttpRequest, kind: str) -> HttpResponse:
     if kind not in ChannelKind.values:
         raise Http404(_("There is no channel of this kind."))
-    found = Channel(kind=kind)
-    return edited(request, found, ChannelForm(sent(request), instance=found, person=request.user))
+    new_channel = Channel(kind=kind)
+    return edited(request, new_channel, ChannelForm(sent(request), instance=new_channel, person=request.user))
 
 
 @sensitive_post_parameters()
@@ -61,34 +61,34 @@ def channel_add(request: HttpRequest, kind: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def channel(request: HttpRequest, slug: str) -> HttpResponse:
     """One channel; whoever may change channels gets the form, the others how it fares."""
-    found = get_object_or_404(Channel.objects.not_deleted(), slug=slug)
+    row = queries.channel_by_slug(slug)
     if not request.user.has_perm("alerts.change_channel"):
         status = 403 if request.method == "POST" else 200
-        return render(request, "403.html", status=403) if status == 403 else shown(request, found, None)
-    return edited(request, found, ChannelForm(sent(request), instance=found, person=request.user))
+        return render(request, "403.html", status=403) if status == 403 else shown(request, row, None)
+    return edited(request, row, ChannelForm(sent(request), instance=row, person=request.user))
 
 
 def sent(request: HttpRequest) -> object:
     return request.POST if request.method == "POST" else None
 
 
-def edited(request: HttpRequest, found: Channel, form: ChannelForm) -> HttpResponse:
+def edited(request: HttpRequest, row: Channel, form: ChannelForm) -> HttpResponse:
     """The form as it was sent: tested, saved, or shown again."""
     if request.method != "POST":
-        return shown(request, found, form)
+        return shown(request, row, form)
     if not form.is_valid():
-        return shown(request, found, form, status=422)
-    added, filled = found.pk is None, form.filled()
+        return shown(request, row, form, status=422)
+    added, filled = row.pk is None, form.filled()
     if request.POST.get("action") == "test":
         tried = try_out(request, filled)
         if not added and not form.changed_data:
             services.tried(channel_id=filled.pk, good=tried.good, answer=tried.answer, now=timezone.now())
-        return shown(request, found, form, tried)
-    filled.save()
+        return shown(request, row, form, tried)
+    services.save(channel=filled)
     log_form(request, filled, form, added=added)
     chosen = added and filled.kind != ChannelKind.MONITOR
-    said = _("%(name)s is saved; choose it in the rules that it is to hear of.") if chosen else _("%(name)s is saved.")
-    messages.success(request, said % {"name": filled.name})
+    text = _("%(name)s is saved; choose it in the rules that it is to hear of.") if chosen else _("%(name)s is saved.")
+    messages.success(request, text % {"name": filled.name})
     return redirect(filled)
 
 
@@ -102,16 +102,16 @@ def try_out(request: HttpRequest, filled: Channel) -> Tried:
 
 
 def shown(
-    request: HttpRequest, found: Channel, form: ChannelForm | None, tried: Tried | None = None, status: int = 200
+    request: HttpRequest, row: Channel, form: ChannelForm | None, tried: Tried | None = None, status: int = 200
 ) -> HttpResponse:
     context = {
-        "channel": found if found.pk else None,
-        "kind": ChannelKind(found.kind),
+        "channel": row if row.pk else None,
+        "kind": ChannelKind(row.kind),
         "form": form,
         "tried": tried,
-        "rules": list(found.rules.all()) if found.pk else [],
-        "deliveries": Delivery.objects.newest_to(found.slug) if found.pk else [],
-        "log": changes(found) if found.pk and form else [],
+        "rules": queries.rules_of(row),
+        "deliveries": queries.newest_deliveries(row),
+        "log": changes(row) if row.pk and form else [],
     }
     # htmx asks for the test's result alone, so that what was typed stays in its field.
     part = request.headers.get("HX-Request") and request.POST.get("action") == "test"
@@ -128,24 +128,24 @@ def shown(
 @require_POST
 def channel_switch(request: HttpRequest, slug: str) -> HttpResponse:
     """On or off, as the form says; sending it twice changes nothing."""
-    found = get_object_or_404(Channel.objects.not_deleted(), slug=slug)
+    row = queries.channel_by_slug(slug)
     enabled = request.POST.get("enabled") == "1"
-    if services.switch(channel=found, enabled=enabled, now=timezone.now()):
-        log(request, found, _("Switched on.") if enabled else _("Switched off."))
-    said = _("%(name)s is told again; what waited leaves now.") if enabled else _("%(name)s is no longer told.")
-    messages.success(request, said % {"name": found.name})
-    return redirect(found)
+    if services.switch(channel=row, enabled=enabled, now=timezone.now()):
+        log(request, row, _("Switched on.") if enabled else _("Switched off."))
+    text = _("%(name)s is told again; what waited leaves now.") if enabled else _("%(name)s is no longer told.")
+    messages.success(request, text % {"name": row.name})
+    return redirect(row)
 
 
 @login_required
 @permission_required("alerts.delete_channel", raise_exception=True)
 @require_POST
 def channel_delete(request: HttpRequest, slug: str) -> HttpResponse:
-    found = get_object_or_404(Channel.objects.not_deleted(), slug=slug)
-    services.delete(channel=found, now=timezone.now())
-    log(request, found, _("Deleted."), deleted=True)
+    row = queries.channel_by_slug(slug)
+    services.delete(channel=row, now=timezone.now())
+    log(request, row, _("Deleted."), deleted=True)
     undo = f"undo:{reverse('alerts:channel-undo', args=[slug])}"
-    messages.success(request, _("%(name)s is deleted.") % {"name": found.name}, extra_tags=undo)
+    messages.success(request, _("%(name)s is deleted.") % {"name": row.name}, extra_tags=undo)
     return redirect("alerts:channels")
 
 
@@ -154,10 +154,10 @@ def channel_delete(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def channel_undo(request: HttpRequest, slug: str) -> HttpResponse:
     """Take a deletion back, for a day."""
-    found = get_object_or_404(Channel, slug=slug)
-    if services.undelete(channel=found, now=timezone.now()):
-        log(request, found, _("Deletion taken back."))
-        messages.success(request, _("%(name)s is back.") % {"name": found.name})
-        return redirect(found)
+    row = queries.any_channel_by_slug(slug)
+    if services.undelete(channel=row, now=timezone.now()):
+        log(request, row, _("Deletion taken back."))
+        messages.success(request, _("%(name)s is back.") % {"name": row.name})
+        return redirect(row)
     messages.warning(request, _("Nothing was changed: it was deleted too long ago, or not at all."))
     return redirect("alerts:channels")

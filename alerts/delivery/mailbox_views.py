@@ -41,7 +41,7 @@ def mailbox(request: HttpRequest) -> HttpResponse:
 @require_safe
 def mail(request: HttpRequest, name: str) -> HttpResponse:
     """One message: text part, and the HTML part in a frame."""
-    return framing(render(request, "alerts/delivery/mail.html", {"mail": found(name)}))
+    return framing(render(request, "alerts/delivery/mail.html", {"mail": mail_or_404(name)}))
 
 
 def framing(response: HttpResponse) -> HttpResponse:
@@ -58,7 +58,7 @@ def framing(response: HttpResponse) -> HttpResponse:
 @require_safe
 @xframe_options_sameorigin
 def mail_html(request: HttpRequest, name: str) -> HttpResponse:
-    message = found(name)
+    message = mail_or_404(name)
     if not message.html:
         raise Http404
     return HttpResponse(message.with_pictures, headers={"Content-Security-Policy": MAIL_POLICY})
@@ -69,7 +69,7 @@ def mail_html(request: HttpRequest, name: str) -> HttpResponse:
 @require_safe
 def mail_file(request: HttpRequest, name: str, place: int) -> HttpResponse:
     """A file that came with a message, to be saved and never shown here."""
-    files = found(name).files
+    files = mail_or_404(name).files
     if place >= len(files):
         raise Http404
     file = files[place]
@@ -83,7 +83,7 @@ def only_in_the_demo() -> None:
         raise Http404
 
 
-def found(name: str) -> Mail:
+def mail_or_404(name: str) -> Mail:
     only_in_the_demo()
     message = maildir.find(name)
     if message is None:

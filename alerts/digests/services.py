@@ -23,7 +23,9 @@ def write_due(now: datetime) -> int:
     """Everything that is due and not written yet; gives back how many were. An installation without any figure yet
     has nothing to say."""
     wanted = [
-        (person, wishes, kind, period) for person, wishes in readers() for kind, period in asked(person, wishes, now)
+        (person, wishes, kind, period)
+        for person, wishes in readers()
+        for kind, period in due_reports(person, wishes, now)
     ]
     if not wanted or not (UsageDay.objects.exists() or Charge.objects.exists()):
         return 0
@@ -42,10 +44,11 @@ def write_due(now: datetime) -> int:
 def readers() -> list[tuple[Any, Preference]]:
     """Everybody who may see figures and can be written to, with their wishes."""
     refused = {
-        one.lower() for one in Address.objects.filter(disabled_at__isnull=False).values_list("address", flat=True)
+        address.lower()
+        for address in Address.objects.filter(disabled_at__isnull=False).values_list("address", flat=True)
     }
     people = get_user_model().objects.filter(is_active=True).exclude(email="").prefetch_related("groups")
-    wishes = {one.person_id: one for one in Preference.objects.all()}
+    wishes = {row.person_id: row for row in Preference.objects.all()}
     return [
         (person, wishes.get(person.pk) or Preference(person=person))
         for person in people.order_by("pk")
@@ -53,10 +56,10 @@ def readers() -> list[tuple[Any, Preference]]:
     ]
 
 
-def asked(person: Any, wishes: Preference, now: datetime) -> list[tuple[str, Period]]:
+def due_reports(person: Any, wishes: Preference, now: datetime) -> list[tuple[str, Period]]:
     """The kinds that a person gets and whose morning has come. Nobody is told of the time before they were here."""
-    found = ((kind, due(kind, wishes, now)) for kind in chosen(person, wishes))
-    return [(kind, period) for kind, period in found if period and due_at(period, wishes) > person.date_joined]
+    due_periods = ((kind, due(kind, wishes, now)) for kind in chosen(person, wishes))
+    return [(kind, period) for kind, period in due_periods if period and due_at(period, wishes) > person.date_joined]
 
 
 def waits(kind: str, period: Period, wishes: Preference, now: datetime, final: dict[Period, bool]) -> bool:

@@ -27,9 +27,9 @@ def digest(request: HttpRequest, kind: str) -> HttpResponse:
     """Subject, text and, in a frame, the HTML of the newest period."""
     context = shown(kind)
     text, _html = bodies(context)
-    kinds = [(one.value, one.label, one.value == kind) for one in ReportKind]
-    given = {"kind": kind, "kinds": kinds, "subject": context["subject"], "text": text}
-    return framing(render(request, "alerts/digests/digest.html", given))
+    kinds = [(option.value, option.label, option.value == kind) for option in ReportKind]
+    context_for_page = {"kind": kind, "kinds": kinds, "subject": context["subject"], "text": text}
+    return framing(render(request, "alerts/digests/digest.html", context_for_page))
 
 
 @login_required

@@ -15,7 +15,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from alerts.defaults import ensure_defaults
-from alerts.delivery.outbox import GIVE_UP_AFTER
 from alerts.delivery.recipients import Recipients
 from alerts.evaluation import states
 from alerts.evaluation.context import EvaluationContext
@@ -25,7 +24,7 @@ from alerts.evaluation.write import Writer, status_of, target_of
 from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Kind
 from alerts.metrics.scopes import Missing
-from alerts.models import Address, Alert, Delivery, Rule, Silence
+from alerts.models import Alert, Delivery, Rule, Silence
 from lib.recurring_windows import STEPS, RecurringWindow
 from lib.time_spans import Span
 
@@ -86,10 +85,10 @@ def _lock(kind: str, wait: bool) -> bool:
 
 def _evaluate_kind(name: str, kind: Kind, at: datetime, stamp: bool, everything: bool) -> int:
     writer = Writer(at=at, recipients=Recipients(), silences=Silence.objects.in_force(at))
-    known: dict[int, dict[str, Alert]] = {}
+    alerts_by_rule: dict[int, dict[str, Alert]] = {}
     for alert in Alert.objects.minded().of_kind(name):
         if alert.rule.deleted_at is None and (alert.rule.enabled or alert.subject in kind.always):
-            known.setdefault(alert.rule_id, {})[alert.subject] = alert
+            alerts_by_rule.setdefault(alert.rule_id, {})[alert.subject] = alert
         else:
             writer.follow(alert, states.step(status_of(alert), states.GONE, Policy(), at, quiet=True), None)
     context, flaps = EvaluationContext(at), Alert.objects.openings(name, at - FLAP_WINDOW)
@@ -101,11 +100,11 @@ def _evaluate_kind(name: str, kind: Kind, at: datetime, stamp: bool, everything:
         if not everything and rule.evaluated_at and at - rule.evaluated_at < timedelta(seconds=kind.every_s):
             continue
         try:
-            _look(writer, rule, kind, context, known.get(rule.pk, {}), flaps)
+            _look(writer, rule, kind, context, alerts_by_rule.get(rule.pk, {}), flaps)
             fine.extend([rule] if rule.enabled else [])
         except BadThreshold as error:
             if isinstance(error, Missing):  # looked at, and there is nothing to see
-                _let_go(writer, rule, known.get(rule.pk, {}))
+                _let_go(writer, rule, alerts_by_rule.get(rule.pk, {}))
                 rule.evaluated_at = at if stamp else rule.evaluated_at
             rule.last_error = str(error)
             failed.append(rule)
@@ -124,17 +123,17 @@ def _look(
     rule: Rule,
     kind: Kind,
     context: EvaluationContext,
-    known: dict[str, Alert],
+    alerts: dict[str, Alert],
     flaps: Mapping[Flapped, int],
 ) -> None:
     """One rule: each finding against what is known of its subject; a subject no longer found is gone.
 
     Of a rule that is switched off only what is told all the same (`Kind.always`).
     """
-    found = kind.evaluate(context, kind.read(rule.thresholds), frozenset(known))
-    findings = {f.subject: f for f in found if rule.enabled or f.subject in kind.always}
+    evaluated = kind.evaluate(context, kind.read(rule.thresholds), frozenset(alerts))
+    findings = {f.subject: f for f in evaluated if rule.enabled or f.subject in kind.always}
     for subject, finding in findings.items():
-        alert = known.pop(subject, None)
+        alert = alerts.pop(subject, None)
         if alert is None and not finding.crossed:
             continue
         finding = context.covered(finding, (alert.pending_since if alert else None) or writer.at)
@@ -142,12 +141,12 @@ def _look(
         status = status_of(alert) if alert else None
         step = states.step(status, finding.observation, policy_of_alert(rule, alert, flaps), writer.at, quiet=quiet)
         writer.follow(alert, step, finding, rule)
-    _let_go(writer, rule, known)
+    _let_go(writer, rule, alerts)
 
 
-def _let_go(writer: Writer, rule: Rule, known: Mapping[str, Alert]) -> None:
+def _let_go(writer: Writer, rule: Rule, alerts: Mapping[str, Alert]) -> None:
     """Alerts whose subject is no longer there."""
-    for alert in known.values():
+    for alert in alerts.values():
         quiet = writer.silenced(alert)
         writer.follow(alert, states.step(status_of(alert), states.GONE, Policy(), writer.at, quiet=quiet), None)
 
@@ -312,31 +311,3 @@ def end_silence(*, silence_id: int, now: datetime | None = None) -> None:
     rows = Silence.objects.filter(pk=silence_id)
     rows.filter(repeats="", until__gt=at).update(until=at)
     rows.exclude(repeats="").exclude(repeats_until__lte=at).update(repeats_until=at)
-
-
-def retry(*, delivery_id: int, now: datetime | None = None) -> Delivery | None:
-    """Send a message that was given up once more, and give its address another chance; None where it was not."""
-    at = now or timezone.now()
-    rows = Delivery.objects.filter(pk=delivery_id, state="dead")
-    with transaction.atomic():
-        if not rows.update(state="waiting", due_at=at, created_at=at, attempts=0):
-            return None
-        delivery = Delivery.objects.get(pk=delivery_id)
-        Address.objects.filter(address=delivery.recipient).update(refusals=0, disabled_at=None)
-    return delivery
-
-
-def retry_address(*, address_id: int, now: datetime | None = None) -> int | None:
-    """Mail goes to a refused address again, what was given up there within `outbox.GIVE_UP_AFTER` first. How many
-    messages that are; None where the address was not switched off."""
-    at = now or timezone.now()
-    with transaction.atomic():
-        rows = Address.objects.filter(pk=address_id, disabled_at__isnull=False)
-        address = rows.select_for_update().first()
-        if address is None:
-            return None
-        rows.update(refusals=0, disabled_at=None)
-        lost = Delivery.objects.filter(channel="email", recipient__iexact=address.address, state="dead")
-        return lost.filter(created_at__gt=at - GIVE_UP_AFTER).update(
-            state="waiting", due_at=at, created_at=at, attempts=0
-        )

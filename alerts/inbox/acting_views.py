@@ -15,14 +15,13 @@ from urllib.parse import urlencode
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise as StrPromise
@@ -32,11 +31,13 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST
 
 from alerts.delivery import links
+from alerts.delivery import services as delivery_services
 from alerts.delivery.subscriptions import subscription
 from alerts.evaluation import services
 from alerts.evaluation.silences import Matcher
-from alerts.evaluation.states import NotPossible, State
-from alerts.inbox.forms import AssignForm, NoteForm, RemarkForm, SilenceForm, SnoozeForm, may_act
+from alerts.evaluation.states import NotPossible
+from alerts.inbox import queries
+from alerts.inbox.forms import AssignForm, NoteForm, RemarkForm, SilenceForm, SnoozeForm
 from alerts.models import Alert
 from lib.client_address import client_address
 from providers.audit.log import Action, Actor, ActorKind, record
@@ -127,7 +128,7 @@ def _owner(request: HttpRequest, token: str, action: str, pk: int) -> Person:
             raise links.BadLink("used")
     except links.BadLink as error:
         raise _Stop(render(request, "alerts/inbox/bad_link.html", {"why": str(error), "pk": pk}, status=410)) from None
-    person = get_user_model().objects.filter(email__iexact=address, is_active=True).order_by("pk").first()
+    person = queries.person_of_address(address)
     if person is None:
         raise _Stop(redirect_to_login(request.path))
     return person
@@ -141,7 +142,7 @@ def _acting(
         person, token = _person(request, action, pk, permission)
     except _Stop as stop:
         return stop.response
-    alert = get_object_or_404(Alert.objects.select_related("rule"), pk=pk)
+    alert = queries.alert_by_key(pk)
     # Whoever pressed `i` most often takes it; whoever came by keyboard goes on by it.
     form = form_class(request.POST if request.method == "POST" else None,
                       initial={"to": alert.assigned_to_id or person.pk})  # fmt: skip
@@ -167,9 +168,9 @@ def _acting(
 
 def tell_mail_act(request: HttpRequest, alert: Alert, person: Person, action: str, data: dict[str, Any]) -> None:
     """Whoever could read the mail did this, in the name of the person that it went to."""
-    said = f"{action}, {data['hours']} h" if "hours" in data else action
+    text = f"{action}, {data['hours']} h" if "hours" in data else action
     actor = Actor(ActorKind.MAIL, person.get_username(), person.pk, client_address(request))
-    record(Action.CHANGED, actor=actor, thing=alert, message=said)
+    record(Action.CHANGED, actor=actor, thing=alert, message=text)
 
 
 def by_mail(request: HttpRequest) -> bool:
@@ -192,8 +193,8 @@ def _done(request: HttpRequest, alert: Alert, action: str, token: str, undo: str
 
 def _back(request: HttpRequest) -> str:
     """Where this person came from: `list`, an alert by its number, or empty where nobody says."""
-    said: str = request.GET.get("back") or request.POST.get("back") or ""
-    return said if said == "list" or (said.isdecimal() and len(said) < 18) else ""
+    place: str = request.GET.get("back") or request.POST.get("back") or ""
+    return place if place == "list" or (place.isdecimal() and len(place) < 18) else ""
 
 
 def went_back(request: HttpRequest, otherwise: str) -> HttpResponse:
@@ -298,8 +299,8 @@ def bulk(request: HttpRequest) -> HttpResponse:
     sent = request.POST if "action" in request.POST else request.GET
     name = sent.get("action", "")
     act, person = BULK.get(name), request.user
-    asked = [pk for pk in sent.getlist("alert") if pk.isdecimal() and len(pk) < 18][:200]
-    chosen = Alert.objects.exclude(state=State.PENDING).filter(pk__in=asked)
+    keys = [pk for pk in sent.getlist("alert") if pk.isdecimal() and len(pk) < 18][:200]
+    chosen = queries.alerts_by_keys(keys)
     if act is None or not chosen:
         messages.warning(request, _("Nothing was changed: choose alerts and what to do with them."))
         return redirect("alerts:list")
@@ -311,12 +312,12 @@ def bulk(request: HttpRequest) -> HttpResponse:
         except NotPossible as error:
             messages.warning(request, _("Not changed: %(title)s; %(why)s.") % {"title": alert.title, "why": error})
     if done:
-        said = ngettext("One alert was changed.", "%(n)s alerts were changed.", len(done))
+        text = ngettext("One alert was changed.", "%(n)s alerts were changed.", len(done))
         undo = ""
         if name in TAKEN_BACK_BY:
             query = urlencode({"action": TAKEN_BACK_BY[name], "alert": done}, doseq=True)
             undo = f"undo:{reverse('alerts:bulk')}?{query}"
-        messages.success(request, said % {"n": len(done)}, extra_tags=undo)
+        messages.success(request, text % {"n": len(done)}, extra_tags=undo)
     return redirect("alerts:list")
 
 
@@ -327,7 +328,7 @@ def _taking_back(step: Callable[[int, HttpRequest], object]) -> Callable[..., Ht
     @permission_required("alerts.change_alert", raise_exception=True)
     @require_POST
     def view(request: HttpRequest, pk: int) -> HttpResponse:
-        get_object_or_404(Alert, pk=pk)
+        queries.alert_by_key(pk)
         try:
             step(pk, request)
             messages.success(request, _("Taken back."))
@@ -346,7 +347,7 @@ def _who(request: HttpRequest) -> Person:
 def _to_before(pk: int, request: HttpRequest) -> object:
     """To whoever had it before, or to nobody."""
     to = request.GET.get("to", "")
-    person = may_act().filter(pk=int(to)).first() if to.isdecimal() and len(to) < 10 else None
+    person = queries.person_who_may_act(pk=int(to)) if to.isdecimal() and len(to) < 10 else None
     return services.assign(alert_id=pk, to=person, by=_who(request))
 
 
@@ -360,9 +361,9 @@ reopen = _taking_back(lambda pk, request: services.reopen(alert_id=pk, by=_who(r
 @login_required
 @permission_required("alerts.change_alert", raise_exception=True)
 @require_POST
-def again(request: HttpRequest, pk: int) -> HttpResponse:
+def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Try a message that was given up once more."""
-    delivery = services.retry(delivery_id=pk)
+    delivery = delivery_services.retry(delivery_id=pk)
     if delivery is None:
         messages.warning(request, _("Nothing was changed: it was not given up."))
         return redirect("alerts:list")
@@ -376,10 +377,15 @@ def again(request: HttpRequest, pk: int) -> HttpResponse:
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     """No more mail of one sort for one address."""
     try:
-        found = subscription(token)
+        mailings = subscription(token)
     except links.BadLink as error:
         return render(request, "alerts/inbox/bad_link.html", {"why": str(error)}, status=410)
     if request.method == "POST":
-        found.switch(out=not request.POST.get("again"))
-    context = {"what": found.what, "address": found.address, "out": found.out, "asked": request.method == "POST"}
+        mailings.switch(out=not request.POST.get("again"))
+    context = {
+        "what": mailings.what,
+        "address": mailings.address,
+        "out": mailings.out,
+        "asked": request.method == "POST",
+    }
     return render(request, "alerts/inbox/unsubscribe.html", context)

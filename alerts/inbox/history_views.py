@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required, permission_required
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from alerts.inbox import reports
+from alerts.inbox import queries, reports
 from alerts.kinds import KINDS
-from alerts.models import Alert, Rule, Severity
+from alerts.models import Severity
 
 SHOWN = 50
 ASKED = ("kind", "severity", "rule", "answered", "q", "from", "to")
@@ -26,27 +25,24 @@ ASKED = ("kind", "severity", "rule", "answered", "q", "from", "to")
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
     """Newest first, a page at a time; what the address asks for and we do not know is left out."""
-    asked = asked_of(request)
-    rows = Alert.objects.history().filter(matching(asked)).with_deliveries().order_by("-id")
-    total = rows.count()
+    params = asked_of(request)
     before = request.GET.get("before", "")
-    if before.isdecimal() and len(before) < 18:
-        rows = rows.filter(id__lt=int(before))
-    found = list(rows[: SHOWN + 1])
+    key = int(before) if before.isdecimal() and len(before) < 18 else None
+    page = queries.history_page(params, before=key, size=SHOWN)
     context = {
-        "alerts": found[:SHOWN],
-        "asked": asked,
-        "filtered": any(asked.values()),
-        "from_day": asked["from"],
+        "alerts": page.rows,
+        "asked": params,
+        "filtered": any(params.values()),
+        "from_day": params["from"],
         "kinds": [
-            (name, Rule.objects.named(name) if one.shipped else _("rules of our own")) for name, one in KINDS.items()
+            (name, queries.rule_name(name) if kind.shipped else _("rules of our own")) for name, kind in KINDS.items()
         ],
         "severities": Severity.choices,
-        "rules": list(Rule.objects.not_deleted().filter(kind="figure").order_by("name")[:200]),
-        "total": total,
-        "shown": len(found[:SHOWN]),
-        "first_url": address(asked) if before else None,
-        "next_url": address(asked, before=str(found[SHOWN - 1].pk)) if len(found) > SHOWN else None,
+        "rules": queries.rules_by_sentence(),
+        "total": page.total,
+        "shown": len(page.rows),
+        "first_url": address(params) if before else None,
+        "next_url": address(params, before=str(page.next_before)) if page.next_before is not None else None,
         "pace": reports.pace(timezone.now() - timedelta(days=30)),
         "json_url": "/api/v1/alerts?state=resolved",
     }
@@ -54,38 +50,14 @@ def history(request: HttpRequest) -> HttpResponse:
 
 
 def asked_of(request: HttpRequest) -> dict[str, str]:
-    asked = {name: request.GET.get(name, "").strip()[:200] for name in ASKED}
-    known = {"kind": set(KINDS), "severity": set(Severity.values), "answered": {"yes", "no"}}
-    for name, values in known.items():
-        asked[name] = asked[name] if asked[name] in values else ""
+    params = {name: request.GET.get(name, "").strip()[:200] for name in ASKED}
+    choices = {"kind": set(KINDS), "severity": set(Severity.values), "answered": {"yes", "no"}}
+    for name, values in choices.items():
+        params[name] = params[name] if params[name] in values else ""
     for name in ("from", "to"):
-        asked[name] = asked[name] if day_of(asked[name]) else ""
-    return asked
+        params[name] = params[name] if queries.day_of(params[name]) else ""
+    return params
 
 
-def day_of(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def matching(asked: dict[str, str]) -> Q:
-    """Days are UTC, both ends included."""
-    wanted = Q()
-    for name, field in (("kind", "rule__kind"), ("severity", "severity"), ("rule", "rule__slug")):
-        if asked[name]:
-            wanted &= Q(**{field: asked[name]})
-    if asked["answered"]:
-        wanted &= Q(acknowledged_at__isnull=asked["answered"] == "no")
-    if asked["q"]:
-        wanted &= Q(title__icontains=asked["q"]) | Q(subject__icontains=asked["q"])
-    if first := day_of(asked["from"]):
-        wanted &= Q(opened_at__gte=datetime.combine(first, time(), UTC))
-    if (last := day_of(asked["to"])) and last < date.max:
-        wanted &= Q(opened_at__lt=datetime.combine(last + timedelta(days=1), time(), UTC))
-    return wanted
-
-
-def address(asked: dict[str, str], **more: str) -> str:
-    return "?" + urlencode({name: value for name, value in {**asked, **more}.items() if value})
+def address(params: dict[str, str], **more: str) -> str:
+    return "?" + urlencode({name: value for name, value in {**params, **more}.items() if value})

@@ -5,15 +5,15 @@ from __future__ import annotations
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from alerts.evaluation import services
+from alerts.inbox import queries
 from alerts.inbox.acting_views import went_back
 from alerts.inbox.forms import MatcherForm
-from alerts.models import Alert, Silence
 from providers.audit.log import log
 
 PREFILLED = ("kind", "subject", "severity", "labels", "reason")
@@ -28,8 +28,8 @@ def silences(request: HttpRequest) -> HttpResponse:
     may_silence = request.user.has_perm("alerts.add_silence")
     if request.method == "POST" and not may_silence:
         return render(request, "403.html", status=403)
-    given = {name: request.GET[name] for name in PREFILLED if name in request.GET}
-    form = MatcherForm(request.POST) if request.method == "POST" else MatcherForm(initial=given)
+    prefilled = {name: request.GET[name] for name in PREFILLED if name in request.GET}
+    form = MatcherForm(request.POST) if request.method == "POST" else MatcherForm(initial=prefilled)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         later = data["starts_at"] or data["repeats"]
@@ -43,15 +43,14 @@ def silences(request: HttpRequest) -> HttpResponse:
             reason=data["reason"],
             by=request.user,  # type: ignore[arg-type]  # logged in
         )
-        said = _("Silenced: %(what)s.") % {"what": made.matcher.words or _("everything")}
-        log(request, made, said, added=True)
-        messages.success(request, said)
+        text = _("Silenced: %(what)s.") % {"what": made.matcher.words or _("everything")}
+        log(request, made, text, added=True)
+        messages.success(request, text)
         return redirect("alerts:silences")
-    shown = list(Alert.objects.shown().select_related("rule"))
     context = {
-        "in_force": [(one, sum(one.covers(alert) for alert in shown)) for one in Silence.objects.in_force(now)],
-        "planned": Silence.objects.planned(now),
-        "over": list(Silence.objects.over(now).select_related("by")[:20]),
+        "in_force": queries.silences_in_force_with_counts(now),
+        "planned": queries.planned_silences(now),
+        "over": queries.past_silences(now),
         "form": form if may_silence else None,
     }
     return render(request, "alerts/inbox/silences.html", context, status=422 if form.errors else 200)
@@ -60,10 +59,10 @@ def silences(request: HttpRequest) -> HttpResponse:
 @login_required
 @permission_required("alerts.add_silence", raise_exception=True)
 @require_POST
-def lift(request: HttpRequest, pk: int) -> HttpResponse:
+def end_silence(request: HttpRequest, pk: int) -> HttpResponse:
     """End a silence now."""
-    found = get_object_or_404(Silence, pk=pk)
-    services.end_silence(silence_id=found.pk)
-    log(request, found, _("Ended: the silence of %(what)s.") % {"what": found.matcher.words or _("everything")})
+    row = queries.silence_by_key(pk)
+    services.end_silence(silence_id=row.pk)
+    log(request, row, _("Ended: the silence of %(what)s.") % {"what": row.matcher.words or _("everything")})
     messages.success(request, _("The silence is over; what is open and was not told is told now."))
     return went_back(request, "silences")

@@ -1,4 +1,4 @@
-"""What people do with rules as a whole: switch them off and on, delete them and take that back."""
+"""Writes of the rules: what their forms say, switching on and off, deleting and taking that back."""
 
 from __future__ import annotations
 
@@ -7,8 +7,20 @@ from datetime import datetime
 from django.utils import timezone
 
 from alerts.models import Rule
+from alerts.rules.forms import RuleForm
+from alerts.rules.sentence_form import RuleSentence
 
 AFRESH = ("evaluated_at", "last_error")
+
+
+def save(*, form: RuleForm) -> Rule:
+    """Write a rule as its valid form has it."""
+    return form.save()
+
+
+def save_sentence(*, form: RuleSentence) -> Rule:
+    """Write a rule by sentence as its valid form has it; a new one unless the form has a rule."""
+    return form.save()
 
 
 def switch(*, rule: Rule, on: bool) -> None:

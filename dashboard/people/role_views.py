@@ -6,16 +6,15 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
-from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from dashboard.people import queries, services
 from dashboard.people.forms import ROLE_LABELS
 from dashboard.people.role_forms import RoleForm
 from dashboard.people.role_words import GROUPS
-from dashboard.people.roles import ROLES
 from providers.audit.log import changes, log_form
 
 
@@ -27,13 +26,13 @@ def role(request: HttpRequest, name: str) -> HttpResponse:
 
     What a role loses is asked about by name first; the question carries what it named, so that nothing else goes.
     """
-    group = get_object_or_404(Group, name=name if name in ROLES else "")
+    group = queries.role_group(name)
     form = RoleForm(request.POST if request.method == "POST" else None, group=group)
-    context = {"form": form, "it": group, "people": group.user_set.filter(is_active=True).count()}
+    context = {"form": form, "it": group, "people": queries.people_in(group)}
     if request.method == "POST" and form.is_valid():
         if not set(form.lost) <= set(request.POST.getlist("lost")):
             return render(request, "dashboard/people/role_lost.html", context | question(form))
-        form.save()
+        services.save_role(form=form)
         log_form(request, group, form)
         messages.success(request, _("Saved: whoever is %(role)s may do this from now on.") % {"role": group.name})
         return redirect("people")

@@ -10,13 +10,14 @@ from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from dashboard.people import queries, services
 from dashboard.people.forms import NO_ADMIN_ANY_MORE, ROLE_LABELS, PersonForm, admins_locked, role_of
 from dashboard.signin import links, sessions
 from dashboard.signin.browsers import browser_of
@@ -24,15 +25,14 @@ from dashboard.tasks import mail_link
 from providers.audit.log import Action, log, log_form, record
 from providers.audit.log import person as audit_person
 from traffic.authentication.keys import callers
-from traffic.models import Key
 
 
 @login_required
 @permission_required("auth.view_user", raise_exception=True)
 @require_safe
 def people(request: HttpRequest) -> HttpResponse:
-    everyone = list(User.objects.prefetch_related("groups").order_by("-is_active", "username"))
-    makers = set(Key.objects.live().filter(application=None).values_list("created_by_id", flat=True))
+    everyone = queries.people()
+    makers = queries.makers_of_keys_for_all()
     rows = [{"it": person, "role": role_of(person), "keys": person.pk in makers} for person in everyone]
     active = [row for row in rows if row["it"].is_active]  # type: ignore[attr-defined]  # a row's `it` is a User
     context = {
@@ -54,7 +54,7 @@ def people(request: HttpRequest) -> HttpResponse:
 def person_add(request: HttpRequest) -> HttpResponse:
     form = PersonForm(request.POST if request.method == "POST" else None, by=me(request))
     if request.method == "POST" and form.is_valid():
-        person = form.save()
+        person = services.save_person(form=form)
         log_form(request, person, form, added=True)
         return show_link(request, person)
     return render(request, "dashboard/people/person.html", {"form": form}, status=422 if form.errors else 200)
@@ -65,17 +65,17 @@ def person_add(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def person(request: HttpRequest, pk: int) -> HttpResponse:
     """One person: name, e-mail, role; where they are signed in, and a link for a new password."""
-    found = get_object_or_404(User.objects.prefetch_related("groups"), pk=pk)
-    form = PersonForm(request.POST if request.method == "POST" else None, instance=found, by=me(request))
+    user = queries.person_by_key(pk)
+    form = PersonForm(request.POST if request.method == "POST" else None, instance=user, by=me(request))
     if request.method == "POST" and saved(request, form):
-        messages.success(request, _("Saved: %(name)s.") % {"name": found.get_username()})
+        messages.success(request, _("Saved: %(name)s.") % {"name": user.get_username()})
         return redirect("people")
-    keys = list(Key.objects.made_by(found))
+    keys = queries.keys_made_by(user)
     rows = sessions.sessions_of(pk)
     context = {
-        "it": found,
+        "it": user,
         "form": form,
-        "self": found.pk == request.user.pk,
+        "self": user.pk == request.user.pk,
         "keys": keys,
         "keys_for_all": [key for key in keys if key.application is None],
         "all": True,
@@ -89,7 +89,7 @@ def saved(request: HttpRequest, form: PersonForm) -> bool:
     """Save a person if the form is valid; who is an admin stays as it is between the two."""
     if not form.is_valid():
         return False
-    log_form(request, form.save(), form)
+    log_form(request, services.save_person(form=form), form)
     return True
 
 
@@ -101,29 +101,28 @@ def person_switch(request: HttpRequest, pk: int) -> HttpResponse:
 
     With `keys=revoke`, keys that they made for the whole installation stop too.
     """
-    found = get_object_or_404(User, pk=pk)
+    user = queries.person_by_key(pk)
     active = request.POST.get("active") == "1"
-    if found.pk == request.user.pk and not active:
+    if user.pk == request.user.pk and not active:
         messages.warning(request, _("Nothing was changed: you cannot lock yourself out."))
         return redirect("people")
     with transaction.atomic():
-        if found.is_superuser and not active and me(request) not in admins_locked():
+        if user.is_superuser and not active and me(request) not in admins_locked():
             messages.warning(request, NO_ADMIN_ANY_MORE)
             return redirect("people")
-        if User.objects.filter(pk=pk, is_active=not active).update(is_active=active):
-            log(request, found, _("Let in again.") if active else _("Locked out."))
+        if services.switch(person=user, active=active):
+            log(request, user, _("Let in again.") if active else _("Locked out."))
     if not active and request.POST.get("keys") == "revoke":
-        revoke_keys_for_all(request, found)
+        revoke_keys_for_all(request, user)
     callers.clear()
-    said = _("%(name)s can sign in again.") if active else _("%(name)s is locked out, open sessions too.")
-    messages.success(request, said % {"name": found.get_username()})
+    text = _("%(name)s can sign in again.") if active else _("%(name)s is locked out, open sessions too.")
+    messages.success(request, text % {"name": user.get_username()})
     return redirect("people")
 
 
 def revoke_keys_for_all(request: HttpRequest, maker: User) -> None:
-    for key in Key.objects.made_by(maker).filter(application=None):
-        if Key.objects.live().filter(pk=key.pk).update(revoked_at=timezone.now()):
-            log(request, key, _("Revoked."))
+    for key in services.revoke_keys_for_all(maker=maker, now=timezone.now()):
+        log(request, key, _("Revoked."))
 
 
 @login_required
@@ -132,7 +131,7 @@ def revoke_keys_for_all(request: HttpRequest, maker: User) -> None:
 @require_POST
 def person_link(request: HttpRequest, pk: int) -> HttpResponse:
     """A one-time link by which somebody sets a new password; the present one counts until they do."""
-    person = get_object_or_404(User, pk=pk, is_active=True)
+    person = queries.active_person_by_key(pk)
     log(request, person, _("One-time link for a new password."))
     return show_link(request, person)
 
@@ -153,7 +152,7 @@ def show_link(request: HttpRequest, person: User) -> HttpResponse:
 @require_POST
 def person_sessions(request: HttpRequest, pk: int) -> HttpResponse:
     """End every session of somebody; one's own that asks for it stays."""
-    person = get_object_or_404(User, pk=pk)
+    person = queries.person_by_key(pk)
     ended = sessions.end(pk, but=request.session.session_key or "")
     if ended:
         record(Action.SESSION, actor=audit_person(request), thing=person, message=_("%(n)s of theirs") % {"n": ended})

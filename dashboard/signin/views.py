@@ -23,7 +23,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from dashboard.signin import links, sessions
+from dashboard.signin import links, services, sessions
 from dashboard.signin.backend import device_of, remember_device
 from dashboard.signin.browsers import browser_of
 from dashboard.signin.forms import AskForLinkForm, ConfirmForm, OwnPasswordForm, Refusal, SignInForm
@@ -100,7 +100,7 @@ def password(request: HttpRequest) -> HttpResponse:
     """One's own new password; the other sessions end."""
     form = OwnPasswordForm(request.user, request.POST if request.method == "POST" else None, request=request)
     if request.method == "POST" and form.is_valid():
-        user = form.save()
+        user = services.set_own_password(form=form)
         update_session_auth_hash(request, user)
         assert user.pk is not None, "whoever is logged in is stored"
         sessions.end(user.pk, but=request.session.session_key or "")

@@ -128,30 +128,30 @@ Sizes = dict[tuple[str, date | None], int]  # by table, and by day where it is p
 
 def storage() -> Storage:
     """As it was some minutes ago at most."""
-    found: Storage | None = cache.get(CACHE)
-    if found is None:
-        found = read(timezone.now())
-        cache.set(CACHE, found, CACHED_S)
-    return found
+    stored: Storage | None = cache.get(CACHE)
+    if stored is None:
+        stored = read(timezone.now())
+        cache.set(CACHE, stored, CACHED_S)
+    return stored
 
 
-def forget() -> None:
+def clear_cache() -> None:
     cache.delete(CACHE)
 
 
 def read(now: datetime) -> Storage:
-    today, found = now.date(), sizes()
-    drops = upcoming(found, today, current_retention())
+    today, partitions = now.date(), sizes()
+    drops = upcoming(partitions, today, current_retention())
     firsts: dict[str, Drop] = {}
     for drop in drops:
         firsts.setdefault(drop.kind, drop)
     used = shutil.disk_usage(settings.DATA_DIR) if Path(settings.DATA_DIR).exists() else None
     return Storage(
         at=now,
-        kinds=kinds(found, today),
+        kinds=kinds(partitions, today),
         next_drops=list(firsts.values()),
         freed_soon=sum(drop.bytes for drop in drops if drop.on <= today + timedelta(days=SOON)),
-        growth=growth(found, today),
+        growth=growth(partitions, today),
         free=used and used.free,
         disk=used and used.total,
     )
@@ -167,46 +167,46 @@ def kind_of(table: str) -> str:
     return next((name for name, starts in KINDS.items() if table.startswith(starts)), "other")
 
 
-def kinds(found: Sizes, today: date) -> list[Kind]:
+def kinds(partitions: Sizes, today: date) -> list[Kind]:
     """Every kind, the largest first; together they are the database, its catalogue included."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_database_size(current_database())")
         (whole,) = cursor.fetchone() or (0,)
     bytes_of = dict.fromkeys(LABELS, 0)
     days: dict[str, list[date]] = {}
-    for (table, day), size in found.items():
+    for (table, day), size in partitions.items():
         bytes_of[kind_of(table)] += size
         if day is not None and day <= today:
             days.setdefault(kind_of(table), []).append(day)
     bytes_of["other"] += max(whole - sum(bytes_of.values()), 0)
     return [
         Kind(name, size, min(days.get(name, []), default=None))
-        for name, size in sorted(bytes_of.items(), key=lambda one: -one[1])
+        for name, size in sorted(bytes_of.items(), key=lambda item: -item[1])
     ]
 
 
-def upcoming(found: Sizes, today: date, days: RetentionDays) -> list[Drop]:
+def upcoming(partitions: Sizes, today: date, days: RetentionDays) -> list[Drop]:
     """Every day that is kept now, in the order in which it goes."""
     limits = retention.limits(days)
     drops = [
         Drop(kind_of(table), day, max(day + timedelta(days=limits[table] + 1), today), size)
-        for (table, day), size in found.items()
+        for (table, day), size in partitions.items()
         if day is not None and day <= today and table in limits and table != LINKS
     ]
     return sorted(drops, key=lambda drop: (drop.on, drop.day, list(LABELS).index(drop.kind)))
 
 
-def growth(found: Sizes, today: date) -> int | None:
+def growth(partitions: Sizes, today: date) -> int | None:
     """Bytes of a mean day: of the last whole ones' partitions, and of the sums by the days that they hold."""
     first = today - timedelta(days=GROWTH_DAYS)
     by_day: dict[date, int] = {}
-    for (table, day), size in found.items():
+    for (table, day), size in partitions.items():
         if table in (retention.REQUESTS, retention.BODIES) and day is not None and first <= day < today:
             by_day[day] = by_day.get(day, 0) + size
     begun: date | None = UsageDay.objects.aggregate(first=Min("day"))["first"]
     if not by_day or begun is None or begun >= today:
         return None
-    rollups = sum(size for (table, _day), size in found.items() if kind_of(table) == "rollups")
+    rollups = sum(size for (table, _day), size in partitions.items() if kind_of(table) == "rollups")
     return sum(by_day.values()) // len(by_day) + rollups // max((today - begun).days, 1)
 
 
@@ -228,16 +228,16 @@ class Loss:
 
 def losses(today: date, days: RetentionDays) -> list[Loss]:
     """What so many days would delete that is there now, by the same rule that deletes it."""
-    found = sizes()
+    partitions = sizes()
     return [
-        loss(found, table, gone)
+        loss(partitions, table, gone)
         for table, gone in retention.due(today, days).items()
         if gone and table in (retention.BODIES, retention.REQUESTS)
     ]
 
 
-def loss(found: Sizes, table: str, gone: list[date]) -> Loss:
-    freed = sum(found.get((table, day), 0) for day in gone)
+def loss(partitions: Sizes, table: str, gone: list[date]) -> Loss:
+    freed = sum(partitions.get((table, day), 0) for day in gone)
     return Loss(
         kind_of(table), gone[0], gone[-1], len(gone), freed, counted(gone) if table == retention.REQUESTS else None
     )

@@ -79,20 +79,20 @@ def storage(request: HttpRequest) -> HttpResponse:
         if form.is_valid():
             losses = report.losses(timezone.now().date(), form.days) if form.days != now else []
             if not losses or request.POST.get("confirm") == "1":
-                return keep(request, now, form.days)
+                return save(request, now, form.days)
             context |= {"losses": losses, "asked": form.days}
     context |= {"form": form, "it": report.storage(), "log": changes(Installation(pk=1)) if may_change else []}
     return render(request, "dashboard/storage/storage.html", context, status=422 if form.errors else 200)
 
 
-def keep(request: HttpRequest, before: RetentionDays, days: RetentionDays) -> HttpResponse:
+def save(request: HttpRequest, before: RetentionDays, days: RetentionDays) -> HttpResponse:
     if days != before:
-        said = _(
+        text = _(
             "Requests are kept %(requests)s days instead of %(r)s, prompts and answers %(bodies)s instead of %(b)s."
         )
         row = save_retention(days=days)
-        log(request, row, said % {**days._asdict(), "r": before.requests, "b": before.bodies})
-        report.forget()
+        log(request, row, text % {**days._asdict(), "r": before.requests, "b": before.bodies})
+        report.clear_cache()
         messages.success(request, _("Saved. What is past its time goes within the hour."))
     else:
         messages.info(request, _("Nothing was changed: it is kept that long already."))

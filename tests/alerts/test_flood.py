@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from alerts.delivery import outbox, rate_limit
+from alerts.delivery import services as delivery_services
 from alerts.delivery.mail import compose
-from alerts.evaluation import services
 from alerts.models import Address, Alert, Delivery
 from tests.alerts.conftest import Scene
 from tests.alerts.smtp_server import GREYLIST, OK, REFUSE, REJECT, Mailbox, Smtp
@@ -100,7 +100,7 @@ def test_a_mail_for_several_to_an_address_that_is_refused_is_given_up_with_them_
     assert deliver(scene) == 10
     assert states() == {"accepted": 10, "dead": 4}
     assert set(Delivery.objects.filter(state="dead").values_list("answer", flat=True)) == {"550 5.1.1 no such person"}
-    assert services.retry_address(address_id=Address.objects.get().pk, now=scene.now) == 4
+    assert delivery_services.retry_address(address_id=Address.objects.get().pk, now=scene.now) == 4
     assert deliver(scene, 600) == 4
 
 

@@ -13,6 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from alerts.delivery import outbox
+from alerts.delivery import services as delivery_services
 from alerts.delivery.mail import compose
 from alerts.delivery.smtp import Courier
 from alerts.evaluation import services
@@ -240,7 +241,7 @@ def test_a_refused_address_is_mailed_again_by_hand_with_what_was_given_up(
 def test_a_dead_message_can_be_sent_again_by_hand(waiting: Scene, smtp: Smtp, mailbox: Mailbox) -> None:
     mailbox.plan = [REFUSE]
     deliver(waiting)
-    services.retry(delivery_id=Delivery.objects.get().pk, now=waiting.now)
+    delivery_services.retry(delivery_id=Delivery.objects.get().pk, now=waiting.now)
     assert deliver(waiting).accepted == 1
 
 

@@ -1,0 +1,58 @@
+"""Reads of the outbox: the delivery log, refused addresses, and what waits for a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.shortcuts import get_object_or_404
+
+from alerts.models import Address, Delivery, Preference
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPage:
+    """A page of the delivery log, newest first. `next_before` is the key that the next page begins below."""
+
+    rows: list[Delivery]
+    total: int  # of all pages
+    next_before: int | None
+
+
+def delivery_page(*, state: str, recipient: str, before: int | None, size: int) -> DeliveryPage:
+    """Messages in one state and to one recipient; an empty text does not narrow it."""
+    conditions = {"state": state, "recipient": recipient}
+    matching = Delivery.objects.filter(**{name: value for name, value in conditions.items() if value})
+    older = matching if before is None else matching.filter(pk__lt=before)
+    rows = list(older.select_related("alert", "transition", "report").order_by("-pk")[: size + 1])
+    return DeliveryPage(rows[:size], matching.count(), rows[size - 1].pk if len(rows) > size else None)
+
+
+def counts_by_state() -> dict[str, int]:
+    return Delivery.objects.by_state()
+
+
+def refused_addresses() -> list[Address]:
+    """Addresses that get no more mail because servers refused them, the last first."""
+    return list(Address.objects.filter(disabled_at__isnull=False).order_by("-disabled_at"))
+
+
+def address_by_key(pk: int) -> Address:
+    """Raises Http404."""
+    return get_object_or_404(Address, pk=pk)
+
+
+def refused_address(email: str) -> Address | None:
+    """The address if it is refused, whatever its case."""
+    return Address.objects.filter(address__iexact=email, disabled_at__isnull=False).first()
+
+
+def preference_of(person: AbstractBaseUser) -> Preference:
+    """How a person wants to be told; a new, unsaved row where they never said."""
+    stored = Preference.objects.filter(person=person.pk).first()
+    return stored or Preference(person=person)  # type: ignore[misc]  # the user model is a setting
+
+
+def deferred_count(email: str) -> int:
+    """How many messages wait for the end of a person's quiet hours or for their digest."""
+    return Delivery.objects.deferred_for(email).count() if email else 0

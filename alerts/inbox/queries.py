@@ -1,0 +1,172 @@
+"""Reads of the inbox: alerts that need someone, one alert with all about it, those that are over, and silences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser
+from django.db.models import Q, QuerySet
+from django.shortcuts import get_object_or_404
+
+from alerts.evaluation.states import State
+from alerts.models import Alert, Delivery, Rule, Silence, Transition
+from lib.time_spans import Span
+
+MOST_SHOWN = 200
+MOST_COVERED = 50
+MOST_EARLIER = 10
+MOST_RULES = 200
+MOST_PAST_SILENCES = 20
+
+
+# Alerts that need someone.
+
+
+def shown_alerts() -> list[Alert]:
+    """Open and acknowledged ones with their deliveries, the most urgent first."""
+    return list(Alert.objects.shown().with_deliveries().by_urgency()[:MOST_SHOWN])
+
+
+def pending_alerts() -> list[Alert]:
+    """Alerts whose line is crossed, but not for long enough yet; the oldest first."""
+    return list(Alert.objects.filter(state=State.PENDING).select_related("rule").order_by("pending_since"))
+
+
+def alert_by_key(pk: int) -> Alert:
+    """With its rule and the people who have it. Raises Http404."""
+    return get_object_or_404(Alert.objects.select_related("rule", "acknowledged_by", "assigned_to"), pk=pk)
+
+
+def alerts_by_keys(keys: Iterable[str]) -> list[Alert]:
+    """Those that have opened, whatever became of them; keys that are none are left out."""
+    return list(Alert.objects.exclude(state=State.PENDING).filter(pk__in=list(keys)))
+
+
+def deliveries_of(alert: Alert) -> list[Delivery]:
+    """Oldest first."""
+    return list(Delivery.objects.filter(alert=alert).select_related("transition").order_by("id"))
+
+
+def transitions_of(alert: Alert) -> list[Transition]:
+    """With who made each."""
+    return list(alert.transitions.select_related("by"))
+
+
+def covered_alerts(alert: Alert) -> list[Alert]:
+    """Alerts that this one speaks for while it is open."""
+    if not alert.is_shown:
+        return []
+    return list(Alert.objects.shown().filter(covered_by=alert.subject)[:MOST_COVERED])
+
+
+def earlier_alerts(alert: Alert) -> list[Alert]:
+    """Other alerts of the same rule and subject, newest first."""
+    return list(Alert.objects.earlier(alert)[:MOST_EARLIER])
+
+
+def people_who_may_act() -> QuerySet[AbstractUser]:
+    """People who can do something about an alert, by name."""
+    people: QuerySet[AbstractUser] = get_user_model()._default_manager.filter(is_active=True)
+    permission = Q(groups__permissions__codename="change_alert") | Q(user_permissions__codename="change_alert")
+    return people.filter(permission | Q(is_superuser=True)).distinct().order_by("username")
+
+
+def person_who_may_act(**lookup: int | str) -> AbstractUser | None:
+    """One of them, by `pk` or `username`; None where nobody of these may."""
+    return people_who_may_act().filter(**lookup).first()
+
+
+def person_of_address(address: str) -> AbstractUser | None:
+    """Who may sign in and has this address; of several whoever was there first."""
+    people = get_user_model().objects.filter(email__iexact=address, is_active=True)
+    person: AbstractUser | None = people.order_by("pk").first()
+    return person
+
+
+# Alerts that are over.
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """A page of alerts that are over, newest first. `next_before` is the key that the next page begins below."""
+
+    rows: list[Alert]
+    total: int  # of all pages
+    next_before: int | None
+
+
+def history_page(params: Mapping[str, str], *, before: int | None, size: int) -> HistoryPage:
+    """`params` are the checked parameters of the page's address, empty where they do not narrow it."""
+    matching = Alert.objects.history().filter(condition_of(params)).with_deliveries().order_by("-id")
+    older = matching if before is None else matching.filter(id__lt=before)
+    rows = list(older[: size + 1])
+    return HistoryPage(rows[:size], matching.count(), rows[size - 1].pk if len(rows) > size else None)
+
+
+def condition_of(params: Mapping[str, str]) -> Q:
+    """Days are UTC, both ends included."""
+    condition = Q()
+    for name, field in (("kind", "rule__kind"), ("severity", "severity"), ("rule", "rule__slug")):
+        if params[name]:
+            condition &= Q(**{field: params[name]})
+    if params["answered"]:
+        condition &= Q(acknowledged_at__isnull=params["answered"] == "no")
+    if params["q"]:
+        condition &= Q(title__icontains=params["q"]) | Q(subject__icontains=params["q"])
+    if first := day_of(params["from"]):
+        condition &= Q(opened_at__gte=datetime.combine(first, time(), UTC))
+    if (last := day_of(params["to"])) and last < date.max:
+        condition &= Q(opened_at__lt=datetime.combine(last + timedelta(days=1), time(), UTC))
+    return condition
+
+
+def day_of(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def rule_name(kind: str) -> str:
+    """What people call the first rule of a kind; the kind itself where there is none."""
+    return Rule.objects.named(kind)
+
+
+def rules_by_sentence() -> list[Rule]:
+    """Rules that people made, by name."""
+    return list(Rule.objects.not_deleted().filter(kind="figure").order_by("name")[:MOST_RULES])
+
+
+# Silences.
+
+
+def silences_in_force(now: datetime) -> list[Silence]:
+    return Silence.objects.in_force(now)
+
+
+def silences_in_force_with_counts(now: datetime) -> list[tuple[Silence, int]]:
+    """Each with how many open alerts it covers."""
+    alerts = list(Alert.objects.shown().select_related("rule"))
+    return [(silence, sum(silence.covers(alert) for alert in alerts)) for silence in Silence.objects.in_force(now)]
+
+
+def planned_silences(now: datetime) -> list[tuple[Silence, Span]]:
+    """Each with its next window, the soonest first."""
+    return Silence.objects.planned(now)
+
+
+def past_silences(now: datetime) -> list[Silence]:
+    """The last that ended, the newest first."""
+    return list(Silence.objects.over(now).select_related("by")[:MOST_PAST_SILENCES])
+
+
+def silences_covering(alert: Alert, now: datetime) -> list[Silence]:
+    return Silence.objects.covering(alert, now)
+
+
+def silence_by_key(pk: int) -> Silence:
+    """Raises Http404."""
+    return get_object_or_404(Silence, pk=pk)
