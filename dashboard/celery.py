@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from datetime import timedelta
 from pathlib import Path
 
 from celery import Celery
-from celery.signals import beat_init, setup_logging, worker_ready
+from celery.signals import beat_init, setup_logging, worker_ready, worker_shutdown
 
 from dashboard.health import worker_memory
+from lib.events import log_event
+
+logger = logging.getLogger(__name__)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 # They are of the code alone, and load every page into a worker that shows none.
@@ -74,11 +78,18 @@ app.conf.beat_schedule = {
 @worker_ready.connect
 def _worker_is_ready(**kwargs: object) -> None:
     worker_memory.start()
+    log_event(logger, logging.INFO, "worker_started", pid=os.getpid())
     _tell_up("worker")
+
+
+@worker_shutdown.connect
+def _worker_stops(**kwargs: object) -> None:
+    log_event(logger, logging.INFO, "worker_stopped", pid=os.getpid())
 
 
 @beat_init.connect
 def _beat_is_ready(**kwargs: object) -> None:
+    log_event(logger, logging.INFO, "beat_started", pid=os.getpid())
     _tell_up("beat")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -13,8 +14,11 @@ from alerts.channels.note import Note, note_of, trial_note
 from alerts.delivery.smtp import NotSent
 from alerts.models import Channel, Delivery
 from lib.encryption import SecretUnreadable
+from lib.events import log_event
 
 __all__ = ["DELETED_FOR", "Gone", "Note", "deliver_to", "hand_over", "note_of", "remembered", "trial_note"]
+
+logger = logging.getLogger(__name__)
 
 DELETED_FOR = timedelta(days=1)  # so long a deletion can be taken back
 
@@ -64,6 +68,7 @@ def remembered(channel: Channel, call: Callable[[], str], now: datetime) -> str:
         rows.update(failing_since=Coalesce("failing_since", Value(now)), **failed)
         if isinstance(error, Gone):
             rows.update(enabled=False, disabled_reason=_("It answered that it is gone for good: %s") % error)
+            log_event(logger, logging.WARNING, "channel_gone", channel_id=channel.pk, kind=channel.kind)
         raise
     rows.update(answer=answer, answered_at=now, failures=0, failing_since=None)
     return answer

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from django.db import transaction
 
 from alerts.channels import DELETED_FOR
 from alerts.models import Channel, Delivery
+from lib.events import log_event
+
+logger = logging.getLogger(__name__)
 
 
 def save(*, channel: Channel) -> None:
@@ -23,6 +27,7 @@ def switch(*, channel: Channel, enabled: bool, now: datetime) -> bool:
             return False
         if enabled:
             Delivery.objects.to_channel(channel.slug).filter(state__in=("waiting", "failed")).update(due_at=now)
+    log_event(logger, logging.INFO, "channel_switched", channel_id=channel.pk, kind=channel.kind, enabled=enabled)
     return True
 
 

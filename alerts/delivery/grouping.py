@@ -20,31 +20,31 @@ from alerts.models import Alert, Delivery, Preference
 NAMED = 50
 
 
-def merge_due(row: Delivery, now: datetime) -> None:
-    """Merge every other due message for this recipient, or that waits in this row's group, into this one. The row must
-    be locked."""
+def merge_due(row: Delivery, now: datetime) -> int:
+    """Merge every other due message for this recipient, or that waits in this row's group, into this one and return how
+    many. The row must be locked."""
     if row.attempts:
-        return
+        return 0
+    merged = 0
     if row.group and not row.held:
         group = Delivery.objects.of_group(row).alone()
-        group.update(
+        merged = group.update(
             state="folded", folded_into=row, answer=_("listed in the mail about alert %(n)s") % {"n": row.alert_id}
         )
     if not row.held:
-        return
+        return merged
     fellows = Delivery.objects.waiting_with(row, now)
     answer = _("listed in the mail about what was held back")
-    fellows.update(state="folded", folded_into=row, answer=answer)
+    return merged + fellows.update(state="folded", folded_into=row, answer=answer)
 
 
-def split(row: Delivery, answer: str, refused: bool) -> None:
+def split(row: Delivery, answer: str, refused: bool) -> int:
     """Undo `merge_due` for a mail that was given up: its messages go out one by one, each with one attempt counted.
-    Where the address itself was refused they are given up as well, and a person can retry each."""
+    Where the address itself was refused they are given up as well, and a person can retry each. Returns how many."""
     fellows = row.folded.all()
     if refused:
-        fellows.update(state="dead", folded_into=None, answer=answer)
-    else:
-        fellows.update(state="waiting", folded_into=None, attempts=1, held="", group="", answer=answer)
+        return fellows.update(state="dead", folded_into=None, answer=answer)
+    return fellows.update(state="waiting", folded_into=None, attempts=1, held="", group="", answer=answer)
 
 
 def release(alert: Alert, addresses: list[str], at: datetime) -> None:

@@ -26,8 +26,9 @@ from alerts.delivery.grouping import merge_due, split
 from alerts.delivery.mail import compose
 from alerts.delivery.rate_limit import is_throttled
 from alerts.delivery.readers import Readers
-from alerts.delivery.smtp import Courier, NotSent
+from alerts.delivery.smtp import Courier, NotSent, status_of_answer
 from alerts.models import Address, Delivery
+from lib.events import log_event, ms_since
 
 logger = logging.getLogger(__name__)
 
@@ -86,13 +87,18 @@ def claim(now: datetime, silent: Collection[str] = ()) -> Delivery | None:
         due = Delivery.objects.due(now).not_by(silent).select_for_update(skip_locked=True, of=("self",))
         marks = {"doubted": Exists(Address.objects.filter(address=OuterRef("recipient"), refusals__gt=0))}
         due = due.select_related("alert__rule", "transition__by", "report").annotate(**marks)
+        throttled: list[int] = []
         while (row := due.all().first()) and is_throttled(row, now):
-            pass  # it is due later now
-        if row is None:
-            return None
-        merge_due(row, now)
-        row.state, row.attempts = "sending", row.attempts + 1
-        Delivery.objects.filter(pk=row.pk).update(state=row.state, due_at=now + CLAIM, attempts=row.attempts)
+            throttled.append(row.pk)  # it is due later now
+        merged = 0
+        if row is not None:
+            merged = merge_due(row, now)
+            row.state, row.attempts = "sending", row.attempts + 1
+            Delivery.objects.filter(pk=row.pk).update(state=row.state, due_at=now + CLAIM, attempts=row.attempts)
+    for pk in throttled:
+        log_event(logger, logging.INFO, "delivery_throttled", delivery_id=pk)
+    if row is not None and merged:
+        log_event(logger, logging.INFO, "deliveries_merged", delivery_id=row.pk, merged=merged)
     return row
 
 
@@ -100,34 +106,50 @@ def _send(
     delivery: Delivery, courier: Courier, readers: Readers, done: Delivered, clock: Callable[[], datetime]
 ) -> bool:
     """One message; False where the server could not be talked to, so that the next would only wait as long."""
-    by_mail = delivery.channel == "email"
+    by_mail, started = delivery.channel == "email", time.perf_counter()
     try:
         answer = courier.send(compose(delivery, readers)) if by_mail else deliver_to(delivery, clock())
     except NotSent as error:
-        return _not_sent(delivery, error, done, clock())
+        return _not_sent(delivery, error, done, clock(), ms_since(started))
     except Exception as error:  # one message that cannot be written must not hold up the others
-        logger.exception("delivery %s could not be written", delivery.pk)
+        log_event(logger, logging.ERROR, "delivery_crashed", **fields_of(delivery), exc_info=error)
         done.failed += 1
         _mark(delivery, **postponed(delivery, f"could not be written: {error}", clock()))
         return True
     done.accepted += 1
     _mark(delivery, state="accepted", accepted_at=clock(), answer=answer)
+    log_event(logger, logging.INFO, "delivery_accepted", **fields_of(delivery), ms=ms_since(started))
     if delivery.doubted:
         Address.objects.filter(address=delivery.recipient, refusals__gt=0).update(refusals=0)
     return True
 
 
-def _not_sent(delivery: Delivery, error: NotSent, done: Delivered, now: datetime) -> bool:
+def _not_sent(delivery: Delivery, error: NotSent, done: Delivered, now: datetime, ms: int) -> bool:
     answer = str(error)
     if error.permanent:
         done.dead += 1
-        _mark(delivery, refused=error.refused, state="dead", answer=answer)
+        columns: dict[str, Any] = {"state": "dead", "answer": answer}
     else:
         done.failed += 1
-        _mark(delivery, **postponed(delivery, answer, now))
+        columns = postponed(delivery, answer, now)
+    _mark(delivery, refused=error.refused, **columns)
+    event = "delivery_given_up" if columns["state"] == "dead" else "delivery_failed"
+    fields = {**fields_of(delivery), "status": status_of_answer(answer), "retry_at": columns.get("due_at"), "ms": ms}
+    log_event(logger, logging.WARNING, event, **fields)
     if error.refused:
         refused(delivery.recipient, answer, now)
     return error.permanent or (answer[:3].isdigit() and not answer.startswith("421"))
+
+
+def fields_of(delivery: Delivery) -> dict[str, object]:
+    """What a line of the log says of a message: not to whom it goes, nor what it says."""
+    return {
+        "delivery_id": delivery.pk,
+        "alert_id": delivery.alert_id,
+        "report_id": delivery.report_id,
+        "channel": delivery.channel,
+        "attempt": delivery.attempts,
+    }
 
 
 def postponed(delivery: Delivery, answer: str, now: datetime) -> dict[str, Any]:
@@ -154,7 +176,9 @@ def refused(address: str, answer: str, now: datetime) -> None:
     row, _made = Address.objects.get_or_create(address=address)
     Address.objects.filter(pk=row.pk).update(refusals=F("refusals") + 1, refused_at=now, answer=answer)
     most = 1 if NO_SUCH_MAILBOX.match(answer) else REFUSALS_TO_DISABLE
-    Address.objects.filter(pk=row.pk, refusals__gte=most, disabled_at=None).update(disabled_at=now)
+    disabled = Address.objects.filter(pk=row.pk, refusals__gte=most, disabled_at=None).update(disabled_at=now)
+    fields = {"address_id": row.pk, "status": status_of_answer(answer), "disabled": bool(disabled)}
+    log_event(logger, logging.WARNING, "address_refused", **fields)
 
 
 def _mark(delivery: Delivery, *, refused: bool = False, **columns: Any) -> None:
@@ -172,8 +196,9 @@ def _mark(delivery: Delivery, *, refused: bool = False, **columns: Any) -> None:
                 rows.update(**columns)
                 return
             with transaction.atomic():
-                if rows.update(**columns):
-                    split(delivery, columns["answer"], refused)
+                parts = split(delivery, columns["answer"], refused) if rows.update(**columns) else 0
+            if parts:
+                log_event(logger, logging.INFO, "deliveries_split", delivery_id=delivery.pk, parts=parts)
             return
         except (OperationalError, InterfaceError):
             if time.monotonic() > until:

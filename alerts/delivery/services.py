@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from django.db import transaction
@@ -11,6 +12,9 @@ from alerts.delivery import grouping
 from alerts.delivery.outbox import GIVE_UP_AFTER
 from alerts.delivery.preferences import PreferenceForm
 from alerts.models import Address, Delivery, Preference
+from lib.events import log_event
+
+logger = logging.getLogger(__name__)
 
 
 def save_preference(*, form: PreferenceForm, address: str, now: datetime) -> Preference:
@@ -30,6 +34,7 @@ def retry(*, delivery_id: int, now: datetime | None = None) -> Delivery | None:
             return None
         delivery = Delivery.objects.get(pk=delivery_id)
         Address.objects.filter(address=delivery.recipient).update(refusals=0, disabled_at=None)
+    log_event(logger, logging.INFO, "delivery_retried", delivery_id=delivery.pk)
     return delivery
 
 
@@ -44,6 +49,8 @@ def retry_address(*, address_id: int, now: datetime | None = None) -> int | None
             return None
         rows.update(refusals=0, disabled_at=None)
         lost = Delivery.objects.filter(channel="email", recipient__iexact=address.address, state="dead")
-        return lost.filter(created_at__gt=at - GIVE_UP_AFTER).update(
+        retried = lost.filter(created_at__gt=at - GIVE_UP_AFTER).update(
             state="waiting", due_at=at, created_at=at, attempts=0
         )
+    log_event(logger, logging.INFO, "address_enabled", address_id=address_id, messages=retried)
+    return retried

@@ -144,3 +144,11 @@ def wording(error: Exception) -> str:
 def mailbox(address: str, encoding: str | None) -> str:
     """The bare address of `Name <address>`, fit for the envelope."""
     return parseaddr(sanitize_address(address, encoding or "utf-8"))[1]
+
+
+def status_of_answer(answer: str) -> int | None:
+    """The three-digit status that a server's answer begins with; None where it never answered.
+
+    For the log: the rest of an answer may quote an address.
+    """
+    return int(answer[:3]) if answer[:3].isdecimal() and len(answer[:3]) == 3 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +17,10 @@ from alerts.digests.mail import stated, words_of
 from alerts.digests.periods import LAST_DAY, MAY_SEE, Period, chosen, due, due_at
 from alerts.models import Address, Delivery, Preference, Report, ReportKind
 from costs.models import Charge
+from lib.events import log_event
 from traffic.models import UsageDay
+
+logger = logging.getLogger(__name__)
 
 
 def write_due(now: datetime) -> int:
@@ -85,9 +89,11 @@ def write(person: Any, wishes: Preference, kind: str, period: Period, now: datet
         )  # fmt: skip
         if not made:
             return 0
-        Delivery.objects.create(
+        delivery = Delivery.objects.create(
             report=report, recipient=person.email, due_at=now, message_id=message_id(kind, period, person.email)
         )
+    fields = {"report_id": report.pk, "delivery_id": delivery.pk, "kind": kind, "since": period.since.isoformat()}
+    log_event(logger, logging.INFO, "report_written", **fields)
     return 1
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
 from alerts.delivery.links import LASTS
 from alerts.models import Report, Sample, UsedLink
 from alerts.models.reports import ReportKind
+from lib.events import log_event
+
+logger = logging.getLogger(__name__)
 
 KEPT = timedelta(days=400)
 
@@ -18,4 +22,6 @@ def forget_old(now: datetime) -> int:
     reports, _by_model = old.delete()
     # A link that has run out acts no more, used or not.
     links, _by_model = UsedLink.objects.filter(at__lt=now - 2 * LASTS).delete()
+    if points or reports or links:
+        log_event(logger, logging.INFO, "old_alert_rows_deleted", samples=points, reports=reports, used_links=links)
     return points + reports + links

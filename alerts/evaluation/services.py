@@ -25,6 +25,7 @@ from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Kind
 from alerts.metrics.scopes import Missing
 from alerts.models import Alert, Delivery, Rule, Silence
+from lib.events import log_event, ms_since
 from lib.recurring_windows import STEPS, RecurringWindow
 from lib.time_spans import Span
 
@@ -56,19 +57,24 @@ def evaluate(
     ran, for whoever stands in while the evaluation is late.
     """
     ensure_defaults()
-    done = Evaluated()
+    done, started = Evaluated(), perf_counter()
     for name in kinds or KINDS:
         at = now or timezone.now()
         try:
             with transaction.atomic():
                 if not _lock(name, wait):
                     continue
-                done.moves += _evaluate_kind(name, KINDS[name], at, stamp, everything=wait)
+                writer = _evaluate_kind(name, KINDS[name], at, stamp, everything=wait)
+            writer.log_transitions()
+            done.moves += writer.moves
             done.kinds.append(name)
         except Exception as error:  # whatever fails in one kind, the others go on; it is shown beside its rules
-            logger.exception("rules of kind %s could not be evaluated", name)
+            log_event(logger, logging.ERROR, "evaluation_failed", kind=name, exc_info=error)
             done.errors[name] = f"{type(error).__name__}: {error}"
             Rule.objects.filter(kind=name).update(last_error=done.errors[name][:2000])
+    if done.moves or done.errors:  # else it would be a line every 15 s that says nothing
+        counts = {"kinds": len(done.kinds), "transitions": done.moves, "errors": len(done.errors)}
+        log_event(logger, logging.INFO, "evaluation_finished", **counts, ms=ms_since(started))
     return done
 
 
@@ -83,7 +89,7 @@ def _lock(kind: str, wait: bool) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _evaluate_kind(name: str, kind: Kind, at: datetime, stamp: bool, everything: bool) -> int:
+def _evaluate_kind(name: str, kind: Kind, at: datetime, stamp: bool, everything: bool) -> Writer:
     writer = Writer(at=at, recipients=Recipients(), silences=Silence.objects.in_force(at))
     alerts_by_rule: dict[int, dict[str, Alert]] = {}
     for alert in Alert.objects.minded().of_kind(name):
@@ -106,6 +112,8 @@ def _evaluate_kind(name: str, kind: Kind, at: datetime, stamp: bool, everything:
             if isinstance(error, Missing):  # looked at, and there is nothing to see
                 _let_go(writer, rule, alerts_by_rule.get(rule.pk, {}))
                 rule.evaluated_at = at if stamp else rule.evaluated_at
+            if rule.last_error != str(error):  # once, not at each evaluation
+                log_event(logger, logging.WARNING, "rule_not_evaluated", rule_id=rule.pk, kind=name)
             rule.last_error = str(error)
             failed.append(rule)
     writer.finish()
@@ -115,7 +123,7 @@ def _evaluate_kind(name: str, kind: Kind, at: datetime, stamp: bool, everything:
         took_us = round((perf_counter() - started) * 1e6 / len(fine))
         ran = Rule.objects.filter(pk__in=[rule.pk for rule in fine])
         ran.update(evaluated_at=at, last_error="", took_us=took_us)
-    return writer.moves
+    return writer
 
 
 def _look(
@@ -265,6 +273,7 @@ def _by_hand(alert_id: int, action: Action, by: AbstractBaseUser | None, note: s
         writer = Writer(at=at, recipients=Recipients(), silences=Silence.objects.in_force(at), by=by, note=note)
         writer.follow(alert, action(alert, at, writer.silenced(alert)), None)
         writer.finish()
+    writer.log_transitions()
     return alert
 
 
@@ -290,7 +299,7 @@ def silence(
         raise ValueError(_("A silence must end in the future, after it begins."))
     if repeats and starts_at and until - starts_at > STEPS[repeats]:
         raise ValueError(_("A window must be over before it comes again."))
-    return Silence.objects.create(
+    row = Silence.objects.create(
         kind=matcher.kind,
         subject=matcher.subject,
         severity=matcher.severity,
@@ -303,6 +312,9 @@ def silence(
         reason=reason,
         by=by if by and by.pk else None,  # type: ignore[misc]  # the user model is a setting
     )
+    fields = {"silence_id": row.pk, "starts_at": starts_at, "until": until, "repeats": repeats or None}
+    log_event(logger, logging.INFO, "silence_added", **fields, user_id=row.by_id)
+    return row
 
 
 def end_silence(*, silence_id: int, now: datetime | None = None) -> None:
@@ -311,3 +323,4 @@ def end_silence(*, silence_id: int, now: datetime | None = None) -> None:
     rows = Silence.objects.filter(pk=silence_id)
     rows.filter(repeats="", until__gt=at).update(until=at)
     rows.exclude(repeats="").exclude(repeats_until__lte=at).update(repeats_until=at)
+    log_event(logger, logging.INFO, "silence_ended", silence_id=silence_id)

@@ -12,10 +12,11 @@ from django.utils import timezone
 
 from alerts.channels import remembered
 from alerts.delivery import outbox
-from alerts.delivery.smtp import NotSent
+from alerts.delivery.smtp import NotSent, status_of_answer
 from alerts.evaluation import services
 from alerts.inbox import reports
 from alerts.models import Channel
+from lib.events import log_event
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,10 @@ def heartbeat(now: datetime) -> int:
             remembered(monitor, partial(ping, monitor), now)
             answered += 1
         except NotSent as error:
-            logger.warning("the outside monitor %s did not take the heartbeat: %s", monitor.slug, error)
+            # Without its answer, which may quote the secret address.
+            failures = monitor.failures + 1
+            fields = {"channel_id": monitor.pk, "failures": failures, "status": status_of_answer(str(error))}
+            log_event(logger, logging.WARNING, "monitor_heartbeat_refused", **fields)
     return answered
 
 
@@ -62,6 +66,7 @@ def stand_in(now: datetime | None = None) -> bool:
     at = now or timezone.now()
     late = reports.is_late(at)
     if late:
+        log_event(logger, logging.WARNING, "evaluation_late", late_after_s=int(reports.LATE_AFTER.total_seconds()))
         services.evaluate(now=at, kinds=["late"], stamp=False)
     elif not reports.is_stuck(at):
         return False
@@ -80,7 +85,7 @@ def _look_forever() -> None:
     while not pause.wait(EVERY_S):
         try:
             stand_in()
-        except Exception:  # the database may be away; whatever it is, the next look comes
-            logger.exception("could not see whether the rules run")
+        except Exception as error:  # the database may be away; whatever it is, the next look comes
+            log_event(logger, logging.ERROR, "watch_failed", exc_info=error)
         finally:
             close_old_connections()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from email.utils import parseaddr
@@ -19,6 +20,9 @@ from alerts.evaluation.states import Cause, Move, State, Status, Step
 from alerts.kinds import KINDS
 from alerts.kinds.finding import Finding
 from alerts.models import Alert, Channel, Delivery, Rule, Sample, Silence, Transition
+from lib.events import log_event
+
+logger = logging.getLogger(__name__)
 
 STATUS_FIELDS = tuple(field.name for field in fields(Status))
 SAID_FIELDS = ("kind", "title", "severity", "value", "threshold", "words", "covered_by", "labels", "sampled_at")
@@ -51,6 +55,7 @@ class Writer:
     touched: list[Alert] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)  # columns of those
     samples: list[Sample] = field(default_factory=list)
+    logged: list[dict[str, object]] = field(default_factory=list)  # fields of transitions, for `log_transitions`
 
     def silenced(self, what: Silenceable) -> bool:
         return any(silence.covers(what) for silence in self.silences)
@@ -90,6 +95,14 @@ class Writer:
             Alert.objects.bulk_update(self.touched, sorted(self.changed), batch_size=200)
         Sample.objects.bulk_create(self.samples, batch_size=500)
 
+    def log_transitions(self) -> None:
+        """One line for each transition; call it after the transaction, because what is rolled back did not happen.
+
+        Subjects and titles are left out: they may hold an e-mail address or the name of a person.
+        """
+        for transition in self.logged:
+            log_event(logger, logging.INFO, "alert_transition", **transition)
+
     def _is_due(self, alert: Alert, finding: Finding) -> bool:
         """Whether the value of an alert is worth a point of its chart now."""
         if not finding.value or alert.state == State.RESOLVED:
@@ -121,9 +134,24 @@ class Writer:
             by=self.by if self.by and self.by.pk else None,  # type: ignore[misc]  # the user model is a setting
         )
         self.moves += 1
+        messages: list[Delivery] = []
         if move.notify:
             group = finding.group[:GROUP_LENGTH] if finding and move.cause in GROUPED else ""
-            Delivery.objects.bulk_create(self._messages(alert, transition, group))
+            messages = Delivery.objects.bulk_create(self._messages(alert, transition, group))
+        self.logged.append(
+            {
+                "alert_id": alert.pk,
+                "rule_id": alert.rule_id,
+                "kind": alert.kind or alert.rule.kind,
+                "before": before or None,
+                "after": str(move.after),
+                "cause": str(move.cause),
+                "severity": str(alert.severity),
+                "level": alert.level or None,
+                "messages": len(messages),
+                "user_id": self.by.pk if self.by else None,
+            }
+        )
 
     def _messages(self, alert: Alert, transition: Transition, group: str) -> list[Delivery]:
         """What people and channels are told, each when it may reach them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from django.utils import timezone
@@ -9,6 +10,9 @@ from django.utils import timezone
 from alerts.models import Rule
 from alerts.rules.forms import RuleForm
 from alerts.rules.sentence_form import RuleSentence
+from lib.events import log_event
+
+logger = logging.getLogger(__name__)
 
 AFRESH = ("evaluated_at", "last_error")
 
@@ -28,6 +32,7 @@ def switch(*, rule: Rule, on: bool) -> None:
     rule.enabled = on
     _afresh(rule)
     rule.save(update_fields=["enabled", *AFRESH])
+    log_event(logger, logging.INFO, "rule_switched", rule_id=rule.pk, kind=rule.kind, enabled=on)
 
 
 def delete(*, rule: Rule, now: datetime | None = None) -> None:

@@ -17,6 +17,7 @@ from dashboard.front.bodies import Receive, next_of
 from dashboard.front.pools import Pool
 from dashboard.front.refusals import Gone
 from lib.errors import ApiError
+from lib.events import log_event
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +115,7 @@ async def in_pieces(body: bytes, send: Send) -> None:
         for at in range(0, len(body), PIECE):
             await send_piece(send, body[at : at + PIECE], end)
     except TimeoutError:
-        logger.info("an answer of %d bytes was broken off: its client reads too slowly", len(body))
+        log_event(logger, logging.INFO, "answer_cut", reason="client_too_slow", bytes=len(body))
         return
     await send({"type": "http.response.body", "body": b""})
 
@@ -161,10 +162,8 @@ async def stream(answer: Answer, start: dict[str, Any], receive: Receive, send: 
         answer.parts.close()
         raise
     except (Gone, TimeoutError) as error:
-        why = "hung up" if isinstance(error, Gone) else "reads too slowly"
-        logger.info(
-            "a download was broken off after %d bytes and %.0f s: its client %s", sent, loop.time() - began, why
-        )
+        reason = "client_gone" if isinstance(error, Gone) else "client_too_slow"
+        log_event(logger, logging.INFO, "download_cut", reason=reason, bytes=sent, s=loop.time() - began)
         if not begun:
             raise Gone from None
     finally:

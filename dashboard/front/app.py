@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib import import_module
+from time import perf_counter
 from typing import Any
 
 from django.conf import settings
@@ -34,6 +36,7 @@ from dashboard.health.readiness import Readiness, readiness_answer
 from lib.client_address import client_address, network
 from lib.connections import look_after
 from lib.errors import ApiError
+from lib.events import log_event, ms_since
 from traffic.authentication.keys import Caller, callers, password_of, secret_of
 from traffic.imports.files import folder
 from traffic.ingest.pipeline import AWAY
@@ -145,12 +148,15 @@ class Front:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                began = perf_counter()
                 self.started()
+                log_event(logger, logging.INFO, "web_started", pid=os.getpid(), ms=ms_since(began))
                 self.proxies.remind()
                 self._loading = asyncio.create_task(self._load())
                 self._looking_after = asyncio.create_task(look_after(settings.SEND_TIMEOUT))
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
+                log_event(logger, logging.INFO, "web_stopped", pid=os.getpid())
                 self._looking_after.cancel()
                 self.pulse.close()
                 self._look.shutdown(wait=False, cancel_futures=True)
@@ -195,7 +201,8 @@ class Front:
 
     def _refusal(self, call: Call, error: ApiError) -> Answer:
         # Neither its address, which may be a secret, nor anything else that a stranger chose.
-        logger.info("%s of %d bytes refused with %d: %s", call.method, call.length, error.status, error.detail)
+        fields = {"method": call.method, "bytes": call.length, "status": error.status, "reason": error.detail}
+        log_event(logger, logging.INFO, "request_refused", **fields)
         return answer_from(
             refusals.response_to(
                 error, path=call.path, content_type=call.header(b"content-type"), accept=call.header(b"accept")

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from lib.client_address import Address, parsed
+from lib.events import log_event
 
 logger = logging.getLogger(__name__)
 
@@ -61,14 +62,14 @@ class Proxies:
             if before is not None and is_near(parsed(before.peer)):
                 return
         seen = Sighting(str(address), datetime.now(UTC))
-        logger.warning("%s", seen)
+        log_event(logger, logging.WARNING, "proxy_not_named", address=seen.peer, what=str(seen))
         note(seen)
 
     def remind(self) -> None:
         """At the start, once: what was noted before and still holds."""
         seen = sighting()
         if seen is not None:
-            logger.warning("%s", seen)
+            log_event(logger, logging.WARNING, "proxy_not_named", address=seen.peer, what=str(seen))
 
 
 def is_near(address: Address | None) -> bool:
@@ -84,7 +85,7 @@ def note(seen: Sighting) -> None:
         draft.chmod(0o600)
         draft.replace(path())
     except OSError as error:
-        logger.warning("An unnamed proxy could not be noted: %s", error.strerror)
+        log_event(logger, logging.WARNING, "proxy_note_failed", error=error.strerror)
 
 
 def sighting() -> Sighting | None:

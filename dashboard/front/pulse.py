@@ -14,7 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 
 from dashboard.front.refusals import away
+from dashboard.http.database_away import first_line
 from lib.errors import ApiError
+from lib.events import log_event
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +27,7 @@ class Pulse:
     """Asks while there is a reason to; `tell` is called once each time that the database is found away."""
 
     def __init__(self, ask: Callable[[], None], tell: Callable[[ApiError], None]) -> None:
-        self.away = False
+        self.away, self._since = False, 0.0
         self._ask, self._tell = ask, tell
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pulse")
         self._asking: asyncio.Task[None] | None = None
@@ -42,19 +44,20 @@ class Pulse:
                 await loop.run_in_executor(self._thread, self._ask)
             except psycopg.Error as error:
                 self._is_away(error)
-            except Exception:  # whatever it is, it is no answer of a database that is away
-                logger.exception("could not ask for the database")
+            except Exception as error:  # whatever it is, it is no answer of a database that is away
+                log_event(logger, logging.ERROR, "database_probe_crashed", exc_info=error)
                 break
             else:
                 break
             await asyncio.sleep(AGAIN_S)
         if self.away:
-            logger.warning("the database answers again")
+            log_event(logger, logging.WARNING, "database_back", away_s=round(loop.time() - self._since))
         self.away = False
 
     def _is_away(self, error: psycopg.Error) -> None:
         if not self.away:
-            logger.warning("the database does not answer: %s", str(error).splitlines()[0] if str(error) else error)
+            self._since = asyncio.get_running_loop().time()
+            log_event(logger, logging.WARNING, "database_away", error=first_line(error), sqlstate=error.sqlstate)
         self.away = True
         self._tell(away())
 

@@ -14,6 +14,8 @@ from django.http import JsonResponse
 from django.utils.translation import gettext as _
 
 from dashboard.health.heart import Heart
+from dashboard.http.database_away import first_line
+from lib.events import log_event
 from traffic.ingest import store_status
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ class Readiness:
             if time.monotonic() > self._until:
                 reasons = [reason for reason in (self._disk(), self._database(), self._ask_queue()) if reason]
                 if reasons != self._reasons:
-                    logger.warning("readyz: %s", " ".join(reasons) or "ready again")
+                    level = logging.WARNING if reasons else logging.INFO
+                    log_event(logger, level, "readiness_changed", ready=not reasons, reasons=" ".join(reasons) or None)
                 self._reasons, self._until = reasons, time.monotonic() + REMEMBERED_S
             return self._reasons
 
@@ -66,12 +69,12 @@ class Readiness:
         try:
             self._heart.write()
         except psycopg.errors.DiskFull as error:
-            logger.warning("the database cannot write: %s", error)
+            log_event(logger, logging.WARNING, "database_disk_full", sqlstate=error.sqlstate)
             return DISK
         except psycopg.errors.ReadOnlySqlTransaction:
             return _("The database takes nothing in: it is read-only.")
         except psycopg.Error as error:
-            logger.warning("the database does not answer: %s", error)
+            log_event(logger, logging.WARNING, "database_away", error=first_line(error), sqlstate=error.sqlstate)
             return _("The database does not answer.")
         return ""
 
@@ -85,7 +88,7 @@ class Readiness:
         try:
             self._queue.ping()
         except redis.RedisError as error:
-            logger.warning("the queue does not answer: %s", error)
+            log_event(logger, logging.WARNING, "queue_away", error=first_line(error))
             return _("The queue does not answer.")
         return ""
 

@@ -37,3 +37,8 @@ def away(request: HttpRequest, error: Exception) -> HttpResponse:
         response = JsonResponse({"detail": send_again(error), "errors": []}, status=503)
     response["Retry-After"] = str(RETRY_AFTER_S)
     return response
+
+
+def first_line(error: Exception) -> str:
+    """What an error says; its kind where it says nothing."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

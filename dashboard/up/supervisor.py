@@ -14,6 +14,7 @@ from alerts.evaluation.restarts import Restart, last_words, record
 from dashboard.up.processes import Child, Processes
 from dashboard.up.ready import Probe
 from dashboard.up.refusal import Crashed
+from lib.events import line_of
 
 DEATHS, WITHIN_S = 5, 300.0  # so many of one process in so many seconds are no accident
 FIRST_WAIT_S = 1.0  # doubled with each death within that time
@@ -96,6 +97,7 @@ class Supervisor:
             (self._data / "ready" / child.name).unlink(missing_ok=True)
             self._processes.restart(child)
             self._starting[child.name] = now
+            self._processes.say(line_of("process_restarted", {"process": child.name, "how": child.end}))
             self.note(child.name, child.end, fallen.last_line)
 
     def _count_workers(self, child: Child) -> None:

@@ -208,7 +208,9 @@ def offer(patch: Patch) -> None:
 
 def bill_gap(patch: Patch) -> None:
     causes = (Cause("other_keys", Decimal("118.10")), Cause("price", Decimal("2.30")))
-    apart = ReconciliationGap("anthropic", date(2026, 10, 1), Decimal("120.40"), Decimal("1412.30"), Decimal(20), causes)
+    apart = ReconciliationGap(
+        "anthropic", date(2026, 10, 1), Decimal("120.40"), Decimal("1412.30"), Decimal(20), causes
+    )
     patch.setattr(EvaluationContext, "bills", [apart])
 
 
