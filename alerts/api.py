@@ -13,11 +13,11 @@ from django.utils import timezone
 from ninja import Field, Query, Router, Schema
 
 from alerts.evaluation import services
-from alerts.evaluation.silences import Matcher
-from alerts.evaluation.states import NotPossible
 from alerts.inbox.queries import person_who_may_act
+from alerts.lifecycle.silences import Matcher
+from alerts.lifecycle.states import NotPossible
 from alerts.models import Alert, Silence
-from alerts.querysets import AlertQuerySet, SilenceQuerySet
+from alerts.models.querysets import AlertQuerySet, SilenceQuerySet
 from lib.client_address import client_address
 from lib.errors import ApiError
 from lib.paging import Limit, Page, decode_cursor, encode_cursor

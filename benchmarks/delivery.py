@@ -81,10 +81,10 @@ def cross() -> None:
 def wait_for_rules() -> None:
     from django.utils import timezone
 
-    from alerts.inbox import reports
+    from alerts.evaluation import queries
 
     until = time.monotonic() + 60
-    while reports.is_late(timezone.now()) and time.monotonic() < until:
+    while queries.is_late(timezone.now()) and time.monotonic() < until:
         time.sleep(0.5)
 
 

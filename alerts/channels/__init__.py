@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from alerts.channels.note import Note, note_of, trial_note
-from alerts.delivery.smtp import NotSent
+from alerts.mail.smtp import NotSent
 from alerts.models import Channel, Delivery
 from lib.encryption import SecretUnreadable
 from lib.events import log_event

@@ -10,7 +10,7 @@ import httpx
 from django.utils.translation import gettext as _
 
 from alerts.channels import Gone
-from alerts.delivery.smtp import NotSent
+from alerts.mail.smtp import NotSent
 from alerts.models import Channel
 from lib.netguard import AddressRefused, PinnedTransport, pin
 

@@ -21,7 +21,7 @@ import apprise
 from django.utils.translation import gettext as _
 
 from alerts.channels.note import Note
-from alerts.delivery.smtp import NotSent
+from alerts.mail.smtp import NotSent
 from alerts.models import Channel
 from lib.netguard import AddressRefused, judge
 

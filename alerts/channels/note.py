@@ -9,10 +9,10 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from alerts.delivery import links
-from alerts.delivery.mail import context_of
-from alerts.delivery.readers import Reader
-from alerts.evaluation.states import State
+from alerts.lifecycle.states import State
+from alerts.mail import links
+from alerts.mail.alert_mail import context_of
+from alerts.mail.readers import Reader
 from alerts.models import Delivery
 
 VERSION = 1  # of the JSON; it rises when a field goes or changes its meaning

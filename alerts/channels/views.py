@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from alerts.channels import hand_over, queries, services, trial_note
 from alerts.channels.forms import ChannelForm
-from alerts.delivery.smtp import NotSent
+from alerts.mail.smtp import NotSent
 from alerts.models import Channel, ChannelKind
 from providers.audit.log import changes, log, log_form
 

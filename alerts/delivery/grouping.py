@@ -11,11 +11,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from alerts.delivery import links
 from alerts.delivery.quiet_hours import send_time
-from alerts.delivery.wording import moment
-from alerts.evaluation.states import State
+from alerts.lifecycle.states import State
+from alerts.mail import links
 from alerts.models import Alert, Delivery, Preference
+from alerts.wording import moment
 
 NAMED = 50
 

@@ -12,19 +12,7 @@ from django.views.decorators.http import require_safe
 
 from alerts.delivery import mailbox as maildir
 from alerts.delivery.mailbox import Mail
-
-# Mails style themselves inline and nothing else: no script, no form, no address is loaded, links open elsewhere.
-MAIL_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "style-src 'unsafe-inline'",
-        "img-src data:",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'self'",
-        "sandbox allow-popups allow-popups-to-escape-sandbox",
-    )
-)
+from alerts.mail.framing import MAIL_POLICY, framing
 
 
 @login_required
@@ -42,15 +30,6 @@ def mailbox(request: HttpRequest) -> HttpResponse:
 def mail(request: HttpRequest, name: str) -> HttpResponse:
     """One message: text part, and the HTML part in a frame."""
     return framing(render(request, "alerts/delivery/mail.html", {"mail": mail_or_404(name)}))
-
-
-def framing(response: HttpResponse) -> HttpResponse:
-    """A page that shows a mail in a frame."""
-    response["Content-Security-Policy"] = "; ".join(
-        f"{directive} {' '.join(sources)}"
-        for directive, sources in {**settings.SECURE_CSP, "frame-src": ["'self'"]}.items()
-    )
-    return response
 
 
 @login_required

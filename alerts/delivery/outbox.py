@@ -22,11 +22,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from alerts.channels import deliver_to
+from alerts.delivery.compose import compose
 from alerts.delivery.grouping import merge_due, split
-from alerts.delivery.mail import compose
 from alerts.delivery.rate_limit import is_throttled
-from alerts.delivery.readers import Readers
-from alerts.delivery.smtp import Courier, NotSent, status_of_answer
+from alerts.mail.readers import Readers
+from alerts.mail.smtp import Courier, NotSent, status_of_answer
 from alerts.models import Address, Delivery
 from lib.events import log_event, ms_since
 

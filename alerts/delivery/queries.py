@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import Q
 from django.shortcuts import get_object_or_404
 
 from alerts.models import Address, Delivery, Preference
+
+# Beat sends every 5 s; messages that wait for longer than this are sent by nobody.
+STUCK_AFTER = timedelta(seconds=180)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +61,21 @@ def preference_of(person: AbstractBaseUser) -> Preference:
 def deferred_count(email: str) -> int:
     """How many messages wait for the end of a person's quiet hours or for their digest."""
     return Delivery.objects.deferred_for(email).count() if email else 0
+
+
+def is_stuck(now: datetime) -> bool:
+    """Whether messages are due that nobody tries to send."""
+    return Delivery.objects.due(now - STUCK_AFTER).exists()
+
+
+def undelivered() -> list[Delivery]:
+    """Messages that were given up or are being tried again, newest first."""
+    rows = Delivery.objects.filter(state__in=("failed", "dead")).select_related("alert", "transition", "report")
+    return list(rows.order_by("-id")[:20])
+
+
+def troubles(now: datetime) -> dict[int, Delivery]:
+    """By rule, the newest of its messages that is tried again or was given up this week, with the answer to it."""
+    lately = Q(state="failed") | Q(state="dead", created_at__gte=now - timedelta(days=7))
+    rows = Delivery.objects.filter(lately, report=None).select_related("alert").order_by("alert__rule_id", "-id")
+    return {row.alert.rule_id: row for row in rows.distinct("alert__rule_id")}

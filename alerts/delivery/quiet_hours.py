@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+from lib.wall_clock import next_at, span_end
 
 if TYPE_CHECKING:
     from alerts.models import Preference
@@ -32,26 +34,10 @@ def send_time(wishes: Preference | None, severity: str, at: datetime) -> SendTim
     if wishes is None or severity == "critical":
         return SendTime(at)
     zone = ZoneInfo(wishes.timezone)
-    end = quiet_end(at, wishes.quiet_from, wishes.quiet_until, zone)
+    end = span_end(at, wishes.quiet_from, wishes.quiet_until, zone)
     if wishes.digest and RANK[severity] <= RANK[wishes.digest]:
         due = next_at(at, wishes.digest_at, zone)
         # A digest within quiet hours comes at their end, with the messages deferred by them.
-        later = quiet_end(due, wishes.quiet_from, wishes.quiet_until, zone)
+        later = span_end(due, wishes.quiet_from, wishes.quiet_until, zone)
         return SendTime(later or due, "digest")
     return SendTime(end, "quiet") if end else SendTime(at)
-
-
-def quiet_end(at: datetime, start: time | None, end: time | None, zone: ZoneInfo) -> datetime | None:
-    """When the quiet hours around a moment end, in UTC; None where it lies in none. They may go past midnight."""
-    if start is None or end is None or start == end:
-        return None
-    clock = at.astimezone(zone).time()
-    inside = start <= clock < end if start < end else clock >= start or clock < end
-    return next_at(at, end, zone) if inside else None
-
-
-def next_at(at: datetime, clock: time, zone: ZoneInfo) -> datetime:
-    """The next time after a moment that a clock in a zone shows, in UTC; right where clocks are put forward or back."""
-    today = at.astimezone(zone).date()
-    days = (datetime.combine(today + timedelta(days=n), clock, zone).astimezone(UTC) for n in range(3))
-    return next(day for day in days if day > at)

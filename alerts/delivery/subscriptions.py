@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from alerts.delivery import links
-from alerts.delivery.wording import listed
 from alerts.digests.periods import chosen
+from alerts.mail import links
 from alerts.models import Delivery, OptOut, Preference, Report, Rule
+from alerts.wording import listed
 
 
 @dataclass(frozen=True)

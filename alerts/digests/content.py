@@ -12,13 +12,13 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from alerts.delivery.wording import dollars, exact, number, percent
+from alerts.charts.timeline import FEWEST
+from alerts.context.evaluation import EvaluationContext
 from alerts.digests.findings import CRITICAL, Item, ranked, usual_period
 from alerts.digests.periods import Period
-from alerts.evaluation.context import EvaluationContext
-from alerts.evaluation.month_budgets import MonthBudget
-from alerts.inbox.timeline import FEWEST
+from alerts.metrics.month_budgets import MonthBudget
 from alerts.models import ReportKind
+from alerts.wording import dollars, exact, number, percent
 from costs.allocation.queries import ZERO, Spend, daily, read
 
 NAMED = 3

@@ -13,9 +13,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from alerts.delivery.wording import exact, number, percent, span
 from alerts.digests.periods import Period
 from alerts.models import Alert
+from alerts.wording import exact, number, percent, span
 from costs.allocation.queries import ZERO, Spend, SpendData
 from costs.labels import category_name
 from costs.models.ledger import IDLE

@@ -15,15 +15,15 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from alerts.delivery import links
-from alerts.delivery.chart import Chart
-from alerts.delivery.picture import png
-from alerts.delivery.subjects import subject
-from alerts.delivery.wording import exact, facts_of, moment, money_day
+from alerts.charts.chart import Chart
+from alerts.charts.picture import png
+from alerts.charts.timeline import Point, decimal_of
 from alerts.digests.content import digest, statement_path
 from alerts.digests.periods import Period
-from alerts.inbox.timeline import Point, decimal_of
+from alerts.mail import links
+from alerts.mail.subjects import subject
 from alerts.models import Delivery, Report, ReportKind
+from alerts.wording import exact, facts_of, moment, money_day
 from costs.statements.queries import Statement, Statements, statements
 
 

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from alerts.delivery.quiet_hours import next_at, quiet_end
 from alerts.models.reports import ReportKind
+from lib.wall_clock import next_at, span_end
 
 if TYPE_CHECKING:
     from alerts.models import Preference
@@ -64,7 +64,7 @@ def due_at(period: Period, wishes: Preference) -> datetime:
     zone = ZoneInfo(wishes.timezone)
     end = datetime.combine(period.until, datetime.min.time(), UTC)
     due = next_at(end - timedelta(microseconds=1), wishes.digest_at, zone)
-    return quiet_end(due, wishes.quiet_from, wishes.quiet_until, zone) or due
+    return span_end(due, wishes.quiet_from, wishes.quiet_until, zone) or due
 
 
 def due(kind: str, wishes: Preference, now: datetime) -> Period | None:

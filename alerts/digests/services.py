@@ -12,9 +12,9 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils import timezone, translation
 
-from alerts.delivery import links
 from alerts.digests.mail import stated, words_of
 from alerts.digests.periods import LAST_DAY, MAY_SEE, Period, chosen, due, due_at
+from alerts.mail import links
 from alerts.models import Address, Delivery, Preference, Report, ReportKind
 from costs.models import Charge
 from lib.events import log_event

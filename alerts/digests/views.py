@@ -12,9 +12,9 @@ from django.utils import timezone
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
-from alerts.delivery.mailbox_views import MAIL_POLICY, framing
 from alerts.digests.mail import bodies, context_of, words_of
 from alerts.digests.periods import newest
+from alerts.mail.framing import MAIL_POLICY, framing
 from alerts.models import ReportKind
 
 CID = "chart"

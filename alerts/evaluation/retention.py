@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from alerts.delivery.links import LASTS
+from alerts.mail.links import LASTS
 from alerts.models import Report, Sample, UsedLink
 from alerts.models.reports import ReportKind
 from lib.events import log_event

@@ -14,15 +14,16 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from alerts.context.evaluation import EvaluationContext
 from alerts.defaults import ensure_defaults
 from alerts.delivery.recipients import Recipients
-from alerts.evaluation import states
-from alerts.evaluation.context import EvaluationContext
-from alerts.evaluation.silences import Matcher
-from alerts.evaluation.states import Cause, Policy, State, Step
+from alerts.evaluation.coverage import covered
 from alerts.evaluation.write import Writer, status_of, target_of
 from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Kind
+from alerts.lifecycle import states
+from alerts.lifecycle.silences import Matcher
+from alerts.lifecycle.states import Cause, Policy, State, Step
 from alerts.metrics.scopes import Missing
 from alerts.models import Alert, Delivery, Rule, Silence
 from lib.events import log_event, ms_since
@@ -144,7 +145,7 @@ def _look(
         alert = alerts.pop(subject, None)
         if alert is None and not finding.crossed:
             continue
-        finding = context.covered(finding, (alert.pending_since if alert else None) or writer.at)
+        finding = covered(context, finding, (alert.pending_since if alert else None) or writer.at)
         quiet = bool(finding.covered_by) or writer.silenced(target_of(rule, finding))
         status = status_of(alert) if alert else None
         step = states.step(status, finding.observation, policy_of_alert(rule, alert, flaps), writer.at, quiet=quiet)

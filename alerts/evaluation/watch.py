@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from alerts.channels import remembered
 from alerts.delivery import outbox
-from alerts.delivery.smtp import NotSent, status_of_answer
-from alerts.evaluation import services
-from alerts.inbox import reports
+from alerts.delivery.queries import is_stuck
+from alerts.evaluation import queries, services
+from alerts.mail.smtp import NotSent, status_of_answer
 from alerts.models import Channel
 from lib.events import log_event
 
@@ -64,11 +64,11 @@ def stand_in(now: datetime | None = None) -> bool:
     said, and a claim has one sender: one mail for each silence, whatever the number of processes.
     """
     at = now or timezone.now()
-    late = reports.is_late(at)
+    late = queries.is_late(at)
     if late:
-        log_event(logger, logging.WARNING, "evaluation_late", late_after_s=int(reports.LATE_AFTER.total_seconds()))
+        log_event(logger, logging.WARNING, "evaluation_late", late_after_s=int(queries.LATE_AFTER.total_seconds()))
         services.evaluate(now=at, kinds=["late"], stamp=False)
-    elif not reports.is_stuck(at):
+    elif not is_stuck(at):
         return False
     outbox.deliver(seconds=EVERY_S / 2)
     return True

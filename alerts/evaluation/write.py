@@ -15,10 +15,10 @@ from django.contrib.auth.models import AbstractBaseUser
 from alerts.delivery.grouping import release
 from alerts.delivery.quiet_hours import accepts_severity, send_time
 from alerts.delivery.recipients import ADMINS, Recipients
-from alerts.evaluation.silences import Silenceable, Target, labels_of
-from alerts.evaluation.states import Cause, Move, State, Status, Step
 from alerts.kinds import KINDS
 from alerts.kinds.finding import Finding
+from alerts.lifecycle.silences import Silenceable, Target, labels_of
+from alerts.lifecycle.states import Cause, Move, State, Status, Step
 from alerts.models import Alert, Channel, Delivery, Rule, Sample, Silence, Transition
 from lib.events import log_event
 

@@ -30,14 +30,14 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST
 
-from alerts.delivery import links
 from alerts.delivery import services as delivery_services
 from alerts.delivery.subscriptions import subscription
 from alerts.evaluation import services
-from alerts.evaluation.silences import Matcher
-from alerts.evaluation.states import NotPossible
 from alerts.inbox import queries
 from alerts.inbox.forms import AssignForm, NoteForm, RemarkForm, SilenceForm, SnoozeForm
+from alerts.lifecycle.silences import Matcher
+from alerts.lifecycle.states import NotPossible
+from alerts.mail import links
 from alerts.models import Alert
 from lib.client_address import client_address
 from providers.audit.log import Action, Actor, ActorKind, record

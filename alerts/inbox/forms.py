@@ -12,9 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from alerts.evaluation.silences import Matcher, read_labels
 from alerts.inbox.queries import people_who_may_act
 from alerts.kinds import KINDS
+from alerts.lifecycle.silences import Matcher, read_labels
 from alerts.models import Severity
 from lib.recurring_windows import first_span, wall
 from lib.time_spans import Span

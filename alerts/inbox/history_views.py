@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from alerts.inbox import queries, reports
+from alerts.inbox import queries, response_times
 from alerts.kinds import KINDS
 from alerts.models import Severity
 
@@ -43,7 +43,7 @@ def history(request: HttpRequest) -> HttpResponse:
         "shown": len(page.rows),
         "first_url": address(params) if before else None,
         "next_url": address(params, before=str(page.next_before)) if page.next_before is not None else None,
-        "pace": reports.pace(timezone.now() - timedelta(days=30)),
+        "pace": response_times.pace(timezone.now() - timedelta(days=30)),
         "json_url": "/api/v1/alerts?state=resolved",
     }
     return render(request, "alerts/inbox/history.html", context)

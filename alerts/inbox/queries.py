@@ -11,7 +11,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 
-from alerts.evaluation.states import State
+from alerts.lifecycle.states import State
 from alerts.models import Alert, Delivery, Rule, Silence, Transition
 from lib.time_spans import Span
 

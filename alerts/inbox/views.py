@@ -11,12 +11,14 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from alerts.evaluation import states
-from alerts.evaluation.states import State
+from alerts.charts.timeline import timeline
+from alerts.delivery.queries import undelivered
+from alerts.evaluation.queries import evaluated_at, is_late
 from alerts.evaluation.write import status_of
-from alerts.inbox import queries, reports
-from alerts.inbox.timeline import timeline
+from alerts.inbox import queries, response_times
 from alerts.kinds import KINDS
+from alerts.lifecycle import states
+from alerts.lifecycle.states import State
 from alerts.rules import noise
 
 PERIODS = (7, 30, 90)  # days over which people look at how they do
@@ -52,13 +54,13 @@ def alerts(request: HttpRequest) -> HttpResponse:
         "pending": queries.pending_alerts(),
         "silences": silences,
         "silenced": {alert.pk for alert in shown if any(silence.covers(alert) for silence in silences)},
-        "undelivered": reports.undelivered(),
-        "evaluated_at": reports.evaluated_at(),
-        "late": reports.is_late(now),
+        "undelivered": undelivered(),
+        "evaluated_at": evaluated_at(),
+        "late": is_late(now),
         "days": days,
         "periods": PERIODS,
-        "pace": reports.pace(since),
-        "paces": reports.paces(since),
+        "pace": response_times.pace(since),
+        "paces": response_times.paces(since),
         "noisy": noise.noisy(since),
         "snoozed": [alert for alert in shown if states.asleep(status_of(alert), now)],
         "may_act": request.user.has_perm("alerts.change_alert"),

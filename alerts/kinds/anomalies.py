@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from alerts.delivery.wording import exact, listed, moment
-from alerts.evaluation.context import EvaluationContext
+from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
+from alerts.wording import exact, listed, moment
 from costs.anomalies.wording import figure, sentence, signed
 from costs.models import Anomaly, Driver
 
@@ -99,6 +99,6 @@ def spoken_for(context: EvaluationContext, row: Anomaly, models: list[str]) -> s
     for deployment in context.deployments.values():
         if deployment.model in models:
             for what in ("deployment", "errors", "latency"):
-                if f"{what}:{deployment.slug}" in context.speaking:
+                if f"{what}:{deployment.slug}" in context.open_since:
                     return f"{what}:{deployment.slug}"
     return ""

@@ -8,9 +8,9 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from alerts.delivery.wording import dollars
-from alerts.evaluation.context import EvaluationContext
+from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
+from alerts.wording import dollars
 from costs.reconciliation.tolerances import ReconciliationGap
 
 CAUSES_SHOWN = 4

@@ -9,13 +9,13 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
-from alerts.delivery.wording import dollars, exact, long_day, moment, percent, span
-from alerts.evaluation.context import EvaluationContext
-from alerts.evaluation.month_budgets import MonthBudget
+from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
 from alerts.kinds.money import budget_month, drivers
+from alerts.metrics.month_budgets import MonthBudget
 from alerts.metrics.scopes import Missing, Scope
 from alerts.metrics.windows import Window
+from alerts.wording import dollars, exact, long_day, moment, percent, span
 from costs.models import Stage
 
 LONG, SHORT = Window.LAST_DAY, Window.HOUR

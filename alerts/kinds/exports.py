@@ -8,9 +8,9 @@ from datetime import timedelta
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from alerts.delivery.wording import moment, number, span
-from alerts.evaluation.context import EvaluationContext
+from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
+from alerts.wording import moment, number, span
 from costs.focus.schedule import due_since
 from costs.models import ExportTarget
 

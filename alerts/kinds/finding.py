@@ -3,7 +3,7 @@
 A kind is one function `evaluate(context, params, live)` that looks at one rule's subjects and returns a `Finding` for
 each that is of interest, and for each subject in `live`, which has an alert already; a subject that it no longer
 returns is taken as gone. It only says how things stand now: for how long a line must be crossed, flaps, reminders,
-escalation, silences, snoozes and who is told happen outside of it, in `alerts.evaluation.states` and
+escalation, silences, snoozes and who is told happen outside of it, in `alerts.lifecycle.states` and
 `alerts.evaluation.services`.
 
 docs/how-to/add-an-alert-kind.md goes through it step by step.
@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from alerts.evaluation.states import Observation
-from alerts.rules.thresholds import BadThreshold as BadThreshold
-from alerts.rules.thresholds import RuleParams as RuleParams  # for the kinds, which import from here
-from alerts.rules.thresholds import Threshold as Threshold
+from alerts.lifecycle.states import Observation
+from alerts.metrics.thresholds import BadThreshold as BadThreshold
+from alerts.metrics.thresholds import RuleParams as RuleParams  # for the kinds, which import from here
+from alerts.metrics.thresholds import Threshold as Threshold
 
 if TYPE_CHECKING:
-    from alerts.evaluation.context import EvaluationContext
+    from alerts.context.evaluation import EvaluationContext
 
 
 class Bar(TypedDict):

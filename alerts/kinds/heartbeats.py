@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from alerts.delivery.wording import moment, span
-from alerts.evaluation.context import EvaluationContext
+from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
+from alerts.wording import moment, span
 from providers.heartbeats.services import silence
 from providers.models import Heartbeat, HeartbeatState, Signal
 

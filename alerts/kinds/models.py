@@ -10,10 +10,10 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from alerts.delivery.wording import day, exact, listed, long_day, moment, number, percent
-from alerts.evaluation.context import EvaluationContext
+from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
 from alerts.kinds.vendors import capped, words_of
+from alerts.wording import day, exact, listed, long_day, moment, number, percent
 from providers.models import PROVIDER_NAMES, Feed
 from traffic.usage.models_used import PriceChange, Retiring
 

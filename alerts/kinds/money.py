@@ -9,10 +9,10 @@ from decimal import Decimal
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from alerts.delivery.wording import dollars, exact, percent
-from alerts.evaluation.context import EvaluationContext
-from alerts.evaluation.month_budgets import MonthBudget
+from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Bar, Finding, RuleParams, Words
+from alerts.metrics.month_budgets import MonthBudget
+from alerts.wording import dollars, exact, percent
 from costs.allocation.queries import Spend
 from costs.models import Budget, BudgetScope
 from costs.plan.budgets import application_ids, filters_of, spent_in

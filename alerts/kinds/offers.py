@@ -8,9 +8,9 @@ from decimal import Decimal
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from alerts.delivery.wording import exact, moment, percent
-from alerts.evaluation.context import EvaluationContext
+from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
+from alerts.wording import exact, moment, percent
 from providers.leases.queries import MONTH_HOURS
 from providers.models import Offer, OfferWatch
 from providers.offers import WatchNow, kind_label

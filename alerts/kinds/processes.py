@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from alerts.delivery.wording import moment, restarted
-from alerts.evaluation.context import EvaluationContext
+from alerts.context.evaluation import EvaluationContext
+from alerts.context.restarts import Restart
 from alerts.kinds.finding import Finding, RuleParams, Words
+from alerts.wording import moment
 
 OFTEN = 3  # restarts in an hour: the next deaths may end everything
 
@@ -41,3 +42,15 @@ def restarts(context: EvaluationContext, params: RuleParams, live: frozenset[str
     for subject in live - {f"process:{process}" for process in context.restarts}:
         title = _("Runs on: %(name)s, 0 restarts in an hour") % {"name": subject.partition(":")[2]}
         yield Finding(subject, title, crossed=False, clear=True, value="0")
+
+
+def restarted(rows: Sequence[Restart]) -> str:
+    """Of one process: `web was restarted 2 times in the last hour, last at 18 Jun 2026, 10:02 UTC: its last line`."""
+    last = rows[-1]
+    sentence = ngettext(
+        "%(name)s was restarted once in the last hour, at %(at)s: it %(how)s",
+        "%(name)s was restarted %(n)s times in the last hour, last at %(at)s: it %(how)s",
+        len(rows),
+    )
+    values = {"name": last.process, "n": len(rows), "at": moment(last.at), "how": last.how}
+    return sentence % values + (f" ({last.last_line})." if last.last_line else ".")

@@ -12,9 +12,9 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from alerts.delivery.wording import number, percent
-from alerts.evaluation.context import EvaluationContext
+from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
+from alerts.wording import number, percent
 from providers.models import PROVIDER_NAMES, Deployment
 from traffic.models import Metric
 from traffic.quality.queries import ENOUGH, QualityGroup, difference

@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from alerts.delivery.wording import listed, moment, number, span
-from alerts.evaluation.context import EvaluationContext
+from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
+from alerts.wording import listed, moment, number, span
 from traffic.usage.silent_applications import Silence
 
 

@@ -9,11 +9,11 @@ from datetime import timedelta
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from alerts.delivery.wording import listed, moment, span
-from alerts.evaluation.context import EvaluationContext
+from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
 from alerts.kinds.vendors import polls
 from alerts.models import Address, Channel, ChannelKind
+from alerts.wording import listed, moment, span
 
 EVALUATION = "evaluation"
 

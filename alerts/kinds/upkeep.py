@@ -10,9 +10,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from alerts.delivery.wording import day, listed, long_day, moment, number, percent, span
-from alerts.evaluation.context import EvaluationContext
+from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
+from alerts.wording import day, listed, long_day, moment, number, percent, span
 from providers.models import Deployment
 from traffic.models import Key
 

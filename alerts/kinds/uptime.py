@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Set
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from alerts.delivery.wording import listed, moment, number, percent, span
-from alerts.evaluation.context import EvaluationContext
+from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
+from alerts.wording import listed, moment, number, percent, span
 from providers.models import PROVIDER_NAMES, Deployment, Outage
 
 

@@ -12,9 +12,9 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from alerts.delivery.wording import exact, listed, moment, number, percent, span
-from alerts.evaluation.context import EvaluationContext
+from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
+from alerts.wording import exact, listed, moment, number, percent, span
 from providers.accounts.freshness import FEED_WORDS
 from providers.leases.queries import Runway, runway
 from providers.leases.services import StopWay, stop_way
@@ -23,7 +23,6 @@ from providers.models.leases import IDLE_BELOW
 
 # Whatever a feed's own interval: a poll that is a few minutes late is not yet news.
 LEAST_OVERDUE = timedelta(minutes=10)
-LONGEST_LOOK = timedelta(days=7)  # for the last request through a lease
 
 
 def polls(context: EvaluationContext, params: RuleParams) -> Iterator[Finding]:
@@ -231,37 +230,9 @@ def leases(context: EvaluationContext, params: RuleParams, live: frozenset[str])
     for as long as the lease says, or else the rule."""
     hours = timedelta(hours=float(params.number("hours")))
     for lease in context.leases:
-        since = unused_since(context, lease)
+        since = context.unused_since(lease)
         longest = timedelta(minutes=lease.idle_minutes) if lease.idle_minutes else hours
         yield lease_used(context, lease, since, longest)
-
-
-def unused_since(context: EvaluationContext, lease: Lease) -> datetime | None:
-    """Since when the lease has done nothing for us; None while it does, or where that cannot be told."""
-    if lease.state == LeaseState.STOPPED:
-        span_ = context.last_span.get(lease.pk)
-        return span_.starts_at if span_ else lease.seen_at
-    if lease.state != LeaseState.RUNNING:
-        return None
-    served = served_by(context, lease)
-    if not served:
-        return unserved_since(context, lease)
-    last = [context.last_requests[pk] for pk in served if pk in context.last_requests]
-    return max(last) if last else max(lease.started_at, context.now - LONGEST_LOOK)
-
-
-def served_by(context: EvaluationContext, lease: Lease) -> list[int]:
-    return [d.pk for d in context.deployments.values() if d.lease_id == lease.pk]
-
-
-def unserved_since(context: EvaluationContext, lease: Lease) -> datetime | None:
-    """Of a running machine that no deployment is on: since when its vendor last saw its GPU at work, else since it
-    runs. It may train a model, so one that is at work is in use; an endpoint costs nothing while it is not."""
-    at_work = lease.utilisation is not None and lease.utilisation >= IDLE_BELOW
-    if at_work or lease.worker_per_hour is not None or not lease.price_per_hour:
-        return None
-    moments = [lease.started_at, context.ran_since.get(lease.pk), lease.used_at, context.now - LONGEST_LOOK]
-    return max(at for at in moments if at is not None)
 
 
 def lease_used(context: EvaluationContext, lease: Lease, since: datetime | None, longest: timedelta) -> Finding:
@@ -286,7 +257,7 @@ def lease_used(context: EvaluationContext, lease: Lease, since: datetime | None,
         else _("Idle GPU: %(name)s, %(wasted)s in %(span)s")
     )
     way = stop_way(lease)
-    bare = not stopped and not served_by(context, lease)
+    bare = not stopped and not context.served_by(lease)
     fixes = [[_("Stop %(name)s") % {"name": name}, reverse("providers:lease-stop", args=[lease.pk])]]
     if bare:
         fixes.append([_("Say which deployment is on it"), reverse("providers:deployments")])

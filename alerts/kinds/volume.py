@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 
 from django.utils.translation import gettext as _
 
-from alerts.delivery.wording import day, dollars, exact, number, percent
-from alerts.evaluation.context import EvaluationContext
+from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Bar, Finding, RuleParams, Words
+from alerts.wording import day, dollars, exact, number, percent
 from costs.breakeven import Inputs, Result
 from costs.models import Phase
 

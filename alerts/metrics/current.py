@@ -9,23 +9,21 @@ from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from django.db.models import Count, Sum
 
+from alerts.metrics.month_budgets import MonthBudget
 from alerts.metrics.scopes import Key, Names, Place
 from alerts.metrics.windows import Window
+from providers.models import Balance, Deployment, Lease
 from costs.allocation import queries as spend
 from costs.allocation.queries import Line, SpendData
 from costs.plan.month import Month
 from costs.plan.queries import HISTORY, Days, this_month
-from providers.models import Deployment
 from providers.uptime import report as uptime_report
 from traffic.models import LatencyDay, LatencyHour, Rating, UsageDay, UsageHour
 from traffic.quality.queries import ACCEPTABLE
-
-if TYPE_CHECKING:
-    from alerts.evaluation.context import EvaluationContext
 
 T = TypeVar("T")
 ZERO = Decimal(0)
@@ -62,10 +60,28 @@ SUMS = {f"{name}_sum": Sum(name) for name in COLUMNS if name != "tokens"} | {
 Counts = dict[int, int]
 
 
+class Context(Protocol):
+    """What the metrics need of an evaluation besides their own reads; `EvaluationContext` has it."""
+
+    now: datetime
+    today: date
+    month_start: date
+
+    @property
+    def month_ahead(self) -> Month: ...
+    @property
+    def balances(self) -> list[Balance]: ...
+    @property
+    def leases(self) -> list[Lease]: ...
+    def budget_of(self, scope: str, subject: str) -> MonthBudget | None: ...
+    def run_rate(self, day: date) -> int: ...
+    def unused_since(self, lease: Lease) -> datetime | None: ...
+
+
 class CurrentMetrics:
     """Every read is kept as long as the object lives, which is one evaluation."""
 
-    def __init__(self, context: EvaluationContext) -> None:
+    def __init__(self, context: Context) -> None:
         self.context, self.now, self.today = context, context.now, context.today
         self.names = Names()
         self._kept: dict[tuple[Any, ...], Any] = {}

@@ -174,10 +174,8 @@ def balance_days(current: CurrentMetrics, window: Window, place: Place) -> Readi
 
 def idle_hours(current: CurrentMetrics, window: Window, place: Place) -> Reading:
     """Of the lease that has been idle longest; 0 while all are in use, unknown where there is none."""
-    from alerts.kinds.vendors import unused_since  # the kinds import the named figures
-
     providers = place.filters.provider
     leases = [lease for lease in current.context.leases if not providers or lease.account.kind in providers]
-    since = [unused_since(current.context, lease) for lease in leases]
+    since = [current.context.unused_since(lease) for lease in leases]
     hours = [Decimal(int((current.now - at).total_seconds())) / 3600 if at else Decimal(0) for at in since]
     return Reading(max(hours) if hours else None)

@@ -15,7 +15,7 @@ from django.contrib.auth import get_user_model
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from alerts.rules.thresholds import BadThreshold
+from alerts.metrics.thresholds import BadThreshold
 from costs.models import Phase
 from providers.models import PROVIDER_NAMES, Account, Deployment
 from traffic.models import Application, Task

@@ -11,8 +11,8 @@ from typing import Final
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from alerts.delivery.wording import dollars, exact, number
-from alerts.rules.thresholds import BadThreshold
+from alerts.metrics.thresholds import BadThreshold
+from alerts.wording import dollars, exact, number
 
 MOST = Decimal(10) ** 12
 WRITTEN = re.compile(
@@ -20,6 +20,10 @@ WRITTEN = re.compile(
 )
 THOUSANDS = re.compile(r"\d{1,3}([,' ]\d{3})+(\.\d+)?")
 SCALES = {"": Decimal(1), "k": Decimal(1000), "K": Decimal(1000), "M": Decimal(10**6)}
+
+
+# Labels of units as charts know them; all others are counts.
+CHART_UNITS = {"dollars": "usd", "per cent": "percent", "milliseconds": "ms"}
 
 
 @dataclass(frozen=True, slots=True)

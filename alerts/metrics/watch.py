@@ -10,12 +10,12 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from alerts.evaluation.states import Observation
+from alerts.lifecycle.states import Observation
 from alerts.metrics import METRICS
 from alerts.metrics.metric import Metric, Reading
 from alerts.metrics.scopes import DIMENSIONS, Scope
+from alerts.metrics.thresholds import BadThreshold
 from alerts.metrics.windows import Window
-from alerts.rules.thresholds import BadThreshold
 
 OVER: Final = "over"
 UNDER: Final = "under"

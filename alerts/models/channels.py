@@ -6,7 +6,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from alerts.querysets import ChannelQuerySet
+from alerts.models.querysets import ChannelQuerySet
 from lib.encryption import EncryptedTextField
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from alerts.models.querysets import UNSENT, DeliveryQuerySet
 from alerts.models.reports import Report
 from alerts.models.rules import Rule
 from alerts.models.states import Alert, Transition
-from alerts.querysets import UNSENT, DeliveryQuerySet
 
 
 class DeliveryState(models.TextChoices):

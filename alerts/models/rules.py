@@ -8,7 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from alerts.models.channels import Channel
-from alerts.querysets import RuleQuerySet
+from alerts.models.querysets import RuleQuerySet
 
 
 class Severity(models.TextChoices):

@@ -9,10 +9,10 @@ from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from alerts.evaluation.silences import Matcher, Silenceable
-from alerts.evaluation.states import Cause
+from alerts.lifecycle.silences import Matcher, Silenceable
+from alerts.lifecycle.states import Cause
+from alerts.models.querysets import AlertQuerySet, SilenceQuerySet
 from alerts.models.rules import Rule, Severity
-from alerts.querysets import AlertQuerySet, SilenceQuerySet
 from lib.time_spans import Span
 from providers.models import Recurring
 

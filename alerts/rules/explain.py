@@ -8,17 +8,18 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from alerts.charts.timeline import decimal_of, said_in
+from alerts.context.evaluation import EvaluationContext
 from alerts.delivery.recipients import Recipients
-from alerts.delivery.wording import moment, span
-from alerts.evaluation.context import EvaluationContext
+from alerts.evaluation.coverage import covered
 from alerts.evaluation.services import FLAP_WINDOW, policy_of_alert
-from alerts.evaluation.states import asleep
 from alerts.evaluation.write import status_of, target_of
-from alerts.inbox.timeline import decimal_of, said_in
 from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Finding
+from alerts.kinds.sentences import sentence
+from alerts.lifecycle.states import asleep
 from alerts.models import Alert, Rule, Silence
-from alerts.rules.sentences import sentence
+from alerts.wording import moment, span
 
 
 def explain(rule: Rule, now: datetime | None = None) -> Iterator[str]:
@@ -78,7 +79,7 @@ def _subject(context: EvaluationContext, rule: Rule, finding: Finding, alert: Al
     yield "  " + _why(rule, finding, alert, at)
     if alert and alert.state in ("open", "acknowledged"):
         yield from ("  " + line for line in _patience(rule, alert, at))
-    finding = context.covered(finding, alert.pending_since if alert else at)
+    finding = covered(context, finding, alert.pending_since if alert else at)
     if finding.covered_by:
         yield "  " + _("%(subject)s speaks for it, so no mail goes out.") % {"subject": finding.covered_by}
     yield from ("  " + line for line in _silences(rule, finding, at))

@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from alerts.kinds import KINDS
+from alerts.metrics.thresholds import BadThreshold, Threshold
 from alerts.models import Channel, Rule, Severity
-from alerts.rules.thresholds import BadThreshold, Threshold
 
 
 class ThresholdField(forms.CharField):

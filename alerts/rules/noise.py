@@ -14,11 +14,11 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from alerts.delivery.wording import span
-from alerts.inbox.timeline import decimal_of
+from alerts.charts.timeline import decimal_of
+from alerts.metrics.thresholds import BadThreshold
 from alerts.metrics.watch import OVER, Watch
 from alerts.models import Alert, Rule, Sample, Transition
-from alerts.rules.thresholds import BadThreshold
+from alerts.wording import span
 
 NOISY_FROM = 10
 WORST = Decimal("0.2")  # the share of firings that a better line would leave

@@ -11,16 +11,16 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from alerts.delivery.wording import span
-from alerts.evaluation import states
-from alerts.evaluation.states import Policy, State, Status
+from alerts.lifecycle import states
+from alerts.lifecycle.states import Policy, State, Status
 from alerts.metrics.history import DAYS, MetricHistory
 from alerts.metrics.metric import Reading, Series
 from alerts.metrics.scopes import Names
+from alerts.metrics.units import CHART_UNITS
 from alerts.metrics.watch import Watch, capital
+from alerts.wording import span
 
 MOST_POINTS = 360  # of the chart; hours are thinned to what a line can show, the firing itself is not
-CHARTED = {"dollars": "usd", "per cent": "percent", "milliseconds": "ms"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Preview:
     @property
     def chart(self) -> dict[str, Any]:
         """For the `lines` tag: the figure, the line, and the times when it would have been open."""
-        unit = CHARTED.get(self.watch.metric.unit.label, "count")
+        unit = CHART_UNITS.get(self.watch.metric.unit.label, "count")
         scale = Decimal("0.01") if unit == "percent" else Decimal(1)
         thinned = self.series[:: max(1, len(self.series) // MOST_POINTS)]
         points = [(at, None if value is None else value * scale) for at, value in thinned]

@@ -16,16 +16,16 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from alerts.delivery.wording import number
-from alerts.evaluation.context import EvaluationContext
-from alerts.evaluation.states import Policy
+from alerts.context.evaluation import EvaluationContext
+from alerts.lifecycle.states import Policy
 from alerts.metrics import METRICS
 from alerts.metrics.scopes import DIMENSIONS, Names, Scope
+from alerts.metrics.thresholds import BadThreshold
 from alerts.metrics.units import read_amount
 from alerts.metrics.watch import OVER, SIDES, Watch, capital, check_clear, check_scope, window_of
 from alerts.metrics.windows import Window
 from alerts.models import Channel, Rule, Severity
-from alerts.rules.thresholds import BadThreshold
+from alerts.wording import number
 from providers.models import provider_name
 from traffic.models import Task, UsageDay
 from traffic.requests.facets import FilterChoices, most_used

@@ -14,18 +14,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from alerts.delivery.queries import troubles
 from alerts.delivery.recipients import Recipients
 from alerts.evaluation.services import policy_of
-from alerts.inbox import reports
 from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold
+from alerts.kinds.sentences import sentence
 from alerts.metrics.watch import Watch
 from alerts.models import Delivery, Rule
 from alerts.rules import queries, services
 from alerts.rules.forms import RuleForm
 from alerts.rules.preview import Preview, preview
 from alerts.rules.sentence_form import RuleSentence
-from alerts.rules.sentences import sentence
 from providers.audit.log import log, log_form
 
 
@@ -48,11 +48,11 @@ class Row:
 @require_safe
 def rules(request: HttpRequest) -> HttpResponse:
     """Every shipped rule, and a page of those that people made."""
-    recipients, troubles = Recipients(), reports.troubles(timezone.now())
+    recipients, failing = Recipients(), troubles(timezone.now())
     search = request.GET.get("q", "").strip()
     page = queries.made_rules(search, request.GET.get("page", ""))
-    rows = [row_of(rule, recipients, troubles.get(rule.pk)) for rule in queries.shipped_rules()]
-    made = [row_of(rule, recipients, troubles.get(rule.pk)) for rule in page]
+    rows = [row_of(rule, recipients, failing.get(rule.pk)) for rule in queries.shipped_rules()]
+    made = [row_of(rule, recipients, failing.get(rule.pk)) for rule in page]
     counts = queries.rule_counts()
     context = {
         "rows": rows,
@@ -114,7 +114,7 @@ def _of_rule(row: Rule) -> dict[str, Any]:
         "sentence": sentence(row),
         "told": Recipients().of_rule(row, KINDS[row.kind].groups),
         "channels": queries.channels_of(row),
-        "trouble": reports.troubles(timezone.now()).get(row.pk),
+        "trouble": troubles(timezone.now()).get(row.pk),
         "alerts": queries.newest_alerts(row),
     }
 

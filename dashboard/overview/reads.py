@@ -9,10 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 from django.conf import settings
 from django.db.models import QuerySet
 
-from alerts.delivery.wording import restarted
-from alerts.evaluation import restarts
-from alerts.evaluation.restarts import Restart
-from alerts.inbox.reports import evaluated_at
+from alerts.context import restarts
+from alerts.context.restarts import Restart
+from alerts.evaluation.queries import evaluated_at
+from alerts.kinds.processes import restarted
 from alerts.models import Alert
 from costs.breakeven import Inputs, Result, compute
 from costs.breakeven.measured_inputs import Traffic, live_inputs, measure

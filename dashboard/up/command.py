@@ -17,7 +17,7 @@ from types import FrameType
 
 import psycopg
 
-from alerts.evaluation.restarts import last_words
+from alerts.context.restarts import last_words
 from dashboard.embedded.servers import ServerError, free_port
 from dashboard.static_files import collect as static_files
 from dashboard.up.data import MARK, DataDirectory, replace_private, stop_marked

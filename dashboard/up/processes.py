@@ -22,7 +22,7 @@ from honcho.environ import parse_procfile
 from honcho.printer import Message, Printer
 from honcho.process import Popen
 
-from alerts.evaluation.restarts import last_words
+from alerts.context.restarts import last_words
 from dashboard.up.refusal import Crashed
 
 LAST_LINES = 20

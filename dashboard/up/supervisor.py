@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from alerts.evaluation.restarts import Restart, last_words, record
+from alerts.context.restarts import Restart, last_words, record
 from dashboard.up.processes import Child, Processes
 from dashboard.up.ready import Probe
 from dashboard.up.refusal import Crashed

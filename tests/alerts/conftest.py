@@ -11,8 +11,8 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
+from alerts.context.evaluation import EvaluationContext
 from alerts.evaluation import services
-from alerts.evaluation.context import EvaluationContext
 from alerts.kinds import KINDS
 from alerts.kinds.finding import Finding, RuleParams
 from alerts.models import Alert

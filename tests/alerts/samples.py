@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from alerts.evaluation.context import Disk, EvaluationContext
-from alerts.evaluation.restarts import Restart
+from alerts.context.evaluation import Disk, EvaluationContext
+from alerts.context.restarts import Restart
 from alerts.models import Address, Channel, Rule
 from costs.ledger.expiring_days import ExpiringDays
 from costs.models import Anomaly, Driver, ExportTarget, Phase, Stage

@@ -13,8 +13,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from alerts.charts.timeline import timeline
 from alerts.evaluation import services
-from alerts.inbox.timeline import timeline
 from alerts.metrics.scopes import Scope
 from alerts.metrics.watch import OVER, UNDER, Watch
 from alerts.metrics.windows import Window

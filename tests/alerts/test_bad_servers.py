@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from alerts.delivery import outbox, smtp
+from alerts.delivery import outbox
+from alerts.mail import smtp
 from alerts.models import Delivery
 from tests.alerts.conftest import Scene
 from tests.alerts.smtp_server import GREYLIST, STALL, Mailbox, Smtp

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from alerts import tasks
 from alerts.channels import chat, hand_over, trial_note, webhook
+from alerts.context.evaluation import EvaluationContext
 from alerts.defaults import ensure_defaults
 from alerts.delivery import outbox
-from alerts.delivery.smtp import NotSent
-from alerts.evaluation.context import EvaluationContext
 from alerts.kinds import KINDS
 from alerts.kinds.system import addresses
+from alerts.mail.smtp import NotSent
 from alerts.models import Channel, Delivery, Rule
 from lib.encryption import encrypt
 from lib.netguard import AddressRefused

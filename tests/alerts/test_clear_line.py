@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from alerts.metrics.metric import Reading
+from alerts.metrics.thresholds import BadThreshold
 from alerts.metrics.watch import Watch
-from alerts.rules.thresholds import BadThreshold
 
 OVER = {"figure": "spend", "window": "today", "side": "over", "line": "500", "clear": "450"}
 UNDER = {**OVER, "side": "under", "line": "450", "clear": "500"}

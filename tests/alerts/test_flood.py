@@ -7,7 +7,7 @@ from typing import Any
 
 from alerts.delivery import outbox, rate_limit
 from alerts.delivery import services as delivery_services
-from alerts.delivery.mail import compose
+from alerts.delivery.compose import compose
 from alerts.models import Address, Alert, Delivery
 from tests.alerts.conftest import Scene
 from tests.alerts.smtp_server import GREYLIST, OK, REFUSE, REJECT, Mailbox, Smtp

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from django.utils import translation
 
+from alerts import wording
+from alerts.context.evaluation import EvaluationContext
 from alerts.defaults import ensure_defaults
-from alerts.delivery import wording
 from alerts.evaluation import services
-from alerts.evaluation.context import EvaluationContext
 from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Finding
 from alerts.kinds.usage import CROWD, MOST_APART

@@ -14,10 +14,10 @@ from alerts.channels import Gone, remembered
 from alerts.channels import services as channel_services
 from alerts.delivery import outbox
 from alerts.delivery import services as delivery_services
-from alerts.delivery.smtp import status_of_answer
 from alerts.evaluation import services, watch
-from alerts.evaluation.silences import Matcher
 from alerts.kinds.finding import BadThreshold, Kind
+from alerts.lifecycle.silences import Matcher
+from alerts.mail.smtp import status_of_answer
 from alerts.models import Address, Alert, Channel, Delivery, Rule
 from tests.alerts.conftest import Scene
 from tests.alerts.smtp_server import GREYLIST, OK, REFUSE, Mailbox, Smtp

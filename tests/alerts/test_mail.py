@@ -15,12 +15,12 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from alerts.defaults import ensure_defaults
-from alerts.delivery import links
-from alerts.delivery.mail import compose
-from alerts.delivery.wording import facts_of
+from alerts.delivery.compose import compose
 from alerts.evaluation import services
 from alerts.kinds.finding import Bar, Words
+from alerts.mail import links
 from alerts.models import Alert, Delivery, Rule
+from alerts.wording import facts_of
 from tests.alerts.conftest import Scene, person
 
 EVIL = '<script>alert("x")</script>&'

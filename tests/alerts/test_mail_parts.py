@@ -17,12 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from alerts.delivery import links, subjects
-from alerts.delivery.mail import compose
-from alerts.delivery.picture import LINE, VALUE, png
-from alerts.delivery.value_history import value_history
-from alerts.evaluation.states import Cause
-from alerts.inbox.timeline import Point
+from alerts.charts.picture import LINE, VALUE, png
+from alerts.charts.timeline import Point
+from alerts.charts.value_history import value_history
+from alerts.delivery.compose import compose
+from alerts.lifecycle.states import Cause
+from alerts.mail import links, subjects
 from alerts.models import Alert, Delivery, OptOut, Rule, Silence
 from tests.alerts.conftest import START, Scene
 from tests.alerts.test_mail import parsed, part

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.test.utils import CaptureQueriesContext
 
+from alerts.context.evaluation import Disk, EvaluationContext
 from alerts.evaluation import services
-from alerts.evaluation.context import Disk, EvaluationContext
 from alerts.kinds import KINDS
 from alerts.kinds.finding import Finding
 from alerts.models import Alert, Rule

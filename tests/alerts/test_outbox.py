@@ -14,9 +14,9 @@ from django.test.utils import CaptureQueriesContext
 
 from alerts.delivery import outbox
 from alerts.delivery import services as delivery_services
-from alerts.delivery.mail import compose
-from alerts.delivery.smtp import Courier
+from alerts.delivery.compose import compose
 from alerts.evaluation import services
+from alerts.mail.smtp import Courier
 from alerts.models import Address, Delivery
 from providers.audit.log import AuditEntry
 from tests.alerts import smtp_server

@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from alerts.defaults import ensure_defaults
-from alerts.delivery import links
 from alerts.evaluation import services
+from alerts.mail import links
 from alerts.models import Address, Alert, Delivery, OptOut, Rule, Silence
 from dashboard.environment import Environment
 from dashboard.people.roles import ROLES

@@ -11,9 +11,9 @@ import pytest
 from django.core.mail import EmailMultiAlternatives
 
 from alerts.delivery import outbox, quiet_hours
-from alerts.delivery.mail import compose
-from alerts.delivery.wording import localised
+from alerts.delivery.compose import compose
 from alerts.models import Delivery, Preference
+from alerts.wording import localised
 from tests.alerts.conftest import Scene
 from tests.alerts.smtp_server import Mailbox, Smtp
 from tests.dashboard.people import logged_in, with_role

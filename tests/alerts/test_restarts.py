@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from alerts.delivery.wording import moment
+from alerts.context.restarts import Restart, record
 from alerts.evaluation import services
-from alerts.evaluation.restarts import Restart, record
 from alerts.models import Alert
+from alerts.wording import moment
 from dashboard.management.commands.doctor import restarts
 from tests.alerts.test_kinds import NOW, findings, only
 from tests.dashboard.people import logged_in, with_role, words

@@ -12,23 +12,23 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 
+from alerts.context.evaluation import EvaluationContext
 from alerts.defaults import ensure_defaults
-from alerts.delivery.mail import compose
+from alerts.delivery.compose import compose
 from alerts.evaluation import services
-from alerts.evaluation.context import EvaluationContext
-from alerts.evaluation.states import Policy
 from alerts.kinds import KINDS
 from alerts.kinds.finding import Finding
+from alerts.kinds.sentences import sentence
+from alerts.lifecycle.states import Policy
 from alerts.metrics import METRICS
 from alerts.metrics.metric import Series
 from alerts.metrics.scopes import DIMENSIONS, Missing
+from alerts.metrics.thresholds import BadThreshold
 from alerts.metrics.units import DURATION, PERCENT, REQUESTS, TOKENS, USD, read_amount
 from alerts.metrics.watch import Watch
 from alerts.models import Alert, Delivery, Rule
 from alerts.rules.explain import explain
 from alerts.rules.preview import fired, preview
-from alerts.rules.sentences import sentence
-from alerts.rules.thresholds import BadThreshold
 from costs.models import Budget, Phase
 from providers.audit.log import AuditEntry
 from providers.models import Account, Balance, CheckHour, Deployment, Outage

@@ -18,11 +18,11 @@ from django.contrib.auth.models import Group, Permission
 from alerts.defaults import ensure_defaults
 from alerts.delivery import outbox
 from alerts.delivery.grouping import merge_due
-from alerts.delivery.subjects import MOST
 from alerts.digests import services as reporting
 from alerts.digests.periods import newest
 from alerts.evaluation import services
 from alerts.kinds import KINDS
+from alerts.mail.subjects import MOST
 from alerts.management.commands.mails import write
 from alerts.models import Alert, Delivery, Preference, Rule
 from tests.alerts.conftest import Scene, person

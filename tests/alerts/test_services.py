@@ -12,9 +12,9 @@ from django.db import connection
 
 from alerts.defaults import ensure_defaults
 from alerts.evaluation import services
-from alerts.evaluation.silences import Matcher
-from alerts.evaluation.states import NotPossible
 from alerts.kinds import KINDS
+from alerts.lifecycle.silences import Matcher
+from alerts.lifecycle.states import NotPossible
 from alerts.models import Address, Alert, Delivery, OptOut, Rule, Transition
 from tests.alerts.conftest import Scene, person
 

@@ -11,9 +11,9 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from alerts.delivery import outbox
-from alerts.delivery.mail import compose
+from alerts.delivery.compose import compose
 from alerts.evaluation import services
-from alerts.evaluation.silences import Matcher, Target, labels_of, read_labels
+from alerts.lifecycle.silences import Matcher, Target, labels_of, read_labels
 from alerts.models import Alert, Delivery, Rule, Sample, Silence
 from alerts.rules.explain import explain
 from tests.alerts.conftest import Scene, person

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.evaluation import states
-from alerts.evaluation.states import (
+from alerts.lifecycle import states
+from alerts.lifecycle.states import (
     GONE,
     Cause,
     Move,

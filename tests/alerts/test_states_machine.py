@@ -9,8 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from alerts.evaluation import states
-from alerts.evaluation.states import Cause, Move, NotPossible, Observation, Policy, State, Status, Step
+from alerts.lifecycle import states
+from alerts.lifecycle.states import Cause, Move, NotPossible, Observation, Policy, State, Status, Step
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 LEVELS, BAND = (50, 75, 90, 100), 2

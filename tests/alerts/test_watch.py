@@ -12,10 +12,10 @@ from django.db import connection
 from django.utils import timezone
 
 from alerts import tasks
+from alerts.context.evaluation import EvaluationContext
 from alerts.defaults import ensure_defaults
 from alerts.delivery import outbox
 from alerts.evaluation import services, watch
-from alerts.evaluation.context import EvaluationContext
 from alerts.kinds import KINDS
 from alerts.kinds.system import addresses
 from alerts.models import Alert, Channel, Delivery, Rule

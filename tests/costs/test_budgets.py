@@ -14,7 +14,7 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.evaluation.context import EvaluationContext
+from alerts.context.evaluation import EvaluationContext
 from costs.allocation import committed
 from costs.models import Budget, Phase, Recurrence, Stage
 from costs.models.terms import Term

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from alerts.defaults import ensure_defaults as alert_rules
-from alerts.delivery import links
+from alerts.mail import links
 from alerts.models import Address, Alert, Channel, Delivery, Rule, Silence, Transition
 from costs.models import (
     Anomaly,

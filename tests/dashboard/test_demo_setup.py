@@ -9,8 +9,8 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.db.models import F
 
+from alerts.kinds.sentences import sentence
 from alerts.models import Rule
-from alerts.rules.sentences import sentence
 from costs.models import Charge, Phase, Stage
 from demo import company, history, setup
 from demo.client import Client

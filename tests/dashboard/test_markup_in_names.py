@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.db import models, transaction
 from django.test import Client, override_settings
 
-from alerts.delivery.mail import compose
+from alerts.delivery.compose import compose
 from alerts.delivery.mailbox import of_message
 from alerts.digests.periods import newest
 from alerts.digests.services import write

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from alerts.evaluation.restarts import MOST, Restart, last_words, lately, read, record
+from alerts.context.restarts import MOST, Restart, last_words, lately, read, record
 from dashboard.up.data import MARK
 from dashboard.up.processes import Child, Processes
 from dashboard.up.refusal import Crashed

@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from alerts.evaluation.restarts import read
+from alerts.context.restarts import read
 from dashboard.embedded.postgres import Postgres
 from dashboard.up.command import Stack, main
 from dashboard.up.data import MARK, DataDirectory, marked, stop_marked

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from alerts.delivery.mail import compose
+from alerts.delivery.compose import compose
 from alerts.delivery.mailbox import of_message
 from alerts.models import Delivery
 

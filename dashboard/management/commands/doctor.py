@@ -20,8 +20,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
-from alerts.delivery.wording import restarted
-from alerts.evaluation.restarts import lately
+from alerts.context.restarts import lately
+from alerts.wording import restarted
 from dashboard.backup.database_roles import powers
 from dashboard.celery import app
 from dashboard.front.proxies import sighting

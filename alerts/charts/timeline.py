@@ -9,14 +9,13 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from alerts.delivery.wording import exact, moment, money_day
-from alerts.evaluation.states import Cause
 from alerts.kinds import KINDS
-from alerts.metrics.units import decimal_text
+from alerts.lifecycle.states import Cause
+from alerts.metrics.thresholds import BadThreshold
+from alerts.metrics.units import CHART_UNITS, decimal_text
 from alerts.metrics.watch import Watch
 from alerts.models import Alert
-from alerts.rules.preview import CHARTED
-from alerts.rules.thresholds import BadThreshold
+from alerts.wording import exact, moment, money_day
 
 FEWEST = 2  # points that make a line
 
@@ -141,6 +140,6 @@ def unit_of(alert: Alert) -> str:
         kind = KINDS.get(alert.rule.kind)
         return kind.unit if kind else "count"
     try:
-        return CHARTED.get(Watch.of(alert.rule.thresholds).metric.unit.label, "count")
+        return CHART_UNITS.get(Watch.of(alert.rule.thresholds).metric.unit.label, "count")
     except BadThreshold:
         return "count"

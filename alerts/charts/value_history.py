@@ -6,14 +6,14 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import accumulate
 
-from alerts.evaluation.context import EvaluationContext
-from alerts.inbox.timeline import FEWEST, Point, Timeline, decimal_of, drawn, stored_points
+from alerts.charts.timeline import FEWEST, Point, Timeline, decimal_of, drawn, stored_points
+from alerts.context.evaluation import EvaluationContext
 from alerts.metrics.history import MetricHistory
 from alerts.metrics.scopes import Names
+from alerts.metrics.thresholds import BadThreshold
 from alerts.metrics.watch import Watch
 from alerts.metrics.windows import Window
 from alerts.models import Alert
-from alerts.rules.thresholds import BadThreshold
 from costs.allocation.queries import ZERO, daily, read
 from costs.dates import month_of
 from costs.models import Budget

@@ -6,7 +6,7 @@ import unicodedata
 
 from django.utils.translation import gettext as _
 
-from alerts.evaluation.states import Cause, State
+from alerts.lifecycle.states import Cause, State
 
 MOST = 60  # characters
 VERDICT = 26  # of the verdict at most, before the name begins

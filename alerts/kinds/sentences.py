@@ -7,10 +7,10 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
-from alerts.delivery.wording import listed, span
 from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Kind
 from alerts.models import Rule
+from alerts.wording import listed, span
 
 
 def sentence(rule: Rule) -> str:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
 from django.db.models import Case, Count, F, Max, Min, Sum, TextField, When
 
-from alerts.evaluation import restarts
-from alerts.evaluation.month_budgets import MonthBudget, other_budget
-from alerts.evaluation.restarts import Restart
+from alerts.context import restarts
+from alerts.context.restarts import Restart
 from alerts.metrics.current import CurrentMetrics
+from alerts.metrics.month_budgets import MonthBudget, other_budget
 from alerts.metrics.scopes import Scope
 from alerts.models import Address, Alert, Channel, Rule
 from costs.allocation.queries import GroupBy, Spend, SpendData, daily, read, spend
@@ -33,7 +33,7 @@ from costs.plan.queries import terms_of, this_month
 from costs.reconciliation.tolerances import ReconciliationGap as BillStanding
 from costs.reconciliation.tolerances import reconciliation_gaps
 from providers import offers
-from providers.leases.queries import busiest
+from providers.leases.queries import IDLE_BELOW, busiest
 from providers.models import (
     Balance,
     Deployment,
@@ -55,11 +55,8 @@ from traffic.usage import models_used, silent_applications
 from traffic.usage.filters import Filters
 from traffic.usage.lease_use import last_requests
 
-if TYPE_CHECKING:
-    from alerts.kinds.finding import Finding  # the kinds read these figures
-
-TOGETHER = timedelta(minutes=15)  # what began within so long of each other may have one cause
 RUN_RATE_DAYS = 30
+LONGEST_LOOK = timedelta(days=7)  # for the last request through a lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,24 +195,10 @@ class EvaluationContext:
         return list(Outage.objects.open().select_related("deployment__lease__account").order_by("started_at"))
 
     @cached_property
-    def speaking(self) -> dict[str, datetime]:
+    def open_since(self) -> dict[str, datetime]:
         """Subjects whose alert is open, of any kind, and since when they have been so."""
         rows = Alert.objects.shown().values_list("subject", "pending_since")
         return dict(rows.order_by("-pending_since"))
-
-    def covered(self, finding: Finding, since: datetime) -> Finding:
-        """The finding with the larger alert that speaks for it: one that it depends on and that began with it.
-
-        A cause that is old, like a key that was refused last week, explains nothing that begins today.
-        """
-        if finding.covered_by or not finding.depends_on:
-            return finding
-        began = min(finding.since or since, since)
-        for subject in finding.depends_on:
-            cause = self.speaking.get(subject)
-            if cause and abs(began - cause) <= TOGETHER:
-                return replace(finding, covered_by=subject)
-        return finding
 
     @cached_property
     def deployments(self) -> dict[str, Deployment]:
@@ -408,6 +391,32 @@ class EvaluationContext:
             if deployment.lease_id is not None
         }
         return busiest(on, self.now)
+
+    def unused_since(self, lease: Lease) -> datetime | None:
+        """Since when the lease has done nothing for us; None while it does, or where that cannot be told."""
+        if lease.state == LeaseState.STOPPED:
+            span = self.last_span.get(lease.pk)
+            return span.starts_at if span else lease.seen_at
+        if lease.state != LeaseState.RUNNING:
+            return None
+        served = self.served_by(lease)
+        if not served:
+            return self._unserved_since(lease)
+        last = [self.last_requests[pk] for pk in served if pk in self.last_requests]
+        return max(last) if last else max(lease.started_at, self.now - LONGEST_LOOK)
+
+    def served_by(self, lease: Lease) -> list[int]:
+        """The deployments on a lease."""
+        return [deployment.pk for deployment in self.deployments.values() if deployment.lease_id == lease.pk]
+
+    def _unserved_since(self, lease: Lease) -> datetime | None:
+        """Of a running machine that no deployment is on: since when its vendor last saw its GPU at work, else since it
+        runs. It may train a model, so one that is at work is in use; an endpoint costs nothing while it is not."""
+        at_work = lease.utilisation is not None and lease.utilisation >= IDLE_BELOW
+        if at_work or lease.worker_per_hour is not None or not lease.price_per_hour:
+            return None
+        moments = [lease.started_at, self.ran_since.get(lease.pk), lease.used_at, self.now - LONGEST_LOOK]
+        return max(at for at in moments if at is not None)
 
     @cached_property
     def rented_per_hour(self) -> dict[int, Decimal]:

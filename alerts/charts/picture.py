@@ -11,7 +11,7 @@ from io import BytesIO
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from alerts.inbox.timeline import Point
+from alerts.charts.timeline import Point
 
 if TYPE_CHECKING:
     from PIL import ImageDraw

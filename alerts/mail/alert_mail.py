@@ -5,25 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.template.loader import get_template
 from django.urls import reverse
-from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from alerts.delivery import grouping, links
-from alerts.delivery.chart import Chart, chart_of
-from alerts.delivery.readers import Reader, Readers
-from alerts.delivery.subjects import heading, subject
-from alerts.delivery.wording import facts_of, localised, moment, span
-from alerts.digests import mail as report_mail
-from alerts.evaluation.states import Cause, State
+from alerts.charts.chart import Chart
+from alerts.kinds.sentences import looks_for
+from alerts.lifecycle.states import Cause, State
+from alerts.mail import links
+from alerts.mail.readers import Reader
+from alerts.mail.subjects import heading, subject
 from alerts.models import Alert, Delivery, Transition
-from alerts.rules.sentences import looks_for
+from alerts.wording import facts_of, localised, moment, span
 
 # What the mail is about, in two words, and the colour of the line above it.
 VERDICTS = {
@@ -34,39 +30,6 @@ VERDICTS = {
 NAMED = 20  # titles of the alerts that one mail speaks for besides its own
 DRIVERS = 3  # of a figure that are named
 TONES = {"info": "us", "warning": "warn", "critical": "bad"}
-
-
-def compose(delivery: Delivery, readers: Readers | None = None) -> EmailMultiAlternatives:
-    """The message of a delivery, in its reader's language and zone; the same words for every attempt at it.
-
-    Who writes many gives the readers that it knows already.
-    """
-    reader = (readers or Readers()).of(delivery.recipient)
-    with translation.override(reader.wishes.language), timezone.override(ZoneInfo(reader.wishes.timezone)):
-        return _written(delivery, reader)
-
-
-def _written(delivery: Delivery, reader: Reader) -> EmailMultiAlternatives:
-    if delivery.report_id:
-        return report_mail.message(delivery)
-    chart = None
-    if delivery.held and delivery.folded.exists():
-        title, text, html = grouping.bodies(delivery)
-    else:
-        chart = chart_of(delivery)
-        title, text, html = bodies(delivery, reader, chart)
-    message = EmailMultiAlternatives(
-        subject=title,
-        body=text,
-        from_email=settings.DEFAULT_FROM_EMAIL,
-        to=[delivery.recipient],
-        headers=headers_of(delivery),
-    )
-    message.attach_alternative(html, "text/html")
-    if chart:
-        message.mixed_subtype = "related"  # type: ignore[attr-defined]  # no stub knows it; the picture belongs to the text and is no file beside it
-        message.attach(chart.part)
-    return message
 
 
 def bodies(delivery: Delivery, reader: Reader, chart: Chart | None = None) -> tuple[str, str, str]:

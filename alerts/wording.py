@@ -12,9 +12,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop, ngettext
-
-from alerts.evaluation.restarts import Restart
+from django.utils.translation import gettext_noop
 
 # As `moment` writes it, with its weekday or without.
 MOMENT = re.compile(r"\b([A-Z][a-z]+day, )?(\d{1,2} [A-Z][a-z]{2} \d{4}, \d{2}:\d{2} UTC)\b")
@@ -96,18 +94,6 @@ def long_day(on: date) -> str:
 def money_day(at: datetime) -> str:
     """`1 Nov 2026`: a day of money is UTC's wherever it is read, so no hour and no zone belong to it."""
     return date_format(at.astimezone(UTC).date(), "j M Y")
-
-
-def restarted(rows: Sequence[Restart]) -> str:
-    """Of one process: `web was restarted 2 times in the last hour, last at 18 Jun 2026, 10:02 UTC: its last line`."""
-    last = rows[-1]
-    sentence = ngettext(
-        "%(name)s was restarted once in the last hour, at %(at)s: it %(how)s",
-        "%(name)s was restarted %(n)s times in the last hour, last at %(at)s: it %(how)s",
-        len(rows),
-    )
-    values = {"name": last.process, "n": len(rows), "at": moment(last.at), "how": last.how}
-    return sentence % values + (f" ({last.last_line})." if last.last_line else ".")
 
 
 def listed(names: list[str], most: int = 5) -> str:

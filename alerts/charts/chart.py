@@ -8,9 +8,9 @@ from functools import lru_cache
 
 from django.utils.translation import gettext as _
 
-from alerts.delivery.picture import png
-from alerts.delivery.value_history import value_history
-from alerts.inbox.timeline import Timeline
+from alerts.charts.picture import png
+from alerts.charts.timeline import Timeline
+from alerts.charts.value_history import value_history
 from alerts.models import Delivery, Transition
 
 

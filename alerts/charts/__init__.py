@@ -1,0 +1,1 @@
+"""Charts of an alert: its points, and the picture of them in a mail."""

@@ -1,0 +1,1 @@
+"""What one evaluation reads of the other apps, each figure once."""
