@@ -134,14 +134,21 @@ def _not_sent(delivery: Delivery, error: NotSent, done: Delivered, now: datetime
         columns = postponed(delivery, answer, now)
     _mark(delivery, refused=error.refused, **columns)
     event = "delivery_given_up" if columns["state"] == "dead" else "delivery_failed"
-    fields = {**fields_of(delivery), "status": status_of_answer(answer), "retry_at": columns.get("due_at"), "ms": ms}
-    log_event(logger, logging.WARNING, event, **fields)
+    log_event(
+        logger,
+        logging.WARNING,
+        event,
+        **fields_of(delivery),
+        status=status_of_answer(answer),
+        retry_at=columns.get("due_at"),
+        ms=ms,
+    )
     if error.refused:
         refused(delivery.recipient, answer, now)
     return error.permanent or (answer[:3].isdigit() and not answer.startswith("421"))
 
 
-def fields_of(delivery: Delivery) -> dict[str, object]:
+def fields_of(delivery: Delivery) -> dict[str, Any]:
     """What a line of the log says of a message: not to whom it goes, nor what it says."""
     return {
         "delivery_id": delivery.pk,
@@ -177,8 +184,14 @@ def refused(address: str, answer: str, now: datetime) -> None:
     Address.objects.filter(pk=row.pk).update(refusals=F("refusals") + 1, refused_at=now, answer=answer)
     most = 1 if NO_SUCH_MAILBOX.match(answer) else REFUSALS_TO_DISABLE
     disabled = Address.objects.filter(pk=row.pk, refusals__gte=most, disabled_at=None).update(disabled_at=now)
-    fields = {"address_id": row.pk, "status": status_of_answer(answer), "disabled": bool(disabled)}
-    log_event(logger, logging.WARNING, "address_refused", **fields)
+    log_event(
+        logger,
+        logging.WARNING,
+        "address_refused",
+        address_id=row.pk,
+        status=status_of_answer(answer),
+        disabled=bool(disabled),
+    )
 
 
 def _mark(delivery: Delivery, *, refused: bool = False, **columns: Any) -> None:

@@ -92,8 +92,15 @@ def write(person: Any, wishes: Preference, kind: str, period: Period, now: datet
         delivery = Delivery.objects.create(
             report=report, recipient=person.email, due_at=now, message_id=message_id(kind, period, person.email)
         )
-    fields = {"report_id": report.pk, "delivery_id": delivery.pk, "kind": kind, "since": period.since.isoformat()}
-    log_event(logger, logging.INFO, "report_written", **fields)
+    log_event(
+        logger,
+        logging.INFO,
+        "report_written",
+        report_id=report.pk,
+        delivery_id=delivery.pk,
+        kind=kind,
+        since=period.since.isoformat(),
+    )
     return 1
 
 

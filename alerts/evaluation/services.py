@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import perf_counter
+from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
@@ -74,7 +75,7 @@ def evaluate(
             done.errors[name] = f"{type(error).__name__}: {error}"
             Rule.objects.filter(kind=name).update(last_error=done.errors[name][:2000])
     if done.moves or done.errors:  # else it would be a line every 15 s that says nothing
-        counts = {"kinds": len(done.kinds), "transitions": done.moves, "errors": len(done.errors)}
+        counts: dict[str, Any] = {"kinds": len(done.kinds), "transitions": done.moves, "errors": len(done.errors)}
         log_event(logger, logging.INFO, "evaluation_finished", **counts, ms=ms_since(started))
     return done
 
@@ -313,8 +314,16 @@ def silence(
         reason=reason,
         by=by if by and by.pk else None,  # type: ignore[misc]  # the user model is a setting
     )
-    fields = {"silence_id": row.pk, "starts_at": starts_at, "until": until, "repeats": repeats or None}
-    log_event(logger, logging.INFO, "silence_added", **fields, user_id=row.by_id)
+    log_event(
+        logger,
+        logging.INFO,
+        "silence_added",
+        silence_id=row.pk,
+        starts_at=starts_at,
+        until=until,
+        repeats=repeats or None,
+        user_id=row.by_id,
+    )
     return row
 
 

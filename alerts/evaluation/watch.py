@@ -43,8 +43,14 @@ def heartbeat(now: datetime) -> int:
         except NotSent as error:
             # Without its answer, which may quote the secret address.
             failures = monitor.failures + 1
-            fields = {"channel_id": monitor.pk, "failures": failures, "status": status_of_answer(str(error))}
-            log_event(logger, logging.WARNING, "monitor_heartbeat_refused", **fields)
+            log_event(
+                logger,
+                logging.WARNING,
+                "monitor_heartbeat_refused",
+                channel_id=monitor.pk,
+                failures=failures,
+                status=status_of_answer(str(error)),
+            )
     return answered
 
 

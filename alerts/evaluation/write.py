@@ -55,7 +55,7 @@ class Writer:
     touched: list[Alert] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)  # columns of those
     samples: list[Sample] = field(default_factory=list)
-    logged: list[dict[str, object]] = field(default_factory=list)  # fields of transitions, for `log_transitions`
+    logged: list[dict[str, Any]] = field(default_factory=list)  # fields of transitions, for `log_transitions`
 
     def silenced(self, what: Silenceable) -> bool:
         return any(silence.covers(what) for silence in self.silences)

@@ -201,8 +201,15 @@ class Front:
 
     def _refusal(self, call: Call, error: ApiError) -> Answer:
         # Neither its address, which may be a secret, nor anything else that a stranger chose.
-        fields = {"method": call.method, "bytes": call.length, "status": error.status, "reason": error.detail}
-        log_event(logger, logging.INFO, "request_refused", **fields)
+        log_event(
+            logger,
+            logging.INFO,
+            "request_refused",
+            method=call.method,
+            bytes=call.length,
+            status=error.status,
+            reason=error.detail,
+        )
         return answer_from(
             refusals.response_to(
                 error, path=call.path, content_type=call.header(b"content-type"), accept=call.header(b"accept")
