@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group
 
 from dashboard.models import GivenPermission
+from dashboard.people.queries import permissions_by_label
 from dashboard.people.roles import ROLES
 
 
@@ -20,9 +21,3 @@ def ensure_defaults() -> None:
         GivenPermission.objects.bulk_create(
             [GivenPermission(role=name, permission=label) for label in new], ignore_conflicts=True
         )
-
-
-def permissions_by_label() -> dict[str, Permission]:
-    """Permissions by `app.codename`."""
-    rows = Permission.objects.select_related("content_type")
-    return {f"{row.content_type.app_label}.{row.codename}": row for row in rows}

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
+from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
+
+# Keys of a session's data.
+BEGAN, SEEN, CONFIRMED, ADDRESS, AGENT = "began_at", "seen_at", "confirmed_at", "address", "agent"
 
 
 class Session(AbstractBaseSession):
@@ -20,9 +27,26 @@ class Session(AbstractBaseSession):
 
     @classmethod
     def get_session_store_class(cls) -> type:
-        from dashboard.signin.sessions import SessionStore  # it imports this module
-
         return SessionStore
+
+
+class SessionStore(DatabaseStore):
+    """Django's own, with the columns that tell sessions apart."""
+
+    @classmethod
+    def get_model_class(cls) -> type[Session]:
+        return Session
+
+    def create_model_instance(self, data: dict[str, Any]) -> Session:
+        row: Session = super().create_model_instance(data)  # type: ignore[assignment]  # of the class above
+        row.user_id = int(data["_auth_user_id"]) if data.get("_auth_user_id") else None
+        row.address, row.agent = data.get(ADDRESS, ""), data.get(AGENT, "")
+        row.began_at, row.seen_at = moment(data.get(BEGAN)), moment(data.get(SEEN))
+        return row
+
+
+def moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 class Attempts(models.Model):

@@ -104,7 +104,7 @@ TEMPLATES = [
                 "django.templatetags.i18n",
                 "django.templatetags.static",
                 "template_partials.templatetags.partials",
-                "dashboard.templatetags.money",
+                "dashboard.formats",
                 "dashboard.templatetags.charts",
                 "dashboard.templatetags.page",
             ],

@@ -50,6 +50,6 @@ urlpatterns = [
     path("api/v1/", api.urls),
 ]
 
-handler400 = "dashboard.http.views.bad_request"
-handler404 = "dashboard.http.views.not_found"
-handler500 = "dashboard.http.views.server_error"
+handler400 = "dashboard.front.error_views.bad_request"
+handler404 = "dashboard.front.error_views.not_found"
+handler500 = "dashboard.front.error_views.server_error"

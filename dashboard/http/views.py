@@ -8,9 +8,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from dashboard.front import refusals
 from dashboard.storage.queries import storage
-from lib.errors import ApiError
 
 # Title, what one does there, address, the permission that opens it (None: whoever is logged in).
 PLACES = (
@@ -60,29 +58,3 @@ def settings_index(request: HttpRequest) -> HttpResponse:
     ]
     size = storage() if user.has_perm("providers.view_account") else None
     return render(request, "dashboard/http/settings.html", {"places": places, "size": size})
-
-
-MACHINES = ("/api/", "/v1/", "/ingest/")  # their errors have the API's shape, whatever made them
-
-
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """No such address, in the shape that the caller reads."""
-    if request.path.startswith(MACHINES):
-        return ApiError(404, "There is nothing at this address; see /api/v1/openapi.json.").response()
-    return render(request, "404.html", status=404)
-
-
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """What Django refuses before a view is asked: a host that is no name, a form of too many fields.
-
-    Django's own handler looks for a CSRF token and so reads the body, which may be what is wrong.
-    """
-    error = ApiError(400, "This request is not understood: its host or its form is not what it should be.")
-    return error.response() if request.path.startswith(MACHINES) else refusals.as_page(error)
-
-
-def server_error(request: HttpRequest) -> HttpResponse:
-    """A fault of ours, in the shape that the caller reads."""
-    if request.path.startswith(MACHINES):
-        return ApiError(500, "The fault is ours, and it is in the log.").response()
-    return render(request, "500.html", status=500)

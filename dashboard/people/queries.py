@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.shortcuts import get_object_or_404
 
 from dashboard.people.roles import ROLES
@@ -41,3 +41,9 @@ def role_group(name: str) -> Group:
 def people_in(group: Group) -> int:
     """How many who may sign in have a role."""
     return group.user_set.filter(is_active=True).count()
+
+
+def permissions_by_label() -> dict[str, Permission]:
+    """Permissions by `app.codename`."""
+    rows = Permission.objects.select_related("content_type")
+    return {f"{row.content_type.app_label}.{row.codename}": row for row in rows}

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.models import Group
 
-from dashboard.defaults import permissions_by_label
+from dashboard.people.queries import permissions_by_label
 from dashboard.people.role_words import GROUPS
 
 

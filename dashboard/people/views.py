@@ -21,7 +21,7 @@ from dashboard.people import queries, services
 from dashboard.people.forms import NO_ADMIN_ANY_MORE, ROLE_LABELS, PersonForm, admins_locked, role_of
 from dashboard.signin import links, sessions
 from dashboard.signin.browsers import browser_of
-from dashboard.tasks import mail_link
+from dashboard.signin.tasks import mail_link
 from providers.audit.log import Action, log, log_form, record
 from providers.audit.log import person as audit_person
 from traffic.authentication.keys import callers

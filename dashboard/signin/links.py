@@ -9,27 +9,11 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
 from django.core.mail import send_mail
-from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext as _
-
-from dashboard.signin.throttle import ADDRESS, Limit, Throttled, begin, bucket
-from lib.client_address import client_address, network
-from providers.audit.counts import Kind, counts
-from providers.audit.log import Action, stranger
-
-MAILS = Limit(free=3, longest_s=3_600)  # to one mailbox
-
-
-class TooMany(Exception):
-    """Links were asked for too often; `retry_after` is in seconds."""
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(f"Try again in {retry_after} s.")
-        self.retry_after = retry_after
 
 
 def by_mail() -> bool:
@@ -45,23 +29,6 @@ def link(user: User) -> str:
 def parts_of(user: User) -> list[str]:
     """Who it is, and the token."""
     return [urlsafe_base64_encode(force_bytes(user.pk)), default_token_generator.make_token(user)]
-
-
-def ask_by_mail(request: HttpRequest, email: str) -> None:
-    """Have a link sent to whoever has this address; the worker does it, so that the answer takes the same time.
-
-    Raises TooMany for a client or a mailbox past its limit.
-    """
-    from dashboard.tasks import mail_link
-
-    address = client_address(request)
-    limits = [(bucket("address", f"mail {network(address)}"), ADDRESS)] if address else []
-    try:
-        begin([*limits, (bucket("mailbox", email.casefold()), MAILS)])
-    except Throttled as refusal:
-        raise TooMany(refusal.retry_after) from None
-    counts.add(Kind(Action.PASSWORD, stranger(request)), "a link by mail was asked for")
-    mail_link.delay(email)
 
 
 def send(email: str) -> int:

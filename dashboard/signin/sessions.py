@@ -3,46 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.signals import user_logged_in
-from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from dashboard.http.database_away import away
-from dashboard.models import Session
+from dashboard.models import ADDRESS, AGENT, BEGAN, CONFIRMED, SEEN, Session
+from dashboard.models import SessionStore as SessionStore  # the setting SESSION_ENGINE names this module
 from lib.client_address import client_address
 from traffic.ingest.pipeline import AWAY
 
-BEGAN, SEEN, CONFIRMED, ADDRESS, AGENT = "began_at", "seen_at", "confirmed_at", "address", "agent"
 STEP_S = 60  # how exactly "last seen" is known: each step is one write
 # Elements that ask for themselves anew every few seconds (`data-poll` in the templates).
 POLLS = {"accounts", "feeds", "heartbeats", "live", "overview", "progress"}
 CONFIRM_S = 15 * 60  # how long a password that was asked again counts
-
-
-class SessionStore(DatabaseStore):
-    """Django's own, with the columns that tell sessions apart."""
-
-    @classmethod
-    def get_model_class(cls) -> type[Session]:
-        return Session
-
-    def create_model_instance(self, data: dict[str, Any]) -> Session:
-        row: Session = super().create_model_instance(data)  # type: ignore[assignment]  # of the class above
-        row.user_id = int(data["_auth_user_id"]) if data.get("_auth_user_id") else None
-        row.address, row.agent = data.get(ADDRESS, ""), data.get(AGENT, "")
-        row.began_at, row.seen_at = moment(data.get(BEGAN)), moment(data.get(SEEN))
-        return row
-
-
-def moment(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def begin(sender: object, request: HttpRequest, **kwargs: Any) -> None:

@@ -23,7 +23,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from dashboard.signin import links, services, sessions
+from dashboard.signin import link_requests, links, services, sessions
 from dashboard.signin.backend import device_of, remember_device
 from dashboard.signin.browsers import browser_of
 from dashboard.signin.forms import AskForLinkForm, ConfirmForm, OwnPasswordForm, Refusal, SignInForm
@@ -121,8 +121,8 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     sent = False
     if request.method == "POST" and links.by_mail() and form.is_valid():
         try:
-            links.ask_by_mail(request, form.cleaned_data["email"])
-        except links.TooMany as refusal:
+            link_requests.ask_by_mail(request, form.cleaned_data["email"])
+        except link_requests.TooMany as refusal:
             form.add_error("email", _("Too many links were asked for: try again in %(n)s seconds.") % {
                 "n": refusal.retry_after})  # fmt: skip
             answer = render(request, "registration/forgotten.html", {"form": form, "by_mail": True}, status=429)

@@ -13,8 +13,8 @@ from django.core.exceptions import DisallowedHost
 from django.test import Client, RequestFactory, override_settings
 from django.urls import get_resolver
 
+from dashboard.front.error_views import server_error
 from dashboard.http.log_filters import WithoutTraceback
-from dashboard.http.views import server_error
 from traffic.authentication.keys import callers, create_key
 from traffic.models import Scope
 

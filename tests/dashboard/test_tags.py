@@ -8,7 +8,7 @@ from django.template import Context, Template
 from django.test import RequestFactory
 from django.utils import timezone, translation
 
-from dashboard.templatetags import money
+from dashboard import formats as money
 from dashboard.templatetags.page import undo_url
 
 THIN = money.THIN
