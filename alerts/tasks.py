@@ -42,4 +42,4 @@ def count_pages() -> int:
 @shared_task(ignore_result=True)
 def forget_old() -> int:
     """Points of charts, digests and used links that nobody needs any more."""
-    return retention.forget_old(timezone.now())
+    return retention.purge(timezone.now())

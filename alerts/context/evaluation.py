@@ -296,8 +296,8 @@ class EvaluationContext:
         return list(expiring_keys(self.now - since, since + ahead).select_related("application"))
 
     def keys_of(self, pks: Iterable[int]) -> list[Key]:
-        wanted = list(pks)
-        return list(Key.objects.filter(pk__in=wanted).select_related("application")) if wanted else []
+        ids = list(pks)
+        return list(Key.objects.filter(pk__in=ids).select_related("application")) if ids else []
 
     @cached_property
     def application_slugs(self) -> dict[int, str]:

@@ -26,19 +26,19 @@ logger = logging.getLogger(__name__)
 def write_due(now: datetime) -> int:
     """Everything that is due and not written yet; gives back how many were. An installation without any figure yet
     has nothing to say."""
-    wanted = [
+    reports_due = [
         (person, wishes, kind, period)
         for person, wishes in readers()
         for kind, period in due_reports(person, wishes, now)
     ]
-    if not wanted or not (UsageDay.objects.exists() or Charge.objects.exists()):
+    if not reports_due or not (UsageDay.objects.exists() or Charge.objects.exists()):
         return 0
     made = set(
         Report.objects.filter(created_at__gt=now - timedelta(days=40)).values_list("person", "kind", "starts_on")
     )
     final: dict[Period, bool] = {}
     written = 0
-    for person, wishes, kind, period in wanted:
+    for person, wishes, kind, period in reports_due:
         if (person.pk, kind, period.since) in made or waits(kind, period, wishes, now, final):
             continue
         written += write(person, wishes, kind, period, now)

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 KEPT = timedelta(days=400)
 
 
-def forget_old(now: datetime) -> int:
+def purge(now: datetime) -> int:
     """Returns how many rows went. A month's statement stays: it is what somebody was told that the month cost."""
     points, _by_model = Sample.objects.filter(alert__resolved_at__lt=now - KEPT).delete()
     old = Report.objects.filter(created_at__lt=now - KEPT).exclude(kind=ReportKind.STATEMENT)

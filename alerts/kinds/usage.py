@@ -161,11 +161,11 @@ def facts_of(model: str, rows: list[Waiting], providers: list[str], n: int) -> l
 def fixes_of(rows: list[Waiting]) -> list[list[str]]:
     """The price form of each provider, most requests first."""
     address = reverse("traffic:prices")
-    wanted = list(dict.fromkeys((row.provider, row.model.strip()) for row in rows if row.model.strip()))
+    pairs = list(dict.fromkeys((row.provider, row.model.strip()) for row in rows if row.model.strip()))
     return [
         [
             _("Enter its price at %(provider)s") % {"provider": provider},
             f"{address}?{urlencode({'provider': provider, 'model': model})}",
         ]
-        for provider, model in wanted[:FIXES]
+        for provider, model in pairs[:FIXES]
     ]

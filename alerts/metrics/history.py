@@ -168,12 +168,12 @@ class MetricHistory:
 
     def uptime(self, window: Window, place: Place) -> Iterator[tuple[datetime, Decimal | None]]:
         """By day; the window's days are whole ones."""
-        wanted = place.filters
+        filters = place.filters
         watched = Deployment.objects.all()
-        if wanted.deployment:
-            watched = watched.filter(pk__in=wanted.deployment)
-        if wanted.provider:
-            watched = watched.filter(provider__in=wanted.provider)
+        if filters.deployment:
+            watched = watched.filter(pk__in=filters.deployment)
+        if filters.provider:
+            watched = watched.filter(provider__in=filters.provider)
         by_day: dict[date, tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
         for row in uptime_report.report(watched, self.start - BEFORE * DAY, self.now):
             for day in row.days:

@@ -163,11 +163,11 @@ def uptime_history(history: MetricHistory, window: Window, place: Place) -> Seri
 
 def balance_days(current: CurrentMetrics, window: Window, place: Place) -> Reading:
     """How long the account that runs out first still lasts."""
-    wanted = place.filters.provider
+    providers = place.filters.provider
     lasts = [
         balance.amount / balance.spend_per_hour / 24
         for balance in current.context.balances
-        if balance.spend_per_hour and (not wanted or balance.account.kind in wanted)
+        if balance.spend_per_hour and (not providers or balance.account.kind in providers)
     ]
     return Reading(min(lasts, default=None))
 

@@ -32,8 +32,8 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What of the log is asked for; what makes no sense counts as left out."""
+class AuditFilter:
+    """Which entries of the log the page's address asks for; a value that makes no sense is ignored."""
 
     show: str = ALL  # one of SHOWS; an act that is asked for by itself is looked for among all
     by: str = ""
@@ -54,11 +54,11 @@ class Wanted:
         return {name: str(value) for name, value in values.items() if value}
 
 
-def wanted_of(query: QueryDict, *, show: str) -> Wanted:
-    """What an address asks for; `show` where it does not say which kind."""
+def audit_filter(query: QueryDict, *, show: str) -> AuditFilter:
+    """The filter of an address; `show` where it does not say which kind."""
     action, address = query.get("action", ""), parsed(query.get("address", ""))
     show = query.get("show", "") if query.get("show") in SHOWS else show
-    return Wanted(
+    return AuditFilter(
         show=ALL if action in Action.values else show,
         by=_text(query.get("by", "")),
         action=action if action in Action.values else "",
@@ -80,25 +80,25 @@ def _day(text: str) -> date | None:
         return None
 
 
-def entries(wanted: Wanted) -> QuerySet[AuditEntry]:
+def entries(chosen: AuditFilter) -> QuerySet[AuditEntry]:
     """The entries that are asked for, newest first; each filter has an index of its own."""
     rows = AuditEntry.objects.order_by("-at", "-id")
-    if wanted.show != ALL:
+    if chosen.show != ALL:
         refused = Q(action__in=REFUSALS)
-        rows = rows.filter(refused if wanted.show == REFUSED else ~refused)
-    if wanted.by:
-        rows = rows.filter(actor=wanted.by)
-    if wanted.action:
-        rows = rows.filter(action=wanted.action)
-    if wanted.address:
-        rows = rows.filter(address=wanted.address)
-    if wanted.since:
-        rows = rows.filter(at__gte=datetime.combine(wanted.since, time(), UTC))
-    if wanted.until and wanted.until < date.max:
-        rows = rows.filter(at__lt=datetime.combine(wanted.until + timedelta(days=1), time(), UTC))
-    if wanted.what:
-        named = Q(object_name__in=[wanted.what, *names_that_say(wanted.what)])
-        kind = Q(object_type=wanted.what.lower()) if "." in wanted.what else Q(name_words=beginnings(wanted.what))
+        rows = rows.filter(refused if chosen.show == REFUSED else ~refused)
+    if chosen.by:
+        rows = rows.filter(actor=chosen.by)
+    if chosen.action:
+        rows = rows.filter(action=chosen.action)
+    if chosen.address:
+        rows = rows.filter(address=chosen.address)
+    if chosen.since:
+        rows = rows.filter(at__gte=datetime.combine(chosen.since, time(), UTC))
+    if chosen.until and chosen.until < date.max:
+        rows = rows.filter(at__lt=datetime.combine(chosen.until + timedelta(days=1), time(), UTC))
+    if chosen.what:
+        named = Q(object_name__in=[chosen.what, *names_that_say(chosen.what)])
+        kind = Q(object_type=chosen.what.lower()) if "." in chosen.what else Q(name_words=beginnings(chosen.what))
         rows = narrowed(rows.alias(name_words=NAME_WORDS).filter(named | kind))
     return rows
 
@@ -137,14 +137,14 @@ def names() -> list[str]:
     return list(User.objects.order_by("username").values_list("username", flat=True)[:PEOPLE])
 
 
-def plain_rows(wanted: Wanted) -> Iterator[tuple[Any, ...]]:
+def plain_rows(chosen: AuditFilter) -> Iterator[tuple[Any, ...]]:
     """All that is asked for, oldest last, read in batches with no transaction between them."""
-    rows, last = entries(wanted), None
+    rows, last = entries(chosen), None
     while batch := list((rows if last is None else older_than(rows, last)).values_list(*COLUMNS)[:BATCH]):
         yield from batch
         last = batch[-1][0]
 
 
-def address_of(base: str, wanted: Wanted, **more: Any) -> str:
-    query = urlencode(wanted.query | {name: str(value) for name, value in more.items() if value})
+def address_of(base: str, chosen: AuditFilter, **more: Any) -> str:
+    query = urlencode(chosen.query | {name: str(value) for name, value in more.items() if value})
     return f"{base}?{query}" if query else base

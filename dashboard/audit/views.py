@@ -18,15 +18,15 @@ from dashboard.audit.page import (
     COUNTED,
     PAGE,
     REFUSED,
-    Wanted,
+    AuditFilter,
     address_of,
+    audit_filter,
     counted,
     entries,
     names,
     older_than,
     plain_rows,
     thing_in_words,
-    wanted_of,
 )
 from providers.models import Action
 from traffic.requests.export import as_csv, as_jsonl
@@ -47,8 +47,8 @@ FILES = {"csv": (as_csv, "text/csv; charset=utf-8"), "jsonl": (as_jsonl, "applic
 @require_safe
 def audit(request: HttpRequest) -> HttpResponse:
     """Who did what, newest first; what was refused is one click away, and does not crowd out what was done."""
-    wanted, before = wanted_of(request.GET, show=ACTS), number(request.GET.get("before", ""))
-    rows, here = entries(wanted), reverse("audit")
+    chosen, before = audit_filter(request.GET, show=ACTS), number(request.GET.get("before", ""))
+    rows, here = entries(chosen), reverse("audit")
     batch = list((older_than(rows, before) if before else rows)[: PAGE + 1])
     page, total = batch[:PAGE], counted(rows)
     context = {
@@ -59,17 +59,17 @@ def audit(request: HttpRequest) -> HttpResponse:
         "total": min(total, COUNTED),
         "more": total > COUNTED,
         "newest": page[0] if page and not before else None,
-        "wanted": wanted,
-        "filtered": wanted.is_filtered,
+        "chosen": chosen,
+        "filtered": chosen.is_filtered,
         "shows": [
-            (show, label, address_of(here, replace(wanted, show=show, action=""))) for show, label in SHOWS.items()
+            (show, label, address_of(here, replace(chosen, show=show, action=""))) for show, label in SHOWS.items()
         ],
-        "all_url": address_of(here, Wanted(show=wanted.show)),
+        "all_url": address_of(here, AuditFilter(show=chosen.show)),
         "names": names(),
-        "actions": [(value, label, value == wanted.action) for value, label in Action.choices],
-        "files": [(kind, address_of(reverse("audit-export"), wanted, format=kind)) for kind in FILES],
-        "first_url": address_of(here, wanted) if before else None,
-        "next_url": address_of(here, wanted, before=page[-1].pk) if len(batch) > PAGE else None,
+        "actions": [(value, label, value == chosen.action) for value, label in Action.choices],
+        "files": [(kind, address_of(reverse("audit-export"), chosen, format=kind)) for kind in FILES],
+        "first_url": address_of(here, chosen) if before else None,
+        "next_url": address_of(here, chosen, before=page[-1].pk) if len(batch) > PAGE else None,
     }
     return render(request, "dashboard/audit/audit.html", context)
 
@@ -81,10 +81,10 @@ def audit_export(request: HttpRequest) -> StreamingHttpResponse:
     """The same entries as a file, CSV or JSON lines. Like every download it is itself put on record."""
     kind = request.GET.get("format", "csv")
     write, media_type = FILES.get(kind, FILES["csv"])
-    wanted = wanted_of(request.GET, show=ALL)
+    chosen = audit_filter(request.GET, show=ALL)
     extension = kind if kind in FILES else "csv"
     headers = {"Content-Disposition": f'attachment; filename="audit-log.{extension}"'}
-    return StreamingHttpResponse(write(COLUMNS, plain_rows(wanted)), content_type=media_type, headers=headers)
+    return StreamingHttpResponse(write(COLUMNS, plain_rows(chosen)), content_type=media_type, headers=headers)
 
 
 def number(text: str) -> int:

@@ -138,9 +138,9 @@ def restore(source: Path, *, force: bool, trusted: bool = False, more_keys: Sequ
     """
     with opened(source, (*keys(), *more_keys), trusted=trusted) as backup:
         check(backup.manifest)
-        if not force and (held := own_rows()):
+        if not force and (filled_tables := own_rows()):
             raise BackupError(
-                f"The database is in use: there are rows in {', '.join(held)}. Pass --force to replace it."
+                f"The database is in use: there are rows in {', '.join(filled_tables)}. Pass --force to replace it."
             )
         load(backup.dump)
     return backup

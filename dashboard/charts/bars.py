@@ -20,14 +20,14 @@ SERIES = {"self": 1, "runpod": 1, "anthropic": 2, "vast": 3, "google": 4, "lambd
 
 def series_numbers(keys: Iterable[str]) -> dict[str, int]:
     """A series number for each key: the fixed one where it has one and it is free, else the next free, at last 6."""
-    wanted = list(dict.fromkeys(keys))
+    unique = list(dict.fromkeys(keys))
     numbers: dict[str, int] = {}
-    for key in sorted(wanted, key=lambda k: SERIES.get(k, 9)):
+    for key in sorted(unique, key=lambda k: SERIES.get(k, 9)):
         taken = set(numbers.values())
         fixed = SERIES.get(key)
         free = (n for n in (1, 2, 3, 4, 5, 6) if n not in taken)
         numbers[key] = fixed if fixed and fixed not in taken else next(free, 6)
-    return {key: numbers[key] for key in wanted}
+    return {key: numbers[key] for key in unique}
 
 
 def total_of(row: Row) -> Decimal:

@@ -33,24 +33,24 @@ class Money:
     pace: Decimal | None
     runs_out_on: date | None
     now: datetime
-    held: BudgetStatus | None  # the month against the phases' shares of it
+    status: BudgetStatus | None  # the month against the phases' shares of it
 
     @property
     def limit(self) -> Decimal | None:
         """What this month may cost; None: nothing is planned for today."""
-        return self.held.allowance.high if self.held else None
+        return self.status.allowance.high if self.status else None
 
     @property
     def low(self) -> Decimal | None:
-        return self.held.allowance.low if self.held else None
+        return self.status.allowance.low if self.status else None
 
     @property
     def verdict(self) -> str:
-        if self.held is None or self.limit is None:
+        if self.status is None or self.limit is None:
             return "none"
-        if self.held.spent > self.limit:
+        if self.status.spent > self.limit:
             return "over"
-        forecast = self.held.forecast
+        forecast = self.status.forecast
         if forecast is None:
             return "early"
         if forecast.median > self.limit:
@@ -72,21 +72,21 @@ class Money:
     @property
     def ahead(self) -> Decimal | None:
         """How much more is spent than an even pace to the budget's high end would have."""
-        return None if self.pace is None or self.held is None else self.held.spent - self.pace
+        return None if self.pace is None or self.status is None else self.status.spent - self.pace
 
     @property
     def share(self) -> Decimal | None:
         """Of the budget's high end."""
-        return self.held.share if self.held else None
+        return self.status.share if self.status else None
 
     @property
     def to_spare(self) -> Decimal | None:
         """What the forecast leaves of the budget's high end; negative where it passes it."""
-        forecast = self.held.forecast if self.held else None
+        forecast = self.status.forecast if self.status else None
         return self.limit - forecast.median if self.limit is not None and forecast else None
 
     @property
-    def known(self) -> tuple[str, Decimal] | None:
+    def largest_source(self) -> tuple[str, Decimal] | None:
         """The provenance of the largest part, and its share."""
         kind, amount = max(self.provenance.items(), key=lambda item: item[1], default=("", ZERO))
         total = sum(self.provenance.values(), ZERO)
@@ -101,7 +101,7 @@ class Money:
 
 def money(facts: Facts) -> Money:
     month, phase = facts.month, facts.phase
-    held = hold(facts.phases, month, facts.days) if phase else None
+    status = hold(facts.phases, month, facts.days) if phase else None
     before, ends = same_days_before(facts.days, month.first, facts.today)
     return Money(
         month=month,
@@ -113,10 +113,10 @@ def money(facts: Facts) -> Money:
         provenance=by_provenance(line for line in facts.days.lines if line.day >= month.first),
         before=before,
         before_ends=ends,
-        pace=held.allowance.high * elapsed(held.allowance, facts.now) if held else None,
-        runs_out_on=held.runs_out_on if held else None,
+        pace=status.allowance.high * elapsed(status.allowance, facts.now) if status else None,
+        runs_out_on=status.runs_out_on if status else None,
         now=facts.now,
-        held=held,
+        status=status,
     )
 
 

@@ -68,12 +68,12 @@ class Facts:
     @property
     def phase(self) -> Phase | None:
         """The phase planned for today."""
-        held = [
+        running = [
             phase
             for phase in self.phases
             if phase.starts_on and phase.starts_on <= self.today and (not phase.ends_on or phase.ends_on > self.today)
         ]
-        return max(held, key=lambda phase: phase.starts_on or date.min, default=None)
+        return max(running, key=lambda phase: phase.starts_on or date.min, default=None)
 
     @property
     def restarted(self) -> list[str]:

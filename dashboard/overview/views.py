@@ -31,7 +31,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     context = {
         "facts": facts,
         "money": money,
-        "pace": without_words(pace(money.month, money.held, facts.now)),
+        "pace": without_words(pace(money.month, money.status, facts.now)),
         "up": answers.serving(facts),
         "worth": worth,
         "own": answers.selfhosting(facts, worth),

@@ -32,17 +32,17 @@ class RoleForm(forms.Form):
             )  # fmt: skip
 
     @property
-    def wanted(self) -> list[str]:
+    def ticked(self) -> list[str]:
         """What is ticked, of a valid form."""
         return [label for name in GROUPS for label in self.cleaned_data[name]]
 
     @property
     def lost(self) -> list[str]:
         """What the role may and would not any more, of a valid form."""
-        return [label for label in offered() if label in self.before and label not in self.wanted]
+        return [label for label in offered() if label in self.before and label not in self.ticked]
 
     def save(self) -> None:
         """What the form does not offer stays as it is."""
         permissions = permissions_by_label()
         self.group.permissions.remove(*(permissions[label] for label in self.lost))
-        self.group.permissions.add(*(permissions[label] for label in self.wanted))
+        self.group.permissions.add(*(permissions[label] for label in self.ticked))

@@ -47,6 +47,6 @@ def question(form: RoleForm) -> dict[str, Any]:
     return {
         "lost": [(title, words) for title, words in lost if words],
         "count": len(form.lost),
-        "nothing_left": not form.wanted,
+        "nothing_left": not form.ticked,
         "fields": fields + [("lost", label) for label in form.lost],
     }

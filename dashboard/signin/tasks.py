@@ -22,7 +22,7 @@ def clear_sessions() -> None:
 @shared_task(name="dashboard.tasks.forget_attempts", ignore_result=True)
 def forget_attempts() -> int:
     """Counts of failed sign-ins that are over."""
-    return throttle.forget_old(timezone.now())
+    return throttle.purge(timezone.now())
 
 
 @shared_task(name="dashboard.tasks.mail_link", ignore_result=True)

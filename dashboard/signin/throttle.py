@@ -110,6 +110,6 @@ def take_back(counted: list[tuple[str, Limit]]) -> None:
     Attempts.objects.filter(bucket__in=names, failures__gt=0).update(failures=F("failures") - 1)
 
 
-def forget_old(now: datetime) -> int:
+def purge(now: datetime) -> int:
     """Counts that are over; returns how many."""
     return Attempts.objects.filter(last_at__lt=now - timedelta(seconds=FORGET_S)).delete()[0]

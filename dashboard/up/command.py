@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         _hold_signals()
         _read_files()
         data = DataDirectory(Path(options.data or os.environ.get("BREAKEVEN_DATA") or "var"))
-        with data.held():
+        with data.locked():
             return Stack(options, data).run()
     except Stopped:
         return 0
@@ -262,7 +262,7 @@ class Stack:
         """Ends the processes first, then what they write to. A second Ctrl-C ends the wait for calls under way; other
         signals that come meanwhile change nothing."""
         _ignore_signals()
-        self.data.forget()
+        self.data.remove_run_files()
         if self.processes:
             grace = gateway_grace(self.processes.environment)
             self.processes.say("stopping")

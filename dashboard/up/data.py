@@ -35,7 +35,7 @@ class DataDirectory:
         self.token = secrets.token_hex(16)
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Holds the directory for this process alone; the kernel lets go of it however the process ends."""
         self._prepare()
         with (self.root / "up.lock").open("a+") as lock:
@@ -45,7 +45,7 @@ class DataDirectory:
                 raise Refused(self._who_holds(lock.name), code=2) from None
             lock.seek(0)
             earlier = _parse(lock.read()).get("run", "")
-            self.forget()
+            self.remove_run_files()
             if earlier:
                 stop_marked(earlier)
             lock.truncate(0)
@@ -60,8 +60,8 @@ class DataDirectory:
         """Lets other commands join: the same names as the environment's, readable by the owner alone."""
         replace_private(self.run_file, json.dumps(environment, indent=1))
 
-    def forget(self) -> None:
-        """Nothing runs here any more."""
+    def remove_run_files(self) -> None:
+        """Remove the files that say that something runs here."""
         for path in (self.run_file, self.demo_file, *self.ready.iterdir()):
             path.unlink(missing_ok=True)
 

@@ -16,7 +16,7 @@ from django.test import Client
 from django.utils import timezone
 
 from dashboard.access import ACCESS
-from dashboard.audit.page import beginnings, entries, wanted_of
+from dashboard.audit.page import audit_filter, beginnings, entries
 from dashboard.audit.place_words import place_in_words
 from providers.audit.counts import counts
 from providers.audit.log import Action, Actor, ActorKind, AuditEntry, record
@@ -127,7 +127,7 @@ def explained(query: str) -> str:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_bitmapscan = on")
-    return str(entries(wanted_of(QueryDict(query), show="acts"))[:51].explain())
+    return str(entries(audit_filter(QueryDict(query), show="acts"))[:51].explain())
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_few_entries_that_are_named_so_are_found_before_they_are_put_in_order(cl
     """However many entries there are: a walk from the newest on would read all of them for a word that nobody wrote."""
     a_crowd_of_refusals()
     claude = AuditEntry.objects.get(object_name="Claude")
-    rows = entries(wanted_of(QueryDict("what=Claude"), show="acts"))
+    rows = entries(audit_filter(QueryDict("what=Claude"), show="acts"))
     assert list(rows) == [claude]
     assert "to_tsvector" not in str(rows.query)
     assert shown(client, "?what=nobody") == [] and shown(client, "?what=Claude") == ["Claude"]

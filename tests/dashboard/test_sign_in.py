@@ -20,7 +20,7 @@ from django.utils import timezone
 from dashboard.models import Attempts
 from dashboard.signin import hashing
 from dashboard.signin.hashing import Busy, Slots
-from dashboard.signin.throttle import ACCOUNT, ADDRESS, Throttled, begin, bucket, forget_old, succeed, take_back
+from dashboard.signin.throttle import ACCOUNT, ADDRESS, Throttled, begin, bucket, purge, succeed, take_back
 from providers.audit.counts import counts
 from providers.audit.log import AuditEntry
 from tests.dashboard.people import with_role
@@ -151,8 +151,8 @@ def test_a_made_up_mark_of_a_browser_is_none() -> None:
 
 def test_counts_are_shared_by_processes_as_they_are_rows_and_go_after_an_hour() -> None:
     begin([(bucket("account", "petra"), ACCOUNT)])
-    assert forget_old(timezone.now()) == 0 and Attempts.objects.count() == 1
-    assert forget_old(timezone.now() + timedelta(hours=1, seconds=1)) == 1
+    assert purge(timezone.now()) == 0 and Attempts.objects.count() == 1
+    assert purge(timezone.now() + timedelta(hours=1, seconds=1)) == 1
 
 
 def test_what_was_not_tried_does_not_count() -> None:

@@ -127,22 +127,22 @@ def test_a_closed_terminal_does_not_block_the_processes(tmp_path: Path) -> None:
 
 def test_a_second_start_in_the_same_directory_is_refused_with_a_sentence(tmp_path: Path) -> None:
     first = DataDirectory(tmp_path)
-    with first.held():
+    with first.locked():
         first.announce({"BREAKEVEN_URL": "http://127.0.0.1:8123"})
         with pytest.raises(Refused, match=r"already runs in .* \(process \d+, http://127.0.0.1:8123\)") as refused:
-            DataDirectory(tmp_path).held().__enter__()
+            DataDirectory(tmp_path).locked().__enter__()
         assert refused.value.code == 2
-    with DataDirectory(tmp_path).held():
+    with DataDirectory(tmp_path).locked():
         pass
 
 
 def test_what_others_join_by_is_private_and_gone_afterwards(tmp_path: Path) -> None:
     data = DataDirectory(tmp_path / "var")
-    with data.held():
+    with data.locked():
         data.announce({"DATABASE_URL": "postgresql://secret"})
         assert stat.S_IMODE(data.run_file.stat().st_mode) == 0o600
         assert stat.S_IMODE(data.root.stat().st_mode) == 0o700
-        data.forget()
+        data.remove_run_files()
     assert not data.run_file.exists()
 
 
@@ -151,7 +151,7 @@ def test_processes_of_a_killed_start_are_stopped_by_the_next(tmp_path: Path) -> 
     (tmp_path / "up.lock").write_text(json.dumps({"pid": 1, "run": killed.token}))
     (tmp_path / "run.json").write_text("{}")
     orphan = subprocess.Popen(["sleep", "60"], env={**os.environ, MARK: killed.token})
-    with DataDirectory(tmp_path).held():
+    with DataDirectory(tmp_path).locked():
         assert orphan.poll() is not None
         assert not (tmp_path / "run.json").exists()
 
@@ -166,13 +166,13 @@ def test_processes_of_other_stacks_are_left_alone() -> None:
 def test_a_directory_that_cannot_be_made_gets_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Refused, match=r"cannot be written \(Not a directory.*pass another directory with --data"):
-        DataDirectory(tmp_path / "file" / "var").held().__enter__()
+        DataDirectory(tmp_path / "file" / "var").locked().__enter__()
 
 
 def test_a_nearly_full_disk_gets_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dashboard.up.data.LEAST_FREE", 2**60)
     with pytest.raises(Refused, match=r"MB free and Breakeven needs .* make room"):
-        DataDirectory(tmp_path).held().__enter__()
+        DataDirectory(tmp_path).locked().__enter__()
 
 
 # --- options and servers ---
