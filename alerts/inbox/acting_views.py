@@ -19,7 +19,6 @@ from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -35,6 +34,7 @@ from alerts.delivery.subscriptions import subscription
 from alerts.evaluation import services
 from alerts.inbox import queries
 from alerts.inbox.forms import AssignForm, NoteForm, RemarkForm, SilenceForm, SnoozeForm
+from alerts.inbox.services import act_once
 from alerts.lifecycle.silences import Matcher
 from alerts.lifecycle.states import NotPossible
 from alerts.mail import links
@@ -151,19 +151,24 @@ def _acting(
     if not form.is_bound:
         next(iter(form.fields.values())).widget.attrs["autofocus"] = True
     if request.method == "POST" and form.is_valid():
+        undo: str | None = None
         try:
-            with transaction.atomic():
-                if token:
-                    links.use_up(token)
-                undo = act(alert, person, form.cleaned_data)
-                if token:
-                    tell_mail_act(request, alert, person, action, form.cleaned_data)
+            undo = act_once(token=token, act=lambda: act_and_record(request, alert, person, token, act, action, form))
         except (NotPossible, links.BadLink) as error:
             messages.warning(request, _("Nothing was changed: %(why)s.") % {"why": error})
-            undo = None
         return _done(request, alert, action, token, undo)
     context = {"alert": alert, "ask": ASKS[action], "form": form, "by_mail": bool(token), "back": _back(request)}
     return render(request, "alerts/inbox/confirm.html", context, status=422 if form.errors else 200)
+
+
+def act_and_record(
+    request: HttpRequest, alert: Alert, person: Person, token: str, act: Act, action: str, form: forms.Form
+) -> str:
+    """The step itself, with an entry in the audit log where a mail allowed it. Returns what takes it back."""
+    undo = act(alert, person, form.cleaned_data)
+    if token:
+        tell_mail_act(request, alert, person, action, form.cleaned_data)
+    return undo
 
 
 def tell_mail_act(request: HttpRequest, alert: Alert, person: Person, action: str, data: dict[str, Any]) -> None:

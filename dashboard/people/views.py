@@ -8,7 +8,6 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.models import User
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -18,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.people import queries, services
-from dashboard.people.forms import NO_ADMIN_ANY_MORE, ROLE_LABELS, PersonForm, admins_locked, role_of
+from dashboard.people.forms import NO_ADMIN_ANY_MORE, ROLE_LABELS, PersonForm, role_of
 from dashboard.signin import links, sessions
 from dashboard.signin.browsers import browser_of
 from dashboard.signin.tasks import mail_link
@@ -67,7 +66,9 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     """One person: name, e-mail, role; where they are signed in, and a link for a new password."""
     user = queries.person_by_key(pk)
     form = PersonForm(request.POST if request.method == "POST" else None, instance=user, by=me(request))
-    if request.method == "POST" and saved(request, form):
+    if request.method == "POST" and services.save_if_valid(
+        form=form, record=lambda saved: log_form(request, saved, form)
+    ):
         messages.success(request, _("Saved: %(name)s.") % {"name": user.get_username()})
         return redirect("people")
     keys = queries.keys_made_by(user)
@@ -84,15 +85,6 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "dashboard/people/person.html", context, status=422 if form.errors else 200)
 
 
-@transaction.atomic
-def saved(request: HttpRequest, form: PersonForm) -> bool:
-    """Save a person if the form is valid; who is an admin stays as it is between the two."""
-    if not form.is_valid():
-        return False
-    log_form(request, services.save_person(form=form), form)
-    return True
-
-
 @login_required
 @permission_required("auth.change_user", raise_exception=True)
 @require_POST
@@ -106,12 +98,10 @@ def person_switch(request: HttpRequest, pk: int) -> HttpResponse:
     if user.pk == request.user.pk and not active:
         messages.warning(request, _("Nothing was changed: you cannot lock yourself out."))
         return redirect("people")
-    with transaction.atomic():
-        if user.is_superuser and not active and me(request) not in admins_locked():
-            messages.warning(request, NO_ADMIN_ANY_MORE)
-            return redirect("people")
-        if services.switch(person=user, active=active):
-            log(request, user, _("Let in again.") if active else _("Locked out."))
+    done = _("Let in again.") if active else _("Locked out.")
+    if not services.switch(person=user, active=active, by=me(request), record=lambda: log(request, user, done)):
+        messages.warning(request, NO_ADMIN_ANY_MORE)
+        return redirect("people")
     if not active and request.POST.get("keys") == "revoke":
         revoke_keys_for_all(request, user)
     callers.clear()
