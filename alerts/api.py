@@ -67,14 +67,14 @@ class AlertOut(Schema):
 
 
 def alerts_seen(request: HttpRequest) -> AlertQuerySet:
-    """A key of an application sees its alerts alone."""
+    """The alerts that the caller may see: of its own application, where its key is one of an application."""
     own = application_of_key(request)
     rows = Alert.objects.with_deliveries()
     return rows if own is None else rows.of_application(own)
 
 
 def shown_to(request: HttpRequest, alert: Alert) -> dict[str, Any]:
-    """An alert as JSON. A key of an application learns of no person: to whom it went, or who has it."""
+    """An alert as JSON; without recipients and assignee for a key of an application."""
     fields = alert_json(alert)
     if application_of_key(request) is None:
         return fields
@@ -193,7 +193,7 @@ class SilenceOut(Schema):
 
 
 def silences_seen(request: HttpRequest) -> SilenceQuerySet:
-    """A key of an application sees and ends those that name it alone."""
+    """The silences that the caller may see and end: for a key of an application those that name it."""
     own = application_of_key(request)
     rows = Silence.objects.select_related("by")
     return rows if own is None else rows.filter(labels__application=own)

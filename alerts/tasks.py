@@ -15,7 +15,7 @@ from alerts.models import Channel
 
 @shared_task(ignore_result=True)
 def evaluate() -> None:
-    """Run the rules and tell the outside monitors; whoever is evaluating a kind right now is left alone."""
+    """Run the rules, then send the heartbeat to outside monitors; skip kinds that another worker evaluates now."""
     if not services.evaluate().errors:
         watch.heartbeat(timezone.now())
 
@@ -35,11 +35,11 @@ def deliver() -> None:
 
 @shared_task(ignore_result=True)
 def count_pages() -> int:
-    """What our own deployments ask of people at night, for the go or no-go."""
+    """Count alerts of our own deployments at night, for the go or no-go."""
     return page_counts.count_pages(timezone.now())
 
 
 @shared_task(ignore_result=True)
 def forget_old() -> int:
-    """Points of charts, digests and used links that nobody needs any more."""
+    """Delete samples, digests and used links past their retention."""
     return retention.purge(timezone.now())

@@ -1,4 +1,4 @@
-"""Alerts for programs, chat rooms and pagers: what is said there, how it gets there, and what came of it."""
+"""Alerts for programs, chat rooms and pagers: the text, the call, and its result."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ DELETED_FOR = timedelta(days=1)  # so long a deletion can be taken back
 
 
 class Gone(NotSent):
-    """The receiver says that it will never be there again (410), so we stop by ourselves."""
+    """The receiver answered 410: the channel is switched off."""
 
     def __init__(self, answer: str) -> None:
         super().__init__(answer, permanent=True)
 
 
 def hand_over(channel: Channel, note: Note, now: datetime) -> str:
-    """Say something on a channel and give back its answer. Raises NotSent. Never longer than a claim lasts."""
+    """Send a note to a channel and return its answer. Raises NotSent. Takes less time than a claim lasts."""
     try:
         if channel.kind == "webhook":
             from alerts.channels import webhook
@@ -49,7 +49,7 @@ def hand_over(channel: Channel, note: Note, now: datetime) -> str:
 
 
 def deliver_to(delivery: Delivery, now: datetime) -> str:
-    """Hand a delivery to its channel and remember how that went. Gives back the answer; raises NotSent."""
+    """Hand a delivery to its channel and store the result. Returns the answer; raises NotSent."""
     channel = Channel.objects.filter(slug=delivery.recipient).first()
     if channel is None or channel.deleted_at:
         raise NotSent(_("The channel was deleted."), permanent=True)
@@ -59,7 +59,7 @@ def deliver_to(delivery: Delivery, now: datetime) -> str:
 
 
 def remembered(channel: Channel, call: Callable[[], str], now: datetime) -> str:
-    """One call of a channel, with how it went written beside it. Gives back the answer; raises NotSent."""
+    """Call a channel and store the result in its row. Returns the answer; raises NotSent."""
     rows = Channel.objects.filter(pk=channel.pk)
     try:
         answer = call()

@@ -1,4 +1,4 @@
-"""One HTTP call to an address that somebody entered: judged, pinned, not redirected, its answer in a line."""
+"""One HTTP call to an address that a person entered: checked, resolved once, without redirects."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def save(*, channel: Channel) -> None:
 
 
 def switch(*, channel: Channel, enabled: bool, now: datetime) -> bool:
-    """Tell it or not; on again it starts afresh, and what waited leaves. False where nothing changed."""
+    """Switch a channel on or off. On again, failures count anew and waiting messages are due. False: it was so."""
     with transaction.atomic():
         rows = Channel.objects.not_deleted().filter(pk=channel.pk, enabled=not enabled)
         if not rows.update(enabled=enabled, disabled_reason="", failures=0, failing_since=None):
@@ -32,7 +32,7 @@ def switch(*, channel: Channel, enabled: bool, now: datetime) -> bool:
 
 
 def delete(*, channel: Channel, now: datetime) -> None:
-    """No more of it, and no secret of it after a day; its deliveries stay in the log."""
+    """Delete a channel: its secret is wiped after a day, its deliveries stay in the log."""
     Channel.objects.not_deleted().filter(pk=channel.pk).update(deleted_at=now)
 
 
@@ -43,6 +43,6 @@ def undelete(*, channel: Channel, now: datetime) -> bool:
 
 
 def tried(*, channel_id: int, good: bool, answer: str, now: datetime) -> None:
-    """A test of the stored channel says as much about it as a delivery; one that is good ends its failures."""
+    """Store the result of a test of a saved channel, as of a delivery; a good one ends its failures."""
     ended = {"failures": 0, "failing_since": None} if good else {}
     Channel.objects.filter(pk=channel_id).update(answer=answer, answered_at=now, **ended)

@@ -23,7 +23,7 @@ from providers.audit.log import changes, log, log_form
 
 
 class Tried(NamedTuple):
-    """What a test came to, in the receiver's own words."""
+    """The result of a test, with the receiver's answer."""
 
     good: bool
     answer: str
@@ -93,7 +93,7 @@ def edited(request: HttpRequest, row: Channel, form: ChannelForm) -> HttpRespons
 
 
 def try_out(request: HttpRequest, filled: Channel) -> Tried:
-    """Say something on a channel, saved or not, and hear what it answers."""
+    """Send a trial note to a channel, saved or not, and return the result."""
     note = trial_note(f"test.{uuid.uuid4().hex}", request.user.get_username(), timezone.now())
     try:
         return Tried(True, hand_over(filled, note, timezone.now()))

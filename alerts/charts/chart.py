@@ -1,4 +1,4 @@
-"""The chart of a mail with the words that say the same."""
+"""The chart of a mail: its picture, and a sentence that says the same."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Chart:
 
 
 def chart_of(delivery: Delivery) -> Chart | None:
-    """Of the alert's value up to what the mail is about; None where there is no line to draw."""
+    """The chart of the alert's value up to the transition that a mail is about; None where there are too few points."""
     drawing = timeline_and_image(delivery.transition_id)
     if drawing is None:
         return None
@@ -54,7 +54,7 @@ def chart_of(delivery: Delivery) -> Chart | None:
 
 @lru_cache(maxsize=64)
 def timeline_and_image(transition_id: int) -> tuple[Timeline, bytes] | None:
-    """The same for everybody who is told, at every attempt."""
+    """The chart of a transition, cached: it is the same for each recipient and attempt."""
     transition = Transition.objects.select_related("alert__rule").get(pk=transition_id)
     seen = value_history(transition.alert, transition.at, transition.value)
     return (seen, png(seen.points)) if seen else None

@@ -27,7 +27,7 @@ MOST_POINTS = 140  # eight pixels each
 
 
 def png(points: Sequence[Point]) -> bytes:
-    """At least two points, oldest first; well below 20 kB."""
+    """A PNG of at least two points, oldest first; below 20 kB."""
     from PIL import Image, ImageDraw  # only who writes mails needs it
 
     size = (WIDTH * FINER, HEIGHT * FINER)
@@ -52,7 +52,7 @@ def png(points: Sequence[Point]) -> bytes:
 
 
 def thinned(points: Sequence[Point]) -> list[Point]:
-    """Evenly; the last always stays."""
+    """At most so many of the points, evenly spread; the last always stays."""
     step = len(points) // MOST_POINTS + 1
     return list(points[::-1][::step])[::-1]
 

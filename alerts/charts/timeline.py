@@ -31,7 +31,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Oldest first."""
+    """The points of an alert's value, oldest first, with the words around them."""
 
     alert: Alert
     points: list[Point]
@@ -101,12 +101,12 @@ def said_in(unit: str, value: Decimal) -> str:
 
 
 def timeline(alert: Alert) -> Timeline | None:
-    """None where too little is known for a line."""
+    """The chart of an alert's page; None where there are too few points for a line."""
     return drawn(alert, stored_points(alert))
 
 
 def stored_points(alert: Alert, until: datetime | None = None) -> list[Point]:
-    """Its samples and what its transitions say, oldest first."""
+    """The points of an alert from its samples and transitions, oldest first."""
     rows = [(row.at, row.value, row.threshold) for row in alert.samples.all()]
     seen = alert.transitions.exclude(cause__in=(Cause.RAISED, Cause.LOWERED)).exclude(value="")
     rows += [(row.at, row.value, alert.threshold) for row in seen]
@@ -135,7 +135,7 @@ def decimal_of(text: str) -> Decimal | None:
 
 
 def unit_of(alert: Alert) -> str:
-    """As charts know units."""
+    """The unit of an alert's values, by the name that charts use."""
     if alert.rule.kind != "figure":
         kind = KINDS.get(alert.rule.kind)
         return kind.unit if kind else "count"

@@ -1,4 +1,4 @@
-"""How an alert's figure came to where it is: what the chart of its mail draws, from before the alert as well."""
+"""The history of an alert's value for the chart of its mail, from before the alert opened as well."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def value_history(alert: Alert, at: datetime, value: str = "") -> Timeline | Non
 
 
 def by_the_day(alert: Alert) -> bool:
-    """Whether the points that `past` finds are days, of which no hour can be told."""
+    """Whether the points of `past` stand for whole days."""
     if alert.rule.kind != "figure":
         return True
     window = Watch.of(alert.rule.thresholds).window
@@ -50,7 +50,7 @@ def by_the_day(alert: Alert) -> bool:
 
 
 def past(alert: Alert, at: datetime) -> list[Point]:
-    """What rollups and ledger tell of it; nothing for what only its checks know."""
+    """The alert's value before it opened, from rollups and ledger; empty for other kinds."""
     line = decimal_of(alert.threshold)
     kind = alert.rule.kind
     if kind == "figure":

@@ -345,7 +345,7 @@ class EvaluationContext:
 
     @cached_property
     def break_even(self) -> tuple[Inputs, Result]:
-        """Live inputs and what comes of them."""
+        """The measured inputs of the break-even and its result."""
         inputs = live_inputs(self.now)
         return inputs, compute(inputs)
 
@@ -393,7 +393,7 @@ class EvaluationContext:
         return busiest(on, self.now)
 
     def unused_since(self, lease: Lease) -> datetime | None:
-        """Since when the lease has done nothing for us; None while it does, or where that cannot be told."""
+        """Since when a lease has been idle; None while it is used, or where nothing says so."""
         if lease.state == LeaseState.STOPPED:
             span = self.last_span.get(lease.pk)
             return span.starts_at if span else lease.seen_at

@@ -41,7 +41,7 @@ class Item:
 
 
 def ranked(period: Period, data: SpendData, usual: SpendData) -> list[Item]:
-    """`known` is the period's spend, `usual` that of `usual_period`."""
+    """What a digest lists, the most urgent first. `data` is the period's spend, `usual` that of `usual_period`."""
     items = [*open_alerts(), *moves(period, data, usual), *outages(period), *errors(period), *idle(data)]
     return sorted(items, key=lambda item: (item.rank, -item.weight, item.title))
 

@@ -1,4 +1,4 @@
-"""What becomes of alerts that are long over: their transitions stay, the points of their charts and old digests go."""
+"""Retention of the alerts' rows: transitions stay; samples, old digests and used links are deleted."""
 
 from __future__ import annotations
 

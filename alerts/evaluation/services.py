@@ -162,7 +162,7 @@ def _let_go(writer: Writer, rule: Rule, alerts: Mapping[str, Alert]) -> None:
 
 
 def policy_of(rule: Rule) -> Policy:
-    """How patient a rule is."""
+    """The waits of a rule as a policy."""
 
     def span(seconds: int | None) -> timedelta | None:
         return None if seconds is None else timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
-"""Who watches the watchman: a heartbeat to an outside address, and the web process that notices a silent worker."""
+"""Watch the evaluation: a heartbeat to an outside monitor, and a web process that notices when no worker runs."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def alerts_by_keys(keys: Iterable[str]) -> list[Alert]:
 
 
 def deliveries_of(alert: Alert) -> list[Delivery]:
-    """Oldest first."""
+    """The points of an alert's value, oldest first, with the words around them."""
     return list(Delivery.objects.filter(alert=alert).select_related("transition").order_by("id"))
 
 

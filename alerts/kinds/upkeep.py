@@ -62,8 +62,8 @@ def disk(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -
 
 
 def retention(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
-    """Three ways in which days of requests may go without anybody having thought of it: the first ones at all, some
-    whose bill is not whole, and some that should have gone and did not."""
+    """Three subjects: the first days that retention will drop, days that it drops within a week before their bill is
+    complete, and days that it should have dropped and did not."""
     retained = context.kept_days(int(params.number("days")))
     values = {"days": number(retained.days), "first": day(retained.first) if retained.first else ""}
     facts = [

@@ -17,7 +17,8 @@ from providers.models import PROVIDER_NAMES, Deployment, Outage
 def outages(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """One subject for each deployment that is down; where all of a vendor's are, the vendor speaks for them.
 
-    It does so until the last of them is up again: one that lags behind its fellows is no news.
+    It does so until the last of them is up again, because a deployment that recovers later than the others is not a new
+    outage.
     """
     down = {outage.deployment.slug: outage for outage in context.open_outages if outage.deployment.enabled}
     vendors = down_vendors(context, down, int(params.number("group")))

@@ -70,11 +70,11 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         return self.filter(deleted_at=None)
 
     def choosable(self) -> ChannelQuerySet:
-        """Those that rules may tell."""
+        """Channels that a rule can choose; monitors are not."""
         return self.not_deleted().exclude(kind="monitor")
 
     def usable(self) -> ChannelQuerySet:
-        """Those that are told."""
+        """Channels that get messages: chosen by rules and switched on."""
         return self.choosable().filter(enabled=True)
 
     def monitors(self) -> ChannelQuerySet:
@@ -82,7 +82,7 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         return self.not_deleted().filter(kind="monitor", enabled=True)
 
     def dead(self, now: datetime) -> ChannelQuerySet:
-        """Those that a person must look at: failing for long, or given up by ourselves."""
+        """Channels that need a person: failing for long, or switched off by ourselves."""
         failing = Q(enabled=True, failures__gte=self.DEAD_FAILURES, failing_since__lte=now - self.DEAD_AFTER)
         return self.not_deleted().filter(failing | Q(enabled=False) & ~Q(disabled_reason=""))
 
@@ -104,7 +104,7 @@ def waits(now: datetime) -> Q:
 
 class AlertQuerySet(models.QuerySet["Alert"]):
     def live(self) -> AlertQuerySet:
-        """Whatever is not resolved."""
+        """Alerts that are not resolved."""
         return self.exclude(state="resolved")
 
     def shown(self) -> AlertQuerySet:
@@ -112,11 +112,11 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         return self.filter(state__in=("open", "acknowledged"))
 
     def waiting(self, now: datetime) -> AlertQuerySet:
-        """What needs someone."""
+        """Open alerts that nobody acknowledged, took or snoozed."""
         return self.filter(waits(now))
 
     def marked(self, now: datetime) -> AlertQuerySet:
-        """Each with whether it is one of those, as `waits`."""
+        """Each alert annotated with `waits`: whether it needs someone."""
         marks = {"waits": models.ExpressionWrapper(waits(now), models.BooleanField())}
         return self.annotate(**marks)
 
@@ -125,7 +125,7 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         return self.filter(state="resolved", opened_at__isnull=False)
 
     def minded(self) -> AlertQuerySet:
-        """What an evaluation must know: live ones, and those that a person resolved while they were so."""
+        """Alerts that findings are compared with: live ones, and those that a person resolved while crossed."""
         return self.filter(~Q(state="resolved") | Q(awaits_clear=True))
 
     def of_kind(self, kind: str) -> AlertQuerySet:
@@ -133,7 +133,7 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         return self.filter(rule__kind=kind).select_related("rule")
 
     def with_deliveries(self) -> AlertQuerySet:
-        """Rule and deliveries read along, for lists."""
+        """With rule, people and deliveries prefetched, for lists."""
         from alerts.models import Delivery
 
         newest = Delivery.objects.select_related("transition").order_by("created_at", "id")
@@ -142,7 +142,7 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         )
 
     def about(self, filters: Names) -> AlertQuerySet:
-        """Those whose subject is, or of a rule by sentence names, what is asked for; all where nothing is."""
+        """Alerts whose subject is one of the names, or contains one as a scope; all alerts where no name is given."""
         dimensions = ("provider", "model", "deployment", "application", "task")
         pairs = [f"{dimension}:{name}" for dimension in dimensions for name in getattr(filters, dimension)]
         if not pairs:
@@ -168,7 +168,7 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         return self.filter(own)
 
     def by_urgency(self) -> AlertQuerySet:
-        """Worst first, then the oldest; what someone has taken on comes after what nobody has."""
+        """Not acknowledged first; then by severity, the worst first; then the oldest."""
         rank = models.Case(models.When(severity="critical", then=0), models.When(severity="warning", then=1), default=2)
         taken = models.Case(models.When(state="acknowledged", then=1), default=0)
         return self.order_by(taken, rank, "opened_at", "id")
@@ -208,8 +208,8 @@ class SilenceQuerySet(models.QuerySet["Silence"]):
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def due(self, at: datetime) -> DeliveryQuerySet:
-        """To be sent now: not before an earlier message of the same alert to the same person has come to its end, by
-        itself or in the mail that speaks for it."""
+        """Messages to send now. One waits while an earlier message of the same alert to the same recipient is not
+        finished, whether alone or merged into another mail."""
         from alerts.models import Delivery
 
         # What is in none of these states any more is not in the index that this goes by: `delivery_before`.
@@ -220,7 +220,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return self.filter(~Exists(earlier), state__in=UNSENT, due_at__lte=at).order_by("due_at", "id")
 
     def not_by(self, routes: Collection[str]) -> DeliveryQuerySet:
-        """Those that go over none of these (see `Delivery.route`)."""
+        """Messages over other routes than these (see `Delivery.route`)."""
         email = Q(channel="email")
         rows = self.exclude(email) if "email" in routes else self
         return rows.exclude(~email, recipient__in=list(routes)) if routes else rows
@@ -261,7 +261,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return self.filter(Q(accepted_at__gt=since) | Q(state__in=("sending", "failed")))
 
     def alone(self) -> DeliveryQuerySet:
-        """Not tried yet, standing for no other, and not deferred."""
+        """Waiting messages that were not tried, list no other message, and are not deferred."""
         return self.filter(state="waiting", attempts=0, folded__isnull=True, held="")
 
     def first_of(self, alert_id: int, recipient: str) -> str:

@@ -86,7 +86,7 @@ def _subject(context: EvaluationContext, rule: Rule, finding: Finding, alert: Al
 
 
 def _stands(finding: Finding, unit: str) -> str:
-    """The value against its line."""
+    """A sentence that holds the value against its line."""
     if finding.crossed and finding.level:
         side = _("crossed (level %(level)s)") % {"level": finding.level}
     elif finding.crossed:
@@ -117,7 +117,7 @@ def _silences(rule: Rule, finding: Finding, at: datetime) -> Iterator[str]:
 
 
 def _patience(rule: Rule, alert: Alert, at: datetime) -> Iterator[str]:
-    """What it waits for besides its line."""
+    """What the alert waits for: a snooze, damping, escalation."""
     if alert.snoozed_until and asleep(status_of(alert), at):
         until = moment(alert.snoozed_until)
         yield _("Snoozed until %(until)s: said again then, if it is still so.") % {"until": until}

@@ -37,7 +37,7 @@ class ThresholdField(forms.CharField):
 
 
 def json_number(number: Decimal) -> int | float:
-    """As JSON keeps it."""
+    """A number as JSON stores it: an int where it is whole."""
     return int(number) if number == number.to_integral_value() else float(number)
 
 
@@ -113,7 +113,7 @@ class RuleForm(RuleModelForm):
         self.order_fields(["name", "enabled", *(f"threshold_{name}" for name in self.numbers)])
 
     def clean_remind_s(self) -> int | None:
-        """Nobody wants a mail a minute."""
+        """Refuse reminders that come more often than every 300 s."""
         seconds: int | None = self.cleaned_data["remind_s"]
         if seconds is not None and seconds < 300:
             raise forms.ValidationError(_("Reminders come every 300 seconds at most."))

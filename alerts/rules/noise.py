@@ -1,4 +1,4 @@
-"""Rules that cry wolf: how often each fired and was answered, and the line at which only the worst would have fired."""
+"""Noisy rules: how often each fired and was acknowledged, and the line at which only the worst would have fired."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def suggest(rule: Rule, since: datetime) -> Suggestion | None:
 
 
 def peaks_of(alerts: Sequence[Alert], side: str) -> list[Decimal]:
-    """How far each went, from the values that were kept of it."""
+    """The value of each alert that was furthest past its line."""
     values: dict[int, list[Decimal]] = defaultdict(list)
     for rows in (Sample.objects, Transition.objects):
         for alert_id, text in rows.filter(alert__in=alerts).values_list("alert_id", "value"):

@@ -123,7 +123,7 @@ class RuleSentence(forms.Form):
         model_of: Rule | None = None,
         prefilled: Mapping[str, Any] | None = None,
     ) -> None:
-        """`rule` is changed; `model_of` only fills the form, for a copy; `given` fills single fields otherwise."""
+        """`rule` is changed; `model_of` only fills the form, for a copy; `prefilled` fills single fields."""
         self.rule = rule
         self.model_named = str((data or {}).get("model", "") or (prefilled or {}).get("model", ""))
         shown = rule or model_of
@@ -224,7 +224,7 @@ class RuleSentence(forms.Form):
 
     @property
     def policy(self) -> Policy:
-        """How patient the rule would be; only of a valid form."""
+        """The waits of the rule as a policy; only of a valid form."""
         seconds = self.cleaned_data["for_s"]
         return Policy(timedelta(seconds=seconds), timedelta(seconds=min(seconds, LONGEST_CLEAR_S)))
 

@@ -36,7 +36,7 @@ def switch(*, rule: Rule, on: bool) -> None:
 
 
 def delete(*, rule: Rule, now: datetime | None = None) -> None:
-    """Out of sight and never evaluated again; its alerts keep it. Raises ValueError for a rule that came with us."""
+    """Soft-delete a rule; it is not evaluated, its alerts keep it. Raises ValueError for a rule of the installation."""
     if rule.kind != "figure":
         raise ValueError("a rule that came with the installation is switched off, not deleted")
     rule.deleted_at = now or timezone.now()
@@ -51,5 +51,5 @@ def restore(*, rule: Rule) -> None:
 
 
 def _afresh(rule: Rule) -> None:
-    """As if it had never run: while it did not count it was not late."""
+    """Clear when it ran last, so that a rule that was off does not count as late."""
     rule.evaluated_at, rule.last_error = None, ""
