@@ -13,18 +13,16 @@ from django.utils import timezone
 from ninja import Field, Query, Router, Schema
 
 from alerts.evaluation import services
-from alerts.inbox.queries import person_who_may_act
+from alerts.inbox import queries
 from alerts.lifecycle.silences import Matcher
 from alerts.lifecycle.states import NotPossible
 from alerts.models import Alert, Silence
-from alerts.models.querysets import AlertQuerySet, SilenceQuerySet
 from lib.client_address import client_address
 from lib.errors import ApiError
 from lib.paging import Limit, Page, decode_cursor, encode_cursor
 from lib.shapes import READ_ERRORS, Error
 from providers.audit.log import Action, Actor, ActorKind, record
 from traffic.authentication.access import application_of_key, caller_of, needs
-from traffic.models import Key
 from traffic.requests.query_params import FilterQuery
 
 router = Router(tags=["alerts"])
@@ -64,13 +62,6 @@ class AlertOut(Schema):
     assigned_to: str | None
     snoozed_until: datetime | None
     deliveries: list[DeliveryOut]
-
-
-def alerts_seen(request: HttpRequest) -> AlertQuerySet:
-    """The alerts that the caller may see: of its own application, where its key is one of an application."""
-    own = application_of_key(request)
-    rows = Alert.objects.with_deliveries()
-    return rows if own is None else rows.of_application(own)
 
 
 def shown_to(request: HttpRequest, alert: Alert) -> dict[str, Any]:
@@ -114,15 +105,16 @@ def get_alerts(
 ) -> Any:
     if application_of_key(request):
         filters.application = []  # the key's own, by whatever words a subject says so
-    rows = alerts_seen(request).about(filters).order_by("-id")
-    if state:
-        rows = rows.filter(state=state)
     after = decode_cursor(cursor, (int,))
-    if after:
-        rows = rows.filter(id__lt=after[0])
-    page = list(rows[: limit + 1])
-    more = encode_cursor(page[limit - 1].pk) if len(page) > limit else None
-    return {"items": [shown_to(request, alert) for alert in page[:limit]], "next": more}
+    page = queries.visible_alerts(
+        application_of_key(request),
+        filters=filters,
+        state=state or "",
+        before=after[0] if after else None,
+        size=limit,
+    )
+    more = encode_cursor(page.next_before) if page.next_before is not None else None
+    return {"items": [shown_to(request, alert) for alert in page.rows], "next": more}
 
 
 ACT_ERRORS: dict[int, Any] = dict.fromkeys((400, 401, 403, 404, 409, 422, 429, 503), Error)
@@ -192,13 +184,6 @@ class SilenceOut(Schema):
     by: str | None
 
 
-def silences_seen(request: HttpRequest) -> SilenceQuerySet:
-    """The silences that the caller may see and end: for a key of an application those that name it."""
-    own = application_of_key(request)
-    rows = Silence.objects.select_related("by")
-    return rows if own is None else rows.filter(labels__application=own)
-
-
 def labels_for(request: HttpRequest, labels: dict[str, str]) -> dict[str, str]:
     """A key of an application silences its own alerts alone. Raises ApiError (403) for another application."""
     own = application_of_key(request)
@@ -231,12 +216,12 @@ def author(request: HttpRequest, note: str) -> tuple[AbstractBaseUser | None, st
     A key of an application acts in nobody's name. Raises ApiError (403) where whoever made the key may not act on
     alerts any more.
     """
-    key = Key.objects.select_related("created_by", "application").get(pk=caller_of(request).key_id)
+    key = queries.key_with_maker(caller_of(request).key_id)
     key_text = f"key {key.name}" if key.application is None else f"key {key.name} of {key.application.slug}"
     text = f"{note} ({key_text})" if note else key_text
     if key.application is not None or key.created_by is None:
         return None, text
-    if person_who_may_act(pk=key.created_by.pk) is None:
+    if queries.person_who_may_act(pk=key.created_by.pk) is None:
         raise ApiError(403, "Whoever made this key may not act on alerts any more.")
     return key.created_by, text
 
@@ -255,7 +240,7 @@ def step(name: str, summary: str, act: Step, body_class: type[Schema] = NoteIn) 
     """`POST /alerts/{id}/name`: one step of a program, under the name of whoever made its key."""
 
     def post(request: HttpRequest, alert_id: int, body: Any) -> Any:
-        if not alerts_seen(request).filter(pk=alert_id).exists():
+        if not queries.may_see_alert(application_of_key(request), alert_id):
             raise ApiError(404, "There is no such alert.")
         by, note = author(request, body.note)
         try:
@@ -263,7 +248,7 @@ def step(name: str, summary: str, act: Step, body_class: type[Schema] = NoteIn) 
         except NotPossible as error:
             raise ApiError(409, f"Nothing was changed: {error}.") from None
         log_key(request, Action.CHANGED, alert, name)
-        return shown_to(request, Alert.objects.with_deliveries().get(pk=alert_id))
+        return shown_to(request, queries.alert_with_deliveries(alert_id))
 
     post.__name__ = "post_" + name.replace("-", "_")
     post.__annotations__ |= {"alert_id": AlertId, "body": body_class}
@@ -272,7 +257,7 @@ def step(name: str, summary: str, act: Step, body_class: type[Schema] = NoteIn) 
 
 
 def assign(alert_id: int, body: AssignIn, by: AbstractBaseUser | None, note: str) -> Alert:
-    person = person_who_may_act(username=body.to) if body.to is not None else None
+    person = queries.person_who_may_act(username=body.to) if body.to is not None else None
     if body.to is not None and person is None:
         raise ApiError(422, "Nobody of that name may act on alerts.", [{"loc": ["body", "to"], "msg": "unknown"}])
     return services.assign(alert_id=alert_id, to=person, by=by, note=note)
@@ -320,7 +305,9 @@ step(
     summary="Silences in force and planned maintenance windows",
 )
 def get_silences(request: HttpRequest) -> Any:
-    silences = [silence_json(silence) for silence in silences_seen(request).unexpired(timezone.now())]
+    silences = [
+        silence_json(silence) for silence in queries.visible_silences(application_of_key(request), timezone.now())
+    ]
     return [silence | {"by": None} for silence in silences] if application_of_key(request) else silences
 
 
@@ -361,11 +348,11 @@ def post_silence(request: HttpRequest, body: SilenceIn) -> Any:
     summary="End a silence now",
 )
 def post_silence_end(request: HttpRequest, silence_id: AlertId) -> Any:
-    if not silences_seen(request).filter(pk=silence_id).exists():
+    if not queries.may_see_silence(application_of_key(request), silence_id):
         raise ApiError(404, "There is no such silence.")
     author(request, "")  # who may not act any more does not end silences either
     services.end_silence(silence_id=silence_id)
-    ended = Silence.objects.select_related("by").get(pk=silence_id)
+    ended = queries.silence_by_key(silence_id)
     log_key(request, Action.CHANGED, ended, f"ended the silence of: {ended.matcher.words}")
     silence = silence_json(ended)
     return silence | {"by": None} if application_of_key(request) else silence

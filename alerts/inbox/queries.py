@@ -13,13 +13,24 @@ from django.shortcuts import get_object_or_404
 
 from alerts.lifecycle.states import State
 from alerts.models import Alert, Delivery, Rule, Silence, Transition
+from alerts.models.querysets import AlertQuerySet, Names, SilenceQuerySet
 from lib.time_spans import Span
+from traffic.models import Key
 
 MOST_SHOWN = 200
 MOST_COVERED = 50
 MOST_EARLIER = 10
 MOST_RULES = 200
 MOST_PAST_SILENCES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPage:
+    """A page of alerts, newest first. `next_before` is the key that the next page begins below."""
+
+    rows: list[Alert]
+    next_before: int | None
+    total: int | None = None  # of all pages, where a page shows it
 
 
 # Alerts that need someone.
@@ -86,24 +97,62 @@ def person_of_address(address: str) -> AbstractUser | None:
     return person
 
 
+# What a key of the JSON API may see: with an application, what is about that application alone.
+
+
+def visible_alerts(application: str | None, *, filters: Names, state: str, before: int | None, size: int) -> AlertPage:
+    """A page of alerts about what `filters` names, newest first, with their deliveries."""
+    rows = _visible(application).about(filters).order_by("-id")
+    if state:
+        rows = rows.filter(state=state)
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    page = list(rows[: size + 1])
+    return AlertPage(page[:size], page[size - 1].pk if len(page) > size else None)
+
+
+def may_see_alert(application: str | None, pk: int) -> bool:
+    return _visible(application).filter(pk=pk).exists()
+
+
+def _visible(application: str | None) -> AlertQuerySet:
+    rows = Alert.objects.with_deliveries()
+    return rows if application is None else rows.of_application(application)
+
+
+def alert_with_deliveries(pk: int) -> Alert:
+    """An alert that is there."""
+    return Alert.objects.with_deliveries().get(pk=pk)
+
+
+def visible_silences(application: str | None, now: datetime) -> list[Silence]:
+    """Silences in force and planned ones."""
+    return list(_visible_silences(application).unexpired(now))
+
+
+def may_see_silence(application: str | None, pk: int) -> bool:
+    return _visible_silences(application).filter(pk=pk).exists()
+
+
+def _visible_silences(application: str | None) -> SilenceQuerySet:
+    rows = Silence.objects.select_related("by")
+    return rows if application is None else rows.filter(labels__application=application)
+
+
+def key_with_maker(pk: int) -> Key:
+    """A key with its maker and its application."""
+    return Key.objects.select_related("created_by", "application").get(pk=pk)
+
+
 # Alerts that are over.
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryPage:
-    """A page of alerts that are over, newest first. `next_before` is the key that the next page begins below."""
-
-    rows: list[Alert]
-    total: int  # of all pages
-    next_before: int | None
-
-
-def history_page(params: Mapping[str, str], *, before: int | None, size: int) -> HistoryPage:
+def history_page(params: Mapping[str, str], *, before: int | None, size: int) -> AlertPage:
     """`params` are the checked parameters of the page's address, empty where they do not narrow it."""
     matching = Alert.objects.history().filter(condition_of(params)).with_deliveries().order_by("-id")
     older = matching if before is None else matching.filter(id__lt=before)
     rows = list(older[: size + 1])
-    return HistoryPage(rows[:size], matching.count(), rows[size - 1].pk if len(rows) > size else None)
+    return AlertPage(rows[:size], rows[size - 1].pk if len(rows) > size else None, matching.count())
 
 
 def condition_of(params: Mapping[str, str]) -> Q:
@@ -168,5 +217,5 @@ def silences_covering(alert: Alert, now: datetime) -> list[Silence]:
 
 
 def silence_by_key(pk: int) -> Silence:
-    """Raises Http404."""
-    return get_object_or_404(Silence, pk=pk)
+    """With who made it. Raises Http404."""
+    return get_object_or_404(Silence.objects.select_related("by"), pk=pk)

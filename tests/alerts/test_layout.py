@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-VIEWS = sorted(path for app in ("alerts", "dashboard") for path in (ROOT / app).rglob("*views*.py"))
+VIEWS = sorted(
+    path
+    for app in ("alerts", "dashboard")
+    for pattern in ("*views*.py", "api.py")
+    for path in (ROOT / app).rglob(pattern)
+)
 DELIVERY = sorted((ROOT / "alerts/delivery").glob("*.py"))
 ORM_NAMES = {"get_object_or_404", "get_list_or_404", "transaction"}
 ORM_ATTRIBUTES = {
