@@ -16,11 +16,11 @@ from django.db.models import Count, Sum
 from alerts.metrics.month_budgets import MonthBudget
 from alerts.metrics.scopes import Key, Names, Place
 from alerts.metrics.windows import Window
-from providers.models import Balance, Deployment, Lease
 from costs.allocation import queries as spend
 from costs.allocation.queries import Line, SpendData
 from costs.plan.month import Month
 from costs.plan.queries import HISTORY, Days, this_month
+from providers.models import Balance, Deployment, Lease
 from providers.uptime import report as uptime_report
 from traffic.models import LatencyDay, LatencyHour, Rating, UsageDay, UsageHour
 from traffic.quality.queries import ACCEPTABLE

@@ -88,6 +88,7 @@ def test_what_ends_is_named_with_its_last_lines_and_started_again_while_the_othe
     assert "web was ended by SIGKILL. Its last lines:" in told and "  ready" in told
     assert "It is started again in 1 s; the others go on." in told
     assert "answers again" in told
+    assert 'process_restarted process=web how="was ended by SIGKILL"' in told
 
 
 def test_each_death_doubles_the_wait_and_the_fifth_in_five_minutes_ends_everything(watched: Watched) -> None:
