@@ -33,7 +33,7 @@ from costs.plan.queries import terms_of, this_month
 from costs.reconciliation.tolerances import ReconciliationGap as BillStanding
 from costs.reconciliation.tolerances import reconciliation_gaps
 from providers import offers
-from providers.leases.queries import IDLE_BELOW, busiest
+from providers.leases.queries import busiest
 from providers.models import (
     Balance,
     Deployment,
@@ -46,6 +46,7 @@ from providers.models import (
     OfferWatch,
     Outage,
 )
+from providers.models.leases import IDLE_BELOW
 from traffic.authentication.keys import expiring_keys
 from traffic.latency import recent as lately
 from traffic.models import Application, Key, UsageDay, UsageHour

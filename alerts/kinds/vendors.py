@@ -19,7 +19,6 @@ from providers.accounts.freshness import FEED_WORDS
 from providers.leases.queries import Runway, runway
 from providers.leases.services import StopWay, stop_way
 from providers.models import Account, Feed, Lease, LeaseState
-from providers.models.leases import IDLE_BELOW
 
 # Whatever a feed's own interval: a poll that is a few minutes late is not yet news.
 LEAST_OVERDUE = timedelta(minutes=10)

@@ -195,7 +195,11 @@ class SilenceQuerySet(models.QuerySet["Silence"]):
 
     def planned(self, at: datetime) -> list[tuple[Silence, Span]]:
         """Those that begin later: maintenance windows, each with its next, the soonest first."""
-        ahead = [(row, span) for row in self.unexpired(at).exclude(starts_at=None) if (span := row.recurring_window.ahead(at))]
+        ahead = [
+            (row, span)
+            for row in self.unexpired(at).exclude(starts_at=None)
+            if (span := row.recurring_window.ahead(at))
+        ]
         return sorted([pair for pair in ahead if pair[1].start > at], key=lambda pair: pair[1].start)
 
     def over(self, at: datetime) -> SilenceQuerySet:

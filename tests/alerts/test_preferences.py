@@ -14,6 +14,7 @@ from alerts.delivery import outbox, quiet_hours
 from alerts.delivery.compose import compose
 from alerts.models import Delivery, Preference
 from alerts.wording import localised
+from lib import wall_clock
 from tests.alerts.conftest import Scene
 from tests.alerts.smtp_server import Mailbox, Smtp
 from tests.dashboard.people import logged_in, with_role
@@ -47,13 +48,13 @@ def deliver(scene: Scene, at: datetime | None = None) -> int:
     ],
 )
 def test_quiet_hours_end_by_the_clock_on_the_persons_wall(at: datetime, end: datetime | None) -> None:
-    assert quiet_hours.quiet_end(at, time(22), time(7), BERLIN) == end
+    assert wall_clock.span_end(at, time(22), time(7), BERLIN) == end
 
 
 def test_quiet_hours_within_a_day_and_none_at_all() -> None:
-    assert quiet_hours.quiet_end(utc(2026, 11, 24, 12), time(12), time(13), ZoneInfo("UTC")) == utc(2026, 11, 24, 13)
-    assert quiet_hours.quiet_end(utc(2026, 11, 24, 13), time(12), time(13), ZoneInfo("UTC")) is None
-    assert quiet_hours.quiet_end(utc(2026, 11, 24, 13), time(9), time(9), ZoneInfo("UTC")) is None
+    assert wall_clock.span_end(utc(2026, 11, 24, 12), time(12), time(13), ZoneInfo("UTC")) == utc(2026, 11, 24, 13)
+    assert wall_clock.span_end(utc(2026, 11, 24, 13), time(12), time(13), ZoneInfo("UTC")) is None
+    assert wall_clock.span_end(utc(2026, 11, 24, 13), time(9), time(9), ZoneInfo("UTC")) is None
 
 
 def test_what_is_critical_waits_for_nothing_and_a_digest_in_quiet_hours_waits_for_their_end() -> None:

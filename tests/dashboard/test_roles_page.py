@@ -10,8 +10,9 @@ from django.contrib.auth.models import Group, User
 from django.db import connection, transaction
 from django.test import Client
 
-from dashboard.defaults import ensure_defaults, permissions_by_label
+from dashboard.defaults import ensure_defaults
 from dashboard.people.forms import admins_locked, role_of
+from dashboard.people.queries import permissions_by_label
 from dashboard.people.role_forms import offered
 from dashboard.people.role_words import GROUPS, UNASKED
 from dashboard.people.roles import ROLES

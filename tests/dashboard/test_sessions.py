@@ -15,8 +15,7 @@ from django.utils import timezone
 
 from dashboard.access import ACCESS
 from dashboard.defaults import ensure_defaults
-from dashboard.models import Session
-from dashboard.signin.sessions import BEGAN, CONFIRMED, SEEN
+from dashboard.models import BEGAN, CONFIRMED, SEEN, Session
 from dashboard.tasks import mail_link
 from providers.audit.counts import counts
 from providers.audit.log import AuditEntry

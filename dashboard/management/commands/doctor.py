@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
 from alerts.context.restarts import lately
-from alerts.wording import restarted
+from alerts.kinds.processes import restarted
 from dashboard.backup.database_roles import powers
 from dashboard.celery import app
 from dashboard.front.proxies import sighting
