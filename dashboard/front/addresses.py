@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 from django.urls import Resolver404, resolve
 
@@ -14,6 +14,7 @@ from traffic.ingest.otlp_views import MAX_BYTES as LARGEST_EXPORT
 MIB = 1 << 20
 # Bytes that anybody may send. More is read of those alone who hold a live key or are logged in.
 SMALL = 64 << 10
+REMEMBERED_LENGTH = 120  # characters of a path: what strangers ask for must not fill the memory
 FORM_AROUND_FILE = MIB  # bytes of a form's other fields and of its boundaries
 READING = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 
@@ -81,11 +82,19 @@ def intake_of(path: str) -> Kind:
     return EXPORTS
 
 
+@lru_cache(maxsize=256)  # to look through all addresses takes as long as 40 KB of a body on the event loop
+def view_name_of(path: str) -> str | None:
+    """The name of the view that answers there; None where there is no such address."""
+    try:
+        return resolve(path).view_name
+    except Resolver404:
+        return None
+
+
 def exact_kind(kind: Kind, path: str) -> Kind | None:
     """The class of an address whose caller sends a file, or much; None where there is no such address."""
-    try:
-        name = resolve(path).view_name
-    except Resolver404:
+    name = view_name_of(path) if len(path) <= REMEMBERED_LENGTH else view_name_of.__wrapped__(path)
+    if name is None:
         return None
     if (largest := files().get(name)) is not None:
         return replace(kind, limit=largest + FORM_AROUND_FILE, files=True)

@@ -21,7 +21,8 @@ from lib.errors import ApiError
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 FIRST_BYTE_S = WINDOW_S = 5.0
-LEAST = 5_000  # bytes in each window: 1 KB a second
+MOVED_EVERY_S = 0.5  # so often at most the deadline of a window is moved
+LEAST = 5_500  # bytes in each window, the half second included: 1 KB a second
 WHOLE_S = 300.0  # for a body in memory
 DRAIN_S, DRAIN_BYTES = 1.0, 16 << 20
 WRITTEN_AT_ONCE = 1 << 20
@@ -84,22 +85,25 @@ class Unread:
 
 
 class InMemory(Body):
-    """A body that grows within a budget."""
+    """A body that grows within a budget. Its parts are put together once: a growing stream is copied many times."""
 
     def __init__(self, budget: Budget, caller: object) -> None:
         super().__init__()
         self._budget, self._caller = budget, caller
+        self._parts: list[bytes] = []
 
     async def write(self, chunk: bytes) -> None:
         """Raises ApiError (503) where there is no room."""
         self._budget.take(self._caller, len(chunk))
         self.size += len(chunk)
-        self.stream.write(chunk)
+        self._parts.append(chunk)
 
     async def finish(self) -> None:
-        self.stream.seek(0)
+        parts, self._parts = self._parts, []
+        self.stream = io.BytesIO(b"".join(parts))
 
     def close(self) -> None:
+        self._parts = []
         self._budget.give_back(self._caller, self.size)
         self._budget = Budget(0, 0)
         self.size = 0
@@ -163,6 +167,7 @@ async def read(receive: Receive, body: InMemory | OnDisk, limit: int, *, cut: bo
     clock = asyncio.get_running_loop().time
     end = clock() + WHOLE_S if isinstance(body, InMemory) else float("inf")
     since = LEAST  # the first byte opens the first window
+    opened = 0.0
     try:
         async with asyncio.timeout(FIRST_BYTE_S) as deadline:
             more = True
@@ -175,9 +180,10 @@ async def read(receive: Receive, body: InMemory | OnDisk, limit: int, *, cut: bo
                     break
                 await body.write(chunk)
                 since += len(chunk)
-                if since >= LEAST:
-                    since = 0
-                    deadline.reschedule(min(clock() + WINDOW_S, end))
+                # A quick sender fills a window with each part; to move the deadline each time costs more than to read.
+                if since >= LEAST and (now := clock()) >= opened + MOVED_EVERY_S:
+                    since, opened = 0, now
+                    deadline.reschedule(min(now + WINDOW_S + MOVED_EVERY_S, end))
     except TimeoutError:
         raise too_slow() from None
     await body.finish()
