@@ -58,7 +58,7 @@ class Caller:
 
 
 def hash_of(secret: str) -> bytes:
-    """What is kept of a key: SHA-256 is enough for 190 random bits, and quick."""
+    """What is stored of a key: SHA-256, which is safe for 190 random bits, and fast."""
     return sha256(secret.encode("utf-8", "replace")).digest()
 
 
@@ -240,7 +240,7 @@ def spent_until(key: Key, now: datetime) -> datetime | None:
 
 
 def use_by_line(keys: Iterable[Key], now: datetime) -> dict[int, list[KeyUse]]:
-    """What came lately with these keys and with those that they replaced or that replaced them, by `Key.line`."""
+    """Use of these keys and of their predecessors and successors, of the last 32 days, by `Key.line`."""
     lines = {key.line for key in keys}
     near = KeyUse.objects.filter(day__gt=now.astimezone(UTC).date() - timedelta(days=LONGEST_PERIOD))
     by_line: dict[int, list[KeyUse]] = {line: [] for line in lines}
@@ -250,7 +250,7 @@ def use_by_line(keys: Iterable[Key], now: datetime) -> dict[int, list[KeyUse]]:
 
 
 def used_of(use: Iterable[KeyUse], period: str, now: datetime, *, estimated: bool = True) -> dict[str, Decimal]:
-    """What of these days counts in the period that `now` lies in, by unit; for a quota with what is `estimated`."""
+    """The sum of use in the current period, by unit; for a quota with `estimated` use."""
     today = now.astimezone(UTC).date()
     first = today if period == QuotaPeriod.DAY else today.replace(day=1)
     counted = [day_use for day_use in use if day_use.day >= first]

@@ -71,7 +71,7 @@ class UnknownKeys:
             return wait
 
     def give_back(self, address: str) -> None:
-        """The key was a live one after all."""
+        """Undo `take` for a key that turned out to be live."""
         with self._lock:
             for network, step in ((network_of(address), 1.0), (EVERYBODY, 0.1)):
                 if network in self._full_at:
@@ -93,12 +93,12 @@ class UnknownKeys:
 
 
 def network_of(address: str) -> str:
-    """Whom an address stands for: of IPv6 the first half, for one household has 2^64 of them."""
+    """The network that an address is counted under: of IPv6 the first 64 bits, for one household has 2^64 addresses."""
     return ":".join(address.split(":")[:4]) if ":" in address else address or "?"
 
 
 def too_often(per_minute: int) -> str:
-    """What a key past its calls a minute is told."""
+    """The message for a key that exceeds its calls a minute."""
     return f"This key may call {'once' if per_minute == 1 else f'{per_minute:,} times'} a minute."
 
 
@@ -111,5 +111,5 @@ def period_end(period: str, now: datetime) -> datetime:
 
 
 def seconds_until(moment: datetime, now: datetime) -> int:
-    """Whole seconds, at least one: what Retry-After says."""
+    """Whole seconds until a moment, at least one, for Retry-After."""
     return max(1, math.ceil((moment - now).total_seconds()))

@@ -9,7 +9,7 @@ from traffic.ingest.batch import Batch
 
 
 def array(values: Iterable[object]) -> str:
-    """An array as Postgres reads it, of values without anything to quote; several times faster than one by one."""
+    """A Postgres array literal of values that need no quotes; several times faster than adapting a list."""
     return f"{{{','.join(['NULL' if value is None else str(value) for value in values])}}}"
 
 
@@ -18,6 +18,6 @@ def days_of(batches: Sequence[Batch]) -> set[date]:
 
 
 def bounds(batches: Sequence[Batch]) -> dict[str, date]:
-    """Days that a twin may lie on: every query on a partitioned table names its days."""
+    """The days that a duplicate may lie on, as arguments: every query on a partitioned table names its days."""
     days = days_of(batches)
     return {"low": min(days) - timedelta(days=1), "high": max(days) + timedelta(days=1)}

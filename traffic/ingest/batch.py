@@ -54,7 +54,7 @@ class Batch:
         return len(self.ids)
 
     def take(self, staged: Sequence[Staged], first: int) -> None:
-        """Keep what is told beside the lines of COPY; the rows are numbered from `first` on."""
+        """Keep a row's arguments of the statements beside its line of COPY; rows are numbered from `first` on."""
         self.ids = [item.id for item in staged]
         for number, item in enumerate(staged, first):
             row, day = item.row, item.day
@@ -77,7 +77,7 @@ _numbers = itertools.count()
 
 
 def batch_of(rows: Sequence[RequestRow], pricing: PricingContext) -> Batch:
-    """Each row is judged and written out while it is at hand; twins become one, the first filled from the others."""
+    """Price each row and format it for COPY; rows of one call become one, the first filled from the others."""
     batch = Batch(next(_numbers) % MOST_AT_ONCE, rows[0].key_id if rows else None)
     staged: list[Staged] = []
     lines: list[str] = []

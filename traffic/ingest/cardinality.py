@@ -40,7 +40,7 @@ Group = tuple[str, int]  # kind of name, and application; 0 stands for none
 
 
 class Name(NamedTuple):
-    """A name as it is counted."""
+    """A provider, model or error type as a digest, with the group that it counts in."""
 
     group: Group
     digest: uuid.UUID
@@ -53,7 +53,7 @@ class Name(NamedTuple):
 
 @dataclass
 class Names:
-    """What this process has seen of the names of one UTC day, the day on which they arrive."""
+    """The names that this process has seen on one UTC day, the day of arrival."""
 
     day: date = date.min
     seen: set[tuple[int | None, str, str | None]] = field(default_factory=set)  # what needs no second look
@@ -79,12 +79,12 @@ class Names:
                 self._judge(row, book)
 
     def _begin(self, day: date) -> None:
-        """Forget the names of another day, and all of them once they are too many to keep."""
+        """Clear the names on a new day, and when the cache is full."""
         if day != self.day or self.size > MOST_CACHED:
             self.day, self.size, self.seen, self.admitted = day, 0, set(), {}
 
     def _ask(self, rows: Sequence[RequestRow], book: Book, connect: Connect) -> None:
-        """Admit what there is room for; as a rule one query, and for a new provider two."""
+        """Ask the database to admit unknown names: one query as a rule, two for a new provider."""
         for _ in range(ROUNDS):
             unknown = list(dict.fromkeys(name for row in rows for name in self._unknown(row, book)))
             if not unknown:
@@ -103,7 +103,7 @@ class Names:
                 break
 
     def _is_admitted(self, name: Name) -> bool | None:
-        """None where only the database knows."""
+        """Whether a name is admitted; None where only the database knows."""
         admitted = self.admitted.get(name.group, set())
         return True if name.digest in admitted else False if len(admitted) >= MOST[name.group[0]] else None
 
@@ -129,7 +129,7 @@ class Names:
 
 
 def names_of(row: RequestRow, book: Book) -> Iterator[Name]:
-    """The names of a row that count: those of its error, its provider and its model, in this order."""
+    """The names of a row that count against a limit: its error, its provider and its model, in this order."""
     error = row.error_type
     if error is not None and error != OTHER and KIND_OF_ERROR.fullmatch(error):
         yield Name.of("error", row.application_id, error)
@@ -139,7 +139,7 @@ def names_of(row: RequestRow, book: Book) -> Iterator[Name]:
 
 
 def note(row: RequestRow, names: dict[str, str | None]) -> None:
-    """Say in the raw record that names were replaced, and what they were."""
+    """Write into the raw record that names were replaced, and what they were."""
     raw = dict(row.raw or {})
     doubts = raw.get("doubts")
     raw["doubts"] = [*(doubts if isinstance(doubts, list) else []), TOO_MANY]
@@ -148,7 +148,7 @@ def note(row: RequestRow, names: dict[str, str | None]) -> None:
 
 
 def admit(conn: psycopg.Connection[Any], day: date, names: Iterable[Name]) -> list[Name]:
-    """Admit names as far as there is room, in the order in which they come; all that are admitted in their groups."""
+    """Admit names in their order while there is room; returns every admitted name of their groups."""
     groups: dict[Group, list[uuid.UUID]] = {}
     for group, digest in names:
         groups.setdefault(group, []).append(digest)

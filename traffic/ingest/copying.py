@@ -14,7 +14,7 @@ from traffic.json_depth import shallow
 
 
 def line(number: int, item: Staged, received: str) -> str:
-    """One row of COPY's text format; written by hand because this is the hottest line of ingest."""
+    """One row of COPY's text format. Written without a library, because this is the hottest line of ingest."""
     row, tokens, costed = item.row, item.row.tokens, item.costed
     counts = (
         NO_TOKENS
@@ -45,12 +45,12 @@ NO_TOKENS = "\t".join([NULL] * 6)
 
 @lru_cache(4096)
 def words(*values: str | int | bool | date | None) -> str:
-    """Columns whose values come again and again, as COPY reads them."""
+    """Columns whose values repeat, in COPY's text format; cached."""
     return "\t".join([NULL if value is None else text(str(value)) for value in values])
 
 
 def raw_text(item: Staged) -> str:
-    """The raw JSON without what must not be kept; it is taken apart only where it may hold such a thing."""
+    """The raw JSON after redaction; it is decoded only where it may hold something to redact."""
     row = item.row
     written = json_text(row.raw)
     if row.clean or (row.suspect is False and row.user is None and not item.redaction.own):
@@ -62,7 +62,7 @@ def raw_text(item: Staged) -> str:
 
 
 def json_text(value: Any) -> str:
-    """JSON that jsonb takes: without NUL and without half a surrogate pair; what JSON cannot say is said as text."""
+    """JSON that jsonb accepts: without NUL and lone surrogates; values that JSON does not know become text."""
     try:
         written = orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
     except (TypeError, ValueError, RecursionError):
@@ -79,5 +79,5 @@ ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\
 
 
 def text(value: str) -> str:
-    """COPY's escapes; most values have nothing to escape."""
+    """A value with COPY's escapes."""
     return value if value.isprintable() and "\\" not in value else value.translate(ESCAPES)

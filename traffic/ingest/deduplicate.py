@@ -38,7 +38,7 @@ class Match(NamedTuple):
 
     @property
     def is_same_call(self) -> bool:
-        """Within one application, or where one of the two names none: a collector's, not one that was deleted."""
+        """Whether both rows are of one application, or one is of a collector, which names none; not of a deleted one."""
         if self.application_id == self.stored_application_id:
             return True
         if self.application_id is None:
@@ -47,7 +47,7 @@ class Match(NamedTuple):
 
     @property
     def is_claim(self) -> bool:
-        """The stored row gets an application."""
+        """Whether the stored row gets an application by this."""
         return self.stored_application_id is None and self.application_id is not None
 
     @property
@@ -102,7 +102,8 @@ def losers(claims: Iterable[Match]) -> list[Match]:
 
 
 def apart(conn: psycopg.Connection, days: Sequence[date], matches: Sequence[Match]) -> dict[int, Place]:
-    """Where rows are stored whose response id another application told first; those that are not get their own hash."""
+    """Find the stored rows of response ids that another application reported first; rows without one get their own
+    hash."""
     asking = {match.number: match for match in matches if match.is_claim or not match.is_same_call}
     arguments = {"numbers": array(asking), "hashes": array(match.second.hex for match in asking.values())}
     stored = {
@@ -117,7 +118,8 @@ def apart(conn: psycopg.Connection, days: Sequence[date], matches: Sequence[Matc
 
 
 def claim(conn: psycopg.Connection, batches: Sequence[Batch], claims: Sequence[Match]) -> None:
-    """Lock the rows without application that get one. Raises SerializationFailure where one has got another since."""
+    """Lock stored rows without an application, which are to get one. Raises SerializationFailure where one has got
+    another since."""
     places = sorted({stored_place(match) for match in claims})
     if not places:
         return
@@ -128,7 +130,7 @@ def claim(conn: psycopg.Connection, batches: Sequence[Batch], claims: Sequence[M
 
 
 def move(conn: psycopg.Connection, batches: Sequence[Batch], places: dict[int, Place]) -> None:
-    """Give waiting rows the day and the id of the rows that they are, and absorb what is stored under their own."""
+    """Give waiting rows the day and id of their stored rows, and absorb what is stored under their own ids."""
     if not places:
         return
     days, ids = zip(*places.values(), strict=True)

@@ -8,6 +8,6 @@ MOST_VALUES = 3_000_000  # of one body: 300 MB at most once read; an exporter's 
 
 
 def refuse_dense(body: bytes) -> None:
-    """Raises ApiError (413) where a body may hold too many values; counted before anything is made of it."""
+    """Raise ApiError (413) where a body may hold too many values, before it is parsed."""
     if body.count(b",") + body.count(b"{") + body.count(b"[") > MOST_VALUES:
         raise ApiError(413, f"The body holds more than {MOST_VALUES:,} values; send smaller batches.")

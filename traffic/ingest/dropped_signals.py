@@ -24,7 +24,7 @@ ON CONFLICT (day, application_id, signal) DO UPDATE SET unread = u.unread + excl
 
 
 def count_dropped(read: Read, signal: str, application_id: int | None) -> None:
-    """Add what an export held beside calls; a statement of its own, after the rows are safe."""
+    """Count items of an export that were not stored; a statement of its own, after the rows are committed."""
     if read.unread or read.rejected:
         reason = read.reason[:300].replace("\0", "\N{REPLACEMENT CHARACTER}")  # it may repeat what was refused
         with connection.cursor() as cursor:
@@ -34,7 +34,7 @@ def count_dropped(read: Read, signal: str, application_id: int | None) -> None:
 def count_refused(
     refused: Sequence[Mapping[str, Any]], signal: str, application_id: int | None, *, skipped: int = 0
 ) -> None:
-    """Add the rows of an answer's `rejected`, and the skipped ones: LiteLLM reads no answer, a job may read none."""
+    """Count rejected and skipped rows: LiteLLM reads no answer, and a job may read none."""
     read = Read(unread=skipped)
     for row in refused:
         error = row["errors"][0]

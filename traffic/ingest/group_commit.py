@@ -84,7 +84,7 @@ class GroupCommit(Generic[B]):
             return not mine.done
 
     def _next(self) -> list[Waiting[B]]:
-        """Those that have waited longest, as many as one transaction takes."""
+        """Take the batches that have waited longest off the queue, up to MOST_ROWS rows."""
         with self._change:
             group = [self._waiting.popleft()]
             rows = len(group[0].batch)

@@ -72,7 +72,7 @@ def save(read: Read, caller_application: int | None, now: datetime) -> None:
 
 
 def redacted(part: BodyPart, pricing: PricingContext) -> BodyPart:
-    """The same as it may be stored: by the rules that a span's texts go by."""
+    """A piece after the redaction of its application."""
     redaction = pricing.redactions.get(part.application_id, EVERYTHING)
     return BodyPart(
         part.call,
@@ -120,7 +120,7 @@ def purge(now: datetime) -> None:
 
 
 def attach(conn: psycopg.Connection, names: set[Name], pricing: PricingContext, now: datetime) -> int:
-    """Make bodies of these calls' pieces where their request is here; returns of how many it is."""
+    """Attach the pieces of these calls to requests that are stored; returns of how many calls."""
     if not names:
         return 0
     for _ in range(ATTEMPTS):
@@ -161,7 +161,8 @@ def calls_of(rows: Iterable[tuple[Any, ...]]) -> list[Call]:
 
 
 def find(conn: psycopg.Connection, gathered: Sequence[Call], salt: bytes) -> list[Call]:
-    """Those whose request is stored and not deleted, which are locked; it may have begun on the day before."""
+    """The calls whose request is stored, not deleted, and now locked. A call may have begun on the day before its
+    texts."""
     places = [
         (number, day, request_id(salt, *call.name, day)) for number, call in enumerate(gathered) for day in days(call)
     ]
@@ -181,7 +182,7 @@ def find(conn: psycopg.Connection, gathered: Sequence[Call], salt: bytes) -> lis
 
 
 def days(call: Call) -> list[date]:
-    """A call begins before anything is said in it."""
+    """The days that a call may have begun on: that of its first text, and the day before."""
     first = moment(call.parts[0].at_ns)
     return [] if first is None else [first.date(), first.date() - timedelta(days=1)]
 

@@ -157,7 +157,7 @@ def row_of(event: Any, caller: Caller, tables: LookupTables, now: datetime, doub
 
 
 def facts_of(event: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of an event: neither what people wrote, nor who they are, nor what is too long to be a fact."""
+    """The event without what people wrote, who they are, and values that are too long."""
     facts = {key: value for key, value in event.items() if key not in CONTENT and not PERSON.search(key)}
     if isinstance(metadata := event.get("metadata"), dict):
         facts["metadata"] = {key: value for key, value in metadata.items() if not PERSON.search(key)}
@@ -171,7 +171,7 @@ MOST_KEPT = 1_000  # values of one event, those inside others counted
 
 
 def short(value: Any, left: Iterator[int], depth: int = 1) -> Any:
-    """A value of an event without what is too long, too deep, or one too many."""
+    """The value without parts that are too long or too deep, with as many parts as `left` counts."""
     if not isinstance(value, dict | list):
         return value
     if depth > DEEPEST:
@@ -210,7 +210,7 @@ def moment(value: Any) -> datetime | None:
 def times_of(
     start: datetime, end: datetime | None, first: datetime | None, doubts: list[str]
 ) -> tuple[float | None, float | None]:
-    """Milliseconds to the end and to the first token; what cannot be is None, with a doubt in `found`."""
+    """Milliseconds to the end and to the first token. An impossible time is None and adds to `doubts`."""
     latency, ttft = milliseconds(start, end), milliseconds(start, first)
     if latency is None:
         doubts.append(data_quality.NO_END)

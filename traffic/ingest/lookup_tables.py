@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class KnownDeployment:
-    """What telemetry that reached a deployment's address is taken for."""
+    """The deployment that telemetry to its address belongs to."""
 
     id: int
     provider: str
@@ -17,7 +17,7 @@ class KnownDeployment:
 
 @dataclass
 class LookupTables:
-    """Slugs and addresses that a row may name, and what is allowed there."""
+    """Slugs and addresses that a row may name, with their ids and what is allowed there."""
 
     applications: dict[str, tuple[int, bool]]  # slug -> id, whether bodies are captured
     deployments: dict[str, int]

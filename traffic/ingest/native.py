@@ -81,7 +81,7 @@ class Parsed:
     rejected: list[dict[str, Any]] = field(default_factory=list)
 
     def reject(self, rows: Iterable[int], message: str) -> None:
-        """Name rows that could not be stored after all, among the others that were rejected."""
+        """Add rows that the database refused to the rejected ones, by their place in what was sent."""
         self.rejected += [{"index": self.places[row], "errors": [at([], message)]} for row in rows]
         self.rejected.sort(key=lambda rejected: int(rejected["index"]))
 
@@ -107,7 +107,7 @@ def parse(body: bytes, caller: Caller, tables: LookupTables, now: datetime) -> P
 
 
 def outer(body: bytes) -> list[msgspec.Raw]:
-    """The rows, unread. Raises ApiError (400) for a wrong outer shape."""
+    """The rows as undecoded JSON. Raises ApiError (400) for a wrong outer shape."""
     refuse_dense(body)
     try:
         return _outer.decode(body).requests
@@ -132,7 +132,7 @@ def shallow_rows(body: bytes) -> list[msgspec.Raw] | None:
 
 
 def lenient(body: bytes) -> list[msgspec.Raw] | None:
-    """The rows by the standard library, which lets half a surrogate pair pass; each is judged when it is read."""
+    """The rows by the standard library, which accepts lone surrogates; each row is checked when it is decoded."""
     try:
         requests = json.loads(body)["requests"]
         return [msgspec.Raw(json.dumps(shallow(row)).encode()) for row in requests] if type(requests) is list else None
@@ -201,7 +201,7 @@ def row_of(raw: msgspec.Raw, caller: Caller, tables: LookupTables, window: tuple
 
 
 def reported_fields(fields: RequestIn) -> dict[str, Any]:
-    """What is kept of a row as it was told."""
+    """Fields of a row that are kept in its raw record."""
     names = ("instead_of", "service_tier", "inference_geo")
     return {name: value for name in names if (value := getattr(fields, name))}
 
@@ -245,7 +245,7 @@ def place(message: str) -> tuple[list[str | int], str]:
 
 
 def refuse_nul(value: Any, loc: list[str | int]) -> None:
-    """Postgres stores no NUL byte in text."""
+    """Raise Rejected for a NUL byte anywhere in the value: Postgres stores none in text."""
     if isinstance(value, str) and "\0" in value:
         raise Rejected(loc, "Holds a NUL byte, which cannot be stored.")
     if len(loc) > DEEPEST:
@@ -258,7 +258,8 @@ def refuse_nul(value: Any, loc: list[str | int]) -> None:
 
 
 def application_of(slug: str | None, caller: Caller, tables: LookupTables) -> tuple[int | None, bool]:
-    """Whose request it is: an application's key writes for that one alone, a collector's key for any."""
+    """The application's id, and whether bodies are captured. An application's key writes for that one alone, a
+    collector's for any."""
     if caller.application_id is not None:
         if slug is not None and slug != caller.application:
             raise Rejected(["application"], f"This key writes for the application {caller.application!r} only.")
@@ -284,12 +285,12 @@ def tokens_of(counts: TokensIn | None) -> Tokens | None:
 
 
 def text_of(prompt: str | list[Any] | None) -> str | None:
-    """A prompt as text; a messages array stays the JSON it was."""
+    """A prompt as text; a messages array as its JSON."""
     return msgspec.json.encode(shallow(prompt)).decode() if isinstance(prompt, list) else prompt
 
 
 def ingest_native(*, body: bytes, caller: Caller, now: datetime) -> dict[str, Any]:
-    """The answer of `POST /api/v1/requests` to a body. Raises ApiError for a wrong outer shape."""
+    """Store a body of `POST /api/v1/requests`; returns the answer. Raises ApiError for a wrong outer shape."""
     tables, pricing = lookup_tables.get(), pricing_context.get()
     with parse_lock(size=len(body)):
         parsed = parse(body, caller, tables, now)

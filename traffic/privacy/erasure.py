@@ -159,7 +159,7 @@ def work(pk: int, *, now: datetime, seconds: float = SLICE_S, clock: Callable[[]
 
 
 def repeated(step: Callable[[], int]) -> int:
-    """A step that ingest may have got in the way of, as often as ingest itself tries."""
+    """Run a step again where ingest deadlocks with it or changes its rows, as often as ingest itself tries."""
     for _ in range(ATTEMPTS - 1):
         try:
             return step()
@@ -223,7 +223,7 @@ def drop_files(slug: str) -> None:
 
 
 def is_of(line: bytes, erasure: Erasure) -> bool:
-    """Whether a line set aside is of what is erased; one that nobody can read might be, and goes."""
+    """Whether a line that was set aside belongs to the erasure; an unreadable line is taken to."""
     try:
         row = msgspec.json.decode(msgspec.json.decode(line)["line"], type=RequestRow)
     except (msgspec.DecodeError, KeyError, TypeError):

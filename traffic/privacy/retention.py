@@ -72,7 +72,7 @@ def limits(days: RetentionDays) -> dict[str, int]:
 
 
 def due(today: date, days: RetentionDays) -> dict[str, list[date]]:
-    """What is past its time when so many days are kept, the oldest first."""
+    """Partitions past their time under these retention days, by table, the oldest first."""
     return {table: days_before(table, today - timedelta(days=limit)) for table, limit in limits(days).items()}
 
 
@@ -87,7 +87,7 @@ def drop(table: str, day: date) -> None:
 
 
 def seal(day: date) -> None:
-    """Write down what a day's requests add up to, from the rows themselves, before they go."""
+    """Store the totals of a day's rows before they are dropped."""
     with transaction.atomic():
         SealedDay.objects.get_or_create(day=day, defaults={"totals": totals_of_rows(day)})
 

@@ -14,7 +14,7 @@ from traffic.retention_settings import RetentionDays
 
 @transaction.atomic
 def save_retention(*, days: RetentionDays) -> Installation:
-    """Keep requests and bodies for so many days; the next run of retention goes by it, and so does what is taken in."""
+    """Store the retention days. The next run of retention and the lookup tables of ingest follow them."""
     with connection.cursor() as cursor:
         cursor.execute(statements.MAKE_SALT, [secrets.token_bytes(32)])
     Installation.objects.filter(pk=1).update(request_days=days.requests, body_days=days.bodies)

@@ -9,7 +9,7 @@ from traffic.models import RaterKind
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one rater thinks: a score of 1, 0 or -1, stars from 1 to 5, or both. A rater is a kind and a name."""
+    """One rater's opinion: a score of 1, 0 or -1, stars from 1 to 5, or both. A rater is a kind and a name."""
 
     by: str
     score: int | None = None

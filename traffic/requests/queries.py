@@ -199,7 +199,7 @@ def earlier(requests: RequestQuerySet, place: Place | None) -> RequestQuerySet:
 
 
 def stretches(days: Sequence[tuple[date, int]], wanted: int) -> Iterator[Sequence[tuple[date, int]]]:
-    """Days, the newest first: the first part holds `wanted` requests, if a month does, then each is twice as long."""
+    """Days, the newest first: the first part holds `wanted` requests if a month does, then each is twice as long."""
     place, width = 0, 1
     while width < len(days) and sum(count for _day, count in days[:width]) < wanted:
         width += 1

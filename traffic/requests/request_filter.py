@@ -76,7 +76,7 @@ class RequestFilter:
 
     @property
     def exact(self) -> bool:
-        """Whether the rollups count just the requests that pass, not only at most as many."""
+        """Whether the rollups count exactly the passing requests, not only an upper bound."""
         counted = self.unpriced + self.unknown_usage + self.told_otherwise
         return not (
             self.outcomes or self.rated or self.user or self.cost or self.latency_ms or self.ttft_ms or counted > 1
@@ -84,11 +84,11 @@ class RequestFilter:
 
     @property
     def odd(self) -> bool:
-        """Whether all that passes is out of the ordinary, so that the index of such requests finds it."""
+        """Whether only requests out of the ordinary pass, so that the index of such requests is enough."""
         return self.unpriced or self.unknown_usage or bool(self.outcomes and Outcome.OK not in self.outcomes)
 
     def of(self, requests: RequestQuerySet) -> RequestQuerySet:
-        """Those of `requests` that are wanted, but for the words of their texts."""
+        """The requests that pass the filter; words in texts are not looked at here."""
         passing = requests.filter(**self.visible_filters().lookups())
         for name in ("cost", "latency_ms", "ttft_ms"):
             passing = passing.filter(**getattr(self, name).lookups(name))
@@ -110,7 +110,7 @@ class RequestFilter:
         return passing
 
     def counted(self) -> list[str]:
-        """The sums of the rollups of which each is at least as many as pass."""
+        """The sums of the rollups that bound the number of passing requests from above."""
         needed = ["requests"]
         needed += ["unpriced"] if self.unpriced else []
         needed += ["unknown_usage"] if self.unknown_usage else []
@@ -120,7 +120,7 @@ class RequestFilter:
 
     @property
     def read(self) -> Combinable:
-        """The rows that the rollups know to be in the index that is read."""
+        """The number of rows that a read of the index visits, as an expression over the rollups."""
         return F("errors") + F("unpriced") + F("unknown_usage") if self.odd else F("requests")
 
     def days(self, first: date, end: date) -> list[Day]:

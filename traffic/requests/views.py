@@ -101,7 +101,7 @@ def period_of(request_filter: RequestFilter, now: datetime) -> Period:
 
 
 def _read_page(request: HttpRequest, params: ParsedParams) -> tuple[RequestPage, list[str]]:
-    """The page, or nothing and why."""
+    """The page of requests; or an empty one and the sentences why."""
     if params.refused:
         return RequestPage([], None), params.refused
     try:

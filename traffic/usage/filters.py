@@ -45,11 +45,11 @@ class Filters:
         )
 
     def divides(self) -> bool:
-        """Whether a filter asks for what a bill does not say."""
+        """Whether a filter asks for something that a bill does not itemise."""
         return bool(self.model or self.application or self.task or self.deployment)
 
     def hold(self, provider: str, who: Attributed) -> bool:
-        """Whether a line passes."""
+        """Whether a line of a bill passes the filters."""
         return (
             (not self.provider or provider in self.provider)
             and (not self.model or who.model in self.model)

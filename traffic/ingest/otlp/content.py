@@ -74,7 +74,7 @@ def numbered(attributes: Attributes) -> tuple[list[Message], list[Message]]:
 
 
 def of_events(span: Span, *, prompt: bool) -> list[Message]:
-    """Messages that have an event each."""
+    """Messages of the prompt or of the answer that have a span event each."""
     messages = []
     for name, _at, attributes in span.events:
         match = SAID.fullmatch(name) if prompt else None
@@ -121,7 +121,7 @@ def messages_of(value: Any) -> list[Message] | None:
 
 
 def parts_text(parts: Any) -> str:
-    """What a message says; the conventions' parts say their text as `content`."""
+    """The text of a message's parts; the conventions call it `content`."""
     if not isinstance(parts, list):
         return content_text(parts)
     return "\n".join(
@@ -133,7 +133,7 @@ def parts_text(parts: Any) -> str:
 
 
 def unpacked(value: Any) -> Any:
-    """JSON in a text, as most emitters write it; the value itself where it is none."""
+    """The value that a JSON text holds; the value itself where it is no JSON."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
             return shallow(json.loads(value))

@@ -67,7 +67,8 @@ def ancestor(span: Span, requests: Mapping[Key, Span], parents: Mapping[Key, str
 
 
 def same_model(first: str | None, second: str | None) -> bool:
-    """Whether two names can be of one call: an alias and its dated version begin alike, and silence fits all."""
+    """Whether two names may be of one call: one begins like the other (an alias and its dated version), or one is
+    missing."""
     return first is None or second is None or first.startswith(second) or second.startswith(first)
 
 
@@ -106,7 +107,7 @@ def service_of(span: Span) -> Any:
 
 
 def holds(outer: Span, inner: Span) -> bool:
-    """Whether `inner` can be what happened inside `outer`; a response id, where both have one, decides."""
+    """Whether the call of `inner` may have happened inside `outer`; equal response ids decide where both have one."""
     outer_id, inner_id = names.response_id_of(outer), names.response_id_of(inner)
     if outer_id and inner_id:
         return outer_id == inner_id
@@ -128,7 +129,7 @@ def overlap(first: Span, second: Span) -> bool:
 
 
 def same_count(first: int | None, second: int | None) -> bool:
-    """Whether two counts of the same can be; one of the emitters counts the last event of a stream as a token."""
+    """Whether two output counts may be of one call; one emitter counts the last event of a stream as a token."""
     return first is None or second is None or abs(first - second) <= 1
 
 

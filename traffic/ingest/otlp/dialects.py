@@ -16,7 +16,7 @@ LANGFUSE, VERCEL = "langfuse.observation.type", "ai.operationId"
 
 
 def translate(span: Span) -> None:
-    """Add to the span's attributes what its dialect says in other words."""
+    """Add the conventions' attributes to a span whose emitter uses names of its own."""
     if LANGFUSE in span.attributes:
         translated = langfuse(span)
     elif VERCEL in span.attributes:

@@ -68,7 +68,7 @@ def read(body: bytes, signal: Signal) -> Iterator[Span | Bad | None]:
 
 
 def why(error: Exception) -> str:
-    """In words that who sent it understands; those of Python are about our code."""
+    """The reason for the sender; Python's own messages are about our code."""
     if isinstance(error, json.JSONDecodeError):
         return f"its JSON cannot be read, {error}."
     if isinstance(error, RecursionError):

@@ -21,7 +21,7 @@ LONGEST_KEPT = 2_000  # characters of words; a program that says more says somet
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What spans have in common that say the same words."""
+    """The classification of a span by its words; shared by all spans that repeat them."""
 
     is_request: bool | None  # None: if it counts its input
     application_id: int | None = None
@@ -43,7 +43,7 @@ OTHER = Kind(False)
 
 
 def kind_of(span: Span, caller: Caller, tables: LookupTables) -> Kind:
-    """Kept with the directory that it was judged by, which is read again every few seconds."""
+    """The span's classification, cached with the lookup tables that it depends on, which are read every few seconds."""
     if span.events and any(name == "exception" for name, _at, _attributes in span.events):
         return classify(span, caller, tables)
     shape = names.shape(span)

@@ -28,7 +28,8 @@ def call_of(record: Span) -> Span | None:
 
 
 def inference(record: Span) -> Span | None:
-    """Without an id that finds the span across midnight, the same call could become two."""
+    """The call of an inference event. Without a response id its span could not be found across midnight, so it is
+    skipped."""
     response_id = names.text(record, ("gen_ai.response.id",))
     if response_id is None or len(response_id) < MIN_RESPONSE_ID or names.is_request(record) is not True:
         return None
@@ -38,7 +39,8 @@ def inference(record: Span) -> Span | None:
 
 
 def claude_code(record: Span, event: str) -> Span | None:
-    """It is written at the end, with the duration and an id of the request, or its place in the session."""
+    """The call of a Claude Code event. It is written at the end, with the duration and a request id or a place in the
+    session."""
     attributes = record.attributes
     request_id = names.text(record, ("request_id",))
     session = names.text(record, ("session.id",))

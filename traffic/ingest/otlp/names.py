@@ -148,7 +148,7 @@ _shapes: dict[Names, Shape] = {}
 
 
 def new_shape(names: Names) -> Shape:
-    """One that no span had lately."""
+    """The shape of a set of attribute names, cached if it is small."""
     keep = len(names) <= FEW and sum(map(len, names)) <= SHORT
     made = shape_of(names, keep=keep)
     if keep:

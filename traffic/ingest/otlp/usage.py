@@ -12,7 +12,7 @@ from traffic.ingest.rows import Tokens
 
 
 def tokens_of(span: Span, doubts: list[str], *, without_output: bool = False) -> Tokens | None:
-    """None where the usage is unknown; what is odd about it is added to `found`."""
+    """The five classes of a span's tokens; None where the usage is unknown. Adds what is odd about it to `doubts`."""
     shape, attributes = names.shape(span), span.attributes
     flat = span.name.startswith(names.CLAUDE_CODE)
     counts: list[int | None] = [*NOTHING]
@@ -45,7 +45,7 @@ NOTHING = Counted(None, None)
 
 
 def classes(counted: Counted, doubts: list[str], *, apart: bool = False, outputs: bool = True) -> Tokens | None:
-    """The classes that these make, by the rules of `docs/reference/telemetry-rules.md`; doubts are added to `found`.
+    """The classes that these make, by the rules of `docs/reference/telemetry-rules.md`; doubts are added to `doubts`.
 
     `apart`: the input does not hold what was read from or written to a cache. `outputs`: the call should have some.
     """
