@@ -61,7 +61,7 @@ SELECT id FROM traffic_request WHERE day = %(day)s AND import_id = %(import_id)s
 
 
 class Stopped(Exception):
-    """Cancelled, or another worker is further."""
+    """The import was cancelled, or another worker has gone further."""
 
 
 def work(pk: int, *, clock: Callable[[], float] = time.monotonic, seconds: float = SLICE_S) -> bool:
@@ -256,7 +256,7 @@ def read_sums(imported: Import, records: Reader, translator: Translator) -> bool
 
 
 def finish(imported: Import) -> None:
-    """Read to the end; the file is not needed any more."""
+    """Mark an import as done and delete its file. Raises Stopped."""
     done = Import.objects.filter(pk=imported.pk, state=ImportState.RUNNING, offset=imported.offset).update(
         state=ImportState.DONE, finished_at=timezone.now(), claimed_until=None, problem=""
     )
@@ -323,7 +323,7 @@ def sweep(conn: psycopg.Connection, rollup: Rollup, arguments: dict[str, Any]) -
 
 
 def repeated(step: Callable[[], int]) -> int:
-    """A step that ingest may have got in the way of, as often as ingest itself tries."""
+    """Run a step again where ingest deadlocks with it or changes its rows, as often as ingest itself tries."""
     for _ in range(ATTEMPTS - 1):
         try:
             return step()

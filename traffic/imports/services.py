@@ -158,7 +158,7 @@ def take_back(*, imported: Import) -> bool:
 
 
 def discard(*, imported: Import) -> bool:
-    """Forget a draft and its file."""
+    """Delete a draft and its file."""
     gone, _ = Import.objects.filter(pk=imported.pk, state=ImportState.DRAFT).delete()
     if gone:
         log_event(logger, logging.INFO, "import_discarded", import_id=imported.pk)

@@ -135,7 +135,7 @@ def milliseconds(start: datetime | None, end: datetime | None) -> float | None:
 
 
 def nested(value: Any) -> dict[str, Any]:
-    """An object that a cell holds as JSON; empty for what is none."""
+    """The object that a cell holds as JSON; an empty one for anything else."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             value = loads(value)
@@ -145,7 +145,7 @@ def nested(value: Any) -> dict[str, Any]:
 
 
 def whole(value: Any) -> int:
-    """A count inside an object of another tool's; 0 for what is none."""
+    """A count inside an object of another tool; 0 for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return 0
     return int(min(max(value, 0), MOST_TOKENS + 1))  # too many are too many further on
@@ -155,7 +155,7 @@ SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def snake(name: str) -> str:
-    """startTime, Start Time and start_time are one name."""
+    """A column's name in snake case: startTime, Start Time and start_time are the same."""
     return re.sub(r"[^a-z0-9.]+", "_", SNAKE.sub("_", name.strip()).lower()).strip("_")
 
 

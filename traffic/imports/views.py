@@ -74,7 +74,7 @@ def upload(request: HttpRequest) -> HttpResponse:
 
 
 def duplicate_message(imported: Import) -> str:
-    """What is said of a file that somebody brought before."""
+    """The message about a file that somebody brought before."""
     if imported.state == ImportState.DRAFT:
         return _("This very file is here already and was not started yet.")
     if services.may_go_on(imported):

@@ -38,7 +38,8 @@ class Match(NamedTuple):
 
     @property
     def is_same_call(self) -> bool:
-        """Whether both rows are of one application, or one is of a collector, which names none; not of a deleted one."""
+        """Whether both rows are of one application, or one is of a collector, which names none."""
+        # A row without application whose data was deleted is not a collector's.
         if self.application_id == self.stored_application_id:
             return True
         if self.application_id is None:

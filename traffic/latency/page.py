@@ -84,7 +84,7 @@ class Page:
 
     @property
     def worse(self) -> Group | None:
-        """Of the groups with many requests the one whose p95 grew most, where that is worth a word."""
+        """The group with many requests whose p95 grew most, if it grew enough to mention."""
         grown = [group for group in self.groups if (group.change or 0) > NOTICED and group.now.latency.count >= 100]
         return max(grown, key=lambda group: group.change or 0, default=None)
 

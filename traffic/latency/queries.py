@@ -178,5 +178,5 @@ def times(period: Period, step: Step) -> Sequence[datetime | date]:
 
 
 def iso_time(at: datetime | date) -> str:
-    """A time as the rollups' groups are called."""
+    """A time in the form that the rollups' groups use."""
     return f"{at:%Y-%m-%dT%H:00:00Z}" if isinstance(at, datetime) else f"{at:%Y-%m-%d}"

@@ -39,7 +39,7 @@ def answer(total: Sequence[QualityGroup], compared: Sequence[Named]) -> Answer:
 
 
 def passing(groups: Sequence[Named]) -> int:
-    """How many are good enough for certain: the low end of the interval is above the mark."""
+    """The number of groups whose interval lies wholly above the mark."""
     return sum(named.group.passes for named in groups)
 
 

@@ -66,7 +66,7 @@ class QualityGroup:
 
 
 def acceptable(rating: Rating) -> bool:
-    """The same of one rating."""
+    """Whether one rating is acceptable, by the same rule as ACCEPTABLE."""
     return (rating.score is not None and rating.score >= 0) or (rating.stars or 0) >= 4
 
 

@@ -32,7 +32,7 @@ def rate(*, request: Request, judgement: Judgement, rater: AbstractBaseUser | No
 
 
 def undo(*, rating: Rating, before: dict[str, Any] | None) -> None:
-    """Take a rating back: what the rater thought before (`judged`) holds again, or nothing."""
+    """Take a rating back: the rater's earlier judgement (`judgement_of`) holds again, or none."""
     if before is None:
         rating.delete()
         return
@@ -42,7 +42,7 @@ def undo(*, rating: Rating, before: dict[str, Any] | None) -> None:
 
 
 def judgement_of(rating: Rating | None) -> dict[str, Any] | None:
-    """What `undo` needs to bring a rating back."""
+    """The content of a rating, from which `undo` restores it."""
     return None if rating is None else {name: getattr(rating, name) for name in JUDGED}
 
 

@@ -94,12 +94,12 @@ def _queue(request: HttpRequest, at: uuid.UUID | None) -> dict[str, Any]:
 
 
 def current_user(request: HttpRequest) -> AbstractBaseUser:
-    """Who is logged in; the views let nobody else in."""
+    """The user of a request that `login_required` let in."""
     return cast(AbstractBaseUser, request.user)
 
 
 def rate_with_message(request: HttpRequest, rated: Request, judgement: Judgement, *, back: str) -> Rating:
-    """Store a judgement, and tell in a toast with an undo what was rated and who had answered."""
+    """Store a judgement and show a toast with an undo, the rating and the model that answered."""
     before = ratings.judgement_of(rating_queue.rating_by(request.user, rated))
     rating = ratings.rate(request=rated, judgement=judgement, rater=current_user(request))
     remembered = request.session.get(REMEMBERED, {})

@@ -58,7 +58,7 @@ def wait(*, identifier: str, judgement: Judgement, application_id: int | None) -
 
 
 def refuse_too_many(application_id: int | None) -> None:
-    """Raises ApiError (429) where an application has as many waiting ratings as it may."""
+    """Raise ApiError (429) when WAITING_MAX ratings of the application wait already."""
     waiting = Rating.objects.waiting().filter(application=application_id).order_by()
     if waiting[:WAITING_MAX].count() < WAITING_MAX:
         return

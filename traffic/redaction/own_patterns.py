@@ -28,7 +28,7 @@ _RE2_WRITES = {"{,": "{0,", r"\Z": r"\z"}
 
 
 class BadPattern(ValueError):
-    """A pattern that may not be used; a sentence."""
+    """A pattern is refused; the text says why, for people."""
 
 
 @dataclass(frozen=True)

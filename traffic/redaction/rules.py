@@ -262,7 +262,7 @@ def _bounded(text: str) -> str:
 
 @dataclass(frozen=True)
 class Redaction:
-    """What one application's texts lose."""
+    """What is removed from the texts of one application."""
 
     kinds: tuple[str, ...] = KINDS
     own: tuple[OwnPattern, ...] = ()
@@ -287,7 +287,7 @@ class Redaction:
         return value
 
     def _without_shipped(self, value: str, budget: Budget) -> str:
-        """Secrets first: a key may hold what looks like a number."""
+        """The text after the shipped patterns; secrets first, for a key may contain what looks like a number."""
         if SECRET in self.kinds and _is_in(value, _SECRET_MARKS):
             value = _without_secrets(value, budget)
         for kind, (pattern, instead) in _BOUNDED.items():
@@ -337,7 +337,7 @@ class Redaction:
 
 
 def _tells(user: str, value: str) -> bool:
-    """A short name inside a longer text is a word, not the person."""
+    """Whether the user's name inside a value stands for the user: a short one may be part of another word."""
     return user == value or len(user) >= 6
 
 

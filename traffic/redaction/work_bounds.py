@@ -10,7 +10,7 @@ UNSEEN = "[not checked in time]"
 
 
 class Budget:
-    """Processor time that is left to this thread; what others do meanwhile costs nothing of it."""
+    """Processor time left to this thread; time of other threads does not count."""
 
     __slots__ = ("_ends",)
 

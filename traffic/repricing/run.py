@@ -70,7 +70,7 @@ WHERE id = %(pk)s AND state = 'undoing'
 
 
 class Stopped(Exception):
-    """Cancelled, or another worker is further."""
+    """The repricing was cancelled, or another worker has gone further."""
 
 
 T = TypeVar("T")
@@ -227,7 +227,7 @@ class Run:
         return rows, differences
 
     def lock(self, day: date, changes: Changes) -> Changes:
-        """Lock what changes; where ingest was there meanwhile the rows are looked at again."""
+        """Lock the rows that change; read them again where ingest changed them meanwhile."""
         arguments = {"day": day, "ids": array(row.id.hex for row, _ in changes)}
         locked = self.conn.execute(LOCK, arguments).fetchall()
         if locked == [(row.id, row.tokens is None) for row, _ in changes]:
@@ -235,7 +235,7 @@ class Run:
         return list(changed(self.read(LOOK_AGAIN, arguments), self.book))
 
     def checkpoint(self, at: tuple[date | None, uuid.UUID | None], read: int, differences: list[Difference]) -> None:
-        """How far it is and what it came to, in the batch's own transaction."""
+        """Store how far the run is and what it changed, in the batch's own transaction."""
         own = self.repricing
         arguments = {
             "pk": own.pk, "state": own.state, "day": at[0], "id": at[1], "before_day": own.at_day,
@@ -265,7 +265,7 @@ def merge(by_day: dict[tuple[date, str, str], Difference], difference: Differenc
 
 
 def repeated(step: Callable[[], T]) -> T:
-    """A step that ingest may have got in the way of, as often as ingest itself tries."""
+    """Run a step again where ingest deadlocks with it or changes its rows, as often as ingest itself tries."""
     for _ in range(ATTEMPTS - 1):
         try:
             return step()

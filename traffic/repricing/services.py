@@ -36,7 +36,7 @@ TO_UNDO = (RepricingState.RUNNING, RepricingState.DONE, RepricingState.CANCELLED
 
 
 class Refused(Exception):
-    """Why it cannot be done now, in a sentence for people."""
+    """The action is not possible now; the text says why, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def start(*, repricing: Repricing) -> bool:
 
 
 def refuse_beside_another(repricing: Repricing) -> None:
-    """Two that write the same days would each remember what the other wrote."""
+    """Raise Refused while another repricing of the same days runs: each would restore what the other wrote."""
     writing = Repricing.objects.filter(state__in=(RepricingState.RUNNING, RepricingState.UNDOING))
     if writing.filter(since__lt=repricing.until, until__gt=repricing.since).exclude(pk=repricing.pk).exists():
         raise Refused(_("Another repricing of days of this period is at work: wait for its end, or cancel it."))
@@ -118,7 +118,7 @@ def undo(*, repricing: Repricing, person: int | None = None) -> bool:
 
 
 def discard(*, repricing: Repricing) -> bool:
-    """Forget one that was never started."""
+    """Delete a repricing that was never started."""
     unstarted = Repricing.objects.filter(pk=repricing.pk, started_at=None)
     return bool(unstarted.exclude(state=RepricingState.RUNNING).delete()[0])
 
@@ -189,7 +189,7 @@ def requests_word(n: int) -> str:
 
 
 def remember(repricing: Repricing) -> None:
-    """Who did it and why, with what it came to; also of a run that was stopped half way."""
+    """Write a repricing and its sum into the audit log; also one that was stopped half way."""
     person = repricing.undone_by_id if repricing.state == RepricingState.UNDONE else repricing.by_id
     if person is None or repricing.started_at is None or not repricing.changed:
         return
@@ -251,7 +251,7 @@ def reprice(
 def to_the_end(
     repricing: Repricing, *, batch: int = BATCH, repriced: Repriced | None = None, **options: Any
 ) -> Repricing:
-    """Work at one that was started until it is over; whoever stops this leaves it to be gone on with."""
+    """Run a started repricing until it is done. When interrupted, it can be continued by another worker."""
     now = timezone.now()
     claimed = Repricing.objects.claim(repricing.pk, now, now + CLAIM)
     if claimed is None:

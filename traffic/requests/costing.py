@@ -94,7 +94,7 @@ def arithmetic(
 
 
 def added(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    """Their sum; unknown where one of them is."""
+    """The sum of amounts; None where one of them is unknown."""
     total = Decimal(0)
     for amount in amounts:
         if amount is None:
@@ -104,7 +104,7 @@ def added(amounts: Iterable[Decimal | None]) -> Decimal | None:
 
 
 def product(amount: Decimal | None, *factors: Decimal | None) -> Decimal | None:
-    """At the precision that is stored; a factor of None changes nothing."""
+    """The amount times the factors, at the stored precision; a factor of None counts as 1."""
     if amount is None:
         return None
     for multiplier in factors:
@@ -113,7 +113,7 @@ def product(amount: Decimal | None, *factors: Decimal | None) -> Decimal | None:
 
 
 def amount_of(tokens: int | None, rate: Decimal | None) -> Decimal | None:
-    """No tokens cost nothing, also at a rate that is not known."""
+    """USD of some tokens at a rate. No tokens cost nothing, also at an unknown rate."""
     if tokens == 0:
         return Decimal(0)
     return None if tokens is None or rate is None else tokens * rate / MILLION
@@ -122,6 +122,6 @@ def amount_of(tokens: int | None, rate: Decimal | None) -> Decimal | None:
 def cost_line(
     name: str, label: str, tokens: int | None, listed: Decimal | None, own: Decimal | None = None
 ) -> CostLine:
-    """A contract's own rate takes the place of the list's."""
+    """One token class at the contract's own rate, else at the list's."""
     rate = listed if own is None else own
     return CostLine(name, label, tokens, rate, amount_of(tokens, rate), None if own is None else listed)

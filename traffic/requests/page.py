@@ -131,7 +131,7 @@ def placed(parts: Sequence[tuple[str, float, str]], total: float) -> list[Segmen
 
 
 def number(values: Any, name: str) -> float | None:
-    """A number of a vendor's object, which may hold anything."""
+    """A non-negative number of a vendor's object; None for anything else."""
     value = values.get(name) if isinstance(values, dict) else None
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 else None
 
