@@ -25,7 +25,7 @@ from providers.audit.counts import Kind, counts
 from providers.audit.log import Action, Actor, ActorKind, record
 from traffic.authentication.limits import Buckets, UnknownKeys, period_end
 from traffic.models import Application, DeadKeyUse, Key, KeyUse, QuotaPeriod, QuotaUnit, Scope
-from traffic.querysets import KeyQuerySet
+from traffic.models.applications import KeyQuerySet
 
 logger = logging.getLogger(__name__)
 

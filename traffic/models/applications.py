@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext as _
 
 from providers.models import usd_sum
 from traffic.models.choices import BudgetState, QuotaPeriod, QuotaUnit, RedactKind, Scope
-from traffic.querysets import ApplicationQuerySet, KeyQuerySet
 from traffic.redaction.rules import KINDS, Redaction, redaction_of
 
 
@@ -28,6 +30,14 @@ class Installation(models.Model):
 
 def all_kinds() -> list[str]:
     return list(KINDS)
+
+
+class ApplicationQuerySet(models.QuerySet["Application"]):
+    def of_person(self, user: AbstractBaseUser | AnonymousUser) -> ApplicationQuerySet:
+        """Applications whose requests this person may open: owned or a member of."""
+        if user.pk is None:
+            return self.none()
+        return self.filter(models.Q(owner=user.pk) | models.Q(members=user.pk)).distinct()
 
 
 class Application(models.Model):
@@ -58,6 +68,21 @@ class Application(models.Model):
     @property
     def redaction(self) -> Redaction:
         return redaction_of(tuple(self.redact), tuple(self.redact_patterns))
+
+
+class KeyQuerySet(models.QuerySet["Key"]):
+    def live(self) -> KeyQuerySet:
+        """Not revoked; expiry is judged by the clock of the reader."""
+        return self.filter(revoked_at=None)
+
+    def made_by(self, person: AbstractBaseUser) -> KeyQuerySet:
+        """Those of a person that are not revoked."""
+        return self.live().filter(created_by=person.pk).select_related("application", "created_by")
+
+    def expiring(self, now: datetime, within: timedelta) -> KeyQuerySet:
+        """Those that work now and stop within that time, the next first; one with a live successor is meant to."""
+        soon = self.live().filter(expires_at__gt=now, expires_at__lte=now + within)
+        return soon.exclude(replaced_by__revoked_at=None, replaced_by__isnull=False).order_by("expires_at", "pk")
 
 
 class Key(models.Model):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
-
-from traffic.querysets import ImportQuerySet
 
 ERRORS_SHOWN = 100
 
@@ -21,6 +20,22 @@ class ImportState(models.TextChoices):
     CANCELLED = "cancelled", _("cancelled")
     UNDOING = "undoing", _("being taken back")
     UNDONE = "undone", _("taken back")
+
+
+class ImportQuerySet(models.QuerySet["Import"]):
+    def due(self, now: datetime) -> ImportQuerySet:
+        """Those that someone should be at and nobody is."""
+        free = models.Q(claimed_until=None) | models.Q(claimed_until__lt=now)
+        return self.filter(free, state__in=("running", "undoing"))
+
+    def claim(self, pk: int, now: datetime, until: datetime) -> Import | None:
+        """Take one that is due; None where another worker has it."""
+        taken = self.due(now).filter(pk=pk).update(claimed_until=until)
+        return self.get(pk=pk) if taken else None
+
+    def of_file(self, sha256: str) -> Import | None:
+        """The import that holds what this file says."""
+        return self.exclude(state="undone").filter(sha256=sha256).first()
 
 
 class Import(models.Model):

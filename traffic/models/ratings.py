@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
@@ -10,7 +13,20 @@ from django.utils.translation import gettext as _
 from providers.models import Deployment
 from traffic.models.applications import Application
 from traffic.models.choices import RaterKind
-from traffic.querysets import RatingQuerySet
+
+
+class RatingQuerySet(models.QuerySet["Rating"]):
+    def in_days(self, first: date, end: date) -> RatingQuerySet:
+        """Ratings of requests of these days, the last one exclusive; those that wait for theirs have no day."""
+        return self.filter(day__gte=first, day__lt=end)
+
+    def of_person(self, user: AbstractBaseUser | AnonymousUser) -> RatingQuerySet:
+        """What this person said here; a program that uses the same name is somebody else."""
+        return self.filter(rater_kind="person", by=user.get_username())
+
+    def waiting(self) -> RatingQuerySet:
+        """Sent for a request that has not arrived."""
+        return self.filter(request_id=None)
 
 
 class Rating(models.Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
@@ -9,7 +10,6 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from providers.models import usd_sum
-from traffic.querysets import RepricingQuerySet
 
 
 class RepricingState(models.TextChoices):
@@ -21,6 +21,26 @@ class RepricingState(models.TextChoices):
     CANCELLED = "cancelled", _("cancelled")
     UNDOING = "undoing", _("being taken back")
     UNDONE = "undone", _("taken back")
+
+
+class RepricingQuerySet(models.QuerySet["Repricing"]):
+    def at_work(self) -> RepricingQuerySet:
+        return self.filter(state__in=("previewing", "running", "undoing"))
+
+    def due(self, now: datetime) -> RepricingQuerySet:
+        """Those that someone should be at and nobody is."""
+        return self.at_work().filter(models.Q(claimed_until=None) | models.Q(claimed_until__lt=now))
+
+    def claim(self, pk: int, now: datetime, until: datetime) -> Repricing | None:
+        """Take one that is due; None where another worker has it."""
+        taken = self.due(now).filter(pk=pk).update(claimed_until=until)
+        return self.get(pk=pk) if taken else None
+
+    def later_than(self, repricing: Repricing) -> RepricingQuerySet:
+        """Those that wrote after this one over days of the same period and were not taken back."""
+        later = self.filter(started_at__gt=repricing.started_at, changed__gt=0).exclude(pk=repricing.pk)
+        later = later.filter(since__lt=repricing.until, until__gt=repricing.since)
+        return later.exclude(state__in=("previewing", "previewed", "undone"))
 
 
 class Repricing(models.Model):

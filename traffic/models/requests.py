@@ -2,12 +2,58 @@
 
 from __future__ import annotations
 
+import uuid
+from datetime import UTC, date, datetime
+
 from django.db import models
 
 from providers.models import Deployment, usd
 from traffic.models.applications import Application
 from traffic.models.choices import CostReason, Outcome, Task
-from traffic.querysets import RequestQuerySet
+from traffic.request_ids import day_of
+
+# As the index `traffic_request_odd` has it.
+ODD = (
+    ~models.Q(outcome="ok")
+    | models.Q(uncached_input=None)
+    | models.Q(cost=None, cost_reason__in=("unknown_model", "unknown_rate"))
+)
+
+
+class NaiveTime(models.Field[datetime, datetime]):
+    """A timestamp without a zone, in UTC: the key of an index, which Django's own field would give a zone."""
+
+    def db_type(self, connection: object) -> str:
+        return "timestamp"
+
+
+def naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+class RequestQuerySet(models.QuerySet["Request"]):
+    """The table is partitioned by day: every read starts with `in_days` or `by_id`."""
+
+    def in_days(self, first: date, end: date) -> RequestQuerySet:
+        """Requests of these UTC days, the last one exclusive."""
+        return self.filter(day__gte=first, day__lt=end)
+
+    def between(self, start: datetime, end: datetime, *, odd: bool) -> RequestQuerySet:
+        """Those that began in a span of time, `end` exclusive, the newest first, by the index of all requests, or by
+        that of those out of the ordinary: its key is the moment in UTC."""
+        if not odd:
+            return self.filter(started_at__gte=start, started_at__lt=end).newest_first()
+        utc = models.Func(models.F("started_at"), template="(%(expressions)s AT TIME ZONE 'UTC')",
+                          output_field=NaiveTime())  # fmt: skip
+        within = {"utc__gte": naive(start), "utc__lt": naive(end)}
+        return self.filter(ODD).alias(utc=utc).filter(**within).order_by("-utc", "-id")
+
+    def by_id(self, identifier: uuid.UUID) -> Request | None:
+        """The request of an id, found on the day that the id carries; None when there is none."""
+        return self.filter(day=day_of(identifier), id=identifier).first()
+
+    def newest_first(self) -> RequestQuerySet:
+        return self.order_by("-started_at", "-id")
 
 
 class Request(models.Model):

@@ -8,7 +8,11 @@ from django.db import models
 from providers.models import Deployment
 from traffic.models.applications import Application
 from traffic.models.choices import BudgetState, Task
-from traffic.querysets import RouteQuerySet
+
+
+class RouteQuerySet(models.QuerySet["Route"]):
+    def enabled(self) -> RouteQuerySet:
+        return self.filter(enabled=True)
 
 
 class Route(models.Model):

@@ -7,7 +7,6 @@ from django.db import models
 from providers.models import Deployment, usd_sum
 from traffic.models.applications import Application
 from traffic.models.choices import Metric
-from traffic.querysets import UsageQuerySet
 
 
 class UsageKey(models.Model):
@@ -50,6 +49,10 @@ class Usage(UsageKey):
 
     class Meta:
         abstract = True
+
+
+class UsageQuerySet(models.QuerySet["UsageHour | UsageDay"]):  # one class reads both tables
+    pass
 
 
 class UsageHour(Usage):

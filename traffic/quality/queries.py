@@ -15,7 +15,7 @@ from lib.periods import Period
 from providers.models import Deployment
 from providers.pricing.book import COST_STEP
 from traffic.models import Rating, Request
-from traffic.querysets import RatingQuerySet
+from traffic.models.ratings import RatingQuerySet
 from traffic.usage import reports
 from traffic.usage.filters import Filters
 from traffic.usage.reports import UsageGroup

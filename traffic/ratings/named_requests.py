@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from traffic import request_ids as ids
 from traffic.models import Installation, Request
-from traffic.querysets import RequestQuerySet
+from traffic.models.requests import RequestQuerySet
 
 DAY = timedelta(days=1)
 OWN_ID_DAYS = 7  # how far back a request is looked for by the id that its application gave it

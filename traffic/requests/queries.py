@@ -20,7 +20,7 @@ from lib import paging
 from lib.errors import ApiError
 from providers.models import Discount, TokenPrice, UnitPrice
 from traffic.models import Application, Installation, Rating, Request, RequestBody, Route, UsageDay
-from traffic.querysets import RequestQuerySet
+from traffic.models.requests import RequestQuerySet
 from traffic.request_ids import response_hash, second_hash
 from traffic.requests.facets import FilterChoices, most_used
 from traffic.requests.hour_reads import READ_MOST, Hour, Span, portions, spans

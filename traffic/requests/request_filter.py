@@ -14,7 +14,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Greatest
 
 from traffic.models import CostReason, Outcome, Rating, UsageDay, UsageHour
-from traffic.querysets import RequestQuerySet
+from traffic.models.requests import RequestQuerySet
 from traffic.requests.hour_reads import Hour
 from traffic.usage.filters import Filters
 
