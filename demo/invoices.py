@@ -16,6 +16,7 @@ from costs.reconciliation.invoices import Invoice, read_invoice
 from costs.reconciliation.reconcile import Reconciled, reconciled
 from demo import company
 from demo.company import APPLICATIONS
+from lib.dates import midnight
 from providers.models import Account, VendorUsage
 from traffic.models import Application
 from traffic.usage.filters import Filters
@@ -50,7 +51,7 @@ def say_whose_keys(account: Account) -> None:
 
 def ready(account: Account, month: date, now: datetime) -> Reconciled | None:
     """The comparison, where nothing is still to come and every difference has its cause."""
-    read = VendorUsage.objects.filter(account=account, starts_at__gte=bills.midnight(month)).exists()
+    read = VendorUsage.objects.filter(account=account, starts_at__gte=midnight(month)).exists()
     facts = bills.read(month, now).only(Filters(provider=["anthropic"])) if read else None
     if facts is None or facts.complete.get("anthropic", date.min) < facts.until:
         return None

@@ -24,6 +24,7 @@ from costs.allocation.lease_shares import lease_shares
 from costs.models import Category, Charge, Provenance
 from costs.models.ledger import IDLE
 from lib.allocation import divide
+from lib.tokens import TOKEN_CLASSES
 from providers.models import Deployment
 from providers.prepared import prepared
 from traffic.models import Application, UsageDay
@@ -146,9 +147,8 @@ def read(since: date, until: date, fine: bool = True, counting: CountedCharges |
 
 
 SUMS = ("requests", "unpriced", "unknown_usage", "cost", "told", "told_otherwise", "told_cost", "told_ours")
-TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
-FINEST = ("day", "provider", "model", "application_id", "deployment_id", "task", *SUMS, *TOKENS)
-COARSE = ("day", "provider", "model", *SUMS, *TOKENS)
+FINEST = ("day", "provider", "model", "application_id", "deployment_id", "task", *SUMS, *TOKEN_CLASSES)
+COARSE = ("day", "provider", "model", *SUMS, *TOKEN_CLASSES)
 
 
 def usage_rows(since: date, until: date, fine: bool = True) -> list[dict[str, Any]]:
@@ -167,7 +167,7 @@ def finest_usage(since: date, until: date) -> QuerySet[Any]:
 def coarse_usage(since: date, until: date) -> Any:
     """The sums may not be called what the columns are."""
     days = UsageDay.objects.filter(day__gte=since, day__lt=until).values_list("day", "provider", "model")
-    return days.annotate(**{f"{name}_sum": Sum(name) for name in (*SUMS, *TOKENS)})
+    return days.annotate(**{f"{name}_sum": Sum(name) for name in (*SUMS, *TOKEN_CLASSES)})
 
 
 def attribution_of(row: dict[str, Any]) -> Attribution:

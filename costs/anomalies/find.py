@@ -9,7 +9,7 @@ from decimal import Decimal
 from math import log
 
 from costs.anomalies.drivers import PROFILE_DAYS, Effects, Rates, added, effects
-from costs.anomalies.history import LEAST_DAYS, Judged, judge
+from costs.anomalies.history import LEAST_DAYS, JudgedValue, judge
 from costs.anomalies.sums import METRICS, REQUESTS, Metric, Sums
 
 SPREADS, SHORT_SPREADS, HELD_SPREADS = 4.0, 6.0, 2.0
@@ -152,7 +152,7 @@ def grew(slow: AnomalyFound, whole: Days) -> bool:
     return by >= log(slow.after / slow.before) / 2
 
 
-def driven(application: int, driver: str, models: Mapping[str, Days], spend: Judged) -> AnomalyFound:
+def driven(application: int, driver: str, models: Mapping[str, Days], spend: JudgedValue) -> AnomalyFound:
     """The finding of a rise in spend, with the figure of what drives it."""
     whole = together(models.values())
     usual = added(whole[n] for n in whole if 1 <= n <= PROFILE_DAYS)
@@ -170,7 +170,7 @@ def driven(application: int, driver: str, models: Mapping[str, Days], spend: Jud
     return AnomalyFound(application, "", driver, before, after, spend.z)
 
 
-def stands_out(metric: Metric, days: Days, hours: Days, is_held: bool) -> Judged | None:
+def stands_out(metric: Metric, days: Days, hours: Days, is_held: bool) -> JudgedValue | None:
     """By the whole day, or sooner by the last hours where it is plain."""
     judged = judge(metric, days)
     if judged and past(metric, judged, is_held):
@@ -181,7 +181,7 @@ def stands_out(metric: Metric, days: Days, hours: Days, is_held: bool) -> Judged
     return None
 
 
-def past(metric: Metric, judged: Judged, is_held: bool) -> bool:
+def past(metric: Metric, judged: JudgedValue, is_held: bool) -> bool:
     if is_held:
         return judged.z >= HELD_SPREADS and judged.change >= metric.least / 2
     return judged.z >= SPREADS and judged.change >= metric.least

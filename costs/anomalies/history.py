@@ -23,7 +23,7 @@ NORMAL = 1.4826  # of a normal distribution, its deviation over its median absol
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedValue:
     """One figure against its history: what is usual, what it is, and how far off in spreads (`z`) and on its own scale
     (`change`), positive where it is worse."""
 
@@ -33,7 +33,7 @@ class Judged:
     change: float
 
 
-def judge(metric: Metric, windows: Mapping[int, Sums]) -> Judged | None:
+def judge(metric: Metric, windows: Mapping[int, Sums]) -> JudgedValue | None:
     """None where the figure is not known now, or its history says too little."""
     amounts = metric.whole is None
     values_by_n = {n: metric.value(sums) for n, sums in windows.items()}
@@ -53,7 +53,7 @@ def judge(metric: Metric, windows: Mapping[int, Sums]) -> Judged | None:
     # Three failures of forty are luck, and so is a slow mean of forty: requests differ by about what they last.
     requests = windows[0].requests if 0 in windows else 1
     chance = 1 / sqrt(requests) if metric.factors else sqrt(now * (1 - now) / requests)
-    return Judged(
+    return JudgedValue(
         max(exp(usual) - least, 0.0) if metric.factors else usual,
         now,
         change / max(spread, metric.noise, chance),

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from costs.anomalies.sums import COLUMNS, METRICS, Sums
 from costs.anomalies.wording import sentence, signed
 from costs.models import Anomaly, AnomalyLook, Driver
+from lib.dates import midnight
 from traffic.models import UsageDay
 from traffic.requests.facets import MOST_SHOWN
 
@@ -27,7 +28,7 @@ UNITS = {"cache": "percent", "errors": "percent", "size": "count", "latency": "m
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AnomalyRow:
     """One finding with its words, its chart where there is one, and the page of its requests."""
 
     it: Anomaly
@@ -77,25 +78,25 @@ class AnomaliesPage:
         return anomalies
 
     @cached_property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[AnomalyRow]:
         anomalies = self.findings
         shown = anomalies[:CHARTS]
         days = self._days(shown)
         return [
-            Row(anomaly, self._chart(anomaly, days) if anomaly in shown else None, anomaly in shown)
+            AnomalyRow(anomaly, self._chart(anomaly, days) if anomaly in shown else None, anomaly in shown)
             for anomaly in anomalies
         ]
 
     @property
-    def open(self) -> list[Row]:
+    def open(self) -> list[AnomalyRow]:
         return [row for row in self.rows if row.it.ended_at is None and row.it.dismissed_at is None]
 
     @property
-    def expected(self) -> list[Row]:
+    def expected(self) -> list[AnomalyRow]:
         return [row for row in self.rows if row.it.ended_at is None and row.it.dismissed_at is not None]
 
     @property
-    def over(self) -> list[Row]:
+    def over(self) -> list[AnomalyRow]:
         return [row for row in self.rows if row.it.ended_at is not None]
 
     @property
@@ -162,10 +163,6 @@ class AnomaliesPage:
             "unit": UNITS.get(anomaly.driver, "usd"),
             "label": sentence(anomaly),
         }
-
-
-def midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def value_of(driver: str, sums: Sums) -> float | None:

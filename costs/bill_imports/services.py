@@ -54,7 +54,7 @@ class BillPreview:
 
 def preview_bill(*, name: str, content: bytes, today: date) -> BillPreview:
     """Read a file without writing anything. Raises UnreadableBill and NotInstalled."""
-    read, checks = read_bill(name, content), Checks(today)
+    read, checks = read_bill(name, content), LineChecks(today)
     looked = BillPreview(errors=list(read.errors), rows=len(read.lines) + len(read.errors) + read.free, free=read.free)
     digest = hashlib.sha256(content).hexdigest()[:24]
     good = []
@@ -73,7 +73,7 @@ def preview_bill(*, name: str, content: bytes, today: date) -> BillPreview:
     return looked
 
 
-class Checks:
+class LineChecks:
     """What is asked of every row, each thing once."""
 
     def __init__(self, today: date) -> None:

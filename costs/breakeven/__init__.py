@@ -12,7 +12,7 @@ from costs.breakeven.inputs import Billing, Inputs, PriceList, Prompts, SelfHost
 from costs.breakeven.mix import Mix, Usage, measured_mix
 from costs.breakeven.sensitivity import Swing, sensitivity
 from costs.breakeven.shape import body_schema
-from costs.breakeven.statement import Row, explain
+from costs.breakeven.statement import StatementRow, explain
 from costs.price_sheets.token_prices import TokenPrices
 
 __all__ = [
@@ -27,10 +27,10 @@ __all__ = [
     "PriceList",
     "Prompts",
     "Result",
-    "Row",
     "SelfHost",
     "Side",
     "Spread",
+    "StatementRow",
     "Swing",
     "TokenPrices",
     "Usage",

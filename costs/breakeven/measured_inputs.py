@@ -29,6 +29,7 @@ from costs.breakeven.own_costs import UnitBook
 from costs.models import Category, Charge, PriceSheet, Provenance
 from costs.price_sheets import sheets
 from lib.model_names import canonical_name
+from lib.tokens import PROMPT_CLASSES
 from providers.models import Deployment, Lease, Offer, TokenPrice
 from providers.prepared import prepared
 from providers.pricing.discounts import Discounts
@@ -41,7 +42,6 @@ ROUTABLE = Decimal("0.7")
 HOURS = Decimal(730)
 COUNTS = ("requests", "unknown_usage", "batched", "uncached_input", "cache_read", "cache_write_5m", "cache_write_1h")
 SUMS = {name: Sum(name) for name in (*COUNTS, "output")}
-INPUT = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h")
 
 
 @dataclass(frozen=True)
@@ -306,12 +306,14 @@ def usage_of(row: Mapping[str, Any], price: TokenPrice) -> Iterable[Usage]:
     with_usage = row["requests"] - row["unknown_usage"]
     listed = prices_of(price)
     # Hours do not keep the length of each prompt; the mean one says the tier.
-    prices = listed.of_prompt(Decimal(sum(row[name] for name in INPUT)) / with_usage if with_usage else Decimal(0))
+    prices = listed.of_prompt(
+        Decimal(sum(row[name] for name in PROMPT_CLASSES)) / with_usage if with_usage else Decimal(0)
+    )
     hour_long = price.over_cache_write_1h if prices is listed.over else price.cache_write_1h
     long_write = prices.cache_write_5m if hour_long is None else hour_long
     batched = min(row["batched"], with_usage)
     in_batch: dict[str, Any] = {
-        name: row[name] * batched // with_usage if with_usage else 0 for name in (*INPUT, "output")
+        name: row[name] * batched // with_usage if with_usage else 0 for name in (*PROMPT_CLASSES, "output")
     }
     if with_usage > batched:
         at_once: dict[str, Any] = {name: row[name] - in_batch[name] for name in in_batch}
@@ -325,9 +327,9 @@ def usage_of(row: Mapping[str, Any], price: TokenPrice) -> Iterable[Usage]:
 
 def at_mean(row: Mapping[str, Any], mix: Mix, rows: Iterable[Usage]) -> Usage:
     """A group as if the API had served it: its own lengths, the API's mean prices and cache shares."""
-    sums = [(name, sum(getattr(usage, name) for usage in rows)) for name in INPUT]
+    sums = [(name, sum(getattr(usage, name) for usage in rows)) for name in PROMPT_CLASSES]
     total = sum(count for _, count in sums)
-    tokens = sum(row[name] for name in INPUT)
+    tokens = sum(row[name] for name in PROMPT_CLASSES)
     divided: dict[str, Any] = {name: tokens * count // total if total else 0 for name, count in sums}
     return Usage(
         prices=mix.prices,

@@ -16,7 +16,7 @@ BESIDE = (Priced.VM, Priced.STORAGE, Priced.EGRESS)
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class CostsBesideGpu:
     """USD; 0 where the vendor charges nothing apart, or its price is in the GPU's or not in the book."""
 
     vm_hourly: Decimal = ZERO
@@ -46,21 +46,23 @@ class UnitBook:
         there = [amount for variant, amount in prices if region and variant and region.startswith(variant)]
         return min(there or [amount for _variant, amount in prices], default=ZERO)
 
-    def of_leases(self, leases: Iterable[Lease]) -> Beside:
+    def of_leases(self, leases: Iterable[Lease]) -> CostsBesideGpu:
         """Of what we rent: a disk that is in the lease's price counts once."""
         lease = next(iter(leases), None)
         if lease is None:
-            return Beside()
+            return CostsBesideGpu()
         return self._of(lease.account.kind, lease.region, disk=not lease.disk_per_hour, vm=True)
 
-    def of_offer(self, offer: Offer) -> Beside:
+    def of_offer(self, offer: Offer) -> CostsBesideGpu:
         """Of what could be rented: its own disk price before the book's."""
         vm = offer.machine_per_gpu_hour is None
         return self._of(offer.provider, offer.region, disk=True, vm=vm, disk_price=offer.disk_per_gb_month)
 
-    def _of(self, provider: str, region: str, *, disk: bool, vm: bool, disk_price: Decimal | None = None) -> Beside:
+    def _of(
+        self, provider: str, region: str, *, disk: bool, vm: bool, disk_price: Decimal | None = None
+    ) -> CostsBesideGpu:
         per_gb = self.cheapest(provider, Priced.STORAGE, region) if disk_price is None else disk_price
-        return Beside(
+        return CostsBesideGpu(
             vm_hourly=self.cheapest(provider, Priced.VM, region) if vm and not self.vm_entered else ZERO,
             disk_gb=DISK_GB if disk and per_gb else ZERO,
             disk_per_gb_month=per_gb if disk else ZERO,

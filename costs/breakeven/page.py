@@ -37,7 +37,7 @@ MOST_ROWS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class BreakEvenAnswer:
     """The figures of the page's sentence; `kind` says which one it is.
 
     no_traffic: nothing came in yet · pays: past the crossing · always: at every volume · refused: cheaper, but answers
@@ -61,7 +61,7 @@ class Answer:
         return round(Decimal(self.n) / self.crossing, 1) if self.crossing and self.n >= 2 * self.crossing else None
 
 
-def answer(inputs: Inputs, result: Result, growth: Decimal | None, refused: bool) -> Answer:
+def answer(inputs: Inputs, result: Result, growth: Decimal | None, refused: bool) -> BreakEvenAnswer:
     n = inputs.requests_per_month
     passed, coming = around(result.crossings, n)
     pays = result.cheaper == "selfhost"
@@ -74,7 +74,7 @@ def answer(inputs: Inputs, result: Result, growth: Decimal | None, refused: bool
         kind = "never"
     else:
         kind = "again" if passed else "ahead"
-    return Answer(
+    return BreakEvenAnswer(
         kind=kind,
         n=n,
         saving=abs(result.saving),
@@ -336,7 +336,7 @@ def _task_row(label: str, counted: list[int], total: int, routed: bool, inputs: 
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class OtherOffer:
     """A GPU that could be rented instead, with what the break-even would be."""
 
     name: str
@@ -355,7 +355,7 @@ class Other:
         return drawn(self.inputs, compute(self.inputs, curve_to=self.curve_to))
 
 
-def others(inputs: Inputs, offers: Iterable[Offer], own_gpu: str, curve_to: int, book: UnitBook) -> list[Other]:
+def others(inputs: Inputs, offers: Iterable[Offer], own_gpu: str, curve_to: int, book: UnitBook) -> list[OtherOffer]:
     """Each offer in the place of our GPU, the one that pays soonest first.
 
     How much a GPU serves is known for our own kind alone; of another there is one at every volume, and that is said.
@@ -364,11 +364,11 @@ def others(inputs: Inputs, offers: Iterable[Offer], own_gpu: str, curve_to: int,
     return sorted(rows, key=lambda other: (other.pays_from is None, other.pays_from or 0))
 
 
-def _other(inputs: Inputs, offer: Offer, own_gpu: str, curve_to: int, book: UnitBook) -> Other:
+def _other(inputs: Inputs, offer: Offer, own_gpu: str, curve_to: int, book: UnitBook) -> OtherOffer:
     own = replace(inputs.selfhost, **offered(offer, inputs, own_gpu, book))
     changed = replace(inputs, selfhost=own)
     result = compute(changed, curve_to=0)
-    return Other(
+    return OtherOffer(
         name=f"{PROVIDER_NAMES.get(offer.provider, offer.provider)} {offer.gpu}",
         kind=offer.get_kind_display(),
         price=usd(offer.whole_per_gpu_hour),

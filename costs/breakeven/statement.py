@@ -15,7 +15,7 @@ from costs.breakeven.inputs import Inputs
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StatementRow:
     """One line: level 0 is a total, level 1 a part of the total above it. An amount of None is a fact, not a sum."""
 
     slug: str
@@ -25,34 +25,34 @@ class Row:
     level: int = 0
 
 
-def explain(inputs: Inputs, result: Result) -> list[Row]:
+def explain(inputs: Inputs, result: Result) -> list[StatementRow]:
     """The whole arithmetic of a result in order; the parts under a total add up to it to the twelfth place."""
     costs = costs_of(inputs)
     return [
         *_traffic(inputs),
         *_api(inputs, costs, result),
         *_own(inputs, result),
-        Row("saving", *_saving(result)),
+        StatementRow("saving", *_saving(result)),
         *_crossing(inputs, costs, result),
     ]
 
 
-def _traffic(inputs: Inputs) -> Iterator[Row]:
+def _traffic(inputs: Inputs) -> Iterator[StatementRow]:
     n = inputs.requests_per_month
-    yield Row("requests", _("Requests a month"), number(n), None)
+    yield StatementRow("requests", _("Requests a month"), number(n), None)
     routed = f"{percent(inputs.routable_share)} × {number(n)} = {number(inputs.routable_share * n)}"
-    yield Row("routed", _("of these our GPUs may serve"), routed, None)
+    yield StatementRow("routed", _("of these our GPUs may serve"), routed, None)
     tokens = _("%(input)s in, %(output)s out")
     values = {"input": number(inputs.input_tokens), "output": number(inputs.output_tokens)}
-    yield Row("tokens", _("Tokens of one request"), tokens % values, None)
+    yield StatementRow("tokens", _("Tokens of one request"), tokens % values, None)
 
 
-def _api(inputs: Inputs, costs: Costs, result: Result) -> Iterator[Row]:
+def _api(inputs: Inputs, costs: Costs, result: Result) -> Iterator[StatementRow]:
     n = inputs.requests_per_month
     arithmetic = _("%(requests)s × %(price)s each, plus cache writes")
     values = {"requests": number(n), "price": usd(result.api_cost_per_request)}
     label = _("Claude API, %(model)s") if inputs.api_model.startswith("claude") else _("API, %(model)s")
-    yield Row("api", label % {"model": inputs.api_model}, arithmetic % values, result.api_cost)
+    yield StatementRow("api", label % {"model": inputs.api_model}, arithmetic % values, result.api_cost)
     prices, read = inputs.prices, inputs.cache_read_share
     yield _tokens("output", _("output"), n * inputs.output_tokens, prices.output)
     if read:
@@ -62,7 +62,7 @@ def _api(inputs: Inputs, costs: Costs, result: Result) -> Iterator[Row]:
     if inputs.batch_share and prices.batch_discount:
         live = _live_tokens_cost(inputs)
         text = f"{usd(live)} × {percent(inputs.batch_share)} × −{percent(prices.batch_discount)}"
-        yield Row("batch", _("batch discount"), text, decimal(costs.api_request * n - Fraction(live)), 1)
+        yield StatementRow("batch", _("batch discount"), text, decimal(costs.api_request * n - Fraction(live)), 1)
     if inputs.cache_write_tokens and n:
         yield _tokens("cache_write", _("cache writes, 5 min"), inputs.cache_write_tokens, prices.cache_write_5m)
 
@@ -76,44 +76,44 @@ def _live_tokens_cost(inputs: Inputs) -> Decimal:
     return decimal(Fraction(inputs.requests_per_month * each) / 1_000_000)
 
 
-def _tokens(slug: str, label: str, tokens: Decimal, price: Decimal) -> Row:
+def _tokens(slug: str, label: str, tokens: Decimal, price: Decimal) -> StatementRow:
     text = _("%(tokens)s tokens × %(price)s per 1M") % {"tokens": number(tokens), "price": usd(price)}
-    return Row(slug, label, text, decimal(Fraction(tokens) * Fraction(price) / 1_000_000), 1)
+    return StatementRow(slug, label, text, decimal(Fraction(tokens) * Fraction(price) / 1_000_000), 1)
 
 
-def _own(inputs: Inputs, result: Result) -> Iterator[Row]:
+def _own(inputs: Inputs, result: Result) -> Iterator[StatementRow]:
     own = inputs.selfhost
-    yield Row("selfhost", _("Our own GPUs"), _("and the API for what they cannot serve"), result.selfhost_cost)
+    yield StatementRow("selfhost", _("Our own GPUs"), _("and the API for what they cannot serve"), result.selfhost_cost)
     vm = _machines(inputs, result)
     egress = decimal(egress_request(inputs) * Fraction(inputs.requests_per_month) * Fraction(inputs.routable_share))
     rest = own.fixed_monthly + own.storage_monthly + own.disk_monthly + vm + egress
     if own.billing == "hourly":
-        yield Row("lease", _("lease"), _lease(inputs, result), result.own_cost - rest, 1)
+        yield StatementRow("lease", _("lease"), _lease(inputs, result), result.own_cost - rest, 1)
     else:
-        yield Row("seconds", _("busy seconds"), _busy(inputs), result.own_cost - rest, 1)
+        yield StatementRow("seconds", _("busy seconds"), _busy(inputs), result.own_cost - rest, 1)
     if vm:
         text = _("%(gpus)s × %(price)s an hour × %(hours)s h, the price book's machine beside a GPU")
         values = {"gpus": result.gpus, "price": usd(own.vm_hourly), "hours": number(own.hours_per_month)}
-        yield Row("vm", _("machine"), text % values, vm, 1)
+        yield StatementRow("vm", _("machine"), text % values, vm, 1)
     if own.disk_monthly:
         text = _("%(gb)s GB × %(price)s a GB and month")
         values = {"gb": number(own.disk_gb), "price": usd(own.disk_per_gb_month)}
-        yield Row("disk", _("disk"), text % values, own.disk_monthly, 1)
+        yield StatementRow("disk", _("disk"), text % values, own.disk_monthly, 1)
     if egress:
         text = _("%(requests)s × %(tokens)s tokens × %(bytes)s bytes × %(price)s a GB")
         routed = number(inputs.requests_per_month * inputs.routable_share)
         values = {"requests": routed, "tokens": number(inputs.output_tokens), "bytes": BYTES_PER_TOKEN,
                   "price": usd(own.egress_per_gb)}  # fmt: skip
-        yield Row("egress", _("egress"), text % values, egress, 1)
-    yield Row("fixed", _("VM and upkeep"), _("a month"), own.fixed_monthly, 1)
+        yield StatementRow("egress", _("egress"), text % values, egress, 1)
+    yield StatementRow("fixed", _("VM and upkeep"), _("a month"), own.fixed_monthly, 1)
     if own.storage_monthly:
-        yield Row("storage", _("storage"), _("a month"), own.storage_monthly, 1)
+        yield StatementRow("storage", _("storage"), _("a month"), own.storage_monthly, 1)
     stays = result.selfhost_cost - result.own_cost
     if stays:
         unrouted = number(inputs.requests_per_month * (1 - inputs.routable_share))
         text = _("%(requests)s requests × %(price)s, plus cache writes")
         values = {"requests": unrouted, "price": usd(result.api_cost_per_request)}
-        yield Row("rest", _("API for what stays there"), text % values, stays, 1)
+        yield StatementRow("rest", _("API for what stays there"), text % values, stays, 1)
 
 
 def _machines(inputs: Inputs, result: Result) -> Decimal:
@@ -147,10 +147,10 @@ def _saving(result: Result) -> tuple[str, str, Decimal]:
     return _("Our own GPUs save, a month"), text, result.saving
 
 
-def _crossing(inputs: Inputs, costs: Costs, result: Result) -> Iterator[Row]:
+def _crossing(inputs: Inputs, costs: Costs, result: Result) -> Iterator[StatementRow]:
     """The first crossing as a division, which is how a person checks it by hand."""
     if not result.crossings:
-        yield Row("crossing", _("Break-even"), _("none up to a thousand million requests a month"), None)
+        yield StatementRow("crossing", _("Break-even"), _("none up to a thousand million requests a month"), None)
         return
     at = result.crossings[0].requests_per_month
     gain = costs.routed_share * (costs.api_request - costs.own_request)
@@ -164,7 +164,7 @@ def _crossing(inputs: Inputs, costs: Costs, result: Result) -> Iterator[Row]:
         arithmetic = text % {"fixed": top, "gain": usd(decimal(gain)), "crossing": number(at)}
     else:
         arithmetic = _("from %(crossing)s requests a month") % {"crossing": number(at)}
-    yield Row("crossing", _("Break-even"), arithmetic, None)
+    yield StatementRow("crossing", _("Break-even"), arithmetic, None)
 
 
 def number(value: Decimal | int) -> str:

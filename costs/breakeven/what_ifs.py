@@ -114,7 +114,7 @@ def restore_what_if(what_if: WhatIf) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ScenarioColumn:
     """One scenario of the comparison; without a result where its address can no longer be read (an offer has gone)."""
 
     name: str
@@ -137,19 +137,19 @@ class Column:
         return next((c.requests_per_month for c in crossings if c.side_to == "selfhost"), None)
 
 
-def compared(live_name: str, what_ifs: WhatIfs, saved: Iterable[WhatIf]) -> list[Column]:
+def compared(live_name: str, what_ifs: WhatIfs, saved: Iterable[WhatIf]) -> list[ScenarioColumn]:
     """The live answer, then each kept scenario over today's live inputs."""
-    columns = [Column(live_name, "", what_ifs.live, compute(what_ifs.live))]
+    columns = [ScenarioColumn(live_name, "", what_ifs.live, compute(what_ifs.live))]
     for what_if in saved:
         form = what_ifs.form(QueryDict(what_if.query))
         valid = form.is_valid()
         errors_shown = tuple(str(error) for errors in form.errors.values() for error in errors)
         result = compute(form.inputs) if valid else None
-        columns.append(Column(what_if.name, what_if.query, form.inputs, result, what_if, errors_shown))
+        columns.append(ScenarioColumn(what_if.name, what_if.query, form.inputs, result, what_if, errors_shown))
     return columns
 
 
-def cheapest(columns: Iterable[Column]) -> Column | None:
+def cheapest(columns: Iterable[ScenarioColumn]) -> ScenarioColumn | None:
     """The scenario in which a request costs the least, whichever side serves; None where none has any traffic."""
     comparable = [column for column in columns if column.each is not None]
     return min(comparable, key=lambda column: column.each or 0, default=None)

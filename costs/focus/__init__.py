@@ -14,14 +14,25 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime
 
 from costs.focus import cost_and_usage, invoices, parquet
-from costs.focus.cells import Row
-from costs.focus.ledger import Month, read
+from costs.focus.cells import FocusRow
+from costs.focus.ledger import FocusMonth, read
 from costs.focus.parquet import NotInstalled
 
-__all__ = ["DATASETS", "KINDS", "VERSION", "Month", "NotInstalled", "as_csv", "as_file", "export", "file_name", "read"]
+__all__ = [
+    "DATASETS",
+    "KINDS",
+    "VERSION",
+    "FocusMonth",
+    "NotInstalled",
+    "as_csv",
+    "as_file",
+    "export",
+    "file_name",
+    "read",
+]
 
 VERSION = "1.4"
-DATASETS: dict[str, tuple[tuple[str, ...], Callable[[Month], Iterable[Row]]]] = {
+DATASETS: dict[str, tuple[tuple[str, ...], Callable[[FocusMonth], Iterable[FocusRow]]]] = {
     "cost-and-usage": (cost_and_usage.COLUMNS, cost_and_usage.rows),
     "invoice-detail": (invoices.DETAIL_COLUMNS, invoices.detail_rows),
     "billing-period": (invoices.PERIOD_COLUMNS, invoices.period_rows),
@@ -34,7 +45,7 @@ def export(dataset: str, month: date, now: datetime) -> str:
     return as_csv(dataset, read(month, now))
 
 
-def as_csv(dataset: str, month: Month) -> str:
+def as_csv(dataset: str, month: FocusMonth) -> str:
     columns, rows = DATASETS[dataset]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\r\n")
@@ -43,7 +54,7 @@ def as_csv(dataset: str, month: Month) -> str:
     return text.getvalue()
 
 
-def as_file(dataset: str, month: Month, kind: str) -> bytes:
+def as_file(dataset: str, month: FocusMonth, kind: str) -> bytes:
     """The same as the bytes of a file; raises `NotInstalled` where Parquet is asked for without its extra."""
     if kind == "csv":
         return as_csv(dataset, month).encode()

@@ -71,7 +71,7 @@ class Bill:
     free: int = 0  # rows that cost nothing
 
 
-class Wrong(ValueError):
+class BadLine(ValueError):
     """What is wrong with one row."""
 
 
@@ -92,7 +92,7 @@ def read_bill(name: str, content: bytes) -> Bill:
     for number, row in rows:
         try:
             line = line_of(number, row, commas)
-        except (Wrong, UnreadableInvoice) as error:
+        except (BadLine, UnreadableInvoice) as error:
             errors.append((number, str(error)))
             continue
         if line.amount:
@@ -133,7 +133,7 @@ def line_of(number: int, row: dict[str, str], commas: bool) -> BillLine:
     day = min(max(started, month), next_month(month) - timedelta(days=1))
     currency = row.get("BillingCurrency", "").upper()
     if not re.fullmatch(r"[A-Z]{3}", currency):
-        raise Wrong(_("BillingCurrency is no currency: %(text)s.") % {"text": currency[:20] or "“”"})
+        raise BadLine(_("BillingCurrency is no currency: %(text)s.") % {"text": currency[:20] or "“”"})
     return BillLine(
         number=number,
         day=day,
@@ -156,10 +156,12 @@ def moment(row: dict[str, str], name: str) -> date:
     try:
         parsed = datetime.fromisoformat(text.removesuffix(" UTC"))
     except ValueError:
-        raise Wrong(_("%(name)s is no date and time: %(text)s.") % {"name": name, "text": text[:40] or "“”"}) from None
+        raise BadLine(
+            _("%(name)s is no date and time: %(text)s.") % {"name": name, "text": text[:40] or "“”"}
+        ) from None
     day = (parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)).date()
     if day < FIRST:
-        raise Wrong(_("Nothing is kept from before 2020."))
+        raise BadLine(_("Nothing is kept from before 2020."))
     return day
 
 
@@ -172,9 +174,9 @@ def amount_of(text: str, commas: bool) -> Decimal:
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite():
-        raise Wrong(_("BilledCost is no amount: %(text)s.") % {"text": text[:40] or "“”"})
+        raise BadLine(_("BilledCost is no amount: %(text)s.") % {"text": text[:40] or "“”"})
     if abs(amount) > LARGEST:
-        raise Wrong(_("More than ten million is surely a slip."))
+        raise BadLine(_("More than ten million is surely a slip."))
     return amount
 
 
@@ -184,7 +186,7 @@ def provider_of(row: dict[str, str]) -> str:
     slugs = {provider_name.lower(): slug for slug, provider_name in PROVIDER_NAMES.items()}
     slug = slugs.get(name.lower()) or re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]
     if not slug:
-        raise Wrong(_("No column says whose service it is: %(names)s.") % {"names": ", ".join(PROVIDER[:2])})
+        raise BadLine(_("No column says whose service it is: %(names)s.") % {"names": ", ".join(PROVIDER[:2])})
     return slug
 
 
@@ -194,7 +196,7 @@ def category_of(row: dict[str, str]) -> str:
     if charge == "Usage":
         return str(SERVICES.get(row.get("ServiceCategory", ""), Category.SUBSCRIPTION))
     if charge not in CATEGORIES:
-        raise Wrong(_("ChargeCategory is none of FOCUS: %(text)s.") % {"text": charge[:40] or "“”"})
+        raise BadLine(_("ChargeCategory is none of FOCUS: %(text)s.") % {"text": charge[:40] or "“”"})
     return str(CATEGORIES[charge])
 
 

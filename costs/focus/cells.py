@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
-Row = Mapping[str, str]
+FocusRow = Mapping[str, str]
 # A cell that begins with one of these is a formula to spreadsheets; names come from whoever sends requests.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -22,10 +22,6 @@ def number(value: Decimal | int | None) -> str:
 
 def moment(value: datetime | None) -> str:
     return "" if value is None else f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def text(value: str) -> str:

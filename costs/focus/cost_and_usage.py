@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from costs.focus.categories import service
-from costs.focus.cells import Row, midnight, moment, number, pairs, text
-from costs.focus.ledger import Item, Month, issuer
+from costs.focus.cells import FocusRow, moment, number, pairs, text
+from costs.focus.ledger import FocusMonth, Item, issuer
+from lib.dates import midnight
 from providers.models import OfferKind, provider_name
 
 COLUMNS = (
@@ -30,7 +31,7 @@ PRICED_AS: dict[str, str] = {
 UNLEASED = {"Usage": "Standard", "Purchase": "Other"}  # taxes, credits and adjustments have no price
 
 
-def rows(month: Month) -> Iterator[Row]:
+def rows(month: FocusMonth) -> Iterator[FocusRow]:
     for item in month.items:
         yield {
             **period(month),
@@ -42,7 +43,7 @@ def rows(month: Month) -> Iterator[Row]:
         }
 
 
-def period(month: Month) -> Row:
+def period(month: FocusMonth) -> FocusRow:
     return {
         "BillingCurrency": "USD",
         "BillingPeriodStart": moment(midnight(month.first)),
@@ -50,7 +51,7 @@ def period(month: Month) -> Row:
     }
 
 
-def costs(item: Item) -> Row:
+def costs(item: Item) -> FocusRow:
     """A bill is what was agreed, so that contracted and effective cost are one."""
     return {
         "BilledCost": number(item.billed),
@@ -62,7 +63,7 @@ def costs(item: Item) -> Row:
     }
 
 
-def who_bills(month: Month, item: Item) -> Row:
+def who_bills(month: FocusMonth, item: Item) -> FocusRow:
     account = month.account(item)
     return {
         "BillingAccountId": text(month.billing_account(item)),
@@ -75,7 +76,7 @@ def who_bills(month: Month, item: Item) -> Row:
     }
 
 
-def what(item: Item) -> Row:
+def what(item: Item) -> FocusRow:
     kind = service(item.category)
     counted = kind.charge == "Usage" and item.tokens is not None
     return {
@@ -99,7 +100,7 @@ def described(item: Item) -> str:
     return " ".join(word for word in words if word)
 
 
-def machine(month: Month, item: Item) -> Row:
+def machine(month: FocusMonth, item: Item) -> FocusRow:
     lease = month.leases.get(item.lease_id) if item.lease_id is not None else None
     if lease is None:
         return {"PricingCategory": UNLEASED.get(service(item.category).charge, "")}
@@ -114,7 +115,7 @@ def machine(month: Month, item: Item) -> Row:
     }
 
 
-def ours(month: Month, item: Item) -> Row:
+def ours(month: FocusMonth, item: Item) -> FocusRow:
     """Whose it is, and what FOCUS has no column for; those stand last."""
     phase = month.phase(item)
     application, owner = map(text, month.applications.get(item.application_id, ("", "")))

@@ -7,10 +7,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from costs.focus.categories import service
-from costs.focus.cells import Row, midnight, moment, number, pairs, text
+from costs.focus.cells import FocusRow, moment, number, pairs, text
 from costs.focus.cost_and_usage import period
-from costs.focus.ledger import Item, Month, issuer
+from costs.focus.ledger import FocusMonth, Item, issuer
 from costs.models import Category
+from lib.dates import midnight
 
 DETAIL_COLUMNS = (
     "BilledCost", "BillingAccountId", "BillingCurrency", "BillingPeriodEnd", "BillingPeriodStart", "ChargeCategory",
@@ -26,7 +27,7 @@ PERIOD_COLUMNS = (
 PREPAID, NOT_SAID = "Prepaid", "Not stated by the vendor"
 
 
-def detail_rows(month: Month) -> Iterator[Row]:
+def detail_rows(month: FocusMonth) -> Iterator[FocusRow]:
     """A line for each invoice and category, without what is not on any bill."""
     lines: dict[str, list[Item]] = {}
     for item in month.items:
@@ -36,7 +37,7 @@ def detail_rows(month: Month) -> Iterator[Row]:
         yield detail(month, detail_id, items)
 
 
-def detail(month: Month, detail_id: str, items: list[Item]) -> Row:
+def detail(month: FocusMonth, detail_id: str, items: list[Item]) -> FocusRow:
     first = items[0]
     invoice_id, kind = month.invoice_id(first), service(first.category)
     issued = first.category == Category.INVOICE or month.is_closed(first.provider)
@@ -62,12 +63,12 @@ def detail(month: Month, detail_id: str, items: list[Item]) -> Row:
     }
 
 
-def terms(month: Month, item: Item) -> str:
+def terms(month: FocusMonth, item: Item) -> str:
     account = month.account(item)
     return PREPAID if account is not None and account.pk in month.prepaid else NOT_SAID
 
 
-def period_rows(month: Month) -> Iterator[Row]:
+def period_rows(month: FocusMonth) -> Iterator[FocusRow]:
     """One row for each who bills; providers that go by one name are one."""
     issuers: dict[str, list[Item]] = {}
     for item in month.items:

@@ -21,7 +21,6 @@ from django.db.models.functions import TruncDate
 from costs.allocation.complete_days import bill_days
 from costs.allocation.lease_shares import lease_shares, shared_by
 from costs.allocation.queries import (
-    TOKENS,
     UNATTRIBUTED,
     Attribution,
     Names,
@@ -32,11 +31,12 @@ from costs.allocation.queries import (
     provisional_counts,
     usage_rows,
 )
-from costs.focus.cells import midnight
 from costs.models import Category, Charge, Phase, Provenance, Sharing
 from costs.models.ledger import IDLE
 from lib.allocation import divide
+from lib.dates import midnight
 from lib.periods import next_month
+from lib.tokens import TOKEN_CLASSES
 from providers.models import Account, Balance, Lease, VendorCost, provider_name
 from traffic.models import Application
 
@@ -108,7 +108,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Month:
+class FocusMonth:
     """A month's items in order of time, and what is known of those who bill them."""
 
     first: date
@@ -205,7 +205,7 @@ def issuer(item: Item) -> str:
     return provider_name(item.provider)
 
 
-def read(first: date, now: datetime) -> Month:
+def read(first: date, now: datetime) -> FocusMonth:
     """Everything that counts in the month that begins on `first`."""
     until = next_month(first)
     complete, invoiced = bill_days(), invoices_reaching(first, until)
@@ -221,7 +221,7 @@ def read(first: date, now: datetime) -> Month:
         if row["cost"] and provisional_counts(row["provider"], row["day"], complete, invoiced)
     ]
     items.sort(key=lambda item: (item.starts_at, item.provider, item.provenance, item.category, item.model))
-    return Month(first, now, items, complete)
+    return FocusMonth(first, now, items, complete)
 
 
 class Users:
@@ -367,5 +367,5 @@ def measured_item(row: dict[str, Any], now: datetime) -> Item:
         application_id=row["application_id"],
         deployment_id=row["deployment_id"],
         task=row["task"],
-        tokens=sum(row[name] for name in TOKENS),
+        tokens=sum(row[name] for name in TOKEN_CLASSES),
     )

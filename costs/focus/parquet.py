@@ -14,7 +14,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from costs.focus.cells import Row
+from costs.focus.cells import FocusRow
 
 CONTENT_TYPE = "application/vnd.apache.parquet"
 DECIMALS, MOMENTS = ("Cost", "Quantity", "ExchangeRate"), ("Start", "End", "Created", "LastUpdated", "Date")
@@ -41,7 +41,7 @@ def arrow() -> tuple[Any, Any]:
     return pyarrow, parquet
 
 
-def written(columns: Sequence[str], rows: Iterable[Row]) -> bytes:
+def written(columns: Sequence[str], rows: Iterable[FocusRow]) -> bytes:
     """A file of these columns."""
     pyarrow, parquet = arrow()
     all_rows = list(rows)

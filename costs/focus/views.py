@@ -24,7 +24,7 @@ from providers.audit.log import changes, log, log_form
 MAY = "costs.change_exporttarget"
 
 
-class Tried(NamedTuple):
+class ExportTestResult(NamedTuple):
     good: bool
     answer: str
 
@@ -78,15 +78,19 @@ def edited(request: HttpRequest, target: ExportTarget) -> HttpResponse:
     return redirect("costs:exports")
 
 
-def tested(target: ExportTarget) -> Tried:
+def tested(target: ExportTarget) -> ExportTestResult:
     try:
-        return Tried(True, try_out(target))
+        return ExportTestResult(True, try_out(target))
     except StoreError as error:
-        return Tried(False, str(error))
+        return ExportTestResult(False, str(error))
 
 
 def shown(
-    request: HttpRequest, target: ExportTarget, form: ExportForm, tried: Tried | None = None, status: int = 200
+    request: HttpRequest,
+    target: ExportTarget,
+    form: ExportForm,
+    tried: ExportTestResult | None = None,
+    status: int = 200,
 ) -> HttpResponse:
     context = {
         "target": target if target.pk else None,

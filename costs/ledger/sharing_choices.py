@@ -18,7 +18,7 @@ from traffic.models import Application
 
 
 @dataclass
-class Compared:
+class SharingComparison:
     """One application's part of the machines, or what nobody used, by each choice."""
 
     name: str
@@ -54,15 +54,15 @@ def choose(month: date, by: str, *, user_id: int | None) -> Sharing:
     return choice
 
 
-def compared(month: date) -> list[Compared]:
+def compared(month: date) -> list[SharingComparison]:
     """The month's machines by tokens and by time; both add up to the same total, what nobody used stands last."""
     machines = leased(counted_charges(month, next_month(month))[0])
     names = dict(Application.objects.values_list("pk", "name"))
-    rows: dict[tuple[bool, int], Compared] = {}
+    rows: dict[tuple[bool, int], SharingComparison] = {}
     for by in Sharing.By.values:
         for row in lease_shares(machines, by):
             line = share_of(row)
             who = line.attribution.application_id
             name = _("Idle") if line.idle else names.get(who, _("Requests of no application"))
-            rows.setdefault((line.idle, who), Compared(name, line.idle)).amounts[by] += line.amount
+            rows.setdefault((line.idle, who), SharingComparison(name, line.idle)).amounts[by] += line.amount
     return sorted(rows.values(), key=lambda row: (row.idle, -row.tokens, row.name))

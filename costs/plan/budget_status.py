@@ -26,7 +26,7 @@ CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TermPart:
     """The share of a month that one term gives: `days` of the month's `of`."""
 
     term: Term
@@ -52,7 +52,7 @@ class Allowance:
 
     first: date
     end: date
-    parts: tuple[Part, ...]
+    parts: tuple[TermPart, ...]
     carried: Decimal = ZERO
 
     @property
@@ -108,7 +108,7 @@ def _own(terms: Iterable[Term], month: date) -> Allowance | None:
         first = max(term.starts_on, month)
         end = min(term.ends_on or date.max, date.fromordinal(last.toordinal() + 1))
         if first < end:
-            parts.append(Part(term, (end - first).days, of))
+            parts.append(TermPart(term, (end - first).days, of))
             bounds += [first, end]
     return Allowance(min(bounds), max(bounds), tuple(parts)) if parts else None
 

@@ -16,7 +16,7 @@ MARKS = {"over": "bad", "will_pass": "warn", "inside": "ok", "early": "unknown"}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BudgetRow:
     position: BudgetPosition
 
     @property
@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    rows: list[Row]
+    rows: list[BudgetRow]
 
     @property
     def title(self) -> str:
@@ -60,7 +60,7 @@ class Budgets:
 
 
 def rows(positions: Sequence[BudgetPosition]) -> Budgets:
-    return Budgets([Row(position) for position in positions])
+    return Budgets([BudgetRow(position) for position in positions])
 
 
 def arithmetic(allowance: Allowance) -> str:

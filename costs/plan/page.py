@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -24,6 +24,7 @@ from costs.plan.month import Month
 from costs.plan.queries import PhaseState, Plan, StageState
 from costs.price_sheets.sheets import Sheet
 from costs.research.figures import OURS
+from lib.dates import midnight
 from traffic.models import Task
 
 ZERO = Decimal(0)
@@ -31,7 +32,7 @@ DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PlanAnswer:
     """The page's sentence: how the month stands against the budget of the phase planned for today."""
 
     kind: str  # no_phase, over, runs_out, lasts, unknown
@@ -57,29 +58,25 @@ class Answer:
         return self.status.runs_out_on if self.status else None
 
 
-def answer(plan: Plan) -> Answer:
+def answer(plan: Plan) -> PlanAnswer:
     status, month = plan.status, plan.month
     if status is None:
-        return Answer("no_phase", None, month, None)
+        return PlanAnswer("no_phase", None, month, None)
     if status.spent > status.allowance.high:
         kind = "over"
     elif status.runs_out_on is not None:
         kind = "runs_out"
     else:
         kind = "lasts" if month.forecast else "unknown"
-    return Answer(kind, plan.current, month, status)
+    return PlanAnswer(kind, plan.current, month, status)
 
 
-def left_a_day(answer: Answer, today: date) -> Decimal | None:
+def left_a_day(answer: PlanAnswer, today: date) -> Decimal | None:
     """What may be spent on each day that is left, today included; None once nothing is left."""
     return answer.left / ((answer.month.last - today).days + 1) if answer.left > 0 else None
 
 
 # --- the month as it adds up ---------------------------------------------------------------------------------------
-
-
-def midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
 
 
 def pace(month: Month, status: BudgetStatus | None, now: datetime) -> dict[str, Any]:
@@ -258,7 +255,7 @@ def research(sheet: Sheet) -> Research:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class BudgetReach:
     """Up to which volume the hybrid stays within a phase's budget, in the note's prices and in today's."""
 
     phase: Phase
@@ -270,7 +267,7 @@ class Reach:
     chart: dict[str, Any]
 
 
-def reach(phase: Phase, inputs: Inputs, run_rate: int, sheet: Sheet) -> Reach:
+def reach(phase: Phase, inputs: Inputs, run_rate: int, sheet: Sheet) -> BudgetReach:
     """The curve up to the end of a phase's band; one without an end is drawn to three times its start."""
     ends = phase.volume_to or max(3 * phase.volume_from, 2 * run_rate, 1000)
     curve = [(1, decimal(costs_of(inputs).selfhost(1)))]  # without any request nothing would be leased
@@ -293,7 +290,7 @@ def reach(phase: Phase, inputs: Inputs, run_rate: int, sheet: Sheet) -> Reach:
         "x_from": 0,
         "x_to": ends,
     }
-    return Reach(
+    return BudgetReach(
         phase=phase,
         note_breaks=OURS["slip-phase-2-breaks"](sheet) if noted else None,
         note_at_end=OURS["slip-phase-2-500k"](sheet) if noted else None,
@@ -332,7 +329,7 @@ def breaks_at(inputs: Inputs, budget: Decimal, ends: int) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class TaskSplit:
     """Requests of one task, and how many of them our own GPUs served."""
 
     label: str
@@ -344,7 +341,7 @@ class Split:
         return Decimal(self.own) / self.requests if self.requests else None
 
 
-def splits(groups: Iterable[Mapping[str, Any]]) -> list[Split]:
+def splits(groups: Iterable[Mapping[str, Any]]) -> list[TaskSplit]:
     """By task, the most requests first."""
     sums_by_task: dict[str, list[int]] = {}
     for row in groups:
@@ -352,7 +349,7 @@ def splits(groups: Iterable[Mapping[str, Any]]) -> list[Split]:
         sums[0] += row["requests"]
         sums[1] += row["requests"] if row["ours"] else 0
     labels = dict(Task.choices)
-    rows = [Split(str(labels.get(task, task)), *sums) for task, sums in sums_by_task.items()]
+    rows = [TaskSplit(str(labels.get(task, task)), *sums) for task, sums in sums_by_task.items()]
     return sorted(rows, key=lambda row: -row.requests)
 
 
@@ -377,7 +374,7 @@ def shares_by_day(rows: Iterable[Mapping[str, Any]]) -> list[tuple[date, Decimal
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ForecastReview:
     """Past months as they were forecast on their tenth day, and how often any of their days was right."""
 
     checks: list[Check]
@@ -401,8 +398,8 @@ class Record:
         return [(check, self.looks.months.get(check.month)) for check in self.checks]
 
 
-def record(history: Mapping[date, Decimal], looks: ForecastRecord) -> Record:
-    return Record(list(_record(tuple(sorted(history.items())))), looks)
+def record(history: Mapping[date, Decimal], looks: ForecastRecord) -> ForecastReview:
+    return ForecastReview(list(_record(tuple(sorted(history.items())))), looks)
 
 
 @lru_cache(maxsize=8)

@@ -36,7 +36,7 @@ Buckets = Sequence[tuple[int, int]]  # (log bucket, how many), ascending
 
 
 @dataclass(frozen=True, slots=True)
-class Rated:
+class RatedTask:
     """Ratings of one task: ours of the last 30 days, and both sides' of the last 90."""
 
     task: str
@@ -69,7 +69,7 @@ class Report:
     traffic: Traffic
     inputs: Inputs
     result: Result
-    rated: list[Rated]
+    rated: list[RatedTask]
     first_token: Timing
     whole_answer: Timing
     uptimes: list[DeploymentUptime]
@@ -167,7 +167,7 @@ def uptime_interval(checks: int, failed: int, uptime: Decimal | None) -> Interva
 # --- ratings -------------------------------------------------------------------------------------------------------
 
 
-def ratings_by_task(now: datetime, traffic: Traffic) -> list[Rated]:
+def ratings_by_task(now: datetime, traffic: Traffic) -> list[RatedTask]:
     """Every task with requests or ratings of ours, the most requests first."""
     end = now.astimezone(UTC).date() + timedelta(days=1)
     rows = rating_counts(end - COMPARED, end - WINDOW, end, own=own_models(traffic))
@@ -206,10 +206,10 @@ def _is_ours(own: frozenset[str]) -> Case:
     )
 
 
-def _rated(task: str, requests: int, sides: Mapping[tuple[str, bool], Mapping[str, Any]]) -> Rated:
+def _rated(task: str, requests: int, sides: Mapping[tuple[str, bool], Mapping[str, Any]]) -> RatedTask:
     none = {"ratings": 0, "acceptable": 0, "lately": 0, "acceptable_lately": 0}
     ours, theirs = sides.get((task, True), none), sides.get((task, False), none)
-    return Rated(
+    return RatedTask(
         task=task,
         requests=requests,
         recent=(ours["lately"], ours["acceptable_lately"]),
@@ -225,7 +225,7 @@ def requests_by_task(traffic: Traffic) -> dict[str, int]:
     return requests
 
 
-def quality_gap(rated: Iterable[Rated]) -> Interval | None:
+def quality_gap(rated: Iterable[RatedTask]) -> Interval | None:
     """Ours less the API's acceptable share, compared task by task and weighed by requests; 95 %.
 
     Newcombe's interval of a difference from both Wilson intervals, over strata. None where no task was rated enough on

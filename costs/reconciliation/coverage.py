@@ -27,7 +27,7 @@ def share_of(seen: Fraction, billed: int) -> Decimal | None:
 
 
 @dataclass
-class Seen:
+class CoverageRow:
     """Tokens of a key or a workspace: what the vendor has, and what we have of it."""
 
     account: int
@@ -48,8 +48,8 @@ class Coverage:
     """One provider's, over the days that its report holds."""
 
     provider: str
-    keys: list[Seen] = field(default_factory=list)
-    workspaces: list[Seen] = field(default_factory=list)
+    keys: list[CoverageRow] = field(default_factory=list)
+    workspaces: list[CoverageRow] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -78,8 +78,8 @@ def coverages(data: BillingMonthData) -> list[Coverage]:
 def coverage(data: BillingMonthData, provider: str) -> Coverage:
     reports = [row for row in data.vendor if counted(data, provider, row)]
     names_keys = any(row["api_key"] for row in reports)
-    keys: dict[Key, Seen] = {}
-    theirs: dict[tuple[Any, str], list[tuple[Seen, int]]] = defaultdict(list)
+    keys: dict[Key, CoverageRow] = {}
+    theirs: dict[tuple[Any, str], list[tuple[CoverageRow, int]]] = defaultdict(list)
     for row in reports:
         seen = keys.setdefault(key_of(row), named(data, row, names_keys))
         tokens = sum(row["tokens"].values())
@@ -103,13 +103,13 @@ def key_of(row: Row) -> Key:
     return row["account_id"], row["workspace"], row["api_key"]
 
 
-def named(data: BillingMonthData, row: Row, names_keys: bool) -> Seen:
+def named(data: BillingMonthData, row: Row, names_keys: bool) -> CoverageRow:
     account, workspace, key = key_of(row)
     other = data.is_other(row) or (names_keys and not key)
-    return Seen(account, workspace, key, owner=data.owners.get((account, key)), other=other)
+    return CoverageRow(account, workspace, key, owner=data.owners.get((account, key)), other=other)
 
 
-def hold(rows: list[tuple[Seen, int]], ours: dict[int, int]) -> None:
+def hold(rows: list[tuple[CoverageRow, int]], ours: dict[int, int]) -> None:
     """One day of one model: first the keys of an application, then all others."""
     left = dict(ours)
     shared = [(seen, tokens) for seen, tokens in rows if seen.owner is None and not seen.other]
@@ -124,10 +124,10 @@ def hold(rows: list[tuple[Seen, int]], ours: dict[int, int]) -> None:
         seen.seen += tokens * part
 
 
-def by_workspace(keys: Iterable[Seen]) -> list[Seen]:
-    rows: dict[tuple[int, str], Seen] = {}
+def by_workspace(keys: Iterable[CoverageRow]) -> list[CoverageRow]:
+    rows: dict[tuple[int, str], CoverageRow] = {}
     for key in keys:
-        row = rows.setdefault((key.account, key.workspace), Seen(key.account, key.workspace))
+        row = rows.setdefault((key.account, key.workspace), CoverageRow(key.account, key.workspace))
         row.billed += key.billed
         row.seen += key.seen
     return sorted(rows.values(), key=lambda row: (-row.billed, row.workspace))
@@ -144,7 +144,7 @@ def as_json(coverage: Coverage) -> dict[str, Any]:
     }
 
 
-def seen_json(row: Seen) -> dict[str, Any]:
+def seen_json(row: CoverageRow) -> dict[str, Any]:
     return {
         "workspace": row.workspace or None,
         "billed_tokens": row.billed,

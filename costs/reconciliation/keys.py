@@ -8,7 +8,7 @@ from typing import Any
 from django.shortcuts import get_object_or_404
 
 from costs.models import KeyOwner
-from costs.reconciliation.coverage import Coverage, Seen
+from costs.reconciliation.coverage import Coverage, CoverageRow
 from providers.models import Account, VendorName
 from traffic.models import Application
 
@@ -34,7 +34,7 @@ def key_rows(coverages: Sequence[Coverage]) -> list[dict[str, Any]]:
     ]
 
 
-def space_rows(coverages: Sequence[Coverage]) -> list[tuple[Coverage, list[tuple[str, Seen]]]]:
+def space_rows(coverages: Sequence[Coverage]) -> list[tuple[Coverage, list[tuple[str, CoverageRow]]]]:
     """Each provider's workspaces by their names."""
     called = names_of_keys()
     return [

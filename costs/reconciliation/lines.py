@@ -19,7 +19,7 @@ from costs.reconciliation import cutoff_shift, lease_variance, token_variance
 from costs.reconciliation.causes import CAUSES, COUNTED
 from costs.reconciliation.lease_variance import LeaseDay
 from costs.reconciliation.queries import BillingMonthData, Row, entered, is_invoice
-from costs.reconciliation.token_variance import BATCH, STANDARD, Causes, Cell, Ours, Terms, add
+from costs.reconciliation.token_variance import BATCH, STANDARD, Causes, OwnUsage, Terms, VarianceCell, add
 from lib.allocation import STEP, in_steps
 from lib.model_names import canonical_name
 from lib.tokens import TOKEN_CLASSES
@@ -55,7 +55,7 @@ class ReconciliationLine:
         return cls(day, stored["model"], causes=causes, requests=stored["requests"], **amounts)
 
 
-class Month:
+class ProviderMonth:
     """Takes the month's rows of one provider and gives its places."""
 
     def __init__(self, data: BillingMonthData, provider: str) -> None:
@@ -65,7 +65,7 @@ class Month:
         self.lines_by_place: dict[LinePlace, ReconciliationLine] = {}
         self.parts: dict[LinePlace, Causes] = defaultdict(lambda: defaultdict(Fraction))
         self.opened: dict[LinePlace, Decimal] = defaultdict(lambda: ZERO)  # bill less ours where the bill is not whole
-        self.cells: dict[tuple[date, str], Cell] = defaultdict(Cell)
+        self.cells: dict[tuple[date, str], VarianceCell] = defaultdict(VarianceCell)
         self.leases: dict[tuple[date, int], LeaseDay] = defaultdict(LeaseDay)
         self.invoiced = ZERO
         self.stated_costs: Causes = defaultdict(
@@ -152,7 +152,7 @@ class Month:
             return
         tokens = {name: row[name] for name in TOKEN_CLASSES}
         counts = (row["requests"], row["batched"], row["unpriced"], row["unknown_usage"])
-        self.cells[row["day"], row["model"]].add_ours(Ours(*counts, tokens, Fraction(row["cost"])))
+        self.cells[row["day"], row["model"]].add_ours(OwnUsage(*counts, tokens, Fraction(row["cost"])))
 
     def take_report(self, row: Row) -> None:
         cell = self.cells[row["day"], row["model"]]
@@ -193,7 +193,7 @@ class Month:
                 add(self.parts[day, model], causes)
                 self.count(self.cells[day, model], day, model, causes)
 
-    def count(self, cell: Cell, day: date, model: str, causes: Mapping[str, Fraction]) -> None:
+    def count(self, cell: VarianceCell, day: date, model: str, causes: Mapping[str, Fraction]) -> None:
         ours = sum(row.requests for row in cell.ours)
         counted = {
             "other_keys": cell.keyless_requests,

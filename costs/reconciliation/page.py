@@ -15,14 +15,14 @@ from costs.reconciliation import queries as bills
 from costs.reconciliation.causes import OF_REQUESTS
 from costs.reconciliation.coverage import Coverage, coverages
 from costs.reconciliation.month_close import amount_now, corrections
-from costs.reconciliation.reconcile import Cause, Part, Reconciled, Reconciliation, reconciliation
+from costs.reconciliation.reconcile import Cause, Reconciled, Reconciliation, ReconciliationPart, reconciliation
 from costs.reconciliation.tolerances import Allowed, ReconciliationGap, reconciliation_gap, tolerances
 from lib.periods import next_month
 from traffic.usage.filters import Filters
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class ClosedMonth:
     """A closing with what was put right since."""
 
     closing: Closing
@@ -60,13 +60,15 @@ class ReconciliationPage:
         return [reconciliation_gap(row, self.month, allowed.get(row.provider, Allowed())) for row in with_bill]
 
     @cached_property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[ReconciliationPart]:
         """By day and model: of one provider all, of several what differs."""
         return [part for part in self.reconciliation.by("day") if part.causes or self.filters.provider]
 
     @cached_property
-    def closed(self) -> list[Closed]:
-        return [Closed(row.closing, list(corrections(row.closing))) for row in self.reconciliation.rows if row.closing]
+    def closed(self) -> list[ClosedMonth]:
+        return [
+            ClosedMonth(row.closing, list(corrections(row.closing))) for row in self.reconciliation.rows if row.closing
+        ]
 
     @property
     def to_close(self) -> list[Reconciled]:
@@ -87,7 +89,7 @@ CATEGORY_OF = {
 }  # fmt: skip
 
 
-def evidence(provider: str, month: date, cause: Cause, part: Part | None = None) -> str:
+def evidence(provider: str, month: date, cause: Cause, part: ReconciliationPart | None = None) -> str:
     """Where the requests or the bill's lines behind a cause are."""
     if cause.cause in OF_REQUESTS:
         first, until = month, next_month(month)

@@ -17,6 +17,7 @@ from django.db.models.functions import TruncDate
 
 from costs.list_prices import ListPrices
 from costs.models import Category, Charge, Closing, KeyOwner, Provenance
+from lib.dates import midnight
 from lib.model_names import canonical_name
 from lib.periods import next_month
 from lib.tokens import TOKEN_CLASSES
@@ -269,7 +270,3 @@ def key_owners() -> dict[tuple[int, str], int | None]:
 @prepared
 def owned_keys() -> QuerySet[Any]:
     return KeyOwner.objects.values_list("account_id", "api_key", "application_id")
-
-
-def midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -18,7 +18,7 @@ from costs.list_prices import ListPrices
 from costs.models import Closing
 from costs.reconciliation import queries as bills
 from costs.reconciliation.causes import CAUSES, COUNTED, ORDER, PENDING
-from costs.reconciliation.lines import Month, ReconciliationLine
+from costs.reconciliation.lines import ProviderMonth, ReconciliationLine
 from costs.reconciliation.queries import BillingMonthData
 from providers.models import provider_name
 from traffic.usage.filters import Filters
@@ -41,7 +41,7 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedAmounts:
     """Some lines together. `difference` is billed - measured - estimated, and the causes add up to it."""
 
     measured: Decimal
@@ -76,7 +76,7 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled(Compared):
+class Reconciled(ComparedAmounts):
     """One provider's month."""
 
     provider: str
@@ -91,7 +91,7 @@ class Reconciled(Compared):
 
 
 @dataclass(frozen=True, slots=True)
-class Part(Compared):
+class ReconciliationPart(ComparedAmounts):
     """One day or one model of a provider's month; without either it is of the month as a whole."""
 
     provider: str
@@ -115,17 +115,17 @@ class Reconciliation:
     def unexplained(self) -> Decimal:
         return sum((row.unexplained for row in self.rows), ZERO) or Decimal("0.00")
 
-    def by(self, way: Way) -> list[Part]:
+    def by(self, way: Way) -> list[ReconciliationPart]:
         """The same sums by day and model (`day`), or by model; what tells no day comes last."""
         key: Callable[[ReconciliationLine], tuple[date | None, str]] = (
             (lambda line: (line.day, line.model)) if way == "day" else lambda line: (None, line.model)
         )
-        parts: list[Part] = []
+        parts: list[ReconciliationPart] = []
         for row in self.rows:
             grouped: dict[tuple[date | None, str], list[ReconciliationLine]] = {}
             for line in row.lines:
                 grouped.setdefault(key(line), []).append(line)
-            parts += [Part(*sums(group), row.provider, *where) for where, group in grouped.items()]
+            parts += [ReconciliationPart(*sums(group), row.provider, *where) for where, group in grouped.items()]
         return sorted(parts, key=lambda part: (part.day or date.max, part.provider, part.model))
 
 
@@ -150,7 +150,7 @@ def state_of(data: BillingMonthData, rows: list[Reconciled]) -> str:
 def reconciled(data: BillingMonthData, provider: str) -> Reconciled:
     if closing := data.closings.get(provider):
         return as_closed(data, closing)
-    month = Month(data, provider)
+    month = ProviderMonth(data, provider)
     lines = month.lines()
     until = data.complete.get(provider)
     return Reconciled(
@@ -211,12 +211,12 @@ def as_json(reconciliation: Reconciliation) -> dict[str, Any]:
     }
 
 
-def part_json(part: Part) -> dict[str, Any]:
+def part_json(part: ReconciliationPart) -> dict[str, Any]:
     day = part.day and part.day.isoformat()
     return {"provider": part.provider, "day": day, "model": part.model or None, **sums_json(part)}
 
 
-def sums_json(row: Compared) -> dict[str, Any]:
+def sums_json(row: ComparedAmounts) -> dict[str, Any]:
     return {
         "measured": row.measured,
         "estimated": row.estimated,

@@ -28,7 +28,7 @@ Causes = dict[str, Fraction]  # USD by cause
 
 
 @dataclass(frozen=True, slots=True)
-class Ours:
+class OwnUsage:
     """Requests of our log that are alike: a row of the usage days."""
 
     requests: int
@@ -47,10 +47,10 @@ class Ours:
         parts = ((STANDARD, 1 - share), (BATCH, share))
         return {(name, tier): tokens * part for name, tokens in counted for tier, part in parts}
 
-    def plus(self, other: Ours) -> Ours:
+    def plus(self, other: OwnUsage) -> OwnUsage:
         tokens = {name: tokens + other.tokens[name] for name, tokens in self.tokens.items()}
         counts = {name: getattr(self, name) + getattr(other, name) for name in COUNTS}
-        return Ours(**counts, tokens=tokens, cost=self.cost + other.cost)
+        return OwnUsage(**counts, tokens=tokens, cost=self.cost + other.cost)
 
     @property
     def kind(self) -> tuple[bool, bool]:
@@ -59,7 +59,7 @@ class Ours:
 
 
 @dataclass
-class Cell:
+class VarianceCell:
     """One day of one model: the bill, the vendor's usage report, and our log."""
 
     billed: dict[str, Fraction] = field(default_factory=lambda: defaultdict(Fraction))  # by class; "" is not said
@@ -68,9 +68,9 @@ class Cell:
     used_requests: int = 0
     keyless: Tokens = field(default_factory=lambda: defaultdict(int))  # of it, under no key, or under another tool's
     keyless_requests: int = 0
-    ours: list[Ours] = field(default_factory=list)
+    ours: list[OwnUsage] = field(default_factory=list)
 
-    def add_ours(self, row: Ours) -> None:
+    def add_ours(self, row: OwnUsage) -> None:
         """Add a row to those of its kind; a mixed one stays alone, since only its own requests can split it."""
         mixed = row.batched not in (0, row.requests)
         same = (
@@ -117,18 +117,18 @@ class VarianceKey:
     """A cell and its terms, which are what they hold."""
 
     holds: tuple[object, ...]
-    cell: Cell = field(compare=False)
+    cell: VarianceCell = field(compare=False)
     terms: Terms = field(compare=False)
 
     @classmethod
-    def of(cls, cell: Cell, terms: Terms) -> VarianceKey:
+    def of(cls, cell: VarianceCell, terms: Terms) -> VarianceKey:
         ours = tuple((*(getattr(row, name) for name in COUNTS), *row.tokens.items(), row.cost) for row in cell.ours)
         parts = (frozenset(some.items()) for some in (cell.billed, cell.used, cell.keyless, terms.rates))
         counts = cell.lines, cell.used_requests, cell.keyless_requests
         return cls((*parts, ours, counts, terms.batch_factor, terms.step), cell, terms)
 
 
-def explain(cell: Cell, terms: Terms) -> Causes:
+def explain(cell: VarianceCell, terms: Terms) -> Causes:
     """Causes of a cell's difference; they add up to it."""
     return dict(_explained(VarianceKey.of(cell, terms)))
 
@@ -150,14 +150,14 @@ def _explained(key: VarianceKey) -> Causes:
     return causes
 
 
-def without_ours(cell: Cell, terms: Terms) -> Causes:
+def without_ours(cell: VarianceCell, terms: Terms) -> Causes:
     """Of a model that we sent nothing to, what came under no key of ours is another tool's."""
     rates, _unplaced = billed_rates(cell, terms)
     others = worth(cell.keyless, rates) if rates else Fraction(0)
     return {"other_keys": others, "unseen_requests": cell.difference - others}
 
 
-def without_usage(cell: Cell, terms: Terms) -> Causes:
+def without_usage(cell: VarianceCell, terms: Terms) -> Causes:
     """The vendor's report has no tokens to compare with: only what needs none can be told."""
     if not cell.measured and any(row.unpriced for row in cell.ours):
         return {"unpriced": cell.difference}
@@ -166,7 +166,7 @@ def without_usage(cell: Cell, terms: Terms) -> Causes:
     return {"rounding" if small else "unexplained": cell.difference}
 
 
-def billed_rates(cell: Cell, terms: Terms) -> tuple[dict[tuple[str, Tier], Fraction], Fraction]:
+def billed_rates(cell: VarianceCell, terms: Terms) -> tuple[dict[tuple[str, Tier], Fraction], Fraction]:
     """USD a token by class and tier as the bill has it, and what of the bill no reported token stands for."""
     weights = {
         name: cell.used.get((name, STANDARD), 0) + cell.used.get((name, BATCH), 0) * terms.batch_factor
@@ -191,7 +191,7 @@ def billed_rates(cell: Cell, terms: Terms) -> tuple[dict[tuple[str, Tier], Fract
     return {(name, tier): rate * factor for name, rate in standard.items() for tier, factor in both}, unplaced
 
 
-def volume_causes(cell: Cell, rates: Rates) -> Causes:
+def volume_causes(cell: VarianceCell, rates: Rates) -> Causes:
     """What the tokens are worth that one side has and the other has not."""
     causes: Causes = defaultdict(Fraction)
     excess: Tokens = defaultdict(int, cell.used)
@@ -216,7 +216,7 @@ def worth(tokens: Tokens, rates: Rates) -> Fraction:
     return sum((count * rates[key] for key, count in tokens.items() if count), Fraction(0))
 
 
-def take_keyless(cell: Cell, excess: Tokens, rates: Rates) -> Fraction:
+def take_keyless(cell: VarianceCell, excess: Tokens, rates: Rates) -> Fraction:
     """Usage under no key is none of our applications', as far as there is more usage than ours at all."""
     keyless, more = sum(cell.keyless.values()), sum(excess.values())
     if not keyless or more <= 0:
@@ -244,7 +244,7 @@ def take_moved(excess: Tokens, keys: list[tuple[str, Tier]], rates: Rates) -> Fr
     return amount
 
 
-def unheard_share(cell: Cell) -> Fraction:
+def unheard_share(cell: VarianceCell) -> Fraction:
     """How much of what the vendor has more belongs to requests of ours that never said what they used."""
     unknown = sum(row.unknown_usage for row in cell.ours)
     if not unknown:
@@ -254,7 +254,7 @@ def unheard_share(cell: Cell) -> Fraction:
     return Fraction(1) if more <= unknown else Fraction(unknown, more)
 
 
-def price_causes(cell: Cell, rates: Rates, terms: Terms) -> Causes:
+def price_causes(cell: VarianceCell, rates: Rates, terms: Terms) -> Causes:
     """Our own tokens at the bill's rates, less what we measured for them."""
     causes: Causes = defaultdict(Fraction)
     for row in cell.ours:

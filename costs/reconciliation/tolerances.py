@@ -9,7 +9,7 @@ from typing import Any
 
 from costs.models import Tolerance
 from costs.reconciliation import queries as bills
-from costs.reconciliation.reconcile import Cause, Compared, Reconciled, reconciliation
+from costs.reconciliation.reconcile import Cause, ComparedAmounts, Reconciled, reconciliation
 from providers.models import provider_name
 
 
@@ -20,7 +20,7 @@ class Allowed:
     share: Decimal = Tolerance.SHARE
     amount: Decimal = Tolerance.AMOUNT
 
-    def of(self, row: Compared) -> Decimal:
+    def of(self, row: ComparedAmounts) -> Decimal:
         return max(self.amount, self.share * abs(row.billed))
 
 

@@ -23,7 +23,7 @@ from costs.models import Closing
 from costs.reconciliation import keys, month_close
 from costs.reconciliation.forms import ClosingCorrectionForm, InvoiceForm, ToleranceForm
 from costs.reconciliation.page import ReconciliationPage, evidence
-from costs.reconciliation.reconcile import Cause, Compared, Part
+from costs.reconciliation.reconcile import Cause, ComparedAmounts, ReconciliationPart
 from costs.reconciliation.tolerances import set_tolerance, tolerance_of
 from providers.audit import log as audit_log
 from providers.models import provider_name
@@ -31,7 +31,7 @@ from traffic.usage.filters import Filters
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class RowWithEvidence:
     """A row with the address of the evidence for each of its causes."""
 
     row: Any
@@ -67,8 +67,8 @@ def reconciliation(request: HttpRequest) -> HttpResponse:
     return render(request, "costs/reconciliation/reconciliation.html", context)
 
 
-def shown(row: Compared, provider: str, month: date, part: Part | None = None) -> Shown:
-    return Shown(row, [(cause, evidence(provider, month, cause, part)) for cause in row.causes])
+def shown(row: ComparedAmounts, provider: str, month: date, part: ReconciliationPart | None = None) -> RowWithEvidence:
+    return RowWithEvidence(row, [(cause, evidence(provider, month, cause, part)) for cause in row.causes])
 
 
 @login_required

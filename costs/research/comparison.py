@@ -61,7 +61,7 @@ def machine(was: Decimal | None, is_now: Decimal | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Priced:
+class PricedHardware:
     """A price of January beside today's; None where nobody lists it now."""
 
     name: str
@@ -83,10 +83,10 @@ class Priced:
         return None if self.today is None else self.today * MONTH
 
 
-def hardware(sheet: Sheet, today: Kinds) -> list[Priced]:
+def hardware(sheet: Sheet, today: Kinds) -> list[PricedHardware]:
     """USD of a GPU hour."""
     return [
-        Priced(
+        PricedHardware(
             f"{PROVIDER_NAMES.get(row.provider, row.provider)} {sheet.gpu(row.gpu).name}",
             str(OfferKind(row.kind).label), row.hourly.low, row.hourly.high,
             today.get((row.provider, sheet.gpu(row.gpu).name, row.kind)),
@@ -127,7 +127,7 @@ def claude(sheet: Sheet, now: datetime) -> list[Claude]:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredDeployment:
     """One of our own deployments: the speed of one GPU's engine, as a trial or the catalogue says."""
 
     name: str
@@ -136,13 +136,13 @@ class Measured:
     tokens_per_second: float | None
 
 
-def own_deployments() -> list[Measured]:
+def own_deployments() -> list[MeasuredDeployment]:
     rows = Deployment.objects.enabled().filter(provider="self").order_by("slug")
-    return [Measured(row.name, row.model, row.engine, row.tokens_per_second) for row in rows]
+    return [MeasuredDeployment(row.name, row.model, row.engine, row.tokens_per_second) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedModel:
     """How often a model's answers were acceptable in the last 90 days."""
 
     model: str
@@ -150,11 +150,11 @@ class Judged:
     share: Decimal
 
 
-def judged(now: datetime) -> list[Judged]:
+def judged(now: datetime) -> list[JudgedModel]:
     day = now.date()
     rows = Rating.objects.in_days(day - RATED, day + timedelta(days=1)).exclude(model="").order_by().values("model")
     counted = rows.annotate(n=Count("id"), good=Count("id", filter=ACCEPTABLE)).order_by("-n", "model")
-    return [Judged(row["model"], row["n"], Decimal(row["good"]) / row["n"]) for row in counted]
+    return [JudgedModel(row["model"], row["n"], Decimal(row["good"]) / row["n"]) for row in counted]
 
 
 # --- the decision --------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from providers.models import PROVIDER_NAMES
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class VariantRow:
     """One variant: January's lines and total, the note's own total, and today's, None where nobody offers it."""
 
     cost: VariantCost
@@ -39,10 +39,10 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ScenarioRows:
     id: str
     title: str
-    rows: list[Row]
+    rows: list[VariantRow]
 
 
 @login_required
@@ -111,15 +111,17 @@ def hourly(sheet: Sheet, prices: Kinds) -> Callable[[GpuLine], Decimal | None]:
     return lambda line: prices.get((line.provider, sheet.gpu(line.gpu).name, line.kind))
 
 
-def _shown(sheet: Sheet, scenario: str, today: CheapestOffers) -> Shown:
+def _shown(sheet: Sheet, scenario: str, today: CheapestOffers) -> ScenarioRows:
     then = scenarios.compute(sheet, scenario)
     now = scenarios.compute(sheet, scenario, hourly(sheet, today.gpus), hourly(sheet, today.machines))
     noted = {variant.slug: variant for variant in scenarios.find(sheet, scenario).variants}
     rows = []
     for cost in then.variants:
         today_s, variant = now.variant(cost.slug), noted[cost.slug]
-        rows.append(Row(cost, variant.note_total, today_s.total, comparison.why(sheet, cost, variant.gpu, today_s)))
-    return Shown(then.id, then.title, rows)
+        rows.append(
+            VariantRow(cost, variant.note_total, today_s.total, comparison.why(sheet, cost, variant.gpu, today_s))
+        )
+    return ScenarioRows(then.id, then.title, rows)
 
 
 @cache

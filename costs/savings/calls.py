@@ -12,7 +12,7 @@ from django.db import connection
 from costs.list_prices import ListPrices, list_rates
 from costs.models import FindingKind
 from costs.savings.base import SavingFound, Window
-from costs.savings.cells import Cell, sample, share
+from costs.savings.cells import UsageCell, sample, share
 from lib.periods import Period
 from traffic.models import Task
 from traffic.quality.queries import ENOUGH, QualityGroup, difference, quality
@@ -30,7 +30,7 @@ def rated_period(window: Window) -> Period:
     return Period(until - timedelta(days=RATED_DAYS), until)
 
 
-def batches(cells: Sequence[Cell], window: Window) -> Iterator[SavingFound]:
+def batches(cells: Sequence[UsageCell], window: Window) -> Iterator[SavingFound]:
     """Work that calls itself batch, or that nobody streams and no end user asked for, sent live."""
     for cell in cells:
         live = cell.requests - cell.batched
@@ -59,7 +59,7 @@ def batches(cells: Sequence[Cell], window: Window) -> Iterator[SavingFound]:
         )
 
 
-def smaller_models(cells: Sequence[Cell], window: Window) -> Iterator[SavingFound]:
+def smaller_models(cells: Sequence[UsageCell], window: Window) -> Iterator[SavingFound]:
     """A cheaper model of which people's ratings say that it does this task as well."""
     used = {(cell.provider, cell.model) for cell in cells}
     prices = ListPrices.of({model for _provider, model in used})
@@ -89,7 +89,7 @@ def as_good(small: QualityGroup, large: QualityGroup) -> bool:
 
 
 def smaller(
-    cell: Cell, window: Window, cost: Fraction, to: tuple[str, str], rated: tuple[QualityGroup, QualityGroup]
+    cell: UsageCell, window: Window, cost: Fraction, to: tuple[str, str], rated: tuple[QualityGroup, QualityGroup]
 ) -> SavingFound:
     small, large = rated
     gap, low, high = difference(small, large)
@@ -134,7 +134,7 @@ def accepted_lengths(window: Window) -> dict[tuple[int, str, str], tuple[int, in
         return {(row[0], row[1], row[2]): (int(row[3]), int(row[4])) for row in cursor.fetchall()}
 
 
-def long_answers(cells: Sequence[Cell], window: Window) -> Iterator[SavingFound]:
+def long_answers(cells: Sequence[UsageCell], window: Window) -> Iterator[SavingFound]:
     """Output past the length that all but one in twenty of the accepted answers keep."""
     lengths = accepted_lengths(window)
     for cell in cells:

@@ -26,7 +26,7 @@ SAMPLE_DAYS, SAMPLE_ROWS = 3, 2_000  # rows of each day
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class UsageCell:
     """Requests of one application, model and task in the window, our own leases' not among them; USD.
 
     `rates` are USD a token by class as they are paid; a class without one is missing.
@@ -84,7 +84,7 @@ def known_days(since: date, until: date) -> int:
     return int(days.aggregate(n=Count("day", distinct=True))["n"])
 
 
-def cells(window: Window) -> list[Cell]:
+def cells(window: Window) -> list[UsageCell]:
     """The dearest first; those whose model has no price are left out, for there is nothing to reckon with."""
     sums = {name: Sum(name) for name in (*TOKEN_CLASSES, "requests", "batched", "cost")}
     rows = (
@@ -99,7 +99,7 @@ def cells(window: Window) -> list[Cell]:
     made = []
     for row in usage:
         price = prices.at(row["provider"], row["model"], last)
-        cell = Cell(
+        cell = UsageCell(
             application_id=row["application_id"],
             provider=row["provider"],
             model=row["model"],
@@ -140,7 +140,7 @@ CROSS JOIN LATERAL (
 """
 
 
-def sample(cell: Cell, window: Window, limit: int = 0) -> Sample:
+def sample(cell: UsageCell, window: Window, limit: int = 0) -> Sample:
     """One statement of at most 6,000 rows."""
     params = cell.names()
     params = {"application": params.pop("application_id"), **params}

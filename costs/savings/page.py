@@ -23,7 +23,7 @@ Evidence = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SavingRow:
     """A finding as the page shows it. `found` says what was seen, `assumed` what the saving rests on."""
 
     it: Finding
@@ -63,9 +63,9 @@ def dated(measured: dict[str, Any] | None) -> dict[str, Any] | None:
 class Savings:
     """Everything on the page; `total` is of the open findings, no token or hour counted twice. USD a month."""
 
-    open: list[Row]
-    accepted: list[Row]
-    dismissed: list[Row]
+    open: list[SavingRow]
+    accepted: list[SavingRow]
+    dismissed: list[SavingRow]
     total: Decimal
     arrived: Decimal  # of the accepted ones whose saving could be measured
     arrived_rows: int
@@ -103,13 +103,13 @@ def finding_of(pk: int) -> Finding:
     return get_object_or_404(Finding.objects.select_related("application", "lease"), pk=pk)
 
 
-def decided(row: Row) -> Any:
+def decided(row: SavingRow) -> Any:
     return row.it.decided_at
 
 
-def row(finding: Finding, titles: Mapping[str, str]) -> Row:
+def row(finding: Finding, titles: Mapping[str, str]) -> SavingRow:
     sentence, assumed = WORDS[FindingKind(finding.kind)](finding, finding.evidence)
-    return Row(
+    return SavingRow(
         finding,
         title(finding),
         sentence,
@@ -284,7 +284,7 @@ def json_of(savings: Savings) -> dict[str, Any]:
     }
 
 
-def finding_json(row: Row) -> dict[str, Any]:
+def finding_json(row: SavingRow) -> dict[str, Any]:
     it, came = row.it, row.outcome
     return {
         "key": it.key,

@@ -21,7 +21,7 @@ from django.db.models import Sum
 
 from costs.models import FindingKind
 from costs.savings.base import ZERO, SavingFound, Window
-from costs.savings.cells import SAMPLE_DAYS, Cell
+from costs.savings.cells import SAMPLE_DAYS, UsageCell
 from lib.tokens import TOKEN_CLASSES
 from traffic.models import UsageHour
 
@@ -60,7 +60,7 @@ CROSS JOIN LATERAL (
 """
 
 
-def prompts_of(cell: Cell, window: Window) -> list[Prompt]:
+def prompts_of(cell: UsageCell, window: Window) -> list[Prompt]:
     params: dict[str, Any] = {
         "application": cell.application_id,
         "provider": cell.provider,
@@ -105,7 +105,7 @@ def shared_length(text: str, other: str) -> int:
 
 
 def uncached_repeats(
-    cells: Sequence[Cell], window: Window, keeping: frozenset[int], unjudged: dict[str, Decimal]
+    cells: Sequence[UsageCell], window: Window, keeping: frozenset[int], unjudged: dict[str, Decimal]
 ) -> Iterator[SavingFound]:
     """Prompts that begin alike and are paid in full; `keeping` are the applications that keep texts."""
     pace = requests_by_active_hour(window)
@@ -165,7 +165,7 @@ def requests_by_active_hour(window: Window) -> dict[str, float]:
     return {subject: sum(counts) / len(counts) for subject, counts in hours.items()}
 
 
-def unread_writes(cells: Sequence[Cell], window: Window) -> Iterator[SavingFound]:
+def unread_writes(cells: Sequence[UsageCell], window: Window) -> Iterator[SavingFound]:
     """Tokens written to the cache that cannot have been read again: more of them than were read within their hour."""
     by_hour: dict[str, dict[datetime, dict[str, int]]] = defaultdict(dict)
     rows = UsageHour.objects.filter(**hours_of(window), cost__gt=0).values(

@@ -24,7 +24,7 @@ ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedDeployment:
     """A deployment of the lease and what was asked of it. `last` is None where nothing was for a week."""
 
     deployment: Deployment
@@ -72,14 +72,14 @@ def newest_spans(lease: Lease, most: int) -> list[LeaseSpan]:
     return list(lease.spans.order_by("-starts_at")[:most])
 
 
-def served(row: LeaseNow, now: datetime) -> list[Served]:
+def served(row: LeaseNow, now: datetime) -> list[ServedDeployment]:
     """What each deployment of a lease was asked: three statements at most for one lease."""
     by_hour = requests_by_hour([deployment.pk for deployment in row.deployments], now)
     last = last_requests({pk: max(hours) for pk, hours in by_hour.items()})
     first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
     wanted = [first + timedelta(hours=n) for n in range(HOURS)]
     return [
-        Served(
+        ServedDeployment(
             deployment=deployment,
             day=sum(n for hour, n in by_hour.get(deployment.pk, {}).items() if hour > now - timedelta(hours=24)),
             week=sum(by_hour.get(deployment.pk, {}).values()),
@@ -90,7 +90,7 @@ def served(row: LeaseNow, now: datetime) -> list[Served]:
     ]
 
 
-def idle(lease: Lease, uses: Sequence[Served], now: datetime) -> Idle | None:
+def idle(lease: Lease, uses: Sequence[ServedDeployment], now: datetime) -> Idle | None:
     """None where it does not run, serves nothing that could be asked, or was asked a moment ago."""
     if lease.ended_at is not None or lease.state != LeaseState.RUNNING or not uses:
         return None

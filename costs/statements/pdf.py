@@ -23,7 +23,7 @@ from fpdf.enums import TableBordersLayout, TextEmphasis
 from fpdf.fonts import FontFace
 
 from costs.models import Provenance
-from costs.statements.queries import Row, Statement, Statements
+from costs.statements.queries import Statement, StatementLine, Statements
 
 FONT = Path(__file__).parents[1] / "fonts" / "DejaVuSans.ttf"
 FAMILY, BOX = "DejaVu", "\N{WHITE SQUARE}"
@@ -112,7 +112,7 @@ def block_of(month_statements: Statements, statement: Statement) -> Block:
     return Block(name_of(statement), head, rows, statement.total, (30, 18, 24, 14, 14), notes)
 
 
-def for_what(month_statements: Statements, statement: Statement, row: Row) -> str:
+def for_what(month_statements: Statements, statement: Statement, row: StatementLine) -> str:
     """What a line is for, and whose it is where the statement is of several applications."""
     parts = [row.category_name, row.why]
     if row.key.application and month_statements.by == "owner":
@@ -120,7 +120,7 @@ def for_what(month_statements: Statements, statement: Statement, row: Row) -> st
     return readable(", ".join(part for part in parts if part))
 
 
-def known_from(row: Row) -> str:
+def known_from(row: StatementLine) -> str:
     """The provenances, the largest first."""
     order = sorted(row.provenance, key=lambda name: -abs(row.provenance[name]))
     return ", ".join(str(Provenance(name).label) for name in order if row.provenance[name])

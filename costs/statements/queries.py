@@ -47,7 +47,7 @@ class RowKey:
 
 
 @dataclass
-class Row:
+class StatementLine:
     """One line of a statement: exact USD, and whole cents as stated."""
 
     key: RowKey
@@ -78,7 +78,7 @@ class Statement:
 
     key: str
     name: str
-    rows: list[Row] = field(default_factory=list)
+    rows: list[StatementLine] = field(default_factory=list)
     requests: int = 0
     unpriced: int = 0
     total: Decimal = ZERO  # whole cents
@@ -191,7 +191,7 @@ def statements(month: date, by: By, today: date) -> Statements:
     """Of the month that begins on `month`; one that runs holds what is known so far."""
     data = read(month, next_month(month))
     applications = list(Application.objects.select_related("owner"))
-    books = Books(by, applications)
+    books = StatementBuilder(by, applications)
     for line in data.lines:
         books.add(line)
     books.count(data.usage)
@@ -208,13 +208,13 @@ def statements(month: date, by: By, today: date) -> Statements:
     return month_statements
 
 
-class Books:
+class StatementBuilder:
     """Statements as they fill."""
 
     def __init__(self, by: By, applications: Iterable[Application]) -> None:
         self.by = by
         self.applications = {application.pk: application for application in applications}
-        self.rows: dict[str, dict[RowKey, Row]] = defaultdict(dict)
+        self.rows: dict[str, dict[RowKey, StatementLine]] = defaultdict(dict)
         self.by_key: dict[str, Statement] = {}
 
     def statement(self, application_id: int) -> Statement:
@@ -237,7 +237,7 @@ class Books:
             application.slug if application else "", line.provider, line.category, line.attribution.model,
             "" if application else why(line),
         )  # fmt: skip
-        row = self.rows[statement.key].setdefault(key, Row(key))
+        row = self.rows[statement.key].setdefault(key, StatementLine(key))
         row.exact += line.amount
         row.provenance[line.provenance] += line.amount
 

@@ -19,11 +19,11 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from costs.units.queries import ratio
+from lib.tokens import TOKEN_CLASSES
 from traffic.models import Application, CostReason, Request, UsageDay
 
 MOST_READ = 500_000  # requests of all applications in the days that are read
 MOST_USERS = 20
-TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 DAY = timedelta(days=1)
 ZERO = Decimal(0)
 
@@ -102,7 +102,7 @@ def user_units(application: Application, since: date, until: date) -> UserUnits:
         "n": Count("id"),
         "leased": Count("id", filter=Q(cost_reason=CostReason.LEASED)),
         "missing": Count("id", filter=Q(cost=None) & ~Q(cost_reason=CostReason.LEASED)),
-        "tokens": Sum(sum((F(name) for name in TOKENS[1:]), F(TOKENS[0])), default=0),
+        "tokens": Sum(sum((F(name) for name in TOKEN_CLASSES[1:]), F(TOKEN_CLASSES[0])), default=0),
         "amount": Sum("cost", default=ZERO),
     }
     by_user: Any = read.exclude(user_hash=None).values("user_hash").order_by()

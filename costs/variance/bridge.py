@@ -37,7 +37,7 @@ NONE = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BridgePart:
     """One row behind a step, USD; `before` and `after` are what moved: requests, tokens, hours or USD."""
 
     kind: str  # model, application, gpu, provider, category, plan
@@ -55,7 +55,7 @@ class Step:
     amount: Decimal
     before: Decimal | int | None = None
     after: Decimal | int | None = None
-    parts: tuple[Part, ...] = ()
+    parts: tuple[BridgePart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Hours:
 
 
 @dataclass
-class Sent:
+class SentTokens:
     """What one model got and cost in a period."""
 
     amount: Fraction = NONE
@@ -96,10 +96,10 @@ class Sent:
 
 
 @dataclass
-class Side:
+class BridgeSide:
     """One period, taken apart: by (application, provider, model) what is paid by the token, the rest by subject."""
 
-    sent: dict[tuple[int, str, str], Sent]
+    sent: dict[tuple[int, str, str], SentTokens]
     requests: dict[int, int]  # by application, whoever served them
     gpus: dict[int, Fraction]  # USD by lease
     sums: dict[str, dict[Subject, Fraction]]  # `leases`, `other`, `entered` by subject
@@ -115,11 +115,11 @@ class Side:
         return Decimal(total.numerator) / Decimal(total.denominator)
 
 
-def side(data: SpendData, eve: date, prices: ListPrices) -> Side:
+def side(data: SpendData, eve: date, prices: ListPrices) -> BridgeSide:
     """A period; `eve` is the day whose list prices the tokens are held against."""
-    sent: dict[tuple[int, str, str], Sent] = defaultdict(Sent)
+    sent: dict[tuple[int, str, str], SentTokens] = defaultdict(SentTokens)
     added: dict[tuple[str, Any], Decimal] = defaultdict(lambda: ZERO)  # quicker than adding fractions line by line
-    totals = Side(sent, defaultdict(int), defaultdict(Fraction), {n: defaultdict(Fraction) for n in KINDS})
+    totals = BridgeSide(sent, defaultdict(int), defaultdict(Fraction), {n: defaultdict(Fraction) for n in KINDS})
     for line in data.lines:
         name, subject = kind_of(line)
         key: Any = subject
@@ -202,9 +202,9 @@ def steps_of(
 ) -> list[Step]:
     """Steps in their order, parts by size; rounded together, so that all of them add up to the change."""
     amounts = in_steps(dict(sorted(exact.items())), change)
-    parts: dict[str, list[Part]] = defaultdict(list)
+    parts: dict[str, list[BridgePart]] = defaultdict(list)
     for (slug, subject), amount in amounts.items():
-        parts[slug].append(Part(subject[0], subject[1:], amount, *moved.get((slug, subject), ())))
+        parts[slug].append(BridgePart(subject[0], subject[1:], amount, *moved.get((slug, subject), ())))
     steps = []
     for slug in STEPS:
         rows = sorted(parts.get(slug, ()), key=lambda part: (-abs(part.amount), part.key))
@@ -215,7 +215,9 @@ def steps_of(
     return steps
 
 
-def come_and_gone(old: Side, new: Side, exact: Exact) -> tuple[dict[Model, Sent], dict[Model, Sent]]:
+def come_and_gone(
+    old: BridgeSide, new: BridgeSide, exact: Exact
+) -> tuple[dict[Model, SentTokens], dict[Model, SentTokens]]:
     """Money of applications that sent nothing on the other side; what the others sent, by model."""
     fresh = {key for key, count in new.requests.items() if key and count and not old.requests.get(key)}
     ended = {key for key, count in old.requests.items() if key and count and not new.requests.get(key)}
@@ -226,8 +228,8 @@ def come_and_gone(old: Side, new: Side, exact: Exact) -> tuple[dict[Model, Sent]
     return by_model(old.sent, ended), by_model(new.sent, fresh)
 
 
-def by_model(sent: Mapping[tuple[int, str, str], Sent], without: Iterable[int]) -> dict[Model, Sent]:
-    left, merged = set(without), defaultdict[Model, Sent](Sent)
+def by_model(sent: Mapping[tuple[int, str, str], SentTokens], without: Iterable[int]) -> dict[Model, SentTokens]:
+    left, merged = set(without), defaultdict[Model, SentTokens](SentTokens)
     for (application, provider, model), sent_by_app in sent.items():
         if application in left:
             continue
@@ -240,13 +242,13 @@ def by_model(sent: Mapping[tuple[int, str, str], Sent], without: Iterable[int]) 
     return dict(merged)
 
 
-def requests_of(models: Mapping[Model, Sent]) -> int:
+def requests_of(models: Mapping[Model, SentTokens]) -> int:
     return sum(model_sent.requests for model_sent in models.values())
 
 
 def token_steps(
-    old: Mapping[Model, Sent],
-    new: Mapping[Model, Sent],
+    old: Mapping[Model, SentTokens],
+    new: Mapping[Model, SentTokens],
     eve: date,
     prices: ListPrices,
     exact: Exact,
@@ -256,7 +258,7 @@ def token_steps(
     sent_before, sent_now = requests_of(old), requests_of(new)
     for model in {*old, *new}:
         subject = ("model", *model)
-        was, now = old.get(model, Sent()), new.get(model, Sent())
+        was, now = old.get(model, SentTokens()), new.get(model, SentTokens())
         cost, paid = was.amount, now.amount
         if not was.requests:
             exact["rest", subject] -= cost
@@ -274,8 +276,8 @@ def token_steps(
 
 
 def within(
-    was: Sent,
-    now: Sent,
+    was: SentTokens,
+    now: SentTokens,
     change: Fraction,
     rates: Mapping[str, Fraction],
     subject: Subject,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal
@@ -19,8 +18,9 @@ from costs.dates import Days
 from costs.labels import provider_name
 from costs.models import Category, Phase
 from costs.models.ledger import IDLE
-from costs.variance.bridge import Bridge, Hours, Part, Step, from_plan
+from costs.variance.bridge import Bridge, BridgePart, Hours, Step, from_plan
 from lib.allocation import STEP
+from lib.dates import midnight
 from lib.periods import next_month
 from traffic.models import Application
 
@@ -46,10 +46,6 @@ def gpu_hours(days: Days) -> dict[int, Hours]:
             lease: Hours(provider, gpu, Fraction(before) * count / 3600, Fraction(after) * count / 3600)
             for lease, provider, gpu, count, before, after in cursor.fetchall()
         }
-
-
-def midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +124,7 @@ MOST_ROWS = 12
 class PartRow:
     """A part with its name and where its requests or lines are."""
 
-    part: Part
+    part: BridgePart
     name: str
     url: str
 
@@ -166,7 +162,7 @@ def named_steps(bridge: Bridge, days: Days, applications: Mapping[int, Applicati
     ]  # fmt: skip
 
 
-def name_of(part: Part, days: Days, applications: Mapping[int, Application]) -> tuple[str, str]:
+def name_of(part: BridgePart, days: Days, applications: Mapping[int, Application]) -> tuple[str, str]:
     period = {"from": days.since.isoformat(), "to": days.last.isoformat()}
     if part.kind == "model":
         provider, model = part.key

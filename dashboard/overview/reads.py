@@ -19,7 +19,7 @@ from costs.breakeven.measured_inputs import Traffic, live_inputs, measure
 from costs.models import Phase
 from costs.plan.month import Month
 from costs.plan.queries import HISTORY, Days, phases, read_days, this_month
-from costs.readiness.inputs import Rated, ratings_by_task
+from costs.readiness.inputs import RatedTask, ratings_by_task
 from lib.periods import Period
 from lib.time_spans import Span
 from providers.models import Deployment, Feed, Maintenance
@@ -45,7 +45,7 @@ class Facts:
     traffic: Traffic
     inputs: Inputs
     result: Result
-    rated: Sequence[Rated]
+    rated: Sequence[RatedTask]
     deployments: Sequence[Deployment]
     uptimes: Sequence[DeploymentUptime]
     windows: Mapping[int, Sequence[Span]]  # maintenance by deployment

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from costs.readiness.inputs import Rated, quality_gap
+from costs.readiness.inputs import RatedTask, quality_gap
 from costs.readiness.scorecard import ACCEPTED, Criterion, Evidence, Thresholds, judge, quality_refuses
 from dashboard.overview.reads import Facts
 from lib.confidence_intervals import Interval, wilson
@@ -133,12 +133,12 @@ def worth(facts: Facts) -> Worth:
     )
 
 
-def both_sides(rated: Iterable[Rated]) -> tuple[int, int]:
+def both_sides(rated: Iterable[RatedTask]) -> tuple[int, int]:
     """The API's ratings, and the acceptable ones, of the tasks that ours were rated for."""
     rows = [row.theirs for row in rated if row.recent[0]]
     return sum(ratings for ratings, _good in rows), sum(good for _ratings, good in rows)
 
 
-def task_rows(rated: Iterable[Rated], counts: Any) -> list[TaskRow]:
+def task_rows(rated: Iterable[RatedTask], counts: Any) -> list[TaskRow]:
     """The tasks that were rated at all, the most requests first."""
     return [TaskRow(row.task, row.requests, *counts(row)) for row in rated if counts(row)[0]]

@@ -15,7 +15,7 @@ from costs.models import Justification, NoGo
 from costs.price_sheets.sheets import load
 from costs.readiness import inputs as evidence
 from costs.readiness import services as decisions
-from costs.readiness.inputs import Rated, quality_gap, quantile_interval, timing
+from costs.readiness.inputs import RatedTask, quality_gap, quantile_interval, timing
 from costs.readiness.views import matrix
 from costs.sizing import memory as sizing
 from costs.sizing import recipes
@@ -208,14 +208,14 @@ def test_ratings_older_than_a_month_count_for_the_comparison_alone(ready: Deploy
 
 def test_the_gap_compares_task_by_task() -> None:
     """Ours serve the hard task alone and look worse over all, while on the shared task both are alike."""
-    shared = Rated("rag", 100, (0, 0), ours=(400, 360), theirs=(400, 360))
-    hard = Rated("reasoning", 900, (0, 0), ours=(400, 100), theirs=(0, 0))
+    shared = RatedTask("rag", 100, (0, 0), ours=(400, 360), theirs=(400, 360))
+    hard = RatedTask("reasoning", 900, (0, 0), ours=(400, 100), theirs=(0, 0))
     gap = quality_gap([shared, hard])
     assert gap is not None
     assert gap.low < 0 < gap.high
     assert round(gap.low + gap.high, 9) == 0
     assert quality_gap([hard]) is None
-    worse = quality_gap([Rated("rag", 100, (0, 0), ours=(400, 280), theirs=(400, 360))])
+    worse = quality_gap([RatedTask("rag", 100, (0, 0), ours=(400, 280), theirs=(400, 360))])
     assert worse is not None
     assert worse.high < D("-0.05")
 

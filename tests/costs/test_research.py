@@ -36,8 +36,8 @@ def test_a_scenarios_difference_is_explained() -> None:
 
 
 def test_a_price_inside_januarys_span_has_not_changed() -> None:
-    def row(today: str) -> comparison.Priced:
-        return comparison.Priced("", "", D("0.24"), D("0.60"), D(today))
+    def row(today: str) -> comparison.PricedHardware:
+        return comparison.PricedHardware("", "", D("0.24"), D("0.60"), D(today))
 
     assert (row("0.30").change, row("0.12").change, row("1.2").change) == (D(0), D("-0.5"), D(1))
     assert replace(row("1"), today=None).change is None

@@ -15,12 +15,12 @@ from costs.ledger import posting as ledger
 from costs.models import Closing
 from costs.reconciliation import queries as bills
 from costs.reconciliation.coverage import coverages
-from costs.reconciliation.queries import midnight
 from costs.reconciliation.reconcile import reconcile
 from demo import company, invoices
 from demo.bills import CLASSES, RATES, ClaudeBill, cost_by_class
 from demo.story import Story, add_months
 from demo.traffic import Day, Traffic, five_classes
+from lib.dates import midnight
 from providers.models import Account, Feed, TokenPrice, VendorCost, VendorUsage
 from tests.costs.test_spend import usage
 from traffic.models import Application

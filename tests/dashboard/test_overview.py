@@ -26,7 +26,7 @@ from costs.models import Phase
 from costs.plan.forecast import Forecast
 from costs.plan.month import Month
 from costs.plan.queries import Days, hold
-from costs.readiness.inputs import Rated
+from costs.readiness.inputs import RatedTask
 from dashboard.demo_progress import PROGRESS
 from dashboard.overview.money import Money, months_between
 from dashboard.overview.reads import read
@@ -270,8 +270,8 @@ def test_the_pace_tells_how_much_more_is_spent_than_an_even_month_would() -> Non
     assert months_between(date(2026, 5, 31), date(2026, 6, 1)) == 1
 
 
-def rated(task: str, ours: tuple[int, int], theirs: tuple[int, int] = (0, 0), requests: int = 1000) -> Rated:
-    return Rated(task, requests, ours, ours, theirs)
+def rated(task: str, ours: tuple[int, int], theirs: tuple[int, int] = (0, 0), requests: int = 1000) -> RatedTask:
+    return RatedTask(task, requests, ours, ours, theirs)
 
 
 @pytest.fixture
